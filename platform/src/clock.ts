@@ -1,0 +1,101 @@
+/**
+ * Time as a collaborator, so that "30 seconds later" takes no time in a test.
+ * Business time (lateness, time-outs of the flow, expiry) goes through a Clock; the plumbing's own
+ * polls and retries use real timers.
+ */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Calls `callback` once after `delayMs`; dispose to cancel. Does not keep the process alive. */
+  setTimer(delayMs: number, callback: () => void): Disposable;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  setTimer(delayMs, callback) {
+    // A longer delay than 2^31-1 ms would fire at once.
+    const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), 2_147_483_647));
+    timer.unref();
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  },
+};
+
+/** Resolves after `delayMs` on the clock, or rejects with the signal's reason when it aborts first. */
+export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const timer = clock.setTimer(delayMs, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    const onAbort = () => {
+      timer[Symbol.dispose]();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** An AbortSignal that aborts with a TimeoutError after `delayMs` on the clock. */
+export function timeoutSignal(clock: Clock, delayMs: number): AbortSignal & Disposable {
+  const controller = new AbortController();
+  const timer = clock.setTimer(delayMs, () =>
+    controller.abort(new DOMException(`Timed out after ${delayMs} ms`, 'TimeoutError')),
+  );
+  return Object.assign(controller.signal, { [Symbol.dispose]: () => timer[Symbol.dispose]() });
+}
+
+export interface TestClock extends Clock {
+  /** Moves time forward and fires, in order, each timer that came due on the way. */
+  advance(ms: number): void;
+  /** Number of timers that wait. */
+  readonly pending: number;
+  /** Resolves once at least `count` timers wait: an event to wait on before `advance`. */
+  whenPending(count: number): Promise<void>;
+}
+
+/** A clock that only a test moves. Starts at `startMs` (default: the machine's time). */
+export function createTestClock(startMs: number = Date.now()): TestClock {
+  let now = startMs;
+  let sequence = 0;
+  const timers = new Map<number, { dueMs: number; callback: () => void }>();
+  const waiters = new Set<{ count: number; resolve: () => void }>();
+  const wake = () => {
+    for (const waiter of waiters) {
+      if (timers.size < waiter.count) continue;
+      waiters.delete(waiter);
+      waiter.resolve();
+    }
+  };
+  return {
+    now: () => now,
+    setTimer(delayMs, callback) {
+      const id = ++sequence;
+      timers.set(id, { dueMs: now + Math.max(delayMs, 0), callback });
+      wake();
+      return { [Symbol.dispose]: () => void timers.delete(id) };
+    },
+    advance(ms) {
+      const target = now + ms;
+      for (;;) {
+        const next = [...timers]
+          .filter(([, timer]) => timer.dueMs <= target)
+          .sort((a, b) => a[1].dueMs - b[1].dueMs || a[0] - b[0])[0];
+        if (!next) break;
+        timers.delete(next[0]);
+        now = Math.max(now, next[1].dueMs);
+        next[1].callback();
+      }
+      now = target;
+    },
+    get pending() {
+      return timers.size;
+    },
+    whenPending(count) {
+      return new Promise((resolve) => {
+        waiters.add({ count, resolve });
+        wake();
+      });
+    },
+  };
+}

@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { CodedError } from './errors.ts';
+
+const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Parses `500ms`, `3s`, `10m`, `12h` or `7d` into milliseconds; null for anything else. */
+export function parseDurationMs(text: string): number | null {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
+  if (!match) return null;
+  return Math.round(Number(match[1]) * units[match[2] as keyof typeof units]);
+}
+
+/** A setting such as `10m`, in milliseconds once parsed. `fallback` is written the same way. */
+export function duration(fallback: string) {
+  return z
+    .string()
+    .default(fallback)
+    .transform((text, context) => {
+      const ms = parseDurationMs(text);
+      if (ms === null || ms <= 0) {
+        context.addIssue({ code: 'custom', message: 'must be a duration such as 500ms, 3s, 10m, 12h or 7d' });
+        return z.NEVER;
+      }
+      return ms;
+    });
+}
+
+/** A TCP port, 0 (any free one) to 65535. */
+export function port(fallback: number) {
+  return integer(fallback, { min: 0, max: 65_535, what: 'a port, 0 to 65535' });
+}
+
+/** A whole number within bounds. */
+export function integer(fallback: number, bounds: { min: number; max: number; what?: string }) {
+  const what = bounds.what ?? `a whole number from ${bounds.min} to ${bounds.max}`;
+  return z
+    .string()
+    .default(String(fallback))
+    .transform((text, context) => {
+      const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+      if (!(value >= bounds.min && value <= bounds.max)) {
+        context.addIssue({ code: 'custom', message: `must be ${what}` });
+        return z.NEVER;
+      }
+      return value;
+    });
+}
+
+/** `true` or `false`. */
+export function flag(fallback: boolean) {
+  return z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .default(fallback ? 'true' : 'false')
+    .transform((text) => text === 'true');
+}
+
+/** An absolute http(s) URL, without a trailing slash once parsed. */
+export function httpUrl() {
+  return z.string().transform((text, context) => {
+    const parsed = URL.canParse(text) ? new URL(text) : null;
+    if (!parsed || !/^https?:$/.test(parsed.protocol)) {
+      context.addIssue({ code: 'custom', message: 'must be an http:// or https:// URL' });
+      return z.NEVER;
+    }
+    return text.replace(/\/+$/, '');
+  });
+}
+
+/** One of some words. */
+export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words, fallback: Words[number]) {
+  return z.enum(words, { error: `must be one of ${words.join(', ')}` }).default(fallback as never);
+}
+
+/** The settings that every process reads. Spread it into a service's own schema. */
+export const commonSettings = {
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on'),
+  LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info').describe(
+    'Least level logged',
+  ),
+  NODE_ENV: z.string().default('development').describe('`production` turns development conveniences off'),
+};
+
+export type Environment = Record<string, string | undefined>;
+
+/**
+ * Reads the environment once, by schema, into a frozen object.
+ *
+ * @param schema an object schema whose keys are variable names; refinements may name several
+ * @param environment usually `process.env`; an empty string counts as not set
+ * @throws CodedError CONFIG_INVALID, that names every missing or wrong variable at once
+ */
+export function readConfig<Schema extends z.ZodType>(
+  schema: Schema,
+  environment: Environment,
+): Readonly<z.output<Schema>> {
+  const present = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
+  );
+  const result = schema.safeParse(present);
+  if (result.success) return Object.freeze(result.data as object) as Readonly<z.output<Schema>>;
+  const faults = result.error.issues.map((issue) => {
+    const name = issue.path.join('.');
+    if (!name) return issue.message;
+    return name in present
+      ? `${name} ${issue.message} (it is ${JSON.stringify(shown(name, present[name]))})`
+      : `${name} is missing: ${issue.message}`;
+  });
+  throw new CodedError(
+    'CONFIG_INVALID',
+    `The configuration is not valid:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`,
+    {
+      details: { variables: result.error.issues.map((issue) => issue.path.join('.')) },
+    },
+  );
+}
+
+/** A setting's value as a message may show it: URLs lose their password. */
+function shown(name: string, value: string | undefined): string {
+  if (/SECRET|PASSWORD|TOKEN/.test(name)) return '…';
+  return (value ?? '').replace(/(\/\/[^:/@]*:)[^@]*@/, '$1…@');
+}

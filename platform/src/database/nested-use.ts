@@ -1,0 +1,27 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { CodedError } from '../errors.ts';
+
+/**
+ * Knows whether the running code stands inside a transaction of one database. The scope is marked
+ * ended with the transaction, so that work which a transaction merely started may use the database
+ * afterwards.
+ */
+export function createNestedUseGuard() {
+  const scopes = new AsyncLocalStorage<{ open: boolean }>();
+  return {
+    /** Throws NESTED_DATABASE_USE inside a transaction. */
+    check(): void {
+      if (scopes.getStore()?.open) {
+        throw new CodedError('NESTED_DATABASE_USE', 'Inside a transaction only its own handle may be used.');
+      }
+    },
+    async run<T>(work: () => Promise<T>): Promise<T> {
+      const scope = { open: true };
+      try {
+        return await scopes.run(scope, work);
+      } finally {
+        scope.open = false;
+      }
+    },
+  };
+}

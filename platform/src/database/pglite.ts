@@ -1,0 +1,107 @@
+import { PGlite, types } from '@electric-sql/pglite';
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/pglite';
+import { type Clock, systemClock } from '../clock.ts';
+import type { Database, Queryable } from '../database.ts';
+import { CodedError } from '../errors.ts';
+import { openDataDirectory } from './data-directory.ts';
+import { applyMigrations } from './migrate.ts';
+import { createNestedUseGuard } from './nested-use.ts';
+
+export interface PgliteOptions {
+  /** Folder of the data. Default: none, the data lives in memory. */
+  dataDir?: string;
+  /** A dump to start from (`PGlite.dumpDataDir`), for tests. */
+  template?: Blob;
+  /** The clock that `now` answers. Default: the machine's, which is PGlite's own. */
+  clock?: Clock;
+}
+
+/** The embedded database, with the raw handle that pg-boss and dumps need. */
+export interface PgliteDatabase extends Database {
+  /** The guarded client: throws NESTED_DATABASE_USE inside a transaction. */
+  readonly client: PGlite;
+}
+
+/**
+ * Opens PostgreSQL in this process.
+ *
+ * `dataDir` is locked for one live process. Data survives `kill -9`, not a power cut: PGlite does not
+ * fsync.
+ *
+ * @throws CodedError DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE or DATA_DIR_CORRUPT, each naming DATA_DIR
+ */
+export async function openPglite({
+  dataDir,
+  template,
+  clock = systemClock,
+}: PgliteOptions = {}): Promise<PgliteDatabase> {
+  await using releases = new AsyncDisposableStack();
+  const directory = dataDir === undefined ? undefined : releases.use(await openDataDirectory(dataDir));
+  const pglite = await open(directory?.databasePath, template);
+  releases.defer(() => pglite.close());
+  const guard = createNestedUseGuard();
+  const client = guarded(pglite, guard);
+  const query = drizzle({ client }) as unknown as Queryable;
+  const owned = releases.move();
+  const database: PgliteDatabase = {
+    client,
+    get query() {
+      guard.check();
+      return query;
+    },
+    transaction: (work) => {
+      guard.check();
+      // The scope opens inside the callback: only then does the transaction hold the connection.
+      return (drizzle({ client: pglite }) as unknown as Queryable).transaction((tx) =>
+        guard.run(() => work(tx as Queryable)),
+      );
+    },
+    async listen(channel, onNotify) {
+      const stop = await client.listen(channel, onNotify);
+      return { [Symbol.asyncDispose]: async () => void (pglite.closed || (await stop())) };
+    },
+    now: () => clock.now(),
+    migrate(migrations) {
+      return database.transaction((tx) => applyMigrations(tx, migrations));
+    },
+    async ping() {
+      if (pglite.closed) throw new CodedError('DATABASE_UNAVAILABLE', 'The database is closed.', { retryable: true });
+      await query.execute(sql`select 1`);
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+  return database;
+}
+
+async function open(databasePath: string | undefined, template: Blob | undefined): Promise<PGlite> {
+  try {
+    return await PGlite.create({
+      ...(databasePath !== undefined && { dataDir: databasePath }),
+      ...(template && { loadDataDir: template }),
+      parsers: { [types.INT8]: (text) => Number(text) },
+    });
+  } catch (error) {
+    if (databasePath === undefined) throw error;
+    throw new CodedError(
+      'DATA_DIR_CORRUPT',
+      `DATA_DIR: the database in ${databasePath} can't be opened; its files look damaged. Restore the folder from a backup, or move it away to start empty.`,
+      { cause: error },
+    );
+  }
+}
+
+/** The client with each statement refused inside a transaction of its own. */
+function guarded(pglite: PGlite, guard: ReturnType<typeof createNestedUseGuard>): PGlite {
+  const checked = new Set<PropertyKey>(['query', 'sql', 'exec', 'transaction', 'listen', 'runExclusive']);
+  return new Proxy(pglite, {
+    get(target, property) {
+      const value = Reflect.get(target, property, target);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        if (checked.has(property)) guard.check();
+        return value.apply(target, args);
+      };
+    },
+  });
+}

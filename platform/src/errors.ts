@@ -1,0 +1,64 @@
+/**
+ * What a failure is, wherever it is caught: a stable code, a message that may be shown, and whether
+ * trying again can help. The public codes (GraphQL, REST) stand in `schema/errors`; the codes of the
+ * plumbing stand here. Both are documented in docs/errors.md.
+ */
+export type PlatformErrorCode =
+  | 'CONFIG_INVALID'
+  | 'DATABASE_UNAVAILABLE'
+  | 'DATA_DIR_CORRUPT'
+  | 'DATA_DIR_LOCKED'
+  | 'DATA_DIR_UNWRITABLE'
+  | 'KEY_VALUE_UNAVAILABLE'
+  | 'NESTED_DATABASE_USE'
+  | 'PORT_TAKEN'
+  | 'TOPIC_VALUE_INVALID'
+  | 'TOPIC_VALUE_TOO_LARGE';
+
+export interface CodedErrorOptions {
+  /** What led here. Logged, never sent to a client. */
+  cause?: unknown;
+  /** True where the same call may succeed later. Default: false. */
+  retryable?: boolean;
+  /** Further public facts, copied into a GraphQL error's extensions or a problem document. */
+  details?: Record<string, unknown>;
+}
+
+/**
+ * An error with a stable code.
+ *
+ * @example
+ * throw new CodedError<PublicErrorCode>('FORBIDDEN', 'This phone number is not yours.');
+ */
+export class CodedError<Code extends string = string> extends Error {
+  override readonly name = 'CodedError';
+  readonly code: Code;
+  readonly retryable: boolean;
+  readonly details: Record<string, unknown>;
+
+  constructor(code: Code, message: string, options: CodedErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.details = options.details ?? {};
+  }
+}
+
+/** True for a CodedError, of one code where `code` is given. Safe over two copies of this module. */
+export function isCodedError<Code extends string>(error: unknown, code?: Code): error is CodedError<Code> {
+  return (
+    error instanceof Error && error.name === 'CodedError' && (code === undefined || (error as CodedError).code === code)
+  );
+}
+
+/** Whether trying the same thing again can help: data on the error, never a guess where it is caught. */
+export function isRetryable(error: unknown): boolean {
+  return isCodedError(error) && error.retryable;
+}
+
+/** An error's code for a log line: ours, the system's (`ECONNREFUSED`), or its class name. */
+export function errorCode(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : error.name;
+}

@@ -1,0 +1,30 @@
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { isCodedError } from './errors.ts';
+import type { Log } from './log.ts';
+
+/**
+ * What a client may know of an error that a resolver threw: a coded error's message, code, details and
+ * `retryable`; Apollo's own request errors as they are; anything else masked as INTERNAL_SERVER_ERROR,
+ * with the error in the log.
+ */
+export function createErrorFormatter(log: Log) {
+  return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
+    const original =
+      thrown instanceof Error && 'originalError' in thrown && thrown.originalError ? thrown.originalError : thrown;
+    const { locations, path } = formatted;
+    const place = { ...(locations && { locations }), ...(path && { path }) };
+    if (isCodedError(original)) {
+      const { code, message, retryable, details } = original;
+      return { message, ...place, extensions: { ...details, code, ...(retryable && { retryable }) } };
+    }
+    const { stacktrace: _stack, ...extensions } = formatted.extensions ?? {};
+    const known = extensions.code !== undefined && extensions.code !== 'INTERNAL_SERVER_ERROR';
+    if (known) return { message: formatted.message, ...place, extensions };
+    // graphql-js reports a variable that does not fit its type without a code of its own.
+    if (original instanceof GraphQLError && original.originalError === undefined && path === undefined) {
+      return { message: formatted.message, ...place, extensions: { ...extensions, code: 'BAD_USER_INPUT' } };
+    }
+    log.error({ error: original, path }, 'a resolver failed');
+    return { message: 'Something went wrong on our side.', ...place, extensions: { code: 'INTERNAL_SERVER_ERROR' } };
+  };
+}

@@ -1,0 +1,81 @@
+import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { z } from 'zod';
+import type { Clock } from './clock.ts';
+import { CodedError } from './errors.ts';
+
+/** Who asks, as the token says. */
+export interface Identity {
+  userId: string;
+  /** Id of the session that the token belongs to. */
+  sid: string;
+  /** E.164. */
+  phoneNumber: string;
+  /** Id of the key that signed the token. */
+  kid: string;
+  /** End of the token, in milliseconds since the epoch. */
+  expiresAtMs: number;
+  /** All claims by name, for what is matched by claim (`@topic`). */
+  claims: Readonly<JWTPayload>;
+}
+
+const claimsSchema = z.object({
+  sub: z.string().min(1),
+  sid: z.string().min(1),
+  phone_number: z.string().min(1),
+  exp: z.number(),
+});
+
+export interface TokenVerifierOptions {
+  /** The keys, as from jose's `createRemoteJWKSet` or `createLocalJWKSet`. */
+  keys: JWTVerifyGetKey;
+  issuer: string;
+  audience: string;
+  clock: Clock;
+}
+
+export type TokenVerifier = (authorization: string) => Promise<Identity>;
+
+/**
+ * Verifies a token: EdDSA only, issuer, audience, expiry, and the claims we rely on.
+ *
+ * The verifier takes the authorization header's value, with or without `Bearer `.
+ * @throws CodedError UNAUTHENTICATED for any token that is not valid now; SERVICE_UNAVAILABLE
+ *   (retryable) while the keys can't be fetched
+ * @see RFC 7519, RFC 8725
+ */
+export function createTokenVerifier({ keys, issuer, audience, clock }: TokenVerifierOptions): TokenVerifier {
+  return async (authorization) => {
+    const token = authorization.replace(/^bearer\s+/i, '').trim();
+    try {
+      const { payload, protectedHeader } = await jwtVerify(token, keys, {
+        issuer,
+        audience,
+        algorithms: ['EdDSA'],
+        currentDate: new Date(clock.now()),
+      });
+      const claims = claimsSchema.parse(payload);
+      return {
+        userId: claims.sub,
+        sid: claims.sid,
+        phoneNumber: claims.phone_number,
+        kid: protectedHeader.kid ?? '',
+        expiresAtMs: claims.exp * 1_000,
+        claims: payload,
+      };
+    } catch (error) {
+      if (error instanceof errors.JWTExpired)
+        throw new CodedError('UNAUTHENTICATED', 'The token has expired; sign in again.', { cause: error });
+      if (isKeySourceAway(error))
+        throw new CodedError('SERVICE_UNAVAILABLE', 'The signing keys can not be fetched at the moment.', {
+          cause: error,
+          retryable: true,
+        });
+      throw new CodedError('UNAUTHENTICATED', 'The token is not valid; sign in again.', { cause: error });
+    }
+  };
+}
+
+function isKeySourceAway(error: unknown): boolean {
+  if (error instanceof errors.JWKSTimeout) return true;
+  return error instanceof TypeError || (error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC');
+}

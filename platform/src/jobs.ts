@@ -1,0 +1,39 @@
+import type { Transaction } from './database.ts';
+
+/** A kind of delayed, retried work and the shape of its data (plain JSON). */
+export interface JobQueue<Data extends object> {
+  readonly name: string;
+  /** Time after which a running job counts as lost and runs again. Default: 5 minutes. */
+  readonly timeoutMs?: number;
+  /** Phantom: ties the name to its data. */
+  readonly data?: Data;
+}
+
+export interface JobContext {
+  id: string;
+  /** Aborts when the worker stops. */
+  signal: AbortSignal;
+}
+
+/**
+ * The jobs port, on pg-boss for both engines. At least once: a handler that throws, or whose process
+ * dies, runs again with backoff. When a job should run again later as a matter of business, its
+ * handler schedules the next one in the transaction that stores this one's outcome.
+ */
+export interface Jobs extends AsyncDisposable {
+  /** Adds a job within the transaction, due after `delayMs` (0: at once). Answers its id (UUID). */
+  schedule<Data extends object>(
+    tx: Transaction,
+    queue: JobQueue<Data>,
+    data: Data,
+    options?: { delayMs?: number; id?: string },
+  ): Promise<string>;
+  /** Cancels a job that has not run; no error when it has, or never was. */
+  cancel(tx: Transaction, queue: JobQueue<object>, id: string): Promise<void>;
+  /** Works on a queue until disposed; disposing awaits what runs. */
+  work<Data extends object>(
+    queue: JobQueue<Data>,
+    handler: (data: Data, context: JobContext) => Promise<void>,
+    options?: { concurrency?: number },
+  ): Promise<AsyncDisposable>;
+}

@@ -1,0 +1,55 @@
+import { errorCode, isCodedError } from './errors.ts';
+import type { Log } from './log.ts';
+
+/** What every service's `createX(deps)` answers. */
+export interface Service extends AsyncDisposable {
+  /** Where it listens, such as `http://127.0.0.1:8080`, with the port it really got. */
+  readonly url: string;
+}
+
+export interface RunOptions {
+  log: Log;
+  /** Time that a graceful stop may take before it is forced. Default: 10 s. */
+  deadlineMs?: number;
+}
+
+/**
+ * Runs a service until SIGINT or SIGTERM: graceful stop to a deadline, a second signal forces.
+ * A failed start prints its message, without a stack where the error is coded, and exits 1.
+ */
+export async function run(
+  start: () => Promise<AsyncDisposable>,
+  { log, deadlineMs = 10_000 }: RunOptions,
+): Promise<void> {
+  let stopping: Promise<void> | undefined;
+  let service: AsyncDisposable | undefined;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping || !service) process.exit(stopping ? 1 : 0);
+    log.info({ signal }, 'stopping');
+    const timer = setTimeout(() => {
+      log.error({ deadlineMs }, 'stop took longer than its deadline: forced');
+      process.exit(1);
+    }, deadlineMs);
+    timer.unref();
+    stopping = Promise.resolve(service[Symbol.asyncDispose]()).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ error }, 'stop failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('unhandledRejection', (error) => {
+    log.error({ error, code: errorCode(error) }, 'unhandled rejection');
+    process.exit(1);
+  });
+  try {
+    service = await start();
+  } catch (error) {
+    if (isCodedError(error)) process.stderr.write(`\n${error.message}\n`);
+    else log.error({ error }, 'start failed');
+    process.exit(1);
+  }
+}

@@ -1,0 +1,104 @@
+import type { z } from 'zod';
+import type { Transaction } from './database.ts';
+
+/** A topic: its name, the schema that each value is checked against on the way in and out, and its key. */
+export interface Topic<Value> {
+  readonly name: string;
+  readonly schema: z.ZodType<Value>;
+  /** Messages of one key are handled in order. */
+  readonly key: (value: Value) => string;
+}
+
+/** A message as a reader sees it. */
+export interface Message<Value> {
+  topic: string;
+  key: string;
+  value: Value;
+  headers: Readonly<Record<string, string>>;
+  partition: number;
+  /** Place in the partition: grows, with gaps. */
+  position: number;
+  /** Milliseconds since the epoch. */
+  publishedAt: number;
+}
+
+/** Position of the last message by partition. A partition that is missing stands at its beginning. */
+export type Positions = Readonly<Record<number, number>>;
+
+export interface ConsumeOptions<Value> {
+  topic: Topic<Value>;
+  /** The consumer group: its members share the messages, and it starts at the topic's beginning. */
+  group: string;
+  /** Messages in flight at most. Default: 64. */
+  concurrency?: number;
+  handler: Handler<Value>;
+}
+
+/**
+ * Handles one message. It is finished when what comes next is stored. A retryable error is retried
+ * in place with backoff while the message's key waits; any other goes to `<topic>.dead-letter`.
+ */
+export type Handler<Value> = (message: Message<Value>, context: HandlerContext) => Promise<void>;
+
+export interface HandlerContext {
+  /** Aborts when the consumer stops. */
+  signal: AbortSignal;
+  /**
+   * The position in the message's partition through which this group has finished everything, this
+   * message counted as finished. Read it inside the transaction that stores the message's effect.
+   */
+  finishedThrough(): number;
+}
+
+export interface TailOptions<Value> {
+  topic: Topic<Value>;
+  /**
+   * Where to start: `now`; behind given positions; or the last `count` messages at most.
+   * A position past retention starts at the oldest message kept.
+   */
+  from: 'now' | { after: Positions } | { last: number };
+  /** Called in order by partition. It must not throw, and is not awaited. */
+  onMessage(message: Message<Value>): void;
+}
+
+export interface Tail extends AsyncDisposable {
+  /**
+   * Position of the last message at the time the tail started, by partition; everything up to there
+   * has been given to `onMessage` when `tail` resolves.
+   */
+  readonly startedAt: Positions;
+  /**
+   * Position, by partition, behind which this tail has given every message: start of what it covers.
+   */
+  readonly coversAfter: Positions;
+}
+
+/**
+ * The topics port. Adapters: `topics/embedded` (a message log in the embedded database) and Kafka.
+ */
+export interface Topics extends AsyncDisposable {
+  /**
+   * Publishes when the transaction commits, and not at all when it rolls back (the outbox).
+   * @throws CodedError TOPIC_VALUE_INVALID, TOPIC_VALUE_TOO_LARGE (over 900 kB of JSON)
+   */
+  publish<Value>(
+    tx: Transaction,
+    topic: Topic<Value>,
+    value: Value,
+    options?: { headers?: Record<string, string> },
+  ): Promise<void>;
+  /**
+   * Joins a group. At least once, many in flight, the same key in order; the group's stored position
+   * never passes unfinished work. Disposing stops the intake, aborts the signal, and awaits what runs.
+   */
+  consume<Value>(options: ConsumeOptions<Value>): Promise<AsyncDisposable>;
+  /** Every process sees every message; nothing is stored about it. */
+  tail<Value>(options: TailOptions<Value>): Promise<Tail>;
+  /** Resolves when the broker answers, else throws a retryable error. */
+  ping(): Promise<void>;
+}
+
+/** The topic that takes what a consumer could not handle: the value as it came, the error in headers. */
+export function deadLetterName(topic: string): string {
+  return `${topic}.dead-letter`;
+}

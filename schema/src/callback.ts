@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { failureReasonSchema, instantSchema, phoneNumberSchema, voucherStatusSchema } from './topics.ts';
+
+/** The body of a POST to a client's callbackUrl, by Standard Webhooks. The same bytes in each attempt. */
+export const callbackBodySchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('voucher.received'),
+    timestamp: instantSchema,
+    data: z.object({
+      requestId: z.uuid(),
+      voucherId: z.uuid(),
+      code: z.string(),
+      status: voucherStatusSchema,
+      phoneNumber: phoneNumberSchema,
+      requestedAt: instantSchema,
+      receivedAt: instantSchema,
+    }),
+  }),
+  z.object({
+    type: z.literal('voucher.failed'),
+    timestamp: instantSchema,
+    data: z.object({
+      requestId: z.uuid(),
+      phoneNumber: phoneNumberSchema,
+      reason: failureReasonSchema,
+      message: z.string(),
+      failedAt: instantSchema,
+    }),
+  }),
+]);
+export type CallbackBody = z.infer<typeof callbackBodySchema>;

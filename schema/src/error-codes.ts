@@ -1,0 +1,41 @@
+/**
+ * Every code that a client can meet, in GraphQL (`extensions.code`) and in REST (`code` of a problem
+ * document), with the REST status. docs/errors.md tells each one's cause and cure; a test holds the
+ * two together.
+ */
+export const publicErrors = {
+  GRAPHQL_PARSE_FAILED: { status: 400 },
+  GRAPHQL_VALIDATION_FAILED: { status: 400 },
+  OPERATION_RESOLUTION_FAILURE: { status: 400 },
+  PERSISTED_QUERY_NOT_FOUND: { status: 400 },
+  PERSISTED_QUERY_NOT_SUPPORTED: { status: 400 },
+  BAD_REQUEST: { status: 400 },
+  BAD_USER_INPUT: { status: 400 },
+  NOT_FOUND: { status: 404 },
+  UNAUTHENTICATED: { status: 401 },
+  SESSION_EXPIRED: { status: 401 },
+  SESSION_STORE_UNAVAILABLE: { status: 503 },
+  FORBIDDEN: { status: 403 },
+  INVALID_CREDENTIALS: { status: 401 },
+  USERNAME_TAKEN: { status: 409 },
+  PHONE_NUMBER_TAKEN: { status: 409 },
+  PHONE_NUMBER_INVALID: { status: 400 },
+  IDEMPOTENCY_KEY_REUSED: { status: 422 },
+  CALLBACK_URL_REFUSED: { status: 400 },
+  CURSOR_INVALID: { status: 400 },
+  TOPIC_FIELD_MISSING: { status: 500 },
+  REQUEST_TOO_LARGE: { status: 413 },
+  RATE_LIMITED: { status: 429 },
+  OPERATION_TOO_COMPLEX: { status: 400 },
+  SUBGRAPH_UNAVAILABLE: { status: 503 },
+  SUBGRAPH_INVALID_RESPONSE: { status: 502 },
+  SERVICE_UNAVAILABLE: { status: 503 },
+  INTERNAL_SERVER_ERROR: { status: 500 },
+} as const satisfies Record<string, { status: number }>;
+
+export type PublicErrorCode = keyof typeof publicErrors;
+
+/** HTTP status of a code; 500 for one that is not public. */
+export function statusOf(code: string): number {
+  return code in publicErrors ? publicErrors[code as PublicErrorCode].status : 500;
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+
+/** E.164: a plus and 8 to 15 digits. */
+export const phoneNumberSchema = z.string().regex(/^\+[1-9]\d{7,14}$/, 'must be a phone number in E.164 form');
+/** An instant as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`. */
+export const instantSchema = z.iso.datetime({ precision: 3 });
+const owner = z.object({ id: z.uuid() });
+
+export const voucherStatusSchema = z.enum(['SUCCESS', 'LATE_SUCCESS']);
+export const failureReasonSchema = z.enum(['PROVIDER_REFUSED', 'PROVIDER_UNAVAILABLE', 'PROVIDER_SILENT']);
+export type VoucherStatus = z.infer<typeof voucherStatusSchema>;
+export type FailureReason = z.infer<typeof failureReasonSchema>;
+
+/** A voucher was asked for. Read by voucher-integration and by delivery. */
+export const requestCodeSchema = z.object({
+  requestId: z.uuid(),
+  userId: z.uuid(),
+  phoneNumber: phoneNumberSchema,
+  callbackUrl: z.url().max(2_048).nullable(),
+  requestedAt: instantSchema,
+});
+export type RequestCode = z.infer<typeof requestCodeSchema>;
+
+/** A code has come. Holds all that the Voucher type has, so that the gateway can answer it to subscribers. */
+export const receiveCodeSchema = z.object({
+  id: z.uuid(),
+  requestId: z.uuid(),
+  code: z.string().min(1).max(256),
+  phoneNumber: phoneNumberSchema,
+  status: voucherStatusSchema,
+  requestedAt: instantSchema,
+  receivedAt: instantSchema,
+  owner,
+});
+export type ReceiveCode = z.infer<typeof receiveCodeSchema>;
+
+/** A request has failed for good. */
+export const requestFailedSchema = z.object({
+  requestId: z.uuid(),
+  phoneNumber: phoneNumberSchema,
+  reason: failureReasonSchema,
+  message: z.string().min(1).max(1_000),
+  requestedAt: instantSchema,
+  failedAt: instantSchema,
+  owner,
+});
+export type RequestFailed = z.infer<typeof requestFailedSchema>;
+
+/** A session has ended before its time (`sid`), or all sessions of a revoked key have (`kid`). */
+export const sessionEndedSchema = z.union([z.object({ sid: z.string().min(1) }), z.object({ kid: z.string().min(1) })]);
+export type SessionEnded = z.infer<typeof sessionEndedSchema>;
+
+/** The topics by what they say; each fits platform's `Topic`. */
+export const topics = {
+  requestCode: { name: 'request-code', schema: requestCodeSchema, key: (value: RequestCode) => value.requestId },
+  receiveCode: { name: 'receive-code', schema: receiveCodeSchema, key: (value: ReceiveCode) => value.phoneNumber },
+  requestFailed: {
+    name: 'request-failed',
+    schema: requestFailedSchema,
+    key: (value: RequestFailed) => value.phoneNumber,
+  },
+  sessionEnded: {
+    name: 'session-ended',
+    schema: sessionEndedSchema,
+    key: (value: SessionEnded) => ('sid' in value ? value.sid : value.kid),
+  },
+} as const;
