@@ -21,6 +21,8 @@ export interface JobContext {
  * handler schedules the next one in the transaction that stores this one's outcome.
  */
 export interface Jobs extends AsyncDisposable {
+  /** Makes the queue if need be. Called once at start, before anything is scheduled on it. */
+  declare(queue: JobQueue<object>): Promise<void>;
   /** Adds a job within the transaction, due after `delayMs` (0: at once). Answers its id (UUID). */
   schedule<Data extends object>(
     tx: Transaction,

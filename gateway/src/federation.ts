@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { ApolloGateway, executeQueryPlan, type GraphQLDataSource } from '@apollo/gateway';
+import { operationFromDocument, type Schema, Supergraph } from '@apollo/federation-internals';
+import { QueryPlanner, type QueryPlan } from '@apollo/query-planner';
+import { apolloLogger } from '@voucher-gateway/platform/subgraph-server';
+import type { Log } from '@voucher-gateway/platform/log';
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  type FragmentDefinitionNode,
+  getOperationAST,
+  type GraphQLSchema,
+  Kind,
+  print,
+} from 'graphql';
+import type { GatewayContext } from './context.ts';
+
+/** An operation whose document has passed validation against `Federation.schema`. */
+export interface Operation {
+  document: DocumentNode;
+  operationName?: string | null;
+  variables?: Record<string, unknown> | null;
+}
+
+/** A data source by subgraph name. */
+export type DataSources = Record<string, GraphQLDataSource>;
+
+/** The supergraph as the gateway serves it: planned and executed by Apollo's packages. */
+export interface Federation extends AsyncDisposable {
+  /** To give to ApolloServer. */
+  readonly apollo: ApolloGateway;
+  /** What clients see. */
+  readonly schema: GraphQLSchema;
+  /** Everything, with what is inaccessible to clients, and the supergraph's directives. */
+  readonly supergraph: GraphQLSchema;
+  readonly dataSources: Readonly<DataSources>;
+  /** Executes a query or a mutation. */
+  execute(operation: Operation, context: GatewayContext): Promise<ExecutionResult>;
+  /** Plans an operation of any kind. */
+  plan(operation: Operation): QueryPlan;
+  /** Executes a plan of one's own over the data sources given, shaped as the operation asks. */
+  executePlan(plan: QueryPlan, dataSources: DataSources, operation: Operation, context: GatewayContext): Promise<ExecutionResult>;
+}
+
+export interface FederationOptions {
+  supergraphSdl: string;
+  /** The data source of a subgraph, by its name in the supergraph. */
+  dataSource(name: string): GraphQLDataSource;
+  log: Log;
+}
+
+/**
+ * Loads a supergraph into `@apollo/gateway`.
+ *
+ * @throws Error with every fault of the supergraph
+ */
+export async function createFederation({ supergraphSdl, dataSource, log }: FederationOptions): Promise<Federation> {
+  // The package sends usage figures unless told not to, and reads this when a gateway loads.
+  process.env.APOLLO_TELEMETRY_DISABLED = '1';
+  const dataSources: DataSources = {};
+  const apollo = new ApolloGateway({
+    supergraphSdl,
+    buildService: ({ name }) => {
+      dataSources[name] ??= dataSource(name);
+      return dataSources[name];
+    },
+    logger: apolloLogger(log.child({ part: 'federation' })),
+    __exposeQueryPlanExperimental: false,
+  });
+  const { executor, schema } = await apollo.load();
+  // ApolloGateway keeps its planner to itself; subscriptions need one of their own.
+  const supergraph = Supergraph.build(supergraphSdl);
+  const planner = new QueryPlanner(supergraph);
+  const apiSchema = supergraph.apiSchema();
+  const supergraphSchema = supergraph.schema.toGraphQLJSSchema();
+
+  return {
+    apollo,
+    schema,
+    supergraph: supergraphSchema,
+    dataSources,
+    execute: async (operation, context) => (await executor(requestContext(operation, context, schema, log) as never)) as ExecutionResult,
+    plan: ({ document, operationName }) =>
+      planner.buildQueryPlan(operationFromDocument(apiSchema, document, { operationName: operationName ?? undefined })),
+    executePlan: (plan, sources, operation, context) =>
+      run(plan, sources, operation, { context, schema, supergraphSchema, apiSchema, log }),
+    [Symbol.asyncDispose]: () => apollo.stop(),
+  };
+}
+
+interface RunOptions {
+  context: GatewayContext;
+  schema: GraphQLSchema;
+  supergraphSchema: GraphQLSchema;
+  apiSchema: Schema;
+  log: Log;
+}
+
+async function run(plan: QueryPlan, sources: DataSources, operation: Operation, options: RunOptions): Promise<ExecutionResult> {
+  const { context, schema, supergraphSchema, apiSchema, log } = options;
+  const definition = getOperationAST(operation.document, operation.operationName);
+  if (!definition) throw new Error('the document has no such operation');
+  const fragments: Record<string, FragmentDefinitionNode> = {};
+  for (const node of operation.document.definitions) if (node.kind === Kind.FRAGMENT_DEFINITION) fragments[node.name.value] = node;
+  const result = await executeQueryPlan(
+    plan,
+    sources,
+    requestContext(operation, context, schema, log) as never,
+    { schema, operation: definition, fragments },
+    supergraphSchema,
+    apiSchema,
+  );
+  return result as ExecutionResult;
+}
+
+/** What the executor reads of Apollo Server's request context. */
+function requestContext({ document, operationName, variables }: Operation, context: GatewayContext, schema: GraphQLSchema, log: Log) {
+  const query = print(document);
+  return {
+    request: { query, operationName: operationName ?? undefined, variables: variables ?? {} },
+    document,
+    source: query,
+    queryHash: createHash('sha256').update(query).digest('hex'),
+    operationName: operationName ?? null,
+    operation: getOperationAST(document, operationName),
+    schema,
+    context,
+    logger: apolloLogger(log),
+    metrics: {},
+  };
+}

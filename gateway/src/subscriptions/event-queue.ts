@@ -1,0 +1,66 @@
+/** A queue between who produces events and the one client that reads them. */
+export interface EventQueue<T> {
+  push(event: T): void;
+  /** Ends the stream behind what is queued; with an error, the reader's `next` rejects with it. */
+  end(error?: unknown): void;
+  /** Reads once. Returning calls `onReturn`. */
+  readonly events: AsyncGenerator<T, void, void>;
+}
+
+/** Makes a queue. `onReturn` is called once, when the reader leaves or the stream ends. */
+export function createEventQueue<T>(onReturn: () => void): EventQueue<T> {
+  const queued: T[] = [];
+  let state: { ended: boolean; error?: unknown } = { ended: false };
+  let wake: (() => void) | undefined;
+  let left = false;
+  const leave = () => {
+    if (left) return;
+    left = true;
+    queued.length = 0;
+    onReturn();
+    wake?.();
+  };
+  const events: AsyncGenerator<T, void, void> = {
+    async next() {
+      while (queued.length === 0 && !state.ended && !left) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      const value = queued.shift();
+      if (value !== undefined) return { value, done: false };
+      const { error } = state;
+      state = { ended: true };
+      leave();
+      if (error !== undefined) throw error;
+      return { value: undefined, done: true };
+    },
+    async return() {
+      leave();
+      return { value: undefined, done: true };
+    },
+    async throw(error) {
+      leave();
+      throw error;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async [Symbol.asyncDispose]() {
+      leave();
+    },
+  };
+  return {
+    events,
+    push(event) {
+      if (left || state.ended) return;
+      queued.push(event);
+      wake?.();
+    },
+    end(error) {
+      if (state.ended) return;
+      state = { ended: true, error };
+      wake?.();
+    },
+  };
+}

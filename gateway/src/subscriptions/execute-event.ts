@@ -1,0 +1,59 @@
+import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { execute, type ExecutionResult, GraphQLError, type GraphQLFieldResolver } from 'graphql';
+import type { GatewayContext } from '../context.ts';
+import type { Federation } from '../federation.ts';
+import { eventPlan, eventSource, type PreparedSubscription } from './prepare.ts';
+
+/** What answers the primary fetch: the root field's value, or the same as the replay's subgraph answered it. */
+export type PrimaryAnswer = { value: unknown } | { answered: unknown };
+
+/**
+ * Makes the function that turns an event into the client's answer: the event answers the primary fetch,
+ * the rest of the plan is fetched from the other subgraphs with the subscriber's identity.
+ *
+ * A selected field that the event lacks is an error TOPIC_FIELD_MISSING at its path.
+ */
+export function createEventExecutor(federation: Federation, prepared: PreparedSubscription, context: GatewayContext) {
+  const plan = eventPlan(prepared);
+  return async (answer: PrimaryAnswer): Promise<ExecutionResult> => {
+    const primary = 'value' in answer ? answerPrimary(federation, prepared, answer.value) : { data: { [prepared.responseKey]: answer.answered } };
+    const sources = { ...federation.dataSources, [eventSource]: { process: async () => ({ data: primary.data ?? undefined }) } };
+    const result = await federation.executePlan(plan, sources as never, prepared.operation, context);
+    if (!primary.errors) return result;
+    return { ...result, data: result.data ?? null, errors: [...primary.errors, ...(result.errors ?? [])] };
+  };
+}
+
+/**
+ * Executes the primary fetch against the event's value by graphql-js, so that aliases, fragments,
+ * directives, abstract types and null propagation are the specification's.
+ */
+function answerPrimary(federation: Federation, { primary, operation, topicField }: PreparedSubscription, value: unknown): ExecutionResult {
+  const result = execute({
+    schema: federation.supergraph,
+    document: primary.document,
+    rootValue: { [topicField.field]: value },
+    variableValues: operation.variables,
+    fieldResolver: ownField,
+    typeResolver: (object) => (object as { __typename?: string }).__typename,
+  });
+  if (result instanceof Promise) throw new Error('an event is answered at once');
+  return {
+    data: result.data as ExecutionResult['data'],
+    ...(result.errors && {
+      errors: result.errors.map((error) =>
+        isCodedError(error.originalError)
+          ? new GraphQLError(error.originalError.message, { path: error.path, extensions: { code: error.originalError.code } })
+          : new GraphQLError('The message has a value that does not fit its field.', { path: error.path, extensions: { code: 'TOPIC_FIELD_MISSING' } }),
+      ),
+    }),
+  };
+}
+
+const ownField: GraphQLFieldResolver<unknown, unknown> = (source, _args, _context, info) => {
+  if (typeof source === 'object' && source !== null && Object.hasOwn(source, info.fieldName)) {
+    return (source as Record<string, unknown>)[info.fieldName];
+  }
+  throw new CodedError<PublicErrorCode>('TOPIC_FIELD_MISSING', `The topic's messages have no field ${info.fieldName} for ${info.parentType.name}.`);
+};

@@ -1,0 +1,84 @@
+import type { FetchNode, PlanNode, QueryPlan } from '@apollo/query-planner';
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { type FieldNode, getArgumentValues, getVariableValues, getOperationAST, Kind, parse, type DocumentNode } from 'graphql';
+import type { Federation, Operation } from '../federation.ts';
+import type { TopicField } from './topic-directive.ts';
+
+/** A subscription made ready once, when it is asked for. */
+export interface PreparedSubscription {
+  operation: Operation;
+  topicField: TopicField;
+  /** Name under which the answer holds the root field. */
+  responseKey: string;
+  /** The root field's arguments, coerced. */
+  arguments: Record<string, unknown>;
+  /** What the event answers, as the subgraph would have been asked. */
+  primary: { document: DocumentNode; subgraph: string; field: FieldNode };
+  /** What other subgraphs are asked on each event; null where the event answers all. */
+  rest: PlanNode | null;
+}
+
+/**
+ * Plans a subscription: the planner gives a Subscription node with a primary fetch, which the event
+ * answers, and the rest.
+ *
+ * @param operation of kind subscription, validated
+ * @throws CodedError BAD_USER_INPUT for variables that don't fit or a root field under `@skip` or
+ *   `@include`; GRAPHQL_VALIDATION_FAILED for a field that no topic feeds
+ */
+export function prepareSubscription(federation: Federation, topicFields: ReadonlyMap<string, TopicField>, operation: Operation): PreparedSubscription {
+  const definition = getOperationAST(operation.document, operation.operationName);
+  if (definition?.operation !== 'subscription') throw new Error('not a subscription');
+  const { coerced: variables, errors } = getVariableValues(federation.schema, definition.variableDefinitions ?? [], operation.variables ?? {});
+  if (errors || !variables) throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', errors?.[0]?.message ?? 'The variables do not fit.');
+
+  const { node } = federation.plan(operation);
+  if (node?.kind !== 'Subscription') {
+    // The specification forbids @skip and @include on a subscription's root field: nothing would be left.
+    throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'A subscription selects exactly one field, without @skip or @include.');
+  }
+  const document = parsePrimary(node.primary);
+  const field = rootField(document);
+  const topicField = topicFields.get(field.name.value);
+  const definitionOfField = federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
+  if (!topicField || !definitionOfField) {
+    throw new CodedError<PublicErrorCode>('GRAPHQL_VALIDATION_FAILED', `Subscription.${field.name.value} is fed by no topic.`);
+  }
+  return {
+    operation: { ...operation, variables },
+    topicField,
+    responseKey: field.alias?.value ?? field.name.value,
+    arguments: getArgumentValues(definitionOfField, field, variables),
+    primary: { document, subgraph: node.primary.serviceName, field },
+    rest: node.rest ?? null,
+  };
+}
+
+/** The fetch as a document: the planner gives it as text. */
+function parsePrimary(primary: FetchNode): DocumentNode {
+  return primary.operationDocumentNode ?? parse(primary.operation);
+}
+
+function rootField(document: DocumentNode): FieldNode {
+  const operation = getOperationAST(document);
+  const selection = operation?.selectionSet.selections.find((node) => node.kind === Kind.FIELD);
+  if (!selection || selection.kind !== Kind.FIELD) throw new Error('the primary fetch selects no field');
+  return selection;
+}
+
+/** Name of the data source, in a plan of ours, that answers what the event has answered. */
+export const eventSource = ' event';
+
+/** The plan of one event: the primary fetch, answered by the event, then the rest. */
+export function eventPlan({ primary, rest }: PreparedSubscription): QueryPlan {
+  const fetch: FetchNode = {
+    kind: 'Fetch',
+    serviceName: eventSource,
+    operation: '',
+    operationName: undefined,
+    operationKind: 'query' as FetchNode['operationKind'],
+    operationDocumentNode: primary.document,
+  };
+  return { kind: 'QueryPlan', node: rest ? { kind: 'Sequence', nodes: [fetch, rest] } : fetch };
+}

@@ -1,0 +1,266 @@
+import type { Identity } from '@voucher-gateway/platform/identity';
+import { silentLog } from '@voucher-gateway/platform/log';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import type { Topic } from '@voucher-gateway/platform/topics';
+import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import { type ExecutionResult, parse, validate } from 'graphql';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import type { GatewayContext } from '../context.ts';
+import { createFederation } from '../federation.ts';
+import { createWorld, type Move, parcelDataSource, parcelSupergraph } from '../testing/parcel-supergraph.ts';
+import { createSubscriptions } from './subscribe.ts';
+
+const supergraphSdl = parcelSupergraph();
+const parcelMoved: Topic<Move> = { name: 'parcel-moved', schema: z.custom<Move>(), key: (move) => move.customer };
+const parcelLost: Topic<object> = { name: 'parcel-lost', schema: z.custom<object>(), key: () => 'any' };
+
+async function setUp(options: { windowSize?: number } = {}) {
+  const resources = new AsyncDisposableStack();
+  const engines = resources.use(await openTestEngines());
+  const world = createWorld();
+  const federation = resources.use(await createFederation({ supergraphSdl, dataSource: parcelDataSource(world), log: silentLog }));
+  const { topics, database, clock } = engines;
+  const open = () => createSubscriptions({ federation, topics, clock, log: silentLog, ...options });
+  const subscriptions = resources.use(await open());
+  return {
+    world,
+    engines,
+    /** Another gateway process on the same engines. */
+    another: async () => resources.use(await open()),
+    /** Publishes moves and resolves once they are committed. */
+    publish: (...moves: Move[]) =>
+      database.transaction(async (tx) => {
+        for (const move of moves) await topics.publish(tx, parcelMoved, move);
+      }),
+    lose: (value: object) => database.transaction((tx) => topics.publish(tx, parcelLost, value)),
+    async subscribe(query: string, { customer = 'ann', variables = {}, on = subscriptions, operationName = undefined as string | undefined } = {}) {
+      const document = parse(query);
+      expect(validate(federation.schema, document)).toEqual([]);
+      const result = await on.subscribe({ document, variables, operationName }, contextOf(customer));
+      if (!(Symbol.asyncIterator in result)) return { errors: result.errors, next: () => Promise.reject(result.errors), stop: async () => {} };
+      resources.defer(async () => void (await result.return()));
+      return {
+        errors: undefined,
+        async next(count = 1): Promise<ExecutionResult[]> {
+          const answers: ExecutionResult[] = [];
+          while (answers.length < count) {
+            const { value, done } = await result.next();
+            if (done) break;
+            answers.push(JSON.parse(JSON.stringify(value)));
+          }
+          return answers;
+        },
+        stop: async () => void (await result.return()),
+      };
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+function contextOf(customer: string | null): GatewayContext {
+  const identity = customer === null ? null : ({ userId: customer, sid: 's', kid: 'k', phoneNumber: '', expiresAtMs: 0, claims: { customer } } satisfies Identity);
+  return { identity, authorization: customer && `Bearer ${customer}`, requestId: 'test' };
+}
+
+let number = 0;
+function move(place: string, over: Partial<Move> = {}): Move {
+  number += 1;
+  return { id: `move-${number}`, parcel: 'p1', customer: 'ann', place, recipient: { id: 'ann' }, ...over };
+}
+const placesOf = (answers: ExecutionResult[]) => answers.map((answer) => (answer.data as { moved: { node: { place: string } } }).moved.node.place);
+
+it('answers an event across subgraphs: the message gives its own fields, the plan fetches the rest', async () => {
+  await using set = await setUp();
+  const { subscribe, publish } = set;
+  const feed = await subscribe('subscription { moved { cursor node { place recipient { name } } } }');
+  const first = move('Hue');
+  await publish(first);
+  expect(await feed.next()).toEqual([
+    { data: { moved: { cursor: encodeCursor(first.id), node: { place: 'Hue', recipient: { name: 'name of ann' } } } } },
+  ]);
+});
+
+it('takes aliases, fragments, variables and directives as a query does', async () => {
+  await using set = await setUp();
+  const { subscribe, publish } = set;
+  const feed = await subscribe(
+    `query Other { hello }
+     subscription Named($parcel: ID, $withPlace: Boolean!, $withoutName: Boolean!) {
+       event: moved(parcel: $parcel) { __typename at: cursor n: node { ...Parts who: recipient { name @skip(if: $withoutName) __typename } } }
+     }
+     fragment Parts on Move { kind: __typename place @include(if: $withPlace) number: id }`,
+    { variables: { parcel: 'p7', withPlace: false, withoutName: false }, operationName: 'Named' },
+  );
+  const wanted = move('Hue', { parcel: 'p7' });
+  await publish(move('Vinh', { parcel: 'p6' }), wanted);
+  expect(await feed.next()).toEqual([
+    {
+      data: {
+        event: {
+          __typename: 'MoveEdge',
+          at: encodeCursor(wanted.id),
+          n: { kind: 'Move', number: wanted.id, who: { name: 'name of ann', __typename: 'Person' } },
+        },
+      },
+    },
+  ]);
+});
+
+it('gives nobody the events of another, whatever the arguments say', async () => {
+  await using set = await setUp();
+  const { subscribe, publish } = set;
+  const ann = await subscribe('subscription { moved(parcel: "p1") { node { place } } }');
+  const bob = await subscribe('subscription { a: moved(parcel: "p1") { node { place } } }', { customer: 'bob' });
+  await publish(move('for Ann'), move('for Bob', { customer: 'bob' }), move('again for Ann'));
+  expect(placesOf(await ann.next(2))).toEqual(['for Ann', 'again for Ann']);
+  expect(await bob.next()).toEqual([{ data: { a: { node: { place: 'for Bob' } } } }]);
+});
+
+it('refuses the signed-out, a token without the claim, and a field that no topic feeds', async () => {
+  await using engines = await openTestEngines();
+  await using federation = await createFederation({ supergraphSdl, dataSource: parcelDataSource(createWorld()), log: silentLog });
+  await using subscriptions = await createSubscriptions({ federation, topics: engines.topics, clock: engines.clock, log: silentLog });
+  const document = parse('subscription { moved { cursor } }');
+  const coded = (code: string) => expect.objectContaining({ originalError: expect.objectContaining({ code }) });
+  expect(await subscriptions.subscribe({ document }, contextOf(null))).toEqual({ errors: [coded('UNAUTHENTICATED')] });
+  const claimless = { ...contextOf('ann'), identity: { ...contextOf('ann').identity, claims: {} } as Identity };
+  expect(await subscriptions.subscribe({ document }, claimless)).toEqual({ errors: [coded('FORBIDDEN')] });
+  expect(await subscriptions.subscribe({ document: parse('subscription { unfed }') }, contextOf('ann'))).toEqual({ errors: [coded('GRAPHQL_VALIDATION_FAILED')] });
+  const variable = parse('subscription ($p: ID!) { moved(parcel: $p) { cursor } }');
+  expect(await subscriptions.subscribe({ document: variable }, contextOf('ann'))).toEqual({ errors: [coded('BAD_USER_INPUT')] });
+});
+
+it('answers a selected field that the message lacks with TOPIC_FIELD_MISSING at its path', async () => {
+  await using set = await setUp();
+  const { subscribe, publish, lose } = set;
+  const moves = await subscribe('subscription { moved { node { place note } } }');
+  await publish(move('Hue'));
+  expect(await moves.next()).toMatchObject([
+    { data: { moved: { node: { place: 'Hue', note: null } } }, errors: [{ path: ['moved', 'node', 'note'], extensions: { code: 'TOPIC_FIELD_MISSING' } }] },
+  ]);
+  const losses = await subscribe('subscription { gone: lost { parcel recipient { name } } }');
+  await lose({ customer: 'ann', recipient: { id: 'ann' } });
+  expect(await losses.next()).toMatchObject([{ data: null, errors: [{ path: ['gone', 'parcel'], extensions: { code: 'TOPIC_FIELD_MISSING' } }] }]);
+});
+
+it('answers the value itself where the field is no edge, and refuses after where nothing is stored', async () => {
+  await using set = await setUp();
+  const { subscribe, lose } = set;
+  const losses = await subscribe('subscription { lost(parcel: "p9") { parcel recipient { name } } }');
+  await lose({ parcel: 'p8', customer: 'ann', recipient: null });
+  await lose({ parcel: 'p9', customer: 'ann', recipient: null });
+  expect(await losses.next()).toEqual([{ data: { lost: { parcel: 'p9', recipient: null } } }]);
+});
+
+it('does not let the slow fetches of one subscriber hold up another', async () => {
+  await using set = await setUp();
+  const { subscribe, publish, world } = set;
+  const gate = Promise.withResolvers<void>();
+  world.onName = () => gate.promise;
+  const slow = await subscribe('subscription { moved { node { recipient { name } } } }');
+  const quick = await subscribe('subscription { moved { node { place } } }');
+  const waiting = slow.next();
+  await publish(move('Hue'));
+  expect(placesOf(await quick.next())).toEqual(['Hue']);
+  gate.resolve();
+  expect(await waiting).toEqual([{ data: { moved: { node: { recipient: { name: 'name of ann' } } } } }]);
+});
+
+it('keeps the event when the other subgraph fails: its field is null, with an error', async () => {
+  await using set = await setUp();
+  const { subscribe, publish, world } = set;
+  world.onName = () => Promise.reject(new Error('down'));
+  const feed = await subscribe('subscription { moved { node { place recipient { name } } } }');
+  await publish(move('Hue'));
+  expect(await feed.next()).toMatchObject([{ data: { moved: { node: { place: 'Hue', recipient: null } } }, errors: [{}] }]);
+});
+
+it('stops hearing once the stream is returned, also while it waits for an event', async () => {
+  await using set = await setUp();
+  const { subscribe, publish } = set;
+  const feed = await subscribe('subscription { moved { node { place } } }');
+  const waiting = feed.next();
+  await feed.stop();
+  expect(await waiting).toEqual([]);
+  await publish(move('Hue'));
+  expect(await feed.next()).toEqual([]);
+});
+
+/** Stores as the tracking service would: rows of what it has consumed of the topic. */
+async function positionsOf(engines: Awaited<ReturnType<typeof openTestEngines>>): Promise<Map<string, number>> {
+  const positions = new Map<string, number>();
+  await using _tail = await engines.topics.tail({
+    topic: parcelMoved,
+    from: { after: {} },
+    onMessage: (message) => {
+      if (!positions.has(message.value.id)) positions.set(message.value.id, message.position);
+    },
+  });
+  return positions;
+}
+
+it('resumes: what is stored behind the cursor first, then the window, then live, each once', async () => {
+  await using set = await setUp();
+  const { subscribe, publish, world, engines } = set;
+  const [a, b, c, d, e] = [move('a'), move('b'), move('c'), move('d'), move('e')];
+  await publish(a, b, c, d);
+  // The store had consumed through b; by the time it read its rows it had c as well.
+  world.stored = [a, b, c];
+  world.storedThrough = (await positionsOf(engines)).get(b.id) ?? Number.NaN;
+  world.pageSize = 1;
+  const feed = await subscribe('subscription ($c: String) { moved(after: $c) { node { place recipient { name } } } }', { variables: { c: encodeCursor(a.id) } });
+  expect(placesOf(await feed.next(3))).toEqual(['b', 'c', 'd']);
+  await publish(e);
+  expect(placesOf(await feed.next())).toEqual(['e']);
+});
+
+it('resumes from the start of the feed, and with an empty store', async () => {
+  await using set = await setUp();
+  const { subscribe, publish } = set;
+  await publish(move('a'));
+  const feed = await subscribe('subscription ($c: String) { moved(after: $c) { node { place } } }', { variables: { c: encodeCursor(null) } });
+  expect(placesOf(await feed.next())).toEqual(['a']);
+  await publish(move('b'));
+  expect(placesOf(await feed.next())).toEqual(['b']);
+});
+
+it('applies the arguments to what is replayed as to what is live', async () => {
+  await using set = await setUp();
+  const { subscribe, publish, world, engines } = set;
+  const [a, b, c] = [move('a', { parcel: 'p2' }), move('b'), move('c', { parcel: 'p2' })];
+  await publish(a, b);
+  world.stored = [a, b];
+  world.storedThrough = (await positionsOf(engines)).get(b.id) ?? Number.NaN;
+  const feed = await subscribe('subscription ($c: String) { moved(after: $c, parcel: "p2") { node { place } } }', { variables: { c: encodeCursor(null) } });
+  expect(placesOf(await feed.next())).toEqual(['a']);
+  await publish(c);
+  expect(placesOf(await feed.next())).toEqual(['c']);
+});
+
+it('refuses a cursor that is bad or of another feed with the code of the subgraph', async () => {
+  await using set = await setUp();
+  const { subscribe } = set;
+  const { errors } = await subscribe('subscription { moved(after: "nonsense") { node { place } } }');
+  expect(errors).toMatchObject([{ extensions: { code: 'CURSOR_INVALID' } }]);
+});
+
+it('reads the topic where the store lags behind what the window holds', async () => {
+  await using set = await setUp({ windowSize: 2 });
+  const { subscribe, publish, another } = set;
+  const places = ['a', 'b', 'c', 'd', 'e', 'f'];
+  await publish(...places.map((place) => move(place)));
+  const feed = await subscribe('subscription ($c: String) { moved(after: $c) { node { place } } }', { variables: { c: encodeCursor(null) }, on: await another() });
+  expect(placesOf(await feed.next(6))).toEqual(places);
+  await publish(move('g'));
+  expect(placesOf(await feed.next())).toEqual(['g']);
+});
+
+it('sends a message that the topic repeats once', async () => {
+  await using set = await setUp();
+  const { subscribe, publish } = set;
+  const feed = await subscribe('subscription { moved { node { place } } }');
+  const once = move('once');
+  await publish(once, once, move('next'));
+  expect(placesOf(await feed.next(2))).toEqual(['once', 'next']);
+});

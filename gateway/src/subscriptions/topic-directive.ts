@@ -1,0 +1,86 @@
+import {
+  getDirectiveValues,
+  getNamedType,
+  type GraphQLField,
+  GraphQLObjectType,
+  type GraphQLSchema,
+  isNonNullType,
+  isObjectType,
+} from 'graphql';
+
+/** A Subscription field that is fed from a topic, as its `@topic` directive says. */
+export interface TopicField {
+  /** The field's name. */
+  field: string;
+  topic: string;
+  /** Field of the message that must equal the subscriber's claim. */
+  match: string;
+  /** Claim of the subscriber's token. */
+  claim: string;
+  /** Whether the field answers an edge `{cursor node}` around the message's value, or the value itself. */
+  isEdge: boolean;
+  /** The Query connection that holds what is stored; null where there is none to resume from. */
+  replay: ReplayField | null;
+}
+
+export interface ReplayField {
+  field: string;
+  /** Arguments of the connection, by name, with their types as text. */
+  arguments: ReadonlyMap<string, string>;
+  /** Whether the connection tells through where it has stored the topic. */
+  hasStoredThrough: boolean;
+}
+
+/**
+ * Reads the topic-fed fields of a supergraph.
+ *
+ * @throws Error that names the field, when a directive can't be served
+ */
+export function readTopicFields(schema: GraphQLSchema): Map<string, TopicField> {
+  const directive = schema.getDirective('topic');
+  const subscription = schema.getSubscriptionType();
+  const fields = new Map<string, TopicField>();
+  if (!directive || !subscription) return fields;
+  for (const field of Object.values(subscription.getFields())) {
+    const values = field.astNode && getDirectiveValues(directive, field.astNode);
+    if (!values) continue;
+    const { name: topic, match, claim, replay } = values as Record<string, string | undefined>;
+    if (!topic || !match || !claim) throw new Error(`Subscription.${field.name}: @topic needs name, match and claim`);
+    fields.set(field.name, {
+      field: field.name,
+      topic,
+      match,
+      claim,
+      isEdge: isEdge(field),
+      replay: replay === undefined ? null : readReplay(schema, field.name, replay),
+    });
+  }
+  return fields;
+}
+
+function isEdge(field: GraphQLField<unknown, unknown>): boolean {
+  const type = getNamedType(field.type);
+  if (!isObjectType(type)) return false;
+  const { cursor, node } = type.getFields();
+  return cursor !== undefined && node !== undefined && Object.keys(type.getFields()).length === 2;
+}
+
+function readReplay(schema: GraphQLSchema, subscription: string, name: string): ReplayField {
+  const field = schema.getQueryType()?.getFields()[name];
+  const connection = field && getNamedType(field.type);
+  if (!field || !(connection instanceof GraphQLObjectType) || !connection.getFields().edges || !connection.getFields().pageInfo) {
+    throw new Error(`Subscription.${subscription}: @topic(replay: "${name}") names no Query connection with edges and pageInfo`);
+  }
+  if (!field.args.some((argument) => argument.name === 'after') || !field.args.some((argument) => argument.name === 'first')) {
+    throw new Error(`Subscription.${subscription}: @topic(replay: "${name}") names a connection without first and after`);
+  }
+  const unanswerable = field.args.find((argument) => isNonNullType(argument.type) && argument.defaultValue === undefined && argument.name !== 'first');
+  if (unanswerable && unanswerable.name !== 'after') {
+    throw new Error(`Subscription.${subscription}: @topic(replay: "${name}") needs an argument ${unanswerable.name} that the gateway can't give`);
+  }
+  return {
+    field: name,
+    arguments: new Map(field.args.map((argument) => [argument.name, String(argument.type)])),
+    hasStoredThrough: connection.getFields().storedThrough !== undefined,
+  };
+}

@@ -1,0 +1,103 @@
+import type { Log } from '@voucher-gateway/platform/log';
+import type { Message, Positions, Tail, Topic, Topics } from '@voucher-gateway/platform/topics';
+import { z } from 'zod';
+
+/** A message's value: what the topic's owner promised, as far as the gateway knows. */
+export type Value = Record<string, unknown>;
+export type TopicMessage = Message<Value>;
+
+/** Any topic, by name: the gateway knows no more of it than its directive says. */
+export function anyTopic(name: string): Topic<Value> {
+  return { name, schema: z.record(z.string(), z.unknown()), key: () => '' };
+}
+
+/**
+ * The last messages of a topic, in memory, and who waits for the next ones.
+ *
+ * One tail a topic and process feeds it. Listeners stand in an index by field and value, so that a
+ * message costs what its own listeners cost. A message whose `id` the window holds already is a repeat
+ * and is dropped.
+ */
+export interface TopicWindow extends AsyncDisposable {
+  /** Whether the window holds everything behind these positions. */
+  reachesBackTo(positions: Positions): boolean;
+  /** The messages held behind these positions whose `match` field equals `key`, in order. */
+  behind(positions: Positions, match: string, key: string): TopicMessage[];
+  /** Calls `listener` with each new message whose `match` field equals `key`, until disposed. */
+  listen(match: string, key: string, listener: (message: TopicMessage) => void): Disposable;
+}
+
+export interface TopicWindowOptions {
+  topics: Topics;
+  topic: string;
+  /** Fields that listeners match by. */
+  matches: ReadonlySet<string>;
+  /** Messages held at most. */
+  size: number;
+  log: Log;
+}
+
+/** Starts a window, filled with the topic's last `size` messages when it resolves. */
+export async function openTopicWindow({ topics, topic, matches, size, log }: TopicWindowOptions): Promise<TopicWindow> {
+  const held: TopicMessage[] = [];
+  const ids = new Set<string>();
+  /** By partition, the position behind which everything is held. */
+  const start: Record<number, number> = {};
+  const index = new Map<string, Set<(message: TopicMessage) => void>>();
+  const place = (match: string, key: string) => `${match} ${key}`;
+
+  const onMessage = (message: TopicMessage) => {
+    const id = idOf(message);
+    if (id !== null && ids.has(id)) return;
+    held.push(message);
+    if (id !== null) ids.add(id);
+    while (held.length > size) {
+      const oldest = held.shift();
+      if (!oldest) break;
+      start[oldest.partition] = oldest.position;
+      const oldestId = idOf(oldest);
+      if (oldestId !== null) ids.delete(oldestId);
+    }
+    for (const match of matches) {
+      const key = message.value[match];
+      if (typeof key !== 'string') continue;
+      for (const listener of index.get(place(match, key)) ?? []) {
+        try {
+          listener(message);
+        } catch (error) {
+          log.error({ error, topic, position: message.position }, 'a subscriber failed on a message');
+        }
+      }
+    }
+  };
+
+  const tail: Tail = await topics.tail({ topic: anyTopic(topic), from: { last: size }, onMessage });
+  const startOf = (partition: number) => start[partition] ?? tail.coversAfter[partition] ?? 0;
+
+  return {
+    reachesBackTo(positions) {
+      const partitions = new Set([...Object.keys(positions), ...Object.keys(tail.coversAfter), ...Object.keys(start)].map(Number));
+      return [...partitions].every((partition) => startOf(partition) <= (positions[partition] ?? 0));
+    },
+    behind: (positions, match, key) =>
+      held.filter((message) => message.value[match] === key && message.position > (positions[message.partition] ?? 0)),
+    listen(match, key, listener) {
+      const at = place(match, key);
+      const listeners = index.get(at) ?? new Set();
+      listeners.add(listener);
+      index.set(at, listeners);
+      return {
+        [Symbol.dispose]() {
+          listeners.delete(listener);
+          if (listeners.size === 0 && index.get(at) === listeners) index.delete(at);
+        },
+      };
+    },
+    [Symbol.asyncDispose]: () => tail[Symbol.asyncDispose](),
+  };
+}
+
+/** A message's id, which names it in cursors and tells repeats; null for a topic whose values have none. */
+export function idOf(message: TopicMessage): string | null {
+  return typeof message.value.id === 'string' ? message.value.id : null;
+}

@@ -1,0 +1,111 @@
+import { composeServices } from '@apollo/composition';
+import { type GraphQLDataSource, LocalGraphQLDataSource } from '@apollo/gateway';
+import { buildSubgraphSchema } from '@apollo/subgraph';
+import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import { GraphQLError, parse } from 'graphql';
+
+/**
+ * A supergraph that has nothing to do with vouchers: what the gateway does for it, it does for any. The
+ * tracking subgraph stores moves, the people subgraph knows names.
+ */
+const trackingSdl = parse(`
+  extend schema
+    @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@inaccessible", "@composeDirective"])
+    @link(url: "https://voucher-gateway.example/topic/v1.0", import: ["@topic"])
+    @composeDirective(name: "@topic")
+  directive @topic(name: String!, match: String!, claim: String!, replay: String) on FIELD_DEFINITION
+  type Query { moves(customer: String, first: Int, after: String): MoveConnection! }
+  type Subscription {
+    moved(parcel: ID, after: String): MoveEdge! @topic(name: "parcel-moved", match: "customer", claim: "customer", replay: "moves")
+    lost(parcel: ID): Loss! @topic(name: "parcel-lost", match: "customer", claim: "customer")
+    unfed: String
+  }
+  type MoveConnection { edges: [MoveEdge!]! pageInfo: PageInfo! storedThrough: [StoredPosition!]! @inaccessible }
+  type StoredPosition @inaccessible { topic: String! partition: Int! position: String! }
+  type PageInfo { hasNextPage: Boolean! endCursor: String }
+  type MoveEdge { cursor: String! node: Move! }
+  type Move @key(fields: "id") { id: ID! parcel: ID! customer: String! place: String! note: String recipient: Person }
+  type Loss { parcel: ID! customer: String! recipient: Person }
+  type Person @key(fields: "id", resolvable: false) { id: ID! }
+`);
+const peopleSdl = parse(`
+  extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])
+  type Query { hello: String }
+  type Mutation { greet(name: String!): String! }
+  type Person @key(fields: "id") { id: ID! name: String! }
+`);
+
+export interface Move {
+  id: string;
+  parcel: string;
+  customer: string;
+  place: string;
+  recipient?: { id: string };
+}
+
+/** What the tracking subgraph stores, and how it and the people subgraph behave. A test sets it as it goes. */
+export interface World {
+  stored: Move[];
+  storedThrough: number;
+  /** Rows a page at most, to make replays page. */
+  pageSize: number;
+  /** Called before each page is answered. */
+  onPage?: () => void | Promise<void>;
+  /** Called before each name is answered. */
+  onName?: (id: string) => void | Promise<void>;
+}
+
+export function createWorld(): World {
+  return { stored: [], storedThrough: 0, pageSize: 100 };
+}
+
+export function parcelSupergraph(): string {
+  const { supergraphSdl, errors } = composeServices([
+    { name: 'tracking', url: 'http://tracking.invalid', typeDefs: trackingSdl },
+    { name: 'people', url: 'http://people.invalid', typeDefs: peopleSdl },
+  ]);
+  if (!supergraphSdl) throw new Error(errors?.join('\n'));
+  return supergraphSdl;
+}
+
+export function parcelDataSource(world: World): (name: string) => GraphQLDataSource {
+  const sources: Record<string, GraphQLDataSource> = {
+    tracking: new LocalGraphQLDataSource(buildSubgraphSchema([{ typeDefs: trackingSdl, resolvers: trackingResolvers(world) as never }])),
+    people: new LocalGraphQLDataSource(buildSubgraphSchema([{ typeDefs: peopleSdl, resolvers: peopleResolvers(world) as never }])),
+  };
+  return (name) => {
+    const source = sources[name];
+    if (!source) throw new Error(`no subgraph ${name}`);
+    return source;
+  };
+}
+
+function trackingResolvers(world: World) {
+  return {
+    Query: {
+      moves: async (_: unknown, { customer, first, after }: { customer: string; first: number; after: string }) => {
+        const storedThrough = [{ topic: 'parcel-moved', partition: 0, position: String(world.storedThrough) }];
+        await world.onPage?.();
+        const rows = world.stored.filter((move) => move.customer === customer);
+        const at = after === encodeCursor(null) ? 0 : rows.findIndex((move) => encodeCursor(move.id) === after) + 1;
+        if (at === 0 && after !== encodeCursor(null)) throw new GraphQLError('This cursor is not of this feed.', { extensions: { code: 'CURSOR_INVALID' } });
+        const page = rows.slice(at, at + Math.min(first, world.pageSize));
+        const edges = page.map((node) => ({ cursor: encodeCursor(node.id), node }));
+        return { storedThrough, edges, pageInfo: { hasNextPage: at + page.length < rows.length, endCursor: edges.at(-1)?.cursor ?? null } };
+      },
+    },
+  };
+}
+
+function peopleResolvers(world: World) {
+  return {
+    Query: { hello: () => 'hello' },
+    Mutation: { greet: (_: unknown, { name }: { name: string }) => `hello ${name}` },
+    Person: {
+      __resolveReference: async ({ id }: { id: string }) => {
+        await world.onName?.(id);
+        return { id, name: `name of ${id}` };
+      },
+    },
+  };
+}

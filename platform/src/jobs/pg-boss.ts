@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { type ConstructorOptions, fromDrizzle, PgBoss } from 'pg-boss';
+import type { JobQueue, Jobs } from '../jobs.ts';
+import type { Log } from '../log.ts';
+
+export interface PgBossJobsOptions {
+  /** The database as pg-boss sees it: `fromPglite(client)` on the embedded engine. */
+  bossDatabase: NonNullable<ConstructorOptions['db']>;
+  backend: 'pglite' | 'postgres';
+  /**
+   * Whether this process alone works on the database: jobs that were running when it was last stopped
+   * are then lost for sure, and run again at once instead of after their time-out.
+   */
+  isOnlyOwner: boolean;
+  log: Log;
+}
+
+/** Delayed jobs start at most this late, in seconds: they are polled for. */
+const pollSeconds = 0.5;
+const defaultTimeoutMs = 300_000;
+
+/**
+ * The jobs port on pg-boss, in its own schema `pgboss`. A job's due time goes by the database's clock.
+ */
+export async function createJobs({ bossDatabase, backend, isOnlyOwner, log }: PgBossJobsOptions): Promise<Jobs> {
+  await using releases = new AsyncDisposableStack();
+  const boss = new PgBoss({ db: bossDatabase, backend, useListenNotify: true, schedule: false, openTelemetry: { enabled: false } });
+  boss.on('error', (error) => log.warn({ error }, 'pg-boss reports an error'));
+  await boss.start();
+  releases.defer(() => boss.stop({ graceful: true, timeout: 15_000, close: false }));
+  if (isOnlyOwner) {
+    await bossDatabase.executeSql(`update pgboss.job set state = 'retry', start_after = now() where state = 'active'`);
+  }
+  const made = new Map<string, Promise<void>>();
+  const ensureQueue = ({ name, timeoutMs = defaultTimeoutMs }: JobQueue<object>) => {
+    const making =
+      made.get(name) ??
+      boss
+        .createQueue(name, {
+          retryLimit: 1_000_000,
+          retryDelay: 1,
+          retryBackoff: true,
+          retryDelayMax: 60,
+          expireInSeconds: Math.max(1, Math.ceil(timeoutMs / 1_000)),
+          notify: true,
+        })
+        .catch((error: unknown) => {
+          made.delete(name);
+          throw error;
+        });
+    made.set(name, making);
+    return making;
+  };
+  const owned = releases.move();
+
+  return {
+    declare: ensureQueue,
+    async schedule(tx, queue, data, { delayMs = 0, id = randomUUID() } = {}) {
+      const sent = await boss.send(queue.name, data, {
+        id,
+        db: fromDrizzle(tx as never, sql as never),
+        ...(delayMs > 0 && { startAfter: new Date(Date.now() + delayMs) }),
+      });
+      if (sent === null) throw new Error(`the job ${queue.name} was not taken`);
+      return sent;
+    },
+    async cancel(tx, queue, id) {
+      await boss.cancel(queue.name, id, { db: fromDrizzle(tx as never, sql as never) });
+    },
+    async work(queue, handler, { concurrency = 4 } = {}) {
+      await ensureQueue(queue);
+      const stop = new AbortController();
+      const worker = await boss.work<never>(
+        queue.name,
+        { localConcurrency: concurrency, batchSize: 1, pollingIntervalSeconds: pollSeconds, notifyPollingIntervalSeconds: pollSeconds },
+        async ([job]) => {
+          if (!job) return;
+          try {
+            await handler(job.data, { id: job.id, signal: AbortSignal.any([job.signal, stop.signal]) });
+          } catch (error) {
+            log.warn({ error, job: job.id, queue: queue.name }, 'a job failed and runs again');
+            throw error;
+          }
+        },
+      );
+      void worker;
+      return {
+        async [Symbol.asyncDispose]() {
+          stop.abort(new DOMException('The worker stops', 'AbortError'));
+          await boss.offWork(queue.name, { wait: true });
+        },
+      };
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

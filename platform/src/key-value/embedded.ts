@@ -1,0 +1,62 @@
+import { and, eq, gt, lte } from 'drizzle-orm';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../database.ts';
+import { CodedError } from '../errors.ts';
+import type { KeyValue } from '../key-value.ts';
+import { keyValueEntry as entry } from '../tables.ts';
+
+const purgeEveryMs = 60_000;
+
+/** The key-value port on a table. Expiry goes by the clock; what has expired is purged each minute. */
+export function createEmbeddedKeyValue({ database, clock }: { database: Database; clock: Clock }): KeyValue {
+  const live = (key: string) => and(eq(entry.key, key), gt(entry.expiresAt, new Date(clock.now())));
+  const after = (ttlMs: number) => new Date(clock.now() + ttlMs);
+  let timer: Disposable | undefined;
+  const purge = () => {
+    timer = clock.setTimer(purgeEveryMs, () => {
+      // A purge that fails is made up for by the next one: what has expired is not answered anyway.
+      database.query
+        .delete(entry)
+        .where(lte(entry.expiresAt, new Date(clock.now())))
+        .catch(() => {});
+      purge();
+    });
+  };
+  purge();
+
+  return {
+    async get(key) {
+      const [row] = await available(() => database.query.select({ value: entry.value }).from(entry).where(live(key)));
+      return row?.value ?? null;
+    },
+    async set(key, value, { ttlMs }) {
+      const expiresAt = after(ttlMs);
+      await available(() => database.query.insert(entry).values({ key, value, expiresAt }).onConflictDoUpdate({ target: entry.key, set: { value, expiresAt } }));
+    },
+    async touch(key, { ttlMs }) {
+      const [row] = await available(() => database.query.update(entry).set({ expiresAt: after(ttlMs) }).where(live(key)).returning({ value: entry.value }));
+      return row?.value ?? null;
+    },
+    async peek(key) {
+      const [row] = await available(() => database.query.select().from(entry).where(live(key)));
+      return row ? { value: row.value, expiresInMs: row.expiresAt.getTime() - clock.now() } : null;
+    },
+    async delete(key) {
+      const rows = await available(() => database.query.delete(entry).where(live(key)).returning({ key: entry.key }));
+      return rows.length > 0;
+    },
+    ping: () => available(() => database.ping()),
+    async [Symbol.asyncDispose]() {
+      timer?.[Symbol.dispose]();
+    },
+  };
+}
+
+async function available<T>(work: () => PromiseLike<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof CodedError && error.code === 'NESTED_DATABASE_USE') throw error;
+    throw new CodedError('KEY_VALUE_UNAVAILABLE', 'The key-value store does not answer.', { cause: error, retryable: true });
+  }
+}

@@ -1,0 +1,43 @@
+import { isRetryable } from '../errors.ts';
+import type { Log } from '../log.ts';
+
+const firstDelayMs = 50;
+const longestDelayMs = 5_000;
+
+/**
+ * Runs `work` until it resolves, fails for good, or the signal aborts: a retryable error is tried again
+ * with exponential backoff and jitter.
+ *
+ * @returns `done`; `stopped` when the signal aborted; `failed` with the error that can't be retried
+ */
+export async function attemptUntilDone(
+  work: () => Promise<void>,
+  { signal, log, fields }: { signal: AbortSignal; log: Log; fields: object },
+): Promise<{ outcome: 'done' } | { outcome: 'stopped' } | { outcome: 'failed'; error: unknown }> {
+  for (let attempt = 0; ; attempt += 1) {
+    if (signal.aborted) return { outcome: 'stopped' };
+    try {
+      await work();
+      return { outcome: 'done' };
+    } catch (error) {
+      if (signal.aborted) return { outcome: 'stopped' };
+      if (!isRetryable(error)) return { outcome: 'failed', error };
+      if (attempt % 10 === 0) log.warn({ error, attempt, ...fields }, 'a message is tried again');
+      await pause(Math.min(firstDelayMs * 2 ** attempt, longestDelayMs) * (0.5 + Math.random() / 2), signal);
+    }
+  }
+}
+
+/** Resolves after the time or when the signal aborts, whichever is first. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

@@ -1,0 +1,138 @@
+import { and, eq, sql } from 'drizzle-orm';
+import type { Database } from '../database.ts';
+import { errorCode } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { topicPosition } from '../tables.ts';
+import { type ConsumeOptions, deadLetterName, type Message } from '../topics.ts';
+import { attemptUntilDone, pause } from './attempt.ts';
+import { checkedMessage, type LoggedMessage, type MessageLog, partition } from './embedded.ts';
+import { createKeyQueues } from './key-queues.ts';
+import { createLowWaterMark } from './low-water-mark.ts';
+
+/** The mark is stored at most this often, and when the group stops: a crash repeats what came since. */
+const storeEveryMs = 100;
+
+/**
+ * One dispatcher of a group: reads the log by position, keeps a queue in memory a key, and stores the
+ * position through which everything is finished.
+ */
+export async function startGroup<Value>({
+  topic,
+  group,
+  handler,
+  concurrency = 64,
+  database,
+  messages,
+  log,
+}: ConsumeOptions<Value> & { database: Database; messages: MessageLog; log: Log }): Promise<AsyncDisposable> {
+  const fields = { topic: topic.name, group };
+  const stop = new AbortController();
+  const [stored] = await database.query
+    .select()
+    .from(topicPosition)
+    .where(and(eq(topicPosition.topic, topic.name), eq(topicPosition.group, group)));
+  let readThrough = stored?.position ?? 0;
+  let storedThrough = readThrough;
+  const mark = createLowWaterMark(readThrough);
+  const queues = createKeyQueues();
+  let wake: () => void = () => {};
+  let rung = true;
+  const ring = () => {
+    rung = true;
+    wake();
+  };
+
+  const storeMark = async () => {
+    const position = mark.through();
+    if (position === storedThrough) return;
+    await database.query
+      .insert(topicPosition)
+      .values({ topic: topic.name, group, position })
+      .onConflictDoUpdate({
+        target: [topicPosition.topic, topicPosition.group],
+        set: { position: sql`greatest(${topicPosition.position}, excluded.position)` },
+      });
+    storedThrough = position;
+  };
+
+  const work = async (row: LoggedMessage) => {
+    const about = { ...fields, position: row.id };
+    const result = await attemptUntilDone(
+      async () => {
+        const message: Message<Value> = checkedMessage(topic, row);
+        await handler(message, { signal: stop.signal, finishedThrough: () => mark.through(row.id) });
+      },
+      { signal: stop.signal, log, fields: about },
+    );
+    if (result.outcome === 'stopped') return;
+    if (result.outcome === 'failed') {
+      const { error } = result;
+      log.error({ error, ...about }, 'a message goes to dead-letter');
+      const headers = {
+        ...row.headers,
+        'dead-letter-error': errorCode(error),
+        'dead-letter-message': error instanceof Error && error.name === 'CodedError' ? error.message : 'the handler failed',
+        'dead-letter-topic': topic.name,
+        'dead-letter-group': group,
+        'dead-letter-partition': String(partition),
+        'dead-letter-position': String(row.id),
+      };
+      while (!stop.signal.aborted) {
+        try {
+          await database.transaction((tx) => messages.append(tx, deadLetterName(topic.name), row.key, row.value, headers));
+          break;
+        } catch (failure) {
+          log.warn({ error: failure, ...about }, 'dead-letter can not be written; it is tried again');
+          await pause(1_000, stop.signal);
+        }
+      }
+      if (stop.signal.aborted) return;
+    }
+    mark.finish(row.id);
+    ring();
+  };
+
+  const dispatch = async () => {
+    let storeAt = 0;
+    while (!stop.signal.aborted) {
+      try {
+        rung = false;
+        const room = concurrency - mark.inFlight;
+        const rows = room > 0 ? await messages.read(topic.name, readThrough, room) : [];
+        for (const row of rows) {
+          readThrough = row.id;
+          mark.take(row.id);
+          queues.run(row.key, () => work(row));
+        }
+        if (performance.now() >= storeAt) {
+          await storeMark();
+          storeAt = performance.now() + storeEveryMs;
+        }
+        if (rows.length > 0 && rows.length === room) continue;
+      } catch (error) {
+        if (stop.signal.aborted) break;
+        log.warn({ error, ...fields }, 'a group could not read; it tries again');
+        await pause(500, stop.signal);
+        continue;
+      }
+      if (!rung && !stop.signal.aborted) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+  };
+
+  const listening = messages.listen(topic.name, ring);
+  stop.signal.addEventListener('abort', () => wake());
+  const dispatching = dispatch();
+  return {
+    async [Symbol.asyncDispose]() {
+      listening[Symbol.dispose]();
+      stop.abort();
+      await dispatching;
+      await queues.idle();
+      await storeMark().catch((error: unknown) => log.warn({ error, ...fields }, 'a position could not be stored; its messages come again'));
+    },
+  };
+}

@@ -1,0 +1,187 @@
+import { and, asc, desc, eq, gt, lt, sql } from 'drizzle-orm';
+import type { Clock } from '../clock.ts';
+import type { Database, Transaction } from '../database.ts';
+import type { Log } from '../log.ts';
+import { topicMessage } from '../tables.ts';
+import type { Message, Tail, TailOptions, Topic, Topics } from '../topics.ts';
+import { createBell } from './bell.ts';
+import { startGroup } from './embedded-group.ts';
+import { decodeValue, encodeValue } from './wire.ts';
+
+export interface EmbeddedTopicsOptions {
+  database: Database;
+  clock: Clock;
+  log: Log;
+  /** Messages older than this are dropped. Default: 7 days. */
+  retentionMs?: number;
+}
+
+/** A row of the log, before its value was checked. */
+export type LoggedMessage = typeof topicMessage.$inferSelect;
+
+/** What a group and a tail read the log by. */
+export interface MessageLog {
+  /** Messages behind a position, oldest first, `limit` at most. */
+  read(topic: string, after: number, limit: number): Promise<LoggedMessage[]>;
+  /** Calls `onRing` when there may be more, after a commit and now and then. */
+  listen(topic: string, onRing: () => void): Disposable;
+  append(tx: Transaction, topic: string, key: string, value: string, headers: Record<string, string>): Promise<void>;
+}
+
+/** All messages of the log stand in one partition. */
+export const partition = 0;
+
+const readAtOnce = 500;
+const pollEveryMs = 1_000;
+const pruneEveryMs = 600_000;
+const channel = 'platform_topics';
+
+/**
+ * The topics port on a message log in the embedded database. Publishing appends to the log within the
+ * caller's transaction: log and outbox are one. The database has one connection, so positions become
+ * visible in order, and a reader that goes by position misses nothing.
+ */
+export async function createEmbeddedTopics({ database, clock, log, retentionMs = 7 * 86_400_000 }: EmbeddedTopicsOptions): Promise<Topics> {
+  await using releases = new AsyncDisposableStack();
+  const bell = releases.use(createBell(pollEveryMs));
+  releases.use(await database.listen(channel, (topic) => bell.ring(topic)));
+  let pruning: Disposable | undefined;
+  releases.defer(() => pruning?.[Symbol.dispose]());
+  const pruneLater = () => {
+    pruning = clock.setTimer(pruneEveryMs, () => {
+      database.query
+        .delete(topicMessage)
+        .where(lt(topicMessage.publishedAt, new Date(clock.now() - retentionMs)))
+        .catch((error: unknown) => log.warn({ error }, 'old messages could not be dropped'));
+      pruneLater();
+    });
+  };
+  pruneLater();
+
+  const messages: MessageLog = {
+    read: (topic, after, limit) =>
+      database.query
+        .select()
+        .from(topicMessage)
+        .where(and(eq(topicMessage.topic, topic), gt(topicMessage.id, after)))
+        .orderBy(asc(topicMessage.id))
+        .limit(limit),
+    listen: (topic, onRing) => bell.listen(topic, onRing),
+    async append(tx, topic, key, value, headers) {
+      await tx.insert(topicMessage).values({ topic, key, value, headers, publishedAt: new Date(clock.now()) });
+      await tx.execute(sql`select pg_notify(${channel}, ${topic})`);
+    },
+  };
+  const open = new Set<AsyncDisposable>();
+  const keep = <T extends AsyncDisposable>(reader: T): T => {
+    open.add(reader);
+    return {
+      ...reader,
+      async [Symbol.asyncDispose]() {
+        open.delete(reader);
+        await reader[Symbol.asyncDispose]();
+      },
+    };
+  };
+  releases.defer(async () => {
+    await Promise.all([...open].map((reader) => reader[Symbol.asyncDispose]()));
+  });
+  const owned = releases.move();
+
+  return {
+    publish: (tx, topic, value, options) => messages.append(tx, topic.name, topic.key(value), encodeValue(topic, value), options?.headers ?? {}),
+    consume: async (options) => keep(await startGroup({ ...options, database, messages, log })),
+    tail: async (options) => keep(await startTail(options, { database, messages, log })),
+    ping: () => database.ping(),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** A checked message. Throws CodedError TOPIC_VALUE_INVALID. */
+export function checkedMessage<Value>(topic: Topic<Value>, row: LoggedMessage): Message<Value> {
+  return {
+    topic: topic.name,
+    key: row.key,
+    value: decodeValue(topic, row.value),
+    headers: row.headers,
+    partition,
+    position: row.id,
+    publishedAt: row.publishedAt.getTime(),
+  };
+}
+
+async function startTail<Value>(
+  { topic, from, onMessage }: TailOptions<Value>,
+  { database, messages, log }: { database: Database; messages: MessageLog; log: Log },
+): Promise<Tail> {
+  const newest = async (offset: number) => {
+    const rows = await database.query
+      .select({ id: topicMessage.id })
+      .from(topicMessage)
+      .where(eq(topicMessage.topic, topic.name))
+      .orderBy(desc(topicMessage.id))
+      .offset(offset)
+      .limit(1);
+    return rows[0]?.id;
+  };
+  const end = (await newest(0)) ?? 0;
+  const oldestKept = await messages.read(topic.name, 0, 1);
+  const behindOldest = (oldestKept[0]?.id ?? 1) - 1;
+  // Positions are the whole log's, so nothing tells whether a topic's first message kept is its first ever,
+  // unless the log itself has lost some.
+  const lost = await database.query.select({ id: topicMessage.id }).from(topicMessage).orderBy(asc(topicMessage.id)).limit(1);
+  const floor = (lost[0]?.id ?? 1) > 1 ? behindOldest : 0;
+  let position: number;
+  if (from === 'now') position = end;
+  else if ('last' in from) position = (await newest(from.last)) ?? floor;
+  else position = Math.max(from.after[partition] ?? 0, floor);
+  const coversAfter = position;
+
+  let stopped = false;
+  let reading: Promise<void> | null = null;
+  let again = false;
+  const readOn = async () => {
+    for (;;) {
+      const rows = await messages.read(topic.name, position, readAtOnce);
+      for (const row of rows) {
+        if (stopped) return;
+        position = row.id;
+        let message: Message<Value>;
+        try {
+          message = checkedMessage(topic, row);
+        } catch (error) {
+          log.warn({ error, topic: topic.name, position }, 'a tail passes over a message that does not parse');
+          continue;
+        }
+        onMessage(message);
+      }
+      if (rows.length < readAtOnce) return;
+    }
+  };
+  await readOn();
+  const ring = () => {
+    if (stopped) return;
+    if (reading) {
+      again = true;
+      return;
+    }
+    again = false;
+    reading = readOn()
+      .catch((error: unknown) => log.warn({ error, topic: topic.name }, 'a tail could not read; it tries again'))
+      .finally(() => {
+        reading = null;
+        if (again) ring();
+      });
+  };
+  const listening = messages.listen(topic.name, ring);
+  ring();
+  return {
+    startedAt: { [partition]: end },
+    coversAfter: { [partition]: coversAfter },
+    async [Symbol.asyncDispose]() {
+      stopped = true;
+      listening[Symbol.dispose]();
+      await reading;
+    },
+  };
+}
