@@ -48,6 +48,8 @@ export function timeoutSignal(clock: Clock, delayMs: number): AbortSignal & Disp
 export interface TestClock extends Clock {
   /** Moves time forward and fires, in order, each timer that came due on the way. */
   advance(ms: number): void;
+  /** Moves time forward at once, as if the process had slept: each timer that came due fires once, late. */
+  jump(ms: number): void;
   /** Number of timers that wait. */
   readonly pending: number;
   /** Resolves once at least `count` timers wait: an event to wait on before `advance`. */
@@ -87,6 +89,12 @@ export function createTestClock(startMs: number = Date.now()): TestClock {
         next[1].callback();
       }
       now = target;
+    },
+    jump(ms) {
+      now += ms;
+      for (const [id, timer] of [...timers].sort((a, b) => a[1].dueMs - b[1].dueMs)) {
+        if (timer.dueMs <= now && timers.delete(id)) timer.callback();
+      }
     },
     get pending() {
       return timers.size;

@@ -1,15 +1,15 @@
 import { fromPglite } from 'pg-boss';
 import type { Clock } from './clock.ts';
-import type { Database } from './database.ts';
 import { openPglite, type PgliteDatabase } from './database/pglite.ts';
-import type { Jobs } from './jobs.ts';
+import type { Database } from './database.ts';
 import { createJobs } from './jobs/pg-boss.ts';
-import type { KeyValue } from './key-value.ts';
+import type { Jobs } from './jobs.ts';
 import { createEmbeddedKeyValue } from './key-value/embedded.ts';
+import type { KeyValue } from './key-value.ts';
 import type { Log } from './log.ts';
 import { platformMigrations } from './migrations.ts';
-import type { Topics } from './topics.ts';
 import { createEmbeddedTopics } from './topics/embedded.ts';
+import type { Topics } from './topics.ts';
 
 /** What services are made on. */
 export interface Engines extends AsyncDisposable {
@@ -24,17 +24,30 @@ export interface Engines extends AsyncDisposable {
  *
  * @throws CodedError DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE, DATA_DIR_CORRUPT
  */
-export async function openEmbeddedEngines({ dataDir, clock, log }: { dataDir: string; clock: Clock; log: Log }): Promise<Engines> {
+export async function openEmbeddedEngines({
+  dataDir,
+  clock,
+  log,
+}: {
+  dataDir: string;
+  clock: Clock;
+  log: Log;
+}): Promise<Engines> {
   return embeddedEnginesOn(await openPglite({ dataDir, clock }), { clock, log });
 }
 
 /** The engines on a database that is open; it is disposed with them, also when they can't be made. */
-export async function embeddedEnginesOn(database: PgliteDatabase, { clock, log }: { clock: Clock; log: Log }): Promise<Engines & { database: PgliteDatabase }> {
+export async function embeddedEnginesOn(
+  database: PgliteDatabase,
+  { clock, log }: { clock: Clock; log: Log },
+): Promise<Engines & { database: PgliteDatabase }> {
   await using releases = new AsyncDisposableStack();
   releases.use(database);
   await database.migrate(platformMigrations);
   const keyValue = releases.use(createEmbeddedKeyValue({ database, clock }));
-  const jobs = releases.use(await createJobs({ bossDatabase: fromPglite(database.client), backend: 'pglite', isOnlyOwner: true, log }));
+  const jobs = releases.use(
+    await createJobs({ bossDatabase: fromPglite(database.client), backend: 'pglite', isOnlyOwner: true, log }),
+  );
   const topics = releases.use(await createEmbeddedTopics({ database, clock, log }));
   const owned = releases.move();
   return { database, topics, keyValue, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };

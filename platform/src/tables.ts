@@ -15,7 +15,10 @@ export const topicMessage = platformSchema.table(
     headers: jsonb().$type<Record<string, string>>().notNull(),
     publishedAt: timestamp('published_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull(),
   },
-  (table) => [index('topic_message_by_topic').on(table.topic, table.id), index('topic_message_by_age').on(table.publishedAt)],
+  (table) => [
+    index('topic_message_by_topic').on(table.topic, table.id),
+    index('topic_message_by_age').on(table.publishedAt),
+  ],
 );
 
 /** Through where a group has finished a topic. */

@@ -25,7 +25,13 @@ const defaultTimeoutMs = 300_000;
  */
 export async function createJobs({ bossDatabase, backend, isOnlyOwner, log }: PgBossJobsOptions): Promise<Jobs> {
   await using releases = new AsyncDisposableStack();
-  const boss = new PgBoss({ db: bossDatabase, backend, useListenNotify: true, schedule: false, openTelemetry: { enabled: false } });
+  const boss = new PgBoss({
+    db: bossDatabase,
+    backend,
+    useListenNotify: true,
+    schedule: false,
+    openTelemetry: { enabled: false },
+  });
   boss.on('error', (error) => log.warn({ error }, 'pg-boss reports an error'));
   await boss.start();
   releases.defer(() => boss.stop({ graceful: true, timeout: 15_000, close: false }));
@@ -73,7 +79,12 @@ export async function createJobs({ bossDatabase, backend, isOnlyOwner, log }: Pg
       const stop = new AbortController();
       const worker = await boss.work<never>(
         queue.name,
-        { localConcurrency: concurrency, batchSize: 1, pollingIntervalSeconds: pollSeconds, notifyPollingIntervalSeconds: pollSeconds },
+        {
+          localConcurrency: concurrency,
+          batchSize: 1,
+          pollingIntervalSeconds: pollSeconds,
+          notifyPollingIntervalSeconds: pollSeconds,
+        },
         async ([job]) => {
           if (!job) return;
           try {

@@ -31,10 +31,21 @@ export function createEmbeddedKeyValue({ database, clock }: { database: Database
     },
     async set(key, value, { ttlMs }) {
       const expiresAt = after(ttlMs);
-      await available(() => database.query.insert(entry).values({ key, value, expiresAt }).onConflictDoUpdate({ target: entry.key, set: { value, expiresAt } }));
+      await available(() =>
+        database.query
+          .insert(entry)
+          .values({ key, value, expiresAt })
+          .onConflictDoUpdate({ target: entry.key, set: { value, expiresAt } }),
+      );
     },
     async touch(key, { ttlMs }) {
-      const [row] = await available(() => database.query.update(entry).set({ expiresAt: after(ttlMs) }).where(live(key)).returning({ value: entry.value }));
+      const [row] = await available(() =>
+        database.query
+          .update(entry)
+          .set({ expiresAt: after(ttlMs) })
+          .where(live(key))
+          .returning({ value: entry.value }),
+      );
       return row?.value ?? null;
     },
     async peek(key) {
@@ -57,6 +68,9 @@ async function available<T>(work: () => PromiseLike<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof CodedError && error.code === 'NESTED_DATABASE_USE') throw error;
-    throw new CodedError('KEY_VALUE_UNAVAILABLE', 'The key-value store does not answer.', { cause: error, retryable: true });
+    throw new CodedError('KEY_VALUE_UNAVAILABLE', 'The key-value store does not answer.', {
+      cause: error,
+      retryable: true,
+    });
   }
 }

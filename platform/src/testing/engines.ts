@@ -15,7 +15,12 @@ export async function openTestEngines({
   clock = systemClock,
   log = silentLog,
   dataDir,
-}: { migrations?: Migrations[]; clock?: Clock; log?: Log; dataDir?: string } = {}): Promise<TestEngines> {
+}: {
+  migrations?: Migrations[];
+  clock?: Clock;
+  log?: Log;
+  dataDir?: string;
+} = {}): Promise<TestEngines> {
   const engines = await embeddedEnginesOn(await openTestDatabase({ migrations, clock, dataDir }), { clock, log });
   return { ...engines, clock, log };
 }

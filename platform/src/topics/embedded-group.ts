@@ -71,7 +71,8 @@ export async function startGroup<Value>({
       const headers = {
         ...row.headers,
         'dead-letter-error': errorCode(error),
-        'dead-letter-message': error instanceof Error && error.name === 'CodedError' ? error.message : 'the handler failed',
+        'dead-letter-message':
+          error instanceof Error && error.name === 'CodedError' ? error.message : 'the handler failed',
         'dead-letter-topic': topic.name,
         'dead-letter-group': group,
         'dead-letter-partition': String(partition),
@@ -79,7 +80,9 @@ export async function startGroup<Value>({
       };
       while (!stop.signal.aborted) {
         try {
-          await database.transaction((tx) => messages.append(tx, deadLetterName(topic.name), row.key, row.value, headers));
+          await database.transaction((tx) =>
+            messages.append(tx, deadLetterName(topic.name), row.key, row.value, headers),
+          );
           break;
         } catch (failure) {
           log.warn({ error: failure, ...about }, 'dead-letter can not be written; it is tried again');
@@ -132,7 +135,9 @@ export async function startGroup<Value>({
       stop.abort();
       await dispatching;
       await queues.idle();
-      await storeMark().catch((error: unknown) => log.warn({ error, ...fields }, 'a position could not be stored; its messages come again'));
+      await storeMark().catch((error: unknown) =>
+        log.warn({ error, ...fields }, 'a position could not be stored; its messages come again'),
+      );
     },
   };
 }

@@ -41,7 +41,12 @@ const channel = 'platform_topics';
  * caller's transaction: log and outbox are one. The database has one connection, so positions become
  * visible in order, and a reader that goes by position misses nothing.
  */
-export async function createEmbeddedTopics({ database, clock, log, retentionMs = 7 * 86_400_000 }: EmbeddedTopicsOptions): Promise<Topics> {
+export async function createEmbeddedTopics({
+  database,
+  clock,
+  log,
+  retentionMs = 7 * 86_400_000,
+}: EmbeddedTopicsOptions): Promise<Topics> {
   await using releases = new AsyncDisposableStack();
   const bell = releases.use(createBell(pollEveryMs));
   releases.use(await database.listen(channel, (topic) => bell.ring(topic)));
@@ -89,7 +94,8 @@ export async function createEmbeddedTopics({ database, clock, log, retentionMs =
   const owned = releases.move();
 
   return {
-    publish: (tx, topic, value, options) => messages.append(tx, topic.name, topic.key(value), encodeValue(topic, value), options?.headers ?? {}),
+    publish: (tx, topic, value, options) =>
+      messages.append(tx, topic.name, topic.key(value), encodeValue(topic, value), options?.headers ?? {}),
     consume: async (options) => keep(await startGroup({ ...options, database, messages, log })),
     tail: async (options) => keep(await startTail(options, { database, messages, log })),
     ping: () => database.ping(),
@@ -129,7 +135,11 @@ async function startTail<Value>(
   const behindOldest = (oldestKept[0]?.id ?? 1) - 1;
   // Positions are the whole log's, so nothing tells whether a topic's first message kept is its first ever,
   // unless the log itself has lost some.
-  const lost = await database.query.select({ id: topicMessage.id }).from(topicMessage).orderBy(asc(topicMessage.id)).limit(1);
+  const lost = await database.query
+    .select({ id: topicMessage.id })
+    .from(topicMessage)
+    .orderBy(asc(topicMessage.id))
+    .limit(1);
   const floor = (lost[0]?.id ?? 1) > 1 ? behindOldest : 0;
   let position: number;
   if (from === 'now') position = end;

@@ -11,11 +11,17 @@ export const maxValueBytes = 900_000;
 export function encodeValue<Value>(topic: Topic<Value>, value: Value): string {
   const parsed = topic.schema.safeParse(value);
   if (!parsed.success) {
-    throw new CodedError('TOPIC_VALUE_INVALID', `The value does not fit the topic ${topic.name}: ${faultsOf(parsed.error.issues)}.`);
+    throw new CodedError(
+      'TOPIC_VALUE_INVALID',
+      `The value does not fit the topic ${topic.name}: ${faultsOf(parsed.error.issues)}.`,
+    );
   }
   const text = JSON.stringify(value);
   if (Buffer.byteLength(text) > maxValueBytes) {
-    throw new CodedError('TOPIC_VALUE_TOO_LARGE', `The value for the topic ${topic.name} is larger than ${maxValueBytes} bytes.`);
+    throw new CodedError(
+      'TOPIC_VALUE_TOO_LARGE',
+      `The value for the topic ${topic.name} is larger than ${maxValueBytes} bytes.`,
+    );
   }
   return text;
 }
@@ -29,11 +35,16 @@ export function decodeValue<Value>(topic: Topic<Value>, text: string): Value {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new CodedError('TOPIC_VALUE_INVALID', `The message of the topic ${topic.name} is not JSON.`, { cause: error });
+    throw new CodedError('TOPIC_VALUE_INVALID', `The message of the topic ${topic.name} is not JSON.`, {
+      cause: error,
+    });
   }
   const parsed = topic.schema.safeParse(json);
   if (!parsed.success) {
-    throw new CodedError('TOPIC_VALUE_INVALID', `The message does not fit the topic ${topic.name}: ${faultsOf(parsed.error.issues)}.`);
+    throw new CodedError(
+      'TOPIC_VALUE_INVALID',
+      `The message does not fit the topic ${topic.name}: ${faultsOf(parsed.error.issues)}.`,
+    );
   }
   return parsed.data;
 }

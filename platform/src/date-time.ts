@@ -1,0 +1,26 @@
+import { GraphQLError, GraphQLScalarType, Kind } from 'graphql';
+
+/** The DateTime scalar: a Date inside, ISO 8601 in UTC with milliseconds outside; input needs an offset. */
+export const dateTimeScalar = new GraphQLScalarType<Date, string>({
+  name: 'DateTime',
+  serialize(value) {
+    const date = value instanceof Date ? value : new Date(String(value));
+    if (Number.isNaN(date.getTime())) throw new GraphQLError('this is no instant');
+    return date.toISOString();
+  },
+  parseValue: parse,
+  parseLiteral: (node) => parse(node.kind === Kind.STRING ? node.value : null),
+});
+
+function parse(value: unknown): Date {
+  const isInstant =
+    typeof value === 'string' &&
+    /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:\d{2})$/.test(value);
+  const date = new Date(isInstant ? value : Number.NaN);
+  if (Number.isNaN(date.getTime())) {
+    throw new GraphQLError('A DateTime is an ISO 8601 instant with an offset, such as 2026-01-31T12:00:00Z.', {
+      extensions: { code: 'BAD_USER_INPUT' },
+    });
+  }
+  return date;
+}

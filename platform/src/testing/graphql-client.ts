@@ -1,0 +1,38 @@
+/** A GraphQL answer as a test reads it. */
+export interface Answer {
+  status: number;
+  data?: Record<string, unknown> | null;
+  errors?: { message: string; path?: (string | number)[]; extensions?: { code?: string; [key: string]: unknown } }[];
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
+  [key: string]: any;
+}
+
+/** Posts an operation to a GraphQL URL. */
+export async function postGraphql(
+  url: string,
+  query: string,
+  variables: object = {},
+  authorization?: string,
+): Promise<Answer> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(authorization !== undefined && { authorization }) },
+    body: JSON.stringify({ query, variables }),
+  });
+  return { status: response.status, ...((await response.json()) as object) };
+}
+
+/** Asks a subgraph for entities, as the gateway does. */
+export function postEntities(
+  url: string,
+  representations: object[],
+  selection: string,
+  authorization?: string,
+): Promise<Answer> {
+  return postGraphql(
+    url,
+    `query ($representations: [_Any!]!) { _entities(representations: $representations) { ${selection} } }`,
+    { representations },
+    authorization,
+  );
+}

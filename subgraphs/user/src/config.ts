@@ -1,0 +1,26 @@
+import { commonSettings, duration, port } from '@voucher-gateway/platform/config';
+import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
+import { isSupportedCountry } from 'libphonenumber-js';
+import { z } from 'zod';
+
+/** Settings of the user subgraph. */
+export const userSettings = z
+  .object({
+    ...commonSettings,
+    PORT: port(8091).describe('Port to listen on'),
+    JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
+    JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
+    SESSION_IDLE: duration('10m').describe('A session ends this long after its last request'),
+    SESSION_MAX: duration('12h').describe('A session ends this long after sign-in at the latest'),
+    DEFAULT_REGION: z
+      .string()
+      .default('VN')
+      .refine((region) => isSupportedCountry(region), 'must be a two-letter country code such as VN')
+      .describe('Region in which phone numbers without a country code are read'),
+    KEY_ROTATION: duration('30d').describe('A signing key is replaced after this time'),
+  })
+  .refine((settings) => settings.SESSION_IDLE <= settings.SESSION_MAX, {
+    message: 'SESSION_IDLE must not be longer than SESSION_MAX',
+  });
+
+export type UserConfig = Readonly<z.output<typeof userSettings>>;

@@ -1,0 +1,243 @@
+import { createTestClock } from '@voucher-gateway/platform/clock';
+import { readConfig } from '@voucher-gateway/platform/config';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { type Answer, postEntities, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
+import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { sessionKey } from '@voucher-gateway/schema/session';
+import { type SessionEnded, topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import { decodeJwt, decodeProtectedHeader, generateKeyPair, type JSONWebKeySet, SignJWT } from 'jose';
+import { expect, it } from 'vitest';
+import { userSettings } from './config.ts';
+import { createUserService } from './server.ts';
+
+async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
+  const resources = new AsyncDisposableStack();
+  const clock = createTestClock();
+  const log = createMemoryLog();
+  const engines = resources.use(await openTestEngines({ clock, log }));
+  const config = readConfig(userSettings, { PORT: '0' });
+  const start = () =>
+    createUserService({
+      ...engines,
+      ...(keyValue && { keyValue: { ...engines.keyValue, ...keyValue } }),
+      config,
+      log,
+      clock,
+    });
+  const service = resources.use(await start());
+  const ended: SessionEnded[] = [];
+  const heard = Promise.withResolvers<void>();
+  resources.use(
+    await engines.topics.tail({
+      topic: schemaTopics.sessionEnded,
+      from: 'now',
+      onMessage: ({ value }) => {
+        ended.push(value);
+        heard.resolve();
+      },
+    }),
+  );
+  const post = (query: string, variables?: object, token?: string) =>
+    postGraphql(`${service.url}/graphql`, query, variables, token);
+  return {
+    clock,
+    log,
+    engines,
+    service,
+    ended,
+    heard: heard.promise,
+    post,
+    another: async () => resources.use(await start()),
+    signUp: (input: object = {}) =>
+      post(
+        'mutation ($input: SignUpInput!) { signUp(input: $input) { token expiresAt user { id username phoneNumber } } }',
+        { input: { username: 'ann', phoneNumber: '0909123456', password: '1234567', ...input } },
+      ),
+    signIn: (input: object = {}, token?: string) =>
+      post(
+        'mutation ($input: SignInInput!) { signIn(input: $input) { token user { id } } }',
+        { input: { username: 'ann', password: '1234567', ...input } },
+        token,
+      ),
+    entities: (representations: object[], token?: string) =>
+      postEntities(`${service.url}/graphql`, representations, '... on User { id username phoneNumber }', token),
+    jwks: async () => (await (await fetch(`${service.url}/.well-known/jwks.json`)).json()) as JSONWebKeySet,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+const codeOf = ({ errors }: Answer) => errors?.[0]?.extensions?.code;
+
+it('signs a user up, with the phone number as E.164, and answers a token that me understands', async () => {
+  await using set = await setUp();
+  const { data } = await set.signUp();
+  const { token, user, expiresAt } = data?.signUp as { token: string; expiresAt: string; user: object };
+  expect(user).toEqual({ id: expect.any(String), username: 'ann', phoneNumber: '+84909123456' });
+  expect(Date.parse(expiresAt) - set.clock.now()).toBeCloseTo(12 * 3_600_000, -4);
+  for (const authorization of [token, `Bearer ${token}`]) {
+    expect((await set.post('{ me { username phoneNumber } }', {}, authorization)).data).toEqual({
+      me: { username: 'ann', phoneNumber: '+84909123456' },
+    });
+  }
+  expect((await set.post('{ me { username } }')).data).toEqual({ me: null });
+});
+
+it('gives the token the claims that others rely on, signed with a key of the JWKS', async () => {
+  await using set = await setUp();
+  const { token, user } = (await set.signUp()).data?.signUp as { token: string; user: { id: string } };
+  const { keys } = await set.jwks();
+  expect(decodeProtectedHeader(token)).toMatchObject({ alg: 'EdDSA', kid: keys[0]?.kid });
+  expect(decodeJwt(token)).toMatchObject({
+    iss: 'voucher-gateway',
+    aud: 'voucher-gateway',
+    sub: user.id,
+    phone_number: '+84909123456',
+    sid: expect.any(String),
+  });
+  expect(keys[0]).not.toHaveProperty('d');
+});
+
+it.each([
+  ['a short username', { username: 'an' }, 'BAD_USER_INPUT', 'input.username'],
+  ['a username with a space', { username: 'ann lee' }, 'BAD_USER_INPUT', 'input.username'],
+  ['a password of six', { password: '123456' }, 'BAD_USER_INPUT', 'input.password'],
+  ['a password of 257', { password: 'x'.repeat(257) }, 'BAD_USER_INPUT', 'input.password'],
+  ['a phone number that is none', { phoneNumber: 'hello' }, 'PHONE_NUMBER_INVALID', 'input.phoneNumber'],
+  ['a phone number too short', { phoneNumber: '0909' }, 'PHONE_NUMBER_INVALID', 'input.phoneNumber'],
+])('refuses %s', async (_what, input, code, argument) => {
+  await using set = await setUp();
+  const { data, errors } = await set.signUp(input);
+  expect(data).toBeNull();
+  expect(errors).toMatchObject([{ extensions: { code, argument } }]);
+});
+
+it('takes a username and a phone number once, whatever the case and the form', async () => {
+  await using set = await setUp();
+  await set.signUp();
+  expect(codeOf(await set.signUp({ username: 'ANN', phoneNumber: '0909123457' }))).toBe('USERNAME_TAKEN');
+  expect(codeOf(await set.signUp({ username: 'bob', phoneNumber: '+84 909 123 456' }))).toBe('PHONE_NUMBER_TAKEN');
+});
+
+it('lets one of two sign-ups at once have the username', async () => {
+  await using set = await setUp();
+  const answers = await Promise.all([set.signUp(), set.signUp({ phoneNumber: '0909123457' })]);
+  expect(answers.map(codeOf).toSorted()).toEqual(['USERNAME_TAKEN', undefined]);
+});
+
+it('signs in with the username in any case; a wrong password and an unknown user look the same', async () => {
+  await using set = await setUp();
+  await set.signUp();
+  expect((await set.signIn({ username: 'Ann' })).errors).toBeUndefined();
+  const wrong = await set.signIn({ password: '7654321' });
+  const unknown = await set.signIn({ username: 'nobody' });
+  expect(wrong).toEqual(unknown);
+  expect(codeOf(wrong)).toBe('INVALID_CREDENTIALS');
+});
+
+it('signs in whatever old token is sent along, and refuses that token where it is asked for', async () => {
+  await using set = await setUp();
+  await set.signUp();
+  const { privateKey } = await generateKeyPair('Ed25519');
+  const forged = await new SignJWT({ sub: 'x' }).setProtectedHeader({ alg: 'EdDSA' }).sign(privateKey);
+  expect((await set.signIn({}, forged)).errors).toBeUndefined();
+  expect(codeOf(await set.post('{ me { id } }', {}, forged))).toBe('UNAUTHENTICATED');
+});
+
+it('begins a session of ten idle minutes, and ends it at sign-out everywhere', async () => {
+  await using set = await setUp();
+  const { token } = (await set.signUp()).data?.signUp as { token: string };
+  const { sid } = decodeJwt(token) as { sid: string };
+  expect(await set.engines.keyValue.peek(sessionKey(sid))).toMatchObject({ expiresInMs: 600_000 });
+  expect((await set.post('mutation { signOut }', {}, token)).data).toEqual({ signOut: true });
+  expect(await set.engines.keyValue.peek(sessionKey(sid))).toBeNull();
+  await set.heard;
+  expect(set.ended).toEqual([{ sid }]);
+  expect((await set.post('mutation { signOut }', {}, token)).data).toEqual({ signOut: false });
+  expect((await set.post('mutation { signOut }')).data).toEqual({ signOut: false });
+});
+
+it('keeps the user where the session store is away at sign-up: signing in later works', async () => {
+  let away = true;
+  await using set = await setUp({
+    keyValue: { set: () => (away ? Promise.reject(new Error('away')) : Promise.resolve()) },
+  });
+  const refused = await set.signUp();
+  expect(refused.errors).toMatchObject([{ extensions: { code: 'SESSION_STORE_UNAVAILABLE', retryable: true } }]);
+  away = false;
+  expect((await set.signIn()).errors).toBeUndefined();
+});
+
+it('resolves users by reference, unknown ones as null, and shows a phone number to its owner alone', async () => {
+  await using set = await setUp();
+  const ann = (await set.signUp()).data?.signUp as { token: string; user: { id: string } };
+  const bob = (await set.signUp({ username: 'bob', phoneNumber: '0909123457' })).data?.signUp as {
+    user: { id: string };
+  };
+  const references = [ann.user.id, bob.user.id, '00000000-0000-4000-8000-000000000000', 'nonsense'].map((id) => ({
+    __typename: 'User',
+    id,
+  }));
+  const { data, errors } = await set.entities(references, ann.token);
+  expect(data?._entities).toEqual([
+    { id: ann.user.id, username: 'ann', phoneNumber: '+84909123456' },
+    null,
+    null,
+    null,
+  ]);
+  expect(errors).toMatchObject([{ path: ['_entities', 1, 'phoneNumber'], extensions: { code: 'FORBIDDEN' } }]);
+});
+
+it('publishes the next key an hour before it signs, and the last one until its tokens are dead', async () => {
+  await using set = await setUp();
+  const [first] = (await set.jwks()).keys;
+  const { token } = (await set.signUp()).data?.signUp as { token: string };
+  const day = 86_400_000;
+  const keysWhen = async (count: number) => {
+    await expect.poll(async () => (await set.jwks()).keys.length).toBe(count);
+  };
+  set.clock.jump(30 * day - 3_600_000);
+  await keysWhen(2);
+  const kidOf = async () => decodeProtectedHeader(((await set.signIn()).data?.signIn as { token: string }).token).kid;
+  expect(await kidOf()).toBe(first?.kid);
+  set.clock.jump(3_660_000);
+  await expect.poll(kidOf).not.toBe(first?.kid);
+  expect((await set.jwks()).keys.map((key) => key.kid)).toContain(first?.kid);
+  expect(decodeProtectedHeader(token).kid).toBe(first?.kid);
+  set.clock.jump(day);
+  await keysWhen(1);
+});
+
+it('shares its keys between processes: each verifies what the other signed', async () => {
+  await using set = await setUp();
+  const other = await set.another();
+  const { token } = (await set.signUp()).data?.signUp as { token: string };
+  expect((await postGraphql(`${other.url}/graphql`, '{ me { username } }', {}, token)).data).toEqual({
+    me: { username: 'ann' },
+  });
+});
+
+it('withdraws a key at once: its tokens are refused, and another key signs', async () => {
+  await using set = await setUp();
+  const { token } = (await set.signUp()).data?.signUp as { token: string };
+  const kid = decodeProtectedHeader(token).kid ?? '';
+  expect(await set.service.revokeSigningKey(kid)).toBe(true);
+  expect(codeOf(await set.post('{ me { id } }', {}, token))).toBe('UNAUTHENTICATED');
+  await set.heard;
+  expect(set.ended).toEqual([{ kid }]);
+  expect((await set.signIn()).errors).toBeUndefined();
+  expect(await set.service.revokeSigningKey(kid)).toBe(false);
+});
+
+it('writes no password, phone number or token to its log', async () => {
+  await using set = await setUp();
+  const { token } = (await set.signUp({ password: 'a secret indeed' })).data?.signUp as { token: string };
+  await set.signUp({ password: 'a secret indeed' });
+  await set.signIn({ password: 'wrong secret' });
+  for (const secret of ['secret', '909123456', token]) expect(set.log.text).not.toContain(secret);
+});
+
+it('refuses settings that contradict each other, naming both', () => {
+  expect(() => readConfig(userSettings, { SESSION_IDLE: '2h', SESSION_MAX: '1h' })).toThrow(
+    /SESSION_IDLE.*SESSION_MAX/,
+  );
+});

@@ -1,0 +1,91 @@
+import { buildSubgraphSchema } from '@apollo/subgraph';
+import type { Clock } from '@voucher-gateway/platform/clock';
+import type { Database } from '@voucher-gateway/platform/database';
+import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import type { Service } from '@voucher-gateway/platform/lifecycle';
+import type { Log } from '@voucher-gateway/platform/log';
+import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
+import type { Topics } from '@voucher-gateway/platform/topics';
+import { subgraphSdl } from '@voucher-gateway/schema/sdl';
+import DataLoader from 'dataloader';
+import { parse } from 'graphql';
+import type { UserConfig } from './config.ts';
+import { userMigrations } from './migrations.ts';
+import { createPasswords } from './passwords.ts';
+import { createResolvers, type UserContext } from './resolvers.ts';
+import { createSessions } from './sessions.ts';
+import { createSigningKeys } from './signing-keys.ts';
+import { createUsers } from './users.ts';
+
+export interface UserServiceOptions {
+  config: UserConfig;
+  log: Log;
+  clock: Clock;
+  database: Database;
+  topics: Topics;
+  keyValue: KeyValue;
+}
+
+export interface UserService extends Service {
+  /** Withdraws a signing key at once; every session of its tokens ends. False when there is no such key. */
+  revokeSigningKey(kid: string): Promise<boolean>;
+}
+
+/** The user subgraph at `/graphql`, its keys at `/.well-known/jwks.json`. */
+export async function createUserService({
+  config,
+  log,
+  clock,
+  database,
+  topics,
+  keyValue,
+}: UserServiceOptions): Promise<UserService> {
+  await using releases = new AsyncDisposableStack();
+  await database.migrate(userMigrations);
+  const keys = releases.use(
+    await createSigningKeys({
+      database,
+      topics,
+      clock,
+      log,
+      rotateAfterMs: config.KEY_ROTATION,
+      tokenLifeMs: config.SESSION_MAX,
+    }),
+  );
+  const users = createUsers({ database, passwords: await createPasswords(), region: config.DEFAULT_REGION });
+  const sessions = createSessions({ config, database, topics, keyValue, keys });
+  const verify = createTokenVerifier({
+    keys: keys.verify,
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+    now: database.now,
+  });
+  const server = releases.use(
+    await createSubgraphServer<UserContext>({
+      schema: buildSubgraphSchema([
+        { typeDefs: parse(subgraphSdl('user')), resolvers: createResolvers({ users, sessions }) as never },
+      ]),
+      log,
+      host: config.HOST,
+      port: config.PORT,
+      engines: { database: database.ping, 'key-value': keyValue.ping },
+      context: async (request) => {
+        // Verified when a resolver asks: an old token sent along must not keep anyone from signing in.
+        let identity: Promise<Identity | null> | undefined;
+        const { authorization } = request.headers;
+        return {
+          identity: () => (identity ??= authorization ? verify(authorization) : Promise.resolve(null)),
+          users: new DataLoader((ids) => users.byIds(ids)),
+        };
+      },
+      routes: (app) => {
+        app.get('/.well-known/jwks.json', (_request, reply) =>
+          reply.header('cache-control', 'public, max-age=60').send(keys.jwks),
+        );
+      },
+    }),
+  );
+  const owned = releases.move();
+  return { url: server.url, revokeSigningKey: keys.revoke, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
