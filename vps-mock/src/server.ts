@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto';
+import { type Clock, delay, systemClock } from '@voucher-gateway/platform/clock';
+import { createHttpServer, listen, sendProblem } from '@voucher-gateway/platform/http-server';
+import type { Service } from '@voucher-gateway/platform/lifecycle';
+import { type Log, silentLog } from '@voucher-gateway/platform/log';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { postCallback } from './callback.ts';
+import { createControl, type Next, nextSchema } from './control.ts';
+import { derive, s256 } from './derive.ts';
+import { createOrders, type Order } from './orders.ts';
+import { type Behaviour, behaviourOf, type Fault, type ProfileName } from './profiles.ts';
+
+export interface VpsMockOptions {
+  clock?: Clock;
+  log?: Log;
+  host?: string;
+  /** Default: any free one. */
+  port?: number;
+  portSetting?: string;
+  /** Default: `mixed`. */
+  profile?: ProfileName;
+  seed?: string;
+  /** Said of the first answers, as by `POST /control/next`. */
+  faults?: Next[];
+  /** File that keeps the orders over a restart. Default: none, memory alone. */
+  stateFile?: string;
+}
+
+/** A request as the provider got it. */
+export interface ReceivedRequest {
+  /** Null where there was no `Idempotency-Key`. */
+  key: string | null;
+  phoneNumber: string;
+  callbackUrl: string;
+  at: number;
+}
+
+export interface VpsMock extends Service {
+  /** Says how the next request is answered, as `POST /control/next` does. */
+  next(next: Next): void;
+  /** What it was asked, in order. */
+  readonly requests: readonly ReceivedRequest[];
+  /** Resolves once it was asked `count` times in all. */
+  whenAsked(count: number): Promise<void>;
+}
+
+/** It acknowledges with a challenge after this time. */
+const acknowledgeAfterMs = 3_000;
+/** A code later than this is late. */
+const lateAfterMs = 30_000;
+/** Delay of the code for a fault of the late callback, where none is said. */
+const callbackFaultDelayMs = 4_000;
+const callbackFaults: ReadonlySet<Fault | undefined> = new Set<Fault>(['duplicate-callback', 'wrong-verifier', 'callback-before-acknowledgement', 'plain']);
+
+const requestSchema = z.object({ phoneNumber: z.string().min(4).max(32), callbackUrl: z.url({ protocol: /^https?$/ }).max(2_048) });
+
+/**
+ * The simulated Voucher Provider Server.
+ *
+ * An order is opened once a key: the same key gets the code once it is made, else the same challenge,
+ * also after a restart. Each order's code, verifier and delay follow from seed and key.
+ */
+export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMock> {
+  const { clock = systemClock, log = silentLog, host = '127.0.0.1', port = 0, portSetting = 'PORT', profile = 'mixed', seed = 'voucher', faults = [], stateFile } = options;
+  await using releases = new AsyncDisposableStack();
+  const orders = createOrders({ seed, stateFile });
+  const control = createControl();
+  const stop = new AbortController();
+  const requests: ReceivedRequest[] = [];
+  const watchers = new Set<{ count: number; resolve: () => void }>();
+  const attempts = new Map<string, number>();
+  const armed = new Set<string>();
+  const next = (said: Next) => control.add(nextSchema.parse(said));
+  for (const fault of faults) next(fault);
+
+  const app = createHttpServer({ log, bodyLimitBytes: 65_536 });
+  releases.defer(() => app.close());
+  // What waits on the clock would hold the server open for as long.
+  releases.defer(() => stop.abort(new DOMException('The provider stops', 'AbortError')));
+
+  app.post('/api/request/voucher', async (incoming, reply) => {
+    const parsed = requestSchema.safeParse(incoming.body);
+    if (!parsed.success) return badRequest(reply, parsed.error);
+    const { phoneNumber, callbackUrl } = parsed.data;
+    const header = incoming.headers['idempotency-key'];
+    const key = typeof header === 'string' && header !== '' ? header : randomUUID();
+    note({ key: typeof header === 'string' ? key : null, phoneNumber, callbackUrl, at: clock.now() });
+
+    const said = control.take(phoneNumber);
+    const known = orders.get(key);
+    const behaviour = known && !said ? known.behaviour : plan(key, said);
+    switch (behaviour.fault) {
+      case 'error':
+        return sendProblem(reply, { status: 500, code: 'PROVIDER_ERROR', title: 'The provider has a problem of its own.' });
+      case 'refuse':
+        return sendProblem(reply, { status: 422, code: 'PROVIDER_REFUSED', title: 'No voucher is sold to this phone number.' });
+      case 'malformed':
+        return reply.code(200).type('application/json').send('{"status":"SUCCESS","voucher');
+      case 'drop':
+        incoming.raw.socket.destroy();
+        return reply.hijack();
+      case 'hang':
+        return reply.hijack();
+    }
+    const order = known ?? orders.open({ key, phoneNumber, callbackUrl, requestedAt: clock.now(), behaviour });
+    if (known) Object.assign(order, { callbackUrl, ...(said && { behaviour, requestedAt: clock.now(), acknowledged: false, delivered: false }) });
+    return answer(order, reply);
+  });
+  app.post('/control/next', (incoming, reply) => {
+    const parsed = nextSchema.safeParse(incoming.body ?? {});
+    if (!parsed.success) return badRequest(reply, parsed.error);
+    control.add(parsed.data);
+    return parsed.data;
+  });
+  app.get('/control/ledger', () => ({
+    orders: orders.all().map((order) => ({ key: order.key, voucherCode: order.derived.voucherCode, requestedAt: new Date(order.requestedAt).toISOString(), delivered: order.delivered })),
+  }));
+  app.get('/health/live', () => ({ status: 'ok' }));
+  app.get('/health/ready', () => ({ status: 'ok' }));
+
+  for (const order of orders.all()) if (!order.delivered) arm(order);
+  const url = await listen(app, { host, port, setting: portSetting });
+  const owned = releases.move();
+  return {
+    url,
+    next,
+    requests,
+    whenAsked: (count) =>
+      new Promise((resolve) => {
+        watchers.add({ count, resolve });
+        wake();
+      }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+
+  function plan(key: string, said: { delayMs?: number; fault?: Fault } | undefined): Behaviour {
+    const attempt = attempts.get(key) ?? 0;
+    attempts.set(key, attempt + 1);
+    const drawn = behaviourOf(profile, derive(seed, key).random(attempt));
+    if (!said) return drawn;
+    const delayMs = said.delayMs ?? (callbackFaults.has(said.fault) ? callbackFaultDelayMs : drawn.fault ? 0 : drawn.delayMs);
+    return { delayMs, fault: said.fault };
+  }
+
+  /** The code where it is made by the time of the acknowledgement, else the challenge. */
+  async function answer(order: Order, reply: FastifyReply) {
+    const { behaviour, derived } = order;
+    const madeInMs = order.requestedAt + behaviour.delayMs - clock.now();
+    const isSilent = behaviour.fault === 'silence';
+    if (!isSilent && madeInMs < acknowledgeAfterMs && !callbackFaults.has(behaviour.fault)) {
+      await delay(clock, Math.max(madeInMs, 0), stop.signal);
+      order.delivered = true;
+      orders.save(order);
+      return reply.send({ status: 'SUCCESS', voucherCode: derived.voucherCode, message: 'Thank you for using our services, your voucher code is ready.' });
+    }
+    if (!isSilent) arm(order);
+    if (!order.acknowledged) await delay(clock, acknowledgeAfterMs, stop.signal);
+    order.acknowledged = true;
+    orders.save(order);
+    const isPlain = behaviour.fault === 'plain';
+    return reply.send({
+      codeChallenge: isPlain ? derived.codeVerifier : derived.codeChallenge,
+      transformMethod: isPlain ? 'plain' : 'S256',
+      message: 'Your request is being processed within 30 seconds',
+    });
+  }
+
+  /** Sees to it that the late code is posted when it is made. */
+  function arm(order: Order): void {
+    if (armed.has(order.key) || order.behaviour.fault === 'silence') return;
+    armed.add(order.key);
+    call(order)
+      .catch((error: unknown) => {
+        if (!stop.signal.aborted) log.warn({ error, key: order.key }, 'a callback failed');
+      })
+      .finally(() => armed.delete(order.key));
+  }
+
+  async function call(order: Order): Promise<void> {
+    const { behaviour, derived } = order;
+    const isEarly = behaviour.fault === 'callback-before-acknowledgement';
+    if (!isEarly) await delay(clock, Math.max(order.requestedAt + behaviour.delayMs - clock.now(), 0), stop.signal);
+    const isLate = clock.now() - order.requestedAt > lateAfterMs;
+    const body = {
+      codeVerifier: behaviour.fault === 'wrong-verifier' ? s256(derived.codeVerifier) : derived.codeVerifier,
+      status: isLate ? 'LATE_SUCCESS' : 'SUCCESS',
+      voucherCode: derived.voucherCode,
+      message: isLate ? 'Thank you for your patience, your voucher code is ready.' : 'Thank you for using our services, your voucher code is ready.',
+    };
+    const times = behaviour.fault === 'duplicate-callback' ? 2 : 1;
+    for (let time = 0; time < times; time += 1) {
+      if (await postCallback(order.callbackUrl, body, { clock, log, signal: stop.signal })) order.delivered = true;
+    }
+    orders.save(order);
+  }
+
+  function note(received: ReceivedRequest): void {
+    requests.push(received);
+    wake();
+  }
+
+  function wake(): void {
+    for (const watcher of watchers) {
+      if (requests.length < watcher.count) continue;
+      watchers.delete(watcher);
+      watcher.resolve();
+    }
+  }
+}
+
+function badRequest(reply: FastifyReply, error: z.ZodError) {
+  const faults = error.issues.map((issue) => `${issue.path.join('.') || 'the body'}: ${issue.message}`);
+  return sendProblem(reply, { status: 400, code: 'BAD_USER_INPUT', title: faults.join('; ') });
+}
