@@ -1,0 +1,43 @@
+import { commonSettings, duration, httpUrl, parseDurationMs, port } from '@voucher-gateway/platform/config';
+import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
+import { z } from 'zod';
+
+/** Settings of the delivery subgraph. */
+export const deliverySettings = z.object({
+  ...commonSettings,
+  PORT: port(8093).describe('Port to listen on'),
+  JWKS_URL: httpUrl().describe("Where the user service's signing keys stand"),
+  JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
+  JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
+  CALLBACK_ALLOW_LOOPBACK: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .optional()
+    .transform((text) => (text === undefined ? undefined : text === 'true'))
+    .describe(
+      'Whether callbacks may go to loopback and private addresses. Default: true, but false where NODE_ENV is production',
+    ),
+  CALLBACK_TIMEOUT: duration('10s').describe('A callback that has no answer by then counts as failed'),
+  CALLBACK_RETRY_SCHEDULE: durations('5s,5m,30m,2h,5h,10h,14h,20h,24h').describe(
+    'Waiting time before each further attempt, in order, with commas between; after the last one it is given up',
+  ),
+});
+
+export type DeliveryConfig = Readonly<z.output<typeof deliverySettings>>;
+
+/** Whether callbacks may go to loopback and private addresses: what is said, else by NODE_ENV. */
+export function allowsLoopback(config: Pick<DeliveryConfig, 'CALLBACK_ALLOW_LOOPBACK' | 'NODE_ENV'>): boolean {
+  return config.CALLBACK_ALLOW_LOOPBACK ?? config.NODE_ENV !== 'production';
+}
+
+/** Durations such as `5s,5m`, in milliseconds once parsed. */
+function durations(fallback: string) {
+  return z
+    .string()
+    .default(fallback)
+    .transform((text, context) => {
+      const list = text.split(',').map(parseDurationMs);
+      if (list.every((ms) => ms !== null && ms > 0)) return list as readonly number[];
+      context.addIssue({ code: 'custom', message: 'must be durations with commas between, such as 5s,5m,2h' });
+      return z.NEVER;
+    });
+}

@@ -1,0 +1,55 @@
+import type { Database } from '@voucher-gateway/platform/database';
+import DataLoader from 'dataloader';
+import { and, asc, eq, inArray } from 'drizzle-orm';
+import { type Attempt, attempt, type Delivery, delivery } from './tables.ts';
+
+/** What one user may read, batched within one request. Ids that we have not met answer [] or null. */
+export interface DeliveryLoaders {
+  byVoucher: DataLoader<string, Delivery[]>;
+  byRequest: DataLoader<string, Delivery[]>;
+  byId: DataLoader<string, Delivery | null>;
+  attempts: DataLoader<string, Attempt[]>;
+}
+
+export function createDeliveryLoaders(database: Database, userId: string): DeliveryLoaders {
+  const ownBy = async (
+    column: typeof delivery.id | typeof delivery.voucherId | typeof delivery.requestId,
+    ids: readonly string[],
+  ) => {
+    const known = ids.filter(isUuid);
+    if (known.length === 0) return [];
+    return database.query
+      .select()
+      .from(delivery)
+      .where(and(inArray(column, known), eq(delivery.userId, userId)))
+      .orderBy(asc(delivery.createdAt), asc(delivery.channel));
+  };
+  const same = (a: string | null, b: string) => a === b.toLowerCase();
+  return {
+    byVoucher: new DataLoader(async (ids) => {
+      const rows = await ownBy(delivery.voucherId, ids);
+      return ids.map((id) => rows.filter((row) => same(row.voucherId, id)));
+    }),
+    byRequest: new DataLoader(async (ids) => {
+      const rows = await ownBy(delivery.requestId, ids);
+      return ids.map((id) => rows.filter((row) => same(row.requestId, id)));
+    }),
+    byId: new DataLoader(async (ids) => {
+      const rows = await ownBy(delivery.id, ids);
+      return ids.map((id) => rows.find((row) => same(row.id, id)) ?? null);
+    }),
+    attempts: new DataLoader(async (ids) => {
+      const rows = await database.query
+        .select()
+        .from(attempt)
+        .where(inArray(attempt.deliveryId, [...ids]))
+        .orderBy(asc(attempt.turn));
+      return ids.map((id) => rows.filter((row) => row.deliveryId === id));
+    }),
+  };
+}
+
+/** Whether the database would take it as a uuid: ids come from clients. */
+export function isUuid(id: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id);
+}

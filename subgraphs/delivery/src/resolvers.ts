@@ -1,0 +1,76 @@
+import { dateTimeScalar } from '@voucher-gateway/platform/date-time';
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { Identity } from '@voucher-gateway/platform/identity';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import type { CallbackSecrets } from './callback/secrets.ts';
+import { type DeliveryLoaders, isUuid } from './delivery-queries.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { Delivery } from './tables.ts';
+
+export interface DeliveryContext {
+  /** Who asks: null when signed out. Throws UNAUTHENTICATED for a bad token. */
+  identity(): Promise<Identity | null>;
+  /** What a user may read. */
+  loaders(userId: string): DeliveryLoaders;
+}
+
+interface Reference {
+  id: string;
+}
+
+export function createResolvers({
+  dispatcher,
+  secrets,
+}: {
+  dispatcher: Pick<Dispatcher, 'redeliver'>;
+  secrets: CallbackSecrets;
+}) {
+  return {
+    DateTime: dateTimeScalar,
+    Mutation: {
+      async redeliver(_: unknown, { deliveryId }: { deliveryId: string }, context: DeliveryContext): Promise<Delivery> {
+        const { userId } = await signedIn(context);
+        const renewed = isUuid(deliveryId) ? await dispatcher.redeliver(deliveryId, userId) : null;
+        if (!renewed) throw new CodedError<PublicErrorCode>('NOT_FOUND', 'You have no delivery of this id.');
+        return renewed;
+      },
+      async rotateCallbackSecret(_: unknown, _args: unknown, context: DeliveryContext): Promise<string> {
+        return secrets.rotate((await signedIn(context)).userId);
+      },
+    },
+    Voucher: {
+      __resolveReference: ({ id }: Reference) => ({ id }),
+      deliveries: async ({ id }: Reference, _args: unknown, context: DeliveryContext) =>
+        (await own(context))?.byVoucher.load(id) ?? [],
+    },
+    VoucherRequest: {
+      __resolveReference: ({ id }: Reference) => ({ id }),
+      deliveries: async ({ id }: Reference, _args: unknown, context: DeliveryContext) =>
+        (await own(context))?.byRequest.load(id) ?? [],
+    },
+    User: {
+      __resolveReference: ({ id }: Reference) => ({ id }),
+      async callbackSecret({ id }: Reference, _args: unknown, context: DeliveryContext): Promise<string | null> {
+        const identity = await context.identity();
+        return identity?.userId === id ? secrets.current(id) : null;
+      },
+    },
+    Delivery: {
+      __resolveReference: async ({ id }: Reference, context: DeliveryContext) =>
+        (await own(context))?.byId.load(id) ?? null,
+      attempts: async ({ id, userId }: Delivery, _args: unknown, context: DeliveryContext) =>
+        context.loaders(userId).attempts.load(id),
+    },
+  };
+}
+
+async function signedIn(context: DeliveryContext): Promise<Identity> {
+  const identity = await context.identity();
+  if (!identity) throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'Sign in first.');
+  return identity;
+}
+
+async function own(context: DeliveryContext): Promise<DeliveryLoaders | null> {
+  const identity = await context.identity();
+  return identity && context.loaders(identity.userId);
+}

@@ -1,0 +1,111 @@
+import { buildSubgraphSchema } from '@apollo/subgraph';
+import type { Clock } from '@voucher-gateway/platform/clock';
+import type { Database } from '@voucher-gateway/platform/database';
+import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity';
+import type { Jobs } from '@voucher-gateway/platform/jobs';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import type { Service } from '@voucher-gateway/platform/lifecycle';
+import type { Log } from '@voucher-gateway/platform/log';
+import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
+import type { Topics } from '@voucher-gateway/platform/topics';
+import { subgraphSdl } from '@voucher-gateway/schema/sdl';
+import { parse } from 'graphql';
+import { createRemoteJWKSet } from 'jose';
+import { createCallbackSecrets } from './callback/secrets.ts';
+import { createCallbackSender } from './callback/send-callback.ts';
+import { createCallbackTargets } from './callback-targets.ts';
+import { createChannels } from './channels.ts';
+import { allowsLoopback, type DeliveryConfig } from './config.ts';
+import { startConsumers } from './consumers.ts';
+import { createDeliveryLoaders, type DeliveryLoaders } from './delivery-queries.ts';
+import { attemptQueue, createDeliveryStore } from './delivery-store.ts';
+import { createDispatcher } from './dispatcher.ts';
+import { deliveryMigrations } from './migrations.ts';
+import { createResolvers, type DeliveryContext } from './resolvers.ts';
+import { createLogSmsSender, type SmsSender } from './sms-sender.ts';
+
+export interface DeliveryServiceOptions {
+  config: DeliveryConfig;
+  log: Log;
+  clock: Clock;
+  database: Database;
+  topics: Topics;
+  keyValue: KeyValue;
+  jobs: Jobs;
+  /** Sends text messages. Default: writes a line to the log. */
+  smsSender?: SmsSender;
+}
+
+/** Beyond its time-out an attempt needs this long at most to be stored, in milliseconds. */
+const storeMarginMs = 5_000;
+
+/** The delivery subgraph at `/graphql`: signed callbacks and SMS. */
+export async function createDeliveryService(options: DeliveryServiceOptions): Promise<Service> {
+  const { config, log, clock, database, topics, keyValue, jobs, smsSender = createLogSmsSender({ log }) } = options;
+  const timeoutMs = config.CALLBACK_TIMEOUT;
+  await using releases = new AsyncDisposableStack();
+  await database.migrate(deliveryMigrations);
+  await jobs.declare(attemptQueue);
+
+  const secrets = createCallbackSecrets({ database });
+  const callbacks = releases.use(
+    createCallbackSender({ clock, now: () => database.now(), timeoutMs, allowLoopback: allowsLoopback(config) }),
+  );
+  const dispatcher = releases.use(
+    createDispatcher({
+      store: createDeliveryStore({
+        database,
+        jobs,
+        schedule: config.CALLBACK_RETRY_SCHEDULE,
+        leaseMs: timeoutMs + storeMarginMs,
+      }),
+      send: createChannels({ callbacks, secrets, smsSender, clock, timeoutMs }),
+      database,
+      clock,
+      log,
+    }),
+  );
+  releases.use(await jobs.work(attemptQueue, dispatcher.runJob));
+  const targets = createCallbackTargets({ database, keyValue, clock, log });
+  releases.use(await startConsumers({ topics, targets, dispatcher }));
+
+  const verify = createTokenVerifier({
+    keys: createRemoteJWKSet(new URL(config.JWKS_URL)),
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+    now: () => database.now(),
+  });
+  const server = releases.use(
+    await createSubgraphServer<DeliveryContext>({
+      schema: buildSubgraphSchema([
+        { typeDefs: parse(subgraphSdl('delivery')), resolvers: createResolvers({ dispatcher, secrets }) as never },
+      ]),
+      log,
+      host: config.HOST,
+      port: config.PORT,
+      engines: {
+        database: () => database.ping(),
+        topics: () => topics.ping(),
+        'key-value': () => keyValue.ping(),
+      },
+      context: async (request) => {
+        let identity: Promise<Identity | null> | undefined;
+        const loaders = new Map<string, DeliveryLoaders>();
+        const { authorization } = request.headers;
+        return {
+          identity: () => {
+            identity ??= authorization ? verify(authorization) : Promise.resolve(null);
+            return identity;
+          },
+          loaders: (userId) => {
+            const made = loaders.get(userId) ?? createDeliveryLoaders(database, userId);
+            loaders.set(userId, made);
+            return made;
+          },
+        };
+      },
+    }),
+  );
+  const owned = releases.move();
+  return { url: server.url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
