@@ -1,4 +1,4 @@
-import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { CodedError } from './errors.ts';
 
@@ -78,4 +78,12 @@ export function createTokenVerifier({ keys, issuer, audience, now }: TokenVerifi
 function isKeySourceAway(error: unknown): boolean {
   if (error instanceof errors.JWKSTimeout) return true;
   return error instanceof TypeError || (error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC');
+}
+
+/**
+ * The keys at a JWKS URL, for jose: fetched at most every 30 s, so a key is published well before it
+ * signs. One that can't be fetched makes a token's verification fail as SERVICE_UNAVAILABLE.
+ */
+export function remoteKeys(jwksUrl: string): JWTVerifyGetKey {
+  return createRemoteJWKSet(new URL(jwksUrl), { timeoutDuration: 5_000, cooldownDuration: 30_000, cacheMaxAge: 600_000 });
 }

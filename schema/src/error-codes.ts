@@ -21,6 +21,7 @@ export const publicErrors = {
   PHONE_NUMBER_TAKEN: { status: 409 },
   PHONE_NUMBER_INVALID: { status: 400 },
   IDEMPOTENCY_KEY_REUSED: { status: 422 },
+  VOUCHER_CODE_CONFLICT: { status: 409 },
   CALLBACK_URL_REFUSED: { status: 400 },
   CURSOR_INVALID: { status: 400 },
   TOPIC_FIELD_MISSING: { status: 500 },

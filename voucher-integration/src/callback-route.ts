@@ -1,0 +1,83 @@
+import type { Database } from '@voucher-gateway/platform/database';
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { challengeOf, lateCallbackSchema, responsePath, type VpsLateCallback } from '@voucher-gateway/schema/vps-protocol';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { type ProviderRequest, verifies } from './state.ts';
+import type { GivenCode, Store } from './store.ts';
+
+export interface CallbackRouteOptions {
+  database: Database;
+  store: Store;
+  log: Log;
+  /** Counts the codes that came after their request had failed. */
+  onUnclaimed(requestId: string): void;
+}
+
+/**
+ * Takes the provider's late codes.
+ *
+ * | the request | answer |
+ * |---|---|
+ * | is unknown | 404 |
+ * | has no challenge yet | 202: kept, and judged when the acknowledgement is stored |
+ * | waits, and the verifier is right | 200: settled; row and message are committed before |
+ * | has challenges, and the verifier is none of theirs | 403, nothing changes |
+ * | is settled with the same code | 200 |
+ * | is settled with another code | 409 |
+ * | has failed, and the verifier is right | 200: kept as unclaimed, published nowhere |
+ */
+export function addCallbackRoute(app: FastifyInstance, { database, store, log, onUnclaimed }: CallbackRouteOptions): void {
+  app.post(responsePath, async (incoming, reply) => {
+    const body = lateCallbackSchema.safeParse(incoming.body);
+    if (!body.success) {
+      const faults = body.error.issues.map((issue) => issue.path.join('.') || 'the body');
+      throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `The callback does not fit the protocol: ${faults.join(', ')}.`);
+    }
+    const status = await judge(await find(incoming.query, body.data), body.data);
+    return reply.code(status).send({ status: status === 202 ? 'KEPT' : 'OK' });
+  });
+
+  async function find(query: unknown, { codeVerifier }: VpsLateCallback): Promise<ProviderRequest | null> {
+    const { request } = query as { request?: unknown };
+    if (request === undefined) return store.findByChallenge(challengeOf(codeVerifier));
+    const requestId = z.uuid().safeParse(request);
+    return requestId.success ? store.read(requestId.data) : null;
+  }
+
+  async function judge(request: ProviderRequest | null, callback: VpsLateCallback): Promise<200 | 202> {
+    if (!request) throw new CodedError<PublicErrorCode>('NOT_FOUND', 'There is no such request.');
+    const { requestId, challenges } = request;
+    const given: GivenCode = { voucherCode: callback.voucherCode, status: callback.status, atMs: database.now() };
+    const isVerified = verifies(callback.codeVerifier, challenges);
+    const isHeld = request.status === 'WAITING' && challenges.length === 0;
+    const settledWithout = request.status === 'SETTLED' && challenges.length === 0;
+    if (!isVerified && !isHeld && !settledWithout) {
+      log.warn({ requestId }, "a callback's verifier is not of this request");
+      throw new CodedError<PublicErrorCode>('FORBIDDEN', 'The verifier is not of this request.');
+    }
+    switch (request.status) {
+      case 'WAITING': {
+        const done = await database.transaction((tx) =>
+          isHeld
+            ? store.hold(tx, requestId, { codeVerifier: callback.codeVerifier, status: callback.status, voucherCode: callback.voucherCode, at: new Date(given.atMs).toISOString() })
+            : store.settle(tx, requestId, given),
+        );
+        // Somebody else was quicker: judged by what stands now.
+        return done ? (isHeld ? 202 : 200) : judge(await store.read(requestId), callback);
+      }
+      case 'SETTLED':
+        if (request.code === callback.voucherCode) return 200;
+        log.error({ requestId }, 'the provider sent another code for a request that is settled');
+        throw new CodedError<PublicErrorCode>('VOUCHER_CODE_CONFLICT', 'This request is settled with another code.');
+      case 'FAILED':
+        if (await database.transaction((tx) => store.keepUnclaimed(tx, requestId, given))) {
+          log.error({ requestId }, 'a code came after its request had failed: it is bought and unclaimed');
+          onUnclaimed(requestId);
+        }
+        return 200;
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { type Clock, timeoutSignal } from '@voucher-gateway/platform/clock';
+import { errorCode } from '@voucher-gateway/platform/errors';
+import { answerSchema, idempotencyHeader, requestPath } from '@voucher-gateway/schema/vps-protocol';
+import { Agent, request } from 'undici';
+
+/** How the provider answered. */
+export type ProviderAnswer =
+  | { kind: 'code'; voucherCode: string }
+  | { kind: 'challenge'; codeChallenge: string }
+  /** It will not sell: asking again is of no use. */
+  | { kind: 'refused'; error: string }
+  /** It did not answer as it should: ask again. */
+  | { kind: 'failed'; error: string };
+
+export interface Provider extends AsyncDisposable {
+  /** Asks for the code of a request; the same key however often. Rejects only when the signal aborts. */
+  ask(voucherRequest: { requestId: string; phoneNumber: string; callbackUrl: string }, signal: AbortSignal): Promise<ProviderAnswer>;
+}
+
+export interface ProviderOptions {
+  /** Base URL of the provider. */
+  url: string;
+  /** The provider answers within this time; a little more is granted for the way there and back. */
+  timeoutMs: number;
+  clock: Clock;
+  /** Requests to the provider at once, at most. */
+  connections: number;
+}
+
+/** Granted on top of the time-out: the provider acknowledges right at its end. */
+const graceMs = 1_000;
+const maxAnswerBytes = 65_536;
+/** Refusals that a later try may not get: time-out, conflict, too early, too many. */
+const passing = new Set([408, 409, 425, 429]);
+
+export function createProvider({ url, timeoutMs, clock, connections }: ProviderOptions): Provider {
+  const agent = new Agent({ connections, pipelining: 1, connect: { timeout: timeoutMs } });
+  return {
+    async ask({ requestId, phoneNumber, callbackUrl }, signal) {
+      using timeout = timeoutSignal(clock, timeoutMs + graceMs);
+      try {
+        const response = await request(`${url}${requestPath}`, {
+          dispatcher: agent,
+          method: 'POST',
+          headers: { 'content-type': 'application/json', [idempotencyHeader]: requestId },
+          body: JSON.stringify({ phoneNumber, callbackUrl }),
+          signal: AbortSignal.any([signal, timeout]),
+        });
+        const { statusCode, body } = response;
+        if (statusCode >= 300) {
+          await body.dump({ limit: maxAnswerBytes });
+          const error = `HTTP_${statusCode}`;
+          return statusCode >= 400 && statusCode < 500 && !passing.has(statusCode) ? { kind: 'refused', error } : { kind: 'failed', error };
+        }
+        return read(await bounded(body));
+      } catch (error) {
+        signal.throwIfAborted();
+        return { kind: 'failed', error: timeout.aborted ? 'TIMEOUT' : errorCode(error) };
+      }
+    },
+    [Symbol.asyncDispose]: () => agent.close(),
+  };
+}
+
+function read(text: string | null): ProviderAnswer {
+  let json: unknown = null;
+  try {
+    json = JSON.parse(text ?? '');
+  } catch {
+    return { kind: 'failed', error: 'ANSWER_NOT_JSON' };
+  }
+  const answer = answerSchema.safeParse(json);
+  if (!answer.success) return { kind: 'failed', error: 'ANSWER_INVALID' };
+  return 'voucherCode' in answer.data ? { kind: 'code', voucherCode: answer.data.voucherCode } : { kind: 'challenge', codeChallenge: answer.data.codeChallenge };
+}
+
+async function bounded(body: AsyncIterable<Buffer>): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > maxAnswerBytes) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,98 @@
+import type { Clock } from '@voucher-gateway/platform/clock';
+import type { Database } from '@voucher-gateway/platform/database';
+import { addHealthRoutes, createHttpServer, listen } from '@voucher-gateway/platform/http-server';
+import type { Jobs } from '@voucher-gateway/platform/jobs';
+import type { Service } from '@voucher-gateway/platform/lifecycle';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { Topics } from '@voucher-gateway/platform/topics';
+import { statusOf } from '@voucher-gateway/schema/error-codes';
+import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import { responsePath } from '@voucher-gateway/schema/vps-protocol';
+import { askAgain, createAsk } from './ask.ts';
+import { addCallbackRoute } from './callback-route.ts';
+import type { IntegrationConfig } from './config.ts';
+import { integrationMigrations } from './migrations.ts';
+import { createProvider } from './provider.ts';
+import { createStore } from './store.ts';
+
+export interface VoucherIntegrationOptions {
+  config: IntegrationConfig;
+  /** Name of the setting that chose the port. Default: `PORT`. */
+  portSetting?: string;
+  log: Log;
+  clock: Clock;
+  database: Database;
+  topics: Topics;
+  jobs: Jobs;
+}
+
+export interface VoucherIntegration extends Service {
+  /** Codes that came after their request had failed, since the start. */
+  readonly unclaimed: number;
+}
+
+/** Requests that wait for the provider at once, at most: 3 s each, and nobody may wait for another. */
+const inFlight = 2_000;
+
+/** `request-code` → the provider → `receive-code`, or `request-failed`. */
+export async function createVoucherIntegration(options: VoucherIntegrationOptions): Promise<VoucherIntegration> {
+  const { config, portSetting = 'PORT', log, clock, database, topics, jobs } = options;
+  await using releases = new AsyncDisposableStack();
+  let unclaimed = 0;
+  await database.migrate(integrationMigrations);
+  await jobs.declare(askAgain);
+  const store = createStore({ database, topics });
+
+  const app = createHttpServer({ log, bodyLimitBytes: 65_536, statusOf });
+  releases.defer(() => app.close());
+  addCallbackRoute(app, {
+    database,
+    store,
+    log,
+    onUnclaimed: () => {
+      unclaimed += 1;
+    },
+  });
+  addHealthRoutes(app, { database: database.ping, topics: topics.ping });
+  const url = await listen(app, { host: config.HOST, port: config.PORT, setting: portSetting });
+
+  const publicUrl = config.INTEGRATION_PUBLIC_URL ?? url;
+  const provider = releases.use(createProvider({ url: config.VPS_URL, timeoutMs: config.VPS_TIMEOUT, clock, connections: inFlight }));
+  const ask = createAsk({ config, database, jobs, log, provider, store, callbackUrlOf: (requestId) => `${publicUrl}${responsePath}?request=${requestId}` });
+
+  releases.use(
+    await jobs.work(
+      askAgain,
+      async ({ requestId }, { signal }) => {
+        const request = await store.read(requestId);
+        if (request?.status === 'WAITING') await ask(request, signal);
+      },
+      { concurrency: 8 },
+    ),
+  );
+  releases.use(
+    await topics.consume({
+      topic: schemaTopics.requestCode,
+      group: 'voucher-integration',
+      concurrency: inFlight,
+      // In flight until the provider has answered and what comes next is stored: a crash asks again, with the same key.
+      handler: async ({ value }, { signal }) => {
+        const request = await database.transaction(async (tx) => {
+          const opened = await store.open(tx, value);
+          await store.publishOutcome(tx, opened);
+          return opened;
+        });
+        // One that was asked already has its job; a repeat of the message asks nothing.
+        if (request.status === 'WAITING' && request.attempts === 0) await ask(request, signal);
+      },
+    }),
+  );
+  const owned = releases.move();
+  return {
+    url,
+    get unclaimed() {
+      return unclaimed;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

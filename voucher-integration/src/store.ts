@@ -1,0 +1,153 @@
+import type { Database, Transaction } from '@voucher-gateway/platform/database';
+import type { Topics } from '@voucher-gateway/platform/topics';
+import { type FailureReason, type RequestCode, topics as schemaTopics, type VoucherStatus } from '@voucher-gateway/schema/topics';
+import { and, eq, sql } from 'drizzle-orm';
+import { type HeldCallback, maxHeld, type ProviderRequest, receiveCodeOf, requestFailedOf, verifies, voucherStatusOf } from './state.ts';
+import { providerRequest as table } from './tables.ts';
+
+/** A code as the provider gave it. */
+export interface GivenCode {
+  voucherCode: string;
+  status: VoucherStatus;
+  /** When it came, in milliseconds since the epoch. */
+  atMs: number;
+}
+
+/** The rows, each change by compare-and-set, with the message it leads to in the same transaction. */
+export interface Store {
+  /** The request's row, made WAITING if there is none. */
+  open(tx: Transaction, message: RequestCode): Promise<ProviderRequest>;
+  read(requestId: string): Promise<ProviderRequest | null>;
+  /** The request that was acknowledged with this challenge. */
+  findByChallenge(codeChallenge: string): Promise<ProviderRequest | null>;
+  /** WAITING → SETTLED with its message; false, and nothing, when it is WAITING no more. */
+  settle(tx: Transaction, requestId: string, code: GivenCode): Promise<boolean>;
+  /** WAITING → FAILED with its message; false, and nothing, when it is WAITING no more. */
+  fail(tx: Transaction, requestId: string, reason: FailureReason, atMs: number): Promise<boolean>;
+  /**
+   * Stores a challenge, and judges what was held for it: the first held callback that verifies settles
+   * the request, the others are dropped.
+   */
+  acknowledge(tx: Transaction, requestId: string, codeChallenge: string): Promise<void>;
+  /** Holds a callback for a request without a challenge; false when there is a challenge by now. */
+  hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<boolean>;
+  /** Notes that an attempt failed. Answers how many have been made. */
+  noteFailure(tx: Transaction, requestId: string, error: string): Promise<number>;
+  /** Keeps a verified code that came after the request had failed. True for the first. */
+  keepUnclaimed(tx: Transaction, requestId: string, code: GivenCode): Promise<boolean>;
+  /** Publishes the outcome of an ended request again, the same bytes. */
+  publishOutcome(tx: Transaction, request: ProviderRequest): Promise<void>;
+}
+
+export function createStore({ database, topics }: { database: Database; topics: Topics }): Store {
+  const waiting = (requestId: string) => and(eq(table.requestId, requestId), eq(table.status, 'WAITING'));
+  const locked = async (tx: Transaction, requestId: string) => {
+    const [row] = await tx.select().from(table).where(eq(table.requestId, requestId)).for('update');
+    return row ? fromRow(row) : null;
+  };
+  const publish = async (tx: Transaction, request: ProviderRequest, headers?: Record<string, string>) => {
+    switch (request.status) {
+      case 'WAITING':
+        return;
+      case 'SETTLED':
+        return topics.publish(tx, schemaTopics.receiveCode, receiveCodeOf(request), { headers });
+      case 'FAILED':
+        return topics.publish(tx, schemaTopics.requestFailed, requestFailedOf(request), { headers });
+    }
+  };
+
+  const store: Store = {
+    async open(tx, { requestId, userId, phoneNumber, requestedAt }) {
+      await tx
+        .insert(table)
+        .values({ requestId, userId, phoneNumber, requestedAt: new Date(requestedAt), status: 'WAITING', challenges: [], held: [], attempts: 0 })
+        .onConflictDoNothing();
+      const request = await locked(tx, requestId);
+      if (!request) throw new Error('the row is gone');
+      return request;
+    },
+    async read(requestId) {
+      const [row] = await database.query.select().from(table).where(eq(table.requestId, requestId));
+      return row ? fromRow(row) : null;
+    },
+    async findByChallenge(codeChallenge) {
+      const [row] = await database.query
+        .select()
+        .from(table)
+        .where(sql`${table.challenges} @> ${JSON.stringify([{ codeChallenge }])}::jsonb`)
+        .limit(1);
+      return row ? fromRow(row) : null;
+    },
+    async settle(tx, requestId, { voucherCode, status, atMs }) {
+      const request = await locked(tx, requestId);
+      if (request?.status !== 'WAITING') return false;
+      const receivedAt = new Date(atMs);
+      const [row] = await tx
+        .update(table)
+        .set({ status: 'SETTLED', code: voucherCode, voucherStatus: voucherStatusOf(status, request.requestedAt, receivedAt), receivedAt, held: [] })
+        .where(waiting(requestId))
+        .returning();
+      if (!row) return false;
+      await publish(tx, fromRow(row));
+      return true;
+    },
+    async fail(tx, requestId, reason, atMs) {
+      const [row] = await tx
+        .update(table)
+        .set({ status: 'FAILED', failureReason: reason, failedAt: new Date(atMs), held: [] })
+        .where(waiting(requestId))
+        .returning();
+      if (!row) return false;
+      await publish(tx, fromRow(row));
+      return true;
+    },
+    async acknowledge(tx, requestId, codeChallenge) {
+      const request = await locked(tx, requestId);
+      if (request?.status !== 'WAITING') return;
+      const challenges = request.challenges.some((known) => known.codeChallenge === codeChallenge) ? request.challenges : [...request.challenges, { codeChallenge }];
+      await tx.update(table).set({ challenges, held: [], attempts: request.attempts + 1, lastError: null }).where(waiting(requestId));
+      const proven = request.held.find((held) => verifies(held.codeVerifier, challenges));
+      if (proven) await store.settle(tx, requestId, { voucherCode: proven.voucherCode, status: proven.status, atMs: Date.parse(proven.at) });
+    },
+    async hold(tx, requestId, callback) {
+      const request = await locked(tx, requestId);
+      if (request?.status !== 'WAITING' || request.challenges.length > 0) return false;
+      const isKnown = request.held.some((held) => held.codeVerifier === callback.codeVerifier && held.voucherCode === callback.voucherCode);
+      if (!isKnown && request.held.length < maxHeld) await tx.update(table).set({ held: [...request.held, callback] }).where(waiting(requestId));
+      return true;
+    },
+    async noteFailure(tx, requestId, error) {
+      const [row] = await tx
+        .update(table)
+        .set({ attempts: sql`${table.attempts} + 1`, lastError: error })
+        .where(waiting(requestId))
+        .returning({ attempts: table.attempts });
+      return row?.attempts ?? 0;
+    },
+    async keepUnclaimed(tx, requestId, { voucherCode, atMs }) {
+      const rows = await tx
+        .update(table)
+        .set({ unclaimedCode: voucherCode, unclaimedAt: new Date(atMs) })
+        .where(and(eq(table.requestId, requestId), eq(table.status, 'FAILED'), sql`${table.unclaimedCode} is null`))
+        .returning({ requestId: table.requestId });
+      return rows.length > 0;
+    },
+    publishOutcome: (tx, request) => publish(tx, request, { repeat: 'true' }),
+  };
+  return store;
+}
+
+function fromRow(row: typeof table.$inferSelect): ProviderRequest {
+  const { requestId, userId, phoneNumber, requestedAt, challenges } = row;
+  const asked = { requestId, userId, phoneNumber, requestedAt, challenges };
+  switch (row.status) {
+    case 'WAITING':
+      return { ...asked, status: 'WAITING', held: row.held, attempts: row.attempts, lastError: row.lastError };
+    case 'SETTLED':
+      if (row.code === null || row.voucherStatus === null || row.receivedAt === null) throw new Error(`the row of ${requestId} is incomplete`);
+      return { ...asked, status: 'SETTLED', code: row.code, voucherStatus: row.voucherStatus, receivedAt: row.receivedAt };
+    case 'FAILED':
+      if (row.failureReason === null || row.failedAt === null) throw new Error(`the row of ${requestId} is incomplete`);
+      return { ...asked, status: 'FAILED', reason: row.failureReason, failedAt: row.failedAt };
+  }
+}
