@@ -32,6 +32,11 @@ export interface ConsumeOptions<Value> {
   /** Messages in flight at most. Default: 64. */
   concurrency?: number;
   handler: Handler<Value>;
+  /**
+   * Called now and then with the position through which the group has finished a partition: what
+   * `finishedThrough` could not tell yet while the last messages were in flight together.
+   */
+  onFinishedThrough?(partition: number, position: number): Promise<void>;
 }
 
 /**

@@ -1,10 +1,9 @@
 /** A GraphQL answer as a test reads it. */
 export interface Answer {
   status: number;
-  data?: Record<string, unknown> | null;
-  errors?: { message: string; path?: (string | number)[]; extensions?: { code?: string; [key: string]: unknown } }[];
   // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
-  [key: string]: any;
+  data?: Record<string, any> | null;
+  errors?: { message: string; path?: (string | number)[]; extensions?: { code?: string; [key: string]: unknown } }[];
 }
 
 /** Posts an operation to a GraphQL URL. */

@@ -21,6 +21,7 @@ export async function startGroup<Value>({
   group,
   handler,
   concurrency = 64,
+  onFinishedThrough = async () => {},
   database,
   messages,
   log,
@@ -52,6 +53,7 @@ export async function startGroup<Value>({
         target: [topicPosition.topic, topicPosition.group],
         set: { position: sql`greatest(${topicPosition.position}, excluded.position)` },
       });
+    await onFinishedThrough(partition, position);
     storedThrough = position;
   };
 

@@ -1,0 +1,17 @@
+import { commonSettings, duration, httpUrl, port } from '@voucher-gateway/platform/config';
+import { region } from '@voucher-gateway/platform/phone-number';
+import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
+import { z } from 'zod';
+
+/** Settings of the voucher subgraph. */
+export const voucherSettings = z.object({
+  ...commonSettings,
+  PORT: port(8092).describe('Port to listen on'),
+  JWKS_URL: httpUrl().describe("The user service's keys"),
+  JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
+  JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
+  DEFAULT_REGION: region().describe('Region in which phone numbers without a country code are read'),
+  GIVE_UP_AFTER: duration('1h').describe('A request without a code fails this long after it was made'),
+});
+
+export type VoucherConfig = Readonly<z.output<typeof voucherSettings>>;

@@ -1,0 +1,87 @@
+import type { Database, Queryable, Transaction } from '@voucher-gateway/platform/database';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { Topics } from '@voucher-gateway/platform/topics';
+import { type ReceiveCode, type RequestFailed, topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import { and, eq, sql } from 'drizzle-orm';
+import { consumedPosition, voucher, voucherRequest } from './tables.ts';
+
+const group = 'voucher';
+
+/**
+ * Persists the outcomes. A voucher gets its number in the phone number's feed as it is consumed; a repeat
+ * gets none and changes nothing. The position consumed through is stored in the same transaction.
+ */
+export async function consumeOutcomes({ database, topics, log }: { database: Database; topics: Topics; log: Log }): Promise<AsyncDisposable> {
+  await using consumers = new AsyncDisposableStack();
+  consumers.use(
+    await topics.consume({
+      topic: schemaTopics.receiveCode,
+      group,
+      handler: (message, context) =>
+        database.transaction(async (tx) => {
+          await persist(tx, message.value);
+          await storePosition(tx, message.topic, message.partition, context.finishedThrough());
+        }),
+      onFinishedThrough: (partition, position) => storePosition(database.query, schemaTopics.receiveCode.name, partition, position),
+    }),
+  );
+  consumers.use(
+    await topics.consume({
+      topic: schemaTopics.requestFailed,
+      group,
+      handler: (message, context) =>
+        database.transaction(async (tx) => {
+          if (!(await fail(tx, message.value))) log.warn({ requestId: message.value.requestId }, 'a failure came for a request that is not pending');
+          await storePosition(tx, message.topic, message.partition, context.finishedThrough());
+        }),
+      onFinishedThrough: (partition, position) => storePosition(database.query, schemaTopics.requestFailed.name, partition, position),
+    }),
+  );
+  const owned = consumers.move();
+  return { [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+async function persist(tx: Transaction, { id, requestId, code, phoneNumber, status, requestedAt, receivedAt, owner }: ReceiveCode): Promise<void> {
+  // Messages of a phone number are handled in order; the lock holds also where two processes share a feed for a moment.
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`voucher:feed:${phoneNumber}`}))`);
+  const [stored] = await tx.select({ id: voucher.id }).from(voucher).where(eq(voucher.requestId, requestId));
+  if (!stored) {
+    const [last] = await tx.select({ number: sql<number>`coalesce(max(${voucher.feedNumber}), 0)` }).from(voucher).where(eq(voucher.phoneNumber, phoneNumber));
+    await tx.insert(voucher).values({
+      id,
+      requestId,
+      userId: owner.id,
+      code,
+      phoneNumber,
+      status,
+      requestedAt: new Date(requestedAt),
+      receivedAt: new Date(receivedAt),
+      feedNumber: Number(last?.number ?? 0) + 1,
+    });
+  }
+  // Integration's outcome is final and the only one; a code wins over a failure that was noted by mistake.
+  await tx
+    .update(voucherRequest)
+    .set({ status: 'FULFILLED', endedAt: new Date(receivedAt), failureReason: null, failureMessage: null })
+    .where(eq(voucherRequest.id, requestId));
+}
+
+async function fail(tx: Transaction, { requestId, reason, message, failedAt }: RequestFailed): Promise<boolean> {
+  const rows = await tx
+    .update(voucherRequest)
+    .set({ status: 'FAILED', endedAt: new Date(failedAt), failureReason: reason, failureMessage: message })
+    .where(and(eq(voucherRequest.id, requestId), sql`${voucherRequest.status} <> 'FULFILLED'`))
+    .returning({ id: voucherRequest.id });
+  return rows.length > 0;
+}
+
+/** Never backwards: messages of different keys finish in any order. */
+async function storePosition(query: Queryable, topic: string, partition: number, position: number): Promise<void> {
+  await query
+    .insert(consumedPosition)
+    .values({ topic, partition, position })
+    .onConflictDoUpdate({
+      target: [consumedPosition.topic, consumedPosition.partition],
+      set: { position: sql`greatest(${consumedPosition.position}, excluded.position)` },
+    });
+}

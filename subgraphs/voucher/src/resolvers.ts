@@ -1,0 +1,79 @@
+import { dateTimeScalar } from '@voucher-gateway/platform/date-time';
+import type { Database } from '@voucher-gateway/platform/database';
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { Identity } from '@voucher-gateway/platform/identity';
+import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { lateAfterMs } from '@voucher-gateway/schema/vps-protocol';
+import type DataLoader from 'dataloader';
+import { ownPhoneNumber } from './own-phone-number.ts';
+import { cursorOf, type PageArguments, readPage, type VoucherPage, type VoucherRow } from './purchased-vouchers.ts';
+import { messageOf, type VoucherRequestRow } from './request-row.ts';
+import type { createRequestVoucher, RequestVoucherInput } from './request-voucher.ts';
+
+export interface VoucherContext {
+  /** Who asks: null when signed out. */
+  identity: Identity | null;
+  /** The user's own, by id; null for anyone else's. */
+  requests: DataLoader<string, VoucherRequestRow | null>;
+  vouchers: DataLoader<string, VoucherRow | null>;
+  /** The user's own, by request. */
+  vouchersByRequest: DataLoader<string, VoucherRow | null>;
+}
+
+export interface ResolversOptions {
+  database: Database;
+  requestVoucher: ReturnType<typeof createRequestVoucher>;
+  region: string;
+}
+
+export function createResolvers({ database, requestVoucher, region }: ResolversOptions) {
+  const expectedBy = (request: VoucherRequestRow) => new Date(request.requestedAt.getTime() + lateAfterMs);
+  return {
+    DateTime: dateTimeScalar,
+    Query: {
+      purchasedVouchers(_: unknown, args: PageArguments & { phoneNumber?: string | null }, context: VoucherContext) {
+        return readPage(database, ownPhoneNumber(signedIn(context), args.phoneNumber, region, 'phoneNumber'), args);
+      },
+      voucherRequest(_: unknown, { id }: { id: string }, context: VoucherContext) {
+        signedIn(context);
+        return context.requests.load(id);
+      },
+    },
+    Mutation: {
+      requestVoucher: (_: unknown, { input }: { input: RequestVoucherInput }, context: VoucherContext) => requestVoucher(signedIn(context), input),
+    },
+    Subscription: { voucherReceived: fedByTheGateway, voucherRequestFailed: fedByTheGateway },
+    VoucherConnection: {
+      edges: (page: VoucherPage) => page.rows.map((node) => ({ node, cursor: cursorOf(node) })),
+      nodes: (page: VoucherPage) => page.rows,
+      pageInfo: ({ rows, hasNextPage, hasPreviousPage }: VoucherPage) => {
+        const [first, last] = [rows[0], rows.at(-1)];
+        return { hasNextPage, hasPreviousPage, startCursor: first ? cursorOf(first) : null, endCursor: last ? cursorOf(last) : null };
+      },
+    },
+    Voucher: {
+      __resolveReference: ({ id }: { id: string }, context: VoucherContext) => context.vouchers.load(id),
+      owner: ({ userId }: VoucherRow) => ({ __typename: 'User', id: userId }),
+    },
+    VoucherRequest: {
+      __resolveReference: ({ id }: { id: string }, context: VoucherContext) => context.requests.load(id),
+      expectedBy,
+      message: (request: VoucherRequestRow) => messageOf(request, database.now(), expectedBy(request)),
+      cursor: ({ feedEnd }: VoucherRequestRow) => encodeCursor(feedEnd),
+      voucher: ({ id, status }: VoucherRequestRow, _args: unknown, context: VoucherContext) => (status === 'FULFILLED' ? context.vouchersByRequest.load(id) : null),
+    },
+  };
+}
+
+/** The gateway feeds these from their topics; asked for here, they say so. */
+const fedByTheGateway = {
+  subscribe() {
+    throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'Subscribe at the gateway: this field is fed from a topic there.');
+  },
+};
+
+function signedIn({ identity }: VoucherContext): Identity {
+  if (!identity) throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'Sign in first.');
+  return identity;
+}

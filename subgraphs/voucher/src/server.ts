@@ -1,0 +1,54 @@
+import { buildSubgraphSchema } from '@apollo/subgraph';
+import type { Clock } from '@voucher-gateway/platform/clock';
+import type { Database } from '@voucher-gateway/platform/database';
+import { createTokenVerifier, remoteKeys } from '@voucher-gateway/platform/identity';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import type { Service } from '@voucher-gateway/platform/lifecycle';
+import type { Log } from '@voucher-gateway/platform/log';
+import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
+import type { Topics } from '@voucher-gateway/platform/topics';
+import { subgraphSdl } from '@voucher-gateway/schema/sdl';
+import { parse } from 'graphql';
+import type { VoucherConfig } from './config.ts';
+import { consumeOutcomes } from './consume-outcomes.ts';
+import { createLoaders } from './loaders.ts';
+import { voucherMigrations } from './migrations.ts';
+import { createRequestVoucher } from './request-voucher.ts';
+import { createResolvers, type VoucherContext } from './resolvers.ts';
+import { startSweep } from './sweep.ts';
+
+export interface VoucherServiceOptions {
+  config: VoucherConfig;
+  log: Log;
+  clock: Clock;
+  database: Database;
+  topics: Topics;
+  keyValue: KeyValue;
+}
+
+/** The voucher subgraph at `/graphql`. */
+export async function createVoucherService({ config, log, clock, database, topics, keyValue }: VoucherServiceOptions): Promise<Service> {
+  await using releases = new AsyncDisposableStack();
+  await database.migrate(voucherMigrations);
+  const requestVoucher = createRequestVoucher({ database, topics, keyValue, log, region: config.DEFAULT_REGION });
+  const verify = createTokenVerifier({ keys: remoteKeys(config.JWKS_URL), issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE, now: database.now });
+  releases.use(await consumeOutcomes({ database, topics, log }));
+  releases.use(startSweep({ database, topics, clock, log, giveUpAfterMs: config.GIVE_UP_AFTER }));
+  const server = releases.use(
+    await createSubgraphServer<VoucherContext>({
+      schema: buildSubgraphSchema([
+        { typeDefs: parse(subgraphSdl('voucher')), resolvers: createResolvers({ database, requestVoucher, region: config.DEFAULT_REGION }) as never },
+      ]),
+      log,
+      host: config.HOST,
+      port: config.PORT,
+      engines: { database: database.ping, topics: topics.ping },
+      context: async ({ headers }) => {
+        const identity = headers.authorization ? await verify(headers.authorization) : null;
+        return { identity, ...createLoaders(database, identity) };
+      },
+    }),
+  );
+  const owned = releases.move();
+  return { url: server.url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
