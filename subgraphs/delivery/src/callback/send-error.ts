@@ -28,6 +28,7 @@ const words: Record<string, AttemptError> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'TLS_FAILED',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'TLS_FAILED',
   HOSTNAME_MISMATCH: 'TLS_FAILED',
+  HTTPParserError: 'RESPONSE_INVALID',
 };
 
 /** The word that a client sees for what undici, the network, TLS or DNS threw. */

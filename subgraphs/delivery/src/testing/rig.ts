@@ -35,21 +35,17 @@ export async function openRig({
   keyValue,
   started = true,
 }: RigOptions = {}) {
-  await using opened = new AsyncDisposableStack();
+  const resources = new AsyncDisposableStack();
   const log = createMemoryLog();
-  const identity = opened.use(await openIdentityProvider());
-  const engines = opened.use(await openTestEngines({ clock, log }));
+  const identity = resources.use(await openIdentityProvider());
+  const engines = resources.use(await openTestEngines({ clock, log }));
   const config = readConfig(deliverySettings, { PORT: '0', JWKS_URL: identity.jwksUrl, ...environment });
-  const start = async (overrides: Environment = {}): Promise<Service> =>
-    opened.use(
+  const start = async (): Promise<Service> =>
+    resources.use(
       await createDeliveryService({
         ...engines,
         ...(keyValue && { keyValue: { ...engines.keyValue, ...keyValue } }),
-        config: {
-          ...config,
-          ...(Object.keys(overrides).length > 0 &&
-            readConfig(deliverySettings, { PORT: '0', JWKS_URL: identity.jwksUrl, ...environment, ...overrides })),
-        },
+        config,
         log,
         smsSender,
       }),
@@ -58,16 +54,15 @@ export async function openRig({
   const graphqlUrl = () => `${service?.url}/graphql`;
   const publish = <Value>(topic: Topic<Value>, value: Value) =>
     engines.database.transaction((tx) => engines.topics.publish(tx, topic, value));
-  const resources = opened.move();
   const rig = {
     clock,
     log,
     engines,
     identity,
     publish,
-    async start(overrides?: Environment) {
-      service = resources.use(await start(overrides));
-      return service;
+    /** Starts the service, or starts it again. */
+    async start() {
+      service = await start();
     },
     get service() {
       if (!service) throw new Error('the service was not started');

@@ -1,0 +1,28 @@
+import { Webhook } from 'standardwebhooks';
+import { expect, it } from 'vitest';
+import { signatureHeader } from './signature.ts';
+
+const [current, old] = [
+  `whsec_${Buffer.alloc(32, 1).toString('base64')}`,
+  `whsec_${Buffer.alloc(24, 2).toString('base64')}`,
+];
+const id = '01234567-89ab-4def-8123-456789abcdef';
+const body = '{"message":"grüß Gott"}';
+
+it('signs as the Standard Webhooks library does', () => {
+  const at = new Date('2026-01-31T12:00:00Z');
+  const header = signatureHeader({ id, timestampSeconds: at.getTime() / 1_000, body, secrets: [current] });
+  expect(header).toBe(new Webhook(current).sign(id, at, body));
+});
+
+it('signs with each secret, so that a receiver with either can verify', () => {
+  const timestampSeconds = Math.floor(Date.now() / 1_000);
+  const headers = {
+    'webhook-id': id,
+    'webhook-timestamp': String(timestampSeconds),
+    'webhook-signature': signatureHeader({ id, timestampSeconds, body, secrets: [current, old] }),
+  };
+  for (const secret of [current, old]) expect(new Webhook(secret).verify(body, headers)).toEqual(JSON.parse(body));
+  const other = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;
+  expect(() => new Webhook(other).verify(body, headers)).toThrow();
+});

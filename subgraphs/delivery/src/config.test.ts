@@ -1,0 +1,40 @@
+import { readConfig } from '@voucher-gateway/platform/config';
+import { expect, it } from 'vitest';
+import { allowsLoopback, deliverySettings } from './config.ts';
+
+const read = (environment: Record<string, string> = {}) =>
+  readConfig(deliverySettings, { JWKS_URL: 'http://127.0.0.1/jwks.json', ...environment });
+
+it('retries by the example schedule of Standard Webhooks unless told otherwise', () => {
+  const [second, minute, hour] = [1_000, 60_000, 3_600_000];
+  expect(read().CALLBACK_RETRY_SCHEDULE).toEqual([
+    5 * second,
+    5 * minute,
+    30 * minute,
+    2 * hour,
+    5 * hour,
+    10 * hour,
+    14 * hour,
+    20 * hour,
+    24 * hour,
+  ]);
+  expect(read({ CALLBACK_RETRY_SCHEDULE: '20ms, 1s' }).CALLBACK_RETRY_SCHEDULE).toEqual([20, 1_000]);
+});
+
+it.each(['soon', '5s,', '0s', '5s;5m'])('refuses the schedule %s, naming the setting', (text) => {
+  expect(() => read({ CALLBACK_RETRY_SCHEDULE: text })).toThrow(/CALLBACK_RETRY_SCHEDULE must be durations/);
+});
+
+it.each([
+  ['development', undefined, true],
+  ['production', undefined, false],
+  ['production', 'true', true],
+  ['development', 'false', false],
+])('in %s with CALLBACK_ALLOW_LOOPBACK %s lets callbacks go inside: %s', (NODE_ENV, flag, expected) => {
+  const config = read({ NODE_ENV, ...(flag !== undefined && { CALLBACK_ALLOW_LOOPBACK: flag }) });
+  expect(allowsLoopback(config)).toBe(expected);
+});
+
+it('refuses CALLBACK_ALLOW_LOOPBACK that is neither true nor false', () => {
+  expect(() => read({ CALLBACK_ALLOW_LOOPBACK: 'yes' })).toThrow(/CALLBACK_ALLOW_LOOPBACK must be true or false/);
+});

@@ -1,0 +1,65 @@
+import { systemClock } from '@voucher-gateway/platform/clock';
+import { silentLog } from '@voucher-gateway/platform/log';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { expect, it } from 'vitest';
+import type { Send } from './channels.ts';
+import { attemptQueue, createDeliveryStore } from './delivery-store.ts';
+import { createDispatcher } from './dispatcher.ts';
+import { deliveryMigrations } from './migrations.ts';
+import { planDeliveries } from './plan.ts';
+import { delivery } from './tables.ts';
+import { eventually } from './testing/eventually.ts';
+import { aCode, aRequest } from './testing/rig.ts';
+
+async function setUp(send: Send, { concurrency = 1 } = {}) {
+  const resources = new AsyncDisposableStack();
+  const engines = resources.use(await openTestEngines({ migrations: [deliveryMigrations] }));
+  const { database, jobs } = engines;
+  await jobs.declare(attemptQueue);
+  const store = createDeliveryStore({ database, jobs, schedule: [10], leaseMs: 60_000 });
+  const dispatcher = resources.use(
+    createDispatcher({ store, send, database, clock: systemClock, log: silentLog, concurrency, drainMs: 10 }),
+  );
+  resources.use(await jobs.work(attemptQueue, dispatcher.runJob));
+  return {
+    deliver: () =>
+      dispatcher.deliver(planDeliveries({ type: 'voucher.received', value: aCode(aRequest()) }, 'http://a.invalid')),
+    rows: () => database.query.select().from(delivery).orderBy(delivery.createdAt),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+it('leaves what it has no room for to the jobs, and makes no more attempts at once than it may', async () => {
+  const running: PromiseWithResolvers<void>[] = [];
+  let most = 0;
+  let now = 0;
+  await using set = await setUp(async () => {
+    now += 1;
+    most = Math.max(most, now);
+    const one = Promise.withResolvers<void>();
+    running.push(one);
+    await one.promise;
+    now -= 1;
+    return { outcome: 'delivered', status: 200 };
+  });
+  await set.deliver();
+  await set.deliver();
+  expect((await set.rows()).map((row) => row.running)).toEqual([true, false]);
+  for (const turn of [0, 1]) {
+    await eventually(() => running[turn]).toBeDefined();
+    running[turn]?.resolve();
+  }
+  await eventually(async () => (await set.rows()).map((row) => row.status)).toEqual(['DELIVERED', 'DELIVERED']);
+  expect(most).toBe(1);
+});
+
+it('counts an attempt that breaks on our side as failed, and makes the next', async () => {
+  let attempts = 0;
+  await using set = await setUp(async () => {
+    attempts += 1;
+    if (attempts === 1) throw new Error('our own fault');
+    return { outcome: 'delivered', status: 200 };
+  });
+  await set.deliver();
+  await eventually(set.rows).toMatchObject([{ status: 'DELIVERED', failures: 1, turn: 2 }]);
+});
