@@ -13,6 +13,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,
+    expect: { poll: { timeout: 10_000, interval: 20 } },
     hookTimeout: 30_000,
     teardownTimeout: 10_000,
     coverage: {

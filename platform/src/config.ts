@@ -46,6 +46,14 @@ export function integer(fallback: number, bounds: { min: number; max: number; wh
     });
 }
 
+/** `true` or `false`; undefined when not set, for a default that hangs on other settings. */
+export function optionalFlag() {
+  return z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .optional()
+    .transform((text) => (text === undefined ? undefined : text === 'true'));
+}
+
 /** `true` or `false`. */
 export function flag(fallback: boolean) {
   return z

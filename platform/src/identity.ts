@@ -85,5 +85,9 @@ function isKeySourceAway(error: unknown): boolean {
  * signs. One that can't be fetched makes a token's verification fail as SERVICE_UNAVAILABLE.
  */
 export function remoteKeys(jwksUrl: string): JWTVerifyGetKey {
-  return createRemoteJWKSet(new URL(jwksUrl), { timeoutDuration: 5_000, cooldownDuration: 30_000, cacheMaxAge: 600_000 });
+  return createRemoteJWKSet(new URL(jwksUrl), {
+    timeoutDuration: 5_000,
+    cooldownDuration: 30_000,
+    cacheMaxAge: 600_000,
+  });
 }

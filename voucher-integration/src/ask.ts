@@ -54,12 +54,28 @@ export function createAsk({ config, database, jobs, log, provider, store, callba
           await store.noteFailure(tx, requestId, answer.error);
           break;
       }
-      if (isLast) await store.fail(tx, requestId, wasAcknowledged(request, answer) ? 'PROVIDER_SILENT' : 'PROVIDER_UNAVAILABLE', atMs);
-      else await jobs.schedule(tx, askAgain, { requestId }, { delayMs: delayUntilNext(request, answer, deadlineOf(request) - atMs) });
+      if (isLast)
+        await store.fail(
+          tx,
+          requestId,
+          wasAcknowledged(request, answer) ? 'PROVIDER_SILENT' : 'PROVIDER_UNAVAILABLE',
+          atMs,
+        );
+      else
+        await jobs.schedule(
+          tx,
+          askAgain,
+          { requestId },
+          { delayMs: delayUntilNext(request, answer, deadlineOf(request) - atMs) },
+        );
     });
   };
 
-  function delayUntilNext(request: Extract<ProviderRequest, { status: 'WAITING' }>, answer: ProviderAnswer, leftMs: number): number {
+  function delayUntilNext(
+    request: Extract<ProviderRequest, { status: 'WAITING' }>,
+    answer: ProviderAnswer,
+    leftMs: number,
+  ): number {
     const firstMs = answer.kind === 'challenge' ? config.VPS_SILENCE_AFTER : config.VPS_RETRY_BASE;
     const backoffMs = Math.min(firstMs * 2 ** Math.min(request.attempts, 30), Math.max(config.VPS_RETRY_MAX, firstMs));
     // Jitter, so that those who failed together don't come back together; the last one comes at the deadline.

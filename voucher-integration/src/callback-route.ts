@@ -2,7 +2,12 @@ import type { Database } from '@voucher-gateway/platform/database';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { challengeOf, lateCallbackSchema, responsePath, type VpsLateCallback } from '@voucher-gateway/schema/vps-protocol';
+import {
+  challengeOf,
+  lateCallbackSchema,
+  responsePath,
+  type VpsLateCallback,
+} from '@voucher-gateway/schema/vps-protocol';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { type ProviderRequest, verifies } from './state.ts';
@@ -29,12 +34,18 @@ export interface CallbackRouteOptions {
  * | is settled with another code | 409 |
  * | has failed, and the verifier is right | 200: kept as unclaimed, published nowhere |
  */
-export function addCallbackRoute(app: FastifyInstance, { database, store, log, onUnclaimed }: CallbackRouteOptions): void {
+export function addCallbackRoute(
+  app: FastifyInstance,
+  { database, store, log, onUnclaimed }: CallbackRouteOptions,
+): void {
   app.post(responsePath, async (incoming, reply) => {
     const body = lateCallbackSchema.safeParse(incoming.body);
     if (!body.success) {
       const faults = body.error.issues.map((issue) => issue.path.join('.') || 'the body');
-      throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `The callback does not fit the protocol: ${faults.join(', ')}.`);
+      throw new CodedError<PublicErrorCode>(
+        'BAD_USER_INPUT',
+        `The callback does not fit the protocol: ${faults.join(', ')}.`,
+      );
     }
     const status = await judge(await find(incoming.query, body.data), body.data);
     return reply.code(status).send({ status: status === 202 ? 'KEPT' : 'OK' });
@@ -62,7 +73,12 @@ export function addCallbackRoute(app: FastifyInstance, { database, store, log, o
       case 'WAITING': {
         const done = await database.transaction((tx) =>
           isHeld
-            ? store.hold(tx, requestId, { codeVerifier: callback.codeVerifier, status: callback.status, voucherCode: callback.voucherCode, at: new Date(given.atMs).toISOString() })
+            ? store.hold(tx, requestId, {
+                codeVerifier: callback.codeVerifier,
+                status: callback.status,
+                voucherCode: callback.voucherCode,
+                at: new Date(given.atMs).toISOString(),
+              })
             : store.settle(tx, requestId, given),
         );
         // Somebody else was quicker: judged by what stands now.

@@ -6,11 +6,17 @@ export const integrationSettings = z.object({
   ...commonSettings,
   PORT: port(8082).describe("Port that takes the provider's callbacks"),
   VPS_URL: httpUrl().describe('The provider'),
-  INTEGRATION_PUBLIC_URL: httpUrl().optional().describe('Where the provider reaches voucher-integration; its own address by default'),
+  INTEGRATION_PUBLIC_URL: httpUrl()
+    .optional()
+    .describe('Where the provider reaches voucher-integration; its own address by default'),
   VPS_TIMEOUT: duration('3s').describe('The provider answers within this time'),
-  VPS_SILENCE_AFTER: duration('45s').describe('A provider that has sent no code this long after its acknowledgement is asked again'),
+  VPS_SILENCE_AFTER: duration('45s').describe(
+    'A provider that has sent no code this long after its acknowledgement is asked again',
+  ),
   GIVE_UP_AFTER: duration('1h').describe('A request without a code fails this long after it was made'),
-  VPS_RETRY_BASE: duration('1s').describe('The first retry of the provider comes after this time; each next one after twice as long'),
+  VPS_RETRY_BASE: duration('1s').describe(
+    'The first retry of the provider comes after this time; each next one after twice as long',
+  ),
   VPS_RETRY_MAX: duration('5m').describe('Longest time between two retries of the provider'),
 });
 

@@ -14,7 +14,10 @@ export type ProviderAnswer =
 
 export interface Provider extends AsyncDisposable {
   /** Asks for the code of a request; the same key however often. Rejects only when the signal aborts. */
-  ask(voucherRequest: { requestId: string; phoneNumber: string; callbackUrl: string }, signal: AbortSignal): Promise<ProviderAnswer>;
+  ask(
+    voucherRequest: { requestId: string; phoneNumber: string; callbackUrl: string },
+    signal: AbortSignal,
+  ): Promise<ProviderAnswer>;
 }
 
 export interface ProviderOptions {
@@ -50,7 +53,9 @@ export function createProvider({ url, timeoutMs, clock, connections }: ProviderO
         if (statusCode >= 300) {
           await body.dump({ limit: maxAnswerBytes });
           const error = `HTTP_${statusCode}`;
-          return statusCode >= 400 && statusCode < 500 && !passing.has(statusCode) ? { kind: 'refused', error } : { kind: 'failed', error };
+          return statusCode >= 400 && statusCode < 500 && !passing.has(statusCode)
+            ? { kind: 'refused', error }
+            : { kind: 'failed', error };
         }
         return read(await bounded(body));
       } catch (error) {
@@ -71,7 +76,9 @@ function read(text: string | null): ProviderAnswer {
   }
   const answer = answerSchema.safeParse(json);
   if (!answer.success) return { kind: 'failed', error: 'ANSWER_INVALID' };
-  return 'voucherCode' in answer.data ? { kind: 'code', voucherCode: answer.data.voucherCode } : { kind: 'challenge', codeChallenge: answer.data.codeChallenge };
+  return 'voucherCode' in answer.data
+    ? { kind: 'code', voucherCode: answer.data.voucherCode }
+    : { kind: 'challenge', codeChallenge: answer.data.codeChallenge };
 }
 
 async function bounded(body: AsyncIterable<Buffer>): Promise<string | null> {

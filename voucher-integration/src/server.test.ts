@@ -1,9 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { createTestClock, systemClock } from '@voucher-gateway/platform/clock';
 import { readConfig } from '@voucher-gateway/platform/config';
-import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
-import { type ReceiveCode, type RequestCode, type RequestFailed, topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import {
+  type ReceiveCode,
+  type RequestCode,
+  type RequestFailed,
+  topics as schemaTopics,
+} from '@voucher-gateway/schema/topics';
 import { challengeOf, responsePath } from '@voucher-gateway/schema/vps-protocol';
 import { createVpsMock, type VpsMockOptions } from '@voucher-gateway/vps-mock/server';
 import { sql } from 'drizzle-orm';
@@ -13,7 +18,15 @@ import { createVoucherIntegration } from './server.ts';
 
 const quick = { VPS_RETRY_BASE: '20ms', VPS_RETRY_MAX: '50ms', VPS_SILENCE_AFTER: '50ms' };
 
-async function setUp({ settings = {}, provider = {}, frozen = false }: { settings?: Record<string, string>; provider?: VpsMockOptions; frozen?: boolean } = {}) {
+async function setUp({
+  settings = {},
+  provider = {},
+  frozen = false,
+}: {
+  settings?: Record<string, string>;
+  provider?: VpsMockOptions;
+  frozen?: boolean;
+} = {}) {
   const resources = new AsyncDisposableStack();
   const testClock = createTestClock();
   const clock = frozen ? testClock : systemClock;
@@ -41,7 +54,14 @@ async function setUp({ settings = {}, provider = {}, frozen = false }: { setting
       return service;
     },
     async publish(over: Partial<RequestCode> = {}): Promise<RequestCode> {
-      const message = { requestId: randomUUID(), userId: randomUUID(), phoneNumber: '+84909123456', callbackUrl: null, requestedAt: new Date(clock.now()).toISOString(), ...over };
+      const message = {
+        requestId: randomUUID(),
+        userId: randomUUID(),
+        phoneNumber: '+84909123456',
+        callbackUrl: null,
+        requestedAt: new Date(clock.now()).toISOString(),
+        ...over,
+      };
       await engines.database.transaction((tx) => engines.topics.publish(tx, schemaTopics.requestCode, message));
       return message;
     },
@@ -55,22 +75,35 @@ async function setUp({ settings = {}, provider = {}, frozen = false }: { setting
       return outcomes;
     },
     async callback(requestId: string | null, body: object) {
-      const response = await fetch(`${service.url}${responsePath}${requestId === null ? '' : `?request=${requestId}`}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ status: 'SUCCESS', voucherCode: 'CODE-1', message: 'ready', ...body }),
-      });
+      const response = await fetch(
+        `${service.url}${responsePath}${requestId === null ? '' : `?request=${requestId}`}`,
+        {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ status: 'SUCCESS', voucherCode: 'CODE-1', message: 'ready', ...body }),
+        },
+      );
       return { ...((await response.json()) as { code?: string }), status: response.status };
     },
     async restart() {
       await service[Symbol.asyncDispose]();
       service = await createVoucherIntegration({ ...engines, clock, log, config });
     },
-    row: async (requestId: string) => (await engines.database.query.execute(sql`select * from provider_request where request_id = ${requestId}`)).rows[0],
+    row: async (requestId: string) =>
+      (await engines.database.query.execute(sql`select * from provider_request where request_id = ${requestId}`))
+        .rows[0],
     /** Waits until the provider's acknowledgement is stored. */
     acknowledged: (requestId: string) =>
       expect
-        .poll(async () => (await engines.database.query.execute(sql`select 1 from provider_request where request_id = ${requestId} and challenges <> '[]'`)).rows.length, { timeout: 10_000 })
+        .poll(
+          async () =>
+            (
+              await engines.database.query.execute(
+                sql`select 1 from provider_request where request_id = ${requestId} and challenges <> '[]'`,
+              )
+            ).rows.length,
+          { timeout: 10_000 },
+        )
         .toBe(1),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
@@ -91,7 +124,16 @@ it('publishes a code that comes within three seconds', async () => {
   await using set = await setUp();
   const { requestId, userId, requestedAt } = await set.publish();
   expect(await set.outcome()).toEqual([
-    { id: expect.any(String), requestId, code: expect.stringMatching(/^VC-/), phoneNumber: '+84909123456', status: 'SUCCESS', requestedAt, receivedAt: expect.any(String), owner: { id: userId } },
+    {
+      id: expect.any(String),
+      requestId,
+      code: expect.stringMatching(/^VC-/),
+      phoneNumber: '+84909123456',
+      status: 'SUCCESS',
+      requestedAt,
+      receivedAt: expect.any(String),
+      owner: { id: userId },
+    },
   ]);
   expect(set.vps.requests).toMatchObject([{ key: requestId }]);
 });
@@ -117,34 +159,53 @@ it('calls a code late by our clock, whatever the provider says', async () => {
 });
 
 it('calls a code late when the provider says so, whatever our clock says', async () => {
-  await using provider = await startProvider(() => ({ codeChallenge: challengeOf(verifierA), transformMethod: 'S256' }));
+  await using provider = await startProvider(() => ({
+    codeChallenge: challengeOf(verifierA),
+    transformMethod: 'S256',
+  }));
   await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
   const { requestId } = await set.publish();
   await set.acknowledged(requestId);
-  expect(await set.callback(requestId, { codeVerifier: verifierA, status: 'LATE_SUCCESS' })).toMatchObject({ status: 200 });
+  expect(await set.callback(requestId, { codeVerifier: verifierA, status: 'LATE_SUCCESS' })).toMatchObject({
+    status: 200,
+  });
   expect(await set.outcome()).toMatchObject([{ status: 'LATE_SUCCESS' }]);
 });
 
 it('judges callbacks as the protocol says: unknown, wrong verifier, right, again, another code', async () => {
-  await using provider = await startProvider(() => ({ codeChallenge: challengeOf(verifierA), transformMethod: 'S256' }));
+  await using provider = await startProvider(() => ({
+    codeChallenge: challengeOf(verifierA),
+    transformMethod: 'S256',
+  }));
   await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
   const { requestId } = await set.publish();
   await set.acknowledged(requestId);
-  expect(await set.callback(randomUUID(), { codeVerifier: verifierA })).toMatchObject({ status: 404, code: 'NOT_FOUND' });
+  expect(await set.callback(randomUUID(), { codeVerifier: verifierA })).toMatchObject({
+    status: 404,
+    code: 'NOT_FOUND',
+  });
   expect(await set.callback('nonsense', { codeVerifier: verifierA })).toMatchObject({ status: 404 });
   const before = await set.row(requestId);
   expect(await set.callback(requestId, { codeVerifier: verifierB })).toMatchObject({ status: 403, code: 'FORBIDDEN' });
   expect(await set.row(requestId)).toEqual(before);
   expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
   expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
-  expect(await set.callback(requestId, { codeVerifier: verifierA, voucherCode: 'CODE-2' })).toMatchObject({ status: 409, code: 'VOUCHER_CODE_CONFLICT' });
-  expect(await set.callback(requestId, { codeVerifier: verifierB, voucherCode: 'CODE-1' })).toMatchObject({ status: 403 });
+  expect(await set.callback(requestId, { codeVerifier: verifierA, voucherCode: 'CODE-2' })).toMatchObject({
+    status: 409,
+    code: 'VOUCHER_CODE_CONFLICT',
+  });
+  expect(await set.callback(requestId, { codeVerifier: verifierB, voucherCode: 'CODE-1' })).toMatchObject({
+    status: 403,
+  });
   expect(await set.outcome()).toMatchObject([{ code: 'CODE-1' }]);
 });
 
 it('takes no verifier of another request, and finds the request by the challenge where none is named', async () => {
   const verifiers = new Map<string, string>();
-  await using provider = await startProvider((key) => ({ codeChallenge: challengeOf(verifiers.get(key) ?? ''), transformMethod: 'S256' }));
+  await using provider = await startProvider((key) => ({
+    codeChallenge: challengeOf(verifiers.get(key) ?? ''),
+    transformMethod: 'S256',
+  }));
   await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
   const [a, b] = [randomUUID(), randomUUID()];
   verifiers.set(a, verifierA).set(b, verifierB);
@@ -169,7 +230,9 @@ it('keeps a callback that comes before the acknowledgement, five at most, and ju
   const { requestId } = await set.publish();
   await asked.promise;
   for (let wrong = 0; wrong < 4; wrong += 1) {
-    expect(await set.callback(requestId, { codeVerifier: String(wrong).repeat(43), voucherCode: 'FORGED' })).toMatchObject({ status: 202 });
+    expect(
+      await set.callback(requestId, { codeVerifier: String(wrong).repeat(43), voucherCode: 'FORGED' }),
+    ).toMatchObject({ status: 202 });
   }
   expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 202 });
   expect(await set.callback(requestId, { codeVerifier: verifierB })).toMatchObject({ status: 202 });
@@ -194,21 +257,30 @@ it('drops what it kept when no verifier is right', async () => {
   expect(await set.row(requestId)).toMatchObject({ status: 'WAITING', held: [], code: null });
 });
 
-it.each(['callback-before-acknowledgement', 'duplicate-callback'] as const)('gets one outcome through the fault %s', async (fault) => {
-  await using set = await setUp({ provider: { faults: [{ fault }] } });
-  const { requestId } = await set.publish();
-  expect(await set.outcome()).toMatchObject([{ requestId, status: 'SUCCESS' }]);
-});
+it.each(['callback-before-acknowledgement', 'duplicate-callback'] as const)(
+  'gets one outcome through the fault %s',
+  async (fault) => {
+    await using set = await setUp({ provider: { faults: [{ fault }] } });
+    const { requestId } = await set.publish();
+    expect(await set.outcome()).toMatchObject([{ requestId, status: 'SUCCESS' }]);
+  },
+);
 
-it.each(['error', 'drop', 'malformed', 'plain'] as const)('asks again with the same key after the fault %s', async (fault) => {
-  await using set = await setUp({ provider: { faults: [{ fault }, { delayMs: 0 }] } });
-  const { requestId } = await set.publish();
-  expect(await set.outcome()).toMatchObject([{ requestId, status: 'SUCCESS' }]);
-  expect(set.vps.requests.map((request) => request.key)).toEqual([requestId, requestId]);
-});
+it.each(['error', 'drop', 'malformed', 'plain'] as const)(
+  'asks again with the same key after the fault %s',
+  async (fault) => {
+    await using set = await setUp({ provider: { faults: [{ fault }, { delayMs: 0 }] } });
+    const { requestId } = await set.publish();
+    expect(await set.outcome()).toMatchObject([{ requestId, status: 'SUCCESS' }]);
+    expect(set.vps.requests.map((request) => request.key)).toEqual([requestId, requestId]);
+  },
+);
 
 it('asks again when the provider hangs past its time', async () => {
-  await using set = await setUp({ settings: { VPS_TIMEOUT: '50ms' }, provider: { faults: [{ fault: 'hang' }, { delayMs: 0 }] } });
+  await using set = await setUp({
+    settings: { VPS_TIMEOUT: '50ms' },
+    provider: { faults: [{ fault: 'hang' }, { delayMs: 0 }] },
+  });
   await set.publish();
   expect(await set.outcome()).toMatchObject([{ status: 'SUCCESS' }]);
 });
@@ -216,11 +288,16 @@ it('asks again when the provider hangs past its time', async () => {
 it('fails at once what the provider refuses', async () => {
   await using set = await setUp({ provider: { faults: [{ fault: 'refuse' }] } });
   const { requestId, userId } = await set.publish();
-  expect(await set.outcome()).toMatchObject([{ requestId, reason: 'PROVIDER_REFUSED', message: expect.any(String), owner: { id: userId } }]);
+  expect(await set.outcome()).toMatchObject([
+    { requestId, reason: 'PROVIDER_REFUSED', message: expect.any(String), owner: { id: userId } },
+  ]);
 });
 
 it('gives up on a provider that never answers well', async () => {
-  await using set = await setUp({ settings: { GIVE_UP_AFTER: '300ms' }, provider: { faults: [{ fault: 'error', times: 1_000 }] } });
+  await using set = await setUp({
+    settings: { GIVE_UP_AFTER: '300ms' },
+    provider: { faults: [{ fault: 'error', times: 1_000 }] },
+  });
   await set.publish();
   expect(await set.outcome()).toMatchObject([{ reason: 'PROVIDER_UNAVAILABLE' }]);
   expect(set.vps.requests.length).toBeGreaterThan(1);
@@ -232,7 +309,9 @@ it('gives up on a provider that is silent, after asking once more; a code after 
     asked += 1;
     return { codeChallenge: challengeOf(verifierA), transformMethod: 'S256' };
   });
-  await using set = await setUp({ settings: { VPS_URL: provider.url, GIVE_UP_AFTER: '200ms', VPS_SILENCE_AFTER: '1h' } });
+  await using set = await setUp({
+    settings: { VPS_URL: provider.url, GIVE_UP_AFTER: '200ms', VPS_SILENCE_AFTER: '1h' },
+  });
   const { requestId } = await set.publish();
   expect(await set.outcome()).toMatchObject([{ requestId, reason: 'PROVIDER_SILENT' }]);
   expect(asked).toBe(2);
@@ -286,7 +365,10 @@ it('asks again with the same key when it was stopped while the provider was thin
 });
 
 it('publishes once when two callbacks come at once', async () => {
-  await using provider = await startProvider(() => ({ codeChallenge: challengeOf(verifierA), transformMethod: 'S256' }));
+  await using provider = await startProvider(() => ({
+    codeChallenge: challengeOf(verifierA),
+    transformMethod: 'S256',
+  }));
   await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
   const { requestId } = await set.publish();
   await set.acknowledged(requestId);
@@ -298,8 +380,14 @@ it('publishes once when two callbacks come at once', async () => {
 
 it('answers a malformed or an oversized callback with a stable code', async () => {
   await using set = await setUp();
-  expect(await set.callback(randomUUID(), { codeVerifier: 'short' })).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' });
-  expect(await set.callback(randomUUID(), { codeVerifier: 'x'.repeat(70_000) })).toMatchObject({ status: 413, code: 'REQUEST_TOO_LARGE' });
+  expect(await set.callback(randomUUID(), { codeVerifier: 'short' })).toMatchObject({
+    status: 400,
+    code: 'BAD_USER_INPUT',
+  });
+  expect(await set.callback(randomUUID(), { codeVerifier: 'x'.repeat(70_000) })).toMatchObject({
+    status: 413,
+    code: 'REQUEST_TOO_LARGE',
+  });
 });
 
 it('writes no code, verifier or phone number to its log', async () => {

@@ -57,8 +57,18 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
   const url = await listen(app, { host: config.HOST, port: config.PORT, setting: portSetting });
 
   const publicUrl = config.INTEGRATION_PUBLIC_URL ?? url;
-  const provider = releases.use(createProvider({ url: config.VPS_URL, timeoutMs: config.VPS_TIMEOUT, clock, connections: inFlight }));
-  const ask = createAsk({ config, database, jobs, log, provider, store, callbackUrlOf: (requestId) => `${publicUrl}${responsePath}?request=${requestId}` });
+  const provider = releases.use(
+    createProvider({ url: config.VPS_URL, timeoutMs: config.VPS_TIMEOUT, clock, connections: inFlight }),
+  );
+  const ask = createAsk({
+    config,
+    database,
+    jobs,
+    log,
+    provider,
+    store,
+    callbackUrlOf: (requestId) => `${publicUrl}${responsePath}?request=${requestId}`,
+  });
 
   releases.use(
     await jobs.work(

@@ -31,8 +31,20 @@ interface Asked {
   requestedAt: Date;
 }
 export type ProviderRequest =
-  | (Asked & { status: 'WAITING'; challenges: Challenge[]; held: HeldCallback[]; attempts: number; lastError: string | null })
-  | (Asked & { status: 'SETTLED'; challenges: Challenge[]; code: string; voucherStatus: VoucherStatus; receivedAt: Date })
+  | (Asked & {
+      status: 'WAITING';
+      challenges: Challenge[];
+      held: HeldCallback[];
+      attempts: number;
+      lastError: string | null;
+    })
+  | (Asked & {
+      status: 'SETTLED';
+      challenges: Challenge[];
+      code: string;
+      voucherStatus: VoucherStatus;
+      receivedAt: Date;
+    })
   | (Asked & { status: 'FAILED'; challenges: Challenge[]; reason: FailureReason; failedAt: Date });
 
 /** Namespace of voucher ids, so that a request's voucher has one id however often it is published. */

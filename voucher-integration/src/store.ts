@@ -1,8 +1,21 @@
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
 import type { Topics } from '@voucher-gateway/platform/topics';
-import { type FailureReason, type RequestCode, topics as schemaTopics, type VoucherStatus } from '@voucher-gateway/schema/topics';
+import {
+  type FailureReason,
+  type RequestCode,
+  topics as schemaTopics,
+  type VoucherStatus,
+} from '@voucher-gateway/schema/topics';
 import { and, eq, sql } from 'drizzle-orm';
-import { type HeldCallback, maxHeld, type ProviderRequest, receiveCodeOf, requestFailedOf, verifies, voucherStatusOf } from './state.ts';
+import {
+  type HeldCallback,
+  maxHeld,
+  type ProviderRequest,
+  receiveCodeOf,
+  requestFailedOf,
+  verifies,
+  voucherStatusOf,
+} from './state.ts';
 import { providerRequest as table } from './tables.ts';
 
 /** A code as the provider gave it. */
@@ -60,7 +73,16 @@ export function createStore({ database, topics }: { database: Database; topics: 
     async open(tx, { requestId, userId, phoneNumber, requestedAt }) {
       await tx
         .insert(table)
-        .values({ requestId, userId, phoneNumber, requestedAt: new Date(requestedAt), status: 'WAITING', challenges: [], held: [], attempts: 0 })
+        .values({
+          requestId,
+          userId,
+          phoneNumber,
+          requestedAt: new Date(requestedAt),
+          status: 'WAITING',
+          challenges: [],
+          held: [],
+          attempts: 0,
+        })
         .onConflictDoNothing();
       const request = await locked(tx, requestId);
       if (!request) throw new Error('the row is gone');
@@ -84,7 +106,13 @@ export function createStore({ database, topics }: { database: Database; topics: 
       const receivedAt = new Date(atMs);
       const [row] = await tx
         .update(table)
-        .set({ status: 'SETTLED', code: voucherCode, voucherStatus: voucherStatusOf(status, request.requestedAt, receivedAt), receivedAt, held: [] })
+        .set({
+          status: 'SETTLED',
+          code: voucherCode,
+          voucherStatus: voucherStatusOf(status, request.requestedAt, receivedAt),
+          receivedAt,
+          held: [],
+        })
         .where(waiting(requestId))
         .returning();
       if (!row) return false;
@@ -104,16 +132,32 @@ export function createStore({ database, topics }: { database: Database; topics: 
     async acknowledge(tx, requestId, codeChallenge) {
       const request = await locked(tx, requestId);
       if (request?.status !== 'WAITING') return;
-      const challenges = request.challenges.some((known) => known.codeChallenge === codeChallenge) ? request.challenges : [...request.challenges, { codeChallenge }];
-      await tx.update(table).set({ challenges, held: [], attempts: request.attempts + 1, lastError: null }).where(waiting(requestId));
+      const challenges = request.challenges.some((known) => known.codeChallenge === codeChallenge)
+        ? request.challenges
+        : [...request.challenges, { codeChallenge }];
+      await tx
+        .update(table)
+        .set({ challenges, held: [], attempts: request.attempts + 1, lastError: null })
+        .where(waiting(requestId));
       const proven = request.held.find((held) => verifies(held.codeVerifier, challenges));
-      if (proven) await store.settle(tx, requestId, { voucherCode: proven.voucherCode, status: proven.status, atMs: Date.parse(proven.at) });
+      if (proven)
+        await store.settle(tx, requestId, {
+          voucherCode: proven.voucherCode,
+          status: proven.status,
+          atMs: Date.parse(proven.at),
+        });
     },
     async hold(tx, requestId, callback) {
       const request = await locked(tx, requestId);
       if (request?.status !== 'WAITING' || request.challenges.length > 0) return false;
-      const isKnown = request.held.some((held) => held.codeVerifier === callback.codeVerifier && held.voucherCode === callback.voucherCode);
-      if (!isKnown && request.held.length < maxHeld) await tx.update(table).set({ held: [...request.held, callback] }).where(waiting(requestId));
+      const isKnown = request.held.some(
+        (held) => held.codeVerifier === callback.codeVerifier && held.voucherCode === callback.voucherCode,
+      );
+      if (!isKnown && request.held.length < maxHeld)
+        await tx
+          .update(table)
+          .set({ held: [...request.held, callback] })
+          .where(waiting(requestId));
       return true;
     },
     async noteFailure(tx, requestId, error) {
@@ -144,8 +188,15 @@ function fromRow(row: typeof table.$inferSelect): ProviderRequest {
     case 'WAITING':
       return { ...asked, status: 'WAITING', held: row.held, attempts: row.attempts, lastError: row.lastError };
     case 'SETTLED':
-      if (row.code === null || row.voucherStatus === null || row.receivedAt === null) throw new Error(`the row of ${requestId} is incomplete`);
-      return { ...asked, status: 'SETTLED', code: row.code, voucherStatus: row.voucherStatus, receivedAt: row.receivedAt };
+      if (row.code === null || row.voucherStatus === null || row.receivedAt === null)
+        throw new Error(`the row of ${requestId} is incomplete`);
+      return {
+        ...asked,
+        status: 'SETTLED',
+        code: row.code,
+        voucherStatus: row.voucherStatus,
+        receivedAt: row.receivedAt,
+      };
     case 'FAILED':
       if (row.failureReason === null || row.failedAt === null) throw new Error(`the row of ${requestId} is incomplete`);
       return { ...asked, status: 'FAILED', reason: row.failureReason, failedAt: row.failedAt };

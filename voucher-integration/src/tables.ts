@@ -29,5 +29,8 @@ export const providerRequest = schema.table(
     unclaimedCode: text('unclaimed_code'),
     unclaimedAt: instant('unclaimed_at'),
   },
-  (table) => [index('provider_request_by_status').on(table.status, table.requestedAt), index('provider_request_by_challenge').using('gin', table.challenges)],
+  (table) => [
+    index('provider_request_by_status').on(table.status, table.requestedAt),
+    index('provider_request_by_challenge').using('gin', table.challenges),
+  ],
 );

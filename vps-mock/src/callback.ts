@@ -10,7 +10,11 @@ const firstDelayMs = 1_000;
  *
  * @returns whether it was taken (2xx); false for a refusal or after the last attempt
  */
-export async function postCallback(url: string, body: object, { clock, log, signal }: { clock: Clock; log: Log; signal: AbortSignal }): Promise<boolean> {
+export async function postCallback(
+  url: string,
+  body: object,
+  { clock, log, signal }: { clock: Clock; log: Log; signal: AbortSignal },
+): Promise<boolean> {
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const status = await post(url, body, signal);
     log.debug({ attempt, status }, 'a callback was posted');

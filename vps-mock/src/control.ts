@@ -26,7 +26,9 @@ export function createControl(): Control {
   return {
     add: (next) => void waiting.push({ ...next, left: next.times }),
     take(phoneNumber) {
-      const index = waiting.findIndex((next) => next.phoneNumber === undefined || tail(next.phoneNumber) === tail(phoneNumber));
+      const index = waiting.findIndex(
+        (next) => next.phoneNumber === undefined || tail(next.phoneNumber) === tail(phoneNumber),
+      );
       const found = waiting[index];
       if (!found) return undefined;
       found.left -= 1;

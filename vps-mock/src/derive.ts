@@ -15,7 +15,11 @@ export function derive(seed: string, key: string): Derived {
   const digest = (what: string) => createHmac('sha256', seed).update(`${what}:${key}`).digest();
   const codeVerifier = digest('verifier').toString('base64url');
   return {
-    voucherCode: `VC-${digest('code').toString('hex').slice(0, 16).toUpperCase().replace(/(.{4})(?=.)/g, '$1-')}`,
+    voucherCode: `VC-${digest('code')
+      .toString('hex')
+      .slice(0, 16)
+      .toUpperCase()
+      .replace(/(.{4})(?=.)/g, '$1-')}`,
     codeVerifier,
     codeChallenge: s256(codeVerifier),
     random(attempt) {

@@ -8,7 +8,14 @@ const log = createLog({ level: process.env.LOG_LEVEL || 'info', service: 'vps-mo
 await run(
   async () => {
     const config = readConfig(vpsMockSettings, process.env);
-    const mock = await createVpsMock({ log, host: config.HOST, port: config.PORT, profile: config.VPS_PROFILE, seed: config.VPS_SEED, stateFile: config.VPS_STATE_FILE });
+    const mock = await createVpsMock({
+      log,
+      host: config.HOST,
+      port: config.PORT,
+      profile: config.VPS_PROFILE,
+      seed: config.VPS_SEED,
+      stateFile: config.VPS_STATE_FILE,
+    });
     log.info({ url: mock.url, profile: config.VPS_PROFILE }, 'ready');
     return mock;
   },

@@ -41,7 +41,11 @@ async function setUp(options: VpsMockOptions = {}) {
       mock = await start();
     },
     control: (body: object) =>
-      fetch(`${mock.url}/control/next`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      fetch(`${mock.url}/control/next`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
@@ -51,7 +55,11 @@ it('answers the code when it is made within three seconds', async () => {
   set.mock.next({ delayMs: 2_999 });
   expect(await set.askAndWait(2_999)).toEqual({
     status: 200,
-    body: { status: 'SUCCESS', voucherCode: expect.stringMatching(/^VC-/), message: 'Thank you for using our services, your voucher code is ready.' },
+    body: {
+      status: 'SUCCESS',
+      voucherCode: expect.stringMatching(/^VC-/),
+      message: 'Thank you for using our services, your voucher code is ready.',
+    },
   });
 });
 
@@ -59,10 +67,18 @@ it('answers a challenge at three seconds, and posts the code with its verifier l
   await using set = await setUp();
   await set.control({ delayMs: 10_000 });
   const { body } = await set.askAndWait(3_000);
-  expect(body).toEqual({ codeChallenge: expect.any(String), transformMethod: 'S256', message: 'Your request is being processed within 30 seconds' });
+  expect(body).toEqual({
+    codeChallenge: expect.any(String),
+    transformMethod: 'S256',
+    message: 'Your request is being processed within 30 seconds',
+  });
   set.clock.advance(7_000);
   const { json } = await set.receiver.next();
-  expect(json).toMatchObject({ status: 'SUCCESS', voucherCode: expect.any(String), message: 'Thank you for using our services, your voucher code is ready.' });
+  expect(json).toMatchObject({
+    status: 'SUCCESS',
+    voucherCode: expect.any(String),
+    message: 'Thank you for using our services, your voucher code is ready.',
+  });
   expect(s256((json as { codeVerifier: string }).codeVerifier)).toBe(body.codeChallenge);
 });
 
@@ -70,7 +86,10 @@ it('calls a code past thirty seconds late', async () => {
   await using set = await setUp({ faults: [{ delayMs: 31_000 }] });
   await set.askAndWait(3_000);
   set.clock.advance(28_000);
-  expect((await set.receiver.next()).json).toMatchObject({ status: 'LATE_SUCCESS', message: 'Thank you for your patience, your voucher code is ready.' });
+  expect((await set.receiver.next()).json).toMatchObject({
+    status: 'LATE_SUCCESS',
+    message: 'Thank you for your patience, your voucher code is ready.',
+  });
 });
 
 it('gives a key the same challenge until the code is made, then the code, and buys it once', async () => {
@@ -152,7 +171,9 @@ it('posts before it acknowledges, twice, with a wrong verifier, or not at all, w
   set.mock.next({ fault: 'wrong-verifier' });
   const { body } = await set.askAndWait(3_000, 'wrong');
   set.clock.advance(1_000);
-  expect(s256(((await set.receiver.next()).json as { codeVerifier: string }).codeVerifier)).not.toBe(body.codeChallenge);
+  expect(s256(((await set.receiver.next()).json as { codeVerifier: string }).codeVerifier)).not.toBe(
+    body.codeChallenge,
+  );
 
   set.mock.next({ fault: 'silence' });
   expect((await set.askAndWait(3_000, 'silent')).body).toHaveProperty('codeChallenge');
@@ -171,7 +192,10 @@ it('keeps what was said for one phone number from the others, in whatever form i
 
 it('refuses bad input with a clear message', async () => {
   await using set = await setUp();
-  expect(await set.ask('k', { callbackUrl: 'nonsense' })).toMatchObject({ status: 400, body: { code: 'BAD_USER_INPUT', title: expect.stringContaining('callbackUrl') } });
+  expect(await set.ask('k', { callbackUrl: 'nonsense' })).toMatchObject({
+    status: 400,
+    body: { code: 'BAD_USER_INPUT', title: expect.stringContaining('callbackUrl') },
+  });
   expect((await set.control({ fault: 'nonsense' })).status).toBe(400);
   expect((await set.control({ delay: 3 })).status).toBe(400);
 });

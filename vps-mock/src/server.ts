@@ -51,9 +51,17 @@ const acknowledgeAfterMs = 3_000;
 const lateAfterMs = 30_000;
 /** Delay of the code for a fault of the late callback, where none is said. */
 const callbackFaultDelayMs = 4_000;
-const callbackFaults: ReadonlySet<Fault | undefined> = new Set<Fault>(['duplicate-callback', 'wrong-verifier', 'callback-before-acknowledgement', 'plain']);
+const callbackFaults: ReadonlySet<Fault | undefined> = new Set<Fault>([
+  'duplicate-callback',
+  'wrong-verifier',
+  'callback-before-acknowledgement',
+  'plain',
+]);
 
-const requestSchema = z.object({ phoneNumber: z.string().min(4).max(32), callbackUrl: z.url({ protocol: /^https?$/ }).max(2_048) });
+const requestSchema = z.object({
+  phoneNumber: z.string().min(4).max(32),
+  callbackUrl: z.url({ protocol: /^https?$/ }).max(2_048),
+});
 
 /**
  * The simulated Voucher Provider Server.
@@ -62,7 +70,17 @@ const requestSchema = z.object({ phoneNumber: z.string().min(4).max(32), callbac
  * also after a restart. Each order's code, verifier and delay follow from seed and key.
  */
 export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMock> {
-  const { clock = systemClock, log = silentLog, host = '127.0.0.1', port = 0, portSetting = 'PORT', profile = 'mixed', seed = 'voucher', faults = [], stateFile } = options;
+  const {
+    clock = systemClock,
+    log = silentLog,
+    host = '127.0.0.1',
+    port = 0,
+    portSetting = 'PORT',
+    profile = 'mixed',
+    seed = 'voucher',
+    faults = [],
+    stateFile,
+  } = options;
   await using releases = new AsyncDisposableStack();
   const orders = createOrders({ seed, stateFile });
   const control = createControl();
@@ -92,9 +110,17 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     const behaviour = known && !said ? known.behaviour : plan(key, said);
     switch (behaviour.fault) {
       case 'error':
-        return sendProblem(reply, { status: 500, code: 'PROVIDER_ERROR', title: 'The provider has a problem of its own.' });
+        return sendProblem(reply, {
+          status: 500,
+          code: 'PROVIDER_ERROR',
+          title: 'The provider has a problem of its own.',
+        });
       case 'refuse':
-        return sendProblem(reply, { status: 422, code: 'PROVIDER_REFUSED', title: 'No voucher is sold to this phone number.' });
+        return sendProblem(reply, {
+          status: 422,
+          code: 'PROVIDER_REFUSED',
+          title: 'No voucher is sold to this phone number.',
+        });
       case 'malformed':
         return reply.code(200).type('application/json').send('{"status":"SUCCESS","voucher');
       case 'drop':
@@ -104,7 +130,11 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
         return reply.hijack();
     }
     const order = known ?? orders.open({ key, phoneNumber, callbackUrl, requestedAt: clock.now(), behaviour });
-    if (known) Object.assign(order, { callbackUrl, ...(said && { behaviour, requestedAt: clock.now(), acknowledged: false, delivered: false }) });
+    if (known)
+      Object.assign(order, {
+        callbackUrl,
+        ...(said && { behaviour, requestedAt: clock.now(), acknowledged: false, delivered: false }),
+      });
     return answer(order, reply);
   });
   app.post('/control/next', (incoming, reply) => {
@@ -114,7 +144,14 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     return parsed.data;
   });
   app.get('/control/ledger', () => ({
-    orders: orders.all().map((order) => ({ key: order.key, voucherCode: order.derived.voucherCode, requestedAt: new Date(order.requestedAt).toISOString(), delivered: order.delivered })),
+    orders: orders
+      .all()
+      .map((order) => ({
+        key: order.key,
+        voucherCode: order.derived.voucherCode,
+        requestedAt: new Date(order.requestedAt).toISOString(),
+        delivered: order.delivered,
+      })),
   }));
   app.get('/health/live', () => ({ status: 'ok' }));
   app.get('/health/ready', () => ({ status: 'ok' }));
@@ -139,7 +176,8 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     attempts.set(key, attempt + 1);
     const drawn = behaviourOf(profile, derive(seed, key).random(attempt));
     if (!said) return drawn;
-    const delayMs = said.delayMs ?? (callbackFaults.has(said.fault) ? callbackFaultDelayMs : drawn.fault ? 0 : drawn.delayMs);
+    const delayMs =
+      said.delayMs ?? (callbackFaults.has(said.fault) ? callbackFaultDelayMs : drawn.fault ? 0 : drawn.delayMs);
     return { delayMs, fault: said.fault };
   }
 
@@ -152,7 +190,11 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
       await delay(clock, Math.max(madeInMs, 0), stop.signal);
       order.delivered = true;
       orders.save(order);
-      return reply.send({ status: 'SUCCESS', voucherCode: derived.voucherCode, message: 'Thank you for using our services, your voucher code is ready.' });
+      return reply.send({
+        status: 'SUCCESS',
+        voucherCode: derived.voucherCode,
+        message: 'Thank you for using our services, your voucher code is ready.',
+      });
     }
     if (!isSilent) arm(order);
     if (!order.acknowledged) await delay(clock, acknowledgeAfterMs, stop.signal);
@@ -186,7 +228,9 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
       codeVerifier: behaviour.fault === 'wrong-verifier' ? s256(derived.codeVerifier) : derived.codeVerifier,
       status: isLate ? 'LATE_SUCCESS' : 'SUCCESS',
       voucherCode: derived.voucherCode,
-      message: isLate ? 'Thank you for your patience, your voucher code is ready.' : 'Thank you for using our services, your voucher code is ready.',
+      message: isLate
+        ? 'Thank you for your patience, your voucher code is ready.'
+        : 'Thank you for using our services, your voucher code is ready.',
     };
     const times = behaviour.fault === 'duplicate-callback' ? 2 : 1;
     for (let time = 0; time < times; time += 1) {

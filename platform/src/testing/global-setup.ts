@@ -18,7 +18,12 @@ export default async function setup(project: TestProject) {
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-test-'));
   const file = join(folder, 'empty-database.tar');
   const database = await openPglite();
-  await (await embeddedEnginesOn({ ...database, [Symbol.asyncDispose]: async () => {} }, { clock: systemClock, log: silentLog }))[Symbol.asyncDispose]();
+  await (
+    await embeddedEnginesOn(
+      { ...database, [Symbol.asyncDispose]: async () => {} },
+      { clock: systemClock, log: silentLog },
+    )
+  )[Symbol.asyncDispose]();
   const dump = await database.client.dumpDataDir('none');
   await writeFile(file, Buffer.from(await dump.arrayBuffer()));
   await database[Symbol.asyncDispose]();

@@ -21,14 +21,24 @@ export interface Receiver extends AsyncDisposable {
   answerWith(...statuses: (number | 'hang')[]): void;
 }
 
-export async function startReceiver({ path = '/callback', port = 0, headers = {} as Record<string, string> } = {}): Promise<Receiver> {
+export async function startReceiver({
+  path = '/callback',
+  port = 0,
+  headers = {} as Record<string, string>,
+} = {}): Promise<Receiver> {
   const calls: ReceivedCall[] = [];
   const unread: ReceivedCall[] = [];
   const waiting: ((call: ReceivedCall) => void)[] = [];
   const statuses: (number | 'hang')[] = [];
   const server = createServer(async (request, response) => {
     const body = await text(request).catch(() => '');
-    const call = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body, json: parsed(body) };
+    const call = {
+      method: request.method ?? '',
+      path: request.url ?? '',
+      headers: request.headers,
+      body,
+      json: parsed(body),
+    };
     const status = statuses.shift() ?? 200;
     calls.push(call);
     if (status !== 'hang') response.writeHead(status, { 'content-type': 'application/json', ...headers }).end('{}');

@@ -16,12 +16,20 @@ export interface TestIssuer extends AsyncDisposable {
   readonly jwksUrl: string;
   readonly kid: string;
   /** Makes a user with a token; `claims` replace the usual ones. */
-  user(over?: { userId?: string; phoneNumber?: string; claims?: Record<string, unknown>; now?: number }): Promise<TestUser>;
+  user(over?: {
+    userId?: string;
+    phoneNumber?: string;
+    claims?: Record<string, unknown>;
+    now?: number;
+  }): Promise<TestUser>;
 }
 
 let phones = 10_000_000;
 
-export async function startIssuer({ issuer = 'voucher-gateway', audience = 'voucher-gateway' } = {}): Promise<TestIssuer> {
+export async function startIssuer({
+  issuer = 'voucher-gateway',
+  audience = 'voucher-gateway',
+} = {}): Promise<TestIssuer> {
   const { privateKey, publicKey } = await generateKeyPair('Ed25519');
   const kid = randomUUID();
   const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid, alg: 'EdDSA', use: 'sig' }] });
@@ -33,7 +41,16 @@ export async function startIssuer({ issuer = 'voucher-gateway', audience = 'vouc
     async user({ userId = randomUUID(), phoneNumber = `+849${phones++}`, claims = {}, now = Date.now() } = {}) {
       const sid = randomUUID();
       const at = Math.floor(now / 1_000);
-      const token = await new SignJWT({ iss: issuer, aud: audience, sub: userId, sid, phone_number: phoneNumber, iat: at, exp: at + 3_600, ...claims })
+      const token = await new SignJWT({
+        iss: issuer,
+        aud: audience,
+        sub: userId,
+        sid,
+        phone_number: phoneNumber,
+        iat: at,
+        exp: at + 3_600,
+        ...claims,
+      })
         .setProtectedHeader({ alg: 'EdDSA', kid })
         .sign(privateKey);
       return { userId, phoneNumber, sid, token };

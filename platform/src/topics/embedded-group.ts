@@ -121,9 +121,12 @@ export async function startGroup<Value>({
         continue;
       }
       if (!rung && !stop.signal.aborted) {
+        // A mark that is not stored yet wakes by itself: there may be nothing to ring.
+        const due = mark.through() === storedThrough ? undefined : setTimeout(ring, storeEveryMs);
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
+        clearTimeout(due);
       }
     }
   };

@@ -1,6 +1,6 @@
 import { commonSettings, duration, port } from '@voucher-gateway/platform/config';
+import { region } from '@voucher-gateway/platform/phone-number';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
-import { isSupportedCountry } from 'libphonenumber-js';
 import { z } from 'zod';
 
 /** Settings of the user subgraph. */
@@ -12,11 +12,7 @@ export const userSettings = z
     JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
     SESSION_IDLE: duration('10m').describe('A session ends this long after its last request'),
     SESSION_MAX: duration('12h').describe('A session ends this long after sign-in at the latest'),
-    DEFAULT_REGION: z
-      .string()
-      .default('VN')
-      .refine((region) => isSupportedCountry(region), 'must be a two-letter country code such as VN')
-      .describe('Region in which phone numbers without a country code are read'),
+    DEFAULT_REGION: region().describe('Region in which phone numbers without a country code are read'),
     KEY_ROTATION: duration('30d').describe('A signing key is replaced after this time'),
   })
   .refine((settings) => settings.SESSION_IDLE <= settings.SESSION_MAX, {

@@ -86,12 +86,10 @@ export async function createSigningKeys({
       const newest = standing.toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime())[0];
       if (!newest) await tx.insert(signingKey).values({ ...spare, signsFrom: new Date(now) });
       else if (newest.signsFrom.getTime() + rotateAfterMs - publishAheadMs <= now) {
-        await tx
-          .insert(signingKey)
-          .values({
-            ...spare,
-            signsFrom: new Date(Math.max(now + publishAheadMs, newest.signsFrom.getTime() + rotateAfterMs)),
-          });
+        await tx.insert(signingKey).values({
+          ...spare,
+          signsFrom: new Date(Math.max(now + publishAheadMs, newest.signsFrom.getTime() + rotateAfterMs)),
+        });
       }
       await retire(tx, standing, now);
     });

@@ -11,7 +11,15 @@ const group = 'voucher';
  * Persists the outcomes. A voucher gets its number in the phone number's feed as it is consumed; a repeat
  * gets none and changes nothing. The position consumed through is stored in the same transaction.
  */
-export async function consumeOutcomes({ database, topics, log }: { database: Database; topics: Topics; log: Log }): Promise<AsyncDisposable> {
+export async function consumeOutcomes({
+  database,
+  topics,
+  log,
+}: {
+  database: Database;
+  topics: Topics;
+  log: Log;
+}): Promise<AsyncDisposable> {
   await using consumers = new AsyncDisposableStack();
   consumers.use(
     await topics.consume({
@@ -22,7 +30,8 @@ export async function consumeOutcomes({ database, topics, log }: { database: Dat
           await persist(tx, message.value);
           await storePosition(tx, message.topic, message.partition, context.finishedThrough());
         }),
-      onFinishedThrough: (partition, position) => storePosition(database.query, schemaTopics.receiveCode.name, partition, position),
+      onFinishedThrough: (partition, position) =>
+        storePosition(database.query, schemaTopics.receiveCode.name, partition, position),
     }),
   );
   consumers.use(
@@ -31,22 +40,30 @@ export async function consumeOutcomes({ database, topics, log }: { database: Dat
       group,
       handler: (message, context) =>
         database.transaction(async (tx) => {
-          if (!(await fail(tx, message.value))) log.warn({ requestId: message.value.requestId }, 'a failure came for a request that is not pending');
+          if (!(await fail(tx, message.value)))
+            log.warn({ requestId: message.value.requestId }, 'a failure came for a request that is not pending');
           await storePosition(tx, message.topic, message.partition, context.finishedThrough());
         }),
-      onFinishedThrough: (partition, position) => storePosition(database.query, schemaTopics.requestFailed.name, partition, position),
+      onFinishedThrough: (partition, position) =>
+        storePosition(database.query, schemaTopics.requestFailed.name, partition, position),
     }),
   );
   const owned = consumers.move();
   return { [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-async function persist(tx: Transaction, { id, requestId, code, phoneNumber, status, requestedAt, receivedAt, owner }: ReceiveCode): Promise<void> {
+async function persist(
+  tx: Transaction,
+  { id, requestId, code, phoneNumber, status, requestedAt, receivedAt, owner }: ReceiveCode,
+): Promise<void> {
   // Messages of a phone number are handled in order; the lock holds also where two processes share a feed for a moment.
   await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`voucher:feed:${phoneNumber}`}))`);
   const [stored] = await tx.select({ id: voucher.id }).from(voucher).where(eq(voucher.requestId, requestId));
   if (!stored) {
-    const [last] = await tx.select({ number: sql<number>`coalesce(max(${voucher.feedNumber}), 0)` }).from(voucher).where(eq(voucher.phoneNumber, phoneNumber));
+    const [last] = await tx
+      .select({ number: sql<number>`coalesce(max(${voucher.feedNumber}), 0)` })
+      .from(voucher)
+      .where(eq(voucher.phoneNumber, phoneNumber));
     await tx.insert(voucher).values({
       id,
       requestId,

@@ -1,30 +1,47 @@
 import type { Database } from '@voucher-gateway/platform/database';
 import type { Identity } from '@voucher-gateway/platform/identity';
-import { and, eq, inArray } from 'drizzle-orm';
 import DataLoader from 'dataloader';
+import { and, eq, inArray } from 'drizzle-orm';
 import type { VoucherContext } from './resolvers.ts';
 import { voucher, voucherRequest } from './tables.ts';
 
 /** What one request loads: the user's own rows, batched; null for anyone else's, and for what is no id. */
 export function createLoaders(database: Database, identity: Identity | null): Omit<VoucherContext, 'identity'> {
-  const own = <Row extends object>(read: (ids: string[], userId: string) => Promise<Row[]>, idOf: (row: Row) => string) =>
+  const own = <Row extends object>(
+    read: (ids: string[], userId: string) => Promise<Row[]>,
+    idOf: (row: Row) => string,
+  ) =>
     new DataLoader<string, Row | null>(async (ids) => {
-      const valid = ids.map((id) => id.toLowerCase()).filter((id) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id));
+      const valid = ids
+        .map((id) => id.toLowerCase())
+        .filter((id) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id));
       const rows = identity && valid.length > 0 ? await read(valid, identity.userId) : [];
       const byId = new Map(rows.map((row) => [idOf(row), row]));
       return ids.map((id) => byId.get(id.toLowerCase()) ?? null);
     });
   return {
     requests: own(
-      (ids, userId) => database.query.select().from(voucherRequest).where(and(inArray(voucherRequest.id, ids), eq(voucherRequest.userId, userId))),
+      (ids, userId) =>
+        database.query
+          .select()
+          .from(voucherRequest)
+          .where(and(inArray(voucherRequest.id, ids), eq(voucherRequest.userId, userId))),
       (row) => row.id,
     ),
     vouchers: own(
-      (ids, userId) => database.query.select().from(voucher).where(and(inArray(voucher.id, ids), eq(voucher.userId, userId))),
+      (ids, userId) =>
+        database.query
+          .select()
+          .from(voucher)
+          .where(and(inArray(voucher.id, ids), eq(voucher.userId, userId))),
       (row) => row.id,
     ),
     vouchersByRequest: own(
-      (ids, userId) => database.query.select().from(voucher).where(and(inArray(voucher.requestId, ids), eq(voucher.userId, userId))),
+      (ids, userId) =>
+        database.query
+          .select()
+          .from(voucher)
+          .where(and(inArray(voucher.requestId, ids), eq(voucher.userId, userId))),
       (row) => row.requestId,
     ),
   };

@@ -9,10 +9,19 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
  * @param argument path of the argument, for the error
  * @throws CodedError PHONE_NUMBER_INVALID, FORBIDDEN
  */
-export function ownPhoneNumber(identity: Identity, given: string | null | undefined, region: string, argument: string): string {
+export function ownPhoneNumber(
+  identity: Identity,
+  given: string | null | undefined,
+  region: string,
+  argument: string,
+): string {
   if (given === null || given === undefined) return identity.phoneNumber;
   const e164 = toE164(given, region);
-  if (!e164) throw new CodedError<PublicErrorCode>('PHONE_NUMBER_INVALID', 'This is not a valid phone number.', { details: { argument } });
-  if (e164 !== identity.phoneNumber) throw new CodedError<PublicErrorCode>('FORBIDDEN', 'This phone number is not yours.', { details: { argument } });
+  if (!e164)
+    throw new CodedError<PublicErrorCode>('PHONE_NUMBER_INVALID', 'This is not a valid phone number.', {
+      details: { argument },
+    });
+  if (e164 !== identity.phoneNumber)
+    throw new CodedError<PublicErrorCode>('FORBIDDEN', 'This phone number is not yours.', { details: { argument } });
   return e164;
 }

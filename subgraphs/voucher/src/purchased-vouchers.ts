@@ -67,7 +67,11 @@ export async function readPage(database: Database, phoneNumber: string, args: Pa
     rows,
     hasNextPage: backwards ? behind : hasMore || behind,
     hasPreviousPage: backwards ? hasMore || ahead : ahead,
-    storedThrough: storedThrough.map(({ topic, partition, position }) => ({ topic, partition, position: String(position) })),
+    storedThrough: storedThrough.map(({ topic, partition, position }) => ({
+      topic,
+      partition,
+      position: String(position),
+    })),
   };
 }
 
@@ -77,9 +81,15 @@ export function cursorOf(row: Pick<VoucherRow, 'id'>): string {
 }
 
 /** The feed number that a cursor names: 0 for the start of the feed. */
-async function placeOf(database: Database, phoneNumber: string, cursor: string | null | undefined, argument: string): Promise<number | null> {
+async function placeOf(
+  database: Database,
+  phoneNumber: string,
+  cursor: string | null | undefined,
+  argument: string,
+): Promise<number | null> {
   if (cursor === null || cursor === undefined) return null;
-  const invalid = () => new CodedError<PublicErrorCode>('CURSOR_INVALID', 'This cursor is not of this feed.', { details: { argument } });
+  const invalid = () =>
+    new CodedError<PublicErrorCode>('CURSOR_INVALID', 'This cursor is not of this feed.', { details: { argument } });
   const decoded = decodeCursor(cursor);
   if (!decoded) throw invalid();
   if (decoded.id === null) return 0;

@@ -13,7 +13,9 @@ export function requestCodeOf({ id, userId, phoneNumber, callbackUrl, requestedA
 export function messageOf({ status, failureMessage }: VoucherRequestRow, now: number, expectedBy: Date): string {
   switch (status) {
     case 'PENDING':
-      return now <= expectedBy.getTime() ? messages.processing : 'Your request takes longer than usual; the code will come by callback and SMS.';
+      return now <= expectedBy.getTime()
+        ? messages.processing
+        : 'Your request takes longer than usual; the code will come by callback and SMS.';
     case 'FULFILLED':
       return 'Your voucher code is ready.';
     case 'FAILED':

@@ -43,7 +43,9 @@ export function createRequestVoucher({ database, topics, keyValue, log, region }
     const phoneNumber = ownPhoneNumber(identity, input.phoneNumber, region, 'input.phoneNumber');
     const callbackUrl = (input.callbackUrl ?? null) === null ? null : normaliseCallbackUrl(String(input.callbackUrl));
     const key = checkedKey(input.idempotencyKey);
-    const fingerprint = createHash('sha256').update(JSON.stringify([phoneNumber, callbackUrl])).digest('base64url');
+    const fingerprint = createHash('sha256')
+      .update(JSON.stringify([phoneNumber, callbackUrl]))
+      .digest('base64url');
 
     const accept = () =>
       database.transaction(async (tx) => {
@@ -51,14 +53,30 @@ export function createRequestVoucher({ database, topics, keyValue, log, region }
         const known = key === null ? null : await findByKey(tx, identity.userId, key, now);
         if (known) {
           if (known.fingerprint !== fingerprint) {
-            throw new CodedError<PublicErrorCode>('IDEMPOTENCY_KEY_REUSED', 'This idempotencyKey stands for another input.', { details: { argument: 'input.idempotencyKey' } });
+            throw new CodedError<PublicErrorCode>(
+              'IDEMPOTENCY_KEY_REUSED',
+              'This idempotencyKey stands for another input.',
+              { details: { argument: 'input.idempotencyKey' } },
+            );
           }
           return { request: known.request, isNew: false };
         }
         const request = await insert(tx, { userId: identity.userId, phoneNumber, callbackUrl, now });
         if (key !== null) {
-          await tx.delete(keyTable).where(and(eq(keyTable.userId, identity.userId), eq(keyTable.key, key), lte(keyTable.expiresAt, new Date(now))));
-          await tx.insert(keyTable).values({ userId: identity.userId, key, fingerprint, requestId: request.id, expiresAt: new Date(now + keyLifeMs) });
+          await tx
+            .delete(keyTable)
+            .where(
+              and(eq(keyTable.userId, identity.userId), eq(keyTable.key, key), lte(keyTable.expiresAt, new Date(now))),
+            );
+          await tx
+            .insert(keyTable)
+            .values({
+              userId: identity.userId,
+              key,
+              fingerprint,
+              requestId: request.id,
+              expiresAt: new Date(now + keyLifeMs),
+            });
         }
         await topics.publish(tx, schemaTopics.requestCode, requestCodeOf(request));
         return { request, isNew: true };
@@ -76,14 +94,18 @@ export function createRequestVoucher({ database, topics, keyValue, log, region }
   function remember({ id, callbackUrl }: VoucherRequestRow): void {
     keyValue
       .set(callbackUrlKey(id), JSON.stringify({ callbackUrl }), { ttlMs: callbackUrlTtlMs })
-      .catch((error: unknown) => log.warn({ error, requestId: id }, 'a callbackUrl is not in the key-value store; delivery goes by its own row'));
+      .catch((error: unknown) =>
+        log.warn({ error, requestId: id }, 'a callbackUrl is not in the key-value store; delivery goes by its own row'),
+      );
   }
 }
 
 function checkedKey(key: string | null | undefined): string | null {
   if (key === null || key === undefined) return null;
   if (key.length < 1 || key.length > 255) {
-    throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'An idempotencyKey has 1 to 255 characters.', { details: { argument: 'input.idempotencyKey' } });
+    throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'An idempotencyKey has 1 to 255 characters.', {
+      details: { argument: 'input.idempotencyKey' },
+    });
   }
   return key;
 }
@@ -97,12 +119,34 @@ async function findByKey(tx: Transaction, userId: string, key: string, now: numb
   return row ?? null;
 }
 
-async function insert(tx: Transaction, { userId, phoneNumber, callbackUrl, now }: { userId: string; phoneNumber: string; callbackUrl: string | null; now: number }) {
-  const [last] = await tx.select({ id: voucher.id }).from(voucher).where(eq(voucher.phoneNumber, phoneNumber)).orderBy(desc(voucher.feedNumber)).limit(1);
+async function insert(
+  tx: Transaction,
+  {
+    userId,
+    phoneNumber,
+    callbackUrl,
+    now,
+  }: { userId: string; phoneNumber: string; callbackUrl: string | null; now: number },
+) {
+  const [last] = await tx
+    .select({ id: voucher.id })
+    .from(voucher)
+    .where(eq(voucher.phoneNumber, phoneNumber))
+    .orderBy(desc(voucher.feedNumber))
+    .limit(1);
   const at = new Date(now);
   const [row] = await tx
     .insert(voucherRequest)
-    .values({ id: randomUUID(), userId, phoneNumber, callbackUrl, status: 'PENDING', requestedAt: at, publishedAt: at, feedEnd: last?.id ?? null })
+    .values({
+      id: randomUUID(),
+      userId,
+      phoneNumber,
+      callbackUrl,
+      status: 'PENDING',
+      requestedAt: at,
+      publishedAt: at,
+      feedEnd: last?.id ?? null,
+    })
     .returning();
   if (!row) throw new Error('no row came back');
   return row;

@@ -1,5 +1,5 @@
-import { dateTimeScalar } from '@voucher-gateway/platform/date-time';
 import type { Database } from '@voucher-gateway/platform/database';
+import { dateTimeScalar } from '@voucher-gateway/platform/date-time';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
@@ -41,7 +41,8 @@ export function createResolvers({ database, requestVoucher, region }: ResolversO
       },
     },
     Mutation: {
-      requestVoucher: (_: unknown, { input }: { input: RequestVoucherInput }, context: VoucherContext) => requestVoucher(signedIn(context), input),
+      requestVoucher: (_: unknown, { input }: { input: RequestVoucherInput }, context: VoucherContext) =>
+        requestVoucher(signedIn(context), input),
     },
     Subscription: { voucherReceived: fedByTheGateway, voucherRequestFailed: fedByTheGateway },
     VoucherConnection: {
@@ -49,7 +50,12 @@ export function createResolvers({ database, requestVoucher, region }: ResolversO
       nodes: (page: VoucherPage) => page.rows,
       pageInfo: ({ rows, hasNextPage, hasPreviousPage }: VoucherPage) => {
         const [first, last] = [rows[0], rows.at(-1)];
-        return { hasNextPage, hasPreviousPage, startCursor: first ? cursorOf(first) : null, endCursor: last ? cursorOf(last) : null };
+        return {
+          hasNextPage,
+          hasPreviousPage,
+          startCursor: first ? cursorOf(first) : null,
+          endCursor: last ? cursorOf(last) : null,
+        };
       },
     },
     Voucher: {
@@ -61,7 +67,8 @@ export function createResolvers({ database, requestVoucher, region }: ResolversO
       expectedBy,
       message: (request: VoucherRequestRow) => messageOf(request, database.now(), expectedBy(request)),
       cursor: ({ feedEnd }: VoucherRequestRow) => encodeCursor(feedEnd),
-      voucher: ({ id, status }: VoucherRequestRow, _args: unknown, context: VoucherContext) => (status === 'FULFILLED' ? context.vouchersByRequest.load(id) : null),
+      voucher: ({ id, status }: VoucherRequestRow, _args: unknown, context: VoucherContext) =>
+        status === 'FULFILLED' ? context.vouchersByRequest.load(id) : null,
     },
   };
 }
@@ -69,7 +76,10 @@ export function createResolvers({ database, requestVoucher, region }: ResolversO
 /** The gateway feeds these from their topics; asked for here, they say so. */
 const fedByTheGateway = {
   subscribe() {
-    throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'Subscribe at the gateway: this field is fed from a topic there.');
+    throw new CodedError<PublicErrorCode>(
+      'BAD_USER_INPUT',
+      'Subscribe at the gateway: this field is fed from a topic there.',
+    );
   },
 };
 

@@ -22,7 +22,15 @@ async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
   const engines = resources.use(await openTestEngines({ clock, log }));
   const issuer = resources.use(await startIssuer());
   const config = readConfig(voucherSettings, { PORT: '0', JWKS_URL: issuer.jwksUrl });
-  const service = resources.use(await createVoucherService({ ...engines, ...(keyValue && { keyValue: { ...engines.keyValue, ...keyValue } }), clock, log, config }));
+  const service = resources.use(
+    await createVoucherService({
+      ...engines,
+      ...(keyValue && { keyValue: { ...engines.keyValue, ...keyValue } }),
+      clock,
+      log,
+      config,
+    }),
+  );
   const ann = await issuer.user();
   const requested: Message<RequestCode>[] = [];
   let heard = () => {};
@@ -37,7 +45,8 @@ async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
     }),
   );
   const url = `${service.url}/graphql`;
-  const post = (query: string, variables: object = {}, user: TestUser | null = ann) => postGraphql(url, query, variables, user?.token);
+  const post = (query: string, variables: object = {}, user: TestUser | null = ann) =>
+    postGraphql(url, query, variables, user?.token);
   const rows = async (table: string) => (await engines.database.query.execute(sql.raw(`select * from ${table}`))).rows;
   return {
     clock,
@@ -110,6 +119,10 @@ async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
+interface Page {
+  edges: { node: { id: string } }[];
+  pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean; startCursor: string | null; endCursor: string | null };
+}
 const codesOf = ({ errors }: Answer) => errors?.map((error) => error.extensions?.code);
 const list = `query ($first: Int, $after: String, $last: Int, $before: String, $filter: VoucherFilter, $phoneNumber: String) {
   purchasedVouchers(first: $first, after: $after, last: $last, before: $before, filter: $filter, phoneNumber: $phoneNumber) {
@@ -134,8 +147,18 @@ it('accepts a request at once: row, message and callbackUrl', async () => {
   });
   const { id } = data?.requestVoucher as { id: string };
   const [message] = await set.requests(1);
-  expect(message).toMatchObject({ key: id, value: { requestId: id, userId: set.ann.userId, phoneNumber: set.ann.phoneNumber, callbackUrl: 'https://example.com/hook?x=1' } });
-  await expect.poll(() => set.engines.keyValue.get(callbackUrlKey(id))).toBe(JSON.stringify({ callbackUrl: 'https://example.com/hook?x=1' }));
+  expect(message).toMatchObject({
+    key: id,
+    value: {
+      requestId: id,
+      userId: set.ann.userId,
+      phoneNumber: set.ann.phoneNumber,
+      callbackUrl: 'https://example.com/hook?x=1',
+    },
+  });
+  await expect
+    .poll(() => set.engines.keyValue.get(callbackUrlKey(id)))
+    .toBe(JSON.stringify({ callbackUrl: 'https://example.com/hook?x=1' }));
 });
 
 it("takes the user's own phone number in any form, and no other", async () => {
@@ -152,7 +175,11 @@ it.each([
   ['an empty callbackUrl', { callbackUrl: '' }, 'CALLBACK_URL_REFUSED'],
   ['a callbackUrl that is no http', { callbackUrl: 'ftp://example.com/' }, 'CALLBACK_URL_REFUSED'],
   ['a callbackUrl with a password', { callbackUrl: 'https://user:secret@example.com/' }, 'CALLBACK_URL_REFUSED'],
-  ['a callbackUrl that is too long', { callbackUrl: `https://example.com/${'x'.repeat(2_048)}` }, 'CALLBACK_URL_REFUSED'],
+  [
+    'a callbackUrl that is too long',
+    { callbackUrl: `https://example.com/${'x'.repeat(2_048)}` },
+    'CALLBACK_URL_REFUSED',
+  ],
   ['an empty idempotencyKey', { idempotencyKey: '' }, 'BAD_USER_INPUT'],
   ['an idempotencyKey that is too long', { idempotencyKey: 'x'.repeat(256) }, 'BAD_USER_INPUT'],
 ])('refuses %s and leaves nothing behind', async (_what, input, code) => {
@@ -164,7 +191,11 @@ it.each([
 
 it('asks the signed-out to sign in, and refuses a forged token', async () => {
   await using set = await setUp();
-  for (const query of ['{ purchasedVouchers { nodes { id } } }', '{ voucherRequest(id: "x") { id } }', 'mutation { requestVoucher(input: {}) { id } }']) {
+  for (const query of [
+    '{ purchasedVouchers { nodes { id } } }',
+    '{ voucherRequest(id: "x") { id } }',
+    'mutation { requestVoucher(input: {}) { id } }',
+  ]) {
     expect(codesOf(await set.post(query, {}, null))).toEqual(['UNAUTHENTICATED']);
   }
   await using other = await startIssuer();
@@ -174,7 +205,11 @@ it('asks the signed-out to sign in, and refuses a forged token', async () => {
 it('gives the same request for the same idempotencyKey and input, also twice at once', async () => {
   await using set = await setUp();
   const input = { idempotencyKey: 'k', callbackUrl: 'https://example.com' };
-  const answers = await Promise.all([set.request(input), set.request(input), set.request({ ...input, phoneNumber: set.ann.phoneNumber, callbackUrl: 'https://EXAMPLE.com/' })]);
+  const answers = await Promise.all([
+    set.request(input),
+    set.request(input),
+    set.request({ ...input, phoneNumber: set.ann.phoneNumber, callbackUrl: 'https://EXAMPLE.com/' }),
+  ]);
   expect(new Set(answers.map(({ data }) => data?.requestVoucher.id)).size).toBe(1);
   expect(await set.requests(1)).toHaveLength(1);
 });
@@ -182,9 +217,13 @@ it('gives the same request for the same idempotencyKey and input, also twice at 
 it('refuses an idempotencyKey that stands for another input; it is free again after 24 hours, and another user has their own', async () => {
   await using set = await setUp();
   const first = await set.request({ idempotencyKey: 'k' });
-  expect(codesOf(await set.request({ idempotencyKey: 'k', callbackUrl: 'https://example.com' }))).toEqual(['IDEMPOTENCY_KEY_REUSED']);
+  expect(codesOf(await set.request({ idempotencyKey: 'k', callbackUrl: 'https://example.com' }))).toEqual([
+    'IDEMPOTENCY_KEY_REUSED',
+  ]);
   const bob = await set.issuer.user();
-  expect((await set.request({ idempotencyKey: 'k' }, bob)).data?.requestVoucher.id).not.toBe(first.data?.requestVoucher.id);
+  expect((await set.request({ idempotencyKey: 'k' }, bob)).data?.requestVoucher.id).not.toBe(
+    first.data?.requestVoucher.id,
+  );
   set.clock.jump(86_400_000);
   const later = await set.issuer.user({ ...set.ann, now: set.clock.now() });
   const again = await set.request({ idempotencyKey: 'k', callbackUrl: 'https://example.com' }, later);
@@ -213,11 +252,17 @@ it('fulfils a request when its code comes, and shows it to its owner alone', asy
 it('tells the present state: late after 30 seconds, failed with its reason, and final', async () => {
   await using set = await setUp();
   const { id } = (await set.request()).data?.requestVoucher as { id: string };
-  const state = async () => (await set.post('query ($id: ID!) { voucherRequest(id: $id) { status message failureReason } }', { id })).data?.voucherRequest;
+  const state = async () =>
+    (await set.post('query ($id: ID!) { voucherRequest(id: $id) { status message failureReason } }', { id })).data
+      ?.voucherRequest;
   set.clock.advance(30_001);
   expect(await state()).toMatchObject({ status: 'PENDING', message: expect.stringContaining('longer than usual') });
   await set.fail({ requestId: id });
-  expect(await state()).toEqual({ status: 'FAILED', message: 'The voucher provider did not send the code in time.', failureReason: 'PROVIDER_SILENT' });
+  expect(await state()).toEqual({
+    status: 'FAILED',
+    message: 'The voucher provider did not send the code in time.',
+    failureReason: 'PROVIDER_SILENT',
+  });
 });
 
 it('stores one voucher a request however often its code comes, numbered in the order of consumption', async () => {
@@ -242,8 +287,8 @@ it('pages the whole feed once, in order, both ways, by any size', async () => {
   for (const size of [1, 2, 3, 7, 100]) {
     const forwards: string[] = [];
     for (let after: string | null = null, more = true; more; ) {
-      const { edges, pageInfo } = (await set.post(list, { first: size, after })).data?.purchasedVouchers;
-      forwards.push(...edges.map((edge: { node: { id: string } }) => edge.node.id));
+      const { edges, pageInfo }: Page = (await set.post(list, { first: size, after })).data?.purchasedVouchers;
+      forwards.push(...edges.map((edge) => edge.node.id));
       expect(pageInfo.hasPreviousPage).toBe(after !== null);
       after = pageInfo.endCursor;
       more = pageInfo.hasNextPage;
@@ -251,8 +296,8 @@ it('pages the whole feed once, in order, both ways, by any size', async () => {
     expect(forwards).toEqual(ids);
     const backwards: string[] = [];
     for (let before: string | null = null, more = true; more; ) {
-      const { edges, pageInfo } = (await set.post(list, { last: size, before })).data?.purchasedVouchers;
-      backwards.unshift(...edges.map((edge: { node: { id: string } }) => edge.node.id));
+      const { edges, pageInfo }: Page = (await set.post(list, { last: size, before })).data?.purchasedVouchers;
+      backwards.unshift(...edges.map((edge) => edge.node.id));
       expect(pageInfo.hasNextPage).toBe(before !== null);
       before = pageInfo.startCursor;
       more = pageInfo.hasPreviousPage;
@@ -263,14 +308,23 @@ it('pages the whole feed once, in order, both ways, by any size', async () => {
 
 it('answers 20 by default, an empty page without cursors, and what the filter says', async () => {
   await using set = await setUp();
-  expect((await set.post(list)).data?.purchasedVouchers).toMatchObject({ edges: [], pageInfo: { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null } });
-  const codes = await set.receive(...Array.from({ length: 21 }, (_, day) => ({ receivedAt: new Date(Date.UTC(2026, 0, day + 1)).toISOString() })));
+  expect((await set.post(list)).data?.purchasedVouchers).toMatchObject({
+    edges: [],
+    pageInfo: { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null },
+  });
+  const codes = await set.receive(
+    ...Array.from({ length: 21 }, (_, day) => ({ receivedAt: new Date(Date.UTC(2026, 0, day + 1)).toISOString() })),
+  );
   const page = (await set.post(list)).data?.purchasedVouchers;
   expect(page.nodes).toHaveLength(20);
   expect(page.pageInfo).toMatchObject({ hasNextPage: true, hasPreviousPage: false });
-  const filtered = async (filter: object) => (await set.post(list, { filter })).data?.purchasedVouchers.nodes.map((node: { code: string }) => node.code);
+  const filtered = async (filter: object) =>
+    (await set.post(list, { filter })).data?.purchasedVouchers.nodes.map((node: { code: string }) => node.code);
   expect(await filtered({ code: codes[3]?.code })).toEqual([codes[3]?.code]);
-  expect(await filtered({ receivedFrom: '2026-01-05T00:00:00Z', receivedTo: '2026-01-07T00:00:00Z' })).toEqual([codes[4]?.code, codes[5]?.code]);
+  expect(await filtered({ receivedFrom: '2026-01-05T00:00:00Z', receivedTo: '2026-01-07T00:00:00Z' })).toEqual([
+    codes[4]?.code,
+    codes[5]?.code,
+  ]);
   expect(await filtered({ code: 'none' })).toEqual([]);
 });
 
@@ -296,7 +350,9 @@ it("refuses a cursor of another user's feed", async () => {
 
 it('answers through where it has stored the topic, never ahead of its rows', async () => {
   await using set = await setUp();
-  await set.receive(...Array.from({ length: 30 }, (_, index) => ({ phoneNumber: index % 2 ? set.ann.phoneNumber : '+84911111111' })));
+  await set.receive(
+    ...Array.from({ length: 30 }, (_, index) => ({ phoneNumber: index % 2 ? set.ann.phoneNumber : '+84911111111' })),
+  );
   const { storedThrough } = (await set.post(list)).data?.purchasedVouchers;
   const [last] = (await set.engines.database.query.execute(sql`select max(id) as id from platform.topic_message`)).rows;
   expect(storedThrough).toEqual([{ topic: 'receive-code', partition: 0, position: String(last?.id) }]);
@@ -313,8 +369,15 @@ it('resolves its entities by reference: one’s own, null for others', async () 
     { __typename: 'VoucherRequest', id: 'nonsense' },
   ];
   const selection = '... on Voucher { code } ... on VoucherRequest { status }';
-  expect((await postEntities(set.url, references, selection, set.ann.token)).data?._entities).toEqual([{ code: code?.code }, { status: 'FULFILLED' }, null, null]);
-  expect((await postEntities(set.url, references, selection, (await set.issuer.user()).token)).data?._entities).toEqual([null, null, null, null]);
+  expect((await postEntities(set.url, references, selection, set.ann.token)).data?._entities).toEqual([
+    { code: code?.code },
+    { status: 'FULFILLED' },
+    null,
+    null,
+  ]);
+  expect((await postEntities(set.url, references, selection, (await set.issuer.user()).token)).data?._entities).toEqual(
+    [null, null, null, null],
+  );
 });
 
 it('publishes a request again that pends past its give-up time, the same bytes, and no other', async () => {
@@ -335,7 +398,16 @@ it('sends a malformed outcome to dead-letter and goes on', async () => {
     insert into platform.topic_message (topic, key, value, headers, published_at)
     values ('receive-code', 'k', 'no json', '{}', now()), ('receive-code', 'k', '{"code":"lost"}', '{}', now())`);
   await set.receive({});
-  await expect.poll(async () => (await set.engines.database.query.execute(sql`select 1 from platform.topic_message where topic = 'receive-code.dead-letter'`)).rows.length).toBe(2);
+  await expect
+    .poll(
+      async () =>
+        (
+          await set.engines.database.query.execute(
+            sql`select 1 from platform.topic_message where topic = 'receive-code.dead-letter'`,
+          )
+        ).rows.length,
+    )
+    .toBe(2);
   expect(await set.rows('voucher')).toHaveLength(1);
 });
 
@@ -343,5 +415,6 @@ it('writes no code, phone number or callbackUrl to its log', async () => {
   await using set = await setUp();
   await set.request({ callbackUrl: 'https://example.com/secret-hook' });
   const [code] = await set.receive({});
-  for (const secret of [code?.code ?? '', set.ann.phoneNumber, 'secret-hook']) expect(set.log.text).not.toContain(secret);
+  for (const secret of [code?.code ?? '', set.ann.phoneNumber, 'secret-hook'])
+    expect(set.log.text).not.toContain(secret);
 });

@@ -27,17 +27,32 @@ export interface VoucherServiceOptions {
 }
 
 /** The voucher subgraph at `/graphql`. */
-export async function createVoucherService({ config, log, clock, database, topics, keyValue }: VoucherServiceOptions): Promise<Service> {
+export async function createVoucherService({
+  config,
+  log,
+  clock,
+  database,
+  topics,
+  keyValue,
+}: VoucherServiceOptions): Promise<Service> {
   await using releases = new AsyncDisposableStack();
   await database.migrate(voucherMigrations);
   const requestVoucher = createRequestVoucher({ database, topics, keyValue, log, region: config.DEFAULT_REGION });
-  const verify = createTokenVerifier({ keys: remoteKeys(config.JWKS_URL), issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE, now: database.now });
+  const verify = createTokenVerifier({
+    keys: remoteKeys(config.JWKS_URL),
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+    now: database.now,
+  });
   releases.use(await consumeOutcomes({ database, topics, log }));
   releases.use(startSweep({ database, topics, clock, log, giveUpAfterMs: config.GIVE_UP_AFTER }));
   const server = releases.use(
     await createSubgraphServer<VoucherContext>({
       schema: buildSubgraphSchema([
-        { typeDefs: parse(subgraphSdl('voucher')), resolvers: createResolvers({ database, requestVoucher, region: config.DEFAULT_REGION }) as never },
+        {
+          typeDefs: parse(subgraphSdl('voucher')),
+          resolvers: createResolvers({ database, requestVoucher, region: config.DEFAULT_REGION }) as never,
+        },
       ]),
       log,
       host: config.HOST,

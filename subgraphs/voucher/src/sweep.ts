@@ -35,7 +35,12 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
       const overdue = await tx
         .select()
         .from(voucherRequest)
-        .where(and(eq(voucherRequest.status, 'PENDING'), lte(voucherRequest.publishedAt, new Date(now - giveUpAfterMs - marginMs))))
+        .where(
+          and(
+            eq(voucherRequest.status, 'PENDING'),
+            lte(voucherRequest.publishedAt, new Date(now - giveUpAfterMs - marginMs)),
+          ),
+        )
         .orderBy(asc(voucherRequest.publishedAt))
         .limit(atOnce);
       if (overdue.length === 0) return;
@@ -44,7 +49,12 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
       await tx
         .update(voucherRequest)
         .set({ publishedAt: new Date(now) })
-        .where(inArray(voucherRequest.id, overdue.map((request) => request.id)));
+        .where(
+          inArray(
+            voucherRequest.id,
+            overdue.map((request) => request.id),
+          ),
+        );
     });
   const later = () => {
     timer = clock.setTimer(everyMs, () => {

@@ -20,7 +20,10 @@ export const voucherRequest = schema.table(
     /** When its message was last published; a request that pends too long is published again. */
     publishedAt: instant('published_at').notNull(),
   },
-  (table) => [index('voucher_request_pending').on(table.status, table.publishedAt), index('voucher_request_by_user').on(table.userId, table.requestedAt)],
+  (table) => [
+    index('voucher_request_pending').on(table.status, table.publishedAt),
+    index('voucher_request_by_user').on(table.userId, table.requestedAt),
+  ],
 );
 
 /** Which request an idempotency key stands for, for 24 hours. */
@@ -34,7 +37,10 @@ export const idempotencyKey = schema.table(
     requestId: uuid('request_id').notNull(),
     expiresAt: instant('expires_at').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.userId, table.key] }), index('idempotency_key_by_expiry').on(table.expiresAt)],
+  (table) => [
+    primaryKey({ columns: [table.userId, table.key] }),
+    index('idempotency_key_by_expiry').on(table.expiresAt),
+  ],
 );
 
 export const voucher = schema.table(
@@ -51,7 +57,10 @@ export const voucher = schema.table(
     /** Place in the phone number's feed: counted in the order of consumption, so that clocks and partitions change nothing. */
     feedNumber: integer('feed_number').notNull(),
   },
-  (table) => [uniqueIndex('voucher_request_id').on(table.requestId), uniqueIndex('voucher_feed').on(table.phoneNumber, table.feedNumber)],
+  (table) => [
+    uniqueIndex('voucher_request_id').on(table.requestId),
+    uniqueIndex('voucher_feed').on(table.phoneNumber, table.feedNumber),
+  ],
 );
 
 /** Through where each topic has been consumed, stored with what was consumed. */
