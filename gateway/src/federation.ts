@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
-import { ApolloGateway, executeQueryPlan, type GraphQLDataSource } from '@apollo/gateway';
 import { operationFromDocument, type Schema, Supergraph } from '@apollo/federation-internals';
-import { QueryPlanner, type QueryPlan } from '@apollo/query-planner';
-import { apolloLogger } from '@voucher-gateway/platform/subgraph-server';
+import { ApolloGateway, executeQueryPlan, type GraphQLDataSource } from '@apollo/gateway';
+import { type QueryPlan, QueryPlanner } from '@apollo/query-planner';
+import type { GatewayInterface } from '@apollo/server-gateway-interface';
 import type { Log } from '@voucher-gateway/platform/log';
+import { apolloLogger } from '@voucher-gateway/platform/subgraph-server';
 import {
   type DocumentNode,
   type ExecutionResult,
   type FragmentDefinitionNode,
-  getOperationAST,
   type GraphQLSchema,
+  getOperationAST,
   Kind,
   print,
 } from 'graphql';
@@ -27,8 +28,8 @@ export type DataSources = Record<string, GraphQLDataSource>;
 
 /** The supergraph as the gateway serves it: planned and executed by Apollo's packages. */
 export interface Federation extends AsyncDisposable {
-  /** To give to ApolloServer. */
-  readonly apollo: ApolloGateway;
+  /** To give to ApolloServer as its gateway: loaded already, and stopped by whoever made the federation. */
+  asGateway(): GatewayInterface;
   /** What clients see. */
   readonly schema: GraphQLSchema;
   /** Everything, with what is inaccessible to clients, and the supergraph's directives. */
@@ -39,7 +40,12 @@ export interface Federation extends AsyncDisposable {
   /** Plans an operation of any kind. */
   plan(operation: Operation): QueryPlan;
   /** Executes a plan of one's own over the data sources given, shaped as the operation asks. */
-  executePlan(plan: QueryPlan, dataSources: DataSources, operation: Operation, context: GatewayContext): Promise<ExecutionResult>;
+  executePlan(
+    plan: QueryPlan,
+    dataSources: DataSources,
+    operation: Operation,
+    context: GatewayContext,
+  ): Promise<ExecutionResult>;
 }
 
 export interface FederationOptions {
@@ -75,11 +81,19 @@ export async function createFederation({ supergraphSdl, dataSource, log }: Feder
   const supergraphSchema = supergraph.schema.toGraphQLJSSchema();
 
   return {
-    apollo,
+    asGateway: () => ({
+      onSchemaLoadOrUpdate(callback) {
+        callback({ apiSchema: schema, coreSupergraphSdl: supergraphSdl });
+        return () => {};
+      },
+      load: async () => ({ executor }),
+      stop: async () => {},
+    }),
     schema,
     supergraph: supergraphSchema,
     dataSources,
-    execute: async (operation, context) => (await executor(requestContext(operation, context, schema, log) as never)) as ExecutionResult,
+    execute: async (operation, context) =>
+      (await executor(requestContext(operation, context, schema, log) as never)) as ExecutionResult,
     plan: ({ document, operationName }) =>
       planner.buildQueryPlan(operationFromDocument(apiSchema, document, { operationName: operationName ?? undefined })),
     executePlan: (plan, sources, operation, context) =>
@@ -96,12 +110,18 @@ interface RunOptions {
   log: Log;
 }
 
-async function run(plan: QueryPlan, sources: DataSources, operation: Operation, options: RunOptions): Promise<ExecutionResult> {
+async function run(
+  plan: QueryPlan,
+  sources: DataSources,
+  operation: Operation,
+  options: RunOptions,
+): Promise<ExecutionResult> {
   const { context, schema, supergraphSchema, apiSchema, log } = options;
   const definition = getOperationAST(operation.document, operation.operationName);
   if (!definition) throw new Error('the document has no such operation');
   const fragments: Record<string, FragmentDefinitionNode> = {};
-  for (const node of operation.document.definitions) if (node.kind === Kind.FRAGMENT_DEFINITION) fragments[node.name.value] = node;
+  for (const node of operation.document.definitions)
+    if (node.kind === Kind.FRAGMENT_DEFINITION) fragments[node.name.value] = node;
   const result = await executeQueryPlan(
     plan,
     sources,
@@ -114,7 +134,12 @@ async function run(plan: QueryPlan, sources: DataSources, operation: Operation, 
 }
 
 /** What the executor reads of Apollo Server's request context. */
-function requestContext({ document, operationName, variables }: Operation, context: GatewayContext, schema: GraphQLSchema, log: Log) {
+function requestContext(
+  { document, operationName, variables }: Operation,
+  context: GatewayContext,
+  schema: GraphQLSchema,
+  log: Log,
+) {
   const query = print(document);
   return {
     request: { query, operationName: operationName ?? undefined, variables: variables ?? {} },

@@ -1,6 +1,6 @@
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { execute, type ExecutionResult, GraphQLError, type GraphQLFieldResolver } from 'graphql';
+import { type ExecutionResult, execute, GraphQLError, type GraphQLFieldResolver } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { Federation } from '../federation.ts';
 import { eventPlan, eventSource, type PreparedSubscription } from './prepare.ts';
@@ -17,8 +17,14 @@ export type PrimaryAnswer = { value: unknown } | { answered: unknown };
 export function createEventExecutor(federation: Federation, prepared: PreparedSubscription, context: GatewayContext) {
   const plan = eventPlan(prepared);
   return async (answer: PrimaryAnswer): Promise<ExecutionResult> => {
-    const primary = 'value' in answer ? answerPrimary(federation, prepared, answer.value) : { data: { [prepared.responseKey]: answer.answered } };
-    const sources = { ...federation.dataSources, [eventSource]: { process: async () => ({ data: primary.data ?? undefined }) } };
+    const primary =
+      'value' in answer
+        ? answerPrimary(federation, prepared, answer.value)
+        : { data: { [prepared.responseKey]: answer.answered } };
+    const sources = {
+      ...federation.dataSources,
+      [eventSource]: { process: async () => ({ data: primary.data ?? undefined }) },
+    };
     const result = await federation.executePlan(plan, sources as never, prepared.operation, context);
     if (!primary.errors) return result;
     return { ...result, data: result.data ?? null, errors: [...primary.errors, ...(result.errors ?? [])] };
@@ -29,7 +35,11 @@ export function createEventExecutor(federation: Federation, prepared: PreparedSu
  * Executes the primary fetch against the event's value by graphql-js, so that aliases, fragments,
  * directives, abstract types and null propagation are the specification's.
  */
-function answerPrimary(federation: Federation, { primary, operation, topicField }: PreparedSubscription, value: unknown): ExecutionResult {
+function answerPrimary(
+  federation: Federation,
+  { primary, operation, topicField }: PreparedSubscription,
+  value: unknown,
+): ExecutionResult {
   const result = execute({
     schema: federation.supergraph,
     document: primary.document,
@@ -44,8 +54,14 @@ function answerPrimary(federation: Federation, { primary, operation, topicField 
     ...(result.errors && {
       errors: result.errors.map((error) =>
         isCodedError(error.originalError)
-          ? new GraphQLError(error.originalError.message, { path: error.path, extensions: { code: error.originalError.code } })
-          : new GraphQLError('The message has a value that does not fit its field.', { path: error.path, extensions: { code: 'TOPIC_FIELD_MISSING' } }),
+          ? new GraphQLError(error.originalError.message, {
+              path: error.path,
+              extensions: { code: error.originalError.code },
+            })
+          : new GraphQLError('The message has a value that does not fit its field.', {
+              path: error.path,
+              extensions: { code: 'TOPIC_FIELD_MISSING' },
+            }),
       ),
     }),
   };
@@ -55,5 +71,8 @@ const ownField: GraphQLFieldResolver<unknown, unknown> = (source, _args, _contex
   if (typeof source === 'object' && source !== null && Object.hasOwn(source, info.fieldName)) {
     return (source as Record<string, unknown>)[info.fieldName];
   }
-  throw new CodedError<PublicErrorCode>('TOPIC_FIELD_MISSING', `The topic's messages have no field ${info.fieldName} for ${info.parentType.name}.`);
+  throw new CodedError<PublicErrorCode>(
+    'TOPIC_FIELD_MISSING',
+    `The topic's messages have no field ${info.fieldName} for ${info.parentType.name}.`,
+  );
 };

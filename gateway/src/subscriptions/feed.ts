@@ -42,7 +42,9 @@ export function openLiveFeed({ prepared, key, window }: FeedOptions): AsyncGener
  *
  * @throws what the first page throws, such as CURSOR_INVALID; later failures are tried again with backoff
  */
-export async function openResumedFeed(options: FeedOptions & { readPage: ReadPage; after: string }): Promise<AsyncGenerator<PrimaryAnswer, void, void>> {
+export async function openResumedFeed(
+  options: FeedOptions & { readPage: ReadPage; after: string },
+): Promise<AsyncGenerator<PrimaryAnswer, void, void>> {
   const { prepared, key, window, topics, clock, log, readPage, after } = options;
   const { match, topic } = prepared.topicField;
   const closing = new AbortController();
@@ -107,7 +109,9 @@ export async function openResumedFeed(options: FeedOptions & { readPage: ReadPag
         if (message.value[match] === key) found.push(message);
       },
     });
-    const complete = Object.entries(tail.coversAfter).every(([partition, position]) => position <= (after[Number(partition)] ?? 0));
+    const complete = Object.entries(tail.coversAfter).every(
+      ([partition, position]) => position <= (after[Number(partition)] ?? 0),
+    );
     return complete ? found : null;
   };
 
@@ -139,5 +143,8 @@ function answerOf({ topicField }: PreparedSubscription, message: TopicMessage): 
 /** Whether a value is the subscriber's own and equals each argument given. The claim is what guards it. */
 function matches(prepared: PreparedSubscription, key: string, value: Value): boolean {
   if (value[prepared.topicField.match] !== key) return false;
-  return comparedArguments(prepared).every(([name, given]) => value[name] === given || (value[name] ?? null) !== null && String(value[name]) === String(given));
+  return comparedArguments(prepared).every(
+    ([name, given]) =>
+      value[name] === given || ((value[name] ?? null) !== null && String(value[name]) === String(given)),
+  );
 }

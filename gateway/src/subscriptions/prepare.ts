@@ -1,7 +1,15 @@
 import type { FetchNode, PlanNode, QueryPlan } from '@apollo/query-planner';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type FieldNode, getArgumentValues, getVariableValues, getOperationAST, Kind, parse, type DocumentNode } from 'graphql';
+import {
+  type DocumentNode,
+  type FieldNode,
+  getArgumentValues,
+  getOperationAST,
+  getVariableValues,
+  Kind,
+  parse,
+} from 'graphql';
 import type { Federation, Operation } from '../federation.ts';
 import type { TopicField } from './topic-directive.ts';
 
@@ -27,23 +35,38 @@ export interface PreparedSubscription {
  * @throws CodedError BAD_USER_INPUT for variables that don't fit or a root field under `@skip` or
  *   `@include`; GRAPHQL_VALIDATION_FAILED for a field that no topic feeds
  */
-export function prepareSubscription(federation: Federation, topicFields: ReadonlyMap<string, TopicField>, operation: Operation): PreparedSubscription {
+export function prepareSubscription(
+  federation: Federation,
+  topicFields: ReadonlyMap<string, TopicField>,
+  operation: Operation,
+): PreparedSubscription {
   const definition = getOperationAST(operation.document, operation.operationName);
   if (definition?.operation !== 'subscription') throw new Error('not a subscription');
-  const { coerced: variables, errors } = getVariableValues(federation.schema, definition.variableDefinitions ?? [], operation.variables ?? {});
-  if (errors || !variables) throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', errors?.[0]?.message ?? 'The variables do not fit.');
+  const { coerced: variables, errors } = getVariableValues(
+    federation.schema,
+    definition.variableDefinitions ?? [],
+    operation.variables ?? {},
+  );
+  if (errors || !variables)
+    throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', errors?.[0]?.message ?? 'The variables do not fit.');
 
   const { node } = federation.plan(operation);
   if (node?.kind !== 'Subscription') {
     // The specification forbids @skip and @include on a subscription's root field: nothing would be left.
-    throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'A subscription selects exactly one field, without @skip or @include.');
+    throw new CodedError<PublicErrorCode>(
+      'BAD_USER_INPUT',
+      'A subscription selects exactly one field, without @skip or @include.',
+    );
   }
   const document = parsePrimary(node.primary);
   const field = rootField(document);
   const topicField = topicFields.get(field.name.value);
   const definitionOfField = federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
   if (!topicField || !definitionOfField) {
-    throw new CodedError<PublicErrorCode>('GRAPHQL_VALIDATION_FAILED', `Subscription.${field.name.value} is fed by no topic.`);
+    throw new CodedError<PublicErrorCode>(
+      'GRAPHQL_VALIDATION_FAILED',
+      `Subscription.${field.name.value} is fed by no topic.`,
+    );
   }
   return {
     operation: { ...operation, variables },

@@ -4,9 +4,9 @@ import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import {
   type DocumentNode,
   type FragmentDefinitionNode,
-  getOperationAST,
   GraphQLError,
   type GraphQLFormattedError,
+  getOperationAST,
   Kind,
   print,
   visit,
@@ -47,7 +47,13 @@ const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOption
  *
  * The function throws GraphQLError with the subgraph's code, such as CURSOR_INVALID or SUBGRAPH_UNAVAILABLE.
  */
-export function createReplay(federation: Federation, prepared: PreparedSubscription, replay: ReplayField, key: string, context: GatewayContext) {
+export function createReplay(
+  federation: Federation,
+  prepared: PreparedSubscription,
+  replay: ReplayField,
+  key: string,
+  context: GatewayContext,
+) {
   const { topicField, primary, operation } = prepared;
   const query = replayQuery(prepared, replay);
   const source = federation.dataSources[primary.subgraph];
@@ -67,10 +73,13 @@ export function createReplay(federation: Federation, prepared: PreparedSubscript
     const error = (errors as GraphQLFormattedError[] | undefined)?.[0];
     if (error) throw new GraphQLError(error.message, { extensions: error.extensions });
     const connection = (data as Record<string, Connection | null> | undefined)?.[replay.field];
-    if (!connection) throw new GraphQLError('What is stored can not be read.', { extensions: { code: 'SUBGRAPH_INVALID_RESPONSE' } });
+    if (!connection)
+      throw new GraphQLError('What is stored can not be read.', { extensions: { code: 'SUBGRAPH_INVALID_RESPONSE' } });
     return {
       storedThrough: Object.fromEntries(
-        (connection.storedThrough ?? []).filter((at) => at.topic === topicField.topic).map((at) => [at.partition, Number(at.position)]),
+        (connection.storedThrough ?? [])
+          .filter((at) => at.topic === topicField.topic)
+          .map((at) => [at.partition, Number(at.position)]),
       ),
       edges: connection.edges.map((edge) => ({
         id: decodeCursor(edge.replay_cursor)?.id ?? null,
@@ -92,7 +101,10 @@ interface Connection {
 const variable = (argument: string) => `replay_${argument}`;
 
 /** The connection's arguments that the gateway fills besides `first` and `after`, with their types. */
-function givenArguments({ topicField, arguments: given }: PreparedSubscription, replay: ReplayField): [name: string, type: string][] {
+function givenArguments(
+  { topicField, arguments: given }: PreparedSubscription,
+  replay: ReplayField,
+): [name: string, type: string][] {
   return [...replay.arguments].filter(
     ([name]) => name !== 'first' && name !== 'after' && (name === topicField.match || (given[name] ?? null) !== null),
   );
@@ -101,10 +113,19 @@ function givenArguments({ topicField, arguments: given }: PreparedSubscription, 
 function replayQuery(prepared: PreparedSubscription, replay: ReplayField): string {
   const { primary, topicField } = prepared;
   const selections = primary.field.selectionSet?.selections.map((node) => print(node)).join('\n') ?? '';
-  const fragments = primary.document.definitions.filter((node): node is FragmentDefinitionNode => node.kind === Kind.FRAGMENT_DEFINITION);
-  const filled: [string, string][] = [['first', replay.arguments.get('first') ?? 'Int'], ['after', replay.arguments.get('after') ?? 'String'], ...givenArguments(prepared, replay)];
+  const fragments = primary.document.definitions.filter(
+    (node): node is FragmentDefinitionNode => node.kind === Kind.FRAGMENT_DEFINITION,
+  );
+  const filled: [string, string][] = [
+    ['first', replay.arguments.get('first') ?? 'Int'],
+    ['after', replay.arguments.get('after') ?? 'String'],
+    ...givenArguments(prepared, replay),
+  ];
   const compared = new Set([topicField.match, ...comparedArguments(prepared).map(([name]) => name)]);
-  const definitions = [...usedVariables(primary.document, primary.field.selectionSet, fragments), ...filled.map(([name, type]) => `$${variable(name)}: ${type}`)];
+  const definitions = [
+    ...usedVariables(primary.document, primary.field.selectionSet, fragments),
+    ...filled.map(([name, type]) => `$${variable(name)}: ${type}`),
+  ];
   return `query Replay(${definitions.join(', ')}) {
   ${replay.field}(${filled.map(([name]) => `${name}: $${variable(name)}`).join(', ')}) {
     ${replay.hasStoredThrough ? 'storedThrough { topic partition position }' : ''}
@@ -129,5 +150,7 @@ function usedVariables(document: DocumentNode, ...nodes: unknown[]): string[] {
   for (const node of nodes.flat()) {
     if (node) visit(node as never, { Variable: ({ name }) => void used.add(name.value) });
   }
-  return (getOperationAST(document)?.variableDefinitions ?? []).filter((definition) => used.has(definition.variable.name.value)).map((definition) => print(definition));
+  return (getOperationAST(document)?.variableDefinitions ?? [])
+    .filter((definition) => used.has(definition.variable.name.value))
+    .map((definition) => print(definition));
 }

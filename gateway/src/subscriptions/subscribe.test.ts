@@ -19,7 +19,9 @@ async function setUp(options: { windowSize?: number } = {}) {
   const resources = new AsyncDisposableStack();
   const engines = resources.use(await openTestEngines());
   const world = createWorld();
-  const federation = resources.use(await createFederation({ supergraphSdl, dataSource: parcelDataSource(world), log: silentLog }));
+  const federation = resources.use(
+    await createFederation({ supergraphSdl, dataSource: parcelDataSource(world), log: silentLog }),
+  );
   const { topics, database, clock } = engines;
   const open = () => createSubscriptions({ federation, topics, clock, log: silentLog, ...options });
   const subscriptions = resources.use(await open());
@@ -34,11 +36,15 @@ async function setUp(options: { windowSize?: number } = {}) {
         for (const move of moves) await topics.publish(tx, parcelMoved, move);
       }),
     lose: (value: object) => database.transaction((tx) => topics.publish(tx, parcelLost, value)),
-    async subscribe(query: string, { customer = 'ann', variables = {}, on = subscriptions, operationName = undefined as string | undefined } = {}) {
+    async subscribe(
+      query: string,
+      { customer = 'ann', variables = {}, on = subscriptions, operationName = undefined as string | undefined } = {},
+    ) {
       const document = parse(query);
       expect(validate(federation.schema, document)).toEqual([]);
       const result = await on.subscribe({ document, variables, operationName }, contextOf(customer));
-      if (!(Symbol.asyncIterator in result)) return { errors: result.errors, next: () => Promise.reject(result.errors), stop: async () => {} };
+      if (!(Symbol.asyncIterator in result))
+        return { errors: result.errors, next: () => Promise.reject(result.errors), stop: async () => {} };
       resources.defer(async () => void (await result.return()));
       return {
         errors: undefined,
@@ -59,7 +65,17 @@ async function setUp(options: { windowSize?: number } = {}) {
 }
 
 function contextOf(customer: string | null): GatewayContext {
-  const identity = customer === null ? null : ({ userId: customer, sid: 's', kid: 'k', phoneNumber: '', expiresAtMs: 0, claims: { customer } } satisfies Identity);
+  const identity =
+    customer === null
+      ? null
+      : ({
+          userId: customer,
+          sid: 's',
+          kid: 'k',
+          phoneNumber: '',
+          expiresAtMs: 0,
+          claims: { customer },
+        } satisfies Identity);
   return { identity, authorization: customer && `Bearer ${customer}`, requestId: 'test' };
 }
 
@@ -68,7 +84,8 @@ function move(place: string, over: Partial<Move> = {}): Move {
   number += 1;
   return { id: `move-${number}`, parcel: 'p1', customer: 'ann', place, recipient: { id: 'ann' }, ...over };
 }
-const placesOf = (answers: ExecutionResult[]) => answers.map((answer) => (answer.data as { moved: { node: { place: string } } }).moved.node.place);
+const placesOf = (answers: ExecutionResult[]) =>
+  answers.map((answer) => (answer.data as { moved: { node: { place: string } } }).moved.node.place);
 
 it('answers an event across subgraphs: the message gives its own fields, the plan fetches the rest', async () => {
   await using set = await setUp();
@@ -119,16 +136,29 @@ it('gives nobody the events of another, whatever the arguments say', async () =>
 
 it('refuses the signed-out, a token without the claim, and a field that no topic feeds', async () => {
   await using engines = await openTestEngines();
-  await using federation = await createFederation({ supergraphSdl, dataSource: parcelDataSource(createWorld()), log: silentLog });
-  await using subscriptions = await createSubscriptions({ federation, topics: engines.topics, clock: engines.clock, log: silentLog });
+  await using federation = await createFederation({
+    supergraphSdl,
+    dataSource: parcelDataSource(createWorld()),
+    log: silentLog,
+  });
+  await using subscriptions = await createSubscriptions({
+    federation,
+    topics: engines.topics,
+    clock: engines.clock,
+    log: silentLog,
+  });
   const document = parse('subscription { moved { cursor } }');
   const coded = (code: string) => expect.objectContaining({ originalError: expect.objectContaining({ code }) });
   expect(await subscriptions.subscribe({ document }, contextOf(null))).toEqual({ errors: [coded('UNAUTHENTICATED')] });
   const claimless = { ...contextOf('ann'), identity: { ...contextOf('ann').identity, claims: {} } as Identity };
   expect(await subscriptions.subscribe({ document }, claimless)).toEqual({ errors: [coded('FORBIDDEN')] });
-  expect(await subscriptions.subscribe({ document: parse('subscription { unfed }') }, contextOf('ann'))).toEqual({ errors: [coded('GRAPHQL_VALIDATION_FAILED')] });
+  expect(await subscriptions.subscribe({ document: parse('subscription { unfed }') }, contextOf('ann'))).toEqual({
+    errors: [coded('GRAPHQL_VALIDATION_FAILED')],
+  });
   const variable = parse('subscription ($p: ID!) { moved(parcel: $p) { cursor } }');
-  expect(await subscriptions.subscribe({ document: variable }, contextOf('ann'))).toEqual({ errors: [coded('BAD_USER_INPUT')] });
+  expect(await subscriptions.subscribe({ document: variable }, contextOf('ann'))).toEqual({
+    errors: [coded('BAD_USER_INPUT')],
+  });
 });
 
 it('answers a selected field that the message lacks with TOPIC_FIELD_MISSING at its path', async () => {
@@ -137,11 +167,16 @@ it('answers a selected field that the message lacks with TOPIC_FIELD_MISSING at 
   const moves = await subscribe('subscription { moved { node { place note } } }');
   await publish(move('Hue'));
   expect(await moves.next()).toMatchObject([
-    { data: { moved: { node: { place: 'Hue', note: null } } }, errors: [{ path: ['moved', 'node', 'note'], extensions: { code: 'TOPIC_FIELD_MISSING' } }] },
+    {
+      data: { moved: { node: { place: 'Hue', note: null } } },
+      errors: [{ path: ['moved', 'node', 'note'], extensions: { code: 'TOPIC_FIELD_MISSING' } }],
+    },
   ]);
   const losses = await subscribe('subscription { gone: lost { parcel recipient { name } } }');
   await lose({ customer: 'ann', recipient: { id: 'ann' } });
-  expect(await losses.next()).toMatchObject([{ data: null, errors: [{ path: ['gone', 'parcel'], extensions: { code: 'TOPIC_FIELD_MISSING' } }] }]);
+  expect(await losses.next()).toMatchObject([
+    { data: null, errors: [{ path: ['gone', 'parcel'], extensions: { code: 'TOPIC_FIELD_MISSING' } }] },
+  ]);
 });
 
 it('answers the value itself where the field is no edge, and refuses after where nothing is stored', async () => {
@@ -173,7 +208,9 @@ it('keeps the event when the other subgraph fails: its field is null, with an er
   world.onName = () => Promise.reject(new Error('down'));
   const feed = await subscribe('subscription { moved { node { place recipient { name } } } }');
   await publish(move('Hue'));
-  expect(await feed.next()).toMatchObject([{ data: { moved: { node: { place: 'Hue', recipient: null } } }, errors: [{}] }]);
+  expect(await feed.next()).toMatchObject([
+    { data: { moved: { node: { place: 'Hue', recipient: null } } }, errors: [{}] },
+  ]);
 });
 
 it('stops hearing once the stream is returned, also while it waits for an event', async () => {
@@ -209,7 +246,9 @@ it('resumes: what is stored behind the cursor first, then the window, then live,
   world.stored = [a, b, c];
   world.storedThrough = (await positionsOf(engines)).get(b.id) ?? Number.NaN;
   world.pageSize = 1;
-  const feed = await subscribe('subscription ($c: String) { moved(after: $c) { node { place recipient { name } } } }', { variables: { c: encodeCursor(a.id) } });
+  const feed = await subscribe('subscription ($c: String) { moved(after: $c) { node { place recipient { name } } } }', {
+    variables: { c: encodeCursor(a.id) },
+  });
   expect(placesOf(await feed.next(3))).toEqual(['b', 'c', 'd']);
   await publish(e);
   expect(placesOf(await feed.next())).toEqual(['e']);
@@ -219,7 +258,9 @@ it('resumes from the start of the feed, and with an empty store', async () => {
   await using set = await setUp();
   const { subscribe, publish } = set;
   await publish(move('a'));
-  const feed = await subscribe('subscription ($c: String) { moved(after: $c) { node { place } } }', { variables: { c: encodeCursor(null) } });
+  const feed = await subscribe('subscription ($c: String) { moved(after: $c) { node { place } } }', {
+    variables: { c: encodeCursor(null) },
+  });
   expect(placesOf(await feed.next())).toEqual(['a']);
   await publish(move('b'));
   expect(placesOf(await feed.next())).toEqual(['b']);
@@ -232,7 +273,9 @@ it('applies the arguments to what is replayed as to what is live', async () => {
   await publish(a, b);
   world.stored = [a, b];
   world.storedThrough = (await positionsOf(engines)).get(b.id) ?? Number.NaN;
-  const feed = await subscribe('subscription ($c: String) { moved(after: $c, parcel: "p2") { node { place } } }', { variables: { c: encodeCursor(null) } });
+  const feed = await subscribe('subscription ($c: String) { moved(after: $c, parcel: "p2") { node { place } } }', {
+    variables: { c: encodeCursor(null) },
+  });
   expect(placesOf(await feed.next())).toEqual(['a']);
   await publish(c);
   expect(placesOf(await feed.next())).toEqual(['c']);
@@ -250,7 +293,10 @@ it('reads the topic where the store lags behind what the window holds', async ()
   const { subscribe, publish, another } = set;
   const places = ['a', 'b', 'c', 'd', 'e', 'f'];
   await publish(...places.map((place) => move(place)));
-  const feed = await subscribe('subscription ($c: String) { moved(after: $c) { node { place } } }', { variables: { c: encodeCursor(null) }, on: await another() });
+  const feed = await subscribe('subscription ($c: String) { moved(after: $c) { node { place } } }', {
+    variables: { c: encodeCursor(null) },
+    on: await another(),
+  });
   expect(placesOf(await feed.next(6))).toEqual(places);
   await publish(move('g'));
   expect(placesOf(await feed.next())).toEqual(['g']);

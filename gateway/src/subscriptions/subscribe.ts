@@ -22,7 +22,10 @@ export interface Subscriptions extends AsyncDisposable {
    *
    * @param operation of kind subscription, validated against the federation's schema
    */
-  subscribe(operation: Operation, context: GatewayContext): Promise<AsyncGenerator<ExecutionResult, void, void> | ExecutionResult>;
+  subscribe(
+    operation: Operation,
+    context: GatewayContext,
+  ): Promise<AsyncGenerator<ExecutionResult, void, void> | ExecutionResult>;
 }
 
 export interface SubscriptionsOptions {
@@ -35,13 +38,21 @@ export interface SubscriptionsOptions {
 }
 
 /** Starts one tail for each topic that the supergraph's Subscription fields name. */
-export async function createSubscriptions({ federation, topics, clock, log, windowSize = 10_000 }: SubscriptionsOptions): Promise<Subscriptions> {
+export async function createSubscriptions({
+  federation,
+  topics,
+  clock,
+  log,
+  windowSize = 10_000,
+}: SubscriptionsOptions): Promise<Subscriptions> {
   await using releases = new AsyncDisposableStack();
   const topicFields = readTopicFields(federation.supergraph);
   const windows = new Map<string, TopicWindow>();
   for (const { topic } of topicFields.values()) {
     if (windows.has(topic)) continue;
-    const matches = new Set([...topicFields.values()].filter((field) => field.topic === topic).map((field) => field.match));
+    const matches = new Set(
+      [...topicFields.values()].filter((field) => field.topic === topic).map((field) => field.match),
+    );
     windows.set(topic, releases.use(await openTopicWindow({ topics, topic, matches, size: windowSize, log })));
   }
   const owned = releases.move();
@@ -51,14 +62,19 @@ export async function createSubscriptions({ federation, topics, clock, log, wind
     const prepared = prepareSubscription(federation, topicFields, operation);
     const { topicField } = prepared;
     const key = context.identity.claims[topicField.claim];
-    if (typeof key !== 'string') throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Your token lacks what this subscription goes by.');
+    if (typeof key !== 'string')
+      throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Your token lacks what this subscription goes by.');
     const window = windows.get(topicField.topic);
     if (!window) throw new Error(`no window of ${topicField.topic}`);
     const after = prepared.arguments.after ?? null;
     const feed = { prepared, key, window, topics, clock, log };
     const execute = createEventExecutor(federation, prepared, context);
     if (after === null) return answers(openLiveFeed(feed), execute);
-    if (!topicField.replay) throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `${topicField.field} can not be resumed: nothing is stored.`);
+    if (!topicField.replay)
+      throw new CodedError<PublicErrorCode>(
+        'BAD_USER_INPUT',
+        `${topicField.field} can not be resumed: nothing is stored.`,
+      );
     const readPage = createReplay(federation, prepared, topicField.replay, key, context);
     return answers(await openResumedFeed({ ...feed, readPage, after: String(after) }), execute);
   };
@@ -69,7 +85,11 @@ export async function createSubscriptions({ federation, topics, clock, log, wind
         return await open(operation, context);
       } catch (error) {
         const { message } = error as Error;
-        return { errors: [error instanceof GraphQLError ? error : new GraphQLError(message, { originalError: error as Error })] };
+        return {
+          errors: [
+            error instanceof GraphQLError ? error : new GraphQLError(message, { originalError: error as Error }),
+          ],
+        };
       }
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

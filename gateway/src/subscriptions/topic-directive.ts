@@ -1,9 +1,9 @@
 import {
-  getDirectiveValues,
-  getNamedType,
   type GraphQLField,
   GraphQLObjectType,
   type GraphQLSchema,
+  getDirectiveValues,
+  getNamedType,
   isNonNullType,
   isObjectType,
 } from 'graphql';
@@ -68,15 +68,31 @@ function isEdge(field: GraphQLField<unknown, unknown>): boolean {
 function readReplay(schema: GraphQLSchema, subscription: string, name: string): ReplayField {
   const field = schema.getQueryType()?.getFields()[name];
   const connection = field && getNamedType(field.type);
-  if (!field || !(connection instanceof GraphQLObjectType) || !connection.getFields().edges || !connection.getFields().pageInfo) {
-    throw new Error(`Subscription.${subscription}: @topic(replay: "${name}") names no Query connection with edges and pageInfo`);
+  if (
+    !field ||
+    !(connection instanceof GraphQLObjectType) ||
+    !connection.getFields().edges ||
+    !connection.getFields().pageInfo
+  ) {
+    throw new Error(
+      `Subscription.${subscription}: @topic(replay: "${name}") names no Query connection with edges and pageInfo`,
+    );
   }
-  if (!field.args.some((argument) => argument.name === 'after') || !field.args.some((argument) => argument.name === 'first')) {
-    throw new Error(`Subscription.${subscription}: @topic(replay: "${name}") names a connection without first and after`);
+  if (
+    !field.args.some((argument) => argument.name === 'after') ||
+    !field.args.some((argument) => argument.name === 'first')
+  ) {
+    throw new Error(
+      `Subscription.${subscription}: @topic(replay: "${name}") names a connection without first and after`,
+    );
   }
-  const unanswerable = field.args.find((argument) => isNonNullType(argument.type) && argument.defaultValue === undefined && argument.name !== 'first');
+  const unanswerable = field.args.find(
+    (argument) => isNonNullType(argument.type) && argument.defaultValue === undefined && argument.name !== 'first',
+  );
   if (unanswerable && unanswerable.name !== 'after') {
-    throw new Error(`Subscription.${subscription}: @topic(replay: "${name}") needs an argument ${unanswerable.name} that the gateway can't give`);
+    throw new Error(
+      `Subscription.${subscription}: @topic(replay: "${name}") needs an argument ${unanswerable.name} that the gateway can't give`,
+    );
   }
   return {
     field: name,

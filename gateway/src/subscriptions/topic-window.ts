@@ -76,7 +76,9 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
 
   return {
     reachesBackTo(positions) {
-      const partitions = new Set([...Object.keys(positions), ...Object.keys(tail.coversAfter), ...Object.keys(start)].map(Number));
+      const partitions = new Set(
+        [...Object.keys(positions), ...Object.keys(tail.coversAfter), ...Object.keys(start)].map(Number),
+      );
       return [...partitions].every((partition) => startOf(partition) <= (positions[partition] ?? 0));
     },
     behind: (positions, match, key) =>

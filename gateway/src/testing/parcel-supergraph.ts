@@ -70,8 +70,12 @@ export function parcelSupergraph(): string {
 
 export function parcelDataSource(world: World): (name: string) => GraphQLDataSource {
   const sources: Record<string, GraphQLDataSource> = {
-    tracking: new LocalGraphQLDataSource(buildSubgraphSchema([{ typeDefs: trackingSdl, resolvers: trackingResolvers(world) as never }])),
-    people: new LocalGraphQLDataSource(buildSubgraphSchema([{ typeDefs: peopleSdl, resolvers: peopleResolvers(world) as never }])),
+    tracking: new LocalGraphQLDataSource(
+      buildSubgraphSchema([{ typeDefs: trackingSdl, resolvers: trackingResolvers(world) as never }]),
+    ),
+    people: new LocalGraphQLDataSource(
+      buildSubgraphSchema([{ typeDefs: peopleSdl, resolvers: peopleResolvers(world) as never }]),
+    ),
   };
   return (name) => {
     const source = sources[name];
@@ -88,10 +92,15 @@ function trackingResolvers(world: World) {
         await world.onPage?.();
         const rows = world.stored.filter((move) => move.customer === customer);
         const at = after === encodeCursor(null) ? 0 : rows.findIndex((move) => encodeCursor(move.id) === after) + 1;
-        if (at === 0 && after !== encodeCursor(null)) throw new GraphQLError('This cursor is not of this feed.', { extensions: { code: 'CURSOR_INVALID' } });
+        if (at === 0 && after !== encodeCursor(null))
+          throw new GraphQLError('This cursor is not of this feed.', { extensions: { code: 'CURSOR_INVALID' } });
         const page = rows.slice(at, at + Math.min(first, world.pageSize));
         const edges = page.map((node) => ({ cursor: encodeCursor(node.id), node }));
-        return { storedThrough, edges, pageInfo: { hasNextPage: at + page.length < rows.length, endCursor: edges.at(-1)?.cursor ?? null } };
+        return {
+          storedThrough,
+          edges,
+          pageInfo: { hasNextPage: at + page.length < rows.length, endCursor: edges.at(-1)?.cursor ?? null },
+        };
       },
     },
   };

@@ -1,0 +1,58 @@
+import { commonSettings, duration, httpUrl, integer, optionalFlag, port } from '@voucher-gateway/platform/config';
+import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
+import { z } from 'zod';
+
+/** Settings of the gateway. */
+export const gatewaySettings = z.object({
+  ...commonSettings,
+  PORT: port(8080).describe('Port to listen on'),
+  JWKS_URL: httpUrl().describe("The user service's keys"),
+  JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
+  JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
+  SESSION_IDLE: duration('10m').describe('A session ends this long after its last request'),
+  SUBGRAPH_TIMEOUT: duration('30s').describe('A subgraph answers within this time'),
+  MAX_BODY_BYTES: integer(262_144, { min: 1_024, max: 16_777_216 }).describe('Largest request body'),
+  MAX_MESSAGE_BYTES: integer(65_536, { min: 1_024, max: 16_777_216 }).describe(
+    'Largest WebSocket message from a client',
+  ),
+  ALLOWED_ORIGINS: z
+    .string()
+    .optional()
+    .describe(
+      'Origins of web pages that may call, with commas between them; by default any on this machine in development, none in production',
+    ),
+  PLAYGROUND: optionalFlag().describe('Whether the playground is served; by default only in development'),
+  INTROSPECTION: optionalFlag().describe('Whether clients may ask for the schema; by default only in development'),
+});
+
+export type GatewayConfig = Readonly<z.output<typeof gatewaySettings>>;
+
+/** What a flag says whose default hangs on NODE_ENV. */
+export function isOn(given: boolean | undefined, { NODE_ENV }: Pick<GatewayConfig, 'NODE_ENV'>): boolean {
+  return given ?? NODE_ENV !== 'production';
+}
+
+/** Whether a web page of this origin may call. Clients other than browsers send none, and may. */
+export function originPolicy({
+  ALLOWED_ORIGINS,
+  NODE_ENV,
+}: Pick<GatewayConfig, 'ALLOWED_ORIGINS' | 'NODE_ENV'>): (origin: string | undefined, host?: string) => boolean {
+  const allowed = new Set(
+    (ALLOWED_ORIGINS ?? '')
+      .split(',')
+      .map((origin) => origin.trim().replace(/\/$/, ''))
+      .filter(Boolean),
+  );
+  return (origin, host) => {
+    if (origin === undefined || allowed.has(origin)) return true;
+    if (!URL.canParse(origin)) return false;
+    const url = new URL(origin);
+    // A page of the gateway's own, such as the playground.
+    if (host !== undefined && url.host === host) return true;
+    return (
+      ALLOWED_ORIGINS === undefined &&
+      NODE_ENV !== 'production' &&
+      /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
+    );
+  };
+}

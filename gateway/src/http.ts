@@ -1,0 +1,120 @@
+import { ApolloServer, type BaseContext } from '@apollo/server';
+import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
+import fastifyCors from '@fastify/cors';
+import { isCodedError } from '@voucher-gateway/platform/errors';
+import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
+import { type Problem, toProblem } from '@voucher-gateway/platform/http-server';
+import type { Log } from '@voucher-gateway/platform/log';
+import { apolloLogger } from '@voucher-gateway/platform/subgraph-server';
+import { statusOf } from '@voucher-gateway/schema/error-codes';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { GraphQLError } from 'graphql';
+import { type GatewayConfig, isOn, originPolicy } from './config.ts';
+import type { GatewayContext } from './context.ts';
+import type { Federation } from './federation.ts';
+import { addPlayground } from './playground.ts';
+import { addRestRoutes } from './rest.ts';
+import type { SessionGate } from './session-gate.ts';
+
+type Context = BaseContext & GatewayContext;
+
+export interface HttpOptions {
+  app: FastifyInstance;
+  config: GatewayConfig;
+  federation: Federation;
+  gate: SessionGate;
+  log: Log;
+}
+
+/** Adds `/graphql` over HTTP, the REST operations and the playground. Disposing finishes what runs. */
+export async function addHttp({ app, config, federation, gate, log }: HttpOptions): Promise<AsyncDisposable> {
+  const apollo = new ApolloServer<Context>({
+    gateway: federation.asGateway(),
+    introspection: isOn(config.INTROSPECTION, config),
+    includeStacktraceInErrorResponses: false,
+    stopOnTerminationSignals: false,
+    formatError: createErrorFormatter(log),
+    plugins: [fastifyApolloDrainPlugin(app)],
+    logger: apolloLogger(log),
+  });
+  await apollo.start();
+
+  const contextOf = async (request: FastifyRequest, reply?: FastifyReply): Promise<Context> => {
+    const authorization = request.headers.authorization?.trim() || null;
+    const identity = await gate.authenticate(authorization);
+    return { identity, authorization, requestId: request.id, signal: reply && abortedWith(reply) };
+  };
+
+  const allows = originPolicy(config);
+  await app.register(fastifyCors, {
+    delegator: (request, callback) =>
+      callback(null, { origin: allows(request.headers.origin, request.headers.host), maxAge: 3_600 }),
+  });
+  const playground = isOn(config.PLAYGROUND, config) ? await addPlayground(app) : null;
+  const wantsPage = (request: FastifyRequest) =>
+    request.method === 'GET' &&
+    /text\/html/.test(request.headers.accept ?? '') &&
+    !(request.query as { query?: string }).query;
+
+  await app.register(async (scope) => {
+    // What goes wrong before Apollo has the request is answered in GraphQL's shape as well.
+    scope.setErrorHandler((error, _request, reply) => sendGraphqlError(reply, toProblem(error, statusOf), log, error));
+    scope.addHook('preHandler', async (request, reply) => {
+      if (playground && wantsPage(request)) return playground.send(reply);
+    });
+    await scope.register(fastifyApollo(apollo), {
+      path: '/graphql',
+      method: ['GET', 'POST'],
+      context: (request, reply) =>
+        contextOf(request, reply).catch((error: unknown) => Promise.reject(asGraphqlError(error))),
+    });
+  });
+  await app.register(async (scope) => {
+    // curl's -d sends a form unless told otherwise: said in a sentence.
+    scope.addContentTypeParser('application/x-www-form-urlencoded', (_request, _payload, done) =>
+      done(Object.assign(new Error('form'), { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE', statusCode: 415 })),
+    );
+    scope.removeContentTypeParser('application/json');
+    scope.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+      if (String(body).trim() === '') return done(null, undefined);
+      try {
+        done(null, JSON.parse(String(body)));
+      } catch {
+        done(Object.assign(new Error('no JSON'), { code: 'FST_ERR_CTP_INVALID_JSON_BODY', statusCode: 400 }));
+      }
+    });
+    addRestRoutes(scope, async (request, query, variables) => {
+      const response = await apollo.executeOperation({ query, variables }, { contextValue: await contextOf(request) });
+      return response.body.kind === 'single' ? response.body.singleResult : { errors: [] };
+    });
+  });
+  app.get('/', (_request, reply) => (playground ? playground.send(reply) : reply.send({ graphql: '/graphql' })));
+
+  return { [Symbol.asyncDispose]: () => apollo.stop() };
+}
+
+/** A refusal as a whole-request error: GraphQL's body with the code's HTTP status. */
+function asGraphqlError(error: unknown): unknown {
+  if (!isCodedError(error)) return error;
+  const { code, message, retryable, details } = error;
+  return new GraphQLError(message, {
+    extensions: { ...details, code, ...(retryable && { retryable }), http: { status: statusOf(code) } },
+  });
+}
+
+function sendGraphqlError(reply: FastifyReply, { status, code, title }: Problem, log: Log, error: unknown) {
+  if (status >= 500) log.error({ error, code }, 'a request failed');
+  return reply
+    .code(status)
+    .type('application/json')
+    .send(JSON.stringify({ errors: [{ message: title, extensions: { code } }] }));
+}
+
+/** Aborts when the client is gone before it was answered. */
+function abortedWith(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort(new DOMException('The client is gone', 'AbortError'));
+  });
+  return controller.signal;
+}

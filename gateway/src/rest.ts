@@ -1,0 +1,101 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import { sendProblem } from '@voucher-gateway/platform/http-server';
+import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { GraphQLFormattedError } from 'graphql';
+import { z } from 'zod';
+
+/** Runs an operation as `/graphql` would, with the request's identity. */
+export type RunOperation = (
+  request: FastifyRequest,
+  query: string,
+  variables: Record<string, unknown>,
+) => Promise<{ data?: Record<string, unknown> | null; errors?: readonly GraphQLFormattedError[] }>;
+
+const user = 'id username phoneNumber';
+const voucherRequest = 'id status message phoneNumber requestedAt expectedBy cursor failureReason';
+const voucher = 'id requestId code status phoneNumber requestedAt receivedAt';
+const operations = {
+  signUp: `mutation RestSignUp($input: SignUpInput!) { signUp(input: $input) { token expiresAt user { ${user} } } }`,
+  signIn: `mutation RestSignIn($input: SignInInput!) { signIn(input: $input) { token expiresAt user { ${user} } } }`,
+  requestVoucher: `mutation RestRequestVoucher($input: RequestVoucherInput!) { requestVoucher(input: $input) { ${voucherRequest} } }`,
+  purchasedVouchers: `query RestPurchasedVouchers($phoneNumber: String, $first: Int, $after: String) {
+    purchasedVouchers(phoneNumber: $phoneNumber, first: $first, after: $after) {
+      nodes { ${voucher} } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+  }`,
+} as const;
+
+const text = z.string({ error: 'must be a text' });
+const signUpBody = z.object({ username: text, phoneNumber: text, password: text });
+const signInBody = z.object({ username: text, password: text });
+/** A plus in a query string stands for a space unless it is encoded; nobody's number starts with a space. */
+const phoneNumber = text.transform((given) => given.replace(/^ (?=\d)/, '+')).optional();
+const requestQuery = z.object({ phoneNumber, callbackUrl: text.optional() });
+const listQuery = z.object({
+  phoneNumber,
+  first: z
+    .string()
+    .regex(/^\d{1,9}$/, 'must be a whole number')
+    .transform(Number)
+    .optional(),
+  after: text.optional(),
+});
+
+/** The same operations by curl. Errors are RFC 9457 problem documents with the codes of GraphQL. */
+export function addRestRoutes(app: FastifyInstance, run: RunOperation): void {
+  const answer = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    operation: keyof typeof operations,
+    variables: Record<string, unknown>,
+    status: number,
+  ) => {
+    const { data, errors } = await run(request, operations[operation], variables);
+    const [error] = errors ?? [];
+    if (error) return problem(reply, error);
+    return reply.code(status).send(data?.[operation]);
+  };
+
+  app.post('/user/sign-up', (request, reply) =>
+    answer(request, reply, 'signUp', { input: read(signUpBody, request.body, 'body') }, 201),
+  );
+  app.post('/user/sign-in', (request, reply) =>
+    answer(request, reply, 'signIn', { input: read(signInBody, request.body, 'body') }, 200),
+  );
+  app.post('/voucher', (request, reply) => {
+    const input = read(requestQuery, request.query, 'query');
+    const idempotencyKey = request.headers['idempotency-key'];
+    return answer(
+      request,
+      reply,
+      'requestVoucher',
+      { input: { ...input, ...(idempotencyKey !== undefined && { idempotencyKey }) } },
+      202,
+    );
+  });
+  app.get('/voucher', (request, reply) =>
+    answer(request, reply, 'purchasedVouchers', read(listQuery, request.query, 'query'), 200),
+  );
+}
+
+function read<Schema extends z.ZodType>(schema: Schema, given: unknown, what: string): z.output<Schema> {
+  const parsed = schema.safeParse(given ?? {});
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || `the ${what}`} ${issue.message}`);
+  throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `${faults.join('; ')}.`, {
+    details: { argument: parsed.error.issues[0]?.path.join('.') },
+  });
+}
+
+function problem(reply: FastifyReply, { message, extensions }: GraphQLFormattedError) {
+  const { code = 'INTERNAL_SERVER_ERROR', retryable, argument, serviceName: _serviceName } = extensions ?? {};
+  return sendProblem(reply, {
+    status: statusOf(String(code)),
+    code: String(code),
+    title: message,
+    // The path of the GraphQL argument, without the input object that REST does not have.
+    ...(argument !== undefined && { argument: String(argument).replace(/^input\./, '') }),
+    ...(retryable !== undefined && { retryable }),
+  });
+}

@@ -1,0 +1,84 @@
+import type { Clock } from '@voucher-gateway/platform/clock';
+import { addHealthRoutes, createHttpServer, listen } from '@voucher-gateway/platform/http-server';
+import { createTokenVerifier, remoteKeys } from '@voucher-gateway/platform/identity';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import type { Service } from '@voucher-gateway/platform/lifecycle';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { Topics } from '@voucher-gateway/platform/topics';
+import { statusOf } from '@voucher-gateway/schema/error-codes';
+import { type GatewayConfig, originPolicy } from './config.ts';
+import { createFederation } from './federation.ts';
+import { addHttp } from './http.ts';
+import { createSessionGate } from './session-gate.ts';
+import { createSubgraphDataSource } from './subgraph-data-source.ts';
+import { createSubscriptions } from './subscriptions/subscribe.ts';
+import { attachWebSocket } from './websocket.ts';
+
+export interface GatewayOptions {
+  config: GatewayConfig;
+  /** Name of the setting that chose the port. Default: `PORT`. */
+  portSetting?: string;
+  /** The supergraph to serve: any. */
+  supergraphSdl: string;
+  /** Where each of its subgraphs answers GraphQL, by name. */
+  subgraphUrls: Readonly<Record<string, string>>;
+  log: Log;
+  clock: Clock;
+  topics: Topics;
+  keyValue: KeyValue;
+}
+
+/**
+ * The federated gateway: GraphQL over HTTP and WebSocket at `/graphql`, the REST operations, the playground.
+ *
+ * Disposing stops intake, closes sockets with 1001, and finishes what runs.
+ */
+export async function createGateway(options: GatewayOptions): Promise<Service> {
+  const { config, portSetting = 'PORT', supergraphSdl, subgraphUrls, log, clock, topics, keyValue } = options;
+  await using releases = new AsyncDisposableStack();
+  const federation = releases.use(
+    await createFederation({
+      supergraphSdl,
+      log,
+      dataSource: (name) => {
+        const url = subgraphUrls[name];
+        if (url === undefined)
+          throw new Error(
+            `SUBGRAPH_${name.toUpperCase().replace(/\W/g, '_')}_URL is missing: the supergraph has a subgraph ${name}`,
+          );
+        return releases.use(createSubgraphDataSource({ name, url, timeoutMs: config.SUBGRAPH_TIMEOUT, log }));
+      },
+    }),
+  );
+  const verify = createTokenVerifier({
+    keys: remoteKeys(config.JWKS_URL),
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+    now: clock.now,
+  });
+  const gate = releases.use(
+    await createSessionGate({ verify, keyValue, topics, clock, log, idleMs: config.SESSION_IDLE }),
+  );
+  const subscriptions = releases.use(await createSubscriptions({ federation, topics, clock, log }));
+
+  const app = createHttpServer({ log, bodyLimitBytes: config.MAX_BODY_BYTES, statusOf });
+  releases.defer(() => app.close());
+  releases.use(await addHttp({ app, config, federation, gate, log }));
+  addHealthRoutes(app, { 'key-value': keyValue.ping, topics: topics.ping });
+  const allows = originPolicy(config);
+  releases.use(
+    attachWebSocket({
+      server: app.server,
+      path: '/graphql',
+      federation,
+      subscriptions,
+      gate,
+      log,
+      maxMessageBytes: config.MAX_MESSAGE_BYTES,
+      allowsOrigin: (request) => allows(request.headers.origin, request.headers.host),
+    }),
+  );
+  const url = await listen(app, { host: config.HOST, port: config.PORT, setting: portSetting });
+  const owned = releases.move();
+  return { url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
