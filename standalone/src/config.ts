@@ -1,0 +1,45 @@
+import { gatewaySettings } from '@voucher-gateway/gateway/config';
+import { commonSettings, httpUrl, port } from '@voucher-gateway/platform/config';
+import { deliverySettings } from '@voucher-gateway/subgraph-delivery/config';
+import { userSettings } from '@voucher-gateway/subgraph-user/config';
+import { voucherSettings } from '@voucher-gateway/subgraph-voucher/config';
+import { integrationSettings } from '@voucher-gateway/voucher-integration/config';
+import { vpsMockSettings } from '@voucher-gateway/vps-mock/config';
+import { z } from 'zod';
+
+/** What the composition root fills in itself: where its own parts listen. */
+const filledIn = [
+  'PORT',
+  'JWKS_URL',
+  'INTEGRATION_PUBLIC_URL',
+  'SUBGRAPH_USER_URL',
+  'SUBGRAPH_VOUCHER_URL',
+  'SUBGRAPH_DELIVERY_URL',
+] as const;
+
+/** Every service's settings but those, and the ports of `npm start`. */
+export const standaloneSettings = z.object({
+  ...without(gatewaySettings.shape),
+  ...without(userSettings.shape),
+  ...without(voucherSettings.shape),
+  ...without(deliverySettings.shape),
+  ...without(integrationSettings.shape),
+  ...without(vpsMockSettings.shape),
+  ...commonSettings,
+  DATA_DIR: z.string().default('.data').describe('Folder of the embedded database'),
+  GATEWAY_PORT: port(8080).describe('Port of the gateway'),
+  VPS_PORT: port(8081).describe('Port of the simulated provider'),
+  INTEGRATION_PORT: port(8082).describe("Port that takes the provider's callbacks"),
+  VPS_URL: httpUrl().optional().describe('Another provider; the simulated one is then not started'),
+  INTEGRATION_PUBLIC_URL: httpUrl()
+    .optional()
+    .describe('Where the provider reaches voucher-integration, when that is not its own address'),
+});
+
+export type StandaloneConfig = Readonly<z.output<typeof standaloneSettings>>;
+
+function without<Shape extends z.core.$ZodLooseShape>(shape: Shape): Omit<Shape, (typeof filledIn)[number]> {
+  return Object.fromEntries(
+    Object.entries(shape).filter(([name]) => !(filledIn as readonly string[]).includes(name)),
+  ) as never;
+}

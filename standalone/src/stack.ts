@@ -1,0 +1,119 @@
+import { join } from 'node:path';
+import { createGateway } from '@voucher-gateway/gateway/server';
+import { type Clock, systemClock } from '@voucher-gateway/platform/clock';
+import { openEmbeddedEngines } from '@voucher-gateway/platform/embedded-engines';
+import { createLog, type Log } from '@voucher-gateway/platform/log';
+import { supergraphSdl } from '@voucher-gateway/schema/sdl';
+import { createDeliveryService } from '@voucher-gateway/subgraph-delivery/server';
+import { createUserService } from '@voucher-gateway/subgraph-user/server';
+import { createVoucherService } from '@voucher-gateway/subgraph-voucher/server';
+import { createVoucherIntegration } from '@voucher-gateway/voucher-integration/server';
+import { createVpsMock } from '@voucher-gateway/vps-mock/server';
+import type { StandaloneConfig } from './config.ts';
+
+/** Everything in one process. Disposing stops intake first: the gateway, then what stands behind it. */
+export interface Stack extends AsyncDisposable {
+  readonly gatewayUrl: string;
+  /** The provider: the simulated one, or VPS_URL. */
+  readonly vpsUrl: string;
+  readonly integrationUrl: string;
+}
+
+export interface StackOptions {
+  config: StandaloneConfig;
+  clock?: Clock;
+  /** Called as each part is ready. */
+  onReady?(part: string, detail: string): void;
+  /** A log by service. Default: JSON lines to standard error. */
+  logOf?(service: string): Log;
+}
+
+/**
+ * Boots every service on embedded engines. Whatever was started is stopped again when a later part fails.
+ *
+ * @throws CodedError DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE, DATA_DIR_CORRUPT, PORT_TAKEN
+ */
+export async function createStack({
+  config,
+  clock = systemClock,
+  onReady = () => {},
+  logOf,
+}: StackOptions): Promise<Stack> {
+  await using releases = new AsyncDisposableStack();
+  const log = logOf ?? ((service: string) => createLog({ level: config.LOG_LEVEL, service }));
+  const inside = { HOST: '127.0.0.1', PORT: 0 };
+
+  // The ports that people choose are tried before the database is touched.
+  const engines = releases.use(await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock, log: log('engines') }));
+  const { database, topics, keyValue, jobs } = engines;
+  onReady('engines', `embedded, data in ${config.DATA_DIR}`);
+  const engine = { clock, database, topics, keyValue, jobs };
+
+  const user = releases.use(await createUserService({ ...engine, config: { ...config, ...inside }, log: log('user') }));
+  const JWKS_URL = `${user.url}/.well-known/jwks.json`;
+  onReady('user', user.url);
+
+  let vpsUrl = config.VPS_URL;
+  if (vpsUrl === undefined) {
+    const mock = releases.use(
+      await createVpsMock({
+        clock,
+        log: log('vps-mock'),
+        host: config.HOST,
+        port: config.VPS_PORT,
+        portSetting: 'VPS_PORT',
+        profile: config.VPS_PROFILE,
+        seed: config.VPS_SEED,
+        stateFile: join(config.DATA_DIR, 'vps-mock.json'),
+      }),
+    );
+    vpsUrl = mock.url;
+    onReady('vps-mock', `${mock.url}, profile ${config.VPS_PROFILE}`);
+  } else {
+    onReady('provider', vpsUrl);
+  }
+
+  const delivery = releases.use(
+    await createDeliveryService({ ...engine, config: { ...config, ...inside, JWKS_URL }, log: log('delivery') }),
+  );
+  onReady('delivery', delivery.url);
+  const voucher = releases.use(
+    await createVoucherService({ ...engine, config: { ...config, ...inside, JWKS_URL }, log: log('voucher') }),
+  );
+  onReady('voucher', voucher.url);
+  const integration = releases.use(
+    await createVoucherIntegration({
+      ...engine,
+      config: { ...config, PORT: config.INTEGRATION_PORT, VPS_URL: vpsUrl },
+      portSetting: 'INTEGRATION_PORT',
+      log: log('voucher-integration'),
+    }),
+  );
+  onReady('voucher-integration', integration.url);
+
+  const gateway = releases.use(
+    await createGateway({
+      clock,
+      keyValue,
+      topics,
+      supergraphSdl: supergraphSdl(),
+      subgraphUrls: {
+        user: `${user.url}/graphql`,
+        voucher: `${voucher.url}/graphql`,
+        delivery: `${delivery.url}/graphql`,
+      },
+      config: { ...config, PORT: config.GATEWAY_PORT, JWKS_URL },
+      portSetting: 'GATEWAY_PORT',
+      log: log('gateway'),
+    }),
+  );
+  onReady('gateway', `${gateway.url}/graphql`);
+
+  const owned = releases.move();
+  return {
+    gatewayUrl: gateway.url,
+    vpsUrl,
+    integrationUrl: integration.url,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

@@ -1,0 +1,32 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Environment, readConfig } from '@voucher-gateway/platform/config';
+import { standaloneSettings } from './config.ts';
+import { createStack, type Stack } from './stack.ts';
+
+/** A stack of its own on free ports, whose data goes when it is disposed. */
+export async function createTemporaryStack({
+  say = () => {},
+  environment = {},
+}: {
+  say?(line: string): void;
+  environment?: Environment;
+} = {}): Promise<Stack> {
+  await using releases = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-'));
+  releases.defer(() => rm(folder, { recursive: true, force: true }));
+  const config = readConfig(standaloneSettings, {
+    GATEWAY_PORT: '0',
+    VPS_PORT: '0',
+    INTEGRATION_PORT: '0',
+    LOG_LEVEL: 'silent',
+    DATA_DIR: folder,
+    ...environment,
+  });
+  const stack = releases.use(
+    await createStack({ config, onReady: (part, detail) => say(`  ready: ${part} (${detail})`) }),
+  );
+  const owned = releases.move();
+  return { ...stack, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
