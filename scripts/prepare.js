@@ -7,5 +7,5 @@ const config = new URL('../gateway/playground/vite.config.js', import.meta.url);
 const bundler = new URL('../node_modules/vite/package.json', import.meta.url);
 if (existsSync(config) && existsSync(bundler)) {
   const { build } = await import('vite');
-  await build({ configFile: fileURLToPath(config), logLevel: 'warn' });
+  await build({ configFile: fileURLToPath(config), logLevel: 'error' });
 }

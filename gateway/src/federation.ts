@@ -5,13 +5,16 @@ import { type QueryPlan, QueryPlanner } from '@apollo/query-planner';
 import type { GatewayInterface } from '@apollo/server-gateway-interface';
 import type { Log } from '@voucher-gateway/platform/log';
 import { apolloLogger } from '@voucher-gateway/platform/subgraph-server';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import {
   type DocumentNode,
   type ExecutionResult,
   type FragmentDefinitionNode,
+  GraphQLError,
   type GraphQLSchema,
   getOperationAST,
   Kind,
+  OperationTypeNode,
   print,
 } from 'graphql';
 import type { GatewayContext } from './context.ts';
@@ -86,7 +89,12 @@ export async function createFederation({ supergraphSdl, dataSource, log }: Feder
         callback({ apiSchema: schema, coreSupergraphSdl: supergraphSdl });
         return () => {};
       },
-      load: async () => ({ executor }),
+      load: async () => ({
+        executor: async (requestContext) =>
+          requestContext.operation.operation === OperationTypeNode.SUBSCRIPTION
+            ? { errors: [subscriptionOverHttp()] }
+            : executor(requestContext),
+      }),
       stop: async () => {},
     }),
     schema,
@@ -100,6 +108,13 @@ export async function createFederation({ supergraphSdl, dataSource, log }: Feder
       run(plan, sources, operation, { context, schema, supergraphSchema, apiSchema, log }),
     [Symbol.asyncDispose]: () => apollo.stop(),
   };
+}
+
+function subscriptionOverHttp() {
+  return new GraphQLError(
+    'Subscriptions are served over WebSocket (graphql-transport-ws) at this address, not by a request of their own.',
+    { extensions: { code: 'BAD_REQUEST' satisfies PublicErrorCode, http: { status: 400 } } },
+  );
 }
 
 interface RunOptions {

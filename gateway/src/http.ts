@@ -5,7 +5,7 @@ import { isCodedError } from '@voucher-gateway/platform/errors';
 import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
 import { type Problem, toProblem } from '@voucher-gateway/platform/http-server';
 import type { Log } from '@voucher-gateway/platform/log';
-import { apolloLogger } from '@voucher-gateway/platform/subgraph-server';
+import { apolloLogger, nothingForApollo } from '@voucher-gateway/platform/subgraph-server';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GraphQLError } from 'graphql';
@@ -34,7 +34,7 @@ export async function addHttp({ app, config, federation, gate, log }: HttpOption
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     formatError: createErrorFormatter(log),
-    plugins: [fastifyApolloDrainPlugin(app)],
+    plugins: [fastifyApolloDrainPlugin(app), ...nothingForApollo()],
     logger: apolloLogger(log),
   });
   await apollo.start();

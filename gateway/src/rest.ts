@@ -26,9 +26,11 @@ const operations = {
   }`,
 } as const;
 
-const text = z.string({ error: 'must be a text' });
-const signUpBody = z.object({ username: text, phoneNumber: text, password: text });
-const signInBody = z.object({ username: text, password: text });
+const text = z.string({ error: ({ input }) => (input === undefined ? 'is missing' : 'must be a text') });
+const jsonObject = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.object(shape, { error: 'must be a JSON object, such as {"username": "ann"}' });
+const signUpBody = jsonObject({ username: text, phoneNumber: text, password: text });
+const signInBody = jsonObject({ username: text, password: text });
 /** A plus in a query string stands for a space unless it is encoded; nobody's number starts with a space. */
 const phoneNumber = text.transform((given) => given.replace(/^ (?=\d)/, '+')).optional();
 const requestQuery = z.object({ phoneNumber, callbackUrl: text.optional() });
@@ -83,8 +85,9 @@ function read<Schema extends z.ZodType>(schema: Schema, given: unknown, what: st
   const parsed = schema.safeParse(given ?? {});
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || `the ${what}`} ${issue.message}`);
+  const argument = parsed.error.issues[0]?.path.join('.');
   throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `${faults.join('; ')}.`, {
-    details: { argument: parsed.error.issues[0]?.path.join('.') },
+    details: argument ? { argument } : {},
   });
 }
 

@@ -43,7 +43,6 @@ export async function createStack({
   const log = logOf ?? ((service: string) => createLog({ level: config.LOG_LEVEL, service }));
   const inside = { HOST: '127.0.0.1', PORT: 0 };
 
-  // The ports that people choose are tried before the database is touched.
   const engines = releases.use(await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock, log: log('engines') }));
   const { database, topics, keyValue, jobs } = engines;
   onReady('engines', `embedded, data in ${config.DATA_DIR}`);

@@ -144,14 +144,12 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     return parsed.data;
   });
   app.get('/control/ledger', () => ({
-    orders: orders
-      .all()
-      .map((order) => ({
-        key: order.key,
-        voucherCode: order.derived.voucherCode,
-        requestedAt: new Date(order.requestedAt).toISOString(),
-        delivered: order.delivered,
-      })),
+    orders: orders.all().map((order) => ({
+      key: order.key,
+      voucherCode: order.derived.voucherCode,
+      requestedAt: new Date(order.requestedAt).toISOString(),
+      delivered: order.delivered,
+    })),
   }));
   app.get('/health/live', () => ({ status: 'ok' }));
   app.get('/health/ready', () => ({ status: 'ok' }));

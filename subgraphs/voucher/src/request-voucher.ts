@@ -68,15 +68,13 @@ export function createRequestVoucher({ database, topics, keyValue, log, region }
             .where(
               and(eq(keyTable.userId, identity.userId), eq(keyTable.key, key), lte(keyTable.expiresAt, new Date(now))),
             );
-          await tx
-            .insert(keyTable)
-            .values({
-              userId: identity.userId,
-              key,
-              fingerprint,
-              requestId: request.id,
-              expiresAt: new Date(now + keyLifeMs),
-            });
+          await tx.insert(keyTable).values({
+            userId: identity.userId,
+            key,
+            fingerprint,
+            requestId: request.id,
+            expiresAt: new Date(now + keyLifeMs),
+          });
         }
         await topics.publish(tx, schemaTopics.requestCode, requestCodeOf(request));
         return { request, isNew: true };

@@ -1,0 +1,39 @@
+import { createGraphiQLFetcher } from '@graphiql/toolkit';
+import { createClient } from 'graphql-ws';
+import { currentSession, noteAnswer } from './session.js';
+
+const url = new URL('/graphql', location.href);
+const socketUrl = Object.assign(new URL(url), { protocol: url.protocol.replace('http', 'ws') });
+
+/**
+ * GraphiQL's fetcher: HTTP for queries and mutations, a WebSocket for subscriptions, each with the
+ * headers of its tab, or else the token of the last sign-in.
+ */
+export const fetchOperation = (parameters, options) => {
+  const headers = withToken(options?.headers ?? {});
+  const fetcher = createGraphiQLFetcher({
+    url: url.href,
+    fetch: fetchAndNote,
+    // A client an operation, because the socket's identity is that of its tab's headers.
+    wsClient: createClient({ url: socketUrl.href, connectionParams: headers, shouldRetry: () => false }),
+  });
+  return fetcher(parameters, { ...options, headers });
+};
+
+function withToken(headers) {
+  const session = currentSession();
+  const isGiven = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
+  return isGiven || !session ? headers : { ...headers, authorization: `Bearer ${session.token}` };
+}
+
+async function fetchAndNote(input, init) {
+  const response = await fetch(input, init);
+  response
+    .clone()
+    .json()
+    .then(
+      ({ data }) => noteAnswer(data),
+      () => {},
+    );
+  return response;
+}

@@ -1,0 +1,30 @@
+// The last sign-in of this browser tab: kept until the tab is closed, or the session signed out.
+const storageKey = 'voucher-gateway:session';
+const listeners = new Set();
+let session = JSON.parse(sessionStorage.getItem(storageKey) ?? 'null');
+
+/** `{ token, username }`, or null when signed out. */
+export function currentSession() {
+  return session;
+}
+
+/** For React's useSyncExternalStore. */
+export function onSessionChange(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Takes note of an answer that signs in or out: the first of its root fields that carries a token, or `signOut`. */
+export function noteAnswer(data) {
+  for (const [name, value] of Object.entries(data ?? {})) {
+    if (typeof value?.token === 'string') keep({ token: value.token, username: value.user?.username ?? 'you' });
+    if (name === 'signOut' && value === true) keep(null);
+  }
+}
+
+function keep(next) {
+  session = next;
+  if (next === null) sessionStorage.removeItem(storageKey);
+  else sessionStorage.setItem(storageKey, JSON.stringify(next));
+  for (const listener of listeners) listener();
+}
