@@ -14,6 +14,7 @@ import {
   type GraphQLSchema,
   getOperationAST,
   Kind,
+  type OperationDefinitionNode,
   OperationTypeNode,
   print,
 } from 'graphql';
@@ -90,10 +91,11 @@ export async function createFederation({ supergraphSdl, dataSource, log }: Feder
         return () => {};
       },
       load: async () => ({
-        executor: async (requestContext) =>
-          requestContext.operation.operation === OperationTypeNode.SUBSCRIPTION
-            ? { errors: [subscriptionOverHttp()] }
-            : executor(requestContext),
+        executor: async (requestContext) => {
+          const { document, request } = requestContext;
+          const refusal = unresolvedOperation(document, request.operationName) ?? subscriptionOverHttp(requestContext);
+          return refusal ? { errors: [refusal] } : executor(requestContext);
+        },
       }),
       stop: async () => {},
     }),
@@ -110,7 +112,19 @@ export async function createFederation({ supergraphSdl, dataSource, log }: Feder
   };
 }
 
-function subscriptionOverHttp() {
+/** The error of a document that has no operation of this name, or several and no name is given; else null. */
+export function unresolvedOperation(document: DocumentNode, operationName?: string | null): GraphQLError | null {
+  if (getOperationAST(document, operationName)) return null;
+  const message = operationName
+    ? `The document has no operation named ${JSON.stringify(operationName)}.`
+    : 'The document has several operations: name one in operationName.';
+  return new GraphQLError(message, {
+    extensions: { code: 'OPERATION_RESOLUTION_FAILURE' satisfies PublicErrorCode, http: { status: 400 } },
+  });
+}
+
+function subscriptionOverHttp({ operation }: { operation: OperationDefinitionNode }): GraphQLError | null {
+  if (operation.operation !== OperationTypeNode.SUBSCRIPTION) return null;
   return new GraphQLError(
     'Subscriptions are served over WebSocket (graphql-transport-ws) at this address, not by a request of their own.',
     { extensions: { code: 'BAD_REQUEST' satisfies PublicErrorCode, http: { status: 400 } } },

@@ -56,9 +56,7 @@ export async function createGateway(options: GatewayOptions): Promise<Service> {
     audience: config.JWT_AUDIENCE,
     now: clock.now,
   });
-  const gate = releases.use(
-    await createSessionGate({ verify, keyValue, topics, clock, log, idleMs: config.SESSION_IDLE }),
-  );
+  const gate = releases.use(await createSessionGate({ verify, keyValue, topics, clock, idleMs: config.SESSION_IDLE }));
   const subscriptions = releases.use(await createSubscriptions({ federation, topics, clock, log }));
 
   const app = createHttpServer({ log, bodyLimitBytes: config.MAX_BODY_BYTES, statusOf });

@@ -2,7 +2,6 @@ import type { Clock } from '@voucher-gateway/platform/clock';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity, TokenVerifier } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { sessionKey } from '@voucher-gateway/schema/session';
@@ -27,7 +26,6 @@ export interface SessionGateOptions {
   keyValue: KeyValue;
   topics: Topics;
   clock: Clock;
-  log: Log;
   /** A session ends this long after its last request. */
   idleMs: number;
 }
@@ -51,7 +49,6 @@ export async function createSessionGate({
   keyValue,
   topics,
   clock,
-  log,
   idleMs,
 }: SessionGateOptions): Promise<SessionGate> {
   const watches = new Map<string, Watch>();
@@ -64,14 +61,13 @@ export async function createSessionGate({
   };
   const arm = (watch: Watch) => {
     watch.timer?.[Symbol.dispose]();
-    watch.timer = clock.setTimer(watch.deadlineMs - clock.now(), () => {
-      ask(watch).catch((error: unknown) => log.error({ error }, 'a session could not be judged'));
-    });
+    watch.timer = clock.setTimer(watch.deadlineMs - clock.now(), () => void ask(watch));
   };
   const ask = async (watch: Watch) => {
-    const left = await keyValue.peek(sessionKey(watch.identity.sid)).catch(() => null);
+    const left = await keyValue.peek(sessionKey(watch.identity.sid)).catch(() => 'unknown' as const);
     if (watches.get(watch.identity.sid) !== watch) return;
-    watch.deadlineMs = Math.min(clock.now() + (left?.expiresInMs ?? 0), watch.identity.expiresAtMs);
+    if (left !== 'unknown')
+      watch.deadlineMs = Math.min(clock.now() + (left?.expiresInMs ?? 0), watch.identity.expiresAtMs);
     if (watch.deadlineMs <= clock.now()) end(watch);
     else arm(watch);
   };

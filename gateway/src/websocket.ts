@@ -7,12 +7,12 @@ import type { Identity } from '@voucher-gateway/platform/identity';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type ExecutionArgs, GraphQLError, parse, validate } from 'graphql';
-import { CloseCode, type Context, type SubscribePayload } from 'graphql-ws';
-import { type Extra as SocketExtra, useServer } from 'graphql-ws/use/ws';
+import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { GatewayContext } from './context.ts';
-import type { Federation, Operation } from './federation.ts';
+import { type Federation, type Operation, unresolvedOperation } from './federation.ts';
 import type { SessionGate } from './session-gate.ts';
+import { adaptSockets, type SocketExtra } from './socket-adapter.ts';
 import type { Subscriptions } from './subscriptions/subscribe.ts';
 
 export interface WebSocketOptions {
@@ -30,8 +30,6 @@ export interface WebSocketOptions {
   /** Whether a page of the request's origin may connect; clients other than browsers send none. Default: any. */
   allowsOrigin?(request: IncomingMessage): boolean;
 }
-
-type Extra = SocketExtra & Partial<Record<PropertyKey, never>>;
 
 /** What is known of a connection once its `connection_init` was accepted. */
 interface Connection {
@@ -62,41 +60,39 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     maxMessageBytes = 65_536,
     allowsOrigin = () => true,
   } = options;
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes });
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, handleProtocols });
   const connections = new WeakMap<object, Connection>();
   const format = createErrorFormatter(log);
 
-  const handler = useServer<Record<string, unknown>, Extra>(
-    {
-      connectionInitWaitTimeout: connectionInitTimeoutMs,
-      onConnect: async (connection) => {
-        const { socket } = connection.extra;
-        const authorization = readAuthorization(connection.connectionParams);
-        try {
-          const identity = await gate.authenticate(authorization);
-          const watch = identity
-            ? gate.onSessionEnd(identity, () => socket.close(CloseCode.Forbidden, 'The session has ended'))
-            : undefined;
-          connections.set(connection.extra, { identity, authorization, watch });
-          if (socket.readyState !== socket.OPEN) watch?.[Symbol.dispose]();
-        } catch (error) {
-          refuse(socket, error);
-        }
-      },
-      onClose: (connection) => connections.get(connection.extra)?.watch?.[Symbol.dispose](),
-      onSubscribe: (connection, _id, payload) => prepare(connection, payload),
-      execute: (args) => federation.execute(operationOf(args), args.contextValue as GatewayContext) as never,
-      subscribe: (args) => subscriptions.subscribe(operationOf(args), args.contextValue as GatewayContext) as never,
-      onNext: (_connection, _id, _payload, _args, result) =>
-        result.errors && { ...result, errors: result.errors.map((error) => format(error.toJSON?.() ?? error, error)) },
-      onError: (_connection, _id, _payload, errors) => errors.map((error) => format(error.toJSON(), error)),
+  const core = makeServer<Record<string, unknown>, SocketExtra>({
+    connectionInitWaitTimeout: connectionInitTimeoutMs,
+    onConnect: async (connection) => {
+      const { socket } = connection.extra;
+      const authorization = readAuthorization(connection.connectionParams);
+      try {
+        const identity = await gate.authenticate(authorization);
+        const watch = identity
+          ? gate.onSessionEnd(identity, () => socket.close(CloseCode.Forbidden, 'The session has ended'))
+          : undefined;
+        connections.set(connection.extra, { identity, authorization, watch });
+        if (socket.readyState !== socket.OPEN) watch?.[Symbol.dispose]();
+      } catch (error) {
+        refuse(socket, error);
+      }
     },
-    sockets,
-  );
+    onClose: (connection) => connections.get(connection.extra)?.watch?.[Symbol.dispose](),
+    onSubscribe: (connection, _id, payload) => prepare(connection, payload),
+    execute: (args) => federation.execute(operationOf(args), args.contextValue as GatewayContext) as never,
+    subscribe: (args) => subscriptions.subscribe(operationOf(args), args.contextValue as GatewayContext) as never,
+    onNext: (_connection, _id, _payload, _args, result) =>
+      result.errors && { ...result, errors: result.errors.map((error) => format(error.toJSON?.() ?? error, error)) },
+    onError: (_connection, _id, _payload, errors) => errors.map((error) => format(error.toJSON(), error)),
+  });
+  const adapter = adaptSockets({ core, sockets, log });
 
   /** An operation made ready, or the errors to answer; each operation is the session's activity. */
   const prepare = async (
-    connection: Context<Record<string, unknown>, Extra>,
+    connection: Context<Record<string, unknown>, SocketExtra>,
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> => {
     const known = connections.get(connection.extra);
@@ -117,6 +113,8 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     if (document instanceof GraphQLError) return [document];
     const faults = validate(federation.schema, document);
     if (faults.length > 0) return faults.map((fault) => withCode(fault, 'GRAPHQL_VALIDATION_FAILED'));
+    const unresolved = unresolvedOperation(document, payload.operationName);
+    if (unresolved) return [unresolved];
     const context: GatewayContext = {
       identity: known.identity,
       authorization: known.authorization,
@@ -142,11 +140,11 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   return {
     async [Symbol.asyncDispose]() {
       server.off('upgrade', onUpgrade);
-      await handler.dispose();
+      await adapter[Symbol.asyncDispose]();
     },
   };
 
-  function refuse(socket: Extra['socket'], error: unknown) {
+  function refuse(socket: SocketExtra['socket'], error: unknown) {
     if (isCodedError(error) && error.retryable) socket.close(1013, error.code);
     else if (isCodedError(error)) socket.close(CloseCode.Forbidden, error.code);
     else {

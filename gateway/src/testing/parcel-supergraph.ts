@@ -2,7 +2,7 @@ import { composeServices } from '@apollo/composition';
 import { type GraphQLDataSource, LocalGraphQLDataSource } from '@apollo/gateway';
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
-import { GraphQLError, parse } from 'graphql';
+import { GraphQLError, type GraphQLSchema, parse } from 'graphql';
 
 /**
  * A supergraph that has nothing to do with vouchers: what the gateway does for it, it does for any. The
@@ -68,15 +68,17 @@ export function parcelSupergraph(): string {
   return supergraphSdl;
 }
 
-export function parcelDataSource(world: World): (name: string) => GraphQLDataSource {
-  const sources: Record<string, GraphQLDataSource> = {
-    tracking: new LocalGraphQLDataSource(
-      buildSubgraphSchema([{ typeDefs: trackingSdl, resolvers: trackingResolvers(world) as never }]),
-    ),
-    people: new LocalGraphQLDataSource(
-      buildSubgraphSchema([{ typeDefs: peopleSdl, resolvers: peopleResolvers(world) as never }]),
-    ),
+/** The subgraphs' schemas, by name. */
+export function parcelSchemas(world: World): Record<'tracking' | 'people', GraphQLSchema> {
+  return {
+    tracking: buildSubgraphSchema([{ typeDefs: trackingSdl, resolvers: trackingResolvers(world) as never }]),
+    people: buildSubgraphSchema([{ typeDefs: peopleSdl, resolvers: peopleResolvers(world) as never }]),
   };
+}
+
+export function parcelDataSource(world: World): (name: string) => GraphQLDataSource {
+  const sources: Record<string, GraphQLDataSource> = {};
+  for (const [name, schema] of Object.entries(parcelSchemas(world))) sources[name] = new LocalGraphQLDataSource(schema);
   return (name) => {
     const source = sources[name];
     if (!source) throw new Error(`no subgraph ${name}`);

@@ -8,7 +8,12 @@ export interface ReceivedCall {
   headers: IncomingHttpHeaders;
   body: string;
   json: unknown;
+  /** Resolves when the caller's connection is closed. */
+  closed: Promise<void>;
 }
+
+/** An answer: a status with `{}`, a status with a body, or none ever. */
+export type ReceiverAnswer = number | { status: number; body: string } | 'hang';
 
 /** A server that takes calls, as a client's callback receiver does. */
 export interface Receiver extends AsyncDisposable {
@@ -17,8 +22,8 @@ export interface Receiver extends AsyncDisposable {
   readonly calls: readonly ReceivedCall[];
   /** The next call that no earlier `next` has answered; waits for it. */
   next(): Promise<ReceivedCall>;
-  /** Statuses of the next answers; 200 after them. `hang` never answers. */
-  answerWith(...statuses: (number | 'hang')[]): void;
+  /** The next answers; 200 after them. */
+  answerWith(...answers: ReceiverAnswer[]): void;
 }
 
 export async function startReceiver({
@@ -29,7 +34,7 @@ export async function startReceiver({
   const calls: ReceivedCall[] = [];
   const unread: ReceivedCall[] = [];
   const waiting: ((call: ReceivedCall) => void)[] = [];
-  const statuses: (number | 'hang')[] = [];
+  const answers: ReceiverAnswer[] = [];
   const server = createServer(async (request, response) => {
     const body = await text(request).catch(() => '');
     const call = {
@@ -38,10 +43,14 @@ export async function startReceiver({
       headers: request.headers,
       body,
       json: parsed(body),
+      closed: new Promise<void>((resolve) => response.once('close', resolve)),
     };
-    const status = statuses.shift() ?? 200;
+    const answer = answers.shift() ?? 200;
     calls.push(call);
-    if (status !== 'hang') response.writeHead(status, { 'content-type': 'application/json', ...headers }).end('{}');
+    if (answer !== 'hang') {
+      const { status, body } = typeof answer === 'number' ? { status: answer, body: '{}' } : answer;
+      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body);
+    }
     const waiter = waiting.shift();
     if (waiter) waiter(call);
     else unread.push(call);
@@ -53,7 +62,7 @@ export async function startReceiver({
     async next() {
       return unread.shift() ?? (await new Promise<ReceivedCall>((resolve) => waiting.push(resolve)));
     },
-    answerWith: (...next) => void statuses.push(...next),
+    answerWith: (...next) => void answers.push(...next),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,0 +1,282 @@
+import dns from 'node:dns';
+import net from 'node:net';
+import { CodedError } from '@voucher-gateway/platform/errors';
+import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { startTestGateway } from './testing/gateway.ts';
+
+const json = { 'content-type': 'application/json' };
+
+it('answers a query over subgraphs, signed out or in', async () => {
+  await using gateway = await startTestGateway();
+  const ann = await gateway.signIn();
+  gateway.world.stored = [{ id: 'm1', parcel: 'p1', customer: 'ann', place: 'Hue', recipient: { id: 'bob' } }];
+  const query =
+    '{ hello moves(customer: "ann", first: 5, after: "djE6") { edges { node { place recipient { name } } } } }';
+  const data = { hello: 'hello', moves: { edges: [{ node: { place: 'Hue', recipient: { name: 'name of bob' } } }] } };
+  expect(await gateway.post(query)).toMatchObject({ status: 200, data });
+  expect(await gateway.post(query, { token: ann.token })).toMatchObject({ status: 200, data });
+  expect(await gateway.post(query, { token: `Bearer ${ann.token}` })).toMatchObject({ status: 200, data });
+});
+
+it('forwards the authorization and a request id to subgraphs, and nothing else of the client', async () => {
+  await using gateway = await startTestGateway();
+  const ann = await gateway.signIn();
+  await fetch(gateway.graphqlUrl, {
+    method: 'POST',
+    headers: { ...json, authorization: ann.token, cookie: 'secret=1', 'x-forwarded-for': '10.0.0.1' },
+    body: JSON.stringify({ query: '{ hello }' }),
+  });
+  const [call] = gateway.calls;
+  expect(call).toMatchObject({ subgraph: 'people', headers: { authorization: ann.token } });
+  expect(call?.headers['x-request-id']).toMatch(/^[\da-f-]{36}$/);
+  expect(Object.keys(call?.headers ?? {})).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/cookie|forwarded/)]),
+  );
+});
+
+describe('what is refused before any subgraph is called', () => {
+  let gateway: Awaited<ReturnType<typeof startTestGateway>>;
+  beforeAll(async () => {
+    gateway = await startTestGateway();
+  });
+  afterAll(() => gateway[Symbol.asyncDispose]());
+
+  it.each([
+    ['a query that is no GraphQL', { query: '{' }, 400, 'GRAPHQL_PARSE_FAILED'],
+    ['an unknown field', { query: '{ nope }' }, 400, 'GRAPHQL_VALIDATION_FAILED'],
+    ['an unknown argument', { query: '{ moves(nope: 1) { edges { cursor } } }' }, 400, 'GRAPHQL_VALIDATION_FAILED'],
+    [
+      'a field that clients may not see',
+      { query: '{ moves { storedThrough { topic } } }' },
+      400,
+      'GRAPHQL_VALIDATION_FAILED',
+    ],
+    [
+      'a variable of another type',
+      { query: 'query ($n: Int) { moves(first: $n) { edges { cursor } } }', variables: { n: 'x' } },
+      400,
+      'BAD_USER_INPUT',
+    ],
+    ['a variable that is missing', { query: 'mutation ($n: String!) { greet(name: $n) }' }, 400, 'BAD_USER_INPUT'],
+    [
+      'an unknown operation name',
+      { query: 'query A { hello }', operationName: 'B' },
+      400,
+      'OPERATION_RESOLUTION_FAILURE',
+    ],
+    ['a query that is no text', { query: 5 }, 400, 'BAD_REQUEST'],
+    ['no query', {}, 400, 'BAD_REQUEST'],
+    ['a batch', [{ query: '{ hello }' }], 400, 'BAD_REQUEST'],
+    ['a subscription', { query: 'subscription { moved { cursor } }' }, 400, 'BAD_REQUEST'],
+    ['a body that is no JSON', 'hello', 400, 'BAD_USER_INPUT'],
+    ['a body over the limit', `{"query": "${'x'.repeat(300_000)}"}`, 413, 'REQUEST_TOO_LARGE'],
+  ])('refuses %s with a status and a code', async (_what, body, status, code) => {
+    const response = await fetch(gateway.graphqlUrl, {
+      method: 'POST',
+      headers: json,
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code } }] });
+    expect(gateway.calls).toEqual([]);
+  });
+
+  it('refuses a form, which a foreign page could send unasked', async () => {
+    const response = await fetch(gateway.graphqlUrl, {
+      method: 'POST',
+      body: new URLSearchParams({ query: '{ hello }' }),
+    });
+    expect(response.status).toBe(415);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+  });
+
+  it.each(['forged', 'unsigned', 'expired', 'for another audience', 'of another issuer', 'gibberish'])(
+    'refuses a token that is %s with 401 UNAUTHENTICATED',
+    async (kind) => {
+      const { token } = await gateway.signIn(
+        'ann',
+        {
+          expired: { exp: Math.floor(gateway.clock.now() / 1_000) - 1 },
+          'for another audience': { aud: 'other' },
+          'of another issuer': { iss: 'other' },
+        }[kind],
+      );
+      const [header, payload, signature] = token.split('.') as [string, string, string];
+      const none = Buffer.from('{"alg":"none"}').toString('base64url');
+      const given =
+        {
+          forged: `${header}.${payload}.${signature.split('').reverse().join('')}`,
+          unsigned: `${none}.${payload}.`,
+          gibberish: 'x',
+        }[kind] ?? token;
+      const answer = await gateway.post('{ hello }', { token: given });
+      expect(answer).toMatchObject({ status: 401, errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+      expect(gateway.calls).toEqual([]);
+    },
+  );
+});
+
+it('ends a session ten minutes after its last request, and not before', async () => {
+  await using gateway = await startTestGateway();
+  const { token } = await gateway.signIn();
+  for (let request = 0; request < 3; request += 1) {
+    gateway.clock.advance(599_000);
+    expect(await gateway.post('{ hello }', { token })).toMatchObject({ data: { hello: 'hello' } });
+  }
+  gateway.clock.advance(601_000);
+  expect(await gateway.post('{ hello }', { token })).toMatchObject({
+    status: 401,
+    errors: [{ extensions: { code: 'SESSION_EXPIRED' } }],
+  });
+});
+
+it('never lets a touch make a session: a signed-out token stays out', async () => {
+  await using gateway = await startTestGateway();
+  const ann = await gateway.signIn();
+  await gateway.engines.keyValue.delete(`session:${ann.sid}`);
+  for (let request = 0; request < 2; request += 1)
+    expect(await gateway.post('{ hello }', { token: ann.token })).toMatchObject({
+      errors: [{ extensions: { code: 'SESSION_EXPIRED' } }],
+    });
+});
+
+it('refuses the tokens of a key that was revoked, at once', async () => {
+  await using gateway = await startTestGateway();
+  const { token } = await gateway.signIn();
+  expect(await gateway.post('{ hello }', { token })).toMatchObject({ status: 200 });
+  await gateway.endSession({ kid: gateway.issuer.kid });
+  await expect
+    .poll(() => gateway.post('{ hello }', { token }))
+    .toMatchObject({ status: 401, errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+});
+
+it('says that the session store is away, retryable, and serves the signed-out meanwhile', async () => {
+  const away = () => Promise.reject(new CodedError('KEY_VALUE_UNAVAILABLE', 'away', { retryable: true }));
+  await using gateway = await startTestGateway({ keyValue: { touch: away, ping: away } });
+  const { token } = await gateway.signIn();
+  expect(await gateway.post('{ hello }', { token })).toMatchObject({
+    status: 503,
+    errors: [{ extensions: { code: 'SESSION_STORE_UNAVAILABLE', retryable: true } }],
+  });
+  expect(await gateway.post('{ hello }')).toMatchObject({ data: { hello: 'hello' } });
+  const ready = await fetch(`${gateway.url}/health/ready`);
+  expect([ready.status, await ready.json()]).toEqual([503, { status: 'unavailable', away: ['key-value'] }]);
+});
+
+it('says that the keys can not be fetched, retryable', async () => {
+  await using gateway = await startTestGateway({ jwksUrl: 'http://127.0.0.1:9/jwks.json' });
+  const { token } = await gateway.signIn();
+  expect(await gateway.post('{ hello }', { token })).toMatchObject({
+    status: 503,
+    errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true } }],
+  });
+});
+
+it('answers what it can while a subgraph is away, with an error at the place of the rest', async () => {
+  await using gateway = await startTestGateway({ subgraphUrls: { people: 'http://127.0.0.1:9/graphql' } });
+  gateway.world.stored = [{ id: 'm1', parcel: 'p1', customer: 'ann', place: 'Hue', recipient: { id: 'bob' } }];
+  const answer = await gateway.post(
+    '{ moves(customer: "ann", first: 5, after: "djE6") { edges { node { place recipient { name } } } } }',
+  );
+  expect(answer.data).toMatchObject({ moves: { edges: [{ node: { place: 'Hue', recipient: null } }] } });
+  expect(answer.errors).toMatchObject([{ extensions: { code: 'SUBGRAPH_UNAVAILABLE', retryable: true } }]);
+  expect(JSON.stringify(answer.errors)).not.toContain('127.0.0.1');
+});
+
+it.each([
+  ['a page', 200, '<html>', 'SUBGRAPH_INVALID_RESPONSE'],
+  ['JSON that is no GraphQL', 200, '{"hello": 1}', 'SUBGRAPH_INVALID_RESPONSE'],
+  ['a proxy’s error page', 502, 'Bad Gateway', 'SUBGRAPH_UNAVAILABLE'],
+])('tells a subgraph that answers %s', async (_what, status, body, code) => {
+  await using subgraph = await startReceiver({ path: '/graphql' });
+  subgraph.answerWith({ status, body });
+  await using gateway = await startTestGateway({ subgraphUrls: { people: subgraph.url } });
+  expect(await gateway.post('{ hello }')).toMatchObject({ errors: [{ extensions: { code } }] });
+});
+
+it('lets go of a subgraph’s call when the client is gone', async () => {
+  await using subgraph = await startReceiver({ path: '/graphql' });
+  subgraph.answerWith('hang');
+  await using gateway = await startTestGateway({ subgraphUrls: { people: subgraph.url } });
+  const gone = new AbortController();
+  const asked = fetch(gateway.graphqlUrl, {
+    method: 'POST',
+    headers: json,
+    body: JSON.stringify({ query: '{ hello }' }),
+    signal: gone.signal,
+  });
+  const call = await subgraph.next();
+  gone.abort();
+  await expect(asked).rejects.toThrow('aborted');
+  await call.closed;
+});
+
+it('lets pages of allowed origins call, and no other', async () => {
+  await using gateway = await startTestGateway({ environment: { ALLOWED_ORIGINS: 'https://shop.example' } });
+  const preflight = async (origin: string) =>
+    (
+      await fetch(gateway.graphqlUrl, {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' },
+      })
+    ).headers.get('access-control-allow-origin');
+  expect(await preflight('https://shop.example')).toBe('https://shop.example');
+  expect(await preflight('https://evil.example')).toBeNull();
+  expect(await preflight('http://localhost:3000')).toBeNull();
+});
+
+it('serves the playground to browsers, every asset from here', async () => {
+  await using gateway = await startTestGateway();
+  for (const path of ['/', '/graphql']) {
+    const response = await fetch(gateway.url + path, { headers: { accept: 'text/html,*/*;q=0.8' } });
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(response.headers.get('content-security-policy')).toContain("script-src 'self'");
+    const page = await response.text();
+    const assets = [...page.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, asset]) => asset);
+    expect(assets.length).toBeGreaterThan(0);
+    expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
+    for (const asset of assets) expect((await fetch(gateway.url + asset)).status).toBe(200);
+  }
+});
+
+it('shows neither playground nor schema in production, unless told to', async () => {
+  await using gateway = await startTestGateway({ environment: { NODE_ENV: 'production' } });
+  const page = await fetch(gateway.graphqlUrl, { headers: { accept: 'text/html' } });
+  expect(page.headers.get('content-type')).not.toContain('text/html');
+  expect(await gateway.post('{ __schema { types { name } } }')).toMatchObject({
+    errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
+  });
+  await using told = await startTestGateway({
+    environment: { NODE_ENV: 'production', PLAYGROUND: 'true', INTROSPECTION: 'true' },
+  });
+  const shown = await fetch(told.graphqlUrl, { headers: { accept: 'text/html' } });
+  expect(shown.headers.get('content-type')).toContain('text/html');
+  expect(await told.post('{ __schema { queryType { name } } }')).toMatchObject({ status: 200 });
+});
+
+it('calls nobody but what it was told of, even where the environment holds a key of Apollo’s', async () => {
+  const connect = vi.spyOn(net.Socket.prototype, 'connect');
+  const lookup = vi.spyOn(dns, 'lookup');
+  vi.stubEnv('APOLLO_KEY', 'service:test:secret');
+  vi.stubEnv('APOLLO_GRAPH_REF', 'test@current');
+  vi.stubEnv('APOLLO_TELEMETRY_DISABLED', '');
+  try {
+    await using gateway = await startTestGateway();
+    await gateway.post('{ hello }');
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  const hosts = new Set(connect.mock.calls.flat(3).flatMap((given) => (given as { host?: string } | null)?.host ?? []));
+  expect([...hosts]).toEqual(['127.0.0.1']);
+  expect(new Set(lookup.mock.calls.map(([host]) => host))).toEqual(new Set(['127.0.0.1']));
+});
+
+it('writes no token into its log', async () => {
+  await using gateway = await startTestGateway();
+  const { token } = await gateway.signIn();
+  await gateway.post('{ hello }', { token });
+  await gateway.post('{ nope }', { token });
+  await gateway.post('{ hello }', { token: `${token}x` });
+  expect(gateway.log.text).not.toContain(token.slice(0, 40));
+});

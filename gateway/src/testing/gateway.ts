@@ -1,0 +1,130 @@
+import { createTestClock } from '@voucher-gateway/platform/clock';
+import { type Environment, readConfig } from '@voucher-gateway/platform/config';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
+import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { startIssuer, type TestUser } from '@voucher-gateway/platform/testing/tokens';
+import type { Topic } from '@voucher-gateway/platform/topics';
+import { sessionKey } from '@voucher-gateway/schema/session';
+import { type SessionEnded, topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import { type Client, createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+import { z } from 'zod';
+import { gatewaySettings } from '../config.ts';
+import { createGateway } from '../server.ts';
+import { createWorld, type Move, parcelSchemas, parcelSupergraph } from './parcel-supergraph.ts';
+
+const parcelMoved: Topic<Move> = { name: 'parcel-moved', schema: z.custom<Move>(), key: (move) => move.customer };
+
+export interface SubgraphCall {
+  subgraph: string;
+  headers: Record<string, unknown>;
+}
+
+/** A gateway in front of the parcel subgraphs over real HTTP, on a clock that the test moves. */
+export async function startTestGateway({
+  environment = {},
+  keyValue,
+  subgraphUrls = {},
+  jwksUrl,
+}: {
+  environment?: Environment;
+  /** Methods of the session store to replace. */
+  keyValue?: Partial<KeyValue>;
+  /** Addresses to use in place of the real subgraphs'. */
+  subgraphUrls?: Record<string, string>;
+  jwksUrl?: string;
+} = {}) {
+  await using releases = new AsyncDisposableStack();
+  const clock = createTestClock();
+  const log = createMemoryLog();
+  const engines = releases.use(await openTestEngines({ clock, log }));
+  const issuer = releases.use(await startIssuer());
+  const world = createWorld();
+  const calls: SubgraphCall[] = [];
+  const urls: Record<string, string> = {};
+  for (const [subgraph, schema] of Object.entries(parcelSchemas(world))) {
+    const { url } = releases.use(
+      await createSubgraphServer({
+        schema,
+        log,
+        host: '127.0.0.1',
+        port: 0,
+        engines: {},
+        context: async ({ headers }) => {
+          calls.push({ subgraph, headers });
+          return {};
+        },
+      }),
+    );
+    urls[subgraph] = `${url}/graphql`;
+  }
+  const gateway = releases.use(
+    await createGateway({
+      clock,
+      log,
+      topics: engines.topics,
+      keyValue: { ...engines.keyValue, ...keyValue },
+      supergraphSdl: parcelSupergraph(),
+      subgraphUrls: { ...urls, ...subgraphUrls },
+      config: readConfig(gatewaySettings, { PORT: '0', JWKS_URL: jwksUrl ?? issuer.jwksUrl, ...environment }),
+    }),
+  );
+  const owned = releases.move();
+  const graphqlUrl = `${gateway.url}/graphql`;
+  const socketUrl = graphqlUrl.replace('http', 'ws');
+
+  const signIn = async (customer = 'ann', claims: Record<string, unknown> = {}): Promise<TestUser> => {
+    const user = await issuer.user({ now: clock.now(), claims: { customer, ...claims } });
+    await engines.keyValue.set(sessionKey(user.sid), JSON.stringify({ userId: user.userId, kid: issuer.kid }), {
+      ttlMs: 600_000,
+    });
+    return user;
+  };
+  const connect = (authorization: string | null, { key = 'authorization' } = {}) => {
+    const closed = Promise.withResolvers<{ code: number; reason: string }>();
+    const connected = Promise.withResolvers<void>();
+    let isOpen = false;
+    const client: Client = createClient({
+      url: socketUrl,
+      webSocketImpl: WebSocket,
+      lazy: false,
+      retryAttempts: 0,
+      connectionParams: authorization === null ? {} : { [key]: authorization },
+      onNonLazyError: () => {},
+      on: {
+        connected: () => {
+          isOpen = true;
+          connected.resolve();
+        },
+        closed: (event) => {
+          isOpen = false;
+          closed.resolve(event as { code: number; reason: string });
+        },
+      },
+    });
+    owned.defer(async () => void (await client.dispose()));
+    return { client, closed: closed.promise, connected: connected.promise, isOpen: () => isOpen };
+  };
+  return {
+    ...gateway,
+    graphqlUrl,
+    socketUrl,
+    clock,
+    log,
+    engines,
+    issuer,
+    world,
+    calls,
+    signIn,
+    connect,
+    post: (query: string, { variables = {}, token }: { variables?: object; token?: string } = {}) =>
+      postGraphql(graphqlUrl, query, variables, token),
+    publish: (move: Move) => engines.database.transaction((tx) => engines.topics.publish(tx, parcelMoved, move)),
+    endSession: (ended: SessionEnded) =>
+      engines.database.transaction((tx) => engines.topics.publish(tx, schemaTopics.sessionEnded, ended)),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

@@ -1,0 +1,213 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import type { Client, SubscribePayload } from 'graphql-ws';
+import { expect, it } from 'vitest';
+import WebSocket from 'ws';
+import { startTestGateway } from './testing/gateway.ts';
+
+type Result = { data?: unknown; errors?: readonly { message: string; extensions?: Record<string, unknown> }[] };
+
+/** The operation's only answer; an `error` message counts as one with errors. */
+async function ask(client: Client, payload: SubscribePayload): Promise<Result> {
+  try {
+    for await (const result of client.iterate(payload)) return JSON.parse(JSON.stringify(result));
+    return {};
+  } catch (errors) {
+    return { errors: errors as Result['errors'] };
+  }
+}
+
+const moved = 'subscription { moved { cursor node { place recipient { name } } } }';
+const move = (id: string, customer = 'ann') => ({ id, parcel: 'p1', customer, place: 'Hue', recipient: { id: 'bob' } });
+
+/** Subscribes, and resolves once events that are published now will come. */
+async function subscribe(client: Client) {
+  const events = client.iterate<{ moved: { cursor: string } }>({ query: moved });
+  const first = events.next();
+  // The server handles a socket's messages in order: once this is answered the subscription stands.
+  await ask(client, { query: '{ hello }' });
+  return { first };
+}
+
+it('streams a topic’s events, resolved across subgraphs, to the one they are for', async () => {
+  await using gateway = await startTestGateway();
+  const ann = gateway.connect((await gateway.signIn('ann')).token);
+  const bob = gateway.connect((await gateway.signIn('bob')).token);
+  const toAnn = await subscribe(ann.client);
+  const toBob = await subscribe(bob.client);
+  await gateway.publish(move('m1', 'ann'));
+  await gateway.publish(move('m2', 'bob'));
+  const event = (id: string) => ({
+    data: { moved: { cursor: encodeCursor(id), node: { place: 'Hue', recipient: { name: 'name of bob' } } } },
+  });
+  expect((await toAnn.first).value).toEqual(event('m1'));
+  expect((await toBob.first).value).toEqual(event('m2'));
+});
+
+it.each(['authorization', 'Authorization', 'AUTHORIZATION'])(
+  'takes the token under the key %s, with or without Bearer',
+  async (key) => {
+    await using gateway = await startTestGateway();
+    const { token } = await gateway.signIn();
+    for (const given of [token, `Bearer ${token}`, `bearer ${token}`]) {
+      const { client } = gateway.connect(given, { key });
+      expect(await ask(client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
+      expect(gateway.calls.at(-1)?.headers.authorization).toBe(given);
+    }
+  },
+);
+
+it('answers queries and mutations, too, and the signed-out where the schema lets them', async () => {
+  await using gateway = await startTestGateway();
+  const { client } = gateway.connect(null);
+  expect(await ask(client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
+  expect(
+    await ask(client, { query: 'mutation Greet($name: String!) { greet(name: $name) }', variables: { name: 'Ann' } }),
+  ).toEqual({ data: { greet: 'hello Ann' } });
+  expect(await ask(client, { query: moved })).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+});
+
+it.each([
+  ['no GraphQL', { query: '{' }, 'GRAPHQL_PARSE_FAILED'],
+  ['an unknown field', { query: '{ nope }' }, 'GRAPHQL_VALIDATION_FAILED'],
+  ['an unknown operation', { query: 'query A { hello }', operationName: 'B' }, 'OPERATION_RESOLUTION_FAILURE'],
+  ['several operations and no name', { query: 'query A { hello } query B { hello }' }, 'OPERATION_RESOLUTION_FAILURE'],
+  [
+    'a variable of another type',
+    { query: 'query ($n: Int) { moves(first: $n) { edges { cursor } } }', variables: { n: 'x' } },
+    'BAD_USER_INPUT',
+  ],
+  [
+    'a subscription’s variable of another type',
+    { query: 'subscription ($p: ID) { moved(parcel: $p) { cursor } }', variables: { p: { no: 1 } } },
+    'BAD_USER_INPUT',
+  ],
+  ['a cursor that is none', { query: 'subscription { moved(after: "x") { cursor } }' }, 'CURSOR_INVALID'],
+])('refuses %s with a code, and goes on', async (_what, payload, code) => {
+  await using gateway = await startTestGateway();
+  const { client } = gateway.connect((await gateway.signIn()).token);
+  expect(await ask(client, payload)).toMatchObject({ errors: [{ extensions: { code } }] });
+  expect(await ask(client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
+});
+
+it('closes with 4403 on a token that is not valid', async () => {
+  await using gateway = await startTestGateway();
+  const { token } = await gateway.signIn();
+  expect(await gateway.connect(`${token}x`).closed).toMatchObject({ code: 4403, reason: 'UNAUTHENTICATED' });
+  gateway.clock.advance(601_000);
+  expect(await gateway.connect(token).closed).toMatchObject({ code: 4403, reason: 'SESSION_EXPIRED' });
+});
+
+it('closes with 1013, which clients retry, while the session store is away', async () => {
+  const away = () => Promise.reject(new CodedError('KEY_VALUE_UNAVAILABLE', 'away', { retryable: true }));
+  await using gateway = await startTestGateway({ keyValue: { touch: away } });
+  const { token } = await gateway.signIn();
+  expect(await gateway.connect(token).closed).toMatchObject({ code: 1013, reason: 'SESSION_STORE_UNAVAILABLE' });
+});
+
+it('closes with 4408 when no connection_init comes, and tells other protocols apart', async () => {
+  await using gateway = await startTestGateway();
+  expect(await closeCode(new WebSocket(gateway.socketUrl, 'graphql-transport-ws'))).toBe(4408);
+  expect(await closeCode(new WebSocket(gateway.socketUrl))).toBe(4406);
+  const choosy = new WebSocket(gateway.socketUrl, ['other', 'graphql-transport-ws']);
+  choosy.on('open', () => choosy.close(1000));
+  expect(await closeCode(choosy)).toBe(1000);
+  expect(choosy.protocol).toBe('graphql-transport-ws');
+});
+
+it('closes with 4401 who subscribes before connection_init, with 4400 what is no message of the protocol', async () => {
+  await using gateway = await startTestGateway();
+  const early = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
+  early.on('open', () => early.send('{"id":"1","type":"subscribe","payload":{"query":"{ hello }"}}'));
+  expect(await closeCode(early)).toBe(4401);
+  const garbled = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
+  garbled.on('open', () => garbled.send('hello'));
+  expect(await closeCode(garbled)).toBe(4400);
+});
+
+it('closes with 1009 on a message over the limit', async () => {
+  await using gateway = await startTestGateway();
+  const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
+  socket.on('open', () => socket.send(JSON.stringify({ type: 'connection_init', payload: { x: 'x'.repeat(70_000) } })));
+  expect(await closeCode(socket)).toBe(1009);
+});
+
+it('refuses the upgrade on another path, and to a foreign page', async () => {
+  await using gateway = await startTestGateway({ environment: { ALLOWED_ORIGINS: 'https://shop.example' } });
+  const upgrade = async (url: string, origin?: string) => {
+    const socket = new WebSocket(url, 'graphql-transport-ws', { ...(origin && { origin }) });
+    return new Promise<number | undefined>((resolve) => {
+      socket.on('unexpected-response', (_request, response) => resolve(response.statusCode));
+      socket.on('open', () => {
+        socket.terminate();
+        resolve(101);
+      });
+      socket.on('error', () => {});
+    });
+  };
+  expect(await upgrade(gateway.socketUrl.replace('/graphql', '/other'))).toBe(404);
+  expect(await upgrade(gateway.socketUrl, 'https://evil.example')).toBe(403);
+  expect(await upgrade(gateway.socketUrl, 'https://shop.example')).toBe(101);
+  expect(await upgrade(gateway.socketUrl)).toBe(101);
+});
+
+it('closes a socket with 4403 when its session ends for want of requests: pings do not count, operations do', async () => {
+  await using gateway = await startTestGateway();
+  const connection = gateway.connect((await gateway.signIn()).token);
+  const { first } = await subscribe(connection.client);
+  first.catch(() => {});
+  gateway.clock.advance(599_000);
+  expect(await ask(connection.client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
+  gateway.clock.advance(599_000);
+  expect(await ask(connection.client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
+  gateway.clock.advance(601_000);
+  expect(await connection.closed).toMatchObject({ code: 4403 });
+});
+
+it('keeps a socket open whose session another gateway saw active', async () => {
+  await using gateway = await startTestGateway();
+  const ann = await gateway.signIn();
+  const connection = gateway.connect(ann.token);
+  await connection.connected;
+  gateway.clock.advance(500_000);
+  await gateway.engines.keyValue.touch(`session:${ann.sid}`, { ttlMs: 600_000 });
+  gateway.clock.advance(200_000);
+  expect(await ask(connection.client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
+});
+
+it('closes the sockets of a session that is signed out anywhere, and of a revoked key, and no other', async () => {
+  await using gateway = await startTestGateway();
+  const ann = await gateway.signIn('ann');
+  const bob = await gateway.signIn('bob');
+  const sockets = [gateway.connect(ann.token), gateway.connect(ann.token)];
+  const other = gateway.connect(bob.token);
+  await Promise.all([...sockets, other].map(({ connected }) => connected));
+  await gateway.endSession({ sid: ann.sid });
+  for (const { closed } of sockets) expect(await closed).toMatchObject({ code: 4403 });
+  expect(await ask(other.client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
+  await gateway.endSession({ kid: gateway.issuer.kid });
+  expect(await other.closed).toMatchObject({ code: 4403 });
+});
+
+it('lets open sockets live to their last known deadline while the session store is away', async () => {
+  const away = () => Promise.reject(new CodedError('KEY_VALUE_UNAVAILABLE', 'away', { retryable: true }));
+  await using gateway = await startTestGateway({ keyValue: { peek: away } });
+  const connection = gateway.connect((await gateway.signIn()).token);
+  await connection.connected;
+  gateway.clock.advance(599_000);
+  expect(connection.isOpen()).toBe(true);
+  gateway.clock.advance(2_000);
+  expect(await connection.closed).toMatchObject({ code: 4403 });
+});
+
+it('closes its sockets with 1001, which clients retry, when it stops', async () => {
+  const gateway = await startTestGateway();
+  const connection = gateway.connect((await gateway.signIn()).token);
+  await connection.connected;
+  await gateway[Symbol.asyncDispose]();
+  expect(await connection.closed).toMatchObject({ code: 1001 });
+});
+
+function closeCode(socket: WebSocket): Promise<number> {
+  return new Promise((resolve) => socket.on('close', resolve));
+}
