@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
 import { CodedError, errorCode, isCodedError } from './errors.ts';
 import type { Log } from './log.ts';
@@ -90,19 +92,39 @@ export interface ListenOptions {
  * Listens and answers the URL with the port really got.
  * @throws CodedError PORT_TAKEN, naming the setting
  */
-export async function listen(app: FastifyInstance, { host, port, setting }: ListenOptions): Promise<string> {
+export async function listen(app: FastifyInstance, options: ListenOptions): Promise<string> {
+  const { host, port } = options;
   try {
     return await app.listen({ host, port });
   } catch (error) {
-    const code = errorCode(error);
-    if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error;
-    const why = code === 'EADDRINUSE' ? 'is taken by another process' : 'may not be used by this user';
-    throw new CodedError(
-      'PORT_TAKEN',
-      `${setting}: port ${port} ${why}. Set ${setting} to another port, or stop what uses it.`,
-      { cause: error, details: { port, setting } },
-    );
+    throw portError(error, options);
   }
+}
+
+/**
+ * Resolves when the port could be listened on now, so that a start fails before it has done anything.
+ * @throws CodedError PORT_TAKEN, naming the setting
+ */
+export async function assertPortFree(options: ListenOptions): Promise<void> {
+  const { host, port } = options;
+  const server = createServer().listen({ host, port });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw portError(error, options);
+  }
+  await new Promise((resolve) => server.close(resolve));
+}
+
+function portError(error: unknown, { port, setting }: ListenOptions): unknown {
+  const code = errorCode(error);
+  if (code !== 'EADDRINUSE' && code !== 'EACCES') return error;
+  const why = code === 'EADDRINUSE' ? 'is taken by another process' : 'may not be used by this user';
+  return new CodedError(
+    'PORT_TAKEN',
+    `${setting}: port ${port} ${why}. Set ${setting} to another port, or stop what uses it.`,
+    { cause: error, details: { port, setting } },
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import { gatewaySettings } from '@voucher-gateway/gateway/config';
 import { commonSettings, httpUrl, port } from '@voucher-gateway/platform/config';
 import { deliverySettings } from '@voucher-gateway/subgraph-delivery/config';
-import { userSettings } from '@voucher-gateway/subgraph-user/config';
+import { idleWithinMax, userSettings } from '@voucher-gateway/subgraph-user/config';
 import { voucherSettings } from '@voucher-gateway/subgraph-voucher/config';
 import { integrationSettings } from '@voucher-gateway/voucher-integration/config';
 import { vpsMockSettings } from '@voucher-gateway/vps-mock/config';
@@ -18,23 +18,25 @@ const filledIn = [
 ] as const;
 
 /** Every service's settings but those, and the ports of `npm start`. */
-export const standaloneSettings = z.object({
-  ...without(gatewaySettings.shape),
-  ...without(userSettings.shape),
-  ...without(voucherSettings.shape),
-  ...without(deliverySettings.shape),
-  ...without(integrationSettings.shape),
-  ...without(vpsMockSettings.shape),
-  ...commonSettings,
-  DATA_DIR: z.string().default('.data').describe('Folder of the embedded database'),
-  GATEWAY_PORT: port(8080).describe('Port of the gateway'),
-  VPS_PORT: port(8081).describe('Port of the simulated provider'),
-  INTEGRATION_PORT: port(8082).describe("Port that takes the provider's callbacks"),
-  VPS_URL: httpUrl().optional().describe('Another provider; the simulated one is then not started'),
-  INTEGRATION_PUBLIC_URL: httpUrl()
-    .optional()
-    .describe('Where the provider reaches voucher-integration, when that is not its own address'),
-});
+export const standaloneSettings = z
+  .object({
+    ...without(gatewaySettings.shape),
+    ...without(userSettings.shape),
+    ...without(voucherSettings.shape),
+    ...without(deliverySettings.shape),
+    ...without(integrationSettings.shape),
+    ...without(vpsMockSettings.shape),
+    ...commonSettings,
+    DATA_DIR: z.string().default('.data').describe('Folder of the embedded database'),
+    GATEWAY_PORT: port(8080).describe('Port of the gateway'),
+    VPS_PORT: port(8081).describe('Port of the simulated provider'),
+    INTEGRATION_PORT: port(8082).describe("Port that takes the provider's callbacks"),
+    VPS_URL: httpUrl().optional().describe('Another provider; the simulated one is then not started'),
+    INTEGRATION_PUBLIC_URL: httpUrl()
+      .optional()
+      .describe('Where the provider reaches voucher-integration, when that is not its own address'),
+  })
+  .refine(...idleWithinMax);
 
 export type StandaloneConfig = Readonly<z.output<typeof standaloneSettings>>;
 

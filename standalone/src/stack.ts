@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createGateway } from '@voucher-gateway/gateway/server';
 import { type Clock, systemClock } from '@voucher-gateway/platform/clock';
 import { openEmbeddedEngines } from '@voucher-gateway/platform/embedded-engines';
+import { assertPortFree } from '@voucher-gateway/platform/http-server';
 import { createLog, type Log } from '@voucher-gateway/platform/log';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { createDeliveryService } from '@voucher-gateway/subgraph-delivery/server';
@@ -43,6 +44,8 @@ export async function createStack({
   const log = logOf ?? ((service: string) => createLog({ level: config.LOG_LEVEL, service }));
   const inside = { HOST: '127.0.0.1', PORT: 0 };
 
+  for (const setting of ['GATEWAY_PORT', 'INTEGRATION_PORT', ...(config.VPS_URL ? [] : ['VPS_PORT' as const])] as const)
+    await assertPortFree({ host: config.HOST, port: config[setting], setting });
   const engines = releases.use(await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock, log: log('engines') }));
   const { database, topics, keyValue, jobs } = engines;
   onReady('engines', `embedded, data in ${config.DATA_DIR}`);

@@ -1,4 +1,11 @@
-import { commonSettings, duration, httpUrl, parseDurationMs, port } from '@voucher-gateway/platform/config';
+import {
+  commonSettings,
+  duration,
+  httpUrl,
+  optionalFlag,
+  parseDurationMs,
+  port,
+} from '@voucher-gateway/platform/config';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
@@ -9,13 +16,9 @@ export const deliverySettings = z.object({
   JWKS_URL: httpUrl().describe("Where the user service's signing keys stand"),
   JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
-  CALLBACK_ALLOW_LOOPBACK: z
-    .enum(['true', 'false'], { error: 'must be true or false' })
-    .optional()
-    .transform((text) => (text === undefined ? undefined : text === 'true'))
-    .describe(
-      'Whether callbacks may go to loopback and private addresses. Default: true, but false where NODE_ENV is production',
-    ),
+  CALLBACK_ALLOW_LOOPBACK: optionalFlag().describe(
+    'Whether callbacks may go to loopback and private addresses. Default: true, but false where NODE_ENV is production',
+  ),
   CALLBACK_TIMEOUT: duration('10s').describe('A callback that has no answer by then counts as failed'),
   CALLBACK_RETRY_SCHEDULE: durations('5s,5m,30m,2h,5h,10h,14h,20h,24h').describe(
     'Waiting time before each further attempt, in order, with commas between; after the last one it is given up',

@@ -3,6 +3,12 @@ import { region } from '@voucher-gateway/platform/phone-number';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
+/** A rule over two settings, for `refine`. */
+export const idleWithinMax = [
+  (settings: { SESSION_IDLE: number; SESSION_MAX: number }) => settings.SESSION_IDLE <= settings.SESSION_MAX,
+  { message: 'SESSION_IDLE must not be longer than SESSION_MAX' },
+] as const;
+
 /** Settings of the user subgraph. */
 export const userSettings = z
   .object({
@@ -15,8 +21,6 @@ export const userSettings = z
     DEFAULT_REGION: region().describe('Region in which phone numbers without a country code are read'),
     KEY_ROTATION: duration('30d').describe('A signing key is replaced after this time'),
   })
-  .refine((settings) => settings.SESSION_IDLE <= settings.SESSION_MAX, {
-    message: 'SESSION_IDLE must not be longer than SESSION_MAX',
-  });
+  .refine(...idleWithinMax);
 
 export type UserConfig = Readonly<z.output<typeof userSettings>>;

@@ -1,0 +1,124 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { type Answer, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
+import { type ReceivedCall, type Receiver, startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import { createClient } from 'graphql-ws';
+import { Webhook } from 'standardwebhooks';
+import WebSocket from 'ws';
+import type { System } from './system.ts';
+
+/** What `POST /control/next` of the simulated provider takes. */
+export interface ProviderSays {
+  delayMs?: number;
+  fault?: string;
+  times?: number;
+}
+
+/** A verified callback's body. */
+export interface Callback {
+  type: 'voucher.received' | 'voucher.failed';
+  timestamp: string;
+  data: Record<string, string>;
+}
+
+/** The next event of a subscription; rejects with its errors. */
+// biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
+export type NextEvent = () => Promise<any>;
+
+/** Someone who uses the product over the wire, with a receiver of their own. Use it with `await using`. */
+export interface Customer extends AsyncDisposable {
+  readonly username: string;
+  /** E.164. */
+  readonly phoneNumber: string;
+  readonly token: string;
+  readonly receiver: Receiver;
+  /** Runs an operation; throws unless it answers without errors. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
+  graphql(query: string, variables?: object): Promise<Record<string, any>>;
+  /** Runs an operation, whatever it answers. */
+  answerOf(query: string, variables?: object): Promise<Answer>;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
+  requestVoucher(input?: object): Promise<any>;
+  /** Subscribes; resolves when events that happen from now on will come. */
+  subscribe(query: string, variables?: object): Promise<NextEvent>;
+  /** The next call of the receiver, its signature verified. */
+  nextCallback(): Promise<Callback>;
+  verify(call: ReceivedCall): Callback;
+  /** Tells the simulated provider how it will answer this customer's next request. */
+  tellProvider(says: ProviderSays): Promise<void>;
+}
+
+/** Signs up someone new. */
+export async function startCustomer(system: System, { receiverPort = 0 } = {}): Promise<Customer> {
+  await using releases = new AsyncDisposableStack();
+  const username = `user-${randomUUID().slice(0, 18)}`;
+  const phoneNumber = `+849${randomInt(10_000_000, 99_999_999)}`;
+  const url = `${system.gatewayUrl}/graphql`;
+  const signedUp = await postGraphql(
+    url,
+    'mutation ($input: SignUpInput!) { signUp(input: $input) { token user { callbackSecret } } }',
+    { input: { username, phoneNumber, password: 'correct horse' } },
+  );
+  if (!signedUp.data) throw new Error(`sign-up failed: ${JSON.stringify(signedUp.errors)}`);
+  const token: string = signedUp.data.signUp.token;
+
+  const answerOf = (query: string, variables: object = {}) => postGraphql(url, query, variables, token);
+  const graphql = async (query: string, variables: object = {}) => {
+    const { data, errors } = await answerOf(query, variables);
+    if (errors || !data) throw new Error(`refused: ${JSON.stringify(errors)}`);
+    return data;
+  };
+  const secret: string = (await graphql('{ me { callbackSecret } }')).me.callbackSecret;
+  const receiver = releases.use(await startReceiver({ port: receiverPort }));
+  const verify = (call: ReceivedCall) =>
+    new Webhook(secret).verify(call.body, call.headers as Record<string, string>) as Callback;
+  const owned = releases.move();
+
+  return {
+    username,
+    phoneNumber,
+    token,
+    receiver,
+    answerOf,
+    graphql,
+    verify,
+    nextCallback: async () => verify(await receiver.next()),
+    requestVoucher: async (input = { callbackUrl: receiver.url }) =>
+      (
+        await graphql(
+          'mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id status message phoneNumber requestedAt expectedBy cursor } }',
+          { input },
+        )
+      ).requestVoucher,
+    async subscribe(query, variables = {}) {
+      const client = createClient({
+        url: url.replace('http', 'ws'),
+        webSocketImpl: WebSocket,
+        connectionParams: { authorization: token },
+        retryAttempts: 0,
+      });
+      owned.defer(async () => void (await client.dispose()));
+      const events = client.iterate({ query, variables: { ...variables } });
+      const first = events.next();
+      first.catch(() => {});
+      // The gateway handles a socket's messages in order: once this is answered, the subscription stands.
+      for await (const _answer of client.iterate({ query: '{ __typename }' })) break;
+      let isFirst = true;
+      return async () => {
+        const { value, done } = await (isFirst ? first : events.next());
+        isFirst = false;
+        if (done) throw new Error('the subscription has ended');
+        if (value.errors) throw new Error(`the subscription failed: ${JSON.stringify(value.errors)}`);
+        return value.data;
+      };
+    },
+    async tellProvider(says) {
+      const response = await fetch(`${system.vpsUrl}/control/next`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ phoneNumber, ...says }),
+      });
+      if (!response.ok) throw new Error(`the provider refused: ${await response.text()}`);
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

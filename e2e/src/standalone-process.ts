@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { System } from './system.ts';
+
+const main = fileURLToPath(new URL('../../standalone/src/main.ts', import.meta.url));
+const demo = fileURLToPath(new URL('../../standalone/src/demo.ts', import.meta.url));
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** `npm start` as a process of its own. */
+export interface StandaloneProcess extends System {
+  readonly pid: number;
+  /** Sends a signal; resolves when the process is gone. */
+  stop(signal: NodeJS.Signals): Promise<Exit>;
+  readonly exit: Promise<Exit>;
+}
+
+export interface Place extends AsyncDisposable {
+  readonly dataDir: string;
+  /** Ports and folder of one installation, the same at each start. */
+  readonly environment: Record<string, string>;
+}
+
+/** A folder and ports that nobody else uses. */
+export async function makePlace(): Promise<Place> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'voucher-gateway-'));
+  const [gateway, vps, integration] = await freePorts(3);
+  return {
+    dataDir,
+    environment: {
+      DATA_DIR: dataDir,
+      GATEWAY_PORT: String(gateway),
+      VPS_PORT: String(vps),
+      INTEGRATION_PORT: String(integration),
+    },
+    [Symbol.asyncDispose]: () => rm(dataDir, { recursive: true, force: true }),
+  };
+}
+
+/** Starts it and resolves when it says that it is ready. Rejects with what it printed when it ends before. */
+export async function startStandalone(environment: Record<string, string>): Promise<StandaloneProcess> {
+  const started = runStandalone(environment);
+  await Promise.race([
+    started.printed('Ready in'),
+    started.exit.then(({ stdout, stderr }) => Promise.reject(new Error(`it ended:\n${stdout}\n${stderr}`))),
+  ]);
+  const url = (port: string | undefined) => `http://127.0.0.1:${port}`;
+  const stop = async (signal: NodeJS.Signals) => {
+    started.child.kill(signal);
+    return started.exit;
+  };
+  return {
+    pid: started.child.pid ?? 0,
+    gatewayUrl: url(environment.GATEWAY_PORT),
+    vpsUrl: url(environment.VPS_PORT),
+    integrationUrl: url(environment.INTEGRATION_PORT),
+    exit: started.exit,
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop('SIGKILL');
+    },
+  };
+}
+
+/** Starts it and waits for nothing. */
+export function runStandalone(environment: Record<string, string>) {
+  return follow(spawn(process.execPath, [main], { env: cleanEnvironment(environment) }));
+}
+
+/** `npm run demo`. */
+export function runDemo(environment: Record<string, string>) {
+  return follow(spawn(process.execPath, [demo], { env: cleanEnvironment(environment) }));
+}
+
+function cleanEnvironment(environment: Record<string, string>) {
+  const { PATH, HOME, TMPDIR } = process.env;
+  return { PATH, HOME, TMPDIR, ...environment };
+}
+
+function follow(child: ChildProcess) {
+  let stdout = '';
+  let stderr = '';
+  const waiting = new Set<{ text: string; resolve: () => void }>();
+  child.stdout?.on('data', (chunk) => {
+    stdout += chunk;
+    for (const waiter of waiting) if (stdout.includes(waiter.text)) waiter.resolve();
+  });
+  child.stderr?.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const exit: Promise<Exit> = once(child, 'close').then(([code, signal]) => ({ code, signal, stdout, stderr }));
+  return {
+    child,
+    exit,
+    /** Resolves once standard output holds the text. */
+    printed: (text: string) =>
+      new Promise<void>((resolve) => {
+        if (stdout.includes(text)) return resolve();
+        waiting.add({ text, resolve });
+      }),
+  };
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
