@@ -71,6 +71,7 @@ describe.concurrent('a provider that fails', () => {
     async (fault, { expect }) => {
       await using customer = await startCustomer(system);
       await customer.tellProvider({ fault, delayMs: 3_200 });
+      await customer.tellProvider({ delayMs: 0 });
       const request = await customer.requestVoucher();
       const { data } = await customer.nextCallback();
       expect(data.code).toBe((await ledgerEntry(system, request.id))?.voucherCode);
