@@ -1,0 +1,47 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What `npm run lint` says of a file with this import at this path. */
+function lint(path: string, specifier: string) {
+  const file = join(root, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `import * as planted from '${specifier}';\n\nexport const held = planted;\n`);
+  try {
+    const { status, stdout, stderr } = spawnSync(join(root, 'node_modules/.bin/biome'), ['check', file], { cwd: root });
+    return { failed: status !== 0, said: `${stdout}${stderr}` };
+  } finally {
+    rmSync(file);
+  }
+}
+
+// design: an import may only point down this list.
+it.each([
+  ['platform/src/planted.ts', '@voucher-gateway/schema/topics'],
+  ['platform/src/planted.ts', '../../gateway/src/server.ts'],
+  ['schema/src/planted.ts', '@voucher-gateway/platform/errors'],
+  ['vps-mock/src/planted.ts', '@voucher-gateway/schema/vps-protocol'],
+  ['voucher-integration/src/planted.ts', '@voucher-gateway/vps-mock/server'],
+  ['subgraphs/user/src/planted.ts', '@voucher-gateway/subgraph-voucher/server'],
+  ['subgraphs/voucher/src/planted.ts', '@voucher-gateway/subgraph-delivery/server'],
+  ['subgraphs/delivery/src/planted.ts', '@voucher-gateway/voucher-integration/server'],
+  ['gateway/src/planted.ts', '@voucher-gateway/subgraph-user/server'],
+  ['standalone/src/planted.ts', '@voucher-gateway/e2e/customer'],
+  ['e2e/src/planted.ts', '@voucher-gateway/gateway/server'],
+])('refuses that %s imports %s', (path, specifier) => {
+  const { failed, said } = lint(path, specifier);
+  expect(said).toContain('noRestrictedImports');
+  expect(failed).toBe(true);
+});
+
+it.each([
+  ['gateway/src/planted.ts', '@voucher-gateway/platform/errors'],
+  ['subgraphs/user/src/planted.ts', '@voucher-gateway/schema/topics'],
+  ['standalone/src/planted.ts', '@voucher-gateway/gateway/server'],
+])('lets %s import %s', (path, specifier) => {
+  expect(lint(path, specifier)).toMatchObject({ failed: false });
+});
