@@ -1,13 +1,30 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { undeclaredBreakingChanges } from './breaking-changes.ts';
 import { composeSupergraph } from './compose.ts';
-import { supergraphFile } from './sdl.ts';
+import { subgraphNames, subgraphSdl, supergraphFile } from './sdl.ts';
+import { topicFieldFaults } from './topic-contract.ts';
+import { topics } from './topics.ts';
 
-// `npm run compose:schema` writes the supergraph; with --check it only tells whether it is stale.
+// `npm run compose:schema` writes the supergraph, unless it breaks clients and does not say so; with --check it
+// only tells whether what stands is stale, or a topic-fed field promises what its topic does not hold.
 const composed = composeSupergraph();
+const committed = existsSync(supergraphFile) ? readFileSync(supergraphFile, 'utf8') : composed;
+const values = Object.fromEntries(
+  Object.values(topics).flatMap(({ name, schema }) => ('shape' in schema ? [[name, schema]] : [])),
+);
+const faults = [
+  ...subgraphNames.flatMap((name) => topicFieldFaults(subgraphSdl(name), values).map((fault) => `${name}: ${fault}`)),
+  ...undeclaredBreakingChanges(committed, composed).map(
+    (change) => `breaks clients: ${change} Declare it in schema/breaking-changes.json if it is meant.`,
+  ),
+];
+if (process.argv.includes('--check') && committed !== composed)
+  faults.push('schema/supergraph.graphql is stale: run npm run compose:schema');
+if (faults.length > 0) {
+  process.stderr.write(`${faults.join('\n')}\n`);
+  process.exit(1);
+}
 if (!process.argv.includes('--check')) {
   writeFileSync(supergraphFile, composed);
   process.stdout.write('schema/supergraph.graphql is written\n');
-} else if (readFileSync(supergraphFile, 'utf8') !== composed) {
-  process.stderr.write('schema/supergraph.graphql is stale: run npm run compose:schema\n');
-  process.exit(1);
 }

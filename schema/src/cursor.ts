@@ -17,5 +17,7 @@ export function decodeCursor(cursor: string): { id: string | null } | null {
   if (!/^[\w-]{1,256}$/.test(cursor)) return null;
   const text = Buffer.from(cursor, 'base64url').toString('utf8');
   if (!text.startsWith(prefix) || encodeCursor(text.slice(prefix.length)) !== cursor) return null;
-  return { id: text.slice(prefix.length) || null };
+  const id = text.slice(prefix.length);
+  // Ids are visible ASCII; a database would choke on some of the rest.
+  return /^[!-~]*$/.test(id) ? { id: id || null } : null;
 }

@@ -38,5 +38,5 @@ export type PublicErrorCode = keyof typeof publicErrors;
 
 /** HTTP status of a code; 500 for one that is not public. */
 export function statusOf(code: string): number {
-  return code in publicErrors ? publicErrors[code as PublicErrorCode].status : 500;
+  return Object.hasOwn(publicErrors, code) ? publicErrors[code as PublicErrorCode].status : 500;
 }
