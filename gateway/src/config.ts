@@ -11,9 +11,9 @@ export const gatewaySettings = z.object({
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
   SESSION_IDLE: duration('10m').describe('A session ends this long after its last request'),
   SUBGRAPH_TIMEOUT: duration('30s').describe('A subgraph answers within this time'),
-  MAX_BODY_BYTES: integer(262_144, { min: 1_024, max: 16_777_216 }).describe('Largest request body'),
+  MAX_BODY_BYTES: integer(262_144, { min: 1_024, max: 16_777_216 }).describe('Largest request body, in bytes'),
   MAX_MESSAGE_BYTES: integer(65_536, { min: 1_024, max: 16_777_216 }).describe(
-    'Largest WebSocket message from a client',
+    'Largest WebSocket message from a client, in bytes',
   ),
   ALLOWED_ORIGINS: z
     .string()

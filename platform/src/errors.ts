@@ -1,19 +1,21 @@
 /**
  * What a failure is, wherever it is caught: a stable code, a message that may be shown, and whether
- * trying again can help. The public codes (GraphQL, REST) stand in `schema/errors`; the codes of the
+ * trying again can help. The public codes (GraphQL, REST) stand in schema/src/error-codes.ts; the codes of the
  * plumbing stand here. Both are documented in docs/errors.md.
  */
-export type PlatformErrorCode =
-  | 'CONFIG_INVALID'
-  | 'DATABASE_UNAVAILABLE'
-  | 'DATA_DIR_CORRUPT'
-  | 'DATA_DIR_LOCKED'
-  | 'DATA_DIR_UNWRITABLE'
-  | 'KEY_VALUE_UNAVAILABLE'
-  | 'NESTED_DATABASE_USE'
-  | 'PORT_TAKEN'
-  | 'TOPIC_VALUE_INVALID'
-  | 'TOPIC_VALUE_TOO_LARGE';
+export const platformErrorCodes = [
+  'CONFIG_INVALID',
+  'DATABASE_UNAVAILABLE',
+  'DATA_DIR_CORRUPT',
+  'DATA_DIR_LOCKED',
+  'DATA_DIR_UNWRITABLE',
+  'KEY_VALUE_UNAVAILABLE',
+  'NESTED_DATABASE_USE',
+  'PORT_TAKEN',
+  'TOPIC_VALUE_INVALID',
+  'TOPIC_VALUE_TOO_LARGE',
+] as const;
+export type PlatformErrorCode = (typeof platformErrorCodes)[number];
 
 export interface CodedErrorOptions {
   /** What led here. Logged, never sent to a client. */

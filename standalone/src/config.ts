@@ -10,6 +10,7 @@ import { z } from 'zod';
 /** What the composition root fills in itself: where its own parts listen. */
 const filledIn = [
   'PORT',
+  'VPS_STATE_FILE',
   'JWKS_URL',
   'INTEGRATION_PUBLIC_URL',
   'SUBGRAPH_USER_URL',

@@ -1,18 +1,20 @@
 /** Why an attempt failed, as a short stable word that a client sees. */
-export type AttemptError =
-  | 'ADDRESS_REFUSED'
-  | 'CONNECTION_LOST'
-  | 'CONNECTION_REFUSED'
-  | 'DNS_FAILED'
-  | 'HTTP_ERROR'
-  | 'INTERNAL_ERROR'
-  | 'RESPONSE_INVALID'
-  | 'SEND_FAILED'
-  | 'SMS_FAILED'
-  | 'TIMEOUT'
-  | 'TLS_FAILED'
-  | 'UNREACHABLE'
-  | 'URL_INVALID';
+export const attemptErrors = [
+  'ADDRESS_REFUSED',
+  'CONNECTION_LOST',
+  'CONNECTION_REFUSED',
+  'DNS_FAILED',
+  'HTTP_ERROR',
+  'INTERNAL_ERROR',
+  'RESPONSE_INVALID',
+  'SEND_FAILED',
+  'SMS_FAILED',
+  'TIMEOUT',
+  'TLS_FAILED',
+  'UNREACHABLE',
+  'URL_INVALID',
+] as const;
+export type AttemptError = (typeof attemptErrors)[number];
 
 /** What came of an attempt. `stopped`: we are stopping and do not know; it counts as none. */
 export type SendResult =

@@ -1,0 +1,111 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { platformErrorCodes } from '@voucher-gateway/platform/errors';
+import { apiSchemaOf } from '@voucher-gateway/schema/breaking-changes';
+import { decodeCursor } from '@voucher-gateway/schema/cursor';
+import { publicErrors } from '@voucher-gateway/schema/error-codes';
+import { supergraphSdl } from '@voucher-gateway/schema/sdl';
+import { failureReasonSchema } from '@voucher-gateway/schema/topics';
+import { attemptErrors } from '@voucher-gateway/subgraph-delivery/send-result';
+import { Kind, parse, validate } from 'graphql';
+import { expect, it } from 'vitest';
+import { standaloneSettings } from './config.ts';
+import { envExample, settingsOf } from './settings.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string) => readFileSync(root + path, 'utf8');
+const pages = ['README.md', 'CONTRIBUTING.md', ...filesOf('docs', '.md')];
+
+function filesOf(folder: string, ending: string): string[] {
+  return readdirSync(root + folder, { recursive: true })
+    .map((name) => `${folder}/${String(name)}`)
+    .filter((name) => name.endsWith(ending));
+}
+
+/** Rows of the tables under a heading: their cells, code marks taken off. */
+function rowsUnder(page: string, heading: string): string[][] {
+  const section = page.split(/^## /m).find((part) => part.startsWith(heading)) ?? '';
+  return section
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim().replace(/^`([^`]*)`$/, '$1')),
+    );
+}
+
+it('keeps .env.example what the configuration schemas say', () => {
+  expect(read('.env.example')).toBe(envExample());
+});
+
+it('describes every setting', () => {
+  expect(settingsOf(standaloneSettings).filter(({ description }) => description === '')).toEqual([]);
+});
+
+it('tells README’s settings with their names and defaults', () => {
+  const settings = new Map(settingsOf(standaloneSettings).map(({ name, fallback }) => [name, fallback ?? '']));
+  // What npm start prints for people takes the place of lines at info.
+  settings.set('LOG_LEVEL', 'warn');
+  const told = rowsUnder(read('README.md'), 'Settings').map(([name, fallback]) => [name, fallback]);
+  expect(told.length).toBeGreaterThan(5);
+  expect(told).toEqual(told.map(([name = '']) => [name, settings.get(name)]));
+});
+
+it('documents each public code with its status, and no other', () => {
+  const told = rowsUnder(read('docs/errors.md'), 'Codes that a client').map(([code, status]) => [code, Number(status)]);
+  expect(told.sort()).toEqual(
+    Object.entries(publicErrors)
+      .map(([code, { status }]) => [code, status])
+      .sort(),
+  );
+});
+
+it.each([
+  ['Codes that an operator', platformErrorCodes],
+  ['Why an attempt', attemptErrors],
+  ['Why a request', failureReasonSchema.options],
+] as const)('documents each code under "%s", and no other', (heading, codes) => {
+  const told = rowsUnder(read('docs/errors.md'), heading).map(([code]) => code);
+  expect(told.sort()).toEqual([...codes].sort());
+});
+
+it('shows only operations that the schema answers, in pages and in the playground', () => {
+  const schema = apiSchemaOf(supergraphSdl());
+  const shown = [
+    ...filesOf('schema/operations', '.graphql').map((path) => [path, read(path)] as const),
+    ...pages.flatMap((path) => [
+      ...[...read(path).matchAll(/```graphql\n([\s\S]*?)```/g)].map(([, text = '']) => [path, text] as const),
+      ...[...read(path).matchAll(/"query": ?"((?:[^"\\]|\\.)*)"/g)].map(([, text = '']) => [path, text] as const),
+    ]),
+  ];
+  const operations = shown.filter(([, text]) =>
+    parse(text).definitions.some(({ kind }) => kind === Kind.OPERATION_DEFINITION),
+  );
+  expect(operations.length).toBeGreaterThan(10);
+  for (const [path, text] of operations) expect(validate(schema, parse(text)), `${path}:\n${text}`).toEqual([]);
+});
+
+it('starts the playground’s feed at its beginning', () => {
+  const [, cursor = ''] = /startOfFeed = '(\w+)'/.exec(read('gateway/playground/sample-tabs.js')) ?? [];
+  expect(decodeCursor(cursor)).toEqual({ id: null });
+});
+
+it('links only to pages that are there', () => {
+  for (const path of pages) {
+    const folder = new URL(path, `file://${root}`);
+    const links = [...read(path).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(
+      ([, link = '']) => new URL(link, folder),
+    );
+    for (const link of links) expect(() => readdirOrRead(fileURLToPath(link)), `${path}: ${link}`).not.toThrow();
+  }
+});
+
+function readdirOrRead(path: string) {
+  try {
+    return readFileSync(path);
+  } catch {
+    return readdirSync(path);
+  }
+}

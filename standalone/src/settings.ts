@@ -1,0 +1,61 @@
+import { gatewaySettings } from '@voucher-gateway/gateway/config';
+import { deliverySettings } from '@voucher-gateway/subgraph-delivery/config';
+import { userSettings } from '@voucher-gateway/subgraph-user/config';
+import { voucherSettings } from '@voucher-gateway/subgraph-voucher/config';
+import { integrationSettings } from '@voucher-gateway/voucher-integration/config';
+import { vpsMockSettings } from '@voucher-gateway/vps-mock/config';
+import type { z } from 'zod';
+import { standaloneSettings } from './config.ts';
+
+const services: Record<string, z.ZodObject> = {
+  gateway: gatewaySettings,
+  user: userSettings,
+  voucher: voucherSettings,
+  delivery: deliverySettings,
+  'voucher-integration': integrationSettings,
+  'vps-mock': vpsMockSettings,
+};
+
+export interface Setting {
+  name: string;
+  description: string;
+  /** As it is written in the environment; null where there is none. */
+  fallback: string | null;
+  isRequired: boolean;
+}
+
+/** What a schema of settings tells of each of them. */
+export function settingsOf(schema: z.ZodObject): Setting[] {
+  return Object.entries(schema.shape).map(([name, type]) => ({
+    name,
+    description: (type as z.ZodType).description ?? '',
+    fallback: fallbackOf(type as z.ZodType),
+    isRequired: !(type as z.ZodType).safeParse(undefined).success,
+  }));
+}
+
+function fallbackOf(type: z.ZodType): string | null {
+  const { def } = type as unknown as { def: { type: string; in?: z.ZodType; defaultValue?: unknown } };
+  if (def.type === 'pipe' && def.in) return fallbackOf(def.in);
+  return def.type === 'default' ? String(def.defaultValue) : null;
+}
+
+/** The text of `.env.example`, from the schemas. */
+export function envExample(): string {
+  const lines = [
+    '# Copy to .env and take the # away from what you want to change. Each line shows the default; a line without',
+    '# a value has none. Durations: 500ms, 3s, 10m, 12h, 7d. npm run compose:settings writes this file.',
+    '',
+    '# --- npm start ---',
+    ...settingsOf(standaloneSettings).flatMap(settingLines),
+  ];
+  for (const [service, schema] of Object.entries(services)) {
+    const own = settingsOf(schema).filter(({ name }) => !(name in standaloneSettings.shape));
+    if (own.length > 0) lines.push('', `# --- ${service}, where it is started alone ---`, ...own.flatMap(settingLines));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function settingLines({ name, description, fallback, isRequired }: Setting): string[] {
+  return ['', `# ${description}.${isRequired ? ' Required.' : ''}`, `#${name}=${fallback ?? ''}`];
+}
