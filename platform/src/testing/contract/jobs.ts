@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto';
+import { expect, it } from 'vitest';
+import type { Database } from '../../database.ts';
+import type { JobQueue, Jobs } from '../../jobs.ts';
+
+export interface JobsUnderTest extends AsyncDisposable {
+  database: Database;
+  jobs: Jobs;
+}
+
+interface Task {
+  number: number;
+}
+
+/** What the jobs port must do, on every database. */
+export function jobsContract(open: () => Promise<JobsUnderTest>): void {
+  const setUp = async () => {
+    const under = await open();
+    const queue: JobQueue<Task> = { name: `tasks-${randomUUID()}` };
+    await under.jobs.declare(queue);
+    const ran: number[] = [];
+    const waiting = new Set<{ count: number; resolve: (numbers: number[]) => void }>();
+    return {
+      ...under,
+      queue,
+      schedule: (number: number, options?: { delayMs?: number; id?: string }) =>
+        under.database.transaction((tx) => under.jobs.schedule(tx, queue, { number }, options)),
+      work: (onRun: (number: number) => void = () => {}) =>
+        under.jobs.work(queue, async ({ number }) => {
+          onRun(number);
+          ran.push(number);
+          for (const waiter of waiting) if (ran.length >= waiter.count) waiter.resolve([...ran]);
+        }),
+      ran: (count: number) =>
+        new Promise<number[]>((resolve) => {
+          if (ran.length >= count) return resolve([...ran]);
+          waiting.add({ count, resolve });
+        }),
+      [Symbol.asyncDispose]: () => under[Symbol.asyncDispose](),
+    };
+  };
+
+  it('runs a job once its transaction has committed, and not one that was rolled back', async () => {
+    await using set = await setUp();
+    const { database, jobs, queue, schedule, work, ran } = set;
+    await work();
+    const failing = database.transaction(async (tx) => {
+      await jobs.schedule(tx, queue, { number: 1 });
+      throw new Error('changed my mind');
+    });
+    await expect(failing).rejects.toThrow();
+    await schedule(2);
+    expect(await ran(1)).toEqual([2]);
+  });
+
+  it('runs a delayed job when it is due, after those that were due before', async () => {
+    await using set = await setUp();
+    const { schedule, work, ran } = set;
+    await work();
+    await schedule(1, { delayMs: 1_500 });
+    await schedule(2);
+    expect(await ran(2)).toEqual([2, 1]);
+  });
+
+  it('runs again, with backoff, a job that failed', async () => {
+    await using set = await setUp();
+    const { schedule, work, ran } = set;
+    let failures = 1;
+    await work(() => {
+      if (failures-- > 0) throw new Error('not now');
+    });
+    await schedule(1);
+    expect(await ran(1)).toEqual([1]);
+    expect(failures).toBe(-1);
+  });
+
+  it('does not run what was cancelled in time, and takes the cancelling of what is gone', async () => {
+    await using set = await setUp();
+    const { database, jobs, queue, schedule, work, ran } = set;
+    const id = await schedule(1, { delayMs: 500 });
+    await database.transaction((tx) => jobs.cancel(tx, queue, id));
+    await database.transaction((tx) => jobs.cancel(tx, queue, id));
+    await database.transaction((tx) => jobs.cancel(tx, queue, randomUUID()));
+    await work();
+    await schedule(2, { delayMs: 1_500 });
+    expect(await ran(1)).toEqual([2]);
+  });
+
+  it('awaits what runs when a worker stops, and keeps the rest for the next one', async () => {
+    await using set = await setUp();
+    const { jobs, queue, schedule, work, ran } = set;
+    const started = Promise.withResolvers<void>();
+    const log: string[] = [];
+    const worker = await jobs.work(
+      queue,
+      async (_task, { signal }) => {
+        started.resolve();
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        log.push('ended');
+      },
+      { concurrency: 1 },
+    );
+    await schedule(1);
+    await started.promise;
+    await schedule(2, { delayMs: 500 });
+    await worker[Symbol.asyncDispose]();
+    log.push('stopped');
+    expect(log).toEqual(['ended', 'stopped']);
+    await work();
+    expect(await ran(1)).toEqual([2]);
+  });
+}

@@ -1,0 +1,358 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { Database } from '../../database.ts';
+import { CodedError } from '../../errors.ts';
+import { deadLetterName, type Handler, type Message, type Topic, type Topics } from '../../topics.ts';
+
+/** Engines that the topics port is tried on. */
+export interface TopicsUnderTest extends AsyncDisposable {
+  database: Database;
+  topics: Topics;
+  /** The port as another process would have it, on the same engines; disposed with them. */
+  another(): Promise<Topics>;
+  /** Puts a text under a topic that no publisher would let through. */
+  publishRaw(topic: string, key: string, text: string): Promise<void>;
+}
+
+interface Step {
+  key: string;
+  number: number;
+}
+const stepSchema = z.object({ key: z.string(), number: z.number().int() });
+const newTopic = (): Topic<Step> => ({
+  name: `steps-${randomUUID()}`,
+  schema: stepSchema,
+  key: ({ key }) => key,
+});
+
+/** Collects what comes, and tells when there is enough of it. */
+function collector<T>() {
+  const items: T[] = [];
+  const waiters = new Set<{ count: number; resolve: (items: T[]) => void }>();
+  return {
+    items,
+    add(item: T) {
+      items.push(item);
+      for (const waiter of waiters) if (items.length >= waiter.count) waiter.resolve([...items]);
+    },
+    /** All, once there are `count`. */
+    first: (count: number) =>
+      new Promise<T[]>((resolve) => {
+        if (items.length >= count) return resolve([...items]);
+        waiters.add({ count, resolve });
+      }),
+  };
+}
+
+/** What every adapter of the topics port must do. */
+export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
+  const setUp = async () => {
+    const under = await open();
+    const topic = newTopic();
+    return {
+      ...under,
+      topic,
+      publish: (...steps: Step[]) =>
+        under.database.transaction(async (tx) => {
+          for (const step of steps) await under.topics.publish(tx, topic, step);
+        }),
+      consume: (handler: Handler<Step>, options: { group?: string; concurrency?: number; on?: Topics } = {}) =>
+        (options.on ?? under.topics).consume({ topic, group: options.group ?? 'readers', handler, ...options }),
+      [Symbol.asyncDispose]: () => under[Symbol.asyncDispose](),
+    };
+  };
+  const steps = (key: string, count: number) => Array.from({ length: count }, (_, number) => ({ key, number }));
+
+  describe('publish', () => {
+    it('delivers the value, its key and headers, once the transaction has committed', async () => {
+      await using set = await setUp();
+      const { database, topics, topic, consume } = set;
+      const seen = collector<Message<Step>>();
+      await consume(async (message) => seen.add(message));
+      await database.transaction((tx) =>
+        topics.publish(tx, topic, { key: 'a', number: 1 }, { headers: { traceparent: '00-1-2-01' } }),
+      );
+      const [message] = await seen.first(1);
+      expect(message).toMatchObject({ topic: topic.name, key: 'a', value: { key: 'a', number: 1 } });
+      expect(message?.headers).toMatchObject({ traceparent: '00-1-2-01' });
+      expect(Math.abs((message?.publishedAt ?? 0) - Date.now())).toBeLessThan(60_000);
+    });
+
+    it('delivers nothing of a transaction that was rolled back', async () => {
+      await using set = await setUp();
+      const { database, topics, topic, publish, consume } = set;
+      const seen = collector<number>();
+      await consume(async ({ value }) => seen.add(value.number));
+      const failing = database.transaction(async (tx) => {
+        await topics.publish(tx, topic, { key: 'a', number: 1 });
+        throw new Error('changed my mind');
+      });
+      await expect(failing).rejects.toThrow('changed my mind');
+      await publish({ key: 'a', number: 2 });
+      expect(await seen.first(1)).toEqual([2]);
+    });
+
+    it('refuses a value that does not fit the schema, or is too large, and says nothing of it', async () => {
+      await using set = await setUp();
+      const { database, topics, topic } = set;
+      const publish = (value: unknown) => database.transaction((tx) => topics.publish(tx, topic, value as Step));
+      const wrong = publish({ key: 'secret', number: 'many' });
+      await expect(wrong).rejects.toMatchObject({ code: 'TOPIC_VALUE_INVALID' });
+      await expect(wrong).rejects.not.toThrow('many');
+      await expect(publish({ key: 'x'.repeat(1_000_000), number: 1 })).rejects.toMatchObject({
+        code: 'TOPIC_VALUE_TOO_LARGE',
+      });
+    });
+  });
+
+  describe('consume', () => {
+    it('starts a new group at the topic’s beginning', async () => {
+      await using set = await setUp();
+      const { publish, consume } = set;
+      await publish(...steps('a', 3));
+      const seen = collector<number>();
+      await consume(async ({ value }) => seen.add(value.number));
+      expect(await seen.first(3)).toEqual([0, 1, 2]);
+    });
+
+    it('handles the same key in order and different keys side by side', async () => {
+      await using set = await setUp();
+      const { publish, consume } = set;
+      const seen = collector<string>();
+      const release = Promise.withResolvers<void>();
+      await consume(async ({ value: { key, number } }) => {
+        if (key === 'slow' && number === 0) await release.promise;
+        seen.add(`${key}${number}`);
+      });
+      await publish(...steps('slow', 2), ...steps('quick', 3));
+      expect(await seen.first(3)).toEqual(['quick0', 'quick1', 'quick2']);
+      release.resolve();
+      expect((await seen.first(5)).slice(3)).toEqual(['slow0', 'slow1']);
+    });
+
+    it('keeps at most `concurrency` messages in flight', async () => {
+      await using set = await setUp();
+      const { publish, consume } = set;
+      let inFlight = 0;
+      let most = 0;
+      const done = collector<number>();
+      await consume(
+        async ({ value }) => {
+          inFlight += 1;
+          most = Math.max(most, inFlight);
+          await new Promise((resolve) => setImmediate(resolve));
+          inFlight -= 1;
+          done.add(value.number);
+        },
+        { concurrency: 3 },
+      );
+      await publish(...Array.from({ length: 20 }, (_, number) => ({ key: `k${number}`, number })));
+      await done.first(20);
+      expect(most).toBe(3);
+    });
+
+    it('retries a retryable error in place, while the key waits and others go on', async () => {
+      await using set = await setUp();
+      const { publish, consume } = set;
+      const seen = collector<string>();
+      let failures = 2;
+      await consume(async ({ value: { key, number } }) => {
+        if (key === 'a' && number === 0 && failures-- > 0)
+          throw new CodedError('DATABASE_UNAVAILABLE', 'away', { retryable: true });
+        seen.add(`${key}${number}`);
+      });
+      await publish(...steps('a', 2), ...steps('b', 1));
+      expect(await seen.first(3)).toEqual(['b0', 'a0', 'a1']);
+    });
+
+    it('sends what fails for good to dead-letter, with its error and origin, and moves on', async () => {
+      await using set = await setUp();
+      const { topics, topic, publish, consume } = set;
+      const seen = collector<number>();
+      await consume(async ({ value }) => {
+        if (value.number === 0) throw new CodedError('BAD', 'It can not be.');
+        seen.add(value.number);
+      });
+      await publish(...steps('a', 2));
+      expect(await seen.first(1)).toEqual([1]);
+      const dead = collector<Message<Step>>();
+      await topics.consume({
+        topic: { ...topic, name: deadLetterName(topic.name) },
+        group: 'undertaker',
+        handler: async (message) => dead.add(message),
+      });
+      const [letter] = await dead.first(1);
+      expect(letter).toMatchObject({
+        key: 'a',
+        value: { key: 'a', number: 0 },
+        headers: {
+          'dead-letter-error': 'BAD',
+          'dead-letter-message': 'It can not be.',
+          'dead-letter-topic': topic.name,
+          'dead-letter-group': 'readers',
+          'dead-letter-partition': expect.any(String),
+          'dead-letter-position': expect.any(String),
+        },
+      });
+    });
+
+    it('sends a message that does not parse to dead-letter as it came, and moves on', async () => {
+      await using set = await setUp();
+      const { topics, topic, publish, publishRaw, consume } = set;
+      const seen = collector<number>();
+      await consume(async ({ value }) => seen.add(value.number));
+      await publishRaw(topic.name, 'a', '{"number":');
+      await publishRaw(topic.name, 'a', '{"number":"many"}');
+      await publish({ key: 'a', number: 7 });
+      expect(await seen.first(1)).toEqual([7]);
+      const dead = collector<Message<unknown>>();
+      await topics.consume({
+        topic: { name: deadLetterName(topic.name), schema: z.unknown(), key: () => '' },
+        group: 'undertaker',
+        handler: async (message) => dead.add(message),
+      });
+      // The one that is no JSON can't be read as a value even there: it is passed on to a dead-letter of its own.
+      expect((await dead.first(1))[0]).toMatchObject({
+        value: { number: 'many' },
+        headers: { 'dead-letter-error': 'TOPIC_VALUE_INVALID' },
+      });
+    });
+
+    it('gives every group every message', async () => {
+      await using set = await setUp();
+      const { publish, consume } = set;
+      const [one, two] = [collector<number>(), collector<number>()];
+      await consume(async ({ value }) => one.add(value.number), { group: 'one' });
+      await consume(async ({ value }) => two.add(value.number), { group: 'two' });
+      await publish(...steps('a', 3));
+      expect(await one.first(3)).toEqual(await two.first(3));
+    });
+
+    it('goes on after a stop where it was, and repeats nothing that was finished', async () => {
+      await using set = await setUp();
+      const { publish, consume, another } = set;
+      const before = collector<number>();
+      const group = await consume(async ({ value }) => before.add(value.number));
+      await publish(...steps('a', 3));
+      await before.first(3);
+      await group[Symbol.asyncDispose]();
+      await publish({ key: 'a', number: 3 });
+      const after = collector<number>();
+      await consume(async ({ value }) => after.add(value.number), { on: await another() });
+      expect(await after.first(1)).toEqual([3]);
+    });
+
+    it('gives again what was not finished, when it stops in the middle: the position never passes unfinished work', async () => {
+      await using set = await setUp();
+      const { publish, consume, another } = set;
+      const started = collector<string>();
+      const group = await consume(async ({ value: { key, number } }, { signal }) => {
+        started.add(`${key}${number}`);
+        // The first of all hangs until it is told to stop; what comes behind it is finished.
+        if (key === 'slow')
+          await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      });
+      await publish({ key: 'slow', number: 0 }, ...steps('quick', 2));
+      await started.first(3);
+      await group[Symbol.asyncDispose]();
+      const after = collector<string>();
+      await consume(async ({ value: { key, number } }) => after.add(`${key}${number}`), { on: await another() });
+      expect(await after.first(1)).toContain('slow0');
+    });
+
+    it('awaits what runs when it stops, and handles nothing after', async () => {
+      await using set = await setUp();
+      const { publish, consume } = set;
+      const started = Promise.withResolvers<void>();
+      const release = Promise.withResolvers<void>();
+      const log: string[] = [];
+      const group = await consume(async ({ value }) => {
+        started.resolve();
+        await release.promise;
+        log.push(`handled ${value.number}`);
+      });
+      await publish(...steps('a', 3));
+      await started.promise;
+      const stopping = group[Symbol.asyncDispose]().then(() => log.push('stopped'));
+      release.resolve();
+      await stopping;
+      expect(log).toEqual(['handled 0', 'stopped']);
+    });
+
+    it('tells a handler through where its group is finished', async () => {
+      await using set = await setUp();
+      const { publish, consume } = set;
+      const told = collector<[number, number]>();
+      await consume(async ({ position }, { finishedThrough }) => told.add([position, finishedThrough()]), {
+        concurrency: 1,
+      });
+      await publish(...steps('a', 3));
+      for (const [position, through] of await told.first(3)) expect(through).toBe(position);
+    });
+  });
+
+  describe('tail', () => {
+    const tailOf = async (topics: Topics, topic: Topic<Step>, from: Parameters<Topics['tail']>[0]['from']) => {
+      const seen = collector<Message<Step>>();
+      const tail = await topics.tail({ topic, from, onMessage: seen.add });
+      return {
+        tail,
+        seen,
+        numbers: async (count: number) => (await seen.first(count)).map(({ value }) => value.number),
+      };
+    };
+
+    it('sees every message from now on, in every process', async () => {
+      await using set = await setUp();
+      const { topics, topic, publish, another } = set;
+      await publish({ key: 'a', number: 0 });
+      const here = await tailOf(topics, topic, 'now');
+      const there = await tailOf(await another(), topic, 'now');
+      await publish({ key: 'a', number: 1 }, { key: 'a', number: 2 });
+      expect(await here.numbers(2)).toEqual([1, 2]);
+      expect(await there.numbers(2)).toEqual([1, 2]);
+    });
+
+    it('starts behind given positions, and has given all up to its start when it resolves', async () => {
+      await using set = await setUp();
+      const { topics, topic, publish } = set;
+      const first = await tailOf(topics, topic, { last: 100 });
+      await publish(...steps('a', 5));
+      const messages = await first.seen.first(5);
+      const third = messages[2];
+      const rest = await tailOf(topics, topic, { after: { [third?.partition ?? 0]: third?.position ?? 0 } });
+      expect(rest.seen.items.map(({ value }) => value.number)).toEqual([3, 4]);
+      expect(rest.tail.startedAt[third?.partition ?? 0]).toBe(messages[4]?.position);
+      expect(rest.tail.coversAfter[third?.partition ?? 0]).toBe(third?.position);
+    });
+
+    it('starts with the last few', async () => {
+      await using set = await setUp();
+      const { topics, topic, publish } = set;
+      await publish(...steps('a', 5));
+      const { seen } = await tailOf(topics, topic, { last: 2 });
+      expect(seen.items.slice(-2).map(({ value }) => value.number)).toEqual([3, 4]);
+    });
+
+    it('passes over what does not parse, and stops when it is disposed', async () => {
+      await using set = await setUp();
+      const { topics, topic, publish, publishRaw } = set;
+      const { tail, seen, numbers } = await tailOf(topics, topic, 'now');
+      const other = await tailOf(topics, topic, 'now');
+      await publishRaw(topic.name, 'a', 'nonsense');
+      await publish({ key: 'a', number: 1 });
+      expect(await numbers(1)).toEqual([1]);
+      await tail[Symbol.asyncDispose]();
+      await publish({ key: 'a', number: 2 });
+      await other.numbers(2);
+      expect(seen.items).toHaveLength(1);
+    });
+  });
+
+  it('answers a ping', async () => {
+    await using set = await setUp();
+    const { topics } = set;
+    await topics.ping();
+  });
+}
