@@ -1,0 +1,93 @@
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import {
+  commonSettings,
+  duration,
+  flag,
+  httpUrl,
+  integer,
+  oneOf,
+  optionalFlag,
+  parseDurationMs,
+  port,
+  readConfig,
+} from './config.ts';
+
+const settings = z.object({
+  ...commonSettings,
+  PORT: port(8080),
+  IDLE: duration('10m'),
+  SIZE: integer(5, { min: 1, max: 9 }),
+  ON: flag(false),
+  MAYBE: optionalFlag(),
+  COLOUR: oneOf(['red', 'blue'], 'red'),
+  TARGET_URL: httpUrl(),
+});
+const target = { TARGET_URL: 'http://target.example' };
+
+it('reads the environment into a frozen object, with defaults, durations in milliseconds', () => {
+  const config = readConfig(settings, { ...target, IDLE: '1.5h', ON: 'true', OTHER: 'ignored' });
+  expect(config).toEqual({
+    HOST: '127.0.0.1',
+    LOG_LEVEL: 'info',
+    NODE_ENV: 'development',
+    PORT: 8080,
+    IDLE: 5_400_000,
+    SIZE: 5,
+    ON: true,
+    MAYBE: undefined,
+    COLOUR: 'red',
+    TARGET_URL: 'http://target.example',
+  });
+  expect(Object.isFrozen(config)).toBe(true);
+});
+
+it('takes an empty text for not set, and a URL’s trailing slash away', () => {
+  expect(readConfig(settings, { PORT: ' ', TARGET_URL: 'http://target.example/' })).toMatchObject({
+    PORT: 8080,
+    ...target,
+  });
+});
+
+it('names every missing or wrong variable at once, with what it is', () => {
+  const wrong = {
+    PORT: '70000',
+    IDLE: 'soon',
+    SIZE: '10',
+    ON: 'yes',
+    MAYBE: '1',
+    COLOUR: 'green',
+    LOG_LEVEL: 'loud',
+  };
+  const read = () => readConfig(settings, wrong);
+  expect(read).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  for (const [name, value] of Object.entries(wrong))
+    expect(read).toThrow(new RegExp(`- ${name} must .* \\(it is "${value}"\\)`));
+  expect(read).toThrow('- TARGET_URL is missing');
+});
+
+it.each(['8080x', '-1', '1.5', '1e3', '0x10'])('does not take %s for a port', (text) => {
+  expect(() => readConfig(settings, { ...target, PORT: text })).toThrow('PORT must be a port, 0 to 65535');
+});
+
+it('shows no password of a URL, and no secret', () => {
+  const secretive = z.object({ TARGET_URL: httpUrl(), API_TOKEN: z.string().min(100) });
+  const read = () => readConfig(secretive, { TARGET_URL: 'ftp://user:hunter2@host', API_TOKEN: 'hunter2' });
+  expect(read).toThrow('ftp://user:…@host');
+  expect(read).not.toThrow('hunter2');
+});
+
+it.each([
+  ['500ms', 500],
+  ['3s', 3_000],
+  ['10m', 600_000],
+  ['12h', 43_200_000],
+  ['7d', 604_800_000],
+  ['0.5s', 500],
+  ['10', null],
+  ['10 m', null],
+  ['m', null],
+  ['-1s', null],
+])('reads the duration %s as %s ms', (text, ms) => {
+  expect(parseDurationMs(text)).toBe(ms);
+});
