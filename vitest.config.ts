@@ -11,7 +11,7 @@ export default defineConfig({
     globalSetup: ['platform/src/testing/global-setup.ts'],
     env: { APOLLO_TELEMETRY_DISABLED: '1', NODE_ENV: 'test' },
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 20_000,
     expect: { poll: { timeout: 10_000, interval: 20 } },
     hookTimeout: 30_000,

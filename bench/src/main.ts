@@ -1,0 +1,13 @@
+import { accept } from './accept.ts';
+import { publish, type Report } from './report.ts';
+
+// `npm run bench -- <name>`: exits 1 when a bound is missed.
+const benchmarks: Record<string, () => Promise<Report>> = { accept };
+const name = process.argv[2] ?? '';
+const benchmark = benchmarks[name];
+if (!benchmark) {
+  console.error(`Which one? npm run bench -- ${Object.keys(benchmarks).join(' | ')}`);
+  process.exit(1);
+}
+const startedAt = new Date();
+process.exit(publish(name, startedAt, await benchmark()) ? 0 : 1);

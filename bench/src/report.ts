@@ -1,0 +1,77 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+/** One figure. */
+export interface Result {
+  /** What was measured, such as `requestVoucher`. */
+  name: string;
+  /** Which figure of it, such as `p95`. */
+  metric: string;
+  unit: string;
+  value: number;
+}
+
+/** A figure that must stay under a limit. */
+export interface Bound {
+  name: string;
+  limit: number;
+  value: number;
+  ok: boolean;
+}
+
+export interface Report {
+  results: Result[];
+  bounds: Bound[];
+}
+
+/** The value below which `share` (0 to 1) of the samples lie, by nearest rank; NaN of none. */
+export function percentile(samples: readonly number[], share: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/** The results of a latency in milliseconds: median, p95, p99. */
+export function latencies(name: string, samplesMs: readonly number[]): Result[] {
+  return (
+    [
+      ['p50', 0.5],
+      ['p95', 0.95],
+      ['p99', 0.99],
+    ] as const
+  ).map(([metric, share]) => ({ name, metric, unit: 'ms', value: round(percentile(samplesMs, share)) }));
+}
+
+/** A bound on one of the results. */
+export function below(results: readonly Result[], name: string, metric: string, limit: number): Bound {
+  const value = results.find((result) => result.name === name && result.metric === metric)?.value ?? Number.NaN;
+  return { name: `${name} ${metric}`, limit, value, ok: value < limit };
+}
+
+/** Prints the tables, writes `bench/results/<name>.json`, and tells whether every bound holds. */
+export function publish(name: string, startedAt: Date, { results, bounds }: Report): boolean {
+  console.table(results);
+  if (bounds.length > 0) console.table(bounds);
+  const folder = new URL('../results/', import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  const file = new URL(`${name}.json`, folder);
+  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
+  const [cpu] = cpus();
+  const machine = {
+    cpu: cpu?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryGiB: round(totalmem() / 2 ** 30),
+    node: process.version,
+  };
+  writeFileSync(
+    file,
+    `${JSON.stringify({ commit, machine, startedAt: startedAt.toISOString(), results, bounds }, null, 2)}\n`,
+  );
+  console.log(`Written to ${fileURLToPath(file)}`);
+  return bounds.every(({ ok }) => ok);
+}
+
+export function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
