@@ -47,6 +47,7 @@ it('names every setting that is wrong, at once, and exits 1', async () => {
     SESSION_IDLE: 'soon',
     VPS_PROFILE: 'quick',
     VPS_URL: 'provider',
+    LOG_LEVEL: 'loud',
   }).exit;
   expect(code).toBe(1);
   for (const [name, given] of Object.entries({
@@ -54,6 +55,7 @@ it('names every setting that is wrong, at once, and exits 1', async () => {
     SESSION_IDLE: 'soon',
     VPS_PROFILE: 'quick',
     VPS_URL: 'provider',
+    LOG_LEVEL: 'loud',
   }))
     expect(stderr).toMatch(new RegExp(`- ${name} must .*"${given}"`));
 });

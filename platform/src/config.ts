@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { CodedError } from './errors.ts';
 
@@ -89,6 +90,12 @@ export const commonSettings = {
 };
 
 export type Environment = Record<string, string | undefined>;
+
+/** The process's environment, with what a file `.env` in the working directory adds: what is set already wins. */
+export function readEnvironment(): Environment {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return process.env;
+}
 
 /**
  * Reads the environment once, by schema, into a frozen object.

@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { readConfig } from '@voucher-gateway/platform/config';
+import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { standaloneSettings } from './config.ts';
 import { createDemo } from './demo-story.ts';
 import { createTemporaryStack } from './temporary-stack.ts';
 
 // `npm run demo`: walks the whole story against the stack of `npm start`, or boots one of its own.
-const config = readConfig(standaloneSettings, process.env);
+const config = readConfig(standaloneSettings, readEnvironment());
 const gatewayUrl = `http://127.0.0.1:${config.GATEWAY_PORT}`;
 const vpsUrl = config.VPS_URL ?? `http://127.0.0.1:${config.VPS_PORT}`;
 const say = (line: string) => process.stdout.write(`${line}\n`);

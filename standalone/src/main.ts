@@ -1,4 +1,4 @@
-import { readConfig } from '@voucher-gateway/platform/config';
+import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { run } from '@voucher-gateway/platform/lifecycle';
 import { createLog } from '@voucher-gateway/platform/log';
 import { standaloneSettings } from './config.ts';
@@ -6,12 +6,16 @@ import { createStack } from './stack.ts';
 import { welcome } from './welcome.ts';
 
 // `npm start`: every service in one process on embedded engines.
-const log = createLog({ level: process.env.LOG_LEVEL || 'info', service: 'standalone' });
+// People read the progress on standard output; log lines start at warnings unless LOG_LEVEL says otherwise.
+const environment = { LOG_LEVEL: 'warn', ...readEnvironment() };
+const log = createLog({ level: 'warn', service: 'standalone' });
+process.once('SIGINT', () =>
+  process.stdout.write('\nStopping: what runs is finished first. Ctrl-C again forces it.\n'),
+);
 await run(
   async () => {
     const startedAt = performance.now();
-    // People read the progress on standard output; the services' own lines start at warnings unless LOG_LEVEL says otherwise.
-    const config = readConfig(standaloneSettings, { LOG_LEVEL: 'warn', ...process.env });
+    const config = readConfig(standaloneSettings, environment);
     const stack = await createStack({
       config,
       onReady: (part, detail) => process.stdout.write(`  ✓ ${part.padEnd(20)} ${detail}\n`),
