@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     include: ['**/*.test.ts'],
     exclude: ['**/node_modules/**', 'gateway/playground/dist/**'],
-    globalSetup: ['platform/src/testing/global-setup.ts'],
+    globalSetup: ['platform/src/testing/global-setup.ts', 'standalone/src/testing/engines-setup.ts'],
     env: { APOLLO_TELEMETRY_DISABLED: '1', NODE_ENV: 'test' },
     pool: 'forks',
     maxWorkers: 3,

@@ -132,5 +132,10 @@ export function readConfig<Schema extends z.ZodType>(
 /** A setting's value as a message may show it: URLs lose their password. */
 function shown(name: string, value: string | undefined): string {
   if (/SECRET|PASSWORD|TOKEN/.test(name)) return '…';
-  return (value ?? '').replace(/(\/\/[^:/@]*:)[^@]*@/, '$1…@');
+  return withoutPassword(value ?? '');
+}
+
+/** An address that may be shown: its password is left out. */
+export function withoutPassword(url: string): string {
+  return url.replace(/(\/\/[^:/@]*:)[^@]*@/, '$1…@');
 }

@@ -37,6 +37,12 @@ export interface Database extends AsyncDisposable {
   ping(): Promise<void>;
 }
 
+/** A lock that lives as long as a connection: PostgreSQL frees it the moment its holder is gone. */
+export interface HeldLock extends AsyncDisposable {
+  /** Aborts when the connection is lost, and the lock with it. */
+  readonly signal: AbortSignal;
+}
+
 export interface Migrations {
   /** The context's PostgreSQL schema, which also holds its migrations table. */
   schema: string;

@@ -45,9 +45,7 @@ export async function embeddedEnginesOn(
   releases.use(database);
   await database.migrate(platformMigrations);
   const keyValue = releases.use(createEmbeddedKeyValue({ database, clock }));
-  const jobs = releases.use(
-    await createJobs({ bossDatabase: fromPglite(database.client), backend: 'pglite', isOnlyOwner: true, log }),
-  );
+  const jobs = releases.use(await createJobs({ database: { embedded: fromPglite(database.client) }, log }));
   const topics = releases.use(await createEmbeddedTopics({ database, clock, log }));
   const owned = releases.move();
   return { database, topics, keyValue, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };

@@ -9,9 +9,11 @@ export const platformErrorCodes = [
   'DATA_DIR_CORRUPT',
   'DATA_DIR_LOCKED',
   'DATA_DIR_UNWRITABLE',
+  'ENGINE_MISSING',
   'KEY_VALUE_UNAVAILABLE',
   'NESTED_DATABASE_USE',
   'PORT_TAKEN',
+  'TOPICS_UNAVAILABLE',
   'TOPIC_VALUE_INVALID',
   'TOPIC_VALUE_TOO_LARGE',
 ] as const;
@@ -53,9 +55,36 @@ export function isCodedError<Code extends string>(error: unknown, code?: Code): 
   );
 }
 
+/** The coded error that an error is or wraps, nearest first: a query builder wraps what its driver throws. */
+export function codedCause(error: unknown): CodedError | null {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) if (isCodedError(cause)) return cause;
+  return null;
+}
+
 /** Whether trying the same thing again can help: data on the error, never a guess where it is caught. */
 export function isRetryable(error: unknown): boolean {
-  return isCodedError(error) && error.retryable;
+  return codedCause(error)?.retryable ?? false;
+}
+
+/** Engines that are away: for a client, the service is. */
+const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
+  'DATABASE_UNAVAILABLE',
+  'KEY_VALUE_UNAVAILABLE',
+  'TOPICS_UNAVAILABLE',
+]);
+
+/**
+ * What a client may know of an error: a coded one as it is, an engine's outage as SERVICE_UNAVAILABLE
+ * (retryable), null for anything else.
+ */
+export function publicError(error: unknown): CodedError | null {
+  if (isCodedError(error) && !outages.has(error.code)) return error;
+  const coded = codedCause(error);
+  if (!coded || !outages.has(coded.code)) return null;
+  return new CodedError('SERVICE_UNAVAILABLE', 'The service is away at the moment; try again.', {
+    cause: error,
+    retryable: true,
+  });
 }
 
 /** An error's code for a log line: ours, the system's (`ECONNREFUSED`), or its class name. */

@@ -1,5 +1,5 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { isCodedError } from './errors.ts';
+import { publicError } from './errors.ts';
 import type { Log } from './log.ts';
 
 /**
@@ -13,8 +13,9 @@ export function createErrorFormatter(log: Log) {
       thrown instanceof Error && 'originalError' in thrown && thrown.originalError ? thrown.originalError : thrown;
     const { locations, path } = formatted;
     const place = { ...(locations && { locations }), ...(path && { path }) };
-    if (isCodedError(original)) {
-      const { code, message, retryable, details } = original;
+    const coded = publicError(original);
+    if (coded) {
+      const { code, message, retryable, details } = coded;
       return { message, ...place, extensions: { ...details, code, ...(retryable && { retryable }) } };
     }
     const { stacktrace: _stack, ...extensions } = formatted.extensions ?? {};

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
-import { CodedError, errorCode, isCodedError } from './errors.ts';
+import { CodedError, errorCode, publicError } from './errors.ts';
 import type { Log } from './log.ts';
 
 export interface HttpServerOptions {
@@ -60,8 +60,11 @@ export function sendProblem<
 
 /** What a client may know of an error. */
 export function toProblem(error: unknown, statusOf: (code: string) => number): Problem {
-  if (isCodedError(error))
-    return { ...error.details, status: statusOf(error.code), code: error.code, title: error.message };
+  const known = publicError(error);
+  if (known) {
+    const { code, message, retryable, details } = known;
+    return { ...details, status: statusOf(code), code, title: message, ...(retryable && { retryable }) };
+  }
   switch (errorCode(error)) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return { status: 413, code: 'REQUEST_TOO_LARGE', title: 'The request body is too large.' };

@@ -39,6 +39,11 @@ export async function run(
       },
     );
   };
+  // Node prints warnings for developers; here they are log lines. kafkajs's negative timers are nobody's to mend.
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message }) =>
+    log[name === 'TimeoutNegativeWarning' ? 'debug' : 'warn']({ warning: name }, message),
+  );
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   process.on('unhandledRejection', (error) => {

@@ -1,6 +1,6 @@
 import { bigint, bigserial, index, jsonb, pgSchema, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
 
-/** The embedded ports' own tables. */
+/** The ports' own tables. */
 export const platformSchema = pgSchema('platform');
 
 /** The embedded topics: one log of all messages. `id` is the position. */
@@ -30,6 +30,19 @@ export const topicPosition = platformSchema.table(
     position: bigint({ mode: 'number' }).notNull(),
   },
   (table) => [primaryKey({ columns: [table.topic, table.group] })],
+);
+
+/** What is to be sent to the broker: written in the publisher's transaction, removed once the broker has it. */
+export const outbox = platformSchema.table(
+  'outbox',
+  {
+    id: bigserial({ mode: 'number' }).primaryKey(),
+    topic: text().notNull(),
+    key: text().notNull(),
+    value: text().notNull(),
+    headers: jsonb().$type<Record<string, string>>().notNull(),
+  },
+  (table) => [index('outbox_by_topic').on(table.topic, table.id)],
 );
 
 /** The embedded key-value store. */

@@ -58,7 +58,7 @@ export interface HandlerContext {
 export interface TailOptions<Value> {
   topic: Topic<Value>;
   /**
-   * Where to start: `now`; behind given positions; or the last `count` messages at most.
+   * Where to start: `now`; behind given positions; or the last `last` messages of each partition.
    * A position past retention starts at the oldest message kept.
    */
   from: 'now' | { after: Positions } | { last: number };

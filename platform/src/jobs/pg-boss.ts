@@ -5,14 +5,8 @@ import type { JobQueue, Jobs } from '../jobs.ts';
 import type { Log } from '../log.ts';
 
 export interface PgBossJobsOptions {
-  /** The database as pg-boss sees it: `fromPglite(client)` on the embedded engine. */
-  bossDatabase: NonNullable<ConstructorOptions['db']>;
-  backend: 'pglite' | 'postgres';
-  /**
-   * Whether this process alone works on the database: jobs that were running when it was last stopped
-   * are then lost for sure, and run again at once instead of after their time-out.
-   */
-  isOnlyOwner: boolean;
+  /** PostgreSQL by its URL; or the embedded engine, as pg-boss sees it: `fromPglite(client)`. */
+  database: { url: string } | { embedded: NonNullable<ConstructorOptions['db']> };
   log: Log;
 }
 
@@ -23,11 +17,12 @@ const defaultTimeoutMs = 300_000;
 /**
  * The jobs port on pg-boss, in its own schema `pgboss`. A job's due time goes by the database's clock.
  */
-export async function createJobs({ bossDatabase, backend, isOnlyOwner, log }: PgBossJobsOptions): Promise<Jobs> {
+export async function createJobs({ database, log }: PgBossJobsOptions): Promise<Jobs> {
   await using releases = new AsyncDisposableStack();
   const boss = new PgBoss({
-    db: bossDatabase,
-    backend,
+    ...('url' in database
+      ? { connectionString: database.url, max: 4 }
+      : { db: database.embedded, backend: 'pglite' as const }),
     useListenNotify: true,
     schedule: false,
     openTelemetry: { enabled: false },
@@ -35,8 +30,11 @@ export async function createJobs({ bossDatabase, backend, isOnlyOwner, log }: Pg
   boss.on('error', (error) => log.warn({ error }, 'pg-boss reports an error'));
   await boss.start();
   releases.defer(() => boss.stop({ graceful: true, timeout: 15_000, close: false }));
-  if (isOnlyOwner) {
-    await bossDatabase.executeSql(`update pgboss.job set state = 'retry', start_after = now() where state = 'active'`);
+  if ('embedded' in database) {
+    // This process alone works on it: what ran when it was last stopped is lost for sure, and need not wait for its time-out.
+    await database.embedded.executeSql(
+      `update pgboss.job set state = 'retry', start_after = now() where state = 'active'`,
+    );
   }
   const made = new Map<string, Promise<void>>();
   const ensureQueue = ({ name, timeoutMs = defaultTimeoutMs }: JobQueue<object>) => {

@@ -1,11 +1,11 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { Database } from '../database.ts';
-import { errorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { topicPosition } from '../tables.ts';
-import { type ConsumeOptions, deadLetterName, type Message } from '../topics.ts';
-import { attemptUntilDone, pause } from './attempt.ts';
-import { checkedMessage, type LoggedMessage, type MessageLog, partition } from './embedded.ts';
+import { type ConsumeOptions, deadLetterName } from '../topics.ts';
+import { pause } from './attempt.ts';
+import { type MessageLog, partition, rawMessage } from './embedded.ts';
+import { createMessageHandler, type RawMessage } from './handle.ts';
 import { createKeyQueues } from './key-queues.ts';
 import { createLowWaterMark } from './low-water-mark.ts';
 
@@ -57,43 +57,18 @@ export async function startGroup<Value>({
     storedThrough = position;
   };
 
-  const work = async (row: LoggedMessage) => {
-    const about = { ...fields, position: row.id };
-    const result = await attemptUntilDone(
-      async () => {
-        const message: Message<Value> = checkedMessage(topic, row);
-        await handler(message, { signal: stop.signal, finishedThrough: () => mark.through(row.id) });
-      },
-      { signal: stop.signal, log, fields: about },
-    );
-    if (result.outcome === 'stopped') return;
-    if (result.outcome === 'failed') {
-      const { error } = result;
-      log.error({ error, ...about }, 'a message goes to dead-letter');
-      const headers = {
-        ...row.headers,
-        'dead-letter-error': errorCode(error),
-        'dead-letter-message':
-          error instanceof Error && error.name === 'CodedError' ? error.message : 'the handler failed',
-        'dead-letter-topic': topic.name,
-        'dead-letter-group': group,
-        'dead-letter-partition': String(partition),
-        'dead-letter-position': String(row.id),
-      };
-      while (!stop.signal.aborted) {
-        try {
-          await database.transaction((tx) =>
-            messages.append(tx, deadLetterName(topic.name), row.key, row.value, headers),
-          );
-          break;
-        } catch (failure) {
-          log.warn({ error: failure, ...about }, 'dead-letter can not be written; it is tried again');
-          await pause(1_000, stop.signal);
-        }
-      }
-      if (stop.signal.aborted) return;
-    }
-    mark.finish(row.id);
+  const handle = createMessageHandler({
+    topic,
+    group,
+    handler,
+    log,
+    signal: stop.signal,
+    bury: (raw, headers) =>
+      database.transaction((tx) => messages.append(tx, deadLetterName(topic.name), raw.key, raw.value, headers)),
+  });
+  const work = async (raw: RawMessage) => {
+    if (!(await handle(raw, () => mark.through(raw.position)))) return;
+    mark.finish(raw.position);
     ring();
   };
 
@@ -107,7 +82,7 @@ export async function startGroup<Value>({
         for (const row of rows) {
           readThrough = row.id;
           mark.take(row.id);
-          queues.run(row.key, () => work(row));
+          queues.run(row.key, () => work(rawMessage(row)));
         }
         if (performance.now() >= storeAt) {
           await storeMark();

@@ -3,10 +3,11 @@ import type { Clock } from '../clock.ts';
 import type { Database, Transaction } from '../database.ts';
 import type { Log } from '../log.ts';
 import { topicMessage } from '../tables.ts';
-import type { Message, Tail, TailOptions, Topic, Topics } from '../topics.ts';
+import type { Message, Tail, TailOptions, Topics } from '../topics.ts';
 import { createBell } from './bell.ts';
 import { startGroup } from './embedded-group.ts';
-import { decodeValue, encodeValue } from './wire.ts';
+import { checkedMessage, type RawMessage } from './handle.ts';
+import { encodeValue } from './wire.ts';
 
 export interface EmbeddedTopicsOptions {
   database: Database;
@@ -103,17 +104,9 @@ export async function createEmbeddedTopics({
   };
 }
 
-/** A checked message. Throws CodedError TOPIC_VALUE_INVALID. */
-export function checkedMessage<Value>(topic: Topic<Value>, row: LoggedMessage): Message<Value> {
-  return {
-    topic: topic.name,
-    key: row.key,
-    value: decodeValue(topic, row.value),
-    headers: row.headers,
-    partition,
-    position: row.id,
-    publishedAt: row.publishedAt.getTime(),
-  };
+/** A row as both adapters know a message. */
+export function rawMessage({ id, key, value, headers, publishedAt }: LoggedMessage): RawMessage {
+  return { key, value, headers, partition, position: id, publishedAt: publishedAt.getTime() };
 }
 
 async function startTail<Value>(
@@ -158,7 +151,7 @@ async function startTail<Value>(
         position = row.id;
         let message: Message<Value>;
         try {
-          message = checkedMessage(topic, row);
+          message = checkedMessage(topic, rawMessage(row));
         } catch (error) {
           log.warn({ error, topic: topic.name, position }, 'a tail passes over a message that does not parse');
           continue;

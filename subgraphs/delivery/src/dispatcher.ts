@@ -2,11 +2,11 @@ import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
 import type { JobContext } from '@voucher-gateway/platform/jobs';
 import type { Log } from '@voucher-gateway/platform/log';
+import { createSlots } from '@voucher-gateway/platform/slots';
 import type { Send } from './channels.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { PlannedDelivery } from './plan.ts';
 import { failed, type SendResult } from './send-result.ts';
-import { createSlots } from './slots.ts';
 import type { Delivery } from './tables.ts';
 
 /** Makes attempts, a bounded number at once, outside of whoever asks for them. */

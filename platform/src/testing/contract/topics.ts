@@ -50,13 +50,25 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
   const setUp = async () => {
     const under = await open();
     const topic = newTopic();
+    const publish = (...steps: Step[]) =>
+      under.database.transaction(async (tx) => {
+        for (const step of steps) await under.topics.publish(tx, topic, step);
+      });
     return {
       ...under,
       topic,
-      publish: (...steps: Step[]) =>
-        under.database.transaction(async (tx) => {
-          for (const step of steps) await under.topics.publish(tx, topic, step);
-        }),
+      publish,
+      /** Publishes, and waits until readers can see it: behind an outbox that is a little later. */
+      async publishAndWait(...steps: Step[]) {
+        const seen = collector<Step>();
+        await using _tail = await under.topics.tail({
+          topic,
+          from: { last: 0 },
+          onMessage: ({ value }) => seen.add(value),
+        });
+        await publish(...steps);
+        await seen.first(steps.length);
+      },
       consume: (handler: Handler<Step>, options: { group?: string; concurrency?: number; on?: Topics } = {}) =>
         (options.on ?? under.topics).consume({ topic, group: options.group ?? 'readers', handler, ...options }),
       [Symbol.asyncDispose]: () => under[Symbol.asyncDispose](),
@@ -305,8 +317,8 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
 
     it('sees every message from now on, in every process', async () => {
       await using set = await setUp();
-      const { topics, topic, publish, another } = set;
-      await publish({ key: 'a', number: 0 });
+      const { topics, topic, publish, publishAndWait, another } = set;
+      await publishAndWait({ key: 'a', number: 0 });
       const here = await tailOf(topics, topic, 'now');
       const there = await tailOf(await another(), topic, 'now');
       await publish({ key: 'a', number: 1 }, { key: 'a', number: 2 });
@@ -329,8 +341,8 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
 
     it('starts with the last few', async () => {
       await using set = await setUp();
-      const { topics, topic, publish } = set;
-      await publish(...steps('a', 5));
+      const { topics, topic, publishAndWait } = set;
+      await publishAndWait(...steps('a', 5));
       const { seen } = await tailOf(topics, topic, { last: 2 });
       expect(seen.items.slice(-2).map(({ value }) => value.number)).toEqual([3, 4]);
     });

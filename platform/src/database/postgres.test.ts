@@ -1,0 +1,87 @@
+import { sql } from 'drizzle-orm';
+import { describe, expect, it } from 'vitest';
+import { isRetryable } from '../errors.ts';
+import { silentLog } from '../log.ts';
+import { platformMigrations } from '../migrations.ts';
+import { createRealDatabase, hasRealEngines, openRealDatabase } from '../testing/real-engines.ts';
+import { openPostgres } from './postgres.ts';
+
+describe.runIf(hasRealEngines())('the database port on PostgreSQL', () => {
+  it('commits a transaction that resolves and rolls one back that throws', async () => {
+    await using database = await openRealDatabase();
+    await database.query.execute(sql`create table note (text text)`);
+    await database.transaction((tx) => tx.execute(sql`insert into note values ('kept')`));
+    const failing = database.transaction(async (tx) => {
+      await tx.execute(sql`insert into note values ('lost')`);
+      throw new Error('changed my mind');
+    });
+    await expect(failing).rejects.toThrow('changed my mind');
+    expect((await database.query.execute(sql`select text from note`)).rows).toEqual([{ text: 'kept' }]);
+  });
+
+  it('refuses any other use of the database inside a transaction with NESTED_DATABASE_USE', async () => {
+    await using database = await openRealDatabase();
+    const refused = { code: 'NESTED_DATABASE_USE' };
+    await database.transaction(async () => {
+      expect(() => database.query).toThrow(expect.objectContaining(refused));
+      await expect(database.transaction(async () => {})).rejects.toMatchObject(refused);
+    });
+  });
+
+  it('tells listeners of a notification, also after their connection was cut', async () => {
+    await using database = await openRealDatabase();
+    const heard: string[] = [];
+    await using _listening = await database.listen('news', (text) => heard.push(text));
+    const notify = (text: string) => database.transaction((tx) => tx.execute(sql`select pg_notify('news', ${text})`));
+    await notify('one');
+    await expect.poll(() => heard).toContain('one');
+    await database.query.execute(
+      sql`select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %' and datname = current_database()`,
+    );
+    await expect
+      .poll(async () => {
+        await notify('two');
+        return heard;
+      })
+      .toContain('two');
+  });
+
+  it('is retryable where the database is away, and says what it refuses where it is not', async () => {
+    await using database = await openRealDatabase();
+    const wrong = database.query.execute(sql`select * from nothing`);
+    await expect(wrong).rejects.toSatisfy((error) => !isRetryable(error));
+    const cut = database.transaction(async (tx) => {
+      await tx.execute(sql`select pg_terminate_backend(pg_backend_pid())`);
+    });
+    await expect(cut).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true });
+    const slow = await openPostgres({ url: database.url, log: silentLog, statementTimeoutMs: 100 });
+    await expect(slow.query.execute(sql`select pg_sleep(10)`)).rejects.toSatisfy(isRetryable);
+    await slow[Symbol.asyncDispose]();
+    await expect(database.query.execute(sql`select 1`)).resolves.toBeDefined();
+  });
+
+  it('lets several processes migrate together', async () => {
+    await using fresh = await createRealDatabase();
+    const databases = await Promise.all([1, 2, 3].map(() => openPostgres({ url: fresh.url, log: silentLog })));
+    await Promise.all(databases.map((database) => database.migrate(platformMigrations)));
+    await Promise.all(databases.map((database) => database[Symbol.asyncDispose]()));
+  });
+
+  it('gives a lock to one process, and to the next when that is gone', async () => {
+    await using database = await openRealDatabase();
+    const lock = await database.tryLock('work');
+    expect(await database.tryLock('work')).toBeNull();
+    await database.query.execute(
+      sql`select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_try_advisory_lock%' and datname = current_database() and pid <> pg_backend_pid()`,
+    );
+    await expect.poll(() => lock?.signal.aborted).toBe(true);
+    await using next = await database.tryLock('work');
+    expect(next).not.toBeNull();
+  });
+});
+
+it('says at the start that the database does not answer', async () => {
+  await expect(openPostgres({ url: 'postgres://x@127.0.0.1:9/x', log: silentLog })).rejects.toMatchObject({
+    code: 'DATABASE_UNAVAILABLE',
+  });
+});

@@ -1,0 +1,155 @@
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { withoutPassword } from '../config.ts';
+import { CodedError } from '../errors.ts';
+import type { KeyValue } from '../key-value.ts';
+import type { Log } from '../log.ts';
+
+export interface RedisKeyValueOptions {
+  /**
+   * `redis://[user:password@]host[:port][/db]`; `rediss://` for TLS. Several nodes with commas between:
+   * `redis-sentinel://host:port,host:port/master-name`, `redis-cluster://host:port,host:port`, and
+   * `rediss-…` for TLS.
+   */
+  url: string;
+  log: Log;
+  /** A command that has no answer by then fails. Default: 2 s. */
+  commandTimeoutMs?: number;
+}
+
+/**
+ * The key-value port on Redis 6.2 or newer. A command fails at once, or after its time-out, while Redis is
+ * away: nothing is queued. The connection comes back by itself, for as long as it takes.
+ *
+ * @throws CodedError KEY_VALUE_UNAVAILABLE (retryable) when Redis does not answer at the start
+ */
+export async function createRedisKeyValue(options: RedisKeyValueOptions): Promise<KeyValue> {
+  const { url, log } = options;
+  const redis = connect(options);
+  redis.on('error', (error: unknown) => log.warn({ error }, 'the connection to Redis failed; it is made again'));
+  const store: KeyValue = {
+    get: (key) => available(() => redis.get(key)),
+    async set(key, value, { ttlMs }) {
+      await available(() => redis.set(key, value, 'PX', whole(ttlMs)));
+    },
+    touch: (key, { ttlMs }) => available(() => redis.getex(key, 'PX', whole(ttlMs))),
+    async peek(key) {
+      const [value, left] = await available(() => readWithExpiry(redis, key));
+      return value === null || left < 0 ? null : { value, expiresInMs: left };
+    },
+    delete: async (key) => (await available(() => redis.del(key))) > 0,
+    async ping() {
+      await available(() => redis.ping());
+    },
+    async [Symbol.asyncDispose]() {
+      redis.disconnect();
+    },
+  };
+  try {
+    await redis.connect();
+    await store.ping();
+  } catch (cause) {
+    redis.disconnect();
+    throw new CodedError('KEY_VALUE_UNAVAILABLE', `REDIS_URL: Redis does not answer at ${withoutPassword(url)}.`, {
+      cause,
+      retryable: true,
+    });
+  }
+  return store;
+}
+
+/** In one step on the server, so that an expiry in between is not read as "no expiry". */
+async function readWithExpiry(redis: Redis | Cluster, key: string): Promise<[string | null, number]> {
+  const results = await redis.multi().get(key).pttl(key).exec();
+  const [value, left] = results ?? [];
+  if (value?.[0] || left?.[0]) throw value?.[0] ?? left?.[0] ?? new Error('no answer');
+  return [value?.[1] as string | null, left?.[1] as number];
+}
+
+function connect({ url, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis | Cluster {
+  const common: RedisOptions = {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: 3_000,
+    commandTimeout: commandTimeoutMs,
+    retryStrategy: backoff,
+    // A replica that was promoted answers writes; a demoted master says so, and the connection is made again.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  };
+  const { kind, tls, nodes, path, username, password } = parse(url);
+  const secured = { ...common, username, password, ...(tls && { tls: {} }) };
+  switch (kind) {
+    case 'single':
+      return new Redis(url, common);
+    case 'sentinel':
+      return new Redis({
+        ...secured,
+        sentinels: nodes,
+        name: path || 'mymaster',
+        sentinelRetryStrategy: backoff,
+        ...(tls && { enableTLSForSentinelMode: true }),
+      });
+    case 'cluster': {
+      const cluster: ClusterOptions = {
+        lazyConnect: true,
+        enableOfflineQueue: false,
+        clusterRetryStrategy: backoff,
+        redisOptions: secured,
+        ...(tls && { dnsLookup: (address, callback) => callback(null, address) }),
+      };
+      return new Cluster(nodes, cluster);
+    }
+  }
+}
+
+function backoff(attempt: number): number {
+  return Math.min(50 * 2 ** Math.min(attempt, 6), 2_000);
+}
+
+interface RedisAddress {
+  kind: 'single' | 'sentinel' | 'cluster';
+  tls: boolean;
+  nodes: { host: string; port: number }[];
+  path: string;
+  username?: string;
+  password?: string;
+}
+
+/** Null for a text that is no address of Redis. */
+function matchUrl(url: string): RegExpExecArray | null {
+  return /^(rediss?)(-sentinel|-cluster)?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/]+)(?:\/(.*))?$/.exec(url);
+}
+
+/** Whether a text is an address as `RedisKeyValueOptions.url` tells. */
+export function isRedisUrl(url: string): boolean {
+  return matchUrl(url) !== null;
+}
+
+function parse(url: string): RedisAddress {
+  const [, scheme, mode, username, password, hosts = '', path = ''] = matchUrl(url) ?? [];
+  if (scheme === undefined) throw new CodedError('CONFIG_INVALID', 'REDIS_URL is no address of Redis.');
+  const defaultPort = mode === '-sentinel' ? 26_379 : 6_379;
+  return {
+    kind: mode === '-sentinel' ? 'sentinel' : mode === '-cluster' ? 'cluster' : 'single',
+    tls: scheme === 'rediss',
+    nodes: hosts.split(',').map((node) => {
+      const [host = '', port] = node.split(':');
+      return { host, port: port === undefined ? defaultPort : Number(port) };
+    }),
+    path,
+    ...(username && { username: decodeURIComponent(username) }),
+    ...(password && { password: decodeURIComponent(password) }),
+  };
+}
+
+function whole(ms: number): number {
+  return Math.max(1, Math.round(ms));
+}
+
+async function available<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new CodedError('KEY_VALUE_UNAVAILABLE', 'The key-value store does not answer.', { cause, retryable: true });
+  }
+}

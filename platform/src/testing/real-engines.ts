@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+import { openPostgres, type PostgresDatabase } from '../database/postgres.ts';
+import { type Log, silentLog } from '../log.ts';
+import { platformMigrations } from '../migrations.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** Where the real engines are; null where the machine has none. */
+    engines: { DATABASE_URL: string; REDIS_URL: string; KAFKA_BROKERS: string } | null;
+  }
+}
+
+/** Where the real engines are. Use it inside `describe.runIf(hasRealEngines())`. */
+export function realEngines() {
+  const engines = inject('engines');
+  if (!engines) throw new Error('there are no real engines');
+  return engines;
+}
+
+export function hasRealEngines(): boolean {
+  return inject('engines') !== null;
+}
+
+/** A database of a test's own, dropped when it is disposed. */
+export async function createRealDatabase(): Promise<{ url: string } & AsyncDisposable> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const admin = async (text: string) => {
+    const client = new pg.Client({ connectionString: realEngines().DATABASE_URL });
+    await client.connect();
+    await client.query(text).finally(() => client.end());
+  };
+  await admin(`create database ${name}`);
+  const url = new URL(realEngines().DATABASE_URL);
+  url.pathname = `/${name}`;
+  return { url: url.href, [Symbol.asyncDispose]: () => admin(`drop database if exists ${name} with (force)`) };
+}
+
+/** A database of a test's own with the ports' tables, opened. */
+export async function openRealDatabase({
+  log = silentLog,
+}: {
+  log?: Log;
+} = {}): Promise<PostgresDatabase & { url: string; another(): Promise<PostgresDatabase> }> {
+  await using releases = new AsyncDisposableStack();
+  const { url } = releases.use(await createRealDatabase());
+  const database = releases.use(await openPostgres({ url, log }));
+  await database.migrate(platformMigrations);
+  const owned = releases.move();
+  return Object.assign(Object.create(database), {
+    url,
+    another: async () => owned.use(await openPostgres({ url, log })),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  });
+}

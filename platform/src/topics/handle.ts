@@ -1,0 +1,75 @@
+import { errorCode } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Handler, Message, Topic } from '../topics.ts';
+import { attemptUntilDone, pause } from './attempt.ts';
+import { decodeValue } from './wire.ts';
+
+/** A message as it came, before its value was checked. */
+export interface RawMessage {
+  key: string;
+  /** JSON, as far as its publisher kept his word. */
+  value: string;
+  headers: Readonly<Record<string, string>>;
+  partition: number;
+  position: number;
+  publishedAt: number;
+}
+
+/** A checked message. Throws CodedError TOPIC_VALUE_INVALID. */
+export function checkedMessage<Value>(topic: Topic<Value>, raw: RawMessage): Message<Value> {
+  const { key, headers, partition, position, publishedAt } = raw;
+  return { topic: topic.name, key, value: decodeValue(topic, raw.value), headers, partition, position, publishedAt };
+}
+
+export interface MessageHandlerOptions<Value> {
+  topic: Topic<Value>;
+  group: string;
+  handler: Handler<Value>;
+  log: Log;
+  /** Aborts when the consumer stops. */
+  signal: AbortSignal;
+  /** Stores a message in the topic's dead-letter. */
+  bury(raw: RawMessage, headers: Record<string, string>): Promise<void>;
+}
+
+/**
+ * What every adapter does with a message of a group: checks and handles it, retries in place what is
+ * retryable, and sends what can't be handled to dead-letter.
+ *
+ * @returns true when the message is finished, false when the consumer stopped first
+ */
+export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>) {
+  const { topic, group, handler, log, signal, bury } = options;
+  return async (raw: RawMessage, finishedThrough: () => number): Promise<boolean> => {
+    const fields = { topic: topic.name, group, partition: raw.partition, position: raw.position };
+    const result = await attemptUntilDone(() => handler(checkedMessage(topic, raw), { signal, finishedThrough }), {
+      signal,
+      log,
+      fields,
+    });
+    if (result.outcome === 'stopped') return false;
+    if (result.outcome === 'done') return true;
+    const { error } = result;
+    log.error({ error, ...fields }, 'a message goes to dead-letter');
+    const headers = {
+      ...raw.headers,
+      'dead-letter-error': errorCode(error),
+      'dead-letter-message':
+        error instanceof Error && error.name === 'CodedError' ? error.message : 'the handler failed',
+      'dead-letter-topic': topic.name,
+      'dead-letter-group': group,
+      'dead-letter-partition': String(raw.partition),
+      'dead-letter-position': String(raw.position),
+    };
+    while (!signal.aborted) {
+      try {
+        await bury(raw, headers);
+        return true;
+      } catch (failure) {
+        log.warn({ error: failure, ...fields }, 'dead-letter can not be written; it is tried again');
+        await pause(1_000, signal);
+      }
+    }
+    return false;
+  };
+}

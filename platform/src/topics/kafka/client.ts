@@ -1,0 +1,118 @@
+import { type Admin, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
+import { CodedError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+
+export interface KafkaOptions {
+  /** `host:port` of some of the brokers. */
+  brokers: readonly string[];
+  clientId: string;
+  /** Whether to speak TLS. Default: false. */
+  tls?: boolean;
+  /** Default: none. */
+  sasl?: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string };
+  /** Of a topic that is made because nobody has. */
+  partitions: number;
+  replication: number;
+  retentionMs: number;
+  log: Log;
+}
+
+/** A connection to the brokers, that makes topics as they are met. */
+export interface KafkaClient extends AsyncDisposable {
+  readonly kafka: Kafka;
+  readonly admin: Admin;
+  /** Makes the topic unless it is there. Throws TOPICS_UNAVAILABLE (retryable). */
+  ensureTopic(name: string): Promise<void>;
+  /** Throws TOPICS_UNAVAILABLE (retryable) while no broker answers. */
+  ping(): Promise<void>;
+}
+
+const pingWithinMs = 3_000;
+
+/** Connects. kafkajs's own retries are short: who calls decides for how long to try. */
+export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> {
+  const { brokers, clientId, tls = false, sasl, partitions, replication, retentionMs, log } = options;
+  const kafka = new Kafka({
+    brokers: [...brokers],
+    clientId,
+    ssl: tls,
+    ...(sasl && { sasl: sasl as SASLOptions }),
+    connectionTimeout: 3_000,
+    requestTimeout: 30_000,
+    retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 },
+    logLevel: logLevel.WARN,
+    logCreator: logInto(log),
+  });
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+  } catch (cause) {
+    throw new CodedError('TOPICS_UNAVAILABLE', `KAFKA_BROKERS: no broker answers at ${brokers.join(', ')}.`, {
+      cause,
+      retryable: true,
+    });
+  }
+  const made = new Map<string, Promise<void>>();
+  const make = async (name: string) => {
+    if ((await admin.listTopics()).includes(name)) return;
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: [
+        {
+          topic: name,
+          numPartitions: partitions,
+          replicationFactor: replication,
+          configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
+        },
+      ],
+    });
+  };
+
+  return {
+    kafka,
+    admin,
+    ensureTopic(name) {
+      const making =
+        made.get(name) ??
+        unavailable(() => make(name)).catch((error: unknown) => {
+          made.delete(name);
+          throw error;
+        });
+      made.set(name, making);
+      return making;
+    },
+    async ping() {
+      await unavailable(() => within(pingWithinMs, admin.describeCluster()));
+    },
+    [Symbol.asyncDispose]: () => admin.disconnect(),
+  };
+}
+
+/** Runs a call to the brokers; what goes wrong is TOPICS_UNAVAILABLE, retryable. */
+export async function unavailable<T>(work: () => Promise<T>): Promise<Awaited<T>> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new CodedError('TOPICS_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true });
+  }
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms} ms`)), ms);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** kafkajs logs on our port: a rebalance is no warning, and neither is what it retries by itself. */
+function logInto(log: Log): KafkaConfig['logCreator'] {
+  return () =>
+    ({ level, log: { message, error, groupId } }) => {
+      const fields = { part: 'kafkajs', ...(error && { reason: String(error) }), ...(groupId && { groupId }) };
+      if (level <= logLevel.ERROR) log.warn(fields, message);
+      else log.debug(fields, message);
+    };
+}

@@ -1,0 +1,154 @@
+import { asc, eq, inArray, sql } from 'drizzle-orm';
+import type { Database, HeldLock, Transaction } from '../../database.ts';
+import type { Log } from '../../log.ts';
+import { outbox } from '../../tables.ts';
+import { pause } from '../attempt.ts';
+import { createBell } from '../bell.ts';
+import type { KafkaProducer } from './producer.ts';
+
+export interface OutboxOptions {
+  database: Database & { tryLock(name: string): Promise<HeldLock | null> };
+  producer: KafkaProducer;
+  ensureTopic(name: string): Promise<void>;
+  log: Log;
+}
+
+export interface Outbox extends AsyncDisposable {
+  /** Adds a message within the publisher's transaction. */
+  add(tx: Transaction, message: typeof outbox.$inferInsert): Promise<void>;
+  /** Sends a topic's messages from now on, also those that other processes on this database add. */
+  relay(topic: string): void;
+}
+
+/** The header that tells a message's row: a relay that dies between the broker's ack and its own mark sends it again. */
+export const outboxIdHeader = 'outbox-id';
+
+const channel = 'platform_outbox';
+const sendAtOnce = 500;
+/** The broker takes a batch as one message, of 1 MiB by default. */
+const sendBytesAtOnce = 700_000;
+const pollEveryMs = 1_000;
+/** A relay that died is followed by another within this time. */
+const contendEveryMs = 500;
+const adoptEveryMs = 2_000;
+
+/**
+ * The outbox and its relays. One relay a topic and database is at work at a time, by an advisory lock;
+ * the other processes stand by. It takes what is unsent in the order of ids, whatever it sent before: a
+ * transaction that began earlier may commit later. It is woken by NOTIFY and now and then by itself.
+ */
+export async function openOutbox({ database, producer, ensureTopic, log }: OutboxOptions): Promise<Outbox> {
+  await using releases = new AsyncDisposableStack();
+  const stop = new AbortController();
+  const bell = releases.use(createBell(pollEveryMs));
+  releases.use(await database.listen(channel, (topic) => bell.ring(topic)));
+  const relays = new Map<string, Promise<void>>();
+
+  /** Sends one batch; false when there was nothing to send. */
+  const sendSome = async (topic: string): Promise<boolean> => {
+    const unsent = await database.query
+      .select()
+      .from(outbox)
+      .where(eq(outbox.topic, topic))
+      .orderBy(asc(outbox.id))
+      .limit(sendAtOnce);
+    const rows = firstThatFit(unsent);
+    if (rows.length === 0) return false;
+    await producer.send(
+      rows.map(({ id, key, value, headers }) => ({
+        topic,
+        key,
+        value,
+        headers: { ...headers, [outboxIdHeader]: String(id) },
+      })),
+    );
+    await database.query.delete(outbox).where(
+      inArray(
+        outbox.id,
+        rows.map(({ id }) => id),
+      ),
+    );
+    return true;
+  };
+
+  const lead = async (topic: string, lock: HeldLock) => {
+    let rung = true;
+    let wake = () => {};
+    using _listening = bell.listen(topic, () => {
+      rung = true;
+      wake();
+    });
+    const ended = AbortSignal.any([lock.signal, stop.signal]);
+    ended.addEventListener('abort', () => wake());
+    let failures = 0;
+    while (!ended.aborted) {
+      rung = false;
+      try {
+        await ensureTopic(topic);
+        while (!ended.aborted && (await sendSome(topic))) failures = 0;
+      } catch (error) {
+        if (ended.aborted) return;
+        if (failures % 10 === 0) log.warn({ error, topic }, 'the outbox could not be sent; it is tried again');
+        await pause(Math.min(100 * 2 ** failures, 2_000), ended);
+        failures += 1;
+        continue;
+      }
+      if (!rung && !ended.aborted)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+    }
+  };
+
+  const contend = async (topic: string) => {
+    while (!stop.signal.aborted) {
+      try {
+        await using lock = await database.tryLock(`outbox:${topic}`);
+        if (lock) await lead(topic, lock);
+      } catch (error) {
+        if (!stop.signal.aborted) log.warn({ error, topic }, 'a relay of the outbox failed; it starts again');
+      }
+      await pause(contendEveryMs, stop.signal);
+    }
+  };
+  const relay = (topic: string) => {
+    if (!relays.has(topic) && !stop.signal.aborted) relays.set(topic, contend(topic));
+  };
+  // What a process that is gone has left behind is everybody's.
+  const adopt = async () => {
+    while (!stop.signal.aborted) {
+      try {
+        for (const { topic } of await database.query.selectDistinct({ topic: outbox.topic }).from(outbox)) relay(topic);
+      } catch (error) {
+        log.debug({ error }, 'the outbox could not be looked through');
+      }
+      await pause(adoptEveryMs, stop.signal);
+    }
+  };
+  const adopting = adopt();
+  releases.defer(async () => {
+    stop.abort();
+    await adopting;
+    await Promise.all(relays.values());
+  });
+  const owned = releases.move();
+
+  return {
+    async add(tx, message) {
+      await tx.insert(outbox).values(message);
+      await tx.execute(sql`select pg_notify(${channel}, ${message.topic})`);
+    },
+    relay,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** The rows from the front that go into one batch, one at least. */
+function firstThatFit(rows: (typeof outbox.$inferSelect)[]): (typeof outbox.$inferSelect)[] {
+  let bytes = 0;
+  const end = rows.findIndex(({ value }, index) => {
+    bytes += Buffer.byteLength(value) + 512;
+    return index > 0 && bytes > sendBytesAtOnce;
+  });
+  return end === -1 ? rows : rows.slice(0, end);
+}

@@ -1,0 +1,65 @@
+import { type Kafka, Partitioners, type Producer } from 'kafkajs';
+import type { Log } from '../../log.ts';
+import { unavailable } from './client.ts';
+
+/** A message for the broker. */
+export interface OutgoingMessage {
+  topic: string;
+  key: string;
+  value: string;
+  headers: Record<string, string>;
+}
+
+export interface KafkaProducer extends AsyncDisposable {
+  /** Resolves once every in-sync replica has them. Throws TOPICS_UNAVAILABLE (retryable); then none, some or all may have gone. */
+  send(messages: readonly OutgoingMessage[]): Promise<void>;
+}
+
+/**
+ * An idempotent producer with acks from all. One that failed is thrown away: kafkajs does not find its
+ * sequence numbers again after the broker has refused one.
+ */
+export function createKafkaProducer(kafka: Kafka, log: Log): KafkaProducer {
+  let connecting: Promise<Producer> | undefined;
+  const open = async () => {
+    const producer = kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      createPartitioner: Partitioners.DefaultPartitioner,
+      retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 },
+    });
+    await producer.connect();
+    return producer;
+  };
+  const drop = async () => {
+    const dropped = connecting;
+    connecting = undefined;
+    await dropped
+      ?.then((producer) => producer.disconnect())
+      .catch((error: unknown) => log.debug({ error }, 'a producer could not be closed'));
+  };
+
+  return {
+    async send(messages) {
+      const byTopic = Map.groupBy(messages, ({ topic }) => topic);
+      try {
+        await unavailable(async () => {
+          connecting ??= open();
+          const producer = await connecting;
+          await producer.sendBatch({
+            acks: -1,
+            topicMessages: [...byTopic].map(([topic, ofTopic]) => ({
+              topic,
+              messages: ofTopic.map(({ key, value, headers }) => ({ key, value, headers })),
+            })),
+          });
+        });
+      } catch (error) {
+        await drop();
+        throw error;
+      }
+    },
+    [Symbol.asyncDispose]: drop,
+  };
+}

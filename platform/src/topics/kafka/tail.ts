@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import type { Consumer, EachBatchPayload } from 'kafkajs';
+import type { Log } from '../../log.ts';
+import type { Message, Positions, Tail, TailOptions } from '../../topics.ts';
+import { pause } from '../attempt.ts';
+import { checkedMessage } from '../handle.ts';
+import { type KafkaClient, unavailable } from './client.ts';
+import { rawMessage } from './raw-message.ts';
+
+/** Groups of tails bear this prefix, and nobody else's do. */
+const groupPrefix = (clientId: string) => `${clientId}.tail.`;
+
+/** What a tail reads through before it resolves may take this long. */
+const startWithinMs = 30_000;
+
+/**
+ * A tail on kafkajs, which assigns partitions to groups alone: a group a tail, that commits nothing and is
+ * deleted when it stops. Where each partition goes on is held here, and set again at each join, because
+ * kafkajs would start over; a partition that is found later starts at its beginning.
+ */
+export async function startKafkaTail<Value>(
+  { topic, from, onMessage }: TailOptions<Value>,
+  { client, clientId, log }: { client: KafkaClient; clientId: string; log: Log },
+): Promise<Tail> {
+  const fields = { topic: topic.name };
+  await client.ensureTopic(topic.name);
+  const offsets = await unavailable(() => client.admin.fetchTopicOffsets(topic.name));
+  const startedAt: Record<number, number> = {};
+  const coversAfter: Record<number, number> = {};
+  for (const { partition, low, high } of offsets) {
+    const [oldest, end] = [Number(low), Number(high)];
+    startedAt[partition] = end;
+    if (from === 'now') coversAfter[partition] = end;
+    else if ('last' in from) coversAfter[partition] = Math.max(oldest, end - from.last);
+    else coversAfter[partition] = Math.max(oldest, Math.min(from.after[partition] ?? 0, end));
+  }
+  /** Position through which each partition was given out. */
+  const through: Record<number, number> = { ...coversAfter };
+  const caughtUp = Promise.withResolvers<void>();
+  const isCaughtUp = () =>
+    Object.entries(startedAt).every(([partition, end]) => (through[Number(partition)] ?? 0) >= end);
+
+  const stop = new AbortController();
+  let consumer: Consumer | undefined;
+  let groupId = '';
+
+  const eachBatch = async ({ batch, resolveOffset, isStale }: EachBatchPayload) => {
+    const { partition } = batch;
+    for (const kafkaMessage of batch.messages) {
+      if (stop.signal.aborted || isStale()) return;
+      const raw = rawMessage(partition, kafkaMessage);
+      if (raw.position <= (through[partition] ?? 0)) continue;
+      through[partition] = raw.position;
+      let message: Message<Value>;
+      try {
+        message = checkedMessage(topic, raw);
+      } catch (error) {
+        log.warn(
+          { error, ...fields, partition, position: raw.position },
+          'a tail passes over a message that does not parse',
+        );
+        continue;
+      }
+      onMessage(message);
+    }
+    // Gaps, as of transactions, end a partition as well as messages do.
+    through[partition] = Math.max(through[partition] ?? 0, Number(batch.lastOffset()) + 1);
+    resolveOffset(batch.lastOffset());
+    if (isCaughtUp()) caughtUp.resolve();
+  };
+
+  const join = async () => {
+    groupId = `${groupPrefix(clientId)}${randomUUID()}`;
+    const joining = client.kafka.consumer({
+      groupId,
+      sessionTimeout: 30_000,
+      maxWaitTimeInMs: 500,
+      metadataMaxAge: 30_000,
+      allowAutoTopicCreation: false,
+      retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
+    });
+    const joined = Promise.withResolvers<void>();
+    joining.on(joining.events.GROUP_JOIN, ({ payload }) => {
+      for (const partition of payload.memberAssignment[topic.name] ?? [])
+        joining.seek({ topic: topic.name, partition, offset: String(through[partition] ?? 0) });
+      joined.resolve();
+    });
+    joining.on(joining.events.CRASH, ({ payload: { error } }) => {
+      joined.reject(error);
+      if (stop.signal.aborted || consumer !== joining) return;
+      log.warn({ error, ...fields }, 'a tail crashed; it goes on where it was');
+      void rejoin(joining);
+    });
+    consumer = joining;
+    try {
+      await joining.connect();
+      await joining.subscribe({ topic: topic.name, fromBeginning: true });
+      await joining.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
+      await joined.promise;
+    } catch (error) {
+      joined.promise.catch(() => {});
+      throw error;
+    }
+  };
+  const rejoin = async (crashed: Consumer) => {
+    await leave(crashed, groupId);
+    for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
+      await pause(Math.min(200 * 2 ** attempt, 5_000), stop.signal);
+      if (stop.signal.aborted) return;
+      try {
+        return await join();
+      } catch (error) {
+        log.warn({ error, ...fields }, 'a tail could not join; it tries again');
+        if (consumer) await leave(consumer, groupId);
+      }
+    }
+  };
+  const leave = async (leaving: Consumer, group: string) => {
+    try {
+      await leaving.disconnect();
+      await client.admin.deleteGroups([group]);
+    } catch (error) {
+      log.debug({ error, ...fields }, 'the group of a tail could not be deleted; the next start deletes it');
+    }
+  };
+
+  const tail: Tail = {
+    startedAt: startedAt as Positions,
+    coversAfter: coversAfter as Positions,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      if (consumer) await leave(consumer, groupId);
+    },
+  };
+  try {
+    await unavailable(join);
+    if (isCaughtUp()) caughtUp.resolve();
+    const late = setTimeout(() => caughtUp.reject(new Error('the start of a tail takes too long')), startWithinMs);
+    await unavailable(() => caughtUp.promise).finally(() => clearTimeout(late));
+  } catch (error) {
+    await tail[Symbol.asyncDispose]();
+    throw error;
+  }
+  return tail;
+}
+
+/** Deletes the groups of tails whose process was killed: nobody is in them any more. */
+export async function deleteDeadTails(client: KafkaClient, clientId: string, log: Log): Promise<void> {
+  try {
+    const { groups } = await client.admin.listGroups();
+    const tails = groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(groupPrefix(clientId)));
+    if (tails.length === 0) return;
+    const described = await client.admin.describeGroups(tails);
+    const dead = described.groups
+      .filter(({ state }) => state === 'Empty' || state === 'Dead')
+      .map((group) => group.groupId);
+    if (dead.length > 0) await client.admin.deleteGroups(dead);
+  } catch (error) {
+    // Another process that starts may have deleted them first.
+    log.debug({ error }, 'groups of dead tails could not all be deleted');
+  }
+}

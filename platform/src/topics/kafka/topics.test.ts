@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { Kafka, logLevel, Partitioners } from 'kafkajs';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { silentLog } from '../../log.ts';
+import { topicsContract } from '../../testing/contract/topics.ts';
+import { hasRealEngines, openRealDatabase, realEngines } from '../../testing/real-engines.ts';
+import type { Topic } from '../../topics.ts';
+import { createKafkaTopics } from './topics.ts';
+
+const clientId = `test-${randomUUID()}`;
+
+async function open() {
+  await using releases = new AsyncDisposableStack();
+  const brokers = realEngines().KAFKA_BROKERS.split(',');
+  const database = releases.use(await openRealDatabase());
+  const options = { brokers, clientId, partitions: 3, replication: 1, retentionMs: 3_600_000, log: silentLog };
+  const topics = releases.use(await createKafkaTopics({ ...options, database }));
+  const kafka = new Kafka({ brokers, clientId, logLevel: logLevel.NOTHING });
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  const admin = kafka.admin();
+  await Promise.all([producer.connect(), admin.connect()]);
+  releases.defer(() => producer.disconnect());
+  releases.defer(() => admin.disconnect());
+  const owned = releases.move();
+  return {
+    database,
+    topics,
+    admin,
+    /** As a process of its own has it, with its own connections to the database. */
+    async another() {
+      return owned.use(await createKafkaTopics({ ...options, database: await database.another() }));
+    },
+    async publishRaw(topic: string, key: string, value: string) {
+      await producer.send({ topic, messages: [{ key, value }] });
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+const stepSchema = z.object({ key: z.string(), number: z.number() });
+type Step = z.infer<typeof stepSchema>;
+const newTopic = (): Topic<Step> => ({ name: `steps-${randomUUID()}`, schema: stepSchema, key: ({ key }) => key });
+
+describe.runIf(hasRealEngines())('the topics port on Kafka', { timeout: 60_000 }, () => {
+  topicsContract(open);
+
+  it('shares a group’s messages between processes, and loses none when one joins or leaves in the middle', async () => {
+    await using set = await open();
+    const topic = newTopic();
+    const count = 300;
+    const handled = new Map<number, number>();
+    const allHandled = Promise.withResolvers<void>();
+    const orders = new Map<string, number[]>();
+    const handler = async ({ value: { key, number } }: { value: Step }) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      handled.set(number, (handled.get(number) ?? 0) + 1);
+      orders.set(key, [...(orders.get(key) ?? []), number]);
+      if (handled.size === count) allHandled.resolve();
+    };
+    const publish = (from: number, to: number) =>
+      set.database.transaction(async (tx) => {
+        for (let number = from; number < to; number += 1)
+          await set.topics.publish(tx, topic, { key: `k${number % 10}`, number });
+      });
+    await set.topics.consume({ topic, group: 'readers', handler });
+    await publish(0, 100);
+    const second = await set.another();
+    const joined = await second.consume({ topic, group: 'readers', handler });
+    await publish(100, 200);
+    await joined[Symbol.asyncDispose]();
+    await publish(200, count);
+    await allHandled.promise;
+    // At least once: what was repeated by a rebalance comes in order as well.
+    for (const numbers of orders.values())
+      expect([...new Set(numbers)]).toEqual(
+        [...numbers].sort((a, b) => a - b).filter((n, i, all) => all.indexOf(n) === i),
+      );
+  });
+
+  it('relays what a process left behind that is gone, and each message of several relays once', async () => {
+    await using set = await open();
+    const topic = newTopic();
+    const others = [await set.another(), await set.another()];
+    const seen: number[] = [];
+    const all = Promise.withResolvers<void>();
+    await set.topics.tail({
+      topic,
+      from: 'now',
+      onMessage: ({ value }) => {
+        seen.push(value.number);
+        if (seen.length === 90) all.resolve();
+      },
+    });
+    for (let number = 0; number < 90; number += 1) {
+      const publisher = [set.topics, ...others][number % 3] ?? set.topics;
+      await set.database.transaction((tx) => publisher.publish(tx, topic, { key: 'one', number }));
+      // One of the three goes in the middle, perhaps the one that relays.
+      if (number === 45) await others[0]?.[Symbol.asyncDispose]().then(() => (others[0] = others[1] as never));
+    }
+    await all.promise;
+    expect(seen).toEqual(Array.from({ length: 90 }, (_, number) => number));
+    await expect
+      .poll(async () => (await set.database.query.execute(sql`select 1 from platform.outbox`)).rows)
+      .toEqual([]);
+  });
+
+  it('leaves no group of a tail behind, nor one of a process that was killed', async () => {
+    await using set = await open();
+    const topic = newTopic();
+    const groups = async () =>
+      (await set.admin.listGroups()).groups.filter(({ groupId }) => groupId.startsWith(`${clientId}.tail.`));
+    for (let start = 0; start < 3; start += 1) {
+      const process = await set.another();
+      await process.tail({ topic, from: 'now', onMessage: () => {} });
+      expect(await groups()).toHaveLength(1);
+      await process[Symbol.asyncDispose]();
+      expect(await groups()).toEqual([]);
+    }
+    // A killed process leaves its group, empty once its session has timed out.
+    const kafka = new Kafka({ brokers: realEngines().KAFKA_BROKERS.split(','), logLevel: logLevel.NOTHING });
+    const killed = kafka.consumer({ groupId: `${clientId}.tail.killed` });
+    await killed.connect();
+    await killed.subscribe({ topic: topic.name });
+    await killed.run({ eachMessage: async () => {} });
+    await killed.disconnect();
+    expect(await groups()).toHaveLength(1);
+    await set.another();
+    expect(await groups()).toEqual([]);
+  });
+
+  it('makes topics with the partitions and the retention that are set', async () => {
+    await using set = await open();
+    const topic = newTopic();
+    await set.topics.tail({ topic, from: 'now', onMessage: () => {} });
+    const { topics } = await set.admin.fetchTopicMetadata({ topics: [topic.name] });
+    expect(topics[0]?.partitions).toHaveLength(3);
+    const { resources } = await set.admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: 2, name: topic.name, configNames: ['retention.ms'] }],
+    });
+    expect(resources[0]?.configEntries[0]).toMatchObject({ configName: 'retention.ms', configValue: '3600000' });
+  });
+});

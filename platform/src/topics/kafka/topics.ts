@@ -1,0 +1,61 @@
+import type { Log } from '../../log.ts';
+import type { Topics } from '../../topics.ts';
+import { encodeValue } from '../wire.ts';
+import { connectKafka, type KafkaOptions } from './client.ts';
+import { startKafkaGroup } from './group.ts';
+import { type OutboxOptions, openOutbox } from './outbox.ts';
+import { createKafkaProducer } from './producer.ts';
+import { deleteDeadTails, startKafkaTail } from './tail.ts';
+
+export interface KafkaTopicsOptions extends KafkaOptions {
+  /** Where the outbox stands; without it nothing can be published. */
+  database?: OutboxOptions['database'];
+  log: Log;
+}
+
+/**
+ * The topics port on Kafka, fed from the outbox in the publisher's database.
+ *
+ * @throws CodedError TOPICS_UNAVAILABLE (retryable) when no broker answers at the start
+ */
+export async function createKafkaTopics({ database, log, ...options }: KafkaTopicsOptions): Promise<Topics> {
+  const { clientId } = options;
+  await using releases = new AsyncDisposableStack();
+  const client = releases.use(await connectKafka({ ...options, log }));
+  const producer = releases.use(createKafkaProducer(client.kafka, log));
+  await deleteDeadTails(client, clientId, log);
+  const outbox =
+    database && releases.use(await openOutbox({ database, producer, ensureTopic: client.ensureTopic, log }));
+  const open = new Set<AsyncDisposable>();
+  const keep = <T extends AsyncDisposable>(reader: T): T => {
+    open.add(reader);
+    return {
+      ...reader,
+      async [Symbol.asyncDispose]() {
+        if (open.delete(reader)) await reader[Symbol.asyncDispose]();
+      },
+    };
+  };
+  releases.defer(async () => {
+    await Promise.all([...open].map((reader) => reader[Symbol.asyncDispose]()));
+  });
+  const owned = releases.move();
+
+  return {
+    async publish(tx, topic, value, publishOptions) {
+      if (!outbox) throw new Error('there is no database to publish from');
+      const text = encodeValue(topic, value);
+      await outbox.add(tx, {
+        topic: topic.name,
+        key: topic.key(value),
+        value: text,
+        headers: publishOptions?.headers ?? {},
+      });
+      outbox.relay(topic.name);
+    },
+    consume: async (consumeOptions) => keep(await startKafkaGroup({ ...consumeOptions, client, producer, log })),
+    tail: async (tailOptions) => keep(await startKafkaTail(tailOptions, { client, clientId, log })),
+    ping: client.ping,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

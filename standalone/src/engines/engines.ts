@@ -1,0 +1,67 @@
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type KafkaEngine, startKafka } from './kafka.ts';
+import { type PostgresEngine, startPostgres } from './postgres.ts';
+import { type RedisEngine, startRedis } from './redis.ts';
+
+/** PostgreSQL, Redis and Kafka as processes of this machine. */
+export interface Engines extends AsyncDisposable {
+  readonly postgres: PostgresEngine;
+  readonly redis: RedisEngine;
+  readonly kafka: KafkaEngine;
+  /** What services are told: `DATABASE_URL`, `REDIS_URL`, `KAFKA_BROKERS`. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * Starts the three engines, side by side.
+ *
+ * @param folder for their data and logs
+ * @param libraries where Kafka's jars are kept
+ * @throws CodedError ENGINE_MISSING, with the command that installs what is missing
+ */
+export async function startEngines({
+  folder,
+  libraries = resolve('.data/engines/kafka-libraries'),
+  onReady = () => {},
+  standardPorts = true,
+}: {
+  folder: string;
+  libraries?: string;
+  onReady?(name: string, detail: string): void;
+  /** Whether to take the standard ports where they are free. */
+  standardPorts?: boolean;
+}): Promise<Engines> {
+  mkdirSync(folder, { recursive: true });
+  mkdirSync(join(libraries, '..'), { recursive: true });
+  const port = (standard: number) => (standardPorts ? standard : 0);
+  await using releases = new AsyncDisposableStack();
+  const starting = [
+    startPostgres({ folder, port: port(5_432) }).then((engine) => {
+      releases.use(engine);
+      onReady('PostgreSQL', engine.url);
+      return engine;
+    }),
+    startRedis({ folder, port: port(6_379) }).then((engine) => {
+      releases.use(engine);
+      onReady('Redis', engine.url);
+      return engine;
+    }),
+    startKafka({ folder, libraries, port: port(9_092) }).then((engine) => {
+      releases.use(engine);
+      onReady('Kafka', engine.brokers);
+      return engine;
+    }),
+  ] as const;
+  // One that fails waits for the others: they are stopped with it.
+  await Promise.allSettled(starting);
+  const [postgres, redis, kafka] = await Promise.all(starting);
+  const owned = releases.move();
+  return {
+    postgres,
+    redis,
+    kafka,
+    environment: { DATABASE_URL: postgres.url, REDIS_URL: redis.url, KAFKA_BROKERS: kafka.brokers },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

@@ -1,0 +1,118 @@
+import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Kafka, logLevel } from 'kafkajs';
+import { EngineMissing, type EngineProcess, freePort, isOnPath, startEngine } from './process.ts';
+
+export interface KafkaEngine extends AsyncDisposable {
+  /** `host:port`. */
+  readonly brokers: string;
+  readonly process: EngineProcess;
+}
+
+const pom = fileURLToPath(new URL('../../engines/pom.xml', import.meta.url));
+
+/**
+ * Apache Kafka in KRaft mode, one node that is broker and controller, from Maven Central.
+ *
+ * @param libraries where its jars are kept: fetched once for each pom.xml
+ */
+export async function startKafka({
+  folder,
+  libraries,
+  port: preferred = 9_092,
+}: {
+  folder: string;
+  libraries: string;
+  port?: number;
+}): Promise<KafkaEngine> {
+  const jars = fetchJars(libraries);
+  const data = join(folder, 'kafka');
+  mkdirSync(data, { recursive: true });
+  const port = await freePort(preferred);
+  const controllerPort = await freePort(port + 1);
+  const properties = join(data, 'server.properties');
+  writeFileSync(
+    properties,
+    Object.entries({
+      'process.roles': 'broker,controller',
+      'node.id': 1,
+      'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+      listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+      'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+      'controller.listener.names': 'CONTROLLER',
+      'inter.broker.listener.name': 'PLAINTEXT',
+      'log.dirs': join(data, 'log'),
+      'auto.create.topics.enable': false,
+      'offsets.topic.replication.factor': 1,
+      'offsets.topic.num.partitions': 8,
+      'transaction.state.log.replication.factor': 1,
+      'transaction.state.log.min.isr': 1,
+      // A group of one needs not wait for others to join.
+      'group.initial.rebalance.delay.ms': 0,
+    })
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join(''),
+  );
+  const java = (...args: string[]) => ['-cp', join(jars, '*'), ...args];
+  if (!existsSync(join(data, 'log', 'meta.properties'))) {
+    const clusterId = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+    const { status, stdout, stderr } = spawnSync(
+      'java',
+      java('kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties),
+      { encoding: 'utf8' },
+    );
+    if (status !== 0) throw new Error(`Kafka's storage could not be formatted: ${stdout}${stderr}`);
+  }
+  const brokers = `127.0.0.1:${port}`;
+  const engine = await startEngine({
+    name: 'Kafka',
+    command: 'java',
+    args: java('-Xms256m', '-Xmx512m', 'kafka.Kafka', properties).toSorted(
+      (a, b) => Number(b.startsWith('-X')) - Number(a.startsWith('-X')),
+    ),
+    logFile: join(folder, 'kafka.log'),
+    ready: () => coordinatorAnswers(brokers),
+  });
+  return { brokers, process: engine, [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose]() };
+}
+
+/** Resolves once groups can be joined: a broker that has just started still loads them when it answers already. */
+async function coordinatorAnswers(brokers: string): Promise<void> {
+  const kafka = new Kafka({
+    brokers: [brokers],
+    clientId: 'engines',
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 2, initialRetryTime: 50 },
+  });
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    // The retries are needed: kafkajs asks who the brokers are only after it has failed once.
+    await admin.describeGroups(['engines-are-ready']);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** The folder of the jars that the pom asks for. */
+function fetchJars(libraries: string): string {
+  if (!isOnPath('java')) throw new EngineMissing('Java 17 or newer', 'apt-get install openjdk-17-jre-headless');
+  const asked = readFileSync(pom, 'utf8');
+  const mark = join(libraries, 'pom.xml');
+  if (existsSync(mark) && readFileSync(mark, 'utf8') === asked) return libraries;
+  if (!isOnPath('mvn')) throw new EngineMissing('Maven', 'apt-get install maven');
+  const fresh = `${libraries}.${process.pid}`;
+  const { status, stdout, stderr } = spawnSync(
+    'mvn',
+    ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${fresh}`],
+    { encoding: 'utf8' },
+  );
+  if (status !== 0) throw new Error(`Kafka could not be fetched: ${stdout}${stderr}`);
+  writeFileSync(join(fresh, 'pom.xml'), asked);
+  rmSync(libraries, { recursive: true, force: true });
+  renameSync(fresh, libraries);
+  return libraries;
+}

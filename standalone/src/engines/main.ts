@@ -1,0 +1,52 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { run } from '@voucher-gateway/platform/lifecycle';
+import { createLog } from '@voucher-gateway/platform/log';
+import { startEngines } from './engines.ts';
+
+// `npm run engines`: PostgreSQL, Redis and Kafka for development, by docker-compose.yml where there is a Docker
+// engine, else from the machine's binaries. Standard output holds KEY=value lines alone, for `source` and scripts.
+const say = (line: string) => process.stderr.write(`${line}\n`);
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+await run(
+  async () => {
+    if (hasDocker()) return composeUp();
+    say('Starting PostgreSQL, Redis and Kafka (the first time, Kafka is fetched)…');
+    const engines = await startEngines({
+      folder: resolve(root, '.data/engines'),
+      libraries: resolve(root, '.data/engines/kafka-libraries'),
+      onReady: (name, detail) => say(`  ✓ ${name.padEnd(12)} ${detail}`),
+    });
+    announce(engines.environment);
+    return engines;
+  },
+  { log: createLog({ level: 'warn', service: 'engines' }), deadlineMs: 30_000 },
+);
+
+function announce(environment: Readonly<Record<string, string>>) {
+  for (const [name, value] of Object.entries(environment)) process.stdout.write(`${name}=${value}\n`);
+  say('All three answer. Ctrl-C stops them; their data stays in .data/engines.');
+}
+
+function hasDocker(): boolean {
+  return spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 5_000 }).status === 0;
+}
+
+async function composeUp(): Promise<AsyncDisposable> {
+  const compose = (...args: string[]) => spawn('docker', ['compose', ...args], { cwd: root, stdio: ['ignore', 2, 2] });
+  const [code] = await once(compose('up', '--detach', '--wait', 'postgres', 'redis', 'kafka'), 'exit');
+  if (code !== 0) throw new Error('docker compose could not bring the engines up');
+  announce({
+    DATABASE_URL: 'postgres://postgres:postgres@127.0.0.1:5432/bank_voucher_int',
+    REDIS_URL: 'redis://127.0.0.1:6379',
+    KAFKA_BROKERS: '127.0.0.1:9092',
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      await once(compose('stop', 'postgres', 'redis', 'kafka'), 'exit');
+    },
+  };
+}
