@@ -1,4 +1,5 @@
 import { commonSettings, duration, httpUrl, integer, optionalFlag, port } from '@voucher-gateway/platform/config';
+import { keyValueSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
@@ -24,6 +25,22 @@ export const gatewaySettings = z.object({
   PLAYGROUND: optionalFlag().describe('Whether the playground is served; by default only in development'),
   INTROSPECTION: optionalFlag().describe('Whether clients may ask for the schema; by default only in development'),
 });
+
+/** The setting that says where a subgraph answers GraphQL, such as `SUBGRAPH_USER_URL`. */
+export function subgraphUrlSetting(name: string): string {
+  return `SUBGRAPH_${name.toUpperCase().replace(/\W/g, '_')}_URL`;
+}
+
+/** Settings of a process of its own, in front of these subgraphs. */
+export function gatewayProcessSettings(subgraphs: readonly string[]) {
+  const urls = Object.fromEntries(
+    subgraphs.map((name) => [
+      subgraphUrlSetting(name),
+      httpUrl().describe(`Where the subgraph ${name} answers GraphQL`),
+    ]),
+  );
+  return z.object({ ...gatewaySettings.shape, ...topicsSettings, ...keyValueSettings, ...urls }).refine(...saslIsWhole);
+}
 
 export type GatewayConfig = Readonly<z.output<typeof gatewaySettings>>;
 

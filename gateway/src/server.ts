@@ -6,7 +6,7 @@ import type { Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
-import { type GatewayConfig, originPolicy } from './config.ts';
+import { type GatewayConfig, originPolicy, subgraphUrlSetting } from './config.ts';
 import { createFederation } from './federation.ts';
 import { addHttp } from './http.ts';
 import { createSessionGate } from './session-gate.ts';
@@ -43,9 +43,7 @@ export async function createGateway(options: GatewayOptions): Promise<Service> {
       dataSource: (name) => {
         const url = subgraphUrls[name];
         if (url === undefined)
-          throw new Error(
-            `SUBGRAPH_${name.toUpperCase().replace(/\W/g, '_')}_URL is missing: the supergraph has a subgraph ${name}`,
-          );
+          throw new Error(`${subgraphUrlSetting(name)} is missing: the supergraph has a subgraph ${name}`);
         return releases.use(createSubgraphDataSource({ name, url, timeoutMs: config.SUBGRAPH_TIMEOUT, log }));
       },
     }),

@@ -46,6 +46,11 @@ export const topicsSettings = {
   ),
   KAFKA_USERNAME: z.string().optional().describe('Who signs in to Kafka'),
   KAFKA_PASSWORD: z.string().optional().describe('With which password'),
+  KAFKA_PREFIX: z
+    .string()
+    .regex(/^[\w.-]{0,64}$/, 'must be letters, digits, dots, dashes or underscores, 64 at most')
+    .default('')
+    .describe('Stands before the names of topics and groups, where several installations share a cluster'),
   KAFKA_PARTITIONS: integer(12, { min: 1, max: 1_000 }).describe('Partitions of a topic that is made'),
   KAFKA_REPLICATION: integer(1, { min: 1, max: 9 }).describe('Replicas of a topic that is made'),
   KAFKA_RETENTION: duration('7d').describe('Messages of a topic that is made are kept for this long'),
@@ -73,6 +78,7 @@ export function openTopics(
   return createKafkaTopics({
     brokers: config.KAFKA_BROKERS,
     clientId,
+    prefix: config.KAFKA_PREFIX,
     tls: config.KAFKA_TLS ?? false,
     ...(mechanism !== 'none' && { sasl: { mechanism, username, password } }),
     partitions: config.KAFKA_PARTITIONS,

@@ -1,20 +1,25 @@
-import { gatewaySettings } from '@voucher-gateway/gateway/config';
-import { deliverySettings } from '@voucher-gateway/subgraph-delivery/config';
-import { userSettings } from '@voucher-gateway/subgraph-user/config';
-import { voucherSettings } from '@voucher-gateway/subgraph-voucher/config';
-import { integrationSettings } from '@voucher-gateway/voucher-integration/config';
+import { gatewayProcessSettings } from '@voucher-gateway/gateway/config';
+import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
+import { subgraphNames } from '@voucher-gateway/schema/sdl';
+import { deliveryProcessSettings } from '@voucher-gateway/subgraph-delivery/config';
+import { userProcessSettings } from '@voucher-gateway/subgraph-user/config';
+import { voucherProcessSettings } from '@voucher-gateway/subgraph-voucher/config';
+import { integrationProcessSettings } from '@voucher-gateway/voucher-integration/config';
 import { vpsMockSettings } from '@voucher-gateway/vps-mock/config';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { standaloneSettings } from './config.ts';
+import type { ServiceName } from './distributed.ts';
 
-const services: Record<string, z.ZodObject> = {
-  gateway: gatewaySettings,
-  user: userSettings,
-  voucher: voucherSettings,
-  delivery: deliverySettings,
-  'voucher-integration': integrationSettings,
+/** Each service's settings as a process of its own, by the service's name. */
+export const processSettings: Readonly<Record<ServiceName, z.ZodObject>> = {
+  gateway: gatewayProcessSettings(subgraphNames),
+  user: userProcessSettings,
+  voucher: voucherProcessSettings,
+  delivery: deliveryProcessSettings,
+  'voucher-integration': integrationProcessSettings,
   'vps-mock': vpsMockSettings,
 };
+const engineSettings = z.object({ ...databaseSettings, ...keyValueSettings, ...topicsSettings });
 
 export interface Setting {
   name: string;
@@ -49,9 +54,15 @@ export function envExample(): string {
     '# --- npm start ---',
     ...settingsOf(standaloneSettings).flatMap(settingLines),
   ];
-  for (const [service, schema] of Object.entries(services)) {
-    const own = settingsOf(schema).filter(({ name }) => !(name in standaloneSettings.shape));
-    if (own.length > 0) lines.push('', `# --- ${service}, where it is started alone ---`, ...own.flatMap(settingLines));
+  lines.push(
+    '',
+    '# --- the engines, where each service is a process of its own (npm run engines prints the first three) ---',
+    ...settingsOf(engineSettings).flatMap(settingLines),
+  );
+  for (const [service, schema] of Object.entries(processSettings)) {
+    const known = { ...standaloneSettings.shape, ...engineSettings.shape };
+    const own = settingsOf(schema).filter(({ name }) => !(name in known));
+    if (own.length > 0) lines.push('', `# --- ${service}, as a process of its own ---`, ...own.flatMap(settingLines));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -1,4 +1,5 @@
 import { commonSettings, duration, httpUrl, port } from '@voucher-gateway/platform/config';
+import { databaseSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
 import { z } from 'zod';
 
 /** Settings of voucher-integration. */
@@ -21,3 +22,8 @@ export const integrationSettings = z.object({
 });
 
 export type IntegrationConfig = Readonly<z.output<typeof integrationSettings>>;
+
+/** Settings of a process of its own, on engines of its own. */
+export const integrationProcessSettings = z
+  .object({ ...integrationSettings.shape, ...databaseSettings, ...topicsSettings })
+  .refine(...saslIsWhole);

@@ -6,6 +6,12 @@ import {
   parseDurationMs,
   port,
 } from '@voucher-gateway/platform/config';
+import {
+  databaseSettings,
+  keyValueSettings,
+  saslIsWhole,
+  topicsSettings,
+} from '@voucher-gateway/platform/distributed-engines';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
@@ -44,3 +50,8 @@ function durations(fallback: string) {
       return z.NEVER;
     });
 }
+
+/** Settings of a process of its own, on engines of its own. */
+export const deliveryProcessSettings = z
+  .object({ ...deliverySettings.shape, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
+  .refine(...saslIsWhole);

@@ -1,4 +1,10 @@
 import { commonSettings, duration, port } from '@voucher-gateway/platform/config';
+import {
+  databaseSettings,
+  keyValueSettings,
+  saslIsWhole,
+  topicsSettings,
+} from '@voucher-gateway/platform/distributed-engines';
 import { region } from '@voucher-gateway/platform/phone-number';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
@@ -24,3 +30,9 @@ export const userSettings = z
   .refine(...idleWithinMax);
 
 export type UserConfig = Readonly<z.output<typeof userSettings>>;
+
+/** Settings of a process of its own, on engines of its own. */
+export const userProcessSettings = z
+  .object({ ...userSettings.shape, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
+  .refine(...idleWithinMax)
+  .refine(...saslIsWhole);

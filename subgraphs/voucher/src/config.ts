@@ -1,4 +1,10 @@
 import { commonSettings, duration, httpUrl, port } from '@voucher-gateway/platform/config';
+import {
+  databaseSettings,
+  keyValueSettings,
+  saslIsWhole,
+  topicsSettings,
+} from '@voucher-gateway/platform/distributed-engines';
 import { region } from '@voucher-gateway/platform/phone-number';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
@@ -15,3 +21,8 @@ export const voucherSettings = z.object({
 });
 
 export type VoucherConfig = Readonly<z.output<typeof voucherSettings>>;
+
+/** Settings of a process of its own, on engines of its own. */
+export const voucherProcessSettings = z
+  .object({ ...voucherSettings.shape, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
+  .refine(...saslIsWhole);

@@ -241,6 +241,19 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(await one.first(3)).toEqual(await two.first(3));
     });
 
+    it('lets one process read two topics under one group’s name', async () => {
+      await using set = await setUp();
+      const { database, topics, publish, consume } = set;
+      const [here, there] = [collector<number>(), collector<number>()];
+      const other = newTopic();
+      await consume(async ({ value }) => here.add(value.number));
+      await topics.consume({ topic: other, group: 'readers', handler: async ({ value }) => there.add(value.number) });
+      await publish({ key: 'a', number: 1 });
+      await database.transaction((tx) => topics.publish(tx, other, { key: 'a', number: 2 }));
+      expect(await here.first(1)).toEqual([1]);
+      expect(await there.first(1)).toEqual([2]);
+    });
+
     it('goes on after a stop where it was, and repeats nothing that was finished', async () => {
       await using set = await setUp();
       const { publish, consume, another } = set;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Admin, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import { CodedError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -6,6 +7,8 @@ export interface KafkaOptions {
   /** `host:port` of some of the brokers. */
   brokers: readonly string[];
   clientId: string;
+  /** Stands before the names of topics and groups, where several installations share a cluster. Default: none. */
+  prefix?: string;
   /** Whether to speak TLS. Default: false. */
   tls?: boolean;
   /** Default: none. */
@@ -21,6 +24,8 @@ export interface KafkaOptions {
 export interface KafkaClient extends AsyncDisposable {
   readonly kafka: Kafka;
   readonly admin: Admin;
+  /** The name on the broker of a topic or group. */
+  nameOf(name: string): string;
   /** Makes the topic unless it is there. Throws TOPICS_UNAVAILABLE (retryable). */
   ensureTopic(name: string): Promise<void>;
   /** Throws TOPICS_UNAVAILABLE (retryable) while no broker answers. */
@@ -28,10 +33,11 @@ export interface KafkaClient extends AsyncDisposable {
 }
 
 const pingWithinMs = 3_000;
+const settleWithinMs = 15_000;
 
 /** Connects. kafkajs's own retries are short: who calls decides for how long to try. */
 export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> {
-  const { brokers, clientId, tls = false, sasl, partitions, replication, retentionMs, log } = options;
+  const { brokers, clientId, prefix = '', tls = false, sasl, partitions, replication, retentionMs, log } = options;
   const kafka = new Kafka({
     brokers: [...brokers],
     clientId,
@@ -53,28 +59,31 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     });
   }
   const made = new Map<string, Promise<void>>();
+  const nameOf = (name: string) => prefix + name;
   const make = async (name: string) => {
-    if ((await admin.listTopics()).includes(name)) return;
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: [
-        {
-          topic: name,
-          numPartitions: partitions,
-          replicationFactor: replication,
-          configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
-        },
-      ],
-    });
+    if (!(await admin.listTopics()).includes(name))
+      await admin.createTopics({
+        topics: [
+          {
+            topic: name,
+            numPartitions: partitions,
+            replicationFactor: replication,
+            configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
+          },
+        ],
+      });
+    const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+    if (topics.some((topic) => topic.partitions.some(({ leader }) => leader < 0))) throw new Error('no leader yet');
   };
 
   return {
     kafka,
     admin,
+    nameOf,
     ensureTopic(name) {
       const making =
         made.get(name) ??
-        unavailable(() => make(name)).catch((error: unknown) => {
+        unavailable(() => settled(() => make(nameOf(name)))).catch((error: unknown) => {
           made.delete(name);
           throw error;
         });
@@ -97,6 +106,19 @@ export async function unavailable<T>(work: () => Promise<T>): Promise<Awaited<T>
   }
 }
 
+/** Tries again for a while: a topic that is just being made, perhaps by another process, is not known to every broker at once. */
+export async function settled<T>(work: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + settleWithinMs;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await sleep(100);
+    }
+  }
+}
+
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms} ms`)), ms);
@@ -112,7 +134,8 @@ function logInto(log: Log): KafkaConfig['logCreator'] {
   return () =>
     ({ level, log: { message, error, groupId } }) => {
       const fields = { part: 'kafkajs', ...(error && { reason: String(error) }), ...(groupId && { groupId }) };
-      if (level <= logLevel.ERROR) log.warn(fields, message);
+      const isRebalance = /rebalanc|not aware of this member/i.test(`${error} ${message}`);
+      if (level <= logLevel.ERROR && !isRebalance) log.warn(fields, message);
       else log.debug(fields, message);
     };
 }

@@ -44,6 +44,7 @@ export async function startKafkaGroup<Value>({
   log,
 }: ConsumeOptions<Value> & { client: KafkaClient; producer: KafkaProducer; log: Log }): Promise<AsyncDisposable> {
   const fields = { topic: topic.name, group };
+  const name = client.nameOf(topic.name);
   const stop = new AbortController();
   const held = new Map<number, Held>();
   const slots = createSlots(concurrency);
@@ -58,9 +59,9 @@ export async function startKafkaGroup<Value>({
     log,
     signal: stop.signal,
     async bury(raw, headers) {
-      const name = deadLetterName(topic.name);
-      await client.ensureTopic(name);
-      await producer.send([{ topic: name, key: raw.key, value: raw.value, headers }]);
+      const deadLetter = deadLetterName(topic.name);
+      await client.ensureTopic(deadLetter);
+      await producer.send([{ topic: deadLetter, key: raw.key, value: raw.value, headers }]);
     },
   });
 
@@ -99,20 +100,20 @@ export async function startKafkaGroup<Value>({
     resolveOffset(batch.lastOffset());
     if (place.mark.inFlight >= concurrency && !place.isPaused) {
       place.isPaused = true;
-      consumer?.pause([{ topic: topic.name, partitions: [partition] }]);
+      consumer?.pause([{ topic: name, partitions: [partition] }]);
     }
   };
   const relieve = (partition: number, place: Held) => {
     if (!place.isPaused || place.mark.inFlight > concurrency / 2 || held.get(partition) !== place) return;
     place.isPaused = false;
-    consumer?.resume([{ topic: topic.name, partitions: [partition] }]);
+    consumer?.resume([{ topic: name, partitions: [partition] }]);
   };
 
   const commit = async () => {
     for (const [partition, place] of held) {
       const position = place.mark.through();
       if (position === place.committed) continue;
-      await consumer?.commitOffsets([{ topic: topic.name, partition, offset: String(position) }]);
+      await consumer?.commitOffsets([{ topic: name, partition, offset: String(position) }]);
       place.committed = position;
       await onFinishedThrough(partition, position);
     }
@@ -128,8 +129,9 @@ export async function startKafkaGroup<Value>({
 
   const join = async () => {
     const joining = client.kafka.consumer({
-      groupId: group,
-      sessionTimeout: 30_000,
+      // A group a topic on the broker: kafkajs deals out a group's topics as if each member read all of them.
+      groupId: client.nameOf(`${group}.${topic.name}`),
+      sessionTimeout: 10_000,
       heartbeatInterval: 3_000,
       rebalanceTimeout: 60_000,
       maxWaitTimeInMs: 1_000,
@@ -138,11 +140,11 @@ export async function startKafkaGroup<Value>({
     });
     const joined = Promise.withResolvers<void>();
     joining.on(joining.events.GROUP_JOIN, ({ payload }) => {
-      const mine = new Set(payload.memberAssignment[topic.name] ?? []);
+      const mine = new Set(payload.memberAssignment[name] ?? []);
       for (const [partition, place] of held) {
         if (!mine.has(partition)) held.delete(partition);
         // kafkajs forgets what was paused when it joins anew.
-        else if (place.isPaused) joining.pause([{ topic: topic.name, partitions: [partition] }]);
+        else if (place.isPaused) joining.pause([{ topic: name, partitions: [partition] }]);
       }
       joined.resolve();
     });
@@ -156,7 +158,7 @@ export async function startKafkaGroup<Value>({
     consumer = joining;
     try {
       await joining.connect();
-      await joining.subscribe({ topic: topic.name, fromBeginning: true });
+      await joining.subscribe({ topic: name, fromBeginning: true });
       await joining.run({
         autoCommit: false,
         eachBatchAutoResolve: false,

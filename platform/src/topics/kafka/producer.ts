@@ -1,6 +1,6 @@
-import { type Kafka, Partitioners, type Producer } from 'kafkajs';
+import { Partitioners, type Producer } from 'kafkajs';
 import type { Log } from '../../log.ts';
-import { unavailable } from './client.ts';
+import { type KafkaClient, unavailable } from './client.ts';
 
 /** A message for the broker. */
 export interface OutgoingMessage {
@@ -19,7 +19,7 @@ export interface KafkaProducer extends AsyncDisposable {
  * An idempotent producer with acks from all. One that failed is thrown away: kafkajs does not find its
  * sequence numbers again after the broker has refused one.
  */
-export function createKafkaProducer(kafka: Kafka, log: Log): KafkaProducer {
+export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): KafkaProducer {
   let connecting: Promise<Producer> | undefined;
   const open = async () => {
     const producer = kafka.producer({
@@ -50,7 +50,7 @@ export function createKafkaProducer(kafka: Kafka, log: Log): KafkaProducer {
           await producer.sendBatch({
             acks: -1,
             topicMessages: [...byTopic].map(([topic, ofTopic]) => ({
-              topic,
+              topic: nameOf(topic),
               messages: ofTopic.map(({ key, value, headers }) => ({ key, value, headers })),
             })),
           });

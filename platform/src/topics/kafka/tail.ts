@@ -4,11 +4,11 @@ import type { Log } from '../../log.ts';
 import type { Message, Positions, Tail, TailOptions } from '../../topics.ts';
 import { pause } from '../attempt.ts';
 import { checkedMessage } from '../handle.ts';
-import { type KafkaClient, unavailable } from './client.ts';
+import { type KafkaClient, settled, unavailable } from './client.ts';
 import { rawMessage } from './raw-message.ts';
 
 /** Groups of tails bear this prefix, and nobody else's do. */
-const groupPrefix = (clientId: string) => `${clientId}.tail.`;
+const groupPrefix = (client: KafkaClient, clientId: string) => client.nameOf(`${clientId}.tail.`);
 
 /** What a tail reads through before it resolves may take this long. */
 const startWithinMs = 30_000;
@@ -23,8 +23,9 @@ export async function startKafkaTail<Value>(
   { client, clientId, log }: { client: KafkaClient; clientId: string; log: Log },
 ): Promise<Tail> {
   const fields = { topic: topic.name };
+  const name = client.nameOf(topic.name);
   await client.ensureTopic(topic.name);
-  const offsets = await unavailable(() => client.admin.fetchTopicOffsets(topic.name));
+  const offsets = await unavailable(() => settled(() => client.admin.fetchTopicOffsets(name)));
   const startedAt: Record<number, number> = {};
   const coversAfter: Record<number, number> = {};
   for (const { partition, low, high } of offsets) {
@@ -70,10 +71,10 @@ export async function startKafkaTail<Value>(
   };
 
   const join = async () => {
-    groupId = `${groupPrefix(clientId)}${randomUUID()}`;
+    groupId = `${groupPrefix(client, clientId)}${randomUUID()}`;
     const joining = client.kafka.consumer({
       groupId,
-      sessionTimeout: 30_000,
+      sessionTimeout: 10_000,
       maxWaitTimeInMs: 500,
       metadataMaxAge: 30_000,
       allowAutoTopicCreation: false,
@@ -81,8 +82,8 @@ export async function startKafkaTail<Value>(
     });
     const joined = Promise.withResolvers<void>();
     joining.on(joining.events.GROUP_JOIN, ({ payload }) => {
-      for (const partition of payload.memberAssignment[topic.name] ?? [])
-        joining.seek({ topic: topic.name, partition, offset: String(through[partition] ?? 0) });
+      for (const partition of payload.memberAssignment[name] ?? [])
+        joining.seek({ topic: name, partition, offset: String(through[partition] ?? 0) });
       joined.resolve();
     });
     joining.on(joining.events.CRASH, ({ payload: { error } }) => {
@@ -94,7 +95,7 @@ export async function startKafkaTail<Value>(
     consumer = joining;
     try {
       await joining.connect();
-      await joining.subscribe({ topic: topic.name, fromBeginning: true });
+      await joining.subscribe({ topic: name, fromBeginning: true });
       await joining.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
       await joined.promise;
     } catch (error) {
@@ -148,7 +149,9 @@ export async function startKafkaTail<Value>(
 export async function deleteDeadTails(client: KafkaClient, clientId: string, log: Log): Promise<void> {
   try {
     const { groups } = await client.admin.listGroups();
-    const tails = groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(groupPrefix(clientId)));
+    const tails = groups
+      .map(({ groupId }) => groupId)
+      .filter((groupId) => groupId.startsWith(groupPrefix(client, clientId)));
     if (tails.length === 0) return;
     const described = await client.admin.describeGroups(tails);
     const dead = described.groups

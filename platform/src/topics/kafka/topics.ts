@@ -22,7 +22,7 @@ export async function createKafkaTopics({ database, log, ...options }: KafkaTopi
   const { clientId } = options;
   await using releases = new AsyncDisposableStack();
   const client = releases.use(await connectKafka({ ...options, log }));
-  const producer = releases.use(createKafkaProducer(client.kafka, log));
+  const producer = releases.use(createKafkaProducer(client, log));
   await deleteDeadTails(client, clientId, log);
   const outbox =
     database && releases.use(await openOutbox({ database, producer, ensureTopic: client.ensureTopic, log }));

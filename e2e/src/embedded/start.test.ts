@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startCustomer } from './customer.ts';
-import { makePlace, type Place, runDemo, runStandalone, startStandalone } from './standalone-process.ts';
+import { startCustomer } from '../customer.ts';
+import { makePlace, type Place, runDemo, runStandalone, startStandalone } from '../standalone-process.ts';
 
 // One place for all: a first start makes the database, which takes its time.
 let place: Place;

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRealDatabase, realEngines } from '@voucher-gateway/platform/testing/real-engines';
+import { createDistributedStack, type DistributedStack, serviceNames } from '@voucher-gateway/standalone/distributed';
+import type { Installation, RunningSystem } from '../system.ts';
+
+export interface DistributedSystem extends RunningSystem, DistributedStack {
+  readonly databaseUrl: string;
+}
+
+export interface DistributedInstallation extends Installation {
+  start(): Promise<DistributedSystem>;
+}
+
+/** A process a service, on PostgreSQL, Redis and Kafka: a database and topics of its own. */
+export async function installDistributed(environment: Record<string, string> = {}): Promise<DistributedInstallation> {
+  await using releases = new AsyncDisposableStack();
+  const database = releases.use(await createRealDatabase());
+  const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-'));
+  releases.defer(() => rm(folder, { recursive: true, force: true }));
+  const given = {
+    ...realEngines(),
+    DATABASE_URL: database.url,
+    KAFKA_PREFIX: `test-${randomUUID()}.`,
+    KAFKA_PARTITIONS: '3',
+    VPS_STATE_FILE: join(folder, 'vps-mock.json'),
+    LOG_LEVEL: 'warn',
+    NODE_ENV: 'test',
+    ...environment,
+  };
+  let ports: Record<string, number> = {};
+  const owned = releases.move();
+  return {
+    async start() {
+      const stack = await createDistributedStack({
+        environment: given,
+        ports,
+        logFile: join(folder, 'services.log'),
+      });
+      ports = Object.fromEntries(Object.entries(stack.urls).map(([name, url]) => [name, Number(new URL(url).port)]));
+      return {
+        ...stack,
+        databaseUrl: database.url,
+        stop: (signal) => Promise.all(serviceNames.map((name) => stack.kill(name, signal))),
+      };
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Installed, started, and removed when it is disposed. */
+export async function startDistributed(environment: Record<string, string> = {}): Promise<DistributedSystem> {
+  await using releases = new AsyncDisposableStack();
+  const installation = releases.use(await installDistributed(environment));
+  const system: DistributedSystem = releases.use(await installation.start());
+  const owned = releases.move();
+  return { ...system, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}

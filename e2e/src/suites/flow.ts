@@ -1,0 +1,217 @@
+import { afterAll, beforeAll, describe, it, vi } from 'vitest';
+import { type Customer, startCustomer } from '../customer.ts';
+import { ledgerEntry } from '../provider-ledger.ts';
+import type { StartSystem, System } from '../system.ts';
+
+/** The original specification's flow, told on a system that `startSystem` boots. */
+export function flowSuite(startSystem: StartSystem): void {
+  // The original specification's steps, (0) to (13), from outside. Tests share one system and run side by side:
+  // each is a customer of its own.
+  let system: System;
+  beforeAll(async () => {
+    system = await startSystem();
+  });
+  afterAll(() => system[Symbol.asyncDispose]());
+
+  const feed = `subscription ($requestId: ID, $after: String) {
+  voucherReceived(requestId: $requestId, after: $after) {
+    cursor
+    node { id requestId code status phoneNumber requestedAt receivedAt owner { username } deliveries { channel } }
+  }
+}`;
+  const purchased = `query ($phoneNumber: String) {
+  purchasedVouchers(phoneNumber: $phoneNumber) {
+    nodes { id requestId code status owner { username } deliveries { channel status attempts { status error } } }
+  }
+}`;
+  const requestOf = `query ($id: ID!) { voucherRequest(id: $id) { status message voucher { code } deliveries { channel status } } }`;
+
+  interface PurchasedVoucher {
+    requestId: string;
+    code: string;
+    status: string;
+    deliveries: { channel: string; status: string }[];
+  }
+
+  /** (10) to (13): what the customer has bought, once every delivery of it has been made. */
+  function purchasedOnceDelivered(customer: Customer): Promise<PurchasedVoucher[]> {
+    return vi.waitFor(
+      async () => {
+        const { purchasedVouchers } = await customer.graphql(purchased, { phoneNumber: customer.phoneNumber });
+        const nodes: PurchasedVoucher[] = purchasedVouchers.nodes;
+        const waiting = nodes.filter(
+          ({ deliveries }) => deliveries.length === 0 || deliveries.some(({ status }) => status !== 'DELIVERED'),
+        );
+        if (nodes.length === 0 || waiting.length > 0) throw new Error(`not delivered yet: ${JSON.stringify(nodes)}`);
+        return nodes;
+      },
+      { timeout: 10_000, interval: 20 },
+    );
+  }
+
+  describe.concurrent('the flow', () => {
+    it('gives a code that the provider has within 3 s to the callback, the subscription and the list', async ({
+      expect,
+    }) => {
+      await using customer = await startCustomer(system);
+      await customer.tellProvider({ delayMs: 300 });
+      const nextEvent = await customer.subscribe(feed);
+
+      // (0) The request is accepted at once, and says what comes.
+      const request = await customer.requestVoucher();
+      expect(request).toMatchObject({
+        status: 'PENDING',
+        message: 'Your request is being processed within 30 seconds',
+        phoneNumber: customer.phoneNumber,
+      });
+      expect(Date.parse(request.expectedBy) - Date.parse(request.requestedAt)).toBe(30_000);
+
+      // (8) The code comes to the callbackUrl, signed; (8') and live.
+      const [callback, event] = await Promise.all([customer.nextCallback(), nextEvent()]);
+      // (1) to (5): the provider was asked with the request's id as its key, and made this code.
+      const made = await ledgerEntry(system, request.id);
+      expect(callback).toMatchObject({
+        type: 'voucher.received',
+        data: { requestId: request.id, code: made?.voucherCode, status: 'SUCCESS', phoneNumber: customer.phoneNumber },
+      });
+      expect(event.voucherReceived.node).toMatchObject({
+        id: callback.data.voucherId,
+        requestId: request.id,
+        code: made?.voucherCode,
+        status: 'SUCCESS',
+        phoneNumber: customer.phoneNumber,
+        owner: { username: customer.username },
+        deliveries: expect.any(Array),
+      });
+
+      // (9) It is stored; (10) to (13) and read.
+      expect(await purchasedOnceDelivered(customer)).toEqual([
+        {
+          id: callback.data.voucherId,
+          requestId: request.id,
+          code: made?.voucherCode,
+          status: 'SUCCESS',
+          owner: { username: customer.username },
+          deliveries: [{ channel: 'CALLBACK', status: 'DELIVERED', attempts: [{ status: 200, error: null }] }],
+        },
+      ]);
+      expect((await customer.graphql(requestOf, { id: request.id })).voucherRequest).toEqual({
+        status: 'FULFILLED',
+        message: expect.any(String),
+        voucher: { code: made?.voucherCode },
+        deliveries: [{ channel: 'CALLBACK', status: 'DELIVERED' }],
+      });
+      expect(customer.receiver.calls).toHaveLength(1);
+    });
+
+    it('gives a code that comes by the provider’s late callback, its verifier matching the challenge', async ({
+      expect,
+    }) => {
+      await using customer = await startCustomer(system);
+      await customer.tellProvider({ delayMs: 4_500 });
+      const request = await customer.requestVoucher();
+      // (4.2)
+      const callback = await customer.nextCallback();
+      const made = await ledgerEntry(system, request.id);
+      expect(callback.data).toMatchObject({ requestId: request.id, code: made?.voucherCode, status: 'SUCCESS' });
+      expect(await purchasedOnceDelivered(customer)).toMatchObject([{ code: made?.voucherCode }]);
+    });
+
+    it('sends a code that is later than 30 s by SMS, and to the callback as LATE_SUCCESS', async ({ expect }) => {
+      await using customer = await startCustomer(system);
+      await customer.tellProvider({ delayMs: 31_000 });
+      const nextEvent = await customer.subscribe(feed);
+      const request = await customer.requestVoucher();
+      const [callback, event] = await Promise.all([customer.nextCallback(), nextEvent()]);
+      expect(callback.data).toMatchObject({ requestId: request.id, status: 'LATE_SUCCESS' });
+      expect(event.voucherReceived.node).toMatchObject({ status: 'LATE_SUCCESS', code: callback.data.code });
+      const [voucher] = await purchasedOnceDelivered(customer);
+      expect(voucher?.status).toBe('LATE_SUCCESS');
+      expect(voucher?.deliveries.map(({ channel }) => channel).sort()).toEqual(['CALLBACK', 'SMS']);
+    }, 60_000);
+
+    it('makes one voucher of a code that the provider sends twice, and of a second request with its key', async ({
+      expect,
+    }) => {
+      await using customer = await startCustomer(system);
+      await customer.tellProvider({ fault: 'duplicate-callback', delayMs: 3_500 });
+      const input = { callbackUrl: customer.receiver.url, idempotencyKey: 'order-1' };
+      const request = await customer.requestVoucher(input);
+      expect(await customer.requestVoucher(input)).toMatchObject({ id: request.id });
+      await customer.nextCallback();
+      expect(await purchasedOnceDelivered(customer)).toMatchObject([{ requestId: request.id }]);
+      expect(await customer.requestVoucher(input)).toMatchObject({ id: request.id, status: 'FULFILLED' });
+    });
+
+    it('takes a callback that comes before its acknowledgement was stored', async ({ expect }) => {
+      await using customer = await startCustomer(system);
+      await customer.tellProvider({ fault: 'callback-before-acknowledgement', delayMs: 3_500 });
+      const request = await customer.requestVoucher();
+      const { data } = await customer.nextCallback();
+      expect(data.code).toBe((await ledgerEntry(system, request.id))?.voucherCode);
+      expect(await purchasedOnceDelivered(customer)).toHaveLength(1);
+    });
+
+    it('sends each of two requests of one phone at once to its own URL', async ({ expect }) => {
+      await using customer = await startCustomer(system);
+      await customer.tellProvider({ delayMs: 400, times: 2 });
+      const callbackUrls = ['a', 'b'].map((path) => customer.receiver.url.replace('/callback', `/${path}`));
+      const requests = await Promise.all(callbackUrls.map((callbackUrl) => customer.requestVoucher({ callbackUrl })));
+      const calls = [await customer.receiver.next(), await customer.receiver.next()];
+      const received = Object.fromEntries(calls.map((call) => [call.path, customer.verify(call).data.requestId]));
+      expect(received).toEqual({ '/a': requests[0].id, '/b': requests[1].id });
+      const codes = (await purchasedOnceDelivered(customer)).map(({ code }) => code);
+      expect(new Set(codes).size).toBe(2);
+    });
+
+    it('gives a client that subscribes after its code came the code nevertheless, from the request’s cursor', async ({
+      expect,
+    }) => {
+      await using customer = await startCustomer(system);
+      await customer.tellProvider({ delayMs: 0 });
+      const request = await customer.requestVoucher();
+      const { data } = await customer.nextCallback();
+      const nextEvent = await customer.subscribe(feed, { after: request.cursor });
+      const first = (await nextEvent()).voucherReceived;
+      expect(first.node.code).toBe(data.code);
+
+      // And resumes behind what it has seen: the next event is the next code.
+      const resumed = await customer.subscribe(feed, { after: first.cursor });
+      await customer.tellProvider({ delayMs: 0 });
+      const second = await customer.requestVoucher();
+      expect((await resumed()).voucherReceived.node.requestId).toBe(second.id);
+    });
+
+    it('shows a customer nothing of another: no voucher, no request, no event', async ({ expect }) => {
+      await using ann = await startCustomer(system);
+      await using bob = await startCustomer(system);
+      await ann.tellProvider({ delayMs: 0 });
+      await bob.tellProvider({ delayMs: 0 });
+      const request = await ann.requestVoucher();
+      const toBob = await bob.subscribe(feed, { requestId: request.id });
+      const toBobAny = await bob.subscribe(feed);
+      await ann.nextCallback();
+      expect((await bob.graphql(requestOf, { id: request.id })).voucherRequest).toBeNull();
+      expect((await bob.graphql(purchased)).purchasedVouchers.nodes).toEqual([]);
+      expect(await bob.answerOf(purchased, { phoneNumber: ann.phoneNumber })).toMatchObject({
+        errors: [{ extensions: { code: 'FORBIDDEN' } }],
+      });
+      const own = await bob.requestVoucher();
+      expect((await toBobAny()).voucherReceived.node.requestId).toBe(own.id);
+      // An id that only Ann's events have: Bob's feed stays silent, though his own event has come to his other feed.
+      const silent = await Promise.race([toBob(), bob.nextCallback().then(() => 'silent')]);
+      expect(silent).toBe('silent');
+    });
+
+    it('closes a subscription with its session', async ({ expect }) => {
+      await using customer = await startCustomer(system);
+      const nextEvent = await customer.subscribe(feed);
+      await customer.graphql('mutation { signOut }');
+      await expect(nextEvent()).rejects.toMatchObject({ code: 4403 });
+      expect(await customer.answerOf('{ me { id } }')).toMatchObject({
+        status: 401,
+        errors: [{ extensions: { code: 'SESSION_EXPIRED' } }],
+      });
+    });
+  });
+}

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startCustomer } from '../customer.ts';
+import { ledgerEntry } from '../provider-ledger.ts';
+import type { Install, Installation } from '../system.ts';
+
+/** A restart of everything between request and code, on what `install` installs. */
+export function restartSuite(install: Install): void {
+  let place: Installation;
+  beforeAll(async () => {
+    // What a test tells the provider of its next answer is lost with the provider; it is fast then.
+    place = await install({ VPS_PROFILE: 'fast' });
+  });
+  afterAll(() => place[Symbol.asyncDispose]());
+
+  const purchased = '{ purchasedVouchers { nodes { id requestId code } } }';
+
+  it.each([
+    ['stopped', 'SIGTERM'],
+    ['killed', 'SIGKILL'],
+  ] as const)(
+    'delivers the code of a request once, when everything is %s between request and code and started again',
+    async (_what, signal) => {
+      const before = await place.start();
+      await using customer = await startCustomer(before);
+      await customer.tellProvider({ delayMs: 4_000 });
+      const request = await customer.requestVoucher();
+      await before.stop(signal);
+
+      await using after = await place.start();
+      const callback = await customer.nextCallback();
+      const made = await ledgerEntry(after, request.id);
+      expect(callback.data).toMatchObject({ requestId: request.id, code: made?.voucherCode });
+      // The session, too, has outlived the restart.
+      expect((await customer.graphql(purchased)).purchasedVouchers.nodes).toEqual([
+        { id: callback.data.voucherId, requestId: request.id, code: made?.voucherCode },
+      ]);
+    },
+    60_000,
+  );
+
+  it('shows the purchased vouchers after a restart, and resumes a feed where it was', async () => {
+    const before = await place.start();
+    await using customer = await startCustomer(before);
+    await customer.requestVoucher();
+    const first = await customer.nextCallback();
+    const feed = 'subscription ($after: String) { voucherReceived(after: $after) { cursor node { code } } }';
+    const { voucherReceived } = await (await customer.subscribe(feed, { after: 'djE6' }))();
+    expect(voucherReceived.node.code).toBe(first.data.code);
+    await before.stop('SIGKILL');
+
+    await using _after = await place.start();
+    const next = await customer.subscribe(feed, { after: voucherReceived.cursor });
+    await customer.requestVoucher();
+    const second = await customer.nextCallback();
+    expect((await next()).voucherReceived.node.code).toBe(second.data.code);
+    expect((await customer.graphql(purchased)).purchasedVouchers.nodes).toMatchObject([
+      { code: first.data.code },
+      { code: second.data.code },
+    ]);
+  }, 60_000);
+}

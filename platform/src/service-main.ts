@@ -1,0 +1,27 @@
+import type { z } from 'zod';
+import { readConfig, readEnvironment } from './config.ts';
+import { run, type Service } from './lifecycle.ts';
+import { createLog, type Log } from './log.ts';
+
+/**
+ * The entry file of a service: reads its settings, starts it, and runs it until SIGINT or SIGTERM.
+ *
+ * @param start opens the engines and makes the service; what it opens it releases when the service is disposed
+ */
+export function runService<Config extends { LOG_LEVEL: string }>(
+  name: string,
+  settings: z.ZodType<Config>,
+  start: (config: Readonly<Config>, log: Log, releases: AsyncDisposableStack) => Promise<Service>,
+): Promise<void> {
+  return run(
+    async () => {
+      const config = readConfig(settings, readEnvironment());
+      const log = createLog({ level: config.LOG_LEVEL, service: name });
+      await using releases = new AsyncDisposableStack();
+      const { url } = releases.use(await start(config, log, releases));
+      log.info({ url }, 'ready');
+      return releases.move();
+    },
+    { log: createLog({ level: 'info', service: name }) },
+  );
+}

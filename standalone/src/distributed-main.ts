@@ -1,0 +1,41 @@
+import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
+import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
+import { run } from '@voucher-gateway/platform/lifecycle';
+import { createLog } from '@voucher-gateway/platform/log';
+import { z } from 'zod';
+import { createDistributedStack } from './distributed.ts';
+import { welcome } from './welcome.ts';
+
+// `npm run start:distributed`: a process a service, on the engines that the environment names.
+process.once('SIGINT', () =>
+  process.stdout.write('\nStopping: what runs is finished first. Ctrl-C again forces it.\n'),
+);
+await run(
+  async () => {
+    const startedAt = performance.now();
+    const environment = readEnvironment();
+    // Each service reads its own; that an engine is missing is said once, with what to do.
+    const engines = z.object({ ...databaseSettings, ...keyValueSettings, ...topicsSettings });
+    try {
+      readConfig(engines, environment);
+    } catch (error) {
+      process.stderr.write('npm run engines starts PostgreSQL, Redis and Kafka and prints these settings.\n');
+      throw error;
+    }
+    const stack = await createDistributedStack({
+      environment: { LOG_LEVEL: 'warn', ...environment },
+      ports: {
+        gateway: 8_080,
+        'vps-mock': 8_081,
+        'voucher-integration': 8_082,
+        user: 8_091,
+        voucher: 8_092,
+        delivery: 8_093,
+      },
+      onReady: (name, detail) => process.stdout.write(`  ✓ ${name.padEnd(20)} ${detail}\n`),
+    });
+    process.stdout.write(welcome({ ...stack, seconds: (performance.now() - startedAt) / 1_000 }));
+    return stack;
+  },
+  { log: createLog({ level: 'warn', service: 'distributed' }), deadlineMs: 30_000 },
+);

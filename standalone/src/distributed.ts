@@ -1,0 +1,130 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Environment } from '@voucher-gateway/platform/config';
+import { freePort, stopProcess } from './engines/process.ts';
+import type { Stack } from './stack.ts';
+
+/** The services, in the order in which they start: what others wait for comes first. */
+export const serviceNames = ['vps-mock', 'user', 'voucher', 'delivery', 'voucher-integration', 'gateway'] as const;
+export type ServiceName = (typeof serviceNames)[number];
+
+const entryFiles: Record<ServiceName, string> = {
+  'vps-mock': '../../vps-mock/src/main.ts',
+  user: '../../subgraphs/user/src/main.ts',
+  voucher: '../../subgraphs/voucher/src/main.ts',
+  delivery: '../../subgraphs/delivery/src/main.ts',
+  'voucher-integration': '../../voucher-integration/src/main.ts',
+  gateway: '../../gateway/src/main.ts',
+};
+
+/** Every service as a process, in front of the engines that the environment names. */
+export interface DistributedStack extends Stack {
+  readonly urls: Readonly<Record<ServiceName, string>>;
+  pidOf(name: ServiceName): number | undefined;
+  /** Sends a signal to a service; resolves when it is gone. */
+  kill(name: ServiceName, signal: NodeJS.Signals): Promise<void>;
+  /** Starts a service that is gone, on its old port; resolves when it is ready. */
+  start(name: ServiceName): Promise<void>;
+}
+
+export interface DistributedOptions {
+  /** What every service is told: the engines, and any setting. */
+  environment: Environment;
+  /** Standard ports; any that are free where one is taken. Default: free ones. */
+  ports?: Partial<Record<ServiceName, number>>;
+  /** File that takes the services' log. Default: standard error. */
+  logFile?: string;
+  onReady?(name: string, detail: string): void;
+}
+
+const readyWithinMs = 60_000;
+
+/** Starts every service as a process of its own. Whatever was started is stopped again when one fails. */
+export async function createDistributedStack(options: DistributedOptions): Promise<DistributedStack> {
+  const { environment, ports = {}, logFile, onReady = () => {} } = options;
+  await using releases = new AsyncDisposableStack();
+  const log = logFile === undefined ? process.stderr : createWriteStream(logFile, { flags: 'a' });
+  const urls = {} as Record<ServiceName, string>;
+  for (const name of serviceNames) urls[name] = `http://127.0.0.1:${await freePort(ports[name] ?? 0)}`;
+  const shared: Environment = {
+    ...environment,
+    JWKS_URL: `${urls.user}/.well-known/jwks.json`,
+    SUBGRAPH_USER_URL: `${urls.user}/graphql`,
+    SUBGRAPH_VOUCHER_URL: `${urls.voucher}/graphql`,
+    SUBGRAPH_DELIVERY_URL: `${urls.delivery}/graphql`,
+    VPS_URL: environment.VPS_URL ?? urls['vps-mock'],
+  };
+  const processes = new Map<ServiceName, ChildProcess>();
+  let isStopping = false;
+
+  const start = async (name: ServiceName) => {
+    // node itself, not npm, which does not pass signals on and wait.
+    const child = spawn(process.execPath, [fileURLToPath(new URL(entryFiles[name], import.meta.url))], {
+      env: { ...process.env, ...shared, PORT: new URL(urls[name]).port },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    processes.set(name, child);
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => {
+        said = (said + chunk).slice(-4_000);
+        if (!isStopping || logFile !== undefined) log.write(chunk);
+      });
+    const deadline = Date.now() + readyWithinMs;
+    while (!(await isReady(urls[name]))) {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${name} ended:\n${said}`);
+      if (Date.now() > deadline) throw new Error(`${name} is not ready after ${readyWithinMs / 1_000} s:\n${said}`);
+      await sleep(50);
+    }
+    onReady(name, urls[name]);
+  };
+  const forget = () => {
+    for (const child of processes.values()) child.kill('SIGKILL');
+  };
+  process.once('exit', forget);
+  releases.defer(() => void process.off('exit', forget));
+  releases.defer(async () => {
+    isStopping = true;
+    // In reverse, side by side where they can: the gateway takes no more, then what stands behind it ends.
+    for (const name of ['gateway', 'voucher-integration'] as const) await stop(name);
+    await Promise.all(serviceNames.map(stop));
+  });
+  const stop = async (name: ServiceName) => {
+    const child = processes.get(name);
+    if (child) await stopProcess(child, 'SIGTERM');
+  };
+
+  const isOurs = (name: ServiceName) => name !== 'vps-mock' || environment.VPS_URL === undefined;
+  const wanted = serviceNames.filter(isOurs);
+  // The keys stand behind user, and migrations take turns: the rest start side by side.
+  await Promise.all(wanted.map(start));
+  const owned = releases.move();
+  return {
+    gatewayUrl: urls.gateway,
+    vpsUrl: shared.VPS_URL ?? '',
+    integrationUrl: urls['voucher-integration'],
+    urls,
+    pidOf: (name) => processes.get(name)?.pid,
+    async kill(name, signal) {
+      const child = processes.get(name);
+      if (!child || child.exitCode !== null || child.signalCode !== null) return;
+      const ended = once(child, 'exit');
+      child.kill(signal);
+      await ended;
+    },
+    start,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(2_000) })).ok;
+  } catch {
+    return false;
+  }
+}
