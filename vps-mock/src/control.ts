@@ -16,6 +16,8 @@ export type Next = z.input<typeof nextSchema>;
 /** What was said of the next answers, oldest first. */
 export interface Control {
   add(next: z.output<typeof nextSchema>): void;
+  /** Forgets all that was said and not taken yet. */
+  clear(): void;
   /** Takes what holds for a request of this phone number, if anything. */
   take(phoneNumber: string): { delayMs?: number; fault?: Next['fault'] } | undefined;
 }
@@ -25,6 +27,7 @@ export function createControl(): Control {
   const tail = (phoneNumber: string) => phoneNumber.replace(/\D/g, '').slice(-9);
   return {
     add: (next) => void waiting.push({ ...next, left: next.times }),
+    clear: () => void waiting.splice(0),
     take(phoneNumber) {
       const index = waiting.findIndex(
         (next) => next.phoneNumber === undefined || tail(next.phoneNumber) === tail(phoneNumber),

@@ -143,6 +143,10 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     control.add(parsed.data);
     return parsed.data;
   });
+  app.delete('/control/next', (_incoming, reply) => {
+    control.clear();
+    return reply.code(204).send();
+  });
   app.get('/control/ledger', () => ({
     orders: orders.all().map((order) => ({
       key: order.key,

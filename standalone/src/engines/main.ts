@@ -42,7 +42,8 @@ async function composeUp(): Promise<AsyncDisposable> {
   announce({
     DATABASE_URL: 'postgres://postgres:postgres@127.0.0.1:5432/bank_voucher_int',
     REDIS_URL: 'redis://127.0.0.1:6379',
-    KAFKA_BROKERS: '127.0.0.1:9092',
+    // The listener for programs outside the containers.
+    KAFKA_BROKERS: '127.0.0.1:9093',
   });
   return {
     async [Symbol.asyncDispose]() {

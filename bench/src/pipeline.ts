@@ -1,0 +1,259 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createDistributedStack } from '@voucher-gateway/standalone/distributed';
+import { startEngines } from '@voucher-gateway/standalone/engines/engines';
+import { createClient } from 'graphql-ws';
+import { Pool } from 'undici';
+import WebSocket from 'ws';
+import { type Bound, latencies, type Report, type Result, round } from './report.ts';
+
+const customers = 50;
+const lightPerSecond = 20;
+const lightSeconds = Number(process.env.BENCH_LIGHT_SECONDS ?? 20);
+const loadSeconds = Number(process.env.BENCH_LOAD_SECONDS ?? 60);
+const loadInFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
+const burst = 1_000;
+
+interface Customer {
+  token: string;
+  phoneNumber: string;
+}
+
+/** What happened to each request, by its id, in milliseconds of this process's clock. */
+interface Journey {
+  acceptedAt: number;
+  calledBackAt?: number;
+  streamedAt?: number;
+}
+
+/**
+ * The whole pipeline on PostgreSQL, Redis and Kafka, a process a service, all on this machine: how long from the
+ * acceptance of a request to its callback and to its subscriber, under light load; how many are accepted a second
+ * under full load; and a burst of 1,000 at once with a provider that takes 2.95 s for each, the longest that it answers without a challenge.
+ */
+export async function pipeline(): Promise<Report> {
+  await using releases = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-bench-'));
+  releases.defer(() => rm(folder, { recursive: true, force: true }));
+  const engines = releases.use(await startEngines({ folder: join(folder, 'engines'), standardPorts: false }));
+  const stack = releases.use(
+    await createDistributedStack({
+      environment: {
+        ...engines.environment,
+        LOG_LEVEL: 'warn',
+        NODE_ENV: 'test',
+        VPS_PROFILE: 'fast',
+        VPS_STATE_FILE: '',
+      },
+      logFile: join(folder, 'services.log'),
+    }),
+  );
+  const api = releases.use(await openApi(stack.gatewayUrl));
+  const tell = (says: object) =>
+    fetch(`${stack.vpsUrl}/control/next`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(says),
+    }).then((response) => response.text());
+
+  const journeys = new Map<string, Journey>();
+  const early = new Map<string, Partial<Journey>>();
+  const note = (requestId: string, what: 'calledBackAt' | 'streamedAt') => {
+    const journey = journeys.get(requestId);
+    if (journey) journey[what] ??= performance.now();
+    // The code may overtake the acceptance on its way to the client.
+    else early.set(requestId, { [what]: performance.now(), ...early.get(requestId) });
+  };
+  const callbackUrl = releases.use(await startReceiver((requestId) => note(requestId, 'calledBackAt'))).url;
+  const people: Customer[] = [];
+  for (let index = 0; index < customers; index += 1) people.push(await api.signUp(index));
+  const socketUrl = `${stack.gatewayUrl.replace('http', 'ws')}/graphql`;
+  for (const person of people)
+    releases.use(await subscribe(socketUrl, person, (requestId) => note(requestId, 'streamedAt')));
+
+  let turn = 0;
+  const request = async (): Promise<number> => {
+    const person = people[turn++ % people.length];
+    if (!person) throw new Error('nobody asks');
+    const startedAt = performance.now();
+    const id = await api.requestVoucher(person.token, callbackUrl);
+    const acceptedAt = performance.now();
+    journeys.set(id, { acceptedAt, ...early.get(id) });
+    early.delete(id);
+    return acceptedAt - startedAt;
+  };
+  const undelivered = () =>
+    [...journeys.values()].filter(({ calledBackAt, streamedAt }) => !calledBackAt || !streamedAt).length;
+  const settle = async (withinMs: number) => {
+    const until = performance.now() + withinMs;
+    while (undelivered() > 0 && performance.now() < until) await sleep(20);
+  };
+  const since = (from: ReadonlyMap<string, Journey>, what: 'calledBackAt' | 'streamedAt') =>
+    [...from.values()].map((journey) => Math.max(0, (journey[what] ?? Number.NaN) - journey.acceptedAt));
+
+  // Warm: plans, connections, partitions.
+  await tell({ delayMs: 0, times: 1_000_000 });
+  for (let round = 0; round < 200; round += 1) await request();
+  await settle(10_000);
+
+  journeys.clear();
+  const lightAccepts: number[] = [];
+  const lightStart = performance.now();
+  const running: Promise<unknown>[] = [];
+  for (let index = 0; index < lightPerSecond * lightSeconds; index += 1) {
+    await sleep(Math.max(0, lightStart + (index * 1_000) / lightPerSecond - performance.now()));
+    running.push(request().then((ms) => lightAccepts.push(ms)));
+  }
+  await Promise.all(running);
+  await settle(10_000);
+  const results: Result[] = [
+    ...latencies(`accepted, ${lightPerSecond}/s`, lightAccepts),
+    ...latencies(`acceptance to callback, ${lightPerSecond}/s`, since(journeys, 'calledBackAt')),
+    ...latencies(`acceptance to subscriber, ${lightPerSecond}/s`, since(journeys, 'streamedAt')),
+  ];
+
+  journeys.clear();
+  const loadAccepts: number[] = [];
+  const loadStart = performance.now();
+  const loadEnd = loadStart + loadSeconds * 1_000;
+  await Promise.all(
+    Array.from({ length: loadInFlight }, async () => {
+      while (performance.now() < loadEnd) loadAccepts.push(await request());
+    }),
+  );
+  const loadMs = performance.now() - loadStart;
+  await settle(10_000);
+  const left = undelivered();
+  results.push(
+    {
+      name: `load, ${loadInFlight} in flight, ${loadSeconds} s`,
+      metric: 'accepted',
+      unit: '1/s',
+      value: round(loadAccepts.length / (loadMs / 1_000)),
+    },
+    ...latencies('accepted, load', loadAccepts),
+    { name: 'load', metric: 'undelivered 10 s after', unit: 'requests', value: left },
+  );
+  await settle(120_000);
+
+  journeys.clear();
+  await fetch(`${stack.vpsUrl}/control/next`, { method: 'DELETE' });
+  // Just under what makes it a late one: the code comes in the answer itself.
+  await tell({ delayMs: 2_950, times: 1_000_000 });
+  const burstStart = performance.now();
+  await Promise.all(Array.from({ length: burst }, request));
+  const firstAcceptedAt = Math.min(...[...journeys.values()].map(({ acceptedAt }) => acceptedAt));
+  const acceptedMs = performance.now() - burstStart;
+  await settle(60_000);
+  const lastMs = Math.max(...since(journeys, 'calledBackAt'), ...since(journeys, 'streamedAt'));
+  const allMs =
+    Math.max(
+      ...[...journeys.values()].flatMap(({ calledBackAt = Infinity, streamedAt = Infinity }) => [
+        calledBackAt,
+        streamedAt,
+      ]),
+    ) - firstAcceptedAt;
+  results.push(
+    { name: `burst of ${burst}, provider takes 2.95 s`, metric: 'all accepted', unit: 'ms', value: round(acceptedMs) },
+    { name: `burst of ${burst}, provider takes 2.95 s`, metric: 'all delivered', unit: 'ms', value: round(allMs) },
+    { name: `burst of ${burst}, provider takes 2.95 s`, metric: 'longest', unit: 'ms', value: round(lastMs) },
+  );
+  const value = (name: string, metric: string) =>
+    results.find((result) => result.name.startsWith(name) && result.metric === metric)?.value ?? Number.NaN;
+  const most = (name: string, got: number, limit: number): Bound => ({ name, limit, value: got, ok: got <= limit });
+  return {
+    results,
+    bounds: [
+      most('acceptance to subscriber p50', value('acceptance to subscriber', 'p50'), 20),
+      most('acceptance to subscriber p99', value('acceptance to subscriber', 'p99'), 75),
+      most('acceptance to callback p50', value('acceptance to callback', 'p50'), 20),
+      most('acceptance to callback p99', value('acceptance to callback', 'p99'), 75),
+      {
+        name: 'accepted a second, at least',
+        limit: 400,
+        value: value('load,', 'accepted'),
+        ok: value('load,', 'accepted') >= 400,
+      },
+      most('undelivered 10 s after the load', left, 0),
+      most('burst delivered, ms', round(allMs), 10_000),
+    ],
+  };
+}
+
+async function openApi(gatewayUrl: string) {
+  const pool = new Pool(gatewayUrl, { connections: 256, pipelining: 1 });
+  const post = async (query: string, variables: object, authorization?: string) => {
+    const { body } = await pool.request({
+      path: '/graphql',
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(authorization && { authorization }) },
+      body: JSON.stringify({ query, variables }),
+    });
+    const answer = (await body.json()) as { data?: unknown; errors?: unknown };
+    if (answer.errors || !answer.data) throw new Error(JSON.stringify(answer.errors));
+    return answer.data;
+  };
+  return {
+    async signUp(index: number): Promise<Customer> {
+      const phoneNumber = `+849${String(10_000_000 + index)}`;
+      const { signUp } = (await post('mutation ($input: SignUpInput!) { signUp(input: $input) { token } }', {
+        input: { username: `bench-${index}`, phoneNumber, password: 'correct horse' },
+      })) as { signUp: { token: string } };
+      return { token: signUp.token, phoneNumber };
+    },
+    async requestVoucher(token: string, callbackUrl: string): Promise<string> {
+      const { requestVoucher } = (await post(
+        'mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id message } }',
+        { input: { callbackUrl } },
+        token,
+      )) as { requestVoucher: { id: string } };
+      return requestVoucher.id;
+    },
+    [Symbol.asyncDispose]: () => pool.close(),
+  };
+}
+
+async function startReceiver(onCall: (requestId: string) => void) {
+  const server = createServer((incoming, response) => {
+    let text = '';
+    incoming.on('data', (chunk) => {
+      text += chunk;
+    });
+    incoming.on('end', () => {
+      onCall(JSON.parse(text).data.requestId);
+      response.writeHead(204).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/callback`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Subscribes to a customer's codes; resolves when events that come from now on will be seen. */
+async function subscribe(url: string, { token }: Customer, onCode: (requestId: string) => void) {
+  const client = createClient({
+    url,
+    webSocketImpl: WebSocket,
+    connectionParams: { authorization: token },
+    retryAttempts: 0,
+  });
+  client.subscribe<{ voucherReceived: { node: { requestId: string } } }>(
+    { query: 'subscription { voucherReceived { node { requestId code } } }' },
+    {
+      next: ({ data }) => data && onCode(data.voucherReceived.node.requestId),
+      error: (error) => console.error('a subscription failed', error),
+      complete: () => {},
+    },
+  );
+  for await (const _answer of client.iterate({ query: '{ __typename }' })) break;
+  return { [Symbol.asyncDispose]: async () => void (await client.dispose()) };
+}
