@@ -40,7 +40,7 @@ export function createAsk({ config, database, jobs, log, provider, store, callba
       const atMs = database.now();
       switch (answer.kind) {
         case 'code':
-          await store.settle(tx, requestId, { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs });
+          await store.settle(tx, request, { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs });
           return;
         case 'refused':
           log.warn({ requestId, error: answer.error }, 'the provider refused a request');

@@ -79,7 +79,7 @@ export function addCallbackRoute(
                 voucherCode: callback.voucherCode,
                 at: new Date(given.atMs).toISOString(),
               })
-            : store.settle(tx, requestId, given),
+            : store.settle(tx, request, given),
         );
         // Somebody else was quicker: judged by what stands now.
         return done ? (isHeld ? 202 : 200) : judge(await store.read(requestId), callback);

@@ -26,6 +26,9 @@ export interface GivenCode {
   atMs: number;
 }
 
+/** What settling needs of a request: neither ever changes. */
+export type RequestInWaiting = Pick<ProviderRequest, 'requestId' | 'requestedAt'>;
+
 /** The rows, each change by compare-and-set, with the message it leads to in the same transaction. */
 export interface Store {
   /** The request's row, made WAITING if there is none. */
@@ -34,7 +37,7 @@ export interface Store {
   /** The request that was acknowledged with this challenge. */
   findByChallenge(codeChallenge: string): Promise<ProviderRequest | null>;
   /** WAITING → SETTLED with its message; false, and nothing, when it is WAITING no more. */
-  settle(tx: Transaction, requestId: string, code: GivenCode): Promise<boolean>;
+  settle(tx: Transaction, request: RequestInWaiting, code: GivenCode): Promise<boolean>;
   /** WAITING → FAILED with its message; false, and nothing, when it is WAITING no more. */
   fail(tx: Transaction, requestId: string, reason: FailureReason, atMs: number): Promise<boolean>;
   /**
@@ -71,7 +74,7 @@ export function createStore({ database, topics }: { database: Database; topics: 
 
   const store: Store = {
     async open(tx, { requestId, userId, phoneNumber, requestedAt }) {
-      await tx
+      const [opened] = await tx
         .insert(table)
         .values({
           requestId,
@@ -83,7 +86,9 @@ export function createStore({ database, topics }: { database: Database; topics: 
           held: [],
           attempts: 0,
         })
-        .onConflictDoNothing();
+        .onConflictDoNothing()
+        .returning();
+      if (opened) return fromRow(opened);
       const request = await locked(tx, requestId);
       if (!request) throw new Error('the row is gone');
       return request;
@@ -100,16 +105,14 @@ export function createStore({ database, topics }: { database: Database; topics: 
         .limit(1);
       return row ? fromRow(row) : null;
     },
-    async settle(tx, requestId, { voucherCode, status, atMs }) {
-      const request = await locked(tx, requestId);
-      if (request?.status !== 'WAITING') return false;
+    async settle(tx, { requestId, requestedAt }, { voucherCode, status, atMs }) {
       const receivedAt = new Date(atMs);
       const [row] = await tx
         .update(table)
         .set({
           status: 'SETTLED',
           code: voucherCode,
-          voucherStatus: voucherStatusOf(status, request.requestedAt, receivedAt),
+          voucherStatus: voucherStatusOf(status, requestedAt, receivedAt),
           receivedAt,
           held: [],
         })
@@ -141,7 +144,7 @@ export function createStore({ database, topics }: { database: Database; topics: 
         .where(waiting(requestId));
       const proven = request.held.find((held) => verifies(held.codeVerifier, challenges));
       if (proven)
-        await store.settle(tx, requestId, {
+        await store.settle(tx, request, {
           voucherCode: proven.voucherCode,
           status: proven.status,
           atMs: Date.parse(proven.at),

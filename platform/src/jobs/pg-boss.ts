@@ -10,7 +10,10 @@ export interface PgBossJobsOptions {
   log: Log;
 }
 
-/** Delayed jobs start at most this late, in seconds: they are polled for. */
+/**
+ * Jobs start at most this late, in seconds: they are polled for. A notification each would wake every worker
+ * for nothing: nearly all jobs are due later, and most are cancelled before.
+ */
 const pollSeconds = 0.5;
 const defaultTimeoutMs = 300_000;
 
@@ -23,7 +26,6 @@ export async function createJobs({ database, log }: PgBossJobsOptions): Promise<
     ...('url' in database
       ? { connectionString: database.url, max: 4 }
       : { db: database.embedded, backend: 'pglite' as const }),
-    useListenNotify: true,
     schedule: false,
     openTelemetry: { enabled: false },
   });
@@ -47,7 +49,6 @@ export async function createJobs({ database, log }: PgBossJobsOptions): Promise<
           retryBackoff: true,
           retryDelayMax: 60,
           expireInSeconds: Math.max(1, Math.ceil(timeoutMs / 1_000)),
-          notify: true,
         })
         .catch((error: unknown) => {
           made.delete(name);
@@ -81,7 +82,6 @@ export async function createJobs({ database, log }: PgBossJobsOptions): Promise<
           localConcurrency: concurrency,
           batchSize: 1,
           pollingIntervalSeconds: pollSeconds,
-          notifyPollingIntervalSeconds: pollSeconds,
         },
         async ([job]) => {
           if (!job) return;

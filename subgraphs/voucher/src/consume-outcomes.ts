@@ -58,13 +58,9 @@ async function persist(
 ): Promise<void> {
   // Messages of a phone number are handled in order; the lock holds also where two processes share a feed for a moment.
   await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`voucher:feed:${phoneNumber}`}))`);
-  const [stored] = await tx.select({ id: voucher.id }).from(voucher).where(eq(voucher.requestId, requestId));
-  if (!stored) {
-    const [last] = await tx
-      .select({ number: sql<number>`coalesce(max(${voucher.feedNumber}), 0)` })
-      .from(voucher)
-      .where(eq(voucher.phoneNumber, phoneNumber));
-    await tx.insert(voucher).values({
+  await tx
+    .insert(voucher)
+    .values({
       id,
       requestId,
       userId: owner.id,
@@ -73,9 +69,9 @@ async function persist(
       status,
       requestedAt: new Date(requestedAt),
       receivedAt: new Date(receivedAt),
-      feedNumber: Number(last?.number ?? 0) + 1,
-    });
-  }
+      feedNumber: sql`(select coalesce(max(${voucher.feedNumber}), 0) + 1 from ${voucher} where ${voucher.phoneNumber} = ${phoneNumber})`,
+    })
+    .onConflictDoNothing({ target: voucher.requestId });
   // Integration's outcome is final and the only one; a code wins over a failure that was noted by mistake.
   await tx
     .update(voucherRequest)

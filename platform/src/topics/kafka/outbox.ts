@@ -135,8 +135,11 @@ export async function openOutbox({ database, producer, ensureTopic, log }: Outbo
 
   return {
     async add(tx, message) {
-      await tx.insert(outbox).values(message);
-      await tx.execute(sql`select pg_notify(${channel}, ${message.topic})`);
+      // One statement: a round trip is most of what it costs.
+      await tx
+        .insert(outbox)
+        .values(message)
+        .returning({ notified: sql`pg_notify(${channel}, ${message.topic})` });
     },
     relay,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
