@@ -9,6 +9,8 @@ import { EngineMissing, type EngineProcess, freePort, isOnPath, startEngine } fr
 export interface KafkaEngine extends AsyncDisposable {
   /** `host:port`. */
   readonly brokers: string;
+  /** Where its jars are. */
+  readonly libraries: string;
   readonly process: EngineProcess;
 }
 
@@ -76,7 +78,7 @@ export async function startKafka({
     logFile: join(folder, 'kafka.log'),
     ready: () => coordinatorAnswers(brokers),
   });
-  return { brokers, process: engine, [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose]() };
+  return { brokers, libraries, process: engine, [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose]() };
 }
 
 /** Resolves once groups can be joined: a broker that has just started still loads them when it answers already. */

@@ -1,0 +1,202 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasRealEngines } from '@voucher-gateway/platform/testing/real-engines';
+import {
+  createDistributedStack,
+  type DistributedStack,
+  type ServiceName,
+} from '@voucher-gateway/standalone/distributed';
+import { type Engines, startEngines } from '@voucher-gateway/standalone/engines/engines';
+import { startKafka } from '@voucher-gateway/standalone/engines/kafka';
+import { startPostgres } from '@voucher-gateway/standalone/engines/postgres';
+import { startRedis } from '@voucher-gateway/standalone/engines/redis';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Customer, startCustomer } from '../customer.ts';
+import { ledgerEntry } from '../provider-ledger.ts';
+
+// Engines of its own, because it kills them.
+let folder: string;
+let engines: Engines;
+let stack: DistributedStack;
+let releases: AsyncDisposableStack;
+
+/** What is known from outside of a request that was accepted. */
+interface Accepted {
+  requestId: string;
+  customer: Customer;
+}
+
+/**
+ * Promises A, B and C, by a ledger that nobody inside has written: what the client was told, what the provider
+ * made, what the receiver got, and the rows.
+ */
+async function expectKept(accepted: readonly Accepted[]): Promise<void> {
+  const client = new pg.Client({ connectionString: engines.postgres.url });
+  await client.connect();
+  try {
+    for (const { requestId, customer } of accepted) {
+      const isMine = (body: unknown) => (body as { data?: { requestId?: string } })?.data?.requestId === requestId;
+      await expect
+        .poll(() => customer.receiver.calls.filter(({ json }) => isMine(json)).length, {
+          message: `request ${requestId} was called back`,
+          timeout: 60_000,
+        })
+        .toBeGreaterThan(0);
+      const calls = customer.receiver.calls.filter(({ json }) => isMine(json));
+      // C: the same id and body in each attempt, and a signature that is right.
+      expect(new Set(calls.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+      expect(new Set(calls.map(({ body }) => body)).size).toBe(1);
+      const [first] = calls;
+      if (!first) throw new Error('no call');
+      const { data, type } = customer.verify(first);
+      const made = await ledgerEntry(stack, requestId);
+      expect({ type, code: data.code }).toEqual({ type: 'voucher.received', code: made?.voucherCode });
+      // A and B: one row, of the code that the provider made. The row may come after the callback.
+      await expect
+        .poll(
+          async () => (await client.query('select code from voucher.voucher where request_id = $1', [requestId])).rows,
+          { timeout: 30_000 },
+        )
+        .toEqual([{ code: made?.voucherCode }]);
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+/** Asks again and again until told to stop; an answer with an error is no acceptance. */
+function keepAsking(customers: readonly Customer[]) {
+  const accepted: Accepted[] = [];
+  const refused: string[] = [];
+  let isOver = false;
+  const asking = customers.map(async (customer) => {
+    while (!isOver) {
+      const input = { callbackUrl: customer.receiver.url, idempotencyKey: randomUUID() };
+      const answer = await customer
+        .answerOf('mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id } }', { input })
+        .catch(() => null);
+      const requestId = answer?.data?.requestVoucher?.id;
+      if (requestId) accepted.push({ requestId, customer });
+      else refused.push(answer?.errors?.[0]?.extensions?.code ?? 'CONNECTION');
+      await sleep(50);
+    }
+  });
+  return {
+    accepted,
+    refused,
+    async stop() {
+      isOver = true;
+      await Promise.all(asking);
+    },
+  };
+}
+
+const portOf = (url: string) => Number(new URL(url.includes('//') ? url : `kafka://${url}`).port);
+
+describe.runIf(hasRealEngines())('faults, a process a service on engines of its own', { timeout: 180_000 }, () => {
+  beforeAll(async () => {
+    await using opening = new AsyncDisposableStack();
+    folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-faults-'));
+    opening.defer(() => rm(folder, { recursive: true, force: true }));
+    engines = opening.use(await startEngines({ folder: join(folder, 'engines'), standardPorts: false }));
+    stack = opening.use(
+      await createDistributedStack({
+        environment: {
+          ...engines.environment,
+          VPS_PROFILE: 'fast',
+          VPS_RETRY_BASE: '200ms',
+          VPS_STATE_FILE: join(folder, 'vps-mock.json'),
+          CALLBACK_RETRY_SCHEDULE: '200ms,500ms,1s,2s,5s,5s,5s,5s,5s,5s',
+          KAFKA_PARTITIONS: '3',
+          LOG_LEVEL: 'error',
+          NODE_ENV: 'test',
+        },
+        logFile: join(folder, 'services.log'),
+      }),
+    );
+    releases = opening.move();
+  }, 120_000);
+  afterAll(() => releases?.disposeAsync());
+
+  it.each<ServiceName>(['voucher', 'voucher-integration', 'delivery', 'gateway', 'user', 'vps-mock'])(
+    'keeps its promises when %s is killed under load and started again',
+    async (name) => {
+      await using ann = await startCustomer(stack);
+      await using bob = await startCustomer(stack);
+      const load = keepAsking([ann, bob]);
+      await expect.poll(() => load.accepted.length).toBeGreaterThan(10);
+      await stack.kill(name, 'SIGKILL');
+      await stack.start(name);
+      const before = load.accepted.length;
+      await expect.poll(() => load.accepted.length, { timeout: 30_000 }).toBeGreaterThan(before + 10);
+      await load.stop();
+      await expectKept(load.accepted);
+    },
+  );
+
+  it('accepts while Kafka is away, and delivers every code once it is back', async () => {
+    await using customer = await startCustomer(stack);
+    await engines.kafka.process[Symbol.asyncDispose]();
+    const accepted: Accepted[] = [];
+    for (let request = 0; request < 5; request += 1)
+      accepted.push({ requestId: (await customer.requestVoucher()).id, customer });
+    expect(customer.receiver.calls).toEqual([]);
+    releases.use(
+      await startKafka({
+        folder: join(folder, 'engines'),
+        libraries: engines.kafka.libraries,
+        port: portOf(engines.kafka.brokers),
+      }),
+    );
+    await expectKept(accepted);
+  });
+
+  it('calls back though Redis is emptied and gone after acceptance; everyone signs in again, nothing else is lost', async () => {
+    await using customer = await startCustomer(stack);
+    await fetch(`${stack.vpsUrl}/control/next`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ phoneNumber: customer.phoneNumber, delayMs: 2_000 }),
+    });
+    const { id: requestId } = await customer.requestVoucher();
+    await engines.redis.process[Symbol.asyncDispose]();
+    expect(await customer.answerOf('{ me { id } }')).toMatchObject({
+      status: 503,
+      errors: [{ extensions: { code: 'SESSION_STORE_UNAVAILABLE', retryable: true } }],
+    });
+    await expectKept([{ requestId, customer }]);
+    // An empty one takes its place.
+    await rm(join(folder, 'engines', 'redis'), { recursive: true, force: true });
+    releases.use(await startRedis({ folder: join(folder, 'engines'), port: portOf(engines.redis.url) }));
+    await expect
+      .poll(() => customer.answerOf('{ me { id } }'), { timeout: 20_000 })
+      .toMatchObject({ status: 401, errors: [{ extensions: { code: 'SESSION_EXPIRED' } }] });
+    await using another = await startCustomer(stack);
+    await expectKept([{ requestId: (await another.requestVoucher()).id, customer: another }]);
+  });
+
+  it('answers a retryable error while PostgreSQL is away, with no side effect, and goes on once it is back', async () => {
+    await using customer = await startCustomer(stack);
+    await engines.postgres.process[Symbol.asyncDispose]();
+    expect(
+      await customer.answerOf('mutation { requestVoucher(input: {idempotencyKey: "while-away"}) { id } }'),
+    ).toMatchObject({ errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true } }] });
+    releases.use(await startPostgres({ folder: join(folder, 'engines'), port: portOf(engines.postgres.url) }));
+    await expect
+      .poll(async () => (await fetch(`${stack.urls.voucher}/health/ready`)).status, { timeout: 20_000 })
+      .toBe(200);
+    const { id: requestId } = await customer.requestVoucher();
+    await expectKept([{ requestId, customer }]);
+    const { voucherRequest } = await customer.graphql('query ($id: ID!) { voucherRequest(id: $id) { status } }', {
+      id: requestId,
+    });
+    expect(voucherRequest.status).toBe('FULFILLED');
+    // The one that was refused left nothing: its key is free.
+    const again = await customer.requestVoucher({ callbackUrl: customer.receiver.url, idempotencyKey: 'while-away' });
+    await expectKept([{ requestId: again.id, customer }]);
+  });
+});
