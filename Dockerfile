@@ -28,7 +28,7 @@ COPY --from=build --chown=root:root /app /app
 RUN mkdir /state && chown node:node /state
 USER node
 # node itself, and not npm, which would keep signals to itself.
-ENTRYPOINT ["node"]
+ENTRYPOINT ["node", "--max-semi-space-size=4"]
 CMD ["gateway/src/main.ts"]
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=12 \
   CMD ["node", "scripts/healthcheck.js"]

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { within } from '@voucher-gateway/platform/within';
 import { createClient } from 'graphql-ws';
 import { Webhook } from 'standardwebhooks';
 import WebSocket from 'ws';
@@ -108,16 +109,5 @@ export async function createDemo({ gatewayUrl, vpsUrl, user, say }: DemoOptions)
     if (errors?.length || !data)
       throw new Error(errors?.map((error) => error.message).join('; ') ?? `status ${response.status}`);
     return data;
-  }
-}
-
-/** The result, or a rejection that says how long was waited. */
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`nothing came within ${ms / 1_000} s`)), ms);
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -24,6 +24,8 @@ const entryFiles: Record<ServiceName, string> = {
 export interface DistributedStack extends Stack {
   readonly urls: Readonly<Record<ServiceName, string>>;
   pidOf(name: ServiceName): number | undefined;
+  /** How a service's process ended; nulls while it runs. */
+  exitOf(name: ServiceName): { code: number | null; signal: NodeJS.Signals | null };
   /** Sends a signal to a service; resolves when it is gone. */
   kill(name: ServiceName, signal: NodeJS.Signals): Promise<void>;
   /** Starts a service that is gone, on its old port; resolves when it is ready. */
@@ -40,6 +42,8 @@ export interface DistributedOptions {
   onReady?(name: string, detail: string): void;
 }
 
+/** A small young generation: a third less memory at rest. The same as in package.json and in the Dockerfile. */
+const nodeOptions = ['--max-semi-space-size=4'];
 const readyWithinMs = 60_000;
 
 /** Starts every service as a process of its own. Whatever was started is stopped again when one fails. */
@@ -62,7 +66,8 @@ export async function createDistributedStack(options: DistributedOptions): Promi
 
   const start = async (name: ServiceName) => {
     // node itself, not npm, which does not pass signals on and wait.
-    const child = spawn(process.execPath, [fileURLToPath(new URL(entryFiles[name], import.meta.url))], {
+    const entry = fileURLToPath(new URL(entryFiles[name], import.meta.url));
+    const child = spawn(process.execPath, [...nodeOptions, entry], {
       env: { ...process.env, ...shared, PORT: new URL(urls[name]).port },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
@@ -109,6 +114,10 @@ export async function createDistributedStack(options: DistributedOptions): Promi
     integrationUrl: urls['voucher-integration'],
     urls,
     pidOf: (name) => processes.get(name)?.pid,
+    exitOf(name) {
+      const { exitCode = null, signalCode = null } = processes.get(name) ?? {};
+      return { code: exitCode, signal: signalCode };
+    },
     async kill(name, signal) {
       const child = processes.get(name);
       if (!child || child.exitCode !== null || child.signalCode !== null) return;

@@ -1,4 +1,10 @@
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
@@ -31,6 +37,89 @@ describe.runIf(hasRealEngines())('the key-value port on Redis', () => {
     expect(left).toBeLessThanOrEqual(60_000);
   });
 });
+
+describe.runIf(hasRealEngines())('Redis that is more than one server', { timeout: 60_000 }, () => {
+  it('is used as a cluster', async () => {
+    await using node = await startRedisServer(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);
+    const admin = new Redis(node.port, '127.0.0.1');
+    await admin.cluster('ADDSLOTSRANGE', 0, 16_383);
+    await expect.poll(() => admin.cluster('INFO')).toContain('cluster_state:ok');
+    admin.disconnect();
+    await usable(`redis-cluster://127.0.0.1:${node.port}`);
+  });
+
+  it('is found by sentinels', async () => {
+    await using master = await startRedisServer([]);
+    await using sentinel = await startRedisServer(
+      ['--sentinel'],
+      `sentinel monitor vouchers 127.0.0.1 ${master.port} 1\n`,
+    );
+    await usable(`redis-sentinel://127.0.0.1:${sentinel.port}/vouchers`);
+  });
+
+  it('comes back by itself after a restart; meanwhile commands fail at once', async () => {
+    await using first = await startRedisServer([]);
+    await using keyValue = await createRedisKeyValue({ url: `redis://127.0.0.1:${first.port}`, log: silentLog });
+    await keyValue.set('key', 'value', { ttlMs: 60_000 });
+    await first[Symbol.asyncDispose]();
+    await expect
+      .poll(() => keyValue.get('key').catch(({ code, retryable }) => ({ code, retryable })))
+      .toEqual({ code: 'KEY_VALUE_UNAVAILABLE', retryable: true });
+    await using _second = await startRedisServer([], '', first.port);
+    await expect
+      .poll(() =>
+        keyValue.set('key', 'again', { ttlMs: 60_000 }).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
+    expect(await keyValue.get('key')).toBe('again');
+  });
+
+  async function usable(url: string) {
+    await using keyValue = await createRedisKeyValue({ url, log: silentLog });
+    await keyValue.set('key', 'value', { ttlMs: 60_000 });
+    expect(await keyValue.touch('key', { ttlMs: 90_000 })).toBe('value');
+    expect((await keyValue.peek('key'))?.expiresInMs).toBeGreaterThan(60_000);
+    expect(await keyValue.delete('key')).toBe(true);
+  }
+});
+
+/** A server of the machine's Redis, that answers; `config` is its file. */
+async function startRedisServer(args: string[], config = '', port = 0) {
+  await using releases = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-redis-'));
+  releases.defer(() => rm(folder, { recursive: true, force: true }));
+  const chosen = port || (await freePort());
+  const file = join(folder, 'redis.conf');
+  await writeFile(file, `port ${chosen}\nbind 127.0.0.1\ndir ${folder}\nsave ""\n${config}`);
+  const child = spawn('redis-server', [file, ...args], { stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  releases.defer(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  await expect
+    .poll(
+      () =>
+        new Promise((resolve) => connect(chosen, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false))),
+    )
+    .toBe(true);
+  const owned = releases.move();
+  return { port: chosen, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+async function freePort(): Promise<number> {
+  // A cluster's node takes the port 10,000 above as well.
+  for (;;) {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    if (port < 55_000) return port;
+  }
+}
 
 it('says at the start, naming the setting, that Redis does not answer', async () => {
   const url = 'redis://user:hunter2@127.0.0.1:9';

@@ -3,6 +3,7 @@ import { withoutPassword } from '../config.ts';
 import { CodedError } from '../errors.ts';
 import type { KeyValue } from '../key-value.ts';
 import type { Log } from '../log.ts';
+import { within } from '../within.ts';
 
 export interface RedisKeyValueOptions {
   /**
@@ -15,6 +16,9 @@ export interface RedisKeyValueOptions {
   /** A command that has no answer by then fails. Default: 2 s. */
   commandTimeoutMs?: number;
 }
+
+/** A cluster without a node that can be reached would be looked for without end. */
+const startWithinMs = 10_000;
 
 /**
  * The key-value port on Redis 6.2 or newer. A command fails at once, or after its time-out, while Redis is
@@ -45,7 +49,7 @@ export async function createRedisKeyValue(options: RedisKeyValueOptions): Promis
     },
   };
   try {
-    await redis.connect();
+    await within(startWithinMs, redis.connect());
     await store.ping();
   } catch (cause) {
     redis.disconnect();

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Admin, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import { CodedError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import { within } from '../../within.ts';
 
 export interface KafkaOptions {
   /** `host:port` of some of the brokers. */
@@ -116,16 +117,6 @@ export async function settled<T>(work: () => Promise<T>): Promise<T> {
       if (Date.now() > deadline) throw error;
       await sleep(100);
     }
-  }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms} ms`)), ms);
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

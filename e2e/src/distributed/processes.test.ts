@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { hasRealEngines } from '@voucher-gateway/platform/testing/real-engines';
+import { serviceNames } from '@voucher-gateway/standalone/distributed';
+import { describe, expect, it } from 'vitest';
+import { installDistributed } from './system.ts';
+
+const entry = (folder: string) => fileURLToPath(new URL(`../../../${folder}/src/main.ts`, import.meta.url));
+
+it.each([
+  [
+    'gateway',
+    ['JWKS_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'SUBGRAPH_USER_URL', 'SUBGRAPH_VOUCHER_URL', 'SUBGRAPH_DELIVERY_URL'],
+  ],
+  ['subgraphs/user', ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS']],
+  ['subgraphs/voucher', ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'JWKS_URL']],
+  ['subgraphs/delivery', ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'JWKS_URL']],
+  ['voucher-integration', ['DATABASE_URL', 'KAFKA_BROKERS', 'VPS_URL']],
+])('%s on its own names every setting that is missing, and those that are wrong, at once', async (folder, missing) => {
+  const { PATH, HOME } = process.env;
+  const child = spawn(process.execPath, [entry(folder)], { env: { PATH, HOME, PORT: 'http', KAFKA_PREFIX: 'a b' } });
+  const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  expect(code).toBe(1);
+  for (const name of missing) expect(stderr).toContain(`- ${name} is missing`);
+  expect(stderr).toContain('- PORT must be a port');
+  expect(stderr).toContain('- KAFKA_PREFIX must be');
+});
+
+describe.runIf(hasRealEngines())('services as processes', { timeout: 90_000 }, () => {
+  it('are ready and light at rest, and on SIGTERM stop within their deadline and leave their port', async () => {
+    await using installation = await installDistributed();
+    await using system = await installation.start();
+    for (const name of serviceNames) {
+      const { status } = await fetch(`${system.urls[name]}/health/live`);
+      expect(status).toBe(200);
+      const residentMiB =
+        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${system.pidOf(name)}/status`, 'utf8'))?.[1]) / 1_024;
+      expect(residentMiB, `${name} holds ${residentMiB} MiB`).toBeLessThan(200);
+    }
+    for (const name of [...serviceNames].reverse()) {
+      await system.kill(name, 'SIGTERM');
+      expect(system.exitOf(name), name).toEqual({ code: 0, signal: null });
+      expect(await isTaken(system.urls[name]), name).toBe(false);
+    }
+  });
+});
+
+async function isTaken(url: string): Promise<boolean> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  return new Promise((resolve) => {
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+  }).then((taken) => {
+    socket.destroy();
+    return taken as boolean;
+  });
+}
