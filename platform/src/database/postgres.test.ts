@@ -3,30 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { isRetryable } from '../errors.ts';
 import { silentLog } from '../log.ts';
 import { platformMigrations } from '../migrations.ts';
+import { databaseContract } from '../testing/contract/database.ts';
 import { createRealDatabase, hasRealEngines, openRealDatabase } from '../testing/real-engines.ts';
 import { openPostgres } from './postgres.ts';
 
 describe.runIf(hasRealEngines())('the database port on PostgreSQL', () => {
-  it('commits a transaction that resolves and rolls one back that throws', async () => {
-    await using database = await openRealDatabase();
-    await database.query.execute(sql`create table note (text text)`);
-    await database.transaction((tx) => tx.execute(sql`insert into note values ('kept')`));
-    const failing = database.transaction(async (tx) => {
-      await tx.execute(sql`insert into note values ('lost')`);
-      throw new Error('changed my mind');
-    });
-    await expect(failing).rejects.toThrow('changed my mind');
-    expect((await database.query.execute(sql`select text from note`)).rows).toEqual([{ text: 'kept' }]);
-  });
-
-  it('refuses any other use of the database inside a transaction with NESTED_DATABASE_USE', async () => {
-    await using database = await openRealDatabase();
-    const refused = { code: 'NESTED_DATABASE_USE' };
-    await database.transaction(async () => {
-      expect(() => database.query).toThrow(expect.objectContaining(refused));
-      await expect(database.transaction(async () => {})).rejects.toMatchObject(refused);
-    });
-  });
+  databaseContract(() => openRealDatabase());
 
   it('tells listeners of a notification, also after their connection was cut', async () => {
     await using database = await openRealDatabase();

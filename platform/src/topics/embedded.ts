@@ -7,6 +7,7 @@ import type { Message, Tail, TailOptions, Topics } from '../topics.ts';
 import { createBell } from './bell.ts';
 import { startGroup } from './embedded-group.ts';
 import { checkedMessage, type RawMessage } from './handle.ts';
+import { createReaders } from './readers.ts';
 import { encodeValue } from './wire.ts';
 
 export interface EmbeddedTopicsOptions {
@@ -78,27 +79,14 @@ export async function createEmbeddedTopics({
       await tx.execute(sql`select pg_notify(${channel}, ${topic})`);
     },
   };
-  const open = new Set<AsyncDisposable>();
-  const keep = <T extends AsyncDisposable>(reader: T): T => {
-    open.add(reader);
-    return {
-      ...reader,
-      async [Symbol.asyncDispose]() {
-        open.delete(reader);
-        await reader[Symbol.asyncDispose]();
-      },
-    };
-  };
-  releases.defer(async () => {
-    await Promise.all([...open].map((reader) => reader[Symbol.asyncDispose]()));
-  });
+  const readers = releases.use(createReaders());
   const owned = releases.move();
 
   return {
     publish: (tx, topic, value, options) =>
       messages.append(tx, topic.name, topic.key(value), encodeValue(topic, value), options?.headers ?? {}),
-    consume: async (options) => keep(await startGroup({ ...options, database, messages, log })),
-    tail: async (options) => keep(await startTail(options, { database, messages, log })),
+    consume: async (options) => readers.keep(await startGroup({ ...options, database, messages, log })),
+    tail: async (options) => readers.keep(await startTail(options, { database, messages, log })),
     ping: () => database.ping(),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -1,5 +1,6 @@
 import type { Log } from '../../log.ts';
 import type { Topics } from '../../topics.ts';
+import { createReaders } from '../readers.ts';
 import { encodeValue } from '../wire.ts';
 import { connectKafka, type KafkaOptions } from './client.ts';
 import { startKafkaGroup } from './group.ts';
@@ -26,19 +27,7 @@ export async function createKafkaTopics({ database, log, ...options }: KafkaTopi
   await deleteDeadTails(client, clientId, log);
   const outbox =
     database && releases.use(await openOutbox({ database, producer, ensureTopic: client.ensureTopic, log }));
-  const open = new Set<AsyncDisposable>();
-  const keep = <T extends AsyncDisposable>(reader: T): T => {
-    open.add(reader);
-    return {
-      ...reader,
-      async [Symbol.asyncDispose]() {
-        if (open.delete(reader)) await reader[Symbol.asyncDispose]();
-      },
-    };
-  };
-  releases.defer(async () => {
-    await Promise.all([...open].map((reader) => reader[Symbol.asyncDispose]()));
-  });
+  const readers = releases.use(createReaders());
   const owned = releases.move();
 
   return {
@@ -53,8 +42,9 @@ export async function createKafkaTopics({ database, log, ...options }: KafkaTopi
       });
       outbox.relay(topic.name);
     },
-    consume: async (consumeOptions) => keep(await startKafkaGroup({ ...consumeOptions, client, producer, log })),
-    tail: async (tailOptions) => keep(await startKafkaTail(tailOptions, { client, clientId, log })),
+    consume: async (consumeOptions) =>
+      readers.keep(await startKafkaGroup({ ...consumeOptions, client, producer, log })),
+    tail: async (tailOptions) => readers.keep(await startKafkaTail(tailOptions, { client, clientId, log })),
     ping: client.ping,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
