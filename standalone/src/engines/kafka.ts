@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -60,10 +60,9 @@ export async function startKafka({
   );
   const java = (...args: string[]) => ['-cp', join(jars, '*'), ...args];
   if (!existsSync(join(data, 'log', 'meta.properties'))) {
-    const clusterId = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
     const { status, stdout, stderr } = spawnSync(
       'java',
-      java('kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties),
+      java('kafka.tools.StorageTool', 'format', '-t', clusterId(randomBytes(16)), '-c', properties),
       { encoding: 'utf8' },
     );
     if (status !== 0) throw new Error(`Kafka's storage could not be formatted: ${stdout}${stderr}`);
@@ -79,6 +78,11 @@ export async function startKafka({
     ready: () => coordinatorAnswers(brokers),
   });
   return { brokers, libraries, process: engine, [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose]() };
+}
+
+/** A cluster's id as Kafka writes it: 22 characters of base64url; with a dash ahead the tool would take it for an option. */
+export function clusterId(bytes: Buffer): string {
+  return bytes.toString('base64url').replace(/^-/, 'A');
 }
 
 /** Resolves once groups can be joined: a broker that has just started still loads them when it answers already. */
