@@ -30,8 +30,14 @@ export interface Jobs extends AsyncDisposable {
     data: Data,
     options?: { delayMs?: number; id?: string },
   ): Promise<string>;
-  /** Cancels a job that has not run; no error when it has, or never was. */
-  cancel(tx: Transaction, queue: JobQueue<object>, id: string): Promise<void>;
+  /** Adds several jobs within the transaction, in one round trip. None is nothing. */
+  scheduleAll<Data extends object>(
+    tx: Transaction,
+    queue: JobQueue<Data>,
+    jobs: readonly { data: Data; delayMs?: number; id?: string }[],
+  ): Promise<void>;
+  /** Cancels jobs that have not run; no error for one that has, or never was. */
+  cancel(tx: Transaction, queue: JobQueue<object>, ids: readonly string[]): Promise<void>;
   /** Works on a queue until disposed; disposing awaits what runs. */
   work<Data extends object>(
     queue: JobQueue<Data>,

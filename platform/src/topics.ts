@@ -92,6 +92,13 @@ export interface Topics extends AsyncDisposable {
     value: Value,
     options?: { headers?: Record<string, string> },
   ): Promise<void>;
+  /** The same for several values, in their order, in one round trip. None is nothing. */
+  publishAll<Value>(
+    tx: Transaction,
+    topic: Topic<Value>,
+    values: readonly Value[],
+    options?: { headers?: Record<string, string> },
+  ): Promise<void>;
   /**
    * Joins a group. At least once, many in flight, the same key in order; the group's stored position
    * never passes unfinished work. Disposing stops the intake, aborts the signal, and awaits what runs.

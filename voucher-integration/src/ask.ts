@@ -36,12 +36,13 @@ export function createAsk({ config, database, jobs, log, provider, store, callba
     const isLast = database.now() >= deadlineOf(request);
     const answer = await provider.ask({ requestId, phoneNumber, callbackUrl: callbackUrlOf(requestId) }, signal);
     log.debug({ requestId, answer: answer.kind, attempt: request.attempts + 1 }, 'the provider was asked');
+    const atMs = database.now();
+    if (answer.kind === 'code') {
+      await store.settleTogether(request, { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs });
+      return;
+    }
     await database.transaction(async (tx) => {
-      const atMs = database.now();
       switch (answer.kind) {
-        case 'code':
-          await store.settle(tx, request, { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs });
-          return;
         case 'refused':
           log.warn({ requestId, error: answer.error }, 'the provider refused a request');
           await store.fail(tx, requestId, 'PROVIDER_REFUSED', atMs);

@@ -71,16 +71,16 @@ export function addCallbackRoute(
     }
     switch (request.status) {
       case 'WAITING': {
-        const done = await database.transaction((tx) =>
-          isHeld
-            ? store.hold(tx, requestId, {
+        const done = isHeld
+          ? await database.transaction((tx) =>
+              store.hold(tx, requestId, {
                 codeVerifier: callback.codeVerifier,
                 status: callback.status,
                 voucherCode: callback.voucherCode,
                 at: new Date(given.atMs).toISOString(),
-              })
-            : store.settle(tx, request, given),
-        );
+              }),
+            )
+          : await store.settleTogether(request, given);
         // Somebody else was quicker: judged by what stands now.
         return done ? (isHeld ? 202 : 200) : judge(await store.read(requestId), callback);
       }

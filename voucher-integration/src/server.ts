@@ -87,11 +87,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       concurrency: inFlight,
       // In flight until the provider has answered and what comes next is stored: a crash asks again, with the same key.
       handler: async ({ value }, { signal }) => {
-        const request = await database.transaction(async (tx) => {
-          const opened = await store.open(tx, value);
-          await store.publishOutcome(tx, opened);
-          return opened;
-        });
+        const request = await store.open(value);
         // One that was asked already has its job; a repeat of the message asks nothing.
         if (request.status === 'WAITING' && request.attempts === 0) await ask(request, signal);
       },

@@ -1,3 +1,4 @@
+import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import {
@@ -6,7 +7,7 @@ import {
   topics as schemaTopics,
   type VoucherStatus,
 } from '@voucher-gateway/schema/topics';
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, getTableColumns, inArray, sql } from 'drizzle-orm';
 import {
   type HeldCallback,
   maxHeld,
@@ -31,13 +32,18 @@ export type RequestInWaiting = Pick<ProviderRequest, 'requestId' | 'requestedAt'
 
 /** The rows, each change by compare-and-set, with the message it leads to in the same transaction. */
 export interface Store {
-  /** The request's row, made WAITING if there is none. */
-  open(tx: Transaction, message: RequestCode): Promise<ProviderRequest>;
+  /**
+   * The request's row, made WAITING if there is none; the outcome of one that has ended is published again, the
+   * same bytes. What comes together shares a statement.
+   */
+  open(message: RequestCode): Promise<ProviderRequest>;
   read(requestId: string): Promise<ProviderRequest | null>;
   /** The request that was acknowledged with this challenge. */
   findByChallenge(codeChallenge: string): Promise<ProviderRequest | null>;
   /** WAITING → SETTLED with its message; false, and nothing, when it is WAITING no more. */
   settle(tx: Transaction, request: RequestInWaiting, code: GivenCode): Promise<boolean>;
+  /** The same in a transaction of its own, shared with what comes together. */
+  settleTogether(request: RequestInWaiting, code: GivenCode): Promise<boolean>;
   /** WAITING → FAILED with its message; false, and nothing, when it is WAITING no more. */
   fail(tx: Transaction, requestId: string, reason: FailureReason, atMs: number): Promise<boolean>;
   /**
@@ -51,8 +57,6 @@ export interface Store {
   noteFailure(tx: Transaction, requestId: string, error: string): Promise<number>;
   /** Keeps a verified code that came after the request had failed. True for the first. */
   keepUnclaimed(tx: Transaction, requestId: string, code: GivenCode): Promise<boolean>;
-  /** Publishes the outcome of an ended request again, the same bytes. */
-  publishOutcome(tx: Transaction, request: ProviderRequest): Promise<void>;
 }
 
 export function createStore({ database, topics }: { database: Database; topics: Topics }): Store {
@@ -61,38 +65,86 @@ export function createStore({ database, topics }: { database: Database; topics: 
     const [row] = await tx.select().from(table).where(eq(table.requestId, requestId)).for('update');
     return row ? fromRow(row) : null;
   };
-  const publish = async (tx: Transaction, request: ProviderRequest, headers?: Record<string, string>) => {
-    switch (request.status) {
-      case 'WAITING':
-        return;
-      case 'SETTLED':
-        return topics.publish(tx, schemaTopics.receiveCode, receiveCodeOf(request), { headers });
-      case 'FAILED':
-        return topics.publish(tx, schemaTopics.requestFailed, requestFailedOf(request), { headers });
-    }
+  const publish = async (
+    tx: Transaction,
+    requests: readonly ProviderRequest[],
+    options?: { headers?: Record<string, string> },
+  ) => {
+    const settled = requests.filter((request) => request.status === 'SETTLED').map(receiveCodeOf);
+    const failed = requests.filter((request) => request.status === 'FAILED').map(requestFailedOf);
+    await topics.publishAll(tx, schemaTopics.receiveCode, settled, options);
+    await topics.publishAll(tx, schemaTopics.requestFailed, failed, options);
   };
 
-  const store: Store = {
-    async open(tx, { requestId, userId, phoneNumber, requestedAt }) {
-      const [opened] = await tx
+  const open = createBatcher<RequestCode, ProviderRequest>({
+    async run(messages) {
+      const rows = messages.map(({ requestId, userId, phoneNumber, requestedAt }) => ({
+        requestId,
+        userId,
+        phoneNumber,
+        requestedAt: new Date(requestedAt),
+        status: 'WAITING' as const,
+        challenges: [],
+        held: [],
+        attempts: 0,
+      }));
+      const opened = await database.query
         .insert(table)
-        .values({
-          requestId,
-          userId,
-          phoneNumber,
-          requestedAt: new Date(requestedAt),
-          status: 'WAITING',
-          challenges: [],
-          held: [],
-          attempts: 0,
-        })
+        .values(rows.toSorted((one, other) => (one.requestId < other.requestId ? -1 : 1)))
         .onConflictDoNothing()
         .returning();
-      if (opened) return fromRow(opened);
-      const request = await locked(tx, requestId);
-      if (!request) throw new Error('the row is gone');
-      return request;
+      const requests = new Map(opened.map((row) => [row.requestId, fromRow(row)]));
+      const known = rows.map(({ requestId }) => requestId).filter((requestId) => !requests.has(requestId));
+      if (known.length > 0)
+        await database.transaction(async (tx) => {
+          const found = await tx.select().from(table).where(inArray(table.requestId, known));
+          for (const row of found) requests.set(row.requestId, fromRow(row));
+          await publish(tx, found.map(fromRow), { headers: { repeat: 'true' } });
+        });
+      return messages.map(({ requestId }) => {
+        const request = requests.get(requestId);
+        if (!request) throw new Error('the row is gone');
+        return request;
+      });
     },
+  });
+
+  /** Settles those that are WAITING; answers for each whether this did it. */
+  const settleAll = async (
+    tx: Transaction,
+    given: readonly { request: RequestInWaiting; code: GivenCode }[],
+  ): Promise<boolean[]> => {
+    const codes = given.map(({ request: { requestId, requestedAt }, code: { voucherCode, status, atMs } }) => ({
+      request_id: requestId,
+      code: voucherCode,
+      voucher_status: voucherStatusOf(status, requestedAt, new Date(atMs)),
+      received_at: new Date(atMs).toISOString(),
+    }));
+    const rows = await tx
+      .update(table)
+      .set({
+        status: 'SETTLED',
+        code: sql`given.code`,
+        voucherStatus: sql`given.voucher_status`,
+        receivedAt: sql`given.received_at`,
+        held: [],
+      })
+      .from(
+        sql`json_to_recordset(${JSON.stringify(codes)}::json) as given (request_id uuid, code text, voucher_status text, received_at timestamptz)`,
+      )
+      .where(and(eq(table.requestId, sql`given.request_id`), eq(table.status, 'WAITING')))
+      .returning(getTableColumns(table));
+    await publish(tx, rows.map(fromRow));
+    const codeOf = new Map(rows.map(({ requestId, code }) => [requestId, code]));
+    return codes.map(({ request_id, code }) => codeOf.get(request_id) === code && codeOf.delete(request_id));
+  };
+  const settleTogether = createBatcher({
+    run: (given: readonly { request: RequestInWaiting; code: GivenCode }[]) =>
+      database.transaction((tx) => settleAll(tx, given)),
+  });
+
+  const store: Store = {
+    open,
     async read(requestId) {
       const [row] = await database.query.select().from(table).where(eq(table.requestId, requestId));
       return row ? fromRow(row) : null;
@@ -105,23 +157,8 @@ export function createStore({ database, topics }: { database: Database; topics: 
         .limit(1);
       return row ? fromRow(row) : null;
     },
-    async settle(tx, { requestId, requestedAt }, { voucherCode, status, atMs }) {
-      const receivedAt = new Date(atMs);
-      const [row] = await tx
-        .update(table)
-        .set({
-          status: 'SETTLED',
-          code: voucherCode,
-          voucherStatus: voucherStatusOf(status, requestedAt, receivedAt),
-          receivedAt,
-          held: [],
-        })
-        .where(waiting(requestId))
-        .returning();
-      if (!row) return false;
-      await publish(tx, fromRow(row));
-      return true;
-    },
+    settle: async (tx, request, code) => (await settleAll(tx, [{ request, code }]))[0] ?? false,
+    settleTogether: (request, code) => settleTogether({ request, code }),
     async fail(tx, requestId, reason, atMs) {
       const [row] = await tx
         .update(table)
@@ -129,7 +166,7 @@ export function createStore({ database, topics }: { database: Database; topics: 
         .where(waiting(requestId))
         .returning();
       if (!row) return false;
-      await publish(tx, fromRow(row));
+      await publish(tx, [fromRow(row)]);
       return true;
     },
     async acknowledge(tx, requestId, codeChallenge) {
@@ -179,7 +216,6 @@ export function createStore({ database, topics }: { database: Database; topics: 
         .returning({ requestId: table.requestId });
       return rows.length > 0;
     },
-    publishOutcome: (tx, request) => publish(tx, request, { repeat: 'true' }),
   };
   return store;
 }

@@ -57,21 +57,31 @@ export async function createJobs({ database, log }: PgBossJobsOptions): Promise<
     made.set(name, making);
     return making;
   };
+  const scheduleAll: Jobs['scheduleAll'] = async (tx, queue, jobs) => {
+    if (jobs.length === 0) return;
+    const now = Date.now();
+    await boss.insert(
+      queue.name,
+      jobs.map(({ data, delayMs = 0, id }) => ({
+        data,
+        ...(id && { id }),
+        ...(delayMs > 0 && { startAfter: new Date(now + delayMs) }),
+      })),
+      { db: fromDrizzle(tx as never, sql as never) },
+    );
+  };
   const owned = releases.move();
 
   return {
     declare: ensureQueue,
     async schedule(tx, queue, data, { delayMs = 0, id = randomUUID() } = {}) {
-      const sent = await boss.send(queue.name, data, {
-        id,
-        db: fromDrizzle(tx as never, sql as never),
-        ...(delayMs > 0 && { startAfter: new Date(Date.now() + delayMs) }),
-      });
-      if (sent === null) throw new Error(`the job ${queue.name} was not taken`);
-      return sent;
+      await scheduleAll(tx, queue, [{ data, delayMs, id }]);
+      return id;
     },
-    async cancel(tx, queue, id) {
-      await boss.cancel(queue.name, id, { db: fromDrizzle(tx as never, sql as never) });
+    scheduleAll,
+    async cancel(tx, queue, ids) {
+      // Deleted, not marked: nearly every job here is a safety net, and what is left of them slows the polling.
+      if (ids.length > 0) await boss.deleteJob(queue.name, [...ids], { db: fromDrizzle(tx as never, sql as never) });
     },
     async work(queue, handler, { concurrency = 4 } = {}) {
       await ensureQueue(queue);

@@ -64,7 +64,9 @@ export async function startGroup<Value>({
     log,
     signal: stop.signal,
     bury: (raw, headers) =>
-      database.transaction((tx) => messages.append(tx, deadLetterName(topic.name), raw.key, raw.value, headers)),
+      database.transaction((tx) =>
+        messages.append(tx, deadLetterName(topic.name), [{ key: raw.key, value: raw.value, headers }]),
+      ),
   });
   const work = async (raw: RawMessage) => {
     if (!(await handle(raw, () => mark.through(raw.position)))) return;

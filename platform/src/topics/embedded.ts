@@ -27,7 +27,11 @@ export interface MessageLog {
   read(topic: string, after: number, limit: number): Promise<LoggedMessage[]>;
   /** Calls `onRing` when there may be more, after a commit and now and then. */
   listen(topic: string, onRing: () => void): Disposable;
-  append(tx: Transaction, topic: string, key: string, value: string, headers: Record<string, string>): Promise<void>;
+  append(
+    tx: Transaction,
+    topic: string,
+    messages: readonly { key: string; value: string; headers: Record<string, string> }[],
+  ): Promise<void>;
 }
 
 /** All messages of the log stand in one partition. */
@@ -74,17 +78,24 @@ export async function createEmbeddedTopics({
         .orderBy(asc(topicMessage.id))
         .limit(limit),
     listen: (topic, onRing) => bell.listen(topic, onRing),
-    async append(tx, topic, key, value, headers) {
-      await tx.insert(topicMessage).values({ topic, key, value, headers, publishedAt: new Date(clock.now()) });
+    async append(tx, topic, added) {
+      const publishedAt = new Date(clock.now());
+      await tx.insert(topicMessage).values(added.map((message) => ({ ...message, topic, publishedAt })));
       await tx.execute(sql`select pg_notify(${channel}, ${topic})`);
     },
   };
   const readers = releases.use(createReaders());
   const owned = releases.move();
 
+  const publishAll: Topics['publishAll'] = async (tx, topic, values, { headers = {} } = {}) => {
+    if (values.length === 0) return;
+    const encoded = values.map((value) => ({ key: topic.key(value), value: encodeValue(topic, value), headers }));
+    await messages.append(tx, topic.name, encoded);
+  };
+
   return {
-    publish: (tx, topic, value, options) =>
-      messages.append(tx, topic.name, topic.key(value), encodeValue(topic, value), options?.headers ?? {}),
+    publish: (tx, topic, value, options) => publishAll(tx, topic, [value], options),
+    publishAll,
     consume: async (options) => readers.keep(await startGroup({ ...options, database, messages, log })),
     tail: async (options) => readers.keep(await startTail(options, { database, messages, log })),
     ping: () => database.ping(),

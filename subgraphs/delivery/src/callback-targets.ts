@@ -1,3 +1,4 @@
+import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
@@ -35,10 +36,18 @@ export function createCallbackTargets({
 }): CallbackTargets {
   /** When to warn next, by request that an outcome waits for. */
   const waiting = new Map<string, number>();
-  return {
-    async keep({ requestId, userId, callbackUrl }) {
-      await database.query.insert(requestTarget).values({ requestId, userId, callbackUrl }).onConflictDoNothing();
+  const keep = createBatcher<RequestCode, void>({
+    async run(requests) {
+      const rows = requests.map(({ requestId, userId, callbackUrl }) => ({ requestId, userId, callbackUrl }));
+      await database.query
+        .insert(requestTarget)
+        .values(rows.toSorted((one, other) => (one.requestId < other.requestId ? -1 : 1)))
+        .onConflictDoNothing();
+      return [];
     },
+  });
+  return {
+    keep,
     async of(requestId) {
       const found = (await fromKeyValue(requestId)) ?? (await fromOwnRow(requestId));
       if (found) {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
 import type { JobQueue, Jobs } from '@voucher-gateway/platform/jobs';
-import { and, eq, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import type { PlannedDelivery } from './plan.ts';
 import { nextDelayMs } from './retry.ts';
 import type { SendResult } from './send-result.ts';
@@ -72,34 +73,106 @@ export function createDeliveryStore({
   const scheduleJob = (tx: Transaction, deliveryId: string, delayMs: number, id: string = randomUUID()) =>
     jobs.schedule(tx, attemptQueue, { deliveryId }, { delayMs, id });
 
-  return {
-    record: (planned, { begin }) =>
+  const recordTogether = createBatcher({
+    run: (calls: readonly { planned: readonly PlannedDelivery[]; begin: boolean }[]) =>
       database.transaction(async (tx) => {
         const now = new Date(database.now());
-        const stored: Delivery[] = [];
-        for (const plan of planned) {
-          const jobId = randomUUID();
-          const [row] = await tx
-            .insert(delivery)
-            .values({
-              ...plan,
-              status: 'PENDING',
-              createdAt: now,
-              nextAttemptAt: now,
-              jobId,
-              turn: begin ? 1 : 0,
-              running: begin,
-              failures: 0,
-              round: 0,
-            })
-            .onConflictDoNothing({ target: [delivery.requestId, delivery.channel] })
-            .returning();
-          if (!row) continue;
-          await scheduleJob(tx, row.id, begin ? leaseMs : 0, jobId);
-          stored.push(row);
-        }
-        return stored;
+        const rows = calls.flatMap(({ planned, begin }) =>
+          planned.map((plan) => ({
+            ...plan,
+            status: 'PENDING' as const,
+            createdAt: now,
+            nextAttemptAt: now,
+            jobId: randomUUID(),
+            turn: begin ? 1 : 0,
+            running: begin,
+            failures: 0,
+            round: 0,
+          })),
+        );
+        const stored = await tx
+          .insert(delivery)
+          .values(rows.toSorted((one, other) => (one.requestId < other.requestId ? -1 : 1)))
+          .onConflictDoNothing({ target: [delivery.requestId, delivery.channel] })
+          .returning();
+        await jobs.scheduleAll(
+          tx,
+          attemptQueue,
+          stored.map(({ id, jobId, running }) => ({
+            data: { deliveryId: id },
+            delayMs: running ? leaseMs : 0,
+            id: jobId ?? undefined,
+          })),
+        );
+        const byId = new Map(stored.map((row) => [row.id, row]));
+        return calls.map(({ planned }) => planned.flatMap(({ id }) => byId.get(id) ?? []));
       }),
+  });
+
+  const settleTogether = createBatcher({
+    run: (made: readonly MadeAttempt[]) =>
+      database.transaction(async (tx) => {
+        const before = await locked(
+          tx,
+          made.map(({ deliveryId }) => deliveryId),
+        );
+        const after = new Map(before.map((row) => [row.id, row]));
+        const answers = made.map((each) => {
+          const row = after.get(each.deliveryId);
+          if (!row) throw new Error('a delivery that was attempted is not there');
+          const changed = { ...row, ...afterAttempt(row, each) };
+          after.set(row.id, changed);
+          return changed;
+        });
+        await tx.insert(attempt).values(
+          made.map(({ deliveryId, turn, at, durationMs, result }) => ({
+            deliveryId,
+            turn,
+            at: new Date(at),
+            durationMs,
+            status: result.status,
+            error: result.outcome === 'failed' ? result.error : null,
+          })),
+        );
+        const changes = before.flatMap((row) => {
+          const changed = after.get(row.id);
+          return changed && changed.jobId !== row.jobId ? { row, changed } : [];
+        });
+        await jobs.cancel(
+          tx,
+          attemptQueue,
+          changes.flatMap(({ row }) => row.jobId ?? []),
+        );
+        const delivered = changes.filter(({ changed }) => changed.status === 'DELIVERED').map(({ row }) => row.id);
+        if (delivered.length > 0)
+          await tx
+            .update(delivery)
+            .set({ status: 'DELIVERED', ...ended })
+            .where(inArray(delivery.id, delivered));
+        for (const { row, changed } of changes) {
+          if (changed.status === 'DELIVERED') continue;
+          const { status, failures, running, jobId, nextAttemptAt } = changed;
+          if (jobId && nextAttemptAt) await scheduleJob(tx, row.id, nextAttemptAt.getTime() - database.now(), jobId);
+          await change(tx, row, { status, failures, running, jobId, nextAttemptAt });
+        }
+        return answers;
+      }),
+  });
+
+  /** What follows from an attempt: nothing where it is no longer the current one. */
+  const afterAttempt = (row: Delivery, { turn, result }: MadeAttempt): Partial<Delivery> => {
+    // A result that comes after its lease: delivered still counts, a failure is the later attempt's to tell.
+    const isCurrent = row.status === 'PENDING' && (row.turn === turn || result.outcome === 'delivered');
+    if (!isCurrent) return {};
+    if (result.outcome === 'delivered') return { status: 'DELIVERED', ...ended };
+    const failures = row.failures + 1;
+    const delayMs = result.final ? null : nextDelayMs({ schedule, failures, retryAfterMs: result.retryAfterMs });
+    if (delayMs === null) return { status: 'FAILED', failures, ...ended };
+    return { failures, running: false, jobId: randomUUID(), nextAttemptAt: new Date(database.now() + delayMs) };
+  };
+
+  return {
+    record: (planned, { begin }) => recordTogether({ planned, begin }),
 
     begin: (deliveryId, jobId) =>
       database.transaction(async (tx) => {
@@ -118,36 +191,14 @@ export function createDeliveryStore({
         return row ?? null;
       }),
 
-    settle: ({ deliveryId, turn, at, durationMs, result }) =>
-      database.transaction(async (tx) => {
-        const row = await locked(tx, deliveryId);
-        if (!row) throw new Error('a delivery that was attempted is not there');
-        await tx.insert(attempt).values({
-          deliveryId,
-          turn,
-          at: new Date(at),
-          durationMs,
-          status: result.status,
-          error: result.outcome === 'failed' ? result.error : null,
-        });
-        // A result that comes after its lease: delivered still counts, a failure is the later attempt's to tell.
-        const isCurrent = row.status === 'PENDING' && (row.turn === turn || result.outcome === 'delivered');
-        if (!isCurrent) return row;
-        if (row.jobId) await jobs.cancel(tx, attemptQueue, row.jobId);
-        if (result.outcome === 'delivered') return change(tx, row, { status: 'DELIVERED', ...ended });
-        const failures = row.failures + 1;
-        const delayMs = result.final ? null : nextDelayMs({ schedule, failures, retryAfterMs: result.retryAfterMs });
-        if (delayMs === null) return change(tx, row, { status: 'FAILED', failures, ...ended });
-        const jobId = await scheduleJob(tx, deliveryId, delayMs);
-        return change(tx, row, { failures, running: false, jobId, nextAttemptAt: new Date(database.now() + delayMs) });
-      }),
+    settle: settleTogether,
 
     redeliver: (deliveryId, userId, { begin }) =>
       database.transaction(async (tx) => {
-        const row = await locked(tx, deliveryId);
+        const [row] = await locked(tx, [deliveryId]);
         if (row?.userId !== userId) return null;
         if (row.running) return { delivery: row, begun: false };
-        if (row.jobId) await jobs.cancel(tx, attemptQueue, row.jobId);
+        if (row.jobId) await jobs.cancel(tx, attemptQueue, [row.jobId]);
         const jobId = await scheduleJob(tx, deliveryId, begin ? leaseMs : 0);
         const renewed = await change(tx, row, {
           status: 'PENDING',
@@ -165,9 +216,14 @@ export function createDeliveryStore({
 
 const ended = { running: false, jobId: null, nextAttemptAt: null } as const;
 
-async function locked(tx: Transaction, deliveryId: string): Promise<Delivery | undefined> {
-  const [row] = await tx.select().from(delivery).where(eq(delivery.id, deliveryId)).for('update');
-  return row;
+/** In the order of ids: two that lock the same rows then wait for each other instead of both. */
+function locked(tx: Transaction, deliveryIds: readonly string[]): Promise<Delivery[]> {
+  return tx
+    .select()
+    .from(delivery)
+    .where(inArray(delivery.id, [...deliveryIds]))
+    .orderBy(asc(delivery.id))
+    .for('update');
 }
 
 async function change(tx: Transaction, row: Delivery, values: Partial<Delivery>): Promise<Delivery> {

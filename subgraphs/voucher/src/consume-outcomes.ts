@@ -1,6 +1,7 @@
+import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Queryable, Transaction } from '@voucher-gateway/platform/database';
 import type { Log } from '@voucher-gateway/platform/log';
-import type { Topics } from '@voucher-gateway/platform/topics';
+import type { HandlerContext, Message, Topics } from '@voucher-gateway/platform/topics';
 import { type ReceiveCode, type RequestFailed, topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { and, eq, sql } from 'drizzle-orm';
 import { consumedPosition, voucher, voucherRequest } from './tables.ts';
@@ -21,15 +22,27 @@ export async function consumeOutcomes({
   log: Log;
 }): Promise<AsyncDisposable> {
   await using consumers = new AsyncDisposableStack();
+  const persist = createBatcher<{ message: Message<ReceiveCode>; context: HandlerContext }, void>({
+    run: (together) =>
+      database.transaction(async (tx) => {
+        await persistAll(
+          tx,
+          together.map(({ message }) => message.value),
+        );
+        // Each knows only itself finished, not the others of the batch: what it could not tell yet comes by onFinishedThrough.
+        const partitions = Map.groupBy(together, ({ message }) => message.partition);
+        for (const [partition, here] of partitions) {
+          const through = Math.max(...here.map(({ context }) => context.finishedThrough()));
+          await storePosition(tx, schemaTopics.receiveCode.name, partition, through);
+        }
+        return [];
+      }),
+  });
   consumers.use(
     await topics.consume({
       topic: schemaTopics.receiveCode,
       group,
-      handler: (message, context) =>
-        database.transaction(async (tx) => {
-          await persist(tx, message.value);
-          await storePosition(tx, message.topic, message.partition, context.finishedThrough());
-        }),
+      handler: (message, context) => persist({ message, context }),
       onFinishedThrough: (partition, position) =>
         storePosition(database.query, schemaTopics.receiveCode.name, partition, position),
     }),
@@ -52,31 +65,37 @@ export async function consumeOutcomes({
   return { [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-async function persist(
-  tx: Transaction,
-  { id, requestId, code, phoneNumber, status, requestedAt, receivedAt, owner }: ReceiveCode,
-): Promise<void> {
+/** Messages that came together share a transaction; those of a phone number never do: they come one after the other. */
+async function persistAll(tx: Transaction, outcomes: readonly ReceiveCode[]): Promise<void> {
   // Messages of a phone number are handled in order; the lock holds also where two processes share a feed for a moment.
-  await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`voucher:feed:${phoneNumber}`}))`);
+  // Taken in one order, so that two batches never wait for each other both.
+  const phoneNumbers = outcomes.map(({ phoneNumber }) => phoneNumber).toSorted();
+  await tx.execute(
+    sql`select pg_advisory_xact_lock(hashtext('voucher:feed:' || phone_number)) from json_array_elements_text(${JSON.stringify(phoneNumbers)}::json) as phone_number`,
+  );
   await tx
     .insert(voucher)
-    .values({
-      id,
-      requestId,
-      userId: owner.id,
-      code,
-      phoneNumber,
-      status,
-      requestedAt: new Date(requestedAt),
-      receivedAt: new Date(receivedAt),
-      feedNumber: sql`(select coalesce(max(${voucher.feedNumber}), 0) + 1 from ${voucher} where ${voucher.phoneNumber} = ${phoneNumber})`,
-    })
+    .values(
+      outcomes.map(({ id, requestId, code, phoneNumber, status, requestedAt, receivedAt, owner }) => ({
+        id,
+        requestId,
+        userId: owner.id,
+        code,
+        phoneNumber,
+        status,
+        requestedAt: new Date(requestedAt),
+        receivedAt: new Date(receivedAt),
+        feedNumber: sql`(select coalesce(max(${voucher.feedNumber}), 0) + 1 from ${voucher} where ${voucher.phoneNumber} = ${phoneNumber})`,
+      })),
+    )
     .onConflictDoNothing({ target: voucher.requestId });
+  const ended = outcomes.map(({ requestId, receivedAt }) => ({ id: requestId, ended_at: receivedAt }));
   // Integration's outcome is final and the only one; a code wins over a failure that was noted by mistake.
   await tx
     .update(voucherRequest)
-    .set({ status: 'FULFILLED', endedAt: new Date(receivedAt), failureReason: null, failureMessage: null })
-    .where(eq(voucherRequest.id, requestId));
+    .set({ status: 'FULFILLED', endedAt: sql`ended.ended_at`, failureReason: null, failureMessage: null })
+    .from(sql`json_to_recordset(${JSON.stringify(ended)}::json) as ended (id uuid, ended_at timestamptz)`)
+    .where(eq(voucherRequest.id, sql`ended.id`));
 }
 
 async function fail(tx: Transaction, { requestId, reason, message, failedAt }: RequestFailed): Promise<boolean> {

@@ -1,5 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { type Database, type Transaction, violatedUnique } from '@voucher-gateway/platform/database';
+import { createHash } from 'node:crypto';
+import type { Database } from '@voucher-gateway/platform/database';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
@@ -7,12 +7,10 @@ import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { callbackUrlKey, callbackUrlTtlMs } from '@voucher-gateway/schema/callback-url';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
-import { and, desc, eq, gt, lte } from 'drizzle-orm';
+import { createAccept } from './accept.ts';
 import { normaliseCallbackUrl } from './callback-url.ts';
 import { ownPhoneNumber } from './own-phone-number.ts';
-import { requestCodeOf, type VoucherRequestRow } from './request-row.ts';
-import { idempotencyKey as keyTable, voucher, voucherRequest } from './tables.ts';
+import type { VoucherRequestRow } from './request-row.ts';
 
 export interface RequestVoucherInput {
   phoneNumber?: string | null;
@@ -28,9 +26,6 @@ export interface RequestVoucherOptions {
   region: string;
 }
 
-/** An idempotency key stands for its request this long, in milliseconds. */
-const keyLifeMs = 86_400_000;
-
 /**
  * Makes the function that accepts a request. Row, idempotency key and message commit together; the
  * callbackUrl goes to the key-value store afterwards, best effort: delivery has it from the message, too.
@@ -39,6 +34,7 @@ const keyLifeMs = 86_400_000;
  * IDEMPOTENCY_KEY_REUSED, and then has left nothing behind.
  */
 export function createRequestVoucher({ database, topics, keyValue, log, region }: RequestVoucherOptions) {
+  const accept = createAccept({ database, topics });
   return async (identity: Identity, input: RequestVoucherInput): Promise<VoucherRequestRow> => {
     const phoneNumber = ownPhoneNumber(identity, input.phoneNumber, region, 'input.phoneNumber');
     const callbackUrl = (input.callbackUrl ?? null) === null ? null : normaliseCallbackUrl(String(input.callbackUrl));
@@ -47,44 +43,12 @@ export function createRequestVoucher({ database, topics, keyValue, log, region }
       .update(JSON.stringify([phoneNumber, callbackUrl]))
       .digest('base64url');
 
-    const accept = () =>
-      database.transaction(async (tx) => {
-        const now = database.now();
-        const known = key === null ? null : await findByKey(tx, identity.userId, key, now);
-        if (known) {
-          if (known.fingerprint !== fingerprint) {
-            throw new CodedError<PublicErrorCode>(
-              'IDEMPOTENCY_KEY_REUSED',
-              'This idempotencyKey stands for another input.',
-              { details: { argument: 'input.idempotencyKey' } },
-            );
-          }
-          return { request: known.request, isNew: false };
-        }
-        const request = await insert(tx, { userId: identity.userId, phoneNumber, callbackUrl, now });
-        if (key !== null) {
-          await tx
-            .delete(keyTable)
-            .where(
-              and(eq(keyTable.userId, identity.userId), eq(keyTable.key, key), lte(keyTable.expiresAt, new Date(now))),
-            );
-          await tx.insert(keyTable).values({
-            userId: identity.userId,
-            key,
-            fingerprint,
-            requestId: request.id,
-            expiresAt: new Date(now + keyLifeMs),
-          });
-        }
-        await topics.publish(tx, schemaTopics.requestCode, requestCodeOf(request));
-        return { request, isNew: true };
+    const accepted = await accept({ userId: identity.userId, phoneNumber, callbackUrl, key, fingerprint });
+    if (accepted.fingerprint !== fingerprint) {
+      throw new CodedError<PublicErrorCode>('IDEMPOTENCY_KEY_REUSED', 'This idempotencyKey stands for another input.', {
+        details: { argument: 'input.idempotencyKey' },
       });
-
-    const accepted = await accept().catch((error: unknown) => {
-      // Another request with the key has just been accepted: it is answered.
-      if (violatedUnique(error) === 'idempotency_key_user_id_key_pk') return accept();
-      throw error;
-    });
+    }
     if (accepted.isNew) remember(accepted.request);
     return accepted.request;
   };
@@ -106,46 +70,4 @@ function checkedKey(key: string | null | undefined): string | null {
     });
   }
   return key;
-}
-
-async function findByKey(tx: Transaction, userId: string, key: string, now: number) {
-  const [row] = await tx
-    .select({ fingerprint: keyTable.fingerprint, request: voucherRequest })
-    .from(keyTable)
-    .innerJoin(voucherRequest, eq(voucherRequest.id, keyTable.requestId))
-    .where(and(eq(keyTable.userId, userId), eq(keyTable.key, key), gt(keyTable.expiresAt, new Date(now))));
-  return row ?? null;
-}
-
-async function insert(
-  tx: Transaction,
-  {
-    userId,
-    phoneNumber,
-    callbackUrl,
-    now,
-  }: { userId: string; phoneNumber: string; callbackUrl: string | null; now: number },
-) {
-  const [last] = await tx
-    .select({ id: voucher.id })
-    .from(voucher)
-    .where(eq(voucher.phoneNumber, phoneNumber))
-    .orderBy(desc(voucher.feedNumber))
-    .limit(1);
-  const at = new Date(now);
-  const [row] = await tx
-    .insert(voucherRequest)
-    .values({
-      id: randomUUID(),
-      userId,
-      phoneNumber,
-      callbackUrl,
-      status: 'PENDING',
-      requestedAt: at,
-      publishedAt: at,
-      feedEnd: last?.id ?? null,
-    })
-    .returning();
-  if (!row) throw new Error('no row came back');
-  return row;
 }

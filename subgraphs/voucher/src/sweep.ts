@@ -45,7 +45,7 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
         .limit(atOnce);
       if (overdue.length === 0) return;
       log.warn({ count: overdue.length }, 'requests pend past their give-up time and are published again');
-      for (const request of overdue) await topics.publish(tx, schemaTopics.requestCode, requestCodeOf(request));
+      await topics.publishAll(tx, schemaTopics.requestCode, overdue.map(requestCodeOf));
       await tx
         .update(voucherRequest)
         .set({ publishedAt: new Date(now) })

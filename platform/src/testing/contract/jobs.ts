@@ -78,9 +78,9 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
     await using set = await setUp();
     const { database, jobs, queue, schedule, work, ran } = set;
     const id = await schedule(1, { delayMs: 500 });
-    await database.transaction((tx) => jobs.cancel(tx, queue, id));
-    await database.transaction((tx) => jobs.cancel(tx, queue, id));
-    await database.transaction((tx) => jobs.cancel(tx, queue, randomUUID()));
+    await database.transaction((tx) => jobs.cancel(tx, queue, [id]));
+    await database.transaction((tx) => jobs.cancel(tx, queue, [id]));
+    await database.transaction((tx) => jobs.cancel(tx, queue, [randomUUID()]));
     await work();
     await schedule(2, { delayMs: 1_500 });
     expect(await ran(1)).toEqual([2]);

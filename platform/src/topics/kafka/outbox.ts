@@ -14,8 +14,12 @@ export interface OutboxOptions {
 }
 
 export interface Outbox extends AsyncDisposable {
-  /** Adds a message within the publisher's transaction. */
-  add(tx: Transaction, message: typeof outbox.$inferInsert): Promise<void>;
+  /** Adds messages, one at least, within the publisher's transaction. */
+  add(
+    tx: Transaction,
+    topic: string,
+    messages: readonly Pick<typeof outbox.$inferInsert, 'key' | 'value' | 'headers'>[],
+  ): Promise<void>;
   /** Sends a topic's messages from now on, also those that other processes on this database add. */
   relay(topic: string): void;
 }
@@ -134,12 +138,12 @@ export async function openOutbox({ database, producer, ensureTopic, log }: Outbo
   const owned = releases.move();
 
   return {
-    async add(tx, message) {
-      // One statement: a round trip is most of what it costs.
+    async add(tx, topic, messages) {
+      // One statement: a round trip is most of what it costs. Equal notifications of a transaction are one.
       await tx
         .insert(outbox)
-        .values(message)
-        .returning({ notified: sql`pg_notify(${channel}, ${message.topic})` });
+        .values(messages.map((message) => ({ ...message, topic })))
+        .returning({ notified: sql`pg_notify(${channel}, ${topic})` });
     },
     relay,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -30,18 +30,20 @@ export async function createKafkaTopics({ database, log, ...options }: KafkaTopi
   const readers = releases.use(createReaders());
   const owned = releases.move();
 
+  const publishAll: Topics['publishAll'] = async (tx, topic, values, { headers = {} } = {}) => {
+    if (!outbox) throw new Error('there is no database to publish from');
+    if (values.length === 0) return;
+    await outbox.add(
+      tx,
+      topic.name,
+      values.map((value) => ({ key: topic.key(value), value: encodeValue(topic, value), headers })),
+    );
+    outbox.relay(topic.name);
+  };
+
   return {
-    async publish(tx, topic, value, publishOptions) {
-      if (!outbox) throw new Error('there is no database to publish from');
-      const text = encodeValue(topic, value);
-      await outbox.add(tx, {
-        topic: topic.name,
-        key: topic.key(value),
-        value: text,
-        headers: publishOptions?.headers ?? {},
-      });
-      outbox.relay(topic.name);
-    },
+    publish: (tx, topic, value, publishOptions) => publishAll(tx, topic, [value], publishOptions),
+    publishAll,
     consume: async (consumeOptions) =>
       readers.keep(await startKafkaGroup({ ...consumeOptions, client, producer, log })),
     tail: async (tailOptions) => readers.keep(await startKafkaTail(tailOptions, { client, clientId, log })),
