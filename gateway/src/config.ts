@@ -16,6 +16,19 @@ export const gatewaySettings = z.object({
   MAX_MESSAGE_BYTES: integer(65_536, { min: 1_024, max: 16_777_216 }).describe(
     'Largest WebSocket message from a client, in bytes',
   ),
+  MAX_BUFFERED_BYTES: integer(262_144, { min: 16_384, max: 67_108_864 }).describe(
+    'Bytes that may wait for a client that reads slowly, until its connection is closed',
+  ),
+  MAX_CONNECTIONS: integer(20_000, { min: 1, max: 1_000_000 }).describe(
+    'WebSockets and streams at once in a process; more are sent away to come again',
+  ),
+  MAX_SUBSCRIPTIONS_PER_CONNECTION: integer(100, { min: 1, max: 100_000 }).describe(
+    'Operations at once on a WebSocket; more are refused',
+  ),
+  MAX_SUBSCRIPTIONS_PER_USER: integer(200, { min: 1, max: 1_000_000 }).describe(
+    'Subscriptions at once of a user in a process, whatever the connection; more are refused',
+  ),
+  DRAIN_WINDOW: duration('10s').describe('At the end connections are closed spread over this time'),
   ALLOWED_ORIGINS: z
     .string()
     .optional()

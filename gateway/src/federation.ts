@@ -41,7 +41,7 @@ export interface Federation extends AsyncDisposable {
   readonly dataSources: Readonly<DataSources>;
   /** Executes a query or a mutation. */
   execute(operation: Operation, context: GatewayContext): Promise<ExecutionResult>;
-  /** Plans an operation of any kind. */
+  /** Plans an operation of any kind, once for each document object. */
   plan(operation: Operation): QueryPlan;
   /** Executes a plan of one's own over the data sources given, shaped as the operation asks. */
   executePlan(
@@ -84,6 +84,10 @@ export async function createFederation({ supergraphSdl, dataSource, log }: Feder
   const apiSchema = supergraph.apiSchema();
   const supergraphSchema = supergraph.schema.toGraphQLJSSchema();
 
+  const planned = new WeakMap<DocumentNode, Map<string, QueryPlan>>();
+  const buildPlan = ({ document, operationName }: Operation) =>
+    planner.buildQueryPlan(operationFromDocument(apiSchema, document, { operationName: operationName ?? undefined }));
+
   return {
     asGateway: () => ({
       onSchemaLoadOrUpdate(callback) {
@@ -104,8 +108,15 @@ export async function createFederation({ supergraphSdl, dataSource, log }: Feder
     dataSources,
     execute: async (operation, context) =>
       (await executor(requestContext(operation, context, schema, log) as never)) as ExecutionResult,
-    plan: ({ document, operationName }) =>
-      planner.buildQueryPlan(operationFromDocument(apiSchema, document, { operationName: operationName ?? undefined })),
+    plan(operation) {
+      // A document is one object for all who send its text; a plan lives as long as that.
+      const plans = planned.get(operation.document) ?? new Map<string, QueryPlan>();
+      planned.set(operation.document, plans);
+      const name = operation.operationName ?? '';
+      const plan = plans.get(name) ?? buildPlan(operation);
+      plans.set(name, plan);
+      return plan;
+    },
     executePlan: (plan, sources, operation, context) =>
       run(plan, sources, operation, { context, schema, supergraphSchema, apiSchema, log }),
     [Symbol.asyncDispose]: () => apollo.stop(),
@@ -126,7 +137,7 @@ export function unresolvedOperation(document: DocumentNode, operationName?: stri
 function subscriptionOverHttp({ operation }: { operation: OperationDefinitionNode }): GraphQLError | null {
   if (operation.operation !== OperationTypeNode.SUBSCRIPTION) return null;
   return new GraphQLError(
-    'Subscriptions are served over WebSocket (graphql-transport-ws) at this address, not by a request of their own.',
+    'Subscriptions are served here over WebSocket (graphql-transport-ws), as text/event-stream, and as multipart/mixed;subscriptionSpec=1.0: ask for one of them by the accept header.',
     { extensions: { code: 'BAD_REQUEST' satisfies PublicErrorCode, http: { status: 400 } } },
   );
 }

@@ -12,6 +12,7 @@ import { GraphQLError } from 'graphql';
 import { type GatewayConfig, isOn, originPolicy } from './config.ts';
 import type { GatewayContext } from './context.ts';
 import type { Federation } from './federation.ts';
+import { addHttpStreams, type HttpStreamsOptions } from './http-streams.ts';
 import { addPlayground } from './playground.ts';
 import { addRestRoutes } from './rest.ts';
 import type { SessionGate } from './session-gate.ts';
@@ -24,10 +25,12 @@ export interface HttpOptions {
   federation: Federation;
   gate: SessionGate;
   log: Log;
+  /** What streams are made of. */
+  streams: Pick<HttpStreamsOptions, 'subscriptions' | 'prepareOperation' | 'connections'>;
 }
 
 /** Adds `/graphql` over HTTP, the REST operations and the playground. Disposing finishes what runs. */
-export async function addHttp({ app, config, federation, gate, log }: HttpOptions): Promise<AsyncDisposable> {
+export async function addHttp({ app, config, federation, gate, log, streams }: HttpOptions): Promise<AsyncDisposable> {
   const apollo = new ApolloServer<Context>({
     gateway: federation.asGateway(),
     introspection: isOn(config.INTROSPECTION, config),
@@ -39,8 +42,8 @@ export async function addHttp({ app, config, federation, gate, log }: HttpOption
   });
   await apollo.start();
 
-  const contextOf = async (request: FastifyRequest, reply?: FastifyReply): Promise<Context> => {
-    const authorization = request.headers.authorization?.trim() || null;
+  const contextOf = async (request: FastifyRequest, reply?: FastifyReply, given?: string): Promise<Context> => {
+    const authorization = request.headers.authorization?.trim() || given || null;
     const identity = await gate.authenticate(authorization);
     return { identity, authorization, requestId: request.id, signal: reply && abortedWith(reply) };
   };
@@ -61,6 +64,16 @@ export async function addHttp({ app, config, federation, gate, log }: HttpOption
     scope.setErrorHandler((error, _request, reply) => sendGraphqlError(reply, toProblem(error, statusOf), log, error));
     scope.addHook('preHandler', async (request, reply) => {
       if (playground && wantsPage(request)) return playground.send(reply);
+    });
+    addHttpStreams(scope, {
+      ...streams,
+      federation,
+      gate,
+      log,
+      allowsOrigin: allows,
+      contextOf,
+      maxConnections: config.MAX_CONNECTIONS,
+      maxBufferedBytes: config.MAX_BUFFERED_BYTES,
     });
     await scope.register(fastifyApollo(apollo), {
       path: '/graphql',

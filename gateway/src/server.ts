@@ -9,6 +9,8 @@ import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { type GatewayConfig, originPolicy, subgraphUrlSetting } from './config.ts';
 import { createFederation } from './federation.ts';
 import { addHttp } from './http.ts';
+import { createOpenConnections } from './open-connections.ts';
+import { createPrepareOperation } from './prepare-operation.ts';
 import { createSessionGate } from './session-gate.ts';
 import { createSubgraphDataSource } from './subgraph-data-source.ts';
 import { createSubscriptions } from './subscriptions/subscribe.ts';
@@ -28,12 +30,20 @@ export interface GatewayOptions {
   keyValue: KeyValue;
 }
 
+export interface Gateway extends Service {
+  /** Subscriptions that stand right now. */
+  readonly subscriptions: number;
+}
+
+/** Beside the drain a stop may take this long, in milliseconds. */
+const stopMarginMs = 10_000;
+
 /**
  * The federated gateway: GraphQL over HTTP and WebSocket at `/graphql`, the REST operations, the playground.
  *
- * Disposing stops intake, closes sockets with 1001, and finishes what runs.
+ * Disposing turns readiness off, closes sockets and streams spread over DRAIN_WINDOW, and finishes what runs.
  */
-export async function createGateway(options: GatewayOptions): Promise<Service> {
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, portSetting = 'PORT', supergraphSdl, subgraphUrls, log, clock, topics, keyValue } = options;
   await using releases = new AsyncDisposableStack();
   const federation = releases.use(
@@ -55,12 +65,24 @@ export async function createGateway(options: GatewayOptions): Promise<Service> {
     now: clock.now,
   });
   const gate = releases.use(await createSessionGate({ verify, keyValue, topics, clock, idleMs: config.SESSION_IDLE }));
-  const subscriptions = releases.use(await createSubscriptions({ federation, topics, clock, log }));
+  const subscriptions = releases.use(
+    await createSubscriptions({ federation, topics, clock, log, maxPerUser: config.MAX_SUBSCRIPTIONS_PER_USER }),
+  );
+  const prepareOperation = createPrepareOperation(federation);
+  const connections = createOpenConnections();
 
   const app = createHttpServer({ log, bodyLimitBytes: config.MAX_BODY_BYTES, statusOf });
   releases.defer(() => app.close());
-  releases.use(await addHttp({ app, config, federation, gate, log }));
-  addHealthRoutes(app, { 'key-value': keyValue.ping, topics: topics.ping });
+  releases.use(
+    await addHttp({ app, config, federation, gate, log, streams: { subscriptions, prepareOperation, connections } }),
+  );
+  addHealthRoutes(app, {
+    'key-value': keyValue.ping,
+    topics: topics.ping,
+    connections: async () => {
+      if (connections.isDraining) throw new Error('connections are let go of');
+    },
+  });
   const allows = originPolicy(config);
   releases.use(
     attachWebSocket({
@@ -68,13 +90,26 @@ export async function createGateway(options: GatewayOptions): Promise<Service> {
       path: '/graphql',
       federation,
       subscriptions,
+      prepareOperation,
+      connections,
       gate,
       log,
+      maxConnections: config.MAX_CONNECTIONS,
+      maxOperations: config.MAX_SUBSCRIPTIONS_PER_CONNECTION,
+      maxBufferedBytes: config.MAX_BUFFERED_BYTES,
       maxMessageBytes: config.MAX_MESSAGE_BYTES,
       allowsOrigin: (request) => allows(request.headers.origin, request.headers.host),
     }),
   );
+  releases.defer(() => connections.drain(config.DRAIN_WINDOW));
   const url = await listen(app, { host: config.HOST, port: config.PORT, setting: portSetting });
   const owned = releases.move();
-  return { url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    url,
+    get subscriptions() {
+      return subscriptions.count;
+    },
+    stopWithinMs: config.DRAIN_WINDOW + stopMarginMs,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }

@@ -1,19 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
+import { isCodedError } from '@voucher-gateway/platform/errors';
 import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type ExecutionArgs, GraphQLError, parse, validate } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { GatewayContext } from './context.ts';
-import { type Federation, type Operation, unresolvedOperation } from './federation.ts';
+import type { Federation, Operation } from './federation.ts';
+import type { OpenConnections } from './open-connections.ts';
+import type { createPrepareOperation } from './prepare-operation.ts';
 import type { SessionGate } from './session-gate.ts';
 import { adaptSockets, type SocketExtra } from './socket-adapter.ts';
-import type { Subscriptions } from './subscriptions/subscribe.ts';
+import type { SubscriptionEvent, Subscriptions } from './subscriptions/subscribe.ts';
 
 export interface WebSocketOptions {
   server: Server;
@@ -21,12 +23,20 @@ export interface WebSocketOptions {
   path: string;
   federation: Federation;
   subscriptions: Subscriptions;
+  prepareOperation: ReturnType<typeof createPrepareOperation>;
+  connections: OpenConnections;
   gate: SessionGate;
   log: Log;
   /** Time a client has to send `connection_init`, else 4408. Default: 3 s. */
   connectionInitTimeoutMs?: number;
   /** Largest message in bytes, else 1009. Default: 64 kB. */
   maxMessageBytes?: number;
+  /** Connections of the process at once; more are closed with 1013. */
+  maxConnections: number;
+  /** Operations at once on a connection; more are answered RATE_LIMITED. */
+  maxOperations: number;
+  /** Bytes that may wait for a slow client, until its socket is closed with 1013. */
+  maxBufferedBytes: number;
   /** Whether a page of the request's origin may connect; clients other than browsers send none. Default: any. */
   allowsOrigin?(request: IncomingMessage): boolean;
 }
@@ -37,6 +47,8 @@ interface Connection {
   authorization: string | null;
   /** Ends the watch of the session. */
   watch?: Disposable;
+  /** Queries and mutations that have not been answered. */
+  readonly running: Set<Promise<unknown>>;
 }
 
 /**
@@ -44,9 +56,11 @@ interface Connection {
  *
  * `connection_init` carries `{"authorization": "Bearer <token>"}`, the key in any case, with or without
  * `Bearer`. Without a token only what the schema allows the signed-out can be asked. A bad token, or the
- * session's end at any time, closes the socket with 4403; a session store that is away, with 1013.
+ * session's end at any time, closes the socket with 4403; a session store that is away, a process with enough
+ * connections, and a client that reads too slowly, with 1013.
  *
- * Disposing closes every socket with 1001, which clients retry.
+ * In the drain a socket is closed with 1001, which clients retry, once its queries and mutations are answered;
+ * new ones are refused. Disposing closes what is left.
  */
 export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   const {
@@ -54,14 +68,20 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     path,
     federation,
     subscriptions,
+    prepareOperation,
+    connections: openConnections,
     gate,
     log,
     connectionInitTimeoutMs = 3_000,
     maxMessageBytes = 65_536,
+    maxConnections,
+    maxOperations,
+    maxBufferedBytes,
     allowsOrigin = () => true,
   } = options;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, handleProtocols });
   const connections = new WeakMap<object, Connection>();
+  const connectionOf = new WeakMap<GatewayContext, Connection>();
   const format = createErrorFormatter(log);
 
   const core = makeServer<Record<string, unknown>, SocketExtra>({
@@ -74,7 +94,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
         const watch = identity
           ? gate.onSessionEnd(identity, () => socket.close(CloseCode.Forbidden, 'The session has ended'))
           : undefined;
-        connections.set(connection.extra, { identity, authorization, watch });
+        connections.set(connection.extra, { identity, authorization, watch, running: new Set() });
         if (socket.readyState !== socket.OPEN) watch?.[Symbol.dispose]();
       } catch (error) {
         refuse(socket, error);
@@ -82,13 +102,30 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     },
     onClose: (connection) => connections.get(connection.extra)?.watch?.[Symbol.dispose](),
     onSubscribe: (connection, _id, payload) => prepare(connection, payload),
-    execute: (args) => federation.execute(operationOf(args), args.contextValue as GatewayContext) as never,
-    subscribe: (args) => subscriptions.subscribe(operationOf(args), args.contextValue as GatewayContext) as never,
+    execute: (args) => {
+      const context = args.contextValue as GatewayContext;
+      const answer = federation.execute(operationOf(args), context);
+      const running = connectionOf.get(context)?.running;
+      running?.add(answer);
+      return answer.finally(() => running?.delete(answer)) as never;
+    },
+    subscribe: async (args) => {
+      const events = await subscriptions.subscribe(operationOf(args), args.contextValue as GatewayContext);
+      return (Symbol.asyncIterator in events ? resultsOf(events) : events) as never;
+    },
     onNext: (_connection, _id, _payload, _args, result) =>
       result.errors && { ...result, errors: result.errors.map((error) => format(error.toJSON?.() ?? error, error)) },
     onError: (_connection, _id, _payload, errors) => errors.map((error) => format(error.toJSON(), error)),
   });
-  const adapter = adaptSockets({ core, sockets, log });
+  const adapter = adaptSockets({
+    core,
+    sockets,
+    connections: openConnections,
+    maxConnections,
+    maxBufferedBytes,
+    idle: async (extra) => void (await Promise.allSettled(connections.get(extra)?.running ?? [])),
+    log,
+  });
 
   /** An operation made ready, or the errors to answer; each operation is the session's activity. */
   const prepare = async (
@@ -102,6 +139,13 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
           extensions: { code: 'UNAUTHENTICATED' satisfies PublicErrorCode },
         }),
       ];
+    // The one that is being opened is among them.
+    if (Object.keys(connection.subscriptions).length > maxOperations)
+      return [
+        new GraphQLError(`A connection carries ${maxOperations} operations at once: end one first.`, {
+          extensions: { code: 'RATE_LIMITED' satisfies PublicErrorCode },
+        }),
+      ];
     try {
       if (known.identity) await gate.touch(known.identity);
     } catch (error) {
@@ -109,22 +153,20 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
         connection.extra.socket.close(CloseCode.Forbidden, 'The session has ended');
       return [new GraphQLError((error as Error).message, { originalError: error as Error })];
     }
-    const document = parsed(payload.query);
-    if (document instanceof GraphQLError) return [document];
-    const faults = validate(federation.schema, document);
-    if (faults.length > 0) return faults.map((fault) => withCode(fault, 'GRAPHQL_VALIDATION_FAILED'));
-    const unresolved = unresolvedOperation(document, payload.operationName);
-    if (unresolved) return [unresolved];
+    const operation = prepareOperation(payload);
+    if (!('document' in operation)) return operation;
+    const { document, operationName, variables } = operation;
     const context: GatewayContext = {
       identity: known.identity,
       authorization: known.authorization,
       requestId: randomUUID(),
     };
+    connectionOf.set(context, known);
     return {
       schema: federation.schema,
       document,
-      operationName: payload.operationName,
-      variableValues: payload.variables,
+      operationName,
+      variableValues: variables,
       contextValue: context,
     };
   };
@@ -133,6 +175,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     if (new URL(request.url ?? '/', 'http://gateway.invalid').pathname !== path)
       return refuseUpgrade(socket, '404 Not Found');
     if (!allowsOrigin(request)) return refuseUpgrade(socket, '403 Forbidden');
+    if (openConnections.isDraining) return refuseUpgrade(socket, '503 Service Unavailable');
     sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request));
   };
   server.on('upgrade', onUpgrade);
@@ -165,18 +208,22 @@ function readAuthorization(parameters: Readonly<Record<string, unknown>> | undef
   return null;
 }
 
-function parsed(query: string) {
-  try {
-    return parse(query);
-  } catch (error) {
-    if (error instanceof GraphQLError) return withCode(error, 'GRAPHQL_PARSE_FAILED');
-    throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'The query is not a text.', { cause: error });
-  }
-}
-
-function withCode(error: GraphQLError, code: PublicErrorCode): GraphQLError {
-  const { nodes, source, positions, path } = error;
-  return new GraphQLError(error.message, { nodes, source, positions, path, extensions: { code } });
+/** The answers alone: this transport leaves cursors to the client's own selection. */
+function resultsOf(events: AsyncGenerator<SubscriptionEvent, void, void>): AsyncIterableIterator<ExecutionResult> {
+  return {
+    async next() {
+      const event = await events.next();
+      return event.done ? event : { done: false, value: event.value.result };
+    },
+    // Not an async generator function: its `return` would wait for a `next` that waits for an event.
+    async return() {
+      await events.return();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 function refuseUpgrade(socket: Duplex, status: string): void {

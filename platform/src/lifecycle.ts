@@ -5,6 +5,8 @@ import type { Log } from './log.ts';
 export interface Service extends AsyncDisposable {
   /** Where it listens, such as `http://127.0.0.1:8080`, with the port it really got. */
   readonly url: string;
+  /** Time that its graceful stop may take, in milliseconds. Default: that of `run`. */
+  readonly stopWithinMs?: number;
 }
 
 export interface RunOptions {
@@ -18,18 +20,19 @@ export interface RunOptions {
  * A failed start prints its message, without a stack where the error is coded, and exits 1.
  */
 export async function run(
-  start: () => Promise<AsyncDisposable>,
+  start: () => Promise<AsyncDisposable & Pick<Service, 'stopWithinMs'>>,
   { log, deadlineMs = 10_000 }: RunOptions,
 ): Promise<void> {
   let stopping: Promise<void> | undefined;
-  let service: AsyncDisposable | undefined;
+  let service: (AsyncDisposable & Pick<Service, 'stopWithinMs'>) | undefined;
   const stop = (signal: NodeJS.Signals) => {
     if (stopping || !service) process.exit(stopping ? 1 : 0);
     log.info({ signal }, 'stopping');
+    const withinMs = service.stopWithinMs ?? deadlineMs;
     const timer = setTimeout(() => {
-      log.error({ deadlineMs }, 'stop took longer than its deadline: forced');
+      log.error({ deadlineMs: withinMs }, 'stop took longer than its deadline: forced');
       process.exit(1);
-    }, deadlineMs);
+    }, withinMs);
     timer.unref();
     stopping = Promise.resolve(service[Symbol.asyncDispose]()).then(
       () => process.exit(0),

@@ -18,9 +18,10 @@ export function runService<Config extends { LOG_LEVEL: string }>(
       const config = readConfig(settings, readEnvironment());
       const log = createLog({ level: config.LOG_LEVEL, service: name });
       await using releases = new AsyncDisposableStack();
-      const { url } = releases.use(await start(config, log, releases));
+      const { url, stopWithinMs } = releases.use(await start(config, log, releases));
       log.info({ url }, 'ready');
-      return releases.move();
+      const owned = releases.move();
+      return { stopWithinMs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
     },
     { log: createLog({ level: 'info', service: name }) },
   );

@@ -3,6 +3,8 @@ export interface EventQueue<T> {
   push(event: T): void;
   /** Ends the stream behind what is queued; with an error, the reader's `next` rejects with it. */
   end(error?: unknown): void;
+  /** Resolves when everything pushed has been read, or the reader has left. */
+  drained(): Promise<void>;
   /** Reads once. Returning calls `onReturn`. */
   readonly events: AsyncGenerator<T, void, void>;
 }
@@ -13,16 +15,19 @@ export function createEventQueue<T>(onReturn: () => void): EventQueue<T> {
   let state: { ended: boolean; error?: unknown } = { ended: false };
   let wake: (() => void) | undefined;
   let left = false;
+  let onDrained: (() => void) | undefined;
   const leave = () => {
     if (left) return;
     left = true;
     queued.length = 0;
     onReturn();
     wake?.();
+    onDrained?.();
   };
   const events: AsyncGenerator<T, void, void> = {
     async next() {
       while (queued.length === 0 && !state.ended && !left) {
+        onDrained?.();
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -52,6 +57,11 @@ export function createEventQueue<T>(onReturn: () => void): EventQueue<T> {
   };
   return {
     events,
+    drained: () =>
+      new Promise((resolve) => {
+        onDrained = resolve;
+        if (left || queued.length === 0) resolve();
+      }),
     push(event) {
       if (left || state.ended) return;
       queued.push(event);

@@ -5,8 +5,11 @@ import type { GatewayContext } from '../context.ts';
 import type { Federation } from '../federation.ts';
 import { eventPlan, eventSource, type PreparedSubscription } from './prepare.ts';
 
-/** What answers the primary fetch: the root field's value, or the same as the replay's subgraph answered it. */
-export type PrimaryAnswer = { value: unknown } | { answered: unknown };
+/**
+ * What answers the primary fetch: the root field's value, or the same as the replay's subgraph answered it. The
+ * cursor names it where the subscription can be resumed behind it.
+ */
+export type PrimaryAnswer = { cursor: string | null } & ({ value: unknown } | { answered: unknown });
 
 /**
  * Makes the function that turns an event into the client's answer: the event answers the primary fetch,

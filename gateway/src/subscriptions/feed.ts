@@ -60,7 +60,7 @@ export async function openResumedFeed(
     for (const edge of page.edges) {
       if (edge.id !== null && sent.has(edge.id)) continue;
       if (edge.id !== null) sent.add(edge.id);
-      if (matches(prepared, key, edge.compared)) queue.push({ answered: edge.answered });
+      if (matches(prepared, key, edge.compared)) queue.push({ answered: edge.answered, cursor: edge.cursor });
     }
     cursor = page.endCursor ?? cursor;
   };
@@ -84,6 +84,8 @@ export async function openResumedFeed(
       const { storedThrough } = page;
       sendPage(page);
       while (page.hasNextPage) {
+        // A slow reader is waited for, so that what it is behind stays in the store and not in memory.
+        await queue.drained();
         page = await persist(() => readPage(cursor));
         sendPage(page);
       }
@@ -135,9 +137,10 @@ export async function openResumedFeed(
 
 /** A message as the root field's value: itself, or an edge around it. */
 function answerOf({ topicField }: PreparedSubscription, message: TopicMessage): PrimaryAnswer {
-  if (!topicField.isEdge) return { value: message.value };
   const id = idOf(message);
-  return { value: { ...(id !== null && { cursor: encodeCursor(id) }), node: message.value } };
+  const cursor = id !== null && topicField.replay ? encodeCursor(id) : null;
+  if (!topicField.isEdge) return { value: message.value, cursor };
+  return { value: { ...(id !== null && { cursor: encodeCursor(id) }), node: message.value }, cursor };
 }
 
 /** Whether a value is the subscriber's own and equals each argument given. The claim is what guards it. */

@@ -29,6 +29,7 @@ export interface ReplayPage {
 export interface ReplayedEdge {
   /** Id of the message that the row was made of. */
   id: string | null;
+  cursor: string;
   /** The root field's value as the subgraph would answer the primary fetch. */
   answered: unknown;
   /** The fields that arguments and `match` are compared with. */
@@ -83,6 +84,7 @@ export function createReplay(
       ),
       edges: connection.edges.map((edge) => ({
         id: decodeCursor(edge.replay_cursor)?.id ?? null,
+        cursor: edge.replay_cursor,
         answered: topicField.isEdge ? edge : edge.replay_answer,
         compared: edge.replay_node,
       })),

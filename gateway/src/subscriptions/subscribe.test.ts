@@ -53,7 +53,7 @@ async function setUp(options: { windowSize?: number } = {}) {
           while (answers.length < count) {
             const { value, done } = await result.next();
             if (done) break;
-            answers.push(JSON.parse(JSON.stringify(value)));
+            answers.push(JSON.parse(JSON.stringify(value.result)));
           }
           return answers;
         },

@@ -69,7 +69,12 @@ export async function startTestGateway({
       keyValue: { ...engines.keyValue, ...keyValue },
       supergraphSdl: parcelSupergraph(),
       subgraphUrls: { ...urls, ...subgraphUrls },
-      config: readConfig(gatewaySettings, { PORT: '0', JWKS_URL: jwksUrl ?? issuer.jwksUrl, ...environment }),
+      config: readConfig(gatewaySettings, {
+        PORT: '0',
+        DRAIN_WINDOW: '1ms',
+        JWKS_URL: jwksUrl ?? issuer.jwksUrl,
+        ...environment,
+      }),
     }),
   );
   const owned = releases.move();
@@ -110,6 +115,10 @@ export async function startTestGateway({
   };
   return {
     ...gateway,
+    /** Resolves once as many subscriptions stand. */
+    async untilSubscribed(count: number) {
+      while (gateway.subscriptions !== count) await new Promise(setImmediate);
+    },
     graphqlUrl,
     socketUrl,
     clock,

@@ -1,0 +1,221 @@
+import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
+import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import { createClient } from 'graphql-sse';
+import { EventSource } from 'undici';
+import { expect, it } from 'vitest';
+import { startTestGateway } from './testing/gateway.ts';
+
+const moved = 'subscription { moved { cursor node { place recipient { name } } } }';
+const move = (id: string, customer = 'ann') => ({ id, parcel: 'p1', customer, place: 'Hue', recipient: { id: 'bob' } });
+const event = (id: string) => ({
+  data: { moved: { cursor: encodeCursor(id), node: { place: 'Hue', recipient: { name: 'name of bob' } } } },
+});
+type Gateway = Awaited<ReturnType<typeof startTestGateway>>;
+
+/** Opens a stream by fetch; resolves once it stands. Reads it piece by piece. */
+async function open(
+  gateway: Gateway,
+  {
+    query = moved,
+    accept = 'text/event-stream',
+    headers = {} as Record<string, string>,
+    variables = {} as object,
+    method = 'POST',
+    search = '',
+  } = {},
+) {
+  const response = await fetch(`${gateway.graphqlUrl}${search}`, {
+    method,
+    headers: { accept, ...(method === 'POST' && { 'content-type': 'application/json' }), ...headers },
+    ...(method === 'POST' && { body: JSON.stringify({ query, variables }) }),
+  });
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  return {
+    status: response.status,
+    headers: response.headers,
+    json: async () => {
+      for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) text += read.value;
+      return JSON.parse(text);
+    },
+    /** All that has come, once it holds `part`. */
+    async until(part: string) {
+      while (!text.includes(part)) {
+        const read = await reader?.read();
+        if (!read || read.done) throw new Error(`the stream ended before ${part} came: ${text}`);
+        text += read.value;
+      }
+      return text;
+    },
+    /** All that has come, once the stream has ended. */
+    async end() {
+      for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) text += read.value;
+      return text;
+    },
+    cancel: async () => void (await reader?.cancel()),
+  };
+}
+
+async function signedIn(gateway: Gateway, customer = 'ann') {
+  const user = await gateway.signIn(customer);
+  return { ...user, headers: { authorization: `Bearer ${user.token}` } };
+}
+
+it('streams events as Server-Sent Events, each with its cursor as id', async () => {
+  await using gateway = await startTestGateway();
+  const { headers } = await signedIn(gateway);
+  const stream = await open(gateway, { headers });
+  expect(stream.status).toBe(200);
+  expect(stream.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+  expect(stream.headers.get('cache-control')).toBe('no-store');
+  await gateway.publish(move('m1', 'bob'));
+  await gateway.publish(move('m2'));
+  const text = await stream.until(`id: ${encodeCursor('m2')}`);
+  expect(await stream.until('bob"}}}}}')).toContain(`event: next\ndata: ${JSON.stringify(event('m2'))}`);
+  expect(text).not.toContain(encodeCursor('m1'));
+  await stream.cancel();
+});
+
+it('gives the id also where the client does not select the cursor', async () => {
+  await using gateway = await startTestGateway();
+  const { headers } = await signedIn(gateway);
+  const stream = await open(gateway, { headers, query: 'subscription { m: moved { node { place } } }' });
+  await gateway.publish(move('m1'));
+  expect(await stream.until('"m"')).toContain(`id: ${encodeCursor('m1')}\n`);
+  await stream.cancel();
+});
+
+it('serves graphql-sse’s own client: a subscription, a query, a mutation, and errors before the stream', async () => {
+  await using gateway = await startTestGateway();
+  const { headers } = await signedIn(gateway);
+  const client = createClient({ url: gateway.graphqlUrl, headers, retryAttempts: 0 });
+  const ask = async (query: string) => {
+    for await (const result of client.iterate({ query })) return result;
+  };
+  expect(await ask('{ hello }')).toEqual({ data: { hello: 'hello' } });
+  expect(await ask('mutation { greet(name: "Ann") }')).toEqual({ data: { greet: 'hello Ann' } });
+  await expect(ask('{ nope }')).rejects.toThrow('400');
+  const events = client.iterate({ query: moved });
+  const first = events.next();
+  await gateway.untilSubscribed(1);
+  await gateway.publish(move('m1'));
+  expect((await first).value).toEqual(event('m1'));
+  client.dispose();
+});
+
+it('serves a browser’s EventSource by GET, with the token in the address, and resumes it behind its last id', async () => {
+  await using gateway = await startTestGateway();
+  const { token } = await signedIn(gateway);
+  gateway.world.stored = [move('m1'), move('m2'), move('m3')];
+  const search = new URLSearchParams({ query: moved, access_token: token, variables: '{}' });
+  const source = new EventSource(`${gateway.graphqlUrl}?${search}`);
+  const came = Promise.withResolvers<{ data: unknown; lastEventId: string }>();
+  source.addEventListener('next', (message) => {
+    const { data, lastEventId } = message as MessageEvent;
+    came.resolve({ data: JSON.parse(data), lastEventId });
+  });
+  source.addEventListener('error', () => came.reject(new Error('the EventSource failed')));
+  await gateway.untilSubscribed(1);
+  await gateway.publish(move('m4'));
+  expect(await came.promise).toEqual({ data: event('m4'), lastEventId: encodeCursor('m4') });
+  source.close();
+
+  const again = await open(gateway, {
+    method: 'GET',
+    search: `?${search}`,
+    headers: { 'last-event-id': encodeCursor('m1') },
+  });
+  const text = await again.until(encodeCursor('m3'));
+  expect(text).toContain(encodeCursor('m2'));
+  expect(text).not.toContain(`id: ${encodeCursor('m1')}\n`);
+  await again.cancel();
+  expect(gateway.log.text).not.toContain(token);
+});
+
+it('streams multipart as Apollo Client reads it', async () => {
+  await using gateway = await startTestGateway();
+  const { headers } = await signedIn(gateway);
+  const client = new ApolloClient({
+    cache: new InMemoryCache(),
+    link: new HttpLink({ uri: gateway.graphqlUrl, headers, fetch }),
+  });
+  const came = Promise.withResolvers<unknown>();
+  const subscription = client.subscribe({ query: gql(moved) }).subscribe({
+    next: (result) => came.resolve(JSON.parse(JSON.stringify(result.data))),
+    error: came.reject,
+  });
+  await gateway.untilSubscribed(1);
+  await gateway.publish(move('m1'));
+  expect(await came.promise).toMatchObject(event('m1').data);
+  subscription.unsubscribe();
+  await gateway.untilSubscribed(0);
+  const { data } = await client.query({ query: gql('{ hello }') });
+  expect(data).toEqual({ hello: 'hello' });
+  client.stop();
+});
+
+it.each([
+  ['nobody is signed in', {}, moved, 401, 'UNAUTHENTICATED'],
+  ['the token is none', { authorization: 'Bearer nope' }, moved, 401, 'UNAUTHENTICATED'],
+  ['the query is no GraphQL', {}, 'subscription {', 400, 'GRAPHQL_PARSE_FAILED'],
+  ['a field is unknown', {}, 'subscription { nope }', 400, 'GRAPHQL_VALIDATION_FAILED'],
+])('answers with a status, and no stream, where %s', async (_what, headers, query, status, code) => {
+  await using gateway = await startTestGateway();
+  for (const accept of ['text/event-stream', 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0']) {
+    const answer = await open(gateway, { headers: headers as Record<string, string>, query, accept });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('content-type')).toContain('application/json');
+    expect((await answer.json()).errors[0].extensions.code).toBe(code);
+  }
+});
+
+it('refuses a cursor that is none, a mutation by GET, variables that are no JSON, and a foreign page', async () => {
+  await using gateway = await startTestGateway();
+  const { headers, token } = await signedIn(gateway);
+  const refused = async (given: Parameters<typeof open>[1]) => {
+    const answer = await open(gateway, given);
+    return [answer.status, (await answer.json()).errors[0].extensions.code];
+  };
+  expect(await refused({ headers: { ...headers, 'last-event-id': 'nonsense' } })).toEqual([400, 'CURSOR_INVALID']);
+  const get = (parameters: Record<string, string>) =>
+    refused({ method: 'GET', search: `?${new URLSearchParams({ access_token: token, ...parameters })}` });
+  expect(await get({ query: 'mutation { greet(name: "x") }' })).toEqual([405, 'BAD_REQUEST']);
+  expect(await get({ query: moved, variables: '{' })).toEqual([400, 'BAD_USER_INPUT']);
+  expect(await get({})).toEqual([400, 'BAD_USER_INPUT']);
+  expect(await refused({ headers: { ...headers, origin: 'https://evil.example' } })).toEqual([403, 'FORBIDDEN']);
+});
+
+it.each([
+  ['text/event-stream', 'event: complete\ndata: \n\n'],
+  ['multipart/mixed;boundary="graphql";subscriptionSpec=1.0', '--graphql--'],
+])('completes a stream of %s with SESSION_EXPIRED when its session ends', async (accept, end) => {
+  await using gateway = await startTestGateway();
+  const { headers, sid } = await signedIn(gateway);
+  const stream = await open(gateway, { headers, accept });
+  await gateway.untilSubscribed(1);
+  await gateway.endSession({ sid });
+  const text = await stream.end();
+  expect(text).toContain('"code":"SESSION_EXPIRED"');
+  expect(text.replaceAll('\r\n', '')).toContain(end.replaceAll('\r\n', ''));
+  await gateway.untilSubscribed(0);
+});
+
+it('ends a subscription when the client leaves', async () => {
+  await using gateway = await startTestGateway();
+  const { headers } = await signedIn(gateway);
+  const stream = await open(gateway, { headers });
+  await gateway.untilSubscribed(1);
+  await stream.cancel();
+  await gateway.untilSubscribed(0);
+});
+
+it('lets streams go in the drain: one without an end, for a client that comes again, one with a word', async () => {
+  await using gateway = await startTestGateway();
+  const { headers } = await signedIn(gateway);
+  const events = await open(gateway, { headers });
+  const parts = await open(gateway, { headers, accept: 'multipart/mixed;subscriptionSpec=1.0' });
+  await gateway.untilSubscribed(2);
+  await gateway[Symbol.asyncDispose]();
+  expect(await events.end()).not.toContain('complete');
+  expect(await parts.end()).toContain('"code":"SERVICE_UNAVAILABLE","retryable":true');
+});

@@ -1,0 +1,198 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
+import { z } from 'zod';
+import type { GatewayContext } from './context.ts';
+import type { Federation, Operation } from './federation.ts';
+import type { OpenConnections } from './open-connections.ts';
+import type { createPrepareOperation, OperationRequest } from './prepare-operation.ts';
+import type { SessionGate } from './session-gate.ts';
+import { type StreamFormat, serverSentEvents, streamFormatOf } from './stream-formats.ts';
+import type { SubscriptionEvent, Subscriptions } from './subscriptions/subscribe.ts';
+
+export interface HttpStreamsOptions {
+  federation: Federation;
+  subscriptions: Subscriptions;
+  prepareOperation: ReturnType<typeof createPrepareOperation>;
+  gate: SessionGate;
+  connections: OpenConnections;
+  log: Log;
+  /** Whether a page of this origin may call. */
+  allowsOrigin(origin: string | undefined, host?: string): boolean;
+  /** Long-lived connections at most; more are answered 503. */
+  maxConnections: number;
+  /** Bytes that may wait for a slow client, until its connection is dropped. */
+  maxBufferedBytes: number;
+  /** Makes the context; `authorization` in place of the header's. */
+  contextOf(request: FastifyRequest, reply: FastifyReply, authorization?: string): Promise<GatewayContext>;
+}
+
+const keepAliveMs = 10_000;
+
+const sentOperation = z.object({
+  query: z.string(),
+  operationName: z.string().nullish(),
+  variables: z.record(z.string(), z.unknown()).nullish(),
+});
+
+/**
+ * Serves operations as streams within one HTTP response, by what the request accepts: `text/event-stream`
+ * (Server-Sent Events) for any operation, `multipart/mixed;subscriptionSpec=…` for subscriptions. Anything else is
+ * left to the handlers behind.
+ *
+ * What is wrong before the stream begins is a JSON answer with the code's status. A browser's EventSource can not
+ * set a header, so a GET takes the token as `access_token`; its `Last-Event-ID` is the cursor to resume behind.
+ */
+export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions): void {
+  const { federation, subscriptions, prepareOperation, gate, connections, log } = options;
+  const format = createErrorFormatter(log);
+  const formatted = ({ errors, ...result }: ExecutionResult) => ({
+    ...(errors && { errors: errors.map((error) => format(error.toJSON?.() ?? error, error)) }),
+    ...result,
+  });
+
+  app.addHook('preHandler', async (request, reply) => {
+    const wanted = streamFormatOf(request.headers.accept);
+    if (!wanted) return;
+    try {
+      if (!options.allowsOrigin(request.headers.origin, request.headers.host))
+        throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Pages of this origin may not call.');
+      const sent = sentBy(request);
+      const operation = prepareOperation(sent);
+      if (!('document' in operation)) return refuse(reply, { errors: [...operation] });
+      const kind = getOperationAST(operation.document, operation.operationName)?.operation;
+      if (kind !== 'subscription' && wanted !== serverSentEvents) return;
+      if (kind === 'mutation' && request.method === 'GET')
+        return reply
+          .code(405)
+          .header('allow', 'POST')
+          .send({ errors: [{ message: 'A mutation is sent by POST.', extensions: { code: 'BAD_REQUEST' } }] });
+      if (connections.isDraining || connections.count >= options.maxConnections)
+        throw new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'No more connections here; try again.', {
+          retryable: true,
+        });
+      const context = await options.contextOf(request, reply, accessToken(request));
+      if (kind !== 'subscription') return stream(reply, wanted, context, single(federation, operation, context));
+      const events = await subscriptions.subscribe(operation, context, { after: lastEventId(request) });
+      if (!(Symbol.asyncIterator in events)) return refuse(reply, events);
+      stream(reply, wanted, context, events);
+      return reply;
+    } catch (error) {
+      return refuse(reply, { errors: [asGraphqlError(error)] });
+    }
+  });
+
+  function refuse(reply: FastifyReply, result: ExecutionResult) {
+    const answer = formatted(result);
+    const code = String(answer.errors?.[0]?.extensions?.code ?? 'INTERNAL_SERVER_ERROR');
+    return reply
+      .code(statusOf(code))
+      .type('application/json; charset=utf-8')
+      .send(JSON.stringify({ errors: answer.errors }));
+  }
+
+  function stream(
+    reply: FastifyReply,
+    wanted: StreamFormat,
+    { identity }: GatewayContext,
+    events: AsyncGenerator<SubscriptionEvent, void, void>,
+  ): FastifyReply {
+    reply.hijack();
+    const { raw } = reply;
+    raw.writeHead(200, {
+      ...(reply.getHeaders() as Record<string, string>),
+      'content-type': wanted.contentType,
+      'cache-control': 'no-store',
+      // Asks proxies of nginx's kind to pass each piece on as it comes.
+      'x-accel-buffering': 'no',
+    });
+    const resources = new DisposableStack();
+    resources.defer(() => void events.return());
+    raw.once('close', () => resources.dispose());
+    raw.on('error', (error) => log.debug({ error }, 'a stream failed'));
+
+    const write = (text: string) => {
+      if (raw.destroyed || raw.writableEnded || text === '') return;
+      raw.write(text);
+      if (raw.writableLength <= options.maxBufferedBytes) return;
+      log.info({ bufferedBytes: raw.writableLength }, 'a client reads too slowly: its stream is dropped');
+      raw.destroy();
+    };
+    const end = (text: string) => {
+      write(text);
+      raw.end();
+      resources.dispose();
+    };
+    const endWith = (code: PublicErrorCode, message: string, how: 'fail' | 'goAway') =>
+      end(wanted[how]([{ message, extensions: { code, ...(how === 'goAway' && { retryable: true }) } }]));
+
+    write(wanted.opening);
+    const keepAlive = setInterval(() => write(wanted.keepAlive), keepAliveMs);
+    resources.defer(() => clearInterval(keepAlive));
+    resources.use(
+      connections.add(() => {
+        endWith('SERVICE_UNAVAILABLE', 'The gateway stops here; come again.', 'goAway');
+        return new Promise<void>((resolve) => {
+          if (raw.closed) resolve();
+          raw.once('close', resolve);
+          setTimeout(() => raw.destroy(), 1_000).unref();
+        });
+      }),
+    );
+    if (identity)
+      resources.use(
+        gate.onSessionEnd(identity, () => endWith('SESSION_EXPIRED', 'The session has ended; sign in again.', 'fail')),
+      );
+    (async () => {
+      for await (const { result, cursor } of events) write(wanted.next(formatted(result), cursor));
+      if (!raw.writableEnded) end(wanted.complete);
+    })().catch((error: unknown) => {
+      if (!raw.writableEnded) end(wanted.fail(formatted({ errors: [asGraphqlError(error)] }).errors ?? []));
+    });
+    return reply;
+  }
+}
+
+/** A query's or mutation's one answer as a stream. */
+async function* single(
+  federation: Federation,
+  operation: Operation,
+  context: GatewayContext,
+): AsyncGenerator<SubscriptionEvent, void, void> {
+  yield { result: await federation.execute(operation, context), cursor: null };
+}
+
+function sentBy(request: FastifyRequest): OperationRequest {
+  const parsed = sentOperation.safeParse(request.method === 'GET' ? fromQueryString(request.query) : request.body);
+  if (parsed.success) return parsed.data;
+  const path = parsed.error.issues[0]?.path.join('.') || 'the body';
+  throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `The request is no GraphQL operation: ${path} does not fit.`);
+}
+
+function fromQueryString(query: unknown): object {
+  const { variables, ...rest } = query as Record<string, unknown>;
+  if (typeof variables !== 'string' || variables === '') return rest;
+  try {
+    return { ...rest, variables: JSON.parse(variables) };
+  } catch {
+    return { ...rest, variables };
+  }
+}
+
+function accessToken(request: FastifyRequest): string | undefined {
+  const { access_token: token } = request.query as { access_token?: unknown };
+  return request.method === 'GET' && typeof token === 'string' && token !== '' ? token : undefined;
+}
+
+function lastEventId(request: FastifyRequest): string | null {
+  const id = request.headers['last-event-id'];
+  return typeof id === 'string' && id !== '' ? id : null;
+}
+
+function asGraphqlError(error: unknown): GraphQLError {
+  if (error instanceof GraphQLError) return error;
+  return new GraphQLError((error as Error).message, { originalError: error as Error });
+}

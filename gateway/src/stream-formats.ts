@@ -1,0 +1,77 @@
+import type { GraphQLFormattedError } from 'graphql';
+
+/** An answer as it goes over the wire. */
+export interface FormattedResult {
+  data?: unknown;
+  errors?: readonly GraphQLFormattedError[];
+  extensions?: unknown;
+}
+
+/** How a stream of answers is written into one HTTP response. */
+export interface StreamFormat {
+  readonly contentType: string;
+  /** What comes before everything. */
+  readonly opening: string;
+  /** Sent now and then, so that nobody between takes a quiet stream for a dead one. */
+  readonly keepAlive: string;
+  /** An answer, and the cursor to come again with. */
+  next(result: FormattedResult, cursor: string | null): string;
+  /** The end, because all has been said. */
+  readonly complete: string;
+  /** The end, because of these errors. */
+  fail(errors: readonly GraphQLFormattedError[]): string;
+  /** The end, because this process goes: the client is to come again. */
+  goAway(errors: readonly GraphQLFormattedError[]): string;
+}
+
+/** A browser's EventSource comes again after this time, in milliseconds. */
+const comeAgainAfterMs = 1_000;
+
+const next = (result: FormattedResult, cursor: string | null) =>
+  `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${JSON.stringify(result)}\n\n`;
+// With an empty data line: without any a browser drops the event.
+const complete = 'event: complete\ndata: \n\n';
+
+/**
+ * Server-Sent Events, in the distinct connections mode of graphql-sse, which a browser's EventSource understands, too.
+ *
+ * @see https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md#distinct-connections-mode
+ * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
+ */
+export const serverSentEvents: StreamFormat = {
+  contentType: 'text/event-stream; charset=utf-8',
+  opening: `retry: ${comeAgainAfterMs}\n:\n\n`,
+  keepAlive: ':\n\n',
+  next,
+  complete,
+  fail: (errors) => next({ errors }, null) + complete,
+  // A stream that ends without `complete` is a lost connection: the client comes again behind the last id.
+  goAway: () => '',
+};
+
+const delimiter = '\r\n--graphql';
+/** The next delimiter goes with each part: clients take a part for whole when they see it. */
+const part = (body: object) =>
+  `\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${JSON.stringify(body)}${delimiter}`;
+
+/**
+ * Multipart HTTP as Apollo Client reads it.
+ *
+ * @see https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/multipart-protocol
+ */
+export const multipart: StreamFormat = {
+  contentType: 'multipart/mixed;boundary="graphql";subscriptionSpec="1.0"',
+  opening: delimiter,
+  keepAlive: part({}),
+  next: (result) => part({ payload: result }),
+  complete: '--\r\n',
+  fail: (errors) => `${part({ payload: null, errors })}--\r\n`,
+  goAway: (errors) => `${part({ payload: null, errors })}--\r\n`,
+};
+
+/** The format that a request accepts; null where it wants a single answer. */
+export function streamFormatOf(accept: string | undefined): StreamFormat | null {
+  if (/\btext\/event-stream\b/i.test(accept ?? '')) return serverSentEvents;
+  if (/\bmultipart\/mixed\b[^,]*;\s*subscriptionSpec=/i.test(accept ?? '')) return multipart;
+  return null;
+}

@@ -1,0 +1,41 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+
+/** Counts what each holder has at once. */
+export interface Quota {
+  /** What all holders have. */
+  readonly taken: number;
+  /** Takes one, until disposed. Throws CodedError RATE_LIMITED when the holder has all that one may. */
+  take(holder: string): Disposable;
+}
+
+export function createQuota(most: number): Quota {
+  const counts = new Map<string, number>();
+  let taken = 0;
+  return {
+    get taken() {
+      return taken;
+    },
+    take(holder) {
+      const count = counts.get(holder) ?? 0;
+      if (count >= most)
+        throw new CodedError<PublicErrorCode>(
+          'RATE_LIMITED',
+          `You have ${most} subscriptions here already: end one first.`,
+        );
+      counts.set(holder, count + 1);
+      taken += 1;
+      let isTaken = true;
+      return {
+        [Symbol.dispose]() {
+          if (!isTaken) return;
+          isTaken = false;
+          taken -= 1;
+          const left = (counts.get(holder) ?? 1) - 1;
+          if (left === 0) counts.delete(holder);
+          else counts.set(holder, left);
+        },
+      };
+    },
+  };
+}
