@@ -201,13 +201,108 @@ it('lets open sockets live to their last known deadline while the session store 
 });
 
 it('closes its sockets with 1001, which clients retry, when it stops', async () => {
-  const gateway = await startTestGateway();
+  await using gateway = await startTestGateway();
   const connection = gateway.connect((await gateway.signIn()).token);
   await connection.connected;
-  await gateway[Symbol.asyncDispose]();
+  await gateway.stop();
   expect(await connection.closed).toMatchObject({ code: 1001 });
 });
 
 function closeCode(socket: WebSocket): Promise<number> {
   return new Promise((resolve) => socket.on('close', resolve));
 }
+
+it('carries as many operations as a connection and a user may have, and refuses one more', async () => {
+  await using gateway = await startTestGateway({
+    environment: { MAX_SUBSCRIPTIONS_PER_CONNECTION: '2', MAX_SUBSCRIPTIONS_PER_USER: '3' },
+  });
+  const { token } = await gateway.signIn('ann');
+  const { token: other } = await gateway.signIn('bob');
+  const limited = { errors: undefined, extensions: { code: 'RATE_LIMITED' } };
+  const open = async (client: Client, count: number) => {
+    const events = Array.from({ length: count }, () => client.iterate({ query: moved }));
+    const firsts = events.map((each) => each.next());
+    for (const first of firsts) first.catch(() => {});
+    return { events, firsts };
+  };
+  const one = gateway.connect(token).client;
+  await open(one, 2);
+  await gateway.untilSubscribed(2);
+  expect((await ask(one, { query: '{ hello }' })).errors).toMatchObject([{ extensions: limited.extensions }]);
+
+  const two = gateway.connect(token).client;
+  const { events } = await open(two, 1);
+  await gateway.untilSubscribed(3);
+  expect((await ask(two, { query: moved })).errors).toMatchObject([{ extensions: limited.extensions }]);
+  await open(gateway.connect(other).client, 1);
+  await gateway.untilSubscribed(4);
+
+  await events[0]?.return?.();
+  await gateway.untilSubscribed(3);
+  await open(two, 1);
+  await gateway.untilSubscribed(4);
+});
+
+it('sends a connection away with 1013 when there are as many as may be', async () => {
+  await using gateway = await startTestGateway({ environment: { MAX_CONNECTIONS: '1' } });
+  const first = gateway.connect(null);
+  await first.connected;
+  expect(await gateway.connect(null).closed).toMatchObject({ code: 1013, reason: 'TOO_MANY_CONNECTIONS' });
+  expect(first.isOpen()).toBe(true);
+});
+
+it('closes a reader that has stalled, and nobody waits for it', async () => {
+  await using gateway = await startTestGateway({ environment: { MAX_BUFFERED_BYTES: '65536' } });
+  const { token } = await gateway.signIn('ann');
+  const stalled = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
+  const closed = new Promise<number>((resolve) => stalled.once('close', resolve));
+  stalled.once('open', () =>
+    stalled.send(JSON.stringify({ type: 'connection_init', payload: { authorization: token } })),
+  );
+  stalled.once('message', () =>
+    stalled.send(
+      JSON.stringify({ id: '1', type: 'subscribe', payload: { query: 'subscription { moved { node { place } } }' } }),
+    ),
+  );
+  await gateway.untilSubscribed(1);
+  stalled.pause();
+  const reader = gateway.connect(token).client.iterate<{ moved: { node: { id: string } } }>({
+    query: 'subscription { moved { cursor } }',
+  });
+  const first = reader.next();
+  await gateway.untilSubscribed(2);
+  const place = 'x'.repeat(200_000);
+  const count = 100;
+  for (let index = 0; index < count; index += 1) await gateway.publish({ ...move(`m${index}`), place });
+  const cursors = [(await first).value];
+  while (cursors.length < count) cursors.push((await reader.next()).value);
+  expect(cursors.at(-1)).toEqual({ data: { moved: { cursor: encodeCursor(`m${count - 1}`) } } });
+  // It is cut off: it would not even read the close.
+  await gateway.untilSubscribed(1);
+  stalled.resume();
+  expect([1006, 1013]).toContain(await closed);
+});
+
+it('lets go of its sockets in the drain: not ready, no new ones, what runs is answered, then 1001', async () => {
+  await using gateway = await startTestGateway({ environment: { DRAIN_WINDOW: '1s' } });
+  const { token } = await gateway.signIn('ann');
+  const name = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  gateway.world.stored = [move('m1')];
+  gateway.world.onName = () => {
+    asked.resolve();
+    return name.promise;
+  };
+  const { client, closed } = gateway.connect(token);
+  const answer = ask(client, {
+    query: `{ moves(customer: "ann", first: 1, after: "${encodeCursor(null)}") { edges { node { recipient { name } } } } }`,
+  });
+  await asked.promise;
+  const stopped = gateway.stop();
+  expect((await fetch(gateway.url.concat('/health/ready'))).status).toBe(503);
+  expect((await gateway.connect(token).closed).code).toBe(1006);
+  name.resolve();
+  expect(await answer).toEqual({ data: { moves: { edges: [{ node: { recipient: { name: 'name of bob' } } }] } } });
+  expect(await closed).toMatchObject({ code: 1001 });
+  await stopped;
+});

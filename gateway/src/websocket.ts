@@ -123,7 +123,11 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     connections: openConnections,
     maxConnections,
     maxBufferedBytes,
-    idle: async (extra) => void (await Promise.allSettled(connections.get(extra)?.running ?? [])),
+    async idle(extra) {
+      await Promise.allSettled(connections.get(extra)?.running ?? []);
+      // The core sends an answer in the microtasks after it has it.
+      await new Promise(setImmediate);
+    },
     log,
   });
 

@@ -115,6 +115,8 @@ export async function startTestGateway({
   };
   return {
     ...gateway,
+    /** Stops the gateway alone: its clients and engines stay. */
+    stop: () => gateway[Symbol.asyncDispose](),
     /** Resolves once as many subscriptions stand. */
     async untilSubscribed(count: number) {
       while (gateway.subscriptions !== count) await new Promise(setImmediate);
