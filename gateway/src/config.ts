@@ -44,6 +44,11 @@ export function subgraphUrlSetting(name: string): string {
   return `SUBGRAPH_${name.toUpperCase().replace(/\W/g, '_')}_URL`;
 }
 
+/** The setting that says where a subgraph serves subscriptions of its own, such as `SUBGRAPH_USER_SUBSCRIPTIONS_URL`. */
+export function subscriptionsUrlSetting(name: string): string {
+  return subgraphUrlSetting(name).replace(/_URL$/, '_SUBSCRIPTIONS_URL');
+}
+
 /** Settings of a process of its own, in front of these subgraphs. */
 export function gatewayProcessSettings(subgraphs: readonly string[]) {
   const urls = Object.fromEntries(
@@ -52,7 +57,20 @@ export function gatewayProcessSettings(subgraphs: readonly string[]) {
       httpUrl().describe(`Where the subgraph ${name} answers GraphQL`),
     ]),
   );
-  return z.object({ ...gatewaySettings.shape, ...topicsSettings, ...keyValueSettings, ...urls }).refine(...saslIsWhole);
+  const subscriptionsUrls = Object.fromEntries(
+    subgraphs.map((name) => [
+      subscriptionsUrlSetting(name),
+      z
+        .url({ protocol: /^(wss?|https?)$/ })
+        .optional()
+        .describe(
+          `Where the subgraph ${name} serves subscriptions of its own: ws: by graphql-ws, http: by Server-Sent Events; by default its URL, by graphql-ws`,
+        ),
+    ]),
+  );
+  return z
+    .object({ ...gatewaySettings.shape, ...topicsSettings, ...keyValueSettings, ...urls, ...subscriptionsUrls })
+    .refine(...saslIsWhole);
 }
 
 export type GatewayConfig = Readonly<z.output<typeof gatewaySettings>>;

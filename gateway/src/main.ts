@@ -4,7 +4,7 @@ import { readEnvironment } from '@voucher-gateway/platform/config';
 import { openKeyValue, openTopics } from '@voucher-gateway/platform/distributed-engines';
 import { runService } from '@voucher-gateway/platform/service-main';
 import { supergraphSdl as ownSupergraphSdl } from '@voucher-gateway/schema/sdl';
-import { gatewayProcessSettings, subgraphUrlSetting } from './config.ts';
+import { gatewayProcessSettings, subgraphUrlSetting, subscriptionsUrlSetting } from './config.ts';
 import { createGateway } from './server.ts';
 
 // Which settings there are hangs on the supergraph: one URL a subgraph.
@@ -16,6 +16,12 @@ await runService('gateway', gatewayProcessSettings(subgraphs), async (config, lo
   const keyValue = releases.use(await openKeyValue(config, log));
   const topics = releases.use(await openTopics(config, { log }));
   const urls: Record<string, unknown> = config;
+  const urlsBy = (settingOf: (name: string) => string) =>
+    Object.fromEntries(
+      subgraphs
+        .map((name) => [name, urls[settingOf(name)]] as const)
+        .filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    );
   return createGateway({
     config,
     log,
@@ -23,6 +29,7 @@ await runService('gateway', gatewayProcessSettings(subgraphs), async (config, lo
     keyValue,
     topics,
     supergraphSdl,
-    subgraphUrls: Object.fromEntries(subgraphs.map((name) => [name, String(urls[subgraphUrlSetting(name)])])),
+    subgraphUrls: urlsBy(subgraphUrlSetting),
+    subscriptionUrls: urlsBy(subscriptionsUrlSetting),
   });
 });

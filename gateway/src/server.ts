@@ -14,6 +14,7 @@ import { createPrepareOperation } from './prepare-operation.ts';
 import { createSessionGate } from './session-gate.ts';
 import { createSubgraphDataSource } from './subgraph-data-source.ts';
 import { createSubscriptions } from './subscriptions/subscribe.ts';
+import { createUpstreams } from './subscriptions/upstream.ts';
 import { attachWebSocket } from './websocket.ts';
 
 export interface GatewayOptions {
@@ -24,6 +25,11 @@ export interface GatewayOptions {
   supergraphSdl: string;
   /** Where each of its subgraphs answers GraphQL, by name. */
   subgraphUrls: Readonly<Record<string, string>>;
+  /**
+   * Where a subgraph serves subscriptions of its own, by name: `ws:` by graphql-ws, `http:` by Server-Sent Events.
+   * Default: its URL, by graphql-ws.
+   */
+  subscriptionUrls?: Readonly<Record<string, string>>;
   log: Log;
   clock: Clock;
   topics: Topics;
@@ -33,6 +39,8 @@ export interface GatewayOptions {
 export interface Gateway extends Service {
   /** Subscriptions that stand right now. */
   readonly subscriptions: number;
+  /** Subscriptions that it holds at subgraphs right now. */
+  readonly upstreamSubscriptions: number;
 }
 
 /** Beside the drain a stop may take this long, in milliseconds. */
@@ -44,7 +52,8 @@ const stopMarginMs = 10_000;
  * Disposing turns readiness off, closes sockets and streams spread over DRAIN_WINDOW, and finishes what runs.
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config, portSetting = 'PORT', supergraphSdl, subgraphUrls, log, clock, topics, keyValue } = options;
+  const { config, portSetting = 'PORT', supergraphSdl, subgraphUrls, subscriptionUrls = {} } = options;
+  const { log, clock, topics, keyValue } = options;
   await using releases = new AsyncDisposableStack();
   const federation = releases.use(
     await createFederation({
@@ -65,8 +74,23 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     now: clock.now,
   });
   const gate = releases.use(await createSessionGate({ verify, keyValue, topics, clock, idleMs: config.SESSION_IDLE }));
+  const upstreams = releases.use(
+    createUpstreams({
+      log,
+      urls: Object.fromEntries(
+        Object.entries(subgraphUrls).map(([name, url]) => [name, subscriptionUrls[name] ?? url.replace(/^http/, 'ws')]),
+      ),
+    }),
+  );
   const subscriptions = releases.use(
-    await createSubscriptions({ federation, topics, clock, log, maxPerUser: config.MAX_SUBSCRIPTIONS_PER_USER }),
+    await createSubscriptions({
+      federation,
+      topics,
+      clock,
+      log,
+      upstreams,
+      maxPerUser: config.MAX_SUBSCRIPTIONS_PER_USER,
+    }),
   );
   const prepareOperation = createPrepareOperation(federation);
   const connections = createOpenConnections();
@@ -108,6 +132,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     url,
     get subscriptions() {
       return subscriptions.count;
+    },
+    get upstreamSubscriptions() {
+      return upstreams.count;
     },
     stopWithinMs: config.DRAIN_WINDOW + stopMarginMs,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -6,7 +6,7 @@ import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
+import { type ExecutionArgs, GraphQLError } from 'graphql';
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { GatewayContext } from './context.ts';
@@ -15,7 +15,8 @@ import type { OpenConnections } from './open-connections.ts';
 import type { createPrepareOperation } from './prepare-operation.ts';
 import type { SessionGate } from './session-gate.ts';
 import { adaptSockets, type SocketExtra } from './socket-adapter.ts';
-import type { SubscriptionEvent, Subscriptions } from './subscriptions/subscribe.ts';
+import { mapped } from './subscriptions/mapped.ts';
+import type { Subscriptions } from './subscriptions/subscribe.ts';
 
 export interface WebSocketOptions {
   server: Server;
@@ -111,7 +112,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     },
     subscribe: async (args) => {
       const events = await subscriptions.subscribe(operationOf(args), args.contextValue as GatewayContext);
-      return (Symbol.asyncIterator in events ? resultsOf(events) : events) as never;
+      return (Symbol.asyncIterator in events ? mapped(events, async ({ result }) => result) : events) as never;
     },
     onNext: (_connection, _id, _payload, _args, result) =>
       result.errors && { ...result, errors: result.errors.map((error) => format(error.toJSON?.() ?? error, error)) },
@@ -210,24 +211,6 @@ function readAuthorization(parameters: Readonly<Record<string, unknown>> | undef
     if (name.toLowerCase() === 'authorization' && typeof value === 'string' && value.trim() !== '') return value;
   }
   return null;
-}
-
-/** The answers alone: this transport leaves cursors to the client's own selection. */
-function resultsOf(events: AsyncGenerator<SubscriptionEvent, void, void>): AsyncIterableIterator<ExecutionResult> {
-  return {
-    async next() {
-      const event = await events.next();
-      return event.done ? event : { done: false, value: event.value.result };
-    },
-    // Not an async generator function: its `return` would wait for a `next` that waits for an event.
-    async return() {
-      await events.return();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }
 
 function refuseUpgrade(socket: Duplex, status: string): void {

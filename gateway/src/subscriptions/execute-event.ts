@@ -6,10 +6,13 @@ import type { Federation } from '../federation.ts';
 import { eventPlan, eventSource, type PreparedSubscription } from './prepare.ts';
 
 /**
- * What answers the primary fetch: the root field's value, or the same as the replay's subgraph answered it. The
- * cursor names it where the subscription can be resumed behind it.
+ * What answers the primary fetch: the root field's value, or the same as its subgraph answered it, with the errors
+ * of that answer. The cursor names it where the subscription can be resumed behind it.
  */
-export type PrimaryAnswer = { cursor: string | null } & ({ value: unknown } | { answered: unknown });
+export type PrimaryAnswer = { cursor: string | null } & (
+  | { value: unknown }
+  | { answered: unknown; errors?: readonly GraphQLError[] }
+);
 
 /**
  * Makes the function that turns an event into the client's answer: the event answers the primary fetch,
@@ -23,7 +26,11 @@ export function createEventExecutor(federation: Federation, prepared: PreparedSu
     const primary =
       'value' in answer
         ? answerPrimary(federation, prepared, answer.value)
-        : { data: { [prepared.responseKey]: answer.answered } };
+        : {
+            data: answer.answered === undefined ? null : { [prepared.responseKey]: answer.answered },
+            ...(answer.errors && { errors: answer.errors }),
+          };
+    if (primary.data === null) return primary;
     const sources = {
       ...federation.dataSources,
       [eventSource]: { process: async () => ({ data: primary.data ?? undefined }) },
@@ -40,13 +47,13 @@ export function createEventExecutor(federation: Federation, prepared: PreparedSu
  */
 function answerPrimary(
   federation: Federation,
-  { primary, operation, topicField }: PreparedSubscription,
+  { primary, operation }: PreparedSubscription,
   value: unknown,
 ): ExecutionResult {
   const result = execute({
     schema: federation.supergraph,
     document: primary.document,
-    rootValue: { [topicField.field]: value },
+    rootValue: { [primary.field.name.value]: value },
     variableValues: operation.variables,
     fieldResolver: ownField,
     typeResolver: (object) => (object as { __typename?: string }).__typename,

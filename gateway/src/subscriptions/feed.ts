@@ -4,12 +4,12 @@ import type { Positions, Topics } from '@voucher-gateway/platform/topics';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { createEventQueue } from './event-queue.ts';
 import type { PrimaryAnswer } from './execute-event.ts';
-import type { PreparedSubscription } from './prepare.ts';
+import type { TopicSubscription } from './prepare.ts';
 import { comparedArguments, type ReplayPage } from './replay.ts';
 import { anyTopic, idOf, type TopicMessage, type TopicWindow, type Value } from './topic-window.ts';
 
 export interface FeedOptions {
-  prepared: PreparedSubscription;
+  prepared: TopicSubscription;
   /** The subscriber's own claim: what `match` must equal. */
   key: string;
   window: TopicWindow;
@@ -136,7 +136,7 @@ export async function openResumedFeed(
 }
 
 /** A message as the root field's value: itself, or an edge around it. */
-function answerOf({ topicField }: PreparedSubscription, message: TopicMessage): PrimaryAnswer {
+function answerOf({ topicField }: TopicSubscription, message: TopicMessage): PrimaryAnswer {
   const id = idOf(message);
   const cursor = id !== null && topicField.replay ? encodeCursor(id) : null;
   if (!topicField.isEdge) return { value: message.value, cursor };
@@ -144,7 +144,7 @@ function answerOf({ topicField }: PreparedSubscription, message: TopicMessage): 
 }
 
 /** Whether a value is the subscriber's own and equals each argument given. The claim is what guards it. */
-function matches(prepared: PreparedSubscription, key: string, value: Value): boolean {
+function matches(prepared: TopicSubscription, key: string, value: Value): boolean {
   if (value[prepared.topicField.match] !== key) return false;
   return comparedArguments(prepared).every(
     ([name, given]) =>

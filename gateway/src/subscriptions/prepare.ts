@@ -9,6 +9,8 @@ import {
   getVariableValues,
   Kind,
   parse,
+  type VariableDefinitionNode,
+  visit,
 } from 'graphql';
 import type { Federation, Operation } from '../federation.ts';
 import type { TopicField } from './topic-directive.ts';
@@ -16,7 +18,6 @@ import type { TopicField } from './topic-directive.ts';
 /** A subscription made ready once, when it is asked for. */
 export interface PreparedSubscription {
   operation: Operation;
-  topicField: TopicField;
   /** Name under which the answer holds the root field. */
   responseKey: string;
   /** The root field's arguments, coerced. */
@@ -27,19 +28,28 @@ export interface PreparedSubscription {
   rest: PlanNode | null;
 }
 
+/** A subscription that a topic feeds. */
+export interface TopicSubscription extends PreparedSubscription {
+  topicField: TopicField;
+}
+
+/** A subscription that its subgraph feeds itself. */
+export interface UpstreamSubscription extends PreparedSubscription {
+  topicField: null;
+}
+
 /**
  * Plans a subscription: the planner gives a Subscription node with a primary fetch, which the event
  * answers, and the rest.
  *
  * @param operation of kind subscription, validated
- * @throws CodedError BAD_USER_INPUT for variables that don't fit or a root field under `@skip` or
- *   `@include`; GRAPHQL_VALIDATION_FAILED for a field that no topic feeds
+ * @throws CodedError BAD_USER_INPUT for variables that don't fit or a root field under `@skip` or `@include`
  */
 export function prepareSubscription(
   federation: Federation,
   topicFields: ReadonlyMap<string, TopicField>,
   operation: Operation,
-): PreparedSubscription {
+): TopicSubscription | UpstreamSubscription {
   const definition = getOperationAST(operation.document, operation.operationName);
   if (definition?.operation !== 'subscription') throw new Error('not a subscription');
   const { coerced: variables, errors } = getVariableValues(
@@ -60,17 +70,11 @@ export function prepareSubscription(
   }
   const document = parsePrimary(node.primary);
   const field = rootField(document);
-  const topicField = topicFields.get(field.name.value);
   const definitionOfField = federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
-  if (!topicField || !definitionOfField) {
-    throw new CodedError<PublicErrorCode>(
-      'GRAPHQL_VALIDATION_FAILED',
-      `Subscription.${field.name.value} is fed by no topic.`,
-    );
-  }
+  if (!definitionOfField) throw new Error(`the supergraph has no Subscription.${field.name.value}`);
   return {
     operation: { ...operation, variables },
-    topicField,
+    topicField: topicFields.get(field.name.value) ?? null,
     responseKey: field.alias?.value ?? field.name.value,
     arguments: getArgumentValues(definitionOfField, field, variables),
     primary: { document, subgraph: node.primary.serviceName, field },
@@ -88,6 +92,17 @@ function rootField(document: DocumentNode): FieldNode {
   const selection = operation?.selectionSet.selections.find((node) => node.kind === Kind.FIELD);
   if (!selection || selection.kind !== Kind.FIELD) throw new Error('the primary fetch selects no field');
   return selection;
+}
+
+/** The document's variables that these nodes use. */
+export function usedVariables(document: DocumentNode, ...nodes: unknown[]): VariableDefinitionNode[] {
+  const used = new Set<string>();
+  for (const node of nodes.flat()) {
+    if (node) visit(node as never, { Variable: ({ name }) => void used.add(name.value) });
+  }
+  return (getOperationAST(document)?.variableDefinitions ?? []).filter((definition) =>
+    used.has(definition.variable.name.value),
+  );
 }
 
 /** Name of the data source, in a plan of ours, that answers what the event has answered. */

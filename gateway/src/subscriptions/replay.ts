@@ -1,19 +1,10 @@
 import type { GraphQLDataSourceProcessOptions } from '@apollo/gateway';
 import type { Positions } from '@voucher-gateway/platform/topics';
 import { decodeCursor } from '@voucher-gateway/schema/cursor';
-import {
-  type DocumentNode,
-  type FragmentDefinitionNode,
-  GraphQLError,
-  type GraphQLFormattedError,
-  getOperationAST,
-  Kind,
-  print,
-  visit,
-} from 'graphql';
+import { type FragmentDefinitionNode, GraphQLError, type GraphQLFormattedError, Kind, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { Federation } from '../federation.ts';
-import type { PreparedSubscription } from './prepare.ts';
+import { type TopicSubscription, usedVariables } from './prepare.ts';
 import type { ReplayField } from './topic-directive.ts';
 import type { Value } from './topic-window.ts';
 
@@ -50,7 +41,7 @@ const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOption
  */
 export function createReplay(
   federation: Federation,
-  prepared: PreparedSubscription,
+  prepared: TopicSubscription,
   replay: ReplayField,
   key: string,
   context: GatewayContext,
@@ -104,7 +95,7 @@ const variable = (argument: string) => `replay_${argument}`;
 
 /** The connection's arguments that the gateway fills besides `first` and `after`, with their types. */
 function givenArguments(
-  { topicField, arguments: given }: PreparedSubscription,
+  { topicField, arguments: given }: TopicSubscription,
   replay: ReplayField,
 ): [name: string, type: string][] {
   return [...replay.arguments].filter(
@@ -112,7 +103,7 @@ function givenArguments(
   );
 }
 
-function replayQuery(prepared: PreparedSubscription, replay: ReplayField): string {
+function replayQuery(prepared: TopicSubscription, replay: ReplayField): string {
   const { primary, topicField } = prepared;
   const selections = primary.field.selectionSet?.selections.map((node) => print(node)).join('\n') ?? '';
   const fragments = primary.document.definitions.filter(
@@ -125,7 +116,7 @@ function replayQuery(prepared: PreparedSubscription, replay: ReplayField): strin
   ];
   const compared = new Set([topicField.match, ...comparedArguments(prepared).map(([name]) => name)]);
   const definitions = [
-    ...usedVariables(primary.document, primary.field.selectionSet, fragments),
+    ...usedVariables(primary.document, primary.field.selectionSet, fragments).map((definition) => print(definition)),
     ...filled.map(([name, type]) => `$${variable(name)}: ${type}`),
   ];
   return `query Replay(${definitions.join(', ')}) {
@@ -143,16 +134,6 @@ ${fragments.map((fragment) => print(fragment)).join('\n')}`;
 }
 
 /** The subscription's arguments that a message must equal: all that are given but `after`. */
-export function comparedArguments(prepared: PreparedSubscription): [name: string, value: unknown][] {
+export function comparedArguments(prepared: TopicSubscription): [name: string, value: unknown][] {
   return Object.entries(prepared.arguments).filter(([name, value]) => name !== 'after' && (value ?? null) !== null);
-}
-
-function usedVariables(document: DocumentNode, ...nodes: unknown[]): string[] {
-  const used = new Set<string>();
-  for (const node of nodes.flat()) {
-    if (node) visit(node as never, { Variable: ({ name }) => void used.add(name.value) });
-  }
-  return (getOperationAST(document)?.variableDefinitions ?? [])
-    .filter((definition) => used.has(definition.variable.name.value))
-    .map((definition) => print(definition));
 }

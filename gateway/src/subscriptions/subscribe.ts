@@ -3,16 +3,27 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type ExecutionResult, GraphQLError } from 'graphql';
+import { type ExecutionResult, GraphQLError, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { Federation, Operation } from '../federation.ts';
 import { createEventExecutor, type PrimaryAnswer } from './execute-event.ts';
 import { openLiveFeed, openResumedFeed } from './feed.ts';
-import { type PreparedSubscription, prepareSubscription } from './prepare.ts';
+import { mapped } from './mapped.ts';
+import {
+  type PreparedSubscription,
+  prepareSubscription,
+  type TopicSubscription,
+  type UpstreamSubscription,
+  usedVariables,
+} from './prepare.ts';
 import { createQuota } from './quota.ts';
 import { createReplay } from './replay.ts';
 import { readTopicFields } from './topic-directive.ts';
 import { openTopicWindow, type TopicWindow } from './topic-window.ts';
+import { asDownstreamError, type Upstreams } from './upstream.ts';
+
+/** Whoever has not signed in counts as one. */
+const anonymous = ' anonymous';
 
 /** What a subscriber is sent. */
 export interface SubscriptionEvent {
@@ -46,6 +57,8 @@ export interface SubscriptionsOptions {
   topics: Topics;
   clock: Clock;
   log: Log;
+  /** Where fields that no topic feeds are subscribed; without it they are refused. */
+  upstreams?: Upstreams;
   /** Messages of each topic held in memory for those who resume. Default: 10,000. */
   windowSize?: number;
   /** Subscriptions of a user at once; more are RATE_LIMITED. Default: 200. */
@@ -58,6 +71,7 @@ export async function createSubscriptions({
   topics,
   clock,
   log,
+  upstreams,
   windowSize = 10_000,
   maxPerUser = 200,
 }: SubscriptionsOptions): Promise<Subscriptions> {
@@ -75,42 +89,51 @@ export async function createSubscriptions({
   const quota = createQuota(maxPerUser);
 
   const open = async (operation: Operation, context: GatewayContext, resumeAfter: string | null) => {
-    if (!context.identity) throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'Sign in to subscribe.');
     const prepared = prepareSubscription(federation, topicFields, operation);
+    const taken = quota.take(context.identity?.userId ?? anonymous);
+    try {
+      const events =
+        prepared.topicField === null
+          ? openUpstream(prepared, context, resumeAfter)
+          : await openFeed(prepared, context, resumeAfter);
+      return answers(events, createEventExecutor(federation, prepared, context), taken);
+    } catch (error) {
+      taken[Symbol.dispose]();
+      throw error;
+    }
+  };
+  const openUpstream = (prepared: UpstreamSubscription, { authorization }: GatewayContext, after: string | null) => {
+    if (!upstreams)
+      throw new CodedError<PublicErrorCode>(
+        'GRAPHQL_VALIDATION_FAILED',
+        `Subscription.${prepared.primary.field.name.value} is fed by nothing.`,
+      );
+    if (after !== null) throw notResumable(prepared);
+    const { document, subgraph } = prepared.primary;
+    const given = prepared.operation.variables ?? {};
+    const names = usedVariables(document, document).map((definition) => definition.variable.name.value);
+    return upstreamAnswers(
+      upstreams.subscribe({
+        subgraph,
+        query: print(document),
+        variables: Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]])),
+        authorization,
+      }),
+      prepared.responseKey,
+    );
+  };
+  const openFeed = async (prepared: TopicSubscription, context: GatewayContext, resumeAfter: string | null) => {
     const { topicField } = prepared;
+    if (!context.identity) throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'Sign in to subscribe.');
     const key = context.identity.claims[topicField.claim];
     if (typeof key !== 'string')
       throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Your token lacks what this subscription goes by.');
     const window = windows.get(topicField.topic);
     if (!window) throw new Error(`no window of ${topicField.topic}`);
     const after = resumeAfter ?? prepared.arguments.after ?? null;
-    const taken = quota.take(context.identity.userId);
-    try {
-      return answers(
-        await openFeed(prepared, key, window, after, context),
-        createEventExecutor(federation, prepared, context),
-        taken,
-      );
-    } catch (error) {
-      taken[Symbol.dispose]();
-      throw error;
-    }
-  };
-  const openFeed = async (
-    prepared: PreparedSubscription,
-    key: string,
-    window: TopicWindow,
-    after: unknown,
-    context: GatewayContext,
-  ) => {
-    const { topicField } = prepared;
     const feed = { prepared, key, window, topics, clock, log };
     if (after === null) return openLiveFeed(feed);
-    if (!topicField.replay)
-      throw new CodedError<PublicErrorCode>(
-        'BAD_USER_INPUT',
-        `${topicField.field} can not be resumed: nothing is stored.`,
-      );
+    if (!topicField.replay) throw notResumable(prepared);
     const readPage = createReplay(federation, prepared, topicField.replay, key, context);
     return openResumedFeed({ ...feed, readPage, after: String(after) });
   };
@@ -135,41 +158,31 @@ export async function createSubscriptions({
   };
 }
 
+function notResumable({ primary }: PreparedSubscription): CodedError {
+  return new CodedError<PublicErrorCode>(
+    'BAD_USER_INPUT',
+    `${primary.field.name.value} can not be resumed: nothing is stored.`,
+  );
+}
+
+/** A subgraph's answers as answers to the primary fetch. */
+function upstreamAnswers(
+  results: AsyncGenerator<ExecutionResult, void, void>,
+  responseKey: string,
+): AsyncGenerator<PrimaryAnswer, void, void> {
+  return mapped(results, async ({ data, errors }) => ({
+    cursor: null,
+    answered: data?.[responseKey],
+    ...(errors && { errors: errors.map(asDownstreamError) }),
+  }));
+}
+
 /** Each event's answer, in order: the next event waits for this one's fetches, other subscribers don't. */
 function answers(
   events: AsyncGenerator<PrimaryAnswer, void, void>,
   execute: (event: PrimaryAnswer) => Promise<ExecutionResult>,
   taken: Disposable,
 ): AsyncGenerator<SubscriptionEvent, void, void> {
-  return {
-    async next() {
-      const event = await events.next().catch((error: unknown) => {
-        taken[Symbol.dispose]();
-        throw error;
-      });
-      if (event.done) {
-        taken[Symbol.dispose]();
-        return { done: true, value: undefined };
-      }
-      return { done: false, value: { result: await execute(event.value), cursor: event.value.cursor } };
-    },
-    // Not an async generator function: its `return` would wait for a `next` that waits for an event.
-    async return() {
-      taken[Symbol.dispose]();
-      await events.return();
-      return { done: true, value: undefined };
-    },
-    async throw(error) {
-      taken[Symbol.dispose]();
-      await events.return();
-      throw error;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async [Symbol.asyncDispose]() {
-      taken[Symbol.dispose]();
-      await events.return();
-    },
-  };
+  const giveBack = () => taken[Symbol.dispose]();
+  return mapped(events, async (event) => ({ result: await execute(event), cursor: event.cursor }), giveBack);
 }

@@ -28,6 +28,7 @@ export async function startTestGateway({
   environment = {},
   keyValue,
   subgraphUrls = {},
+  subscriptionUrls = {},
   jwksUrl,
 }: {
   environment?: Environment;
@@ -35,6 +36,8 @@ export async function startTestGateway({
   keyValue?: Partial<KeyValue>;
   /** Addresses to use in place of the real subgraphs'. */
   subgraphUrls?: Record<string, string>;
+  /** Where subgraphs serve subscriptions of their own. */
+  subscriptionUrls?: Record<string, string>;
   jwksUrl?: string;
 } = {}) {
   await using releases = new AsyncDisposableStack();
@@ -69,6 +72,7 @@ export async function startTestGateway({
       keyValue: { ...engines.keyValue, ...keyValue },
       supergraphSdl: parcelSupergraph(),
       subgraphUrls: { ...urls, ...subgraphUrls },
+      subscriptionUrls,
       config: readConfig(gatewaySettings, {
         PORT: '0',
         DRAIN_WINDOW: '1ms',
@@ -115,6 +119,8 @@ export async function startTestGateway({
   };
   return {
     ...gateway,
+    /** Subscriptions that it holds at subgraphs. */
+    upstreamSubscriptions: () => gateway.upstreamSubscriptions,
     /** Stops the gateway alone: its clients and engines stay. */
     stop: () => gateway[Symbol.asyncDispose](),
     /** Resolves once as many subscriptions stand. */

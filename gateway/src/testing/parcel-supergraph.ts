@@ -19,7 +19,10 @@ const trackingSdl = parse(`
     moved(parcel: ID, after: String): MoveEdge! @topic(name: "parcel-moved", match: "customer", claim: "customer", replay: "moves")
     lost(parcel: ID): Loss! @topic(name: "parcel-lost", match: "customer", claim: "customer")
     unfed: String
+    "Fed by the subgraph itself."
+    greeted(by: ID): Greeting
   }
+  type Greeting { text: String! by: Person }
   type MoveConnection { edges: [MoveEdge!]! pageInfo: PageInfo! storedThrough: [StoredPosition!]! @inaccessible }
   type StoredPosition @inaccessible { topic: String! partition: Int! position: String! }
   type PageInfo { hasNextPage: Boolean! endCursor: String }
@@ -66,6 +69,22 @@ export function parcelSupergraph(): string {
   ]);
   if (!supergraphSdl) throw new Error(errors?.join('\n'));
   return supergraphSdl;
+}
+
+/** The tracking subgraph's schema with subscriptions of its own, as `greeted` answers them. */
+export function greetingSchema(greeted: (by: string | undefined, context: unknown) => AsyncIterable<unknown>) {
+  return buildSubgraphSchema([
+    {
+      typeDefs: trackingSdl,
+      resolvers: {
+        Subscription: {
+          greeted: {
+            subscribe: (_: unknown, { by }: { by?: string }, context: unknown) => greeted(by, context),
+          },
+        },
+      } as never,
+    },
+  ]);
 }
 
 /** The subgraphs' schemas, by name. */

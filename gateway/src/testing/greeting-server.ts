@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createHandler } from 'graphql-sse/lib/use/http';
+import { useServer } from 'graphql-ws/use/ws';
+import { WebSocketServer } from 'ws';
+import { createEventQueue, type EventQueue } from '../subscriptions/event-queue.ts';
+import { greetingSchema } from './parcel-supergraph.ts';
+
+/** A subgraph that feeds `greeted` itself, by the two libraries that subgraphs use. */
+export async function startGreetingServer() {
+  const schema = greetingSchema((by, context) => {
+    const { authorization } = context as { authorization?: string };
+    asked.push({ by, authorization });
+    if (by === 'nobody') throw new Error('nobody greets');
+    const queue = createEventQueue<object>(() => {
+      streams.delete(queue);
+      notify();
+    });
+    streams.add(queue);
+    notify();
+    return queue.events;
+  });
+  const asked: { by: string | undefined; authorization: string | undefined }[] = [];
+  const streams = new Set<EventQueue<object>>();
+  const watchers = new Set<() => void>();
+  const notify = () => {
+    for (const watcher of watchers) watcher();
+  };
+  const handler = createHandler({
+    schema,
+    context: (request) => ({ authorization: request.raw.headers.authorization }),
+  });
+  const server = createServer((request, response) => {
+    // It fails on a connection that `cut` has ended.
+    handler(request, response).catch(() => {});
+  });
+  const sockets = new WebSocketServer({ server });
+  const serving = useServer(
+    { schema, context: ({ connectionParams }) => ({ authorization: connectionParams?.authorization }) },
+    sockets,
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    socketUrl: `ws://127.0.0.1:${port}`,
+    eventsUrl: `http://127.0.0.1:${port}`,
+    /** What subscriptions were asked with, in order. */
+    asked,
+    /** Resolves once as many subscriptions stand here. */
+    async untilStreams(count: number) {
+      while (streams.size !== count)
+        await new Promise<void>((resolve) => {
+          const watcher = () => {
+            watchers.delete(watcher);
+            resolve();
+          };
+          watchers.add(watcher);
+        });
+    },
+    greet(text: string, by?: string) {
+      for (const stream of streams) stream.push({ greeted: { text, ...(by && { by: { id: by } }) } });
+    },
+    complete() {
+      for (const stream of streams) stream.end();
+    },
+    /** Cuts every connection, as a process that dies. */
+    cut() {
+      for (const socket of sockets.clients) socket.terminate();
+      server.closeAllConnections();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets.clients) socket.terminate();
+      await serving.dispose();
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
