@@ -1,35 +1,49 @@
 import { readFileSync } from 'node:fs';
 import { systemClock } from '@voucher-gateway/platform/clock';
-import { readEnvironment } from '@voucher-gateway/platform/config';
+import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { openKeyValue, openTopics } from '@voucher-gateway/platform/distributed-engines';
 import { runService } from '@voucher-gateway/platform/service-main';
 import { supergraphSdl as ownSupergraphSdl } from '@voucher-gateway/schema/sdl';
 import { gatewayProcessSettings, subgraphUrlSetting, subscriptionsUrlSetting } from './config.ts';
 import { createGateway } from './server.ts';
+import { watchSupergraph } from './watch-supergraph.ts';
 
 // Which settings there are hangs on the supergraph: one URL a subgraph.
 const { SUPERGRAPH_FILE } = readEnvironment();
-const supergraphSdl = SUPERGRAPH_FILE ? readFileSync(SUPERGRAPH_FILE, 'utf8') : ownSupergraphSdl();
-const subgraphs = [...supergraphSdl.matchAll(/@join__graph\(name: "([^"]+)"/g)].map(([, name = '']) => name);
-
-await runService('gateway', gatewayProcessSettings(subgraphs), async (config, log, releases) => {
-  const keyValue = releases.use(await openKeyValue(config, log));
-  const topics = releases.use(await openTopics(config, { log }));
-  const urls: Record<string, unknown> = config;
+const readSupergraph = () => (SUPERGRAPH_FILE ? readFileSync(SUPERGRAPH_FILE, 'utf8') : ownSupergraphSdl());
+const subgraphsOf = (sdl: string) => [...sdl.matchAll(/@join__graph\(name: "([^"]+)"/g)].map(([, name = '']) => name);
+const settingsOf = (sdl: string) => gatewayProcessSettings(subgraphsOf(sdl));
+const urlsOf = (sdl: string, config: Record<string, unknown>) => {
   const urlsBy = (settingOf: (name: string) => string) =>
     Object.fromEntries(
-      subgraphs
-        .map((name) => [name, urls[settingOf(name)]] as const)
+      subgraphsOf(sdl)
+        .map((name) => [name, config[settingOf(name)]] as const)
         .filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
     );
-  return createGateway({
+  return { subgraphUrls: urlsBy(subgraphUrlSetting), subscriptionUrls: urlsBy(subscriptionsUrlSetting) };
+};
+
+const supergraphSdl = readSupergraph();
+await runService('gateway', settingsOf(supergraphSdl), async (config, log, releases) => {
+  const keyValue = releases.use(await openKeyValue(config, log));
+  const topics = releases.use(await openTopics(config, { log }));
+  const gateway = await createGateway({
     config,
     log,
     clock: systemClock,
     keyValue,
     topics,
     supergraphSdl,
-    subgraphUrls: urlsBy(subgraphUrlSetting),
-    subscriptionUrls: urlsBy(subscriptionsUrlSetting),
+    ...urlsOf(supergraphSdl, config),
   });
+  if (SUPERGRAPH_FILE)
+    releases.use(
+      watchSupergraph({
+        file: SUPERGRAPH_FILE,
+        served: supergraphSdl,
+        log,
+        reload: (sdl) => gateway.reload(sdl, urlsOf(sdl, readConfig(settingsOf(sdl), readEnvironment()))),
+      }),
+    );
+  return gateway;
 });

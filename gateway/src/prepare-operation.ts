@@ -21,8 +21,13 @@ const remembered = 1_000;
  */
 export function createPrepareOperation(federation: Federation) {
   const documents = new LRUCache<string, DocumentNode>({ max: remembered });
+  let validatedBy = federation.schema;
 
   const validDocument = (query: string): DocumentNode | readonly GraphQLError[] => {
+    if (validatedBy !== federation.schema) {
+      documents.clear();
+      validatedBy = federation.schema;
+    }
     const known = documents.get(query);
     if (known) return known;
     const document = parsed(query);

@@ -7,10 +7,10 @@ import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { type GatewayConfig, originPolicy, subgraphUrlSetting } from './config.ts';
-import { createFederation } from './federation.ts';
 import { addHttp } from './http.ts';
 import { createOpenConnections } from './open-connections.ts';
 import { createPrepareOperation } from './prepare-operation.ts';
+import { createReloadableFederation } from './reloadable-federation.ts';
 import { createSessionGate } from './session-gate.ts';
 import { createSubgraphDataSource } from './subgraph-data-source.ts';
 import { createSubscriptions } from './subscriptions/subscribe.ts';
@@ -39,6 +39,17 @@ export interface GatewayOptions {
 export interface Gateway extends Service {
   /** Subscriptions that stand right now. */
   readonly subscriptions: number;
+  /**
+   * Serves another supergraph from now on; no socket is dropped. Running subscriptions are planned anew, and those
+   * that do not fit it end with SUBSCRIPTION_SCHEMA_RELOAD. One that can't be served changes nothing.
+   *
+   * @param urls where subgraphs answer that the new one adds
+   * @throws Error with every fault of the supergraph, or naming the setting of a subgraph that it adds
+   */
+  reload(
+    supergraphSdl: string,
+    urls?: Partial<Pick<GatewayOptions, 'subgraphUrls' | 'subscriptionUrls'>>,
+  ): Promise<void>;
   /** Subscriptions that it holds at subgraphs right now. */
   readonly upstreamSubscriptions: number;
 }
@@ -55,15 +66,18 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, portSetting = 'PORT', supergraphSdl, subgraphUrls, subscriptionUrls = {} } = options;
   const { log, clock, topics, keyValue } = options;
   await using releases = new AsyncDisposableStack();
+  const urls = { subgraphs: { ...subgraphUrls }, subscriptions: { ...subscriptionUrls } };
+  // A reload may add some.
+  const sources = releases.use(new AsyncDisposableStack());
   const federation = releases.use(
-    await createFederation({
+    await createReloadableFederation({
       supergraphSdl,
       log,
       dataSource: (name) => {
-        const url = subgraphUrls[name];
+        const url = urls.subgraphs[name];
         if (url === undefined)
           throw new Error(`${subgraphUrlSetting(name)} is missing: the supergraph has a subgraph ${name}`);
-        return releases.use(createSubgraphDataSource({ name, url, timeoutMs: config.SUBGRAPH_TIMEOUT, log }));
+        return sources.use(createSubgraphDataSource({ name, url, timeoutMs: config.SUBGRAPH_TIMEOUT, log }));
       },
     }),
   );
@@ -77,9 +91,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const upstreams = releases.use(
     createUpstreams({
       log,
-      urls: Object.fromEntries(
-        Object.entries(subgraphUrls).map(([name, url]) => [name, subscriptionUrls[name] ?? url.replace(/^http/, 'ws')]),
-      ),
+      urlOf: (name) => urls.subscriptions[name] ?? urls.subgraphs[name]?.replace(/^http/, 'ws'),
     }),
   );
   const subscriptions = releases.use(
@@ -132,6 +144,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     url,
     get subscriptions() {
       return subscriptions.count;
+    },
+    async reload(sdl, added = {}) {
+      Object.assign(urls.subgraphs, added.subgraphUrls);
+      Object.assign(urls.subscriptions, added.subscriptionUrls);
+      await federation.reload(sdl, (next) => subscriptions.prepareFor(next.supergraph));
+      subscriptions.replan();
+      log.info({ subscriptions: subscriptions.count }, 'another supergraph is served');
     },
     get upstreamSubscriptions() {
       return upstreams.count;

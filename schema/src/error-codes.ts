@@ -25,6 +25,7 @@ export const publicErrors = {
   CALLBACK_URL_REFUSED: { status: 400 },
   CURSOR_INVALID: { status: 400 },
   TOPIC_FIELD_MISSING: { status: 500 },
+  SUBSCRIPTION_SCHEMA_RELOAD: { status: 409 },
   REQUEST_TOO_LARGE: { status: 413 },
   RATE_LIMITED: { status: 429 },
   OPERATION_TOO_COMPLEX: { status: 400 },

@@ -2,7 +2,7 @@ import { type Clock, delay } from '@voucher-gateway/platform/clock';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Positions, Topics } from '@voucher-gateway/platform/topics';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
-import { createEventQueue } from './event-queue.ts';
+import { createEventQueue, type EventQueue } from './event-queue.ts';
 import type { PrimaryAnswer } from './execute-event.ts';
 import type { TopicSubscription } from './prepare.ts';
 import { comparedArguments, type ReplayPage } from './replay.ts';
@@ -22,13 +22,13 @@ export interface FeedOptions {
 export type ReadPage = (after: string) => Promise<ReplayPage>;
 
 /** The events from now on. */
-export function openLiveFeed({ prepared, key, window }: FeedOptions): AsyncGenerator<PrimaryAnswer, void, void> {
+export function openLiveFeed({ prepared, key, window }: FeedOptions): EventQueue<PrimaryAnswer> {
   const { topicField } = prepared;
   const listening = window.listen(topicField.match, key, (message) => {
     if (matches(prepared, key, message.value)) queue.push(answerOf(prepared, message));
   });
   const queue = createEventQueue<PrimaryAnswer>(() => listening[Symbol.dispose]());
-  return queue.events;
+  return queue;
 }
 
 /**
@@ -44,7 +44,7 @@ export function openLiveFeed({ prepared, key, window }: FeedOptions): AsyncGener
  */
 export async function openResumedFeed(
   options: FeedOptions & { readPage: ReadPage; after: string },
-): Promise<AsyncGenerator<PrimaryAnswer, void, void>> {
+): Promise<EventQueue<PrimaryAnswer>> {
   const { prepared, key, window, topics, clock, log, readPage, after } = options;
   const { match, topic } = prepared.topicField;
   const closing = new AbortController();
@@ -132,7 +132,7 @@ export async function openResumedFeed(
   catchUp().catch((error: unknown) => {
     if (!closing.signal.aborted) queue.end(error);
   });
-  return queue.events;
+  return queue;
 }
 
 /** A message as the root field's value: itself, or an edge around it. */

@@ -3,7 +3,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type ExecutionResult, GraphQLError, print } from 'graphql';
+import { type ExecutionResult, GraphQLError, type GraphQLSchema, print, validate } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { Federation, Operation } from '../federation.ts';
 import { createEventExecutor, type PrimaryAnswer } from './execute-event.ts';
@@ -18,7 +18,7 @@ import {
 } from './prepare.ts';
 import { createQuota } from './quota.ts';
 import { createReplay } from './replay.ts';
-import { readTopicFields } from './topic-directive.ts';
+import { readTopicFields, type TopicField } from './topic-directive.ts';
 import { openTopicWindow, type TopicWindow } from './topic-window.ts';
 import { asDownstreamError, type Upstreams } from './upstream.ts';
 
@@ -50,6 +50,13 @@ export interface Subscriptions extends AsyncDisposable {
     context: GatewayContext,
     options?: { after?: string | null },
   ): Promise<AsyncGenerator<SubscriptionEvent, void, void> | ExecutionResult>;
+  /** Opens what the Subscription fields of another supergraph need. Throws Error for a field that can't be served. */
+  prepareFor(supergraph: GraphQLSchema): Promise<void>;
+  /**
+   * Plans every running subscription anew, by the federation's supergraph as it is now. One that does not fit any
+   * more ends with SUBSCRIPTION_SCHEMA_RELOAD.
+   */
+  replan(): void;
 }
 
 export interface SubscriptionsOptions {
@@ -76,30 +83,61 @@ export async function createSubscriptions({
   maxPerUser = 200,
 }: SubscriptionsOptions): Promise<Subscriptions> {
   await using releases = new AsyncDisposableStack();
-  const topicFields = readTopicFields(federation.supergraph);
-  const windows = new Map<string, TopicWindow>();
-  for (const { topic } of topicFields.values()) {
-    if (windows.has(topic)) continue;
-    const matches = new Set(
-      [...topicFields.values()].filter((field) => field.topic === topic).map((field) => field.match),
-    );
-    windows.set(topic, releases.use(await openTopicWindow({ topics, topic, matches, size: windowSize, log })));
-  }
+  const windows = new Map<string, { window: TopicWindow; matches: Set<string> }>();
+  const prepareFor = async (supergraph: GraphQLSchema, stack: AsyncDisposableStack) => {
+    for (const { topic, match } of readTopicFields(supergraph).values()) {
+      const known = windows.get(topic);
+      known?.matches.add(match);
+      if (known) continue;
+      const matches = new Set([match]);
+      const window = stack.use(await openTopicWindow({ topics, topic, matches, size: windowSize, log }));
+      windows.set(topic, { window, matches });
+    }
+  };
+  await prepareFor(federation.supergraph, releases);
+  let topicFields = readTopicFields(federation.supergraph);
+  const running = new Set<Running>();
   const owned = releases.move();
   const quota = createQuota(maxPerUser);
 
   const open = async (operation: Operation, context: GatewayContext, resumeAfter: string | null) => {
     const prepared = prepareSubscription(federation, topicFields, operation);
-    const taken = quota.take(context.identity?.userId ?? anonymous);
+    using resources = new DisposableStack();
+    resources.use(quota.take(context.identity?.userId ?? anonymous));
+    const queue =
+      prepared.topicField === null
+        ? openUpstream(prepared, context, resumeAfter)
+        : await openFeed(prepared, context, resumeAfter);
+    const execute = createEventExecutor(federation, prepared, context);
+    const subscription: Running = { operation, context, prepared, end: queue.end, execute };
+    running.add(subscription);
+    resources.defer(() => running.delete(subscription));
+    const owned = resources.move();
+    return mapped(
+      queue.events,
+      async (event) => ({
+        // What a replay answered was selected by the plan of its time.
+        result: await ('answered' in event ? execute(event) : subscription.execute(event)),
+        cursor: event.cursor,
+      }),
+      () => owned.dispose(),
+    );
+  };
+  const replan = (subscription: Running) => {
+    const { operation, context, prepared } = subscription;
     try {
-      const events =
-        prepared.topicField === null
-          ? openUpstream(prepared, context, resumeAfter)
-          : await openFeed(prepared, context, resumeAfter);
-      return answers(events, createEventExecutor(federation, prepared, context), taken);
+      if (validate(federation.schema, operation.document).length > 0) throw new Error('it is not valid any more');
+      const anew = prepareSubscription(federation, topicFields, operation);
+      if (sourceOf(anew) !== sourceOf(prepared)) throw new Error('it is fed by something else');
+      subscription.execute = createEventExecutor(federation, anew, context);
     } catch (error) {
-      taken[Symbol.dispose]();
-      throw error;
+      log.info({ error }, 'a subscription does not fit the new supergraph');
+      subscription.end(
+        new CodedError<PublicErrorCode>(
+          'SUBSCRIPTION_SCHEMA_RELOAD',
+          'The schema has changed, and this subscription does not fit it any more: subscribe again.',
+        ),
+      );
     }
   };
   const openUpstream = (prepared: UpstreamSubscription, { authorization }: GatewayContext, after: string | null) => {
@@ -112,15 +150,13 @@ export async function createSubscriptions({
     const { document, subgraph } = prepared.primary;
     const given = prepared.operation.variables ?? {};
     const names = usedVariables(document, document).map((definition) => definition.variable.name.value);
-    return upstreamAnswers(
-      upstreams.subscribe({
-        subgraph,
-        query: print(document),
-        variables: Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]])),
-        authorization,
-      }),
-      prepared.responseKey,
-    );
+    const { events, ...queue } = upstreams.subscribe({
+      subgraph,
+      query: print(document),
+      variables: Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]])),
+      authorization,
+    });
+    return { ...queue, events: upstreamAnswers(events, prepared.responseKey) };
   };
   const openFeed = async (prepared: TopicSubscription, context: GatewayContext, resumeAfter: string | null) => {
     const { topicField } = prepared;
@@ -128,7 +164,7 @@ export async function createSubscriptions({
     const key = context.identity.claims[topicField.claim];
     if (typeof key !== 'string')
       throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Your token lacks what this subscription goes by.');
-    const window = windows.get(topicField.topic);
+    const window = windows.get(topicField.topic)?.window;
     if (!window) throw new Error(`no window of ${topicField.topic}`);
     const after = resumeAfter ?? prepared.arguments.after ?? null;
     const feed = { prepared, key, window, topics, clock, log };
@@ -154,8 +190,31 @@ export async function createSubscriptions({
         };
       }
     },
+    prepareFor: (supergraph) => prepareFor(supergraph, owned),
+    replan() {
+      topicFields = readTopicFields(federation.supergraph);
+      for (const subscription of [...running]) replan(subscription);
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** A subscription that stands. */
+interface Running {
+  operation: Operation;
+  context: GatewayContext;
+  prepared: PreparedSubscription & { topicField: TopicField | null };
+  execute(event: PrimaryAnswer): Promise<ExecutionResult>;
+  end(error: unknown): void;
+}
+
+/** What feeds a subscription, and how: it can go on only while that is the same. */
+function sourceOf({ topicField, primary, responseKey }: Running['prepared']): string {
+  return JSON.stringify(
+    topicField
+      ? [topicField.topic, topicField.match, topicField.claim, topicField.isEdge, responseKey]
+      : [primary.subgraph, print(primary.document)],
+  );
 }
 
 function notResumable({ primary }: PreparedSubscription): CodedError {
@@ -175,14 +234,4 @@ function upstreamAnswers(
     answered: data?.[responseKey],
     ...(errors && { errors: errors.map(asDownstreamError) }),
   }));
-}
-
-/** Each event's answer, in order: the next event waits for this one's fetches, other subscribers don't. */
-function answers(
-  events: AsyncGenerator<PrimaryAnswer, void, void>,
-  execute: (event: PrimaryAnswer) => Promise<ExecutionResult>,
-  taken: Disposable,
-): AsyncGenerator<SubscriptionEvent, void, void> {
-  const giveBack = () => taken[Symbol.dispose]();
-  return mapped(events, async (event) => ({ result: await execute(event), cursor: event.cursor }), giveBack);
 }

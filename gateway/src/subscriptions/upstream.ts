@@ -25,12 +25,12 @@ export interface Upstreams extends AsyncDisposable {
    * returns. A connection that is lost is made anew, and the subscription with it; after `retries` failures in a
    * row the stream ends with CodedError SUBGRAPH_UNAVAILABLE (retryable).
    */
-  subscribe(request: UpstreamRequest): AsyncGenerator<ExecutionResult, void, void>;
+  subscribe(request: UpstreamRequest): EventQueue<ExecutionResult>;
 }
 
 export interface UpstreamsOptions {
-  /** Where each subgraph serves subscriptions: `ws:` by graphql-ws, `http:` by Server-Sent Events. */
-  urls: Readonly<Record<string, string>>;
+  /** Where a subgraph serves subscriptions: `ws:` by graphql-ws, `http:` by Server-Sent Events. */
+  urlOf(subgraph: string): string | undefined;
   log: Log;
   /** Failures in a row, until a lost upstream is given up. Default: 5. */
   retries?: number;
@@ -49,13 +49,13 @@ interface Sink {
   complete(): void;
 }
 
-export function createUpstreams({ urls, log, retries = 5, retryBaseMs = 100 }: UpstreamsOptions): Upstreams {
+export function createUpstreams({ urlOf, log, retries = 5, retryBaseMs = 100 }: UpstreamsOptions): Upstreams {
   const all = new Map<string, Shared>();
   const retryWait = (attempt: number) =>
     new Promise<void>((resolve) => setTimeout(resolve, Math.min(retryBaseMs * 2 ** attempt, 2_000)));
 
   const connect = ({ subgraph, query, variables, authorization }: UpstreamRequest, sink: Sink): (() => void) => {
-    const url = urls[subgraph];
+    const url = urlOf(subgraph);
     if (url === undefined)
       throw new CodedError<PublicErrorCode>('SUBGRAPH_UNAVAILABLE', `The subgraph ${subgraph} has no subscriptions.`);
     const given: Record<string, string> = authorization === null ? {} : { authorization };
@@ -122,7 +122,7 @@ export function createUpstreams({ urls, log, retries = 5, retryBaseMs = 100 }: U
         shared.stop();
       });
       shared.listeners.add(queue);
-      return queue.events;
+      return queue;
     },
     async [Symbol.asyncDispose]() {
       for (const { stop } of all.values()) stop();

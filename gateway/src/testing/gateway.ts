@@ -29,6 +29,7 @@ export async function startTestGateway({
   keyValue,
   subgraphUrls = {},
   subscriptionUrls = {},
+  supergraphSdl = parcelSupergraph(),
   jwksUrl,
 }: {
   environment?: Environment;
@@ -38,6 +39,7 @@ export async function startTestGateway({
   subgraphUrls?: Record<string, string>;
   /** Where subgraphs serve subscriptions of their own. */
   subscriptionUrls?: Record<string, string>;
+  supergraphSdl?: string;
   jwksUrl?: string;
 } = {}) {
   await using releases = new AsyncDisposableStack();
@@ -70,7 +72,7 @@ export async function startTestGateway({
       log,
       topics: engines.topics,
       keyValue: { ...engines.keyValue, ...keyValue },
-      supergraphSdl: parcelSupergraph(),
+      supergraphSdl,
       subgraphUrls: { ...urls, ...subgraphUrls },
       subscriptionUrls,
       config: readConfig(gatewaySettings, {
