@@ -1,7 +1,8 @@
 import { type Clock, delay } from '@voucher-gateway/platform/clock';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Positions, Topics } from '@voucher-gateway/platform/topics';
-import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import { decodeCursor, encodeCursor } from '@voucher-gateway/schema/cursor';
+import { GraphQLError } from 'graphql';
 import { createEventQueue, type EventQueue } from './event-queue.ts';
 import type { PrimaryAnswer } from './execute-event.ts';
 import type { TopicSubscription } from './prepare.ts';
@@ -40,6 +41,8 @@ export function openLiveFeed({ prepared, key, window }: FeedOptions): EventQueue
  * caught up. What the store's rows hold of the topic behind those positions, it being ahead by then, is
  * told by the message's id.
  *
+ * A cursor that the store does not know may name a message that it has yet to consume: the topic is looked at, too.
+ *
  * @throws what the first page throws, such as CURSOR_INVALID; later failures are tried again with backoff
  */
 export async function openResumedFeed(
@@ -76,7 +79,54 @@ export async function openResumedFeed(
     if (!closing.signal.aborted) resources.use(window.listen(match, key, sendMessage));
   };
 
-  const first = await readPage(after);
+  /** The subscriber's messages behind the positions, up to now; null where the topic no longer has them all. */
+  const readTopic = async (after: Positions): Promise<TopicMessage[] | null> => {
+    const found: TopicMessage[] = [];
+    await using tail = await topics.tail({
+      topic: anyTopic(topic),
+      from: { after },
+      onMessage: (message) => {
+        if (message.value[match] === key) found.push(message);
+      },
+    });
+    const complete = Object.entries(tail.coversAfter).every(
+      ([partition, position]) => position <= (after[Number(partition)] ?? 0),
+    );
+    return complete ? found : null;
+  };
+
+  /**
+   * The cursor names a message that the store has not consumed yet: it lags, and the client is ahead of it. Then the
+   * topic alone has what follows. Null where the topic does not know the message either.
+   */
+  const behindUnstored = async (): Promise<(() => void) | null> => {
+    const id = decodeCursor(after)?.id;
+    const from = (messages: TopicMessage[], position: Positions) => {
+      const at = messages.findIndex((message) => idOf(message) === id);
+      if (at === -1) return null;
+      return () => {
+        for (const message of messages.slice(0, at + 1)) sent.add(idOf(message) ?? '');
+        for (const message of messages.slice(at + 1)) sendMessage(message);
+        goLive(position);
+      };
+    };
+    const inWindow = from(window.behind({}, match, key), {});
+    if (inWindow) return inWindow;
+    const { storedThrough } = await readPage(encodeCursor(null));
+    // What the window has not, and reaches back to, is nowhere: a tail of its own is not begun for any text.
+    if (window.reachesBackTo(storedThrough)) return null;
+    const gap = await readTopic(storedThrough);
+    return gap && from(gap, storedThrough);
+  };
+
+  const first = await readPage(after).catch(async (error: unknown) => {
+    const isUnknown = error instanceof GraphQLError && error.extensions.code === 'CURSOR_INVALID';
+    const begin = isUnknown ? await behindUnstored() : null;
+    if (!begin) throw error;
+    begin();
+    return null;
+  });
+  if (first === null) return queue;
 
   const catchUp = async () => {
     let page = first;
@@ -99,22 +149,6 @@ export async function openResumedFeed(
       await delay(clock, 1_000, closing.signal);
       page = await persist(() => readPage(cursor));
     }
-  };
-
-  /** The subscriber's messages behind the positions, up to now; null where the topic no longer has them all. */
-  const readTopic = async (after: Positions): Promise<TopicMessage[] | null> => {
-    const found: TopicMessage[] = [];
-    await using tail = await topics.tail({
-      topic: anyTopic(topic),
-      from: { after },
-      onMessage: (message) => {
-        if (message.value[match] === key) found.push(message);
-      },
-    });
-    const complete = Object.entries(tail.coversAfter).every(
-      ([partition, position]) => position <= (after[Number(partition)] ?? 0),
-    );
-    return complete ? found : null;
   };
 
   const persist = async <T>(work: () => Promise<T>): Promise<T> => {

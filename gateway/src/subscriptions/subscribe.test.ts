@@ -310,3 +310,37 @@ it('sends a message that the topic repeats once', async () => {
   await publish(once, once, move('next'));
   expect(placesOf(await feed.next(2))).toEqual(['once', 'next']);
 });
+
+const resume = 'subscription ($c: String) { moved(after: $c) { node { place } } }';
+
+it('resumes behind a message that the store has yet to consume, from the window, and refuses a cursor that nobody knows', async () => {
+  await using set = await setUp();
+  const { subscribe, publish, world, engines } = set;
+  const [a, b, c] = [move('Hue'), move('Vinh'), move('Hanoi')];
+  const live = await subscribe('subscription { moved { node { place } } }');
+  await publish(a, b, c);
+  await live.next(3);
+  world.stored = [a];
+  world.storedThrough = (await positionsOf(engines)).get(a.id) ?? Number.NaN;
+  const resumed = await subscribe(resume, { variables: { c: encodeCursor(b.id) } });
+  expect(placesOf(await resumed.next(1))).toEqual(['Hanoi']);
+  await publish(move('Da Nang'));
+  expect(placesOf(await resumed.next(1))).toEqual(['Da Nang']);
+  const foreign = await subscribe(resume, { variables: { c: encodeCursor('nobody knows') } });
+  expect(foreign.errors).toMatchObject([{ extensions: { code: 'CURSOR_INVALID' } }]);
+  const other = await subscribe(resume, { customer: 'bob', variables: { c: encodeCursor(b.id) } });
+  expect(other.errors).toMatchObject([{ extensions: { code: 'CURSOR_INVALID' } }]);
+});
+
+it('resumes behind a message that the store has yet to consume, from the topic, where the window has not reached back', async () => {
+  await using set = await setUp({ windowSize: 1 });
+  const { subscribe, publish, world, engines } = set;
+  const [a, b, c, d] = [move('Hue'), move('Vinh'), move('Hanoi'), move('Da Nang')];
+  await publish(a, b, c, d);
+  world.stored = [a];
+  world.storedThrough = (await positionsOf(engines)).get(a.id) ?? Number.NaN;
+  const resumed = await subscribe(resume, { variables: { c: encodeCursor(b.id) } });
+  expect(placesOf(await resumed.next(2))).toEqual(['Hanoi', 'Da Nang']);
+  await publish(move('Hoi An'));
+  expect(placesOf(await resumed.next(1))).toEqual(['Hoi An']);
+});

@@ -66,8 +66,8 @@ export async function startTestGateway({
     );
     urls[subgraph] = `${url}/graphql`;
   }
-  const gateway = releases.use(
-    await createGateway({
+  const start = () =>
+    createGateway({
       clock,
       log,
       topics: engines.topics,
@@ -81,8 +81,8 @@ export async function startTestGateway({
         JWKS_URL: jwksUrl ?? issuer.jwksUrl,
         ...environment,
       }),
-    }),
-  );
+    });
+  const gateway = releases.use(await start());
   const owned = releases.move();
   const graphqlUrl = `${gateway.url}/graphql`;
   const socketUrl = graphqlUrl.replace('http', 'ws');
@@ -123,6 +123,8 @@ export async function startTestGateway({
     ...gateway,
     /** Subscriptions that it holds at subgraphs. */
     upstreamSubscriptions: () => gateway.upstreamSubscriptions,
+    /** Starts another gateway on the same engines; the caller stops it. */
+    start,
     /** Stops the gateway alone: its clients and engines stay. */
     stop: () => gateway[Symbol.asyncDispose](),
     /** Resolves once as many subscriptions stand. */
