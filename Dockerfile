@@ -5,6 +5,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 COPY bench/package.json bench/
 COPY e2e/package.json e2e/
+COPY examples/package.json examples/
 COPY gateway/package.json gateway/
 COPY platform/package.json platform/
 COPY schema/package.json schema/

@@ -32,6 +32,8 @@ it.each([
   ['gateway/src/planted.ts', '@voucher-gateway/subgraph-user/server'],
   ['standalone/src/planted.ts', '@voucher-gateway/e2e/customer'],
   ['e2e/src/planted.ts', '@voucher-gateway/gateway/server'],
+  ['gateway/src/planted.ts', '@voucher-gateway/examples/graphql-ws'],
+  ['examples/src/planted.ts', '@voucher-gateway/platform/errors'],
 ])('refuses that %s imports %s', (path, specifier) => {
   const { failed, said } = lint(path, specifier);
   expect(said).toContain('noRestrictedImports');
