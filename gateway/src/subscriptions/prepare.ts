@@ -82,9 +82,10 @@ export function prepareSubscription(
   };
 }
 
-/** The fetch as a document: the planner gives it as text. */
+/** The fetch as a document: the planner gives it as text. Kept in the plan, which all who send the text share. */
 function parsePrimary(primary: FetchNode): DocumentNode {
-  return primary.operationDocumentNode ?? parse(primary.operation);
+  primary.operationDocumentNode ??= parse(primary.operation);
+  return primary.operationDocumentNode;
 }
 
 function rootField(document: DocumentNode): FieldNode {
