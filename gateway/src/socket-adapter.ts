@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import type { Log } from '@voucher-gateway/platform/log';
 import { CloseCode, type Server } from 'graphql-ws';
 import type { WebSocket, WebSocketServer } from 'ws';
@@ -8,7 +7,6 @@ import type { OpenConnections } from './open-connections.ts';
 /** What the core knows of the socket below a connection. */
 export interface SocketExtra {
   readonly socket: WebSocket;
-  readonly request: IncomingMessage;
 }
 
 export interface SocketAdapterOptions {
@@ -55,9 +53,10 @@ export function adaptSockets(options: SocketAdapterOptions): AsyncDisposable {
       socket.close(code, reason);
     });
 
-  const onConnection = (socket: WebSocket, request: IncomingMessage) => {
+  // The upgrade's request is let go of: with its headers it would be a good part of what a connection holds.
+  const onConnection = (socket: WebSocket) => {
     const connectionId = randomUUID();
-    const extra: SocketExtra = { socket, request };
+    const extra: SocketExtra = { socket };
     const fail = (error: unknown, message: string) => {
       log.warn({ error, connectionId }, message);
       socket.close(CloseCode.InternalServerError, 'Internal server error');

@@ -181,7 +181,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
       return refuseUpgrade(socket, '404 Not Found');
     if (!allowsOrigin(request)) return refuseUpgrade(socket, '403 Forbidden');
     if (openConnections.isDraining) return refuseUpgrade(socket, '503 Service Unavailable');
-    sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request));
+    sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client));
   };
   server.on('upgrade', onUpgrade);
 
