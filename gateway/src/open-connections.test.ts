@@ -38,6 +38,7 @@ it('waits for the slowest to close, passes over those that leave by themselves, 
   });
   expect(connections.isDraining).toBe(true);
   connections.add(count);
+  await Promise.resolve();
   expect(closed).toBe(1);
   await new Promise(setImmediate);
   expect(isDrained).toBe(false);

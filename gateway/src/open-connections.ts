@@ -31,7 +31,8 @@ export function createOpenConnections(): OpenConnections {
       return isDraining;
     },
     add(close) {
-      if (isDraining) void close();
+      // Not before the caller has what it disposes of it by.
+      if (isDraining) queueMicrotask(() => void close());
       else open.add(close);
       return { [Symbol.dispose]: () => void open.delete(close) };
     },

@@ -3,7 +3,7 @@ import type { Database } from '@voucher-gateway/platform/database';
 import type { JobContext } from '@voucher-gateway/platform/jobs';
 import type { Log } from '@voucher-gateway/platform/log';
 import { createSlots } from '@voucher-gateway/platform/slots';
-import type { Send } from './channels.ts';
+import type { Channels, Prepared, Send } from './channels.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { PlannedDelivery } from './plan.ts';
 import { failed, type SendResult } from './send-result.ts';
@@ -22,6 +22,8 @@ export interface Dispatcher extends AsyncDisposable {
 export interface DispatcherOptions {
   store: DeliveryStore;
   send: Send;
+  /** Begins what a first attempt needs while its delivery is being stored. Default: `send` reads it. */
+  prepare?: Channels['prepare'];
   database: Pick<Database, 'now'>;
   clock: Clock;
   log: Log;
@@ -34,6 +36,7 @@ export interface DispatcherOptions {
 export function createDispatcher({
   store,
   send,
+  prepare,
   database,
   clock,
   log,
@@ -48,12 +51,15 @@ export function createDispatcher({
       if (planned.length === 0) return;
       // With no slot free the jobs make the first attempts, as soon as they get one.
       const begin = slots.tryTake(planned.length);
+      const prepared = new Map(begin && prepare ? planned.map((each) => [each.id, prepare(each)]) : []);
+      // Whoever uses it meets its failure.
+      for (const preparing of prepared.values()) preparing.catch(() => {});
       let started = 0;
       try {
         for (const delivery of await store.record(planned, { begin })) {
           if (!begin) continue;
           started += 1;
-          start(delivery);
+          start(delivery, prepared.get(delivery.id));
         }
       } finally {
         if (begin) for (let unused = planned.length - started; unused > 0; unused -= 1) slots.release();
@@ -93,18 +99,18 @@ export function createDispatcher({
   };
 
   /** Makes an attempt that has begun, and gives its slot back. */
-  function start(delivery: Delivery): void {
-    makeAttempt(delivery)
+  function start(delivery: Delivery, prepared?: Promise<Prepared>): void {
+    makeAttempt(delivery, prepared)
       .catch((error: unknown) =>
         log.warn({ error, deliveryId: delivery.id }, 'an attempt could not be stored; its job makes another'),
       )
       .finally(() => slots.release());
   }
 
-  async function makeAttempt(delivery: Delivery): Promise<void> {
+  async function makeAttempt(delivery: Delivery, prepared?: Promise<Prepared>): Promise<void> {
     const at = database.now();
     const beganAt = clock.now();
-    const result = await send(delivery, stop.signal).catch((error: unknown): SendResult => {
+    const result = await send(delivery, stop.signal, prepared).catch((error: unknown): SendResult => {
       log.error({ error, deliveryId: delivery.id }, 'an attempt broke on our side');
       return failed('INTERNAL_ERROR');
     });

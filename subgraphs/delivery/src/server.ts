@@ -59,7 +59,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
         schedule: config.CALLBACK_RETRY_SCHEDULE,
         leaseMs: timeoutMs + storeMarginMs,
       }),
-      send: createChannels({ callbacks, secrets, smsSender, clock, timeoutMs }),
+      ...createChannels({ callbacks, secrets, smsSender, clock, timeoutMs }),
       database,
       clock,
       log,
