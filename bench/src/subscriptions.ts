@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startIssuer, type TestUser } from '@voucher-gateway/platform/testing/tokens';
 import { startEngines } from '@voucher-gateway/standalone/engines/engines';
+import { freePort } from '@voucher-gateway/standalone/engines/process';
 import { Redis } from 'ioredis';
 import { Kafka, logLevel, type Message, type Producer } from 'kafkajs';
 import WebSocket from 'ws';
@@ -186,7 +186,7 @@ async function listen(url: string, { token }: TestUser, onEvent: (sentAt: number
 
 /** The gateway as its own process, as `npm run start:gateway` runs it. */
 async function startGateway(environment: Record<string, string>) {
-  const port = await freePort();
+  const port = await freePort(0);
   const entry = fileURLToPath(new URL('../../gateway/src/main.ts', import.meta.url));
   const child = spawn(process.execPath, ['--max-semi-space-size=4', entry], {
     env: { ...process.env, ...environment, PORT: String(port), DRAIN_WINDOW: '1ms' },
@@ -217,13 +217,4 @@ async function startGateway(environment: Record<string, string>) {
       await ended;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

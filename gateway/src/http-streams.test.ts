@@ -209,6 +209,41 @@ it('ends a subscription when the client leaves', async () => {
   await gateway.untilSubscribed(0);
 });
 
+it('holds nothing for a client that left while its session was being checked', async () => {
+  const asked = Promise.withResolvers<void>();
+  const checked = Promise.withResolvers<string>();
+  let isFirst = true;
+  await using gateway = await startTestGateway({
+    keyValue: {
+      touch: () => {
+        asked.resolve();
+        return isFirst ? checked.promise : Promise.resolve('{}');
+      },
+    },
+  });
+  const { headers } = await signedIn(gateway);
+  const leaving = new AbortController();
+  const left = fetch(gateway.graphqlUrl, {
+    method: 'POST',
+    headers: { ...headers, accept: 'text/event-stream', 'content-type': 'application/json' },
+    body: JSON.stringify({ query: moved }),
+    signal: leaving.signal,
+  });
+  await asked.promise;
+  leaving.abort();
+  await expect(left).rejects.toThrow('aborted');
+  // The gateway, in this same process, hears of it in one of the next turns.
+  for (let turns = 0; turns < 50; turns += 1) await new Promise(setImmediate);
+  isFirst = false;
+  checked.resolve('{}');
+  // This one is asked later: once it stands, the one that left has been dealt with.
+  const staying = await open(gateway, { headers });
+  await staying.until(':');
+  await gateway.untilSubscribed(1);
+  await staying.cancel();
+  await gateway.untilSubscribed(0);
+});
+
 it('lets streams go in the drain: one without an end, for a client that comes again, one with a word', async () => {
   await using gateway = await startTestGateway();
   const { headers } = await signedIn(gateway);

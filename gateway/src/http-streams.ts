@@ -3,7 +3,7 @@ import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
+import { type ExecutionResult, getOperationAST } from 'graphql';
 import { z } from 'zod';
 import type { GatewayContext } from './context.ts';
 import type { Federation, Operation } from './federation.ts';
@@ -12,6 +12,7 @@ import type { createPrepareOperation, OperationRequest } from './prepare-operati
 import type { SessionGate } from './session-gate.ts';
 import { type StreamFormat, serverSentEvents, streamFormatOf } from './stream-formats.ts';
 import type { SubscriptionEvent, Subscriptions } from './subscriptions/subscribe.ts';
+import { wrappedError } from './wrapped-error.ts';
 
 export interface HttpStreamsOptions {
   federation: Federation;
@@ -81,7 +82,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       stream(reply, wanted, context, events);
       return reply;
     } catch (error) {
-      return refuse(reply, { errors: [asGraphqlError(error)] });
+      return refuse(reply, { errors: [wrappedError(error)] });
     }
   });
 
@@ -102,6 +103,11 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
   ): FastifyReply {
     reply.hijack();
     const { raw } = reply;
+    if (raw.destroyed) {
+      // The client left while it was let in: its `close` has been and will not come again.
+      void events.return();
+      return reply;
+    }
     raw.writeHead(200, {
       ...(reply.getHeaders() as Record<string, string>),
       'content-type': wanted.contentType,
@@ -150,7 +156,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       for await (const { result, cursor } of events) write(wanted.next(formatted(result), cursor));
       if (!raw.writableEnded) end(wanted.complete);
     })().catch((error: unknown) => {
-      if (!raw.writableEnded) end(wanted.fail(formatted({ errors: [asGraphqlError(error)] }).errors ?? []));
+      if (!raw.writableEnded) end(wanted.fail(formatted({ errors: [wrappedError(error)] }).errors ?? []));
     });
     return reply;
   }
@@ -190,9 +196,4 @@ function accessToken(request: FastifyRequest): string | undefined {
 function lastEventId(request: FastifyRequest): string | null {
   const id = request.headers['last-event-id'];
   return typeof id === 'string' && id !== '' ? id : null;
-}
-
-function asGraphqlError(error: unknown): GraphQLError {
-  if (error instanceof GraphQLError) return error;
-  return new GraphQLError((error as Error).message, { originalError: error as Error });
 }

@@ -17,6 +17,7 @@ import type { SessionGate } from './session-gate.ts';
 import { adaptSockets, type SocketExtra } from './socket-adapter.ts';
 import { mapped } from './subscriptions/mapped.ts';
 import type { Subscriptions } from './subscriptions/subscribe.ts';
+import { wrappedError } from './wrapped-error.ts';
 
 export interface WebSocketOptions {
   server: Server;
@@ -156,7 +157,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     } catch (error) {
       if (isCodedError(error, 'SESSION_EXPIRED'))
         connection.extra.socket.close(CloseCode.Forbidden, 'The session has ended');
-      return [new GraphQLError((error as Error).message, { originalError: error as Error })];
+      return [wrappedError(error)];
     }
     const operation = prepareOperation(payload);
     if (!('document' in operation)) return operation;

@@ -3,9 +3,10 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type ExecutionResult, GraphQLError, type GraphQLSchema, print, validate } from 'graphql';
+import { type ExecutionResult, type GraphQLSchema, print, validate } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { Federation, Operation } from '../federation.ts';
+import { wrappedError } from '../wrapped-error.ts';
 import { createEventExecutor, type PrimaryAnswer } from './execute-event.ts';
 import { openLiveFeed, openResumedFeed } from './feed.ts';
 import { mapped } from './mapped.ts';
@@ -182,12 +183,7 @@ export async function createSubscriptions({
       try {
         return await open(operation, context, after);
       } catch (error) {
-        const { message } = error as Error;
-        return {
-          errors: [
-            error instanceof GraphQLError ? error : new GraphQLError(message, { originalError: error as Error }),
-          ],
-        };
+        return { errors: [wrappedError(error)] };
       }
     },
     prepareFor: (supergraph) => prepareFor(supergraph, owned),
