@@ -1,18 +1,17 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type ExecutionResult, getOperationAST } from 'graphql';
+import { type GraphQLFormattedError, getOperationAST } from 'graphql';
 import { z } from 'zod';
 import type { GatewayContext } from './context.ts';
 import type { Federation, Operation } from './federation.ts';
+import { createResultFormatter, type ResultFormatter } from './format-result.ts';
 import type { OpenConnections } from './open-connections.ts';
 import type { createPrepareOperation, OperationRequest } from './prepare-operation.ts';
 import type { SessionGate } from './session-gate.ts';
 import { type StreamFormat, serverSentEvents, streamFormatOf } from './stream-formats.ts';
-import type { SubscriptionEvent, Subscriptions } from './subscriptions/subscribe.ts';
-import { wrappedError } from './wrapped-error.ts';
+import type { Subscription, Subscriptions } from './subscriptions/subscribe.ts';
 
 export interface HttpStreamsOptions {
   federation: Federation;
@@ -49,11 +48,7 @@ const sentOperation = z.object({
  */
 export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions): void {
   const { federation, subscriptions, prepareOperation, gate, connections, log } = options;
-  const format = createErrorFormatter(log);
-  const formatted = ({ errors, ...result }: ExecutionResult) => ({
-    ...(errors && { errors: errors.map((error) => format(error.toJSON?.() ?? error, error)) }),
-    ...result,
-  });
+  const formatter = createResultFormatter(log);
 
   app.addHook('preHandler', async (request, reply) => {
     const wanted = streamFormatOf(request.headers.accept);
@@ -63,7 +58,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
         throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Pages of this origin may not call.');
       const sent = sentBy(request);
       const operation = prepareOperation(sent);
-      if (!('document' in operation)) return refuse(reply, { errors: [...operation] });
+      if (!('document' in operation)) return refuse(reply, operation);
       const kind = getOperationAST(operation.document, operation.operationName)?.operation;
       if (kind !== 'subscription' && wanted !== serverSentEvents) return;
       if (kind === 'mutation' && request.method === 'GET')
@@ -76,36 +71,32 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
           retryable: true,
         });
       const context = await options.contextOf(request, reply, accessToken(request));
-      if (kind !== 'subscription') return stream(reply, wanted, context, single(federation, operation, context));
-      const events = await subscriptions.subscribe(operation, context, { after: lastEventId(request) });
-      if (!(Symbol.asyncIterator in events)) return refuse(reply, events);
-      stream(reply, wanted, context, events);
-      return reply;
+      if (kind !== 'subscription')
+        return stream(reply, wanted, context, single(federation, operation, context, formatter));
+      const subscription = await subscriptions.subscribe(operation, context, { after: lastEventId(request) });
+      return stream(reply, wanted, context, subscription);
     } catch (error) {
-      return refuse(reply, { errors: [wrappedError(error)] });
+      return refuse(reply, error);
     }
   });
 
-  function refuse(reply: FastifyReply, result: ExecutionResult) {
-    const answer = formatted(result);
-    const code = String(answer.errors?.[0]?.extensions?.code ?? 'INTERNAL_SERVER_ERROR');
-    return reply
-      .code(statusOf(code))
-      .type('application/json; charset=utf-8')
-      .send(JSON.stringify({ errors: answer.errors }));
+  function refuse(reply: FastifyReply, thrown: unknown) {
+    const errors = formatter.formatErrors(thrown);
+    const code = String(errors[0]?.extensions?.code ?? 'INTERNAL_SERVER_ERROR');
+    return reply.code(statusOf(code)).type('application/json; charset=utf-8').send(JSON.stringify({ errors }));
   }
 
   function stream(
     reply: FastifyReply,
     wanted: StreamFormat,
     { identity }: GatewayContext,
-    events: AsyncGenerator<SubscriptionEvent, void, void>,
+    subscription: Subscription,
   ): FastifyReply {
     reply.hijack();
     const { raw } = reply;
     if (raw.destroyed) {
       // The client left while it was let in: its `close` has been and will not come again.
-      void events.return();
+      subscription[Symbol.dispose]();
       return reply;
     }
     raw.writeHead(200, {
@@ -116,7 +107,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       'x-accel-buffering': 'no',
     });
     const resources = new DisposableStack();
-    resources.defer(() => void events.return());
+    resources.use(subscription);
     raw.once('close', () => resources.dispose());
     raw.on('error', (error) => log.debug({ error }, 'a stream failed'));
 
@@ -152,23 +143,36 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       resources.use(
         gate.onSessionEnd(identity, () => endWith('SESSION_EXPIRED', 'The session has ended; sign in again.', 'fail')),
       );
-    (async () => {
-      for await (const { result, cursor } of events) write(wanted.next(formatted(result), cursor));
-      if (!raw.writableEnded) end(wanted.complete);
-    })().catch((error: unknown) => {
-      if (!raw.writableEnded) end(wanted.fail(formatted({ errors: [wrappedError(error)] }).errors ?? []));
+    subscription.start({
+      next: (answer, cursor) => write(wanted.next(answer, cursor)),
+      end: (errors?: readonly GraphQLFormattedError[]) => {
+        if (!raw.writableEnded) end(errors ? wanted.fail(errors) : wanted.complete);
+      },
+      flushed: () => new Promise((resolve) => (raw.writableNeedDrain ? raw.once('drain', resolve) : resolve())),
     });
     return reply;
   }
 }
 
-/** A query's or mutation's one answer as a stream. */
-async function* single(
+/** A query's or mutation's one answer, as a stream. */
+function single(
   federation: Federation,
   operation: Operation,
   context: GatewayContext,
-): AsyncGenerator<SubscriptionEvent, void, void> {
-  yield { result: await federation.execute(operation, context), cursor: null };
+  { formatResult, formatErrors }: ResultFormatter,
+): Subscription {
+  return {
+    start({ next, end }) {
+      federation.execute(operation, context).then(
+        (result) => {
+          next(JSON.stringify(formatResult(result)), null);
+          end();
+        },
+        (error: unknown) => end(formatErrors(error)),
+      );
+    },
+    [Symbol.dispose]() {},
+  };
 }
 
 function sentBy(request: FastifyRequest): OperationRequest {

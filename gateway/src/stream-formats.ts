@@ -1,12 +1,5 @@
 import type { GraphQLFormattedError } from 'graphql';
 
-/** An answer as it goes over the wire. */
-export interface FormattedResult {
-  data?: unknown;
-  errors?: readonly GraphQLFormattedError[];
-  extensions?: unknown;
-}
-
 /** How a stream of answers is written into one HTTP response. */
 export interface StreamFormat {
   readonly contentType: string;
@@ -14,8 +7,8 @@ export interface StreamFormat {
   readonly opening: string;
   /** Sent now and then, so that nobody between takes a quiet stream for a dead one. */
   readonly keepAlive: string;
-  /** An answer, and the cursor to come again with. */
-  next(result: FormattedResult, cursor: string | null): string;
+  /** An answer, as JSON, and the cursor to come again with. */
+  next(answer: string, cursor: string | null): string;
   /** The end, because all has been said. */
   readonly complete: string;
   /** The end, because of these errors. */
@@ -27,8 +20,8 @@ export interface StreamFormat {
 /** A browser's EventSource comes again after this time, in milliseconds. */
 const comeAgainAfterMs = 1_000;
 
-const next = (result: FormattedResult, cursor: string | null) =>
-  `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${JSON.stringify(result)}\n\n`;
+const next = (answer: string, cursor: string | null) =>
+  `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${answer}\n\n`;
 // With an empty data line: without any a browser drops the event.
 const complete = 'event: complete\ndata: \n\n';
 
@@ -44,15 +37,16 @@ export const serverSentEvents: StreamFormat = {
   keepAlive: ':\n\n',
   next,
   complete,
-  fail: (errors) => next({ errors }, null) + complete,
+  fail: (errors) => next(JSON.stringify({ errors }), null) + complete,
   // A stream that ends without `complete` is a lost connection: the client comes again behind the last id.
   goAway: () => '',
 };
 
 const delimiter = '\r\n--graphql';
 /** The next delimiter goes with each part: clients take a part for whole when they see it. */
-const part = (body: object) =>
-  `\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${JSON.stringify(body)}${delimiter}`;
+const part = (json: string) => `\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${json}${delimiter}`;
+const failure = (errors: readonly GraphQLFormattedError[]) =>
+  `${part(JSON.stringify({ payload: null, errors }))}--\r\n`;
 
 /**
  * Multipart HTTP as Apollo Client reads it.
@@ -62,11 +56,11 @@ const part = (body: object) =>
 export const multipart: StreamFormat = {
   contentType: 'multipart/mixed;boundary="graphql";subscriptionSpec="1.0"',
   opening: delimiter,
-  keepAlive: part({}),
-  next: (result) => part({ payload: result }),
+  keepAlive: part('{}'),
+  next: (answer) => part(`{"payload":${answer}}`),
   complete: '--\r\n',
-  fail: (errors) => `${part({ payload: null, errors })}--\r\n`,
-  goAway: (errors) => `${part({ payload: null, errors })}--\r\n`,
+  fail: failure,
+  goAway: failure,
 };
 
 /** The format that a request accepts; null where it wants a single answer. */

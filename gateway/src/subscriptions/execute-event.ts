@@ -1,6 +1,6 @@
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type ExecutionResult, execute, GraphQLError, type GraphQLFieldResolver } from 'graphql';
+import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLFieldResolver } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { Federation } from '../federation.ts';
 import { eventPlan, eventSource, type PreparedSubscription } from './prepare.ts';
@@ -15,44 +15,67 @@ export type PrimaryAnswer = { cursor: string | null } & (
 );
 
 /**
- * Makes the function that turns an event into the client's answer: the event answers the primary fetch,
- * the rest of the plan is fetched from the other subgraphs with the subscriber's identity.
+ * Turns an event into the client's answer: the event answers the primary fetch, the rest of the plan is fetched from
+ * the other subgraphs with the subscriber's identity. At once, where there is no rest.
  *
  * A selected field that the event lacks is an error TOPIC_FIELD_MISSING at its path.
  */
-export function createEventExecutor(federation: Federation, prepared: PreparedSubscription, context: GatewayContext) {
-  const plan = eventPlan(prepared);
-  return async (answer: PrimaryAnswer): Promise<ExecutionResult> => {
-    const primary =
-      'value' in answer
-        ? answerPrimary(federation, prepared, answer.value)
-        : {
-            data: answer.answered === undefined ? null : { [prepared.responseKey]: answer.answered },
-            ...(answer.errors && { errors: answer.errors }),
-          };
-    if (primary.data === null) return primary;
-    const sources = {
-      ...federation.dataSources,
-      [eventSource]: { process: async () => ({ data: primary.data ?? undefined }) },
-    };
-    const result = await federation.executePlan(plan, sources as never, prepared.operation, context);
-    if (!primary.errors) return result;
-    return { ...result, data: result.data ?? null, errors: [...primary.errors, ...(result.errors ?? [])] };
+export function executeEvent(
+  federation: Federation,
+  prepared: PreparedSubscription,
+  answer: PrimaryAnswer,
+  context: GatewayContext,
+): ExecutionResult | Promise<ExecutionResult> {
+  if ('value' in answer) {
+    const { document, operationName } = prepared.operation;
+    // Where the event answers all, the client's own document asks for nothing else.
+    if (!prepared.rest) return executeOnValue(federation, prepared, answer.value, document, operationName);
+    return executePlan(
+      federation,
+      prepared,
+      executeOnValue(federation, prepared, answer.value, prepared.primary.document),
+      context,
+    );
+  }
+  const primary = {
+    data: answer.answered === undefined ? null : { [prepared.responseKey]: answer.answered },
+    ...(answer.errors && { errors: answer.errors }),
   };
+  return executePlan(federation, prepared, primary, context);
+}
+
+/** Executes the plan with its primary fetch answered. */
+async function executePlan(
+  federation: Federation,
+  prepared: PreparedSubscription,
+  primary: ExecutionResult,
+  context: GatewayContext,
+): Promise<ExecutionResult> {
+  if ((primary.data ?? null) === null) return primary;
+  const sources = {
+    ...federation.dataSources,
+    [eventSource]: { process: async () => ({ data: primary.data ?? undefined }) },
+  };
+  const result = await federation.executePlan(eventPlan(prepared), sources as never, prepared.operation, context);
+  if (!primary.errors) return result;
+  return { ...result, data: result.data ?? null, errors: [...primary.errors, ...(result.errors ?? [])] };
 }
 
 /**
- * Executes the primary fetch against the event's value by graphql-js, so that aliases, fragments,
- * directives, abstract types and null propagation are the specification's.
+ * Executes a document against the event's value by graphql-js, so that aliases, fragments, directives, abstract types
+ * and null propagation are the specification's.
  */
-function answerPrimary(
+function executeOnValue(
   federation: Federation,
   { primary, operation }: PreparedSubscription,
   value: unknown,
+  document: DocumentNode,
+  operationName?: string | null,
 ): ExecutionResult {
   const result = execute({
     schema: federation.supergraph,
-    document: primary.document,
+    document,
+    operationName,
     rootValue: { [primary.field.name.value]: value },
     variableValues: operation.variables,
     fieldResolver: ownField,

@@ -42,24 +42,14 @@ export interface UpstreamSubscription extends PreparedSubscription {
  * Plans a subscription: the planner gives a Subscription node with a primary fetch, which the event
  * answers, and the rest.
  *
- * @param operation of kind subscription, validated
- * @throws CodedError BAD_USER_INPUT for variables that don't fit or a root field under `@skip` or `@include`
+ * @param operation of kind subscription, validated, its variables coerced
+ * @throws CodedError BAD_USER_INPUT for a root field under `@skip` or `@include`
  */
 export function prepareSubscription(
   federation: Federation,
   topicFields: ReadonlyMap<string, TopicField>,
   operation: Operation,
 ): TopicSubscription | UpstreamSubscription {
-  const definition = getOperationAST(operation.document, operation.operationName);
-  if (definition?.operation !== 'subscription') throw new Error('not a subscription');
-  const { coerced: variables, errors } = getVariableValues(
-    federation.schema,
-    definition.variableDefinitions ?? [],
-    operation.variables ?? {},
-  );
-  if (errors || !variables)
-    throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', errors?.[0]?.message ?? 'The variables do not fit.');
-
   const { node } = federation.plan(operation);
   if (node?.kind !== 'Subscription') {
     // The specification forbids @skip and @include on a subscription's root field: nothing would be left.
@@ -73,13 +63,60 @@ export function prepareSubscription(
   const definitionOfField = federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
   if (!definitionOfField) throw new Error(`the supergraph has no Subscription.${field.name.value}`);
   return {
-    operation: { ...operation, variables },
+    operation,
     topicField: topicFields.get(field.name.value) ?? null,
     responseKey: field.alias?.value ?? field.name.value,
-    arguments: getArgumentValues(definitionOfField, field, variables),
+    arguments: getArgumentValues(definitionOfField, field, operation.variables),
     primary: { document, subgraph: node.primary.serviceName, field },
     rest: node.rest ?? null,
   };
+}
+
+/** The operation's variables, coerced. Throws CodedError BAD_USER_INPUT for those that don't fit. */
+export function coerceVariables(federation: Federation, operation: Operation): Record<string, unknown> {
+  const definition = getOperationAST(operation.document, operation.operationName);
+  if (definition?.operation !== 'subscription') throw new Error('not a subscription');
+  const { coerced, errors } = getVariableValues(
+    federation.schema,
+    definition.variableDefinitions ?? [],
+    operation.variables ?? {},
+  );
+  if (coerced) return coerced;
+  throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', errors?.[0]?.message ?? 'The variables do not fit.');
+}
+
+/**
+ * The variable that gives a topic-fed root field's `after` and nothing else: operations that differ in it alone are
+ * equal once they are live.
+ */
+export function afterVariable(
+  topicFields: ReadonlyMap<string, TopicField>,
+  { document, operationName }: Operation,
+): string | null {
+  const root = getOperationAST(document, operationName)?.selectionSet.selections[0];
+  if (root?.kind !== Kind.FIELD || !topicFields.has(root.name.value)) return null;
+  const value = root.arguments?.find(({ name }) => name.value === 'after')?.value;
+  if (value?.kind !== Kind.VARIABLE) return null;
+  let uses = 0;
+  visit(document, {
+    VariableDefinition: () => false,
+    Variable: ({ name }) => {
+      if (name.value === value.name.value) uses += 1;
+    },
+  });
+  return uses === 1 ? value.name.value : null;
+}
+
+/** The cursor that a subscriber's variables give to resume behind; null for one from now on. */
+export function afterOf(
+  federation: Federation,
+  { primary: { field } }: PreparedSubscription,
+  variables: Record<string, unknown>,
+): string | null {
+  const definition = federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
+  if (!definition) throw new Error(`the supergraph has no Subscription.${field.name.value}`);
+  const { after } = getArgumentValues(definition, field, variables);
+  return (after ?? null) === null ? null : String(after);
 }
 
 /** The fetch as a document: the planner gives it as text. Kept in the plan, which all who send the text share. */

@@ -17,6 +17,14 @@ export interface ReplayPage {
   endCursor: string | null;
 }
 
+/**
+ * Reads a page of what is stored behind a cursor.
+ *
+ * @param first rows at most. Default: 100
+ * @throws GraphQLError with the subgraph's code, such as CURSOR_INVALID or SUBGRAPH_UNAVAILABLE
+ */
+export type ReadPage = (after: string, first?: number) => Promise<ReplayPage>;
+
 export interface ReplayedEdge {
   /** Id of the message that the row was made of. */
   id: string | null;
@@ -36,8 +44,6 @@ const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOption
  * Makes the function that reads a page of what is stored from the connection that `@topic(replay:)`
  * names, at its subgraph, with the subscriber's identity. Each edge is selected as the primary fetch
  * selects its event.
- *
- * The function throws GraphQLError with the subgraph's code, such as CURSOR_INVALID or SUBGRAPH_UNAVAILABLE.
  */
 export function createReplay(
   federation: Federation,
@@ -45,14 +51,14 @@ export function createReplay(
   replay: ReplayField,
   key: string,
   context: GatewayContext,
-) {
+): ReadPage {
   const { topicField, primary, operation } = prepared;
   const query = replayQuery(prepared, replay);
   const source = federation.dataSources[primary.subgraph];
   if (!source) throw new Error(`no data source for ${primary.subgraph}`);
 
-  return async (after: string): Promise<ReplayPage> => {
-    const variables: Value = { ...operation.variables, [variable('first')]: pageSize, [variable('after')]: after };
+  return async (after, first = pageSize) => {
+    const variables: Value = { ...operation.variables, [variable('first')]: first, [variable('after')]: after };
     for (const [name] of givenArguments(prepared, replay)) {
       variables[variable(name)] = name === topicField.match ? key : prepared.arguments[name];
     }

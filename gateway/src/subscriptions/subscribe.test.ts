@@ -8,6 +8,7 @@ import { expect, it } from 'vitest';
 import { z } from 'zod';
 import type { GatewayContext } from '../context.ts';
 import { createFederation } from '../federation.ts';
+import { createResultFormatter } from '../format-result.ts';
 import { createWorld, type Move, parcelDataSource, parcelSupergraph } from '../testing/parcel-supergraph.ts';
 import { createSubscriptions } from './subscribe.ts';
 
@@ -42,23 +43,41 @@ async function setUp(options: { windowSize?: number } = {}) {
     ) {
       const document = parse(query);
       expect(validate(federation.schema, document)).toEqual([]);
-      const result = await on.subscribe({ document, variables, operationName }, contextOf(customer));
-      if (!(Symbol.asyncIterator in result))
-        return { errors: result.errors, next: () => Promise.reject(result.errors), stop: async () => {} };
-      resources.defer(async () => void (await result.return()));
-      return {
-        errors: undefined,
-        async next(count = 1): Promise<ExecutionResult[]> {
-          const answers: ExecutionResult[] = [];
-          while (answers.length < count) {
-            const { value, done } = await result.next();
-            if (done) break;
-            answers.push(JSON.parse(JSON.stringify(value.result)));
-          }
-          return answers;
-        },
-        stop: async () => void (await result.return()),
-      };
+      const answers: ExecutionResult[] = [];
+      let wake = () => {};
+      let hasEnded = false;
+      try {
+        const subscription = resources.use(
+          await on.subscribe({ document, variables, operationName }, contextOf(customer)),
+        );
+        const end = () => {
+          hasEnded = true;
+          subscription[Symbol.dispose]();
+          wake();
+        };
+        subscription.start({
+          next(answer) {
+            answers.push(JSON.parse(answer));
+            wake();
+          },
+          end,
+          flushed: async () => {},
+        });
+        return {
+          errors: undefined,
+          async next(count = 1): Promise<ExecutionResult[]> {
+            while (answers.length < count && !hasEnded)
+              await new Promise<void>((resolve) => {
+                wake = resolve;
+              });
+            return answers.splice(0, count);
+          },
+          stop: async () => end(),
+        };
+      } catch (error) {
+        const errors = createResultFormatter(silentLog).formatErrors(error);
+        return { errors, next: () => Promise.reject(errors), stop: async () => {} };
+      }
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

@@ -22,9 +22,17 @@ export interface TopicWindow extends AsyncDisposable {
   /** Whether the window holds everything behind these positions. */
   reachesBackTo(positions: Positions): boolean;
   /** The messages held behind these positions whose `match` field equals `key`, in order. */
-  behind(positions: Positions, match: string, key: string): TopicMessage[];
+  behind(positions: Positions, match: string, key: string): Stretch;
+  /** Whether it holds the message of this id. */
+  has(id: string): boolean;
   /** Calls `listener` with each new message whose `match` field equals `key`, until disposed. */
   listen(match: string, key: string, listener: (message: TopicMessage) => void): Disposable;
+}
+
+/** Messages in order, and the positions through which they are all. */
+export interface Stretch {
+  messages: TopicMessage[];
+  through: Positions;
 }
 
 export interface TopicWindowOptions {
@@ -43,11 +51,14 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
   const ids = new Set<string>();
   /** By partition, the position behind which everything is held. */
   const start: Record<number, number> = {};
+  /** By partition, the position of the last message seen. */
+  const through: Record<number, number> = {};
   const index = new Map<string, Set<(message: TopicMessage) => void>>();
   const place = (match: string, key: string) => `${match} ${key}`;
 
   const onMessage = (message: TopicMessage) => {
     const id = idOf(message);
+    through[message.partition] = message.position;
     if (id !== null && ids.has(id)) return;
     held.push(message);
     if (id !== null) ids.add(id);
@@ -81,8 +92,13 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
       );
       return [...partitions].every((partition) => startOf(partition) <= (positions[partition] ?? 0));
     },
-    behind: (positions, match, key) =>
-      held.filter((message) => message.value[match] === key && message.position > (positions[message.partition] ?? 0)),
+    behind: (positions, match, key) => ({
+      messages: held.filter(
+        (message) => message.value[match] === key && message.position > (positions[message.partition] ?? 0),
+      ),
+      through: { ...positions, ...tail.startedAt, ...through },
+    }),
+    has: (id) => ids.has(id),
     listen(match, key, listener) {
       const at = place(match, key);
       const listeners = index.get(at) ?? new Set();

@@ -5,7 +5,6 @@ import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from '
 import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createSocketClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { createEventQueue, type EventQueue } from './event-queue.ts';
 
 /** A subscription at a subgraph. */
 export interface UpstreamRequest {
@@ -23,9 +22,17 @@ export interface Upstreams extends AsyncDisposable {
   /**
    * The answers of the subgraph. Equal requests share one subscription there, which ends when the last of them
    * returns. A connection that is lost is made anew, and the subscription with it; after `retries` failures in a
-   * row the stream ends with CodedError SUBGRAPH_UNAVAILABLE (retryable).
+   * row it fails with CodedError SUBGRAPH_UNAVAILABLE (retryable).
    */
-  subscribe(request: UpstreamRequest): EventQueue<ExecutionResult>;
+  subscribe(request: UpstreamRequest, listener: UpstreamListener): Disposable;
+}
+
+/** Who takes what a subgraph answers. */
+export interface UpstreamListener {
+  next(result: ExecutionResult): void;
+  /** The end, because the subgraph has no more. */
+  complete(): void;
+  fail(error: CodedError): void;
 }
 
 export interface UpstreamsOptions {
@@ -39,7 +46,7 @@ export interface UpstreamsOptions {
 }
 
 interface Shared {
-  listeners: Set<EventQueue<ExecutionResult>>;
+  listeners: Set<UpstreamListener>;
   stop(): void;
 }
 
@@ -80,28 +87,31 @@ export function createUpstreams({ urlOf, log, retries = 5, retryBaseMs = 100 }: 
   const open = (key: string, request: UpstreamRequest): Shared => {
     const listeners: Shared['listeners'] = new Set();
     const shared: Shared = { listeners, stop: () => {} };
-    const end = (error?: unknown) => {
+    const end = (tell: (listener: UpstreamListener) => void) => {
       if (all.get(key) === shared) all.delete(key);
-      for (const listener of listeners) listener.end(error);
+      for (const listener of [...listeners]) tell(listener);
     };
     shared.stop = connect(request, {
       next: (result) => {
-        for (const listener of listeners) listener.push(result);
+        for (const listener of [...listeners]) listener.next(result);
       },
-      complete: () => end(),
+      complete: () => end((listener) => listener.complete()),
       error: (error) => {
         if (isRefusal(error)) {
           // The subgraph's own no, for all who asked the same.
-          for (const listener of listeners) listener.push({ errors: error.map(asDownstreamError) });
-          return end();
+          return end((listener) => {
+            listener.next({ errors: error.map(asDownstreamError) });
+            listener.complete();
+          });
         }
         const { subgraph } = request;
         log.warn({ subgraph, error }, 'a subscription at a subgraph is given up');
-        end(
-          new CodedError<PublicErrorCode>('SUBGRAPH_UNAVAILABLE', `The subgraph ${subgraph} does not answer.`, {
-            retryable: true,
-          }),
+        const failure = new CodedError<PublicErrorCode>(
+          'SUBGRAPH_UNAVAILABLE',
+          `The subgraph ${subgraph} does not answer.`,
+          { retryable: true },
         );
+        end((listener) => listener.fail(failure));
       },
     });
     return shared;
@@ -111,18 +121,18 @@ export function createUpstreams({ urlOf, log, retries = 5, retryBaseMs = 100 }: 
     get count() {
       return all.size;
     },
-    subscribe(request) {
+    subscribe(request, listener) {
       const key = JSON.stringify([request.subgraph, request.query, request.variables, request.authorization]);
       const shared = all.get(key) ?? open(key, request);
       all.set(key, shared);
-      const queue = createEventQueue<ExecutionResult>(() => {
-        shared.listeners.delete(queue);
-        if (shared.listeners.size > 0) return;
-        if (all.get(key) === shared) all.delete(key);
-        shared.stop();
-      });
-      shared.listeners.add(queue);
-      return queue;
+      shared.listeners.add(listener);
+      return {
+        [Symbol.dispose]() {
+          if (!shared.listeners.delete(listener) || shared.listeners.size > 0) return;
+          if (all.get(key) === shared) all.delete(key);
+          shared.stop();
+        },
+      };
     },
     async [Symbol.asyncDispose]() {
       for (const { stop } of all.values()) stop();

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createHandler } from 'graphql-sse/lib/use/http';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
-import { createEventQueue, type EventQueue } from '../subscriptions/event-queue.ts';
+import { createEventQueue, type EventQueue } from './event-queue.ts';
 import { greetingSchema } from './parcel-supergraph.ts';
 
 /** A subgraph that feeds `greeted` itself, by the two libraries that subgraphs use. */

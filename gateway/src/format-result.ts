@@ -1,0 +1,34 @@
+import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
+
+/** An answer as it goes over the wire. */
+export interface FormattedResult {
+  data?: unknown;
+  errors?: readonly GraphQLFormattedError[];
+  extensions?: unknown;
+}
+
+/** Makes the functions that turn results and errors into what a client may see of them. */
+export function createResultFormatter(log: Log) {
+  const format = createErrorFormatter(log);
+  const formatErrors = (errors: readonly GraphQLError[]): readonly GraphQLFormattedError[] =>
+    errors.map((error) => format(error.toJSON?.() ?? error, error));
+  return {
+    formatResult(result: ExecutionResult): FormattedResult {
+      return result.errors ? { ...result, errors: formatErrors(result.errors) } : result;
+    },
+    /** What was thrown, or the errors of an answer. */
+    formatErrors(thrown: unknown): readonly GraphQLFormattedError[] {
+      return formatErrors(Array.isArray(thrown) ? thrown : [wrapped(thrown)]);
+    },
+  };
+}
+
+export type ResultFormatter = ReturnType<typeof createResultFormatter>;
+
+/** What was thrown as a GraphQL error, for the error formatter to read: one that is none stands in `originalError`. */
+function wrapped(error: unknown): GraphQLError {
+  if (error instanceof GraphQLError) return error;
+  return new GraphQLError((error as Error).message, { originalError: error as Error });
+}

@@ -1,0 +1,180 @@
+import { type Clock, delay } from '@voucher-gateway/platform/clock';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { Positions, Topics } from '@voucher-gateway/platform/topics';
+import { decodeCursor, encodeCursor } from '@voucher-gateway/schema/cursor';
+import { GraphQLError } from 'graphql';
+import type { PrimaryAnswer } from './execute-event.ts';
+import type { TopicSubscription } from './prepare.ts';
+import type { ReadPage, ReplayPage } from './replay.ts';
+import { answerOf, isFor, isRepeat } from './topic-message.ts';
+import { anyTopic, idOf, type Stretch, type TopicMessage, type TopicWindow } from './topic-window.ts';
+
+export interface CatchUpOptions {
+  prepared: TopicSubscription;
+  /** The subscriber's own claim: what `match` must equal. */
+  key: string;
+  window: TopicWindow;
+  topics: Topics;
+  clock: Clock;
+  log: Log;
+  /** Reads what is stored behind a cursor (`createReplay`). */
+  readPage: ReadPage;
+  after: string;
+}
+
+/** What a subscriber missed, ready to be sent. */
+export interface CatchUp {
+  /**
+   * Sends it, one event after the other, and goes on with what comes meanwhile until nothing is left. Rejects when
+   * the signal aborts.
+   */
+  sendAll(to: {
+    send(event: PrimaryAnswer): Promise<void>;
+    /** Called in the step in which nothing is left, with the ids of what was sent and may come again. */
+    goLive(sent: Set<string>): void;
+    signal: AbortSignal;
+  }): Promise<void>;
+}
+
+/**
+ * Prepares what is stored behind a cursor, then what the topic has behind that, without gap or repeat.
+ *
+ * The store tells through which positions it had consumed the topic before it read its rows. Everything behind those
+ * positions must come from the topic: from the window where it reaches back that far, else from a reading of the
+ * topic's own; past the topic's retention the store is asked again until it has caught up. What the store's rows hold
+ * of the topic behind those positions, it being ahead by then, is told by the message's id.
+ *
+ * A cursor that the store does not know may name a message that it has yet to consume: the topic is looked at, too.
+ *
+ * @throws what the first page throws, such as CURSOR_INVALID; later failures are tried again with backoff
+ */
+export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
+  const { prepared, key, window, topics, clock, log, readPage, after } = options;
+  const { match, topic } = prepared.topicField;
+
+  /** The subscriber's messages behind the positions, up to now; null where the topic no longer has them all. */
+  const readTopic = async (from: Positions): Promise<Stretch | null> => {
+    const messages: TopicMessage[] = [];
+    await using tail = await topics.tail({
+      topic: anyTopic(topic),
+      from: { after: from },
+      onMessage: (message) => {
+        if (message.value[match] === key) messages.push(message);
+      },
+    });
+    const isWhole = Object.entries(tail.coversAfter).every(
+      ([partition, position]) => position <= (from[Number(partition)] ?? 0),
+    );
+    return isWhole ? { messages, through: { ...from, ...tail.startedAt } } : null;
+  };
+
+  /**
+   * The cursor names a message that the store has not consumed yet: it lags, and the client is ahead of it. Then the
+   * topic alone has what follows. Null where the topic does not know the message either.
+   */
+  const readUnstored = async (): Promise<Stretch | null> => {
+    const id = decodeCursor(after)?.id;
+    const behindIt = ({ messages, through }: Stretch) => {
+      const at = messages.findIndex((message) => idOf(message) === id);
+      return at === -1 ? null : { messages: messages.slice(at + 1), through };
+    };
+    const inWindow = behindIt(window.behind({}, match, key));
+    if (inWindow) return inWindow;
+    const { storedThrough } = await readPage(encodeCursor(null), 1);
+    // What the window has not, and reaches back to, is nowhere: a tail of its own is not begun for any text.
+    if (window.reachesBackTo(storedThrough)) return null;
+    const read = await readTopic(storedThrough);
+    return read && behindIt(read);
+  };
+
+  const first = await readPage(after).catch(async (error: unknown) => {
+    if (!(error instanceof GraphQLError && error.extensions.code === 'CURSOR_INVALID')) throw error;
+    const unstored = await readUnstored();
+    if (!unstored) throw error;
+    return unstored;
+  });
+
+  return {
+    async sendAll({ send, goLive, signal }) {
+      const persist = async <T>(work: () => Promise<T>): Promise<T> => {
+        for (let attempt = 0; ; attempt += 1) {
+          try {
+            return await work();
+          } catch (error) {
+            signal.throwIfAborted();
+            log.warn({ error, topic }, 'a replay failed and is tried again');
+            await delay(clock, Math.min(250 * 2 ** attempt, 5_000), signal);
+          }
+        }
+      };
+      let cursor = after;
+      // What was sent and may come again: of the store its last page alone, for older ones were read before the
+      // positions that it told with that one.
+      let sent = new Set<string>();
+
+      /** Everything that is stored; resolves with the positions through which that is all. */
+      const sendStored = async (from: ReplayPage | null): Promise<Positions> => {
+        for (let page = from; ; page = null) {
+          const { edges, endCursor, hasNextPage, storedThrough } = page ?? (await persist(() => readPage(cursor)));
+          const ids = new Set<string>();
+          for (const { id, compared, answered, cursor } of edges) {
+            if (id !== null) ids.add(id);
+            if ((id === null || !sent.has(id)) && isFor(prepared, key, compared)) await send({ answered, cursor });
+          }
+          cursor = endCursor ?? cursor;
+          if (!hasNextPage) {
+            for (const id of ids) sent.add(id);
+            return storedThrough;
+          }
+          sent = ids;
+        }
+      };
+      const sendMessages = async ({ messages, through }: Stretch): Promise<Positions> => {
+        for (const message of messages) {
+          const id = idOf(message);
+          if (id !== null && sent.has(id)) continue;
+          if (id !== null) {
+            // A repeat of one that the store has is behind the cursor already, or was sent as stored.
+            if (isRepeat(message) && (await persist(() => isStored(readPage, id)))) continue;
+            sent.add(id);
+            cursor = encodeCursor(id);
+          }
+          if (isFor(prepared, key, message.value)) await send(answerOf(prepared, message));
+        }
+        return through;
+      };
+
+      let position = 'edges' in first ? await sendStored(first) : await sendMessages(first);
+      for (;;) {
+        if (!window.reachesBackTo(position)) {
+          const read = await persist(() => readTopic(position));
+          if (read) {
+            position = await sendMessages(read);
+          } else {
+            log.warn({ topic }, 'what is stored lags behind what the topic keeps: the store is asked again');
+            await delay(clock, 1_000, signal);
+            position = await sendStored(null);
+          }
+          continue;
+        }
+        const behind = window.behind(position, match, key);
+        if (behind.messages.length === 0) {
+          signal.throwIfAborted();
+          return goLive(new Set([...sent].filter((id) => !window.has(id))));
+        }
+        position = await sendMessages(behind);
+      }
+    },
+  };
+}
+
+/** Whether the store knows the message, whatever is behind it. */
+export async function isStored(readPage: ReadPage, id: string): Promise<boolean> {
+  try {
+    await readPage(encodeCursor(id), 1);
+    return true;
+  } catch (error) {
+    if (error instanceof GraphQLError && error.extensions.code === 'CURSOR_INVALID') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,191 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import type { GraphQLFormattedError } from 'graphql';
+import type { GatewayContext } from '../context.ts';
+import type { PrimaryAnswer } from './execute-event.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** An event on its way to the subscribers. */
+export interface SharedEvent {
+  /** The message's id, by which one who was sent it already is passed over. */
+  id: string | null;
+  answer: PrimaryAnswer;
+  /** Tells, before it is answered, whether it is none after all: an older one's repeat. */
+  isKnown?: (context: GatewayContext) => Promise<boolean>;
+}
+
+export interface SharedSubscriptionOptions {
+  /** Starts what feeds it, for the first of its members. */
+  open(shared: SharedSubscription, context: GatewayContext): Disposable;
+  /** Executes an event: the GraphQL result as JSON. At once, where nothing is fetched. */
+  answer(event: PrimaryAnswer, context: GatewayContext): string | Promise<string>;
+  /** What members are told when an event can't be answered, or too many wait. */
+  failure(error: unknown): readonly GraphQLFormattedError[];
+  /** Called when the last member has left, or it has ended. */
+  onEnd(): void;
+}
+
+/** Events that may wait for other subgraphs to answer those before them. */
+const mostWaiting = 1_000;
+
+/**
+ * Equal subscriptions of equal subscribers: each event is executed once, and serialised once, for all of them.
+ *
+ * Events are answered in order. Those that wait while other subgraphs are slow to answer are bounded: past the bound
+ * the members end with an error and resume behind what they have.
+ */
+export class SharedSubscription {
+  readonly #options: SharedSubscriptionOptions;
+  readonly #members = new Set<Member>();
+  readonly #waiting: Waiting[] = [];
+  /** Events so far. */
+  #count = 0;
+  #source: Disposable | null = null;
+  #isAnswering = false;
+  #hasEnded = false;
+
+  constructor(options: SharedSubscriptionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Gives the subscriber the events from now on, until disposed.
+   *
+   * @param sent ids of events that it was sent already and that may come yet
+   */
+  join(subscriber: Subscriber, context: GatewayContext, sent: Set<string> | null = null): Disposable {
+    const member = new Member(this, subscriber, context, this.#count, sent?.size ? sent : null);
+    this.#members.add(member);
+    if (this.#members.size === 1) {
+      const source = this.#options.open(this, context);
+      if (this.#hasEnded) source[Symbol.dispose]();
+      else this.#source = source;
+    }
+    return member;
+  }
+
+  leave(member: Member): void {
+    if (this.#members.delete(member) && this.#members.size === 0) this.#close();
+  }
+
+  push(event: SharedEvent): void {
+    if (this.#hasEnded) return;
+    if (this.#waiting.length >= mostWaiting) {
+      this.end(this.#options.failure(tooManyWait()));
+      return;
+    }
+    this.#count += 1;
+    this.#waiting.push({ event, number: this.#count });
+    if (!this.#isAnswering) this.#answerWaiting();
+  }
+
+  /** Feeds it from something else from now on. */
+  reopen(): void {
+    const { value: first } = this.#members.values().next();
+    if (!first) return;
+    this.#source?.[Symbol.dispose]();
+    this.#source = this.#options.open(this, first.context);
+  }
+
+  /** Ends it: what waits is not answered any more. */
+  end(errors?: readonly GraphQLFormattedError[]): void {
+    const members = [...this.#members];
+    this.#close();
+    for (const { subscriber } of members) subscriber.end(errors);
+  }
+
+  /** Ends it behind what waits. */
+  complete(): void {
+    if (this.#isAnswering) this.#waiting.push(null);
+    else this.end();
+  }
+
+  /** In order; at once as far as nothing is fetched. */
+  #answerWaiting(): void {
+    this.#isAnswering = true;
+    while (this.#waiting.length > 0) {
+      const next = this.#waiting.shift() ?? null;
+      if (next === null) {
+        this.end();
+        return;
+      }
+      const { value: first } = this.#members.values().next();
+      if (!first) break;
+      const answer = this.#answer(next.event, first.context);
+      if (answer instanceof Promise) {
+        answer.then(
+          (answered) => {
+            this.#send(next, answered);
+            this.#answerWaiting();
+          },
+          (error: unknown) => this.end(this.#options.failure(error)),
+        );
+        return;
+      }
+      this.#send(next, answer);
+    }
+    this.#isAnswering = false;
+  }
+
+  /** Null for an event that is none after all. */
+  #answer({ answer, isKnown }: SharedEvent, context: GatewayContext): string | null | Promise<string | null> {
+    if (!isKnown) return this.#options.answer(answer, context);
+    return isKnown(context).then((known) => (known ? null : this.#options.answer(answer, context)));
+  }
+
+  #send({ event: { id, answer }, number }: NonNullable<Waiting>, answered: string | null): void {
+    if (answered === null) return;
+    for (const member of this.#members) {
+      if (member.since >= number || (id !== null && member.sent?.delete(id))) continue;
+      member.subscriber.next(answered, answer.cursor);
+    }
+  }
+
+  #close(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#members.clear();
+    this.#waiting.length = 0;
+    this.#source?.[Symbol.dispose]();
+    this.#options.onEnd();
+  }
+}
+
+/** One that stands in a shared subscription. A class, for there are as many as connections. */
+class Member implements Disposable {
+  readonly subscriber: Subscriber;
+  readonly context: GatewayContext;
+  /** Events up to this one are not for it. */
+  readonly since: number;
+  readonly sent: Set<string> | null;
+  readonly #shared: SharedSubscription;
+
+  constructor(
+    shared: SharedSubscription,
+    subscriber: Subscriber,
+    context: GatewayContext,
+    since: number,
+    sent: Set<string> | null,
+  ) {
+    this.#shared = shared;
+    this.subscriber = subscriber;
+    this.context = context;
+    this.since = since;
+    this.sent = sent;
+  }
+
+  [Symbol.dispose]() {
+    this.#shared.leave(this);
+  }
+}
+
+/** An event, or the end. */
+type Waiting = { event: SharedEvent; number: number } | null;
+
+function tooManyWait(): CodedError {
+  return new CodedError<PublicErrorCode>(
+    'SUBGRAPH_UNAVAILABLE',
+    `More than ${mostWaiting} events wait for other subgraphs to answer: subscribe again behind your last cursor.`,
+    { retryable: true },
+  );
+}

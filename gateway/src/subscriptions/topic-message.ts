@@ -1,0 +1,27 @@
+import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import type { PrimaryAnswer } from './execute-event.ts';
+import type { TopicSubscription } from './prepare.ts';
+import { comparedArguments } from './replay.ts';
+import { idOf, type TopicMessage, type Value } from './topic-window.ts';
+
+/** A message as the root field's value: itself, or an edge around it. */
+export function answerOf({ topicField }: TopicSubscription, message: TopicMessage): PrimaryAnswer {
+  const id = idOf(message);
+  const cursor = id !== null && topicField.replay ? encodeCursor(id) : null;
+  if (!topicField.isEdge) return { value: message.value, cursor };
+  return { value: { ...(id !== null && { cursor: encodeCursor(id) }), node: message.value }, cursor };
+}
+
+/** Whether a value is the subscriber's own and equals each argument given. The claim is what guards it. */
+export function isFor(prepared: TopicSubscription, key: string, value: Value): boolean {
+  if (value[prepared.topicField.match] !== key) return false;
+  return comparedArguments(prepared).every(
+    ([name, given]) =>
+      value[name] === given || ((value[name] ?? null) !== null && String(value[name]) === String(given)),
+  );
+}
+
+/** Whether the message may be an older one's repeat, published again by its owner. */
+export function isRepeat({ headers }: TopicMessage): boolean {
+  return headers.repeat === 'true';
+}
