@@ -3,7 +3,7 @@ import { silentLog } from '@voucher-gateway/platform/log';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import type { Topic } from '@voucher-gateway/platform/topics';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
-import { type ExecutionResult, parse, validate } from 'graphql';
+import { type DocumentNode, type ExecutionResult, parse, validate } from 'graphql';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import type { GatewayContext } from '../context.ts';
@@ -24,6 +24,7 @@ async function setUp(options: { windowSize?: number } = {}) {
     await createFederation({ supergraphSdl, dataSource: parcelDataSource(world), log: silentLog }),
   );
   const { topics, database, clock } = engines;
+  const documents = new Map<string, DocumentNode>();
   const open = () => createSubscriptions({ federation, topics, clock, log: silentLog, ...options });
   const subscriptions = resources.use(await open());
   return {
@@ -41,7 +42,9 @@ async function setUp(options: { windowSize?: number } = {}) {
       query: string,
       { customer = 'ann', variables = {}, on = subscriptions, operationName = undefined as string | undefined } = {},
     ) {
-      const document = parse(query);
+      // As the gateway has it: one document for all who send the text.
+      const document = documents.get(query) ?? parse(query);
+      documents.set(query, document);
       expect(validate(federation.schema, document)).toEqual([]);
       const answers: ExecutionResult[] = [];
       let wake = () => {};
@@ -50,7 +53,9 @@ async function setUp(options: { windowSize?: number } = {}) {
         const subscription = resources.use(
           await on.subscribe({ document, variables, operationName }, contextOf(customer)),
         );
-        const end = () => {
+        let ended: unknown;
+        const end = (errors?: unknown) => {
+          ended ??= errors;
           hasEnded = true;
           subscription[Symbol.dispose]();
           wake();
@@ -65,6 +70,10 @@ async function setUp(options: { windowSize?: number } = {}) {
         });
         return {
           errors: undefined,
+          /** What it ended with. */
+          get ended() {
+            return ended;
+          },
           async next(count = 1): Promise<ExecutionResult[]> {
             while (answers.length < count && !hasEnded)
               await new Promise<void>((resolve) => {
@@ -76,7 +85,7 @@ async function setUp(options: { windowSize?: number } = {}) {
         };
       } catch (error) {
         const errors = createResultFormatter(silentLog).formatErrors(error);
-        return { errors, next: () => Promise.reject(errors), stop: async () => {} };
+        return { errors, ended: errors, next: () => Promise.reject(errors), stop: async () => {} };
       }
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
@@ -166,18 +175,16 @@ it('refuses the signed-out, a token without the claim, and a field that no topic
     clock: engines.clock,
     log: silentLog,
   });
-  const document = parse('subscription { moved { cursor } }');
-  const coded = (code: string) => expect.objectContaining({ originalError: expect.objectContaining({ code }) });
-  expect(await subscriptions.subscribe({ document }, contextOf(null))).toEqual({ errors: [coded('UNAUTHENTICATED')] });
+  const refusal = (query: string, context: GatewayContext) =>
+    expect(subscriptions.subscribe({ document: parse(query) }, context)).rejects;
+  await refusal('subscription { moved { cursor } }', contextOf(null)).toMatchObject({ code: 'UNAUTHENTICATED' });
   const claimless = { ...contextOf('ann'), identity: { ...contextOf('ann').identity, claims: {} } as Identity };
-  expect(await subscriptions.subscribe({ document }, claimless)).toEqual({ errors: [coded('FORBIDDEN')] });
-  expect(await subscriptions.subscribe({ document: parse('subscription { unfed }') }, contextOf('ann'))).toEqual({
-    errors: [coded('GRAPHQL_VALIDATION_FAILED')],
+  await refusal('subscription { moved { cursor } }', claimless).toMatchObject({ code: 'FORBIDDEN' });
+  await refusal('subscription { unfed }', contextOf('ann')).toMatchObject({ code: 'GRAPHQL_VALIDATION_FAILED' });
+  await refusal('subscription ($p: ID!) { moved(parcel: $p) { cursor } }', contextOf('ann')).toMatchObject({
+    code: 'BAD_USER_INPUT',
   });
-  const variable = parse('subscription ($p: ID!) { moved(parcel: $p) { cursor } }');
-  expect(await subscriptions.subscribe({ document: variable }, contextOf('ann'))).toEqual({
-    errors: [coded('BAD_USER_INPUT')],
-  });
+  expect(subscriptions.count).toBe(0);
 });
 
 it('answers a selected field that the message lacks with TOPIC_FIELD_MISSING at its path', async () => {
@@ -219,6 +226,46 @@ it('does not let the slow fetches of one subscriber hold up another', async () =
   expect(placesOf(await quick.next())).toEqual(['Hue']);
   gate.resolve();
   expect(await waiting).toEqual([{ data: { moved: { node: { recipient: { name: 'name of ann' } } } } }]);
+});
+
+it('executes an event once for equal operations of the same user, and for nobody else', async () => {
+  await using set = await setUp();
+  const { subscribe, publish, world } = set;
+  let fetches = 0;
+  world.onName = async () => {
+    fetches += 1;
+  };
+  const query = 'subscription ($a: String) { moved(after: $a) { node { recipient { name } } } }';
+  const equal = [await subscribe(query), await subscribe(query), await subscribe(query)];
+  const other = await subscribe('subscription { moved { node { place recipient { name } } } }');
+  const bob = await subscribe(query, { customer: 'bob' });
+  await publish(move('Hue'));
+  const [first, second, third] = await Promise.all(equal.map((stream) => stream.next()));
+  expect(first).toEqual([{ data: { moved: { node: { recipient: { name: 'name of ann' } } } } }]);
+  expect([second, third]).toEqual([first, first]);
+  await other.next();
+  expect(fetches).toBe(2);
+  await publish(move('Vinh', { customer: 'bob', recipient: { id: 'bob' } }));
+  expect(await bob.next()).toEqual([{ data: { moved: { node: { recipient: { name: 'name of bob' } } } } }]);
+  expect(fetches).toBe(3);
+  // Those who are left go on when one leaves.
+  await equal[0]?.stop();
+  await publish(move('Hanoi'));
+  expect(await equal[1]?.next()).toEqual(first);
+});
+
+it('bounds the events that wait for a subgraph that does not answer: the subscription ends, to be resumed', async () => {
+  await using set = await setUp();
+  const { subscribe, publish, world } = set;
+  const gate = Promise.withResolvers<void>();
+  world.onName = () => gate.promise;
+  const slow = await subscribe('subscription { moved { node { recipient { name } } } }');
+  const quick = await subscribe('subscription { moved { node { place } } }');
+  await publish(...Array.from({ length: 1_002 }, () => move('Hue')));
+  expect(await slow.next()).toEqual([]);
+  expect(slow.ended).toMatchObject([{ extensions: { code: 'SUBGRAPH_UNAVAILABLE', retryable: true } }]);
+  expect(await quick.next(1_002)).toHaveLength(1_002);
+  gate.resolve();
 });
 
 it('keeps the event when the other subgraph fails: its field is null, with an error', async () => {
@@ -331,6 +378,29 @@ it('sends a message that the topic repeats once', async () => {
 });
 
 const resume = 'subscription ($c: String) { moved(after: $c) { node { place } } }';
+
+it('looks up a repeat that the window does not hold any more: one that is stored is not sent again', async () => {
+  await using set = await setUp({ windowSize: 1 });
+  const { subscribe, publish, engines, world, another } = set;
+  const repeat = (message: Move) =>
+    engines.database.transaction((tx) =>
+      engines.topics.publish(tx, parcelMoved, message, { headers: { repeat: 'true' } }),
+    );
+  const [a, b, c] = [move('Hue'), move('Vinh'), move('Hanoi')];
+  const live = await subscribe('subscription { moved { node { place } } }');
+  await publish(a);
+  await publish(b);
+  world.stored = [a, b];
+  world.storedThrough = (await positionsOf(engines)).get(b.id) ?? Number.NaN;
+  await repeat(a);
+  // One that nobody has seen before.
+  await repeat(c);
+  expect(placesOf(await live.next(3))).toEqual(['Hue', 'Vinh', 'Hanoi']);
+  const resumed = await subscribe(`subscription { moved(after: "${encodeCursor(b.id)}") { node { place } } }`, {
+    on: await another(),
+  });
+  expect(placesOf(await resumed.next())).toEqual(['Hanoi']);
+});
 
 it('resumes behind a message that the store has yet to consume, from the window, and refuses a cursor that nobody knows', async () => {
   await using set = await setUp();
