@@ -1,5 +1,7 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import { sessionKey } from '@voucher-gateway/schema/session';
 import type { Client, SubscribePayload } from 'graphql-ws';
 import { expect, it } from 'vitest';
 import WebSocket from 'ws';
@@ -187,6 +189,69 @@ it('closes the sockets of a session that is signed out anywhere, and of a revoke
   expect(await ask(other.client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
   await gateway.endSession({ kid: gateway.issuer.kid });
   expect(await other.closed).toMatchObject({ code: 4403 });
+});
+
+it('closes a session’s sockets at every gateway within a second of its end', async () => {
+  await using gateway = await startTestGateway();
+  await using second = await gateway.start();
+  await using third = await gateway.start();
+  const ann = await gateway.signIn('ann');
+  const bob = await gateway.signIn('bob');
+  const urls = [gateway, second, third].map(({ url }) => `${url.replace('http', 'ws')}/graphql`);
+  const sockets = urls.map((url) => gateway.connect(ann.token, { url }));
+  const others = urls.map((url) => gateway.connect(bob.token, { url }));
+  await Promise.all([...sockets, ...others].map(({ connected }) => connected));
+  const endedAt = performance.now();
+  await gateway.endSession({ sid: ann.sid });
+  for (const { closed } of sockets) expect(await closed).toMatchObject({ code: 4403, reason: 'The session has ended' });
+  expect(performance.now() - endedAt).toBeLessThan(1_000);
+  expect(others.every(({ isOpen }) => isOpen())).toBe(true);
+});
+
+it('does not bring a session back to life by a request that races its sign-out', async () => {
+  const reached = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  let holds = false;
+  let touch: KeyValue['touch'] | undefined;
+  await using gateway = await startTestGateway({
+    keyValue: {
+      async touch(...given) {
+        if (!touch) throw new Error('not set up');
+        const touched = await touch(...given);
+        if (holds) {
+          reached.resolve();
+          await goOn.promise;
+        }
+        return touched;
+      },
+    },
+  });
+  touch = gateway.engines.keyValue.touch;
+  const { token, sid } = await gateway.signIn('ann');
+  const { client, closed, connected } = gateway.connect(token);
+  await connected;
+  holds = true;
+  const asked = ask(client, { query: '{ hello }' });
+  await reached.promise;
+  // The touch has seen the session, and tells so after it has ended.
+  await gateway.engines.keyValue.delete(sessionKey(sid));
+  await gateway.endSession({ sid });
+  expect(await closed).toMatchObject({ code: 4403 });
+  holds = false;
+  goOn.resolve();
+  expect(await asked).toMatchObject({ errors: { code: 4403 } });
+  expect(await gateway.engines.keyValue.get(sessionKey(sid))).toBeNull();
+  expect(await gateway.connect(token).closed).toMatchObject({ code: 4403, reason: 'SESSION_EXPIRED' });
+});
+
+it('takes the sessions of a store that was flushed for ended', async () => {
+  await using gateway = await startTestGateway();
+  const { token, sid } = await gateway.signIn('ann');
+  const { client, closed, connected } = gateway.connect(token);
+  await connected;
+  await gateway.engines.keyValue.delete(sessionKey(sid));
+  await ask(client, { query: '{ hello }' });
+  expect(await closed).toMatchObject({ code: 4403, reason: 'The session has ended' });
 });
 
 it('lets open sockets live to their last known deadline while the session store is away', async () => {

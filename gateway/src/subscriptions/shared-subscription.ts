@@ -56,11 +56,7 @@ export class SharedSubscription {
   join(subscriber: Subscriber, context: GatewayContext, sent: Set<string> | null = null): Disposable {
     const member = new Member(this, subscriber, context, this.#count, sent?.size ? sent : null);
     this.#members.add(member);
-    if (this.#members.size === 1) {
-      const source = this.#options.open(this, context);
-      if (this.#hasEnded) source[Symbol.dispose]();
-      else this.#source = source;
-    }
+    if (this.#members.size === 1) this.#openSource(context);
     return member;
   }
 
@@ -84,7 +80,18 @@ export class SharedSubscription {
     const { value: first } = this.#members.values().next();
     if (!first) return;
     this.#source?.[Symbol.dispose]();
-    this.#source = this.#options.open(this, first.context);
+    this.#openSource(first.context);
+  }
+
+  #openSource(context: GatewayContext): void {
+    try {
+      const source = this.#options.open(this, context);
+      // It may have ended the subscription while it was opened.
+      if (this.#hasEnded) source[Symbol.dispose]();
+      else this.#source = source;
+    } catch (error) {
+      this.end(this.#options.failure(error));
+    }
   }
 
   /** Ends it: what waits is not answered any more. */

@@ -162,6 +162,38 @@ it('gives nobody the events of another, whatever the arguments say', async () =>
   expect(await bob.next()).toEqual([{ data: { a: { node: { place: 'for Bob' } } } }]);
 });
 
+it.each([
+  ['an alias', 'subscription { theirs: moved { node { place } } }', {}],
+  [
+    'a fragment',
+    'subscription { ...F } fragment F on Subscription { moved { node { ...G } } } fragment G on Move { place customer }',
+    {},
+  ],
+  [
+    'a variable',
+    'subscription ($p: ID, $a: String) { moved(parcel: $p, after: $a) { node { place } } }',
+    { p: 'bobs' },
+  ],
+  ['an argument', 'subscription { moved(parcel: "bobs") { node { place } } }', {}],
+  [
+    'another operation of the document',
+    'subscription A { moved { node { place } } } subscription B { moved(parcel: "bobs") { node { place } } }',
+    {},
+  ],
+] as const)('gives nobody the events of another by %s', async (_how, query, variables) => {
+  await using set = await setUp();
+  const { subscribe, publish } = set;
+  const operationName = query.includes('subscription A') ? 'B' : undefined;
+  // Bob has the same one, so that there is something to share by mistake.
+  const bob = await subscribe(query, { customer: 'bob', variables, operationName });
+  const ann = await subscribe(query, { variables, operationName });
+  await publish(move('Secret', { customer: 'bob', parcel: 'bobs' }));
+  await publish(move('Hue', { parcel: 'bobs' }));
+  const places = (answers: ExecutionResult[]) => JSON.stringify(answers).match(/"place":"\w+"/g);
+  expect(places(await ann.next())).toEqual(['"place":"Hue"']);
+  expect(places(await bob.next())).toEqual(['"place":"Secret"']);
+});
+
 it('refuses the signed-out, a token without the claim, and a field that no topic feeds', async () => {
   await using engines = await openTestEngines();
   await using federation = await createFederation({

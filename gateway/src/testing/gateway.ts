@@ -94,12 +94,12 @@ export async function startTestGateway({
     });
     return user;
   };
-  const connect = (authorization: string | null, { key = 'authorization' } = {}) => {
+  const connect = (authorization: string | null, { key = 'authorization', url = socketUrl } = {}) => {
     const closed = Promise.withResolvers<{ code: number; reason: string }>();
     const connected = Promise.withResolvers<void>();
     let isOpen = false;
     const client: Client = createClient({
-      url: socketUrl,
+      url,
       webSocketImpl: WebSocket,
       lazy: false,
       retryAttempts: 0,
