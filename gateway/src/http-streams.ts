@@ -11,7 +11,8 @@ import type { OpenConnections } from './open-connections.ts';
 import type { createPrepareOperation, OperationRequest } from './prepare-operation.ts';
 import type { SessionGate } from './session-gate.ts';
 import { type StreamFormat, serverSentEvents, streamFormatOf } from './stream-formats.ts';
-import type { Subscription, Subscriptions } from './subscriptions/subscribe.ts';
+import type { Subscription } from './subscriptions/admission.ts';
+import type { Subscriptions } from './subscriptions/subscribe.ts';
 
 export interface HttpStreamsOptions {
   federation: Federation;

@@ -1,42 +1,38 @@
 import type { WebSocket } from 'ws';
-
-/** Pings sockets now and then, and drops those that do not answer. */
-export interface KeepAlive extends Disposable {
-  /** Watches one, until it is closed. */
-  watch(socket: WebSocket): void;
-}
+import type { ClientSocket } from './client-socket.ts';
 
 /** Sockets are pinged in so many groups, one after the other. */
 const groups = 12;
 
-/** One timer for all sockets: with one each, timers would be a good part of what a connection holds. */
-export function createKeepAlive(everyMs: number): KeepAlive {
-  const watched = Array.from({ length: groups }, () => new Set<WebSocket>());
-  const silent = new WeakSet<WebSocket>();
+/**
+ * Pings sockets now and then, and drops those that do not answer. One timer for all: with one each, timers would be a
+ * good part of what a connection holds.
+ */
+export function createKeepAlive(sockets: Iterable<ClientSocket>, everyMs: number) {
   let next = 0;
   let turn = 0;
   function onPong(this: WebSocket) {
-    silent.delete(this);
+    (this as ClientSocket).isSilent = false;
   }
   const timer = setInterval(() => {
     turn = (turn + 1) % groups;
-    for (const socket of watched[turn] ?? []) {
-      if (silent.has(socket)) {
+    for (const socket of sockets) {
+      if (socket.keepAliveGroup !== turn) continue;
+      if (socket.isSilent) {
         socket.terminate();
         continue;
       }
-      silent.add(socket);
+      socket.isSilent = true;
       socket.ping();
     }
   }, everyMs / groups);
   timer.unref();
   return {
-    watch(socket) {
+    /** Watches one of the sockets, too. */
+    watch(socket: ClientSocket) {
       next = (next + 1) % groups;
-      const group = watched[next];
-      group?.add(socket);
+      socket.keepAliveGroup = next;
       socket.on('pong', onPong);
-      socket.once('close', () => group?.delete(socket));
     },
     [Symbol.dispose]: () => clearInterval(timer),
   };

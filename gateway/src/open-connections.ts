@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+type Close = () => Promise<void> | void;
+
 /** The long-lived connections of this process, whatever their transport: counted, and let go of in the end. */
 export interface OpenConnections {
   readonly count: number;
@@ -10,7 +12,7 @@ export interface OpenConnections {
    * @param close tells the client to come again and closes; resolves once that is done. Called once, when it is its
    *   turn in the drain
    */
-  add(close: () => Promise<void> | void): Disposable;
+  add(close: Close): Disposable;
   /**
    * Closes all, spread over the window, so that those who come again do not come together. Few are closed sooner:
    * at least a hundred a second. New ones that are added meanwhile are closed at once.
@@ -21,7 +23,7 @@ export interface OpenConnections {
 const leastPerSecond = 100;
 
 export function createOpenConnections(): OpenConnections {
-  const open = new Set<() => Promise<void> | void>();
+  const open = new Set<Close>();
   let isDraining = false;
   return {
     get count() {
@@ -34,7 +36,7 @@ export function createOpenConnections(): OpenConnections {
       // Not before the caller has what it disposes of it by.
       if (isDraining) queueMicrotask(() => void close());
       else open.add(close);
-      return { [Symbol.dispose]: () => void open.delete(close) };
+      return new Counted(open, close);
     },
     async drain(windowMs) {
       isDraining = true;
@@ -51,4 +53,19 @@ export function createOpenConnections(): OpenConnections {
       await Promise.allSettled(closing);
     },
   };
+}
+
+/** A class, for there are as many as connections. */
+class Counted implements Disposable {
+  readonly #open: Set<Close>;
+  readonly #close: Close;
+
+  constructor(open: Set<Close>, close: Close) {
+    this.#open = open;
+    this.#close = close;
+  }
+
+  [Symbol.dispose](): void {
+    this.#open.delete(this.#close);
+  }
 }

@@ -36,13 +36,15 @@ interface Watch {
   callbacks: Set<() => void>;
   /** When it ends as far as this process knows. */
   deadlineMs: number;
-  timer?: Disposable;
 }
 
+/** Sessions whose time is up are looked for no more often. */
+const leastBetweenMs = 250;
+
 /**
- * Each process keeps a timer a session and asks the store when it fires: another process may have seen
- * activity. `session-ended` ends sessions at once. While the store is away, sockets live to the last
- * deadline that is known.
+ * Each process knows when a session would end and asks the store then: another process may have seen
+ * activity. One timer stands for all: with one each, timers would be a good part of what a connection holds.
+ * `session-ended` ends sessions at once. While the store is away, sockets live to the last deadline that is known.
  */
 export async function createSessionGate({
   verify,
@@ -53,33 +55,59 @@ export async function createSessionGate({
 }: SessionGateOptions): Promise<SessionGate> {
   const watches = new Map<string, Watch>();
   const revokedKeys = new Set<string>();
+  let timer: Disposable | null = null;
+  let timerAtMs = Number.POSITIVE_INFINITY;
 
+  const stopTimer = () => {
+    timer?.[Symbol.dispose]();
+    timer = null;
+    timerAtMs = Number.POSITIVE_INFINITY;
+  };
+  const forget = (watch: Watch) => {
+    if (watches.get(watch.identity.sid) === watch) watches.delete(watch.identity.sid);
+    if (watches.size === 0) stopTimer();
+  };
   const end = (watch: Watch) => {
-    watches.delete(watch.identity.sid);
-    watch.timer?.[Symbol.dispose]();
+    forget(watch);
     for (const callback of watch.callbacks) callback();
   };
-  const arm = (watch: Watch) => {
-    watch.timer?.[Symbol.dispose]();
-    watch.timer = clock.setTimer(watch.deadlineMs - clock.now(), () => void ask(watch));
+  /** Has the timer fire by then; that it fires sooner does no harm. */
+  const fireBy = (atMs: number) => {
+    if (timerAtMs <= atMs) return;
+    timer?.[Symbol.dispose]();
+    timerAtMs = atMs;
+    timer = clock.setTimer(atMs - clock.now(), askDue);
+  };
+  const askDue = () => {
+    stopTimer();
+    const now = clock.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const watch of watches.values()) {
+      if (watch.deadlineMs <= now) void ask(watch);
+      else next = Math.min(next, watch.deadlineMs);
+    }
+    if (next < Number.POSITIVE_INFINITY) fireBy(Math.max(next, now + leastBetweenMs));
   };
   const ask = async (watch: Watch) => {
-    const left = await keyValue.peek(sessionKey(watch.identity.sid)).catch(() => 'unknown' as const);
-    if (watches.get(watch.identity.sid) !== watch) return;
-    if (left !== 'unknown')
-      watch.deadlineMs = Math.min(clock.now() + (left?.expiresInMs ?? 0), watch.identity.expiresAtMs);
+    const { sid, expiresAtMs } = watch.identity;
+    const left = await keyValue.peek(sessionKey(sid)).catch(() => 'unknown' as const);
+    if (watches.get(sid) !== watch) return;
+    if (left !== 'unknown') watch.deadlineMs = Math.min(clock.now() + (left?.expiresInMs ?? 0), expiresAtMs);
     if (watch.deadlineMs <= clock.now()) end(watch);
-    else arm(watch);
+    else fireBy(watch.deadlineMs);
   };
 
   const ended = await topics.tail({
     topic: schemaTopics.sessionEnded,
     from: 'now',
     onMessage: ({ value }) => {
-      if ('kid' in value) revokedKeys.add(value.kid);
-      for (const watch of [...watches.values()]) {
-        if ('kid' in value ? watch.identity.kid === value.kid : watch.identity.sid === value.sid) end(watch);
+      if ('sid' in value) {
+        const watch = watches.get(value.sid);
+        if (watch) end(watch);
+        return;
       }
+      revokedKeys.add(value.kid);
+      for (const watch of [...watches.values()]) if (watch.identity.kid === value.kid) end(watch);
     },
   });
 
@@ -103,33 +131,45 @@ export async function createSessionGate({
     },
     touch,
     onSessionEnd(identity, callback) {
-      const watch = watches.get(identity.sid) ?? {
+      const known = watches.get(identity.sid);
+      const watch = known ?? {
         identity,
         callbacks: new Set(),
         deadlineMs: Math.min(clock.now() + idleMs, identity.expiresAtMs),
       };
       watch.callbacks.add(callback);
-      if (!watches.has(identity.sid)) {
+      if (!known) {
         watches.set(identity.sid, watch);
-        arm(watch);
+        fireBy(watch.deadlineMs);
         // It may have ended between the request that let it in and now.
         void ask(watch);
       }
-      return {
-        [Symbol.dispose]() {
-          watch.callbacks.delete(callback);
-          if (watch.callbacks.size > 0 || watches.get(identity.sid) !== watch) return;
-          watches.delete(identity.sid);
-          watch.timer?.[Symbol.dispose]();
-        },
-      };
+      return new Watcher(watch, callback, forget);
     },
     async [Symbol.asyncDispose]() {
-      for (const watch of watches.values()) watch.timer?.[Symbol.dispose]();
       watches.clear();
+      stopTimer();
       await ended[Symbol.asyncDispose]();
     },
   };
+}
+
+/** One that hangs on a session. A class, for there are as many as connections. */
+class Watcher implements Disposable {
+  readonly #watch: Watch;
+  readonly #callback: () => void;
+  readonly #forget: (watch: Watch) => void;
+
+  constructor(watch: Watch, callback: () => void, forget: (watch: Watch) => void) {
+    this.#watch = watch;
+    this.#callback = callback;
+    this.#forget = forget;
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch.callbacks.delete(this.#callback);
+    if (this.#watch.callbacks.size === 0) this.#forget(this.#watch);
+  }
 }
 
 async function touched(keyValue: KeyValue, sid: string, ttlMs: number): Promise<string | null> {

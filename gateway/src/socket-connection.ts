@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { Log } from '@voucher-gateway/platform/log';
@@ -9,6 +9,7 @@ import type { RawData, WebSocket } from 'ws';
 import type { GatewayContext } from './context.ts';
 import type { Federation } from './federation.ts';
 import type { ResultFormatter } from './format-result.ts';
+import type { OpenConnections } from './open-connections.ts';
 import type { createPrepareOperation } from './prepare-operation.ts';
 import type { SessionGate } from './session-gate.ts';
 import type { Subscriptions } from './subscriptions/subscribe.ts';
@@ -20,6 +21,8 @@ export interface ConnectionOptions {
   subscriptions: Subscriptions;
   prepareOperation: ReturnType<typeof createPrepareOperation>;
   gate: SessionGate;
+  /** Where each is counted, and closed in the drain. */
+  connections: OpenConnections;
   log: Log;
   formatter: ResultFormatter;
   /** Time a client has to send `connection_init`, else 4408. */
@@ -63,6 +66,7 @@ export class SocketConnection {
   readonly #socket: WebSocket;
   #state: 'new' | 'initialising' | 'ready' = 'new';
   #initTimer: NodeJS.Timeout | undefined;
+  readonly #counted: Disposable;
   #identity: Identity | null = null;
   #authorization: string | null = null;
   #watch: Disposable | null = null;
@@ -79,19 +83,21 @@ export class SocketConnection {
       () => this.#close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
       options.connectionInitTimeoutMs,
     );
-    socket.on('message', (data) => this.#receive(data));
-    socket.once('close', () => this.#release());
+    this.#counted = options.connections.add(() => this.#goAway());
   }
 
-  /** Resolves when nothing runs that the client waits an answer for. */
-  idle(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#unanswered === 0) return resolve();
+  /** Closes once nothing runs that the client waits an answer for. */
+  async #goAway(): Promise<void> {
+    if (this.#unanswered > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
       this.#onIdle = resolve;
-    });
+      await promise;
+    }
+    await closeSocket(this.#socket, closeCodes.goingAway, 'Going away');
   }
 
-  #receive(data: RawData): void {
+  /** Takes a message of the client. */
+  receive(data: RawData): void {
     this.#handle(data).catch((error: unknown) => {
       this.#options.log.warn({ error }, 'a message could not be handled');
       this.#close(CloseCode.InternalServerError, 'Internal server error');
@@ -168,7 +174,7 @@ export class SocketConnection {
       const context: GatewayContext = {
         identity: this.#identity,
         authorization: this.#authorization,
-        requestId: randomUUID(),
+        requestId: newRequestId(),
       };
       if (getOperationAST(prepared.document, prepared.operationName)?.operation === 'subscription') {
         const subscription = await subscriptions.subscribe(prepared, context);
@@ -232,8 +238,10 @@ export class SocketConnection {
     void closeSocket(this.#socket, code, reason);
   }
 
-  #release(): void {
+  /** Lets go of everything, the socket being closed. */
+  release(): void {
     clearTimeout(this.#initTimer);
+    this.#counted[Symbol.dispose]();
     this.#watch?.[Symbol.dispose]();
     for (const id of [...(this.#operations?.keys() ?? [])]) this.leave(id);
     this.#onIdle?.();
@@ -268,6 +276,9 @@ class OpenOperation implements Subscriber {
 }
 
 const acknowledged = JSON.stringify({ type: MessageType.ConnectionAck });
+
+/** Held as long as the subscription: flat in memory, which a randomUUID is not. */
+const newRequestId = () => randomBytes(16).toString('hex');
 
 function readMessage(data: RawData): Message | Error {
   try {

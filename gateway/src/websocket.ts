@@ -1,18 +1,16 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { ClientSocket } from './client-socket.ts';
 import { createResultFormatter } from './format-result.ts';
 import { createKeepAlive } from './keep-alive.ts';
-import type { OpenConnections } from './open-connections.ts';
 import { type ConnectionOptions, closeCodes, closeSocket, SocketConnection } from './socket-connection.ts';
 
 export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 'connectionInitTimeoutMs'> {
   server: Server;
   /** Path that is upgraded. */
   path: string;
-  /** Where each socket is counted, and closed in the drain. */
-  connections: OpenConnections;
   /** Time a client has to send `connection_init`, else 4408. Default: 3 s. */
   connectionInitTimeoutMs?: number;
   /** Largest message in bytes, else 1009. Default: 64 kB. */
@@ -39,26 +37,29 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
 export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   const { server, path, connections, log, maxConnections, allowsOrigin = () => true } = options;
   const { connectionInitTimeoutMs = 3_000, maxMessageBytes = 65_536, keepAliveMs = 12_000 } = options;
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, handleProtocols });
-  const keepAlive = createKeepAlive(keepAliveMs);
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: maxMessageBytes,
+    handleProtocols,
+    WebSocket: ClientSocket,
+  });
+  const keepAlive = createKeepAlive(sockets.clients, keepAliveMs);
   const shared: ConnectionOptions = { ...options, connectionInitTimeoutMs, formatter: createResultFormatter(log) };
 
+  // Such as a frame over the size limit: `ws` closes with the code that fits.
+  const onError = (error: Error) => log.debug({ error }, 'a socket failed');
   // The upgrade's request is let go of: with its headers it would be a good part of what a connection holds.
-  const onConnection = (socket: WebSocket) => {
-    // Such as a frame over the size limit: `ws` closes with the code that fits.
-    socket.on('error', (error) => log.debug({ error }, 'a socket failed'));
+  const onConnection = (socket: ClientSocket) => {
+    socket.on('error', onError);
     if (socket.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL)
       return void closeSocket(socket, CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');
     if (connections.count >= maxConnections) {
       log.warn({ maxConnections }, 'a connection is sent away: there are as many as may be');
       return void closeSocket(socket, closeCodes.tryAgainLater, 'TOO_MANY_CONNECTIONS');
     }
-    const connection = new SocketConnection(socket, shared);
-    const counted = connections.add(async () => {
-      await connection.idle();
-      await closeSocket(socket, closeCodes.goingAway, 'Going away');
-    });
-    socket.once('close', () => counted[Symbol.dispose]());
+    socket.connection = new SocketConnection(socket, shared);
+    socket.on('message', onMessage);
+    socket.on('close', onClose);
     keepAlive.watch(socket);
   };
 
@@ -79,6 +80,14 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
       sockets.close();
     },
   };
+}
+
+function onMessage(this: WebSocket, data: RawData): void {
+  (this as ClientSocket).connection?.receive(data);
+}
+
+function onClose(this: WebSocket): void {
+  (this as ClientSocket).connection?.release();
 }
 
 function refuseUpgrade(socket: Duplex, status: string): void {

@@ -6,7 +6,7 @@ import { GraphQLError } from 'graphql';
 import type { PrimaryAnswer } from './execute-event.ts';
 import type { TopicSubscription } from './prepare.ts';
 import type { ReadPage, ReplayPage } from './replay.ts';
-import { answerOf, isFor, isRepeat } from './topic-message.ts';
+import { answerOf, isFor, isRepeat, isStored } from './topic-message.ts';
 import { anyTopic, idOf, type Stretch, type TopicMessage, type TopicWindow } from './topic-window.ts';
 
 export interface CatchUpOptions {
@@ -24,6 +24,8 @@ export interface CatchUpOptions {
 
 /** What a subscriber missed, ready to be sent. */
 export interface CatchUp {
+  /** As it was planned when what is stored was asked for. */
+  readonly prepared: TopicSubscription;
   /**
    * Sends it, one event after the other, and goes on with what comes meanwhile until nothing is left. Rejects when
    * the signal aborts.
@@ -95,6 +97,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
   });
 
   return {
+    prepared,
     async sendAll({ send, goLive, signal }) {
       const persist = async <T>(work: () => Promise<T>): Promise<T> => {
         for (let attempt = 0; ; attempt += 1) {
@@ -166,15 +169,4 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       }
     },
   };
-}
-
-/** Whether the store knows the message, whatever is behind it. */
-export async function isStored(readPage: ReadPage, id: string): Promise<boolean> {
-  try {
-    await readPage(encodeCursor(id), 1);
-    return true;
-  } catch (error) {
-    if (error instanceof GraphQLError && error.extensions.code === 'CURSOR_INVALID') return false;
-    throw error;
-  }
 }

@@ -3,7 +3,7 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLFieldResolver } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { Federation } from '../federation.ts';
-import { eventPlan, eventSource, type PreparedSubscription } from './prepare.ts';
+import { eventSource, type PreparedSubscription } from './prepare.ts';
 
 /**
  * What answers the primary fetch: the root field's value, or the same as its subgraph answered it, with the errors
@@ -29,7 +29,7 @@ export function executeEvent(
   if ('value' in answer) {
     const { document, operationName } = prepared.operation;
     // Where the event answers all, the client's own document asks for nothing else.
-    if (!prepared.rest) return executeOnValue(federation, prepared, answer.value, document, operationName);
+    if (prepared.isAnsweredByEvent) return executeOnValue(federation, prepared, answer.value, document, operationName);
     return executePlan(
       federation,
       prepared,
@@ -56,7 +56,7 @@ async function executePlan(
     ...federation.dataSources,
     [eventSource]: { process: async () => ({ data: primary.data ?? undefined }) },
   };
-  const result = await federation.executePlan(eventPlan(prepared), sources as never, prepared.operation, context);
+  const result = await federation.executePlan(prepared.eventPlan, sources as never, prepared.operation, context);
   if (!primary.errors) return result;
   return { ...result, data: result.data ?? null, errors: [...primary.errors, ...(result.errors ?? [])] };
 }

@@ -22,10 +22,14 @@ export interface PreparedSubscription {
   responseKey: string;
   /** The root field's arguments, coerced. */
   arguments: Record<string, unknown>;
+  /** Those of them that a message must equal: all that are given but `after`. */
+  compared: readonly [name: string, value: unknown][];
   /** What the event answers, as the subgraph would have been asked. */
   primary: { document: DocumentNode; subgraph: string; field: FieldNode };
-  /** What other subgraphs are asked on each event; null where the event answers all. */
-  rest: PlanNode | null;
+  /** The plan of one event: the primary fetch, answered by the event, then what other subgraphs are asked. */
+  eventPlan: QueryPlan;
+  /** Whether the event answers all. */
+  isAnsweredByEvent: boolean;
 }
 
 /** A subscription that a topic feeds. */
@@ -62,13 +66,16 @@ export function prepareSubscription(
   const field = rootField(document);
   const definitionOfField = federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
   if (!definitionOfField) throw new Error(`the supergraph has no Subscription.${field.name.value}`);
+  const given = getArgumentValues(definitionOfField, field, operation.variables);
   return {
     operation,
     topicField: topicFields.get(field.name.value) ?? null,
     responseKey: field.alias?.value ?? field.name.value,
-    arguments: getArgumentValues(definitionOfField, field, operation.variables),
+    arguments: given,
+    compared: Object.entries(given).filter(([name, value]) => name !== 'after' && (value ?? null) !== null),
     primary: { document, subgraph: node.primary.serviceName, field },
-    rest: node.rest ?? null,
+    eventPlan: eventPlan(document, node.rest),
+    isAnsweredByEvent: !node.rest,
   };
 }
 
@@ -146,15 +153,14 @@ export function usedVariables(document: DocumentNode, ...nodes: unknown[]): Vari
 /** Name of the data source, in a plan of ours, that answers what the event has answered. */
 export const eventSource = ' event';
 
-/** The plan of one event: the primary fetch, answered by the event, then the rest. */
-export function eventPlan({ primary, rest }: PreparedSubscription): QueryPlan {
+function eventPlan(primary: DocumentNode, rest: PlanNode | undefined): QueryPlan {
   const fetch: FetchNode = {
     kind: 'Fetch',
     serviceName: eventSource,
     operation: '',
     operationName: undefined,
     operationKind: 'query' as FetchNode['operationKind'],
-    operationDocumentNode: primary.document,
+    operationDocumentNode: primary,
   };
   return { kind: 'QueryPlan', node: rest ? { kind: 'Sequence', nodes: [fetch, rest] } : fetch };
 }

@@ -5,8 +5,10 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 export interface Quota {
   /** What all holders have. */
   readonly taken: number;
-  /** Takes one, until disposed. Throws CodedError RATE_LIMITED when the holder has all that one may. */
-  take(holder: string): Disposable;
+  /** Takes one. Throws CodedError RATE_LIMITED when the holder has all that one may. */
+  take(holder: string): void;
+  /** Gives back one that was taken. */
+  give(holder: string): void;
 }
 
 export function createQuota(most: number): Quota {
@@ -25,17 +27,12 @@ export function createQuota(most: number): Quota {
         );
       counts.set(holder, count + 1);
       taken += 1;
-      let isTaken = true;
-      return {
-        [Symbol.dispose]() {
-          if (!isTaken) return;
-          isTaken = false;
-          taken -= 1;
-          const left = (counts.get(holder) ?? 1) - 1;
-          if (left === 0) counts.delete(holder);
-          else counts.set(holder, left);
-        },
-      };
+    },
+    give(holder) {
+      taken -= 1;
+      const left = (counts.get(holder) ?? 1) - 1;
+      if (left === 0) counts.delete(holder);
+      else counts.set(holder, left);
     },
   };
 }

@@ -120,7 +120,7 @@ function replayQuery(prepared: TopicSubscription, replay: ReplayField): string {
     ['after', replay.arguments.get('after') ?? 'String'],
     ...givenArguments(prepared, replay),
   ];
-  const compared = new Set([topicField.match, ...comparedArguments(prepared).map(([name]) => name)]);
+  const compared = new Set([topicField.match, ...prepared.compared.map(([name]) => name)]);
   const definitions = [
     ...usedVariables(primary.document, primary.field.selectionSet, fragments).map((definition) => print(definition)),
     ...filled.map(([name, type]) => `$${variable(name)}: ${type}`),
@@ -137,9 +137,4 @@ function replayQuery(prepared: TopicSubscription, replay: ReplayField): string {
   }
 }
 ${fragments.map((fragment) => print(fragment)).join('\n')}`;
-}
-
-/** The subscription's arguments that a message must equal: all that are given but `after`. */
-export function comparedArguments(prepared: TopicSubscription): [name: string, value: unknown][] {
-  return Object.entries(prepared.arguments).filter(([name, value]) => name !== 'after' && (value ?? null) !== null);
 }

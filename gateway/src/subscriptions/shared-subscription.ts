@@ -14,7 +14,8 @@ export interface SharedEvent {
   isKnown?: (context: GatewayContext) => Promise<boolean>;
 }
 
-export interface SharedSubscriptionOptions {
+/** Who has shared subscriptions: feeds them, and executes their events. */
+export interface SharedHost {
   /** Starts what feeds it, for the first of its members. */
   open(shared: SharedSubscription, context: GatewayContext): Disposable;
   /** Executes an event: the GraphQL result as JSON. At once, where nothing is fetched. */
@@ -22,7 +23,7 @@ export interface SharedSubscriptionOptions {
   /** What members are told when an event can't be answered, or too many wait. */
   failure(error: unknown): readonly GraphQLFormattedError[];
   /** Called when the last member has left, or it has ended. */
-  onEnd(): void;
+  onEnd(shared: SharedSubscription): void;
 }
 
 /** Events that may wait for other subgraphs to answer those before them. */
@@ -35,17 +36,24 @@ const mostWaiting = 1_000;
  * the members end with an error and resume behind what they have.
  */
 export class SharedSubscription {
-  readonly #options: SharedSubscriptionOptions;
+  /** What of the identity is the same for all members. */
+  readonly who: string;
+  /** The members' own claim. */
+  readonly key: string;
+  readonly #host: SharedHost;
   readonly #members = new Set<Member>();
-  readonly #waiting: Waiting[] = [];
+  /** Behind the event that is being answered; none most of the time. */
+  #waiting: Waiting[] | null = null;
   /** Events so far. */
   #count = 0;
   #source: Disposable | null = null;
   #isAnswering = false;
   #hasEnded = false;
 
-  constructor(options: SharedSubscriptionOptions) {
-    this.#options = options;
+  constructor(host: SharedHost, who: string, key: string) {
+    this.#host = host;
+    this.who = who;
+    this.key = key;
   }
 
   /**
@@ -66,13 +74,15 @@ export class SharedSubscription {
 
   push(event: SharedEvent): void {
     if (this.#hasEnded) return;
-    if (this.#waiting.length >= mostWaiting) {
-      this.end(this.#options.failure(tooManyWait()));
+    this.#count += 1;
+    const next = { event, number: this.#count };
+    if (!this.#isAnswering) {
+      this.#answerFrom(next);
       return;
     }
-    this.#count += 1;
-    this.#waiting.push({ event, number: this.#count });
-    if (!this.#isAnswering) this.#answerWaiting();
+    this.#waiting ??= [];
+    if (this.#waiting.length < mostWaiting) this.#waiting.push(next);
+    else this.end(this.#host.failure(tooManyWait()));
   }
 
   /** Feeds it from something else from now on. */
@@ -85,12 +95,12 @@ export class SharedSubscription {
 
   #openSource(context: GatewayContext): void {
     try {
-      const source = this.#options.open(this, context);
+      const source = this.#host.open(this, context);
       // It may have ended the subscription while it was opened.
       if (this.#hasEnded) source[Symbol.dispose]();
       else this.#source = source;
     } catch (error) {
-      this.end(this.#options.failure(error));
+      this.end(this.#host.failure(error));
     }
   }
 
@@ -103,41 +113,44 @@ export class SharedSubscription {
 
   /** Ends it behind what waits. */
   complete(): void {
-    if (this.#isAnswering) this.#waiting.push(null);
-    else this.end();
+    if (this.#isAnswering) {
+      this.#waiting ??= [];
+      this.#waiting.push(null);
+    } else this.end();
   }
 
-  /** In order; at once as far as nothing is fetched. */
-  #answerWaiting(): void {
+  /** This one and what waits behind it, in order; at once as far as nothing is fetched. */
+  #answerFrom(first: Waiting | undefined): void {
     this.#isAnswering = true;
-    while (this.#waiting.length > 0) {
-      const next = this.#waiting.shift() ?? null;
+    for (let next = first; next !== undefined; next = this.#waiting?.shift()) {
       if (next === null) {
         this.end();
         return;
       }
-      const { value: first } = this.#members.values().next();
-      if (!first) break;
-      const answer = this.#answer(next.event, first.context);
+      const { value: member } = this.#members.values().next();
+      if (!member) break;
+      const current = next;
+      const answer = this.#answer(current.event, member.context);
       if (answer instanceof Promise) {
         answer.then(
           (answered) => {
-            this.#send(next, answered);
-            this.#answerWaiting();
+            this.#send(current, answered);
+            this.#answerFrom(this.#waiting?.shift());
           },
-          (error: unknown) => this.end(this.#options.failure(error)),
+          (error: unknown) => this.end(this.#host.failure(error)),
         );
         return;
       }
-      this.#send(next, answer);
+      this.#send(current, answer);
     }
     this.#isAnswering = false;
+    this.#waiting = null;
   }
 
   /** Null for an event that is none after all. */
   #answer({ answer, isKnown }: SharedEvent, context: GatewayContext): string | null | Promise<string | null> {
-    if (!isKnown) return this.#options.answer(answer, context);
-    return isKnown(context).then((known) => (known ? null : this.#options.answer(answer, context)));
+    if (!isKnown) return this.#host.answer(answer, context);
+    return isKnown(context).then((known) => (known ? null : this.#host.answer(answer, context)));
   }
 
   #send({ event: { id, answer }, number }: NonNullable<Waiting>, answered: string | null): void {
@@ -152,9 +165,9 @@ export class SharedSubscription {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#members.clear();
-    this.#waiting.length = 0;
+    this.#waiting = null;
     this.#source?.[Symbol.dispose]();
-    this.#options.onEnd();
+    this.#host.onEnd(this);
   }
 }
 

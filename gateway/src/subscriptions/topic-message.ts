@@ -1,7 +1,8 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import { GraphQLError } from 'graphql';
 import type { PrimaryAnswer } from './execute-event.ts';
 import type { TopicSubscription } from './prepare.ts';
-import { comparedArguments } from './replay.ts';
+import type { ReadPage } from './replay.ts';
 import { idOf, type TopicMessage, type Value } from './topic-window.ts';
 
 /** A message as the root field's value: itself, or an edge around it. */
@@ -15,7 +16,7 @@ export function answerOf({ topicField }: TopicSubscription, message: TopicMessag
 /** Whether a value is the subscriber's own and equals each argument given. The claim is what guards it. */
 export function isFor(prepared: TopicSubscription, key: string, value: Value): boolean {
   if (value[prepared.topicField.match] !== key) return false;
-  return comparedArguments(prepared).every(
+  return prepared.compared.every(
     ([name, given]) =>
       value[name] === given || ((value[name] ?? null) !== null && String(value[name]) === String(given)),
   );
@@ -24,4 +25,15 @@ export function isFor(prepared: TopicSubscription, key: string, value: Value): b
 /** Whether the message may be an older one's repeat, published again by its owner. */
 export function isRepeat({ headers }: TopicMessage): boolean {
   return headers.repeat === 'true';
+}
+
+/** Whether the store knows the message, whatever is behind it. */
+export async function isStored(readPage: ReadPage, id: string): Promise<boolean> {
+  try {
+    await readPage(encodeCursor(id), 1);
+    return true;
+  } catch (error) {
+    if (error instanceof GraphQLError && error.extensions.code === 'CURSOR_INVALID') return false;
+    throw error;
+  }
 }

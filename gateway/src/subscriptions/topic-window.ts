@@ -25,8 +25,12 @@ export interface TopicWindow extends AsyncDisposable {
   behind(positions: Positions, match: string, key: string): Stretch;
   /** Whether it holds the message of this id. */
   has(id: string): boolean;
-  /** Calls `listener` with each new message whose `match` field equals `key`, until disposed. */
-  listen(match: string, key: string, listener: (message: TopicMessage) => void): Disposable;
+  /** Tells the listener each new message whose `match` field equals `key`, until disposed. */
+  listen(match: string, key: string, listener: TopicListener): Disposable;
+}
+
+export interface TopicListener {
+  onMessage(message: TopicMessage): void;
 }
 
 /** Messages in order, and the positions through which they are all. */
@@ -53,8 +57,8 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
   const start: Record<number, number> = {};
   /** By partition, the position of the last message seen. */
   const through: Record<number, number> = {};
-  const index = new Map<string, Set<(message: TopicMessage) => void>>();
-  const place = (match: string, key: string) => `${match} ${key}`;
+  /** By field, then value. */
+  const index = new Map<string, Map<string, Set<TopicListener>>>();
 
   const onMessage = (message: TopicMessage) => {
     const id = idOf(message);
@@ -72,9 +76,9 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
     for (const match of matches) {
       const key = message.value[match];
       if (typeof key !== 'string') continue;
-      for (const listener of index.get(place(match, key)) ?? []) {
+      for (const listener of index.get(match)?.get(key) ?? []) {
         try {
-          listener(message);
+          listener.onMessage(message);
         } catch (error) {
           log.error({ error, topic, position: message.position }, 'a subscriber failed on a message');
         }
@@ -100,19 +104,32 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
     }),
     has: (id) => ids.has(id),
     listen(match, key, listener) {
-      const at = place(match, key);
-      const listeners = index.get(at) ?? new Set();
-      listeners.add(listener);
-      index.set(at, listeners);
-      return {
-        [Symbol.dispose]() {
-          listeners.delete(listener);
-          if (listeners.size === 0 && index.get(at) === listeners) index.delete(at);
-        },
-      };
+      const byKey = index.get(match) ?? new Map<string, Set<TopicListener>>();
+      index.set(match, byKey);
+      return new Listening(byKey, key, listener);
     },
     [Symbol.asyncDispose]: () => tail[Symbol.asyncDispose](),
   };
+}
+
+/** A listener's place in the index. A class, for there are as many as users. */
+class Listening implements Disposable {
+  readonly #byKey: Map<string, Set<TopicListener>>;
+  readonly #key: string;
+  readonly #listener: TopicListener;
+
+  constructor(byKey: Map<string, Set<TopicListener>>, key: string, listener: TopicListener) {
+    this.#byKey = byKey;
+    this.#key = key;
+    this.#listener = listener;
+    byKey.set(key, (byKey.get(key) ?? new Set()).add(listener));
+  }
+
+  [Symbol.dispose](): void {
+    const listeners = this.#byKey.get(this.#key);
+    listeners?.delete(this.#listener);
+    if (listeners?.size === 0) this.#byKey.delete(this.#key);
+  }
 }
 
 /** A message's id, which names it in cursors and tells repeats; null for a topic whose values have none. */

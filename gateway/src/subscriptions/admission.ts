@@ -1,0 +1,96 @@
+import type { GatewayContext } from '../context.ts';
+import type { CatchUp } from './catch-up.ts';
+import type { Plan } from './plan.ts';
+import type { Quota } from './quota.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** Whoever has not signed in counts as one. */
+const anonymous = ' anonymous';
+
+/** A subscription that was let in. Disposing unsubscribes. */
+export interface Subscription extends Disposable {
+  /** Gives the subscriber its answers, from now on. Once. */
+  start(subscriber: Subscriber): void;
+}
+
+/** One subscription's place in the core, from being let in until it leaves. A class, for there are many. */
+export class Admission implements Subscription {
+  readonly #plan: Plan;
+  readonly #key: string;
+  readonly #context: GatewayContext;
+  readonly #quota: Quota;
+  /** What is sent before it goes live; null where there is none, and from then on. */
+  #missed: CatchUp | null = null;
+  /** What it has begun last. */
+  #running: Disposable | null = null;
+  #hasEnded = false;
+
+  /**
+   * @param key the subscriber's own claim
+   * @throws CodedError RATE_LIMITED
+   */
+  constructor(plan: Plan, key: string, context: GatewayContext, quota: Quota) {
+    quota.take(context.identity?.userId ?? anonymous);
+    plan.enter();
+    this.#plan = plan;
+    this.#key = key;
+    this.#context = context;
+    this.#quota = quota;
+  }
+
+  /** Has what was missed sent first. Before the start. */
+  resumeWith(missed: CatchUp): void {
+    this.#missed = missed;
+  }
+
+  start(subscriber: Subscriber): void {
+    if (this.#missed) this.#catchUp(subscriber, this.#missed);
+    else this.#goLive(subscriber, null);
+  }
+
+  #goLive(subscriber: Subscriber, sent: Set<string> | null): void {
+    if (this.#hasEnded) return;
+    this.#running = this.#plan.join(subscriber, this.#key, this.#context, sent);
+  }
+
+  #catchUp(subscriber: Subscriber, { prepared, sendAll }: CatchUp): void {
+    const plan = this.#plan;
+    const leaving = new AbortController();
+    const { signal } = leaving;
+    const left = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    plan.catchingUp.add(subscriber);
+    this.#running = {
+      [Symbol.dispose]() {
+        plan.catchingUp.delete(subscriber);
+        leaving.abort();
+      },
+    };
+    sendAll({
+      signal,
+      send: async (event) => {
+        signal.throwIfAborted();
+        // What is stored was asked for by the plan of its time.
+        const answered = await plan.answer(event, this.#context, 'answered' in event ? prepared : plan.prepared);
+        signal.throwIfAborted();
+        subscriber.next(answered, event.cursor);
+        // A slow reader is waited for, so that what it is behind stays in the store and not in memory.
+        await Promise.race([subscriber.flushed(), left]);
+      },
+      goLive: (sent) => {
+        plan.catchingUp.delete(subscriber);
+        this.#missed = null;
+        this.#goLive(subscriber, sent);
+      },
+    }).catch((error: unknown) => {
+      if (!this.#hasEnded) subscriber.end(plan.failure(error));
+    });
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#running?.[Symbol.dispose]();
+    this.#quota.give(this.#context.identity?.userId ?? anonymous);
+    this.#plan.leave();
+  }
+}

@@ -1,0 +1,227 @@
+import { createHash } from 'node:crypto';
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { Identity } from '@voucher-gateway/platform/identity';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { type GraphQLFormattedError, print, validate } from 'graphql';
+import type { GatewayContext } from '../context.ts';
+import type { Federation, Operation } from '../federation.ts';
+import type { ResultFormatter } from '../format-result.ts';
+import { executeEvent, type PrimaryAnswer } from './execute-event.ts';
+import {
+  type PreparedSubscription,
+  prepareSubscription,
+  type TopicSubscription,
+  type UpstreamSubscription,
+  usedVariables,
+} from './prepare.ts';
+import { createReplay } from './replay.ts';
+import { type SharedHost, SharedSubscription } from './shared-subscription.ts';
+import type { Subscriber } from './subscriber.ts';
+import type { TopicField } from './topic-directive.ts';
+import { answerOf, isFor, isRepeat, isStored } from './topic-message.ts';
+import { idOf, type TopicListener, type TopicMessage, type TopicWindow } from './topic-window.ts';
+import { asDownstreamError, type Upstreams } from './upstream.ts';
+
+/** What plans are made with, and fed by. */
+export interface PlanEnvironment {
+  federation: Federation;
+  formatter: ResultFormatter;
+  log: Log;
+  upstreams?: Upstreams;
+  /** Of the supergraph as it is now. */
+  topicFields: ReadonlyMap<string, TopicField>;
+  windowOf(prepared: TopicSubscription): TopicWindow;
+  /** Called when the first subscription stands on the plan. */
+  onUsed(plan: Plan): void;
+  /** Called when the last one has left it. */
+  onUnused(plan: Plan): void;
+}
+
+/** What all who send the same operation share: how it is answered, and who is answered together. */
+export class Plan implements SharedHost {
+  readonly operation: Operation;
+  /** Tells it apart from others of the same document. */
+  readonly name: string;
+  /** Who has not caught up yet. */
+  readonly catchingUp = new Set<Subscriber>();
+  #prepared: TopicSubscription | UpstreamSubscription;
+  /** The live ones, by what of the identity counts. */
+  readonly #shared = new Map<string, SharedSubscription>();
+  readonly #environment: PlanEnvironment;
+  /** Subscriptions, the live ones and those that catch up. */
+  #count = 0;
+
+  /** Throws CodedError for an operation that can't be planned. */
+  constructor(operation: Operation, name: string, environment: PlanEnvironment) {
+    this.operation = operation;
+    this.name = name;
+    this.#environment = environment;
+    this.#prepared = prepareSubscription(environment.federation, environment.topicFields, operation);
+  }
+
+  /** As it is planned by now. */
+  get prepared(): TopicSubscription | UpstreamSubscription {
+    return this.#prepared;
+  }
+
+  enter(): void {
+    this.#count += 1;
+    if (this.#count === 1) this.#environment.onUsed(this);
+  }
+
+  leave(): void {
+    this.#count -= 1;
+    if (this.#count === 0) this.#environment.onUnused(this);
+  }
+
+  /**
+   * Gives the subscriber what comes from now on, together with its equals, until disposed.
+   *
+   * @param key the subscriber's own claim
+   * @param sent ids of events that it was sent already and that may come yet
+   */
+  join(subscriber: Subscriber, key: string, context: GatewayContext, sent: Set<string> | null): Disposable {
+    const who = fingerprint(context.identity);
+    const shared = this.#shared.get(who) ?? new SharedSubscription(this, who, key);
+    this.#shared.set(who, shared);
+    return shared.join(subscriber, context, sent);
+  }
+
+  /** The GraphQL result as JSON; at once, where nothing is fetched. */
+  answer(
+    event: PrimaryAnswer,
+    context: GatewayContext,
+    prepared: PreparedSubscription = this.#prepared,
+  ): string | Promise<string> {
+    const { federation, formatter } = this.#environment;
+    const result = executeEvent(federation, prepared, event, context);
+    return result instanceof Promise
+      ? result.then((answered) => JSON.stringify(formatter.formatResult(answered)))
+      : JSON.stringify(formatter.formatResult(result));
+  }
+
+  failure(error: unknown): readonly GraphQLFormattedError[] {
+    return this.#environment.formatter.formatErrors(error);
+  }
+
+  open(shared: SharedSubscription, context: GatewayContext): Disposable {
+    const prepared = this.#prepared;
+    if (prepared.topicField === null) return this.#openUpstream(prepared, shared, context);
+    const feed = new TopicFeed(this.#environment.federation, prepared, shared);
+    return this.#environment.windowOf(prepared).listen(prepared.topicField.match, shared.key, feed);
+  }
+
+  #openUpstream(prepared: UpstreamSubscription, shared: SharedSubscription, context: GatewayContext): Disposable {
+    const { upstreams } = this.#environment;
+    if (!upstreams) throw new Error('no upstreams');
+    return upstreams.subscribe(
+      { ...upstreamRequest(prepared), authorization: context.authorization },
+      {
+        next: ({ data, errors }) =>
+          shared.push({
+            id: null,
+            answer: {
+              cursor: null,
+              answered: data?.[prepared.responseKey],
+              ...(errors && { errors: errors.map(asDownstreamError) }),
+            },
+          }),
+        fail: (error) => shared.end(this.failure(error)),
+        complete: () => shared.complete(),
+      },
+    );
+  }
+
+  onEnd(shared: SharedSubscription): void {
+    if (this.#shared.get(shared.who) === shared) this.#shared.delete(shared.who);
+  }
+
+  /** Plans anew, by the supergraph as it is now; ends all with SUBSCRIPTION_SCHEMA_RELOAD where it does not fit. */
+  replan(): void {
+    const { federation, topicFields, log } = this.#environment;
+    const before = this.#prepared;
+    try {
+      if (validate(federation.schema, this.operation.document).length > 0) throw new Error('it is not valid any more');
+      const anew = prepareSubscription(federation, topicFields, this.operation);
+      const isFedOtherwise = sourceOf(before) !== sourceOf(anew);
+      if (isFedOtherwise && (before.topicField || anew.topicField)) throw new Error('it is fed by something else');
+      this.#prepared = anew;
+      if (isFedOtherwise) for (const shared of this.#shared.values()) shared.reopen();
+    } catch (error) {
+      log.info({ error }, 'a subscription does not fit the new supergraph');
+      const errors = this.failure(
+        new CodedError<PublicErrorCode>(
+          'SUBSCRIPTION_SCHEMA_RELOAD',
+          'The schema has changed, and this subscription does not fit it any more: subscribe again.',
+        ),
+      );
+      for (const shared of [...this.#shared.values()]) shared.end(errors);
+      for (const subscriber of [...this.catchingUp]) subscriber.end(errors);
+    }
+  }
+}
+
+/** Gives a shared subscription the topic's messages that are for it. A class, for there are as many as users. */
+class TopicFeed implements TopicListener {
+  readonly #federation: Federation;
+  readonly #prepared: TopicSubscription;
+  readonly #shared: SharedSubscription;
+
+  constructor(federation: Federation, prepared: TopicSubscription, shared: SharedSubscription) {
+    this.#federation = federation;
+    this.#prepared = prepared;
+    this.#shared = shared;
+  }
+
+  onMessage(message: TopicMessage): void {
+    const { key } = this.#shared;
+    const prepared = this.#prepared;
+    if (!isFor(prepared, key, message.value)) return;
+    const id = idOf(message);
+    const { replay } = prepared.topicField;
+    this.#shared.push({
+      id,
+      answer: answerOf(prepared, message),
+      ...(replay &&
+        id !== null &&
+        isRepeat(message) && {
+          isKnown: (asker) => isStored(createReplay(this.#federation, prepared, replay, key, asker), id),
+        }),
+    });
+  }
+}
+
+/** What feeds a subscription, and how. */
+function sourceOf(prepared: TopicSubscription | UpstreamSubscription): string {
+  const { topicField, responseKey } = prepared;
+  return JSON.stringify(
+    topicField
+      ? [topicField.topic, topicField.match, topicField.claim, topicField.isEdge, responseKey]
+      : upstreamRequest(prepared),
+  );
+}
+
+/** What its subgraph is asked, whoever asks. */
+function upstreamRequest({ primary, operation }: PreparedSubscription) {
+  const { document, subgraph } = primary;
+  const given = operation.variables ?? {};
+  const names = usedVariables(document, document).map((definition) => definition.variable.name.value);
+  return {
+    subgraph,
+    query: print(document),
+    variables: Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]])),
+  };
+}
+
+/** Claims that tell sessions of the same user apart. */
+const ofTheSession: ReadonlySet<string> = new Set(['sid', 'iat', 'exp', 'nbf', 'jti']);
+
+/** Equal for those whom every subgraph answers the same: all claims but the session's own. */
+function fingerprint(identity: Identity | null): string {
+  if (!identity) return '';
+  const claims = Object.entries(identity.claims)
+    .filter(([name]) => !ofTheSession.has(name))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(claims)).digest('base64');
+}
