@@ -2,6 +2,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { Client } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
 import { startTestGateway } from './testing/gateway.ts';
@@ -59,6 +60,27 @@ describe('another supergraph', () => {
     await gateway.publish(move('m1'));
     expect(await places).toEqual({ data: { moved: { node: { place: 'Hue' } } } });
     expect(connection.isOpen()).toBe(true);
+  });
+
+  it('ends one that it does not fit also while what was missed is read', async () => {
+    await using gateway = await startTestGateway();
+    const { token } = await gateway.signIn('ann');
+    gateway.world.stored = [move('m1'), move('m2')];
+    const asked = Promise.withResolvers<void>();
+    const { promise: held, resolve: answer } = Promise.withResolvers<void>();
+    gateway.world.onPage = () => {
+      asked.resolve();
+      return held;
+    };
+    const query = `subscription { moved(after: "${encodeCursor('m1')}") { node { parcel } } }`;
+    const refused = expect(listen(gateway.connect(token).client, query)()).rejects.toMatchObject([
+      { extensions: { code: 'SUBSCRIPTION_SCHEMA_RELOAD' } },
+    ]);
+    await asked.promise;
+    await gateway.reload(without(parcelOfMove));
+    answer();
+    await refused;
+    await gateway.untilSubscribed(0);
   });
 
   it.each([

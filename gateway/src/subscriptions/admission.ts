@@ -44,7 +44,9 @@ export class Admission implements Subscription {
   }
 
   start(subscriber: Subscriber): void {
-    if (this.#missed) this.#catchUp(subscriber, this.#missed);
+    const { endedWith } = this.#plan;
+    if (endedWith) subscriber.end(endedWith);
+    else if (this.#missed) this.#catchUp(subscriber, this.#missed);
     else this.#goLive(subscriber, null);
   }
 

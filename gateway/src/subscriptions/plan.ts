@@ -34,7 +34,7 @@ export interface PlanEnvironment {
   windowOf(prepared: TopicSubscription): TopicWindow;
   /** Called when the first subscription stands on the plan. */
   onUsed(plan: Plan): void;
-  /** Called when the last one has left it. */
+  /** Called when the last one has left it, or it can't be used any more. */
   onUnused(plan: Plan): void;
 }
 
@@ -51,6 +51,7 @@ export class Plan implements SharedHost {
   readonly #environment: PlanEnvironment;
   /** Subscriptions, the live ones and those that catch up. */
   #count = 0;
+  #endedWith: readonly GraphQLFormattedError[] | null = null;
 
   /** Throws CodedError for an operation that can't be planned. */
   constructor(operation: Operation, name: string, environment: PlanEnvironment) {
@@ -65,6 +66,11 @@ export class Plan implements SharedHost {
     return this.#prepared;
   }
 
+  /** Why nothing can go on by it; null while it can. */
+  get endedWith(): readonly GraphQLFormattedError[] | null {
+    return this.#endedWith;
+  }
+
   enter(): void {
     this.#count += 1;
     if (this.#count === 1) this.#environment.onUsed(this);
@@ -72,7 +78,7 @@ export class Plan implements SharedHost {
 
   leave(): void {
     this.#count -= 1;
-    if (this.#count === 0) this.#environment.onUnused(this);
+    if (this.#count === 0 && !this.#endedWith) this.#environment.onUnused(this);
   }
 
   /**
@@ -156,6 +162,9 @@ export class Plan implements SharedHost {
           'The schema has changed, and this subscription does not fit it any more: subscribe again.',
         ),
       );
+      // Who comes now is planned by the new one.
+      this.#environment.onUnused(this);
+      this.#endedWith = errors;
       for (const shared of [...this.#shared.values()]) shared.end(errors);
       for (const subscriber of [...this.catchingUp]) subscriber.end(errors);
     }

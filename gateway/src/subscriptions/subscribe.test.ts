@@ -246,17 +246,24 @@ it('answers the value itself where the field is no edge, and refuses after where
   expect(await losses.next()).toEqual([{ data: { lost: { parcel: 'p9', recipient: null } } }]);
 });
 
+/** A subscription whose other subgraph answers nothing until it is told to, and one that needs no other. */
+async function slowAndQuick({ subscribe, world }: Awaited<ReturnType<typeof setUp>>) {
+  const { promise, resolve: answerNames } = Promise.withResolvers<void>();
+  world.onName = () => promise;
+  return {
+    slow: await subscribe('subscription { moved { node { recipient { name } } } }'),
+    quick: await subscribe('subscription { moved { node { place } } }'),
+    answerNames,
+  };
+}
+
 it('does not let the slow fetches of one subscriber hold up another', async () => {
   await using set = await setUp();
-  const { subscribe, publish, world } = set;
-  const gate = Promise.withResolvers<void>();
-  world.onName = () => gate.promise;
-  const slow = await subscribe('subscription { moved { node { recipient { name } } } }');
-  const quick = await subscribe('subscription { moved { node { place } } }');
+  const { slow, quick, answerNames } = await slowAndQuick(set);
   const waiting = slow.next();
-  await publish(move('Hue'));
+  await set.publish(move('Hue'));
   expect(placesOf(await quick.next())).toEqual(['Hue']);
-  gate.resolve();
+  answerNames();
   expect(await waiting).toEqual([{ data: { moved: { node: { recipient: { name: 'name of ann' } } } } }]);
 });
 
@@ -288,16 +295,12 @@ it('executes an event once for equal operations of the same user, and for nobody
 
 it('bounds the events that wait for a subgraph that does not answer: the subscription ends, to be resumed', async () => {
   await using set = await setUp();
-  const { subscribe, publish, world } = set;
-  const gate = Promise.withResolvers<void>();
-  world.onName = () => gate.promise;
-  const slow = await subscribe('subscription { moved { node { recipient { name } } } }');
-  const quick = await subscribe('subscription { moved { node { place } } }');
-  await publish(...Array.from({ length: 1_002 }, () => move('Hue')));
+  const { slow, quick, answerNames } = await slowAndQuick(set);
+  await set.publish(...Array.from({ length: 1_002 }, () => move('Hue')));
   expect(await slow.next()).toEqual([]);
   expect(slow.ended).toMatchObject([{ extensions: { code: 'SUBGRAPH_UNAVAILABLE', retryable: true } }]);
   expect(await quick.next(1_002)).toHaveLength(1_002);
-  gate.resolve();
+  answerNames();
 });
 
 it('keeps the event when the other subgraph fails: its field is null, with an error', async () => {
