@@ -76,6 +76,11 @@ export interface Tail extends AsyncDisposable {
    * Position, by partition, behind which this tail has given every message: start of what it covers.
    */
   readonly coversAfter: Positions;
+  /**
+   * Resolves once everything that stood in the topic when it was called has been given to `onMessage`. Rejects
+   * where the broker does not answer, and when the tail is disposed.
+   */
+  caughtUp(): Promise<void>;
 }
 
 /**

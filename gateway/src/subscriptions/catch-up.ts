@@ -2,11 +2,10 @@ import { type Clock, delay } from '@voucher-gateway/platform/clock';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Positions, Topics } from '@voucher-gateway/platform/topics';
 import { decodeCursor, encodeCursor } from '@voucher-gateway/schema/cursor';
-import { GraphQLError } from 'graphql';
 import type { PrimaryAnswer } from './execute-event.ts';
 import type { TopicSubscription } from './prepare.ts';
 import type { ReadPage, ReplayPage } from './replay.ts';
-import { answerOf, isFor, isRepeat, isStored } from './topic-message.ts';
+import { answerOf, ifUnknown, isFor, isRepeat, isStored } from './topic-message.ts';
 import { anyTopic, idOf, type Stretch, type TopicMessage, type TopicWindow } from './topic-window.ts';
 
 export interface CatchUpOptions {
@@ -43,8 +42,10 @@ export interface CatchUp {
  *
  * The store tells through which positions it had consumed the topic before it read its rows. Everything behind those
  * positions must come from the topic: from the window where it reaches back that far, else from a reading of the
- * topic's own; past the topic's retention the store is asked again until it has caught up. What the store's rows hold
- * of the topic behind those positions, it being ahead by then, is told by the message's id.
+ * topic's own; past the topic's retention the store is asked again until it has caught up. The store's rows may be
+ * ahead of those positions, for it finishes messages in any order: what the topic has up to the last row that was
+ * sent, or the cursor, is passed over. The window is let catch up with the topic before that: what comes live
+ * afterwards is newer than every row.
  *
  * A cursor that the store does not know may name a message that it has yet to consume: the topic is looked at, too.
  *
@@ -80,6 +81,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       const at = messages.findIndex((message) => idOf(message) === id);
       return at === -1 ? null : { messages: messages.slice(at + 1), through };
     };
+    // Another gateway may have been ahead of this one's window.
+    await window.caughtUp();
     const inWindow = behindIt(window.behind({}, match, key));
     if (inWindow) return inWindow;
     const { storedThrough } = await readPage(encodeCursor(null), 1);
@@ -90,7 +93,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
   };
 
   const first = await readPage(after).catch(async (error: unknown) => {
-    if (!(error instanceof GraphQLError && error.extensions.code === 'CURSOR_INVALID')) throw error;
+    ifUnknown(error);
     const unstored = await readUnstored();
     if (!unstored) throw error;
     return unstored;
@@ -147,25 +150,69 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
         return through;
       };
 
-      let position = 'edges' in first ? await sendStored(first) : await sendMessages(first);
-      for (;;) {
-        if (!window.reachesBackTo(position)) {
-          const read = await persist(() => readTopic(position));
-          if (read) {
-            position = await sendMessages(read);
-          } else {
-            log.warn({ topic }, 'what is stored lags behind what the topic keeps: the store is asked again');
-            await delay(clock, 1_000, signal);
-            position = await sendStored(null);
+      /** Whether the feed has the message at the cursor or before it. */
+      const isBeforeCursor = async (id: string): Promise<boolean> => {
+        const at = decodeCursor(cursor)?.id ?? null;
+        if (id === at) return true;
+        for (let after = encodeCursor(id); ; ) {
+          const page = await readPage(after).catch(ifUnknown);
+          if (!page) return false;
+          if (page.edges.some((edge) => edge.id === at)) return true;
+          if (!page.hasNextPage || page.endCursor === null) return false;
+          after = page.endCursor;
+        }
+      };
+      /** Without what is not behind the cursor. A partition is in the feed's order: one answer stands for its rest. */
+      const behindCursor = async ({ messages, through }: Stretch): Promise<Stretch> => {
+        const at = decodeCursor(cursor)?.id ?? null;
+        if (at === null) return { messages, through };
+        const atCursor = messages.findIndex((message) => idOf(message) === at);
+        const areBehind = new Set<number>();
+        const behind: TopicMessage[] = [];
+        for (const [index, message] of messages.entries()) {
+          const { partition } = message;
+          if (!areBehind.has(partition)) {
+            const id = idOf(message);
+            const isBefore =
+              partition === messages[atCursor]?.partition
+                ? index <= atCursor
+                : id !== null && (await persist(() => isBeforeCursor(id)));
+            if (isBefore) continue;
+            areBehind.add(partition);
           }
+          behind.push(message);
+        }
+        return { messages: behind, through };
+      };
+
+      let position = 'edges' in first ? await sendStored(first) : await sendMessages(first);
+      let isThroughStore = 'edges' in first;
+      let isThroughWindow = false;
+      const sendStretch = async (stretch: Stretch) => {
+        position = await sendMessages(isThroughStore ? await behindCursor(stretch) : stretch);
+        isThroughStore = false;
+      };
+      for (;;) {
+        if (!isThroughWindow) await persist(() => window.caughtUp());
+        isThroughWindow = window.reachesBackTo(position);
+        if (isThroughWindow) {
+          const behind = window.behind(position, match, key);
+          if (behind.messages.length === 0) {
+            signal.throwIfAborted();
+            return goLive(new Set([...sent].filter((id) => !window.has(id))));
+          }
+          await sendStretch(behind);
           continue;
         }
-        const behind = window.behind(position, match, key);
-        if (behind.messages.length === 0) {
-          signal.throwIfAborted();
-          return goLive(new Set([...sent].filter((id) => !window.has(id))));
+        const read = await persist(() => readTopic(position));
+        if (read) {
+          await sendStretch(read);
+          continue;
         }
-        position = await sendMessages(behind);
+        log.warn({ topic }, 'what is stored lags behind what the topic keeps: the store is asked again');
+        await delay(clock, 1_000, signal);
+        position = await sendStored(null);
+        isThroughStore = true;
       }
     },
   };

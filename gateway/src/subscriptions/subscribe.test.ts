@@ -355,6 +355,51 @@ it('resumes: what is stored behind the cursor first, then the window, then live,
   expect(placesOf(await feed.next())).toEqual(['e']);
 });
 
+it.each([
+  ['a', ['b', 'c', 'd']],
+  ['b', ['c', 'd']],
+  ['c', ['d']],
+])(
+  'repeats nothing behind %s where the store has rows of messages that it does not count as consumed yet',
+  async (after, missed) => {
+    await using set = await setUp();
+    const { subscribe, publish, world } = set;
+    const moves = ['a', 'b', 'c', 'd'].map((place) => move(place));
+    await publish(...moves);
+    // Another key's message is in flight still: nothing is consumed through, though rows are there.
+    world.stored = moves.slice(0, 3);
+    world.storedThrough = 0;
+    world.pageSize = 1;
+    const cursor = encodeCursor(moves.find(({ place }) => place === after)?.id ?? null);
+    const feed = await subscribe(resume, { variables: { c: cursor } });
+    expect(placesOf(await feed.next(missed.length))).toEqual(missed);
+    await publish(move('e'));
+    expect(placesOf(await feed.next())).toEqual(['e']);
+  },
+);
+
+it('repeats nothing, and knows the cursor, where its window is behind what store and client have seen', async () => {
+  await using set = await setUp();
+  const { subscribe, publish, world } = set;
+  const [a, b, c] = [move('a'), move('b'), move('c')];
+  // The topic has it in the moment in which the store answers.
+  world.stored = [a];
+  world.onPage = async () => {
+    world.onPage = () => {};
+    await publish(a);
+  };
+  const stored = await subscribe(resume, { variables: { c: encodeCursor(a.id) } });
+  await publish(b);
+  expect(placesOf(await stored.next())).toEqual(['b']);
+  const d = move('d');
+  world.onPage = async () => {
+    world.onPage = () => {};
+    await publish(c, d);
+  };
+  const unstored = await subscribe(resume, { variables: { c: encodeCursor(c.id) } });
+  expect(placesOf(await unstored.next())).toEqual(['d']);
+});
+
 it('resumes from the start of the feed, and with an empty store', async () => {
   await using set = await setUp();
   const { subscribe, publish } = set;

@@ -29,11 +29,11 @@ export function isRepeat({ headers }: TopicMessage): boolean {
 
 /** Whether the store knows the message, whatever is behind it. */
 export async function isStored(readPage: ReadPage, id: string): Promise<boolean> {
-  try {
-    await readPage(encodeCursor(id), 1);
-    return true;
-  } catch (error) {
-    if (error instanceof GraphQLError && error.extensions.code === 'CURSOR_INVALID') return false;
-    throw error;
-  }
+  return (await readPage(encodeCursor(id), 1).catch(ifUnknown)) !== null;
+}
+
+/** Null for the error of a cursor that the store does not know; throws any other. */
+export function ifUnknown(error: unknown): null {
+  if (error instanceof GraphQLError && error.extensions.code === 'CURSOR_INVALID') return null;
+  throw error;
 }

@@ -23,6 +23,8 @@ export interface TopicWindow extends AsyncDisposable {
   reachesBackTo(positions: Positions): boolean;
   /** The messages held behind these positions whose `match` field equals `key`, in order. */
   behind(positions: Positions, match: string, key: string): Stretch;
+  /** Resolves once it has seen everything that stood in the topic when it was called. */
+  caughtUp(): Promise<void>;
   /** Whether it holds the message of this id. */
   has(id: string): boolean;
   /** Tells the listener each new message whose `match` field equals `key`, until disposed. */
@@ -102,6 +104,7 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
       ),
       through: { ...positions, ...tail.startedAt, ...through },
     }),
+    caughtUp: () => tail.caughtUp(),
     has: (id) => ids.has(id),
     listen(match, key, listener) {
       const byKey = index.get(match) ?? new Map<string, Set<TopicListener>>();

@@ -1,5 +1,6 @@
 import { and, asc, desc, eq, gt, lt, sql } from 'drizzle-orm';
 import type { Clock } from '../clock.ts';
+import { createCoalesced } from '../coalesced.ts';
 import type { Database, Transaction } from '../database.ts';
 import type { Log } from '../log.ts';
 import { topicMessage } from '../tables.ts';
@@ -161,6 +162,7 @@ async function startTail<Value>(
     }
   };
   await readOn();
+  const waiting = new Set<() => void>();
   const ring = () => {
     if (stopped) return;
     if (reading) {
@@ -172,16 +174,31 @@ async function startTail<Value>(
       .catch((error: unknown) => log.warn({ error, topic: topic.name }, 'a tail could not read; it tries again'))
       .finally(() => {
         reading = null;
+        for (const look of waiting) look();
         if (again) ring();
       });
   };
   const listening = messages.listen(topic.name, ring);
   ring();
+  const newestOfAll = createCoalesced(async () => (await newest(0)) ?? 0);
   return {
     startedAt: { [partition]: end },
     coversAfter: { [partition]: coversAfter },
+    async caughtUp() {
+      const until = await newestOfAll();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const look = () => {
+        if (position >= until) resolve();
+        else if (stopped) reject(new Error('the tail is closed'));
+        else ring();
+      };
+      waiting.add(look);
+      look();
+      await promise.finally(() => waiting.delete(look));
+    },
     async [Symbol.asyncDispose]() {
       stopped = true;
+      for (const look of waiting) look();
       listening[Symbol.dispose]();
       await reading;
     },

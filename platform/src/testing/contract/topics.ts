@@ -352,6 +352,16 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(rest.tail.coversAfter[third?.partition ?? 0]).toBe(third?.position);
     });
 
+    it('tells when it has given all that stood in the topic', async () => {
+      await using set = await setUp();
+      const { topics, topic, publishAndWait } = set;
+      const { tail, seen } = await tailOf(topics, topic, 'now');
+      await tail.caughtUp();
+      await publishAndWait(...steps('a', 5));
+      await Promise.all([tail.caughtUp(), tail.caughtUp()]);
+      expect(seen.items.map(({ value }) => value.number)).toEqual([0, 1, 2, 3, 4]);
+    });
+
     it('starts with the last few', async () => {
       await using set = await setUp();
       const { topics, topic, publishAndWait } = set;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
+import { createCoalesced } from '../../coalesced.ts';
 import type { Log } from '../../log.ts';
 import type { Message, Positions, Tail, TailOptions } from '../../topics.ts';
 import { pause } from '../attempt.ts';
@@ -37,11 +38,23 @@ export async function startKafkaTail<Value>(
   }
   /** Position through which each partition was given out. */
   const through: Record<number, number> = { ...coversAfter };
-  const caughtUp = Promise.withResolvers<void>();
-  const isCaughtUp = () =>
-    Object.entries(startedAt).every(([partition, end]) => (through[Number(partition)] ?? 0) >= end);
-
   const stop = new AbortController();
+  /** Called whenever more was given out, and when the tail stops. */
+  const waiting = new Set<() => void>();
+  const untilThrough = (ends: Positions): Promise<void> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const look = () => {
+      if (Object.entries(ends).every(([partition, end]) => (through[Number(partition)] ?? 0) >= end)) resolve();
+      else if (stop.signal.aborted) reject(new Error('the tail is closed'));
+    };
+    waiting.add(look);
+    look();
+    return promise.finally(() => waiting.delete(look));
+  };
+  const ends = createCoalesced(async (): Promise<Positions> => {
+    const partitions = await unavailable(() => settled(() => client.admin.fetchTopicOffsets(name)));
+    return Object.fromEntries(partitions.map(({ partition, high }) => [partition, Number(high)]));
+  });
   let consumer: Consumer | undefined;
   let groupId = '';
 
@@ -67,7 +80,7 @@ export async function startKafkaTail<Value>(
     // Gaps, as of transactions, end a partition as well as messages do.
     through[partition] = Math.max(through[partition] ?? 0, Number(batch.lastOffset()) + 1);
     resolveOffset(batch.lastOffset());
-    if (isCaughtUp()) caughtUp.resolve();
+    for (const look of waiting) look();
   };
 
   const join = async () => {
@@ -128,16 +141,18 @@ export async function startKafkaTail<Value>(
   const tail: Tail = {
     startedAt: startedAt as Positions,
     coversAfter: coversAfter as Positions,
+    caughtUp: async () => untilThrough(await ends()),
     async [Symbol.asyncDispose]() {
       stop.abort();
+      for (const look of waiting) look();
       if (consumer) await leave(consumer, groupId);
     },
   };
   try {
     await unavailable(join);
-    if (isCaughtUp()) caughtUp.resolve();
-    const late = setTimeout(() => caughtUp.reject(new Error('the start of a tail takes too long')), startWithinMs);
-    await unavailable(() => caughtUp.promise).finally(() => clearTimeout(late));
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new Error('the start of a tail takes too long')), startWithinMs);
+    await unavailable(() => Promise.race([untilThrough(startedAt), late])).finally(() => clearTimeout(timer));
   } catch (error) {
     await tail[Symbol.asyncDispose]();
     throw error;
