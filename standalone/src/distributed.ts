@@ -20,6 +20,18 @@ const entryFiles: Record<ServiceName, string> = {
   gateway: '../../gateway/src/main.ts',
 };
 
+/** One service's process. */
+export interface ServiceProcess {
+  readonly url: string;
+  readonly pid: number | undefined;
+  /** How it ended; nulls while it runs. */
+  readonly exit: { code: number | null; signal: NodeJS.Signals | null };
+  /** Sends it a signal; resolves when it is gone. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Starts it again once it is gone, on its old port; resolves when it is ready. */
+  start(): Promise<void>;
+}
+
 /** Every service as a process, in front of the engines that the environment names. */
 export interface DistributedStack extends Stack {
   readonly urls: Readonly<Record<ServiceName, string>>;
@@ -30,6 +42,8 @@ export interface DistributedStack extends Stack {
   kill(name: ServiceName, signal: NodeJS.Signals): Promise<void>;
   /** Starts a service that is gone, on its old port; resolves when it is ready. */
   start(name: ServiceName): Promise<void>;
+  /** Starts one more process of a service, on a free port; resolves when it is ready. It ends with the stack. */
+  addReplica(name: ServiceName): Promise<ServiceProcess>;
 }
 
 export interface DistributedOptions {
@@ -61,71 +75,90 @@ export async function createDistributedStack(options: DistributedOptions): Promi
     SUBGRAPH_DELIVERY_URL: `${urls.delivery}/graphql`,
     VPS_URL: environment.VPS_URL ?? urls['vps-mock'],
   };
-  const processes = new Map<ServiceName, ChildProcess>();
+  const children = new Set<ChildProcess>();
   let isStopping = false;
 
-  const start = async (name: ServiceName) => {
-    // node itself, not npm, which does not pass signals on and wait.
-    const entry = fileURLToPath(new URL(entryFiles[name], import.meta.url));
-    const child = spawn(process.execPath, [...nodeOptions, entry], {
-      env: { ...process.env, ...shared, PORT: new URL(urls[name]).port },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
-    processes.set(name, child);
-    let said = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on('data', (chunk: Buffer) => {
-        said = (said + chunk).slice(-4_000);
-        if (!isStopping || logFile !== undefined) log.write(chunk);
-      });
-    const deadline = Date.now() + readyWithinMs;
-    while (!(await isReady(urls[name]))) {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${name} ended:\n${said}`);
-      if (Date.now() > deadline) throw new Error(`${name} is not ready after ${readyWithinMs / 1_000} s:\n${said}`);
-      await sleep(50);
-    }
-    onReady(name, urls[name]);
+  const createProcess = (name: ServiceName, url: string): ServiceProcess => {
+    let child: ChildProcess | undefined;
+    const exit = () => ({ code: child?.exitCode ?? null, signal: child?.signalCode ?? null });
+    const hasEnded = () => exit().code !== null || exit().signal !== null;
+    return {
+      url,
+      get pid() {
+        return child?.pid;
+      },
+      get exit() {
+        return exit();
+      },
+      async kill(signal) {
+        if (!child || hasEnded()) return;
+        const ended = once(child, 'exit');
+        child.kill(signal);
+        await ended;
+      },
+      async start() {
+        // node itself, not npm, which does not pass signals on and wait.
+        const entry = fileURLToPath(new URL(entryFiles[name], import.meta.url));
+        const starting = spawn(process.execPath, [...nodeOptions, entry], {
+          env: { ...process.env, ...shared, PORT: new URL(url).port },
+          stdio: ['ignore', 'pipe', 'pipe'],
+          detached: true,
+        });
+        if (child) children.delete(child);
+        child = starting;
+        children.add(starting);
+        let said = '';
+        for (const stream of [starting.stdout, starting.stderr])
+          stream.on('data', (chunk: Buffer) => {
+            said = (said + chunk).slice(-4_000);
+            if (!isStopping || logFile !== undefined) log.write(chunk);
+          });
+        const deadline = Date.now() + readyWithinMs;
+        while (!(await isReady(url))) {
+          if (hasEnded()) throw new Error(`${name} ended:\n${said}`);
+          if (Date.now() > deadline) throw new Error(`${name} is not ready after ${readyWithinMs / 1_000} s:\n${said}`);
+          await sleep(50);
+        }
+        onReady(name, url);
+      },
+    };
   };
+  const services = Object.fromEntries(serviceNames.map((name) => [name, createProcess(name, urls[name])])) as Record<
+    ServiceName,
+    ServiceProcess
+  >;
   const forget = () => {
-    for (const child of processes.values()) child.kill('SIGKILL');
+    for (const child of children) child.kill('SIGKILL');
   };
   process.once('exit', forget);
   releases.defer(() => void process.off('exit', forget));
   releases.defer(async () => {
     isStopping = true;
     // In reverse, side by side where they can: the gateway takes no more, then what stands behind it ends.
-    for (const name of ['gateway', 'voucher-integration'] as const) await stop(name);
-    await Promise.all(serviceNames.map(stop));
+    const first = (['gateway', 'voucher-integration'] as const).map((name) => services[name]);
+    for (const one of first) await one.kill('SIGTERM');
+    await Promise.all([...children].map((child) => stopProcess(child, 'SIGTERM')));
   });
-  const stop = async (name: ServiceName) => {
-    const child = processes.get(name);
-    if (child) await stopProcess(child, 'SIGTERM');
-  };
 
   const isOurs = (name: ServiceName) => name !== 'vps-mock' || environment.VPS_URL === undefined;
   const wanted = serviceNames.filter(isOurs);
   // The keys stand behind user, and migrations take turns: the rest start side by side.
-  await Promise.all(wanted.map(start));
+  await Promise.all(wanted.map((name) => services[name].start()));
   const owned = releases.move();
   return {
     gatewayUrl: urls.gateway,
     vpsUrl: shared.VPS_URL ?? '',
     integrationUrl: urls['voucher-integration'],
     urls,
-    pidOf: (name) => processes.get(name)?.pid,
-    exitOf(name) {
-      const { exitCode = null, signalCode = null } = processes.get(name) ?? {};
-      return { code: exitCode, signal: signalCode };
+    pidOf: (name) => services[name].pid,
+    exitOf: (name) => services[name].exit,
+    kill: (name, signal) => services[name].kill(signal),
+    start: (name) => services[name].start(),
+    async addReplica(name) {
+      const replica = createProcess(name, `http://127.0.0.1:${await freePort(0)}`);
+      await replica.start();
+      return replica;
     },
-    async kill(name, signal) {
-      const child = processes.get(name);
-      if (!child || child.exitCode !== null || child.signalCode !== null) return;
-      const ended = once(child, 'exit');
-      child.kill(signal);
-      await ended;
-    },
-    start,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

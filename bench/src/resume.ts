@@ -1,0 +1,48 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runResume } from '@voucher-gateway/e2e/resume-run';
+import { createDistributedStack } from '@voucher-gateway/standalone/distributed';
+import { startEngines } from '@voucher-gateway/standalone/engines/engines';
+import type { Report } from './report.ts';
+
+const events = Number(process.env.BENCH_EVENTS ?? 10_000);
+const reconnects = Number(process.env.BENCH_RECONNECTS ?? 1_000);
+
+/**
+ * Promise F as a ledger: one client, its vouchers made by the whole product, each service a process on PostgreSQL,
+ * Redis and Kafka, three gateways of which one is killed every few seconds.
+ */
+export async function resume(): Promise<Report> {
+  await using releases = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-bench-'));
+  releases.defer(() => rm(folder, { recursive: true, force: true }));
+  const engines = releases.use(await startEngines({ folder, standardPorts: false }));
+  const system = releases.use(
+    await createDistributedStack({
+      environment: {
+        ...engines.environment,
+        VPS_PROFILE: 'fast',
+        VPS_STATE_FILE: join(folder, 'vps-mock.json'),
+        KAFKA_PARTITIONS: '3',
+        NODE_ENV: 'production',
+        LOG_LEVEL: 'error',
+      },
+      logFile: join(folder, 'services.log'),
+    }),
+  );
+  const { refusals, ...ledger } = await runResume(system, { events, reconnects, killEveryMs: 2_000 });
+  const results = Object.entries({ ...ledger, refusals: refusals.length }).map(([metric, value]) => ({
+    name: `${events} vouchers`,
+    metric,
+    unit: metric === 'seconds' ? 's' : '',
+    value,
+  }));
+  const bounds = (['missing', 'repeated', 'outOfOrder'] as const).map((name) => ({
+    name,
+    limit: 0,
+    value: ledger[name],
+    ok: ledger[name] === 0 && ledger.stored === events,
+  }));
+  return { results, bounds };
+}

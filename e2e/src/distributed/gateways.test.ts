@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasRealEngines } from '@voucher-gateway/platform/testing/real-engines';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Customer, startCustomer } from '../customer.ts';
+import { startFollower } from '../follower.ts';
+import { gatewaysOf, requestSomehow, runResume, storedVouchers } from '../resume-run.ts';
+import { type DistributedSystem, startDistributed } from './system.ts';
+
+describe.runIf(hasRealEngines())('three gateways', { timeout: 180_000 }, () => {
+  let system: DistributedSystem;
+  beforeAll(async () => {
+    system = await startDistributed({ VPS_PROFILE: 'fast', DRAIN_WINDOW: '1s' });
+  }, 90_000);
+  afterAll(() => system?.[Symbol.asyncDispose]());
+
+  it('show a client that comes again and again each of its vouchers exactly once, in order, while one of them is killed every second', async () => {
+    const events = 500;
+    const ledger = await runResume(system, { events, reconnects: 50, killEveryMs: 1_000 });
+    expect(ledger).toMatchObject({
+      accepted: events,
+      stored: events,
+      seen: events,
+      missing: 0,
+      repeated: 0,
+      outOfOrder: 0,
+      refusals: [],
+    });
+    expect(ledger.connections).toBeGreaterThan(25);
+    expect(ledger.kills).toBeGreaterThan(0);
+  });
+
+  it('are restarted one after the other under load: no request, no voucher and no answer is lost', async () => {
+    await using resources = new AsyncDisposableStack();
+    const gateways = await gatewaysOf(system, 3);
+    let turn = 0;
+    const next = () => gateways[turn++ % gateways.length]?.url ?? '';
+    const customers: Customer[] = [];
+    while (customers.length < 12) customers.push(resources.use(await startCustomer(system)));
+    let isOver = false;
+    const followed = await Promise.all(
+      customers.map(async (customer) => {
+        const { id, cursor } = await requestSomehow(customer, next);
+        const follower = resources.use(startFollower({ token: customer.token, after: cursor, nextGateway: next }));
+        const requests = [id];
+        const asking = (async () => {
+          while (!isOver) {
+            requests.push((await requestSomehow(customer, next)).id);
+            await sleep(20);
+          }
+        })();
+        return { customer, follower, requests, asking };
+      }),
+    );
+    for (const gateway of gateways) {
+      const before = followed.reduce((sum, { requests }) => sum + requests.length, 0);
+      await expect
+        .poll(() => followed.reduce((sum, { requests }) => sum + requests.length, 0), { timeout: 30_000 })
+        .toBeGreaterThan(before + 50);
+      await gateway.kill('SIGTERM');
+      expect(gateway.exit).toEqual({ code: 0, signal: null });
+      await gateway.start();
+    }
+    isOver = true;
+    for (const { customer, follower, requests, asking } of followed) {
+      await asking;
+      const stored = () => storedVouchers(customer, system.gatewayUrl);
+      await expect.poll(async () => (await stored()).length, { timeout: 30_000 }).toBe(requests.length);
+      await expect.poll(() => follower.seen, { timeout: 30_000 }).toEqual(await stored());
+      expect(follower.refusals).toEqual([]);
+    }
+    // Each socket was told to come again; none was torn.
+    const codes = new Set(followed.flatMap(({ follower }) => [...follower.closed.keys()]));
+    expect([...codes]).toEqual([1001]);
+  });
+});

@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
+import type { DistributedStack, ServiceProcess } from '@voucher-gateway/standalone/distributed';
+import { type Customer, startCustomer } from './customer.ts';
+import { startFollower } from './follower.ts';
+
+export interface ResumeRunOptions {
+  /** Vouchers of the one who follows. */
+  events: number;
+  /** Times that the follower drops its connection by itself, about. */
+  reconnects: number;
+  /** A gateway is killed so long after the one before is back. */
+  killEveryMs: number;
+}
+
+/** What a follower saw, beside what there was to see. */
+export interface ResumeLedger {
+  accepted: number;
+  stored: number;
+  seen: number;
+  missing: number;
+  repeated: number;
+  outOfOrder: number;
+  connections: number;
+  /** Connections that it did not drop itself. */
+  cutOff: number;
+  kills: number;
+  seconds: number;
+  refusals: readonly string[];
+}
+
+/** Nothing came for so long, with everything stored: the rest is missing. */
+const quietMs = 20_000;
+
+/** The gateways of a system: its own and so many replicas. */
+export async function gatewaysOf(system: DistributedStack, count: number): Promise<ServiceProcess[]> {
+  const own: ServiceProcess = {
+    url: system.gatewayUrl,
+    get pid() {
+      return system.pidOf('gateway');
+    },
+    get exit() {
+      return system.exitOf('gateway');
+    },
+    kill: (signal) => system.kill('gateway', signal),
+    start: () => system.start('gateway'),
+  };
+  const replicas: ServiceProcess[] = [];
+  while (replicas.length < count - 1) replicas.push(await system.addReplica('gateway'));
+  return [own, ...replicas];
+}
+
+/** Asks for a voucher until one of the gateways accepts, with the same key: an answer may be lost with its gateway. */
+export async function requestSomehow(
+  { token }: Customer,
+  nextGateway: () => string,
+  input: object = {},
+): Promise<{ id: string; cursor: string }> {
+  const idempotencyKey = randomUUID();
+  for (;;) {
+    const answer = await postGraphql(
+      `${nextGateway()}/graphql`,
+      'mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id cursor } }',
+      { input: { ...input, idempotencyKey } },
+      token,
+    ).catch(() => null);
+    if (answer?.data?.requestVoucher) return answer.data.requestVoucher;
+    if (answer?.errors && answer.errors[0]?.extensions?.retryable !== true)
+      throw new Error(`refused: ${JSON.stringify(answer.errors)}`);
+    await sleep(20);
+  }
+}
+
+/** The ids of a customer's vouchers, in the order of their feed. */
+export async function storedVouchers({ token }: Customer, gatewayUrl: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (let after: string | null = null; ; ) {
+    const { data, errors } = await postGraphql(
+      `${gatewayUrl}/graphql`,
+      'query ($after: String) { purchasedVouchers(first: 100, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }',
+      { after },
+      token,
+    );
+    if (!data) throw new Error(`refused: ${JSON.stringify(errors)}`);
+    const { nodes, pageInfo } = data.purchasedVouchers;
+    ids.push(...nodes.map(({ id }: { id: string }) => id));
+    if (!pageInfo.hasNextPage) return ids;
+    after = pageInfo.endCursor;
+  }
+}
+
+/**
+ * Promise F, measured: one client follows its vouchers over three gateways, drops its connection at random, and one of
+ * the gateways is killed by `kill -9` every few seconds and started again.
+ */
+export async function runResume(system: DistributedStack, options: ResumeRunOptions): Promise<ResumeLedger> {
+  const { events, reconnects, killEveryMs } = options;
+  const startedAt = performance.now();
+  const gateways = await gatewaysOf(system, 3);
+  const any = () => gateways[Math.floor(Math.random() * gateways.length)]?.url ?? '';
+  await using customer = await startCustomer(system);
+  const first = await requestSomehow(customer, any);
+  await using follower = startFollower({
+    token: customer.token,
+    after: first.cursor,
+    nextGateway: any,
+    patience: () => 1 + Math.floor(Math.random() * 2 * (events / reconnects)),
+  });
+
+  let accepted = 1;
+  const asking = Promise.all(
+    Array.from({ length: 32 }, async () => {
+      while (accepted < events) {
+        accepted += 1;
+        await requestSomehow(customer, any);
+      }
+    }),
+  );
+  let isOver = false;
+  let kills = 0;
+  const killing = (async () => {
+    while (!isOver) {
+      await sleep(killEveryMs);
+      const victim = gateways[kills % gateways.length];
+      await victim?.kill('SIGKILL');
+      await victim?.start();
+      kills += 1;
+    }
+  })();
+  await asking;
+  for (let [count, since] = [0, performance.now()]; follower.seen.length < events; await sleep(50)) {
+    if (follower.seen.length > count) [count, since] = [follower.seen.length, performance.now()];
+    if (performance.now() - since > quietMs) break;
+  }
+  isOver = true;
+  await killing;
+
+  // The store may be behind the topic, which the follower saw.
+  let stored: string[] = [];
+  for (const since = performance.now(); performance.now() - since < quietMs; await sleep(200)) {
+    stored = await storedVouchers(customer, system.gatewayUrl);
+    if (stored.length >= events) break;
+  }
+  const { seen } = follower;
+  const unique = new Set(seen);
+  const places = new Map(stored.map((id, index) => [id, index]));
+  return {
+    accepted,
+    stored: stored.length,
+    seen: seen.length,
+    missing: stored.filter((id) => !unique.has(id)).length,
+    repeated: seen.length - unique.size,
+    outOfOrder: seen.filter((id, index) => (places.get(id) ?? -1) < (places.get(seen[index - 1] ?? '') ?? -1)).length,
+    connections: follower.connections,
+    cutOff: [...follower.closed.values()].reduce((sum, count) => sum + count, 0),
+    kills,
+    seconds: Math.round((performance.now() - startedAt) / 1_000),
+    refusals: follower.refusals,
+  };
+}
