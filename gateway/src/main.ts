@@ -45,5 +45,7 @@ await runService('gateway', settingsOf(supergraphSdl), async (config, log, relea
         reload: (sdl) => gateway.reload(sdl, urlsOf(sdl, readConfig(settingsOf(sdl), readEnvironment()))),
       }),
     );
+  // Not the end of the process, which is what a signal does that nobody listens to.
+  else process.on('SIGHUP', () => log.warn({}, 'there is no SUPERGRAPH_FILE to read again'));
   return gateway;
 });

@@ -1,12 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { hasRealEngines } from '@voucher-gateway/platform/testing/real-engines';
 import { serviceNames } from '@voucher-gateway/standalone/distributed';
 import { describe, expect, it } from 'vitest';
+import { startCustomer } from '../customer.ts';
 import { installDistributed } from './system.ts';
 
 const entry = (folder: string) => fileURLToPath(new URL(`../../../${folder}/src/main.ts`, import.meta.url));
@@ -34,6 +38,8 @@ describe.runIf(hasRealEngines())('services as processes', { timeout: 90_000 }, (
   it('are ready and light at rest, and on SIGTERM stop within their deadline and leave their port', async () => {
     await using installation = await installDistributed();
     await using system = await installation.start();
+    // Without a SUPERGRAPH_FILE there is nothing to read again.
+    process.kill(system.pidOf('gateway') ?? Number.NaN, 'SIGHUP');
     for (const name of serviceNames) {
       const { status } = await fetch(`${system.urls[name]}/health/live`);
       expect(status).toBe(200);
@@ -48,6 +54,28 @@ describe.runIf(hasRealEngines())('services as processes', { timeout: 90_000 }, (
     }
   });
 });
+
+it.runIf(hasRealEngines())(
+  'the gateway serves another supergraph on SIGHUP, over the sockets that are open',
+  { timeout: 90_000 },
+  async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-supergraph-'));
+    const file = join(folder.path, 'supergraph.graphql');
+    const sdl = await readFile(new URL('../../../schema/supergraph.graphql', import.meta.url), 'utf8');
+    await writeFile(file, sdl);
+    await using installation = await installDistributed({ SUPERGRAPH_FILE: file, VPS_PROFILE: 'fast' });
+    await using system = await installation.start();
+    await using customer = await startCustomer(system);
+    const next = await customer.subscribe('subscription { voucherReceived { node { code } } }');
+    await writeFile(file, sdl.replace(/^type Query\n/m, '"""Served anew."""\n$&'));
+    process.kill(system.pidOf('gateway') ?? Number.NaN, 'SIGHUP');
+    await expect
+      .poll(async () => (await customer.graphql('{ __type(name: "Query") { description } }')).__type.description)
+      .toBe('Served anew.');
+    await customer.requestVoucher({});
+    expect((await next()).voucherReceived.node.code).toEqual(expect.any(String));
+  },
+);
 
 async function isTaken(url: string): Promise<boolean> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
