@@ -35,34 +35,22 @@ const quietMs = 20_000;
 
 /** The gateways of a system: its own and so many replicas. */
 export async function gatewaysOf(system: DistributedStack, count: number): Promise<ServiceProcess[]> {
-  const own: ServiceProcess = {
-    url: system.gatewayUrl,
-    get pid() {
-      return system.pidOf('gateway');
-    },
-    get exit() {
-      return system.exitOf('gateway');
-    },
-    kill: (signal) => system.kill('gateway', signal),
-    start: () => system.start('gateway'),
-  };
-  const replicas: ServiceProcess[] = [];
-  while (replicas.length < count - 1) replicas.push(await system.addReplica('gateway'));
-  return [own, ...replicas];
+  const gateways: ServiceProcess[] = [system.services.gateway];
+  while (gateways.length < count) gateways.push(await system.addReplica('gateway'));
+  return gateways;
 }
 
 /** Asks for a voucher until one of the gateways accepts, with the same key: an answer may be lost with its gateway. */
 export async function requestSomehow(
   { token }: Customer,
   nextGateway: () => string,
-  input: object = {},
 ): Promise<{ id: string; cursor: string }> {
   const idempotencyKey = randomUUID();
   for (;;) {
     const answer = await postGraphql(
       `${nextGateway()}/graphql`,
       'mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id cursor } }',
-      { input: { ...input, idempotencyKey } },
+      { input: { idempotencyKey } },
       token,
     ).catch(() => null);
     if (answer?.data?.requestVoucher) return answer.data.requestVoucher;

@@ -1,5 +1,4 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
-import type { Log } from '@voucher-gateway/platform/log';
 import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type GraphQLFormattedError, getOperationAST } from 'graphql';
@@ -7,20 +6,12 @@ import { z } from 'zod';
 import type { GatewayContext } from './context.ts';
 import type { Federation, Operation } from './federation.ts';
 import { createResultFormatter, type ResultFormatter } from './format-result.ts';
-import type { OpenConnections } from './open-connections.ts';
-import type { createPrepareOperation, OperationRequest } from './prepare-operation.ts';
-import type { SessionGate } from './session-gate.ts';
+import type { OperationServices } from './operation-services.ts';
+import type { OperationRequest } from './prepare-operation.ts';
 import { type StreamFormat, serverSentEvents, streamFormatOf } from './stream-formats.ts';
 import type { Subscription } from './subscriptions/admission.ts';
-import type { Subscriptions } from './subscriptions/subscribe.ts';
 
-export interface HttpStreamsOptions {
-  federation: Federation;
-  subscriptions: Subscriptions;
-  prepareOperation: ReturnType<typeof createPrepareOperation>;
-  gate: SessionGate;
-  connections: OpenConnections;
-  log: Log;
+export interface HttpStreamsOptions extends OperationServices {
   /** Whether a page of this origin may call. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
   /** Long-lived connections at most; more are answered 503. */

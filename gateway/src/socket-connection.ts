@@ -1,29 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
-import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type GraphQLFormattedError, getOperationAST } from 'graphql';
 import { CloseCode, type Message, MessageType, type SubscribePayload, validateMessage } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
 import type { GatewayContext } from './context.ts';
-import type { Federation } from './federation.ts';
 import type { ResultFormatter } from './format-result.ts';
-import type { OpenConnections } from './open-connections.ts';
-import type { createPrepareOperation } from './prepare-operation.ts';
-import type { SessionGate } from './session-gate.ts';
-import type { Subscriptions } from './subscriptions/subscribe.ts';
+import type { OperationServices } from './operation-services.ts';
 import type { Subscriber } from './subscriptions/subscriber.ts';
 
 /** What all connections share. */
-export interface ConnectionOptions {
-  federation: Federation;
-  subscriptions: Subscriptions;
-  prepareOperation: ReturnType<typeof createPrepareOperation>;
-  gate: SessionGate;
-  /** Where each is counted, and closed in the drain. */
-  connections: OpenConnections;
-  log: Log;
+export interface ConnectionOptions extends OperationServices {
   formatter: ResultFormatter;
   /** Time a client has to send `connection_init`, else 4408. */
   connectionInitTimeoutMs: number;

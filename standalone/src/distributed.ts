@@ -35,6 +35,7 @@ export interface ServiceProcess {
 /** Every service as a process, in front of the engines that the environment names. */
 export interface DistributedStack extends Stack {
   readonly urls: Readonly<Record<ServiceName, string>>;
+  readonly services: Readonly<Record<ServiceName, ServiceProcess>>;
   pidOf(name: ServiceName): number | undefined;
   /** How a service's process ended; nulls while it runs. */
   exitOf(name: ServiceName): { code: number | null; signal: NodeJS.Signals | null };
@@ -150,6 +151,7 @@ export async function createDistributedStack(options: DistributedOptions): Promi
     vpsUrl: shared.VPS_URL ?? '',
     integrationUrl: urls['voucher-integration'],
     urls,
+    services,
     pidOf: (name) => services[name].pid,
     exitOf: (name) => services[name].exit,
     kill: (name, signal) => services[name].kill(signal),

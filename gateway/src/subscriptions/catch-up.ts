@@ -114,8 +114,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
         }
       };
       let cursor = after;
-      // What was sent and may come again: of the store its last page alone, for older ones were read before the
-      // positions that it told with that one.
+      // What was sent and may come again. Of the store its last page alone: what else the feed has up to the cursor is
+      // passed over by its place.
       let sent = new Set<string>();
 
       /** Everything that is stored; resolves with the positions through which that is all. */
