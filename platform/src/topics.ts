@@ -33,6 +33,11 @@ export interface ConsumeOptions<Value> {
   concurrency?: number;
   handler: Handler<Value>;
   /**
+   * Called when this member is given a partition, before it handles a message of it, with the position through which
+   * the group has finished it: no further than that, whatever was told before, for the topic may have been made anew.
+   */
+  onAssigned?(partition: number, position: number): Promise<void>;
+  /**
    * Called now and then with the position through which the group has finished a partition: what
    * `finishedThrough` could not tell yet while the last messages were in flight together.
    */
@@ -50,7 +55,8 @@ export interface HandlerContext {
   signal: AbortSignal;
   /**
    * The position in the message's partition through which this group has finished everything, this
-   * message counted as finished. Read it inside the transaction that stores the message's effect.
+   * message counted as finished; 0 once the partition is not this member's any more, or its topic was made anew. Read
+   * it inside the transaction that stores the message's effect.
    */
   finishedThrough(): number;
 }
@@ -58,12 +64,17 @@ export interface HandlerContext {
 export interface TailOptions<Value> {
   topic: Topic<Value>;
   /**
-   * Where to start: `now`; behind given positions; or the last `last` messages of each partition.
+   * Where to start: `now`; behind given positions; or with the last `last` messages, shared out over the partitions.
    * A position past retention starts at the oldest message kept.
    */
   from: 'now' | { after: Positions } | { last: number };
-  /** Called in order by partition. It must not throw, and is not awaited. */
+  /** Called in order by key. It must not throw, and is not awaited. */
   onMessage(message: Message<Value>): void;
+  /**
+   * Called when a partition begins again, because its topic was made anew: its positions start over, and those from
+   * before mean nothing any more.
+   */
+  onReset?(partition: number): void;
 }
 
 export interface Tail extends AsyncDisposable {
@@ -77,10 +88,11 @@ export interface Tail extends AsyncDisposable {
    */
   readonly coversAfter: Positions;
   /**
-   * Resolves once everything that stood in the topic when it was called has been given to `onMessage`. Rejects
-   * where the broker does not answer, and when the tail is disposed.
+   * Resolves once everything that stood in the topic when it was called has been given to `onMessage`, with the
+   * position of its last message by partition. Rejects where the broker does not answer, and when the tail is
+   * disposed.
    */
-  caughtUp(): Promise<void>;
+  caughtUp(): Promise<Positions>;
 }
 
 /**
@@ -105,8 +117,8 @@ export interface Topics extends AsyncDisposable {
     options?: { headers?: Record<string, string> },
   ): Promise<void>;
   /**
-   * Joins a group. At least once, many in flight, the same key in order; the group's stored position
-   * never passes unfinished work. Disposing stops the intake, aborts the signal, and awaits what runs.
+   * Joins a group. At least once, many in flight, the same key in order, also where partitions are added; the group's
+   * stored position never passes unfinished work. Disposing stops the intake, aborts the signal, and awaits what runs.
    */
   consume<Value>(options: ConsumeOptions<Value>): Promise<AsyncDisposable>;
   /** Every process sees every message; nothing is stored about it. */

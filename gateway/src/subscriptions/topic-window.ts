@@ -16,7 +16,7 @@ export function anyTopic(name: string): Topic<Value> {
  *
  * One tail a topic and process feeds it. Listeners stand in an index by field and value, so that a
  * message costs what its own listeners cost. A message whose `id` the window holds already is a repeat
- * and is dropped.
+ * and is dropped, also where the topic was made anew in between.
  */
 export interface TopicWindow extends AsyncDisposable {
   /** Whether the window holds everything behind these positions. */
@@ -25,6 +25,11 @@ export interface TopicWindow extends AsyncDisposable {
   behind(positions: Positions, match: string, key: string): Stretch;
   /** Resolves once it has seen everything that stood in the topic when it was called. */
   caughtUp(): Promise<void>;
+  /**
+   * Positions that were told before it was caught up, as places in the topic: one behind the topic's end is of a topic
+   * that was made anew since, and stands ahead of all that the new one has.
+   */
+  inTopic(positions: Positions): Positions;
   /** Whether it holds the message of this id. */
   has(id: string): boolean;
   /** Tells the listener each new message whose `match` field equals `key`, until disposed. */
@@ -59,12 +64,15 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
   const start: Record<number, number> = {};
   /** By partition, the position of the last message seen. */
   const through: Record<number, number> = {};
+  /** By partition, how far the topic is known to go. */
+  const ends: Record<number, number> = {};
   /** By field, then value. */
   const index = new Map<string, Map<string, Set<TopicListener>>>();
 
   const onMessage = (message: TopicMessage) => {
     const id = idOf(message);
     through[message.partition] = message.position;
+    ends[message.partition] = Math.max(ends[message.partition] ?? 0, message.position);
     if (id !== null && ids.has(id)) return;
     held.push(message);
     if (id !== null) ids.add(id);
@@ -88,7 +96,17 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
     }
   };
 
-  const tail: Tail = await topics.tail({ topic: anyTopic(topic), from: { last: size }, onMessage });
+  const onReset = (partition: number) => {
+    // Behind nothing any more; held for its id, and to keep the order in which messages leave.
+    for (const [index, message] of held.entries())
+      if (message.partition === partition) held[index] = { ...message, position: 0 };
+    start[partition] = 0;
+    through[partition] = 0;
+    ends[partition] = 0;
+  };
+
+  const tail: Tail = await topics.tail({ topic: anyTopic(topic), from: { last: size }, onMessage, onReset });
+  Object.assign(ends, { ...tail.startedAt, ...ends });
   const startOf = (partition: number) => start[partition] ?? tail.coversAfter[partition] ?? 0;
 
   return {
@@ -104,7 +122,17 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
       ),
       through: { ...positions, ...tail.startedAt, ...through },
     }),
-    caughtUp: () => tail.caughtUp(),
+    async caughtUp() {
+      for (const [partition, end] of Object.entries(await tail.caughtUp()))
+        ends[Number(partition)] = Math.max(ends[Number(partition)] ?? 0, end);
+    },
+    inTopic: (positions) =>
+      Object.fromEntries(
+        Object.entries(positions).map(([partition, position]) => [
+          partition,
+          position <= (ends[Number(partition)] ?? 0) ? position : 0,
+        ]),
+      ),
     has: (id) => ids.has(id),
     listen(match, key, listener) {
       const byKey = index.get(match) ?? new Map<string, Set<TopicListener>>();

@@ -28,6 +28,23 @@ export async function attemptUntilDone(
   }
 }
 
+/** Runs `work` until it resolves, once a second, whatever its error is; false when the signal aborted first. */
+export async function persist(
+  work: () => Promise<void>,
+  { signal, log, fields, failing }: { signal: AbortSignal; log: Log; fields: object; failing: string },
+): Promise<boolean> {
+  while (!signal.aborted) {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      log.warn({ error, ...fields }, `${failing}; it is tried again`);
+      await pause(1_000, signal);
+    }
+  }
+  return false;
+}
+
 /** Resolves after the time or when the signal aborts, whichever is first. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

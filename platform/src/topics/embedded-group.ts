@@ -21,6 +21,7 @@ export async function startGroup<Value>({
   group,
   handler,
   concurrency = 64,
+  onAssigned = async () => {},
   onFinishedThrough = async () => {},
   database,
   messages,
@@ -33,6 +34,7 @@ export async function startGroup<Value>({
     .from(topicPosition)
     .where(and(eq(topicPosition.topic, topic.name), eq(topicPosition.group, group)));
   let readThrough = stored?.position ?? 0;
+  await onAssigned(partition, readThrough);
   let storedThrough = readThrough;
   const mark = createLowWaterMark(readThrough);
   const queues = createKeyQueues();

@@ -180,7 +180,8 @@ async function startTail<Value>(
   };
   const listening = messages.listen(topic.name, ring);
   ring();
-  const newestOfAll = createCoalesced(async () => (await newest(0)) ?? 0);
+  // The log may have dropped what was read.
+  const newestOfAll = createCoalesced(async () => Math.max((await newest(0)) ?? 0, position));
   return {
     startedAt: { [partition]: end },
     coversAfter: { [partition]: coversAfter },
@@ -195,6 +196,7 @@ async function startTail<Value>(
       waiting.add(look);
       look();
       await promise.finally(() => waiting.delete(look));
+      return { [partition]: until };
     },
     async [Symbol.asyncDispose]() {
       stopped = true;

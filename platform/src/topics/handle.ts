@@ -1,7 +1,7 @@
 import { errorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Handler, Message, Topic } from '../topics.ts';
-import { attemptUntilDone, pause } from './attempt.ts';
+import { attemptUntilDone, persist } from './attempt.ts';
 import { decodeValue } from './wire.ts';
 
 /** A message as it came, before its value was checked. */
@@ -61,15 +61,6 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       'dead-letter-partition': String(raw.partition),
       'dead-letter-position': String(raw.position),
     };
-    while (!signal.aborted) {
-      try {
-        await bury(raw, headers);
-        return true;
-      } catch (failure) {
-        log.warn({ error: failure, ...fields }, 'dead-letter can not be written; it is tried again');
-        await pause(1_000, signal);
-      }
-    }
-    return false;
+    return persist(() => bury(raw, headers), { signal, log, fields, failing: 'dead-letter can not be written' });
   };
 }

@@ -43,6 +43,8 @@ export async function consumeOutcomes({
       topic: schemaTopics.receiveCode,
       group,
       handler: (message, context) => persist({ message, context }),
+      onAssigned: (partition, position) =>
+        beginPosition(database.query, schemaTopics.receiveCode.name, partition, position),
       onFinishedThrough: (partition, position) =>
         storePosition(database.query, schemaTopics.receiveCode.name, partition, position),
     }),
@@ -57,6 +59,8 @@ export async function consumeOutcomes({
             log.warn({ requestId: message.value.requestId }, 'a failure came for a request that is not pending');
           await storePosition(tx, message.topic, message.partition, context.finishedThrough());
         }),
+      onAssigned: (partition, position) =>
+        beginPosition(database.query, schemaTopics.requestFailed.name, partition, position),
       onFinishedThrough: (partition, position) =>
         storePosition(database.query, schemaTopics.requestFailed.name, partition, position),
     }),
@@ -105,6 +109,14 @@ async function fail(tx: Transaction, { requestId, reason, message, failedAt }: R
     .where(and(eq(voucherRequest.id, requestId), sql`${voucherRequest.status} <> 'FULFILLED'`))
     .returning({ id: voucherRequest.id });
   return rows.length > 0;
+}
+
+/** Backwards, too: who resumes by a position that is too low is told nothing twice, by one that is too high too little. */
+async function beginPosition(query: Queryable, topic: string, partition: number, position: number): Promise<void> {
+  await query
+    .insert(consumedPosition)
+    .values({ topic, partition, position })
+    .onConflictDoUpdate({ target: [consumedPosition.topic, consumedPosition.partition], set: { position } });
 }
 
 /** Never backwards: messages of different keys finish in any order. */

@@ -355,7 +355,7 @@ it('answers through where it has stored the topic, never ahead of its rows', asy
   );
   const { storedThrough } = (await set.post(list)).data?.purchasedVouchers;
   const [last] = (await set.engines.database.query.execute(sql`select max(id) as id from platform.topic_message`)).rows;
-  expect(storedThrough).toEqual([{ topic: 'receive-code', partition: 0, position: String(last?.id) }]);
+  expect(storedThrough).toContainEqual({ topic: 'receive-code', partition: 0, position: String(last?.id) });
 });
 
 it('resolves its entities by reference: one’s own, null for others', async () => {

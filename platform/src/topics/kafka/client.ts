@@ -29,9 +29,14 @@ export interface KafkaClient extends AsyncDisposable {
   nameOf(name: string): string;
   /** Makes the topic unless it is there. Throws TOPICS_UNAVAILABLE (retryable). */
   ensureTopic(name: string): Promise<void>;
+  /** Has `ensureTopic` look again: the topic may have been deleted. */
+  forgetTopic(name: string): void;
   /** Throws TOPICS_UNAVAILABLE (retryable) while no broker answers. */
   ping(): Promise<void>;
 }
+
+/** Partitions that are added are read after this time at the latest. */
+export const partitionsFoundWithinMs = 10_000;
 
 const pingWithinMs = 3_000;
 const settleWithinMs = 15_000;
@@ -51,8 +56,10 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     logCreator: logInto(log),
   });
   const admin = kafka.admin();
+  // One of its own: kafkajs's asks for every topic that it has asked offsets of, and fails where one is deleted.
+  const maker = kafka.admin();
   try {
-    await admin.connect();
+    await Promise.all([admin.connect(), maker.connect()]);
   } catch (cause) {
     throw new CodedError('TOPICS_UNAVAILABLE', `KAFKA_BROKERS: no broker answers at ${brokers.join(', ')}.`, {
       cause,
@@ -62,8 +69,8 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
   const made = new Map<string, Promise<void>>();
   const nameOf = (name: string) => prefix + name;
   const make = async (name: string) => {
-    if (!(await admin.listTopics()).includes(name))
-      await admin.createTopics({
+    if (!(await maker.listTopics()).includes(name))
+      await maker.createTopics({
         topics: [
           {
             topic: name,
@@ -73,7 +80,7 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
           },
         ],
       });
-    const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+    const { topics } = await maker.fetchTopicMetadata({ topics: [name] });
     if (topics.some((topic) => topic.partitions.some(({ leader }) => leader < 0))) throw new Error('no leader yet');
   };
 
@@ -91,10 +98,13 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
       made.set(name, making);
       return making;
     },
+    forgetTopic: (name) => void made.delete(name),
     async ping() {
       await unavailable(() => within(pingWithinMs, admin.describeCluster()));
     },
-    [Symbol.asyncDispose]: () => admin.disconnect(),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([admin.disconnect(), maker.disconnect()]);
+    },
   };
 }
 

@@ -3,11 +3,13 @@ import { isRetryable } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { createSlots } from '../../slots.ts';
 import { type ConsumeOptions, deadLetterName } from '../../topics.ts';
-import { pause } from '../attempt.ts';
-import { createMessageHandler } from '../handle.ts';
+import { pause, persist } from '../attempt.ts';
+import { createMessageHandler, type RawMessage } from '../handle.ts';
 import { createKeyQueues } from '../key-queues.ts';
 import { createLowWaterMark, type LowWaterMark } from '../low-water-mark.ts';
-import type { KafkaClient } from './client.ts';
+import { type KafkaClient, partitionsFoundWithinMs } from './client.ts';
+import { onFailedFetch } from './failed-fetch.ts';
+import { createGroupTurns } from './group-turns.ts';
 import type { KafkaProducer } from './producer.ts';
 import { rawMessage } from './raw-message.ts';
 
@@ -19,8 +21,14 @@ interface Held {
   mark: LowWaterMark;
   /** Position of the last message taken: what kafkajs reads again after a rebalance is passed over. */
   taken: number;
+  /** When that one was published; null where none was taken yet. */
+  takenFrom: number | null;
   committed: number;
   isPaused: boolean;
+  /** Whether another member has it, as far as is known. */
+  isRevoked: boolean;
+  /** Resolves when its messages may be handled. */
+  begun: Promise<unknown>;
 }
 
 /**
@@ -30,7 +38,10 @@ interface Held {
  * - Only the low-water mark is committed: kafkajs's own `resolveOffset` would skip what runs still.
  * - At most `concurrency` messages run; a partition with as many waiting is paused.
  * - A partition that is revoked is let go of: what waits is dropped, what is finished is committed, what
- *   runs ends. One that stays goes on, and what kafkajs reads of it again is passed over.
+ *   runs ends. One that stays goes on behind what was taken of it.
+ * - A partition that ends below what was taken of it, or has another message there, is of a topic that was made anew:
+ *   it begins again. To see that, each join and each failed fetch reads the last message once more. What was taken of
+ *   the old one is handled still, for nobody else can read it any more.
  * - A consumer that kafkajs gives up on is made anew.
  */
 export async function startKafkaGroup<Value>({
@@ -38,6 +49,7 @@ export async function startKafkaGroup<Value>({
   group,
   handler,
   concurrency = 64,
+  onAssigned = async () => {},
   onFinishedThrough = async () => {},
   client,
   producer,
@@ -47,8 +59,11 @@ export async function startKafkaGroup<Value>({
   const name = client.nameOf(topic.name);
   const stop = new AbortController();
   const held = new Map<number, Held>();
+  // A group a topic on the broker: kafkajs deals out a group's topics as if each member read all of them.
+  const groupId = client.nameOf(`${group}.${topic.name}`);
   const slots = createSlots(concurrency);
   const queues = createKeyQueues();
+  const turns = createGroupTurns({ client, groupId, name, log, signal: stop.signal });
   let consumer: Consumer | undefined;
   await client.ensureTopic(topic.name);
 
@@ -68,20 +83,21 @@ export async function startKafkaGroup<Value>({
   const eachBatch = async ({ batch, resolveOffset, isStale }: EachBatchPayload) => {
     if (isStale() || stop.signal.aborted) return;
     const { partition } = batch;
-    const first = Number(batch.firstOffset() ?? 0);
-    const place = held.get(partition) ?? {
-      mark: createLowWaterMark(first),
-      taken: first,
-      committed: first,
-      isPaused: false,
-    };
-    held.set(partition, place);
-    for (const message of batch.messages) {
-      const raw = rawMessage(partition, message);
+    const messages = batch.messages.map((message) => rawMessage(partition, message));
+    const place = held.get(partition) ?? begin(partition, Number(batch.firstOffset() ?? 0));
+    if (isOfAnother(place, messages, Number(batch.highWatermark))) {
+      log.warn({ ...fields, partition }, 'the topic was made anew; its partition begins again');
+      begin(partition, 0);
+      consumer?.seek({ topic: name, partition, offset: '0' });
+      return;
+    }
+    for (const raw of messages) {
       if (raw.position <= place.taken) continue;
       place.taken = raw.position;
+      place.takenFrom = raw.publishedAt;
       place.mark.take(raw.position);
       queues.run(`${partition}/${raw.key}`, async () => {
+        await place.begun;
         const isMyTurn = await slots.take(stop.signal).then(
           () => true,
           () => false,
@@ -89,8 +105,9 @@ export async function startKafkaGroup<Value>({
         if (!isMyTurn) return;
         try {
           // Revoked while it waited: it is another member's.
-          if (held.get(partition) !== place) return;
-          if (await handle(raw, () => place.mark.through(raw.position))) place.mark.finish(raw.position);
+          if (place.isRevoked) return;
+          const finishedThrough = () => (held.get(partition) === place ? place.mark.through(raw.position) : 0);
+          if (await handle(raw, finishedThrough)) place.mark.finish(raw.position);
         } finally {
           slots.release();
         }
@@ -102,6 +119,27 @@ export async function startKafkaGroup<Value>({
       place.isPaused = true;
       consumer?.pause([{ topic: name, partitions: [partition] }]);
     }
+  };
+  const begin = (partition: number, position: number): Held => {
+    const assigned = () =>
+      persist(() => onAssigned(partition, position), {
+        signal: stop.signal,
+        log,
+        fields: { ...fields, partition },
+        failing: 'where a partition begins could not be told',
+      });
+    const place: Held = {
+      mark: createLowWaterMark(position),
+      taken: position,
+      takenFrom: null,
+      committed: position,
+      isPaused: false,
+      isRevoked: false,
+      begun: Promise.resolve(),
+    };
+    place.begun = turns.await(partition, () => place.isRevoked).then(() => place.isRevoked || assigned());
+    held.set(partition, place);
+    return place;
   };
   const relieve = (partition: number, place: Held) => {
     if (!place.isPaused || place.mark.inFlight > concurrency / 2 || held.get(partition) !== place) return;
@@ -129,25 +167,37 @@ export async function startKafkaGroup<Value>({
 
   const join = async () => {
     const joining = client.kafka.consumer({
-      // A group a topic on the broker: kafkajs deals out a group's topics as if each member read all of them.
-      groupId: client.nameOf(`${group}.${topic.name}`),
+      groupId,
       sessionTimeout: 10_000,
       heartbeatInterval: 3_000,
       rebalanceTimeout: 60_000,
       maxWaitTimeInMs: 1_000,
+      metadataMaxAge: partitionsFoundWithinMs,
       allowAutoTopicCreation: false,
       retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
     });
     const joined = Promise.withResolvers<void>();
+    let memberId = '';
+    const seekToLast = () => {
+      for (const [partition, { taken }] of held)
+        joining.seek({ topic: name, partition, offset: String(Math.max(0, taken - 1)) });
+    };
     joining.on(joining.events.GROUP_JOIN, ({ payload }) => {
       const mine = new Set(payload.memberAssignment[name] ?? []);
+      const isNewcomer = payload.memberId !== memberId;
+      memberId = payload.memberId;
       for (const [partition, place] of held) {
-        if (!mine.has(partition)) held.delete(partition);
-        // kafkajs forgets what was paused when it joins anew.
-        else if (place.isPaused) joining.pause([{ topic: name, partitions: [partition] }]);
+        const paused = [{ topic: name, partitions: [partition] }];
+        // As a newcomer it does not know who had its partitions meanwhile.
+        if (isNewcomer || !mine.has(partition)) {
+          revoke(partition, place);
+          joining.resume(paused);
+        } else if (place.isPaused) joining.pause(paused);
       }
+      seekToLast();
       joined.resolve();
     });
+    onFailedFetch(joining, seekToLast);
     joining.on(joining.events.REBALANCING, () => void tryCommit());
     joining.on(joining.events.CRASH, ({ payload: { error } }) => {
       joined.reject(error);
@@ -157,6 +207,7 @@ export async function startKafkaGroup<Value>({
     });
     consumer = joining;
     try {
+      await client.ensureTopic(topic.name);
       await joining.connect();
       await joining.subscribe({ topic: name, fromBeginning: true });
       await joining.run({
@@ -174,17 +225,22 @@ export async function startKafkaGroup<Value>({
   };
   /** After a crash nothing is known of who had the partitions meanwhile: all is read again from what is committed. */
   const rejoin = async (crashed: Consumer) => {
-    held.clear();
+    for (const [partition, place] of held) revoke(partition, place);
     await leave(crashed);
     for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
       await pause(Math.min(200 * 2 ** attempt, 5_000), stop.signal);
       if (stop.signal.aborted) return;
+      client.forgetTopic(topic.name);
       try {
         return await join();
       } catch (error) {
         log.warn({ error, ...fields, retryable: isRetryable(error) }, 'a consumer could not join; it tries again');
       }
     }
+  };
+  const revoke = (partition: number, place: Held) => {
+    place.isRevoked = true;
+    held.delete(partition);
   };
   const leave = (leaving: Consumer) =>
     leaving.disconnect().catch((error: unknown) => log.debug({ error, ...fields }, 'a consumer could not leave'));
@@ -204,4 +260,10 @@ export async function startKafkaGroup<Value>({
       if (consumer) await leave(consumer);
     },
   };
+}
+
+/** Whether a partition's messages are of another topic than those taken before. */
+function isOfAnother({ taken, takenFrom }: Held, messages: readonly RawMessage[], end: number): boolean {
+  const atTaken = messages.find(({ position }) => position === taken);
+  return end < taken || (takenFrom !== null && atTaken !== undefined && atTaken.publishedAt !== takenFrom);
 }

@@ -10,6 +10,8 @@ export interface OutboxOptions {
   database: Database & { tryLock(name: string): Promise<HeldLock | null> };
   producer: KafkaProducer;
   ensureTopic(name: string): Promise<void>;
+  /** Has `ensureTopic` look again. */
+  forgetTopic(name: string): void;
   log: Log;
 }
 
@@ -41,7 +43,13 @@ const adoptEveryMs = 2_000;
  * the other processes stand by. It takes what is unsent in the order of ids, whatever it sent before: a
  * transaction that began earlier may commit later. It is woken by NOTIFY and now and then by itself.
  */
-export async function openOutbox({ database, producer, ensureTopic, log }: OutboxOptions): Promise<Outbox> {
+export async function openOutbox({
+  database,
+  producer,
+  ensureTopic,
+  forgetTopic,
+  log,
+}: OutboxOptions): Promise<Outbox> {
   await using releases = new AsyncDisposableStack();
   const stop = new AbortController();
   const bell = releases.use(createBell(pollEveryMs));
@@ -93,6 +101,7 @@ export async function openOutbox({ database, producer, ensureTopic, log }: Outbo
       } catch (error) {
         if (ended.aborted) return;
         if (failures % 10 === 0) log.warn({ error, topic }, 'the outbox could not be sent; it is tried again');
+        forgetTopic(topic);
         await pause(Math.min(100 * 2 ** failures, 2_000), ended);
         failures += 1;
         continue;

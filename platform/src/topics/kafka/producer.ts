@@ -1,6 +1,7 @@
-import { Partitioners, type Producer } from 'kafkajs';
+import type { Producer } from 'kafkajs';
 import type { Log } from '../../log.ts';
 import { type KafkaClient, unavailable } from './client.ts';
+import { partitionOf } from './partition-of.ts';
 
 /** A message for the broker. */
 export interface OutgoingMessage {
@@ -15,6 +16,9 @@ export interface KafkaProducer extends AsyncDisposable {
   send(messages: readonly OutgoingMessage[]): Promise<void>;
 }
 
+/** Longer than readers take to find a partition that was added: they are there before its first message. */
+const partitionsUsedAfterMs = 60_000;
+
 /**
  * An idempotent producer with acks from all. One that failed is thrown away: kafkajs does not find its
  * sequence numbers again after the broker has refused one.
@@ -26,7 +30,11 @@ export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): K
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
-      createPartitioner: Partitioners.DefaultPartitioner,
+      metadataMaxAge: partitionsUsedAfterMs,
+      createPartitioner:
+        () =>
+        ({ message: { key }, partitionMetadata }) =>
+          partitionOf(String(key), partitionMetadata.length),
       retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 },
     });
     await producer.connect();

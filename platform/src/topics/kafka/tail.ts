@@ -4,8 +4,9 @@ import { createCoalesced } from '../../coalesced.ts';
 import type { Log } from '../../log.ts';
 import type { Message, Positions, Tail, TailOptions } from '../../topics.ts';
 import { pause } from '../attempt.ts';
-import { checkedMessage } from '../handle.ts';
-import { type KafkaClient, settled, unavailable } from './client.ts';
+import { checkedMessage, type RawMessage } from '../handle.ts';
+import { type KafkaClient, partitionsFoundWithinMs, settled, unavailable } from './client.ts';
+import { onFailedFetch } from './failed-fetch.ts';
 import { rawMessage } from './raw-message.ts';
 
 /** Groups of tails bear this prefix, and nobody else's do. */
@@ -16,11 +17,16 @@ const startWithinMs = 30_000;
 
 /**
  * A tail on kafkajs, which assigns partitions to groups alone: a group a tail, that commits nothing and is
- * deleted when it stops. Where each partition goes on is held here, and set again at each join, because
- * kafkajs would start over; a partition that is found later starts at its beginning.
+ * deleted when it stops.
+ *
+ * - Where each partition goes on is held here, and set again at each join, because kafkajs would start over.
+ * - A partition is begun behind what those below it held when it was found: a key moves to new partitions alone
+ *   (`partitionOf`), so its messages come in order. One that is found later starts at its beginning.
+ * - A partition that ends below what was read of it, or has another message there, is of a topic that was made anew:
+ *   it begins again. To see that, each join and each failed fetch reads the last message once more.
  */
 export async function startKafkaTail<Value>(
-  { topic, from, onMessage }: TailOptions<Value>,
+  { topic, from, onMessage, onReset = () => {} }: TailOptions<Value>,
   { client, clientId, log }: { client: KafkaClient; clientId: string; log: Log },
 ): Promise<Tail> {
   const fields = { topic: topic.name };
@@ -33,18 +39,45 @@ export async function startKafkaTail<Value>(
     const [oldest, end] = [Number(low), Number(high)];
     startedAt[partition] = end;
     if (from === 'now') coversAfter[partition] = end;
-    else if ('last' in from) coversAfter[partition] = Math.max(oldest, end - from.last);
+    else if ('last' in from) coversAfter[partition] = Math.max(oldest, end - Math.ceil(from.last / offsets.length));
     else coversAfter[partition] = Math.max(oldest, Math.min(from.after[partition] ?? 0, end));
   }
   /** Position through which each partition was given out. */
   const through: Record<number, number> = { ...coversAfter };
   const stop = new AbortController();
-  /** Called whenever more was given out, and when the tail stops. */
+  /** Called whenever more was given out, a partition was reset, and when the tail stops. */
   const waiting = new Set<() => void>();
-  const untilThrough = (ends: Positions): Promise<void> => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const isThrough = (ends: Positions) =>
+    Object.entries(ends).every(([partition, end]) => (through[Number(partition)] ?? 0) >= end);
+  /** Of what `begin` has let in. */
+  const begun = new Set<number>();
+  /** By partition that waits for others: through where. */
+  const barriers = new Map<number, Positions>();
+  let resets = 0;
+  /** By partition, where the last message stands, and from when it is: what tells a topic from one made anew. */
+  const last = new Map<number, { position: number; publishedAt: number }>();
+  const isOfAnother = (partition: number, { position, publishedAt }: RawMessage) => {
+    const known = last.get(partition);
+    return known?.position === position && known.publishedAt !== publishedAt;
+  };
+  const reset = (partition: number) => {
+    log.warn({ ...fields, partition }, 'the topic was made anew; its partition begins again');
+    through[partition] = 0;
+    startedAt[partition] = 0;
+    coversAfter[partition] = 0;
+    last.delete(partition);
+    resets += 1;
+    barriers.clear();
+    onReset(partition);
+    for (const look of waiting) look();
+  };
+  /** False where a partition was reset meanwhile: what `ends` says of it means nothing any more. */
+  const untilThrough = (ends: Positions): Promise<boolean> => {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    const resetsBefore = resets;
     const look = () => {
-      if (Object.entries(ends).every(([partition, end]) => (through[Number(partition)] ?? 0) >= end)) resolve();
+      if (resets > resetsBefore) resolve(false);
+      else if (isThrough(ends)) resolve(true);
       else if (stop.signal.aborted) reject(new Error('the tail is closed'));
     };
     waiting.add(look);
@@ -52,17 +85,50 @@ export async function startKafkaTail<Value>(
     return promise.finally(() => waiting.delete(look));
   };
   const ends = createCoalesced(async (): Promise<Positions> => {
+    const before = { ...through };
     const partitions = await unavailable(() => settled(() => client.admin.fetchTopicOffsets(name)));
-    return Object.fromEntries(partitions.map(({ partition, high }) => [partition, Number(high)]));
+    const found = Object.fromEntries(partitions.map(({ partition, high }) => [partition, Number(high)]));
+    for (const { partition } of partitions) if ((found[partition] ?? 0) < (before[partition] ?? 0)) reset(partition);
+    return found;
   });
+  const caughtUp = async (): Promise<Positions> => {
+    for (;;) {
+      const until = await ends();
+      if (await untilThrough(until)) return until;
+    }
+  };
   let consumer: Consumer | undefined;
   let groupId = '';
 
-  const eachBatch = async ({ batch, resolveOffset, isStale }: EachBatchPayload) => {
+  /** Whether a partition may be given out; else it is paused until those below it are through. */
+  const begin = async (partition: number, pausePartition: () => () => void): Promise<boolean> => {
+    if (begun.has(partition)) return true;
+    const held = barriers.get(partition) ?? (partition in startedAt ? startedAt : await ends());
+    const barrier = Object.fromEntries(Object.entries(held).filter(([below]) => Number(below) < partition));
+    if (isThrough(barrier)) {
+      begun.add(partition);
+      barriers.delete(partition);
+      return true;
+    }
+    barriers.set(partition, barrier);
+    const resume = pausePartition();
+    // It is read again then, and looked at again.
+    untilThrough(barrier).then(resume, () => {});
+    return false;
+  };
+
+  const eachBatch = async ({ batch, resolveOffset, isStale, pause: pausePartition }: EachBatchPayload) => {
     const { partition } = batch;
-    for (const kafkaMessage of batch.messages) {
+    const messages = batch.messages.map((message) => rawMessage(partition, message));
+    const endsEarlier = Number(batch.highWatermark) < (through[partition] ?? 0);
+    if (endsEarlier || messages.some((message) => isOfAnother(partition, message))) {
+      reset(partition);
+      consumer?.seek({ topic: name, partition, offset: '0' });
+      return;
+    }
+    if (!(await begin(partition, pausePartition))) return;
+    for (const raw of messages) {
       if (stop.signal.aborted || isStale()) return;
-      const raw = rawMessage(partition, kafkaMessage);
       if (raw.position <= (through[partition] ?? 0)) continue;
       through[partition] = raw.position;
       let message: Message<Value>;
@@ -77,6 +143,8 @@ export async function startKafkaTail<Value>(
       }
       onMessage(message);
     }
+    const newest = messages.at(-1);
+    if (newest) last.set(partition, { position: newest.position, publishedAt: newest.publishedAt });
     // Gaps, as of transactions, end a partition as well as messages do.
     through[partition] = Math.max(through[partition] ?? 0, Number(batch.lastOffset()) + 1);
     resolveOffset(batch.lastOffset());
@@ -89,16 +157,22 @@ export async function startKafkaTail<Value>(
       groupId,
       sessionTimeout: 10_000,
       maxWaitTimeInMs: 500,
-      metadataMaxAge: 30_000,
+      metadataMaxAge: partitionsFoundWithinMs,
       allowAutoTopicCreation: false,
       retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
     });
     const joined = Promise.withResolvers<void>();
+    let assigned: number[] = [];
+    const seekToLast = () => {
+      for (const partition of assigned)
+        joining.seek({ topic: name, partition, offset: String(Math.max(0, (through[partition] ?? 0) - 1)) });
+    };
     joining.on(joining.events.GROUP_JOIN, ({ payload }) => {
-      for (const partition of payload.memberAssignment[name] ?? [])
-        joining.seek({ topic: name, partition, offset: String(through[partition] ?? 0) });
+      assigned = payload.memberAssignment[name] ?? [];
+      seekToLast();
       joined.resolve();
     });
+    onFailedFetch(joining, seekToLast);
     joining.on(joining.events.CRASH, ({ payload: { error } }) => {
       joined.reject(error);
       if (stop.signal.aborted || consumer !== joining) return;
@@ -107,6 +181,7 @@ export async function startKafkaTail<Value>(
     });
     consumer = joining;
     try {
+      await client.ensureTopic(topic.name);
       await joining.connect();
       await joining.subscribe({ topic: name, fromBeginning: true });
       await joining.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
@@ -121,6 +196,7 @@ export async function startKafkaTail<Value>(
     for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
       await pause(Math.min(200 * 2 ** attempt, 5_000), stop.signal);
       if (stop.signal.aborted) return;
+      client.forgetTopic(topic.name);
       try {
         return await join();
       } catch (error) {
@@ -141,7 +217,7 @@ export async function startKafkaTail<Value>(
   const tail: Tail = {
     startedAt: startedAt as Positions,
     coversAfter: coversAfter as Positions,
-    caughtUp: async () => untilThrough(await ends()),
+    caughtUp,
     async [Symbol.asyncDispose]() {
       stop.abort();
       for (const look of waiting) look();
@@ -152,7 +228,10 @@ export async function startKafkaTail<Value>(
     await unavailable(join);
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new Error('the start of a tail takes too long')), startWithinMs);
-    await unavailable(() => Promise.race([untilThrough(startedAt), late])).finally(() => clearTimeout(timer));
+    const started = async () => {
+      while (!(await untilThrough(startedAt)));
+    };
+    await unavailable(() => Promise.race([started(), late])).finally(() => clearTimeout(timer));
   } catch (error) {
     await tail[Symbol.asyncDispose]();
     throw error;

@@ -26,7 +26,16 @@ export async function createKafkaTopics({ database, log, ...options }: KafkaTopi
   const producer = releases.use(createKafkaProducer(client, log));
   await deleteDeadTails(client, clientId, log);
   const outbox =
-    database && releases.use(await openOutbox({ database, producer, ensureTopic: client.ensureTopic, log }));
+    database &&
+    releases.use(
+      await openOutbox({
+        database,
+        producer,
+        ensureTopic: client.ensureTopic,
+        forgetTopic: client.forgetTopic,
+        log,
+      }),
+    );
   const readers = releases.use(createReaders());
   const owned = releases.move();
 

@@ -1,0 +1,93 @@
+import { createCoalesced } from '../../coalesced.ts';
+import type { Log } from '../../log.ts';
+import type { Positions } from '../../topics.ts';
+import { pause } from '../attempt.ts';
+import { type KafkaClient, unavailable } from './client.ts';
+
+/** When a partition that was added is begun. */
+export interface GroupTurns {
+  /** Resolves when the partition's first message may be handled, or `isOver`, or the signal aborts. */
+  await(partition: number, isOver: () => boolean): Promise<void>;
+}
+
+const lookEveryMs = 200;
+/** Where the older partitions stand still for so long, a new one waits no longer: codes go before order. */
+const patienceMs = 60_000;
+
+interface Look {
+  /** Committed positions of the group; a partition of which nothing is committed is missing. */
+  committed: Positions;
+  /** Where the partitions end; those that hold nothing are missing. */
+  ends: Positions;
+}
+
+/**
+ * Keeps a key's messages in order where partitions are added: a key moves to a new partition alone (`partitionOf`), and
+ * one that the group has not begun is begun once the group has finished those below it through where they stand then.
+ * A group that has finished nothing at all begins everywhere at once.
+ */
+export function createGroupTurns({
+  client,
+  groupId,
+  name,
+  log,
+  signal,
+}: {
+  client: KafkaClient;
+  groupId: string;
+  /** Of the topic, on the broker. */
+  name: string;
+  log: Log;
+  signal: AbortSignal;
+}): GroupTurns {
+  const look = createCoalesced(
+    (): Promise<Look> =>
+      unavailable(async () => {
+        const [groups, offsets] = await Promise.all([
+          client.admin.fetchOffsets({ groupId, topics: [name] }),
+          client.admin.fetchTopicOffsets(name),
+        ]);
+        const committed = groups.flatMap(({ partitions }) => partitions).filter(({ offset }) => Number(offset) >= 0);
+        return {
+          committed: Object.fromEntries(committed.map(({ partition, offset }) => [partition, Number(offset)])),
+          ends: Object.fromEntries(
+            offsets.filter(({ low, high }) => low !== high).map(({ partition, high }) => [partition, Number(high)]),
+          ),
+        };
+      }),
+  );
+
+  /** What must be finished first; null where nothing must. */
+  const barrierOf = (partition: number, { committed, ends }: Look): Positions | null => {
+    const isBegun = committed[partition] !== undefined;
+    if (isBegun || Object.keys(committed).length === 0) return null;
+    return Object.fromEntries(Object.entries(ends).filter(([below]) => Number(below) < partition));
+  };
+
+  return {
+    async await(partition, isOver) {
+      let barrier: Positions | null = null;
+      let finished = -1;
+      let movedAt = performance.now();
+      for (let isFirst = true; !signal.aborted && !isOver(); await pause(lookEveryMs, signal)) {
+        try {
+          const seen = await look();
+          if (isFirst) barrier = barrierOf(partition, seen);
+          isFirst = false;
+          const unfinished = Object.entries(barrier ?? {}).filter(
+            ([below, end]) => (seen.committed[Number(below)] ?? 0) < end,
+          );
+          if (unfinished.length === 0) return;
+          const sum = Object.values(seen.committed).reduce((total, position) => total + position, 0);
+          if (sum !== finished) [finished, movedAt] = [sum, performance.now()];
+        } catch (error) {
+          log.debug({ error, groupId, partition }, 'where the group stands is not known yet');
+        }
+        if (performance.now() - movedAt > patienceMs) {
+          log.warn({ groupId, partition }, 'older partitions stand still; a new one is begun before them');
+          return;
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * The partition of a key, by jump consistent hash: where partitions are added a key stays where it was or moves to one
+ * of the new ones, never to another old one. So readers can keep its messages in order: they begin a new partition
+ * behind what the older ones held.
+ *
+ * @param count of partitions, 1 at least
+ * @see Lamping and Veach, A Fast, Minimal Memory, Consistent Hash Algorithm, https://arxiv.org/abs/1406.2294
+ */
+export function partitionOf(key: string, count: number): number {
+  return jumpHash(createHash('sha256').update(key).digest().readBigUInt64BE(), count);
+}
+
+/** The bucket, from 0 to `buckets` - 1, of a 64-bit key. */
+export function jumpHash(key: bigint, buckets: number): number {
+  let state = BigInt.asUintN(64, key);
+  let bucket = -1;
+  let next = 0;
+  while (next < buckets) {
+    bucket = next;
+    state = BigInt.asUintN(64, state * 2_862_933_555_777_941_757n + 1n);
+    next = Math.floor((bucket + 1) * (2 ** 31 / (Number(state >> 33n) + 1)));
+  }
+  return bucket;
+}
