@@ -2,6 +2,7 @@ import type { GatewayContext } from '../context.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Plan } from './plan.ts';
 import type { Quota } from './quota.ts';
+import type { Behind } from './shared-subscription.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** Whoever has not signed in counts as one. */
@@ -50,9 +51,9 @@ export class Admission implements Subscription {
     else this.#goLive(subscriber, null);
   }
 
-  #goLive(subscriber: Subscriber, sent: Set<string> | null): void {
+  #goLive(subscriber: Subscriber, behind: Behind | null): void {
     if (this.#hasEnded) return;
-    this.#running = this.#plan.join(subscriber, this.#key, this.#context, sent);
+    this.#running = this.#plan.join(subscriber, this.#key, this.#context, behind);
   }
 
   #catchUp(subscriber: Subscriber, { prepared, sendAll }: CatchUp): void {
@@ -78,10 +79,10 @@ export class Admission implements Subscription {
         // A slow reader is waited for, so that what it is behind stays in the store and not in memory.
         await Promise.race([subscriber.flushed(), left]);
       },
-      goLive: (sent) => {
+      goLive: (sent, cursor) => {
         plan.catchingUp.delete(subscriber);
         this.#missed = null;
-        this.#goLive(subscriber, sent);
+        this.#goLive(subscriber, { sent, cursor });
       },
     }).catch((error: unknown) => {
       if (!this.#hasEnded) subscriber.end(plan.failure(error));

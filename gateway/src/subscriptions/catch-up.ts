@@ -1,19 +1,20 @@
 import { type Clock, delay } from '@voucher-gateway/platform/clock';
 import type { Log } from '@voucher-gateway/platform/log';
-import type { Positions, Topics } from '@voucher-gateway/platform/topics';
+import type { Positions } from '@voucher-gateway/platform/topics';
 import { decodeCursor, encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { PrimaryAnswer } from './execute-event.ts';
 import type { TopicSubscription } from './prepare.ts';
 import type { ReadPage, ReplayPage } from './replay.ts';
-import { answerOf, ifUnknown, isFor, isRepeat, isStored } from './topic-message.ts';
-import { anyTopic, idOf, type Stretch, type TopicMessage, type TopicWindow } from './topic-window.ts';
+import type { TopicBacklog } from './topic-backlog.ts';
+import { answerOf, ifUnknown, isBefore, isFor, isRepeat } from './topic-message.ts';
+import { idOf, type Stretch, type TopicMessage, type TopicWindow } from './topic-window.ts';
 
 export interface CatchUpOptions {
   prepared: TopicSubscription;
   /** The subscriber's own claim: what `match` must equal. */
   key: string;
   window: TopicWindow;
-  topics: Topics;
+  backlog: TopicBacklog;
   clock: Clock;
   log: Log;
   /** Reads what is stored behind a cursor (`createReplay`). */
@@ -31,8 +32,11 @@ export interface CatchUp {
    */
   sendAll(to: {
     send(event: PrimaryAnswer): Promise<void>;
-    /** Called in the step in which nothing is left, with the ids of what was sent and may come again. */
-    goLive(sent: Set<string>): void;
+    /**
+     * Called in the step in which nothing is left, with the ids of what was sent and may come again, and the cursor of
+     * the last that was sent.
+     */
+    goLive(sent: Set<string>, cursor: string): void;
     signal: AbortSignal;
   }): Promise<void>;
 }
@@ -41,35 +45,19 @@ export interface CatchUp {
  * Prepares what is stored behind a cursor, then what the topic has behind that, without gap or repeat.
  *
  * The store tells through which positions it had consumed the topic before it read its rows. Everything behind those
- * positions must come from the topic: from the window where it reaches back that far, else from a reading of the
- * topic's own; past the topic's retention the store is asked again until it has caught up. The store's rows may be
+ * positions must come from the topic: from the window where it reaches back that far, else from the topic itself; past the topic's retention the store is asked again until it has caught up. The store's rows may be
  * ahead of those positions, for it finishes messages in any order: what the topic has up to the last row that was
  * sent, or the cursor, is passed over. The window is let catch up with the topic before that: what comes live
- * afterwards is newer than every row.
+ * afterwards is newer than every row. Positions of a topic that was made anew since mean nothing: all that the new
+ * one has is looked at.
  *
  * A cursor that the store does not know may name a message that it has yet to consume: the topic is looked at, too.
  *
  * @throws what the first page throws, such as CURSOR_INVALID; later failures are tried again with backoff
  */
 export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
-  const { prepared, key, window, topics, clock, log, readPage, after } = options;
+  const { prepared, key, window, backlog, clock, log, readPage, after } = options;
   const { match, topic } = prepared.topicField;
-
-  /** The subscriber's messages behind the positions, up to now; null where the topic no longer has them all. */
-  const readTopic = async (from: Positions): Promise<Stretch | null> => {
-    const messages: TopicMessage[] = [];
-    await using tail = await topics.tail({
-      topic: anyTopic(topic),
-      from: { after: from },
-      onMessage: (message) => {
-        if (message.value[match] === key) messages.push(message);
-      },
-    });
-    const isWhole = Object.entries(tail.coversAfter).every(
-      ([partition, position]) => position <= (from[Number(partition)] ?? 0),
-    );
-    return isWhole ? { messages, through: { ...from, ...tail.startedAt } } : null;
-  };
 
   /**
    * The cursor names a message that the store has not consumed yet: it lags, and the client is ahead of it. Then the
@@ -86,17 +74,18 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
     const inWindow = behindIt(window.behind({}, match, key));
     if (inWindow) return inWindow;
     const { storedThrough } = await readPage(encodeCursor(null), 1);
-    // What the window has not, and reaches back to, is nowhere: a tail of its own is not begun for any text.
-    if (window.reachesBackTo(storedThrough)) return null;
-    const read = await readTopic(storedThrough);
+    await window.caughtUp();
+    const from = window.inTopic(storedThrough);
+    // What the window has not, and reaches back to, is nowhere: the topic is not read for any text.
+    if (window.reachesBackTo(from)) return null;
+    const read = await backlog.read(from, match, key);
     return read && behindIt(read);
   };
 
   const first = await readPage(after).catch(async (error: unknown) => {
     ifUnknown(error);
-    const unstored = await readUnstored();
-    if (!unstored) throw error;
-    return unstored;
+    // Where the topic has it no more to give, the store has it by now, or nobody.
+    return (await readUnstored()) ?? (await readPage(after));
   });
 
   return {
@@ -140,8 +129,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
           const id = idOf(message);
           if (id !== null && sent.has(id)) continue;
           if (id !== null) {
-            // A repeat of one that the store has is behind the cursor already, or was sent as stored.
-            if (isRepeat(message) && (await persist(() => isStored(readPage, id)))) continue;
+            if (isRepeat(message) && (await persist(() => isBefore(readPage, id, cursor)))) continue;
             sent.add(id);
             cursor = encodeCursor(id);
           }
@@ -150,18 +138,6 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
         return through;
       };
 
-      /** Whether the feed has the message at the cursor or before it. */
-      const isBeforeCursor = async (id: string): Promise<boolean> => {
-        const at = decodeCursor(cursor)?.id ?? null;
-        if (id === at) return true;
-        for (let after = encodeCursor(id); ; ) {
-          const page = await readPage(after).catch(ifUnknown);
-          if (!page) return false;
-          if (page.edges.some((edge) => edge.id === at)) return true;
-          if (!page.hasNextPage || page.endCursor === null) return false;
-          after = page.endCursor;
-        }
-      };
       /** Without what is not behind the cursor. A partition is in the feed's order: one answer stands for its rest. */
       const behindCursor = async ({ messages, through }: Stretch): Promise<Stretch> => {
         const at = decodeCursor(cursor)?.id ?? null;
@@ -173,11 +149,11 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
           const { partition } = message;
           if (!areBehind.has(partition)) {
             const id = idOf(message);
-            const isBefore =
+            const isAhead =
               partition === messages[atCursor]?.partition
                 ? index <= atCursor
-                : id !== null && (await persist(() => isBeforeCursor(id)));
-            if (isBefore) continue;
+                : id !== null && (await persist(() => isBefore(readPage, id, cursor)));
+            if (isAhead) continue;
             areBehind.add(partition);
           }
           behind.push(message);
@@ -194,17 +170,18 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       };
       for (;;) {
         if (!isThroughWindow) await persist(() => window.caughtUp());
+        position = window.inTopic(position);
         isThroughWindow = window.reachesBackTo(position);
         if (isThroughWindow) {
           const behind = window.behind(position, match, key);
           if (behind.messages.length === 0) {
             signal.throwIfAborted();
-            return goLive(new Set([...sent].filter((id) => !window.has(id))));
+            return goLive(new Set([...sent].filter((id) => !window.has(id))), cursor);
           }
           await sendStretch(behind);
           continue;
         }
-        const read = await persist(() => readTopic(position));
+        const read = await persist(() => backlog.read(position, match, key));
         if (read) {
           await sendStretch(read);
           continue;

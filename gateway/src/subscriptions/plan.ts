@@ -16,10 +16,10 @@ import {
   usedVariables,
 } from './prepare.ts';
 import { createReplay } from './replay.ts';
-import { type SharedHost, SharedSubscription } from './shared-subscription.ts';
+import { type Behind, type SharedHost, SharedSubscription } from './shared-subscription.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { TopicField } from './topic-directive.ts';
-import { answerOf, isFor, isRepeat, isStored } from './topic-message.ts';
+import { answerOf, isBefore, isFor, isRepeat } from './topic-message.ts';
 import { idOf, type TopicListener, type TopicMessage, type TopicWindow } from './topic-window.ts';
 import { asDownstreamError, type Upstreams } from './upstream.ts';
 
@@ -85,13 +85,13 @@ export class Plan implements SharedHost {
    * Gives the subscriber what comes from now on, together with its equals, until disposed.
    *
    * @param key the subscriber's own claim
-   * @param sent ids of events that it was sent already and that may come yet
+   * @param behind what it has already
    */
-  join(subscriber: Subscriber, key: string, context: GatewayContext, sent: Set<string> | null): Disposable {
+  join(subscriber: Subscriber, key: string, context: GatewayContext, behind: Behind | null): Disposable {
     const who = fingerprint(context.identity);
     const shared = this.#shared.get(who) ?? new SharedSubscription(this, who, key);
     this.#shared.set(who, shared);
-    return shared.join(subscriber, context, sent);
+    return shared.join(subscriber, context, behind);
   }
 
   /** The GraphQL result as JSON; at once, where nothing is fetched. */
@@ -195,7 +195,8 @@ class TopicFeed implements TopicListener {
       ...(replay &&
         id !== null &&
         isRepeat(message) && {
-          isKnown: (asker) => isStored(createReplay(this.#federation, prepared, replay, key, asker), id),
+          isKnown: (asker, cursor) =>
+            isBefore(createReplay(this.#federation, prepared, replay, key, asker), id, cursor),
         }),
     });
   }

@@ -10,8 +10,16 @@ export interface SharedEvent {
   /** The message's id, by which one who was sent it already is passed over. */
   id: string | null;
   answer: PrimaryAnswer;
-  /** Tells, before it is answered, whether it is none after all: an older one's repeat. */
-  isKnown?: (context: GatewayContext) => Promise<boolean>;
+  /** Tells, before it is answered, whether it is none after all: a repeat of one at the cursor or ahead of it. */
+  isKnown?: (context: GatewayContext, cursor: string | null) => Promise<boolean>;
+}
+
+/** What a subscriber has when it goes live. */
+export interface Behind {
+  /** Ids of events that it was sent already and that may come yet. */
+  sent: Set<string>;
+  /** Of the last event that it was sent. */
+  cursor: string;
 }
 
 /** Who has shared subscriptions: feeds them, and executes their events. */
@@ -46,6 +54,8 @@ export class SharedSubscription {
   #waiting: Waiting[] | null = null;
   /** Events so far. */
   #count = 0;
+  /** What every member has, as far as is known: the last event's, or where the last of them came from. */
+  #cursor: string | null = null;
   #source: Disposable | null = null;
   #isAnswering = false;
   #hasEnded = false;
@@ -59,10 +69,11 @@ export class SharedSubscription {
   /**
    * Gives the subscriber the events from now on, until disposed.
    *
-   * @param sent ids of events that it was sent already and that may come yet
+   * @param behind what it has already
    */
-  join(subscriber: Subscriber, context: GatewayContext, sent: Set<string> | null = null): Disposable {
-    const member = new Member(this, subscriber, context, this.#count, sent?.size ? sent : null);
+  join(subscriber: Subscriber, context: GatewayContext, behind: Behind | null = null): Disposable {
+    const member = new Member(this, subscriber, context, this.#count, behind?.sent.size ? behind.sent : null);
+    this.#cursor = behind?.cursor ?? this.#cursor;
     this.#members.add(member);
     if (this.#members.size === 1) this.#openSource(context);
     return member;
@@ -150,11 +161,12 @@ export class SharedSubscription {
   /** Null for an event that is none after all. */
   #answer({ answer, isKnown }: SharedEvent, context: GatewayContext): string | null | Promise<string | null> {
     if (!isKnown) return this.#host.answer(answer, context);
-    return isKnown(context).then((known) => (known ? null : this.#host.answer(answer, context)));
+    return isKnown(context, this.#cursor).then((known) => (known ? null : this.#host.answer(answer, context)));
   }
 
   #send({ event: { id, answer }, number }: NonNullable<Waiting>, answered: string | null): void {
     if (answered === null) return;
+    this.#cursor = answer.cursor ?? this.#cursor;
     for (const member of this.#members) {
       if (member.since >= number || (id !== null && member.sent?.delete(id))) continue;
       member.subscriber.next(answered, answer.cursor);

@@ -19,17 +19,27 @@ const parcelLost: Topic<object> = { name: 'parcel-lost', schema: z.custom<object
 async function setUp(options: { windowSize?: number } = {}) {
   const resources = new AsyncDisposableStack();
   const engines = resources.use(await openTestEngines());
+  let tails = 0;
   const world = createWorld();
   const federation = resources.use(
     await createFederation({ supergraphSdl, dataSource: parcelDataSource(world), log: silentLog }),
   );
-  const { topics, database, clock } = engines;
+  const { database, clock } = engines;
+  const topics: typeof engines.topics = {
+    ...engines.topics,
+    tail(tailOptions) {
+      tails += 1;
+      return engines.topics.tail(tailOptions);
+    },
+  };
   const documents = new Map<string, DocumentNode>();
   const open = () => createSubscriptions({ federation, topics, clock, log: silentLog, ...options });
   const subscriptions = resources.use(await open());
   return {
     world,
     engines,
+    /** Tails that were begun so far, by all. */
+    tails: () => tails,
     /** Another gateway process on the same engines. */
     another: async () => resources.use(await open()),
     /** Publishes moves and resolves once they are committed. */
@@ -482,6 +492,20 @@ it('looks up a repeat that the window does not hold any more: one that is stored
   expect(placesOf(await resumed.next())).toEqual(['Hanoi']);
 });
 
+it('sends a repeat of a message that was lost, though the store has it by now: its subscribers do not', async () => {
+  await using set = await setUp({ windowSize: 1 });
+  const { subscribe, publish, engines, world } = set;
+  const [a, lost] = [move('Hue'), move('Vinh')];
+  const live = await subscribe('subscription { moved { node { place } } }');
+  await publish(a);
+  expect(placesOf(await live.next())).toEqual(['Hue']);
+  world.stored = [a, lost];
+  await engines.database.transaction((tx) =>
+    engines.topics.publish(tx, parcelMoved, lost, { headers: { repeat: 'true' } }),
+  );
+  expect(placesOf(await live.next())).toEqual(['Vinh']);
+});
+
 it('resumes behind a message that the store has yet to consume, from the window, and refuses a cursor that nobody knows', async () => {
   await using set = await setUp();
   const { subscribe, publish, world, engines } = set;
@@ -512,4 +536,24 @@ it('resumes behind a message that the store has yet to consume, from the topic, 
   expect(placesOf(await resumed.next(2))).toEqual(['Hanoi', 'Da Nang']);
   await publish(move('Hoi An'));
   expect(placesOf(await resumed.next(1))).toEqual(['Hoi An']);
+});
+
+it('reads the topic once for all who come together from further back than the window reaches', async () => {
+  await using set = await setUp({ windowSize: 1 });
+  const { subscribe, publish, world, tails } = set;
+  const customers = Array.from({ length: 50 }, (_, index) => `customer ${index}`);
+  const moves = customers.flatMap((customer) =>
+    ['Hue', 'Vinh', 'Hanoi'].map((place) => ({ ...move(place), customer })),
+  );
+  await publish(...moves);
+  // The first of each is stored, though the store has finished nothing.
+  world.stored = moves.filter(({ place }) => place === 'Hue');
+  const before = tails();
+  const feeds = await Promise.all(
+    customers.map((customer) => subscribe(resume, { customer, variables: { c: encodeCursor(null) } })),
+  );
+  for (const feed of feeds) expect(placesOf(await feed.next(3))).toEqual(['Hue', 'Vinh', 'Hanoi']);
+  expect(tails() - before).toBeLessThan(10);
+  await Promise.all(customers.map((customer) => publish({ ...move('Hoi An'), customer })));
+  for (const feed of feeds) expect(placesOf(await feed.next())).toEqual(['Hoi An']);
 });

@@ -14,6 +14,7 @@ import { Plan, type PlanEnvironment } from './plan.ts';
 import { afterOf, afterVariable, coerceVariables, type TopicSubscription } from './prepare.ts';
 import { createQuota } from './quota.ts';
 import { createReplay } from './replay.ts';
+import { createTopicBacklog, type TopicBacklog } from './topic-backlog.ts';
 import { readTopicFields } from './topic-directive.ts';
 import { openTopicWindow, type TopicWindow } from './topic-window.ts';
 import type { Upstreams } from './upstream.ts';
@@ -65,15 +66,15 @@ export async function createSubscriptions({
   maxPerUser = 200,
 }: SubscriptionsOptions): Promise<Subscriptions> {
   await using releases = new AsyncDisposableStack();
-  const windows = new Map<string, { window: TopicWindow; matches: Set<string> }>();
+  const feeds = new Map<string, { window: TopicWindow; backlog: TopicBacklog; matches: Set<string> }>();
   const prepareFor = async (supergraph: GraphQLSchema, stack: AsyncDisposableStack) => {
     for (const { topic, match } of readTopicFields(supergraph).values()) {
-      const known = windows.get(topic);
+      const known = feeds.get(topic);
       known?.matches.add(match);
       if (known) continue;
       const matches = new Set([match]);
       const window = stack.use(await openTopicWindow({ topics, topic, matches, size: windowSize, log }));
-      windows.set(topic, { window, matches });
+      feeds.set(topic, { window, backlog: createTopicBacklog({ topics, topic }), matches });
     }
   };
   await prepareFor(federation.supergraph, releases);
@@ -83,10 +84,10 @@ export async function createSubscriptions({
   const plansOf = new WeakMap<DocumentNode, Map<string, Plan>>();
   const running = new Set<Plan>();
 
-  const windowOf = ({ topicField }: TopicSubscription): TopicWindow => {
-    const window = windows.get(topicField.topic)?.window;
-    if (!window) throw new Error(`no window of ${topicField.topic}`);
-    return window;
+  const feedOf = ({ topicField }: TopicSubscription) => {
+    const feed = feeds.get(topicField.topic);
+    if (!feed) throw new Error(`nothing reads ${topicField.topic}`);
+    return feed;
   };
   const environment: PlanEnvironment = {
     federation,
@@ -94,7 +95,7 @@ export async function createSubscriptions({
     log,
     ...(upstreams && { upstreams }),
     topicFields: readTopicFields(federation.supergraph),
-    windowOf,
+    windowOf: (prepared) => feedOf(prepared).window,
     onUsed(plan) {
       const { document } = plan.operation;
       const plans = plansOf.get(document) ?? new Map<string, Plan>();
@@ -138,7 +139,8 @@ export async function createSubscriptions({
         `${prepared.primary.field.name.value} can not be resumed: nothing is stored.`,
       );
     const readPage = createReplay(federation, prepared, prepared.topicField.replay, key, context);
-    return openCatchUp({ prepared, key, window: windowOf(prepared), topics, clock, log, readPage, after });
+    const { window, backlog } = feedOf(prepared);
+    return openCatchUp({ prepared, key, window, backlog, clock, log, readPage, after });
   };
 
   return {

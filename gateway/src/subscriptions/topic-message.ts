@@ -28,8 +28,20 @@ export function isRepeat({ headers }: TopicMessage): boolean {
 }
 
 /** Whether the store knows the message, whatever is behind it. */
-export async function isStored(readPage: ReadPage, id: string): Promise<boolean> {
+async function isStored(readPage: ReadPage, id: string): Promise<boolean> {
   return (await readPage(encodeCursor(id), 1).catch(ifUnknown)) !== null;
+}
+
+/** Whether the feed has the message at the cursor or ahead of it: stored, and not behind it. */
+export async function isBefore(readPage: ReadPage, id: string, cursor: string | null): Promise<boolean> {
+  if (!(await isStored(readPage, id))) return false;
+  // Asked second: what is stored behind the cursor meanwhile is among these.
+  for (let after = cursor; after !== null; ) {
+    const page = await readPage(after).catch(ifUnknown);
+    if (page?.edges.some((edge) => edge.id === id)) return false;
+    after = page?.hasNextPage ? page.endCursor : null;
+  }
+  return true;
 }
 
 /** Null for the error of a cursor that the store does not know; throws any other. */
