@@ -101,6 +101,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       clock,
       log,
       upstreams,
+      windowSize: config.TOPIC_WINDOW,
       maxPerUser: config.MAX_SUBSCRIPTIONS_PER_USER,
     }),
   );

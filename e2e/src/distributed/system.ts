@@ -8,6 +8,8 @@ import type { Installation, RunningSystem } from '../system.ts';
 
 export interface DistributedSystem extends RunningSystem, DistributedStack {
   readonly databaseUrl: string;
+  /** Stands before the names of its topics and groups on the broker. */
+  readonly topicPrefix: string;
 }
 
 export interface DistributedInstallation extends Installation {
@@ -20,10 +22,11 @@ export async function installDistributed(environment: Record<string, string> = {
   const database = releases.use(await createRealDatabase());
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-'));
   releases.defer(() => rm(folder, { recursive: true, force: true }));
+  const topicPrefix = `test-${randomUUID()}.`;
   const given = {
     ...realEngines(),
     DATABASE_URL: database.url,
-    KAFKA_PREFIX: `test-${randomUUID()}.`,
+    KAFKA_PREFIX: topicPrefix,
     KAFKA_PARTITIONS: '3',
     VPS_STATE_FILE: join(folder, 'vps-mock.json'),
     LOG_LEVEL: 'warn',
@@ -43,6 +46,7 @@ export async function installDistributed(environment: Record<string, string> = {
       return {
         ...stack,
         databaseUrl: database.url,
+        topicPrefix,
         stop: (signal) => Promise.all(serviceNames.map((name) => stack.kill(name, signal))),
       };
     },

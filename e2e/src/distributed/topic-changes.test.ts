@@ -1,0 +1,135 @@
+import { hasRealEngines, realEngines } from '@voucher-gateway/platform/testing/real-engines';
+import { type Admin, Kafka, logLevel } from 'kafkajs';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Customer, startCustomer } from '../customer.ts';
+import { type Follower, startFollower } from '../follower.ts';
+import { requestSomehow, storedVouchers } from '../resume-run.ts';
+import { type DistributedSystem, startDistributed } from './system.ts';
+
+/** A customer, and who follows their vouchers from the first one on. */
+interface Followed {
+  customer: Customer;
+  /** The end of their feed before the first one. */
+  start: string;
+  follower: Follower;
+}
+
+describe.runIf(hasRealEngines())('a client that comes again sees each voucher once', { timeout: 120_000 }, () => {
+  let system: DistributedSystem;
+  let admin: Admin;
+  let database: pg.Client;
+  let topic: string;
+  beforeAll(async () => {
+    // A window that a few messages leave again.
+    system = await startDistributed({ VPS_PROFILE: 'fast', DRAIN_WINDOW: '1ms', TOPIC_WINDOW: '20' });
+    topic = `${system.topicPrefix}receive-code`;
+    admin = new Kafka({ brokers: realEngines().KAFKA_BROKERS.split(','), logLevel: logLevel.NOTHING }).admin();
+    database = new pg.Client({ connectionString: system.databaseUrl });
+    await Promise.all([admin.connect(), database.connect()]);
+  }, 90_000);
+  afterAll(async () => {
+    await admin?.disconnect();
+    await database?.end();
+    await system?.[Symbol.asyncDispose]();
+  });
+
+  const gateway = () => system.gatewayUrl;
+  const request = (customer: Customer) => requestSomehow(customer, gateway);
+  /** One who drops the connection after each few vouchers. */
+  const follow = async (resources: AsyncDisposableStack): Promise<Followed> => {
+    const customer = resources.use(await startCustomer(system));
+    const { cursor } = await request(customer);
+    const patience = () => 1 + Math.floor(Math.random() * 3);
+    return {
+      customer,
+      start: cursor,
+      follower: resources.use(startFollower({ token: customer.token, after: cursor, nextGateway: gateway, patience })),
+    };
+  };
+  /** What was asked for is stored, and was seen as it is stored. */
+  const expectAllSeen = async ({ customer, follower }: Followed, count: number) => {
+    const stored = () => storedVouchers(customer, system.gatewayUrl);
+    await expect.poll(async () => (await stored()).length, { timeout: 60_000 }).toBe(count);
+    await expect.poll(() => follower.seen, { timeout: 30_000 }).toEqual(await stored());
+    expect(follower.refusals).toEqual([]);
+  };
+  /** Holds the store up: its subgraph answers, and stores nothing, until this is disposed. */
+  const holdStore = async (): Promise<AsyncDisposable> => {
+    await database.query('begin');
+    await database.query('lock table voucher.voucher in share mode');
+    return { [Symbol.asyncDispose]: async () => void (await database.query('commit')) };
+  };
+  const published = async () => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0);
+
+  /** Asks `count` times; resolves when the codes are in the topic. */
+  const requestMany = async (all: readonly Followed[], count: number) => {
+    const before = await published();
+    await Promise.all(all.flatMap(({ customer }) => Array.from({ length: count }, () => request(customer))));
+    await expect.poll(published, { timeout: 30_000 }).toBe(before + all.length * count);
+  };
+  const followMany = (resources: AsyncDisposableStack, count: number) =>
+    Promise.all(Array.from({ length: count }, () => follow(resources)));
+
+  it('where the store lags far behind a gateway that has just started', async () => {
+    await using resources = new AsyncDisposableStack();
+    const followed = await follow(resources);
+    const { customer, follower, start } = followed;
+    await expectAllSeen(followed, 1);
+    {
+      await using _held = await holdStore();
+      // Three times what the window holds.
+      await requestMany([followed], 60);
+      await system.kill('gateway', 'SIGKILL');
+      await system.start('gateway');
+      await using late = startFollower({ token: customer.token, after: start, nextGateway: gateway });
+      await expect.poll(() => [late, follower].map(({ seen }) => seen.length), { timeout: 30_000 }).toEqual([61, 61]);
+      expect(late.seen).toEqual(follower.seen);
+      expect(await storedVouchers(customer, system.gatewayUrl)).toHaveLength(1);
+    }
+    await expectAllSeen(followed, 61);
+  });
+
+  it('where the topic gets more partitions, and the store lags behind while keys move', async () => {
+    await using resources = new AsyncDisposableStack();
+    const all = await followMany(resources, 8);
+    await Promise.all(all.map((followed) => expectAllSeen(followed, 1)));
+    {
+      await using _held = await holdStore();
+      await requestMany(all, 5);
+      await admin.createPartitions({ topicPartitions: [{ topic, count: 6 }] });
+      // It knows of the new partitions at once; readers find them within seconds.
+      await system.kill('voucher-integration', 'SIGTERM');
+      await system.start('voucher-integration');
+      await requestMany(all, 5);
+      await expect
+        .poll(() => all.map(({ follower }) => follower.seen.length), { timeout: 30_000 })
+        .toEqual(all.map(() => 11));
+    }
+    const moved = (await admin.fetchTopicOffsets(topic)).filter(({ partition }) => partition >= 3);
+    expect(moved.reduce((sum, { high }) => sum + Number(high), 0)).toBeGreaterThan(0);
+    await Promise.all(all.map((followed) => expectAllSeen(followed, 11)));
+  });
+
+  it('where the topic is made anew, and the store has yet to store what it has', async () => {
+    await using resources = new AsyncDisposableStack();
+    const all = await followMany(resources, 3);
+    await requestMany(all, 3);
+    await Promise.all(all.map((followed) => expectAllSeen(followed, 4)));
+    await admin.deleteTopics({ topics: [topic] });
+    {
+      await using _held = await holdStore();
+      await Promise.all(all.flatMap(({ customer }) => Array.from({ length: 5 }, () => request(customer))));
+      const late = all.map(({ customer: { token }, start }) =>
+        resources.use(startFollower({ token, after: start, nextGateway: gateway })),
+      );
+      await expect
+        .poll(() => [...late, ...all.map(({ follower }) => follower)].map(({ seen }) => seen.length), {
+          timeout: 60_000,
+        })
+        .toEqual([...all, ...all].map(() => 9));
+      expect(late.map(({ seen }) => seen)).toEqual(all.map(({ follower }) => follower.seen));
+    }
+    await Promise.all(all.map((followed) => expectAllSeen(followed, 9)));
+  });
+});
