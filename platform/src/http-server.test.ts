@@ -53,6 +53,13 @@ it.each([
   expect(await problemOf(response)).toMatchObject({ status, type, problem: { status, code } });
 });
 
+it('says which methods an address takes', async () => {
+  await using server = await serve((app) => app.post('/things', () => 'made'));
+  const response = await fetch(`${server.url}/things?a=1`, { method: 'DELETE' });
+  expect(response.headers.get('allow')).toBe('POST');
+  expect(await problemOf(response)).toMatchObject({ status: 405, type, problem: { code: 'METHOD_NOT_ALLOWED' } });
+});
+
 it('says that nothing is at an unknown address', async () => {
   await using server = await serve(() => {});
   expect(await problemOf(await fetch(`${server.url}/x`))).toMatchObject({

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, fastify, type HTTPMethods } from 'fastify';
 import { CodedError, errorCode, publicError } from './errors.ts';
 import type { Log } from './log.ts';
 
@@ -34,9 +34,19 @@ export function createHttpServer({
     if (problem.status >= 500) log.error({ error, requestId: request.id, code: problem.code }, 'request failed');
     return sendProblem(reply, problem);
   });
-  app.setNotFoundHandler((_request, reply) =>
-    sendProblem(reply, { status: 404, code: 'NOT_FOUND', title: 'There is nothing at this address.' }),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const [path = '/'] = request.url.split('?');
+    const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
+      (method) => app.findRoute({ url: path, method: method as HTTPMethods }) !== null,
+    );
+    if (allowed.length === 0)
+      return sendProblem(reply, { status: 404, code: 'NOT_FOUND', title: 'There is nothing at this address.' });
+    return sendProblem(reply.header('allow', allowed.join(', ')), {
+      status: 405,
+      code: 'METHOD_NOT_ALLOWED',
+      title: `This address takes ${allowed.join(', ')} alone.`,
+    });
+  });
   return app;
 }
 

@@ -12,6 +12,7 @@ export const publicErrors = {
   BAD_REQUEST: { status: 400 },
   BAD_USER_INPUT: { status: 400 },
   NOT_FOUND: { status: 404 },
+  METHOD_NOT_ALLOWED: { status: 405 },
   UNAUTHENTICATED: { status: 401 },
   SESSION_EXPIRED: { status: 401 },
   SESSION_STORE_UNAVAILABLE: { status: 503 },
