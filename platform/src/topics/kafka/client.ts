@@ -3,6 +3,7 @@ import { type Admin, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 
 import { CodedError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { within } from '../../within.ts';
+import { quietRequestQueue } from './quiet-request-queue.ts';
 
 export interface KafkaOptions {
   /** `host:port` of some of the brokers. */
@@ -44,6 +45,7 @@ const settleWithinMs = 15_000;
 /** Connects. kafkajs's own retries are short: who calls decides for how long to try. */
 export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> {
   const { brokers, clientId, prefix = '', tls = false, sasl, partitions, replication, retentionMs, log } = options;
+  quietRequestQueue();
   const kafka = new Kafka({
     brokers: [...brokers],
     clientId,

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { quietRequestQueue } from './quiet-request-queue.ts';
+
+const open = () => {
+  const queue = new (quietRequestQueue())({
+    instrumentationEmitter: null,
+    maxInFlightRequests: 1,
+    requestTimeout: 1_000,
+    enforceRequestTimeout: false,
+    clientId: 'test',
+    broker: 'none',
+    logger: { debug() {}, namespace: () => ({ debug() {} }) },
+  });
+  return Object.assign(queue, { [Symbol.dispose]: () => queue.destroy() });
+};
+
+it('sets no timer on a connection that nothing waits for', () => {
+  using queue = open();
+  queue.scheduleCheckPendingRequests();
+  expect(queue.throttleCheckTimeoutId).toBeNull();
+});
+
+it('looks again where a request waits, and where the broker throttles', () => {
+  using waiting = open();
+  waiting.pending.push({});
+  waiting.scheduleCheckPendingRequests();
+  expect(waiting.throttleCheckTimeoutId).not.toBeNull();
+  using throttled = open();
+  throttled.throttledUntil = Date.now() + 60_000;
+  throttled.scheduleCheckPendingRequests();
+  expect(throttled.throttleCheckTimeoutId).not.toBeNull();
+});
