@@ -28,7 +28,7 @@ export const gatewaySettings = z.object({
   MAX_SUBSCRIPTIONS_PER_USER: integer(200, { min: 1, max: 1_000_000 }).describe(
     'Subscriptions at once of a user in a process, whatever the connection; more are refused',
   ),
-  TOPIC_WINDOW: integer(10_000, { min: 1, max: 10_000_000 }).describe(
+  TOPIC_WINDOW: integer(10_000, { min: 1, max: 1_000_000 }).describe(
     'Messages of a topic held in memory for those who come again; what is older is read from the topic once more',
   ),
   DRAIN_WINDOW: duration('10s').describe('At the end connections are closed spread over this time'),

@@ -43,10 +43,7 @@ async function setUp(options: { windowSize?: number } = {}) {
     /** Another gateway process on the same engines. */
     another: async () => resources.use(await open()),
     /** Publishes moves and resolves once they are committed. */
-    publish: (...moves: Move[]) =>
-      database.transaction(async (tx) => {
-        for (const move of moves) await topics.publish(tx, parcelMoved, move);
-      }),
+    publish: (...moves: Move[]) => database.transaction((tx) => topics.publishAll(tx, parcelMoved, moves)),
     lose: (value: object) => database.transaction((tx) => topics.publish(tx, parcelLost, value)),
     async subscribe(
       query: string,

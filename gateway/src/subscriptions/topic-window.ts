@@ -1,6 +1,7 @@
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Message, Positions, Tail, Topic, Topics } from '@voucher-gateway/platform/topics';
 import { z } from 'zod';
+import { HeldMessages } from './held-messages.ts';
 
 /** A message's value: what the topic's owner promised, as far as the gateway knows. */
 export type Value = Record<string, unknown>;
@@ -58,7 +59,7 @@ export interface TopicWindowOptions {
 
 /** Starts a window, filled with the topic's last `size` messages when it resolves. */
 export async function openTopicWindow({ topics, topic, matches, size, log }: TopicWindowOptions): Promise<TopicWindow> {
-  const held: TopicMessage[] = [];
+  const held = new HeldMessages(size);
   const ids = new Set<string>();
   /** By partition, the position behind which everything is held. */
   const start: Record<number, number> = {};
@@ -74,11 +75,9 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
     through[message.partition] = message.position;
     ends[message.partition] = Math.max(ends[message.partition] ?? 0, message.position);
     if (id !== null && ids.has(id)) return;
-    held.push(message);
     if (id !== null) ids.add(id);
-    while (held.length > size) {
-      const oldest = held.shift();
-      if (!oldest) break;
+    const oldest = held.add(message);
+    if (oldest) {
       start[oldest.partition] = oldest.position;
       const oldestId = idOf(oldest);
       if (oldestId !== null) ids.delete(oldestId);
@@ -97,9 +96,8 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
   };
 
   const onReset = (partition: number) => {
-    // Behind nothing any more; held for its id, and to keep the order in which messages leave.
-    for (const [index, message] of held.entries())
-      if (message.partition === partition) held[index] = { ...message, position: 0 };
+    // Behind nothing any more; held for their ids, and to keep the order in which messages leave.
+    for (const message of held.all()) if (message.partition === partition) message.position = 0;
     start[partition] = 0;
     through[partition] = 0;
     ends[partition] = 0;
@@ -117,9 +115,7 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
       return [...partitions].every((partition) => startOf(partition) <= (positions[partition] ?? 0));
     },
     behind: (positions, match, key) => ({
-      messages: held.filter(
-        (message) => message.value[match] === key && message.position > (positions[message.partition] ?? 0),
-      ),
+      messages: held.of(match, key).filter(({ partition, position }) => position > (positions[partition] ?? 0)),
       through: { ...positions, ...tail.startedAt, ...through },
     }),
     async caughtUp() {
