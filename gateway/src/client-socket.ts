@@ -5,8 +5,6 @@ import type { SocketConnection } from './socket-connection.ts';
 export class ClientSocket extends WebSocket {
   /** Null for one that is sent away. */
   connection: SocketConnection | null = null;
-  /** It is pinged with others of the same group. */
-  keepAliveGroup = 0;
   /** It has not answered its last ping yet. */
   isSilent = false;
 }

@@ -105,9 +105,14 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
 
     const write = (text: string) => {
       if (raw.destroyed || raw.writableEnded || text === '') return;
-      raw.write(text);
-      if (raw.writableLength <= options.maxBufferedBytes) return;
-      log.info({ bufferedBytes: raw.writableLength }, 'a client reads too slowly: its stream is dropped');
+      const bufferedBytes = raw.writableLength;
+      // Of a text that has to wait Node would hold the string beside its bytes.
+      const bytes = Buffer.from(text);
+      if (bufferedBytes === 0 || bufferedBytes + bytes.length <= options.maxBufferedBytes) {
+        raw.write(bytes);
+        return;
+      }
+      log.info({ bufferedBytes }, 'a client reads too slowly: its stream is dropped');
       raw.destroy();
     };
     const end = (text: string) => {

@@ -1,23 +1,32 @@
 import type { WebSocket } from 'ws';
 import type { ClientSocket } from './client-socket.ts';
 
-/** Sockets are pinged in so many groups, one after the other. */
-const groups = 12;
+/** What is due is pinged so often, a few at a time: many at once would hold up the events behind them. */
+const tickMs = 20;
 
 /**
- * Pings sockets now and then, and drops those that do not answer. One timer for all: with one each, timers would be a
- * good part of what a connection holds.
+ * Pings each socket once in `everyMs`, and drops those that have not answered by the next time. One timer for all: with
+ * one each, timers would be a good part of what a connection holds.
+ *
+ * @param sockets in the order in which they came; may change at any time
  */
-export function createKeepAlive(sockets: Iterable<ClientSocket>, everyMs: number) {
-  let next = 0;
-  let turn = 0;
+export function createKeepAlive(sockets: ReadonlySet<ClientSocket>, everyMs: number) {
+  let round = sockets.values();
+  /** How many are due, with fractions. */
+  let due = 0;
   function onPong(this: WebSocket) {
     (this as ClientSocket).isSilent = false;
   }
   const timer = setInterval(() => {
-    turn = (turn + 1) % groups;
-    for (const socket of sockets) {
-      if (socket.keepAliveGroup !== turn) continue;
+    due = Math.min(due + (sockets.size * tickMs) / everyMs, sockets.size);
+    for (; due >= 1; due -= 1) {
+      let next = round.next();
+      if (next.done) {
+        round = sockets.values();
+        next = round.next();
+      }
+      if (next.done) return;
+      const socket = next.value;
       if (socket.isSilent) {
         socket.terminate();
         continue;
@@ -25,15 +34,11 @@ export function createKeepAlive(sockets: Iterable<ClientSocket>, everyMs: number
       socket.isSilent = true;
       socket.ping();
     }
-  }, everyMs / groups);
+  }, tickMs);
   timer.unref();
   return {
-    /** Watches one of the sockets, too. */
-    watch(socket: ClientSocket) {
-      next = (next + 1) % groups;
-      socket.keepAliveGroup = next;
-      socket.on('pong', onPong);
-    },
+    /** Has an answer of one of the sockets count. */
+    watch: (socket: ClientSocket) => void socket.on('pong', onPong),
     [Symbol.dispose]: () => clearInterval(timer),
   };
 }

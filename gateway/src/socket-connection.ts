@@ -202,10 +202,20 @@ export class SocketConnection {
   send(text: string): void {
     const socket = this.#socket;
     if (socket.readyState !== socket.OPEN) return;
-    socket.send(text);
+    const bufferedBytes = socket.bufferedAmount;
+    if (bufferedBytes === 0 && text.length <= shortText) {
+      socket.send(text);
+      return;
+    }
+    // Of a text that has to wait Node would hold the string beside its bytes.
+    const bytes = Buffer.from(text);
     const { maxBufferedBytes, log } = this.#options;
-    if (socket.bufferedAmount <= maxBufferedBytes) return;
-    log.info({ bufferedBytes: socket.bufferedAmount }, 'a client reads too slowly: it is closed');
+    // One that is larger than all that may wait is sent where nothing waits.
+    if (bufferedBytes === 0 || bufferedBytes + bytes.length <= maxBufferedBytes) {
+      socket.send(bytes, { binary: false });
+      return;
+    }
+    log.info({ bufferedBytes }, 'a client reads too slowly: it is closed');
     this.#close(closeCodes.tryAgainLater, 'TOO_SLOW');
   }
 
@@ -262,6 +272,9 @@ class OpenOperation implements Subscriber {
     return this.#connection.flushed();
   }
 }
+
+/** Characters of a text that is written as it is where nothing waits. */
+const shortText = 4_096;
 
 const acknowledged = JSON.stringify({ type: MessageType.ConnectionAck });
 

@@ -1,0 +1,72 @@
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { ClientSocket } from './client-socket.ts';
+import { createKeepAlive } from './keep-alive.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const everyMs = 12_000;
+
+/** A socket whose client answers, or not. */
+function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolean) {
+  const socket = Object.assign(new EventEmitter(), {
+    isSilent: false,
+    pings: 0,
+    ping() {
+      socket.pings += 1;
+      pings.push(Date.now());
+      if (answers) socket.emit('pong');
+    },
+    terminate: () => sockets.delete(socket as unknown as ClientSocket),
+  });
+  sockets.add(socket as unknown as ClientSocket);
+  return socket;
+}
+
+function setUp({ answering, silent = 0 }: { answering: number; silent?: number }) {
+  const sockets = new Set<ClientSocket>();
+  const pings: number[] = [];
+  const keepAlive = createKeepAlive(sockets, everyMs);
+  const open = (count: number, answers: boolean) =>
+    Array.from({ length: count }, () => {
+      const socket = openSocket(sockets, pings, answers);
+      keepAlive.watch(socket as unknown as ClientSocket);
+      return socket;
+    });
+  return {
+    sockets,
+    pings,
+    answering: open(answering, true),
+    silent: open(silent, false),
+    open,
+    [Symbol.dispose]: () => keepAlive[Symbol.dispose](),
+  };
+}
+
+it.each([1, 7, 1_000])('pings each of %d sockets once in a while, and never many at once', (count) => {
+  using set = setUp({ answering: count });
+  vi.advanceTimersByTime(everyMs * 10 + 100);
+  for (const { pings } of set.answering) expect([10, 11]).toContain(pings);
+  const atOnce = Map.groupBy(set.pings, (at) => at);
+  expect(Math.max(...[...atOnce.values()].map(({ length }) => length))).toBeLessThanOrEqual(2);
+});
+
+it('drops those that have not answered by their next turn, and no others', () => {
+  using set = setUp({ answering: 50, silent: 50 });
+  vi.advanceTimersByTime(everyMs + 100);
+  expect(set.sockets.size).toBe(100);
+  vi.advanceTimersByTime(everyMs * 2);
+  expect(set.sockets.size).toBe(50);
+  for (const socket of set.answering) expect(set.sockets.has(socket as unknown as ClientSocket)).toBe(true);
+});
+
+it('goes on where all have left, and with those that come later', () => {
+  using set = setUp({ answering: 3 });
+  vi.advanceTimersByTime(everyMs);
+  set.sockets.clear();
+  vi.advanceTimersByTime(everyMs);
+  const [late] = set.open(1, true);
+  vi.advanceTimersByTime(everyMs * 3 + 100);
+  expect(late?.pings).toBe(3);
+});
