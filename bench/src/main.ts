@@ -2,10 +2,11 @@ import { accept } from './accept.ts';
 import { pipeline } from './pipeline.ts';
 import { publish, type Report } from './report.ts';
 import { resume } from './resume.ts';
+import { stalled } from './stalled.ts';
 import { subscriptions } from './subscriptions.ts';
 
 // `npm run bench -- <name>`: exits 1 when a bound is missed.
-const benchmarks: Record<string, () => Promise<Report>> = { accept, pipeline, resume, subscriptions };
+const benchmarks: Record<string, () => Promise<Report>> = { accept, pipeline, resume, stalled, subscriptions };
 const name = process.argv[2] ?? '';
 const benchmark = benchmarks[name];
 if (!benchmark) {

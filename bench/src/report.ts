@@ -3,6 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
+export const mebibyte = 2 ** 20;
+
 /** One figure. */
 export interface Result {
   /** What was measured, such as `requestVoucher`. */
@@ -45,8 +47,18 @@ export function latencies(name: string, samplesMs: readonly number[]): Result[] 
 
 /** A bound on one of the results. */
 export function below(results: readonly Result[], name: string, metric: string, limit: number): Bound {
-  const value = results.find((result) => result.name === name && result.metric === metric)?.value ?? Number.NaN;
+  const value = figureOf(results, name, metric);
   return { name: `${name} ${metric}`, limit, value, ok: value < limit };
+}
+
+/** One of the results; NaN where it was not measured. */
+export function figureOf(results: readonly Result[], name: string, metric: string): number {
+  return results.find((result) => result.name === name && result.metric === metric)?.value ?? Number.NaN;
+}
+
+/** A bound on a figure that may reach its limit. */
+export function atMost(name: string, value: number, limit: number): Bound {
+  return { name, limit, value, ok: value <= limit };
 }
 
 /** Prints the tables, writes `bench/results/<name>.json`, and tells whether every bound holds. */

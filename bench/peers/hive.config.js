@@ -1,0 +1,40 @@
+import { defineConfig, MemPubSub } from '@graphql-hive/gateway';
+import { composeServices } from '@theguild/federation-composition';
+import { parse } from 'graphql';
+import { userTypes, voucherTypes } from './schema.js';
+import { feed } from './source.js';
+
+// Hive Gateway by its own command line, fed by event-driven federated subscriptions from memory. The topic there has
+// the phone number in its name: `filterBy` would call a filter a connection for every event.
+const federation = /* GraphQL */ `
+  extend schema
+    @link(url: "https://specs.apollo.dev/federation/v2.6", import: ["@key", "@external", "@composeDirective"])
+`;
+const eventDriven = /* GraphQL */ `
+  extend schema
+    @link(url: "https://the-guild.dev/mesh/v1.0", import: ["@pubsubOperation"])
+    @composeDirective(name: "@pubsubOperation")
+  directive @pubsubOperation(pubsubTopic: String!, filterBy: String, result: String) on FIELD_DEFINITION
+`;
+const fedBy = '@pubsubOperation(pubsubTopic: "receive-code/{args.phoneNumber}")';
+const { errors, supergraphSdl } = composeServices([
+  // Never asked: an event has all that is selected.
+  {
+    name: 'voucher',
+    url: 'http://127.0.0.1:9/graphql',
+    typeDefs: parse(federation + eventDriven + voucherTypes(fedBy)),
+  },
+  { name: 'user', url: 'http://127.0.0.1:9/graphql', typeDefs: parse(federation + userTypes) },
+]);
+if (errors) throw new Error(errors.map(({ message }) => message).join('\n'));
+
+const pubsub = new MemPubSub();
+await feed((event) => pubsub.publish(`receive-code/${event.node.phoneNumber}`, event));
+
+export const gatewayConfig = defineConfig({
+  supergraph: supergraphSdl,
+  pubsub,
+  logging: false,
+  landingPage: false,
+  graphiql: false,
+});

@@ -1,0 +1,32 @@
+import { randomUUID } from 'node:crypto';
+import { Kafka, logLevel } from 'kafkajs';
+
+/**
+ * Feeds a peer, which has no topics of its own: with what the benchmark sends to this process or, where that gives
+ * KAFKA_BROKERS, with the product's topic, read by the library that our gateway reads it by, with its options.
+ *
+ * @param {(event: {cursor: string, node: {phoneNumber: string}}) => void} publish to the peer's in-memory pubsub
+ */
+export async function feed(publish) {
+  const { KAFKA_BROKERS } = process.env;
+  if (!KAFKA_BROKERS) {
+    process.on('message', (vouchers) => vouchers.forEach(tell));
+    return;
+  }
+  const kafka = new Kafka({ brokers: KAFKA_BROKERS.split(','), logLevel: logLevel.NOTHING });
+  const consumer = kafka.consumer({ groupId: `peer-${randomUUID()}`, maxWaitTimeInMs: 500 });
+  const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));
+  await consumer.connect();
+  await consumer.subscribe({ topic: 'receive-code' });
+  await consumer.run({
+    autoCommit: false,
+    async eachBatch({ batch }) {
+      for (const { value } of batch.messages) tell(JSON.parse(String(value)));
+    },
+  });
+  await joined;
+
+  function tell(voucher) {
+    publish({ cursor: voucher.id, node: voucher });
+  }
+}

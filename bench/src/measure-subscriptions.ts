@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Contender, StartedContender } from './contender.ts';
+import { createFlightTimes, type FlightTimes } from './flight-times.ts';
+import { openClients } from './load-client.ts';
+import { latencies, type Result, round } from './report.ts';
+import { publishSteadily, within } from './steady-load.ts';
+import { voucherEvent } from './voucher-event.ts';
+
+const settleMs = 3_000;
+const warmUpSeconds = 2;
+const lateAfterMs = 10_000;
+const probesPerSecond = 1_000;
+const probeWithinMs = 20_000;
+
+export interface Load {
+  connections: number;
+  /** Events a second, one after the other. */
+  rates: readonly number[];
+  /** How long a rate is published. */
+  secondsAt(rate: number): number;
+}
+
+/**
+ * Connects clients to a gateway, each with a subscription and a phone number of its own, and publishes events at a
+ * steady rate, each for one of them. Results: RSS a connection, before any event; the clients that never hear; and by
+ * rate, how long from the publisher to the client, CPU an event, CPU as a share of one core while it is published, and
+ * the events that have not come 10 s after the last.
+ */
+export async function measureSubscriptions(
+  contender: Contender,
+  { connections, rates, secondsAt }: Load,
+): Promise<Result[]> {
+  await using releases = new AsyncDisposableStack();
+  const started = releases.use(await contender.start(connections));
+  const flights = createFlightTimes();
+  const heard = new Set<number>();
+  const idleBytes = started.process.rssBytes();
+  const clients = await openClients(
+    started.addressees.map((_addressee, index) => ({
+      ...started.clientOptions(index),
+      onNext(message) {
+        heard.add(index);
+        flights.arrived(JSON.parse(String(message)).payload.data.voucherReceived.node.code);
+      },
+    })),
+  );
+  for (const client of clients) if (client) releases.use(client);
+  await sleep(settleMs);
+  const name = nameOf(contender, connections);
+  const perConnection = (started.process.rssBytes() - idleBytes) / connections / 1_024;
+  await probe(started, heard, flights);
+  const results: Result[] = [
+    { name, metric: 'RSS a connection', unit: 'KiB', value: round(perConnection) },
+    { name, metric: 'never hear', unit: 'clients', value: connections - heard.size },
+  ];
+  for (const rate of rates) {
+    const at = nameOf(contender, connections, rate);
+    results.push(...(await measureRate(started, flights, { name: at, rate, seconds: secondsAt(rate) })));
+  }
+  return results;
+}
+
+/** What a contender's results are called. */
+export function nameOf({ label }: Pick<Contender, 'label'>, connections: number, rate?: number): string {
+  return `${label && `${label}: `}${connections} connections${rate === undefined ? '' : `, ${rate} events/s`}`;
+}
+
+/** Publishes to each until all have heard, or for 20 s: not every server tells when a subscription stands. */
+async function probe(started: StartedContender, heard: ReadonlySet<number>, flights: FlightTimes): Promise<void> {
+  const deadline = performance.now() + probeWithinMs;
+  const { addressees, publish } = started;
+  while (heard.size < addressees.length && performance.now() < deadline) {
+    const silent = addressees.filter((_addressee, index) => !heard.has(index));
+    await publishSteadily(publish, {
+      total: silent.length,
+      rate: probesPerSecond,
+      next: (index) => voucherEvent(silent[index] as (typeof silent)[number], flights.stamp()),
+    });
+    await within(2_000, () => heard.size === addressees.length);
+  }
+}
+
+async function measureRate(
+  { process, addressees, publish }: StartedContender,
+  flights: FlightTimes,
+  { name, rate, seconds }: { name: string; rate: number; seconds: number },
+): Promise<Result[]> {
+  const publishFor = (forSeconds: number) => {
+    flights.begin();
+    return publishSteadily(publish, {
+      total: rate * forSeconds,
+      rate,
+      next() {
+        const addressee = addressees[Math.floor(Math.random() * addressees.length)];
+        if (!addressee) throw new Error('nobody listens');
+        return voucherEvent(addressee, flights.stamp());
+      },
+    });
+  };
+  await publishFor(warmUpSeconds);
+  await sleep(500);
+  const sent = rate * seconds;
+  const cpuBefore = process.cpuMs();
+  const startedAt = performance.now();
+  await publishFor(seconds);
+  const share = (process.cpuMs() - cpuBefore) / (performance.now() - startedAt);
+  await within(lateAfterMs, () => flights.timesMs.length >= sent);
+  const cpuPerEvent = ((process.cpuMs() - cpuBefore) / sent) * 1_000;
+  return [
+    ...latencies(name, flights.timesMs),
+    { name, metric: 'CPU an event', unit: 'µs', value: round(cpuPerEvent) },
+    { name, metric: 'CPU', unit: '% of a core', value: round(share * 100) },
+    { name, metric: 'missing', unit: 'events', value: sent - flights.timesMs.length },
+  ];
+}

@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isOnPath, stopProcess } from '@voucher-gateway/standalone/engines/process';
+
+const startWithinMs = 30_000;
+
+/** A server in a process of its own, and what it takes of the machine. Its figures throw once it has ended. */
+export interface MeasuredProcess extends AsyncDisposable {
+  /** Where it answers, such as `http://127.0.0.1:4000`. */
+  readonly url: string;
+  rssBytes(): number;
+  /** User and system time since its start; a tick is 10 ms. */
+  cpuMs(): number;
+  /** Files, and sockets above all, that it has open. */
+  openFiles(): number;
+  /** Gives it a message by the channel between processes; resolves once that is written. */
+  send(message: object): Promise<void>;
+}
+
+export interface MeasuredProcessOptions {
+  name: string;
+  /** What Node runs, with its options. */
+  args: readonly string[];
+  environment: Readonly<Record<string, string>>;
+  port: number;
+  /** Path that answers 2xx once it serves. */
+  readyPath: string;
+  /** Whether it is kept to one core, where this machine can do that; see {@link pinnedCore}. */
+  pinned: boolean;
+  /** Whether it takes messages. */
+  takesMessages?: boolean;
+  /** Takes each line that it logs. Default: they go where ours go. */
+  onLog?: ((line: string) => void) | undefined;
+}
+
+/** Starts a server; resolves once it serves. */
+export async function startMeasured(options: MeasuredProcessOptions): Promise<MeasuredProcess> {
+  const { name, args, environment, port, readyPath, pinned, takesMessages = false, onLog } = options;
+  const core = pinned ? pinnedCore() : null;
+  // taskset becomes what it runs: the process id is Node's.
+  const [command, ...rest] = [...(core === null ? [] : ['taskset', '-c', String(core)]), process.execPath, ...args];
+  const child = spawn(command as string, rest, {
+    env: { ...process.env, NODE_ENV: 'production', ...environment },
+    stdio: ['ignore', 'ignore', onLog ? 'pipe' : 'inherit', takesMessages ? 'ipc' : 'ignore'],
+  });
+  if (onLog && child.stderr) createInterface(child.stderr).on('line', onLog);
+  const forget = () => void child.kill('SIGKILL');
+  process.once('exit', forget);
+  const stop = async () => {
+    process.off('exit', forget);
+    await stopProcess(child, 'SIGTERM');
+  };
+  const url = `http://127.0.0.1:${port}`;
+  try {
+    await serves(child, `${url}${readyPath}`, name);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const proc = (file: string) => readFileSync(`/proc/${child.pid}/${file}`, 'utf8');
+  return {
+    url,
+    rssBytes: () => Number(/VmRSS:\s+(\d+)/.exec(proc('status'))?.[1]) * 1_024,
+    cpuMs() {
+      const fields = proc('stat').split(') ')[1]?.split(' ') ?? [];
+      return (Number(fields[11]) + Number(fields[12])) * 10;
+    },
+    openFiles: () => readdirSync(`/proc/${child.pid}/fd`).length,
+    send: (message) =>
+      new Promise((resolve, reject) => child.send(message, (error) => (error ? reject(error) : resolve()))),
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** The core that measured processes are kept to: the first that this process may use; null where taskset is missing. */
+export function pinnedCore(): number | null {
+  const allowed = /Cpus_allowed_list:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return allowed !== undefined && isOnPath('taskset') ? Number(allowed) : null;
+}
+
+async function serves(child: ChildProcess, url: string, name: string): Promise<void> {
+  const deadline = performance.now() + startWithinMs;
+  const answers = () =>
+    fetch(url).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  while (!(await answers())) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${name} did not start`);
+    if (performance.now() > deadline) throw new Error(`${name} does not answer`);
+    await sleep(50);
+  }
+}

@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startIssuer, type TestUser } from '@voucher-gateway/platform/testing/tokens';
+import { startEngines } from '@voucher-gateway/standalone/engines/engines';
+import { freePort } from '@voucher-gateway/standalone/engines/process';
+import { Redis } from 'ioredis';
+import { Kafka, logLevel } from 'kafkajs';
+import { type MeasuredProcess, startMeasured } from './measured-process.ts';
+import type { Publish } from './steady-load.ts';
+
+const entry = fileURLToPath(new URL('../../gateway/src/main.ts', import.meta.url));
+const sessionMs = 3_600_000;
+
+/** Kafka and Redis, users who are signed in, and our gateway between them; no subgraph answers. */
+export interface OwnGateway extends AsyncDisposable {
+  /** Makes users, each with a session. */
+  signIn(count: number): Promise<TestUser[]>;
+  /** Starts a gateway as `npm run start:gateway` does, in production; the one before should have ended. */
+  start(environment?: Record<string, string>, onLog?: (line: string) => void): Promise<MeasuredProcess>;
+  /** Kafka's, `host:port`. */
+  readonly brokers: string;
+  /** Publishes to the topic that feeds `voucherReceived`. */
+  publish: Publish;
+}
+
+export async function openOwnGateway(): Promise<OwnGateway> {
+  await using releases = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-bench-'));
+  releases.defer(() => rm(folder, { recursive: true, force: true }));
+  const engines = releases.use(await startEngines({ folder, standardPorts: false }));
+  const { KAFKA_BROKERS = '', REDIS_URL = '' } = engines.environment;
+  const issuer = releases.use(await startIssuer());
+  const redis = new Redis(REDIS_URL);
+  releases.defer(() => redis.disconnect());
+  const producer = new Kafka({ brokers: KAFKA_BROKERS.split(','), logLevel: logLevel.NOTHING }).producer({
+    allowAutoTopicCreation: false,
+  });
+  releases.defer(() => producer.disconnect());
+  const owned = releases.move();
+
+  return {
+    brokers: KAFKA_BROKERS,
+    async signIn(count) {
+      const users: TestUser[] = [];
+      for (let index = 0; index < count; index += 1) {
+        const user = await issuer.user();
+        await redis.set(
+          `session:${user.sid}`,
+          JSON.stringify({ userId: user.userId, kid: issuer.kid }),
+          'PX',
+          sessionMs,
+        );
+        users.push(user);
+      }
+      return users;
+    },
+    async start(environment = {}, onLog) {
+      const port = await freePort(0);
+      const gateway = await startMeasured({
+        name: 'the gateway',
+        args: ['--max-semi-space-size=4', entry],
+        environment: {
+          ...engines.environment,
+          PORT: String(port),
+          DRAIN_WINDOW: '1ms',
+          JWKS_URL: issuer.jwksUrl,
+          SUBGRAPH_USER_URL: 'http://127.0.0.1:9/graphql',
+          SUBGRAPH_VOUCHER_URL: 'http://127.0.0.1:9/graphql',
+          SUBGRAPH_DELIVERY_URL: 'http://127.0.0.1:9/graphql',
+          LOG_LEVEL: 'warn',
+          ...environment,
+        },
+        port,
+        readyPath: '/health/ready',
+        pinned: true,
+        onLog,
+      });
+      // The gateway has made the topic by now.
+      await producer.connect();
+      return gateway;
+    },
+    publish: (events) =>
+      producer.send({
+        topic: 'receive-code',
+        messages: events.map((event) => ({ key: event.phoneNumber, value: JSON.stringify(event) })),
+        acks: -1,
+      }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { freePort } from '@voucher-gateway/standalone/engines/process';
+import type { Contender } from '../contender.ts';
+import { type MeasuredProcess, startMeasured } from '../measured-process.ts';
+import type { Publish } from '../steady-load.ts';
+import { installPeers, peersFolder, versionOf } from './install.ts';
+
+const query =
+  'subscription ($phoneNumber: String!) { voucherReceived(phoneNumber: $phoneNumber) { cursor node { requestId code } } }';
+const script = (name: string) => join(peersFolder, name);
+
+/** A topic, as peers are fed by it. */
+export interface TopicFeed {
+  /** `host:port`, with commas between them. */
+  brokers: string;
+  publish: Publish;
+}
+
+/** A gateway that ours is measured beside. Nobody asks it for a token: it has less to do than ours has. */
+export interface Peer {
+  fromMemory: Contender;
+  fromTopic(feed: TopicFeed): Contender;
+}
+
+/** A peer's processes; the source publishes to a pubsub in its memory. */
+interface PeerProcesses {
+  gateway: MeasuredProcess;
+  source: MeasuredProcess;
+}
+
+interface PeerDefinition {
+  label(): string;
+  start(sourceEnvironment: Record<string, string>, releases: AsyncDisposableStack): Promise<PeerProcesses>;
+}
+
+const definitions: Record<string, PeerDefinition> = {
+  hive: {
+    label: () => `Hive Gateway ${versionOf('@graphql-hive/gateway')}`,
+    async start(environment, releases) {
+      const port = await freePort(0);
+      const cli = script('node_modules/@graphql-hive/gateway/dist/bin.js');
+      const listening = ['--host', '127.0.0.1', '--port', String(port)];
+      const gateway = await startMeasured({
+        name: 'Hive Gateway',
+        args: ['--no-deprecation', cli, 'supergraph', '--config-path', script('hive.config.js'), ...listening],
+        environment,
+        port,
+        readyPath: '/readiness',
+        pinned: true,
+        takesMessages: true,
+      });
+      return { gateway: releases.use(gateway), source: gateway };
+    },
+  },
+  mercurius: {
+    label: () => `Mercurius ${versionOf('mercurius')}`,
+    async start(environment, releases) {
+      const start = async (file: string, environment: Record<string, string>, pinned: boolean) => {
+        const port = await freePort(0);
+        const common = { name: file, args: [script(file)], port, readyPath: '/ready', pinned, takesMessages: !pinned };
+        return releases.use(await startMeasured({ ...common, environment: { PORT: String(port), ...environment } }));
+      };
+      const source = await start('mercurius-subgraph.js', environment, false);
+      return { source, gateway: await start('mercurius-gateway.js', { SUBGRAPH_URL: source.url }, true) };
+    },
+  },
+};
+
+/**
+ * The peers, installed where need be.
+ *
+ * @param asked names with commas between them; undefined is all, an empty text none
+ */
+export async function openPeers(asked: string | undefined): Promise<Peer[]> {
+  const names = asked?.split(',').filter(Boolean) ?? Object.keys(definitions);
+  const unknown = names.find((name) => !definitions[name]);
+  if (unknown) throw new Error(`BENCH_PEERS: ${unknown} is none of ${Object.keys(definitions).join(', ')}`);
+  if (names.length > 0) await installPeers();
+  return names.flatMap((name) => definitions[name] ?? []).map(peer);
+}
+
+function peer({ label, start }: PeerDefinition): Peer {
+  const contender = (feed: TopicFeed | null): Contender => ({
+    label: `${label()} from ${feed ? 'Kafka' : 'memory'}`,
+    async start(clients) {
+      await using releases = new AsyncDisposableStack();
+      const { gateway, source } = await start(feed ? { KAFKA_BROKERS: feed.brokers } : {}, releases);
+      const owned = releases.move();
+      const addressees = Array.from({ length: clients }, (_, index) => ({
+        phoneNumber: `+849${10_000_000 + index}`,
+        userId: randomUUID(),
+      }));
+      return {
+        process: gateway,
+        addressees,
+        clientOptions: (index) => ({
+          url: gateway.url,
+          subscribe: { query, variables: { phoneNumber: addressees[index]?.phoneNumber } },
+        }),
+        publish: feed?.publish ?? ((events) => source.send(events)),
+        [Symbol.asyncDispose]: () => owned.disposeAsync(),
+      };
+    },
+  });
+  return { fromMemory: contender(null), fromTopic: contender };
+}

@@ -1,0 +1,44 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { openClients } from './load-client.ts';
+
+export interface ReadersData {
+  /** The gateway's. */
+  url: string;
+  query: string;
+  /** One a reader. */
+  tokens: readonly string[];
+}
+
+/** Each is answered by how many messages they have got. */
+export type ReadersQuestion = 'received' | 'stall';
+
+const heartbeatMs = 5_000;
+const { url, query, tokens } = workerData as ReadersData;
+let received = 0;
+const clients = await openClients(
+  tokens.map((token) => ({
+    url,
+    connectionInit: { authorization: token },
+    subscribe: { query },
+    onNext() {
+      received += 1;
+    },
+  })),
+);
+const sockets = clients.flatMap((client) => client?.socket ?? []);
+if (sockets.length < tokens.length) throw new Error('not all readers could connect');
+
+parentPort?.on('message', (question: ReadersQuestion) => {
+  if (question === 'stall') stall();
+  parentPort?.postMessage(received);
+});
+parentPort?.postMessage(received);
+
+function stall(): void {
+  for (const socket of sockets) socket.pause();
+  // Signs of life that nobody asked for (RFC 6455, 5.5.3): who reads no ping does not answer it, and would be dropped
+  // for that before the gateway's buffer is full.
+  setInterval(() => {
+    for (const socket of sockets) if (socket.readyState === socket.OPEN) socket.pong();
+  }, heartbeatMs);
+}
