@@ -12,9 +12,9 @@ export default defineConfig({
     env: { APOLLO_TELEMETRY_DISABLED: '1', NODE_ENV: 'test' },
     pool: 'forks',
     maxWorkers: 3,
-    testTimeout: 20_000,
-    expect: { poll: { timeout: 10_000, interval: 20 } },
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    expect: { poll: { timeout: 30_000, interval: 20 } },
+    hookTimeout: 120_000,
     teardownTimeout: 10_000,
     coverage: {
       provider: 'v8',

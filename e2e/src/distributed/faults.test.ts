@@ -43,7 +43,7 @@ async function expectKept(accepted: readonly Accepted[]): Promise<void> {
       await expect
         .poll(() => customer.receiver.calls.filter(({ json }) => isMine(json)).length, {
           message: `request ${requestId} was called back`,
-          timeout: 60_000,
+          timeout: 90_000,
         })
         .toBeGreaterThan(0);
       const calls = customer.receiver.calls.filter(({ json }) => isMine(json));
@@ -59,7 +59,7 @@ async function expectKept(accepted: readonly Accepted[]): Promise<void> {
       await expect
         .poll(
           async () => (await client.query('select code from voucher.voucher where request_id = $1', [requestId])).rows,
-          { timeout: 30_000 },
+          { timeout: 90_000 },
         )
         .toEqual([{ code: made?.voucherCode }]);
     }
@@ -97,7 +97,7 @@ function keepAsking(customers: readonly Customer[]) {
 
 const portOf = (url: string) => Number(new URL(url.includes('//') ? url : `kafka://${url}`).port);
 
-describe.runIf(hasRealEngines())('faults, a process a service on engines of its own', { timeout: 180_000 }, () => {
+describe.runIf(hasRealEngines())('faults, a process a service on engines of its own', { timeout: 300_000 }, () => {
   beforeAll(async () => {
     await using opening = new AsyncDisposableStack();
     folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-faults-'));
@@ -119,7 +119,7 @@ describe.runIf(hasRealEngines())('faults, a process a service on engines of its 
       }),
     );
     releases = opening.move();
-  }, 120_000);
+  }, 180_000);
   afterAll(() => releases?.disposeAsync());
 
   it.each<ServiceName>(['voucher', 'voucher-integration', 'delivery', 'gateway', 'user', 'vps-mock'])(
@@ -132,7 +132,7 @@ describe.runIf(hasRealEngines())('faults, a process a service on engines of its 
       await stack.kill(name, 'SIGKILL');
       await stack.start(name);
       const before = load.accepted.length;
-      await expect.poll(() => load.accepted.length, { timeout: 30_000 }).toBeGreaterThan(before + 10);
+      await expect.poll(() => load.accepted.length, { timeout: 90_000 }).toBeGreaterThan(before + 10);
       await load.stop();
       await expectKept(load.accepted);
     },
@@ -173,7 +173,7 @@ describe.runIf(hasRealEngines())('faults, a process a service on engines of its 
     await rm(join(folder, 'engines', 'redis'), { recursive: true, force: true });
     releases.use(await startRedis({ folder: join(folder, 'engines'), port: portOf(engines.redis.url) }));
     await expect
-      .poll(() => customer.answerOf('{ me { id } }'), { timeout: 20_000 })
+      .poll(() => customer.answerOf('{ me { id } }'), { timeout: 90_000 })
       .toMatchObject({ status: 401, errors: [{ extensions: { code: 'SESSION_EXPIRED' } }] });
     await using another = await startCustomer(stack);
     await expectKept([{ requestId: (await another.requestVoucher()).id, customer: another }]);
@@ -187,7 +187,7 @@ describe.runIf(hasRealEngines())('faults, a process a service on engines of its 
     ).toMatchObject({ errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true } }] });
     releases.use(await startPostgres({ folder: join(folder, 'engines'), port: portOf(engines.postgres.url) }));
     await expect
-      .poll(async () => (await fetch(`${stack.urls.voucher}/health/ready`)).status, { timeout: 20_000 })
+      .poll(async () => (await fetch(`${stack.urls.voucher}/health/ready`)).status, { timeout: 90_000 })
       .toBe(200);
     const { id: requestId } = await customer.requestVoucher();
     await expectKept([{ requestId, customer }]);

@@ -6,11 +6,11 @@ import { startFollower } from '../follower.ts';
 import { gatewaysOf, requestSomehow, runResume, storedVouchers } from '../resume-run.ts';
 import { type DistributedSystem, startDistributed } from './system.ts';
 
-describe.runIf(hasRealEngines())('three gateways', { timeout: 180_000 }, () => {
+describe.runIf(hasRealEngines())('three gateways', { timeout: 300_000 }, () => {
   let system: DistributedSystem;
   beforeAll(async () => {
     system = await startDistributed({ VPS_PROFILE: 'fast', DRAIN_WINDOW: '1s' });
-  }, 90_000);
+  }, 180_000);
   afterAll(() => system?.[Symbol.asyncDispose]());
 
   it('show a client that comes again and again each of its vouchers exactly once, in order, while one of them is killed every second', async () => {
@@ -54,7 +54,7 @@ describe.runIf(hasRealEngines())('three gateways', { timeout: 180_000 }, () => {
     for (const gateway of gateways) {
       const before = followed.reduce((sum, { requests }) => sum + requests.length, 0);
       await expect
-        .poll(() => followed.reduce((sum, { requests }) => sum + requests.length, 0), { timeout: 30_000 })
+        .poll(() => followed.reduce((sum, { requests }) => sum + requests.length, 0), { timeout: 90_000 })
         .toBeGreaterThan(before + 50);
       await gateway.kill('SIGTERM');
       expect(gateway.exit).toEqual({ code: 0, signal: null });
@@ -64,8 +64,8 @@ describe.runIf(hasRealEngines())('three gateways', { timeout: 180_000 }, () => {
     for (const { customer, follower, requests, asking } of followed) {
       await asking;
       const stored = () => storedVouchers(customer, system.gatewayUrl);
-      await expect.poll(async () => (await stored()).length, { timeout: 30_000 }).toBe(requests.length);
-      await expect.poll(() => follower.seen, { timeout: 30_000 }).toEqual(await stored());
+      await expect.poll(async () => (await stored()).length, { timeout: 90_000 }).toBe(requests.length);
+      await expect.poll(() => follower.seen, { timeout: 90_000 }).toEqual(await stored());
       expect(follower.refusals).toEqual([]);
     }
     // Each socket was told to come again; none was torn.

@@ -34,7 +34,7 @@ it.each([
   expect(stderr).toContain('- KAFKA_PREFIX must be');
 });
 
-describe.runIf(hasRealEngines())('services as processes', { timeout: 90_000 }, () => {
+describe.runIf(hasRealEngines())('services as processes', { timeout: 300_000 }, () => {
   it('are ready and light at rest, and on SIGTERM stop within their deadline and leave their port', async () => {
     await using installation = await installDistributed();
     await using system = await installation.start();

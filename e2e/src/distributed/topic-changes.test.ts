@@ -15,7 +15,7 @@ interface Followed {
   follower: Follower;
 }
 
-describe.runIf(hasRealEngines())('a client that comes again sees each voucher once', { timeout: 120_000 }, () => {
+describe.runIf(hasRealEngines())('a client that comes again sees each voucher once', { timeout: 300_000 }, () => {
   let system: DistributedSystem;
   let admin: Admin;
   let database: pg.Client;
@@ -27,7 +27,7 @@ describe.runIf(hasRealEngines())('a client that comes again sees each voucher on
     admin = new Kafka({ brokers: realEngines().KAFKA_BROKERS.split(','), logLevel: logLevel.NOTHING }).admin();
     database = new pg.Client({ connectionString: system.databaseUrl });
     await Promise.all([admin.connect(), database.connect()]);
-  }, 90_000);
+  }, 180_000);
   afterAll(async () => {
     await admin?.disconnect();
     await database?.end();
@@ -50,8 +50,8 @@ describe.runIf(hasRealEngines())('a client that comes again sees each voucher on
   /** What was asked for is stored, and was seen as it is stored. */
   const expectAllSeen = async ({ customer, follower }: Followed, count: number) => {
     const stored = () => storedVouchers(customer, system.gatewayUrl);
-    await expect.poll(async () => (await stored()).length, { timeout: 60_000 }).toBe(count);
-    await expect.poll(() => follower.seen, { timeout: 30_000 }).toEqual(await stored());
+    await expect.poll(async () => (await stored()).length, { timeout: 90_000 }).toBe(count);
+    await expect.poll(() => follower.seen, { timeout: 90_000 }).toEqual(await stored());
     expect(follower.refusals).toEqual([]);
   };
   /** Holds the store up: its subgraph answers, and stores nothing, until this is disposed. */
@@ -66,7 +66,7 @@ describe.runIf(hasRealEngines())('a client that comes again sees each voucher on
   const requestMany = async (all: readonly Followed[], count: number) => {
     const before = await published();
     await Promise.all(all.flatMap(({ customer }) => Array.from({ length: count }, () => request(customer))));
-    await expect.poll(published, { timeout: 30_000 }).toBe(before + all.length * count);
+    await expect.poll(published, { timeout: 90_000 }).toBe(before + all.length * count);
   };
   const followMany = (resources: AsyncDisposableStack, count: number) =>
     Promise.all(Array.from({ length: count }, () => follow(resources)));
@@ -83,7 +83,7 @@ describe.runIf(hasRealEngines())('a client that comes again sees each voucher on
       await system.kill('gateway', 'SIGKILL');
       await system.start('gateway');
       await using late = startFollower({ token: customer.token, after: start, nextGateway: gateway });
-      await expect.poll(() => [late, follower].map(({ seen }) => seen.length), { timeout: 30_000 }).toEqual([61, 61]);
+      await expect.poll(() => [late, follower].map(({ seen }) => seen.length), { timeout: 90_000 }).toEqual([61, 61]);
       expect(late.seen).toEqual(follower.seen);
       expect(await storedVouchers(customer, system.gatewayUrl)).toHaveLength(1);
     }
@@ -103,7 +103,7 @@ describe.runIf(hasRealEngines())('a client that comes again sees each voucher on
       await system.start('voucher-integration');
       await requestMany(all, 5);
       await expect
-        .poll(() => all.map(({ follower }) => follower.seen.length), { timeout: 30_000 })
+        .poll(() => all.map(({ follower }) => follower.seen.length), { timeout: 90_000 })
         .toEqual(all.map(() => 11));
     }
     const moved = (await admin.fetchTopicOffsets(topic)).filter(({ partition }) => partition >= 3);
@@ -125,7 +125,7 @@ describe.runIf(hasRealEngines())('a client that comes again sees each voucher on
       );
       await expect
         .poll(() => [...late, ...all.map(({ follower }) => follower)].map(({ seen }) => seen.length), {
-          timeout: 60_000,
+          timeout: 90_000,
         })
         .toEqual([...all, ...all].map(() => 9));
       expect(late.map(({ seen }) => seen)).toEqual(all.map(({ follower }) => follower.seen));

@@ -23,7 +23,7 @@ it('says what it starts, where everything is and what to paste, and drains on Ct
   expect(stdout).toContain(`Playground   ${standalone.gatewayUrl}/`);
   expect(stdout).toContain(`curl -X POST ${standalone.gatewayUrl}/user/sign-up`);
   expect(stdout).toContain('npm run demo');
-}, 30_000);
+}, 180_000);
 
 it.each(['GATEWAY_PORT', 'VPS_PORT', 'INTEGRATION_PORT'])(
   'names %s when its port is taken, and exits 1',
@@ -77,7 +77,7 @@ it('refuses a data folder that another process holds, naming the folder and the 
   await first.stop('SIGKILL');
   await using third = await startStandalone(place.environment);
   expect((await fetch(`${third.gatewayUrl}/health/ready`)).status).toBe(200);
-}, 60_000);
+}, 180_000);
 
 it('refuses a data folder that can not be written or made, naming the setting', async () => {
   const file = join(place.dataDir, 'a-file');
@@ -101,7 +101,7 @@ it('refuses a data folder that is damaged, naming the setting and what to do, an
   expect(stderr).toContain('DATA_DIR');
   expect(stderr).toContain(damaged.dataDir);
   expect(await readdir(database)).toEqual(entries);
-}, 60_000);
+}, 180_000);
 
 it('writes no phone number, code, token, password or callback URL into its log, at any level', async () => {
   const standalone = await startStandalone({ ...place.environment, LOG_LEVEL: 'trace', VPS_PROFILE: 'fast' });
@@ -124,7 +124,7 @@ it('writes no phone number, code, token, password or callback URL into its log, 
   ])
     expect(stderr).not.toContain(secret);
   expect(stderr).not.toContain(customer.receiver.url);
-}, 30_000);
+}, 180_000);
 
 it('walks the whole story by npm run demo, against what runs and on its own', async () => {
   await using elsewhere = await makePlace();
@@ -140,4 +140,4 @@ it('walks the whole story by npm run demo, against what runs and on its own', as
   }
   expect(own.stdout).toContain('booted a stack of its own');
   expect(against.stdout).toContain(`Using the gateway at`);
-}, 60_000);
+}, 180_000);

@@ -38,7 +38,7 @@ describe.runIf(hasRealEngines())('the key-value port on Redis', () => {
   });
 });
 
-describe.runIf(hasRealEngines())('Redis that is more than one server', { timeout: 60_000 }, () => {
+describe.runIf(hasRealEngines())('Redis that is more than one server', { timeout: 180_000 }, () => {
   it('is used as a cluster', async () => {
     await using node = await startRedisServer(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);
     const admin = new Redis(node.port, '127.0.0.1');

@@ -62,7 +62,7 @@ async function setUp(partitions: number) {
 const steps = (key: string, from: number, to: number): Step[] =>
   Array.from({ length: to - from }, (_, index) => ({ key, number: from + index }));
 
-describe.runIf(hasRealEngines())('a topic that is made anew while it is read', { timeout: 60_000 }, () => {
+describe.runIf(hasRealEngines())('a topic that is made anew while it is read', { timeout: 180_000 }, () => {
   it.each([
     ['fewer', 3],
     ['as many', 10],
@@ -83,7 +83,7 @@ describe.runIf(hasRealEngines())('a topic that is made anew while it is read', {
     await set.makeTopic();
     await set.publish(...steps('a', 10, 10 + count));
     await expect
-      .poll(() => seen, { timeout: 30_000 })
+      .poll(() => seen, { timeout: 90_000 })
       .toEqual(Array.from({ length: 10 + count }, (_, number) => number));
     expect(resets).toEqual([0]);
     expect(await tail.caughtUp()).toEqual({ 0: count });
@@ -110,7 +110,7 @@ describe.runIf(hasRealEngines())('a topic that is made anew while it is read', {
     await set.deleteTopic();
     await set.publish(...steps('a', 2, 4));
     await expect
-      .poll(() => [seen, handled], { timeout: 50_000 })
+      .poll(() => [seen, handled], { timeout: 90_000 })
       .toEqual([
         [0, 1, 2, 3],
         [0, 1, 2, 3],
@@ -140,7 +140,7 @@ describe.runIf(hasRealEngines())('a topic that is made anew while it is read', {
     await set.deleteTopic();
     await set.makeTopic();
     await set.publish(...steps('a', 5, 5 + count));
-    await expect.poll(() => handled.length, { timeout: 30_000 }).toBe(5 + count);
+    await expect.poll(() => handled.length, { timeout: 90_000 }).toBe(5 + count);
     expect(handled).toEqual([
       ...steps('a', 0, 5).map(({ number }) => [number, number + 1]),
       // What was finished of the old one says nothing of it.
@@ -151,7 +151,7 @@ describe.runIf(hasRealEngines())('a topic that is made anew while it is read', {
   });
 });
 
-describe.runIf(hasRealEngines())('a topic that gets more partitions', { timeout: 60_000 }, () => {
+describe.runIf(hasRealEngines())('a topic that gets more partitions', { timeout: 180_000 }, () => {
   /** Some whose partition changes, and some whose does not. */
   const keys = Array.from({ length: 40 }, (_, index) => `key-${index}`);
   const moving = keys.filter((key) => partitionOf(key, 4) > 0);
@@ -180,10 +180,10 @@ describe.runIf(hasRealEngines())('a topic that gets more partitions', { timeout:
     await set.admin.createPartitions({ topicPartitions: [{ topic: set.topic.name, count: 4 }] });
     await set.publishAfresh(...keys.flatMap((key) => steps(key, 5, 10)));
     // Who does not lag has found the new partitions: so has who does.
-    await expect.poll(() => others.length, { timeout: 30_000 }).toBe(400);
+    await expect.poll(() => others.length, { timeout: 90_000 }).toBe(400);
     for (const key of moving) expect(orders.get(key)).toEqual([0]);
     release.resolve();
-    await expect.poll(() => [...orders.values()].flat().length, { timeout: 30_000 }).toBe(400);
+    await expect.poll(() => [...orders.values()].flat().length, { timeout: 90_000 }).toBe(400);
     for (const numbers of orders.values()) expect(numbers).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
@@ -196,7 +196,7 @@ describe.runIf(hasRealEngines())('a topic that gets more partitions', { timeout:
     await expect.poll(() => there.length).toBe(200);
     await set.admin.createPartitions({ topicPartitions: [{ topic: set.topic.name, count: 5 }] });
     await set.publishAfresh(...keys.flatMap((key) => steps(key, 5, 10)));
-    await expect.poll(() => there.length, { timeout: 30_000 }).toBe(400);
+    await expect.poll(() => there.length, { timeout: 90_000 }).toBe(400);
     const later: Step[] = [];
     await reader.tail({ topic: set.topic, from: { after: {} }, onMessage: ({ value }) => later.push(value) });
     expect(later).toHaveLength(400);

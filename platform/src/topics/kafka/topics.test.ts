@@ -43,7 +43,7 @@ const stepSchema = z.object({ key: z.string(), number: z.number() });
 type Step = z.infer<typeof stepSchema>;
 const newTopic = (): Topic<Step> => ({ name: `steps-${randomUUID()}`, schema: stepSchema, key: ({ key }) => key });
 
-describe.runIf(hasRealEngines())('the topics port on Kafka', { timeout: 60_000 }, () => {
+describe.runIf(hasRealEngines())('the topics port on Kafka', { timeout: 180_000 }, () => {
   topicsContract(open);
 
   it('shares a group’s messages between processes, and loses none when one joins or leaves in the middle', async () => {
