@@ -8,6 +8,7 @@ import type { Federation, Operation } from './federation.ts';
 import { createResultFormatter, type ResultFormatter } from './format-result.ts';
 import type { OperationServices } from './operation-services.ts';
 import type { OperationRequest } from './prepare-operation.ts';
+import { toSend } from './slow-reader.ts';
 import { type StreamFormat, serverSentEvents, streamFormatOf } from './stream-formats.ts';
 import type { Subscription } from './subscriptions/admission.ts';
 
@@ -106,10 +107,9 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
     const write = (text: string) => {
       if (raw.destroyed || raw.writableEnded || text === '') return;
       const bufferedBytes = raw.writableLength;
-      // Of a text that has to wait Node would hold the string beside its bytes.
-      const bytes = Buffer.from(text);
-      if (bufferedBytes === 0 || bufferedBytes + bytes.length <= options.maxBufferedBytes) {
-        raw.write(bytes);
+      const sent = toSend(text, bufferedBytes, options.maxBufferedBytes);
+      if (sent !== null) {
+        raw.write(sent);
         return;
       }
       log.info({ bufferedBytes }, 'a client reads too slowly: its stream is dropped');

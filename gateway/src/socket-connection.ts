@@ -8,6 +8,7 @@ import type { RawData, WebSocket } from 'ws';
 import type { GatewayContext } from './context.ts';
 import type { ResultFormatter } from './format-result.ts';
 import type { OperationServices } from './operation-services.ts';
+import { toSend } from './slow-reader.ts';
 import type { Subscriber } from './subscriptions/subscriber.ts';
 
 /** What all connections share. */
@@ -202,17 +203,11 @@ export class SocketConnection {
   send(text: string): void {
     const socket = this.#socket;
     if (socket.readyState !== socket.OPEN) return;
-    const bufferedBytes = socket.bufferedAmount;
-    if (bufferedBytes === 0 && text.length <= shortText) {
-      socket.send(text);
-      return;
-    }
-    // Of a text that has to wait Node would hold the string beside its bytes.
-    const bytes = Buffer.from(text);
     const { maxBufferedBytes, log } = this.#options;
-    // One that is larger than all that may wait is sent where nothing waits.
-    if (bufferedBytes === 0 || bufferedBytes + bytes.length <= maxBufferedBytes) {
-      socket.send(bytes, { binary: false });
+    const { bufferedAmount: bufferedBytes } = socket;
+    const sent = toSend(text, bufferedBytes, maxBufferedBytes);
+    if (sent !== null) {
+      socket.send(sent, { binary: false });
       return;
     }
     log.info({ bufferedBytes }, 'a client reads too slowly: it is closed');
@@ -272,9 +267,6 @@ class OpenOperation implements Subscriber {
     return this.#connection.flushed();
   }
 }
-
-/** Characters of a text that is written as it is where nothing waits. */
-const shortText = 4_096;
 
 const acknowledged = JSON.stringify({ type: MessageType.ConnectionAck });
 
