@@ -1,7 +1,7 @@
 import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Queryable, Transaction } from '@voucher-gateway/platform/database';
 import type { Log } from '@voucher-gateway/platform/log';
-import type { HandlerContext, Message, Topics } from '@voucher-gateway/platform/topics';
+import type { ConsumeOptions, HandlerContext, Message, Topics } from '@voucher-gateway/platform/topics';
 import { type ReceiveCode, type RequestFailed, topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { and, eq, sql } from 'drizzle-orm';
 import { consumedPosition, voucher, voucherRequest } from './tables.ts';
@@ -21,6 +21,10 @@ export async function consumeOutcomes({
   topics: Topics;
   log: Log;
 }): Promise<AsyncDisposable> {
+  const positionsOf = (topic: string): Pick<ConsumeOptions<unknown>, 'onAssigned' | 'onFinishedThrough'> => ({
+    onAssigned: (partition, position) => beginPosition(database.query, topic, partition, position),
+    onFinishedThrough: (partition, position) => storePosition(database.query, topic, partition, position),
+  });
   await using consumers = new AsyncDisposableStack();
   const persist = createBatcher<{ message: Message<ReceiveCode>; context: HandlerContext }, void>({
     run: (together) =>
@@ -43,10 +47,7 @@ export async function consumeOutcomes({
       topic: schemaTopics.receiveCode,
       group,
       handler: (message, context) => persist({ message, context }),
-      onAssigned: (partition, position) =>
-        beginPosition(database.query, schemaTopics.receiveCode.name, partition, position),
-      onFinishedThrough: (partition, position) =>
-        storePosition(database.query, schemaTopics.receiveCode.name, partition, position),
+      ...positionsOf(schemaTopics.receiveCode.name),
     }),
   );
   consumers.use(
@@ -59,10 +60,7 @@ export async function consumeOutcomes({
             log.warn({ requestId: message.value.requestId }, 'a failure came for a request that is not pending');
           await storePosition(tx, message.topic, message.partition, context.finishedThrough());
         }),
-      onAssigned: (partition, position) =>
-        beginPosition(database.query, schemaTopics.requestFailed.name, partition, position),
-      onFinishedThrough: (partition, position) =>
-        storePosition(database.query, schemaTopics.requestFailed.name, partition, position),
+      ...positionsOf(schemaTopics.requestFailed.name),
     }),
   );
   const owned = consumers.move();
@@ -111,7 +109,10 @@ async function fail(tx: Transaction, { requestId, reason, message, failedAt }: R
   return rows.length > 0;
 }
 
-/** Backwards, too: who resumes by a position that is too low is told nothing twice, by one that is too high too little. */
+/**
+ * Where the group begins a partition, backwards, too: who resumes by a position that is too low is told nothing twice, by
+ * one that is too high too little.
+ */
 async function beginPosition(query: Queryable, topic: string, partition: number, position: number): Promise<void> {
   await query
     .insert(consumedPosition)

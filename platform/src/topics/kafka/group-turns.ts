@@ -57,27 +57,23 @@ export function createGroupTurns({
       }),
   );
 
-  /** What must be finished first; null where nothing must. */
-  const barrierOf = (partition: number, { committed, ends }: Look): Positions | null => {
+  /** What must be finished first. */
+  const barrierOf = (partition: number, { committed, ends }: Look): Positions => {
     const isBegun = committed[partition] !== undefined;
-    if (isBegun || Object.keys(committed).length === 0) return null;
+    if (isBegun || Object.keys(committed).length === 0) return {};
     return Object.fromEntries(Object.entries(ends).filter(([below]) => Number(below) < partition));
   };
 
   return {
     async await(partition, isOver) {
-      let barrier: Positions | null = null;
+      let barrier: Positions | undefined;
       let finished = -1;
       let movedAt = performance.now();
-      for (let isFirst = true; !signal.aborted && !isOver(); await pause(lookEveryMs, signal)) {
+      for (; !signal.aborted && !isOver(); await pause(lookEveryMs, signal)) {
         try {
           const seen = await look();
-          if (isFirst) barrier = barrierOf(partition, seen);
-          isFirst = false;
-          const unfinished = Object.entries(barrier ?? {}).filter(
-            ([below, end]) => (seen.committed[Number(below)] ?? 0) < end,
-          );
-          if (unfinished.length === 0) return;
+          barrier ??= barrierOf(partition, seen);
+          if (Object.entries(barrier).every(([below, end]) => (seen.committed[Number(below)] ?? 0) >= end)) return;
           const sum = Object.values(seen.committed).reduce((total, position) => total + position, 0);
           if (sum !== finished) [finished, movedAt] = [sum, performance.now()];
         } catch (error) {

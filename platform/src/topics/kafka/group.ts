@@ -4,12 +4,13 @@ import type { Log } from '../../log.ts';
 import { createSlots } from '../../slots.ts';
 import { type ConsumeOptions, deadLetterName } from '../../topics.ts';
 import { pause, persist } from '../attempt.ts';
-import { createMessageHandler, type RawMessage } from '../handle.ts';
+import { createMessageHandler } from '../handle.ts';
 import { createKeyQueues } from '../key-queues.ts';
 import { createLowWaterMark, type LowWaterMark } from '../low-water-mark.ts';
 import { type KafkaClient, partitionsFoundWithinMs } from './client.ts';
 import { onFailedFetch } from './failed-fetch.ts';
 import { createGroupTurns } from './group-turns.ts';
+import { isMadeAnew, type Place, readLastAgain } from './made-anew.ts';
 import type { KafkaProducer } from './producer.ts';
 import { rawMessage } from './raw-message.ts';
 
@@ -19,10 +20,8 @@ const commitEveryMs = 200;
 /** What this member knows of a partition that it holds. */
 interface Held {
   mark: LowWaterMark;
-  /** Position of the last message taken: what kafkajs reads again after a rebalance is passed over. */
-  taken: number;
-  /** When that one was published; null where none was taken yet. */
-  takenFrom: number | null;
+  /** The last message taken: what kafkajs reads again up to there, as after a rebalance, is passed over. */
+  last: Place;
   committed: number;
   isPaused: boolean;
   /** Whether another member has it, as far as is known. */
@@ -85,16 +84,15 @@ export async function startKafkaGroup<Value>({
     const { partition } = batch;
     const messages = batch.messages.map((message) => rawMessage(partition, message));
     const place = held.get(partition) ?? begin(partition, Number(batch.firstOffset() ?? 0));
-    if (isOfAnother(place, messages, Number(batch.highWatermark))) {
+    if (isMadeAnew(place.last, messages, Number(batch.highWatermark))) {
       log.warn({ ...fields, partition }, 'the topic was made anew; its partition begins again');
       begin(partition, 0);
       consumer?.seek({ topic: name, partition, offset: '0' });
       return;
     }
     for (const raw of messages) {
-      if (raw.position <= place.taken) continue;
-      place.taken = raw.position;
-      place.takenFrom = raw.publishedAt;
+      if (raw.position <= place.last.position) continue;
+      place.last = { position: raw.position, publishedAt: raw.publishedAt };
       place.mark.take(raw.position);
       queues.run(`${partition}/${raw.key}`, async () => {
         await place.begun;
@@ -130,8 +128,7 @@ export async function startKafkaGroup<Value>({
       });
     const place: Held = {
       mark: createLowWaterMark(position),
-      taken: position,
-      takenFrom: null,
+      last: { position, publishedAt: undefined },
       committed: position,
       isPaused: false,
       isRevoked: false,
@@ -178,9 +175,8 @@ export async function startKafkaGroup<Value>({
     });
     const joined = Promise.withResolvers<void>();
     let memberId = '';
-    const seekToLast = () => {
-      for (const [partition, { taken }] of held)
-        joining.seek({ topic: name, partition, offset: String(Math.max(0, taken - 1)) });
+    const verify = () => {
+      for (const [partition, { last }] of held) readLastAgain(joining, name, partition, last.position);
     };
     joining.on(joining.events.GROUP_JOIN, ({ payload }) => {
       const mine = new Set(payload.memberAssignment[name] ?? []);
@@ -194,10 +190,10 @@ export async function startKafkaGroup<Value>({
           joining.resume(paused);
         } else if (place.isPaused) joining.pause(paused);
       }
-      seekToLast();
+      verify();
       joined.resolve();
     });
-    onFailedFetch(joining, seekToLast);
+    onFailedFetch(joining, verify);
     joining.on(joining.events.REBALANCING, () => void tryCommit());
     joining.on(joining.events.CRASH, ({ payload: { error } }) => {
       joined.reject(error);
@@ -207,7 +203,6 @@ export async function startKafkaGroup<Value>({
     });
     consumer = joining;
     try {
-      await client.ensureTopic(topic.name);
       await joining.connect();
       await joining.subscribe({ topic: name, fromBeginning: true });
       await joining.run({
@@ -230,8 +225,10 @@ export async function startKafkaGroup<Value>({
     for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
       await pause(Math.min(200 * 2 ** attempt, 5_000), stop.signal);
       if (stop.signal.aborted) return;
-      client.forgetTopic(topic.name);
       try {
+        // It may have been deleted meanwhile.
+        client.forgetTopic(topic.name);
+        await client.ensureTopic(topic.name);
         return await join();
       } catch (error) {
         log.warn({ error, ...fields, retryable: isRetryable(error) }, 'a consumer could not join; it tries again');
@@ -260,10 +257,4 @@ export async function startKafkaGroup<Value>({
       if (consumer) await leave(consumer);
     },
   };
-}
-
-/** Whether a partition's messages are of another topic than those taken before. */
-function isOfAnother({ taken, takenFrom }: Held, messages: readonly RawMessage[], end: number): boolean {
-  const atTaken = messages.find(({ position }) => position === taken);
-  return end < taken || (takenFrom !== null && atTaken !== undefined && atTaken.publishedAt !== takenFrom);
 }

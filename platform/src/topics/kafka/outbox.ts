@@ -4,14 +4,13 @@ import type { Log } from '../../log.ts';
 import { outbox } from '../../tables.ts';
 import { pause } from '../attempt.ts';
 import { createBell } from '../bell.ts';
+import type { KafkaClient } from './client.ts';
 import type { KafkaProducer } from './producer.ts';
 
 export interface OutboxOptions {
   database: Database & { tryLock(name: string): Promise<HeldLock | null> };
   producer: KafkaProducer;
-  ensureTopic(name: string): Promise<void>;
-  /** Has `ensureTopic` look again. */
-  forgetTopic(name: string): void;
+  client: Pick<KafkaClient, 'ensureTopic' | 'forgetTopic'>;
   log: Log;
 }
 
@@ -43,13 +42,7 @@ const adoptEveryMs = 2_000;
  * the other processes stand by. It takes what is unsent in the order of ids, whatever it sent before: a
  * transaction that began earlier may commit later. It is woken by NOTIFY and now and then by itself.
  */
-export async function openOutbox({
-  database,
-  producer,
-  ensureTopic,
-  forgetTopic,
-  log,
-}: OutboxOptions): Promise<Outbox> {
+export async function openOutbox({ database, producer, client, log }: OutboxOptions): Promise<Outbox> {
   await using releases = new AsyncDisposableStack();
   const stop = new AbortController();
   const bell = releases.use(createBell(pollEveryMs));
@@ -96,12 +89,12 @@ export async function openOutbox({
     while (!ended.aborted) {
       rung = false;
       try {
-        await ensureTopic(topic);
+        await client.ensureTopic(topic);
         while (!ended.aborted && (await sendSome(topic))) failures = 0;
       } catch (error) {
         if (ended.aborted) return;
         if (failures % 10 === 0) log.warn({ error, topic }, 'the outbox could not be sent; it is tried again');
-        forgetTopic(topic);
+        client.forgetTopic(topic);
         await pause(Math.min(100 * 2 ** failures, 2_000), ended);
         failures += 1;
         continue;

@@ -4,9 +4,10 @@ import { createCoalesced } from '../../coalesced.ts';
 import type { Log } from '../../log.ts';
 import type { Message, Positions, Tail, TailOptions } from '../../topics.ts';
 import { pause } from '../attempt.ts';
-import { checkedMessage, type RawMessage } from '../handle.ts';
+import { checkedMessage } from '../handle.ts';
 import { type KafkaClient, partitionsFoundWithinMs, settled, unavailable } from './client.ts';
 import { onFailedFetch } from './failed-fetch.ts';
+import { isMadeAnew, readLastAgain } from './made-anew.ts';
 import { rawMessage } from './raw-message.ts';
 
 /** Groups of tails bear this prefix, and nobody else's do. */
@@ -54,18 +55,14 @@ export async function startKafkaTail<Value>(
   /** By partition that waits for others: through where. */
   const barriers = new Map<number, Positions>();
   let resets = 0;
-  /** By partition, where the last message stands, and from when it is: what tells a topic from one made anew. */
-  const last = new Map<number, { position: number; publishedAt: number }>();
-  const isOfAnother = (partition: number, { position, publishedAt }: RawMessage) => {
-    const known = last.get(partition);
-    return known?.position === position && known.publishedAt !== publishedAt;
-  };
+  /** By partition, when the message at `through` was published, where it is known. */
+  const throughFrom: Record<number, number | undefined> = {};
   const reset = (partition: number) => {
     log.warn({ ...fields, partition }, 'the topic was made anew; its partition begins again');
     through[partition] = 0;
     startedAt[partition] = 0;
     coversAfter[partition] = 0;
-    last.delete(partition);
+    throughFrom[partition] = undefined;
     resets += 1;
     barriers.clear();
     onReset(partition);
@@ -120,8 +117,8 @@ export async function startKafkaTail<Value>(
   const eachBatch = async ({ batch, resolveOffset, isStale, pause: pausePartition }: EachBatchPayload) => {
     const { partition } = batch;
     const messages = batch.messages.map((message) => rawMessage(partition, message));
-    const endsEarlier = Number(batch.highWatermark) < (through[partition] ?? 0);
-    if (endsEarlier || messages.some((message) => isOfAnother(partition, message))) {
+    const last = { position: through[partition] ?? 0, publishedAt: throughFrom[partition] };
+    if (isMadeAnew(last, messages, Number(batch.highWatermark))) {
       reset(partition);
       consumer?.seek({ topic: name, partition, offset: '0' });
       return;
@@ -143,10 +140,9 @@ export async function startKafkaTail<Value>(
       }
       onMessage(message);
     }
-    const newest = messages.at(-1);
-    if (newest) last.set(partition, { position: newest.position, publishedAt: newest.publishedAt });
     // Gaps, as of transactions, end a partition as well as messages do.
     through[partition] = Math.max(through[partition] ?? 0, Number(batch.lastOffset()) + 1);
+    throughFrom[partition] = messages.find(({ position }) => position === through[partition])?.publishedAt;
     resolveOffset(batch.lastOffset());
     for (const look of waiting) look();
   };
@@ -163,16 +159,15 @@ export async function startKafkaTail<Value>(
     });
     const joined = Promise.withResolvers<void>();
     let assigned: number[] = [];
-    const seekToLast = () => {
-      for (const partition of assigned)
-        joining.seek({ topic: name, partition, offset: String(Math.max(0, (through[partition] ?? 0) - 1)) });
+    const verify = () => {
+      for (const partition of assigned) readLastAgain(joining, name, partition, through[partition] ?? 0);
     };
     joining.on(joining.events.GROUP_JOIN, ({ payload }) => {
       assigned = payload.memberAssignment[name] ?? [];
-      seekToLast();
+      verify();
       joined.resolve();
     });
-    onFailedFetch(joining, seekToLast);
+    onFailedFetch(joining, verify);
     joining.on(joining.events.CRASH, ({ payload: { error } }) => {
       joined.reject(error);
       if (stop.signal.aborted || consumer !== joining) return;
@@ -181,7 +176,6 @@ export async function startKafkaTail<Value>(
     });
     consumer = joining;
     try {
-      await client.ensureTopic(topic.name);
       await joining.connect();
       await joining.subscribe({ topic: name, fromBeginning: true });
       await joining.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
@@ -196,8 +190,10 @@ export async function startKafkaTail<Value>(
     for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
       await pause(Math.min(200 * 2 ** attempt, 5_000), stop.signal);
       if (stop.signal.aborted) return;
-      client.forgetTopic(topic.name);
       try {
+        // It may have been deleted meanwhile.
+        client.forgetTopic(topic.name);
+        await client.ensureTopic(topic.name);
         return await join();
       } catch (error) {
         log.warn({ error, ...fields }, 'a tail could not join; it tries again');

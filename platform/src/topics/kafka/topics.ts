@@ -25,17 +25,7 @@ export async function createKafkaTopics({ database, log, ...options }: KafkaTopi
   const client = releases.use(await connectKafka({ ...options, log }));
   const producer = releases.use(createKafkaProducer(client, log));
   await deleteDeadTails(client, clientId, log);
-  const outbox =
-    database &&
-    releases.use(
-      await openOutbox({
-        database,
-        producer,
-        ensureTopic: client.ensureTopic,
-        forgetTopic: client.forgetTopic,
-        log,
-      }),
-    );
+  const outbox = database && releases.use(await openOutbox({ database, producer, client, log }));
   const readers = releases.use(createReaders());
   const owned = releases.move();
 
