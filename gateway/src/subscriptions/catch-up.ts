@@ -45,11 +45,11 @@ export interface CatchUp {
  * Prepares what is stored behind a cursor, then what the topic has behind that, without gap or repeat.
  *
  * The store tells through which positions it had consumed the topic before it read its rows. Everything behind those
- * positions must come from the topic: from the window where it reaches back that far, else from the topic itself; past the topic's retention the store is asked again until it has caught up. The store's rows may be
- * ahead of those positions, for it finishes messages in any order: what the topic has up to the last row that was
- * sent, or the cursor, is passed over. The window is let catch up with the topic before that: what comes live
- * afterwards is newer than every row. Positions of a topic that was made anew since mean nothing: all that the new
- * one has is looked at.
+ * positions must come from the topic: from the window where it reaches back that far, else from the topic itself; past
+ * the topic's retention the store is asked again until it has caught up. The store's rows may be ahead of those
+ * positions, for it finishes messages in any order: what the topic has up to the last row that was sent, or the cursor,
+ * is passed over. The window is let catch up with the topic before that: what comes live afterwards is newer than every
+ * row. Positions of a topic that was made anew since mean nothing: all that the new one has is looked at.
  *
  * A cursor that the store does not know may name a message that it has yet to consume: the topic is looked at, too.
  *
@@ -69,12 +69,11 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       const at = messages.findIndex((message) => idOf(message) === id);
       return at === -1 ? null : { messages: messages.slice(at + 1), through };
     };
+    const { storedThrough } = await readPage(encodeCursor(null), 1);
     // Another gateway may have been ahead of this one's window.
     await window.caughtUp();
     const inWindow = behindIt(window.behind({}, match, key));
     if (inWindow) return inWindow;
-    const { storedThrough } = await readPage(encodeCursor(null), 1);
-    await window.caughtUp();
     const from = window.inTopic(storedThrough);
     // What the window has not, and reaches back to, is nowhere: the topic is not read for any text.
     if (window.reachesBackTo(from)) return null;

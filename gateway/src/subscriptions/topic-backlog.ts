@@ -38,7 +38,7 @@ export function createTopicBacklog({ topics, topic }: { topics: Topics; topic: s
             if (message.position > (reader.from[message.partition] ?? 0)) reader.messages.push(message);
       },
     });
-    return { startedAt: { ...tail.startedAt }, coversAfter: { ...tail.coversAfter } };
+    return { startedAt: tail.startedAt, coversAfter: tail.coversAfter };
   });
 
   return {

@@ -63,17 +63,20 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
   const ids = new Set<string>();
   /** By partition, the position behind which everything is held. */
   const start: Record<number, number> = {};
-  /** By partition, the position of the last message seen. */
+  /** By partition, the position through which everything has been seen. */
   const through: Record<number, number> = {};
-  /** By partition, how far the topic is known to go. */
-  const ends: Record<number, number> = {};
+  const see = (partition: number, position: number) => {
+    through[partition] = Math.max(through[partition] ?? 0, position);
+  };
+  const seeAll = (positions: Positions) => {
+    for (const [partition, position] of Object.entries(positions)) see(Number(partition), position);
+  };
   /** By field, then value. */
   const index = new Map<string, Map<string, Set<TopicListener>>>();
 
   const onMessage = (message: TopicMessage) => {
     const id = idOf(message);
-    through[message.partition] = message.position;
-    ends[message.partition] = Math.max(ends[message.partition] ?? 0, message.position);
+    see(message.partition, message.position);
     if (id !== null && ids.has(id)) return;
     if (id !== null) ids.add(id);
     const oldest = held.add(message);
@@ -100,11 +103,10 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
     for (const message of held.all()) if (message.partition === partition) message.position = 0;
     start[partition] = 0;
     through[partition] = 0;
-    ends[partition] = 0;
   };
 
   const tail: Tail = await topics.tail({ topic: anyTopic(topic), from: { last: size }, onMessage, onReset });
-  Object.assign(ends, { ...tail.startedAt, ...ends });
+  seeAll(tail.startedAt);
   const startOf = (partition: number) => start[partition] ?? tail.coversAfter[partition] ?? 0;
 
   return {
@@ -116,17 +118,14 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
     },
     behind: (positions, match, key) => ({
       messages: held.of(match, key).filter(({ partition, position }) => position > (positions[partition] ?? 0)),
-      through: { ...positions, ...tail.startedAt, ...through },
+      through: { ...positions, ...through },
     }),
-    async caughtUp() {
-      for (const [partition, end] of Object.entries(await tail.caughtUp()))
-        ends[Number(partition)] = Math.max(ends[Number(partition)] ?? 0, end);
-    },
+    caughtUp: async () => seeAll(await tail.caughtUp()),
     inTopic: (positions) =>
       Object.fromEntries(
         Object.entries(positions).map(([partition, position]) => [
           partition,
-          position <= (ends[Number(partition)] ?? 0) ? position : 0,
+          position <= (through[Number(partition)] ?? 0) ? position : 0,
         ]),
       ),
     has: (id) => ids.has(id),
