@@ -9,7 +9,8 @@ import { startEngines } from '@voucher-gateway/standalone/engines/engines';
 import { createClient } from 'graphql-ws';
 import { Pool } from 'undici';
 import WebSocket from 'ws';
-import { type Bound, latencies, type Report, type Result, round } from './report.ts';
+import { atMost, latencies, type Report, type Result, round } from './report.ts';
+import { within } from './steady-load.ts';
 
 const customers = 50;
 const lightPerSecond = 20;
@@ -88,10 +89,7 @@ export async function pipeline(): Promise<Report> {
   };
   const undelivered = () =>
     [...journeys.values()].filter(({ calledBackAt, streamedAt }) => !calledBackAt || !streamedAt).length;
-  const settle = async (withinMs: number) => {
-    const until = performance.now() + withinMs;
-    while (undelivered() > 0 && performance.now() < until) await sleep(20);
-  };
+  const settle = (withinMs: number) => within(withinMs, () => undelivered() === 0);
   const since = (from: ReadonlyMap<string, Journey>, what: 'calledBackAt' | 'streamedAt') =>
     [...from.values()].map((journey) => Math.max(0, (journey[what] ?? Number.NaN) - journey.acceptedAt));
 
@@ -164,22 +162,21 @@ export async function pipeline(): Promise<Report> {
   );
   const value = (name: string, metric: string) =>
     results.find((result) => result.name.startsWith(name) && result.metric === metric)?.value ?? Number.NaN;
-  const most = (name: string, got: number, limit: number): Bound => ({ name, limit, value: got, ok: got <= limit });
   return {
     results,
     bounds: [
-      most('acceptance to subscriber p50', value('acceptance to subscriber', 'p50'), 20),
-      most('acceptance to subscriber p99', value('acceptance to subscriber', 'p99'), 75),
-      most('acceptance to callback p50', value('acceptance to callback', 'p50'), 20),
-      most('acceptance to callback p99', value('acceptance to callback', 'p99'), 75),
+      atMost('acceptance to subscriber p50', value('acceptance to subscriber', 'p50'), 20),
+      atMost('acceptance to subscriber p99', value('acceptance to subscriber', 'p99'), 75),
+      atMost('acceptance to callback p50', value('acceptance to callback', 'p50'), 20),
+      atMost('acceptance to callback p99', value('acceptance to callback', 'p99'), 75),
       {
         name: 'accepted a second, at least',
         limit: 400,
         value: value('load,', 'accepted'),
         ok: value('load,', 'accepted') >= 400,
       },
-      most('undelivered 10 s after the load', left, 0),
-      most('burst delivered, ms', round(allMs), 10_000),
+      atMost('undelivered 10 s after the load', left, 0),
+      atMost('burst delivered, ms', round(allMs), 10_000),
     ],
   };
 }
