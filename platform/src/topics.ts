@@ -22,6 +22,20 @@ export interface Message<Value> {
   publishedAt: number;
 }
 
+/** Where a reader stands in a partition: at a message, or at its beginning. */
+export interface Place {
+  /** The message's position; 0 at the beginning. */
+  position: number;
+  /**
+   * When the message was published, in milliseconds since the epoch; undefined where that is not known. What stands at
+   * the position with another time is of a topic that was made anew.
+   */
+  publishedAt?: number;
+}
+
+/** Where a reader stands, by partition. One that is missing is at its beginning. */
+export type Places = Readonly<Record<number, Place>>;
+
 /** Position of the last message by partition. A partition that is missing stands at its beginning. */
 export type Positions = Readonly<Record<number, number>>;
 
@@ -38,10 +52,10 @@ export interface ConsumeOptions<Value> {
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
-   * Called now and then with the position through which the group has finished a partition: what
+   * Called now and then with the place through which the group has finished a partition: what
    * `finishedThrough` could not tell yet while the last messages were in flight together.
    */
-  onFinishedThrough?(partition: number, position: number): Promise<void>;
+  onFinishedThrough?(partition: number, place: Place): Promise<void>;
 }
 
 /**
@@ -54,11 +68,11 @@ export interface HandlerContext {
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
   /**
-   * The position in the message's partition through which this group has finished everything, this
-   * message counted as finished; 0 once the partition is not this member's any more, or its topic was made anew. Read
-   * it inside the transaction that stores the message's effect.
+   * The place in the message's partition through which this group has finished everything, this
+   * message counted as finished; its beginning once the partition is not this member's any more, or its topic was made
+   * anew. Read it inside the transaction that stores the message's effect.
    */
-  finishedThrough(): number;
+  finishedThrough(): Place;
 }
 
 export interface TailOptions<Value> {
@@ -125,6 +139,13 @@ export interface Topics extends AsyncDisposable {
   tail<Value>(options: TailOptions<Value>): Promise<Tail>;
   /** Resolves when the broker answers, else throws a retryable error. */
   ping(): Promise<void>;
+}
+
+/** Whether, where a reader stands, another message was found than the one that it has read: the topic was made anew. */
+export function isAnother(place: Place, found: Place): boolean {
+  if (found.position !== place.position || place.publishedAt === undefined || found.publishedAt === undefined)
+    return false;
+  return found.publishedAt !== place.publishedAt;
 }
 
 /** The topic that takes what a consumer could not handle: the value as it came, the error in headers. */

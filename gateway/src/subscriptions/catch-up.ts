@@ -1,6 +1,6 @@
 import { type Clock, delay } from '@voucher-gateway/platform/clock';
 import type { Log } from '@voucher-gateway/platform/log';
-import type { Positions } from '@voucher-gateway/platform/topics';
+import type { Places } from '@voucher-gateway/platform/topics';
 import { decodeCursor, encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { PrimaryAnswer } from './execute-event.ts';
 import type { TopicSubscription } from './prepare.ts';
@@ -107,7 +107,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       let sent = new Set<string>();
 
       /** Everything that is stored; resolves with the positions through which that is all. */
-      const sendStored = async (from: ReplayPage | null): Promise<Positions> => {
+      const sendStored = async (from: ReplayPage | null): Promise<Places> => {
         for (let page = from; ; page = null) {
           const { edges, endCursor, hasNextPage, storedThrough } = page ?? (await persist(() => readPage(cursor)));
           const ids = new Set<string>();
@@ -123,7 +123,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
           sent = ids;
         }
       };
-      const sendMessages = async ({ messages, through }: Stretch): Promise<Positions> => {
+      const sendMessages = async ({ messages, through }: Stretch): Promise<Places> => {
         for (const message of messages) {
           const id = idOf(message);
           if (id !== null && sent.has(id)) continue;

@@ -1,5 +1,5 @@
 import type { GraphQLDataSourceProcessOptions } from '@apollo/gateway';
-import type { Positions } from '@voucher-gateway/platform/topics';
+import type { Places } from '@voucher-gateway/platform/topics';
 import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { type FragmentDefinitionNode, GraphQLError, type GraphQLFormattedError, Kind, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
@@ -11,7 +11,7 @@ import type { Value } from './topic-window.ts';
 /** What is stored behind a cursor: one page of it. */
 export interface ReplayPage {
   /** Where the store had consumed the topic, by partition, before it read the rows. */
-  storedThrough: Positions;
+  storedThrough: Places;
   edges: ReplayedEdge[];
   hasNextPage: boolean;
   endCursor: string | null;
@@ -77,7 +77,10 @@ export function createReplay(
       storedThrough: Object.fromEntries(
         (connection.storedThrough ?? [])
           .filter((at) => at.topic === topicField.topic)
-          .map((at) => [at.partition, Number(at.position)]),
+          .map(({ partition, position, publishedAt }) => [
+            partition,
+            { position: Number(position), publishedAt: publishedAt ? Date.parse(publishedAt) : undefined },
+          ]),
       ),
       edges: connection.edges.map((edge) => ({
         id: decodeCursor(edge.replay_cursor)?.id ?? null,
@@ -94,7 +97,7 @@ export function createReplay(
 interface Connection {
   edges: { replay_cursor: string; replay_answer?: unknown; replay_node: Value }[];
   pageInfo: { hasNextPage: boolean; endCursor: string | null };
-  storedThrough?: { topic: string; partition: number; position: string }[];
+  storedThrough?: { topic: string; partition: number; position: string; publishedAt?: string | null }[];
 }
 
 const variable = (argument: string) => `replay_${argument}`;
@@ -127,7 +130,7 @@ function replayQuery(prepared: TopicSubscription, replay: ReplayField): string {
   ];
   return `query Replay(${definitions.join(', ')}) {
   ${replay.field}(${filled.map(([name]) => `${name}: $${variable(name)}`).join(', ')}) {
-    ${replay.hasStoredThrough ? 'storedThrough { topic partition position }' : ''}
+    ${replay.storedThrough.length > 0 ? `storedThrough { ${replay.storedThrough.join(' ')} }` : ''}
     edges {
       ${topicField.isEdge ? selections : `replay_answer: node { ${selections} }`}
       replay_cursor: cursor

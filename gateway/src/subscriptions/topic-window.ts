@@ -1,7 +1,8 @@
 import type { Log } from '@voucher-gateway/platform/log';
-import type { Message, Positions, Tail, Topic, Topics } from '@voucher-gateway/platform/topics';
+import type { Message, Places, Positions, Tail, Topic, Topics } from '@voucher-gateway/platform/topics';
 import { z } from 'zod';
 import { HeldMessages } from './held-messages.ts';
+import { PublishTimes } from './publish-times.ts';
 
 /** A message's value: what the topic's owner promised, as far as the gateway knows. */
 export type Value = Record<string, unknown>;
@@ -20,17 +21,17 @@ export function anyTopic(name: string): Topic<Value> {
  * and is dropped, also where the topic was made anew in between.
  */
 export interface TopicWindow extends AsyncDisposable {
-  /** Whether the window holds everything behind these positions. */
-  reachesBackTo(positions: Positions): boolean;
-  /** The messages held behind these positions whose `match` field equals `key`, in order. */
-  behind(positions: Positions, match: string, key: string): Stretch;
+  /** Whether the window holds everything behind these places. */
+  reachesBackTo(places: Places): boolean;
+  /** The messages held behind these places whose `match` field equals `key`, in order. */
+  behind(places: Places, match: string, key: string): Stretch;
   /** Resolves once it has seen everything that stood in the topic when it was called. */
   caughtUp(): Promise<void>;
   /**
-   * Positions that were told before it was caught up, as places in the topic: one behind the topic's end is of a topic
-   * that was made anew since, and stands ahead of all that the new one has.
+   * Places that were told before it was caught up, as places in the topic as it is: one behind the topic's end, or where
+   * the topic has another message, is of a topic that was made anew since, and stands ahead of all that the new one has.
    */
-  inTopic(positions: Positions): Positions;
+  inTopic(places: Places): Places;
   /** Whether it holds the message of this id. */
   has(id: string): boolean;
   /** Tells the listener each new message whose `match` field equals `key`, until disposed. */
@@ -41,10 +42,10 @@ export interface TopicListener {
   onMessage(message: TopicMessage): void;
 }
 
-/** Messages in order, and the positions through which they are all. */
+/** Messages in order, and the places through which they are all. */
 export interface Stretch {
   messages: TopicMessage[];
-  through: Positions;
+  through: Places;
 }
 
 export interface TopicWindowOptions {
@@ -61,13 +62,16 @@ export interface TopicWindowOptions {
 export async function openTopicWindow({ topics, topic, matches, size, log }: TopicWindowOptions): Promise<TopicWindow> {
   const held = new HeldMessages(size);
   const ids = new Set<string>();
-  /** By partition, the position behind which everything is held. */
+  /** By partition, the position behind which everything is held, once something was let go of. */
   const start: Record<number, number> = {};
+  /** By partition, position of the first message that was given. */
+  const first: Record<number, number> = {};
   /** By partition, the position through which everything has been seen. */
   const through: Record<number, number> = {};
   const see = (partition: number, position: number) => {
     through[partition] = Math.max(through[partition] ?? 0, position);
   };
+  const times = new PublishTimes();
   const seeAll = (positions: Positions) => {
     for (const [partition, position] of Object.entries(positions)) see(Number(partition), position);
   };
@@ -77,11 +81,14 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
   const onMessage = (message: TopicMessage) => {
     const id = idOf(message);
     see(message.partition, message.position);
+    times.add(message);
+    first[message.partition] ??= message.position;
     if (id !== null && ids.has(id)) return;
     if (id !== null) ids.add(id);
     const oldest = held.add(message);
     if (oldest) {
       start[oldest.partition] = oldest.position;
+      times.letGo(oldest.partition, oldest.position - 1);
       const oldestId = idOf(oldest);
       if (oldestId !== null) ids.delete(oldestId);
     }
@@ -103,30 +110,32 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
     for (const message of held.all()) if (message.partition === partition) message.position = 0;
     start[partition] = 0;
     through[partition] = 0;
+    times.reset(partition);
   };
 
   const tail: Tail = await topics.tail({ topic: anyTopic(topic), from: { last: size }, onMessage, onReset });
   seeAll(tail.startedAt);
-  const startOf = (partition: number) => start[partition] ?? tail.coversAfter[partition] ?? 0;
+  const startOf = (partition: number) => {
+    const coversAfter = tail.coversAfter[partition] ?? 0;
+    // What stands at the start is known, so that a place there is told from one of another topic.
+    return start[partition] ?? (coversAfter === 0 ? 0 : (first[partition] ?? coversAfter));
+  };
 
   return {
-    reachesBackTo(positions) {
+    reachesBackTo(places) {
       const partitions = new Set(
-        [...Object.keys(positions), ...Object.keys(tail.coversAfter), ...Object.keys(start)].map(Number),
+        [...Object.keys(places), ...Object.keys(tail.coversAfter), ...Object.keys(start)].map(Number),
       );
-      return [...partitions].every((partition) => startOf(partition) <= (positions[partition] ?? 0));
+      return [...partitions].every((partition) => startOf(partition) <= (places[partition]?.position ?? 0));
     },
-    behind: (positions, match, key) => ({
-      messages: held.of(match, key).filter(({ partition, position }) => position > (positions[partition] ?? 0)),
-      through: { ...positions, ...through },
+    behind: (places, match, key) => ({
+      messages: held.of(match, key).filter(({ partition, position }) => position > (places[partition]?.position ?? 0)),
+      through: { ...places, ...mapPartitions(through, (position, partition) => times.place(partition, position)) },
     }),
     caughtUp: async () => seeAll(await tail.caughtUp()),
-    inTopic: (positions) =>
-      Object.fromEntries(
-        Object.entries(positions).map(([partition, position]) => [
-          partition,
-          position <= (through[Number(partition)] ?? 0) ? position : 0,
-        ]),
+    inTopic: (places) =>
+      mapPartitions(places, (place, partition) =>
+        place.position > (through[partition] ?? 0) || times.contradicts(partition, place) ? { position: 0 } : place,
       ),
     has: (id) => ids.has(id),
     listen(match, key, listener) {
@@ -156,6 +165,16 @@ class Listening implements Disposable {
     listeners?.delete(this.#listener);
     if (listeners?.size === 0) this.#byKey.delete(this.#key);
   }
+}
+
+/** Another record by partition. */
+export function mapPartitions<From, To>(
+  record: Readonly<Record<number, From>>,
+  map: (value: From, partition: number) => To,
+): Record<number, To> {
+  return Object.fromEntries(
+    Object.entries(record).map(([partition, value]) => [partition, map(value, Number(partition))]),
+  );
 }
 
 /** A message's id, which names it in cursors and tells repeats; null for a topic whose values have none. */

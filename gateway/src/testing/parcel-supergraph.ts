@@ -1,6 +1,7 @@
 import { composeServices } from '@apollo/composition';
 import { type GraphQLDataSource, LocalGraphQLDataSource } from '@apollo/gateway';
 import { buildSubgraphSchema } from '@apollo/subgraph';
+import type { Place } from '@voucher-gateway/platform/topics';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { GraphQLError, type GraphQLSchema, parse } from 'graphql';
 
@@ -24,7 +25,7 @@ const trackingSdl = parse(`
   }
   type Greeting { text: String! by: Person }
   type MoveConnection { edges: [MoveEdge!]! pageInfo: PageInfo! storedThrough: [StoredPosition!]! @inaccessible }
-  type StoredPosition @inaccessible { topic: String! partition: Int! position: String! }
+  type StoredPosition @inaccessible { topic: String! partition: Int! position: String! publishedAt: String }
   type PageInfo { hasNextPage: Boolean! endCursor: String }
   type MoveEdge { cursor: String! node: Move! }
   type Move @key(fields: "id") { id: ID! parcel: ID! customer: String! place: String! note: String recipient: Person }
@@ -49,7 +50,7 @@ export interface Move {
 /** What the tracking subgraph stores, and how it and the people subgraph behave. A test sets it as it goes. */
 export interface World {
   stored: Move[];
-  storedThrough: number;
+  storedThrough: Place;
   /** Rows a page at most, to make replays page. */
   pageSize: number;
   /** Called before each page is answered. */
@@ -59,7 +60,7 @@ export interface World {
 }
 
 export function createWorld(): World {
-  return { stored: [], storedThrough: 0, pageSize: 100 };
+  return { stored: [], storedThrough: { position: 0 }, pageSize: 100 };
 }
 
 export function parcelSupergraph(): string {
@@ -109,7 +110,15 @@ function trackingResolvers(world: World) {
   return {
     Query: {
       moves: async (_: unknown, { customer, first, after }: { customer: string; first: number; after: string }) => {
-        const storedThrough = [{ topic: 'parcel-moved', partition: 0, position: String(world.storedThrough) }];
+        const { position, publishedAt } = world.storedThrough;
+        const storedThrough = [
+          {
+            topic: 'parcel-moved',
+            partition: 0,
+            position: String(position),
+            publishedAt: publishedAt === undefined ? null : new Date(publishedAt).toISOString(),
+          },
+        ];
         await world.onPage?.();
         const rows = world.stored.filter((move) => move.customer === customer);
         const at = after === encodeCursor(null) ? 0 : rows.findIndex((move) => encodeCursor(move.id) === after) + 1;

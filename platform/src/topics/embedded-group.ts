@@ -46,7 +46,8 @@ export async function startGroup<Value>({
   };
 
   const storeMark = async () => {
-    const position = mark.through();
+    const place = mark.through();
+    const { position } = place;
     if (position === storedThrough) return;
     await database.query
       .insert(topicPosition)
@@ -55,7 +56,7 @@ export async function startGroup<Value>({
         target: [topicPosition.topic, topicPosition.group],
         set: { position: sql`greatest(${topicPosition.position}, excluded.position)` },
       });
-    await onFinishedThrough(partition, position);
+    await onFinishedThrough(partition, place);
     storedThrough = position;
   };
 
@@ -85,8 +86,9 @@ export async function startGroup<Value>({
         const rows = room > 0 ? await messages.read(topic.name, readThrough, room) : [];
         for (const row of rows) {
           readThrough = row.id;
-          mark.take(row.id);
-          queues.run(row.key, () => work(rawMessage(row)));
+          const raw = rawMessage(row);
+          mark.take(raw);
+          queues.run(row.key, () => work(raw));
         }
         if (performance.now() >= storeAt) {
           await storeMark();
@@ -101,7 +103,7 @@ export async function startGroup<Value>({
       }
       if (!rung && !stop.signal.aborted) {
         // A mark that is not stored yet wakes by itself: there may be nothing to ring.
-        const due = mark.through() === storedThrough ? undefined : setTimeout(ring, storeEveryMs);
+        const due = mark.through().position === storedThrough ? undefined : setTimeout(ring, storeEveryMs);
         await new Promise<void>((resolve) => {
           wake = resolve;
         });

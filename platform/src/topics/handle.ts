@@ -1,6 +1,6 @@
 import { errorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Handler, Message, Topic } from '../topics.ts';
+import type { Handler, Message, Place, Topic } from '../topics.ts';
 import { attemptUntilDone, persist } from './attempt.ts';
 import { decodeValue } from './wire.ts';
 
@@ -40,7 +40,7 @@ export interface MessageHandlerOptions<Value> {
  */
 export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>) {
   const { topic, group, handler, log, signal, bury } = options;
-  return async (raw: RawMessage, finishedThrough: () => number): Promise<boolean> => {
+  return async (raw: RawMessage, finishedThrough: () => Place): Promise<boolean> => {
     const fields = { topic: topic.name, group, partition: raw.partition, position: raw.position };
     const result = await attemptUntilDone(() => handler(checkedMessage(topic, raw), { signal, finishedThrough }), {
       signal,

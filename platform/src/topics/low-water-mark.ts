@@ -1,44 +1,48 @@
+import type { Place } from '../topics.ts';
+
 /**
- * The position through which everything is finished, though work finishes in any order. Positions are
+ * The place through which everything is finished, though work finishes in any order. Positions are
  * taken in growing order, with gaps.
  */
 export interface LowWaterMark {
-  /** Notes that the message at `position` is in work. */
-  take(position: number): void;
-  /** Notes that it is finished. */
+  /** Notes that the message is in work. */
+  take(message: Required<Place>): void;
+  /** Notes that the message at `position` is finished. */
   finish(position: number): void;
-  /** The position through which everything taken is finished, `position` counted as finished. */
-  through(position?: number): number;
+  /** The place through which everything taken is finished, `position` counted as finished. */
+  through(position?: number): Place;
   /** Messages taken and not finished. */
   readonly inFlight: number;
 }
 
+/** @param start position of the last message that is finished */
 export function createLowWaterMark(start: number): LowWaterMark {
   // A Map keeps the order of insertion, which is the order of positions.
-  const taken = new Map<number, boolean>();
-  let mark = start;
+  const taken = new Map<number, { place: Place; isFinished: boolean }>();
+  let mark: Place = { position: start };
   let unfinished = 0;
   return {
-    take(position) {
-      taken.set(position, false);
+    take({ position, publishedAt }) {
+      taken.set(position, { place: { position, publishedAt }, isFinished: false });
       unfinished += 1;
     },
     finish(position) {
-      if (taken.get(position) !== false) return;
-      taken.set(position, true);
+      const message = taken.get(position);
+      if (!message || message.isFinished) return;
+      message.isFinished = true;
       unfinished -= 1;
-      for (const [at, finished] of taken) {
-        if (!finished) break;
-        mark = at;
-        taken.delete(at);
+      for (const { place, isFinished } of taken.values()) {
+        if (!isFinished) break;
+        mark = place;
+        taken.delete(place.position);
       }
     },
     through(position) {
       if (position === undefined) return mark;
       let through = mark;
-      for (const [at, finished] of taken) {
-        if (!finished && at !== position) break;
-        through = at;
+      for (const { place, isFinished } of taken.values()) {
+        if (!isFinished && place.position !== position) break;
+        through = place;
       }
       return through;
     },

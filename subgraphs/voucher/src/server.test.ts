@@ -126,7 +126,7 @@ interface Page {
 const codesOf = ({ errors }: Answer) => errors?.map((error) => error.extensions?.code);
 const list = `query ($first: Int, $after: String, $last: Int, $before: String, $filter: VoucherFilter, $phoneNumber: String) {
   purchasedVouchers(first: $first, after: $after, last: $last, before: $before, filter: $filter, phoneNumber: $phoneNumber) {
-    edges { cursor node { id } } nodes { code } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } storedThrough { topic partition position }
+    edges { cursor node { id } } nodes { code } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } storedThrough { topic partition position publishedAt }
   }
 }`;
 
@@ -354,8 +354,15 @@ it('answers through where it has stored the topic, never ahead of its rows', asy
     ...Array.from({ length: 30 }, (_, index) => ({ phoneNumber: index % 2 ? set.ann.phoneNumber : '+84911111111' })),
   );
   const { storedThrough } = (await set.post(list)).data?.purchasedVouchers;
-  const [last] = (await set.engines.database.query.execute(sql`select max(id) as id from platform.topic_message`)).rows;
-  expect(storedThrough).toContainEqual({ topic: 'receive-code', partition: 0, position: String(last?.id) });
+  const { rows } = await set.engines.database.query.execute(
+    sql`select id, published_at from platform.topic_message order by id desc limit 1`,
+  );
+  expect(storedThrough).toContainEqual({
+    topic: 'receive-code',
+    partition: 0,
+    position: String(rows[0]?.id),
+    publishedAt: new Date(String(rows[0]?.published_at)).toISOString(),
+  });
 });
 
 it('resolves its entities by reference: one’s own, null for others', async () => {

@@ -66,6 +66,12 @@ export const voucher = schema.table(
 /** Through where each topic has been consumed, stored with what was consumed. */
 export const consumedPosition = schema.table(
   'consumed_position',
-  { topic: text().notNull(), partition: integer().notNull(), position: bigint({ mode: 'number' }).notNull() },
+  {
+    topic: text().notNull(),
+    partition: integer().notNull(),
+    position: bigint({ mode: 'number' }).notNull(),
+    /** When the message there was published; null where that is not known. Another time is another topic. */
+    publishedAt: instant('published_at'),
+  },
   (table) => [primaryKey({ columns: [table.topic, table.partition] })],
 );

@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Database } from '../../database.ts';
 import { CodedError } from '../../errors.ts';
-import { deadLetterName, type Handler, type Message, type Topic, type Topics } from '../../topics.ts';
+import {
+  type ConsumeOptions,
+  deadLetterName,
+  type Handler,
+  type Message,
+  type Place,
+  type Topic,
+  type Topics,
+} from '../../topics.ts';
 
 /** Engines that the topics port is tried on. */
 export interface TopicsUnderTest extends AsyncDisposable {
@@ -69,7 +77,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
         await publish(...steps);
         await seen.first(steps.length);
       },
-      consume: (handler: Handler<Step>, options: { group?: string; concurrency?: number; on?: Topics } = {}) =>
+      consume: (handler: Handler<Step>, options: Partial<ConsumeOptions<Step>> & { on?: Topics } = {}) =>
         (options.on ?? under.topics).consume({ topic, group: options.group ?? 'readers', handler, ...options }),
       [Symbol.asyncDispose]: () => under[Symbol.asyncDispose](),
     };
@@ -308,12 +316,17 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
     it('tells a handler through where its group is finished', async () => {
       await using set = await setUp();
       const { publish, consume } = set;
-      const told = collector<[number, number]>();
-      await consume(async ({ position }, { finishedThrough }) => told.add([position, finishedThrough()]), {
-        concurrency: 1,
-      });
+      const told = collector<[Place, Place]>();
+      const finished: Place[] = [];
+      await consume(
+        async ({ position, publishedAt }, { finishedThrough }) =>
+          told.add([{ position, publishedAt }, finishedThrough()]),
+        { concurrency: 1, onFinishedThrough: async (_, place) => void finished.push(place) },
+      );
       await publish(...steps('a', 3));
-      for (const [position, through] of await told.first(3)) expect(through).toBe(position);
+      const all = await told.first(3);
+      for (const [at, through] of all) expect(through).toEqual(at);
+      await expect.poll(() => finished.at(-1)).toEqual(all.at(-1)?.[0]);
     });
   });
 

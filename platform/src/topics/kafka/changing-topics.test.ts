@@ -130,10 +130,10 @@ describe.runIf(hasRealEngines())('a topic that is made anew while it is read', {
       topic: set.topic,
       group: 'readers',
       onAssigned: async (_, position) => void assigned.push(position),
-      onFinishedThrough: async (_, position) => {
+      onFinishedThrough: async (_, { position }) => {
         finished = position;
       },
-      handler: async ({ value }, { finishedThrough }) => void handled.push([value.number, finishedThrough()]),
+      handler: async ({ value }, { finishedThrough }) => void handled.push([value.number, finishedThrough().position]),
     });
     await set.publish(...steps('a', 0, 5));
     await expect.poll(() => finished).toBe(5);

@@ -2,7 +2,7 @@ import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { isRetryable } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { createSlots } from '../../slots.ts';
-import { type ConsumeOptions, deadLetterName } from '../../topics.ts';
+import { type ConsumeOptions, deadLetterName, type Place } from '../../topics.ts';
 import { pause, persist } from '../attempt.ts';
 import { createMessageHandler } from '../handle.ts';
 import { createKeyQueues } from '../key-queues.ts';
@@ -10,7 +10,7 @@ import { createLowWaterMark, type LowWaterMark } from '../low-water-mark.ts';
 import { type KafkaClient, partitionsFoundWithinMs } from './client.ts';
 import { onFailedFetch } from './failed-fetch.ts';
 import { createGroupTurns } from './group-turns.ts';
-import { isMadeAnew, type Place, readLastAgain } from './made-anew.ts';
+import { isMadeAnew, readLastAgain } from './made-anew.ts';
 import type { KafkaProducer } from './producer.ts';
 import { rawMessage } from './raw-message.ts';
 
@@ -93,7 +93,7 @@ export async function startKafkaGroup<Value>({
     for (const raw of messages) {
       if (raw.position <= place.last.position) continue;
       place.last = { position: raw.position, publishedAt: raw.publishedAt };
-      place.mark.take(raw.position);
+      place.mark.take(raw);
       queues.run(`${partition}/${raw.key}`, async () => {
         await place.begun;
         const isMyTurn = await slots.take(stop.signal).then(
@@ -104,7 +104,8 @@ export async function startKafkaGroup<Value>({
         try {
           // Revoked while it waited: it is another member's.
           if (place.isRevoked) return;
-          const finishedThrough = () => (held.get(partition) === place ? place.mark.through(raw.position) : 0);
+          const finishedThrough = () =>
+            held.get(partition) === place ? place.mark.through(raw.position) : { position: 0 };
           if (await handle(raw, finishedThrough)) place.mark.finish(raw.position);
         } finally {
           slots.release();
@@ -128,7 +129,7 @@ export async function startKafkaGroup<Value>({
       });
     const place: Held = {
       mark: createLowWaterMark(position),
-      last: { position, publishedAt: undefined },
+      last: { position },
       committed: position,
       isPaused: false,
       isRevoked: false,
@@ -146,11 +147,12 @@ export async function startKafkaGroup<Value>({
 
   const commit = async () => {
     for (const [partition, place] of held) {
-      const position = place.mark.through();
+      const through = place.mark.through();
+      const { position } = through;
       if (position === place.committed) continue;
       await consumer?.commitOffsets([{ topic: name, partition, offset: String(position) }]);
       place.committed = position;
-      await onFinishedThrough(partition, position);
+      await onFinishedThrough(partition, through);
     }
   };
   const tryCommit = () =>
