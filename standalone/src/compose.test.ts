@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readConfig } from '@voucher-gateway/platform/config';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type ServiceName, serviceNames } from './distributed.ts';
+import { nodeOptions, type ServiceName, serviceNames } from './distributed.ts';
 import { processSettings } from './settings.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -91,9 +91,18 @@ it('builds an image in stages, that runs as nobody in particular and checks its 
   expect(dockerfile.match(/^FROM /gm)?.length).toBeGreaterThan(1);
   expect(dockerfile).toMatch(/^USER node$/m);
   expect(dockerfile).toMatch(/^HEALTHCHECK /m);
-  expect(dockerfile).toMatch(/^ENTRYPOINT \["node", /m);
   // Every workspace's manifest is there before npm ci.
   const { workspaces } = JSON.parse(read('package.json')) as { workspaces: string[] };
   for (const workspace of workspaces.filter((pattern) => !pattern.includes('*')))
     expect(dockerfile).toContain(`COPY ${workspace}/package.json ${workspace}/`);
+});
+
+it('runs a service with the same options of Node, whoever starts it', () => {
+  expect(JSON.parse(/^ENTRYPOINT (.+)$/m.exec(dockerfile)?.[1] ?? '[]')).toEqual(['node', ...nodeOptions]);
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  const starts = Object.entries(scripts).filter(
+    ([name, command]) => /^start:/.test(name) && /\/src\/main\.ts$/.test(command),
+  );
+  expect(starts).toHaveLength(serviceNames.length);
+  for (const [, command] of starts) expect(command.split(' ').slice(0, -1)).toEqual(['node', ...nodeOptions]);
 });

@@ -57,8 +57,12 @@ export interface DistributedOptions {
   onReady?(name: string, detail: string): void;
 }
 
-/** A small young generation: a third less memory at rest. The same as in package.json and in the Dockerfile. */
-const nodeOptions = ['--max-semi-space-size=4'];
+/**
+ * A small young generation: a quarter less memory at rest. As many threads that collect garbage as there are cores to
+ * spare: Node's four take turns with the server itself where it has but one. The same as in package.json and in the
+ * Dockerfile.
+ */
+export const nodeOptions: readonly string[] = ['--max-semi-space-size=8', '--v8-pool-size=0'];
 const readyWithinMs = 60_000;
 
 /** Starts every service as a process of its own. Whatever was started is stopped again when one fails. */
