@@ -4,6 +4,7 @@ import { CodedError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { within } from '../../within.ts';
 import { quietRequestQueue } from './quiet-request-queue.ts';
+import { skipEmptyBatches } from './skip-empty-batches.ts';
 
 export interface KafkaOptions {
   /** `host:port` of some of the brokers. */
@@ -46,6 +47,7 @@ const settleWithinMs = 15_000;
 export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> {
   const { brokers, clientId, prefix = '', tls = false, sasl, partitions, replication, retentionMs, log } = options;
   quietRequestQueue();
+  skipEmptyBatches();
   const kafka = new Kafka({
     brokers: [...brokers],
     clientId,
