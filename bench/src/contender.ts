@@ -5,8 +5,10 @@ import type { Addressee } from './voucher-event.ts';
 
 /** A gateway that is measured. */
 export interface Contender {
-  /** As it stands in front of its results; empty for our own. */
+  /** As it stands in front of its results; empty for our own, fed from Kafka. */
   readonly label: string;
+  /** One of ours must not fail. */
+  readonly isOurs: boolean;
   /** Starts it, for so many clients. */
   start(clients: number): Promise<StartedContender>;
 }

@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startIssuer, type TestUser } from '@voucher-gateway/platform/testing/tokens';
+import { nodeOptions } from '@voucher-gateway/standalone/distributed';
 import { startEngines } from '@voucher-gateway/standalone/engines/engines';
 import { freePort } from '@voucher-gateway/standalone/engines/process';
 import { Redis } from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
-import { type MeasuredProcess, startMeasured } from './measured-process.ts';
+import { type MeasuredProcess, type MeasuredProcessOptions, startMeasured } from './measured-process.ts';
 import type { Publish } from './steady-load.ts';
 
-const entry = fileURLToPath(new URL('../../gateway/src/main.ts', import.meta.url));
+const entry = (file: string) => fileURLToPath(new URL(`../../gateway/src/${file}`, import.meta.url));
 const sessionMs = 3_600_000;
 
 /** Kafka and Redis, users who are signed in, and our gateway between them; no subgraph answers. */
@@ -19,6 +20,8 @@ export interface OwnGateway extends AsyncDisposable {
   signIn(count: number): Promise<TestUser[]>;
   /** Starts a gateway as `npm run start:gateway` does, in production; the one before should have ended. */
   start(environment?: Record<string, string>, onLog?: (line: string) => void): Promise<MeasuredProcess>;
+  /** The same, without Kafka: fed with the events that it is sent. */
+  startFromMemory(): Promise<MeasuredProcess>;
   /** Kafka's, `host:port`. */
   readonly brokers: string;
   /** Publishes to the topic that feeds `voucherReceived`. */
@@ -40,6 +43,35 @@ export async function openOwnGateway(): Promise<OwnGateway> {
   releases.defer(() => producer.disconnect());
   const owned = releases.move();
 
+  const startGateway = async (
+    file: string,
+    {
+      environment = {},
+      ...options
+    }: Pick<MeasuredProcessOptions, 'onLog' | 'takesMessages'> & { environment?: Record<string, string> },
+  ) => {
+    const port = await freePort(0);
+    return startMeasured({
+      name: 'the gateway',
+      args: [...nodeOptions, entry(file)],
+      environment: {
+        ...engines.environment,
+        PORT: String(port),
+        DRAIN_WINDOW: '1ms',
+        JWKS_URL: issuer.jwksUrl,
+        SUBGRAPH_USER_URL: 'http://127.0.0.1:9/graphql',
+        SUBGRAPH_VOUCHER_URL: 'http://127.0.0.1:9/graphql',
+        SUBGRAPH_DELIVERY_URL: 'http://127.0.0.1:9/graphql',
+        LOG_LEVEL: 'warn',
+        ...environment,
+      },
+      port,
+      readyPath: '/health/ready',
+      pinned: true,
+      ...options,
+    });
+  };
+
   return {
     brokers: KAFKA_BROKERS,
     async signIn(count) {
@@ -57,30 +89,12 @@ export async function openOwnGateway(): Promise<OwnGateway> {
       return users;
     },
     async start(environment = {}, onLog) {
-      const port = await freePort(0);
-      const gateway = await startMeasured({
-        name: 'the gateway',
-        args: ['--max-semi-space-size=4', entry],
-        environment: {
-          ...engines.environment,
-          PORT: String(port),
-          DRAIN_WINDOW: '1ms',
-          JWKS_URL: issuer.jwksUrl,
-          SUBGRAPH_USER_URL: 'http://127.0.0.1:9/graphql',
-          SUBGRAPH_VOUCHER_URL: 'http://127.0.0.1:9/graphql',
-          SUBGRAPH_DELIVERY_URL: 'http://127.0.0.1:9/graphql',
-          LOG_LEVEL: 'warn',
-          ...environment,
-        },
-        port,
-        readyPath: '/health/ready',
-        pinned: true,
-        onLog,
-      });
+      const gateway = await startGateway('main.ts', { environment, onLog });
       // The gateway has made the topic by now.
       await producer.connect();
       return gateway;
     },
+    startFromMemory: () => startGateway('testing/memory-fed-main.ts', { takesMessages: true }),
     publish: (events) =>
       producer.send({
         topic: 'receive-code',

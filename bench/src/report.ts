@@ -56,6 +56,20 @@ export function figureOf(results: readonly Result[], name: string, metric: strin
   return results.find((result) => result.name === name && result.metric === metric)?.value ?? Number.NaN;
 }
 
+/**
+ * One result for each figure that was measured several times: the median; of what is counted as missing or failed, the
+ * most.
+ */
+export function medians(results: readonly Result[]): Result[] {
+  const figures = Map.groupBy(results, ({ name, metric }) => `${name}: ${metric}`);
+  return [...figures.values()].flatMap(([first, ...others]) => {
+    if (!first) return [];
+    const values = [first, ...others].map(({ value }) => value);
+    const isLoss = ['missing', 'never hear', 'failed'].includes(first.metric);
+    return [{ ...first, value: percentile(values, isLoss ? 1 : 0.5) }];
+  });
+}
+
 /** A bound on a figure that may reach its limit. */
 export function atMost(name: string, value: number, limit: number): Bound {
   return { name, limit, value, ok: value <= limit };

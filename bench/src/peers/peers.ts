@@ -83,6 +83,7 @@ export async function openPeers(asked: string | undefined): Promise<Peer[]> {
 function peer({ label, start }: PeerDefinition): Peer {
   const contender = (feed: TopicFeed | null): Contender => ({
     label: `${label()} from ${feed ? 'Kafka' : 'memory'}`,
+    isOurs: false,
     async start(clients) {
       await using releases = new AsyncDisposableStack();
       const { gateway, source } = await start(feed ? { KAFKA_BROKERS: feed.brokers } : {}, releases);
