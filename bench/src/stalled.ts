@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createFlightTimes } from './flight-times.ts';
 import { openClients } from './load-client.ts';
 import { openOwnGateway } from './own-gateway.ts';
-import { atMost, mebibyte, percentile, type Report, round } from './report.ts';
+import { atMost, mebibyte, percentile, type Report, type Result, round } from './report.ts';
 import { answersToFill, largeAnswers, type Phase, phaseResults, runPhase, type StalledLoad } from './stalled-load.ts';
 import { openStallingReaders } from './stalling-readers.ts';
 
@@ -16,8 +16,8 @@ const smallAnswers = 'subscription { voucherReceived { cursor node { code } } }'
 
 /**
  * Half of a gateway's clients stop reading, and are sent so much that the kernel's buffers and then the gateway's are
- * full. What the other half notices, beside the same load while all read; what the gateway holds meanwhile; and
- * whether each that stalls is cut off.
+ * full. What the other half notices, beside the same load while all read; what the gateway holds meanwhile, and
+ * whether it gives that back: all of it twice; and whether each that stalls is cut off.
  */
 export async function stalled(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -53,20 +53,30 @@ export async function stalled(): Promise<Report> {
     return { ...phase, missing: phase.missing + missingToOthers };
   };
   const answersEach = answersToFill(maxBufferedBytes);
+  /** The others stop reading: new ones, for the more was read of a connection, the more the kernel holds of it. */
+  const othersStalled = async (): Promise<Stall> => {
+    tooSlow.length = 0;
+    await using stalling = await openOthers();
+    await stalling.stall();
+    const openFiles = gateway.openFiles();
+    const phase = await runPhase(load, answersEach);
+    await sleep(settleMs);
+    return {
+      ...phase,
+      bufferedBytes: [...tooSlow],
+      // Never more than they are: another connection of the gateway may have ended, too.
+      gone: Math.min(half, openFiles - gateway.openFiles()),
+      settledRssBytes: gateway.rssBytes(),
+    };
+  };
 
-  // Half of it before and half of it after, so that what changes with time weighs the same on both sides.
-  const before = await allReading(Math.ceil(answersEach / 2));
+  // In turn, so that what changes with time weighs the same on both sides.
+  const firstRead = await allReading(Math.ceil(answersEach / 2));
   await sleep(settleMs);
-  // New others: the more was read of a connection, the more the kernel holds of it.
-  const stalling = releases.use(await openOthers());
-  await stalling.stall();
-  const openFiles = gateway.openFiles();
-  const during = await runPhase(load, answersEach);
+  const firstStall = await othersStalled();
+  const secondRead = await allReading(Math.floor(answersEach / 2));
   await sleep(settleMs);
-  // Never more than they are: another connection of the gateway may have ended, too.
-  const gone = Math.min(half, openFiles - gateway.openFiles());
-  await stalling[Symbol.asyncDispose]();
-  const after = await allReading(Math.floor(answersEach / 2));
+  const secondStall = await othersStalled();
 
   const stalledName = `${half} of ${2 * half} stalled`;
   const p99 = (...phases: Phase[]) =>
@@ -74,29 +84,63 @@ export async function stalled(): Promise<Report> {
       phases.flatMap(({ timesMs }) => timesMs),
       0.99,
     );
-  const moreMiB = (rssBytes: number) => round((rssBytes - before.peakRssBytes) / mebibyte);
+  const allRead = `all ${2 * half} read`;
+  const moreMiB = (one: number, other: number) => round((one - other) / mebibyte);
+  const stalledMiB = round((half * maxBufferedBytes) / mebibyte);
   return {
     results: [
-      ...phaseResults(`all ${2 * half} read`, before),
-      ...phaseResults(stalledName, during),
-      { name: stalledName, metric: 'closed as TOO_SLOW', unit: 'connections', value: tooSlow.length },
-      { name: stalledName, metric: 'most buffered for one', unit: 'KiB', value: round(percentile(tooSlow, 1) / 1_024) },
-      { name: stalledName, metric: 'gone', unit: 'connections', value: gone },
-      ...phaseResults(`all ${2 * half} read again`, after),
+      ...phaseResults(allRead, firstRead),
+      ...stallResults(stalledName, firstStall),
+      ...phaseResults(`${allRead} again`, secondRead),
+      ...stallResults(`${stalledName} again`, secondStall),
     ],
     bounds: [
-      atMost("readers' p99, while half are stalled to while all read", round(p99(during) / p99(before, after)), 1.5),
-      atMost('missing to anybody before', before.missing, 0),
-      atMost('missing to the readers while half are stalled', during.missing, 0),
-      atMost('missing to anybody after', after.missing, 0),
-      atMost('stalled that were not closed as TOO_SLOW', half - tooSlow.length, 0),
-      atMost('stalled that are not gone', half - gone, 0),
       atMost(
-        'MiB more while half are stalled',
-        moreMiB(during.peakRssBytes),
-        round((half * maxBufferedBytes) / mebibyte),
+        "readers' p99, while half are stalled to while all read",
+        round(p99(firstStall, secondStall) / p99(firstRead, secondRead)),
+        1.5,
       ),
-      atMost('MiB more once all read again', moreMiB(after.rssBytes), 64),
+      atMost('missing to anybody, first time', firstRead.missing, 0),
+      atMost('missing to anybody, second time', secondRead.missing, 0),
+      ...[firstStall, secondStall].flatMap((stall, index) => {
+        const name = (what: string) => `${what}, ${index === 0 ? 'first' : 'second'} time`;
+        const previous = index === 0 ? firstRead : secondRead;
+        return [
+          atMost(name('missing to the readers while half are stalled'), stall.missing, 0),
+          atMost(name('stalled that were not closed as TOO_SLOW'), half - stall.bufferedBytes.length, 0),
+          atMost(name('stalled that are not gone'), half - stall.gone, 0),
+          atMost(
+            name('MiB more while half are stalled'),
+            moreMiB(stall.peakRssBytes, previous.peakRssBytes),
+            stalledMiB,
+          ),
+        ];
+      }),
+      atMost(
+        'MiB more once the second are gone than once the first were',
+        moreMiB(secondStall.settledRssBytes, firstStall.settledRssBytes),
+        64,
+      ),
     ],
   };
+}
+
+/** A phase in which half of the clients stall. */
+interface Stall extends Phase {
+  /** By connection that was closed as TOO_SLOW, what waited for it. */
+  bufferedBytes: readonly number[];
+  /** Connections that the gateway does not have any more. */
+  gone: number;
+  /** A while after. */
+  settledRssBytes: number;
+}
+
+function stallResults(name: string, stall: Stall): Result[] {
+  return [
+    ...phaseResults(name, stall),
+    { name, metric: 'closed as TOO_SLOW', unit: 'connections', value: stall.bufferedBytes.length },
+    { name, metric: 'most buffered for one', unit: 'KiB', value: round(percentile(stall.bufferedBytes, 1) / 1_024) },
+    { name, metric: 'gone', unit: 'connections', value: stall.gone },
+    { name, metric: 'RSS once they are gone', unit: 'MiB', value: round(stall.settledRssBytes / mebibyte) },
+  ];
 }
