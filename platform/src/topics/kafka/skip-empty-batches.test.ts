@@ -43,10 +43,10 @@ it.runIf(hasRealEngines())(
     });
     await consumer.run({ eachMessage: async ({ message }) => void seen.push(String(message.value)) });
     await producer.send({ topic, messages: [{ key: 'a', value: 'one' }] });
-    await producer.send({ topic, messages: [{ key: 'b', value: 'two' }] });
+    await producer.send({ topic, messages: [{ key: 'a', value: 'two' }] });
     await expect.poll(() => seen).toEqual(['one', 'two']);
     // Some that bring nothing, too.
     await fetches.promise;
-    expect(worked).toEqual([1, 1]);
+    expect(worked).not.toContain(0);
   },
 );

@@ -57,6 +57,8 @@ export async function startKafkaTail<Value>(
   let resets = 0;
   /** By partition, when the message at `through` was published, where it is known. */
   const throughFrom: Record<number, number | undefined> = {};
+  let consumer: Consumer | undefined;
+  let groupId = '';
   const reset = (partition: number) => {
     log.warn({ ...fields, partition }, 'the topic was made anew; its partition begins again');
     through[partition] = 0;
@@ -66,6 +68,7 @@ export async function startKafkaTail<Value>(
     resets += 1;
     barriers.clear();
     onReset(partition);
+    consumer?.seek({ topic: name, partition, offset: '0' });
     for (const look of waiting) look();
   };
   /** False where a partition was reset meanwhile: what `ends` says of it means nothing any more. */
@@ -82,11 +85,16 @@ export async function startKafkaTail<Value>(
     return promise.finally(() => waiting.delete(look));
   };
   const ends = createCoalesced(async (): Promise<Positions> => {
-    const before = { ...through };
-    const partitions = await unavailable(() => settled(() => client.admin.fetchTopicOffsets(name)));
-    const found = Object.fromEntries(partitions.map(({ partition, high }) => [partition, Number(high)]));
-    for (const { partition } of partitions) if ((found[partition] ?? 0) < (before[partition] ?? 0)) reset(partition);
-    return found;
+    for (;;) {
+      const before = { ...through };
+      const resetsBefore = resets;
+      const partitions = await unavailable(() => settled(() => client.admin.fetchTopicOffsets(name)));
+      // What was read meanwhile may be of the new topic already, and what was read before is of none any more.
+      if (resets > resetsBefore) continue;
+      const found = Object.fromEntries(partitions.map(({ partition, high }) => [partition, Number(high)]));
+      for (const { partition } of partitions) if ((found[partition] ?? 0) < (before[partition] ?? 0)) reset(partition);
+      return found;
+    }
   });
   const caughtUp = async (): Promise<Positions> => {
     for (;;) {
@@ -94,9 +102,6 @@ export async function startKafkaTail<Value>(
       if (await untilThrough(until)) return until;
     }
   };
-  let consumer: Consumer | undefined;
-  let groupId = '';
-
   /** Whether a partition may be given out; else it is paused until those below it are through. */
   const begin = async (partition: number, pausePartition: () => () => void): Promise<boolean> => {
     if (begun.has(partition)) return true;
@@ -120,7 +125,6 @@ export async function startKafkaTail<Value>(
     const last = { position: through[partition] ?? 0, publishedAt: throughFrom[partition] };
     if (isMadeAnew(last, messages, Number(batch.highWatermark))) {
       reset(partition);
-      consumer?.seek({ topic: name, partition, offset: '0' });
       return;
     }
     if (!(await begin(partition, pausePartition))) return;
