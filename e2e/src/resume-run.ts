@@ -93,7 +93,8 @@ export async function runResume(system: DistributedStack, options: ResumeRunOpti
     token: customer.token,
     after: first.cursor,
     nextGateway: any,
-    patience: () => 1 + Math.floor(Math.random() * 2 * (events / reconnects)),
+    // From 1 on, and the quotient on average.
+    patience: () => 1 + Math.floor(Math.random() * (2 * (events / reconnects) - 1)),
   });
 
   let accepted = 1;
