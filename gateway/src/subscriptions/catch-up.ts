@@ -106,7 +106,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       // passed over by its place.
       let sent = new Set<string>();
 
-      /** Everything that is stored; resolves with the positions through which that is all. */
+      /** Everything that is stored; resolves with the places through which that is all. */
       const sendStored = async (from: ReplayPage | null): Promise<Places> => {
         for (let page = from; ; page = null) {
           const { edges, endCursor, hasNextPage, storedThrough } = page ?? (await persist(() => readPage(cursor)));
@@ -160,19 +160,19 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
         return { messages: behind, through };
       };
 
-      let position = 'edges' in first ? await sendStored(first) : await sendMessages(first);
+      let places = 'edges' in first ? await sendStored(first) : await sendMessages(first);
       let isThroughStore = 'edges' in first;
       let isThroughWindow = false;
       const sendStretch = async (stretch: Stretch) => {
-        position = await sendMessages(isThroughStore ? await behindCursor(stretch) : stretch);
+        places = await sendMessages(isThroughStore ? await behindCursor(stretch) : stretch);
         isThroughStore = false;
       };
       for (;;) {
         if (!isThroughWindow) await persist(() => window.caughtUp());
-        position = window.inTopic(position);
-        isThroughWindow = window.reachesBackTo(position);
+        places = window.inTopic(places);
+        isThroughWindow = window.reachesBackTo(places);
         if (isThroughWindow) {
-          const behind = window.behind(position, match, key);
+          const behind = window.behind(places, match, key);
           if (behind.messages.length === 0) {
             signal.throwIfAborted();
             return goLive(new Set([...sent].filter((id) => !window.has(id))), cursor);
@@ -180,14 +180,14 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
           await sendStretch(behind);
           continue;
         }
-        const read = await persist(() => backlog.read(position, match, key));
+        const read = await persist(() => backlog.read(places, match, key));
         if (read) {
           await sendStretch(read);
           continue;
         }
         log.warn({ topic }, 'what is stored lags behind what the topic keeps: the store is asked again');
         await delay(clock, 1_000, signal);
-        position = await sendStored(null);
+        places = await sendStored(null);
         isThroughStore = true;
       }
     },

@@ -1,12 +1,9 @@
-import { createRequire } from 'node:module';
+import { amendOnce } from './amend-once.ts';
 
 /** What of kafkajs's member of a group is touched here. */
 interface ConsumerGroup {
   fetch(nodeId: number): Promise<{ rawMessages: readonly unknown[] }[]>;
-  [isSkipping]?: boolean;
 }
-
-const isSkipping: unique symbol = Symbol('isSkipping');
 
 /**
  * Has kafkajs pass over the partitions that a fetch brought nothing of. A fetch answers for every partition that was
@@ -16,14 +13,11 @@ const isSkipping: unique symbol = Symbol('isSkipping');
  * @see `bench/`: `npm run bench -- subscriptions`
  */
 export function skipEmptyBatches(): void {
-  const { prototype } = createRequire(import.meta.url)('kafkajs/src/consumer/consumerGroup') as {
-    prototype: ConsumerGroup;
-  };
-  if (prototype[isSkipping]) return;
-  const { fetch } = prototype;
-  prototype.fetch = async function (nodeId) {
-    // Of none at all kafkajs makes a heartbeat, as of each that is empty.
-    return (await fetch.call(this, nodeId)).filter(({ rawMessages }) => rawMessages.length > 0);
-  };
-  prototype[isSkipping] = true;
+  amendOnce<ConsumerGroup>('kafkajs/src/consumer/consumerGroup', (prototype) => {
+    const { fetch } = prototype;
+    prototype.fetch = async function (nodeId) {
+      // Of none at all kafkajs makes a heartbeat, as of each that is empty.
+      return (await fetch.call(this, nodeId)).filter(({ rawMessages }) => rawMessages.length > 0);
+    };
+  });
 }

@@ -102,6 +102,7 @@ export async function startKafkaTail<Value>(
       if (await untilThrough(until)) return until;
     }
   };
+
   /** Whether a partition may be given out; else it is paused until those below it are through. */
   const begin = async (partition: number, pausePartition: () => () => void): Promise<boolean> => {
     if (begun.has(partition)) return true;
