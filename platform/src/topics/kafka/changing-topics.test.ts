@@ -46,12 +46,10 @@ async function setUp(partitions: number) {
       await admin.deleteTopics({ topics: [topic.name] });
       await expect.poll(async () => (await admin.listTopics()).includes(topic.name)).toBe(false);
     },
-    async makeTopic() {
+    async makeTopic(numPartitions = partitions) {
       await expect
         .poll(() =>
-          admin
-            .createTopics({ topics: [{ topic: topic.name, numPartitions: partitions }] })
-            .catch((error: unknown) => error),
+          admin.createTopics({ topics: [{ topic: topic.name, numPartitions }] }).catch((error: unknown) => error),
         )
         .toBe(true);
     },
@@ -122,6 +120,27 @@ describe.runIf(hasRealEngines())('a topic that is made anew while it is read', {
     expect(resets).toEqual([0]);
     expect(await tail.caughtUp()).toEqual({ 0: count });
     expect(tail.coversAfter).toEqual({ 0: 0 });
+  });
+
+  it('begins again in each partition, also in those that it does not have any more', async () => {
+    await using set = await setUp(3);
+    const keys = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const seen: string[] = [];
+    const resets = new Set<number>();
+    const tail = await set.topics.tail({
+      topic: set.topic,
+      from: 'now',
+      onMessage: ({ value }) => seen.push(value.key),
+      onReset: (partition) => resets.add(partition),
+    });
+    await set.publish(...keys.flatMap((key) => steps(key, 0, 3)));
+    await expect.poll(() => seen.length).toBe(18);
+    await set.deleteTopic();
+    await set.makeTopic(1);
+    await set.publish(...steps('a', 3, 4));
+    await expect.poll(() => seen.length, { timeout: 60_000 }).toBe(19);
+    await tail.caughtUp();
+    expect(resets).toEqual(new Set(keys.map((key) => partitionOf(key, 3))));
   });
 
   it('is made by who reads it where nobody else does', async () => {

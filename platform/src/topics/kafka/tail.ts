@@ -91,8 +91,12 @@ export async function startKafkaTail<Value>(
       const partitions = await unavailable(() => settled(() => client.admin.fetchTopicOffsets(name)));
       // What was read meanwhile may be of the new topic already, and what was read before is of none any more.
       if (resets > resetsBefore) continue;
-      const found = Object.fromEntries(partitions.map(({ partition, high }) => [partition, Number(high)]));
-      for (const { partition } of partitions) if ((found[partition] ?? 0) < (before[partition] ?? 0)) reset(partition);
+      const found: Record<string, number> = Object.fromEntries(
+        partitions.map(({ partition, high }) => [partition, Number(high)]),
+      );
+      // A new topic may have fewer partitions: those that are gone stand at no place any more.
+      for (const [partition, position] of Object.entries(before))
+        if ((found[partition] ?? 0) < position) reset(Number(partition));
       return found;
     }
   });
