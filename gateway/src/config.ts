@@ -1,3 +1,4 @@
+import { trustedProxies } from '@voucher-gateway/platform/client-address';
 import { commonSettings, duration, httpUrl, integer, optionalFlag, port } from '@voucher-gateway/platform/config';
 import { keyValueSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
@@ -30,6 +31,9 @@ export const gatewaySettings = z.object({
   ),
   TOPIC_WINDOW: integer(10_000, { min: 1, max: 1_000_000 }).describe(
     'Messages of a topic held in memory for those who come again; what is older is read from the topic once more',
+  ),
+  TRUSTED_PROXIES: trustedProxies().describe(
+    'Addresses and CIDRs of the proxies in front, with commas between them: what they say in X-Forwarded-For is believed, and nobody else',
   ),
   DRAIN_WINDOW: duration('10s').describe('At the end connections are closed spread over this time'),
   ALLOWED_ORIGINS: z

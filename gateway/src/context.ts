@@ -7,6 +7,8 @@ export interface GatewayContext {
   /** The authorization header's value as it came, to forward to subgraphs; null when there was none. */
   authorization: string | null;
   requestId: string;
+  /** Where the client connects from, seen through the trusted proxies. */
+  clientAddress: string;
   /** Aborts when the client is gone. */
   signal?: AbortSignal;
 }

@@ -1,6 +1,7 @@
 import { ApolloServer, type BaseContext } from '@apollo/server';
 import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import fastifyCors from '@fastify/cors';
+import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
 import { isCodedError } from '@voucher-gateway/platform/errors';
 import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
 import { type Problem, toProblem } from '@voucher-gateway/platform/http-server';
@@ -25,12 +26,14 @@ export interface HttpOptions {
   federation: Federation;
   gate: SessionGate;
   log: Log;
+  addresses: ClientAddresses;
   /** What streams are made of. */
   streams: Pick<HttpStreamsOptions, 'subscriptions' | 'prepareOperation' | 'connections'>;
 }
 
 /** Adds `/graphql` over HTTP, the REST operations and the playground. Disposing finishes what runs. */
-export async function addHttp({ app, config, federation, gate, log, streams }: HttpOptions): Promise<AsyncDisposable> {
+export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
+  const { app, config, federation, gate, log, addresses, streams } = options;
   const apollo = new ApolloServer<Context>({
     gateway: federation.asGateway(),
     introspection: isOn(config.INTROSPECTION, config),
@@ -45,7 +48,8 @@ export async function addHttp({ app, config, federation, gate, log, streams }: H
   const contextOf = async (request: FastifyRequest, reply?: FastifyReply, given?: string): Promise<Context> => {
     const authorization = request.headers.authorization?.trim() || given || null;
     const identity = await gate.authenticate(authorization);
-    return { identity, authorization, requestId: request.id, signal: reply && abortedWith(reply) };
+    const clientAddress = addresses.read(request.raw);
+    return { identity, authorization, requestId: request.id, clientAddress, signal: reply && abortedWith(reply) };
   };
 
   const allows = originPolicy(config);

@@ -1,3 +1,4 @@
+import { createClientAddresses } from '@voucher-gateway/platform/client-address';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import { addHealthRoutes, createHttpServer, listen } from '@voucher-gateway/platform/http-server';
 import { createTokenVerifier, remoteKeys } from '@voucher-gateway/platform/identity';
@@ -107,11 +108,20 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   );
   const prepareOperation = createPrepareOperation(federation);
   const connections = createOpenConnections();
+  const addresses = createClientAddresses(config.TRUSTED_PROXIES);
 
   const app = createHttpServer({ log, bodyLimitBytes: config.MAX_BODY_BYTES, statusOf });
   releases.defer(() => app.close());
   releases.use(
-    await addHttp({ app, config, federation, gate, log, streams: { subscriptions, prepareOperation, connections } }),
+    await addHttp({
+      app,
+      config,
+      federation,
+      gate,
+      log,
+      addresses,
+      streams: { subscriptions, prepareOperation, connections },
+    }),
   );
   addHealthRoutes(app, {
     'key-value': keyValue.ping,
@@ -129,6 +139,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       subscriptions,
       prepareOperation,
       connections,
+      addresses,
       gate,
       log,
       maxConnections: config.MAX_CONNECTIONS,

@@ -53,6 +53,7 @@ export function closeSocket(socket: WebSocket, code: number, reason: string): Pr
 export class SocketConnection {
   readonly #options: ConnectionOptions;
   readonly #socket: WebSocket;
+  readonly #clientAddress: string;
   #state: 'new' | 'initialising' | 'ready' = 'new';
   #initTimer: NodeJS.Timeout | undefined;
   readonly #counted: Disposable;
@@ -65,8 +66,9 @@ export class SocketConnection {
   #unanswered = 0;
   #onIdle: (() => void) | null = null;
 
-  constructor(socket: WebSocket, options: ConnectionOptions) {
+  constructor(socket: WebSocket, clientAddress: string, options: ConnectionOptions) {
     this.#socket = socket;
+    this.#clientAddress = clientAddress;
     this.#options = options;
     this.#initTimer = setTimeout(
       () => this.#close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
@@ -164,6 +166,7 @@ export class SocketConnection {
         identity: this.#identity,
         authorization: this.#authorization,
         requestId: newRequestId(),
+        clientAddress: this.#clientAddress,
       };
       if (getOperationAST(prepared.document, prepared.operationName)?.operation === 'subscription') {
         const subscription = await subscriptions.subscribe(prepared, context);

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { ClientSocket } from './client-socket.ts';
@@ -9,6 +10,7 @@ import { type ConnectionOptions, closeCodes, closeSocket, SocketConnection } fro
 
 export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 'connectionInitTimeoutMs'> {
   server: Server;
+  addresses: ClientAddresses;
   /** Path that is upgraded. */
   path: string;
   /** Time a client has to send `connection_init`, else 4408. Default: 3 s. */
@@ -35,7 +37,7 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
  * new ones are refused. Disposing closes what is left.
  */
 export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
-  const { server, path, connections, log, maxConnections, allowsOrigin = () => true } = options;
+  const { server, path, connections, addresses, log, maxConnections, allowsOrigin = () => true } = options;
   const { connectionInitTimeoutMs = 3_000, maxMessageBytes = 65_536, keepAliveMs = 12_000 } = options;
   const sockets = new WebSocketServer({
     noServer: true,
@@ -49,7 +51,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   // Such as a frame over the size limit: `ws` closes with the code that fits.
   const onError = (error: Error) => log.debug({ error }, 'a socket failed');
   // The upgrade's request is let go of: with its headers it would be a good part of what a connection holds.
-  const onConnection = (socket: ClientSocket) => {
+  const onConnection = (socket: ClientSocket, request: IncomingMessage) => {
     socket.on('error', onError);
     if (socket.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL)
       return void closeSocket(socket, CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');
@@ -57,7 +59,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
       log.warn({ maxConnections }, 'a connection is sent away: there are as many as may be');
       return void closeSocket(socket, closeCodes.tryAgainLater, 'TOO_MANY_CONNECTIONS');
     }
-    socket.connection = new SocketConnection(socket, shared);
+    socket.connection = new SocketConnection(socket, addresses.read(request), shared);
     socket.on('message', onMessage);
     socket.on('close', onClose);
     keepAlive.watch(socket);

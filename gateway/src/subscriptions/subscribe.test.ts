@@ -111,7 +111,7 @@ function contextOf(customer: string | null): GatewayContext {
           expiresAtMs: 0,
           claims: { customer },
         } satisfies Identity);
-  return { identity, authorization: customer && `Bearer ${customer}`, requestId: 'test' };
+  return { identity, authorization: customer && `Bearer ${customer}`, requestId: 'test', clientAddress: '127.0.0.1' };
 }
 
 let number = 0;
