@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 const steps: [name: string, command: string, ...args: string[]][] = [
   ['types', 'tsc', '-p', '.'],
   ['lint, format and import arrows', 'biome', 'check', '--error-on-warnings'],
+  ['dependencies', 'knip', '--treat-config-hints-as-errors'],
+  ['dependencies of production', 'knip', '--production', '--strict', '--treat-config-hints-as-errors'],
   ['supergraph is not stale', 'node', 'schema/src/compose-main.ts', '--check'],
 ];
 
