@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Client } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
 import { startTestGateway } from '../testing/gateway.ts';
@@ -103,3 +105,47 @@ it('passes on the subgraph’s own refusal', async () => {
   expect(await ann.next()).toMatchObject({ errors: [{ message: expect.stringContaining('nobody greets') }] });
   expect(await ann.next()).toBe(null);
 });
+
+// The client library's dispose() rejected here, and nobody caught it: the process ended.
+it.each(['ws', 'http'])('upstream: leaving while the subgraph is away (%s) leaves no rejection', async (protocol) => {
+  const unhandled: unknown[] = [];
+  const onUnhandled = (reason: unknown) => void unhandled.push(reason);
+  process.on('unhandledRejection', onUnhandled);
+  using _stop = { [Symbol.dispose]: () => process.off('unhandledRejection', onUnhandled) };
+  await using silent = await startSilentServer();
+  await using gateway = await startTestGateway({
+    subscriptionUrls: { tracking: `${protocol}://127.0.0.1:${silent.port}` },
+  });
+  const ann = listen(gateway.connect(null).client);
+  const first = ann.next();
+  const attempt = await silent.connection();
+  await ann.stop();
+  expect(await first).toBe(null);
+  await gateway.untilSubscribed(0);
+  attempt.resetAndDestroy();
+  expect((await gateway.post('{ hello }')).data).toEqual({ hello: 'hello' });
+  expect(unhandled).toHaveLength(0);
+  expect(gateway.upstreamSubscriptions()).toBe(0);
+});
+
+/** A server that takes connections and says nothing. */
+async function startSilentServer() {
+  const waiting: ((socket: Socket) => void)[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.once('data', () => waiting.shift()?.(socket));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    /** The next connection that something is sent over. */
+    connection: () => new Promise<Socket>((resolve) => void waiting.push(resolve)),
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
