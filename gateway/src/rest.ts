@@ -1,5 +1,5 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { sendProblem } from '@voucher-gateway/platform/http-server';
+import { refuseInvalidText, sendProblem } from '@voucher-gateway/platform/http-server';
 import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
@@ -33,8 +33,9 @@ const signUpBody = jsonObject({ username: text, phoneNumber: text, password: tex
 const signInBody = jsonObject({ username: text, password: text });
 /** A plus in a query string stands for a space unless it is encoded; nobody's number starts with a space. */
 const phoneNumber = text.transform((given) => given.replace(/^ (?=\d)/, '+')).optional();
-const requestQuery = z.object({ phoneNumber, callbackUrl: text.optional() });
-const listQuery = z.object({
+const noQuery = z.strictObject({});
+const requestQuery = z.strictObject({ phoneNumber, callbackUrl: text.optional() });
+const listQuery = z.strictObject({
   phoneNumber,
   first: z
     .string()
@@ -43,6 +44,9 @@ const listQuery = z.object({
     .optional(),
   after: text.optional(),
 });
+
+/** Characters of an unknown parameter's name that are repeated in the refusal. */
+const maxShownName = 64;
 
 /** The same operations by curl. Errors are RFC 9457 problem documents with the codes of GraphQL. */
 export function addRestRoutes(app: FastifyInstance, run: RunOperation): void {
@@ -59,12 +63,15 @@ export function addRestRoutes(app: FastifyInstance, run: RunOperation): void {
     return reply.code(status).send(data?.[operation]);
   };
 
-  app.post('/user/sign-up', (request, reply) =>
-    answer(request, reply, 'signUp', { input: read(signUpBody, request.body, 'body') }, 201),
-  );
-  app.post('/user/sign-in', (request, reply) =>
-    answer(request, reply, 'signIn', { input: read(signInBody, request.body, 'body') }, 200),
-  );
+  app.addHook('preValidation', refuseInvalidText);
+  app.post('/user/sign-up', (request, reply) => {
+    read(noQuery, request.query, 'query');
+    return answer(request, reply, 'signUp', { input: read(signUpBody, request.body, 'body') }, 201);
+  });
+  app.post('/user/sign-in', (request, reply) => {
+    read(noQuery, request.query, 'query');
+    return answer(request, reply, 'signIn', { input: read(signInBody, request.body, 'body') }, 200);
+  });
   app.post('/voucher', (request, reply) => {
     const input = read(requestQuery, request.query, 'query');
     const idempotencyKey = request.headers['idempotency-key'];
@@ -84,8 +91,13 @@ export function addRestRoutes(app: FastifyInstance, run: RunOperation): void {
 function read<Schema extends z.ZodType>(schema: Schema, given: unknown, what: string): z.output<Schema> {
   const parsed = schema.safeParse(given ?? {});
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || `the ${what}`} ${issue.message}`);
-  const argument = parsed.error.issues[0]?.path.join('.');
+  const faults = parsed.error.issues.map((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? `the ${what} takes no ${issue.keys.map((key) => JSON.stringify(key.slice(0, maxShownName))).join(', ')}`
+      : `${issue.path.join('.') || `the ${what}`} ${issue.message}`,
+  );
+  const [first] = parsed.error.issues;
+  const argument = first?.code === 'unrecognized_keys' ? first.keys[0]?.slice(0, maxShownName) : first?.path.join('.');
   throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `${faults.join('; ')}.`, {
     details: argument ? { argument } : {},
   });

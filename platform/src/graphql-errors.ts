@@ -1,5 +1,5 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { publicError } from './errors.ts';
+import { isCodedError, publicError } from './errors.ts';
 import type { Log } from './log.ts';
 
 /**
@@ -28,4 +28,13 @@ export function createErrorFormatter(log: Log) {
     log.error({ error: original, path }, 'a resolver failed');
     return { message: 'Something went wrong on our side.', ...place, extensions: { code: 'INTERNAL_SERVER_ERROR' } };
   };
+}
+
+/** A coded error as one of the whole request: GraphQL's body with this HTTP status. Any other error is left as it is. */
+export function toGraphqlError(error: unknown, status: number): unknown {
+  if (!isCodedError(error)) return error;
+  const { code, message, retryable, details } = error;
+  return new GraphQLError(message, {
+    extensions: { ...details, code, ...(retryable && { retryable }), http: { status } },
+  });
 }

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { type FastifyInstance, fastify, type HTTPMethods } from 'fastify';
+import { type FastifyInstance, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
 import { CodedError, errorCode, publicError } from './errors.ts';
 import type { Log } from './log.ts';
+import { assertValidText } from './text.ts';
 
 export interface HttpServerOptions {
   log: Log;
   /** Largest request body in bytes; a larger one gets 413 REQUEST_TOO_LARGE. Default: 1 MiB. */
   bodyLimitBytes?: number;
-  /** HTTP status by error code; a code that is missing is 500. */
+  /** HTTP status by error code. Default: 400 for BAD_USER_INPUT, 500 for any other. */
   statusOf?: (code: string) => number;
 }
 
@@ -20,7 +21,7 @@ export interface HttpServerOptions {
 export function createHttpServer({
   log,
   bodyLimitBytes = 1_048_576,
-  statusOf = () => 500,
+  statusOf = (code) => (code === 'BAD_USER_INPUT' ? 400 : 500),
 }: HttpServerOptions): FastifyInstance {
   const app = fastify({
     bodyLimit: bodyLimitBytes,
@@ -48,6 +49,17 @@ export function createHttpServer({
     });
   });
   return app;
+}
+
+/**
+ * A preValidation hook for routes that take values: refuses NUL and lone surrogates in the query string and the body,
+ * whatever the field. (Node's HTTP parser refuses them in headers.)
+ *
+ * @throws CodedError BAD_USER_INPUT with the value's path as `argument`
+ */
+export async function refuseInvalidText({ query, body }: Pick<FastifyRequest, 'query' | 'body'>): Promise<void> {
+  assertValidText(query);
+  assertValidText(body);
 }
 
 /** RFC 9457, with our stable code. */

@@ -8,7 +8,8 @@ import {
 import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
-import { createErrorFormatter } from './graphql-errors.ts';
+import { createErrorFormatter, toGraphqlError } from './graphql-errors.ts';
+import { assertOperationText } from './graphql-text.ts';
 import { addHealthRoutes, createHttpServer, listen } from './http-server.ts';
 import type { Service } from './lifecycle.ts';
 import type { Log } from './log.ts';
@@ -43,7 +44,7 @@ export async function createSubgraphServer<Context extends BaseContext>(
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     formatError: createErrorFormatter(log),
-    plugins: [fastifyApolloDrainPlugin(app), ...nothingForApollo()],
+    plugins: [fastifyApolloDrainPlugin(app), refuseInvalidText, ...nothingForApollo()],
     logger: apolloLogger(log),
   });
   await apollo.start();
@@ -55,6 +56,21 @@ export async function createSubgraphServer<Context extends BaseContext>(
   const owned = releases.move();
   return { url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
+
+/** Text that no database takes is refused before a resolver has it, whatever the field. */
+const refuseInvalidText: ApolloServerPlugin = {
+  async requestDidStart() {
+    return {
+      async didResolveOperation({ source, document, request: { variables } }) {
+        try {
+          assertOperationText({ query: source, document, variables });
+        } catch (error) {
+          throw toGraphqlError(error, 400);
+        }
+      },
+    };
+  },
+};
 
 /** Turns off what Apollo Server would report to its makers, or load from them, where the environment has a key of theirs. */
 export function nothingForApollo(): ApolloServerPlugin[] {

@@ -19,7 +19,8 @@ export const voucherRequestSchema = z.object({
 });
 export type VpsVoucherRequest = z.infer<typeof voucherRequestSchema>;
 
-const codeText = z.string().min(1).max(256);
+/** Printable ASCII: a code is shown, typed, sent by SMS, and compared byte by byte. */
+const codeText = z.string().regex(/^[ -~]{1,256}$/, 'must be 1 to 256 printable ASCII characters');
 /** base64url of 32 bytes: 43 characters (RFC 7636 section 4.2). */
 const challengeText = z.string().regex(/^[\w-]{43}$/, 'must be 43 characters of base64url');
 /** 43 to 128 unreserved characters (RFC 7636 section 4.1). */

@@ -1,5 +1,6 @@
 import type { Database } from '@voucher-gateway/platform/database';
 import { CodedError } from '@voucher-gateway/platform/errors';
+import { refuseInvalidText } from '@voucher-gateway/platform/http-server';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import {
@@ -38,6 +39,7 @@ export function addCallbackRoute(
   app: FastifyInstance,
   { database, store, log, onUnclaimed }: CallbackRouteOptions,
 ): void {
+  app.addHook('preValidation', refuseInvalidText);
   app.post(responsePath, async (incoming, reply) => {
     const body = lateCallbackSchema.safeParse(incoming.body);
     if (!body.success) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, delay, systemClock } from '@voucher-gateway/platform/clock';
-import { createHttpServer, listen, sendProblem } from '@voucher-gateway/platform/http-server';
+import { createHttpServer, listen, refuseInvalidText, sendProblem } from '@voucher-gateway/platform/http-server';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
 import { type Log, silentLog } from '@voucher-gateway/platform/log';
 import type { FastifyReply } from 'fastify';
@@ -93,6 +93,7 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
   for (const fault of faults) next(fault);
 
   const app = createHttpServer({ log, bodyLimitBytes: 65_536 });
+  app.addHook('preValidation', refuseInvalidText);
   releases.defer(() => app.close());
   // What waits on the clock would hold the server open for as long.
   releases.defer(() => stop.abort(new DOMException('The provider stops', 'AbortError')));

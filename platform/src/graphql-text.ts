@@ -1,0 +1,63 @@
+import { type ASTNode, BREAK, type DocumentNode, Kind, type StringValueNode, visit } from 'graphql';
+import { findInvalidText, invalidText } from './text.ts';
+
+/** What a client sent of an operation, as far as it holds text. */
+export interface OperationText {
+  /** The source: literals are looked at only where it can hold such text. */
+  query?: string | null;
+  document: DocumentNode;
+  variables?: Readonly<Record<string, unknown>> | null;
+}
+
+/**
+ * Refuses an operation with NUL or a lone surrogate in a variable or in a literal, whatever the field. It walks
+ * without recursion, so depth is no danger.
+ *
+ * @throws CodedError BAD_USER_INPUT with the argument's path, such as `input.code`, as `argument`
+ */
+export function assertOperationText({ query, document, variables }: OperationText): void {
+  const [variable, ...rest] = findInvalidText(variables ?? {}) ?? [];
+  if (variable !== undefined)
+    throw invalidText([...(argumentOf(document, String(variable)) ?? [String(variable)]), ...rest].join('.'));
+  // The lexer refuses surrogates that stand alone, so a literal can only be at fault by NUL: as it is, or escaped.
+  if (query && !/\0|\\u/.test(query)) return;
+  const literal = findLiteral(document);
+  if (literal) throw invalidText(literal.join('.'));
+}
+
+/** Where a variable is used first: names from the argument down. */
+function argumentOf(document: DocumentNode, variable: string): string[] | null {
+  let found: string[] | null = null;
+  visit(document, {
+    VariableDefinition: () => false,
+    Variable(node, _key, parent, _path, ancestors) {
+      if (node.name.value !== variable) return undefined;
+      found = namesOf([...ancestors, parent]);
+      return BREAK;
+    },
+  });
+  return found;
+}
+
+function findLiteral(document: DocumentNode): string[] | null {
+  let found: string[] | null = null;
+  visit(document, {
+    StringValue(node: StringValueNode, _key, parent, _path, ancestors) {
+      if (findInvalidText(node.value) === null) return undefined;
+      found = namesOf([...ancestors, parent]);
+      return BREAK;
+    },
+  });
+  return found;
+}
+
+/** Names of the argument, or of the variable with a default value, and of the input fields below it. */
+function namesOf(ancestors: readonly (ASTNode | readonly ASTNode[] | undefined)[]): string[] {
+  const names: string[] = [];
+  for (const ancestor of ancestors) {
+    if (!ancestor || !('kind' in ancestor)) continue;
+    if (ancestor.kind === Kind.ARGUMENT || ancestor.kind === Kind.OBJECT_FIELD) names.push(ancestor.name.value);
+    if (ancestor.kind === Kind.VARIABLE_DEFINITION) names.push(ancestor.variable.name.value);
+  }
+  return names;
+}
