@@ -1,14 +1,20 @@
 import { defineConfig } from 'vitest/config';
 
+/** The suites on PostgreSQL, Redis and Kafka: `npm run test:distributed`. All others are `npm test`'s. */
+const onRealEngines = [
+  'e2e/src/distributed/**/*.test.ts',
+  'platform/src/topics/kafka/**/*.test.ts',
+  'platform/src/*/{postgres,redis}.test.ts',
+];
+
+const embeddedSetup = 'platform/src/testing/global-setup.ts';
+
 export default defineConfig({
   resolve: {
     // One realm of graphql: the gateway's CommonJS and our ESM would else load a copy each.
     alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }],
   },
   test: {
-    include: ['**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'gateway/playground/dist/**'],
-    globalSetup: ['platform/src/testing/global-setup.ts', 'standalone/src/testing/engines-setup.ts'],
     env: { APOLLO_TELEMETRY_DISABLED: '1', NODE_ENV: 'test' },
     pool: 'forks',
     maxWorkers: 3,
@@ -16,6 +22,25 @@ export default defineConfig({
     expect: { poll: { timeout: 30_000, interval: 20 } },
     hookTimeout: 120_000,
     teardownTimeout: 10_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'embedded',
+          include: ['**/*.test.ts'],
+          exclude: ['**/node_modules/**', 'gateway/playground/dist/**', ...onRealEngines],
+          globalSetup: [embeddedSetup],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'distributed',
+          include: onRealEngines,
+          globalSetup: [embeddedSetup, 'standalone/src/testing/engines-setup.ts'],
+        },
+      },
+    ],
     coverage: {
       provider: 'v8',
       include: ['*/src/**/*.ts', 'subgraphs/*/src/**/*.ts'],

@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasRealEngines } from '@voucher-gateway/platform/testing/real-engines';
 import {
   createDistributedStack,
   type DistributedStack,
@@ -97,7 +96,7 @@ function keepAsking(customers: readonly Customer[]) {
 
 const portOf = (url: string) => Number(new URL(url.includes('//') ? url : `kafka://${url}`).port);
 
-describe.runIf(hasRealEngines())('faults, a process a service on engines of its own', { timeout: 300_000 }, () => {
+describe('faults, a process a service on engines of its own', { timeout: 300_000 }, () => {
   beforeAll(async () => {
     await using opening = new AsyncDisposableStack();
     folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-faults-'));

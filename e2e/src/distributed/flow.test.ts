@@ -1,8 +1,5 @@
-import { hasRealEngines } from '@voucher-gateway/platform/testing/real-engines';
 import { describe } from 'vitest';
 import { flowSuite } from '../suites/flow.ts';
 import { startDistributed } from './system.ts';
 
-describe.runIf(hasRealEngines())('on PostgreSQL, Redis and Kafka, a process a service', () =>
-  flowSuite(startDistributed),
-);
+describe('on PostgreSQL, Redis and Kafka, a process a service', () => flowSuite(startDistributed));

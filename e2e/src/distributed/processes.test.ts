@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { hasRealEngines } from '@voucher-gateway/platform/testing/real-engines';
 import { serviceNames } from '@voucher-gateway/standalone/distributed';
 import { describe, expect, it } from 'vitest';
 import { startCustomer } from '../customer.ts';
@@ -34,7 +33,7 @@ it.each([
   expect(stderr).toContain('- KAFKA_PREFIX must be');
 });
 
-describe.runIf(hasRealEngines())('services as processes', { timeout: 300_000 }, () => {
+describe('services as processes', { timeout: 300_000 }, () => {
   it('are ready and light at rest, and on SIGTERM stop within their deadline and leave their port', async () => {
     await using installation = await installDistributed();
     await using system = await installation.start();
@@ -55,27 +54,23 @@ describe.runIf(hasRealEngines())('services as processes', { timeout: 300_000 }, 
   });
 });
 
-it.runIf(hasRealEngines())(
-  'the gateway serves another supergraph on SIGHUP, over the sockets that are open',
-  { timeout: 90_000 },
-  async () => {
-    await using folder = await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-supergraph-'));
-    const file = join(folder.path, 'supergraph.graphql');
-    const sdl = await readFile(new URL('../../../schema/supergraph.graphql', import.meta.url), 'utf8');
-    await writeFile(file, sdl);
-    await using installation = await installDistributed({ SUPERGRAPH_FILE: file, VPS_PROFILE: 'fast' });
-    await using system = await installation.start();
-    await using customer = await startCustomer(system);
-    const next = await customer.subscribe('subscription { voucherReceived { node { code } } }');
-    await writeFile(file, sdl.replace(/^type Query\n/m, '"""Served anew."""\n$&'));
-    process.kill(system.pidOf('gateway') ?? Number.NaN, 'SIGHUP');
-    await expect
-      .poll(async () => (await customer.graphql('{ __type(name: "Query") { description } }')).__type.description)
-      .toBe('Served anew.');
-    await customer.requestVoucher({});
-    expect((await next()).voucherReceived.node.code).toEqual(expect.any(String));
-  },
-);
+it('the gateway serves another supergraph on SIGHUP, over the sockets that are open', { timeout: 90_000 }, async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-supergraph-'));
+  const file = join(folder.path, 'supergraph.graphql');
+  const sdl = await readFile(new URL('../../../schema/supergraph.graphql', import.meta.url), 'utf8');
+  await writeFile(file, sdl);
+  await using installation = await installDistributed({ SUPERGRAPH_FILE: file, VPS_PROFILE: 'fast' });
+  await using system = await installation.start();
+  await using customer = await startCustomer(system);
+  const next = await customer.subscribe('subscription { voucherReceived { node { code } } }');
+  await writeFile(file, sdl.replace(/^type Query\n/m, '"""Served anew."""\n$&'));
+  process.kill(system.pidOf('gateway') ?? Number.NaN, 'SIGHUP');
+  await expect
+    .poll(async () => (await customer.graphql('{ __type(name: "Query") { description } }')).__type.description)
+    .toBe('Served anew.');
+  await customer.requestVoucher({});
+  expect((await next()).voucherReceived.node.code).toEqual(expect.any(String));
+});
 
 async function isTaken(url: string): Promise<boolean> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');

@@ -1,4 +1,4 @@
-import { hasRealEngines, realEngines } from '@voucher-gateway/platform/testing/real-engines';
+import { realEngines } from '@voucher-gateway/platform/testing/real-engines';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -15,7 +15,7 @@ interface Followed {
   follower: Follower;
 }
 
-describe.runIf(hasRealEngines())('a client that comes again sees each voucher once', { timeout: 300_000 }, () => {
+describe('a client that comes again sees each voucher once', { timeout: 300_000 }, () => {
   let system: DistributedSystem;
   let admin: Admin;
   let database: pg.Client;

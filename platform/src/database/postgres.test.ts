@@ -4,10 +4,10 @@ import { isRetryable } from '../errors.ts';
 import { silentLog } from '../log.ts';
 import { platformMigrations } from '../migrations.ts';
 import { databaseContract } from '../testing/contract/database.ts';
-import { createRealDatabase, hasRealEngines, openRealDatabase } from '../testing/real-engines.ts';
+import { createRealDatabase, openRealDatabase } from '../testing/real-engines.ts';
 import { openPostgres } from './postgres.ts';
 
-describe.runIf(hasRealEngines())('the database port on PostgreSQL', () => {
+describe('the database port on PostgreSQL', () => {
   databaseContract(() => openRealDatabase());
 
   it('tells listeners of a notification, also after their connection was cut', async () => {

@@ -10,10 +10,10 @@ import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../log.ts';
 import { keyValueContract } from '../testing/contract/key-value.ts';
-import { hasRealEngines, realEngines } from '../testing/real-engines.ts';
+import { realEngines } from '../testing/real-engines.ts';
 import { createRedisKeyValue } from './redis.ts';
 
-describe.runIf(hasRealEngines())('the key-value port on Redis', () => {
+describe('the key-value port on Redis', () => {
   const open = async () => {
     const keyValue = await createRedisKeyValue({ url: realEngines().REDIS_URL, log: silentLog });
     return {
@@ -38,7 +38,7 @@ describe.runIf(hasRealEngines())('the key-value port on Redis', () => {
   });
 });
 
-describe.runIf(hasRealEngines())('Redis that is more than one server', { timeout: 180_000 }, () => {
+describe('Redis that is more than one server', { timeout: 180_000 }, () => {
   it('is used as a cluster', async () => {
     await using node = await startRedisServer(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);
     const admin = new Redis(node.port, '127.0.0.1');

@@ -7,20 +7,16 @@ import { platformMigrations } from '../migrations.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Where the real engines are; null where the machine has none. */
-    engines: { DATABASE_URL: string; REDIS_URL: string; KAFKA_BROKERS: string } | null;
+    /** Where the real engines are. */
+    engines: { DATABASE_URL: string; REDIS_URL: string; KAFKA_BROKERS: string };
   }
 }
 
-/** Where the real engines are. Use it inside `describe.runIf(hasRealEngines())`. */
+/** Where the real engines are: only in the suites that vitest.config.ts runs on them. */
 export function realEngines() {
   const engines = inject('engines');
-  if (!engines) throw new Error('there are no real engines');
+  if (!engines) throw new Error('this file needs real engines: add it to `onRealEngines` in vitest.config.ts');
   return engines;
-}
-
-export function hasRealEngines(): boolean {
-  return inject('engines') !== null;
 }
 
 /** A database of a test's own, dropped when it is disposed. */

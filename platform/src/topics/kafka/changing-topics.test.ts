@@ -3,7 +3,7 @@ import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { silentLog } from '../../log.ts';
-import { hasRealEngines, openRealDatabase, realEngines } from '../../testing/real-engines.ts';
+import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import type { Topic, Topics } from '../../topics.ts';
 import { partitionOf } from './partition-of.ts';
 import { createKafkaTopics } from './topics.ts';
@@ -60,7 +60,7 @@ async function setUp(partitions: number) {
 const steps = (key: string, from: number, to: number): Step[] =>
   Array.from({ length: to - from }, (_, index) => ({ key, number: from + index }));
 
-describe.runIf(hasRealEngines())('a topic that is made anew while it is read', { timeout: 180_000 }, () => {
+describe('a topic that is made anew while it is read', { timeout: 180_000 }, () => {
   it('is seen through to its end by who asks all the while whether all was seen', async () => {
     await using set = await setUp(3);
     const keys = ['a', 'b', 'c', 'd', 'e', 'f'];
@@ -204,7 +204,7 @@ describe.runIf(hasRealEngines())('a topic that is made anew while it is read', {
   });
 });
 
-describe.runIf(hasRealEngines())('a topic that gets more partitions', { timeout: 180_000 }, () => {
+describe('a topic that gets more partitions', { timeout: 180_000 }, () => {
   /** Some whose partition changes, and some whose does not. */
   const keys = Array.from({ length: 40 }, (_, index) => `key-${index}`);
   const moving = keys.filter((key) => partitionOf(key, 4) > 0);

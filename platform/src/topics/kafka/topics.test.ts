@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { silentLog } from '../../log.ts';
 import { topicsContract } from '../../testing/contract/topics.ts';
-import { hasRealEngines, openRealDatabase, realEngines } from '../../testing/real-engines.ts';
+import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import type { Topic } from '../../topics.ts';
 import { createKafkaTopics } from './topics.ts';
 
@@ -43,7 +43,7 @@ const stepSchema = z.object({ key: z.string(), number: z.number() });
 type Step = z.infer<typeof stepSchema>;
 const newTopic = (): Topic<Step> => ({ name: `steps-${randomUUID()}`, schema: stepSchema, key: ({ key }) => key });
 
-describe.runIf(hasRealEngines())('the topics port on Kafka', { timeout: 180_000 }, () => {
+describe('the topics port on Kafka', { timeout: 180_000 }, () => {
   topicsContract(open);
 
   it('shares a group’s messages between processes, and loses none when one joins or leaves in the middle', async () => {

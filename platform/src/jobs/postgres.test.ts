@@ -1,15 +1,10 @@
 import { describe } from 'vitest';
 import { silentLog } from '../log.ts';
 import { jobsContract } from '../testing/contract/jobs.ts';
-import { openTestEngines } from '../testing/engines.ts';
-import { hasRealEngines, openRealDatabase } from '../testing/real-engines.ts';
+import { openRealDatabase } from '../testing/real-engines.ts';
 import { createJobs } from './pg-boss.ts';
 
-describe('the jobs port on pg-boss in the embedded database', () => {
-  jobsContract(() => openTestEngines());
-});
-
-describe.runIf(hasRealEngines())('the jobs port on pg-boss in PostgreSQL', () => {
+describe('the jobs port on pg-boss in PostgreSQL', () => {
   jobsContract(async () => {
     await using releases = new AsyncDisposableStack();
     const database = releases.use(await openRealDatabase());
