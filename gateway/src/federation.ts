@@ -5,7 +5,7 @@ import { type QueryPlan, QueryPlanner } from '@apollo/query-planner';
 import type { GatewayInterface } from '@apollo/server-gateway-interface';
 import type { Log } from '@voucher-gateway/platform/log';
 import { apolloLogger } from '@voucher-gateway/platform/subgraph-server';
-import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 import {
   type DocumentNode,
   type ExecutionResult,
@@ -19,6 +19,7 @@ import {
   print,
 } from 'graphql';
 import type { GatewayContext } from './context.ts';
+import { isPublicOperation } from './operations/public-fields.ts';
 
 /** An operation whose document has passed validation against `Federation.schema`. */
 export interface Operation {
@@ -97,7 +98,10 @@ export async function createFederation({ supergraphSdl, dataSource, log }: Feder
       load: async () => ({
         executor: async (requestContext) => {
           const { document, request } = requestContext;
-          const refusal = unresolvedOperation(document, request.operationName) ?? subscriptionOverHttp(requestContext);
+          const refusal =
+            unresolvedOperation(document, request.operationName) ??
+            refusedToken(requestContext, supergraphSchema) ??
+            subscriptionOverHttp(requestContext);
           return refusal ? { errors: [refusal] } : executor(requestContext);
         },
       }),
@@ -134,6 +138,19 @@ export function unresolvedOperation(document: DocumentNode, operationName?: stri
   });
 }
 
+/** Why an operation's token was refused, with the code's HTTP status; null where it may go on. */
+function refusedToken(
+  { operation, document, context }: { operation: OperationDefinitionNode; document: DocumentNode; context: unknown },
+  supergraphSchema: GraphQLSchema,
+): GraphQLError | null {
+  const { refusal } = context as GatewayContext;
+  if (!refusal || isPublicOperation(supergraphSchema, operation, fragmentsOf(document))) return null;
+  const { code, message, retryable, details } = refusal;
+  return new GraphQLError(message, {
+    extensions: { ...details, code, ...(retryable && { retryable }), http: { status: statusOf(code) } },
+  });
+}
+
 function subscriptionOverHttp({ operation }: { operation: OperationDefinitionNode }): GraphQLError | null {
   if (operation.operation !== OperationTypeNode.SUBSCRIPTION) return null;
   return new GraphQLError(
@@ -159,18 +176,23 @@ async function run(
   const { context, schema, supergraphSchema, apiSchema, log } = options;
   const definition = getOperationAST(operation.document, operation.operationName);
   if (!definition) throw new Error('the document has no such operation');
-  const fragments: Record<string, FragmentDefinitionNode> = {};
-  for (const node of operation.document.definitions)
-    if (node.kind === Kind.FRAGMENT_DEFINITION) fragments[node.name.value] = node;
   const result = await executeQueryPlan(
     plan,
     sources,
     requestContext(operation, context, schema, log) as never,
-    { schema, operation: definition, fragments },
+    { schema, operation: definition, fragments: fragmentsOf(operation.document) },
     supergraphSchema,
     apiSchema,
   );
   return result as ExecutionResult;
+}
+
+/** A document's fragments by name. */
+export function fragmentsOf(document: DocumentNode): Record<string, FragmentDefinitionNode> {
+  const fragments: Record<string, FragmentDefinitionNode> = {};
+  for (const node of document.definitions)
+    if (node.kind === Kind.FRAGMENT_DEFINITION) fragments[node.name.value] = node;
+  return fragments;
 }
 
 /** What the executor reads of Apollo Server's request context. */

@@ -4,9 +4,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type GraphQLFormattedError, getOperationAST } from 'graphql';
 import { z } from 'zod';
 import type { GatewayContext } from './context.ts';
-import type { Federation, Operation } from './federation.ts';
+import { type Federation, fragmentsOf, type Operation } from './federation.ts';
 import { createResultFormatter, type ResultFormatter } from './format-result.ts';
 import type { OperationServices } from './operation-services.ts';
+import { isPublicOperation } from './operations/public-fields.ts';
 import type { OperationRequest } from './prepare-operation.ts';
 import { toSend } from './slow-reader.ts';
 import { type StreamFormat, serverSentEvents, streamFormatOf } from './stream-formats.ts';
@@ -52,7 +53,8 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       const sent = sentBy(request);
       const operation = prepareOperation(sent);
       if (!('document' in operation)) return refuse(reply, operation);
-      const kind = getOperationAST(operation.document, operation.operationName)?.operation;
+      const definition = getOperationAST(operation.document, operation.operationName);
+      const kind = definition?.operation;
       if (kind !== 'subscription' && wanted !== serverSentEvents) return;
       if (kind === 'mutation' && request.method === 'GET')
         return reply
@@ -64,6 +66,11 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
           retryable: true,
         });
       const context = await options.contextOf(request, reply, accessToken(request));
+      if (
+        context.refusal &&
+        !(definition && isPublicOperation(federation.supergraph, definition, fragmentsOf(operation.document)))
+      )
+        throw context.refusal;
       if (kind !== 'subscription')
         return stream(reply, wanted, context, single(federation, operation, context, formatter));
       const subscription = await subscriptions.subscribe(operation, context, { after: lastEventId(request) });

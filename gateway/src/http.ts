@@ -2,14 +2,12 @@ import { ApolloServer, type BaseContext } from '@apollo/server';
 import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import fastifyCors from '@fastify/cors';
 import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
-import { isCodedError } from '@voucher-gateway/platform/errors';
 import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
 import { type Problem, toProblem } from '@voucher-gateway/platform/http-server';
 import type { Log } from '@voucher-gateway/platform/log';
 import { apolloLogger, nothingForApollo } from '@voucher-gateway/platform/subgraph-server';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { GraphQLError } from 'graphql';
 import { type GatewayConfig, isOn, originPolicy } from './config.ts';
 import type { GatewayContext } from './context.ts';
 import type { Federation } from './federation.ts';
@@ -45,12 +43,12 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   });
   await apollo.start();
 
-  const contextOf = async (request: FastifyRequest, reply?: FastifyReply, given?: string): Promise<Context> => {
-    const authorization = request.headers.authorization?.trim() || given || null;
-    const identity = await gate.authenticate(authorization);
-    const clientAddress = addresses.read(request.raw);
-    return { identity, authorization, requestId: request.id, clientAddress, signal: reply && abortedWith(reply) };
-  };
+  const contextOf = async (request: FastifyRequest, reply?: FastifyReply, given?: string): Promise<Context> => ({
+    ...(await gate.admit(request.headers.authorization?.trim() || given || null)),
+    requestId: request.id,
+    clientAddress: addresses.read(request.raw),
+    signal: reply && abortedWith(reply),
+  });
 
   const allows = originPolicy(config);
   await app.register(fastifyCors, {
@@ -82,8 +80,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     await scope.register(fastifyApollo(apollo), {
       path: '/graphql',
       method: ['GET', 'POST'],
-      context: (request, reply) =>
-        contextOf(request, reply).catch((error: unknown) => Promise.reject(asGraphqlError(error))),
+      context: contextOf,
     });
   });
   await app.register(async (scope) => {
@@ -108,15 +105,6 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   app.get('/', (_request, reply) => (playground ? playground.send(reply) : reply.send({ graphql: '/graphql' })));
 
   return { [Symbol.asyncDispose]: () => apollo.stop() };
-}
-
-/** A refusal as a whole-request error: GraphQL's body with the code's HTTP status. */
-function asGraphqlError(error: unknown): unknown {
-  if (!isCodedError(error)) return error;
-  const { code, message, retryable, details } = error;
-  return new GraphQLError(message, {
-    extensions: { ...details, code, ...(retryable && { retryable }), http: { status: statusOf(code) } },
-  });
 }
 
 function sendGraphqlError(reply: FastifyReply, { status, code, title }: Problem, log: Log, error: unknown) {

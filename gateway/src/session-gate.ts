@@ -1,11 +1,12 @@
 import type { Clock } from '@voucher-gateway/platform/clock';
-import { CodedError } from '@voucher-gateway/platform/errors';
+import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity, TokenVerifier } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { sessionKey } from '@voucher-gateway/schema/session';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import type { GatewayContext } from './context.ts';
 
 /** Lets requests in by token and session, and tells sockets when theirs has ended. */
 export interface SessionGate extends AsyncDisposable {
@@ -15,6 +16,8 @@ export interface SessionGate extends AsyncDisposable {
    *   has ended, SESSION_STORE_UNAVAILABLE (retryable) while the store is away
    */
   authenticate(authorization: string | null | undefined): Promise<Identity | null>;
+  /** As `authenticate`, but answers why a token was refused; `authorization` is then null. */
+  admit(authorization: string | null): Promise<Pick<GatewayContext, 'identity' | 'refusal' | 'authorization'>>;
   /** The activity of one who was let in before. Throws as `authenticate`. */
   touch(identity: Identity): Promise<void>;
   /** Calls back once when the session ends: idle, too old, signed out, or its key revoked. */
@@ -122,12 +125,22 @@ export async function createSessionGate({
     if (watch) watch.deadlineMs = clock.now() + ttlMs;
   };
 
+  const authenticate = async (authorization: string | null | undefined) => {
+    if ((authorization ?? '').trim() === '') return null;
+    const identity = await verify(authorization ?? '');
+    await touch(identity);
+    return identity;
+  };
+
   return {
-    async authenticate(authorization) {
-      if ((authorization ?? '').trim() === '') return null;
-      const identity = await verify(authorization ?? '');
-      await touch(identity);
-      return identity;
+    authenticate,
+    async admit(authorization) {
+      try {
+        return { identity: await authenticate(authorization), refusal: null, authorization };
+      } catch (error) {
+        if (!isCodedError(error)) throw error;
+        return { identity: null, refusal: error, authorization: null };
+      }
     },
     touch,
     onSessionEnd(identity, callback) {

@@ -164,6 +164,7 @@ export class SocketConnection {
       if (!('document' in prepared)) throw prepared;
       const context: GatewayContext = {
         identity: this.#identity,
+        refusal: null,
         authorization: this.#authorization,
         requestId: newRequestId(),
         clientAddress: this.#clientAddress,

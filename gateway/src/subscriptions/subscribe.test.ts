@@ -111,7 +111,13 @@ function contextOf(customer: string | null): GatewayContext {
           expiresAtMs: 0,
           claims: { customer },
         } satisfies Identity);
-  return { identity, authorization: customer && `Bearer ${customer}`, requestId: 'test', clientAddress: '127.0.0.1' };
+  return {
+    identity,
+    refusal: null,
+    authorization: customer && `Bearer ${customer}`,
+    requestId: 'test',
+    clientAddress: '127.0.0.1',
+  };
 }
 
 let number = 0;

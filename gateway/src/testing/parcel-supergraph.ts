@@ -33,9 +33,13 @@ const trackingSdl = parse(`
   type Person @key(fields: "id", resolvable: false) { id: ID! }
 `);
 const peopleSdl = parse(`
-  extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])
-  type Query { hello: String }
-  type Mutation { greet(name: String!): String! }
+  extend schema
+    @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@composeDirective"])
+    @link(url: "https://voucher-gateway.example/public/v1.0", import: ["@public"])
+    @composeDirective(name: "@public")
+  directive @public on FIELD_DEFINITION
+  type Query { hello: String openingHours: String @public }
+  type Mutation { greet(name: String!): String! register(name: String!): Person! @public }
   type Person @key(fields: "id") { id: ID! name: String! }
 `);
 
@@ -138,8 +142,11 @@ function trackingResolvers(world: World) {
 
 function peopleResolvers(world: World) {
   return {
-    Query: { hello: () => 'hello' },
-    Mutation: { greet: (_: unknown, { name }: { name: string }) => `hello ${name}` },
+    Query: { hello: () => 'hello', openingHours: () => '9 to 5' },
+    Mutation: {
+      greet: (_: unknown, { name }: { name: string }) => `hello ${name}`,
+      register: (_: unknown, { name }: { name: string }) => ({ id: name, name }),
+    },
     Person: {
       __resolveReference: async ({ id }: { id: string }) => {
         await world.onName?.(id);
