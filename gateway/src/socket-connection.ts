@@ -28,7 +28,16 @@ export const closeCodes = { goingAway: 1001, internalError: 1011, tryAgainLater:
 /** Time that a client has to answer a close, until it is cut off. */
 const closeWithinMs = 1_000;
 
-/** Closes, and cuts off who does not answer; resolves when it is closed. */
+/** Bytes that the protocol allows the reason of a close (RFC 6455, 5.5); `ws` throws for more. */
+const maxReasonBytes = 123;
+
+/** The reason, cut at the end of a character where it is too long: a client's own text may be in it. */
+function truncateReason(reason: string): string {
+  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(maxReasonBytes));
+  return reason.slice(0, read);
+}
+
+/** Closes, and cuts off who does not answer; resolves when it is closed. Takes a reason of any length. */
 export function closeSocket(socket: WebSocket, code: number, reason: string): Promise<void> {
   return new Promise((resolve) => {
     if (socket.readyState === socket.CLOSED) return resolve();
@@ -37,7 +46,7 @@ export function closeSocket(socket: WebSocket, code: number, reason: string): Pr
       clearTimeout(timer);
       resolve();
     });
-    socket.close(code, reason);
+    socket.close(code, truncateReason(reason));
   });
 }
 
@@ -99,7 +108,7 @@ export class SocketConnection {
     // Nothing is taken from one that is being closed.
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     const message = readMessage(data);
-    if (message instanceof Error) return this.#close(CloseCode.BadRequest, message.message.slice(0, 120));
+    if (message instanceof Error) return this.#close(CloseCode.BadRequest, message.message);
     switch (message.type) {
       case MessageType.ConnectionInit:
         return this.#initialise(message.payload as Record<string, unknown> | undefined);

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
@@ -126,6 +127,33 @@ it('closes with 4401 who subscribes before connection_init, with 4400 what is no
   garbled.on('open', () => garbled.send('hello'));
   expect(await closeCode(garbled)).toBe(4400);
 });
+
+it.each([
+  ['a ping’s payload', 4400, `{"type":"ping","payload":"${'漢'.repeat(60)}"}`],
+  ['a ping’s payload of four-byte characters', 4400, `{"type":"ping","payload":"${'𠮷'.repeat(60)}"}`],
+  ['an unknown type', 4400, `{"type":"${'漢'.repeat(60)}"}`],
+  ['a lone surrogate', 4400, `{"type":"${'\\ud800'.repeat(60)}"}`],
+  ['an id that is used twice', 4409, ...subscribeTwice('漢'.repeat(200))],
+])('websocket: cuts a close reason that is too long: %s', async (_what, code, first, ...rest) => {
+  // `ws` throws for a reason of more than 123 bytes, which ended the process.
+  await using gateway = await startTestGateway();
+  const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
+  socket.on('open', () => socket.send(first));
+  socket.on('message', () => {
+    for (const message of rest) socket.send(message);
+  });
+  const [closedWith, reason] = (await once(socket, 'close')) as [number, Buffer];
+  expect(closedWith).toBe(code);
+  expect(reason.length).toBeGreaterThan(115);
+  expect(() => new TextDecoder('utf-8', { fatal: true }).decode(reason)).not.toThrow();
+  expect(await ask(gateway.connect(null).client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
+});
+
+/** The messages of a client that uses an id twice. */
+function subscribeTwice(id: string): string[] {
+  const subscribe = JSON.stringify({ id, type: 'subscribe', payload: { query: '{ hello }' } });
+  return ['{"type":"connection_init"}', subscribe, subscribe];
+}
 
 it('closes with 1009 on a message over the limit', async () => {
   await using gateway = await startTestGateway();

@@ -66,8 +66,8 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   };
 
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (new URL(request.url ?? '/', 'http://gateway.invalid').pathname !== path)
-      return refuseUpgrade(socket, '404 Not Found');
+    // Not by `new URL`, which throws for addresses that are none.
+    if (request.url?.split('?', 1)[0] !== path) return refuseUpgrade(socket, '404 Not Found');
     if (!allowsOrigin(request)) return refuseUpgrade(socket, '403 Forbidden');
     if (connections.isDraining) return refuseUpgrade(socket, '503 Service Unavailable');
     sockets.handleUpgrade(request, socket, head, onConnection);
@@ -92,6 +92,15 @@ function onClose(this: WebSocket): void {
   (this as ClientSocket).connection?.release();
 }
 
+/** Time that a client has to close after its upgrade was refused, until it is cut off. */
+const refusedWithinMs = 1_000;
+
 function refuseUpgrade(socket: Duplex, status: string): void {
+  const timer = setTimeout(() => socket.destroy(), refusedWithinMs);
+  // Node listens to the socket no more: a reset would be an error that nobody handles.
+  socket.on('error', () => socket.destroy());
+  socket.once('close', () => clearTimeout(timer));
+  // What the client still sends is discarded; unread, it would keep the close from being seen.
+  socket.resume();
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
