@@ -130,8 +130,16 @@ export class SharedSubscription {
     } else this.end();
   }
 
-  /** This one and what waits behind it, in order; at once as far as nothing is fetched. */
+  /** This one and what waits behind it, in order; at once as far as nothing is fetched. Never throws. */
   #answerFrom(first: Waiting | undefined): void {
+    try {
+      this.#answerInOrder(first);
+    } catch (error) {
+      this.end(this.#host.failure(error));
+    }
+  }
+
+  #answerInOrder(first: Waiting | undefined): void {
     this.#isAnswering = true;
     for (let next = first; next !== undefined; next = this.#waiting?.shift()) {
       if (next === null) {
@@ -143,13 +151,12 @@ export class SharedSubscription {
       const current = next;
       const answer = this.#answer(current.event, member.context);
       if (answer instanceof Promise) {
-        answer.then(
-          (answered) => {
+        answer
+          .then((answered) => {
             this.#send(current, answered);
             this.#answerFrom(this.#waiting?.shift());
-          },
-          (error: unknown) => this.end(this.#host.failure(error)),
-        );
+          })
+          .catch((error: unknown) => this.end(this.#host.failure(error)));
         return;
       }
       this.#send(current, answer);
