@@ -114,10 +114,7 @@ export async function startKafkaGroup<Value>({
       });
     }
     resolveOffset(batch.lastOffset());
-    if (place.mark.inFlight >= concurrency && !place.isPaused) {
-      place.isPaused = true;
-      consumer?.pause([{ topic: name, partitions: [partition] }]);
-    }
+    if (place.mark.inFlight >= concurrency && !place.isPaused) setPaused(partition, place, true);
   };
   const begin = (partition: number, position: number): Held => {
     const assigned = () =>
@@ -141,8 +138,16 @@ export async function startKafkaGroup<Value>({
   };
   const relieve = (partition: number, place: Held) => {
     if (!place.isPaused || place.mark.inFlight > concurrency / 2 || held.get(partition) !== place) return;
-    place.isPaused = false;
-    consumer?.resume([{ topic: name, partitions: [partition] }]);
+    setPaused(partition, place, false);
+  };
+  const setPaused = (partition: number, place: Held, isPaused: boolean) => {
+    place.isPaused = isPaused;
+    try {
+      consumer?.[isPaused ? 'pause' : 'resume']([{ topic: name, partitions: [partition] }]);
+    } catch (error) {
+      // A consumer that has crashed has no group. The next one begins its partitions again.
+      log.debug({ error, ...fields, partition }, 'a partition could not be paused or resumed');
+    }
   };
 
   const commit = async () => {
@@ -176,6 +181,7 @@ export async function startKafkaGroup<Value>({
       retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
     });
     const joined = Promise.withResolvers<void>();
+    let hasJoined = false;
     let memberId = '';
     const verify = () => {
       for (const [partition, { last }] of held) readLastAgain(joining, name, partition, last.position);
@@ -193,13 +199,15 @@ export async function startKafkaGroup<Value>({
         } else if (place.isPaused) joining.pause(paused);
       }
       verify();
+      hasJoined = true;
       joined.resolve();
     });
     onFailedFetch(joining, verify);
     joining.on(joining.events.REBALANCING, () => void tryCommit());
     joining.on(joining.events.CRASH, ({ payload: { error } }) => {
       joined.reject(error);
-      if (stop.signal.aborted || consumer !== joining) return;
+      // A first join that fails is a crash, too: whoever joins retries it.
+      if (!hasJoined || stop.signal.aborted || consumer !== joining) return;
       log.warn({ error, ...fields }, 'a consumer crashed; it joins again');
       void rejoin(joining);
     });

@@ -68,7 +68,12 @@ export async function startKafkaTail<Value>(
     resets += 1;
     barriers.clear();
     onReset(partition);
-    consumer?.seek({ topic: name, partition, offset: '0' });
+    try {
+      consumer?.seek({ topic: name, partition, offset: '0' });
+    } catch (error) {
+      // A consumer that has crashed has no group. The next one seeks when it joins.
+      log.debug({ error, ...fields, partition }, 'a partition could not be rewound yet');
+    }
     for (const look of waiting) look();
   };
   /** False where a partition was reset meanwhile: what `ends` says of it means nothing any more. */
@@ -120,7 +125,9 @@ export async function startKafkaTail<Value>(
     barriers.set(partition, barrier);
     const resume = pausePartition();
     // It is read again then, and looked at again.
-    untilThrough(barrier).then(resume, () => {});
+    untilThrough(barrier)
+      .then(resume)
+      .catch((error: unknown) => log.debug({ error, ...fields, partition }, 'a partition could not be resumed'));
     return false;
   };
 
@@ -167,6 +174,7 @@ export async function startKafkaTail<Value>(
       retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
     });
     const joined = Promise.withResolvers<void>();
+    let hasJoined = false;
     let assigned: number[] = [];
     const verify = () => {
       for (const partition of assigned) readLastAgain(joining, name, partition, through[partition] ?? 0);
@@ -174,12 +182,14 @@ export async function startKafkaTail<Value>(
     joining.on(joining.events.GROUP_JOIN, ({ payload }) => {
       assigned = payload.memberAssignment[name] ?? [];
       verify();
+      hasJoined = true;
       joined.resolve();
     });
     onFailedFetch(joining, verify);
     joining.on(joining.events.CRASH, ({ payload: { error } }) => {
       joined.reject(error);
-      if (stop.signal.aborted || consumer !== joining) return;
+      // A first join that fails is a crash, too: whoever joins retries it.
+      if (!hasJoined || stop.signal.aborted || consumer !== joining) return;
       log.warn({ error, ...fields }, 'a tail crashed; it goes on where it was');
       void rejoin(joining);
     });

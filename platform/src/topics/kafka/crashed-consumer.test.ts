@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto';
+import type { Consumer } from 'kafkajs';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { silentLog } from '../../log.ts';
+import { realEngines } from '../../testing/real-engines.ts';
+import type { Topic } from '../../topics.ts';
+import { connectKafka } from './client.ts';
+import { startKafkaGroup } from './group.ts';
+import { createKafkaProducer } from './producer.ts';
+import { startKafkaTail } from './tail.ts';
+
+const topicSchema = z.object({ number: z.number() });
+
+/** A topic of one partition, and hands on the consumers that kafkajs makes. */
+async function setUp() {
+  await using releases = new AsyncDisposableStack();
+  const clientId = `test-${randomUUID()}`;
+  const client = releases.use(
+    await connectKafka({
+      brokers: realEngines().KAFKA_BROKERS.split(','),
+      clientId,
+      partitions: 1,
+      replication: 1,
+      retentionMs: 3_600_000,
+      log: silentLog,
+    }),
+  );
+  const consumers: Crashable[] = [];
+  const make = client.kafka.consumer.bind(client.kafka);
+  client.kafka.consumer = (config) => {
+    const consumer = crashable(make(config));
+    consumers.push(consumer);
+    return consumer;
+  };
+  const producer = releases.use(createKafkaProducer(client, silentLog));
+  const topic: Topic<{ number: number }> = { name: `numbers-${randomUUID()}`, schema: topicSchema, key: () => '' };
+  await client.ensureTopic(topic.name);
+  const unhandled: unknown[] = [];
+  const onUnhandled = (reason: unknown) => void unhandled.push(reason);
+  process.on('unhandledRejection', onUnhandled);
+  releases.defer(() => void process.off('unhandledRejection', onUnhandled));
+  const owned = releases.move();
+  return {
+    client,
+    clientId,
+    producer,
+    topic,
+    consumers,
+    unhandled,
+    publish: (from: number, to: number) =>
+      producer.send(
+        Array.from({ length: to - from }, (_, index) => ({
+          topic: topic.name,
+          key: `k${from + index}`,
+          value: JSON.stringify({ number: from + index }),
+          headers: {},
+        })),
+      ),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+interface Crashable extends Consumer {
+  /** What kafkajs does first when it gives a consumer up: from here on it has no group. */
+  loseGroup(): Promise<void>;
+  /** What it does then. */
+  reportCrash(): void;
+}
+
+/** A consumer that crashes in two steps, as one of kafkajs does by itself: there is time in between. */
+function crashable(consumer: Consumer): Crashable {
+  const listeners: ((event: never) => void)[] = [];
+  const on = consumer.on.bind(consumer) as (name: string, listener: (event: never) => void) => () => void;
+  return Object.assign(consumer, {
+    on: (name: string, listener: (event: never) => void) => {
+      if (name === consumer.events.CRASH) listeners.push(listener);
+      return on(name, listener);
+    },
+    loseGroup: () => consumer.stop(),
+    reportCrash: () => {
+      for (const listener of listeners) listener({ payload: { error: new Error('crashed') } } as never);
+    },
+  }) as Crashable;
+}
+
+describe('kafka: a consumer that crashes', { timeout: 120_000 }, () => {
+  // `resume` throws while a consumer has no group: nobody caught it, and the process ended.
+  it('has its paused partition resumed by nobody, and another consumer continues', async () => {
+    await using set = await setUp();
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const handled = new Set<number>();
+    const running = Promise.withResolvers<void>();
+    await set.publish(0, 6);
+    await using _group = await startKafkaGroup({
+      topic: set.topic,
+      group: 'readers',
+      concurrency: 2,
+      client: set.client,
+      producer: set.producer,
+      log: silentLog,
+      async handler({ value: { number } }) {
+        if (number === 1) running.resolve();
+        await gate;
+        handled.add(number);
+      },
+    });
+    await running.promise;
+    const [consumer] = set.consumers;
+    await expect.poll(() => consumer?.paused()).toEqual([{ topic: set.topic.name, partitions: [0] }]);
+    await consumer?.loseGroup();
+    open();
+    await expect.poll(() => handled.size).toBe(6);
+    consumer?.reportCrash();
+    await set.publish(6, 8);
+    await expect.poll(() => handled.size).toBe(8);
+    expect(set.unhandled).toEqual([]);
+  });
+
+  it('is replaced by one consumer, also where that one can not join at first', async () => {
+    await using set = await setUp();
+    const handled = new Set<number>();
+    const options = { topic: set.topic, client: set.client, log: silentLog };
+    await using _group = await startKafkaGroup({
+      ...options,
+      group: 'readers',
+      producer: set.producer,
+      async handler({ value: { number } }) {
+        handled.add(number);
+      },
+    });
+    const seen = new Set<number>();
+    await using _tail = await startKafkaTail(
+      { topic: set.topic, from: 'now', onMessage: ({ value: { number } }) => void seen.add(number) },
+      { ...options, clientId: set.clientId },
+    );
+    const make = set.client.kafka.consumer;
+    let failing = 4;
+    set.client.kafka.consumer = (config) => {
+      const consumer = make(config) as Crashable;
+      if (failing-- <= 0) return consumer;
+      // A first join that fails is a crash, and `run` resolves.
+      return Object.assign(consumer, { run: async () => consumer.reportCrash() });
+    };
+    const before = [...set.consumers];
+    for (const consumer of before) {
+      await consumer.loseGroup();
+      consumer.reportCrash();
+    }
+    await set.publish(0, 3);
+    await expect.poll(() => [handled.size, seen.size]).toEqual([3, 3]);
+    // Two that crashed, four that could not join, and the two that did.
+    expect(set.consumers).toHaveLength(8);
+    expect(set.unhandled).toEqual([]);
+  });
+});
