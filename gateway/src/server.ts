@@ -1,10 +1,11 @@
 import { createClientAddresses } from '@voucher-gateway/platform/client-address';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import { addHealthRoutes, createHttpServer, listen } from '@voucher-gateway/platform/http-server';
-import { createTokenVerifier, remoteKeys } from '@voucher-gateway/platform/identity';
+import { createTokenVerifier } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
+import { createRemoteKeys } from '@voucher-gateway/platform/remote-keys';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { type GatewayConfig, originPolicy, subgraphUrlSetting } from './config.ts';
@@ -82,13 +83,16 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       },
     }),
   );
+  const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
   const verify = createTokenVerifier({
-    keys: remoteKeys(config.JWKS_URL),
+    keys: keys.find,
     issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
     now: clock.now,
   });
-  const gate = releases.use(await createSessionGate({ verify, keyValue, topics, clock, idleMs: config.SESSION_IDLE }));
+  const gate = releases.use(
+    await createSessionGate({ verify, keys, keyValue, topics, clock, log, idleMs: config.SESSION_IDLE }),
+  );
   const upstreams = releases.use(
     createUpstreams({
       log,

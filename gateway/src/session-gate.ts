@@ -2,9 +2,11 @@ import type { Clock } from '@voucher-gateway/platform/clock';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity, TokenVerifier } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { RemoteKeys } from '@voucher-gateway/platform/remote-keys';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { sessionKey } from '@voucher-gateway/schema/session';
+import { sessionKey, sessionSchema } from '@voucher-gateway/schema/session';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import type { GatewayContext } from './context.ts';
 
@@ -26,9 +28,11 @@ export interface SessionGate extends AsyncDisposable {
 
 export interface SessionGateOptions {
   verify: TokenVerifier;
+  keys: Pick<RemoteKeys, 'revoke' | 'isRevoked' | 'refresh'>;
   keyValue: KeyValue;
   topics: Topics;
   clock: Clock;
+  log: Log;
   /** A session ends this long after its last request. */
   idleMs: number;
 }
@@ -51,13 +55,14 @@ const leastBetweenMs = 250;
  */
 export async function createSessionGate({
   verify,
+  keys,
   keyValue,
   topics,
   clock,
+  log,
   idleMs,
 }: SessionGateOptions): Promise<SessionGate> {
   const watches = new Map<string, Watch>();
-  const revokedKeys = new Set<string>();
   let timer: Disposable | null = null;
   let timerAtMs = Number.POSITIVE_INFINITY;
 
@@ -72,7 +77,13 @@ export async function createSessionGate({
   };
   const end = (watch: Watch) => {
     forget(watch);
-    for (const callback of watch.callbacks) callback();
+    for (const callback of watch.callbacks) {
+      try {
+        callback();
+      } catch (error) {
+        log.error({ error }, 'a connection could not be told that its session has ended');
+      }
+    }
   };
   /** Has the timer fire by then; that it fires sooner does no harm. */
   const fireBy = (atMs: number) => {
@@ -91,12 +102,13 @@ export async function createSessionGate({
     }
     if (next < Number.POSITIVE_INFINITY) fireBy(Math.max(next, now + leastBetweenMs));
   };
+  /** Never rejects. */
   const ask = async (watch: Watch) => {
-    const { sid, expiresAtMs } = watch.identity;
+    const { sid, kid, expiresAtMs } = watch.identity;
     const left = await keyValue.peek(sessionKey(sid)).catch(() => 'unknown' as const);
     if (watches.get(sid) !== watch) return;
     if (left !== 'unknown') watch.deadlineMs = Math.min(clock.now() + (left?.expiresInMs ?? 0), expiresAtMs);
-    if (watch.deadlineMs <= clock.now()) end(watch);
+    if (watch.deadlineMs <= clock.now() || keys.isRevoked(kid)) end(watch);
     else fireBy(watch.deadlineMs);
   };
 
@@ -109,18 +121,21 @@ export async function createSessionGate({
         if (watch) end(watch);
         return;
       }
-      revokedKeys.add(value.kid);
+      keys.revoke(value.kid);
+      log.info({ kid: value.kid }, 'a signing key was revoked');
       for (const watch of [...watches.values()]) if (watch.identity.kid === value.kid) end(watch);
     },
   });
+  // What was revoked before the tail began may have been fetched before that.
+  keys.refresh();
 
   const touch = async (identity: Identity) => {
-    if (revokedKeys.has(identity.kid))
-      throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'The token is not valid any more; sign in again.');
     const ttlMs = Math.min(idleMs, identity.expiresAtMs - clock.now());
-    const session = ttlMs > 0 ? await touched(keyValue, identity.sid, ttlMs) : null;
+    const session = ttlMs > 0 ? await touchSession(keyValue, identity.sid, ttlMs) : null;
     if (session === null)
       throw new CodedError<PublicErrorCode>('SESSION_EXPIRED', 'The session has ended; sign in again.');
+    if (keys.isRevoked(identity.kid) || !isSessionOf(session, identity))
+      throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'The token is not valid any more; sign in again.');
     const watch = watches.get(identity.sid);
     if (watch) watch.deadlineMs = clock.now() + ttlMs;
   };
@@ -185,7 +200,17 @@ class Watcher implements Disposable {
   }
 }
 
-async function touched(keyValue: KeyValue, sid: string, ttlMs: number): Promise<string | null> {
+/** Whether a session as it is stored is that of the token: of the same user, begun with the same key. */
+function isSessionOf(stored: string, { userId, kid }: Identity): boolean {
+  try {
+    const session = sessionSchema.parse(JSON.parse(stored));
+    return session.userId === userId && session.kid === kid;
+  } catch {
+    return false;
+  }
+}
+
+async function touchSession(keyValue: KeyValue, sid: string, ttlMs: number): Promise<string | null> {
   try {
     return await keyValue.touch(sessionKey(sid), { ttlMs });
   } catch (error) {

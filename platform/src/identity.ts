@@ -1,6 +1,6 @@
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { z } from 'zod';
-import { CodedError } from './errors.ts';
+import { CodedError, isCodedError } from './errors.ts';
 
 /** Who asks, as the token says. */
 export interface Identity {
@@ -25,7 +25,7 @@ const claimsSchema = z.object({
 });
 
 export interface TokenVerifierOptions {
-  /** The keys, as from jose's `createRemoteJWKSet` or `createLocalJWKSet`. */
+  /** The keys, as `RemoteKeys.find` or jose's `createLocalJWKSet`. */
   keys: JWTVerifyGetKey;
   issuer: string;
   audience: string;
@@ -36,7 +36,7 @@ export interface TokenVerifierOptions {
 export type TokenVerifier = (authorization: string) => Promise<Identity>;
 
 /**
- * Verifies a token: EdDSA only, issuer, audience, expiry, and the claims we rely on.
+ * Verifies a token: EdDSA only, a key named by `kid`, issuer, audience, expiry, and the claims we rely on.
  *
  * The verifier takes the authorization header's value, with or without `Bearer `.
  * @throws CodedError UNAUTHENTICATED for any token that is not valid now; SERVICE_UNAVAILABLE
@@ -44,10 +44,15 @@ export type TokenVerifier = (authorization: string) => Promise<Identity>;
  * @see RFC 7519, RFC 8725
  */
 export function createTokenVerifier({ keys, issuer, audience, now }: TokenVerifierOptions): TokenVerifier {
+  // Without a kid, a set of one key would answer that key, and nobody could revoke it.
+  const keyByKid: JWTVerifyGetKey = (header, token) => {
+    if (!header.kid) throw new errors.JWKSNoMatchingKey();
+    return keys(header, token);
+  };
   return async (authorization) => {
     const token = authorization.replace(/^bearer\s+/i, '').trim();
     try {
-      const { payload, protectedHeader } = await jwtVerify(token, keys, {
+      const { payload, protectedHeader } = await jwtVerify(token, keyByKid, {
         issuer,
         audience,
         algorithms: ['EdDSA'],
@@ -58,36 +63,15 @@ export function createTokenVerifier({ keys, issuer, audience, now }: TokenVerifi
         userId: claims.sub,
         sid: claims.sid,
         phoneNumber: claims.phone_number,
-        kid: protectedHeader.kid ?? '',
+        kid: protectedHeader.kid as string,
         expiresAtMs: claims.exp * 1_000,
         claims: payload,
       };
     } catch (error) {
       if (error instanceof errors.JWTExpired)
         throw new CodedError('UNAUTHENTICATED', 'The token has expired; sign in again.', { cause: error });
-      if (isKeySourceAway(error))
-        throw new CodedError('SERVICE_UNAVAILABLE', 'The signing keys can not be fetched at the moment.', {
-          cause: error,
-          retryable: true,
-        });
+      if (isCodedError(error)) throw error;
       throw new CodedError('UNAUTHENTICATED', 'The token is not valid; sign in again.', { cause: error });
     }
   };
-}
-
-function isKeySourceAway(error: unknown): boolean {
-  if (error instanceof errors.JWKSTimeout) return true;
-  return error instanceof TypeError || (error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC');
-}
-
-/**
- * The keys at a JWKS URL, for jose: fetched at most every 30 s, so a key is published well before it
- * signs. One that can't be fetched makes a token's verification fail as SERVICE_UNAVAILABLE.
- */
-export function remoteKeys(jwksUrl: string): JWTVerifyGetKey {
-  return createRemoteJWKSet(new URL(jwksUrl), {
-    timeoutDuration: 5_000,
-    cooldownDuration: 30_000,
-    cacheMaxAge: 600_000,
-  });
 }

@@ -6,11 +6,12 @@ import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
+import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/remote-keys';
 import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
+import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { parse } from 'graphql';
-import { createRemoteJWKSet } from 'jose';
 import { createCallbackSecrets } from './callback/secrets.ts';
 import { createCallbackSender } from './callback/send-callback.ts';
 import { createCallbackTargets } from './callback-targets.ts';
@@ -69,8 +70,10 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   const targets = createCallbackTargets({ database, keyValue, clock, log });
   releases.use(await startConsumers({ topics, targets, dispatcher }));
 
+  const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
+  releases.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));
   const verify = createTokenVerifier({
-    keys: createRemoteJWKSet(new URL(config.JWKS_URL)),
+    keys: keys.find,
     issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
     now: () => database.now(),

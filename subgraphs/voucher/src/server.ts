@@ -1,13 +1,15 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
-import { createTokenVerifier, remoteKeys } from '@voucher-gateway/platform/identity';
+import { createTokenVerifier } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
+import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/remote-keys';
 import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
+import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { parse } from 'graphql';
 import type { VoucherConfig } from './config.ts';
 import { consumeOutcomes } from './consume-outcomes.ts';
@@ -38,8 +40,10 @@ export async function createVoucherService({
   await using releases = new AsyncDisposableStack();
   await database.migrate(voucherMigrations);
   const requestVoucher = createRequestVoucher({ database, topics, keyValue, log, region: config.DEFAULT_REGION });
+  const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
+  releases.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));
   const verify = createTokenVerifier({
-    keys: remoteKeys(config.JWKS_URL),
+    keys: keys.find,
     issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
     now: database.now,

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { createTestClock } from '@voucher-gateway/platform/clock';
+import type { Identity } from '@voucher-gateway/platform/identity';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import { createRemoteKeys } from '@voucher-gateway/platform/remote-keys';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { sessionKey } from '@voucher-gateway/schema/session';
+import { type SessionEnded, topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import { expect, it } from 'vitest';
+import { createSessionGate } from './session-gate.ts';
+
+const idleMs = 600_000;
+
+/** A gate that takes a user's id for a token. */
+async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
+  const resources = new AsyncDisposableStack();
+  const clock = createTestClock();
+  const log = createMemoryLog();
+  const engines = resources.use(await openTestEngines({ clock, log }));
+  const identities = new Map<string, Identity>();
+  const gate = resources.use(
+    await createSessionGate({
+      verify: async (token) => identities.get(token) as Identity,
+      keys: resources.use(createRemoteKeys({ url: 'http://127.0.0.1:9/jwks.json', log })),
+      keyValue: { ...engines.keyValue, ...keyValue },
+      topics: engines.topics,
+      clock,
+      log,
+      idleMs,
+    }),
+  );
+  return {
+    clock,
+    log,
+    gate,
+    async signIn({ stored = {} }: { stored?: object | string } = {}) {
+      const userId = randomUUID();
+      const identity = { userId, sid: randomUUID(), kid: 'key', phoneNumber: '', claims: {} };
+      identities.set(userId, { ...identity, expiresAtMs: clock.now() + 12 * 3_600_000 });
+      const session = typeof stored === 'string' ? stored : { userId, kid: 'key', ...stored };
+      await engines.keyValue.set(sessionKey(identity.sid), JSON.stringify(session), { ttlMs: idleMs });
+      return identities.get(userId) as Identity;
+    },
+    endSession: (ended: SessionEnded) =>
+      engines.database.transaction((tx) => engines.topics.publish(tx, schemaTopics.sessionEnded, ended)),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+it.each([
+  ['of another user', { userId: randomUUID() }],
+  ['that another key began', { kid: 'other' }],
+  ['that does not parse', 'nonsense'],
+])('session gate: refuses a token of a session %s', async (_what, stored) => {
+  await using set = await setUp();
+  const identity = await set.signIn({ stored });
+  await expect(set.gate.authenticate(identity.userId)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+});
+
+it('session gate: a watcher that throws keeps no other from hearing of the end', async () => {
+  await using set = await setUp();
+  const identity = await set.signIn();
+  const heard = Promise.withResolvers<void>();
+  set.gate.onSessionEnd(identity, () => {
+    throw new Error('a broken socket');
+  });
+  set.gate.onSessionEnd(identity, heard.resolve);
+  await set.endSession({ sid: identity.sid });
+  await heard.promise;
+  expect(set.log.text).toContain('a broken socket');
+});
+
+it('session gate: a session that runs out ends its watchers, also one that throws', async () => {
+  await using set = await setUp();
+  const identity = await set.signIn();
+  const heard = Promise.withResolvers<void>();
+  set.gate.onSessionEnd(identity, () => {
+    throw new Error('a broken socket');
+  });
+  set.gate.onSessionEnd(identity, heard.resolve);
+  set.clock.advance(idleMs + 1);
+  await heard.promise;
+});
+
+it('session gate: watching a session of a revoked key ends at once', async () => {
+  let peeked = () => {};
+  await using set = await setUp({
+    keyValue: {
+      peek: async () => {
+        peeked();
+        return { value: '', expiresInMs: idleMs };
+      },
+    },
+  });
+  const [first, second] = [await set.signIn(), await set.signIn()];
+  const heard = Promise.withResolvers<void>();
+  set.gate.onSessionEnd(first, heard.resolve);
+  await set.endSession({ kid: 'key' });
+  await heard.promise;
+
+  // It was authenticated before the key was revoked, and is watched only now.
+  const late = Promise.withResolvers<void>();
+  const asked = new Promise<void>((resolve) => (peeked = resolve));
+  set.gate.onSessionEnd(second, late.resolve);
+  await asked;
+  await late.promise;
+});

@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errors, importJWK, type JWTVerifyGetKey } from 'jose';
+import { z } from 'zod';
+import { CodedError, errorCode } from './errors.ts';
+import type { Log } from './log.ts';
+import type { Tail, Topic, Topics } from './topics.ts';
+
+export interface RemoteKeysOptions {
+  /** Where the JSON Web Key Set is. */
+  url: string;
+  log: Log;
+  /** The keys are fetched again after this time. Default: 60 s. */
+  refreshEveryMs?: number;
+  /** After a failure they are fetched again after this time. Default: 2 s. */
+  retryAfterMs?: number;
+  /** Least time between the starts of two fetches. Default: 1 s. */
+  cooldownMs?: number;
+  /** A fetch that takes longer fails. Default: 5 s. */
+  timeoutMs?: number;
+}
+
+/** The keys that sign tokens, as their issuer publishes them. */
+export interface RemoteKeys extends Disposable {
+  /**
+   * The key of a token's `kid`, for jose.
+   * @throws JWKSNoMatchingKey for a token without a kid, and where the issuer has no such key (any more); CodedError
+   *   SERVICE_UNAVAILABLE (retryable) for a key that is not known while the issuer does not answer
+   */
+  readonly find: JWTVerifyGetKey;
+  /** Drops a key at once and for good, whatever the issuer answers. */
+  revoke(kid: string): void;
+  isRevoked(kid: string): boolean;
+  /** Fetches the keys again soon. */
+  refresh(): void;
+}
+
+const maxBytes = 262_144;
+/** Revoked keys remembered: the issuer publishes them no more, so the oldest may be forgotten. */
+const maxRevoked = 1_000;
+
+const keySetSchema = z.object({ keys: z.array(z.unknown()).max(100) });
+const keySchema = z.object({
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  x: z.string(),
+  kid: z.string().min(1).max(256),
+  use: z.literal('sig').optional(),
+});
+
+/**
+ * The keys at a JWKS address. They are fetched each minute in the background, and at once for a `kid` that is not
+ * known, once per second at most. The last good keys stay while the issuer is away, however long.
+ *
+ * jose's createRemoteJWKSet refuses every token when a reload fails, although it still has the keys.
+ */
+export function createRemoteKeys({
+  url,
+  log,
+  refreshEveryMs = 60_000,
+  retryAfterMs = 2_000,
+  cooldownMs = 1_000,
+  timeoutMs = 5_000,
+}: RemoteKeysOptions): RemoteKeys {
+  const stop = new AbortController();
+  const revoked = new Set<string>();
+  let keys = new Map<string, CryptoKey>();
+  /** Why the last fetch failed; null when it did not. */
+  let failure: unknown = null;
+  let timer: NodeJS.Timeout | undefined;
+  let startedAtMs = Number.NEGATIVE_INFINITY;
+  let running: Promise<void> = Promise.resolve();
+  let queued: Promise<void> | null = null;
+
+  /** Never rejects. */
+  const load = async () => {
+    startedAtMs = performance.now();
+    try {
+      const fetched = await fetchKeys(url, AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]));
+      keys = new Map([...fetched].filter(([kid]) => !revoked.has(kid)));
+      if (failure) log.info({ keys: keys.size }, 'the signing keys were fetched again');
+      failure = null;
+    } catch (error) {
+      if (!failure && !stop.signal.aborted)
+        log.warn({ error, cause: errorCode(error), keys: keys.size }, 'the signing keys could not be fetched');
+      failure = error;
+    }
+    clearTimeout(timer);
+    if (!stop.signal.aborted) timer = setTimeout(requestLoad, failure ? retryAfterMs : refreshEveryMs).unref();
+  };
+  /** Resolves after a fetch that began after this call. Never rejects. */
+  const requestLoad = () => {
+    queued ??= (async () => {
+      await running;
+      const waitMs = startedAtMs + cooldownMs - performance.now();
+      if (waitMs > 0) await sleep(waitMs, undefined, { signal: stop.signal, ref: false }).catch(() => {});
+      queued = null;
+      running = load();
+      await running;
+    })();
+    return queued;
+  };
+  running = load();
+
+  return {
+    async find({ kid }) {
+      if (!kid || revoked.has(kid)) throw new errors.JWKSNoMatchingKey();
+      // The fetch that runs may be the first one, just after the start.
+      for (const fetching of [() => null, () => running, requestLoad]) {
+        await fetching();
+        const key = keys.get(kid);
+        if (key) return key;
+      }
+      if (!failure) throw new errors.JWKSNoMatchingKey();
+      throw new CodedError('SERVICE_UNAVAILABLE', 'The signing keys can not be fetched at the moment.', {
+        cause: failure,
+        retryable: true,
+      });
+    },
+    revoke(kid) {
+      revoked.add(kid);
+      const [oldest] = revoked;
+      if (revoked.size > maxRevoked && oldest !== undefined) revoked.delete(oldest);
+      keys.delete(kid);
+    },
+    isRevoked: (kid) => revoked.has(kid),
+    refresh: () => void requestLoad(),
+    [Symbol.dispose]() {
+      stop.abort();
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Revokes each key that a message of the topic names by `kid`, for as long as the tail runs. */
+export async function revokeKeysFrom<Value extends object>(
+  { topics, topic, log }: { topics: Topics; topic: Topic<Value>; log: Log },
+  keys: RemoteKeys,
+): Promise<Tail> {
+  const tail = await topics.tail({
+    topic,
+    from: 'now',
+    onMessage({ value }) {
+      if (!('kid' in value) || typeof value.kid !== 'string') return;
+      keys.revoke(value.kid);
+      log.info({ kid: value.kid }, 'a signing key was revoked');
+    },
+  });
+  // What was revoked before the tail began may have been fetched before that.
+  keys.refresh();
+  return tail;
+}
+
+async function fetchKeys(url: string, signal: AbortSignal): Promise<Map<string, CryptoKey>> {
+  const response = await fetch(url, { signal, redirect: 'error', headers: { accept: 'application/json' } });
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new Error(`the address of the keys answered ${response.status}`);
+  }
+  const { keys } = keySetSchema.parse(JSON.parse(await readText(response)));
+  const imported = new Map<string, CryptoKey>();
+  for (const jwk of keys) {
+    // Keys of other kinds may be for other uses.
+    const parsed = keySchema.safeParse(jwk);
+    if (parsed.success) imported.set(parsed.data.kid, (await importJWK(parsed.data, 'EdDSA')) as CryptoKey);
+  }
+  if (imported.size === 0) throw new Error('the address of the keys answered no Ed25519 key');
+  return imported;
+}
+
+async function readText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw new Error(`the address of the keys answered more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
