@@ -12,7 +12,19 @@ export const gatewaySettings = z.object({
   JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
   SESSION_IDLE: duration('10m').describe('A session ends this long after its last request'),
-  SUBGRAPH_TIMEOUT: duration('30s').describe('A subgraph answers within this time'),
+  SUBGRAPH_TIMEOUT: duration('30s').describe(
+    'A call to a subgraph ends within this time, waiting for its turn included',
+  ),
+  SUBGRAPH_CONNECTIONS: integer(128, { min: 1, max: 10_000 }).describe('Calls at once to each subgraph; more wait'),
+  SUBGRAPH_QUEUE: integer(10_000, { min: 0, max: 1_000_000 }).describe(
+    'Calls that may wait for each subgraph; more are answered SUBGRAPH_UNAVAILABLE at once',
+  ),
+  SUBGRAPH_QUEUE_BYTES: integer(67_108_864, { min: 0, max: 4_294_967_296 }).describe(
+    'Bytes of the calls that may wait for each subgraph; more are answered SUBGRAPH_UNAVAILABLE at once',
+  ),
+  MAX_SUBGRAPH_ANSWER_BYTES: integer(8_388_608, { min: 1_024, max: 268_435_456 }).describe(
+    'Largest answer of a subgraph, in bytes',
+  ),
   MAX_BODY_BYTES: integer(262_144, { min: 1_024, max: 16_777_216 }).describe('Largest request body, in bytes'),
   MAX_MESSAGE_BYTES: integer(65_536, { min: 1_024, max: 16_777_216 }).describe(
     'Largest WebSocket message from a client, in bytes',

@@ -14,7 +14,7 @@ import { createOpenConnections } from './open-connections.ts';
 import { createPrepareOperation } from './prepare-operation.ts';
 import { createReloadableFederation } from './reloadable-federation.ts';
 import { createSessionGate } from './session-gate.ts';
-import { createSubgraphDataSource } from './subgraph-data-source.ts';
+import { createSubgraphDataSource, type SubgraphCallLimits } from './subgraph-data-source.ts';
 import { createSubscriptions } from './subscriptions/subscribe.ts';
 import { createUpstreams } from './subscriptions/upstream.ts';
 import { attachWebSocket } from './websocket.ts';
@@ -56,6 +56,16 @@ export interface Gateway extends Service {
   readonly upstreamSubscriptions: number;
 }
 
+function callLimits(config: GatewayConfig): SubgraphCallLimits {
+  return {
+    timeoutMs: config.SUBGRAPH_TIMEOUT,
+    maxRunning: config.SUBGRAPH_CONNECTIONS,
+    maxWaiting: config.SUBGRAPH_QUEUE,
+    maxWaitingBytes: config.SUBGRAPH_QUEUE_BYTES,
+    maxAnswerBytes: config.MAX_SUBGRAPH_ANSWER_BYTES,
+  };
+}
+
 /** Beside the drain a stop may take this long, in milliseconds. */
 const stopMarginMs = 10_000;
 
@@ -79,7 +89,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         const url = urls.subgraphs[name];
         if (url === undefined)
           throw new Error(`${subgraphUrlSetting(name)} is missing: the supergraph has a subgraph ${name}`);
-        return sources.use(createSubgraphDataSource({ name, url, timeoutMs: config.SUBGRAPH_TIMEOUT, log }));
+        return sources.use(createSubgraphDataSource({ name, url, limits: callLimits(config), log }));
       },
     }),
   );

@@ -1,97 +1,172 @@
-import type { GraphQLDataSource } from '@apollo/gateway';
-import { errorCode } from '@voucher-gateway/platform/errors';
+import type { GraphQLDataSource, GraphQLDataSourceProcessOptions } from '@apollo/gateway';
+import { CodedError, errorCode, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { GraphQLError } from 'graphql';
-import { Pool } from 'undici';
+import { GraphQLError, type GraphQLFormattedError, parse } from 'graphql';
+import { Pool, errors as undiciErrors } from 'undici';
+import { type CallQueueOptions, createCallQueue, QueueFullError } from './call-queue.ts';
 import type { GatewayContext } from './context.ts';
+import { readSubgraphResponse, rootResponseKeys, type SubgraphResponse } from './subgraph-response.ts';
+
+/** Bounds of the calls to a subgraph. */
+export interface SubgraphCallLimits extends CallQueueOptions {
+  /** A call ends within this time, waiting for its turn included. */
+  timeoutMs: number;
+  /** Largest answer, in bytes, with a length or chunked. */
+  maxAnswerBytes: number;
+}
 
 export interface SubgraphDataSourceOptions {
   /** The subgraph's name in the supergraph. */
   name: string;
   /** Where it answers GraphQL. */
   url: string;
-  timeoutMs: number;
+  limits: SubgraphCallLimits;
   log: Log;
 }
 
-const maxAnswerBytes = 16_777_216;
-
 /**
- * A subgraph over HTTP by undici: connections kept, one time-out, the caller's abort passed on. It forwards
- * `authorization` and a request id and nothing else, and never repeats a request.
+ * A subgraph over HTTP by undici. It keeps connections, passes the caller's abort on, forwards `authorization` and a
+ * request id and nothing else of the client, and never repeats a request.
  *
- * Failures are GraphQL errors: SUBGRAPH_UNAVAILABLE (retryable), SUBGRAPH_INVALID_RESPONSE.
+ * Failures are GraphQL errors at the paths of what is missing: SUBGRAPH_UNAVAILABLE (retryable),
+ * SUBGRAPH_INVALID_RESPONSE. A caller who left is no failure of the subgraph.
  */
 export function createSubgraphDataSource({
   name,
   url,
-  timeoutMs,
+  limits,
   log,
 }: SubgraphDataSourceOptions): GraphQLDataSource & AsyncDisposable {
   const { origin, pathname, search } = new URL(url);
+  const queue = createCallQueue(limits);
   const pool = new Pool(origin, {
-    connections: 128,
+    connections: limits.maxRunning,
     pipelining: 1,
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    connect: { timeout: Math.min(timeoutMs, 5_000) },
+    // Theirs are between two bytes; the time-out here is over the whole call.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxResponseSize: limits.maxAnswerBytes,
+    connect: { timeout: Math.min(limits.timeoutMs, 5_000) },
   });
-  const fail = (code: PublicErrorCode, message: string, cause?: unknown) => {
-    log.warn({ subgraph: name, code, cause: cause === undefined ? undefined : errorCode(cause) }, 'a subgraph failed');
-    return new GraphQLError(message, {
-      extensions: { code, serviceName: name, ...(code === 'SUBGRAPH_UNAVAILABLE' && { retryable: true }) },
+
+  const exchange = async (body: string, context: Partial<GatewayContext>, signal: AbortSignal) => {
+    const { authorization, requestId } = context;
+    const response = await pool.request({
+      path: `${pathname}${search}`,
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        ...(authorization && { authorization }),
+        ...(requestId && { 'x-request-id': requestId }),
+      },
+      body,
+      signal,
     });
+    return { status: response.statusCode, text: await response.body.text() };
+  };
+
+  const ask = async ({ request, context }: GraphQLDataSourceProcessOptions): Promise<SubgraphResponse> => {
+    const { query, variables, operationName } = request;
+    const body = JSON.stringify({ query, variables, operationName });
+    const caller = (context ?? {}) as Partial<GatewayContext>;
+    using deadline = createDeadline(limits.timeoutMs, caller.signal);
+    const { signal } = deadline;
+    const { status, text } = await queue.run(() => exchange(body, caller, signal), {
+      bytes: Buffer.byteLength(body),
+      signal,
+    });
+    const answer = readSubgraphResponse(text);
+    if (answer) return answer;
+    if (status >= 500) throw new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer');
+    throw new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered something that is no GraphQL response');
   };
 
   return {
-    async process({ request, context }) {
-      const { authorization, requestId, signal } = (context ?? {}) as Partial<GatewayContext>;
-      const { query, variables, operationName } = request;
-      let status: number;
-      let text: string;
+    async process(options) {
       try {
-        const response = await pool.request({
-          path: `${pathname}${search}`,
-          method: 'POST',
-          headers: {
-            'content-type': 'application/json',
-            accept: 'application/json',
-            ...(authorization && { authorization }),
-            ...(requestId && { 'x-request-id': requestId }),
-          },
-          body: JSON.stringify({ query, variables, operationName }),
-          signal: signal ?? null,
-        });
-        status = response.statusCode;
-        if (Number(response.headers['content-length'] ?? 0) > maxAnswerBytes) {
-          await response.body.dump();
-          throw fail('SUBGRAPH_INVALID_RESPONSE', `The subgraph ${name} answered too much.`);
-        }
-        text = await response.body.text();
+        return (await ask(options)) as never;
       } catch (error) {
-        if (error instanceof GraphQLError) throw error;
-        throw fail('SUBGRAPH_UNAVAILABLE', `The subgraph ${name} does not answer.`, error);
+        const left = (options.context as Partial<GatewayContext> | undefined)?.signal;
+        if (left?.aborted) throw cancelledBy(left);
+        const { code, message, cause } = asCallError(error);
+        log.warn(
+          { subgraph: name, code, ...(cause !== undefined && { cause: errorCode(cause) }) },
+          'a subgraph failed',
+        );
+        return failedFetch(options, `The subgraph ${name} ${message}.`, {
+          code,
+          serviceName: name,
+          ...(code === 'SUBGRAPH_UNAVAILABLE' && { retryable: true }),
+        });
       }
-      const answer = parsed(text);
-      if (answer) return answer;
-      if (status >= 500) throw fail('SUBGRAPH_UNAVAILABLE', `The subgraph ${name} does not answer.`);
-      throw fail('SUBGRAPH_INVALID_RESPONSE', `The subgraph ${name} answered something that is no GraphQL response.`);
     },
     [Symbol.asyncDispose]: () => pool.close(),
   };
 }
 
-/** A GraphQL response; null for anything else. */
-function parsed(text: string) {
-  try {
-    const json = JSON.parse(text) as { data?: Record<string, unknown> | null; errors?: unknown };
-    if (typeof json !== 'object' || json === null) return null;
-    const { data, errors } = json;
-    if (errors !== undefined && !(Array.isArray(errors) && errors.length > 0)) return null;
-    if (data === undefined && errors === undefined) return null;
-    return { data, errors: errors as never };
-  } catch {
-    return null;
+/** The gateway asks subgraphs for the operations of clients alone. */
+type OfOperation = Extract<GraphQLDataSourceProcessOptions, { incomingRequestContext: unknown }>;
+
+/** Why a call has no answer: what its subgraph did, as the end of a sentence. */
+class CallError extends Error {
+  readonly code: PublicErrorCode;
+
+  constructor(code: PublicErrorCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
   }
+}
+
+function asCallError(error: unknown): CallError {
+  if (error instanceof CallError) return error;
+  if (error instanceof undiciErrors.ResponseExceededMaxSizeError)
+    return new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered too much', error);
+  if (error instanceof QueueFullError)
+    return new CallError('SUBGRAPH_UNAVAILABLE', 'has too many calls waiting', error);
+  return new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer', error);
+}
+
+/** What ends the operation of a caller who left, or whose time is up. */
+function cancelledBy({ reason }: AbortSignal): Error {
+  return isCodedError(reason)
+    ? reason
+    : new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'The operation was cancelled.', { cause: reason });
+}
+
+/**
+ * The errors of a fetch that failed, at the paths of the client's answer that are missing for it. The executor puts the
+ * fetch's own path before those of errors that are returned, and takes one that is thrown as it is.
+ */
+function failedFetch(
+  options: GraphQLDataSourceProcessOptions,
+  message: string,
+  extensions: Record<string, unknown>,
+): { errors: GraphQLFormattedError[] } {
+  const { request, document, pathInIncomingRequest = [] } = options as OfOperation;
+  const variables = (request.variables ?? {}) as Record<string, unknown>;
+  const isOfEntities = Array.isArray(variables.representations);
+  const keys = isOfEntities ? [] : rootResponseKeys(document ?? parse(request.query ?? ''), variables);
+  if (keys.length > 0) return { errors: keys.map((key) => ({ message, path: [key], extensions })) };
+  // In a list it is one error for all of its entities, at the list.
+  const list = pathInIncomingRequest.indexOf('@');
+  const path = list === -1 ? pathInIncomingRequest : pathInIncomingRequest.slice(0, list);
+  throw new GraphQLError(message, { ...(path.length > 0 && { path }), extensions });
+}
+
+/** A signal that aborts after a time, or with another signal, until it is disposed. */
+function createDeadline(ms: number, other: AbortSignal | undefined): { signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(other?.reason);
+  const timer = setTimeout(() => controller.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError')), ms);
+  if (other?.aborted) onAbort();
+  other?.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      other?.removeEventListener('abort', onAbort);
+    },
+  };
 }

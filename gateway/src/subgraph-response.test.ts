@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { parse } from 'graphql';
+import { expect, it } from 'vitest';
+import { readSubgraphResponse, rootResponseKeys } from './subgraph-response.ts';
+
+it.each([
+  ['data alone', '{"data":{"a":1}}', { data: { a: 1 } }],
+  ['errors that are null', '{"data":{"a":1},"errors":null}', { data: { a: 1 } }],
+  ['errors that are empty', '{"data":null,"errors":[]}', { data: null }],
+  ['errors alone', '{"errors":[{"message":"no"}]}', { errors: [{ message: 'no' }] }],
+  [
+    'an error with parts that fit nowhere',
+    '{"errors":[{"message":7,"path":"x","extensions":[],"locations":[{"line":1,"column":1}]}]}',
+    { errors: [{}] },
+  ],
+  ['neither data nor errors', '{"errors":[]}', null],
+  ['data that is no object', '{"data":[1]}', null],
+  ['an error that is no object', '{"data":{},"errors":[null]}', null],
+  ['errors that are no list', '{"data":{},"errors":"no"}', null],
+  ['a list', '[]', null],
+  ['no JSON', '<html>', null],
+  ['nothing', '', null],
+])('subgraph response: reads %s', (_what, text, expected) => {
+  expect(readSubgraphResponse(text)).toEqual(expected);
+});
+
+it('subgraph response: is what the executor can take, or null, whatever a server sends', () => {
+  const part = fc.jsonValue();
+  const nearly = fc.record({ data: part, errors: fc.oneof(part, fc.array(fc.record({ message: part, path: part }))) });
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.json(),
+        fc.string(),
+        fc.jsonValue().map(String),
+        nearly.map((json) => JSON.stringify(json)),
+      ),
+      (text) => {
+        const response = readSubgraphResponse(text);
+        if (response === null) return;
+        expect(response.data !== undefined || (response.errors ?? []).length > 0).toBe(true);
+        expect(typeof (response.data ?? {})).toBe('object');
+        for (const { message = '', path = [], extensions = {} } of response.errors ?? []) {
+          expect(typeof message).toBe('string');
+          expect(path.every((step) => ['string', 'number'].includes(typeof step))).toBe(true);
+          expect(typeof extensions).toBe('object');
+        }
+      },
+    ),
+  );
+});
+
+it('root response keys: are those of the selected operation’s fields, through fragments and directives', () => {
+  const document = parse(`
+    query ($yes: Boolean!, $no: Boolean!) {
+      a b: a
+      ... on Query { c @include(if: $yes) d @include(if: $no) }
+      ...More @skip(if: $no)
+      ...Skipped @skip(if: $yes)
+    }
+    fragment More on Query { e { f } a }
+    fragment Skipped on Query { g }
+  `);
+  expect(rootResponseKeys(document, { yes: true, no: false })).toEqual(['a', 'b', 'c', 'e']);
+});

@@ -1,0 +1,82 @@
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  GraphQLIncludeDirective,
+  GraphQLSkipDirective,
+  getDirectiveValues,
+  getOperationAST,
+  Kind,
+  type SelectionNode,
+  type SelectionSetNode,
+} from 'graphql';
+
+/** What a subgraph answered. */
+export interface SubgraphResponse {
+  data?: Record<string, unknown> | null;
+  errors?: readonly SubgraphError[];
+}
+
+export interface SubgraphError {
+  message?: string;
+  path?: readonly (string | number)[];
+  extensions?: Record<string, unknown>;
+}
+
+/**
+ * Reads a GraphQL response; null for anything else. `errors: null` and `errors: []` are no errors: the specification
+ * forbids them, and servers send them.
+ */
+export function readSubgraphResponse(text: string): SubgraphResponse | null {
+  const json = parseJson(text);
+  if (!isRecord(json)) return null;
+  const { data } = json;
+  if (data !== undefined && data !== null && !isRecord(data)) return null;
+  const errors = readErrors(json.errors ?? []);
+  if (!errors || (data === undefined && errors.length === 0)) return null;
+  return { ...(data !== undefined && { data }), ...(errors.length > 0 && { errors }) };
+}
+
+function readErrors(errors: unknown): SubgraphError[] | null {
+  if (!Array.isArray(errors) || !errors.every(isRecord)) return null;
+  return errors.map(({ message, path, extensions }) => ({
+    ...(typeof message === 'string' && { message }),
+    ...(isPath(path) && { path }),
+    ...(isRecord(extensions) && { extensions }),
+  }));
+}
+
+function isPath(value: unknown): value is readonly (string | number)[] {
+  return Array.isArray(value) && value.every((step) => typeof step === 'string' || typeof step === 'number');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The names under which the answer to an operation holds its root fields. */
+export function rootResponseKeys(document: DocumentNode, variables: Record<string, unknown>): string[] {
+  const fragments = new Map(
+    document.definitions
+      .filter((node): node is FragmentDefinitionNode => node.kind === Kind.FRAGMENT_DEFINITION)
+      .map((fragment) => [fragment.name.value, fragment]),
+  );
+  const isIncluded = (node: SelectionNode) =>
+    getDirectiveValues(GraphQLSkipDirective, node, variables)?.if !== true &&
+    getDirectiveValues(GraphQLIncludeDirective, node, variables)?.if !== false;
+  const keysOf = (selectionSet: SelectionSetNode | undefined): string[] =>
+    (selectionSet?.selections ?? []).filter(isIncluded).flatMap((node) => {
+      if (node.kind === Kind.FIELD) return [node.alias?.value ?? node.name.value];
+      return keysOf(
+        node.kind === Kind.INLINE_FRAGMENT ? node.selectionSet : fragments.get(node.name.value)?.selectionSet,
+      );
+    });
+  return [...new Set(keysOf(getOperationAST(document)?.selectionSet))];
+}
