@@ -58,6 +58,10 @@ export async function openOwnGateway(): Promise<OwnGateway> {
         ...engines.environment,
         PORT: String(port),
         DRAIN_WINDOW: '1ms',
+        // All clients are of one address here.
+        MAX_CONNECTIONS_PER_ADDRESS: 'off',
+        MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS: 'off',
+        MAX_HTTP_CONNECTIONS_PER_ADDRESS: 'off',
         JWKS_URL: issuer.jwksUrl,
         SUBGRAPH_USER_URL: 'http://127.0.0.1:9/graphql',
         SUBGRAPH_VOUCHER_URL: 'http://127.0.0.1:9/graphql',

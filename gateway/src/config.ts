@@ -1,5 +1,13 @@
 import { trustedProxies } from '@voucher-gateway/platform/client-address';
-import { commonSettings, duration, httpUrl, integer, optionalFlag, port } from '@voucher-gateway/platform/config';
+import {
+  commonSettings,
+  duration,
+  httpUrl,
+  integer,
+  integerOrOff,
+  optionalFlag,
+  port,
+} from '@voucher-gateway/platform/config';
 import { keyValueSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
@@ -33,7 +41,16 @@ export const gatewaySettings = z.object({
     'Bytes that may wait for a client that reads slowly, until its connection is closed',
   ),
   MAX_CONNECTIONS: integer(20_000, { min: 1, max: 1_000_000 }).describe(
-    'WebSockets and streams at once in a process; more are sent away to come again',
+    'WebSockets and streams at once in a process; more are rejected, to retry later',
+  ),
+  MAX_CONNECTIONS_PER_ADDRESS: integerOrOff(2_000, { min: 1, max: 1_000_000 }).describe(
+    'WebSockets and streams at once of a client address (IPv6: of a /64); more are rejected; or off',
+  ),
+  MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS: integerOrOff(200, { min: 1, max: 1_000_000 }).describe(
+    'Of these, those of clients that have not signed in; or off',
+  ),
+  MAX_HTTP_CONNECTIONS_PER_ADDRESS: integerOrOff(2_000, { min: 1, max: 1_000_000 }).describe(
+    'HTTP connections at once of an address (IPv6: of a /64) that is no trusted proxy; more are reset; or off',
   ),
   MAX_SUBSCRIPTIONS_PER_CONNECTION: integer(100, { min: 1, max: 100_000 }).describe(
     'Operations at once on a WebSocket; more are refused',

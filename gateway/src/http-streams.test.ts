@@ -200,6 +200,29 @@ it.each([
   await gateway.untilSubscribed(0);
 });
 
+it('http streams: rejects one more than an address may have, and counts what it prepares', async () => {
+  await using gateway = await startTestGateway({
+    environment: {
+      TRUSTED_PROXIES: 'loopback',
+      MAX_CONNECTIONS_PER_ADDRESS: '2',
+      MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS: '1',
+    },
+  });
+  const { headers } = await signedIn(gateway);
+  const openFrom = (address: string) => open(gateway, { headers: { ...headers, 'x-forwarded-for': address } });
+  const [one, two] = await Promise.all([openFrom('198.51.100.1'), openFrom('198.51.100.1')]);
+  const three = await openFrom('198.51.100.1');
+  expect([one.status, two.status, three.status]).toEqual([200, 200, 503]);
+  expect((await three.json()).errors[0].extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryable: true });
+  const other = await openFrom('198.51.100.2');
+  expect(other.status).toBe(200);
+  await one.cancel();
+  await gateway.untilSubscribed(2);
+  const again = await openFrom('198.51.100.1');
+  expect(again.status).toBe(200);
+  for (const stream of [two, other, again]) await stream.cancel();
+});
+
 it('ends a subscription when the client leaves', async () => {
   await using gateway = await startTestGateway();
   const { headers } = await signedIn(gateway);

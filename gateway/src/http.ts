@@ -74,7 +74,6 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
       log,
       allowsOrigin: allows,
       contextOf,
-      maxConnections: config.MAX_CONNECTIONS,
       maxBufferedBytes: config.MAX_BUFFERED_BYTES,
     });
     await scope.register(fastifyApollo(apollo), {

@@ -10,6 +10,7 @@ import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { type GatewayConfig, originPolicy, subgraphUrlSetting } from './config.ts';
 import { addHttp } from './http.ts';
+import { limitHttpConnections } from './http-connections.ts';
 import { createOpenConnections } from './open-connections.ts';
 import { createPrepareOperation } from './prepare-operation.ts';
 import { createReloadableFederation } from './reloadable-federation.ts';
@@ -121,7 +122,14 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     }),
   );
   const prepareOperation = createPrepareOperation(federation);
-  const connections = createOpenConnections();
+  const connections = createOpenConnections(
+    {
+      total: config.MAX_CONNECTIONS,
+      perAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
+      anonymousPerAddress: config.MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS,
+    },
+    log,
+  );
   const addresses = createClientAddresses(config.TRUSTED_PROXIES);
 
   const app = createHttpServer({ log, bodyLimitBytes: config.MAX_BODY_BYTES, statusOf });
@@ -144,6 +152,14 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       if (connections.isDraining) throw new Error('connections are let go of');
     },
   });
+  const httpConnections = releases.use(
+    limitHttpConnections({
+      server: app.server,
+      addresses,
+      maxPerAddress: config.MAX_HTTP_CONNECTIONS_PER_ADDRESS,
+      log,
+    }),
+  );
   const allows = originPolicy(config);
   releases.use(
     attachWebSocket({
@@ -156,7 +172,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       addresses,
       gate,
       log,
-      maxConnections: config.MAX_CONNECTIONS,
+      httpConnections,
       maxOperations: config.MAX_SUBSCRIPTIONS_PER_CONNECTION,
       maxBufferedBytes: config.MAX_BUFFERED_BYTES,
       maxMessageBytes: config.MAX_MESSAGE_BYTES,

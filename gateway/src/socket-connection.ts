@@ -7,6 +7,7 @@ import { CloseCode, type Message, MessageType, type SubscribePayload, validateMe
 import type { RawData, WebSocket } from 'ws';
 import type { GatewayContext } from './context.ts';
 import type { ResultFormatter } from './format-result.ts';
+import type { OpenConnection } from './open-connections.ts';
 import type { OperationServices } from './operation-services.ts';
 import { toSend } from './slow-reader.ts';
 import type { Subscriber } from './subscriptions/subscriber.ts';
@@ -65,7 +66,7 @@ export class SocketConnection {
   readonly #clientAddress: string;
   #state: 'new' | 'initialising' | 'ready' = 'new';
   #initTimer: NodeJS.Timeout | undefined;
-  readonly #counted: Disposable;
+  #counted: OpenConnection | null = null;
   #identity: Identity | null = null;
   #authorization: string | null = null;
   #watch: Disposable | null = null;
@@ -79,11 +80,19 @@ export class SocketConnection {
     this.#socket = socket;
     this.#clientAddress = clientAddress;
     this.#options = options;
+  }
+
+  /** Takes its place among the open connections; false where a limit is reached. */
+  open(): boolean {
+    const { connections, connectionInitTimeoutMs } = this.#options;
+    // Until `connection_init` it is anonymous.
+    this.#counted = connections.tryAdd({ address: this.#clientAddress, isAnonymous: true }, () => this.#goAway());
+    if (!this.#counted) return false;
     this.#initTimer = setTimeout(
       () => this.#close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
-      options.connectionInitTimeoutMs,
+      connectionInitTimeoutMs,
     );
-    this.#counted = options.connections.add(() => this.#goAway());
+    return true;
   }
 
   /** Closes once nothing runs that the client waits an answer for. */
@@ -144,7 +153,10 @@ export class SocketConnection {
       return this.#close(closeCodes.internalError, 'INTERNAL_SERVER_ERROR');
     }
     if (this.#socket.readyState !== this.#socket.OPEN) return;
-    if (this.#identity) this.#watch = gate.onSessionEnd(this.#identity, () => this.#endSession());
+    if (this.#identity) {
+      this.#counted?.signIn();
+      this.#watch = gate.onSessionEnd(this.#identity, () => this.#endSession());
+    }
     this.#state = 'ready';
     this.send(acknowledged);
   }
@@ -247,7 +259,7 @@ export class SocketConnection {
   /** Lets go of everything, the socket being closed. */
   release(): void {
     clearTimeout(this.#initTimer);
-    this.#counted[Symbol.dispose]();
+    this.#counted?.[Symbol.dispose]();
     this.#watch?.[Symbol.dispose]();
     for (const id of [...(this.#operations?.keys() ?? [])]) this.leave(id);
     this.#onIdle?.();

@@ -10,7 +10,8 @@ import { attachWebSocket, type WebSocketOptions } from './websocket.ts';
 /** A server that refuses upgrades in each way that there is; it has nothing of what an upgraded socket needs. */
 async function startServer() {
   await using releases = new AsyncDisposableStack();
-  const connections = createOpenConnections();
+  const log = createMemoryLog();
+  const connections = createOpenConnections({ total: 10, perAddress: 10, anonymousPerAddress: 10 }, log);
   const server = createServer((_request, response) => response.end('still here'));
   releases.defer(() => {
     server.closeAllConnections();
@@ -22,8 +23,7 @@ async function startServer() {
       path: '/graphql',
       connections,
       addresses: createClientAddresses([]),
-      log: createMemoryLog(),
-      maxConnections: 10,
+      log,
       allowsOrigin: ({ headers }) => headers.origin === undefined,
     } as Partial<WebSocketOptions> as WebSocketOptions),
   );

@@ -344,6 +344,40 @@ it('sends a connection away with 1013 when there are as many as may be', async (
   expect(first.isOpen()).toBe(true);
 });
 
+it('websocket: limits the connections of an address, and its anonymous ones to fewer', async () => {
+  await using gateway = await startTestGateway({
+    environment: {
+      TRUSTED_PROXIES: 'loopback',
+      MAX_CONNECTIONS_PER_ADDRESS: '3',
+      MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS: '1',
+    },
+  });
+  const { token } = await gateway.signIn();
+  const sockets: WebSocket[] = [];
+  /** Resolves with the message that acknowledges it, or the close's reason. */
+  const open = (address: string, authorization?: string) => {
+    const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws', {
+      headers: { 'x-forwarded-for': address },
+    });
+    sockets.push(socket);
+    socket.on('open', () => socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization } })));
+    return new Promise<string>((resolve) => {
+      socket.on('message', (data) => resolve(String(data)));
+      socket.on('close', (code, reason) => resolve(`${code} ${reason}`));
+    });
+  };
+  const acknowledged = '{"type":"connection_ack"}';
+  const rejected = '1013 TOO_MANY_CONNECTIONS';
+  expect(await open('198.51.100.1')).toBe(acknowledged);
+  expect(await open('198.51.100.1')).toBe(rejected);
+  expect(await open('198.51.100.2')).toBe(acknowledged);
+  sockets[0]?.terminate();
+  await expect.poll(() => open('198.51.100.1', token)).toBe(acknowledged);
+  for (let count = 1; count < 3; count += 1) expect(await open('198.51.100.1', token)).toBe(acknowledged);
+  expect(await open('198.51.100.1', token)).toBe(rejected);
+  for (const socket of sockets) socket.terminate();
+});
+
 it('closes a reader that has stalled, and nobody waits for it', async () => {
   await using gateway = await startTestGateway({ environment: { MAX_BUFFERED_BYTES: '65536' } });
   const { token } = await gateway.signIn('ann');

@@ -5,6 +5,7 @@ import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graph
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { ClientSocket } from './client-socket.ts';
 import { createResultFormatter } from './format-result.ts';
+import type { HttpConnections } from './http-connections.ts';
 import { createKeepAlive } from './keep-alive.ts';
 import { type ConnectionOptions, closeCodes, closeSocket, SocketConnection } from './socket-connection.ts';
 
@@ -17,8 +18,8 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
   connectionInitTimeoutMs?: number;
   /** Largest message in bytes, else 1009. Default: 64 kB. */
   maxMessageBytes?: number;
-  /** Connections of the process at once; more are closed with 1013. */
-  maxConnections: number;
+  /** Where a connection is counted until it is a WebSocket. */
+  httpConnections: Pick<HttpConnections, 'release'>;
   /** A socket that has not answered a ping within this time, sent as often, is dropped. Default: 12 s. */
   keepAliveMs?: number;
   /** Whether a page of the request's origin may connect; clients other than browsers send none. Default: any. */
@@ -37,7 +38,7 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
  * new ones are refused. Disposing closes what is left.
  */
 export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
-  const { server, path, connections, addresses, log, maxConnections, allowsOrigin = () => true } = options;
+  const { server, path, connections, httpConnections, addresses, log, allowsOrigin = () => true } = options;
   const { connectionInitTimeoutMs = 3_000, maxMessageBytes = 65_536, keepAliveMs = 12_000 } = options;
   const sockets = new WebSocketServer({
     noServer: true,
@@ -55,11 +56,10 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     socket.on('error', onError);
     if (socket.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL)
       return void closeSocket(socket, CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');
-    if (connections.count >= maxConnections) {
-      log.warn({ maxConnections }, 'a connection is sent away: there are as many as may be');
-      return void closeSocket(socket, closeCodes.tryAgainLater, 'TOO_MANY_CONNECTIONS');
-    }
-    socket.connection = new SocketConnection(socket, addresses.read(request), shared);
+    const connection = new SocketConnection(socket, addresses.read(request), shared);
+    if (!connection.open()) return void closeSocket(socket, closeCodes.tryAgainLater, 'TOO_MANY_CONNECTIONS');
+    httpConnections.release(request.socket);
+    socket.connection = connection;
     socket.on('message', onMessage);
     socket.on('close', onClose);
     keepAlive.watch(socket);

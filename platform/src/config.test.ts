@@ -6,6 +6,7 @@ import {
   flag,
   httpUrl,
   integer,
+  integerOrOff,
   oneOf,
   optionalFlag,
   parseDurationMs,
@@ -75,6 +76,14 @@ it('shows no password of a URL, and no secret', () => {
   const read = () => readConfig(secretive, { TARGET_URL: 'ftp://user:hunter2@host', API_TOKEN: 'hunter2' });
   expect(read).toThrow('ftp://user:…@host');
   expect(read).not.toThrow('hunter2');
+});
+
+it('reads a limit that may be turned off', () => {
+  const limited = z.object({ LIMIT: integerOrOff(10, { min: 1, max: 100 }) });
+  const read = (LIMIT?: string) => readConfig(limited, { LIMIT }).LIMIT;
+  expect([read(), read('100'), read('off')]).toEqual([10, 100, Number.POSITIVE_INFINITY]);
+  for (const text of ['0', '101', 'none', '-1', '1.5'])
+    expect(() => read(text)).toThrow('LIMIT must be a whole number from 1 to 100, or off');
 });
 
 it.each([

@@ -47,6 +47,23 @@ export function integer(fallback: number, bounds: { min: number; max: number; wh
     });
 }
 
+/** A whole number within bounds, or `off`, which is `Infinity` once parsed: a limit that may be turned off. */
+export function integerOrOff(fallback: number, bounds: { min: number; max: number }) {
+  const what = `a whole number from ${bounds.min} to ${bounds.max}, or off`;
+  return z
+    .string()
+    .default(String(fallback))
+    .transform((text, context) => {
+      if (text.trim() === 'off') return Number.POSITIVE_INFINITY;
+      const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+      if (!(value >= bounds.min && value <= bounds.max)) {
+        context.addIssue({ code: 'custom', message: `must be ${what}` });
+        return z.NEVER;
+      }
+      return value;
+    });
+}
+
 /** `true` or `false`; undefined when not set, for a default that hangs on other settings. */
 export function optionalFlag() {
   return z

@@ -1,0 +1,61 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type ClientAddresses, groupAddress } from '@voucher-gateway/platform/client-address';
+import type { Log } from '@voucher-gateway/platform/log';
+import { createRejectionLog } from './rejection-log.ts';
+
+export interface HttpConnectionsOptions {
+  server: Server;
+  addresses: ClientAddresses;
+  /** Connections of one address at once, IPv6 ones by /64; `Infinity` for no limit. */
+  maxPerAddress: number;
+  log: Log;
+}
+
+/** The server's HTTP connections, whatever they have sent so far. Disposing takes the limit off. */
+export interface HttpConnections extends Disposable {
+  /** Counts this one no more: it is a WebSocket now, which is counted elsewhere. */
+  release(socket: Duplex): void;
+}
+
+/**
+ * Limits how many HTTP connections an address has, from the moment that they are accepted: a client that sends its
+ * headers a byte at a time is a connection, too. One more is reset. Connections of trusted proxies are not limited.
+ */
+export function limitHttpConnections(options: HttpConnectionsOptions): HttpConnections {
+  const { server, addresses, maxPerAddress, log } = options;
+  const counts = new Map<string, number>();
+  const groups = new WeakMap<Duplex, string>();
+  const logRejected = createRejectionLog(log);
+
+  const release = (socket: Duplex) => {
+    const group = groups.get(socket);
+    if (group === undefined) return;
+    groups.delete(socket);
+    socket.off('close', onClose);
+    const left = (counts.get(group) ?? 1) - 1;
+    if (left === 0) counts.delete(group);
+    else counts.set(group, left);
+  };
+  function onClose(this: Socket) {
+    release(this);
+  }
+  const onConnection = (socket: Socket) => {
+    if (addresses.isProxy(socket.remoteAddress)) return;
+    const group = groupAddress(addresses.read({ socket, headers: {} }));
+    const count = counts.get(group) ?? 0;
+    if (count >= maxPerAddress) {
+      logRejected('httpPerAddress', maxPerAddress);
+      return void socket.resetAndDestroy();
+    }
+    counts.set(group, count + 1);
+    groups.set(socket, group);
+    socket.once('close', onClose);
+  };
+  if (maxPerAddress !== Number.POSITIVE_INFINITY) server.on('connection', onConnection);
+  return {
+    release,
+    [Symbol.dispose]: () => void server.off('connection', onConnection),
+  };
+}

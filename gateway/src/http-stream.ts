@@ -1,0 +1,153 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { Identity } from '@voucher-gateway/platform/identity';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import type { FastifyReply } from 'fastify';
+import type { GraphQLFormattedError } from 'graphql';
+import type { ConnectionClient, OpenConnections } from './open-connections.ts';
+import type { SessionGate } from './session-gate.ts';
+import { toSend } from './slow-reader.ts';
+import type { StreamFormat } from './stream-formats.ts';
+import type { Subscription } from './subscriptions/admission.ts';
+import type { Subscriber } from './subscriptions/subscriber.ts';
+
+/** What all streams share. */
+export interface HttpStreamOptions {
+  connections: OpenConnections;
+  gate: SessionGate;
+  log: Log;
+  /** Bytes that may wait for a slow client, until its connection is dropped. */
+  maxBufferedBytes: number;
+}
+
+const keepAliveMs = 10_000;
+/** Time that a client has to read the end, until it is cut off. */
+const closeWithinMs = 1_000;
+
+/**
+ * One client's stream of answers within an HTTP response. It is counted from the start, before what it will carry is
+ * prepared, until the response is closed or it is released.
+ */
+export class HttpStream implements Subscriber {
+  readonly #reply: FastifyReply;
+  readonly #format: StreamFormat;
+  readonly #options: HttpStreamOptions;
+  readonly #resources = new DisposableStack();
+  #hasStarted = false;
+  /** The process stops: it ends as soon as it has started. */
+  #isGoingAway = false;
+
+  /** @throws CodedError SERVICE_UNAVAILABLE (retryable) in the drain, or where there are as many as may be */
+  constructor(reply: FastifyReply, format: StreamFormat, client: ConnectionClient, options: HttpStreamOptions) {
+    this.#reply = reply;
+    this.#format = format;
+    this.#options = options;
+    const { connections } = options;
+    const counted = connections.isDraining ? null : connections.tryAdd(client, () => this.#goAway());
+    if (!counted)
+      throw new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'No more connections here; try again.', {
+        retryable: true,
+      });
+    this.#resources.use(counted);
+    reply.raw.once('close', () => this.release());
+  }
+
+  /** Sends what the subscription answers, until it ends or the client leaves. */
+  start(subscription: Subscription, identity: Identity | null): FastifyReply {
+    const { gate, log } = this.#options;
+    const { raw } = this.#reply;
+    this.#reply.hijack();
+    if (raw.destroyed) {
+      // The client left while it was prepared.
+      subscription[Symbol.dispose]();
+      this.release();
+      return this.#reply;
+    }
+    this.#hasStarted = true;
+    this.#resources.use(subscription);
+    raw.on('error', (error) => log.debug({ error }, 'a stream failed'));
+    raw.writeHead(200, {
+      ...(this.#reply.getHeaders() as Record<string, string>),
+      'content-type': this.#format.contentType,
+      'cache-control': 'no-store',
+      // Asks proxies of nginx's kind to pass each piece on as it comes.
+      'x-accel-buffering': 'no',
+    });
+    this.#write(this.#format.opening);
+    const keepAlive = setInterval(() => this.#write(this.#format.keepAlive), keepAliveMs);
+    this.#resources.defer(() => clearInterval(keepAlive));
+    if (this.#isGoingAway) this.#endForDrain();
+    else {
+      if (identity) this.#resources.use(gate.onSessionEnd(identity, () => this.#endWithSession()));
+      subscription.start(this);
+    }
+    return this.#reply;
+  }
+
+  next(answer: string, cursor: string | null): void {
+    this.#write(this.#format.next(answer, cursor));
+  }
+
+  end(errors?: readonly GraphQLFormattedError[]): void {
+    this.#endWith(errors ? this.#format.fail(errors) : this.#format.complete);
+  }
+
+  flushed(): Promise<void> {
+    const { raw } = this.#reply;
+    if (!raw.writableNeedDrain || raw.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      raw.once('drain', resolve);
+      raw.once('close', resolve);
+    });
+  }
+
+  /** Ends what it holds: the response is closed, or something else is answered by it. */
+  release(): void {
+    this.#resources.dispose();
+  }
+
+  #write(text: string): void {
+    const { raw } = this.#reply;
+    if (raw.destroyed || raw.writableEnded || text === '') return;
+    const bufferedBytes = raw.writableLength;
+    const sent = toSend(text, bufferedBytes, this.#options.maxBufferedBytes);
+    if (sent !== null) {
+      raw.write(sent);
+      return;
+    }
+    this.#options.log.info({ bufferedBytes }, 'a client reads too slowly: its stream is dropped');
+    raw.destroy();
+  }
+
+  #endWith(text: string): void {
+    const { raw } = this.#reply;
+    if (raw.writableEnded) return;
+    this.#write(text);
+    raw.end();
+    this.release();
+  }
+
+  #endWithSession(): void {
+    this.end([{ message: 'The session has ended; sign in again.', extensions: { code: 'SESSION_EXPIRED' } }]);
+  }
+
+  #endForDrain(): void {
+    const extensions = { code: 'SERVICE_UNAVAILABLE' satisfies PublicErrorCode, retryable: true };
+    this.#endWith(this.#format.goAway([{ message: 'The gateway stops here; reconnect.', extensions }]));
+  }
+
+  #goAway(): Promise<void> | undefined {
+    this.#isGoingAway = true;
+    if (!this.#hasStarted) return undefined;
+    const { raw } = this.#reply;
+    this.#endForDrain();
+    return new Promise((resolve) => {
+      if (raw.closed) return resolve();
+      const timer = setTimeout(() => raw.destroy(), closeWithinMs);
+      raw.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
