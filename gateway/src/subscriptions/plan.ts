@@ -114,7 +114,7 @@ export class Plan implements SharedHost {
   open(shared: SharedSubscription, context: GatewayContext): Disposable {
     const prepared = this.#prepared;
     if (prepared.topicField === null) return this.#openUpstream(prepared, shared, context);
-    const feed = new TopicFeed(this.#environment.federation, prepared, shared);
+    const feed = new TopicFeed(this.#environment, prepared, shared);
     return this.#environment.windowOf(prepared).listen(prepared.topicField.match, shared.key, feed);
   }
 
@@ -173,12 +173,12 @@ export class Plan implements SharedHost {
 
 /** Gives a shared subscription the topic's messages that are for it. A class, for there are as many as users. */
 class TopicFeed implements TopicListener {
-  readonly #federation: Federation;
+  readonly #environment: PlanEnvironment;
   readonly #prepared: TopicSubscription;
   readonly #shared: SharedSubscription;
 
-  constructor(federation: Federation, prepared: TopicSubscription, shared: SharedSubscription) {
-    this.#federation = federation;
+  constructor(environment: PlanEnvironment, prepared: TopicSubscription, shared: SharedSubscription) {
+    this.#environment = environment;
     this.#prepared = prepared;
     this.#shared = shared;
   }
@@ -189,14 +189,15 @@ class TopicFeed implements TopicListener {
     if (!isFor(prepared, key, message.value)) return;
     const id = idOf(message);
     const { replay } = prepared.topicField;
+    const { federation, log } = this.#environment;
     this.#shared.push({
       id,
       answer: answerOf(prepared, message),
       ...(replay &&
         id !== null &&
         isRepeat(message) && {
-          isKnown: (asker, cursor) =>
-            isBefore(createReplay(this.#federation, prepared, replay, key, asker), id, cursor),
+          isKnown: (context, cursor) =>
+            isBefore(createReplay({ federation, prepared, replay, key, context, log }), id, cursor),
         }),
     });
   }

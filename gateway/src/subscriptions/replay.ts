@@ -1,10 +1,13 @@
 import type { GraphQLDataSourceProcessOptions } from '@apollo/gateway';
+import { isCodedError } from '@voucher-gateway/platform/errors';
+import type { Log } from '@voucher-gateway/platform/log';
 import type { Places } from '@voucher-gateway/platform/topics';
 import { decodeCursor } from '@voucher-gateway/schema/cursor';
-import { type FragmentDefinitionNode, GraphQLError, type GraphQLFormattedError, Kind, print } from 'graphql';
+import { type FragmentDefinitionNode, type GraphQLFormattedError, Kind, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { Federation } from '../federation.ts';
 import { type TopicSubscription, usedVariables } from './prepare.ts';
+import { invalidPage, unreadablePage } from './replay-errors.ts';
 import type { ReplayField } from './topic-directive.ts';
 import type { Value } from './topic-window.ts';
 
@@ -21,7 +24,8 @@ export interface ReplayPage {
  * Reads a page of what is stored behind a cursor.
  *
  * @param first rows at most. Default: 100
- * @throws GraphQLError with the subgraph's code, such as CURSOR_INVALID or SUBGRAPH_UNAVAILABLE
+ * @throws GraphQLError with the subgraph's code where it is a public one, such as CURSOR_INVALID; else a retryable
+ *   CodedError SUBGRAPH_UNAVAILABLE or SUBGRAPH_INVALID_RESPONSE
  */
 export type ReadPage = (after: string, first?: number) => Promise<ReplayPage>;
 
@@ -40,22 +44,27 @@ const pageSize = 100;
 /** The enum's value: the package exports the enum's type alone. */
 const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOptions['kind'] & never;
 
+export interface ReplayOptions {
+  federation: Federation;
+  prepared: TopicSubscription;
+  replay: ReplayField;
+  /** The subscriber's own claim. */
+  key: string;
+  context: GatewayContext;
+  log: Log;
+}
+
 /**
  * Makes the function that reads a page of what is stored from the connection that `@topic(replay:)`
  * names, at its subgraph, with the subscriber's identity. Each edge is selected as the primary fetch
  * selects its event.
  */
-export function createReplay(
-  federation: Federation,
-  prepared: TopicSubscription,
-  replay: ReplayField,
-  key: string,
-  context: GatewayContext,
-): ReadPage {
+export function createReplay({ federation, prepared, replay, key, context, log }: ReplayOptions): ReadPage {
   const { topicField, primary, operation } = prepared;
+  const { subgraph } = primary;
   const query = replayQuery(prepared, replay);
-  const source = federation.dataSources[primary.subgraph];
-  if (!source) throw new Error(`no data source for ${primary.subgraph}`);
+  const source = federation.dataSources[subgraph];
+  if (!source) throw new Error(`no data source for ${subgraph}`);
 
   return async (after, first = pageSize) => {
     const variables: Value = { ...operation.variables, [variable('first')]: first, [variable('after')]: after };
@@ -69,29 +78,49 @@ export function createReplay(
       context,
     });
     const error = (errors as GraphQLFormattedError[] | undefined)?.[0];
-    if (error) throw new GraphQLError(error.message, { extensions: error.extensions });
-    const connection = (data as Record<string, Connection | null> | undefined)?.[replay.field];
-    if (!connection)
-      throw new GraphQLError('What is stored can not be read.', { extensions: { code: 'SUBGRAPH_INVALID_RESPONSE' } });
-    return {
-      storedThrough: Object.fromEntries(
-        (connection.storedThrough ?? [])
-          .filter((at) => at.topic === topicField.topic)
-          .map(({ partition, position, publishedAt }) => [
-            partition,
-            { position: Number(position), publishedAt: publishedAt ? Date.parse(publishedAt) : undefined },
-          ]),
-      ),
-      edges: connection.edges.map((edge) => ({
-        id: decodeCursor(edge.replay_cursor)?.id ?? null,
-        cursor: edge.replay_cursor,
-        answered: topicField.isEdge ? edge : edge.replay_answer,
-        compared: edge.replay_node,
-      })),
-      hasNextPage: connection.pageInfo.hasNextPage,
-      endCursor: connection.pageInfo.endCursor,
-    };
+    if (error) {
+      const failure = unreadablePage(error, prepared.arguments);
+      if (isCodedError(failure)) log.warn({ subgraph, error: failure }, 'a subgraph could not read what is stored');
+      throw failure;
+    }
+    try {
+      return readConnection((data as Record<string, Connection>)[replay.field] as Connection, prepared, after);
+    } catch (cause) {
+      log.warn({ subgraph, error: cause }, 'a subgraph answered a stored page that is none');
+      throw invalidPage(cause);
+    }
   };
+}
+
+/** Throws for a connection that does not fit its type, or that does not move on from `after`. */
+function readConnection(connection: Connection, { topicField }: TopicSubscription, after: string): ReplayPage {
+  const { edges, pageInfo, storedThrough } = connection;
+  const { hasNextPage, endCursor } = pageInfo;
+  if (hasNextPage && (endCursor === null || endCursor === after)) throw new Error('the page does not move on');
+  return {
+    storedThrough: Object.fromEntries(
+      (storedThrough ?? [])
+        .filter((at) => at.topic === topicField.topic)
+        .map(({ partition, position, publishedAt }) => [
+          partition,
+          { position: readPosition(position), publishedAt: publishedAt ? Date.parse(publishedAt) : undefined },
+        ]),
+    ),
+    edges: edges.map((edge) => ({
+      id: decodeCursor(edge.replay_cursor)?.id ?? null,
+      cursor: edge.replay_cursor,
+      answered: topicField.isEdge ? edge : edge.replay_answer,
+      compared: edge.replay_node,
+    })),
+    hasNextPage,
+    endCursor,
+  };
+}
+
+function readPosition(text: string): number {
+  const position = Number(text);
+  if (!Number.isSafeInteger(position) || position < 0) throw new Error('a stored position is no whole number');
+  return position;
 }
 
 interface Connection {

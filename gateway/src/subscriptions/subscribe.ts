@@ -138,7 +138,8 @@ export async function createSubscriptions({
         'BAD_USER_INPUT',
         `${prepared.primary.field.name.value} can not be resumed: nothing is stored.`,
       );
-    const readPage = createReplay(federation, prepared, prepared.topicField.replay, key, context);
+    const { replay } = prepared.topicField;
+    const readPage = createReplay({ federation, prepared, replay, key, context, log });
     const { window, backlog } = feedOf(prepared);
     return openCatchUp({ prepared, key, window, backlog, clock, log, readPage, after });
   };

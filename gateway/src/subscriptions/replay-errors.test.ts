@@ -1,0 +1,88 @@
+import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestGateway } from '../testing/gateway.ts';
+
+const secret = 'relation "moves" does not exist at 10.0.0.7';
+const edge = { node: { place: 'Hue' }, replay_cursor: encodeCursor('m1'), replay_node: { customer: 'ann' } };
+const pageInfo = { hasNextPage: false, endCursor: encodeCursor('m1') };
+const masked = { code: 'SUBGRAPH_UNAVAILABLE', retryable: true };
+const invalid = { code: 'SUBGRAPH_INVALID_RESPONSE', retryable: true };
+
+describe('resume: what a subgraph answers in place of a stored page', () => {
+  let tracking: Awaited<ReturnType<typeof startReceiver>>;
+  let gateway: Awaited<ReturnType<typeof startTestGateway>>;
+  beforeAll(async () => {
+    tracking = await startReceiver({ path: '/graphql' });
+    gateway = await startTestGateway({ subgraphUrls: { tracking: tracking.url } });
+  });
+  afterAll(async () => {
+    await gateway?.[Symbol.asyncDispose]();
+    await tracking?.[Symbol.asyncDispose]();
+  });
+
+  const resume = async (answer: object) => {
+    tracking.answerWith({ status: 200, body: JSON.stringify(answer) });
+    const { token } = await gateway.signIn('ann');
+    const { client } = gateway.connect(token);
+    const query = 'subscription ($c: String, $p: ID) { moved(after: $c, parcel: $p) { node { place } } }';
+    const variables = { c: encodeCursor('m0'), p: 'p1' };
+    return client
+      .iterate({ query, variables })
+      .next()
+      .then(
+        ({ value }) => value,
+        (errors: unknown) => errors,
+      );
+  };
+  const failed = (extensions?: object) => ({ data: null, errors: [{ message: secret, extensions }] });
+
+  // It reached the client as BAD_USER_INPUT, with its message.
+  it.each([
+    ['an error without a code', undefined],
+    ['an internal error', { code: 'INTERNAL_SERVER_ERROR' }],
+    ['a code that is not public', { code: 'DOWNSTREAM_SERVICE_ERROR' }],
+    ['a code that is no text', { code: 7 }],
+    ['a code that every object has', { code: 'constructor' }],
+    ['a fault in the gateway’s own query', { code: 'GRAPHQL_VALIDATION_FAILED' }],
+    ['a fault in what the gateway filled in', { code: 'BAD_USER_INPUT', argument: 'first' }],
+    ['a fault in nothing that is named', { code: 'BAD_USER_INPUT' }],
+  ])('masks %s, and keeps it retryable', async (_what, extensions) => {
+    const errors = await resume(failed(extensions));
+    expect(errors).toMatchObject([{ extensions: masked }]);
+    expect(JSON.stringify(errors)).not.toContain(secret);
+    expect(gateway.log.text).toContain('relation');
+  });
+
+  it.each([
+    ['CURSOR_INVALID', {}],
+    ['FORBIDDEN', {}],
+    ['SERVICE_UNAVAILABLE', { retryable: true }],
+    ['BAD_USER_INPUT', { argument: 'parcel' }],
+  ])('passes on its own %s', async (code, more) => {
+    // For a cursor that is unknown the gateway asks twice more: whether the topic has it, and again.
+    const answer = { data: null, errors: [{ message: 'no', extensions: { code, ...more } }] };
+    const first = { data: { moves: { edges: [], pageInfo, storedThrough: [] } } };
+    if (code === 'CURSOR_INVALID')
+      tracking.answerWith({ status: 200, body: JSON.stringify(answer) }, { status: 200, body: JSON.stringify(first) });
+    expect(await resume(answer)).toMatchObject([{ message: 'no', extensions: { code, ...more } }]);
+  });
+
+  it.each([
+    ['no connection', { moves: null }],
+    ['no edges', { moves: { pageInfo } }],
+    ['an edge that is null', { moves: { edges: [null], pageInfo } }],
+    ['a cursor that is none', { moves: { edges: [{ ...edge, replay_cursor: null }], pageInfo } }],
+    [
+      'a page that is followed by itself',
+      { moves: { edges: [], pageInfo: { hasNextPage: true, endCursor: encodeCursor('m0') } } },
+    ],
+    ['a page that is followed by none', { moves: { edges: [edge], pageInfo: { hasNextPage: true, endCursor: null } } }],
+    [
+      'a position that is no number',
+      { moves: { edges: [edge], pageInfo, storedThrough: [{ topic: 'parcel-moved', partition: 0, position: 'x' }] } },
+    ],
+  ])('answers %s as SUBGRAPH_INVALID_RESPONSE, retryable', async (_what, data) => {
+    expect(await resume({ data })).toMatchObject([{ extensions: invalid }]);
+  });
+});
