@@ -35,6 +35,20 @@ it('forwards the authorization and a request id to subgraphs, and nothing else o
   );
 });
 
+it('http: takes a request id, answers it and forwards it to subgraphs', async () => {
+  await using gateway = await startTestGateway();
+  const response = await fetch(gateway.graphqlUrl, {
+    method: 'POST',
+    headers: { ...json, 'x-request-id': 'trace-1' },
+    body: JSON.stringify({ query: '{ hello }' }),
+  });
+  expect(response.headers.get('x-request-id')).toBe('trace-1');
+  expect(response.headers.get('cache-control')).toBe('no-store');
+  expect(gateway.calls[0]?.headers['x-request-id']).toBe('trace-1');
+  // The subgraph's line and the gateway's own.
+  expect(gateway.log.text.match(/"requestId":"trace-1".*"route":"\/graphql"/g)).toHaveLength(2);
+});
+
 describe('what is refused before any subgraph is called', () => {
   let gateway: Awaited<ReturnType<typeof startTestGateway>>;
   beforeAll(async () => {
@@ -161,7 +175,10 @@ it('says that the session store is away, retryable, and serves the signed-out me
   });
   expect(await gateway.post('{ hello }')).toMatchObject({ data: { hello: 'hello' } });
   const ready = await fetch(`${gateway.url}/health/ready`);
-  expect([ready.status, await ready.json()]).toEqual([503, { status: 'unavailable', away: ['key-value'] }]);
+  expect([ready.status, await ready.json()]).toEqual([
+    503,
+    { status: 'unavailable', engines: { 'key-value': 'away', topics: 'ok' } },
+  ]);
 });
 
 it('says that the keys can not be fetched, retryable', async () => {

@@ -1,10 +1,11 @@
 import { createClientAddresses } from '@voucher-gateway/platform/client-address';
 import type { Clock } from '@voucher-gateway/platform/clock';
-import { addHealthRoutes, createHttpServer, listen } from '@voucher-gateway/platform/http-server';
+import { createHttpServer, listen } from '@voucher-gateway/platform/http-server';
 import { createTokenVerifier } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
+import { createReadiness } from '@voucher-gateway/platform/readiness';
 import { createRemoteKeys } from '@voucher-gateway/platform/remote-keys';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
@@ -132,7 +133,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   );
   const addresses = createClientAddresses(config.TRUSTED_PROXIES);
 
-  const app = createHttpServer({ log, bodyLimitBytes: config.MAX_BODY_BYTES, statusOf });
+  const readiness = createReadiness({ required: { 'key-value': keyValue.ping }, reported: { topics: topics.ping } });
+  const app = createHttpServer({ log, bodyLimitBytes: config.MAX_BODY_BYTES, statusOf, readiness });
   releases.defer(() => app.close());
   releases.use(
     await addHttp({
@@ -145,13 +147,6 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       streams: { subscriptions, prepareOperation, connections },
     }),
   );
-  addHealthRoutes(app, {
-    'key-value': keyValue.ping,
-    topics: topics.ping,
-    connections: async () => {
-      if (connections.isDraining) throw new Error('connections are let go of');
-    },
-  });
   const httpConnections = releases.use(
     limitHttpConnections({
       server: app.server,
@@ -180,10 +175,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     }),
   );
   releases.defer(() => connections.drain(config.DRAIN_WINDOW));
+  releases.defer(readiness.retire);
   const url = await listen(app, { host: config.HOST, port: config.PORT, setting: portSetting });
   const owned = releases.move();
   return {
     url,
+    retire: readiness.retire,
     get subscriptions() {
       return subscriptions.count;
     },

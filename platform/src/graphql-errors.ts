@@ -9,25 +9,44 @@ import type { Log } from './log.ts';
  */
 export function createErrorFormatter(log: Log) {
   return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
-    const original =
-      thrown instanceof Error && 'originalError' in thrown && thrown.originalError ? thrown.originalError : thrown;
-    const { locations, path } = formatted;
-    const place = { ...(locations && { locations }), ...(path && { path }) };
-    const coded = publicError(original);
-    if (coded) {
-      const { code, message, retryable, details } = coded;
-      return { message, ...place, extensions: { ...details, code, ...(retryable && { retryable }) } };
-    }
-    const { stacktrace: _stack, ...extensions } = formatted.extensions ?? {};
-    const known = extensions.code !== undefined && extensions.code !== 'INTERNAL_SERVER_ERROR';
-    if (known) return { message: formatted.message, ...place, extensions };
-    // graphql-js reports a variable that does not fit its type without a code of its own.
-    if (original instanceof GraphQLError && original.originalError === undefined && path === undefined) {
-      return { message: formatted.message, ...place, extensions: { ...extensions, code: 'BAD_USER_INPUT' } };
-    }
-    log.error({ error: original, path }, 'a resolver failed');
-    return { message: 'Something went wrong on our side.', ...place, extensions: { code: 'INTERNAL_SERVER_ERROR' } };
+    const shown = formatPublicError(formatted, thrown);
+    if (shown) return shown;
+    const { path } = formatted;
+    log.error({ error: originalOf(thrown), path }, 'a resolver failed');
+    return {
+      message: 'Something went wrong on our side.',
+      ...placeOf(formatted),
+      extensions: { code: 'INTERNAL_SERVER_ERROR' },
+    };
   };
+}
+
+/** The same, with null for an error that is masked. */
+export function formatPublicError(formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError | null {
+  const original = originalOf(thrown);
+  const { path } = formatted;
+  const place = placeOf(formatted);
+  const coded = publicError(original);
+  if (coded) {
+    const { code, message, retryable, details } = coded;
+    return { message, ...place, extensions: { ...details, code, ...(retryable && { retryable }) } };
+  }
+  const { stacktrace: _stack, ...extensions } = formatted.extensions ?? {};
+  const known = extensions.code !== undefined && extensions.code !== 'INTERNAL_SERVER_ERROR';
+  if (known) return { message: formatted.message, ...place, extensions };
+  // graphql-js reports a variable that does not fit its type without a code of its own.
+  if (original instanceof GraphQLError && original.originalError === undefined && path === undefined)
+    return { message: formatted.message, ...place, extensions: { ...extensions, code: 'BAD_USER_INPUT' } };
+  return null;
+}
+
+/** What a resolver threw, without GraphQL's wrapping. */
+export function originalOf(thrown: unknown): unknown {
+  return thrown instanceof Error && 'originalError' in thrown && thrown.originalError ? thrown.originalError : thrown;
+}
+
+function placeOf({ locations, path }: GraphQLFormattedError) {
+  return { ...(locations && { locations }), ...(path && { path }) };
 }
 
 /** A coded error as one of the whole request: GraphQL's body with this HTTP status. Any other error is left as it is. */

@@ -1,15 +1,21 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CodedError } from './errors.ts';
-import { addHealthRoutes, assertPortFree, createHttpServer, listen } from './http-server.ts';
+import { assertPortFree, createHttpServer, type HttpServerOptions, listen, refuseInvalidText } from './http-server.ts';
+import { createReadiness } from './readiness.ts';
+import { httpServerContract } from './testing/contract/http-server.ts';
 import { createMemoryLog } from './testing/log.ts';
+import { sendRaw } from './testing/raw-http.ts';
 
-async function serve(add: (app: FastifyInstance) => void) {
+async function serve(add: (app: FastifyInstance) => void, options: Partial<HttpServerOptions> = {}) {
   const log = createMemoryLog();
-  const app = createHttpServer({ log, bodyLimitBytes: 1_000, statusOf: (code) => (code === 'TAKEN' ? 409 : 500) });
+  const statusOf = (code: string) => ({ TAKEN: 409, BAD_REQUEST: 400, BAD_USER_INPUT: 400 })[code] ?? 500;
+  const app = createHttpServer({ log, bodyLimitBytes: 1_000, statusOf, ...options });
   add(app);
   const url = await listen(app, { host: '127.0.0.1', port: 0, setting: 'PORT' });
-  return { url, log, port: Number(new URL(url).port), [Symbol.asyncDispose]: () => app.close() };
+  return { url, log, app, port: Number(new URL(url).port), [Symbol.asyncDispose]: () => app.close() };
 }
 const problemOf = async (response: Response) => ({
   status: response.status,
@@ -68,26 +74,6 @@ it('says that nothing is at an unknown address', async () => {
   });
 });
 
-it('tells that it lives, and is ready only while its engines answer', async () => {
-  let isAway = false;
-  await using server = await serve((app) =>
-    addHealthRoutes(app, {
-      database: async () => {
-        if (isAway) throw new Error('away');
-      },
-      topics: async () => {},
-    }),
-  );
-  const ready = async () => {
-    const response = await fetch(`${server.url}/health/ready`);
-    return [response.status, await response.json()];
-  };
-  expect(await ready()).toEqual([200, { status: 'ok' }]);
-  isAway = true;
-  expect(await ready()).toEqual([503, { status: 'unavailable', away: ['database'] }]);
-  expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
-});
-
 it('names the setting of a port that is taken', async () => {
   await using server = await serve(() => {});
   const taken = { host: '127.0.0.1', port: server.port, setting: 'GATEWAY_PORT' };
@@ -99,4 +85,160 @@ it('names the setting of a port that is taken', async () => {
   const app = createHttpServer({ log: createMemoryLog() });
   await expect(listen(app, taken)).rejects.toMatchObject(refusal);
   await assertPortFree({ ...taken, port: 0 });
+});
+
+httpServerContract(
+  () =>
+    serve((app) => {
+      app.addHook('preValidation', refuseInvalidText);
+      app.post('/things', () => ({ made: true }));
+    }),
+  ['/things'],
+);
+
+it.each([
+  ['a broken escape', 'GET /% HTTP/1.1\r\nhost: a\r\n\r\n', 400, 'BAD_REQUEST'],
+  ['no HTTP', 'nonsense\r\n\r\n', 400, 'BAD_REQUEST'],
+  ['two Hosts', 'GET / HTTP/1.1\r\nhost: a\r\nHost: b\r\n\r\n', 400, 'BAD_REQUEST'],
+  ['a Host that is none', 'GET / HTTP/1.1\r\nhost: a/b\r\n\r\n', 400, 'BAD_REQUEST'],
+  ['a head over the limit', `GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'REQUEST_TOO_LARGE'],
+])('http server: refuses %s with a problem document', async (_what, bytes, status, code) => {
+  await using server = await serve((app) => app.get('/', () => 'served'));
+  const { statuses, text } = await sendRaw(server.url, bytes);
+  expect(statuses).toEqual([status]);
+  expect(text).toMatch(/content-type: application\/problem\+json/i);
+  expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n')))).toMatchObject({ type: 'about:blank', status, code });
+});
+
+it('http server: serves HTTP/1.0 without a Host, and an empty Host', async () => {
+  await using server = await serve((app) => app.post('/', ({ hostname, protocol }) => `${protocol}://${hostname}/`));
+  for (const head of ['POST / HTTP/1.0', 'POST / HTTP/1.1\r\nhost:']) {
+    const { statuses, text } = await sendRaw(
+      server.url,
+      `${head}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`,
+    );
+    expect(statuses).toEqual([200]);
+    expect(text).toContain('http://host.invalid/');
+  }
+});
+
+describe('slow clients', () => {
+  const limits = { headMs: 100, requestMs: 200, idleMs: 100, answerMs: 100, closeMs: 50 };
+
+  /** Sends a byte every few milliseconds; resolves with what came back once the server has closed. */
+  async function drip(port: number, bytes: string) {
+    const socket = connect({ host: '127.0.0.1', port });
+    let answer = '';
+    let sent = 0;
+    socket.on('data', (chunk) => {
+      answer += String(chunk);
+    });
+    socket.on('error', () => {});
+    const timer = setInterval(() => socket.write(bytes[sent++ % bytes.length] ?? ''), 10);
+    await new Promise((resolve) => socket.once('close', resolve));
+    clearInterval(timer);
+    return answer;
+  }
+
+  it.each([
+    ['a header', 'GET / HTTP/1.1\r\nx: '],
+    ['nothing', ''],
+  ])('http server: cuts a client that drips %s', async (_what, bytes) => {
+    await using server = await serve(() => {}, { limits });
+    expect(await drip(server.port, bytes)).toMatch(/^HTTP\/1\.1 408 .*BAD_REQUEST/s);
+  });
+
+  it('http server: cuts a client that drips its body', async () => {
+    await using server = await serve((app) => app.post('/', () => 'never'), { limits, bodyLimitBytes: 1_000_000 });
+    const socket = connect({ host: '127.0.0.1', port: server.port });
+    socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n');
+    const timer = setInterval(() => socket.write('1'), 10);
+    socket.on('error', () => {});
+    socket.resume();
+    await new Promise((resolve) => socket.once('close', resolve));
+    clearInterval(timer);
+  });
+
+  it('http server: cuts a client that does not read its answer', async () => {
+    await using server = await serve((app) => app.get('/', () => 'x'.repeat(64_000_000)), { limits });
+    const isCut = Promise.withResolvers<void>();
+    server.app.server.on('connection', (socket) => socket.once('close', isCut.resolve));
+    const socket = connect({ host: '127.0.0.1', port: server.port });
+    socket.on('error', () => {});
+    socket.pause().write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+    await isCut.promise;
+    socket.destroy();
+  });
+
+  it('http server: closes a connection that is idle after its request', async () => {
+    await using server = await serve((app) => app.get('/', () => 'served'), { limits });
+    const socket = connect({ host: '127.0.0.1', port: server.port });
+    socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+    socket.resume();
+    await once(socket, 'close');
+  });
+
+  it('http server: a slow client does not hold up its close', async () => {
+    await using server = await serve(() => {}, { limits: { ...limits, headMs: 60_000, requestMs: 60_000 } });
+    const socket = connect({ host: '127.0.0.1', port: server.port });
+    socket.on('error', () => {});
+    const accepted = once(server.app.server, 'connection');
+    socket.write('GET / HT');
+    await accepted;
+    await server.app.close();
+    socket.destroy();
+  });
+});
+
+it.each([
+  ['one that is good', 'Root=1-67891233-abc:def+/@~._', true],
+  ['one that is too long', 'a'.repeat(129), false],
+  ['one with a quote', 'a"b', false],
+  ['one with a space', 'a b', false],
+  ['an empty one', '', false],
+])('http server: answers and logs a request id: %s', async (_what, id, isTaken) => {
+  await using server = await serve((app) =>
+    app.get('/fails', () => {
+      throw new Error('secret detail');
+    }),
+  );
+  const response = await fetch(`${server.url}/fails`, { headers: { 'x-request-id': id } });
+  const answered = response.headers.get('x-request-id') ?? '';
+  if (isTaken) expect(answered).toBe(id);
+  else expect(answered).toMatch(/^[0-9a-f-]{36}$/);
+  const lines = server.log.text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { message?: string; msg?: string; requestId?: string; route?: string });
+  expect(lines.map(({ requestId }) => requestId)).toEqual([answered, answered]);
+  expect(lines[1]).toMatchObject({ method: 'GET', route: '/fails', status: 500 });
+});
+
+it('http server: forbids to store its answers, unless a route says otherwise', async () => {
+  await using server = await serve((app) => {
+    app.get('/secret', () => 'token');
+    app.get('/keys', (_request, reply) => reply.header('cache-control', 'public, max-age=60').send('keys'));
+  });
+  const cacheControl = async (path: string) => (await fetch(server.url + path)).headers.get('cache-control');
+  expect(await cacheControl('/secret')).toBe('no-store');
+  expect(await cacheControl('/nowhere')).toBe('no-store');
+  expect(await cacheControl('/keys')).toBe('public, max-age=60');
+});
+
+it('http server: reports readiness, and closes connections once it is retired', async () => {
+  let isAway = false;
+  const database = () => (isAway ? Promise.reject(new Error('away')) : Promise.resolve());
+  const ask = async (url: string) => {
+    const response = await fetch(`${url}/health/ready`);
+    return [response.status, response.headers.get('connection'), await response.json()];
+  };
+  const readiness = createReadiness({ required: { database } });
+  await using server = await serve(() => {}, { readiness });
+  expect(await ask(server.url)).toEqual([200, 'keep-alive', { status: 'ok', engines: { database: 'ok' } }]);
+  readiness.retire();
+  expect(await ask(server.url)).toEqual([503, 'close', { status: 'stopping', engines: { database: 'ok' } }]);
+  expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
+  isAway = true;
+  await using other = await serve(() => {}, { readiness: createReadiness({ required: { database } }) });
+  expect(await ask(other.url)).toEqual([503, 'keep-alive', { status: 'unavailable', engines: { database: 'away' } }]);
 });

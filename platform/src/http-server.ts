@@ -1,34 +1,110 @@
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
-import { type FastifyInstance, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
+import { answerClientError } from './client-error.ts';
 import { CodedError, errorCode, publicError } from './errors.ts';
 import type { Log } from './log.ts';
+import { createReadiness, type Readiness } from './readiness.ts';
+import { requestIdHeader, requestIdOf } from './request-id.ts';
 import { assertValidText } from './text.ts';
 
 export interface HttpServerOptions {
   log: Log;
   /** Largest request body in bytes; a larger one gets 413 REQUEST_TOO_LARGE. Default: 1 MiB. */
   bodyLimitBytes?: number;
-  /** HTTP status by error code. Default: 400 for BAD_USER_INPUT, 500 for any other. */
+  /** HTTP status by error code. Default: 400 for BAD_REQUEST and BAD_USER_INPUT, 500 for any other. */
   statusOf?: (code: string) => number;
+  /** What `/health/ready` answers. Default: ready until it is retired. */
+  readiness?: Readiness;
+  limits?: Partial<HttpLimits>;
 }
 
+/** Times that bound what a slow client can hold, in milliseconds. */
+export interface HttpLimits {
+  /** From the connection, or the first byte of a further request, to the end of the head. Default: 10 s. */
+  headMs: number;
+  /** The same to the end of the body. Default: 30 s. */
+  requestMs: number;
+  /** A connection without a request is closed after this time: longer than load balancers keep theirs. Default: 72 s. */
+  idleMs: number;
+  /** From an answer that is ready to its last byte in the client's hands; no stream is meant. Default: 2 min. */
+  answerMs: number;
+  /** A server that closes waits this long for requests that run. Default: 8 s, less than a stop may take. */
+  closeMs: number;
+}
+const defaultLimits: HttpLimits = {
+  headMs: 10_000,
+  requestMs: 30_000,
+  idleMs: 72_000,
+  answerMs: 120_000,
+  closeMs: 8_000,
+};
+/** A connection is closed after so many requests, so that load balancers spread their connections anew. */
+const maxRequestsPerConnection = 10_000;
+
 /**
- * A Fastify server as every service has it: errors as RFC 9457 problem documents with a stable
- * `code`, masked where they are not ours; no URL, header or body in the log.
+ * A Fastify server as every service has it:
+ *
+ * - `/health/live` (the process answers) and `/health/ready` (200, or 503, with each engine's state);
+ * - errors as RFC 9457 problem documents with a stable `code`, masked where they are not ours;
+ * - each answer has the request's id, and `cache-control: no-store` unless its route says otherwise;
+ * - no URL, header or body in the log;
+ * - slow clients are cut off, and no fault of a client's is answered with a status of 500.
  */
-export function createHttpServer({
-  log,
-  bodyLimitBytes = 1_048_576,
-  statusOf = (code) => (code === 'BAD_USER_INPUT' ? 400 : 500),
-}: HttpServerOptions): FastifyInstance {
+export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  const { log, bodyLimitBytes = 1_048_576, readiness = createReadiness() } = options;
+  const { statusOf = (code) => (code === 'BAD_REQUEST' || code === 'BAD_USER_INPUT' ? 400 : 500) } = options;
+  const limits = { ...defaultLimits, ...options.limits };
   const app = fastify({
     bodyLimit: bodyLimitBytes,
     logger: false,
-    genReqId: () => randomUUID(),
+    genReqId: ({ headers }) => requestIdOf(headers),
     forceCloseConnections: 'idle',
     return503OnClosing: true,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.idleMs,
+    maxRequestsPerSocket: maxRequestsPerConnection,
+    http: {
+      headersTimeout: Math.min(limits.headMs, limits.requestMs),
+      connectionsCheckingInterval: Math.min(1_000, limits.headMs / 2),
+    },
+    clientErrorHandler(error, socket) {
+      log.debug({ code: errorCode(error) }, 'a connection brought no valid request');
+      answerClientError(error, socket);
+    },
+    frameworkErrors: (_error, _request, reply) =>
+      sendProblem<FastifyReply>(reply as never, {
+        status: 400,
+        code: 'BAD_REQUEST',
+        title: 'This address is not valid.',
+      }),
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers({ [requestIdHeader]: request.id, 'cache-control': 'no-store' });
+    if (readiness.isRetired) reply.header('connection', 'close');
+    done(acceptHost(request.raw) ? undefined : new CodedError('BAD_REQUEST', 'The Host header is not valid.'));
+  });
+  app.addHook('onSend', (_request, { raw }, payload, done) => {
+    const timer = setTimeout(() => raw.destroy(), limits.answerMs);
+    raw.once('close', () => clearTimeout(timer));
+    done(null, payload);
+  });
+  app.addHook('onResponse', ({ id: requestId, method, routeOptions }, { statusCode, elapsedTime }, done) => {
+    log.debug(
+      { requestId, method, route: routeOptions.url, status: statusCode, durationMs: Math.round(elapsedTime) },
+      'a request was answered',
+    );
+    done();
+  });
+  let closing: NodeJS.Timeout | undefined;
+  app.addHook('preClose', (done) => {
+    closing = setTimeout(() => app.server.closeAllConnections(), limits.closeMs);
+    done();
+  });
+  app.addHook('onClose', (_app, done) => {
+    clearTimeout(closing);
+    done();
   });
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error, statusOf);
@@ -48,7 +124,28 @@ export function createHttpServer({
       title: `This address takes ${allowed.join(', ')} alone.`,
     });
   });
+  app.get('/health/live', () => ({ status: 'ok' }));
+  app.get('/health/ready', async (_request, reply) => {
+    const report = await readiness.read();
+    return reply.code(report.status === 'ok' ? 200 : 503).send(report);
+  });
   return app;
+}
+
+/** Stands in for a Host that was not sent, as HTTP/1.0 may: no page can have this origin (RFC 2606). */
+const noHost = 'host.invalid';
+
+/**
+ * Whether a request's Host header names a host. Frameworks make URLs of it, and fail on what is none.
+ *
+ * @see RFC 9112 section 3.2: several, or an invalid one, are answered 400
+ */
+function acceptHost({ headers, rawHeaders }: IncomingMessage): boolean {
+  headers.host ||= noHost;
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts += 1;
+  return hosts <= 1 && /^[^\s/?#@\\]+$/.test(headers.host) && URL.canParse(`http://${headers.host}`);
 }
 
 /**
@@ -150,18 +247,4 @@ function portError(error: unknown, { port, setting }: ListenOptions): unknown {
     `${setting}: port ${port} ${why}. Set ${setting} to another port, or stop what uses it.`,
     { cause: error, details: { port, setting } },
   );
-}
-
-/**
- * Adds `/health/live` (the process answers) and `/health/ready` (its engines answer): 200, or 503
- * naming each engine that does not.
- */
-export function addHealthRoutes(app: FastifyInstance, engines: Record<string, () => Promise<void>>): void {
-  app.get('/health/live', () => ({ status: 'ok' }));
-  app.get('/health/ready', async (_request, reply) => {
-    const names = Object.keys(engines);
-    const results = await Promise.allSettled(names.map((name) => engines[name]?.()));
-    const away = names.filter((_name, index) => results[index]?.status === 'rejected');
-    return reply.code(away.length ? 503 : 200).send(away.length ? { status: 'unavailable', away } : { status: 'ok' });
-  });
 }

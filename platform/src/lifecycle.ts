@@ -5,6 +5,8 @@ import type { Log } from './log.ts';
 export interface Service extends AsyncDisposable {
   /** Where it listens, such as `http://127.0.0.1:8080`, with the port it really got. */
   readonly url: string;
+  /** Says that it is about to stop: readiness turns off and answers close their connections. It still serves. */
+  retire?(): void;
   /** Time that its graceful stop may take, in milliseconds. Default: that of `run`. */
   readonly stopWithinMs?: number;
 }

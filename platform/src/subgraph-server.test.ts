@@ -1,6 +1,7 @@
 import { buildSchema } from 'graphql';
 import { expect, it } from 'vitest';
 import { createSubgraphServer } from './subgraph-server.ts';
+import { httpServerContract } from './testing/contract/http-server.ts';
 import { postGraphql } from './testing/graphql-client.ts';
 import { createMemoryLog } from './testing/log.ts';
 
@@ -48,3 +49,5 @@ it('subgraph server: passes any other text', async () => {
   });
   expect(server.found).toMatchObject([{ filter: f }]);
 });
+
+httpServerContract(serve, ['/graphql']);

@@ -7,12 +7,13 @@ import {
 } from '@apollo/server/plugin/disabled';
 import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { GraphQLSchema } from 'graphql';
-import { createErrorFormatter, toGraphqlError } from './graphql-errors.ts';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { createErrorFormatter, formatPublicError, originalOf, toGraphqlError } from './graphql-errors.ts';
 import { assertOperationText } from './graphql-text.ts';
-import { addHealthRoutes, createHttpServer, listen } from './http-server.ts';
+import { createHttpServer, listen } from './http-server.ts';
 import type { Service } from './lifecycle.ts';
-import type { Log } from './log.ts';
+import { type Log, silentLog } from './log.ts';
+import { createReadiness, type ReadinessOptions } from './readiness.ts';
 
 export interface SubgraphServerOptions<Context extends BaseContext> {
   /** From `buildSubgraphSchema`. */
@@ -24,8 +25,8 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   portSetting?: string;
   /** Makes a request's context; a coded error thrown here is the operation's error. */
   context(request: FastifyRequest): Promise<Context>;
-  /** What `/health/ready` asks, by name. */
-  engines: Record<string, () => Promise<void>>;
+  /** What `/health/ready` asks. */
+  engines: Pick<ReadinessOptions, 'required' | 'reported'>;
   /** Adds further routes before it listens. */
   routes?(app: FastifyInstance): void;
 }
@@ -36,25 +37,40 @@ export async function createSubgraphServer<Context extends BaseContext>(
 ): Promise<Service> {
   const { schema, log, host, port, portSetting = 'PORT', context, engines, routes } = options;
   await using releases = new AsyncDisposableStack();
-  const app = createHttpServer({ log });
+  const readiness = createReadiness(engines);
+  const app = createHttpServer({ log, readiness });
   releases.defer(() => app.close());
+  const requestIds = new WeakMap<Context, string>();
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    formatError: createErrorFormatter(log),
-    plugins: [fastifyApolloDrainPlugin(app), refuseInvalidText, ...nothingForApollo()],
+    // Logged by a plugin, which knows the request.
+    formatError: createErrorFormatter(silentLog),
+    plugins: [
+      fastifyApolloDrainPlugin(app),
+      refuseInvalidText,
+      logFailures(log, (contextValue) => requestIds.get(contextValue as Context)),
+      ...nothingForApollo(),
+    ],
     logger: apolloLogger(log),
   });
   await apollo.start();
   releases.defer(() => apollo.stop());
-  await app.register(fastifyApollo(apollo), { path: '/graphql', method: ['POST'], context });
-  addHealthRoutes(app, engines);
+  await app.register(fastifyApollo(apollo), {
+    path: '/graphql',
+    method: ['POST'],
+    async context(request) {
+      const contextValue = await context(request);
+      requestIds.set(contextValue, request.id);
+      return contextValue;
+    },
+  });
   routes?.(app);
   const url = await listen(app, { host, port, setting: portSetting });
   const owned = releases.move();
-  return { url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { url, retire: readiness.retire, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Text that no database takes is refused before a resolver has it, whatever the field. */
@@ -71,6 +87,27 @@ const refuseInvalidText: ApolloServerPlugin = {
     };
   },
 };
+
+/** Logs what clients may not know, with the id of the request that met it. */
+function logFailures(log: Log, requestIdOf: (contextValue: unknown) => string | undefined): ApolloServerPlugin {
+  const logFailure = (error: Error, fields: object) => {
+    const formatted = error instanceof GraphQLError ? error.toJSON() : { message: error.message };
+    if (!formatPublicError(formatted, error))
+      log.error({ ...fields, error: originalOf(error), path: formatted.path }, 'a resolver failed');
+  };
+  return {
+    async contextCreationDidFail({ error }) {
+      logFailure(error, {});
+    },
+    async requestDidStart({ contextValue }) {
+      return {
+        async didEncounterErrors({ errors }) {
+          for (const error of errors) logFailure(error, { requestId: requestIdOf(contextValue) });
+        },
+      };
+    },
+  };
+}
 
 /** Turns off what Apollo Server would report to its makers, or load from them, where the environment has a key of theirs. */
 export function nothingForApollo(): ApolloServerPlugin[] {

@@ -1,9 +1,10 @@
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
-import { addHealthRoutes, createHttpServer, listen } from '@voucher-gateway/platform/http-server';
+import { createHttpServer, listen } from '@voucher-gateway/platform/http-server';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
+import { createReadiness } from '@voucher-gateway/platform/readiness';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
@@ -43,7 +44,8 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
   await jobs.declare(askAgain);
   const store = createStore({ database, topics });
 
-  const app = createHttpServer({ log, bodyLimitBytes: 65_536, statusOf });
+  const readiness = createReadiness({ required: { database: database.ping }, reported: { topics: topics.ping } });
+  const app = createHttpServer({ log, bodyLimitBytes: 65_536, statusOf, readiness });
   releases.defer(() => app.close());
   addCallbackRoute(app, {
     database,
@@ -53,7 +55,6 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       unclaimed += 1;
     },
   });
-  addHealthRoutes(app, { database: database.ping, topics: topics.ping });
   const url = await listen(app, { host: config.HOST, port: config.PORT, setting: portSetting });
 
   const publicUrl = config.INTEGRATION_PUBLIC_URL ?? url;
@@ -96,6 +97,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
   const owned = releases.move();
   return {
     url,
+    retire: readiness.retire,
     get unclaimed() {
       return unclaimed;
     },

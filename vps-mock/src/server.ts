@@ -3,6 +3,7 @@ import { type Clock, delay, systemClock } from '@voucher-gateway/platform/clock'
 import { createHttpServer, listen, refuseInvalidText, sendProblem } from '@voucher-gateway/platform/http-server';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
 import { type Log, silentLog } from '@voucher-gateway/platform/log';
+import { createReadiness } from '@voucher-gateway/platform/readiness';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { postCallback } from './callback.ts';
@@ -92,7 +93,8 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
   const next = (said: Next) => control.add(nextSchema.parse(said));
   for (const fault of faults) next(fault);
 
-  const app = createHttpServer({ log, bodyLimitBytes: 65_536 });
+  const readiness = createReadiness();
+  const app = createHttpServer({ log, bodyLimitBytes: 65_536, readiness });
   app.addHook('preValidation', refuseInvalidText);
   releases.defer(() => app.close());
   // What waits on the clock would hold the server open for as long.
@@ -156,14 +158,13 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
       delivered: order.delivered,
     })),
   }));
-  app.get('/health/live', () => ({ status: 'ok' }));
-  app.get('/health/ready', () => ({ status: 'ok' }));
 
   for (const order of orders.all()) if (!order.delivered) arm(order);
   const url = await listen(app, { host, port, setting: portSetting });
   const owned = releases.move();
   return {
     url,
+    retire: readiness.retire,
     next,
     requests,
     whenAsked: (count) =>

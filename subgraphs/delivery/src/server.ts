@@ -87,9 +87,8 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       host: config.HOST,
       port: config.PORT,
       engines: {
-        database: () => database.ping(),
-        topics: () => topics.ping(),
-        'key-value': () => keyValue.ping(),
+        required: { database: () => database.ping() },
+        reported: { topics: () => topics.ping(), 'key-value': () => keyValue.ping() },
       },
       context: async (request) => {
         let identity: Promise<Identity | null> | undefined;
@@ -110,5 +109,5 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
     }),
   );
   const owned = releases.move();
-  return { url: server.url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { url: server.url, retire: server.retire, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

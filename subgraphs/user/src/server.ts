@@ -69,7 +69,10 @@ export async function createUserService({
       log,
       host: config.HOST,
       port: config.PORT,
-      engines: { database: database.ping, 'key-value': keyValue.ping },
+      engines: {
+        required: { database: database.ping, 'key-value': keyValue.ping },
+        reported: { topics: topics.ping },
+      },
       context: async (request) => {
         // Verified when a resolver asks: an old token sent along must not keep anyone from signing in.
         let identity: Promise<Identity | null> | undefined;
@@ -87,5 +90,10 @@ export async function createUserService({
     }),
   );
   const owned = releases.move();
-  return { url: server.url, revokeSigningKey: keys.revoke, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    url: server.url,
+    retire: server.retire,
+    revokeSigningKey: keys.revoke,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }

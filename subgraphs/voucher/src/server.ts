@@ -61,7 +61,10 @@ export async function createVoucherService({
       log,
       host: config.HOST,
       port: config.PORT,
-      engines: { database: database.ping, topics: topics.ping },
+      engines: {
+        required: { database: database.ping },
+        reported: { topics: topics.ping, 'key-value': keyValue.ping },
+      },
       context: async ({ headers }) => {
         const identity = headers.authorization ? await verify(headers.authorization) : null;
         return { identity, ...createLoaders(database, identity) };
@@ -69,5 +72,5 @@ export async function createVoucherService({
     }),
   );
   const owned = releases.move();
-  return { url: server.url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { url: server.url, retire: server.retire, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

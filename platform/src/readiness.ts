@@ -1,0 +1,82 @@
+import { type Clock, systemClock } from './clock.ts';
+import { within } from './within.ts';
+
+type Ping = () => Promise<void>;
+
+export interface ReadinessOptions {
+  /** What the service can't serve without, by name: it is ready only while each of them answers. */
+  required?: Readonly<Record<string, Ping>>;
+  /** What it serves without: reported, and no reason to be left out by a load balancer. */
+  reported?: Readonly<Record<string, Ping>>;
+  clock?: Clock;
+  /** An engine that has not answered by then is away, in milliseconds. Default: 2,000. */
+  timeoutMs?: number;
+}
+
+export interface ReadinessReport {
+  status: 'ok' | 'unavailable' | 'stopping';
+  /** By name, whether it answers. */
+  engines: Record<string, 'ok' | 'away'>;
+}
+
+/** Whether a service wants requests. */
+export interface Readiness {
+  /** It is about to stop, and wants no more of them. */
+  readonly isRetired: boolean;
+  retire(): void;
+  /** Asks each engine, at most once a second: those who ask together share the answer. */
+  read(): Promise<ReadinessReport>;
+}
+
+/** An answer is good for this long, in milliseconds. */
+const freshMs = 1_000;
+
+export function createReadiness(options: ReadinessOptions = {}): Readiness {
+  const { required = {}, reported = {}, clock = systemClock, timeoutMs = 2_000 } = options;
+  const probes = Object.entries({ ...reported, ...required }).map(([name, ping]) => ({
+    name,
+    isRequired: name in required,
+    ask: createProbe(ping, timeoutMs),
+  }));
+  let isRetired = false;
+  let last: { atMs: number; answers: Promise<boolean[]> } | null = null;
+  return {
+    get isRetired() {
+      return isRetired;
+    },
+    retire() {
+      isRetired = true;
+    },
+    async read() {
+      const nowMs = clock.now();
+      if (!last || nowMs - last.atMs >= freshMs || nowMs < last.atMs)
+        last = { atMs: nowMs, answers: Promise.all(probes.map(({ ask }) => ask())) };
+      const answers = await last.answers;
+      const engines: ReadinessReport['engines'] = {};
+      for (const [index, { name }] of probes.entries()) engines[name] = answers[index] ? 'ok' : 'away';
+      const canServe = probes.every(({ isRequired }, index) => !isRequired || answers[index]);
+      return { status: isRetired ? 'stopping' : canServe ? 'ok' : 'unavailable', engines };
+    },
+  };
+}
+
+/** Asks once at a time: an engine that hangs has one question open, however often it is asked for. */
+function createProbe(ping: Ping, timeoutMs: number): () => Promise<boolean> {
+  let open: Promise<void> | null = null;
+  return async () => {
+    const question =
+      open ??
+      Promise.resolve()
+        .then(ping)
+        .finally(() => {
+          open = null;
+        });
+    open = question;
+    try {
+      await within(timeoutMs, question);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+}
