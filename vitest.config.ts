@@ -1,13 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-/** The suites on PostgreSQL, Redis and Kafka: `npm run test:distributed`. All others are `npm test`'s. */
-const onRealEngines = [
-  'e2e/src/distributed/**/*.test.ts',
-  'platform/src/topics/kafka/**/*.test.ts',
-  'platform/src/*/{postgres,redis}.test.ts',
-];
+/** On PostgreSQL, Redis and Kafka: the adapters of the ports. */
+const onRealEngines = ['platform/src/topics/kafka/**/*.test.ts', 'platform/src/*/{postgres,redis}.test.ts'];
+/** On the same engines: every service as a process, from a production install. */
+const ofInstalled = ['e2e/src/distributed/**/*.test.ts'];
 
 const embeddedSetup = 'platform/src/testing/global-setup.ts';
+const enginesSetup = 'standalone/src/testing/engines-setup.ts';
+const installSetup = 'e2e/src/distributed/install-setup.ts';
 
 export default defineConfig({
   resolve: {
@@ -28,16 +28,24 @@ export default defineConfig({
         test: {
           name: 'embedded',
           include: ['**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'gateway/playground/dist/**', ...onRealEngines],
+          exclude: ['**/node_modules/**', 'gateway/playground/dist/**', ...onRealEngines, ...ofInstalled],
           globalSetup: [embeddedSetup],
         },
       },
       {
         extends: true,
         test: {
-          name: 'distributed',
+          name: 'engines',
           include: onRealEngines,
-          globalSetup: [embeddedSetup, 'standalone/src/testing/engines-setup.ts'],
+          globalSetup: [embeddedSetup, enginesSetup],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'distributed',
+          include: ofInstalled,
+          globalSetup: [enginesSetup, installSetup],
         },
       },
     ],

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { System } from './system.ts';
 
-const main = fileURLToPath(new URL('../../standalone/src/main.ts', import.meta.url));
+const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
 const demo = fileURLToPath(new URL('../../standalone/src/demo.ts', import.meta.url));
 
 export interface Exit {
@@ -47,9 +47,15 @@ export async function makePlace(): Promise<Place> {
   };
 }
 
-/** Starts it and resolves when it says that it is ready. Rejects with what it printed when it ends before. */
-export async function startStandalone(environment: Record<string, string>): Promise<StandaloneProcess> {
-  const started = runStandalone(environment);
+/**
+ * Starts it and resolves when it says that it is ready. Rejects with what it printed when it ends before.
+ * `installation` is the folder of another install.
+ */
+export async function startStandalone(
+  environment: Record<string, string>,
+  installation = thisInstallation,
+): Promise<StandaloneProcess> {
+  const started = runStandalone(environment, installation);
   await Promise.race([
     started.printed('Ready in'),
     started.exit.then(({ stdout, stderr }) => Promise.reject(new Error(`it ended:\n${stdout}\n${stderr}`))),
@@ -73,8 +79,9 @@ export async function startStandalone(environment: Record<string, string>): Prom
 }
 
 /** Starts it and waits for nothing. */
-export function runStandalone(environment: Record<string, string>) {
-  return follow(spawn(process.execPath, [main], { env: cleanEnvironment(environment) }));
+export function runStandalone(environment: Record<string, string>, installation = thisInstallation) {
+  const main = join(installation, 'standalone/src/main.ts');
+  return follow(spawn(process.execPath, [main], { cwd: installation, env: cleanEnvironment(environment) }));
 }
 
 /** `npm run demo`. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Environment } from '@voucher-gateway/platform/config';
@@ -11,13 +12,14 @@ import type { Stack } from './stack.ts';
 export const serviceNames = ['vps-mock', 'user', 'voucher', 'delivery', 'voucher-integration', 'gateway'] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
+/** By service, in the folder that holds them all. */
 const entryFiles: Record<ServiceName, string> = {
-  'vps-mock': '../../vps-mock/src/main.ts',
-  user: '../../subgraphs/user/src/main.ts',
-  voucher: '../../subgraphs/voucher/src/main.ts',
-  delivery: '../../subgraphs/delivery/src/main.ts',
-  'voucher-integration': '../../voucher-integration/src/main.ts',
-  gateway: '../../gateway/src/main.ts',
+  'vps-mock': 'vps-mock/src/main.ts',
+  user: 'subgraphs/user/src/main.ts',
+  voucher: 'subgraphs/voucher/src/main.ts',
+  delivery: 'subgraphs/delivery/src/main.ts',
+  'voucher-integration': 'voucher-integration/src/main.ts',
+  gateway: 'gateway/src/main.ts',
 };
 
 /** One service's process. */
@@ -50,6 +52,8 @@ export interface DistributedStack extends Stack {
 export interface DistributedOptions {
   /** What every service is told: the engines, and any setting. */
   environment: Environment;
+  /** Folder of an installation whose services to start. Default: this one. */
+  installation?: string;
   /** Standard ports; any that are free where one is taken. Default: free ones. */
   ports?: Partial<Record<ServiceName, number>>;
   /** File that takes the services' log. Default: standard error. */
@@ -64,10 +68,11 @@ export interface DistributedOptions {
  */
 export const nodeOptions: readonly string[] = ['--max-semi-space-size=8', '--v8-pool-size=0'];
 const readyWithinMs = 60_000;
+const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Starts every service as a process of its own. Whatever was started is stopped again when one fails. */
 export async function createDistributedStack(options: DistributedOptions): Promise<DistributedStack> {
-  const { environment, ports = {}, logFile, onReady = () => {} } = options;
+  const { environment, installation = thisInstallation, ports = {}, logFile, onReady = () => {} } = options;
   await using releases = new AsyncDisposableStack();
   const log = logFile === undefined ? process.stderr : createWriteStream(logFile, { flags: 'a' });
   const urls = {} as Record<ServiceName, string>;
@@ -103,8 +108,8 @@ export async function createDistributedStack(options: DistributedOptions): Promi
       },
       async start() {
         // node itself, not npm, which does not pass signals on and wait.
-        const entry = fileURLToPath(new URL(entryFiles[name], import.meta.url));
-        const starting = spawn(process.execPath, [...nodeOptions, entry], {
+        const starting = spawn(process.execPath, [...nodeOptions, join(installation, entryFiles[name])], {
+          cwd: installation,
           env: { ...process.env, ...shared, PORT: new URL(url).port },
           stdio: ['ignore', 'pipe', 'pipe'],
           detached: true,

@@ -13,9 +13,10 @@ import { startKafka } from '@voucher-gateway/standalone/engines/kafka';
 import { startPostgres } from '@voucher-gateway/standalone/engines/postgres';
 import { startRedis } from '@voucher-gateway/standalone/engines/redis';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type Customer, startCustomer } from '../customer.ts';
 import { ledgerEntry } from '../provider-ledger.ts';
+import { productionEnvironment } from './system.ts';
 
 // Engines of its own, because it kills them.
 let folder: string;
@@ -104,6 +105,7 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
     engines = opening.use(await startEngines({ folder: join(folder, 'engines'), standardPorts: false }));
     stack = opening.use(
       await createDistributedStack({
+        installation: inject('installation'),
         environment: {
           ...engines.environment,
           VPS_PROFILE: 'fast',
@@ -112,7 +114,7 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
           CALLBACK_RETRY_SCHEDULE: '200ms,500ms,1s,2s,5s,5s,5s,5s,5s,5s',
           KAFKA_PARTITIONS: '3',
           LOG_LEVEL: 'error',
-          NODE_ENV: 'test',
+          ...productionEnvironment,
         },
         logFile: join(folder, 'services.log'),
       }),

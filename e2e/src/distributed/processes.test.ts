@@ -6,13 +6,12 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { serviceNames } from '@voucher-gateway/standalone/distributed';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { startCustomer } from '../customer.ts';
 import { installDistributed } from './system.ts';
 
-const entry = (folder: string) => fileURLToPath(new URL(`../../../${folder}/src/main.ts`, import.meta.url));
+const entry = (folder: string) => join(inject('installation'), folder, 'src/main.ts');
 
 it.each([
   [

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRealDatabase, realEngines } from '@voucher-gateway/platform/testing/real-engines';
 import { createDistributedStack, type DistributedStack, serviceNames } from '@voucher-gateway/standalone/distributed';
+import { inject } from 'vitest';
 import type { Installation, RunningSystem } from '../system.ts';
 
 export interface DistributedSystem extends RunningSystem, DistributedStack {
@@ -15,6 +16,13 @@ export interface DistributedSystem extends RunningSystem, DistributedStack {
 export interface DistributedInstallation extends Installation {
   start(): Promise<DistributedSystem>;
 }
+
+/** Production, apart from what tests reach: receivers of callbacks on this machine, and introspection. */
+export const productionEnvironment = {
+  NODE_ENV: 'production',
+  CALLBACK_ALLOW_LOOPBACK: 'true',
+  INTROSPECTION: 'true',
+};
 
 /** A process a service, on PostgreSQL, Redis and Kafka: a database and topics of its own. */
 export async function installDistributed(environment: Record<string, string> = {}): Promise<DistributedInstallation> {
@@ -30,7 +38,7 @@ export async function installDistributed(environment: Record<string, string> = {
     KAFKA_PARTITIONS: '3',
     VPS_STATE_FILE: join(folder, 'vps-mock.json'),
     LOG_LEVEL: 'warn',
-    NODE_ENV: 'test',
+    ...productionEnvironment,
     ...environment,
   };
   let ports: Record<string, number> = {};
@@ -38,6 +46,7 @@ export async function installDistributed(environment: Record<string, string> = {
   return {
     async start() {
       const stack = await createDistributedStack({
+        installation: inject('installation'),
         environment: given,
         ports,
         logFile: join(folder, 'services.log'),

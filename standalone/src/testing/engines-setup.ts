@@ -6,8 +6,13 @@ import { startEngines } from '../engines/engines.ts';
 
 const names = ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS'];
 
-/** The engines for the suites on real ones: those that the environment names, else started for this run. */
-export default async function setup(project: TestProject) {
+/**
+ * The engines for the suites on real ones: those that the environment names, else started for this run. All projects
+ * of the run share them.
+ */
+export default async function setup({ vitest }: TestProject) {
+  const project = vitest.getRootProject();
+  if (project.getProvidedContext().engines) return;
   const given = names.map((name) => [name, process.env[name] ?? ''] as const);
   if (given.every(([, value]) => value !== '')) {
     project.provide('engines', Object.fromEntries(given) as never);

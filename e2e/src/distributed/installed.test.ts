@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs';
+import { readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { serviceNames } from '@voucher-gateway/standalone/distributed';
+import { expect, inject, it } from 'vitest';
+import { startCustomer } from '../customer.ts';
+import { makePlace, startStandalone } from '../standalone-process.ts';
+import { productionEnvironment, startDistributed } from './system.ts';
+
+// What broke: a package that the gateway imports was a devDependency, so that no production install started.
+
+it('production install: holds no package that is for development only', { timeout: 300_000 }, async () => {
+  const { packages } = JSON.parse(await readFile(join(inject('installation'), 'package-lock.json'), 'utf8'));
+  const onlyForDevelopment = Object.keys(packages).filter((path) => packages[path].dev);
+  expect(onlyForDevelopment).toContain('node_modules/vitest');
+  for (const path of onlyForDevelopment)
+    expect(existsSync(join(inject('installation'), path, 'package.json')), path).toBe(false);
+});
+
+it('production install: runs every service, and serves the playground where it is on', {
+  timeout: 300_000,
+}, async () => {
+  await using system = await startDistributed({ PLAYGROUND: 'true' });
+  for (const name of serviceNames)
+    expect(await readlink(`/proc/${system.pidOf(name)}/cwd`), name).toBe(inject('installation'));
+  const playground = await fetch(system.gatewayUrl, { headers: { accept: 'text/html' } });
+  expect(playground.status).toBe(200);
+  expect(await playground.text()).toContain('/playground/');
+});
+
+it('production install: npm start accepts a request and delivers its code', { timeout: 300_000 }, async () => {
+  await using place = await makePlace();
+  await using standalone = await startStandalone(
+    { ...place.environment, ...productionEnvironment, VPS_PROFILE: 'fast' },
+    inject('installation'),
+  );
+  await using customer = await startCustomer(standalone);
+  const { id } = await customer.requestVoucher();
+  expect(await customer.nextCallback()).toMatchObject({ type: 'voucher.received', data: { requestId: id } });
+});
