@@ -12,6 +12,13 @@ import { expect, it } from 'vitest';
 import { standaloneSettings } from './config.ts';
 import { envExample, settingsOf } from './settings.ts';
 
+/** What package-lock.json says of a package. */
+interface LockedPackage {
+  license?: string;
+  dev?: boolean;
+  link?: boolean;
+}
+
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(root + path, 'utf8');
 const pages = ['README.md', 'CONTRIBUTING.md', ...filesOf('docs', '.md')];
@@ -90,6 +97,19 @@ it('shows only operations that the schema answers, in pages and in the playgroun
 it('starts the playground’s feed at its beginning', () => {
   const [, cursor = ''] = /startOfFeed = '(\w+)'/.exec(read('gateway/playground/sample-tabs.js')) ?? [];
   expect(decodeCursor(cursor)).toEqual({ id: null });
+});
+
+it('licences: names every package of a production install whose licence is not permissive', () => {
+  const permissive = ['MIT', 'ISC', '0BSD', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0', 'Unlicense'];
+  const permissiveToo = ['(MIT AND BSD-3-Clause)', '(MIT OR CC0-1.0)'];
+  const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, LockedPackage> };
+  const others = Object.entries(packages)
+    .filter(([path, { dev, link }]) => path.startsWith('node_modules/') && !dev && !link)
+    .map(([path, { license = 'none' }]) => [path.split('node_modules/').at(-1), license])
+    .filter(([, license = '']) => ![...permissive, ...permissiveToo].includes(license));
+  const named = [...read('docs/licences.md').matchAll(/^\| `([^`]+)` \| `([^`]+)` \|/gm)].map(([, ...cells]) => cells);
+  expect(named.sort()).toEqual(others.sort());
+  for (const [name] of others) expect(read('README.md')).toContain(`\`${name}\``);
 });
 
 it('links only to pages that are there', () => {
