@@ -10,6 +10,11 @@ export interface KeyValue extends AsyncDisposable {
   touch(key: string, options: { ttlMs: number }): Promise<string | null>;
   /** The value and the time it has left; changes nothing. */
   peek(key: string): Promise<{ value: string; expiresInMs: number } | null>;
+  /**
+   * Adds to a whole number in one step and answers the sum with the time that it has left. A key that does not exist is
+   * created from 0 with the expiry given; one that exists keeps its expiry.
+   */
+  increment(key: string, by: number, options: { ttlMs: number }): Promise<{ value: number; expiresInMs: number }>;
   /** True when there was something to delete. */
   delete(key: string): Promise<boolean>;
   ping(): Promise<void>;

@@ -1,4 +1,4 @@
-import { and, eq, gt, lte } from 'drizzle-orm';
+import { and, eq, gt, lte, sql } from 'drizzle-orm';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database.ts';
 import { CodedError } from '../errors.ts';
@@ -51,6 +51,25 @@ export function createEmbeddedKeyValue({ database, clock }: { database: Database
     async peek(key) {
       const [row] = await available(() => database.query.select().from(entry).where(live(key)));
       return row ? { value: row.value, expiresInMs: row.expiresAt.getTime() - clock.now() } : null;
+    },
+    async increment(key, by, { ttlMs }) {
+      const now = new Date(clock.now());
+      const isLive = gt(entry.expiresAt, now);
+      const [row] = await available(() =>
+        database.query
+          .insert(entry)
+          .values({ key, value: String(by), expiresAt: after(ttlMs) })
+          .onConflictDoUpdate({
+            target: entry.key,
+            set: {
+              value: sql`case when ${isLive} then (${entry.value}::bigint + ${by})::text else excluded.value end`,
+              expiresAt: sql`case when ${isLive} then ${entry.expiresAt} else excluded.expires_at end`,
+            },
+          })
+          .returning(),
+      );
+      if (!row) throw new Error('no row came back');
+      return { value: Number(row.value), expiresInMs: row.expiresAt.getTime() - clock.now() };
     },
     async delete(key) {
       const rows = await available(() => database.query.delete(entry).where(live(key)).returning({ key: entry.key }));

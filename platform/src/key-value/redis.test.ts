@@ -82,6 +82,7 @@ describe('Redis that is more than one server', { timeout: 180_000 }, () => {
     await keyValue.set('key', 'value', { ttlMs: 60_000 });
     expect(await keyValue.touch('key', { ttlMs: 90_000 })).toBe('value');
     expect((await keyValue.peek('key'))?.expiresInMs).toBeGreaterThan(60_000);
+    expect((await keyValue.increment('count', 2, { ttlMs: 60_000 })).value).toBe(2);
     expect(await keyValue.delete('key')).toBe(true);
   }
 });

@@ -1,4 +1,4 @@
-import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { type ChainableCommander, Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { withoutPassword } from '../config.ts';
 import { CodedError } from '../errors.ts';
 import type { KeyValue } from '../key-value.ts';
@@ -40,6 +40,12 @@ export async function createRedisKeyValue(options: RedisKeyValueOptions): Promis
       const [value, left] = await available(() => readWithExpiry(redis, key));
       return value === null || left < 0 ? null : { value, expiresInMs: left };
     },
+    async increment(key, by, { ttlMs }) {
+      const [, value, expiresInMs] = await available(() =>
+        execute(redis.multi().set(key, 0, 'PX', whole(ttlMs), 'NX').incrby(key, by).pttl(key)),
+      );
+      return { value: value as number, expiresInMs: expiresInMs as number };
+    },
     delete: async (key) => (await available(() => redis.del(key))) > 0,
     async ping() {
       await available(() => redis.ping());
@@ -63,10 +69,18 @@ export async function createRedisKeyValue(options: RedisKeyValueOptions): Promis
 
 /** In one step on the server, so that an expiry in between is not read as "no expiry". */
 async function readWithExpiry(redis: Redis | Cluster, key: string): Promise<[string | null, number]> {
-  const results = await redis.multi().get(key).pttl(key).exec();
-  const [value, left] = results ?? [];
-  if (value?.[0] || left?.[0]) throw value?.[0] ?? left?.[0] ?? new Error('no answer');
-  return [value?.[1] as string | null, left?.[1] as number];
+  const [value, left] = await execute(redis.multi().get(key).pttl(key));
+  return [value as string | null, left as number];
+}
+
+/** Runs commands in one step on the server and answers the result of each. */
+async function execute(commands: ChainableCommander): Promise<unknown[]> {
+  const results = await commands.exec();
+  if (!results) throw new Error('no answer');
+  return results.map(([error, result]) => {
+    if (error) throw error;
+    return result;
+  });
 }
 
 function connect({ url, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis | Cluster {

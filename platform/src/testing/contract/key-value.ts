@@ -60,6 +60,38 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
     expect(await keyValue.get(key)).toBeNull();
   });
 
+  it('increment: counts up and down from 0, and keeps the expiry that the first call gave', async () => {
+    await using set = await setUp();
+    const { keyValue, wait, key } = set;
+    expect((await keyValue.increment(key, 2, { ttlMs })).value).toBe(2);
+    await wait(500);
+    const second = await keyValue.increment(key, 3, { ttlMs });
+    expect(second.value).toBe(5);
+    expect(second.expiresInMs).toBeGreaterThan(0);
+    expect(second.expiresInMs).toBeLessThanOrEqual(ttlMs - 500);
+    expect((await keyValue.increment(key, -4, { ttlMs })).value).toBe(1);
+    expect(await keyValue.get(key)).toBe('1');
+  });
+
+  it('increment: begins again from 0 once the key has expired', async () => {
+    await using set = await setUp();
+    const { keyValue, wait, key } = set;
+    await keyValue.increment(key, 7, { ttlMs });
+    await wait(ttlMs + 100);
+    const again = await keyValue.increment(key, 1, { ttlMs });
+    expect(again.value).toBe(1);
+    expect(again.expiresInMs).toBeGreaterThan(ttlMs - 500);
+  });
+
+  it('increment: counts each of many calls at once', async () => {
+    await using set = await setUp();
+    const { keyValue, key } = set;
+    const values = await Promise.all(Array.from({ length: 50 }, () => keyValue.increment(key, 1, { ttlMs: 60_000 })));
+    expect(values.map(({ value }) => value).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, n) => n + 1),
+    );
+  });
+
   it('does not let a touch that races a delete bring the key back', async () => {
     await using set = await setUp();
     const { keyValue, key } = set;
