@@ -5,6 +5,7 @@ import {
   httpUrl,
   integer,
   integerOrOff,
+  oneOf,
   optionalFlag,
   port,
 } from '@voucher-gateway/platform/config';
@@ -72,6 +73,20 @@ export const gatewaySettings = z.object({
       'Origins of web pages that may call, with commas between them; by default any on this machine in development, none in production',
     ),
   PLAYGROUND: optionalFlag().describe('Whether the playground is served; by default only in development'),
+  OPERATION_LIMITS: oneOf(['enforce', 'measure'], 'enforce').describe(
+    'Whether operations over the limits below are refused, or only logged, to find limits that fit',
+  ),
+  MAX_DEPTH: integer(20, { min: 1, max: 100 }).describe('Fields within fields of an operation; introspection aside'),
+  MAX_ALIASES: integer(100, { min: 0, max: 100_000 }).describe('Aliases of an operation'),
+  MAX_ROOT_FIELDS: integer(20, { min: 1, max: 10_000 }).describe('Fields at the root of an operation'),
+  MAX_TOKENS: integer(5_000, { min: 100, max: 100_000 }).describe(
+    'Tokens of a document; selections of an operation, with its fragments expanded, too',
+  ),
+  MAX_DIRECTIVES: integer(100, { min: 0, max: 100_000 }).describe('Directives of an operation'),
+  MAX_COST: integer(10_000, { min: 1, max: 1_000_000_000 }).describe(
+    'Cost of an operation: about as many objects as it may return, weighted by @cost and @listSize',
+  ),
+  MAX_RESPONSE_BYTES: integer(16_777_216, { min: 1_024, max: 268_435_456 }).describe('Largest answer, in bytes'),
   INTROSPECTION: optionalFlag().describe('Whether clients may ask for the schema; by default only in development'),
 });
 

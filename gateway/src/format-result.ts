@@ -1,6 +1,7 @@
 import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { InvalidDocument } from './operations/operation-error.ts';
 
 /** An answer as it goes over the wire. */
 export interface FormattedResult {
@@ -18,9 +19,9 @@ export function createResultFormatter(log: Log) {
     formatResult(result: ExecutionResult): FormattedResult {
       return result.errors ? { ...result, errors: formatErrors(result.errors) } : result;
     },
-    /** What was thrown, or the errors of an answer. */
+    /** What was thrown: all that a document has, or the one error. */
     formatErrors(thrown: unknown): readonly GraphQLFormattedError[] {
-      return formatErrors(Array.isArray(thrown) ? thrown : [wrapped(thrown)]);
+      return formatErrors(thrown instanceof InvalidDocument ? thrown.errors : [wrapped(thrown)]);
     },
   };
 }

@@ -56,6 +56,15 @@ async function open(
   };
 }
 
+/** What the store holds of the session of a token. */
+function sessionOf(authorization: string): string {
+  const [header, payload] = authorization
+    .split(/[ .]/)
+    .slice(1, 3)
+    .map((part) => JSON.parse(atob(part)));
+  return JSON.stringify({ userId: payload.sub, kid: header.kid });
+}
+
 async function signedIn(gateway: Gateway, customer = 'ann') {
   const user = await gateway.signIn(customer);
   return { ...user, headers: { authorization: `Bearer ${user.token}` } };
@@ -181,7 +190,7 @@ it('refuses a cursor that is none, a mutation by GET, variables that are no JSON
     refused({ method: 'GET', search: `?${new URLSearchParams({ access_token: token, ...parameters })}` });
   expect(await get({ query: 'mutation { greet(name: "x") }' })).toEqual([405, 'BAD_REQUEST']);
   expect(await get({ query: moved, variables: '{' })).toEqual([400, 'BAD_USER_INPUT']);
-  expect(await get({})).toEqual([400, 'BAD_USER_INPUT']);
+  expect(await get({})).toEqual([400, 'BAD_REQUEST']);
   expect(await refused({ headers: { ...headers, origin: 'https://evil.example' } })).toEqual([403, 'FORBIDDEN']);
 });
 
@@ -236,15 +245,17 @@ it('holds nothing for a client that left while its session was being checked', a
   const asked = Promise.withResolvers<void>();
   const checked = Promise.withResolvers<string>();
   let isFirst = true;
+  let session = '';
   await using gateway = await startTestGateway({
     keyValue: {
       touch: () => {
         asked.resolve();
-        return isFirst ? checked.promise : Promise.resolve('{}');
+        return isFirst ? checked.promise : Promise.resolve(session);
       },
     },
   });
   const { headers } = await signedIn(gateway);
+  session = sessionOf(headers.authorization);
   const leaving = new AbortController();
   const left = fetch(gateway.graphqlUrl, {
     method: 'POST',
@@ -258,7 +269,7 @@ it('holds nothing for a client that left while its session was being checked', a
   // The gateway, in this same process, hears of it in one of the next turns.
   for (let turns = 0; turns < 50; turns += 1) await new Promise(setImmediate);
   isFirst = false;
-  checked.resolve('{}');
+  checked.resolve(session);
   // This one is asked later: once it stands, the one that left has been dealt with.
   const staying = await open(gateway, { headers });
   await staying.until(':');

@@ -1,15 +1,12 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { getOperationAST } from 'graphql';
 import { z } from 'zod';
 import type { GatewayContext } from './context.ts';
-import { type Federation, fragmentsOf, type Operation } from './federation.ts';
 import { createResultFormatter, type ResultFormatter } from './format-result.ts';
 import { HttpStream } from './http-stream.ts';
 import type { OperationServices } from './operation-services.ts';
-import { isPublicOperation } from './operations/public-fields.ts';
-import type { OperationRequest } from './prepare-operation.ts';
+import type { Operation, OperationRequest, Operations } from './operations/operations.ts';
 import { serverSentEvents, streamFormatOf } from './stream-formats.ts';
 import type { Subscription } from './subscriptions/admission.ts';
 
@@ -23,9 +20,10 @@ export interface HttpStreamsOptions extends OperationServices {
 }
 
 const sentOperation = z.object({
-  query: z.string(),
+  query: z.string().nullish(),
   operationName: z.string().nullish(),
   variables: z.record(z.string(), z.unknown()).nullish(),
+  extensions: z.record(z.string(), z.unknown()).nullish(),
 });
 
 /**
@@ -37,7 +35,7 @@ const sentOperation = z.object({
  * set a header, so a GET takes the token as `access_token`; its `Last-Event-ID` is the cursor to resume behind.
  */
 export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions): void {
-  const { federation, subscriptions, prepareOperation, log } = options;
+  const { operations, subscriptions, log } = options;
   const formatter = createResultFormatter(log);
 
   app.addHook('preHandler', async (request, reply) => {
@@ -47,29 +45,22 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       if (!options.allowsOrigin(request.headers.origin, request.headers.host))
         throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Pages of this origin may not call.');
       const sent = sentBy(request);
-      const operation = prepareOperation(sent);
-      if (!('document' in operation)) return refuse(reply, operation);
-      const definition = getOperationAST(operation.document, operation.operationName);
-      const kind = definition?.operation;
+      const context = await options.contextOf(request, reply, accessToken(request));
+      const operation = await operations.prepare(sent, context);
+      const kind = operation.definition.operation;
       if (kind !== 'subscription' && wanted !== serverSentEvents) return;
       if (kind === 'mutation' && request.method === 'GET')
         return reply
           .code(405)
           .header('allow', 'POST')
           .send({ errors: [{ message: 'A mutation is sent by POST.', extensions: { code: 'BAD_REQUEST' } }] });
-      const context = await options.contextOf(request, reply, accessToken(request));
-      if (
-        context.refusal &&
-        !(definition && isPublicOperation(federation.supergraph, definition, fragmentsOf(operation.document)))
-      )
-        throw context.refusal;
       const { identity, clientAddress } = context;
       const stream = new HttpStream(reply, wanted, { address: clientAddress, isAnonymous: identity === null }, options);
       try {
         const subscription =
           kind === 'subscription'
             ? await subscriptions.subscribe(operation, context, { after: lastEventId(request) })
-            : single(federation, operation, context, formatter);
+            : single(operations, operation, context, formatter);
         return stream.start(subscription, identity);
       } catch (error) {
         stream.release();
@@ -89,14 +80,14 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
 
 /** A query's or mutation's one answer, as a stream. */
 function single(
-  federation: Federation,
+  operations: Operations,
   operation: Operation,
   context: GatewayContext,
   { formatResult, formatErrors }: ResultFormatter,
 ): Subscription {
   return {
     start(subscriber) {
-      federation
+      operations
         .execute(operation, context)
         .then((result) => {
           subscriber.next(JSON.stringify(formatResult(result)), null);
@@ -116,12 +107,17 @@ function sentBy(request: FastifyRequest): OperationRequest {
 }
 
 function fromQueryString(query: unknown): object {
-  const { variables, ...rest } = query as Record<string, unknown>;
-  if (typeof variables !== 'string' || variables === '') return rest;
+  const { variables, extensions, ...rest } = query as Record<string, unknown>;
+  return { ...rest, variables: fromJson(variables), extensions: fromJson(extensions) };
+}
+
+/** What a JSON text holds; the text itself where it is none, to be named as a fault. */
+function fromJson(text: unknown): unknown {
+  if (typeof text !== 'string') return text;
   try {
-    return { ...rest, variables: JSON.parse(variables) };
+    return text === '' ? undefined : JSON.parse(text);
   } catch {
-    return { ...rest, variables };
+    return text;
   }
 }
 

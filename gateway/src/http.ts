@@ -1,53 +1,41 @@
-import { ApolloServer, type BaseContext } from '@apollo/server';
-import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
+import fastifyApollo from '@as-integrations/fastify';
 import fastifyCors from '@fastify/cors';
 import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
-import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
 import { type Problem, toProblem } from '@voucher-gateway/platform/http-server';
 import type { Log } from '@voucher-gateway/platform/log';
-import { apolloLogger, nothingForApollo } from '@voucher-gateway/platform/subgraph-server';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
+import { type ApolloContext, createApolloAdapter } from './apollo-adapter.ts';
 import { type GatewayConfig, isOn, originPolicy } from './config.ts';
-import type { GatewayContext } from './context.ts';
-import type { Federation } from './federation.ts';
+import { createResultFormatter } from './format-result.ts';
 import { addHttpStreams, type HttpStreamsOptions } from './http-streams.ts';
 import { addPlayground } from './playground.ts';
 import { addRestRoutes } from './rest.ts';
 import type { SessionGate } from './session-gate.ts';
 
-type Context = BaseContext & GatewayContext;
-
 export interface HttpOptions {
   app: FastifyInstance;
   config: GatewayConfig;
-  federation: Federation;
+  schema: GraphQLSchema;
   gate: SessionGate;
   log: Log;
   addresses: ClientAddresses;
   /** What streams are made of. */
-  streams: Pick<HttpStreamsOptions, 'subscriptions' | 'prepareOperation' | 'connections'>;
+  streams: Pick<HttpStreamsOptions, 'subscriptions' | 'operations' | 'connections'>;
 }
 
 /** Adds `/graphql` over HTTP, the REST operations and the playground. Disposing finishes what runs. */
 export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
-  const { app, config, federation, gate, log, addresses, streams } = options;
-  const apollo = new ApolloServer<Context>({
-    gateway: federation.asGateway(),
-    introspection: isOn(config.INTROSPECTION, config),
-    includeStacktraceInErrorResponses: false,
-    stopOnTerminationSignals: false,
-    formatError: createErrorFormatter(log),
-    plugins: [fastifyApolloDrainPlugin(app), ...nothingForApollo()],
-    logger: apolloLogger(log),
-  });
-  await apollo.start();
+  const { app, config, schema, gate, log, addresses, streams } = options;
+  const { operations } = streams;
+  const apollo = await createApolloAdapter({ app, operations, schema, log });
 
-  const contextOf = async (request: FastifyRequest, reply?: FastifyReply, given?: string): Promise<Context> => ({
+  const contextOf = async (request: FastifyRequest, reply: FastifyReply, given?: string): Promise<ApolloContext> => ({
     ...(await gate.admit(request.headers.authorization?.trim() || given || null)),
     requestId: request.id,
     clientAddress: addresses.read(request.raw),
-    signal: reply && abortedWith(reply),
+    signal: abortedWith(reply),
   });
 
   const allows = originPolicy(config);
@@ -69,7 +57,6 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     });
     addHttpStreams(scope, {
       ...streams,
-      federation,
       gate,
       log,
       allowsOrigin: allows,
@@ -96,9 +83,15 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
         done(Object.assign(new Error('no JSON'), { code: 'FST_ERR_CTP_INVALID_JSON_BODY', statusCode: 400 }));
       }
     });
-    addRestRoutes(scope, async (request, query, variables) => {
-      const response = await apollo.executeOperation({ query, variables }, { contextValue: await contextOf(request) });
-      return response.body.kind === 'single' ? response.body.singleResult : { errors: [] };
+    const formatter = createResultFormatter(log);
+    addRestRoutes(scope, async (request, reply, query, variables) => {
+      try {
+        const context = await contextOf(request, reply);
+        const operation = await operations.prepare({ query, variables }, context);
+        return formatter.formatResult(await operations.execute(operation, context));
+      } catch (error) {
+        return { errors: formatter.formatErrors(error) };
+      }
     });
   });
   app.get('/', (_request, reply) => (playground ? playground.send(reply) : reply.send({ graphql: '/graphql' })));

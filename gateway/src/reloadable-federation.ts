@@ -1,83 +1,47 @@
-import type { GatewayInterface } from '@apollo/server-gateway-interface';
 import { createFederation, type Federation, type FederationOptions } from './federation.ts';
 
 /** A federation whose supergraph can be replaced while it serves. */
-export interface ReloadableFederation extends Federation {
+export interface ReloadableFederation extends AsyncDisposable {
+  /** The one that is served now. What runs by an earlier one keeps it. */
+  readonly current: Federation;
   /**
-   * Takes another supergraph: operations from now on are those of the new one, what runs ends by the old one. One
-   * that does not load, or that `check` throws on, changes nothing.
+   * Serves another supergraph. One that does not load, or can't be prepared for, changes nothing.
    *
-   * @throws Error with every fault of the supergraph
+   * @param prepare makes ready what depends on the supergraph, and returns the switch, which runs in the same step
+   * @throws Error with every fault of the supergraph, and what `prepare` throws
    */
-  reload(supergraphSdl: string, check?: (next: Federation) => Promise<void>): Promise<void>;
+  reload(supergraphSdl: string, prepare?: (next: Federation) => Promise<() => void>): Promise<void>;
 }
 
 /** Loads a supergraph that may be replaced. A subgraph of the same name keeps its data source. */
-export async function createReloadableFederation({
-  supergraphSdl,
-  dataSource,
-  log,
-}: FederationOptions): Promise<ReloadableFederation> {
+export async function createReloadableFederation(options: FederationOptions): Promise<ReloadableFederation> {
   const sources = new Map<string, ReturnType<FederationOptions['dataSource']>>();
-  const open = async (sdl: string) => {
-    const federation = await createFederation({
-      supergraphSdl: sdl,
-      log,
+  const open = (supergraphSdl: string) =>
+    createFederation({
+      ...options,
+      supergraphSdl,
       dataSource: (name) => {
-        const source = sources.get(name) ?? dataSource(name);
+        const source = sources.get(name) ?? options.dataSource(name);
         sources.set(name, source);
         return source;
       },
     });
-    const { executor } = await federation.asGateway().load(nothing);
-    if (!executor) throw new Error('a federation executes what it plans');
-    return { federation, executor };
-  };
-  type SchemaListener = Parameters<GatewayInterface['onSchemaLoadOrUpdate']>[0];
-  const listeners = new Set<SchemaListener>();
-  let current = await open(supergraphSdl);
+  let current = await open(options.supergraphSdl);
 
   return {
-    asGateway: () => ({
-      onSchemaLoadOrUpdate(listener) {
-        listeners.add(listener);
-        const stop = current.federation.asGateway().onSchemaLoadOrUpdate(listener);
-        return () => {
-          listeners.delete(listener);
-          stop();
-        };
-      },
-      load: async () => ({ executor: (request) => current.executor(request) }),
-      stop: async () => {},
-    }),
-    get schema() {
-      return current.federation.schema;
+    get current() {
+      return current;
     },
-    get supergraph() {
-      return current.federation.supergraph;
-    },
-    get dataSources() {
-      return current.federation.dataSources;
-    },
-    execute: (operation, context) => current.federation.execute(operation, context),
-    plan: (operation) => current.federation.plan(operation),
-    executePlan: (...given) => current.federation.executePlan(...given),
-    async reload(sdl, check = async () => {}) {
-      const next = await open(sdl);
-      try {
-        await check(next.federation);
-      } catch (error) {
-        await next.federation[Symbol.asyncDispose]();
-        throw error;
-      }
+    async reload(supergraphSdl, prepare = async () => () => {}) {
+      await using releases = new AsyncDisposableStack();
+      const next = releases.use(await open(supergraphSdl));
+      const switchTo = await prepare(next);
+      releases.move();
       const before = current;
       current = next;
-      for (const listener of listeners) next.federation.asGateway().onSchemaLoadOrUpdate(listener);
-      await before.federation[Symbol.asyncDispose]();
+      switchTo();
+      await before[Symbol.asyncDispose]();
     },
-    [Symbol.asyncDispose]: () => current.federation[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => current[Symbol.asyncDispose](),
   };
 }
-
-/** What Apollo Server tells a gateway that it loads: nothing that is needed here. */
-const nothing: Parameters<GatewayInterface['load']>[0] = { apollo: {} };

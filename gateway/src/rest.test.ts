@@ -8,7 +8,7 @@ import { addRestRoutes } from './rest.ts';
 async function serve() {
   const ran: Record<string, unknown>[] = [];
   const app = createHttpServer({ log: createMemoryLog(), statusOf });
-  addRestRoutes(app, async (_request, _query, variables) => {
+  addRestRoutes(app, async (_request, _reply, _query, variables) => {
     ran.push(variables);
     return { data: { signUp: {}, signIn: {}, requestVoucher: {}, purchasedVouchers: {} } };
   });

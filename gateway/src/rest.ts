@@ -8,9 +8,10 @@ import { z } from 'zod';
 /** Runs an operation as `/graphql` would, with the request's identity. */
 export type RunOperation = (
   request: FastifyRequest,
+  reply: FastifyReply,
   query: string,
   variables: Record<string, unknown>,
-) => Promise<{ data?: Record<string, unknown> | null; errors?: readonly GraphQLFormattedError[] }>;
+) => Promise<{ data?: unknown; errors?: readonly GraphQLFormattedError[] }>;
 
 const user = 'id username phoneNumber';
 const voucherRequest = 'id status message phoneNumber requestedAt expectedBy cursor failureReason';
@@ -57,10 +58,10 @@ export function addRestRoutes(app: FastifyInstance, run: RunOperation): void {
     variables: Record<string, unknown>,
     status: number,
   ) => {
-    const { data, errors } = await run(request, operations[operation], variables);
+    const { data, errors } = await run(request, reply, operations[operation], variables);
     const [error] = errors ?? [];
     if (error) return problem(reply, error);
-    return reply.code(status).send(data?.[operation]);
+    return reply.code(status).send((data as Record<string, unknown>)[operation]);
   };
 
   app.addHook('preValidation', refuseInvalidText);

@@ -9,11 +9,11 @@ import { createReadiness } from '@voucher-gateway/platform/readiness';
 import { createRemoteKeys } from '@voucher-gateway/platform/remote-keys';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
-import { type GatewayConfig, originPolicy, subgraphUrlSetting } from './config.ts';
+import { type GatewayConfig, isOn, originPolicy, subgraphUrlSetting } from './config.ts';
 import { addHttp } from './http.ts';
 import { limitHttpConnections } from './http-connections.ts';
 import { createOpenConnections } from './open-connections.ts';
-import { createPrepareOperation } from './prepare-operation.ts';
+import { createOperations } from './operations/operations.ts';
 import { createReloadableFederation } from './reloadable-federation.ts';
 import { createSessionGate } from './session-gate.ts';
 import { createSubgraphDataSource, type SubgraphCallLimits } from './subgraph-data-source.ts';
@@ -86,6 +86,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const federation = releases.use(
     await createReloadableFederation({
       supergraphSdl,
+      suggestions: isOn(config.INTROSPECTION, config),
       log,
       dataSource: (name) => {
         const url = urls.subgraphs[name];
@@ -122,7 +123,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       maxPerUser: config.MAX_SUBSCRIPTIONS_PER_USER,
     }),
   );
-  const prepareOperation = createPrepareOperation(federation);
+  const operations = createOperations({
+    federation,
+    limits: config,
+    mode: config.OPERATION_LIMITS,
+    introspection: isOn(config.INTROSPECTION, config),
+    log,
+  });
   const connections = createOpenConnections(
     {
       total: config.MAX_CONNECTIONS,
@@ -140,11 +147,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     await addHttp({
       app,
       config,
-      federation,
+      schema: federation.current.schema,
       gate,
       log,
       addresses,
-      streams: { subscriptions, prepareOperation, connections },
+      streams: { subscriptions, operations, connections },
     }),
   );
   const httpConnections = releases.use(
@@ -160,9 +167,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     attachWebSocket({
       server: app.server,
       path: '/graphql',
-      federation,
+      operations,
       subscriptions,
-      prepareOperation,
       connections,
       addresses,
       gate,
@@ -187,8 +193,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     async reload(sdl, added = {}) {
       Object.assign(urls.subgraphs, added.subgraphUrls);
       Object.assign(urls.subscriptions, added.subscriptionUrls);
-      await federation.reload(sdl, (next) => subscriptions.prepareFor(next.supergraph));
-      subscriptions.replan();
+      await federation.reload(sdl, subscriptions.prepareFor);
       log.info({ subscriptions: subscriptions.count }, 'another supergraph is served');
     },
     get upstreamSubscriptions() {

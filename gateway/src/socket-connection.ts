@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type GraphQLFormattedError, getOperationAST } from 'graphql';
+import type { GraphQLFormattedError } from 'graphql';
 import { CloseCode, type Message, MessageType, type SubscribePayload, validateMessage } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
 import type { GatewayContext } from './context.ts';
@@ -167,7 +167,7 @@ export class SocketConnection {
     const operations = this.#operations;
     if (operations.has(id))
       return this.#close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
-    const { federation, subscriptions, prepareOperation, gate, formatter, maxOperations } = this.#options;
+    const { operations: pipeline, subscriptions, gate, formatter, maxOperations } = this.#options;
     if (operations.size >= maxOperations) {
       const refusal = new CodedError<PublicErrorCode>(
         'RATE_LIMITED',
@@ -180,9 +180,7 @@ export class SocketConnection {
     const isWanted = () => operations.get(id) === operation;
     try {
       if (this.#identity) await gate.touch(this.#identity);
-      const prepared = prepareOperation(payload);
       if (!isWanted()) return;
-      if (!('document' in prepared)) throw prepared;
       const context: GatewayContext = {
         identity: this.#identity,
         refusal: null,
@@ -190,13 +188,15 @@ export class SocketConnection {
         requestId: newRequestId(),
         clientAddress: this.#clientAddress,
       };
-      if (getOperationAST(prepared.document, prepared.operationName)?.operation === 'subscription') {
+      const prepared = await pipeline.prepare(payload, context);
+      if (!isWanted()) return;
+      if (prepared.definition.operation === 'subscription') {
         const subscription = await subscriptions.subscribe(prepared, context);
         if (!isWanted()) return subscription[Symbol.dispose]();
         operation.subscription = subscription;
         return subscription.start(operation);
       }
-      const result = await this.#answered(federation.execute(prepared, context));
+      const result = await this.#answered(pipeline.execute(prepared, context));
       if (!isWanted()) return;
       operation.next(JSON.stringify(formatter.formatResult(result)));
       operation.end();

@@ -2,7 +2,6 @@ import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLFieldResolver } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import type { Federation } from '../federation.ts';
 import { eventSource, type PreparedSubscription } from './prepare.ts';
 
 /**
@@ -21,7 +20,6 @@ export type PrimaryAnswer = { cursor: string | null } & (
  * A selected field that the event lacks is an error TOPIC_FIELD_MISSING at its path.
  */
 export function executeEvent(
-  federation: Federation,
   prepared: PreparedSubscription,
   answer: PrimaryAnswer,
   context: GatewayContext,
@@ -29,29 +27,24 @@ export function executeEvent(
   if ('value' in answer) {
     const { document, operationName } = prepared.operation;
     // Where the event answers all, the client's own document asks for nothing else.
-    if (prepared.isAnsweredByEvent) return executeOnValue(federation, prepared, answer.value, document, operationName);
-    return executePlan(
-      federation,
-      prepared,
-      executeOnValue(federation, prepared, answer.value, prepared.primary.document),
-      context,
-    );
+    if (prepared.isAnsweredByEvent) return executeOnValue(prepared, answer.value, document, operationName);
+    return executePlan(prepared, executeOnValue(prepared, answer.value, prepared.primary.document), context);
   }
   const primary = {
     data: answer.answered === undefined ? null : { [prepared.responseKey]: answer.answered },
     ...(answer.errors && { errors: answer.errors }),
   };
-  return executePlan(federation, prepared, primary, context);
+  return executePlan(prepared, primary, context);
 }
 
 /** Executes the plan with its primary fetch answered. */
 async function executePlan(
-  federation: Federation,
   prepared: PreparedSubscription,
   primary: ExecutionResult,
   context: GatewayContext,
 ): Promise<ExecutionResult> {
   if ((primary.data ?? null) === null) return primary;
+  const { federation } = prepared.operation;
   const sources = {
     ...federation.dataSources,
     [eventSource]: { process: async () => ({ data: primary.data ?? undefined }) },
@@ -66,14 +59,13 @@ async function executePlan(
  * and null propagation are the specification's.
  */
 function executeOnValue(
-  federation: Federation,
   { primary, operation }: PreparedSubscription,
   value: unknown,
   document: DocumentNode,
   operationName?: string | null,
 ): ExecutionResult {
   const result = execute({
-    schema: federation.supergraph,
+    schema: operation.federation.supergraph,
     document,
     operationName,
     rootValue: { [primary.field.name.value]: value },

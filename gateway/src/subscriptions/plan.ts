@@ -3,10 +3,10 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type GraphQLFormattedError, print, validate } from 'graphql';
+import { type GraphQLFormattedError, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import type { Federation, Operation } from '../federation.ts';
 import type { ResultFormatter } from '../format-result.ts';
+import type { Operation } from '../operations/operations.ts';
 import { executeEvent, type PrimaryAnswer } from './execute-event.ts';
 import {
   type PreparedSubscription,
@@ -25,7 +25,6 @@ import { asDownstreamError, type Upstreams } from './upstream.ts';
 
 /** What plans are made with, and fed by. */
 export interface PlanEnvironment {
-  federation: Federation;
   formatter: ResultFormatter;
   log: Log;
   upstreams?: Upstreams;
@@ -40,7 +39,7 @@ export interface PlanEnvironment {
 
 /** What all who send the same operation share: how it is answered, and who is answered together. */
 export class Plan implements SharedHost {
-  readonly operation: Operation;
+  #operation: Operation;
   /** Tells it apart from others of the same document. */
   readonly name: string;
   /** Who has not caught up yet. */
@@ -55,10 +54,15 @@ export class Plan implements SharedHost {
 
   /** Throws CodedError for an operation that can't be planned. */
   constructor(operation: Operation, name: string, environment: PlanEnvironment) {
-    this.operation = operation;
+    this.#operation = operation;
     this.name = name;
     this.#environment = environment;
-    this.#prepared = prepareSubscription(environment.federation, environment.topicFields, operation);
+    this.#prepared = prepareSubscription(environment.topicFields, operation);
+  }
+
+  /** The operation as it is planned now. */
+  get operation(): Operation {
+    return this.#operation;
   }
 
   /** As it is planned by now. */
@@ -100,8 +104,8 @@ export class Plan implements SharedHost {
     context: GatewayContext,
     prepared: PreparedSubscription = this.#prepared,
   ): string | Promise<string> {
-    const { federation, formatter } = this.#environment;
-    const result = executeEvent(federation, prepared, event, context);
+    const { formatter } = this.#environment;
+    const result = executeEvent(prepared, event, context);
     return result instanceof Promise
       ? result.then((answered) => JSON.stringify(formatter.formatResult(answered)))
       : JSON.stringify(formatter.formatResult(result));
@@ -143,16 +147,21 @@ export class Plan implements SharedHost {
     if (this.#shared.get(shared.who) === shared) this.#shared.delete(shared.who);
   }
 
-  /** Plans anew, by the supergraph as it is now; ends all with SUBSCRIPTION_SCHEMA_RELOAD where it does not fit. */
-  replan(): void {
-    const { federation, topicFields, log } = this.#environment;
+  /**
+   * Goes on by another supergraph's plan; ends all with SUBSCRIPTION_SCHEMA_RELOAD where it does not fit.
+   *
+   * @param planned the operation by the new supergraph, or why it has none
+   */
+  replan(planned: Operation | Error): void {
+    const { topicFields, log } = this.#environment;
     const before = this.#prepared;
     try {
-      if (validate(federation.schema, this.operation.document).length > 0) throw new Error('it is not valid any more');
-      const anew = prepareSubscription(federation, topicFields, this.operation);
-      const isFedOtherwise = sourceOf(before) !== sourceOf(anew);
-      if (isFedOtherwise && (before.topicField || anew.topicField)) throw new Error('it is fed by something else');
-      this.#prepared = anew;
+      if (planned instanceof Error) throw planned;
+      const next = prepareSubscription(topicFields, planned);
+      const isFedOtherwise = sourceOf(before) !== sourceOf(next);
+      if (isFedOtherwise && (before.topicField || next.topicField)) throw new Error('it is fed by something else');
+      this.#operation = planned;
+      this.#prepared = next;
       if (isFedOtherwise) for (const shared of this.#shared.values()) shared.reopen();
     } catch (error) {
       log.info({ error }, 'a subscription does not fit the new supergraph');
@@ -189,15 +198,14 @@ class TopicFeed implements TopicListener {
     if (!isFor(prepared, key, message.value)) return;
     const id = idOf(message);
     const { replay } = prepared.topicField;
-    const { federation, log } = this.#environment;
+    const { log } = this.#environment;
     this.#shared.push({
       id,
       answer: answerOf(prepared, message),
       ...(replay &&
         id !== null &&
         isRepeat(message) && {
-          isKnown: (context, cursor) =>
-            isBefore(createReplay({ federation, prepared, replay, key, context, log }), id, cursor),
+          isKnown: (context, cursor) => isBefore(createReplay({ prepared, replay, key, context, log }), id, cursor),
         }),
     });
   }

@@ -12,7 +12,7 @@ import {
   type VariableDefinitionNode,
   visit,
 } from 'graphql';
-import type { Federation, Operation } from '../federation.ts';
+import type { Operation } from '../operations/operations.ts';
 import type { TopicField } from './topic-directive.ts';
 
 /** A subscription made ready once, when it is asked for. */
@@ -47,21 +47,19 @@ export interface UpstreamSubscription extends PreparedSubscription {
  * answers, and the rest.
  *
  * @param operation of kind subscription, validated, its variables coerced
- * @throws CodedError BAD_USER_INPUT for a root field under `@skip` or `@include`
+ * @throws CodedError BAD_USER_INPUT where `@skip` or `@include` leaves no root field
  */
 export function prepareSubscription(
-  federation: Federation,
   topicFields: ReadonlyMap<string, TopicField>,
   operation: Operation,
 ): TopicSubscription | UpstreamSubscription {
-  const { node } = federation.plan(operation);
-  if (node?.kind !== 'Subscription') {
-    // The specification forbids @skip and @include on a subscription's root field: nothing would be left.
+  const { federation, plan } = operation;
+  const { node } = plan;
+  if (node?.kind !== 'Subscription')
     throw new CodedError<PublicErrorCode>(
       'BAD_USER_INPUT',
-      'A subscription selects exactly one field, without @skip or @include.',
+      'A subscription selects exactly one field; here @skip or @include leaves none.',
     );
-  }
   const document = parsePrimary(node.primary);
   const field = rootField(document);
   const definitionOfField = federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
@@ -80,14 +78,8 @@ export function prepareSubscription(
 }
 
 /** The operation's variables, coerced. Throws CodedError BAD_USER_INPUT for those that don't fit. */
-export function coerceVariables(federation: Federation, operation: Operation): Record<string, unknown> {
-  const definition = getOperationAST(operation.document, operation.operationName);
-  if (definition?.operation !== 'subscription') throw new Error('not a subscription');
-  const { coerced, errors } = getVariableValues(
-    federation.schema,
-    definition.variableDefinitions ?? [],
-    operation.variables ?? {},
-  );
+export function coerceVariables({ federation, definition, variables }: Operation): Record<string, unknown> {
+  const { coerced, errors } = getVariableValues(federation.schema, definition.variableDefinitions ?? [], variables);
   if (coerced) return coerced;
   throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', errors?.[0]?.message ?? 'The variables do not fit.');
 }
@@ -98,9 +90,9 @@ export function coerceVariables(federation: Federation, operation: Operation): R
  */
 export function afterVariable(
   topicFields: ReadonlyMap<string, TopicField>,
-  { document, operationName }: Operation,
+  { document, definition }: Operation,
 ): string | null {
-  const root = getOperationAST(document, operationName)?.selectionSet.selections[0];
+  const root = definition.selectionSet.selections[0];
   if (root?.kind !== Kind.FIELD || !topicFields.has(root.name.value)) return null;
   const value = root.arguments?.find(({ name }) => name.value === 'after')?.value;
   if (value?.kind !== Kind.VARIABLE) return null;
@@ -116,11 +108,10 @@ export function afterVariable(
 
 /** The cursor that a subscriber's variables give to resume behind; null for one from now on. */
 export function afterOf(
-  federation: Federation,
-  { primary: { field } }: PreparedSubscription,
+  { primary: { field }, operation }: PreparedSubscription,
   variables: Record<string, unknown>,
 ): string | null {
-  const definition = federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
+  const definition = operation.federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
   if (!definition) throw new Error(`the supergraph has no Subscription.${field.name.value}`);
   const { after } = getArgumentValues(definition, field, variables);
   return (after ?? null) === null ? null : String(after);

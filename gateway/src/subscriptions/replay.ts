@@ -5,7 +5,6 @@ import type { Places } from '@voucher-gateway/platform/topics';
 import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { type FragmentDefinitionNode, type GraphQLFormattedError, Kind, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import type { Federation } from '../federation.ts';
 import { type TopicSubscription, usedVariables } from './prepare.ts';
 import { invalidPage, unreadablePage } from './replay-errors.ts';
 import type { ReplayField } from './topic-directive.ts';
@@ -45,7 +44,6 @@ const pageSize = 100;
 const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOptions['kind'] & never;
 
 export interface ReplayOptions {
-  federation: Federation;
   prepared: TopicSubscription;
   replay: ReplayField;
   /** The subscriber's own claim. */
@@ -59,11 +57,11 @@ export interface ReplayOptions {
  * names, at its subgraph, with the subscriber's identity. Each edge is selected as the primary fetch
  * selects its event.
  */
-export function createReplay({ federation, prepared, replay, key, context, log }: ReplayOptions): ReadPage {
+export function createReplay({ prepared, replay, key, context, log }: ReplayOptions): ReadPage {
   const { topicField, primary, operation } = prepared;
   const { subgraph } = primary;
   const query = replayQuery(prepared, replay);
-  const source = federation.dataSources[subgraph];
+  const source = operation.federation.dataSources[subgraph];
   if (!source) throw new Error(`no data source for ${subgraph}`);
 
   return async (after, first = pageSize) => {

@@ -3,12 +3,13 @@ import { silentLog } from '@voucher-gateway/platform/log';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import type { Place, Topic } from '@voucher-gateway/platform/topics';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
-import { type DocumentNode, type ExecutionResult, parse, validate } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import type { GatewayContext } from '../context.ts';
-import { createFederation } from '../federation.ts';
 import { createResultFormatter } from '../format-result.ts';
+import { createReloadableFederation } from '../reloadable-federation.ts';
+import { createTestOperations } from '../testing/operations.ts';
 import { createWorld, type Move, parcelDataSource, parcelSupergraph } from '../testing/parcel-supergraph.ts';
 import { createSubscriptions } from './subscribe.ts';
 
@@ -22,8 +23,9 @@ async function setUp(options: { windowSize?: number } = {}) {
   let tails = 0;
   const world = createWorld();
   const federation = resources.use(
-    await createFederation({ supergraphSdl, dataSource: parcelDataSource(world), log: silentLog }),
+    await createReloadableFederation({ supergraphSdl, dataSource: parcelDataSource(world), log: silentLog }),
   );
+  const operations = createTestOperations({ federation });
   const { database, clock } = engines;
   const topics: typeof engines.topics = {
     ...engines.topics,
@@ -32,7 +34,6 @@ async function setUp(options: { windowSize?: number } = {}) {
       return engines.topics.tail(tailOptions);
     },
   };
-  const documents = new Map<string, DocumentNode>();
   const open = () => createSubscriptions({ federation, topics, clock, log: silentLog, ...options });
   const subscriptions = resources.use(await open());
   return {
@@ -49,17 +50,13 @@ async function setUp(options: { windowSize?: number } = {}) {
       query: string,
       { customer = 'ann', variables = {}, on = subscriptions, operationName = undefined as string | undefined } = {},
     ) {
-      // As the gateway has it: one document for all who send the text.
-      const document = documents.get(query) ?? parse(query);
-      documents.set(query, document);
-      expect(validate(federation.schema, document)).toEqual([]);
       const answers: ExecutionResult[] = [];
       let wake = () => {};
       let hasEnded = false;
       try {
-        const subscription = resources.use(
-          await on.subscribe({ document, variables, operationName }, contextOf(customer)),
-        );
+        const context = contextOf(customer);
+        const operation = await operations.prepare({ query, variables, operationName }, context);
+        const subscription = resources.use(await on.subscribe(operation, context));
         let ended: unknown;
         const end = (errors?: unknown) => {
           ended ??= errors;
@@ -209,7 +206,7 @@ it.each([
 
 it('refuses the signed-out, a token without the claim, and a field that no topic feeds', async () => {
   await using engines = await openTestEngines();
-  await using federation = await createFederation({
+  await using federation = await createReloadableFederation({
     supergraphSdl,
     dataSource: parcelDataSource(createWorld()),
     log: silentLog,
@@ -220,8 +217,10 @@ it('refuses the signed-out, a token without the claim, and a field that no topic
     clock: engines.clock,
     log: silentLog,
   });
+  const operations = createTestOperations({ federation });
   const refusal = (query: string, context: GatewayContext) =>
-    expect(subscriptions.subscribe({ document: parse(query) }, context)).rejects;
+    expect(operations.prepare({ query }, context).then((operation) => subscriptions.subscribe(operation, context)))
+      .rejects;
   await refusal('subscription { moved { cursor } }', contextOf(null)).toMatchObject({ code: 'UNAUTHENTICATED' });
   const claimless = { ...contextOf('ann'), identity: { ...contextOf('ann').identity, claims: {} } as Identity };
   await refusal('subscription { moved { cursor } }', claimless).toMatchObject({ code: 'FORBIDDEN' });

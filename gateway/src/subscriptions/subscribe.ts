@@ -4,10 +4,11 @@ import type { Identity } from '@voucher-gateway/platform/identity';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import type { DocumentNode, GraphQLSchema } from 'graphql';
+import type { DocumentNode } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import type { Federation, Operation } from '../federation.ts';
+import type { Federation } from '../federation.ts';
 import { createResultFormatter } from '../format-result.ts';
+import type { Operation } from '../operations/operations.ts';
 import { Admission, type Subscription } from './admission.ts';
 import { type CatchUp, openCatchUp } from './catch-up.ts';
 import { Plan, type PlanEnvironment } from './plan.ts';
@@ -26,24 +27,26 @@ export interface Subscriptions extends AsyncDisposable {
   /**
    * Lets a subscription in.
    *
-   * @param operation of kind subscription, validated against the federation's schema
+   * @param operation of kind subscription, as the pipeline prepared it
    * @param options.after cursor to resume behind, in place of the field's own argument: a transport's, such as
    *   `Last-Event-ID`
    * @throws CodedError or GraphQLError where it is refused: UNAUTHENTICATED, FORBIDDEN, BAD_USER_INPUT,
    *   CURSOR_INVALID, RATE_LIMITED, SUBGRAPH_UNAVAILABLE, …
    */
   subscribe(operation: Operation, context: GatewayContext, options?: { after?: string | null }): Promise<Subscription>;
-  /** Opens what the Subscription fields of another supergraph need. Throws Error for a field that can't be served. */
-  prepareFor(supergraph: GraphQLSchema): Promise<void>;
   /**
-   * Plans every running subscription anew, by the federation's supergraph as it is now. One that does not fit any
-   * more ends with SUBSCRIPTION_SCHEMA_RELOAD.
+   * Opens what the Subscription fields of another supergraph need, and plans every running subscription by it.
+   *
+   * @returns the switch to it, for the step in which the supergraph is replaced. A subscription that does not fit the
+   *   new one ends with SUBSCRIPTION_SCHEMA_RELOAD
+   * @throws Error for a field that can't be served
    */
-  replan(): void;
+  prepareFor(next: Federation): Promise<() => void>;
 }
 
 export interface SubscriptionsOptions {
-  federation: Federation;
+  /** The federation that is served now. */
+  federation: { readonly current: Federation };
   topics: Topics;
   clock: Clock;
   log: Log;
@@ -67,7 +70,7 @@ export async function createSubscriptions({
 }: SubscriptionsOptions): Promise<Subscriptions> {
   await using releases = new AsyncDisposableStack();
   const feeds = new Map<string, { window: TopicWindow; backlog: TopicBacklog; matches: Set<string> }>();
-  const prepareFor = async (supergraph: GraphQLSchema, stack: AsyncDisposableStack) => {
+  const openFeeds = async ({ supergraph }: Federation, stack: AsyncDisposableStack) => {
     for (const { topic, match } of readTopicFields(supergraph).values()) {
       const known = feeds.get(topic);
       known?.matches.add(match);
@@ -77,7 +80,7 @@ export async function createSubscriptions({
       feeds.set(topic, { window, backlog: createTopicBacklog({ topics, topic }), matches });
     }
   };
-  await prepareFor(federation.supergraph, releases);
+  await openFeeds(federation.current, releases);
   const owned = releases.move();
   const quota = createQuota(maxPerUser);
   // A document is one object for all who send its text.
@@ -90,11 +93,10 @@ export async function createSubscriptions({
     return feed;
   };
   const environment: PlanEnvironment = {
-    federation,
     formatter: createResultFormatter(log),
     log,
     ...(upstreams && { upstreams }),
-    topicFields: readTopicFields(federation.supergraph),
+    topicFields: readTopicFields(federation.current.supergraph),
     windowOf: (prepared) => feedOf(prepared).window,
     onUsed(plan) {
       const { document } = plan.operation;
@@ -139,7 +141,7 @@ export async function createSubscriptions({
         `${prepared.primary.field.name.value} can not be resumed: nothing is stored.`,
       );
     const { replay } = prepared.topicField;
-    const readPage = createReplay({ federation, prepared, replay, key, context, log });
+    const readPage = createReplay({ prepared, replay, key, context, log });
     const { window, backlog } = feedOf(prepared);
     return openCatchUp({ prepared, key, window, backlog, clock, log, readPage, after });
   };
@@ -148,22 +150,39 @@ export async function createSubscriptions({
     get count() {
       return quota.taken;
     },
-    async subscribe(operation, context, { after = null } = {}) {
-      const variables = coerceVariables(federation, operation);
+    async subscribe(requested, context, { after = null } = {}) {
+      // Another supergraph may be served since it was prepared.
+      const operation =
+        requested.federation === federation.current ? requested : await planFor(federation.current, requested);
+      const variables = coerceVariables(operation);
       const plan = planOf(operation, variables);
       const key = keyOf(plan, context.identity);
       using undo = new DisposableStack();
       const admission = undo.use(new Admission(plan, key, context, quota));
-      const resumeAfter = after ?? afterOf(federation, plan.prepared, variables);
+      const resumeAfter = after ?? afterOf(plan.prepared, variables);
       if (resumeAfter !== null) admission.resumeWith(await openMissed(plan, key, resumeAfter, context));
       undo.move();
       return admission;
     },
-    prepareFor: (supergraph) => prepareFor(supergraph, owned),
-    replan() {
-      environment.topicFields = readTopicFields(federation.supergraph);
-      for (const plan of [...running]) plan.replan();
+    async prepareFor(next) {
+      await openFeeds(next, owned);
+      const planned = new Map<Plan, Operation | Error>();
+      // Some may be added while others are planned.
+      for (let missing = [...running]; missing.length > 0; missing = [...running].filter((plan) => !planned.has(plan)))
+        for (const plan of missing)
+          planned.set(plan, await planFor(next, plan.operation).catch((error: unknown) => error as Error));
+      return () => {
+        environment.topicFields = readTopicFields(next.supergraph);
+        for (const plan of [...running]) plan.replan(planned.get(plan) ?? new Error('it was not planned'));
+      };
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** The operation planned by another supergraph. Rejects where it is not valid there. */
+async function planFor(federation: Federation, operation: Operation): Promise<Operation> {
+  const { text, operationName, conditions } = operation;
+  const { plan } = await federation.planner.plan({ text, operationName, conditions });
+  return { ...operation, plan, federation };
 }

@@ -1,0 +1,134 @@
+import { ApolloServer, type ApolloServerPlugin, type BaseContext, HeaderMap } from '@apollo/server';
+import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
+import { publicError } from '@voucher-gateway/platform/errors';
+import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import { apolloLogger, nothingForApollo } from '@voucher-gateway/platform/subgraph-server';
+import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
+import type { FastifyInstance } from 'fastify';
+import { type DocumentNode, type ExecutionResult, GraphQLError, type GraphQLSchema, parse } from 'graphql';
+import type { GatewayContext } from './context.ts';
+import { InvalidDocument } from './operations/operation-error.ts';
+import type { Operation, Operations } from './operations/operations.ts';
+
+export type ApolloContext = BaseContext & GatewayContext;
+
+export interface ApolloAdapterOptions {
+  app: FastifyInstance;
+  operations: Operations;
+  /** Any that Apollo Server takes for the schema; it neither validates nor executes by it. */
+  schema: GraphQLSchema;
+  log: Log;
+}
+
+/**
+ * Apollo Server as an adapter in front of the pipeline: it speaks HTTP (methods, media types, CSRF prevention, the
+ * protocol of persisted queries), and leaves parsing, limits, validation, planning and execution to `operations`.
+ *
+ * @see https://graphql.github.io/graphql-over-http/draft/
+ */
+export async function createApolloAdapter(options: ApolloAdapterOptions): Promise<ApolloServer<ApolloContext>> {
+  const { app, operations, schema, log } = options;
+  /** What came of preparing a request's operation. */
+  const outcomes = new WeakMap<object, Operation | readonly GraphQLError[]>();
+
+  const preparation: ApolloServerPlugin<ApolloContext> = {
+    requestDidStart: async () => ({
+      async didResolveSource({ request, source, contextValue }) {
+        try {
+          const operation = await operations.prepare({ ...request, query: source }, contextValue);
+          outcomes.set(contextValue, refuseByMethod(operation, request.http?.method) ?? operation);
+        } catch (error) {
+          outcomes.set(contextValue, toGraphqlErrors(error));
+        }
+      },
+    }),
+  };
+  const execute = async (contextValue: ApolloContext): Promise<ExecutionResult> => {
+    const outcome = outcomes.get(contextValue);
+    if (!outcome) throw new Error('a request was not prepared');
+    if (!('plan' in outcome)) return { errors: outcome };
+    try {
+      return await operations.execute(outcome, contextValue);
+    } catch (error) {
+      return { errors: toGraphqlErrors(error) };
+    }
+  };
+
+  const apollo = new ApolloServer<ApolloContext>({
+    gateway: {
+      onSchemaLoadOrUpdate(callback) {
+        callback({ apiSchema: schema, coreSupergraphSdl: '' });
+        return () => {};
+      },
+      load: async () => ({ executor: ({ context }) => execute(context as ApolloContext) as never }),
+      stop: async () => {},
+    },
+    // Found for every text: Apollo Server parses and validates nothing itself.
+    documentStore: { get: async () => anyDocument, set: async () => {}, delete: async () => {} },
+    persistedQueries: {
+      cache: {
+        get: async (key) => operations.persistedQueries.get(key.replace(/^apq:/, '')),
+        // The pipeline remembers a text once it is found valid.
+        set: async () => {},
+        delete: async () => {},
+      },
+    },
+    // The pipeline's, as everything that is asked of a document.
+    introspection: true,
+    includeStacktraceInErrorResponses: false,
+    stopOnTerminationSignals: false,
+    formatError: createErrorFormatter(log),
+    plugins: [preparation, fastifyApolloDrainPlugin(app), ...nothingForApollo()],
+    logger: apolloLogger(log),
+  });
+  await apollo.start();
+  return apollo;
+}
+
+const anyDocument: DocumentNode = parse('{ __typename }');
+
+/** Why an operation is not executed over this HTTP method; null when it is. */
+function refuseByMethod({ definition }: Operation, method: string | undefined): readonly GraphQLError[] | null {
+  if (definition.operation === 'subscription')
+    return badRequest(
+      'Subscriptions are served here over WebSocket (graphql-transport-ws), as text/event-stream, and as multipart/mixed;subscriptionSpec=1.0: ask for one of them by the accept header.',
+      { status: 400 },
+    );
+  if (method === 'GET' && definition.operation !== 'query')
+    return badRequest('GET is for queries only: send a mutation by POST.', {
+      status: 405,
+      headers: new HeaderMap([['allow', 'POST']]),
+    });
+  return null;
+}
+
+function badRequest(message: string, http: object): readonly GraphQLError[] {
+  return [new GraphQLError(message, { extensions: { code: 'BAD_REQUEST' satisfies PublicErrorCode, http } })];
+}
+
+/** Errors of a whole request, each with the HTTP status of its code. */
+function toGraphqlErrors(error: unknown): readonly GraphQLError[] {
+  const errors = error instanceof InvalidDocument ? error.errors : [toGraphqlError(error)];
+  return errors.map((fault) => {
+    const { message, nodes, source, positions, path, originalError, extensions } = fault;
+    const status = statusOf(String(extensions.code ?? 'INTERNAL_SERVER_ERROR'));
+    return new GraphQLError(message, {
+      nodes,
+      source,
+      positions,
+      path,
+      originalError,
+      extensions: { ...extensions, http: { status } },
+    });
+  });
+}
+
+/** What was thrown as a GraphQL error: a coded error keeps its code, anything else is masked when it is formatted. */
+function toGraphqlError(error: unknown): GraphQLError {
+  if (error instanceof GraphQLError) return error;
+  const coded = publicError(error);
+  if (!coded) return new GraphQLError('', { originalError: error as Error });
+  const { code, message, retryable, details } = coded;
+  return new GraphQLError(message, { extensions: { ...details, code, ...(retryable && { retryable }) } });
+}

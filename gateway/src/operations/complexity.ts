@@ -1,0 +1,204 @@
+import {
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLNamedType,
+  type GraphQLSchema,
+  getNamedType,
+  isInterfaceType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  SchemaMetaFieldDef,
+  type SelectionSetNode,
+  TypeMetaFieldDef,
+  type ValueNode,
+} from 'graphql';
+import type { CostModel, FieldCost } from './cost-model.ts';
+
+/** What an operation has, with its fragments counted as often as they are spread. */
+export interface Complexity {
+  /** Fields within fields, introspection aside. */
+  depth: number;
+  aliases: number;
+  directives: number;
+  rootFields: number;
+  /** Fields, inline fragments and spreads. */
+  selections: number;
+  cost: number;
+  /** Cost of `__schema` and `__type`. */
+  introspectionCost: number;
+  /** Whether the cost depends on the variables. */
+  dependsOnVariables: boolean;
+}
+
+export interface ComplexityOptions {
+  schema: GraphQLSchema;
+  costs: CostModel;
+  /** The document's, by name. */
+  fragments: Readonly<Record<string, FragmentDefinitionNode>>;
+  operation: OperationDefinitionNode;
+  variables: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Measures an operation, before it is validated: fields that the schema lacks count as scalars.
+ *
+ * Each fragment is measured once, whatever the number of its spreads, and its figures are added or multiplied where it
+ * is spread: the time is linear in the text (once for each list size, where it lists what a connection's `first` sizes).
+ * A fragment that spreads itself counts nothing within itself; validation
+ * refuses it.
+ */
+export function measureComplexity(options: ComplexityOptions): Complexity {
+  const { schema, operation } = options;
+  const root = schema.getRootType(operation.operation) ?? null;
+  const measure = createMeasure(options);
+  const total = measure(operation.selectionSet, root, null);
+  return { ...total, directives: total.directives + (operation.directives?.length ?? 0), rootFields: total.fields };
+}
+
+/** Figures of a selection set. */
+interface Figures extends Omit<Complexity, 'rootFields'> {
+  /** Fields of the set itself, those of its fragments included. */
+  fields: number;
+}
+
+type Measure = (set: SelectionSetNode, parent: GraphQLNamedType | null, sized: SizedFields | null) => Figures;
+/** Lists among the children whose size the parent's slicing argument gave, as `edges` of a connection. */
+type SizedFields = { names: readonly string[]; size: number };
+
+function createMeasure({ schema, costs, fragments, operation, variables }: ComplexityOptions): Measure {
+  // By fragment, then by the size that its lists take from where it is spread.
+  const measured = new Map<string, Figures>();
+  const open = new Set<string>();
+  const defaults = new Map(
+    operation.variableDefinitions?.map(({ variable, defaultValue }) => [variable.name.value, defaultValue]),
+  );
+  let dependsOnVariables = false;
+
+  const measureFragment = (name: string, sized: SizedFields | null): Figures => {
+    const fragment = fragments[name];
+    if (!fragment || open.has(name)) return nothing();
+    const key = `${name} ${sized?.size ?? ''} ${sized?.names.join() ?? ''}`;
+    const known = measured.get(key);
+    if (known) return known;
+    open.add(name);
+    const figures = measureSet(fragment.selectionSet, schema.getType(fragment.typeCondition.name.value) ?? null, sized);
+    open.delete(name);
+    figures.directives += fragment.directives?.length ?? 0;
+    measured.set(key, figures);
+    return figures;
+  };
+
+  const measureSet: Measure = (set, parent, sized) => {
+    const sum = nothing();
+    for (const selection of set.selections) {
+      sum.selections += 1;
+      sum.directives += selection.directives?.length ?? 0;
+      if (selection.kind === Kind.FIELD) addField(sum, selection, parent, sized);
+      else if (selection.kind === Kind.FRAGMENT_SPREAD) add(sum, measureFragment(selection.name.value, sized));
+      else {
+        const condition = selection.typeCondition && schema.getType(selection.typeCondition.name.value);
+        add(sum, measureSet(selection.selectionSet, condition ?? parent, sized));
+      }
+    }
+    return sum;
+  };
+
+  const addField = (sum: Figures, node: FieldNode, parent: GraphQLNamedType | null, sized: SizedFields | null) => {
+    sum.fields += 1;
+    if (node.alias) sum.aliases += 1;
+    const definition = parent && fieldOf(schema, parent, node.name.value);
+    const cost = definition && parent ? costs.costOf(parent, definition) : unknownField;
+    const size = sizeOf(node, cost, sized);
+    const children = node.selectionSet
+      ? measureSet(
+          node.selectionSet,
+          definition ? getNamedType(definition.type) : null,
+          cost.sizedFields.length > 0 ? { names: cost.sizedFields, size } : null,
+        )
+      : nothing();
+    const isIntrospection = definition === SchemaMetaFieldDef || definition === TypeMetaFieldDef;
+    const entries = cost.isList ? size : 1;
+    const own = cost.weight + argumentsWeight(node, cost);
+    sum.aliases += children.aliases;
+    sum.directives += children.directives;
+    sum.selections += children.selections;
+    sum.depth = Math.max(sum.depth, isIntrospection ? 1 : children.depth + 1);
+    sum.introspectionCost += children.introspectionCost;
+    if (isIntrospection) sum.introspectionCost += entries * (own + children.cost);
+    else sum.cost += entries * (own + children.cost);
+    sum.dependsOnVariables ||= children.dependsOnVariables;
+  };
+
+  /** Entries of the field's list, or of the lists that it sizes. */
+  const sizeOf = (node: FieldNode, cost: FieldCost, sized: SizedFields | null): number => {
+    if (cost.isList && sized?.names.includes(node.name.value)) return sized.size;
+    const given = cost.slicingArguments.flatMap((name) => {
+      const value = node.arguments?.find((argument) => argument.name.value === name)?.value;
+      const number = value && numberOf(value);
+      return typeof number === 'number' && Number.isFinite(number) ? [Math.max(0, number)] : [];
+    });
+    return given.length > 0 ? Math.max(...given) : cost.assumedSize;
+  };
+
+  const numberOf = (value: ValueNode): number | null => {
+    if (value.kind === Kind.INT) return Number(value.value);
+    if (value.kind !== Kind.VARIABLE) return null;
+    dependsOnVariables = true;
+    const name = value.name.value;
+    const given = Object.hasOwn(variables, name) ? variables[name] : undefined;
+    if (typeof given === 'number') return given;
+    const fallback = defaults.get(name);
+    return given === undefined && fallback?.kind === Kind.INT ? Number(fallback.value) : null;
+  };
+
+  return (set, parent, sized) => {
+    const figures = measureSet(set, parent, sized);
+    return { ...figures, dependsOnVariables };
+  };
+}
+
+const unknownField: FieldCost = {
+  weight: 0,
+  isList: false,
+  assumedSize: 1,
+  slicingArguments: [],
+  sizedFields: [],
+  argumentWeights: new Map(),
+};
+
+function nothing(): Figures {
+  return {
+    fields: 0,
+    depth: 0,
+    aliases: 0,
+    directives: 0,
+    selections: 0,
+    cost: 0,
+    introspectionCost: 0,
+    dependsOnVariables: false,
+  };
+}
+
+function add(sum: Figures, other: Figures): void {
+  sum.fields += other.fields;
+  sum.depth = Math.max(sum.depth, other.depth);
+  sum.aliases += other.aliases;
+  sum.directives += other.directives;
+  sum.selections += other.selections;
+  sum.cost += other.cost;
+  sum.introspectionCost += other.introspectionCost;
+}
+
+function argumentsWeight(node: FieldNode, { argumentWeights }: FieldCost): number {
+  if (argumentWeights.size === 0) return 0;
+  return (node.arguments ?? []).reduce((sum, { name }) => sum + (argumentWeights.get(name.value) ?? 0), 0);
+}
+
+function fieldOf(schema: GraphQLSchema, parent: GraphQLNamedType, name: string) {
+  if (parent === schema.getQueryType()) {
+    if (name === SchemaMetaFieldDef.name) return SchemaMetaFieldDef;
+    if (name === TypeMetaFieldDef.name) return TypeMetaFieldDef;
+  }
+  return isObjectType(parent) || isInterfaceType(parent) ? (parent.getFields()[name] ?? null) : null;
+}

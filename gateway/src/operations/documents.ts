@@ -1,0 +1,161 @@
+import type { QueryPlan } from '@apollo/query-planner';
+import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  type GraphQLSchema,
+  getIntrospectionQuery,
+  Kind,
+  type OperationDefinitionNode,
+  parse,
+} from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { type Complexity, measureComplexity } from './complexity.ts';
+import { createCostModel } from './cost-model.ts';
+import { type LimitGuard, tooComplex } from './limits.ts';
+import { parseDocument } from './parse-document.ts';
+import type { Planner } from './planning/planner.ts';
+import { type Conditions, conditionVariables } from './planning/resolve-conditions.ts';
+
+/** A text that has been parsed within the limits. Whether it is valid is known once one of its operations is planned. */
+export interface KnownDocument {
+  readonly hash: string;
+  readonly text: string;
+  readonly document: DocumentNode;
+  /** By name. */
+  readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
+  /** Variables that its `@skip` and `@include` depend on. */
+  readonly conditionVariables: readonly string[];
+}
+
+/** The documents, complexities and plans of one supergraph, each cache bounded in bytes. */
+export interface Documents {
+  /**
+   * The document of a text.
+   *
+   * @throws GraphQLError GRAPHQL_PARSE_FAILED; CodedError OPERATION_TOO_COMPLEX, BAD_USER_INPUT
+   */
+  parse(text: string, hash: string): KnownDocument;
+  /**
+   * Holds an operation of the document to the limits.
+   *
+   * @throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for introspection where there is none
+   */
+  check(known: KnownDocument, operation: OperationDefinitionNode, variables: Readonly<Record<string, unknown>>): void;
+  /**
+   * The plan of an operation of the document. Those who ask for the same at once share the work.
+   *
+   * @throws what `Planner.plan` throws
+   */
+  plan(known: KnownDocument, operationName: string | null, conditions: Conditions, asker: string): Promise<QueryPlan>;
+}
+
+const maxDocumentBytes = 33_554_432;
+const maxPlanBytes = 67_108_864;
+/** What a parsed document takes, as measured: a token's nodes, and the text twice. */
+const bytesPerToken = 200;
+
+export interface DocumentsOptions {
+  federation: { readonly supergraph: GraphQLSchema; readonly planner: Planner };
+  guard: LimitGuard;
+  /** Whether clients may ask for the schema. */
+  introspection: boolean;
+}
+
+export function createDocuments({ federation, guard, introspection }: DocumentsOptions): Documents {
+  const { supergraph, planner } = federation;
+  const costs = createCostModel(supergraph);
+  const documents = new LRUCache<string, KnownDocument>({ maxSize: maxDocumentBytes });
+  const plans = new LRUCache<string, { plan: QueryPlan }>({ maxSize: maxPlanBytes });
+  /** Operations that could not be planned in time: they are not tried again soon. */
+  const refused = new LRUCache<string, Error>({ max: 1_000, ttl: 60_000 });
+  const planning = new Map<string, Promise<QueryPlan>>();
+  const complexities = new WeakMap<OperationDefinitionNode, Complexity>();
+
+  const measure = (
+    fragments: KnownDocument['fragments'],
+    operation: OperationDefinitionNode,
+    variables: Readonly<Record<string, unknown>> = {},
+  ) => measureComplexity({ schema: supergraph, costs, fragments, operation, variables });
+  // Twice what tools ask for when they ask for everything.
+  const fullIntrospection = parse(getIntrospectionQuery({ inputValueDeprecation: true, oneOf: true }));
+  const introspectionBudget =
+    2 *
+    measure(fragmentsOf(fullIntrospection), fullIntrospection.definitions[0] as OperationDefinitionNode)
+      .introspectionCost;
+
+  const planOnce = async (
+    key: string,
+    known: KnownDocument,
+    operationName: string | null,
+    conditions: Conditions,
+    asker: string,
+  ) => {
+    try {
+      const { plan, bytes } = await planner.plan({ text: known.text, operationName, conditions }, asker);
+      plans.set(key, { plan }, { size: bytes });
+      return plan;
+    } catch (error) {
+      if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) refused.set(key, error);
+      throw error;
+    } finally {
+      planning.delete(key);
+    }
+  };
+
+  return {
+    parse(text, hash) {
+      const cached = documents.get(hash);
+      if (cached) return cached;
+      const { document, tokens } = parseDocument(text, guard);
+      const known = {
+        hash,
+        text,
+        document,
+        fragments: fragmentsOf(document),
+        conditionVariables: conditionVariables(document),
+      };
+      documents.set(hash, known, { size: 1_000 + 4 * text.length + bytesPerToken * tokens });
+      return known;
+    },
+    check({ fragments }, operation, variables) {
+      const known = complexities.get(operation);
+      const complexity = known && !known.dependsOnVariables ? known : measure(fragments, operation, variables);
+      complexities.set(operation, complexity);
+      guard.check('MAX_DEPTH', complexity.depth);
+      guard.check('MAX_ALIASES', complexity.aliases);
+      guard.check('MAX_DIRECTIVES', complexity.directives);
+      guard.check('MAX_ROOT_FIELDS', complexity.rootFields);
+      guard.check('MAX_TOKENS', complexity.selections);
+      guard.check('MAX_COST', complexity.cost);
+      if (complexity.introspectionCost === 0) return;
+      if (!introspection) throw introspectionRefused();
+      if (complexity.introspectionCost > introspectionBudget)
+        throw tooComplex('introspection', introspectionBudget, complexity.introspectionCost);
+    },
+    plan(known, operationName, conditions, asker) {
+      const key = `${known.hash} ${operationName ?? ''} ${JSON.stringify(conditions)}`;
+      const cached = plans.get(key);
+      if (cached) return Promise.resolve(cached.plan);
+      const error = refused.get(key);
+      if (error) return Promise.reject(error);
+      const running = planning.get(key) ?? planOnce(key, known, operationName, conditions, asker);
+      planning.set(key, running);
+      return running;
+    },
+  };
+}
+
+function fragmentsOf({ definitions }: DocumentNode): Record<string, FragmentDefinitionNode> {
+  const fragments: Record<string, FragmentDefinitionNode> = Object.create(null);
+  for (const node of definitions) if (node.kind === Kind.FRAGMENT_DEFINITION) fragments[node.name.value] = node;
+  return fragments;
+}
+
+function introspectionRefused(): CodedError<PublicErrorCode> {
+  return new CodedError<PublicErrorCode>(
+    'GRAPHQL_VALIDATION_FAILED',
+    'This gateway does not answer __schema and __type (INTROSPECTION=false).',
+  );
+}

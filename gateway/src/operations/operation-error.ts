@@ -1,0 +1,12 @@
+import type { GraphQLError } from 'graphql';
+
+/** A document's faults, all of them: none of it is executed. */
+export class InvalidDocument extends Error {
+  override readonly name = 'InvalidDocument';
+  readonly errors: readonly GraphQLError[];
+
+  constructor(errors: readonly GraphQLError[]) {
+    super(errors[0]?.message ?? 'The document is not valid.');
+    this.errors = errors;
+  }
+}

@@ -1,0 +1,58 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { type DocumentNode, GraphQLError, Lexer, parse, Source, TokenKind } from 'graphql';
+import { type LimitGuard, maxNesting, tooComplex } from './limits.ts';
+
+/** A document, and how many tokens its text has. */
+export interface ParsedDocument {
+  /** Without locations: with them it would take several times the memory. */
+  document: DocumentNode;
+  tokens: number;
+}
+
+/**
+ * Parses a document within limits. Tokens and brackets are counted by the lexer first, in one pass without recursion:
+ * the recursive parser never sees a text that its stack could not hold.
+ *
+ * @throws GraphQLError GRAPHQL_PARSE_FAILED
+ * @throws CodedError OPERATION_TOO_COMPLEX
+ */
+export function parseDocument(text: string, guard: LimitGuard): ParsedDocument {
+  try {
+    const tokens = countTokens(text, guard);
+    return { document: parse(text, { noLocation: true }), tokens };
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    const { source, positions } = error;
+    throw new GraphQLError(error.message, {
+      source,
+      positions,
+      extensions: { code: 'GRAPHQL_PARSE_FAILED' satisfies PublicErrorCode },
+    });
+  }
+}
+
+const opening: ReadonlySet<string> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
+const closing: ReadonlySet<string> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
+
+function countTokens(text: string, guard: LimitGuard): number {
+  const lexer = new Lexer(new Source(text));
+  let tokens = 0;
+  let nesting = 0;
+  for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) {
+    tokens += 1;
+    // Counted on the way, so that a long text is refused early.
+    if (tokens % 1_000 === 0) guard.check('MAX_TOKENS', tokens);
+    if (opening.has(token.kind)) nesting += 1;
+    else if (closing.has(token.kind)) nesting -= 1;
+    if (nesting > maxNesting) throw tooComplex('nesting', maxNesting, nesting);
+    // U+0000 can only come as an escape; a lone surrogate is refused by the lexer.
+    if ((token.kind === TokenKind.STRING || token.kind === TokenKind.BLOCK_STRING) && token.value.includes('\0'))
+      throw new CodedError<PublicErrorCode>(
+        'BAD_USER_INPUT',
+        `A text on line ${token.line} has the character U+0000, which no text may have.`,
+      );
+  }
+  guard.check('MAX_TOKENS', tokens);
+  return tokens;
+}

@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+
+/** Texts of operations that clients have sent with their hash, so that they need to send the hash alone. */
+export interface PersistedQueries {
+  get(sha256Hash: string): string | undefined;
+  /** Remembers a text that has been found valid. */
+  add(sha256Hash: string, text: string): void;
+}
+
+const maxBytes = 16_777_216;
+
+/** Automatic persisted queries, in memory: those used least are forgotten past 16 MiB. */
+export function createPersistedQueries(): PersistedQueries {
+  const texts = new LRUCache<string, string>({ maxSize: maxBytes, sizeCalculation: (text) => 200 + 2 * text.length });
+  return {
+    get: (sha256Hash) => texts.get(sha256Hash),
+    add: (sha256Hash, text) => void texts.set(sha256Hash, text),
+  };
+}
+
+const extension = z.object({ version: z.literal(1), sha256Hash: z.string().regex(/^[0-9a-f]{64}$/) });
+
+/**
+ * The hash that a request's `extensions.persistedQuery` names; null without that extension.
+ *
+ * @throws CodedError PERSISTED_QUERY_NOT_SUPPORTED for another version; BAD_REQUEST for something else
+ * @see https://www.apollographql.com/docs/apollo-server/performance/apq
+ */
+export function persistedQueryHash(extensions: unknown): string | null {
+  const persistedQuery = (extensions as { persistedQuery?: unknown } | null | undefined)?.persistedQuery ?? null;
+  if (persistedQuery === null) return null;
+  const parsed = extension.safeParse(persistedQuery);
+  if (parsed.success) return parsed.data.sha256Hash;
+  if ((persistedQuery as { version?: unknown }).version !== 1)
+    throw new CodedError<PublicErrorCode>(
+      'PERSISTED_QUERY_NOT_SUPPORTED',
+      'Only version 1 of persisted queries is served.',
+    );
+  throw new CodedError<PublicErrorCode>(
+    'BAD_REQUEST',
+    'extensions.persistedQuery needs a sha256Hash of 64 hex digits.',
+  );
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,66 @@
+import { operationFromDocument, Supergraph } from '@apollo/federation-internals';
+import { type QueryPlan, QueryPlanner } from '@apollo/query-planner';
+import { type GraphQLError, getOperationAST, parse, validate } from 'graphql';
+import { type Conditions, isEmptyOperation, resolveConditions } from './resolve-conditions.ts';
+
+/** What is to be planned. */
+export interface PlanRequest {
+  text: string;
+  /** Null for the document's only operation. */
+  operationName: string | null;
+  conditions: Conditions;
+}
+
+/** A fault of a document, as the validator found it. */
+export interface DocumentFault {
+  message: string;
+  /** Offsets in the text. */
+  positions: readonly number[];
+}
+
+/** A plan, or why there is none. It can be sent to another thread. */
+export type PlanResult =
+  /** The plan's node is undefined where conditions leave nothing to ask. `bytes` is about what it takes in memory. */
+  | { kind: 'plan'; plan: QueryPlan; bytes: number }
+  | { kind: 'invalid'; faults: readonly DocumentFault[] }
+  /** The recursion of validator or planner went deeper than the stack. */
+  | { kind: 'too-deep' };
+
+export interface PlanOperationOptions {
+  supergraphSdl: string;
+  /** Leaves names of the schema that were not asked for out of messages. */
+  hideSuggestions: boolean;
+}
+
+/** Makes the function that validates and plans, synchronously, for as long as it takes. */
+export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOperationOptions) {
+  const supergraph = Supergraph.build(supergraphSdl, { validateSupergraph: false });
+  const planner = new QueryPlanner(supergraph);
+  const apiSchema = supergraph.apiSchema();
+  const schema = apiSchema.toGraphQLJSSchema();
+
+  return ({ text, operationName, conditions }: PlanRequest): PlanResult => {
+    try {
+      const document = parse(text);
+      const errors = validate(schema, document, undefined, { hideSuggestions });
+      if (errors.length > 0) return { kind: 'invalid', faults: errors.map(faultOf) };
+      const resolved = resolveConditions(document, conditions);
+      const operation = getOperationAST(resolved, operationName);
+      if (!operation || isEmptyOperation(operation)) return { kind: 'plan', plan: { kind: 'QueryPlan' }, bytes: 100 };
+      const plan = planner.buildQueryPlan(
+        operationFromDocument(apiSchema, resolved, {
+          ...(operationName !== null && { operationName }),
+          validate: false,
+        }),
+      );
+      return { kind: 'plan', plan, bytes: 4 * JSON.stringify(plan).length };
+    } catch (error) {
+      if (error instanceof RangeError) return { kind: 'too-deep' };
+      throw error;
+    }
+  };
+}
+
+function faultOf({ message, positions }: GraphQLError): DocumentFault {
+  return { message, positions: positions ?? [] };
+}

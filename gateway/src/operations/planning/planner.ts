@@ -1,0 +1,207 @@
+import { Worker } from 'node:worker_threads';
+import type { QueryPlan } from '@apollo/query-planner';
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { GraphQLError, Source } from 'graphql';
+import { maxNesting, tooComplex } from '../limits.ts';
+import { InvalidDocument } from '../operation-error.ts';
+import { FairQueue } from './fair-queue.ts';
+import type { PlanOperationOptions, PlanRequest, PlanResult } from './plan-operation.ts';
+import type { WorkerMessage } from './planner-worker.ts';
+
+export interface PlannerOptions extends PlanOperationOptions {
+  log: Log;
+  /** Time that validating and planning one operation may take. Default: 1 s. */
+  timeoutMs?: number;
+  /** Time that an operation may wait for those before it. Default: 10 s. */
+  waitTimeoutMs?: number;
+  /** Operations that may wait. Default: 1,000. */
+  maxWaiting?: number;
+}
+
+/** Validates and plans operations, in a thread of its own. */
+export interface Planner extends AsyncDisposable {
+  /**
+   * The plan of an operation.
+   *
+   * @param asker who asks: askers take turns, so that one with many slow operations delays nobody else for long
+   * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED
+   * @throws CodedError OPERATION_TOO_COMPLEX when it took too long; SERVICE_UNAVAILABLE (retryable) when too many wait
+   */
+  plan(request: PlanRequest, asker?: string): Promise<PlannedOperation>;
+}
+
+/** A plan, and about how many bytes it takes in memory. */
+export interface PlannedOperation {
+  plan: QueryPlan;
+  bytes: number;
+}
+
+/** Time that the thread has to load the supergraph. */
+const startTimeoutMs = 60_000;
+
+interface Job {
+  request: PlanRequest;
+  resolve(planned: PlannedOperation): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Starts the planner. What is asked while its thread starts waits for it.
+ *
+ * Validation and planning take more than linear time for some operations. They run here, one operation at a time and
+ * each within a time limit: past it the thread is ended and another one is started. The process's own thread never
+ * waits for either.
+ */
+export function createPlanner({
+  log,
+  timeoutMs = 1_000,
+  waitTimeoutMs = 10_000,
+  maxWaiting = 1_000,
+  ...options
+}: PlannerOptions): Planner {
+  const queue = new FairQueue<Job>();
+  /** Null while it starts. */
+  let worker: Worker | null = null;
+  let starting: Worker | null = null;
+  let running: Job | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let isDisposed = false;
+  let onIdle = () => {};
+
+  /** Starts the thread, and again, with backoff, when it ends before it is ready. */
+  const start = (attempt: number) => {
+    const started = new Worker(new URL('./planner-worker.ts', import.meta.url), {
+      name: 'planner',
+      workerData: options,
+    });
+    starting = started;
+    timer = setTimeout(() => void started.terminate(), startTimeoutMs);
+    started.on('error', (error) => log.error({ error }, 'the planner thread failed'));
+    started.on('exit', () => {
+      if (worker === started) replace(unavailable);
+      else if (starting === started && !isDisposed) {
+        clearTimeout(timer);
+        timer = setTimeout(() => start(attempt + 1), Math.min(100 * 2 ** attempt, 5_000)).unref();
+      }
+    });
+    started.on('message', (message: WorkerMessage) => {
+      if (message.kind !== 'ready') return answer(message);
+      clearTimeout(timer);
+      starting = null;
+      worker = started;
+      started.unref();
+      next();
+    });
+  };
+
+  /** Ends the thread, and the running job with an error, and starts another one. */
+  const replace = (error: () => unknown) => {
+    const ended = worker;
+    worker = null;
+    finish()?.reject(error());
+    void ended?.terminate();
+    if (isDisposed) onIdle();
+    else start(0);
+  };
+  const finish = (): Job | null => {
+    clearTimeout(timer);
+    const job = running;
+    running = null;
+    return job;
+  };
+  const next = () => {
+    if (running || !worker) return;
+    const job = queue.shift();
+    if (!job) return onIdle();
+    running = job;
+    timer = setTimeout(() => {
+      log.warn({ timeoutMs }, 'an operation took too long to plan and was refused');
+      replace(() => tooComplex('planning', timeoutMs));
+    }, timeoutMs);
+    worker.postMessage(job.request);
+  };
+  const answer = (message: Exclude<WorkerMessage, { kind: 'ready' }>) => {
+    const job = finish();
+    next();
+    if (!job) return;
+    try {
+      job.resolve(readAnswer(message, job.request));
+    } catch (error) {
+      job.reject(error);
+    }
+  };
+
+  start(0);
+
+  return {
+    plan(request, asker = '') {
+      if (isDisposed || queue.size >= maxWaiting) return Promise.reject(unavailable());
+      return new Promise((resolve, reject) => {
+        const waiting = setTimeout(() => {
+          queue.delete(asker, job);
+          reject(unavailable());
+        }, waitTimeoutMs);
+        const job: Job = {
+          request,
+          resolve: (planned) => {
+            clearTimeout(waiting);
+            resolve(planned);
+          },
+          reject: (error) => {
+            clearTimeout(waiting);
+            reject(error);
+          },
+        };
+        queue.push(asker, job);
+        next();
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      isDisposed = true;
+      // Another supergraph may be served from now on: who has asked already is answered by this one.
+      if (running) await new Promise<void>((resolve) => (onIdle = resolve));
+      for (let job = queue.shift(); job; job = queue.shift()) job.reject(unavailable());
+      clearTimeout(timer);
+      const threads = [worker, starting];
+      worker = null;
+      await Promise.all(threads.map((thread) => thread?.terminate()));
+    },
+  };
+}
+
+function readAnswer(
+  message: PlanResult | { kind: 'failed'; message: string },
+  { text }: PlanRequest,
+): PlannedOperation {
+  switch (message.kind) {
+    case 'plan':
+      return message;
+    case 'invalid': {
+      const source = new Source(text);
+      throw new InvalidDocument(
+        message.faults.map(
+          ({ message, positions }) =>
+            new GraphQLError(message, {
+              source,
+              positions,
+              extensions: { code: 'GRAPHQL_VALIDATION_FAILED' satisfies PublicErrorCode },
+            }),
+        ),
+      );
+    }
+    case 'too-deep':
+      throw tooComplex('nesting', maxNesting);
+    case 'failed':
+      throw new Error(`the planner failed: ${message.message}`);
+  }
+}
+
+function unavailable(): CodedError<PublicErrorCode> {
+  return new CodedError<PublicErrorCode>(
+    'SERVICE_UNAVAILABLE',
+    'New operations can not be planned at the moment; try again.',
+    { retryable: true },
+  );
+}

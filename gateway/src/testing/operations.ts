@@ -1,0 +1,28 @@
+import { readConfig } from '@voucher-gateway/platform/config';
+import { silentLog } from '@voucher-gateway/platform/log';
+import { gatewaySettings } from '../config.ts';
+import type { GatewayContext } from '../context.ts';
+import { createOperations, type OperationsOptions } from '../operations/operations.ts';
+
+/** The pipeline with every limit at its default, and introspection. */
+export function createTestOperations({
+  federation,
+  ...options
+}: Pick<OperationsOptions, 'federation'> & Partial<OperationsOptions>) {
+  return createOperations({
+    federation,
+    limits: readConfig(gatewaySettings, { JWKS_URL: 'http://127.0.0.1/unused' }),
+    introspection: true,
+    log: silentLog,
+    ...options,
+  });
+}
+
+/** Somebody who has not signed in. */
+export const anonymous: GatewayContext = {
+  identity: null,
+  refusal: null,
+  authorization: null,
+  requestId: 'test',
+  clientAddress: '127.0.0.1',
+};
