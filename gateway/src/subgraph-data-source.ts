@@ -26,8 +26,8 @@ export interface SubgraphDataSourceOptions {
 }
 
 /**
- * A subgraph over HTTP by undici. It keeps connections, passes the caller's abort on, forwards `authorization` and a
- * request id and nothing else of the client, and never repeats a request.
+ * A subgraph over HTTP by undici. It keeps connections, passes the caller's abort on, forwards `authorization`, a
+ * request id and the client's address and nothing else of the client, and never repeats a request.
  *
  * Failures are GraphQL errors at the paths of what is missing: SUBGRAPH_UNAVAILABLE (retryable),
  * SUBGRAPH_INVALID_RESPONSE. A caller who left is no failure of the subgraph.
@@ -51,7 +51,7 @@ export function createSubgraphDataSource({
   });
 
   const exchange = async (body: string, context: Partial<GatewayContext>, signal: AbortSignal) => {
-    const { authorization, requestId } = context;
+    const { authorization, requestId, clientAddress } = context;
     const response = await pool.request({
       path: `${pathname}${search}`,
       method: 'POST',
@@ -60,6 +60,8 @@ export function createSubgraphDataSource({
         accept: 'application/json',
         ...(authorization && { authorization }),
         ...(requestId && { 'x-request-id': requestId }),
+        // Set here, whatever the client sent: subgraphs count attempts by it.
+        ...(clientAddress && { 'x-forwarded-for': clientAddress }),
       },
       body,
       signal,
