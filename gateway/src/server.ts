@@ -1,9 +1,9 @@
 import { createClientAddresses } from '@voucher-gateway/platform/client-address';
 import type { Clock } from '@voucher-gateway/platform/clock';
-import { createHttpServer, listen } from '@voucher-gateway/platform/http-server';
+import { createHttpServer, httpLimitsOf, listen } from '@voucher-gateway/platform/http-server';
 import { createTokenVerifier } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import type { Service } from '@voucher-gateway/platform/lifecycle';
+import { defaultStopMs, type Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
 import { createReadiness } from '@voucher-gateway/platform/readiness';
 import { createRemoteKeys } from '@voucher-gateway/platform/remote-keys';
@@ -67,9 +67,6 @@ function callLimits(config: GatewayConfig): SubgraphCallLimits {
     maxAnswerBytes: config.MAX_SUBGRAPH_ANSWER_BYTES,
   };
 }
-
-/** Beside the drain a stop may take this long, in milliseconds. */
-const stopMarginMs = 10_000;
 
 /**
  * The federated gateway: GraphQL over HTTP and WebSocket at `/graphql`, the REST operations, the playground.
@@ -141,7 +138,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const addresses = createClientAddresses(config.TRUSTED_PROXIES);
 
   const readiness = createReadiness({ required: { 'key-value': keyValue.ping }, reported: { topics: topics.ping } });
-  const app = createHttpServer({ log, bodyLimitBytes: config.MAX_BODY_BYTES, statusOf, readiness });
+  const app = createHttpServer({
+    log,
+    bodyLimitBytes: config.MAX_BODY_BYTES,
+    statusOf,
+    readiness,
+    limits: httpLimitsOf(config),
+  });
   releases.defer(() => app.close());
   releases.use(
     await addHttp({
@@ -199,7 +202,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     get upstreamSubscriptions() {
       return upstreams.count;
     },
-    stopWithinMs: config.DRAIN_WINDOW + stopMarginMs,
+    stopWithinMs: config.DRAIN_WINDOW + defaultStopMs,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

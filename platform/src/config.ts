@@ -26,6 +26,21 @@ export function duration(fallback: string) {
     });
 }
 
+/** A setting such as `5s` or `0s`, in milliseconds; undefined when not set, for a default that depends on others. */
+export function optionalDuration() {
+  return z
+    .string()
+    .optional()
+    .transform((text, context) => {
+      const ms = text === undefined ? undefined : parseDurationMs(text);
+      if (ms === null) {
+        context.addIssue({ code: 'custom', message: 'must be a duration such as 0s, 500ms, 3s or 10m' });
+        return z.NEVER;
+      }
+      return ms;
+    });
+}
+
 /** A TCP port, 0 (any free one) to 65535. */
 export function port(fallback: number) {
   return integer(fallback, { min: 0, max: 65_535, what: 'a port, 0 to 65535' });
@@ -104,7 +119,24 @@ export const commonSettings = {
     'Least level logged',
   ),
   NODE_ENV: z.string().default('development').describe('`production` turns development conveniences off'),
+  REQUEST_TIMEOUT: duration('30s').describe('A request must have arrived within this time, its head within 10 s'),
+  KEEP_ALIVE: duration('72s').describe(
+    'An HTTP connection without a request is closed after this time; longer than a load balancer keeps its own',
+  ),
+  SHUTDOWN_DELAY: optionalDuration().describe(
+    'After SIGTERM a service is not ready but serves on for this time; by default 5s in production, else 0s',
+  ),
 };
+
+export type CommonConfig = Readonly<z.output<z.ZodObject<typeof commonSettings>>>;
+
+/** How long a service serves on after SIGTERM, for load balancers to notice. */
+export function shutdownDelayMs({
+  SHUTDOWN_DELAY,
+  NODE_ENV,
+}: Pick<CommonConfig, 'SHUTDOWN_DELAY' | 'NODE_ENV'>): number {
+  return SHUTDOWN_DELAY ?? (NODE_ENV === 'production' ? 5_000 : 0);
+}
 
 export type Environment = Record<string, string | undefined>;
 

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
 import { answerClientError } from './client-error.ts';
+import type { CommonConfig } from './config.ts';
 import { CodedError, errorCode, publicError } from './errors.ts';
 import type { Log } from './log.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
@@ -32,6 +33,10 @@ export interface HttpLimits {
   answerMs: number;
   /** A server that closes waits this long for requests that run. Default: 8 s, less than a stop may take. */
   closeMs: number;
+}
+/** The limits that settings give. */
+export function httpLimitsOf(config: Pick<CommonConfig, 'REQUEST_TIMEOUT' | 'KEEP_ALIVE'>): Partial<HttpLimits> {
+  return { requestMs: config.REQUEST_TIMEOUT, idleMs: config.KEEP_ALIVE };
 }
 const defaultLimits: HttpLimits = {
   headMs: 10_000,

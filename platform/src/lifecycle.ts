@@ -1,42 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode, isCodedError } from './errors.ts';
 import type { Log } from './log.ts';
 
-/** What every service's `createX(deps)` answers. */
-export interface Service extends AsyncDisposable {
-  /** Where it listens, such as `http://127.0.0.1:8080`, with the port it really got. */
-  readonly url: string;
+/** What `run` stops. */
+export interface Stoppable extends AsyncDisposable {
   /** Says that it is about to stop: readiness turns off and answers close their connections. It still serves. */
   retire?(): void;
-  /** Time that its graceful stop may take, in milliseconds. Default: that of `run`. */
+  /** Between `retire` and disposal it serves on for this long, in milliseconds. Default: 0. */
+  readonly shutdownDelayMs?: number;
+  /** Time that its disposal may take, in milliseconds. Default: `defaultStopMs`. */
   readonly stopWithinMs?: number;
 }
 
-export interface RunOptions {
-  log: Log;
-  /** Time that a graceful stop may take before it is forced. Default: 10 s. */
-  deadlineMs?: number;
+/** What every service's `createX(deps)` answers. */
+export interface Service extends Omit<Stoppable, 'shutdownDelayMs'> {
+  /** Where it listens, such as `http://127.0.0.1:8080`, with the port it really got. */
+  readonly url: string;
 }
 
+/** A graceful stop may take this long unless its service says otherwise, in milliseconds. */
+export const defaultStopMs = 10_000;
+
 /**
- * Runs a service until SIGINT or SIGTERM: graceful stop to a deadline, a second signal forces.
+ * Runs a service until SIGINT or SIGTERM, which stop it in stages: it retires, so that load balancers send no more;
+ * it serves on for its shutdown delay; it is disposed, and the process exits 0. A second signal, or a disposal that
+ * takes longer than it may, exits 1 at once.
+ *
  * A failed start prints its message, without a stack where the error is coded, and exits 1.
  */
-export async function run(
-  start: () => Promise<AsyncDisposable & Pick<Service, 'stopWithinMs'>>,
-  { log, deadlineMs = 10_000 }: RunOptions,
-): Promise<void> {
-  let stopping: Promise<void> | undefined;
-  let service: (AsyncDisposable & Pick<Service, 'stopWithinMs'>) | undefined;
-  const stop = (signal: NodeJS.Signals) => {
-    if (stopping || !service) process.exit(stopping ? 1 : 0);
-    log.info({ signal }, 'stopping');
-    const withinMs = service.stopWithinMs ?? deadlineMs;
-    const timer = setTimeout(() => {
-      log.error({ deadlineMs: withinMs }, 'stop took longer than its deadline: forced');
-      process.exit(1);
-    }, withinMs);
-    timer.unref();
-    stopping = Promise.resolve(service[Symbol.asyncDispose]()).then(
+export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }): Promise<void> {
+  let service: Stoppable | undefined;
+  let isStopping = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (!service || isStopping) process.exit(service ? 1 : 0);
+    isStopping = true;
+    log.info({ signal, shutdownDelayMs: service.shutdownDelayMs ?? 0 }, 'stopping');
+    stop(service, log).then(
       () => process.exit(0),
       (error: unknown) => {
         log.error({ error }, 'stop failed');
@@ -44,13 +43,13 @@ export async function run(
       },
     );
   };
-  // Node prints warnings for developers; here they are log lines. kafkajs's negative timers are nobody's to mend.
+  // Node prints warnings for developers; here they are log lines. kafkajs's negative timers are nobody's to fix.
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) =>
     log[name === 'TimeoutNegativeWarning' ? 'debug' : 'warn']({ warning: name }, message),
   );
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
   process.on('unhandledRejection', (error) => {
     log.error({ error, code: errorCode(error) }, 'unhandled rejection');
     process.exit(1);
@@ -62,4 +61,15 @@ export async function run(
     else log.error({ error }, 'start failed');
     process.exit(1);
   }
+}
+
+async function stop(service: Stoppable, log: Log): Promise<void> {
+  const { shutdownDelayMs = 0, stopWithinMs = defaultStopMs } = service;
+  service.retire?.();
+  await sleep(shutdownDelayMs);
+  setTimeout(() => {
+    log.error({ stopWithinMs }, 'stop took longer than its deadline: forced');
+    process.exit(1);
+  }, stopWithinMs).unref();
+  await service[Symbol.asyncDispose]();
 }

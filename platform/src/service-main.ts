@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { readConfig, readEnvironment } from './config.ts';
+import { type CommonConfig, readConfig, readEnvironment, shutdownDelayMs } from './config.ts';
 import { run, type Service } from './lifecycle.ts';
 import { createLog, type Log } from './log.ts';
 
@@ -8,7 +8,7 @@ import { createLog, type Log } from './log.ts';
  *
  * @param start opens the engines and makes the service; what it opens it releases when the service is disposed
  */
-export function runService<Config extends { LOG_LEVEL: string }>(
+export function runService<Config extends CommonConfig>(
   name: string,
   settings: z.ZodType<Config>,
   start: (config: Readonly<Config>, log: Log, releases: AsyncDisposableStack) => Promise<Service>,
@@ -18,10 +18,15 @@ export function runService<Config extends { LOG_LEVEL: string }>(
       const config = readConfig(settings, readEnvironment());
       const log = createLog({ level: config.LOG_LEVEL, service: name });
       await using releases = new AsyncDisposableStack();
-      const { url, stopWithinMs } = releases.use(await start(config, log, releases));
+      const { url, retire, stopWithinMs } = releases.use(await start(config, log, releases));
       log.info({ url }, 'ready');
       const owned = releases.move();
-      return { stopWithinMs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+      return {
+        retire,
+        shutdownDelayMs: shutdownDelayMs(config),
+        stopWithinMs,
+        [Symbol.asyncDispose]: () => owned.disposeAsync(),
+      };
     },
     { log: createLog({ level: 'info', service: name }) },
   );

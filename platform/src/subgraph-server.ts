@@ -10,7 +10,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { createErrorFormatter, formatPublicError, originalOf, toGraphqlError } from './graphql-errors.ts';
 import { assertOperationText } from './graphql-text.ts';
-import { createHttpServer, listen } from './http-server.ts';
+import { createHttpServer, type HttpLimits, listen } from './http-server.ts';
 import type { Service } from './lifecycle.ts';
 import { type Log, silentLog } from './log.ts';
 import { createReadiness, type ReadinessOptions } from './readiness.ts';
@@ -27,6 +27,7 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   context(request: FastifyRequest): Promise<Context>;
   /** What `/health/ready` asks. */
   engines: Pick<ReadinessOptions, 'required' | 'reported'>;
+  limits?: Partial<HttpLimits>;
   /** Adds further routes before it listens. */
   routes?(app: FastifyInstance): void;
 }
@@ -35,10 +36,10 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
 export async function createSubgraphServer<Context extends BaseContext>(
   options: SubgraphServerOptions<Context>,
 ): Promise<Service> {
-  const { schema, log, host, port, portSetting = 'PORT', context, engines, routes } = options;
+  const { schema, log, host, port, portSetting = 'PORT', context, engines, limits, routes } = options;
   await using releases = new AsyncDisposableStack();
   const readiness = createReadiness(engines);
-  const app = createHttpServer({ log, readiness });
+  const app = createHttpServer({ log, readiness, limits });
   releases.defer(() => app.close());
   const requestIds = new WeakMap<Context, string>();
   const apollo = new ApolloServer<Context>({

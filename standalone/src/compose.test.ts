@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { readConfig } from '@voucher-gateway/platform/config';
+import { gatewaySettings } from '@voucher-gateway/gateway/config';
+import { commonSettings, parseDurationMs, readConfig, shutdownDelayMs } from '@voucher-gateway/platform/config';
+import { defaultStopMs } from '@voucher-gateway/platform/lifecycle';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { z } from 'zod';
 import { nodeOptions, type ServiceName, serviceNames } from './distributed.ts';
 import { processSettings } from './settings.ts';
+import { stopWithinMs } from './stack.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
@@ -16,6 +20,7 @@ interface ComposeService {
   depends_on?: Record<string, { condition: string }>;
   healthcheck?: object;
   read_only?: boolean;
+  stop_grace_period?: string;
 }
 const compose = parse(read('docker-compose.yml'), { merge: true }) as { services: Record<string, ComposeService> };
 const dockerfile = read('Dockerfile');
@@ -58,6 +63,18 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
   it('runs its entry file, by node itself, in a read-only file system', () => {
     expect(() => read(command[0] ?? '')).not.toThrow();
     expect(service.read_only).toBe(true);
+  });
+
+  it('gives it more time to stop than it takes, as docs/operations.md tells', () => {
+    const told = Object.fromEntries(Object.entries(environment).map(([variable, value]) => [variable, filled(value)]));
+    const config = readConfig(z.object({ ...commonSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW }), {
+      NODE_ENV: 'production',
+      ...told,
+    });
+    const stopsWithinMs = shutdownDelayMs(config) + (name === 'gateway' ? config.DRAIN_WINDOW : 0) + defaultStopMs;
+    const graceMs = parseDurationMs(service.stop_grace_period ?? '') ?? 0;
+    expect(graceMs).toBeGreaterThan(stopsWithinMs + 1_000);
+    expect(read('docs/operations.md')).toContain(`| \`${name}\` | ${stopsWithinMs / 1_000} s | ${graceMs / 1_000} s |`);
   });
 
   it('listens on the port that is published and that others are told', () => {
@@ -105,4 +122,9 @@ it('runs a service with the same options of Node, whoever starts it', () => {
   );
   expect(starts).toHaveLength(serviceNames.length);
   for (const [, command] of starts) expect(command.split(' ').slice(0, -1)).toEqual(['node', ...nodeOptions]);
+});
+
+it('standalone: waits longer for its own stop than the gateway takes for its drain', () => {
+  const DRAIN_WINDOW = 60_000;
+  expect(stopWithinMs({ DRAIN_WINDOW })).toBeGreaterThan(DRAIN_WINDOW + defaultStopMs);
 });

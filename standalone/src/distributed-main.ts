@@ -37,5 +37,5 @@ await run(
     process.stdout.write(welcome({ ...stack, seconds: (performance.now() - startedAt) / 1_000 }));
     return stack;
   },
-  { log: createLog({ level: 'warn', service: 'distributed' }), deadlineMs: 30_000 },
+  { log: createLog({ level: 'warn', service: 'distributed' }) },
 );

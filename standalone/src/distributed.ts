@@ -4,7 +4,10 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Environment } from '@voucher-gateway/platform/config';
+import { gatewaySettings } from '@voucher-gateway/gateway/config';
+import { commonSettings, type Environment, readConfig, shutdownDelayMs } from '@voucher-gateway/platform/config';
+import { defaultStopMs } from '@voucher-gateway/platform/lifecycle';
+import { z } from 'zod';
 import { freePort, stopProcess } from './engines/process.ts';
 import type { Stack } from './stack.ts';
 
@@ -69,6 +72,8 @@ export interface DistributedOptions {
 export const nodeOptions: readonly string[] = ['--max-semi-space-size=8', '--v8-pool-size=0'];
 const readyWithinMs = 60_000;
 const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
+/** What says how long the services' own stops may take. */
+const stopSettings = z.object({ ...commonSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW });
 
 /** Starts every service as a process of its own. Whatever was started is stopped again when one fails. */
 export async function createDistributedStack(options: DistributedOptions): Promise<DistributedStack> {
@@ -85,6 +90,8 @@ export async function createDistributedStack(options: DistributedOptions): Promi
     SUBGRAPH_DELIVERY_URL: `${urls.delivery}/graphql`,
     VPS_URL: environment.VPS_URL ?? urls['vps-mock'],
   };
+  const config = readConfig(stopSettings, environment);
+  const stageMs = shutdownDelayMs(config) + defaultStopMs + 2_000;
   const children = new Set<ChildProcess>();
   let isStopping = false;
 
@@ -144,10 +151,9 @@ export async function createDistributedStack(options: DistributedOptions): Promi
   releases.defer(() => void process.off('exit', forget));
   releases.defer(async () => {
     isStopping = true;
-    // In reverse, side by side where they can: the gateway takes no more, then what stands behind it ends.
-    const first = (['gateway', 'voucher-integration'] as const).map((name) => services[name]);
-    for (const one of first) await one.kill('SIGTERM');
-    await Promise.all([...children].map((child) => stopProcess(child, 'SIGTERM')));
+    // In reverse, side by side where they can: the gateway takes no more, then what is behind it ends.
+    for (const name of ['gateway', 'voucher-integration'] as const) await services[name].kill('SIGTERM');
+    await Promise.all([...children].map((child) => stopProcess(child, 'SIGTERM', stageMs)));
   });
 
   const isOurs = (name: ServiceName) => name !== 'vps-mock' || environment.VPS_URL === undefined;
@@ -156,6 +162,8 @@ export async function createDistributedStack(options: DistributedOptions): Promi
   await Promise.all(wanted.map((name) => services[name].start()));
   const owned = releases.move();
   return {
+    // The gateway, voucher-integration, then the rest; each process forces its own end in time.
+    stopWithinMs: config.DRAIN_WINDOW + 3 * stageMs,
     gatewayUrl: urls.gateway,
     vpsUrl: shared.VPS_URL ?? '',
     integrationUrl: urls['voucher-integration'],

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { createGateway } from '@voucher-gateway/gateway/server';
 import { type Clock, systemClock } from '@voucher-gateway/platform/clock';
+import { shutdownDelayMs } from '@voucher-gateway/platform/config';
 import { openEmbeddedEngines } from '@voucher-gateway/platform/embedded-engines';
-import { assertPortFree } from '@voucher-gateway/platform/http-server';
+import { assertPortFree, httpLimitsOf } from '@voucher-gateway/platform/http-server';
+import { defaultStopMs, type Service, type Stoppable } from '@voucher-gateway/platform/lifecycle';
 import { createLog, type Log } from '@voucher-gateway/platform/log';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { createDeliveryService } from '@voucher-gateway/subgraph-delivery/server';
@@ -12,8 +14,8 @@ import { createVoucherIntegration } from '@voucher-gateway/voucher-integration/s
 import { createVpsMock } from '@voucher-gateway/vps-mock/server';
 import type { StandaloneConfig } from './config.ts';
 
-/** Everything in one process. Disposing stops intake first: the gateway, then what stands behind it. */
-export interface Stack extends AsyncDisposable {
+/** Everything in one process. Disposing stops intake first: the gateway, then what is behind it. */
+export interface Stack extends Stoppable {
   readonly gatewayUrl: string;
   /** The provider: the simulated one, or VPS_URL. */
   readonly vpsUrl: string;
@@ -27,6 +29,11 @@ export interface StackOptions {
   onReady?(part: string, detail: string): void;
   /** A log by service. Default: JSON lines to standard error. */
   logOf?(service: string): Log;
+}
+
+/** A stop may take this long: the gateway's with its drain, and after it the services' and the engines'. */
+export function stopWithinMs({ DRAIN_WINDOW }: Pick<StandaloneConfig, 'DRAIN_WINDOW'>): number {
+  return DRAIN_WINDOW + 2 * defaultStopMs;
 }
 
 /**
@@ -43,6 +50,11 @@ export async function createStack({
   await using releases = new AsyncDisposableStack();
   const log = logOf ?? ((service: string) => createLog({ level: config.LOG_LEVEL, service }));
   const inside = { HOST: '127.0.0.1', PORT: 0 };
+  const services: Service[] = [];
+  const own = <Started extends Service>(service: Started): Started => {
+    services.push(service);
+    return releases.use(service);
+  };
 
   for (const setting of ['GATEWAY_PORT', 'INTEGRATION_PORT', ...(config.VPS_URL ? [] : ['VPS_PORT' as const])] as const)
     await assertPortFree({ host: config.HOST, port: config[setting], setting });
@@ -51,18 +63,19 @@ export async function createStack({
   onReady('engines', `embedded, data in ${config.DATA_DIR}`);
   const engine = { clock, database, topics, keyValue, jobs };
 
-  const user = releases.use(await createUserService({ ...engine, config: { ...config, ...inside }, log: log('user') }));
+  const user = own(await createUserService({ ...engine, config: { ...config, ...inside }, log: log('user') }));
   const JWKS_URL = `${user.url}/.well-known/jwks.json`;
   onReady('user', user.url);
 
   let vpsUrl = config.VPS_URL;
   if (vpsUrl === undefined) {
-    const mock = releases.use(
+    const mock = own(
       await createVpsMock({
         clock,
         log: log('vps-mock'),
         host: config.HOST,
         port: config.VPS_PORT,
+        limits: httpLimitsOf(config),
         portSetting: 'VPS_PORT',
         profile: config.VPS_PROFILE,
         seed: config.VPS_SEED,
@@ -75,15 +88,15 @@ export async function createStack({
     onReady('provider', vpsUrl);
   }
 
-  const delivery = releases.use(
+  const delivery = own(
     await createDeliveryService({ ...engine, config: { ...config, ...inside, JWKS_URL }, log: log('delivery') }),
   );
   onReady('delivery', delivery.url);
-  const voucher = releases.use(
+  const voucher = own(
     await createVoucherService({ ...engine, config: { ...config, ...inside, JWKS_URL }, log: log('voucher') }),
   );
   onReady('voucher', voucher.url);
-  const integration = releases.use(
+  const integration = own(
     await createVoucherIntegration({
       ...engine,
       config: { ...config, PORT: config.INTEGRATION_PORT, VPS_URL: vpsUrl },
@@ -93,7 +106,7 @@ export async function createStack({
   );
   onReady('voucher-integration', integration.url);
 
-  const gateway = releases.use(
+  const gateway = own(
     await createGateway({
       clock,
       keyValue,
@@ -113,6 +126,11 @@ export async function createStack({
 
   const owned = releases.move();
   return {
+    retire() {
+      for (const service of services) service.retire?.();
+    },
+    shutdownDelayMs: shutdownDelayMs(config),
+    stopWithinMs: stopWithinMs(config),
     gatewayUrl: gateway.url,
     vpsUrl,
     integrationUrl: integration.url,

@@ -1,6 +1,6 @@
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
-import { createHttpServer, listen } from '@voucher-gateway/platform/http-server';
+import { createHttpServer, httpLimitsOf, listen } from '@voucher-gateway/platform/http-server';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
@@ -45,7 +45,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
   const store = createStore({ database, topics });
 
   const readiness = createReadiness({ required: { database: database.ping }, reported: { topics: topics.ping } });
-  const app = createHttpServer({ log, bodyLimitBytes: 65_536, statusOf, readiness });
+  const app = createHttpServer({ log, bodyLimitBytes: 65_536, statusOf, readiness, limits: httpLimitsOf(config) });
   releases.defer(() => app.close());
   addCallbackRoute(app, {
     database,

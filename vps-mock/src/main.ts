@@ -1,3 +1,4 @@
+import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
 import { runService } from '@voucher-gateway/platform/service-main';
 import { vpsMockSettings } from './config.ts';
 import { createVpsMock } from './server.ts';
@@ -7,6 +8,7 @@ await runService('vps-mock', vpsMockSettings, (config, log) =>
     log,
     host: config.HOST,
     port: config.PORT,
+    limits: httpLimitsOf(config),
     profile: config.VPS_PROFILE,
     seed: config.VPS_SEED,
     stateFile: config.VPS_STATE_FILE,

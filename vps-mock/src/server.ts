@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, delay, systemClock } from '@voucher-gateway/platform/clock';
-import { createHttpServer, listen, refuseInvalidText, sendProblem } from '@voucher-gateway/platform/http-server';
+import {
+  createHttpServer,
+  type HttpLimits,
+  listen,
+  refuseInvalidText,
+  sendProblem,
+} from '@voucher-gateway/platform/http-server';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
 import { type Log, silentLog } from '@voucher-gateway/platform/log';
 import { createReadiness } from '@voucher-gateway/platform/readiness';
@@ -19,6 +25,7 @@ export interface VpsMockOptions {
   /** Default: any free one. */
   port?: number;
   portSetting?: string;
+  limits?: Partial<HttpLimits>;
   /** Default: `mixed`. */
   profile?: ProfileName;
   seed?: string;
@@ -77,6 +84,7 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     host = '127.0.0.1',
     port = 0,
     portSetting = 'PORT',
+    limits,
     profile = 'mixed',
     seed = 'voucher',
     faults = [],
@@ -94,7 +102,7 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
   for (const fault of faults) next(fault);
 
   const readiness = createReadiness();
-  const app = createHttpServer({ log, bodyLimitBytes: 65_536, readiness });
+  const app = createHttpServer({ log, bodyLimitBytes: 65_536, readiness, limits });
   app.addHook('preValidation', refuseInvalidText);
   releases.defer(() => app.close());
   // What waits on the clock would hold the server open for as long.

@@ -17,11 +17,12 @@ export interface DistributedInstallation extends Installation {
   start(): Promise<DistributedSystem>;
 }
 
-/** Production, apart from what tests reach: receivers of callbacks on this machine, and introspection. */
+/** Production, apart from what tests reach: receivers of callbacks on this machine, introspection, quick stops. */
 export const productionEnvironment = {
   NODE_ENV: 'production',
   CALLBACK_ALLOW_LOOPBACK: 'true',
   INTROSPECTION: 'true',
+  SHUTDOWN_DELAY: '0s',
 };
 
 /** A process a service, on PostgreSQL, Redis and Kafka: a database and topics of its own. */

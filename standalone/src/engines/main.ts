@@ -9,11 +9,13 @@ import { startEngines } from './engines.ts';
 // `npm run engines`: PostgreSQL, Redis and Kafka for development, by docker-compose.yml where there is a Docker
 // engine, else from the machine's binaries. Standard output holds KEY=value lines alone, for `source` and scripts.
 const say = (line: string) => process.stderr.write(`${line}\n`);
+/** Kafka alone may take ten seconds and more to end its logs. */
+const stopWithinMs = 30_000;
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 await run(
   async () => {
-    if (hasDocker()) return composeUp();
+    if (hasDocker()) return { ...(await composeUp()), stopWithinMs };
     say('Starting PostgreSQL, Redis and Kafka (the first time, Kafka is fetched)…');
     const engines = await startEngines({
       folder: resolve(root, '.data/engines'),
@@ -21,9 +23,9 @@ await run(
       onReady: (name, detail) => say(`  ✓ ${name.padEnd(12)} ${detail}`),
     });
     announce(engines.environment);
-    return engines;
+    return { ...engines, stopWithinMs };
   },
-  { log: createLog({ level: 'warn', service: 'engines' }), deadlineMs: 30_000 },
+  { log: createLog({ level: 'warn', service: 'engines' }) },
 );
 
 function announce(environment: Readonly<Record<string, string>>) {

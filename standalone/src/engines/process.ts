@@ -90,12 +90,12 @@ export async function startEngine({
   };
 }
 
-/** Stops a process: a signal, and SIGKILL after ten seconds. */
-export async function stopProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+/** Stops a process: a signal, and SIGKILL after a while. Default: 10 s. */
+export async function stopProcess(child: ChildProcess, signal: NodeJS.Signals, withinMs = 10_000): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const ended = once(child, 'exit');
   child.kill(signal);
-  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), withinMs);
   await ended;
   clearTimeout(timer);
 }

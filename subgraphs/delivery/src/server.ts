@@ -1,6 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
+import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
 import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
@@ -86,6 +87,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       log,
       host: config.HOST,
       port: config.PORT,
+      limits: httpLimitsOf(config),
       engines: {
         required: { database: () => database.ping() },
         reported: { topics: () => topics.ping(), 'key-value': () => keyValue.ping() },

@@ -1,6 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
+import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
 import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
@@ -69,6 +70,7 @@ export async function createUserService({
       log,
       host: config.HOST,
       port: config.PORT,
+      limits: httpLimitsOf(config),
       engines: {
         required: { database: database.ping, 'key-value': keyValue.ping },
         reported: { topics: topics.ping },

@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+
+const main = fileURLToPath(new URL('./testing/lifecycle-main.ts', import.meta.url));
+
+/** The small service as a process; `line` is the next that it prints. */
+async function start(environment: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [main], {
+    env: { PATH: process.env.PATH, ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exit = once(child, 'exit').then(([code]) => code as number | null);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async () => (await lines.next()).value as string;
+  return {
+    url: await line(),
+    line,
+    exit,
+    signal: (signal: NodeJS.Signals) => child.kill(signal),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await exit;
+    },
+  };
+}
+
+it.each(['SIGTERM', 'SIGINT'] as const)('lifecycle: %s stops in order and exits 0', async (signal) => {
+  await using service = await start({ SHUTDOWN_DELAY_MS: '50' });
+  service.signal(signal);
+  expect([await service.line(), await service.line()]).toEqual(['retired', 'stopping']);
+  expect(await service.exit).toBe(0);
+});
+
+it('lifecycle: serves on for its shutdown delay, not ready and without keep-alive', async () => {
+  await using service = await start({ SHUTDOWN_DELAY_MS: '600000' });
+  const ask = async (path: string) => {
+    const response = await fetch(service.url + path);
+    await response.text();
+    return [response.status, response.headers.get('connection')];
+  };
+  expect(await ask('/health/ready')).toEqual([200, 'keep-alive']);
+  service.signal('SIGTERM');
+  expect(await service.line()).toBe('retired');
+  expect(await ask('/health/ready')).toEqual([503, 'close']);
+  expect(await ask('/')).toEqual([200, 'close']);
+  // A second signal forces.
+  service.signal('SIGTERM');
+  expect(await service.exit).toBe(1);
+});
+
+it('lifecycle: forces a stop that takes longer than it may', async () => {
+  await using service = await start({ HANGS: 'true', STOP_WITHIN_MS: '100' });
+  service.signal('SIGTERM');
+  expect(await service.exit).toBe(1);
+});

@@ -1,0 +1,30 @@
+import { createHttpServer, listen } from '../http-server.ts';
+import { run } from '../lifecycle.ts';
+import { createLog } from '../log.ts';
+import { createReadiness } from '../readiness.ts';
+
+// A small service for lifecycle.test.ts, which starts it as a process of its own.
+const { SHUTDOWN_DELAY_MS = '0', STOP_WITHIN_MS = '10000', HANGS } = process.env;
+const log = createLog({ level: 'info', service: 'small' });
+await run(
+  async () => {
+    const readiness = createReadiness();
+    const app = createHttpServer({ log, readiness });
+    app.get('/', () => 'served');
+    process.stdout.write(`${await listen(app, { host: '127.0.0.1', port: 0, setting: 'PORT' })}\n`);
+    return {
+      retire() {
+        readiness.retire();
+        process.stdout.write('retired\n');
+      },
+      shutdownDelayMs: Number(SHUTDOWN_DELAY_MS),
+      stopWithinMs: Number(STOP_WITHIN_MS),
+      async [Symbol.asyncDispose]() {
+        process.stdout.write('stopping\n');
+        if (HANGS) await new Promise(() => {});
+        await app.close();
+      },
+    };
+  },
+  { log },
+);
