@@ -34,6 +34,15 @@ export const gatewaySettings = z.object({
   MAX_SUBGRAPH_ANSWER_BYTES: integer(8_388_608, { min: 1_024, max: 268_435_456 }).describe(
     'Largest answer of a subgraph, in bytes',
   ),
+  UPSTREAM_CONNECT_TIMEOUT: duration('10s').describe(
+    'A subgraph acknowledges a connection for one of its own subscriptions within this time',
+  ),
+  UPSTREAM_KEEP_ALIVE: duration('30s').describe(
+    "A subgraph's own subscription is pinged this often, and connected again when it is silent for as long after that",
+  ),
+  MAX_UPSTREAM_SUBSCRIPTIONS: integer(10_000, { min: 1, max: 1_000_000 }).describe(
+    'Subscriptions of its own at once at each subgraph, shared ones counted once; more end with SUBGRAPH_UNAVAILABLE',
+  ),
   MAX_BODY_BYTES: integer(262_144, { min: 1_024, max: 16_777_216 }).describe('Largest request body, in bytes'),
   MAX_MESSAGE_BYTES: integer(65_536, { min: 1_024, max: 16_777_216 }).describe(
     'Largest WebSocket message from a client, in bytes',

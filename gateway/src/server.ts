@@ -107,6 +107,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     createUpstreams({
       log,
       urlOf: (name) => urls.subscriptions[name] ?? urls.subgraphs[name]?.replace(/^http/, 'ws'),
+      connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT,
+      keepAliveMs: config.UPSTREAM_KEEP_ALIVE,
+      maxEventBytes: config.MAX_SUBGRAPH_ANSWER_BYTES,
+      maxPerSubgraph: config.MAX_UPSTREAM_SUBSCRIPTIONS,
     }),
   );
   const subscriptions = releases.use(

@@ -22,12 +22,16 @@ export interface SubgraphError {
   extensions?: Record<string, unknown>;
 }
 
+/** Reads a GraphQL response; null for anything else. */
+export function readSubgraphResponse(text: string): SubgraphResponse | null {
+  return toSubgraphResponse(parseJson(text));
+}
+
 /**
- * Reads a GraphQL response; null for anything else. `errors: null` and `errors: []` are no errors: the specification
+ * JSON as a GraphQL response; null where it is none. `errors: null` and `errors: []` are no errors: the specification
  * forbids them, and servers send them.
  */
-export function readSubgraphResponse(text: string): SubgraphResponse | null {
-  const json = parseJson(text);
+export function toSubgraphResponse(json: unknown): SubgraphResponse | null {
   if (!isRecord(json)) return null;
   const { data } = json;
   if (data !== undefined && data !== null && !isRecord(data)) return null;

@@ -115,19 +115,20 @@ export class Plan implements SharedHost {
     return this.#environment.formatter.formatErrors(error);
   }
 
-  open(shared: SharedSubscription, context: GatewayContext): Disposable {
+  open(shared: SharedSubscription): Disposable {
     const prepared = this.#prepared;
-    if (prepared.topicField === null) return this.#openUpstream(prepared, shared, context);
+    if (prepared.topicField === null) return this.#openUpstream(prepared, shared);
     const feed = new TopicFeed(this.#environment, prepared, shared);
     return this.#environment.windowOf(prepared).listen(prepared.topicField.match, shared.key, feed);
   }
 
-  #openUpstream(prepared: UpstreamSubscription, shared: SharedSubscription, context: GatewayContext): Disposable {
+  #openUpstream(prepared: UpstreamSubscription, shared: SharedSubscription): Disposable {
     const { upstreams } = this.#environment;
     if (!upstreams) throw new Error('no upstreams');
     return upstreams.subscribe(
-      { ...upstreamRequest(prepared), authorization: context.authorization },
+      { ...upstreamRequest(prepared), who: shared.who },
       {
+        token: () => shared.token(),
         next: ({ data, errors }) =>
           shared.push({
             id: null,

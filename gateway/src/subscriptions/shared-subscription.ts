@@ -4,6 +4,7 @@ import type { GraphQLFormattedError } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { PrimaryAnswer } from './execute-event.ts';
 import type { Subscriber } from './subscriber.ts';
+import type { UpstreamToken } from './upstream.ts';
 
 /** An event on its way to the subscribers. */
 export interface SharedEvent {
@@ -25,7 +26,7 @@ export interface Behind {
 /** Who has shared subscriptions: feeds them, and executes their events. */
 export interface SharedHost {
   /** Starts what feeds it, for the first of its members. */
-  open(shared: SharedSubscription, context: GatewayContext): Disposable;
+  open(shared: SharedSubscription): Disposable;
   /** Executes an event: the GraphQL result as JSON. At once, where nothing is fetched. */
   answer(event: PrimaryAnswer, context: GatewayContext): string | Promise<string>;
   /** What members are told when an event can't be answered, or too many wait. */
@@ -75,7 +76,7 @@ export class SharedSubscription {
     const member = new Member(this, subscriber, context, this.#count, behind?.sent.size ? behind.sent : null);
     this.#cursor = behind?.cursor ?? this.#cursor;
     this.#members.add(member);
-    if (this.#members.size === 1) this.#openSource(context);
+    if (this.#members.size === 1) this.#openSource();
     return member;
   }
 
@@ -98,15 +99,24 @@ export class SharedSubscription {
 
   /** Feeds it from something else from now on. */
   reopen(): void {
-    const { value: first } = this.#members.values().next();
-    if (!first) return;
+    if (this.#members.size === 0) return;
     this.#source?.[Symbol.dispose]();
-    this.#openSource(first.context);
+    this.#openSource();
   }
 
-  #openSource(context: GatewayContext): void {
+  /** Of the members' tokens the one that is good the longest. */
+  token(): UpstreamToken {
+    let best: UpstreamToken = { authorization: null, expiresAtMs: 0 };
+    for (const { context } of this.#members) {
+      const expiresAtMs = context.identity?.expiresAtMs ?? 0;
+      if (expiresAtMs >= best.expiresAtMs) best = { authorization: context.authorization, expiresAtMs };
+    }
+    return best;
+  }
+
+  #openSource(): void {
     try {
-      const source = this.#host.open(this, context);
+      const source = this.#host.open(this);
       // It may have ended the subscription while it was opened.
       if (this.#hasEnded) source[Symbol.dispose]();
       else this.#source = source;

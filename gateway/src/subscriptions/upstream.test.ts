@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Client } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { startTestGateway } from '../testing/gateway.ts';
 import { startGreetingServer } from '../testing/greeting-server.ts';
 
@@ -127,6 +130,232 @@ it.each(['ws', 'http'])('upstream: leaving while the subgraph is away (%s) leave
   expect(unhandled).toHaveLength(0);
   expect(gateway.upstreamSubscriptions()).toBe(0);
 });
+
+describe('upstream: the token', () => {
+  const sameUser = { sub: randomUUID(), phone_number: '+84909000001' };
+
+  // It was the first subscriber's for ever.
+  it('is one of a subscriber who is still there', async () => {
+    await using greetings = await startGreetingServer();
+    await using gateway = await startTestGateway({ subscriptionUrls: { tracking: greetings.socketUrl } });
+    const { token: leaving } = await gateway.signIn('ann', sameUser);
+    const { token: staying } = await gateway.signIn('ann', sameUser);
+    const first = listen(gateway.connect(leaving).client);
+    const second = listen(gateway.connect(staying).client);
+    const answers = [first.next()];
+    await greetings.untilStreams(1);
+    answers.push(second.next());
+    await gateway.untilSubscribed(2);
+    await first.stop();
+    await gateway.untilSubscribed(1);
+    greetings.cut();
+    await greetings.untilStreams(0);
+    await greetings.untilStreams(1);
+    greetings.greet('again');
+    expect(await answers[1]).toEqual({ data: { hi: { text: 'again', by: null } } });
+    expect(greetings.asked.map(({ authorization }) => authorization)).toEqual([leaving, staying]);
+  });
+
+  it('is the one that is good the longest', async () => {
+    await using greetings = await startGreetingServer();
+    await using gateway = await startTestGateway({ subscriptionUrls: { tracking: greetings.socketUrl } });
+    const expiring = (seconds: number) =>
+      gateway.signIn('ann', { ...sameUser, exp: Math.floor(gateway.clock.now() / 1_000) + seconds });
+    const tokens = [(await expiring(100)).token, (await expiring(500)).token, (await expiring(300)).token];
+    for (const [index, token] of tokens.entries()) {
+      void listen(gateway.connect(token).client).next();
+      await gateway.untilSubscribed(index + 1);
+    }
+    await greetings.untilStreams(1);
+    greetings.cut();
+    await greetings.untilStreams(0);
+    await greetings.untilStreams(1);
+    expect(greetings.asked.map(({ authorization }) => authorization)).toEqual([tokens[0], tokens[1]]);
+  });
+});
+
+describe('upstream: a subgraph that accepts and is silent is connected again', () => {
+  const environment = { UPSTREAM_CONNECT_TIMEOUT: '100ms', UPSTREAM_KEEP_ALIVE: '100ms' };
+  const acknowledge = (socket: WebSocket) =>
+    socket.on('message', (data) => {
+      if (JSON.parse(String(data)).type === 'connection_init') socket.send('{"type":"connection_ack"}');
+    });
+
+  it.each(['ws', 'http'])('before it answers (%s)', async (protocol) => {
+    await using silent = await startSilentServer();
+    await using gateway = await startTestGateway({
+      subscriptionUrls: { tracking: `${protocol}://127.0.0.1:${silent.port}` },
+      environment,
+    });
+    void listen(gateway.connect(null).client)
+      .next()
+      .catch(() => {});
+    await silent.connection();
+    await silent.connection();
+  });
+
+  it('without an acknowledgement', async () => {
+    await using upstream = await startSocketServer(() => {});
+    await using gateway = await startTestGateway({ subscriptionUrls: { tracking: upstream.url }, environment });
+    void listen(gateway.connect(null).client)
+      .next()
+      .catch(() => {});
+    await upstream.untilSockets(2);
+  });
+
+  it('without a sign of life on its socket', async () => {
+    await using upstream = await startSocketServer(acknowledge, { autoPong: false });
+    await using gateway = await startTestGateway({ subscriptionUrls: { tracking: upstream.url }, environment });
+    void listen(gateway.connect(null).client)
+      .next()
+      .catch(() => {});
+    await upstream.untilSockets(2);
+  });
+
+  it('without a sign of life on its event stream', async () => {
+    let streams = 0;
+    const two = Promise.withResolvers<void>();
+    const server = createHttpServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(':\n\n');
+      streams += 1;
+      if (streams === 2) two.resolve();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    using _stop = { [Symbol.dispose]: () => void server.close(() => {}).closeAllConnections() };
+    const { port } = server.address() as AddressInfo;
+    await using gateway = await startTestGateway({
+      subscriptionUrls: { tracking: `http://127.0.0.1:${port}` },
+      environment,
+    });
+    void listen(gateway.connect(null).client)
+      .next()
+      .catch(() => {});
+    await two.promise;
+  });
+
+  it('but one that only answers pings is not', async () => {
+    const pings = Promise.withResolvers<void>();
+    let count = 0;
+    await using upstream = await startSocketServer((socket) => {
+      acknowledge(socket);
+      socket.on('ping', () => {
+        count += 1;
+        if (count === 5) pings.resolve();
+      });
+    });
+    await using gateway = await startTestGateway({ subscriptionUrls: { tracking: upstream.url }, environment });
+    void listen(gateway.connect(null).client)
+      .next()
+      .catch(() => {});
+    await pings.promise;
+    expect(upstream.sockets).toBe(1);
+  });
+});
+
+describe('upstream: what is no protocol is a lost connection', () => {
+  const ack = '{"type":"connection_ack"}';
+  it.each([
+    ['no JSON', ['{']],
+    ['an unknown type', ['{"type":"hello"}']],
+    ['an event before the acknowledgement', ['{"id":"1","type":"next","payload":{"data":{"hi":null}}}']],
+    ['a second acknowledgement', [ack, ack]],
+    ['an event that is no GraphQL response', [ack, '{"id":"1","type":"next","payload":{"data":7}}']],
+    ['errors that are none', [ack, '{"id":"1","type":"next","payload":{"data":null,"errors":[7]}}']],
+    ['bytes', [Buffer.from([0xff, 0xfe])]],
+    ['an event that is too large', [ack, `{"id":"1","type":"next","payload":{"data":{"hi":"${'x'.repeat(2_000)}"}}}`]],
+    ['a normal close', [1000]],
+    ['a fatal close', [4400]],
+  ])('%s', async (_what, frames) => {
+    await using upstream = await startSocketServer((socket) => {
+      for (const frame of frames) {
+        if (typeof frame === 'number') socket.close(frame);
+        else socket.send(frame);
+      }
+    });
+    await using gateway = await startTestGateway({
+      subscriptionUrls: { tracking: upstream.url },
+      environment: { MAX_SUBGRAPH_ANSWER_BYTES: '1024' },
+    });
+    const ann = listen(gateway.connect(null).client);
+    await expect(ann.next()).rejects.toMatchObject([{ extensions: { code: 'SUBGRAPH_UNAVAILABLE' } }]);
+    // The first, and five that follow it with growing pauses.
+    expect(upstream.sockets).toBe(6);
+    expect(gateway.upstreamSubscriptions()).toBe(0);
+  });
+
+  it('an event that is too large, on an event stream', async () => {
+    await using greetings = await startGreetingServer();
+    await using gateway = await startTestGateway({
+      subscriptionUrls: { tracking: greetings.eventsUrl },
+      environment: { MAX_SUBGRAPH_ANSWER_BYTES: '1024' },
+    });
+    const ann = listen(gateway.connect(null).client);
+    const first = ann.next();
+    await greetings.untilStreams(1);
+    for (let index = 0; index < 20; index += 1) greetings.greet('x'.repeat(200));
+    expect(await first).toMatchObject({ data: { hi: { by: null } } });
+    greetings.greet('x'.repeat(2_000));
+    await greetings.untilStreams(0);
+    await greetings.untilStreams(1);
+    expect(greetings.asked).toHaveLength(2);
+  });
+});
+
+it('upstream: subscriptions at a subgraph are bounded in count, shared ones counted once', async () => {
+  await using greetings = await startGreetingServer();
+  await using gateway = await startTestGateway({
+    subscriptionUrls: { tracking: greetings.socketUrl },
+    environment: { MAX_UPSTREAM_SUBSCRIPTIONS: '1' },
+  });
+  const { client } = gateway.connect(null);
+  const first = listen(client);
+  const firsts = [first.next(), listen(client).next()];
+  await gateway.untilSubscribed(2);
+  await expect(listen(client, { by: 'bob' }).next()).rejects.toMatchObject([
+    { extensions: { code: 'SUBGRAPH_UNAVAILABLE', retryable: true } },
+  ]);
+  await greetings.untilStreams(1);
+  greetings.complete();
+  expect(await Promise.all(firsts)).toEqual([null, null]);
+  const bob = listen(client, { by: 'bob' });
+  void bob.next();
+  await greetings.untilStreams(1);
+  expect(gateway.upstreamSubscriptions()).toBe(1);
+});
+
+/** A WebSocket server that a test writes. */
+async function startSocketServer(onSocket: (socket: WebSocket) => void, options: { autoPong?: boolean } = {}) {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', ...options });
+  const watchers = new Set<() => void>();
+  let sockets = 0;
+  server.on('connection', (socket) => {
+    sockets += 1;
+    socket.on('error', () => {});
+    onSocket(socket);
+    for (const watcher of watchers) watcher();
+  });
+  await once(server, 'listening');
+  return {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    /** Connections so far. */
+    get sockets() {
+      return sockets;
+    },
+    untilSockets: (count: number) =>
+      new Promise<void>((resolve) => {
+        const look = () => {
+          if (sockets >= count) resolve();
+        };
+        watchers.add(look);
+        look();
+      }),
+    async [Symbol.asyncDispose]() {
+      for (const socket of server.clients) socket.terminate();
+      server.close();
+    },
+  };
+}
 
 /** A server that takes connections and says nothing. */
 async function startSilentServer() {

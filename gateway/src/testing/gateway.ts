@@ -88,7 +88,9 @@ export async function startTestGateway({
   const socketUrl = graphqlUrl.replace('http', 'ws');
 
   const signIn = async (customer = 'ann', claims: Record<string, unknown> = {}): Promise<TestUser> => {
-    const user = await issuer.user({ now: clock.now(), claims: { customer, ...claims } });
+    const { sub } = claims;
+    const userId = typeof sub === 'string' ? { userId: sub } : {};
+    const user = await issuer.user({ ...userId, now: clock.now(), claims: { customer, ...claims } });
     await engines.keyValue.set(sessionKey(user.sid), JSON.stringify({ userId: user.userId, kid: issuer.kid }), {
       ttlMs: 600_000,
     });
