@@ -1,7 +1,9 @@
 import { constants } from 'node:fs';
 import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CodedError, errorCode } from '../errors.ts';
+import { type OwnerState, readOwnerState, thisProcess } from './lock-owner.ts';
 
 export interface DataDirectory extends AsyncDisposable {
   /** Where the database's own files lie. */
@@ -11,7 +13,7 @@ export interface DataDirectory extends AsyncDisposable {
 /**
  * Makes the folder if need be, and locks it for this process until disposed: two owners would lose
  * data silently. The lock is a file with the owner's pid and start time; one whose owner is dead is
- * taken over.
+ * taken over, at once after `kill -9`, too.
  *
  * @throws CodedError DATA_DIR_LOCKED, naming folder and pid; DATA_DIR_UNWRITABLE
  */
@@ -22,13 +24,7 @@ export async function openDataDirectory(dataDir: string): Promise<DataDirectory>
     await access(folder, constants.W_OK | constants.X_OK);
     if (!(await stat(folder)).isDirectory()) throw new Error('it is no folder');
   } catch (error) {
-    throw new CodedError(
-      'DATA_DIR_UNWRITABLE',
-      `DATA_DIR: ${folder} can't be written (${errorCode(error)}). Choose another folder, or change its owner.`,
-      {
-        cause: error,
-      },
-    );
+    throw unwritable(folder, error);
   }
   const lock = join(folder, 'lock');
   await takeLock(lock, folder);
@@ -38,43 +34,64 @@ export async function openDataDirectory(dataDir: string): Promise<DataDirectory>
   };
 }
 
+/** An owner that was killed has gone by then, and one that makes its lock has written it, in milliseconds. */
+const settledWithinMs = 10_000;
+const emptyWithinMs = 1_000;
+
 async function takeLock(lock: string, folder: string): Promise<void> {
-  const self = `${process.pid} ${await startTime(process.pid)}\n`;
+  const { pid, started } = await thisProcess();
+  const startedAtMs = performance.now();
   for (;;) {
     try {
       await using file = await open(lock, 'wx');
-      await file.writeFile(self);
+      await file.writeFile(`${pid} ${started}\n`);
       return;
     } catch (error) {
       const code = errorCode(error);
-      if (code !== 'EEXIST') {
-        throw new CodedError(
-          'DATA_DIR_UNWRITABLE',
-          `DATA_DIR: ${folder} can't be written (${code}). Choose another folder, or change its owner.`,
-          {
-            cause: error,
-          },
-        );
-      }
+      if (code !== 'EEXIST') throw unwritable(folder, error);
     }
     const seen = await readFile(lock, 'utf8').catch(() => '');
-    const [pid = Number.NaN, started = ''] = [Number(seen.split(' ')[0]), seen.trim().split(' ')[1]];
-    // An empty file is an owner between creating and writing it; a second look tells.
-    if (seen === '' || (Number.isInteger(pid) && (await isAlive(pid, started)))) {
-      const second = await readFile(lock, 'utf8').catch(() => '');
-      if (seen !== '' || second === '') {
-        throw new CodedError(
-          'DATA_DIR_LOCKED',
-          `DATA_DIR: ${folder} is in use by process ${seen === '' ? 'unknown' : pid}. Stop it, or set DATA_DIR to another folder.`,
-          {
-            details: { pid },
-          },
-        );
-      }
-      continue;
+    const waitedMs = performance.now() - startedAtMs;
+    switch (await readLockState(seen)) {
+      case 'dead':
+        await removeStale(lock, seen);
+        break;
+      case 'empty':
+        if (waitedMs > emptyWithinMs) await removeStale(lock, seen);
+        else await sleep(20);
+        break;
+      case 'dying':
+        if (waitedMs > settledWithinMs) throw locked(folder, seen);
+        await sleep(20);
+        break;
+      case 'alive':
+        throw locked(folder, seen);
     }
-    await removeStale(lock, seen);
   }
+}
+
+/** `empty`: its owner is between making and writing it, or was killed there. */
+async function readLockState(text: string): Promise<OwnerState | 'empty'> {
+  const [pid = '', started = ''] = text.trim().split(' ');
+  if (pid === '') return 'empty';
+  return /^\d+$/.test(pid) ? readOwnerState({ pid: Number(pid), started }) : 'dead';
+}
+
+function locked(folder: string, lock: string): CodedError {
+  const pid = Number(lock.split(' ')[0]);
+  return new CodedError(
+    'DATA_DIR_LOCKED',
+    `DATA_DIR: ${folder} is in use by process ${pid}. Stop it, or set DATA_DIR to another folder.`,
+    { details: { pid } },
+  );
+}
+
+function unwritable(folder: string, cause: unknown): CodedError {
+  return new CodedError(
+    'DATA_DIR_UNWRITABLE',
+    `DATA_DIR: ${folder} can't be written (${errorCode(cause)}). Choose another folder, or change its owner.`,
+    { cause },
+  );
 }
 
 /** Moves the stale lock away under a name of our own; a lock that changed in between is put back. */
@@ -84,23 +101,4 @@ async function removeStale(lock: string, stale: string): Promise<void> {
   const taken = await readFile(aside, 'utf8').catch(() => stale);
   if (taken !== stale) await rename(aside, lock);
   else await rm(aside, { force: true });
-}
-
-async function isAlive(pid: number, started: string): Promise<boolean> {
-  if (pid === process.pid) return started === (await startTime(pid)) && started !== '';
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (errorCode(error) === 'ESRCH') return false;
-  }
-  // A pid is given again, in containers at each start: the start time tells the owner from a namesake.
-  const now = await startTime(pid);
-  return now === '' || started === '' || now === started;
-}
-
-/** The kernel's start time of a process where it tells (Linux), else an empty string. */
-async function startTime(pid: number): Promise<string> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // The command's name, in brackets, may hold spaces: fields count from behind it.
-  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }

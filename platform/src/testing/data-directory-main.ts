@@ -1,0 +1,8 @@
+import { openDataDirectory } from '../database/data-directory.ts';
+
+// For data-directory.test.ts: owns the folder until it is killed, with memory that takes the kernel a while to free.
+const [, , folder = ''] = process.argv;
+const memory = Buffer.alloc(300_000_000, 1);
+await openDataDirectory(folder);
+process.stdout.write(`${process.pid}\n`);
+setInterval(() => memory.at(0), 60_000);
