@@ -1,0 +1,117 @@
+import { isCodedError } from '@voucher-gateway/platform/errors';
+import { silentLog } from '@voucher-gateway/platform/log';
+import fc from 'fast-check';
+import { GraphQLError, Kind } from 'graphql';
+import { describe, expect, it } from 'vitest';
+import { createLimitGuard, type OperationLimits } from './limits.ts';
+import { parseDocument } from './parse-document.ts';
+
+const limits = { MAX_TOKENS: 5_000 } as OperationLimits;
+const guard = createLimitGuard(limits, { mode: 'enforce', log: silentLog });
+const measuring = createLimitGuard(limits, { mode: 'measure', log: silentLog });
+
+describe('parse: documents', () => {
+  it('are parsed without locations, and their tokens counted', () => {
+    const { document, tokens } = parseDocument('{ me { id } }', guard);
+    expect(tokens).toBe(6);
+    expect(document.kind).toBe(Kind.DOCUMENT);
+    expect(document.loc).toBeUndefined();
+    expect(document.definitions[0]?.loc).toBeUndefined();
+  });
+
+  it('with a fault are GRAPHQL_PARSE_FAILED at its place', () => {
+    const parse = () => parseDocument('{ me {\n  ]', guard);
+    expect(parse).toThrow(GraphQLError);
+    expect(parse).toThrow(
+      expect.objectContaining({ locations: [{ line: 2, column: 3 }], extensions: { code: 'GRAPHQL_PARSE_FAILED' } }),
+    );
+  });
+});
+
+describe('parse: limits', () => {
+  it.each([
+    ['tokens', `{ ${'a '.repeat(6_000)} }`, 'MAX_TOKENS'],
+    ['nested selections', '{a'.repeat(250) + '}'.repeat(250), 'nesting'],
+    ['2,500 nested fragments', '{...'.repeat(2_500) + '}'.repeat(2_500), 'nesting'],
+    ['20,000 nested lists', `{ a(b: ${'['.repeat(20_000)}${']'.repeat(20_000)}) }`, 'nesting'],
+    ['nested types of a variable', `query($a: ${'['.repeat(2_000)}Int${']'.repeat(2_000)}) { a }`, 'nesting'],
+    ['nested objects', `{ a(b: ${'{c:'.repeat(2_000)}1${'}'.repeat(2_000)}) }`, 'nesting'],
+  ])('refuse too many %s as OPERATION_TOO_COMPLEX that names the limit', (_what, text, limit) => {
+    const parse = () => parseDocument(text, guard);
+    expect(parse).toThrow(
+      expect.objectContaining({ code: 'OPERATION_TOO_COMPLEX', details: expect.objectContaining({ limit }) }),
+    );
+  });
+
+  it('let many tokens pass in measure mode, and no nesting that a stack can not hold', () => {
+    expect(parseDocument(`{ ${'a '.repeat(6_000)} }`, measuring).tokens).toBe(6_002);
+    expect(() => parseDocument('{a'.repeat(20_000), measuring)).toThrow(
+      expect.objectContaining({ code: 'OPERATION_TOO_COMPLEX' }),
+    );
+  });
+
+  it('refuse U+0000 in a text, escaped in any way', () => {
+    for (const text of ['{ a(b: "\\u0000") }', '{ a(b: "x\\u{0}") }'])
+      expect(() => parseDocument(text, guard)).toThrow(expect.objectContaining({ code: 'BAD_USER_INPUT' }));
+  });
+});
+
+it('parse: throws coded errors only, whatever the text', () => {
+  const piece = fc.constantFrom(
+    ...[
+      '{',
+      '}',
+      '[',
+      ']',
+      '(',
+      ')',
+      '...',
+      '@',
+      '$',
+      ':',
+      '!',
+      '=',
+      '|',
+      '&',
+      '#',
+      '"',
+      '"""',
+      '\\',
+      '\\u{',
+      '\0',
+      '\ud800',
+    ],
+    ...[
+      'query',
+      'mutation',
+      'subscription',
+      'fragment',
+      'on',
+      'a',
+      '1',
+      '-',
+      '0x',
+      '1e999',
+      'null',
+      'true',
+      '\ufeff',
+      '漢',
+    ],
+  );
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.array(piece, { maxLength: 400 }).map((pieces) => pieces.join(' ')),
+    fc.array(piece, { maxLength: 400 }).map((pieces) => pieces.join('')),
+  );
+  fc.assert(
+    fc.property(text, (given) => {
+      try {
+        parseDocument(given, guard);
+      } catch (error) {
+        if (isCodedError(error)) expect(['OPERATION_TOO_COMPLEX', 'BAD_USER_INPUT']).toContain(error.code);
+        else expect(error).toMatchObject({ extensions: { code: 'GRAPHQL_PARSE_FAILED' } });
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
