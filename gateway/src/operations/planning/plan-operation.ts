@@ -1,6 +1,6 @@
 import { operationFromDocument, Supergraph } from '@apollo/federation-internals';
 import { type QueryPlan, QueryPlanner } from '@apollo/query-planner';
-import { type GraphQLError, getOperationAST, parse, validate } from 'graphql';
+import { GraphQLError, getOperationAST, parse, validate } from 'graphql';
 import { type Conditions, isEmptyOperation, resolveConditions } from './resolve-conditions.ts';
 
 /** What is to be planned. */
@@ -56,6 +56,8 @@ export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOper
       return { kind: 'plan', plan, bytes: 4 * JSON.stringify(plan).length };
     } catch (error) {
       if (error instanceof RangeError) return { kind: 'too-deep' };
+      // The planner knows less of introspection than graphql-js.
+      if (error instanceof GraphQLError) return { kind: 'invalid', faults: [faultOf(error)] };
       throw error;
     }
   };

@@ -1,0 +1,277 @@
+import { silentLog } from '@voucher-gateway/platform/log';
+import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { supergraphSdl } from '@voucher-gateway/schema/sdl';
+import { getIntrospectionQuery } from 'graphql';
+import { describe, expect, it } from 'vitest';
+import { createReloadableFederation } from '../reloadable-federation.ts';
+import { anonymous, createTestOperations } from '../testing/operations.ts';
+import type { OperationsOptions } from './operations.ts';
+import { sha256 } from './persisted-queries.ts';
+
+/** The pipeline in front of subgraphs that answer with what a test says. */
+async function setUp({
+  answer = {},
+  suggestions = true,
+  ...options
+}: Partial<OperationsOptions> & { answer?: Record<string, unknown>; suggestions?: boolean } = {}) {
+  await using releases = new AsyncDisposableStack();
+  const sent: unknown[] = [];
+  const federation = releases.use(
+    await createReloadableFederation({
+      supergraphSdl: supergraphSdl(),
+      suggestions,
+      log: silentLog,
+      dataSource: () => ({
+        process: async ({ request }) => {
+          sent.push(request.query);
+          return { data: structuredClone(answer) };
+        },
+      }),
+    }),
+  );
+  const operations = createTestOperations({ federation, ...options });
+  const owned = releases.move();
+  return {
+    federation,
+    operations,
+    sent,
+    async run(query: string, variables: Record<string, unknown> = {}) {
+      const operation = await operations.prepare({ query, variables }, anonymous);
+      return operations.execute(operation, anonymous);
+    },
+    refusal: (query: string, variables: unknown = {}) =>
+      operations.prepare({ query, variables: variables as never }, anonymous).then(
+        () => null,
+        (error: unknown) => error,
+      ),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function doubling(times: number, selection: string): string {
+  const fragments = Array.from(
+    { length: times },
+    (_, index) => `fragment F${index} on User { ...F${index + 1} @include(if: $a) ...F${index + 1} @skip(if: $b) }`,
+  );
+  return `query($a: Boolean!, $b: Boolean!) { me { ...F0 } } ${fragments.join(' ')} fragment F${times} on User { ${selection} }`;
+}
+
+describe('operations: limits', () => {
+  const ids = (count: number) => Array.from({ length: count }, (_, index) => index);
+  it.each([
+    ['tokens', `{ me { ${'id '.repeat(6_000)} } }`, 'MAX_TOKENS'],
+    [
+      'aliases',
+      `{ me { ${ids(101)
+        .map((id) => `a${id}: id`)
+        .join(' ')} } }`,
+      'MAX_ALIASES',
+    ],
+    ['root fields', `mutation { ${'signOut '.repeat(21)} }`, 'MAX_ROOT_FIELDS'],
+    ['directives', `{ me { ${'id @skip(if: false) '.repeat(101)} } }`, 'MAX_DIRECTIVES'],
+    ['levels', `{ me { ${'deliveries { '.repeat(30)} id ${'} '.repeat(30)} } }`, 'MAX_DEPTH'],
+    ['cost', '{ purchasedVouchers(first: 100000) { nodes { id } } }', 'MAX_COST'],
+    ['conditions in fragments that double', doubling(14, 'id'), 'MAX_DIRECTIVES'],
+    [
+      'selections of fragments that double',
+      doubling(14, 'id')
+        .replace(/ @(skip|include)\(if: \$[ab]\)/g, '')
+        .replace('($a: Boolean!, $b: Boolean!) ', ''),
+      'MAX_TOKENS',
+    ],
+    [
+      'introspection',
+      `{ ${ids(5)
+        .map((id) => `a${id}: __schema { types { ${'fields { type { '.repeat(9)} name ${'} } '.repeat(9)} } }`)
+        .join(' ')} }`,
+      'introspection',
+    ],
+    ['nesting of variables', '{ me { id } }', 'nesting'],
+  ])('refuse too many %s, naming the limit and both figures', async (_what, query, limit) => {
+    await using pipeline = await setUp();
+    const deep = JSON.parse(`${'['.repeat(5_000)}${']'.repeat(5_000)}`);
+    const error = await pipeline.refusal(query, limit === 'nesting' ? { deep } : {});
+    expect(error).toMatchObject({ code: 'OPERATION_TOO_COMPLEX', details: { limit, maximum: expect.any(Number) } });
+    if (limit !== 'nesting') expect((error as { details: { actual: number } }).details.actual).toBeGreaterThan(0);
+    expect((error as Error).message).toContain(limit);
+    expect(pipeline.sent).toEqual([]);
+  });
+
+  it('let everything through that tools and the playground ask', async () => {
+    await using pipeline = await setUp();
+    const full = getIntrospectionQuery({
+      descriptions: true,
+      specifiedByUrl: true,
+      directiveIsRepeatable: true,
+      schemaDescription: true,
+      inputValueDeprecation: true,
+    });
+    expect(await pipeline.run(full)).toMatchObject({ data: { __schema: { queryType: { name: 'Query' } } } });
+  });
+
+  it('let an operation pass in measure mode, and log what it is over', async () => {
+    const log = createMemoryLog();
+    await using pipeline = await setUp({ mode: 'measure', log, answer: { me: { id: '1' } } });
+    const aliases = ids(101)
+      .map((id) => `a${id}: __typename`)
+      .join(' ');
+    expect(await pipeline.run(`{ ${aliases} me { id } }`)).toMatchObject({ data: { a0: 'Query', me: { id: '1' } } });
+    expect(log.text).toContain('"limit":"MAX_ALIASES","maximum":100,"actual":101');
+    expect(log.text).toContain('"limit":"MAX_ROOT_FIELDS","maximum":20,"actual":102');
+  });
+
+  it('count the cost by the variables of each request', async () => {
+    await using pipeline = await setUp({ answer: { purchasedVouchers: { nodes: [] } } });
+    const query = 'query($first: Int) { purchasedVouchers(first: $first) { nodes { id } } }';
+    expect(await pipeline.refusal(query, { first: 50 })).toBeNull();
+    expect(await pipeline.refusal(query, { first: 50_000 })).toMatchObject({ details: { limit: 'MAX_COST' } });
+    expect(await pipeline.refusal(query, { first: 50 })).toBeNull();
+  });
+
+  it('refuse an answer over MAX_RESPONSE_BYTES', async () => {
+    const limits = { ...(await defaults()), MAX_RESPONSE_BYTES: 1_000 };
+    await using pipeline = await setUp({ limits, answer: { me: { id: '1', username: 'x'.repeat(2_000) } } });
+    await expect(pipeline.run('{ me { username } }')).rejects.toMatchObject({
+      code: 'OPERATION_TOO_COMPLEX',
+      details: { limit: 'MAX_RESPONSE_BYTES', maximum: 1_000 },
+    });
+    expect(await pipeline.run('{ me { id } }')).toEqual({ data: { me: { id: '1' } } });
+  });
+});
+
+async function defaults() {
+  const { readConfig } = await import('@voucher-gateway/platform/config');
+  const { gatewaySettings } = await import('../config.ts');
+  return readConfig(gatewaySettings, { JWKS_URL: 'http://127.0.0.1/unused' });
+}
+
+describe('operations: requests', () => {
+  it.each([
+    ['no query', {}, 'BAD_REQUEST'],
+    ['an empty query', { query: '' }, 'BAD_REQUEST'],
+    [
+      'several operations and no name',
+      { query: 'query A { me { id } } query B { me { id } }' },
+      'OPERATION_RESOLUTION_FAILURE',
+    ],
+    ['another name', { query: 'query A { me { id } }', operationName: 'B' }, 'OPERATION_RESOLUTION_FAILURE'],
+    ['fragments alone', { query: 'fragment A on User { id }' }, 'OPERATION_RESOLUTION_FAILURE'],
+    ['variables that are a list', { query: '{ me { id } }', variables: [] }, 'BAD_USER_INPUT'],
+    ['a variable with U+0000', { query: '{ me { id } }', variables: { a: '\0' } }, 'BAD_USER_INPUT'],
+    [
+      'a variable with a lone surrogate',
+      { query: '{ me { id } }', variables: { a: { b: ['\ud800'] } } },
+      'BAD_USER_INPUT',
+    ],
+    [
+      'an unknown hash',
+      { extensions: { persistedQuery: { version: 1, sha256Hash: sha256('x') } } },
+      'PERSISTED_QUERY_NOT_FOUND',
+    ],
+    [
+      'another hash than the query’s',
+      { query: '{ me { id } }', extensions: { persistedQuery: { version: 1, sha256Hash: sha256('x') } } },
+      'BAD_REQUEST',
+    ],
+    [
+      'a hash that is none',
+      { query: '{ me { id } }', extensions: { persistedQuery: { version: 1, sha256Hash: 'x' } } },
+      'BAD_REQUEST',
+    ],
+    [
+      'another version of persisted queries',
+      { extensions: { persistedQuery: { version: 2 } } },
+      'PERSISTED_QUERY_NOT_SUPPORTED',
+    ],
+  ])('with %s are refused', async (_what, request, code) => {
+    await using pipeline = await setUp();
+    await expect(pipeline.operations.prepare(request as never, anonymous)).rejects.toMatchObject({ code });
+  });
+
+  it('answer a variable that does not fit its type with an error and no data', async () => {
+    await using pipeline = await setUp();
+    const result = await pipeline.run('query($n: Int) { purchasedVouchers(first: $n) { nodes { id } } }', { n: 'x' });
+    expect(result.data).toBeUndefined();
+    expect(result.errors?.[0]?.message).toContain('$n');
+    expect(pipeline.sent).toEqual([]);
+  });
+
+  it('remember a persisted query once it was found valid, and no other', async () => {
+    await using pipeline = await setUp({ answer: { me: { id: '1' } } });
+    const { prepare } = pipeline.operations;
+    const persisted = (query: string) => ({ persistedQuery: { version: 1, sha256Hash: sha256(query) } });
+    await expect(prepare({ query: '{ nobody }', extensions: persisted('{ nobody }') }, anonymous)).rejects.toThrow();
+    await expect(prepare({ extensions: persisted('{ nobody }') }, anonymous)).rejects.toMatchObject({
+      code: 'PERSISTED_QUERY_NOT_FOUND',
+    });
+    await prepare({ query: '{ me { id } }', extensions: persisted('{ me { id } }') }, anonymous);
+    const operation = await prepare({ extensions: persisted('{ me { id } }') }, anonymous);
+    expect(await pipeline.operations.execute(operation, anonymous)).toEqual({ data: { me: { id: '1' } } });
+  });
+});
+
+describe('operations: introspection', () => {
+  it.each([
+    '{ __schema { types { name } } }',
+    '{ a: __type(name: "User") { name } }',
+    '{ ...F } fragment F on Query { __schema { types { name } } }',
+  ])('is refused where clients may not ask for the schema: %s', async (query) => {
+    await using pipeline = await setUp({ introspection: false });
+    expect(await pipeline.refusal(query)).toMatchObject({ code: 'GRAPHQL_VALIDATION_FAILED' });
+    expect(await pipeline.run('{ __typename }')).toEqual({ data: { __typename: 'Query' } });
+  });
+
+  it('of what the planner does not know is invalid, and no failure of ours', async () => {
+    await using pipeline = await setUp();
+    expect(await pipeline.refusal('{ __type(name: "User") { isOneOf } }')).toMatchObject({
+      errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
+    });
+  });
+
+  it('is not replaced by suggestions', async () => {
+    await using pipeline = await setUp({ introspection: false, suggestions: false });
+    expect(JSON.stringify(await pipeline.refusal('{ mee { id } }'))).not.toContain('Did you mean');
+    const { errors } = await pipeline.run('mutation($i: SignInInput!) { signIn(input: $i) { token } }', {
+      i: { usernam: 'x', password: 'y', username: 'z' },
+    });
+    expect(JSON.stringify(errors)).toContain('usernam');
+    expect(JSON.stringify(errors)).not.toContain('Did you mean');
+  });
+});
+
+describe('operations: conditions', () => {
+  const text = 'query($a: Boolean = true, $b: Boolean!) { me { id @skip(if: $b) username @include(if: $a) } }';
+
+  it('ask subgraphs for what they include, and answer that', async () => {
+    await using pipeline = await setUp({ answer: { me: { id: '1', username: 'ann' } } });
+    expect(await pipeline.run(text, { b: true })).toEqual({ data: { me: { username: 'ann' } } });
+    expect(await pipeline.run(text, { a: false, b: false })).toEqual({ data: { me: { id: '1' } } });
+    expect(await pipeline.run(text, { a: false, b: true })).toEqual({ data: { me: {} } });
+    expect(pipeline.sent).toEqual(['{me{username}}', '{me{id}}', '{me{__typename}}']);
+  });
+
+  it('that leave nothing answer nothing, and ask nobody', async () => {
+    await using pipeline = await setUp();
+    const query = 'query($a: Boolean!) { me @include(if: $a) { id } }';
+    expect(await pipeline.run(query, { a: false })).toEqual({ data: {} });
+    expect(pipeline.sent).toEqual([]);
+  });
+});
+
+it('operations: share the work of one text among all who send it at once', async () => {
+  await using pipeline = await setUp();
+  const { planner } = pipeline.federation.current;
+  let planned = 0;
+  const plan = planner.plan.bind(planner);
+  planner.plan = (...given) => {
+    planned += 1;
+    return plan(...given);
+  };
+  const prepare = () => pipeline.operations.prepare({ query: '{ me { id username } }' }, anonymous);
+  const [first, ...others] = await Promise.all([prepare(), prepare(), prepare()]);
+  expect(planned).toBe(1);
+  for (const { document, plan } of [...others, await prepare()]) {
+    expect(document).toBe(first?.document);
+    expect(plan).toBe(first?.plan);
+  }
+});

@@ -1,0 +1,130 @@
+import { silentLog } from '@voucher-gateway/platform/log';
+import { supergraphSdl } from '@voucher-gateway/schema/sdl';
+import { describe, expect, it } from 'vitest';
+import { FairQueue } from './fair-queue.ts';
+import { createPlanner, type PlannerOptions } from './planner.ts';
+
+const startPlanner = (options: Partial<PlannerOptions> = {}) =>
+  createPlanner({ supergraphSdl: supergraphSdl(), hideSuggestions: false, log: silentLog, ...options });
+const request = (text: string, conditions = {}, operationName: string | null = null) => ({
+  text,
+  operationName,
+  conditions,
+});
+/** Valid, and takes long to validate: every pair of its fields is compared. */
+const slow = `{ ${Array.from({ length: 20_000 }, (_, index) => `a: voucherRequest(id: "${index % 2}") { id }`).join(' ')} }`;
+
+describe('planner: plans', () => {
+  it('an operation, as data that crosses threads', async () => {
+    await using planner = startPlanner();
+    const { plan, bytes } = await planner.plan(request('{ me { id } }'));
+    expect(plan).toMatchObject({ kind: 'QueryPlan', node: { kind: 'Fetch', serviceName: 'user' } });
+    expect(bytes).toBeGreaterThan(100);
+  });
+
+  it('the operation that is named', async () => {
+    await using planner = startPlanner();
+    const text = 'query A { me { id } } query B { purchasedVouchers { nodes { id } } }';
+    expect((await planner.plan(request(text, {}, 'B'))).plan).toMatchObject({ node: { serviceName: 'voucher' } });
+  });
+
+  it('no condition: the fields that one leaves out are not asked for', async () => {
+    await using planner = startPlanner();
+    const text = 'query($a: Boolean!) { me { id username @include(if: $a) phoneNumber @skip(if: $a) } }';
+    const operations = await Promise.all(
+      [true, false].map(async (a) => (await planner.plan(request(text, { a }))).plan.node),
+    );
+    expect(operations).toMatchObject([{ operation: '{me{id username}}' }, { operation: '{me{id phoneNumber}}' }]);
+  });
+
+  it('nothing where conditions leave nothing to ask', async () => {
+    await using planner = startPlanner();
+    const { plan } = await planner.plan(request('query($a: Boolean!) { me @include(if: $a) { id } }', { a: false }));
+    expect(plan.node).toBeUndefined();
+  });
+});
+
+describe('planner: refuses', () => {
+  it('a document with every fault, each at its place', async () => {
+    await using planner = startPlanner();
+    await expect(planner.plan(request('{ me { idd }\n nobody }'))).rejects.toMatchObject({
+      errors: [
+        { message: expect.stringContaining('Did you mean "id"'), locations: [{ line: 1, column: 8 }] },
+        { extensions: { code: 'GRAPHQL_VALIDATION_FAILED' }, locations: [{ line: 2, column: 2 }] },
+      ],
+    });
+  });
+
+  it('names nothing of the schema that was not asked for, where told so', async () => {
+    await using planner = startPlanner({ hideSuggestions: true });
+    await expect(planner.plan(request('{ me { idd } }'))).rejects.toMatchObject({
+      errors: [{ message: 'Cannot query field "idd" on type "User".' }],
+    });
+  });
+
+  it('what takes longer than the limit, and plans the next one in another thread', async () => {
+    await using planner = startPlanner({ timeoutMs: 50, waitTimeoutMs: 60_000 });
+    await planner.plan(request('{ me { id } }')).catch(() => {});
+    await expect(planner.plan(request(slow))).rejects.toMatchObject({
+      code: 'OPERATION_TOO_COMPLEX',
+      details: { limit: 'planning', maximum: 50 },
+    });
+    // The thread that took too long has been replaced; a fresh one is slow at first.
+    await expect
+      .poll(() => planner.plan(request('{ me { username } }')).catch((error: unknown) => error))
+      .toMatchObject({ plan: { kind: 'QueryPlan' } });
+  });
+
+  it('more than may wait, retryable', async () => {
+    await using planner = startPlanner({ maxWaiting: 2 });
+    const answers = await Promise.allSettled(
+      ['{ a: me { id } }', '{ b: me { id } }', '{ c: me { id } }'].map((text) => planner.plan(request(text))),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect(answers[2]).toMatchObject({ reason: { code: 'SERVICE_UNAVAILABLE', retryable: true } });
+  });
+
+  it('what is asked once it is disposed; what was asked before is answered or refused, never left', async () => {
+    const planner = startPlanner();
+    const asked = planner.plan(request('{ me { id } }')).catch(({ code }) => code);
+    await planner[Symbol.asyncDispose]();
+    expect(await asked).toBeDefined();
+    await expect(planner.plan(request('{ me { id } }'))).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+  });
+});
+
+it('planner: never blocks the thread that asks', async () => {
+  await using planner = startPlanner({ timeoutMs: 500 });
+  await planner.plan(request('{ me { id } }'));
+  const answer = planner.plan(request(slow)).then(
+    () => 'planned',
+    ({ code }) => code,
+  );
+  let turns = 0;
+  let isAnswered = false;
+  void answer.then(() => {
+    isAnswered = true;
+  });
+  for (; !isAnswered; turns += 1) await new Promise(setImmediate);
+  expect(await answer).toBe('OPERATION_TOO_COMPLEX');
+  expect(turns).toBeGreaterThan(100);
+});
+
+describe('fair queue', () => {
+  it('lets askers take turns, in the order in which they came', () => {
+    const queue = new FairQueue<string>();
+    for (const item of ['a1', 'a2', 'a3', 'b1', 'c1', 'c2']) queue.push(item[0] as string, item);
+    const order = Array.from({ length: 7 }, () => queue.shift());
+    expect(order).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', undefined]);
+    expect(queue.size).toBe(0);
+  });
+
+  it('forgets who waits no longer', () => {
+    const queue = new FairQueue<string>();
+    for (const item of ['a1', 'a2', 'b1']) queue.push(item[0] as string, item);
+    queue.delete('a', 'a1');
+    queue.delete('b', 'b1');
+    queue.delete('b', 'b1');
+    expect([queue.size, queue.shift(), queue.shift()]).toEqual([1, 'a2', undefined]);
+  });
+});
