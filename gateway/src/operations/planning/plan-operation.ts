@@ -1,6 +1,16 @@
 import { operationFromDocument, Supergraph } from '@apollo/federation-internals';
 import { type QueryPlan, QueryPlanner } from '@apollo/query-planner';
-import { GraphQLError, getOperationAST, parse, validate } from 'graphql';
+import {
+  type DocumentNode,
+  GraphQLError,
+  getOperationAST,
+  Kind,
+  type OperationDefinitionNode,
+  parse,
+  SingleFieldSubscriptionsRule,
+  specifiedRules,
+  validate,
+} from 'graphql';
 import { type Conditions, isEmptyOperation, resolveConditions } from './resolve-conditions.ts';
 
 /** What is to be planned. */
@@ -42,11 +52,13 @@ export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOper
   return ({ text, operationName, conditions }: PlanRequest): PlanResult => {
     try {
       const document = parse(text);
-      const errors = validate(schema, document, undefined, { hideSuggestions });
-      if (errors.length > 0) return { kind: 'invalid', faults: errors.map(faultOf) };
+      const faults = validate(schema, document, rules, { hideSuggestions });
+      if (faults.length > 0) return { kind: 'invalid', faults: faults.map(faultOf) };
       const resolved = resolveConditions(document, conditions);
       const operation = getOperationAST(resolved, operationName);
       if (!operation || isEmptyOperation(operation)) return { kind: 'plan', plan: { kind: 'QueryPlan' }, bytes: 100 };
+      const rootFaults = validate(schema, withoutOthers(resolved, operation), [SingleFieldSubscriptionsRule]);
+      if (rootFaults.length > 0) return { kind: 'invalid', faults: rootFaults.map(faultOf) };
       const plan = planner.buildQueryPlan(
         operationFromDocument(apiSchema, resolved, {
           ...(operationName !== null && { operationName }),
@@ -60,6 +72,16 @@ export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOper
       if (error instanceof GraphQLError) return { kind: 'invalid', faults: [faultOf(error)] };
       throw error;
     }
+  };
+}
+
+/** graphql-js takes any variable of a condition for missing here: the rule is for what conditions leave. */
+const rules = specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule);
+
+function withoutOthers({ kind, definitions }: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
+  return {
+    kind,
+    definitions: definitions.filter((node) => node === operation || node.kind !== Kind.OPERATION_DEFINITION),
   };
 }
 
