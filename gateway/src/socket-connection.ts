@@ -299,10 +299,21 @@ const acknowledged = JSON.stringify({ type: MessageType.ConnectionAck });
 const newRequestId = () => randomBytes(16).toString('hex');
 
 function readMessage(data: RawData): Message | Error {
+  const value = parseJson(String(data));
+  if (value === undefined) return new Error('The message is not JSON');
   try {
-    return validateMessage(JSON.parse(String(data)));
+    return validateMessage(value);
   } catch (error) {
     return error as Error;
+  }
+}
+
+/** Undefined where it does not parse: what the parser says quotes the text, and is not the client's to know. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

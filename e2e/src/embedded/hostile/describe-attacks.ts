@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { type AttackTable, attack, findInternal } from './attack.ts';
+import type { Target } from './target.ts';
+
+/** Tries each table, and after each whether the same process serves its other clients. */
+export function describeAttacks(tables: readonly AttackTable[], targetOf: () => Target): void {
+  describe.each(tables)('$boundary', ({ urlOf, attacks }) => {
+    it.each(attacks)('$name', async (input) => {
+      const { system } = targetOf();
+      const answer = await attack(input, urlOf(system), system);
+      const shown = answer.text.slice(0, 1_000);
+      expect(findInternal(answer), shown).toBeNull();
+      if (input.status === undefined) expect(answer.status ?? 0, shown).toBeLessThan(500);
+      else expect(answer.status, shown).toBe(input.status);
+      if (input.code !== undefined) expect(answer.text).toContain(`"${input.code}"`);
+      if (input.closeCode !== undefined) expect(answer.closeCode, shown).toBe(input.closeCode);
+    });
+
+    it('leaves the process and its other clients alone', async () => {
+      await targetOf().expectUndisturbed();
+      await targetOf().expectDelivery();
+    });
+  });
+}

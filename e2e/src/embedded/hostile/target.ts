@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises';
+import { expect } from 'vitest';
+import { type Customer, startCustomer } from '../../customer.ts';
+import { makePlace, startStandalone } from '../../standalone-process.ts';
+import type { System } from '../../system.ts';
+
+/** A system in production, limits at their defaults, with a customer who wants to notice nothing. */
+export interface Target extends AsyncDisposable {
+  readonly system: System;
+  /** Whether the process that was started lives, and answers its customer within a second. */
+  expectUndisturbed(): Promise<void>;
+  /** Whether it holds, and has held, a bounded amount of memory. */
+  expectBoundedMemory(): Promise<void>;
+  /** Whether the customer's subscription, open since the start, gets the code of a request made now. */
+  expectDelivery(): Promise<void>;
+}
+
+/** A fresh start has some 700 MiB at most: the embedded database has its share. */
+const maxPeakMiB = 1_200;
+
+/** Starts everything as `npm start` does. Use it with `await using`. */
+export async function startTarget(environment: Record<string, string> = {}): Promise<Target> {
+  await using releases = new AsyncDisposableStack();
+  const place = releases.use(await makePlace());
+  const system = releases.use(
+    await startStandalone({
+      ...place.environment,
+      NODE_ENV: 'production',
+      CALLBACK_ALLOW_LOOPBACK: 'true',
+      VPS_PROFILE: 'fast',
+      ...environment,
+    }),
+  );
+  let ended: string | null = null;
+  system.exit.then(({ code, signal, stderr }) => {
+    ended = `the process ended (${code ?? signal}): ${stderr.slice(-2_000)}`;
+  });
+  const customer: Customer = releases.use(await startCustomer(system));
+  const nextVoucher = await customer.subscribe('subscription { voucherReceived { node { requestId } } }');
+  const owned = releases.move();
+  return {
+    system,
+    async expectUndisturbed() {
+      const answer = await Promise.race([
+        customer.answerOf('{ me { username } }').catch((error: unknown) => String(error)),
+        system.exit,
+      ]);
+      expect(ended).toBeNull();
+      expect(answer).toMatchObject({ status: 200, data: { me: { username: customer.username } } });
+    },
+    async expectBoundedMemory() {
+      const status = await readFile(`/proc/${system.pid}/status`, 'utf8');
+      const peakMiB = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1_024;
+      expect(peakMiB).toBeLessThan(maxPeakMiB);
+    },
+    async expectDelivery() {
+      const { id } = await customer.requestVoucher();
+      expect(await nextVoucher()).toMatchObject({ voucherReceived: { node: { requestId: id } } });
+      expect(await customer.nextCallback()).toMatchObject({ data: { requestId: id } });
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

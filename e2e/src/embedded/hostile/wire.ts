@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+/** What a client got: an HTTP answer or a socket's messages, as text. */
+export interface Answer {
+  /** HTTP status; null where the connection ended without an answer. */
+  status: number | null;
+  text: string;
+  /** Of a WebSocket that was closed. */
+  closeCode?: number;
+}
+
+export interface RequestOptions {
+  /** Replaces a header of the same name in lower case; null leaves it out. */
+  headers?: Record<string, string | null>;
+  body?: string | Buffer;
+}
+
+/** Nothing here takes so long: who waits longer was forgotten by the server. */
+const patienceMs = 20_000;
+
+let clients = 0;
+
+/** An address of the loopback network for each client: limits per address are not what is tried here. */
+export function nextClientAddress(): string {
+  clients += 1;
+  return `127.${1 + (clients >> 16)}.${(clients >> 8) & 0xff}.${clients & 0xff}`;
+}
+
+/** Connects as a client of its own. */
+export async function connectClient(url: string, address = nextClientAddress()): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), localAddress: address });
+  // A server that cuts it off is an outcome.
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** The bytes of a request. It asks for the connection to be closed, so that its end is the answer's. */
+export function request(method: string, path: string, { headers = {}, body = '' }: RequestOptions = {}): Buffer {
+  const merged: Record<string, string | null> = {
+    host: 'gateway.test',
+    connection: 'close',
+    ...(body.length > 0 && { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }),
+    ...headers,
+  };
+  const lines = Object.entries(merged)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.concat([
+    Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1'),
+    Buffer.from(body),
+  ]);
+}
+
+/** An operation by POST. */
+export function operation(body: unknown, headers: Record<string, string | null> = {}): Buffer {
+  return request('POST', '/graphql', { headers, body: typeof body === 'string' ? body : JSON.stringify(body) });
+}
+
+/**
+ * Sends bytes as they are and reads until the server closes. `reset` cuts the connection once they are sent, `end` closes
+ * the client's side alone.
+ */
+export async function exchange(
+  url: string,
+  bytes: Buffer | string,
+  how: 'read' | 'end' | 'reset' = 'read',
+): Promise<Answer> {
+  const socket = await connectClient(url);
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
+  if (how === 'end') socket.end();
+  if (how === 'reset') socket.resetAndDestroy();
+  await within(
+    closed,
+    () => `no end of the connection after ${Buffer.concat(chunks).toString('latin1').slice(0, 200)}`,
+  );
+  const text = Buffer.concat(chunks).toString('utf8');
+  const [, status] = /^HTTP\/1\.\d (\d{3})/.exec(text) ?? [];
+  return { status: status === undefined ? null : Number(status), text };
+}
+
+/** The outcome, or an error that says what was waited for. */
+export async function within<T>(outcome: Promise<T>, waitedFor: () => string): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(waitedFor())), patienceMs);
+  return Promise.race([outcome, promise]).finally(() => clearTimeout(timer));
+}
