@@ -19,7 +19,7 @@ export interface OperationLimits {
 }
 
 /** A limit's name: a setting, or what no setting changes. */
-export type LimitName = keyof OperationLimits | 'nesting' | 'introspection' | 'planning';
+export type LimitName = keyof OperationLimits | 'nesting' | 'introspection' | 'validation' | 'planning';
 
 /**
  * Brackets within brackets of a document, and values within values of its variables. No setting raises it: parsers and
@@ -65,6 +65,7 @@ const whats: Record<LimitName, string> = {
   MAX_RESPONSE_BYTES: 'bytes in its answer',
   nesting: 'levels of brackets',
   introspection: 'of introspection cost',
+  validation: 'comparisons between its fields',
   planning: 'ms of planning',
 };
 

@@ -34,7 +34,9 @@ export type PlanResult =
   | { kind: 'plan'; plan: QueryPlan; bytes: number }
   | { kind: 'invalid'; faults: readonly DocumentFault[] }
   /** The recursion of validator or planner went deeper than the stack. */
-  | { kind: 'too-deep' };
+  | { kind: 'too-deep' }
+  /** The validator gave up. */
+  | { kind: 'too-complex' };
 
 export interface PlanOperationOptions {
   supergraphSdl: string;
@@ -53,6 +55,7 @@ export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOper
     try {
       const document = parse(text);
       const faults = validate(schema, document, rules, { hideSuggestions });
+      if (faults.some(isAborted)) return { kind: 'too-complex' };
       if (faults.length > 0) return { kind: 'invalid', faults: faults.map(faultOf) };
       const resolved = resolveConditions(document, conditions);
       const operation = getOperationAST(resolved, operationName);
@@ -68,6 +71,7 @@ export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOper
       return { kind: 'plan', plan, bytes: 4 * JSON.stringify(plan).length };
     } catch (error) {
       if (error instanceof RangeError) return { kind: 'too-deep' };
+      if (error instanceof GraphQLError && isAborted(error)) return { kind: 'too-complex' };
       // The planner knows less of introspection than graphql-js.
       if (error instanceof GraphQLError) return { kind: 'invalid', faults: [faultOf(error)] };
       throw error;
@@ -83,6 +87,11 @@ function withoutOthers({ kind, definitions }: DocumentNode, operation: Operation
     kind,
     definitions: definitions.filter((node) => node === operation || node.kind !== Kind.OPERATION_DEFINITION),
   };
+}
+
+/** graphql-js compares fields of the same name up to a budget of its own, and then aborts with this. */
+function isAborted({ message }: GraphQLError): boolean {
+  return message === 'Validation aborted.';
 }
 
 function faultOf({ message, positions }: GraphQLError): DocumentFault {

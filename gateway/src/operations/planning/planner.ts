@@ -12,7 +12,7 @@ import type { WorkerMessage } from './planner-worker.ts';
 
 export interface PlannerOptions extends PlanOperationOptions {
   log: Log;
-  /** Time that validating and planning one operation may take. Default: 1 s. */
+  /** CPU time that validating and planning one operation may take. Default: 1 s; ten times that on the wall clock. */
   timeoutMs?: number;
   /** Time that an operation may wait for those before it. Default: 10 s. */
   waitTimeoutMs?: number;
@@ -38,6 +38,10 @@ export interface PlannedOperation {
   bytes: number;
 }
 
+/** An operation whose plan takes more memory ends the thread, and not the process. */
+const maxHeapMb = 1_024;
+/** Of graphql-js: comparisons of fields of the same name. */
+const maxComparisons = 500_000;
 /** Time that the thread has to load the supergraph. */
 const startTimeoutMs = 60_000;
 
@@ -75,6 +79,7 @@ export function createPlanner({
     const started = new Worker(new URL('./planner-worker.ts', import.meta.url), {
       name: 'planner',
       workerData: options,
+      resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
     });
     starting = started;
     timer = setTimeout(() => void started.terminate(), startTimeoutMs);
@@ -116,11 +121,29 @@ export function createPlanner({
     const job = queue.shift();
     if (!job) return onIdle();
     running = job;
-    timer = setTimeout(() => {
-      log.warn({ timeoutMs }, 'an operation took too long to plan and was refused');
-      replace(() => tooComplex('planning', timeoutMs));
-    }, timeoutMs);
+    void limitTime(worker, job);
     worker.postMessage(job.request);
+  };
+  /** Refuses the job when it has taken too long. A busy machine must not make a simple operation too complex. */
+  const limitTime = async (thread: Worker, job: Job) => {
+    const endAtMs = performance.now() + 10 * timeoutMs;
+    try {
+      const before = await thread.cpuUsage();
+      for (let usedMs = 0; running === job; ) {
+        if (usedMs >= timeoutMs || performance.now() >= endAtMs) {
+          log.warn({ timeoutMs }, 'an operation took too long to plan and was refused');
+          return replace(() => tooComplex('planning', timeoutMs));
+        }
+        const { promise, resolve } = Promise.withResolvers<void>();
+        timer = setTimeout(resolve, Math.max(20, timeoutMs - usedMs));
+        await promise;
+        const { user, system } = await thread.cpuUsage();
+        usedMs = (user + system - before.user - before.system) / 1_000;
+      }
+    } catch (error) {
+      // The thread has ended: its `exit` ends the job.
+      log.debug({ error }, 'the time of the planner could not be read');
+    }
   };
   const answer = (message: Exclude<WorkerMessage, { kind: 'ready' }>) => {
     const job = finish();
@@ -193,6 +216,8 @@ function readAnswer(
     }
     case 'too-deep':
       throw tooComplex('nesting', maxNesting);
+    case 'too-complex':
+      throw tooComplex('validation', maxComparisons);
     case 'failed':
       throw new Error(`the planner failed: ${message.message}`);
   }
