@@ -74,6 +74,12 @@ export const gatewaySettings = z.object({
   TRUSTED_PROXIES: trustedProxies().describe(
     'Addresses and CIDRs of the proxies in front, with commas between them: what they say in X-Forwarded-For is believed, and nobody else',
   ),
+  TOPIC_WINDOW_BYTES: integer(67_108_864, { min: 1_024, max: 17_179_869_184 }).describe(
+    'Memory that those messages of a topic may take, in bytes',
+  ),
+  TOPIC_SCAN_BYTES: integer(67_108_864, { min: 1_024, max: 17_179_869_184 }).describe(
+    'Memory that one reading of a topic may take for those who resume from further back, in bytes; more takes several readings',
+  ),
   DRAIN_WINDOW: duration('10s').describe('At the end connections are closed spread over this time'),
   ALLOWED_ORIGINS: z
     .string()

@@ -20,6 +20,8 @@ export interface Message<Value> {
   position: number;
   /** Milliseconds since the epoch. */
   publishedAt: number;
+  /** Length of its key, value and headers as text: what it takes in memory grows with it. */
+  textLength: number;
 }
 
 /** Where a reader stands in a partition: at a message, or at its beginning. */

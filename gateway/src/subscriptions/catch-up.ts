@@ -65,20 +65,24 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
    */
   const readUnstored = async (): Promise<Stretch | null> => {
     const id = decodeCursor(after)?.id;
-    const behindIt = ({ messages, through }: Stretch) => {
-      const at = messages.findIndex((message) => idOf(message) === id);
-      return at === -1 ? null : { messages: messages.slice(at + 1), through };
+    const behindIt = async (from: Places, read: (from: Places) => Promise<Stretch | null>): Promise<Stretch | null> => {
+      for (let slice = await read(from); slice; slice = await read(slice.through)) {
+        const { messages, through, isWhole } = slice;
+        const at = messages.findIndex((message) => idOf(message) === id);
+        if (at !== -1) return { messages: messages.slice(at + 1), through, isWhole };
+        if (isWhole) return null;
+      }
+      return null;
     };
     const { storedThrough } = await readPage(encodeCursor(null), 1);
     // Another gateway may have been ahead of this one's window.
     await window.caughtUp();
-    const inWindow = behindIt(window.behind({}, match, key));
+    const inWindow = await behindIt({}, async (from) => window.behind(from, match, key));
     if (inWindow) return inWindow;
     const from = window.inTopic(storedThrough);
     // What the window has not, and reaches back to, is nowhere: the topic is not read for any text.
     if (window.reachesBackTo(from)) return null;
-    const read = await backlog.read(from, match, key);
-    return read && behindIt(read);
+    return behindIt(from, (places) => backlog.read(places, match, key));
   };
 
   const first = await readPage(after).catch(async (error: unknown) => {
@@ -137,12 +141,15 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
         return through;
       };
 
-      /** Without what is not behind the cursor. A partition is in the feed's order: one answer stands for its rest. */
-      const behindCursor = async ({ messages, through }: Stretch): Promise<Stretch> => {
-        const at = decodeCursor(cursor)?.id ?? null;
-        if (at === null) return { messages, through };
+      /** Partitions of which a message after the store's last cursor was seen: their rest is after it, too. */
+      let areBehind = new Set<number>();
+      let storeCursor = cursor;
+      /** Drops messages at or before the store's last cursor: the store may have run ahead of its positions. */
+      const behindCursor = async (stretch: Stretch): Promise<Stretch> => {
+        const { messages } = stretch;
+        const at = decodeCursor(storeCursor)?.id ?? null;
+        if (at === null) return stretch;
         const atCursor = messages.findIndex((message) => idOf(message) === at);
-        const areBehind = new Set<number>();
         const behind: TopicMessage[] = [];
         for (const [index, message] of messages.entries()) {
           const { partition } = message;
@@ -151,21 +158,23 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
             const isAhead =
               partition === messages[atCursor]?.partition
                 ? index <= atCursor
-                : id !== null && (await persist(() => isBefore(readPage, id, cursor)));
+                : id !== null && (await persist(() => isBefore(readPage, id, storeCursor)));
             if (isAhead) continue;
             areBehind.add(partition);
           }
           behind.push(message);
         }
-        return { messages: behind, through };
+        return { ...stretch, messages: behind };
       };
 
       let places = 'edges' in first ? await sendStored(first) : await sendMessages(first);
-      let isThroughStore = 'edges' in first;
+      storeCursor = cursor;
+      // Until all has been seen that the topic had when the store was read.
+      let mayBeStored = 'edges' in first;
       let isThroughWindow = false;
       const sendStretch = async (stretch: Stretch) => {
-        places = await sendMessages(isThroughStore ? await behindCursor(stretch) : stretch);
-        isThroughStore = false;
+        places = await sendMessages(mayBeStored ? await behindCursor(stretch) : stretch);
+        if (stretch.isWhole) mayBeStored = false;
       };
       for (;;) {
         if (!isThroughWindow) await persist(() => window.caughtUp());
@@ -188,7 +197,9 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
         log.warn({ topic }, 'what is stored lags behind what the topic keeps: the store is asked again');
         await delay(clock, 1_000, signal);
         places = await sendStored(null);
-        isThroughStore = true;
+        storeCursor = cursor;
+        areBehind = new Set();
+        mayBeStored = true;
       }
     },
   };

@@ -2,8 +2,13 @@ import { isAnother, type Place } from '@voucher-gateway/platform/topics';
 
 /** When the last messages of a topic were published: what tells whether a place is still of the same topic. */
 export class PublishTimes {
+  readonly #maxPerPartition: number;
   /** By partition, then position, in order. */
   readonly #times = new Map<number, Map<number, number>>();
+
+  constructor(maxPerPartition: number = Number.POSITIVE_INFINITY) {
+    this.#maxPerPartition = maxPerPartition;
+  }
 
   add({ partition, position, publishedAt }: { partition: number; position: number; publishedAt: number }): void {
     let times = this.#times.get(partition);
@@ -12,6 +17,9 @@ export class PublishTimes {
       this.#times.set(partition, times);
     }
     times.set(position, publishedAt);
+    if (times.size <= this.#maxPerPartition) return;
+    const [oldest] = times.keys();
+    times.delete(oldest as number);
   }
 
   /** Lets go of all through a position. */

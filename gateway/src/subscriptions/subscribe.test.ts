@@ -17,7 +17,8 @@ const supergraphSdl = parcelSupergraph();
 const parcelMoved: Topic<Move> = { name: 'parcel-moved', schema: z.custom<Move>(), key: (move) => move.customer };
 const parcelLost: Topic<object> = { name: 'parcel-lost', schema: z.custom<object>(), key: () => 'any' };
 
-async function setUp(options: { windowSize?: number } = {}) {
+async function setUp({ windowSize = 10_000 } = {}) {
+  const windowBounds = { maxCount: windowSize, maxBytes: 67_108_864 };
   const resources = new AsyncDisposableStack();
   const engines = resources.use(await openTestEngines());
   let tails = 0;
@@ -34,7 +35,7 @@ async function setUp(options: { windowSize?: number } = {}) {
       return engines.topics.tail(tailOptions);
     },
   };
-  const open = () => createSubscriptions({ federation, topics, clock, log: silentLog, ...options });
+  const open = () => createSubscriptions({ federation, topics, clock, log: silentLog, windowBounds });
   const subscriptions = resources.use(await open());
   return {
     world,

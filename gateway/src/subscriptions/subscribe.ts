@@ -11,6 +11,7 @@ import { createResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import { Admission, type Subscription } from './admission.ts';
 import { type CatchUp, openCatchUp } from './catch-up.ts';
+import type { MessageBounds } from './held-messages.ts';
 import { Plan, type PlanEnvironment } from './plan.ts';
 import { afterOf, afterVariable, coerceVariables, type TopicSubscription } from './prepare.ts';
 import { createQuota } from './quota.ts';
@@ -52,8 +53,10 @@ export interface SubscriptionsOptions {
   log: Log;
   /** Where fields that no topic feeds are subscribed; without it they are refused. */
   upstreams?: Upstreams;
-  /** Messages of each topic held in memory for those who resume. Default: 10,000. */
-  windowSize?: number;
+  /** Messages of each topic held in memory for those who resume. Default: 10,000, and 64 MiB. */
+  windowBounds?: MessageBounds;
+  /** Bytes of messages that one reading of a topic collects for those who resume from further back. Default: 64 MiB. */
+  maxScanBytes?: number;
   /** Subscriptions of a user at once; more are RATE_LIMITED. Default: 200. */
   maxPerUser?: number;
 }
@@ -65,7 +68,8 @@ export async function createSubscriptions({
   clock,
   log,
   upstreams,
-  windowSize = 10_000,
+  windowBounds = { maxCount: 10_000, maxBytes: 67_108_864 },
+  maxScanBytes = 67_108_864,
   maxPerUser = 200,
 }: SubscriptionsOptions): Promise<Subscriptions> {
   await using releases = new AsyncDisposableStack();
@@ -76,8 +80,8 @@ export async function createSubscriptions({
       known?.matches.add(match);
       if (known) continue;
       const matches = new Set([match]);
-      const window = stack.use(await openTopicWindow({ topics, topic, matches, size: windowSize, log }));
-      feeds.set(topic, { window, backlog: createTopicBacklog({ topics, topic }), matches });
+      const window = stack.use(await openTopicWindow({ topics, topic, matches, bounds: windowBounds, log }));
+      feeds.set(topic, { window, backlog: createTopicBacklog({ topics, topic, maxBytes: maxScanBytes }), matches });
     }
   };
   await openFeeds(federation.current, releases);

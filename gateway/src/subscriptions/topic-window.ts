@@ -1,8 +1,9 @@
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Message, Places, Positions, Tail, Topic, Topics } from '@voucher-gateway/platform/topics';
 import { z } from 'zod';
-import { HeldMessages } from './held-messages.ts';
+import { HeldMessages, type MessageBounds } from './held-messages.ts';
 import { PublishTimes } from './publish-times.ts';
+import { cutSlice } from './slice.ts';
 
 /** A message's value: what the topic's owner promised, as far as the gateway knows. */
 export type Value = Record<string, unknown>;
@@ -23,7 +24,7 @@ export function anyTopic(name: string): Topic<Value> {
 export interface TopicWindow extends AsyncDisposable {
   /** Whether the window holds everything behind these places. */
   reachesBackTo(places: Places): boolean;
-  /** The messages held behind these places whose `match` field equals `key`, in order. */
+  /** The first messages held behind these places whose `match` field equals `key`, in order. */
   behind(places: Places, match: string, key: string): Stretch;
   /** Resolves once it has seen everything that stood in the topic when it was called. */
   caughtUp(): Promise<void>;
@@ -46,6 +47,8 @@ export interface TopicListener {
 export interface Stretch {
   messages: TopicMessage[];
   through: Places;
+  /** False where there were more, which did not fit: they come after `through`. */
+  isWhole: boolean;
 }
 
 export interface TopicWindowOptions {
@@ -53,14 +56,15 @@ export interface TopicWindowOptions {
   topic: string;
   /** Fields that listeners match by. */
   matches: ReadonlySet<string>;
-  /** Messages held at most. */
-  size: number;
+  /** What is held at most. */
+  bounds: MessageBounds;
   log: Log;
 }
 
-/** Starts a window, filled with the topic's last `size` messages when it resolves. */
-export async function openTopicWindow({ topics, topic, matches, size, log }: TopicWindowOptions): Promise<TopicWindow> {
-  const held = new HeldMessages(size);
+/** Starts a window, filled with the topic's last messages when it resolves. */
+export async function openTopicWindow(options: TopicWindowOptions): Promise<TopicWindow> {
+  const { topics, topic, matches, bounds, log } = options;
+  const held = new HeldMessages(bounds);
   const ids = new Set<string>();
   /** By partition, the position behind which everything is held, once something was let go of. */
   const start: Record<number, number> = {};
@@ -71,7 +75,8 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
   const see = (partition: number, position: number) => {
     through[partition] = Math.max(through[partition] ?? 0, position);
   };
-  const times = new PublishTimes();
+  // Those of repeats, too, which are not held.
+  const times = new PublishTimes(2 * bounds.maxCount);
   const seeAll = (positions: Positions) => {
     for (const [partition, position] of Object.entries(positions)) see(Number(partition), position);
   };
@@ -85,12 +90,12 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
     first[message.partition] ??= message.position;
     if (id !== null && ids.has(id)) return;
     if (id !== null) ids.add(id);
-    const oldest = held.add(message);
-    if (oldest) {
-      start[oldest.partition] = oldest.position;
-      times.letGo(oldest.partition, oldest.position - 1);
-      const oldestId = idOf(oldest);
-      if (oldestId !== null) ids.delete(oldestId);
+    held.add(message);
+    for (let evicted = held.evict(); evicted; evicted = held.evict()) {
+      start[evicted.partition] = evicted.position;
+      times.letGo(evicted.partition, evicted.position - 1);
+      const evictedId = idOf(evicted);
+      if (evictedId !== null) ids.delete(evictedId);
     }
     for (const match of matches) {
       const key = message.value[match];
@@ -113,7 +118,7 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
     times.reset(partition);
   };
 
-  const tail: Tail = await topics.tail({ topic: anyTopic(topic), from: { last: size }, onMessage, onReset });
+  const tail: Tail = await topics.tail({ topic: anyTopic(topic), from: { last: bounds.maxCount }, onMessage, onReset });
   seeAll(tail.startedAt);
   const startOf = (partition: number) => {
     const coversAfter = tail.coversAfter[partition] ?? 0;
@@ -128,10 +133,17 @@ export async function openTopicWindow({ topics, topic, matches, size, log }: Top
       );
       return [...partitions].every((partition) => startOf(partition) <= (places[partition]?.position ?? 0));
     },
-    behind: (places, match, key) => ({
-      messages: held.of(match, key).filter(({ partition, position }) => position > (places[partition]?.position ?? 0)),
-      through: { ...places, ...mapPartitions(through, (position, partition) => times.place(partition, position)) },
-    }),
+    behind: (places, match, key) =>
+      cutSlice(
+        {
+          messages: held
+            .of(match, key)
+            .filter(({ partition, position }) => position > (places[partition]?.position ?? 0)),
+          through: { ...places, ...mapPartitions(through, (position, partition) => times.place(partition, position)) },
+          isWhole: true,
+        },
+        places,
+      ),
     caughtUp: async () => seeAll(await tail.caughtUp()),
     inTopic: (places) =>
       mapPartitions(places, (place, partition) =>

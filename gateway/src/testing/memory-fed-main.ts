@@ -32,7 +32,16 @@ function createFedTopics(): Topics {
     for (const value of values) {
       position += 1;
       const key = topic.key(value as Parameters<typeof topic.key>[0]);
-      const message = { topic: topic.name, key, value, headers: {}, partition: 0, position, publishedAt: Date.now() };
+      const message = {
+        topic: topic.name,
+        key,
+        value,
+        headers: {},
+        partition: 0,
+        position,
+        publishedAt: Date.now(),
+        textLength: 300,
+      };
       for (const {
         topic: { name },
         onMessage,

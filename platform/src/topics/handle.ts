@@ -18,7 +18,14 @@ export interface RawMessage {
 /** A checked message. Throws CodedError TOPIC_VALUE_INVALID. */
 export function checkedMessage<Value>(topic: Topic<Value>, raw: RawMessage): Message<Value> {
   const { key, headers, partition, position, publishedAt } = raw;
-  return { topic: topic.name, key, value: decodeValue(topic, raw.value), headers, partition, position, publishedAt };
+  const value = decodeValue(topic, raw.value);
+  return { topic: topic.name, key, value, headers, partition, position, publishedAt, textLength: textLengthOf(raw) };
+}
+
+function textLengthOf({ key, value, headers }: RawMessage): number {
+  let length = key.length + value.length;
+  for (const name in headers) length += name.length + (headers[name]?.length ?? 0);
+  return length;
 }
 
 export interface MessageHandlerOptions<Value> {

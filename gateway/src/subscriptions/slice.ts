@@ -1,0 +1,33 @@
+import type { Place, Places } from '@voucher-gateway/platform/topics';
+import { bytesOf } from './held-messages.ts';
+import type { Stretch, TopicMessage } from './topic-window.ts';
+
+/** What of a feed is taken into memory at once for one subscriber, in bytes: a slow one holds it for as long as it reads. */
+export const sliceBytes = 1_048_576;
+
+/**
+ * The first of these messages: as many as fit into `maxBytes`, and at least one. Where others are left, it is whole
+ * only through the last message taken of their partitions.
+ *
+ * @param from the positions after which the messages are
+ */
+export function cutSlice(slice: Stretch, from: Places, maxBytes: number = sliceBytes): Stretch {
+  const { messages } = slice;
+  let bytes = 0;
+  const end = messages.findIndex((message, index) => {
+    bytes += bytesOf(message);
+    return index > 0 && bytes > maxBytes;
+  });
+  if (end === -1) return slice;
+  const through: Record<number, Place> = { ...slice.through };
+  for (let index = end; index < messages.length; index += 1) {
+    const { partition } = messages[index] as TopicMessage;
+    through[partition] = from[partition] ?? { position: 0 };
+  }
+  const cut = new Set(messages.slice(end).map(({ partition }) => partition));
+  for (let index = 0; index < end; index += 1) {
+    const { partition, position, publishedAt } = messages[index] as TopicMessage;
+    if (cut.has(partition)) through[partition] = { position, publishedAt };
+  }
+  return { messages: messages.slice(0, end), through, isWhole: false };
+}
