@@ -48,6 +48,7 @@ export async function pipeline(): Promise<Report> {
         LOG_LEVEL: 'warn',
         NODE_ENV: 'test',
         VPS_PROFILE: 'fast',
+        RATE_LIMITS: 'off',
         VPS_STATE_FILE: '',
       },
       logFile: join(folder, 'services.log'),

@@ -23,6 +23,7 @@ export async function resume(): Promise<Report> {
       environment: {
         ...engines.environment,
         VPS_PROFILE: 'fast',
+        RATE_LIMITS: 'off',
         VPS_STATE_FILE: join(folder, 'vps-mock.json'),
         KAFKA_PARTITIONS: '3',
         NODE_ENV: 'production',

@@ -10,6 +10,7 @@ import { type DocumentNode, type ExecutionResult, GraphQLError, type GraphQLSche
 import type { GatewayContext } from './context.ts';
 import { InvalidDocument } from './operations/operation-error.ts';
 import type { Operation, Operations } from './operations/operations.ts';
+import { readRetryAfter } from './retry-after.ts';
 
 export type ApolloContext = BaseContext & GatewayContext;
 
@@ -41,6 +42,10 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
         } catch (error) {
           outcomes.set(contextValue, toGraphqlErrors(error));
         }
+      },
+      async willSendResponse({ response: { body, http } }) {
+        const seconds = body.kind === 'single' ? readRetryAfter(body.singleResult.errors) : null;
+        if (seconds !== null) http.headers.set('retry-after', String(seconds));
       },
     }),
   };

@@ -7,6 +7,7 @@ import { createResultFormatter, type ResultFormatter } from './format-result.ts'
 import { HttpStream } from './http-stream.ts';
 import type { OperationServices } from './operation-services.ts';
 import type { Operation, OperationRequest, Operations } from './operations/operations.ts';
+import { readRetryAfter } from './retry-after.ts';
 import { serverSentEvents, streamFormatOf } from './stream-formats.ts';
 import type { Subscription } from './subscriptions/admission.ts';
 
@@ -74,6 +75,8 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
   function refuse(reply: FastifyReply, thrown: unknown) {
     const errors = formatter.formatErrors(thrown);
     const code = String(errors[0]?.extensions?.code ?? 'INTERNAL_SERVER_ERROR');
+    const retryAfterSeconds = readRetryAfter(errors);
+    if (retryAfterSeconds !== null) reply.header('retry-after', retryAfterSeconds);
     return reply.code(statusOf(code)).type('application/json; charset=utf-8').send(JSON.stringify({ errors }));
   }
 }

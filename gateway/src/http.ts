@@ -1,6 +1,7 @@
 import fastifyApollo from '@as-integrations/fastify';
 import fastifyCors from '@fastify/cors';
 import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
+import { createClientSignal } from '@voucher-gateway/platform/client-signal';
 import { type Problem, toProblem } from '@voucher-gateway/platform/http-server';
 import type { Log } from '@voucher-gateway/platform/log';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
@@ -35,7 +36,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     ...(await gate.admit(request.headers.authorization?.trim() || given || null)),
     requestId: request.id,
     clientAddress: addresses.read(request.raw),
-    signal: abortedWith(reply),
+    signal: createClientSignal(reply.raw),
   });
 
   const allows = originPolicy(config);
@@ -105,13 +106,4 @@ function sendGraphqlError(reply: FastifyReply, { status, code, title }: Problem,
     .code(status)
     .type('application/json')
     .send(JSON.stringify({ errors: [{ message: title, extensions: { code } }] }));
-}
-
-/** Aborts when the client is gone before it was answered. */
-function abortedWith(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort(new DOMException('The client is gone', 'AbortError'));
-  });
-  return controller.signal;
 }

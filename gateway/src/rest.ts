@@ -4,6 +4,7 @@ import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-co
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
 import { z } from 'zod';
+import { readRetryAfter } from './retry-after.ts';
 
 /** Runs an operation as `/graphql` would, with the request's identity. */
 export type RunOperation = (
@@ -104,7 +105,10 @@ function read<Schema extends z.ZodType>(schema: Schema, given: unknown, what: st
   });
 }
 
-function problem(reply: FastifyReply, { message, extensions }: GraphQLFormattedError) {
+function problem(reply: FastifyReply, error: GraphQLFormattedError) {
+  const { message, extensions } = error;
+  const retryAfterSeconds = readRetryAfter([error]);
+  if (retryAfterSeconds !== null) reply.header('retry-after', retryAfterSeconds);
   const { code = 'INTERNAL_SERVER_ERROR', retryable, argument, serviceName: _serviceName } = extensions ?? {};
   return sendProblem(reply, {
     status: statusOf(String(code)),
@@ -113,5 +117,6 @@ function problem(reply: FastifyReply, { message, extensions }: GraphQLFormattedE
     // The path of the GraphQL argument, without the input object that REST does not have.
     ...(argument !== undefined && { argument: String(argument).replace(/^input\./, '') }),
     ...(retryable !== undefined && { retryable }),
+    ...(retryAfterSeconds !== null && { retryAfterSeconds }),
   });
 }

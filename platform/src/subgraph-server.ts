@@ -8,6 +8,7 @@ import {
 import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { createClientSignal } from './client-signal.ts';
 import { createErrorFormatter, formatPublicError, originalOf, toGraphqlError } from './graphql-errors.ts';
 import { assertOperationText } from './graphql-text.ts';
 import { createHttpServer, type HttpLimits, listen } from './http-server.ts';
@@ -23,8 +24,11 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   port: number;
   /** Name of the setting that chose the port. Default: `PORT`. */
   portSetting?: string;
-  /** Makes a request's context; a coded error thrown here is the operation's error. */
-  context(request: FastifyRequest): Promise<Context>;
+  /**
+   * Makes a request's context; a coded error thrown here is the operation's error. The signal aborts when whoever asked
+   * is gone.
+   */
+  context(request: FastifyRequest, signal: AbortSignal): Promise<Context>;
   /** What `/health/ready` asks. */
   engines: Pick<ReadinessOptions, 'required' | 'reported'>;
   limits?: Partial<HttpLimits>;
@@ -62,8 +66,8 @@ export async function createSubgraphServer<Context extends BaseContext>(
   await app.register(fastifyApollo(apollo), {
     path: '/graphql',
     method: ['POST'],
-    async context(request) {
-      const contextValue = await context(request);
+    async context(request, reply) {
+      const contextValue = await context(request, createClientSignal(reply.raw));
       requestIds.set(contextValue, request.id);
       return contextValue;
     },

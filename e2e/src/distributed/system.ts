@@ -17,12 +17,14 @@ export interface DistributedInstallation extends Installation {
   start(): Promise<DistributedSystem>;
 }
 
-/** Production, apart from what tests reach: receivers of callbacks on this machine, introspection, quick stops. */
+/** Production, apart from what tests need: receivers of callbacks on this machine, introspection, quick stops. */
 export const productionEnvironment = {
   NODE_ENV: 'production',
   CALLBACK_ALLOW_LOOPBACK: 'true',
   INTROSPECTION: 'true',
   SHUTDOWN_DELAY: '0s',
+  // A suite's customers all come from one address.
+  RATE_LIMITS: 'off',
 };
 
 /** A process a service, on PostgreSQL, Redis and Kafka: a database and topics of its own. */

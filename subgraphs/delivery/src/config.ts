@@ -12,6 +12,7 @@ import {
   saslIsWhole,
   topicsSettings,
 } from '@voucher-gateway/platform/distributed-engines';
+import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/rate-limiter';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
@@ -22,6 +23,8 @@ export const deliverySettings = z.object({
   JWKS_URL: httpUrl().describe("Where the user service's signing keys stand"),
   JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
+  ...rateLimitsSetting,
+  LIMIT_REDELIVERIES_PER_USER: rateLimit('30/1m').describe('Redeliveries that a user asks for'),
   CALLBACK_ALLOW_LOOPBACK: optionalFlag().describe(
     'Whether callbacks may go to loopback and private addresses. Default: true, but false where NODE_ENV is production',
   ),

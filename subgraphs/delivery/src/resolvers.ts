@@ -1,6 +1,7 @@
 import { dateTimeScalar } from '@voucher-gateway/platform/date-time';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
+import type { RateLimiter } from '@voucher-gateway/platform/rate-limiter';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { CallbackSecrets } from './callback/secrets.ts';
 import { type DeliveryLoaders, isUuid } from './delivery-queries.ts';
@@ -21,15 +22,19 @@ interface Reference {
 export function createResolvers({
   dispatcher,
   secrets,
+  limiter,
 }: {
   dispatcher: Pick<Dispatcher, 'redeliver'>;
   secrets: CallbackSecrets;
+  /** Counts a user's redeliveries. */
+  limiter: RateLimiter;
 }) {
   return {
     DateTime: dateTimeScalar,
     Mutation: {
       async redeliver(_: unknown, { deliveryId }: { deliveryId: string }, context: DeliveryContext): Promise<Delivery> {
         const { userId } = await signedIn(context);
+        await limiter.count(userId);
         const renewed = isUuid(deliveryId) ? await dispatcher.redeliver(deliveryId, userId) : null;
         if (!renewed) throw new CodedError<PublicErrorCode>('NOT_FOUND', 'You have no delivery of this id.');
         return renewed;

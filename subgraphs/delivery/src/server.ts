@@ -7,6 +7,7 @@ import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
+import { allowWithoutStore, createRateLimiter } from '@voucher-gateway/platform/rate-limiter';
 import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/remote-keys';
 import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
 import type { Topics } from '@voucher-gateway/platform/topics';
@@ -71,6 +72,17 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   const targets = createCallbackTargets({ database, keyValue, clock, log });
   releases.use(await startConsumers({ topics, targets, dispatcher }));
 
+  if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: redeliveries are not limited');
+  // They need no store: while it is away they go on, and are not counted.
+  const limiter = allowWithoutStore(
+    createRateLimiter({
+      keyValue,
+      name: 'redeliveries-per-user',
+      limit: config.RATE_LIMITS === 'off' ? null : config.LIMIT_REDELIVERIES_PER_USER,
+      message: 'Too many redeliveries',
+    }),
+    log,
+  );
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
   releases.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));
   const verify = createTokenVerifier({
@@ -82,7 +94,10 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   const server = releases.use(
     await createSubgraphServer<DeliveryContext>({
       schema: buildSubgraphSchema([
-        { typeDefs: parse(subgraphSdl('delivery')), resolvers: createResolvers({ dispatcher, secrets }) as never },
+        {
+          typeDefs: parse(subgraphSdl('delivery')),
+          resolvers: createResolvers({ dispatcher, secrets, limiter }) as never,
+        },
       ]),
       log,
       host: config.HOST,

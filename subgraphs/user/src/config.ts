@@ -6,6 +6,7 @@ import {
   topicsSettings,
 } from '@voucher-gateway/platform/distributed-engines';
 import { region } from '@voucher-gateway/platform/phone-number';
+import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/rate-limiter';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
@@ -25,6 +26,12 @@ export const userSettings = z
     SESSION_IDLE: duration('10m').describe('A session ends this long after its last request'),
     SESSION_MAX: duration('12h').describe('A session ends this long after sign-in at the latest'),
     DEFAULT_REGION: region().describe('Region in which phone numbers without a country code are read'),
+    ...rateLimitsSetting,
+    LIMIT_SIGN_INS_PER_USERNAME: rateLimit('10/10m').describe(
+      'Wrong passwords of a username, from all addresses together; an address it has signed in from has its own count',
+    ),
+    LIMIT_SIGN_INS_PER_ADDRESS: rateLimit('120/1m').describe('Sign-ins from an address, IPv6 by /64, right or wrong'),
+    LIMIT_SIGN_UPS_PER_ADDRESS: rateLimit('60/10m').describe('Sign-ups from an address, IPv6 by /64'),
     KEY_ROTATION: duration('30d').describe('A signing key is replaced after this time'),
   })
   .refine(...idleWithinMax);

@@ -4,12 +4,14 @@ import type { Identity } from '@voucher-gateway/platform/identity';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type DataLoader from 'dataloader';
 import type { Sessions } from './sessions.ts';
-import type { User, Users } from './users.ts';
+import type { Caller, User, Users } from './users.ts';
 
 export interface UserContext {
   /** Who asks: null when signed out. Throws UNAUTHENTICATED for a bad token, only once it is asked for. */
   identity(): Promise<Identity | null>;
   users: DataLoader<string, User | null>;
+  /** Who signs up or in. */
+  caller: Caller;
 }
 
 export function createResolvers({ users, sessions }: { users: Users; sessions: Sessions }) {
@@ -29,11 +31,11 @@ export function createResolvers({ users, sessions }: { users: Users; sessions: S
         { input }: { input: { username: string; phoneNumber: string; password: string } },
         context: UserContext,
       ) {
-        const user = await users.signUp(input);
+        const user = await users.signUp(input, context.caller);
         return signedIn(user, context);
       },
       async signIn(_: unknown, { input }: { input: { username: string; password: string } }, context: UserContext) {
-        return signedIn(await users.signIn(input), context);
+        return signedIn(await users.signIn(input, context.caller), context);
       },
       async signOut(_: unknown, _args: unknown, context: UserContext) {
         const identity = await context.identity();

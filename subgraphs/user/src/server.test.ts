@@ -1,5 +1,6 @@
 import { createTestClock } from '@voucher-gateway/platform/clock';
-import { readConfig } from '@voucher-gateway/platform/config';
+import { type Environment, readConfig } from '@voucher-gateway/platform/config';
+import { CodedError } from '@voucher-gateway/platform/errors';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { type Answer, postEntities, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
@@ -11,12 +12,12 @@ import { expect, it } from 'vitest';
 import { userSettings } from './config.ts';
 import { createUserService } from './server.ts';
 
-async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
+async function setUp({ keyValue, environment = {} }: { keyValue?: Partial<KeyValue>; environment?: Environment } = {}) {
   const resources = new AsyncDisposableStack();
   const clock = createTestClock();
   const log = createMemoryLog();
   const engines = resources.use(await openTestEngines({ clock, log }));
-  const config = readConfig(userSettings, { PORT: '0' });
+  const config = readConfig(userSettings, { PORT: '0', ...environment });
   const start = () =>
     createUserService({
       ...engines,
@@ -132,6 +133,59 @@ it('signs in with the username in any case; a wrong password and an unknown user
   const unknown = await set.signIn({ username: 'nobody' });
   expect(wrong).toEqual(unknown);
   expect(codeOf(wrong)).toBe('INVALID_CREDENTIALS');
+});
+
+it.each([
+  ['a username that nobody can have', { username: 'x'.repeat(100_000) }],
+  ['a password that nobody can have', { password: 'x'.repeat(257) }],
+])('sign-in: refuses %s without the work of comparing', async (_what, input) => {
+  await using set = await setUp({ environment: { LIMIT_SIGN_INS_PER_USERNAME: '1/1m' } });
+  await set.signUp();
+  for (let attempt = 0; attempt < 3; attempt += 1) expect(codeOf(await set.signIn(input))).toBe('INVALID_CREDENTIALS');
+  expect((await set.signIn()).errors).toBeUndefined();
+});
+
+it('sign-in: nobody may guess while the store that counts is away', async () => {
+  const away = () => Promise.reject(new CodedError('KEY_VALUE_UNAVAILABLE', 'away', { retryable: true }));
+  const keyValue: Partial<KeyValue> = {};
+  await using set = await setUp({ keyValue });
+  await set.signUp();
+  keyValue.increment = away;
+  await using cut = await set.another();
+  const signIn = (password: string) =>
+    postGraphql(`${cut.url}/graphql`, 'mutation ($input: SignInInput!) { signIn(input: $input) { token } }', {
+      input: { username: 'ann', password },
+    });
+  for (const password of ['1234567', '7654321'])
+    expect((await signIn(password)).errors).toMatchObject([
+      { extensions: { code: 'SESSION_STORE_UNAVAILABLE', retryable: true } },
+    ]);
+});
+
+it('sign-in: work that waits is dropped when its client leaves', async () => {
+  await using set = await setUp({ environment: { LIMIT_SIGN_INS_PER_USERNAME: '1000/10m' } });
+  await set.signUp();
+  const left = new AbortController();
+  const body = JSON.stringify({
+    query: 'mutation { signIn(input: { username: "ann", password: "7654321" }) { token } }',
+  });
+  const request = () =>
+    fetch(`${set.service.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+      signal: left.signal,
+    }).then(({ status }) => status);
+  const requests = Array.from({ length: 90 }, request);
+  // All have been counted: two are compared, the others wait.
+  const counted = async () => Number(await set.engines.keyValue.get('limit:sign-ins-per-username:ann@127.0.0.1'));
+  await expect.poll(counted).toBeGreaterThan(60);
+  left.abort();
+  await Promise.allSettled(requests);
+  // It waits behind what is left of them.
+  expect((await set.signIn()).errors).toBeUndefined();
+  // What was compared stays counted; what was dropped does not.
+  await expect.poll(counted, { timeout: 5_000 }).toBeLessThan(50);
 });
 
 it('signs in whatever old token is sent along, and refuses that token where it is asked for', async () => {

@@ -1,4 +1,7 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { isIP } from 'node:net';
 import { buildSubgraphSchema } from '@apollo/subgraph';
+import { groupAddress } from '@voucher-gateway/platform/client-address';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
 import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
@@ -11,6 +14,7 @@ import type { Topics } from '@voucher-gateway/platform/topics';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
 import DataLoader from 'dataloader';
 import { parse } from 'graphql';
+import { createAttemptLimits } from './attempt-limits.ts';
 import type { UserConfig } from './config.ts';
 import { userMigrations } from './migrations.ts';
 import { createPasswords } from './passwords.ts';
@@ -54,7 +58,13 @@ export async function createUserService({
       tokenLifeMs: config.SESSION_MAX,
     }),
   );
-  const users = createUsers({ database, passwords: await createPasswords(), region: config.DEFAULT_REGION });
+  if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: sign-ins and sign-ups are not limited');
+  const users = createUsers({
+    database,
+    passwords: await createPasswords(),
+    limits: createAttemptLimits({ config, keyValue, log }),
+    region: config.DEFAULT_REGION,
+  });
   const sessions = createSessions({ config, database, topics, keyValue, keys });
   const verify = createTokenVerifier({
     keys: keys.verify,
@@ -75,13 +85,14 @@ export async function createUserService({
         required: { database: database.ping, 'key-value': keyValue.ping },
         reported: { topics: topics.ping },
       },
-      context: async (request) => {
+      context: async (request, signal) => {
         // Verified when a resolver asks: an old token sent along must not keep anyone from signing in.
         let identity: Promise<Identity | null> | undefined;
         const { authorization } = request.headers;
         return {
           identity: () => (identity ??= authorization ? verify(authorization) : Promise.resolve(null)),
           users: new DataLoader((ids) => users.byIds(ids)),
+          caller: { address: groupAddress(forwardedAddress(request)), signal },
         };
       },
       routes: (app) => {
@@ -98,4 +109,10 @@ export async function createUserService({
     revokeSigningKey: keys.revoke,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** The client's address as the gateway says; a proxy between the two may have added its own behind it. */
+function forwardedAddress({ headers, ip }: { headers: IncomingHttpHeaders; ip: string }): string {
+  const [client = ''] = String(headers['x-forwarded-for'] ?? '').split(',');
+  return isIP(client.trim()) ? client.trim() : ip;
 }

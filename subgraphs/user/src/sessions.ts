@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '@voucher-gateway/platform/database';
-import { CodedError } from '@voucher-gateway/platform/errors';
+import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Topics } from '@voucher-gateway/platform/topics';
@@ -45,7 +45,7 @@ export function createSessions({ config, database, topics, keyValue, keys }: Ses
         .setExpirationTime(expiresAt)
         .sign(await importPrivate(privateJwk));
       const session: Session = { userId: id, kid };
-      await available(() =>
+      await requireSessionStore(() =>
         keyValue.set(sessionKey(sid), JSON.stringify(session), {
           ttlMs: Math.min(config.SESSION_IDLE, config.SESSION_MAX),
         }),
@@ -54,17 +54,19 @@ export function createSessions({ config, database, topics, keyValue, keys }: Ses
     },
     async end({ sid }) {
       // The store first: a session that was announced as ended must not live on in it.
-      const ended = await available(() => keyValue.delete(sessionKey(sid)));
+      const ended = await requireSessionStore(() => keyValue.delete(sessionKey(sid)));
       await database.transaction((tx) => topics.publish(tx, schemaTopics.sessionEnded, { sid }));
       return ended;
     },
   };
 }
 
-async function available<T>(work: () => Promise<T>): Promise<T> {
+/** Answers an outage of the store, and any failure that has no code, as SESSION_STORE_UNAVAILABLE (retryable). */
+export async function requireSessionStore<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    if (isCodedError(error) && error.code !== 'KEY_VALUE_UNAVAILABLE') throw error;
     throw new CodedError<PublicErrorCode>(
       'SESSION_STORE_UNAVAILABLE',
       'Sessions are not available at the moment; try again.',

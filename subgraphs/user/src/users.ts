@@ -4,6 +4,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import { toE164 } from '@voucher-gateway/platform/phone-number';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { eq, inArray } from 'drizzle-orm';
+import type { AttemptLimits } from './attempt-limits.ts';
 import type { Passwords } from './passwords.ts';
 import { bankUser } from './tables.ts';
 
@@ -12,13 +13,25 @@ export type User = Pick<typeof bankUser.$inferSelect, 'id' | 'username' | 'phone
 export interface Users {
   /**
    * Makes a user.
-   * @throws CodedError BAD_USER_INPUT, PHONE_NUMBER_INVALID, USERNAME_TAKEN, PHONE_NUMBER_TAKEN
+   * @throws CodedError BAD_USER_INPUT, PHONE_NUMBER_INVALID, USERNAME_TAKEN, PHONE_NUMBER_TAKEN; RATE_LIMITED,
+   *   SERVICE_UNAVAILABLE, SESSION_STORE_UNAVAILABLE (all retryable)
    */
-  signUp(input: { username: string; phoneNumber: string; password: string }): Promise<User>;
-  /** @throws CodedError INVALID_CREDENTIALS, the same for an unknown user and for a wrong password */
-  signIn(input: { username: string; password: string }): Promise<User>;
+  signUp(input: { username: string; phoneNumber: string; password: string }, caller: Caller): Promise<User>;
+  /**
+   * @throws CodedError INVALID_CREDENTIALS, the same for an unknown user and for a wrong password; RATE_LIMITED,
+   *   SERVICE_UNAVAILABLE, SESSION_STORE_UNAVAILABLE (all retryable)
+   */
+  signIn(input: { username: string; password: string }, caller: Caller): Promise<User>;
   /** Users by id, null for an unknown one, in the order asked. */
   byIds(ids: readonly string[]): Promise<(User | null)[]>;
+}
+
+/** Who signs up or in. */
+export interface Caller {
+  /** Where from, as addresses are counted (`groupAddress`). */
+  address: string;
+  /** Aborts when the request has ended. */
+  signal: AbortSignal;
 }
 
 const shape = { id: bankUser.id, username: bankUser.username, phoneNumber: bankUser.phoneNumber };
@@ -26,25 +39,27 @@ const shape = { id: bankUser.id, username: bankUser.username, phoneNumber: bankU
 export function createUsers({
   database,
   passwords,
+  limits,
   region,
 }: {
   database: Database;
   passwords: Passwords;
+  limits: AttemptLimits;
   region: string;
 }): Users {
   return {
-    async signUp({ username, phoneNumber, password }) {
-      if (!/^[\p{L}\p{N}._-]{3,64}$/u.test(username))
+    async signUp({ username, phoneNumber, password }, { address, signal }) {
+      if (!isUsername(username))
         throw badInput('input.username', 'A username has 3 to 64 letters, digits, dots, dashes or underscores.');
-      if (password.length < 7 || password.length > 256)
-        throw badInput('input.password', 'A password has 7 to 256 characters.');
+      if (!isPassword(password)) throw badInput('input.password', 'A password has 7 to 256 characters.');
       const e164 = toE164(phoneNumber, region);
       if (!e164) {
         throw new CodedError<PublicErrorCode>('PHONE_NUMBER_INVALID', 'This is not a valid phone number.', {
           details: { argument: 'input.phoneNumber' },
         });
       }
-      const passwordHash = await passwords.hash(password);
+      await limits.countSignUp(address);
+      const passwordHash = await passwords.hash(password, signal);
       const user = {
         id: randomUUID(),
         username,
@@ -56,21 +71,25 @@ export function createUsers({
       try {
         const [row] = await database.query.insert(bankUser).values(user).returning(shape);
         if (!row) throw new Error('no row came back');
+        await limits.rememberAddress({ usernameKey: user.usernameKey, address });
         return row;
       } catch (error) {
         throw taken(error);
       }
     },
-    async signIn({ username, password }) {
-      const [row] = await database.query
-        .select()
-        .from(bankUser)
-        .where(eq(bankUser.usernameKey, keyOf(username)));
-      // A password longer than any that was taken is not worth the work, but costs it all the same.
-      const matches = await passwords.verify(row?.passwordHash ?? null, password.slice(0, 257));
-      if (!row || !matches)
-        throw new CodedError<PublicErrorCode>('INVALID_CREDENTIALS', 'The username or the password is wrong.');
-      return { id: row.id, username: row.username, phoneNumber: row.phoneNumber };
+    async signIn({ username, password }, { address, signal }) {
+      await limits.countSignIn(address);
+      // Nobody can have such a name or password: it is not worth the work of comparing.
+      if (!isUsername(username) || !isPassword(password)) throw invalidCredentials();
+      const attempt = { usernameKey: keyOf(username), address };
+      const user = await limits.countFailure(attempt, async () => {
+        const [row] = await database.query.select().from(bankUser).where(eq(bankUser.usernameKey, attempt.usernameKey));
+        const matches = await passwords.verify(row?.passwordHash ?? null, password, signal);
+        if (!row || !matches) throw invalidCredentials();
+        return { id: row.id, username: row.username, phoneNumber: row.phoneNumber };
+      });
+      await limits.rememberAddress(attempt);
+      return user;
     },
     async byIds(ids) {
       const known = ids.filter((id) => /^[0-9a-f-]{36}$/i.test(id));
@@ -84,6 +103,18 @@ export function createUsers({
 
 function keyOf(username: string): string {
   return username.normalize('NFKC').toLowerCase();
+}
+
+function isUsername(text: string): boolean {
+  return /^[\p{L}\p{N}._-]{3,64}$/u.test(text);
+}
+
+function isPassword(text: string): boolean {
+  return text.length >= 7 && text.length <= 256;
+}
+
+function invalidCredentials(): CodedError<PublicErrorCode> {
+  return new CodedError<PublicErrorCode>('INVALID_CREDENTIALS', 'The username or the password is wrong.');
 }
 
 function badInput(argument: string, message: string): CodedError<PublicErrorCode> {

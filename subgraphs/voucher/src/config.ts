@@ -6,6 +6,7 @@ import {
   topicsSettings,
 } from '@voucher-gateway/platform/distributed-engines';
 import { region } from '@voucher-gateway/platform/phone-number';
+import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/rate-limiter';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
@@ -17,6 +18,8 @@ export const voucherSettings = z.object({
   JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
   DEFAULT_REGION: region().describe('Region in which phone numbers without a country code are read'),
+  ...rateLimitsSetting,
+  LIMIT_VOUCHERS_PER_USER: rateLimit('30/1m').describe('Voucher requests of a user, refused ones and repeats too'),
   GIVE_UP_AFTER: duration('1h').describe('A request without a code fails this long after it was made'),
 });
 

@@ -2,6 +2,7 @@ import type { Database } from '@voucher-gateway/platform/database';
 import { dateTimeScalar } from '@voucher-gateway/platform/date-time';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
+import type { RateLimiter } from '@voucher-gateway/platform/rate-limiter';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { lateAfterMs } from '@voucher-gateway/schema/vps-protocol';
@@ -24,10 +25,12 @@ export interface VoucherContext {
 export interface ResolversOptions {
   database: Database;
   requestVoucher: ReturnType<typeof createRequestVoucher>;
+  /** Counts a user's requests. */
+  limiter: RateLimiter;
   region: string;
 }
 
-export function createResolvers({ database, requestVoucher, region }: ResolversOptions) {
+export function createResolvers({ database, requestVoucher, limiter, region }: ResolversOptions) {
   const expectedBy = (request: VoucherRequestRow) => new Date(request.requestedAt.getTime() + lateAfterMs);
   return {
     DateTime: dateTimeScalar,
@@ -41,8 +44,11 @@ export function createResolvers({ database, requestVoucher, region }: ResolversO
       },
     },
     Mutation: {
-      requestVoucher: (_: unknown, { input }: { input: RequestVoucherInput }, context: VoucherContext) =>
-        requestVoucher(signedIn(context), input),
+      async requestVoucher(_: unknown, { input }: { input: RequestVoucherInput }, context: VoucherContext) {
+        const identity = signedIn(context);
+        await limiter.count(identity.userId);
+        return requestVoucher(identity, input);
+      },
     },
     Subscription: { voucherReceived: fedByTheGateway, voucherRequestFailed: fedByTheGateway },
     VoucherConnection: {

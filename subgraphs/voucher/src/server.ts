@@ -6,6 +6,7 @@ import { createTokenVerifier } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
+import { allowWithoutStore, createRateLimiter } from '@voucher-gateway/platform/rate-limiter';
 import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/remote-keys';
 import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
 import type { Topics } from '@voucher-gateway/platform/topics';
@@ -41,6 +42,17 @@ export async function createVoucherService({
   await using releases = new AsyncDisposableStack();
   await database.migrate(voucherMigrations);
   const requestVoucher = createRequestVoucher({ database, topics, keyValue, log, region: config.DEFAULT_REGION });
+  if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: voucher requests are not limited');
+  // They need no store: while it is away they go on, and are not counted.
+  const limiter = allowWithoutStore(
+    createRateLimiter({
+      keyValue,
+      name: 'voucher-requests-per-user',
+      limit: config.RATE_LIMITS === 'off' ? null : config.LIMIT_VOUCHERS_PER_USER,
+      message: 'Too many voucher requests',
+    }),
+    log,
+  );
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
   releases.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));
   const verify = createTokenVerifier({
@@ -56,7 +68,7 @@ export async function createVoucherService({
       schema: buildSubgraphSchema([
         {
           typeDefs: parse(subgraphSdl('voucher')),
-          resolvers: createResolvers({ database, requestVoucher, region: config.DEFAULT_REGION }) as never,
+          resolvers: createResolvers({ database, requestVoucher, limiter, region: config.DEFAULT_REGION }) as never,
         },
       ]),
       log,

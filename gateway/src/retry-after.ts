@@ -1,0 +1,11 @@
+import type { GraphQLFormattedError } from 'graphql';
+
+/** Seconds after which a client may try again: the longest `retryAfterSeconds` of the errors, null where none has one. */
+export function readRetryAfter(errors: readonly GraphQLFormattedError[] | undefined): number | null {
+  let longest: number | null = null;
+  for (const { extensions } of errors ?? []) {
+    const seconds = extensions?.retryAfterSeconds;
+    if (typeof seconds === 'number' && Number.isFinite(seconds)) longest = Math.max(longest ?? 0, Math.ceil(seconds));
+  }
+  return longest;
+}

@@ -1,0 +1,13 @@
+import type { ServerResponse } from 'node:http';
+
+/**
+ * Aborts when the client is gone before its answer was sent. Fastify's `request.signal` does not: it follows the
+ * request's own `close`, which is no sign of the client once the body was read.
+ */
+export function createClientSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort(new DOMException('The client is gone', 'AbortError'));
+  });
+  return controller.signal;
+}
