@@ -12,6 +12,30 @@ export interface GatewayContext {
   requestId: string;
   /** Where the client connects from, seen through the trusted proxies. */
   clientAddress: string;
-  /** Aborts when the client is gone. */
-  signal?: AbortSignal;
+  /** Aborts when the client has left, or waits for this operation no more. Of a live subscription it never aborts. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A subscription's context once it is live: its events are executed for all who share it, so nobody's leaving may abort
+ * them. A class, for there are as many as subscriptions: the signal is created when it is read.
+ */
+export class LiveContext implements GatewayContext {
+  readonly identity: Identity | null;
+  readonly refusal: CodedError | null;
+  readonly authorization: string | null;
+  readonly requestId: string;
+  readonly clientAddress: string;
+
+  constructor({ identity, refusal, authorization, requestId, clientAddress }: GatewayContext) {
+    this.identity = identity;
+    this.refusal = refusal;
+    this.authorization = authorization;
+    this.requestId = requestId;
+    this.clientAddress = clientAddress;
+  }
+
+  get signal(): AbortSignal {
+    return new AbortController().signal;
+  }
 }

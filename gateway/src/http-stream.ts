@@ -33,7 +33,7 @@ export class HttpStream implements Subscriber {
   readonly #format: StreamFormat;
   readonly #options: HttpStreamOptions;
   readonly #resources = new DisposableStack();
-  #hasStarted = false;
+  #state: 'preparing' | 'started' | 'answering' = 'preparing';
   /** The process stops: it ends as soon as it has started. */
   #isGoingAway = false;
 
@@ -43,7 +43,7 @@ export class HttpStream implements Subscriber {
     this.#format = format;
     this.#options = options;
     const { connections } = options;
-    const counted = connections.isDraining ? null : connections.tryAdd(client, () => this.#goAway());
+    const counted = connections.isDraining ? null : connections.tryAdd(client, (force) => this.#goAway(force));
     if (!counted)
       throw new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'No more connections here; try again.', {
         retryable: true,
@@ -52,9 +52,22 @@ export class HttpStream implements Subscriber {
     reply.raw.once('close', () => this.release());
   }
 
-  /** Sends what the subscription answers, until it ends or the client leaves. */
-  start(subscription: Subscription, identity: Identity | null): FastifyReply {
-    const { gate, log } = this.#options;
+  /** Sends what the subscription answers, until it ends, its session ends, or the client leaves. */
+  subscribe(subscription: Subscription, identity: Identity | null): FastifyReply {
+    const { gate } = this.#options;
+    if (identity) this.#resources.use(gate.onSessionEnd(identity, () => this.#endWithSession()));
+    this.#state = 'started';
+    return this.#start(subscription);
+  }
+
+  /** Sends an operation's one answer. The drain and the session's end wait for it: `signOut` ends its own session. */
+  answer(operation: Subscription): FastifyReply {
+    this.#state = 'answering';
+    return this.#start(operation);
+  }
+
+  #start(subscription: Subscription): FastifyReply {
+    const { log } = this.#options;
     const { raw } = this.#reply;
     this.#reply.hijack();
     if (raw.destroyed) {
@@ -63,7 +76,6 @@ export class HttpStream implements Subscriber {
       this.release();
       return this.#reply;
     }
-    this.#hasStarted = true;
     this.#resources.use(subscription);
     raw.on('error', (error) => log.debug({ error }, 'a stream failed'));
     raw.writeHead(200, {
@@ -76,11 +88,8 @@ export class HttpStream implements Subscriber {
     this.#write(this.#format.opening);
     const keepAlive = setInterval(() => this.#write(this.#format.keepAlive), keepAliveMs);
     this.#resources.defer(() => clearInterval(keepAlive));
-    if (this.#isGoingAway) this.#endForDrain();
-    else {
-      if (identity) this.#resources.use(gate.onSessionEnd(identity, () => this.#endWithSession()));
-      subscription.start(this);
-    }
+    if (this.#isGoingAway && this.#state === 'started') this.#endForDrain();
+    else subscription.start(this);
     return this.#reply;
   }
 
@@ -136,18 +145,15 @@ export class HttpStream implements Subscriber {
     this.#endWith(this.#format.goAway([{ message: 'The gateway stops here; reconnect.', extensions }]));
   }
 
-  #goAway(): Promise<void> | undefined {
+  #goAway(force: AbortSignal): Promise<void> {
     this.#isGoingAway = true;
-    if (!this.#hasStarted) return undefined;
     const { raw } = this.#reply;
-    this.#endForDrain();
+    if (this.#state === 'started') this.#endForDrain();
+    const signal = this.#state === 'started' ? AbortSignal.timeout(closeWithinMs) : force;
     return new Promise((resolve) => {
       if (raw.closed) return resolve();
-      const timer = setTimeout(() => raw.destroy(), closeWithinMs);
-      raw.once('close', () => {
-        clearTimeout(timer);
-        resolve();
-      });
+      signal.addEventListener('abort', () => raw.destroy(), { once: true });
+      raw.once('close', resolve);
     });
   }
 }

@@ -4,6 +4,7 @@ import { createClient } from 'graphql-sse';
 import { EventSource } from 'undici';
 import { expect, it } from 'vitest';
 import { startTestGateway } from './testing/gateway.ts';
+import { startSilentSubgraph } from './testing/silent-subgraph.ts';
 
 const moved = 'subscription { moved { cursor node { place recipient { name } } } }';
 const move = (id: string, customer = 'ann') => ({ id, parcel: 'p1', customer, place: 'Hue', recipient: { id: 'bob' } });
@@ -230,6 +231,44 @@ it('http streams: rejects one more than an address may have, and counts what it 
   const again = await openFrom('198.51.100.1');
   expect(again.status).toBe(200);
   for (const stream of [two, other, again]) await stream.cancel();
+});
+
+it('http streams: abort the subgraph calls of a client that has left', async () => {
+  await using subgraph = await startSilentSubgraph();
+  await using gateway = await startTestGateway({ subgraphUrls: { people: subgraph.url } });
+  const stream = await open(gateway, { query: '{ hello }' });
+  const call = await subgraph.request(1);
+  const closed = new Promise((resolve) => call.once('close', resolve));
+  await stream.cancel();
+  await closed;
+  expect(call.writableFinished).toBe(false);
+});
+
+it('http streams: answer an operation whose session has ended meanwhile, and in the drain', async () => {
+  // signOut ends its own session: its answer was lost with the stream.
+  const name = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  await using gateway = await startTestGateway();
+  gateway.world.onName = () => {
+    asked.resolve();
+    return name.promise;
+  };
+  const { headers, sid } = await signedIn(gateway);
+  gateway.world.stored = [move('m1')];
+  const events = await open(gateway, { headers });
+  await gateway.untilSubscribed(1);
+  const after = encodeCursor(null);
+  const stream = await open(gateway, {
+    headers,
+    query: `{ moves(customer: "ann", first: 1, after: "${after}") { edges { node { recipient { name } } } } }`,
+  });
+  await asked.promise;
+  await gateway.endSession({ sid });
+  expect(await events.end()).toContain('SESSION_EXPIRED');
+  const stopped = gateway.stop();
+  name.resolve();
+  expect(await stream.end()).toContain('"name of bob"');
+  await stopped;
 });
 
 it('ends a subscription when the client leaves', async () => {

@@ -58,11 +58,9 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       const { identity, clientAddress } = context;
       const stream = new HttpStream(reply, wanted, { address: clientAddress, isAnonymous: identity === null }, options);
       try {
-        const subscription =
-          kind === 'subscription'
-            ? await subscriptions.subscribe(operation, context, { after: lastEventId(request) })
-            : single(operations, operation, context, formatter);
-        return stream.start(subscription, identity);
+        if (kind !== 'subscription') return stream.answer(single(operations, operation, context, formatter));
+        const after = lastEventId(request);
+        return stream.subscribe(await subscriptions.subscribe(operation, context, { after }), identity);
       } catch (error) {
         stream.release();
         throw error;

@@ -13,7 +13,7 @@ function setUp(limits: Partial<ConnectionLimits> = {}) {
 }
 interface Opening {
   isAnonymous: boolean;
-  close(): Promise<void> | void;
+  close(force: AbortSignal): Promise<void> | void;
 }
 
 describe('open connections', () => {
@@ -113,6 +113,15 @@ describe('the drain', () => {
     slow.resolve();
     await drained;
     expect(closed).toBe(1);
+  });
+
+  it('tells those who wait for answers when their time is up', async () => {
+    const { connections, open } = setUp();
+    open(undefined, {
+      close: (force) => new Promise((resolve) => force.addEventListener('abort', () => resolve())),
+    });
+    await connections.drain(1, 1);
+    expect(connections.count).toBe(0);
   });
 
   it('goes on past connections that fail to close', async () => {

@@ -3,7 +3,7 @@ import { groupAddress } from '@voucher-gateway/platform/client-address';
 import type { Log } from '@voucher-gateway/platform/log';
 import { createRejectionLog } from './rejection-log.ts';
 
-type Close = () => Promise<void> | void;
+type Close = (force: AbortSignal) => Promise<void> | void;
 
 /** How many long-lived connections may be open at once; `Infinity` for a limit that is off. */
 export interface ConnectionLimits {
@@ -35,14 +35,16 @@ export interface OpenConnections {
    * Adds one; null where a limit is reached, which is logged.
    *
    * @param close tells the client to reconnect and closes; resolves once that is done. Called once, when it is its
-   *   turn in the drain
+   *   turn in the drain. It may wait for answers, until `force` aborts
    */
   tryAdd(client: ConnectionClient, close: Close): OpenConnection | null;
   /**
    * Closes all, spread over the window, so that those who reconnect do not do so together. Few are closed sooner: at
    * least a hundred a second. New ones that are added meanwhile are closed at once.
+   *
+   * @param answerWithinMs time that answers may take beyond the window, until `force` aborts. Default: 5 s
    */
-  drain(windowMs: number): Promise<void>;
+  drain(windowMs: number, answerWithinMs?: number): Promise<void>;
 }
 
 const leastPerSecond = 100;
@@ -51,6 +53,7 @@ export function createOpenConnections(limits: ConnectionLimits, log: Log): OpenC
   const open = new Set<CountedConnection>();
   const addresses = new Map<string, AddressCount>();
   let isDraining = false;
+  const forcing = new AbortController();
   const logRejected = createRejectionLog(log);
 
   const reachedLimit = (ofAddress: AddressCount | undefined, isAnonymous: boolean): keyof ConnectionLimits | null => {
@@ -61,7 +64,7 @@ export function createOpenConnections(limits: ConnectionLimits, log: Log): OpenC
   };
   const closeOne = async (connection: CountedConnection) => {
     try {
-      await connection.close();
+      await connection.close(forcing.signal);
     } catch (error) {
       log.warn({ error }, 'a connection could not be closed');
     }
@@ -89,7 +92,7 @@ export function createOpenConnections(limits: ConnectionLimits, log: Log): OpenC
       else open.add(connection);
       return connection;
     },
-    async drain(windowMs) {
+    async drain(windowMs, answerWithinMs = 5_000) {
       isDraining = true;
       const total = open.size;
       const startedAt = performance.now();
@@ -101,7 +104,9 @@ export function createOpenConnections(limits: ConnectionLimits, log: Log): OpenC
         if (dueInMs >= 1) await sleep(dueInMs);
         if (open.delete(connection)) closing.push(closeOne(connection));
       }
+      const timer = setTimeout(() => forcing.abort(), answerWithinMs);
       await Promise.all(closing);
+      clearTimeout(timer);
     },
   };
 }

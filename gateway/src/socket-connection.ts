@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import type { GraphQLFormattedError } from 'graphql';
 import { CloseCode, type Message, MessageType, type SubscribePayload, validateMessage } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
+import { closeCodes, closeSocket } from './close-socket.ts';
 import type { GatewayContext } from './context.ts';
 import type { ResultFormatter } from './format-result.ts';
 import type { OpenConnection } from './open-connections.ts';
 import type { OperationServices } from './operation-services.ts';
 import { toSend } from './slow-reader.ts';
-import type { Subscriber } from './subscriptions/subscriber.ts';
+import { type OperationConnection, SocketOperation } from './socket-operation.ts';
 
 /** What all connections share. */
 export interface ConnectionOptions extends OperationServices {
@@ -23,33 +23,8 @@ export interface ConnectionOptions extends OperationServices {
   maxBufferedBytes: number;
 }
 
-/** Close codes of the WebSocket protocol itself. */
-export const closeCodes = { goingAway: 1001, internalError: 1011, tryAgainLater: 1013 } as const;
-
-/** Time that a client has to answer a close, until it is cut off. */
-const closeWithinMs = 1_000;
-
-/** Bytes that the protocol allows the reason of a close (RFC 6455, 5.5); `ws` throws for more. */
-const maxReasonBytes = 123;
-
-/** The reason, cut at the end of a character where it is too long: a client's own text may be in it. */
-function truncateReason(reason: string): string {
-  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(maxReasonBytes));
-  return reason.slice(0, read);
-}
-
-/** Closes, and cuts off who does not answer; resolves when it is closed. Takes a reason of any length. */
-export function closeSocket(socket: WebSocket, code: number, reason: string): Promise<void> {
-  return new Promise((resolve) => {
-    if (socket.readyState === socket.CLOSED) return resolve();
-    const timer = setTimeout(() => socket.terminate(), closeWithinMs);
-    socket.once('close', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    socket.close(code, truncateReason(reason));
-  });
-}
+/** Time in which operations are still answered once the session has ended: `signOut` ends its own. */
+const answerWithinMs = 1_000;
 
 /**
  * One client's side of the `graphql-transport-ws` protocol, over `ws`. A class, and of its own in place of graphql-ws's
@@ -60,21 +35,22 @@ export function closeSocket(socket: WebSocket, code: number, reason: string): Pr
  *
  * @see https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
-export class SocketConnection {
+export class SocketConnection implements OperationConnection {
   readonly #options: ConnectionOptions;
   readonly #socket: WebSocket;
   readonly #clientAddress: string;
-  #state: 'new' | 'initialising' | 'ready' = 'new';
+  #state: 'new' | 'initialising' | 'ready' | 'session ended' = 'new';
   #initTimer: NodeJS.Timeout | undefined;
   #counted: OpenConnection | null = null;
   #identity: Identity | null = null;
   #authorization: string | null = null;
   #watch: Disposable | null = null;
   /** By the client's id. */
-  #operations: Map<string, OpenOperation> | null = null;
-  /** Queries and mutations that have not been answered. */
-  #unanswered = 0;
-  #onIdle: (() => void) | null = null;
+  #operations: Map<string, SocketOperation> | null = null;
+  /** Operations whose work is under way, also where the client has left them; not subscriptions that were started. */
+  #working = 0;
+  #subscriptions = 0;
+  #idle: PromiseWithResolvers<void> | null = null;
 
   constructor(socket: WebSocket, clientAddress: string, options: ConnectionOptions) {
     this.#socket = socket;
@@ -86,7 +62,9 @@ export class SocketConnection {
   open(): boolean {
     const { connections, connectionInitTimeoutMs } = this.#options;
     // Until `connection_init` it is anonymous.
-    this.#counted = connections.tryAdd({ address: this.#clientAddress, isAnonymous: true }, () => this.#goAway());
+    this.#counted = connections.tryAdd({ address: this.#clientAddress, isAnonymous: true }, (force) =>
+      this.#goAway(force),
+    );
     if (!this.#counted) return false;
     this.#initTimer = setTimeout(
       () => this.#close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
@@ -96,13 +74,17 @@ export class SocketConnection {
   }
 
   /** Closes once nothing runs that the client waits an answer for. */
-  async #goAway(): Promise<void> {
-    if (this.#unanswered > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#onIdle = resolve;
-      await promise;
-    }
+  async #goAway(force: AbortSignal): Promise<void> {
+    await this.#untilIdle(force);
     await closeSocket(this.#socket, closeCodes.goingAway, 'Going away');
+  }
+
+  /** Resolves when no operation's work is under way, the socket is closed, or the signal aborts. */
+  #untilIdle(signal: AbortSignal): Promise<void> {
+    if (this.#working === 0) return Promise.resolve();
+    this.#idle ??= Promise.withResolvers();
+    signal.addEventListener('abort', this.#idle.resolve as () => void, { once: true });
+    return this.#idle.promise;
   }
 
   /** Takes a message of the client. */
@@ -115,7 +97,7 @@ export class SocketConnection {
 
   async #handle(data: RawData): Promise<void> {
     // Nothing is taken from one that is being closed.
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#socket.readyState !== this.#socket.OPEN || this.#state === 'session ended') return;
     const message = readMessage(data);
     if (message instanceof Error) return this.#close(CloseCode.BadRequest, message.message);
     switch (message.type) {
@@ -130,7 +112,7 @@ export class SocketConnection {
       case MessageType.Subscribe:
         return this.#begin(message.id, message.payload);
       case MessageType.Complete:
-        return this.leave(message.id);
+        return this.#leave(message.id);
       default:
         return this.#close(CloseCode.BadRequest, `Unexpected message of type ${message.type}`);
     }
@@ -167,62 +149,68 @@ export class SocketConnection {
     const operations = this.#operations;
     if (operations.has(id))
       return this.#close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
-    const { operations: pipeline, subscriptions, gate, formatter, maxOperations } = this.#options;
-    if (operations.size >= maxOperations) {
-      const refusal = new CodedError<PublicErrorCode>(
-        'RATE_LIMITED',
-        `A connection carries ${maxOperations} operations at once: end one first.`,
+    const { formatter, maxOperations } = this.#options;
+    const operation = new SocketOperation(this, id);
+    if (this.#working + this.#subscriptions >= maxOperations)
+      return operation.end(
+        formatter.formatErrors(
+          new CodedError<PublicErrorCode>(
+            'RATE_LIMITED',
+            `A connection carries ${maxOperations} operations at once: end one first.`,
+          ),
+        ),
       );
-      return new OpenOperation(this, id).end(formatter.formatErrors(refusal));
-    }
-    const operation = new OpenOperation(this, id);
     operations.set(id, operation);
-    const isWanted = () => operations.get(id) === operation;
+    this.#working += 1;
     try {
-      if (this.#identity) await gate.touch(this.#identity);
-      if (!isWanted()) return;
-      const context: GatewayContext = {
-        identity: this.#identity,
-        refusal: null,
-        authorization: this.#authorization,
-        requestId: newRequestId(),
-        clientAddress: this.#clientAddress,
-      };
-      const prepared = await pipeline.prepare(payload, context);
-      if (!isWanted()) return;
-      if (prepared.definition.operation === 'subscription') {
-        const subscription = await subscriptions.subscribe(prepared, context);
-        if (!isWanted()) return subscription[Symbol.dispose]();
-        operation.subscription = subscription;
-        return subscription.start(operation);
-      }
-      const result = await this.#answered(pipeline.execute(prepared, context));
-      if (!isWanted()) return;
-      operation.next(JSON.stringify(formatter.formatResult(result)));
-      operation.end();
+      await this.#run(operation, payload);
     } catch (error) {
       if (isCodedError(error, 'SESSION_EXPIRED')) this.#endSession();
-      if (isWanted()) operation.end(formatter.formatErrors(error));
-    }
-  }
-
-  /** An answer that the drain waits for. */
-  async #answered<T>(answer: Promise<T>): Promise<T> {
-    this.#unanswered += 1;
-    try {
-      return await answer;
+      if (operation.isWanted) operation.end(formatter.formatErrors(error));
     } finally {
-      this.#unanswered -= 1;
+      this.#working -= 1;
       // What waits is told behind the answer.
-      if (this.#unanswered === 0 && this.#onIdle) setImmediate(this.#onIdle);
+      if (this.#working === 0 && this.#idle) setImmediate(this.#idle.resolve);
     }
   }
 
-  /** Ends an operation on this side. */
-  leave(id: string): void {
+  async #run(operation: SocketOperation, payload: SubscribePayload): Promise<void> {
+    const { operations, subscriptions, gate, formatter } = this.#options;
+    if (this.#identity) await gate.touch(this.#identity);
+    if (!operation.isWanted) return;
+    const context: GatewayContext = {
+      identity: this.#identity,
+      refusal: null,
+      authorization: this.#authorization,
+      requestId: newRequestId(),
+      clientAddress: this.#clientAddress,
+      signal: operation.signal,
+    };
+    const prepared = await operations.prepare(payload, context);
+    if (!operation.isWanted) return;
+    if (prepared.definition.operation === 'subscription') {
+      const subscription = await subscriptions.subscribe(prepared, context);
+      if (!operation.isWanted || this.#state !== 'ready') return subscription[Symbol.dispose]();
+      this.#subscriptions += 1;
+      return operation.start(subscription);
+    }
+    const result = await operations.execute(prepared, context);
+    if (!operation.isWanted) return;
+    operation.next(JSON.stringify(formatter.formatResult(result)));
+    operation.end();
+  }
+
+  /** Ends an operation on this side; its slot is free once its work has ended. */
+  #leave(id: string): void {
     const operation = this.#operations?.get(id);
-    this.#operations?.delete(id);
-    operation?.subscription?.[Symbol.dispose]();
+    if (!operation) return;
+    operation.leave();
+    this.onEnd(operation);
+  }
+
+  onEnd(operation: SocketOperation): void {
+    if (this.#operations?.get(operation.id) === operation) this.#operations.delete(operation.id);
+    if (operation.isSubscription) this.#subscriptions -= 1;
   }
 
   send(text: string): void {
@@ -248,8 +236,14 @@ export class SocketConnection {
     });
   }
 
+  /** No events from now on; what runs is answered before the close, if it does not take long. */
   #endSession(): void {
-    this.#close(CloseCode.Forbidden, 'The session has ended');
+    if (this.#state === 'session ended') return;
+    this.#state = 'session ended';
+    for (const { id, isSubscription } of [...(this.#operations?.values() ?? [])]) if (isSubscription) this.#leave(id);
+    void this.#untilIdle(AbortSignal.timeout(answerWithinMs)).then(() =>
+      this.#close(CloseCode.Forbidden, 'The session has ended'),
+    );
   }
 
   #close(code: number, reason: string): void {
@@ -261,35 +255,8 @@ export class SocketConnection {
     clearTimeout(this.#initTimer);
     this.#counted?.[Symbol.dispose]();
     this.#watch?.[Symbol.dispose]();
-    for (const id of [...(this.#operations?.keys() ?? [])]) this.leave(id);
-    this.#onIdle?.();
-  }
-}
-
-/** An operation that its client waits for. */
-class OpenOperation implements Subscriber {
-  readonly #connection: SocketConnection;
-  readonly #id: string;
-  /** Null while it is let in, and for a query or mutation. */
-  subscription: Disposable | null = null;
-
-  constructor(connection: SocketConnection, id: string) {
-    this.#connection = connection;
-    this.#id = id;
-  }
-
-  next(answer: string): void {
-    this.#connection.send(`{"id":${JSON.stringify(this.#id)},"type":"next","payload":${answer}}`);
-  }
-
-  end(errors?: readonly GraphQLFormattedError[]): void {
-    this.#connection.leave(this.#id);
-    const message = errors ? { type: MessageType.Error, payload: errors } : { type: MessageType.Complete };
-    this.#connection.send(JSON.stringify({ id: this.#id, ...message }));
-  }
-
-  flushed(): Promise<void> {
-    return this.#connection.flushed();
+    for (const id of [...(this.#operations?.keys() ?? [])]) this.#leave(id);
+    this.#idle?.resolve();
   }
 }
 

@@ -4,10 +4,11 @@ import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { ClientSocket } from './client-socket.ts';
+import { closeCodes, closeSocket } from './close-socket.ts';
 import { createResultFormatter } from './format-result.ts';
 import type { HttpConnections } from './http-connections.ts';
 import { createKeepAlive } from './keep-alive.ts';
-import { type ConnectionOptions, closeCodes, closeSocket, SocketConnection } from './socket-connection.ts';
+import { type ConnectionOptions, SocketConnection } from './socket-connection.ts';
 
 export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 'connectionInitTimeoutMs'> {
   server: Server;

@@ -1,4 +1,4 @@
-import type { GatewayContext } from '../context.ts';
+import { type GatewayContext, LiveContext } from '../context.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Plan } from './plan.ts';
 import type { Quota } from './quota.ts';
@@ -18,7 +18,7 @@ export interface Subscription extends Disposable {
 export class Admission implements Subscription {
   readonly #plan: Plan;
   readonly #key: string;
-  readonly #context: GatewayContext;
+  #context: GatewayContext;
   readonly #quota: Quota;
   /** What is sent before it goes live; null where there is none, and from then on. */
   #missed: CatchUp | null = null;
@@ -53,6 +53,8 @@ export class Admission implements Subscription {
 
   #goLive(subscriber: Subscriber, behind: Behind | null): void {
     if (this.#hasEnded) return;
+    this.#context = new LiveContext(this.#context);
+    subscriber.onLive?.();
     this.#running = this.#plan.join(subscriber, this.#key, this.#context, behind);
   }
 

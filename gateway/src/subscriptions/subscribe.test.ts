@@ -115,6 +115,7 @@ function contextOf(customer: string | null): GatewayContext {
     authorization: customer && `Bearer ${customer}`,
     requestId: 'test',
     clientAddress: '127.0.0.1',
+    signal: new AbortController().signal,
   };
 }
 

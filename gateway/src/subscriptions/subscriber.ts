@@ -11,6 +11,8 @@ export interface Subscriber {
   next(answer: string, cursor: string | null): void;
   /** Takes the end; with errors where it is because of them. */
   end(errors?: readonly GraphQLFormattedError[]): void;
+  /** Called once, when nothing that it missed is left to be sent: the signal of its context is needed no more. */
+  onLive?(): void;
   /** Resolves once what it was given has left this process, so that who has much to send can wait. */
   flushed(): Promise<void>;
 }

@@ -25,4 +25,5 @@ export const anonymous: GatewayContext = {
   authorization: null,
   requestId: 'test',
   clientAddress: '127.0.0.1',
+  signal: new AbortController().signal,
 };

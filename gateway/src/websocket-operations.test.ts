@@ -1,0 +1,181 @@
+import { once } from 'node:events';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import { describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
+import { startTestGateway } from './testing/gateway.ts';
+import { startSilentSubgraph } from './testing/silent-subgraph.ts';
+
+const moved = 'subscription { moved { cursor node { place recipient { name } } } }';
+const move = (id: string) => ({ id, parcel: 'p1', customer: 'ann', place: 'Hue', recipient: { id: 'bob' } });
+
+/** A client that sends what a test says; acknowledged already. */
+async function connect(url: string, authorization?: string) {
+  const socket = new WebSocket(url, 'graphql-transport-ws');
+  const messages: { id?: string; type: string; payload?: unknown }[] = [];
+  const closed = once(socket, 'close').then(([code, reason]) => `${code} ${reason}`);
+  socket.on('message', (data) => messages.push(JSON.parse(String(data))));
+  await once(socket, 'open');
+  const send = (message: object) => socket.send(JSON.stringify(message));
+  send({ type: 'connection_init', payload: { authorization } });
+  await once(socket, 'message');
+  return {
+    socket,
+    messages,
+    closed,
+    send,
+    subscribe: (id: string, query: string) => send({ id, type: 'subscribe', payload: { query } }),
+    complete: (id: string) => send({ id, type: 'complete' }),
+    /** Resolves with the first message of this id. */
+    async first(id: string) {
+      for (;;) {
+        const message = messages.find((each) => each.id === id);
+        if (message) return message;
+        await once(socket, 'message');
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      socket.terminate();
+      await closed;
+    },
+  };
+}
+
+const limited = { type: 'error', payload: [{ extensions: { code: 'RATE_LIMITED' } }] };
+
+describe('websocket operations', () => {
+  it.each([
+    ['completes it', async (client: Awaited<ReturnType<typeof connect>>) => client.complete('1')],
+    ['closes its socket', async (client: Awaited<ReturnType<typeof connect>>) => client.socket.close()],
+    ['is gone', async (client: Awaited<ReturnType<typeof connect>>) => client.socket.terminate()],
+  ])('abort their subgraph calls when the client %s', async (_how, leave) => {
+    await using subgraph = await startSilentSubgraph();
+    await using gateway = await startTestGateway({ subgraphUrls: { people: subgraph.url } });
+    await using client = await connect(gateway.socketUrl);
+    client.subscribe('1', '{ hello }');
+    const call = await subgraph.request(1);
+    const closed = new Promise((resolve) => call.once('close', resolve));
+    await leave(client);
+    await closed;
+    expect(call.writableFinished).toBe(false);
+    expect(client.messages.filter(({ id }) => id === '1')).toEqual([]);
+    expect(gateway.log.text).not.toContain('a subgraph failed');
+  });
+
+  it('hold their slot until their work has ended, whatever the client completes', async () => {
+    const goOn = Promise.withResolvers<void>();
+    let touch: KeyValue['touch'] | undefined;
+    let isHeld = false;
+    await using gateway = await startTestGateway({
+      environment: { MAX_SUBSCRIPTIONS_PER_CONNECTION: '2' },
+      keyValue: {
+        async touch(...args) {
+          if (isHeld) await goOn.promise;
+          return (await touch?.(...args)) ?? null;
+        },
+      },
+    });
+    touch = gateway.engines.keyValue.touch;
+    const { token } = await gateway.signIn();
+    await using client = await connect(gateway.socketUrl, token);
+    isHeld = true;
+    for (const id of ['1', '2']) {
+      client.subscribe(id, '{ hello }');
+      client.complete(id);
+    }
+    client.subscribe('3', '{ hello }');
+    expect(await client.first('3')).toMatchObject(limited);
+    goOn.resolve();
+    await expect
+      .poll(async () => {
+        const id = `poll ${client.messages.length}`;
+        client.subscribe(id, '{ hello }');
+        return (await client.first(id)).type;
+      })
+      .toBe('next');
+    expect(client.messages.filter(({ id }) => id === '1' || id === '2')).toEqual([]);
+  });
+
+  it('take an id again once the client has completed it', async () => {
+    await using gateway = await startTestGateway();
+    const { token } = await gateway.signIn();
+    gateway.world.stored = [move('m1')];
+    await using client = await connect(gateway.socketUrl, token);
+    client.subscribe('1', moved);
+    await gateway.untilSubscribed(1);
+    client.complete('1');
+    client.subscribe('1', '{ hello }');
+    expect(await client.first('1')).toEqual({ id: '1', type: 'next', payload: { data: { hello: 'hello' } } });
+    await gateway.untilSubscribed(0);
+  });
+
+  it('that share an event get it, though the one it is fetched for leaves', async () => {
+    const name = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    await using gateway = await startTestGateway();
+    gateway.world.onName = () => {
+      asked.resolve();
+      return name.promise;
+    };
+    const { token } = await gateway.signIn();
+    await using first = await connect(gateway.socketUrl, token);
+    await using second = await connect(gateway.socketUrl, token);
+    first.subscribe('1', moved);
+    await gateway.untilSubscribed(1);
+    second.subscribe('1', moved);
+    await gateway.untilSubscribed(2);
+    await gateway.publish(move('m1'));
+    await asked.promise;
+    first.socket.terminate();
+    await gateway.untilSubscribed(1);
+    name.resolve();
+    expect(await second.first('1')).toMatchObject({
+      payload: { data: { moved: { node: { recipient: { name: 'name of bob' } } } } },
+    });
+  });
+
+  it('are answered before the socket closes for the end of their session, and get no events', async () => {
+    // signOut ends its own session: its answer was lost with the socket.
+    const name = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    await using gateway = await startTestGateway();
+    gateway.world.onName = () => {
+      asked.resolve();
+      return name.promise;
+    };
+    const { token, sid } = await gateway.signIn();
+    gateway.world.stored = [move('m1')];
+    await using client = await connect(gateway.socketUrl, token);
+    client.subscribe('events', 'subscription { moved { node { place } } }');
+    await gateway.untilSubscribed(1);
+    const after = encodeCursor(null);
+    client.subscribe(
+      'answer',
+      `{ moves(customer: "ann", first: 1, after: "${after}") { edges { node { recipient { name } } } } }`,
+    );
+    await asked.promise;
+    await gateway.endSession({ sid });
+    await gateway.untilSubscribed(0);
+    await gateway.publish(move('m2'));
+    client.subscribe('late', '{ hello }');
+    name.resolve();
+    expect(await client.closed).toBe('4403 The session has ended');
+    expect(client.messages.filter(({ id }) => id !== undefined).map(({ id, type }) => [id, type])).toEqual([
+      ['answer', 'next'],
+      ['answer', 'complete'],
+    ]);
+  });
+
+  it('that take long do not keep the socket of an ended session open', async () => {
+    await using subgraph = await startSilentSubgraph();
+    await using gateway = await startTestGateway({ subgraphUrls: { people: subgraph.url } });
+    const { token, sid } = await gateway.signIn();
+    await using client = await connect(gateway.socketUrl, token);
+    client.subscribe('1', '{ hello }');
+    const call = await subgraph.request(1);
+    const aborted = new Promise((resolve) => call.once('close', resolve));
+    await gateway.endSession({ sid });
+    expect(await client.closed).toBe('4403 The session has ended');
+    await aborted;
+  });
+});
