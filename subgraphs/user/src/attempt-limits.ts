@@ -3,7 +3,7 @@ import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Log } from '@voucher-gateway/platform/log';
 import { createRateLimiter, type RateLimit } from '@voucher-gateway/platform/rate-limiter';
 import type { UserConfig } from './config.ts';
-import { requireSessionStore } from './sessions.ts';
+import { requireSessionStore } from './require-session-store.ts';
 
 /** Who tries: a username as it is compared, and where from (`groupAddress`). */
 export interface Attempt {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createTestClock } from '@voucher-gateway/platform/clock';
 import { type Environment, readConfig } from '@voucher-gateway/platform/config';
 import { CodedError } from '@voucher-gateway/platform/errors';
@@ -8,9 +9,12 @@ import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { sessionKey } from '@voucher-gateway/schema/session';
 import { type SessionEnded, topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { decodeJwt, decodeProtectedHeader, generateKeyPair, type JSONWebKeySet, SignJWT } from 'jose';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { userSettings } from './config.ts';
+import { endUserSessions } from './end-sessions.ts';
+import { revokeKey } from './revoke-key.ts';
 import { createUserService } from './server.ts';
+import { session } from './tables.ts';
 
 async function setUp({ keyValue, environment = {} }: { keyValue?: Partial<KeyValue>; environment?: Environment } = {}) {
   const resources = new AsyncDisposableStack();
@@ -270,16 +274,85 @@ it('shares its keys between processes: each verifies what the other signed', asy
   });
 });
 
-it('withdraws a key at once: its tokens are refused, and another key signs', async () => {
-  await using set = await setUp();
-  const { token } = (await set.signUp()).data?.signUp as { token: string };
-  const kid = decodeProtectedHeader(token).kid ?? '';
-  expect(await set.service.revokeSigningKey(kid)).toBe(true);
-  expect(codeOf(await set.post('{ me { id } }', {}, token))).toBe('UNAUTHENTICATED');
-  await set.heard;
-  expect(set.ended).toEqual([{ kid }]);
-  expect((await set.signIn()).errors).toBeUndefined();
-  expect(await set.service.revokeSigningKey(kid)).toBe(false);
+describe('a revoked key', () => {
+  it('revoked key: its tokens are refused and another key signs, in every process', async () => {
+    await using set = await setUp();
+    const other = await set.another();
+    const { token } = (await set.signUp()).data?.signUp as { token: string };
+    const kid = decodeProtectedHeader(token).kid ?? '';
+    expect(await revokeKey(set.engines, kid)).toBe(true);
+    await set.heard;
+    expect(set.ended).toEqual([{ kid }]);
+    for (const { url } of [set.service, other]) {
+      const post = (query: string, authorization?: string) => postGraphql(`${url}/graphql`, query, {}, authorization);
+      await expect.poll(async () => codeOf(await post('{ me { id } }', token))).toBe('UNAUTHENTICATED');
+      const signIn = 'mutation { signIn(input: { username: "ann", password: "1234567" }) { token } }';
+      const signedIn = (await post(signIn)).data?.signIn as { token: string };
+      expect(decodeProtectedHeader(signedIn.token).kid).not.toBe(kid);
+      expect((await post('{ me { username } }', signedIn.token)).data).toEqual({ me: { username: 'ann' } });
+    }
+    expect(await revokeKey(set.engines, kid)).toBe(false);
+  });
+
+  it('revoked key: the key that is to sign next stays, and one signs until then', async () => {
+    await using set = await setUp();
+    const [first] = (await set.jwks()).keys;
+    set.clock.jump(30 * 86_400_000 - 3_600_000);
+    await expect.poll(async () => (await set.jwks()).keys.length).toBe(2);
+    const next = (await set.jwks()).keys.find(({ kid }) => kid !== first?.kid);
+    await revokeKey(set.engines, first?.kid ?? '');
+    await expect.poll(async () => (await set.jwks()).keys.map(({ kid }) => kid)).not.toContain(first?.kid);
+    expect((await set.jwks()).keys.map(({ kid }) => kid)).toContain(next?.kid);
+    expect((await set.jwks()).keys).toHaveLength(2);
+    const { token } = (await set.signUp()).data?.signUp as { token: string };
+    expect([first?.kid, next?.kid]).not.toContain(decodeProtectedHeader(token).kid);
+  });
+});
+
+describe("ending a user's sessions", () => {
+  it("ends every session of the user, and nobody else's", async () => {
+    await using set = await setUp();
+    const { user } = (await set.signUp()).data?.signUp as { user: { id: string } };
+    const bob = (await set.signUp({ username: 'bob', phoneNumber: '0909123457' })).data?.signUp as { token: string };
+    await set.signIn();
+    expect(await endUserSessions(set.engines, user.id)).toBe(2);
+    await expect.poll(() => set.ended.length).toBe(2);
+    const { sid } = decodeJwt(bob.token) as { sid: string };
+    expect(set.ended).not.toContainEqual({ sid });
+    expect(await set.engines.keyValue.get(sessionKey(sid))).not.toBeNull();
+    expect(await endUserSessions(set.engines, user.id)).toBe(0);
+  });
+
+  it('ends more sessions than go into one step', async () => {
+    await using set = await setUp();
+    const userId = randomUUID();
+    const sids = Array.from({ length: 450 }, () => randomUUID());
+    const expiresAt = new Date(set.clock.now() + 3_600_000);
+    await set.engines.database.query.insert(session).values(sids.map((sid) => ({ sid, userId, expiresAt })));
+    for (const sid of sids.slice(0, 3)) await set.engines.keyValue.set(sessionKey(sid), '{}', { ttlMs: 60_000 });
+    expect(await endUserSessions(set.engines, userId)).toBe(3);
+    await expect.poll(() => set.ended.length).toBe(450);
+  });
+
+  it('leaves them listed while the store is away, so that it can be repeated', async () => {
+    await using set = await setUp();
+    const { user } = (await set.signUp()).data?.signUp as { user: { id: string } };
+    const keyValue = { ...set.engines.keyValue, delete: () => Promise.reject(new Error('away')) };
+    await expect(endUserSessions({ ...set.engines, keyValue }, user.id)).rejects.toMatchObject({
+      code: 'SESSION_STORE_UNAVAILABLE',
+      retryable: true,
+    });
+    expect(await endUserSessions(set.engines, user.id)).toBe(1);
+  });
+
+  it('forgets a session whose token has expired', async () => {
+    await using set = await setUp();
+    await set.signUp();
+    const rows = () => set.engines.database.query.select().from(session);
+    expect(await rows()).toHaveLength(1);
+    set.clock.jump(12 * 3_600_000 + 60_000);
+    await expect.poll(rows).toEqual([]);
+  });
 });
 
 it('writes no password, phone number or token to its log', async () => {

@@ -12,6 +12,7 @@ import type { Log } from '@voucher-gateway/platform/log';
 import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
+import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import DataLoader from 'dataloader';
 import { parse } from 'graphql';
 import { createAttemptLimits } from './attempt-limits.ts';
@@ -32,11 +33,6 @@ export interface UserServiceOptions {
   keyValue: KeyValue;
 }
 
-export interface UserService extends Service {
-  /** Withdraws a signing key at once; every session of its tokens ends. False when there is no such key. */
-  revokeSigningKey(kid: string): Promise<boolean>;
-}
-
 /** The user subgraph at `/graphql`, its keys at `/.well-known/jwks.json`. */
 export async function createUserService({
   config,
@@ -45,13 +41,12 @@ export async function createUserService({
   database,
   topics,
   keyValue,
-}: UserServiceOptions): Promise<UserService> {
+}: UserServiceOptions): Promise<Service> {
   await using releases = new AsyncDisposableStack();
   await database.migrate(userMigrations);
   const keys = releases.use(
     await createSigningKeys({
       database,
-      topics,
       clock,
       log,
       rotateAfterMs: config.KEY_ROTATION,
@@ -65,7 +60,18 @@ export async function createUserService({
     limits: createAttemptLimits({ config, keyValue, log }),
     region: config.DEFAULT_REGION,
   });
-  const sessions = createSessions({ config, database, topics, keyValue, keys });
+  const sessions = releases.use(createSessions({ config, database, topics, keyValue, keys, clock, log }));
+  // Whoever revoked a key, this process must neither sign with it nor verify by it any more.
+  releases.use(
+    await topics.tail({
+      topic: schemaTopics.sessionEnded,
+      from: 'now',
+      onMessage({ value }) {
+        if ('kid' in value)
+          keys.drop(value.kid).catch((error: unknown) => log.warn({ error }, 'the signing keys could not be read'));
+      },
+    }),
+  );
   const verify = createTokenVerifier({
     keys: keys.verify,
     issuer: config.JWT_ISSUER,
@@ -106,7 +112,7 @@ export async function createUserService({
   return {
     url: server.url,
     retire: server.retire,
-    revokeSigningKey: keys.revoke,
+
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

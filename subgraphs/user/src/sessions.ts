@@ -1,17 +1,22 @@
 import { randomUUID } from 'node:crypto';
+import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
-import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
-import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type Session, sessionKey } from '@voucher-gateway/schema/session';
-import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import { lt } from 'drizzle-orm';
 import { SignJWT } from 'jose';
 import type { UserConfig } from './config.ts';
+import { endSessions } from './end-sessions.ts';
+import { requireSessionStore } from './require-session-store.ts';
 import { importPrivate, type SigningKeys } from './signing-keys.ts';
+import { session as sessionTable } from './tables.ts';
 
-export interface Sessions {
+const purgeEveryMs = 60_000;
+
+export interface Sessions extends Disposable {
   /**
    * Begins a session.
    * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable): nothing has begun
@@ -27,9 +32,24 @@ export interface SessionsOptions {
   topics: Topics;
   keyValue: KeyValue;
   keys: SigningKeys;
+  clock: Clock;
+  log: Log;
 }
 
-export function createSessions({ config, database, topics, keyValue, keys }: SessionsOptions): Sessions {
+export function createSessions(options: SessionsOptions): Sessions {
+  const { config, database, topics, keyValue, keys, clock, log } = options;
+  let timer: Disposable | undefined;
+  const purgeLater = () => {
+    timer = clock.setTimer(purgeEveryMs, () => {
+      database.query
+        .delete(sessionTable)
+        .where(lt(sessionTable.expiresAt, new Date(database.now())))
+        .catch((error: unknown) => log.warn({ error }, 'sessions that have expired could not be removed'));
+      purgeLater();
+    });
+  };
+  purgeLater();
+
   return {
     async begin({ id, phoneNumber }) {
       const { kid, privateJwk } = keys.current();
@@ -45,32 +65,22 @@ export function createSessions({ config, database, topics, keyValue, keys }: Ses
         .setExpirationTime(expiresAt)
         .sign(await importPrivate(privateJwk));
       const session: Session = { userId: id, kid };
+      // The store first: a session that is listed and not stored yet could be ended too early, and then begin.
       await requireSessionStore(() =>
         keyValue.set(sessionKey(sid), JSON.stringify(session), {
           ttlMs: Math.min(config.SESSION_IDLE, config.SESSION_MAX),
         }),
       );
+      try {
+        await database.query.insert(sessionTable).values({ sid, userId: id, expiresAt: new Date(expiresAt * 1_000) });
+      } catch (error) {
+        // One that nobody could end must not begin; if it stays, nobody has its token.
+        await keyValue.delete(sessionKey(sid)).catch(() => {});
+        throw error;
+      }
       return { token, expiresAt: new Date(expiresAt * 1_000) };
     },
-    async end({ sid }) {
-      // The store first: a session that was announced as ended must not live on in it.
-      const ended = await requireSessionStore(() => keyValue.delete(sessionKey(sid)));
-      await database.transaction((tx) => topics.publish(tx, schemaTopics.sessionEnded, { sid }));
-      return ended;
-    },
+    end: async ({ sid }) => (await endSessions({ database, topics, keyValue }, [sid])) > 0,
+    [Symbol.dispose]: () => timer?.[Symbol.dispose](),
   };
-}
-
-/** Answers an outage of the store, and any failure that has no code, as SESSION_STORE_UNAVAILABLE (retryable). */
-export async function requireSessionStore<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (isCodedError(error) && error.code !== 'KEY_VALUE_UNAVAILABLE') throw error;
-    throw new CodedError<PublicErrorCode>(
-      'SESSION_STORE_UNAVAILABLE',
-      'Sessions are not available at the moment; try again.',
-      { cause: error, retryable: true },
-    );
-  }
 }

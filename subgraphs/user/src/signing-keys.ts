@@ -1,19 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import type { Clock } from '@voucher-gateway/platform/clock';
+import { createCoalesced } from '@voucher-gateway/platform/coalesced';
 import { type Database, type Transaction, tryTransactionLock } from '@voucher-gateway/platform/database';
+import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
-import type { Topics } from '@voucher-gateway/platform/topics';
-import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
-import { and, eq, isNull, lt, ne, sql } from 'drizzle-orm';
-import {
-  createLocalJWKSet,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JSONWebKeySet,
-  type JWK,
-  type JWTVerifyGetKey,
-} from 'jose';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { eq, isNull, lt } from 'drizzle-orm';
+import { createLocalJWKSet, importJWK, type JSONWebKeySet, type JWK, type JWTVerifyGetKey } from 'jose';
+import { createKey } from './create-key.ts';
 import { signingKey } from './tables.ts';
 
 /** A key is published this long before it signs, so that every verifier has fetched it by then. */
@@ -29,13 +22,12 @@ export interface SigningKeys extends Disposable {
   readonly verify: JWTVerifyGetKey;
   /** Reads the keys, and rotates them where it is time. Runs each minute by itself. */
   refresh(): Promise<void>;
-  /** Withdraws a key at once: its tokens end everywhere, and another key signs. False when there is no such key. */
-  revoke(kid: string): Promise<boolean>;
+  /** Forgets a key that was revoked, at once, and reads the keys. Throws as the database does. */
+  drop(kid: string): Promise<void>;
 }
 
 export interface SigningKeysOptions {
   database: Database;
-  topics: Topics;
   clock: Clock;
   log: Log;
   /** A key is replaced after this time. */
@@ -52,7 +44,6 @@ type Key = typeof signingKey.$inferSelect;
  */
 export async function createSigningKeys({
   database,
-  topics,
   clock,
   log,
   rotateAfterMs,
@@ -62,22 +53,9 @@ export async function createSigningKeys({
   let verify: JWTVerifyGetKey = createLocalJWKSet({ keys: [] });
   let timer: Disposable | undefined;
 
-  const newKey = async (signsFromMs: number): Promise<Key> => {
-    const { privateKey, publicKey } = await generateKeyPair('Ed25519', { extractable: true });
-    const kid = randomUUID();
-    return {
-      kid,
-      privateJwk: await exportJWK(privateKey),
-      publicJwk: { ...(await exportJWK(publicKey)), kid, alg: 'EdDSA', use: 'sig' },
-      createdAt: new Date(database.now()),
-      signsFrom: new Date(signsFromMs),
-      publishedUntil: null,
-    };
-  };
-
   /** Decides by what stands in the database, under the lock: an age that two processes saw makes one key. */
   const rotate = async () => {
-    const spare = await newKey(0);
+    const spare = await createKey(database.now());
     await database.transaction(async (tx) => {
       if (!(await tryTransactionLock(tx, 'users:signing-keys'))) return;
       const now = database.now();
@@ -109,14 +87,18 @@ export async function createSigningKeys({
     }
   };
 
-  const read = async () => {
-    keys = await database.query.select().from(signingKey);
+  const useKeys = () => {
     verify = createLocalJWKSet({ keys: keys.map((key) => key.publicJwk) });
   };
-  const refresh = async () => {
+  const read = async () => {
+    keys = await database.query.select().from(signingKey);
+    useKeys();
+  };
+  // One at a time: a slower read that began before a key was revoked must not bring it back.
+  const refresh = createCoalesced(async () => {
     await rotate();
     await read();
-  };
+  });
   const refreshLater = () => {
     timer = clock.setTimer(checkEveryMs, () => {
       refresh().catch((error: unknown) => log.error({ error }, 'the signing keys could not be refreshed'));
@@ -135,7 +117,11 @@ export async function createSigningKeys({
       const signing = keys
         .filter((key) => key.signsFrom.getTime() <= now && key.publishedUntil === null)
         .toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime())[0];
-      if (!signing) throw new Error('no key signs');
+      // For a moment after a key was revoked, while the database is away.
+      if (!signing)
+        throw new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'No key signs tokens at the moment; try again.', {
+          retryable: true,
+        });
       return { kid: signing.kid, privateJwk: signing.privateJwk };
     },
     get jwks() {
@@ -143,29 +129,10 @@ export async function createSigningKeys({
     },
     verify: (header, token) => verify(header, token),
     refresh,
-    async revoke(kid) {
-      const successor = await newKey(database.now());
-      const removed = await database.transaction(async (tx) => {
-        const rows = await tx.delete(signingKey).where(eq(signingKey.kid, kid)).returning({ kid: signingKey.kid });
-        if (rows.length === 0) return false;
-        // What was to sign later stays as it is; somebody must sign now.
-        const now = new Date(database.now());
-        const others = await tx
-          .select({ kid: signingKey.kid })
-          .from(signingKey)
-          .where(
-            and(
-              isNull(signingKey.publishedUntil),
-              ne(signingKey.kid, kid),
-              sql`${signingKey.signsFrom} <= ${now.toISOString()}`,
-            ),
-          );
-        if (others.length === 0) await tx.insert(signingKey).values(successor);
-        await topics.publish(tx, schemaTopics.sessionEnded, { kid });
-        return true;
-      });
-      await read();
-      return removed;
+    async drop(kid) {
+      keys = keys.filter((key) => key.kid !== kid);
+      useKeys();
+      await refresh();
     },
     [Symbol.dispose]: () => timer?.[Symbol.dispose](),
   };

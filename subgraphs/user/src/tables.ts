@@ -21,6 +21,18 @@ export const bankUser = schema.table(
   ],
 );
 
+/** Which sessions a user may have: the key-value store, where they live, can't be searched by user. */
+export const session = schema.table(
+  'session',
+  {
+    sid: uuid().primaryKey(),
+    userId: uuid('user_id').notNull(),
+    /** When its token has expired: the row is then of no use. */
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [index('session_by_user').on(table.userId), index('session_by_expiry').on(table.expiresAt)],
+);
+
 export const signingKey = schema.table(
   'signing_key',
   {

@@ -1,0 +1,55 @@
+import type { Database } from '@voucher-gateway/platform/database';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import type { Topics } from '@voucher-gateway/platform/topics';
+import { sessionKey } from '@voucher-gateway/schema/session';
+import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import { eq, inArray } from 'drizzle-orm';
+import { requireSessionStore } from './require-session-store.ts';
+import { session } from './tables.ts';
+
+export interface SessionEngines {
+  database: Database;
+  topics: Pick<Topics, 'publishAll'>;
+  keyValue: KeyValue;
+}
+
+/** Sessions ended in one step. */
+const batchSize = 200;
+
+/**
+ * Ends sessions everywhere, and answers how many there still were.
+ * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable)
+ */
+export async function endSessions(
+  { database, topics, keyValue }: SessionEngines,
+  sids: readonly string[],
+): Promise<number> {
+  // The store first: a session that was announced as ended must not live on in it.
+  const deleted = await requireSessionStore(() => Promise.all(sids.map((sid) => keyValue.delete(sessionKey(sid)))));
+  await database.transaction(async (tx) => {
+    await tx.delete(session).where(inArray(session.sid, [...sids]));
+    await topics.publishAll(
+      tx,
+      schemaTopics.sessionEnded,
+      sids.map((sid) => ({ sid })),
+    );
+  });
+  return deleted.filter(Boolean).length;
+}
+
+/** Ends every session of a user, and answers how many there still were. Throws as `endSessions`. */
+export async function endUserSessions(engines: SessionEngines, userId: string): Promise<number> {
+  let ended = 0;
+  for (;;) {
+    const rows = await engines.database.query
+      .select({ sid: session.sid })
+      .from(session)
+      .where(eq(session.userId, userId))
+      .limit(batchSize);
+    if (rows.length === 0) return ended;
+    ended += await endSessions(
+      engines,
+      rows.map(({ sid }) => sid),
+    );
+  }
+}
