@@ -36,8 +36,11 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
   const preparation: ApolloServerPlugin<ApolloContext> = {
     requestDidStart: async () => ({
       async didResolveSource({ request, source, contextValue }) {
+        const sent = { ...request, query: source };
+        // Apollo Server would look for it in the document that stands in for all.
+        delete request.operationName;
         try {
-          const operation = await operations.prepare({ ...request, query: source }, contextValue);
+          const operation = await operations.prepare(sent, contextValue);
           outcomes.set(contextValue, refuseByMethod(operation, request.http?.method) ?? operation);
         } catch (error) {
           outcomes.set(contextValue, toGraphqlErrors(error));

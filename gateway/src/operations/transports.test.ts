@@ -97,6 +97,15 @@ describe.each(Object.entries(transports))('one pipeline over %s', (transport, as
     expect(await ask(gateway, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
   });
 
+  it('executes the operation that is named', async () => {
+    await using gateway = await startTestGateway();
+    const query = 'query A { hello } query B { openingHours }';
+    expect(await ask(gateway, { query, operationName: 'B' })).toEqual({ data: { openingHours: '9 to 5' } });
+    expect(await ask(gateway, { query: 'query A { hello }', operationName: 'A' })).toEqual({
+      data: { hello: 'hello' },
+    });
+  });
+
   it('remembers persisted queries', async () => {
     await using gateway = await startTestGateway();
     const extensions = hashed('{ hello }');
