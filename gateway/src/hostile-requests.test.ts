@@ -1,4 +1,4 @@
 import { httpServerContract } from '@voucher-gateway/platform/testing/contract/http-server';
 import { startTestGateway } from './testing/gateway.ts';
 
-httpServerContract(startTestGateway, ['/graphql', '/user/sign-in', '/voucher']);
+httpServerContract((environment) => startTestGateway({ environment }), ['/graphql', '/user/sign-in', '/voucher']);

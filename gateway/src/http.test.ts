@@ -35,6 +35,19 @@ it('subgraphs: get the authorization, a request id and the address, and nothing 
   expect(Object.keys(call?.headers ?? {})).not.toContain('cookie');
 });
 
+it.each([
+  ['a literal', 'mutation { greet(name: "\\u0000") }', {}, undefined],
+  ['a variable', 'mutation ($name: String!) { greet(name: $name) }', { name: 'a\ud800' }, 'name'],
+  ['a variable that nothing uses', '{ hello }', { more: { deep: '\0' } }, 'more.deep'],
+])('http: refuses NUL and lone surrogates in %s at the gateway', async (_what, query, variables, argument) => {
+  await using gateway = await startTestGateway();
+  expect(await gateway.post(query, { variables })).toMatchObject({
+    status: 400,
+    errors: [{ extensions: { code: 'BAD_USER_INPUT', ...(argument !== undefined && { argument }) } }],
+  });
+  expect(gateway.calls).toEqual([]);
+});
+
 it('http: takes a request id, answers it and forwards it to subgraphs', async () => {
   await using gateway = await startTestGateway();
   const response = await fetch(gateway.graphqlUrl, {

@@ -4,41 +4,41 @@ import { CodedError } from './errors.ts';
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** Parses `500ms`, `3s`, `10m`, `12h` or `7d` into milliseconds; null for anything else. */
+const maxDurationMs = 3_650 * units.d;
+
+/** Parses `500ms`, `3s`, `10m`, `12h` or `7d` into milliseconds; null for anything else, and for more than 3,650 days. */
 export function parseDurationMs(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
   if (!match) return null;
-  return Math.round(Number(match[1]) * units[match[2] as keyof typeof units]);
+  const ms = Math.round(Number(match[1]) * units[match[2] as keyof typeof units]);
+  return ms <= maxDurationMs ? ms : null;
 }
 
-/** A setting such as `10m`, in milliseconds once parsed. `fallback` is written the same way. */
-export function duration(fallback: string) {
+/**
+ * A setting such as `10m`, in milliseconds once parsed. `fallback` and `max` are written the same way.
+ *
+ * @param max default: `24d`; beyond that a timer of Node's fires at once
+ */
+export function duration(fallback: string, { max = '24d' } = {}) {
   return z
     .string()
     .default(fallback)
-    .transform((text, context) => {
-      const ms = parseDurationMs(text);
-      if (ms === null || ms <= 0) {
-        context.addIssue({ code: 'custom', message: 'must be a duration such as 500ms, 3s, 10m, 12h or 7d' });
-        return z.NEVER;
-      }
-      return ms;
-    });
+    .transform((text, context) => readDuration(text, { minMs: 1, max }, context));
 }
 
 /** A setting such as `5s` or `0s`, in milliseconds; undefined when not set, for a default that depends on others. */
-export function optionalDuration() {
+export function optionalDuration({ max = '24d' } = {}) {
   return z
     .string()
     .optional()
-    .transform((text, context) => {
-      const ms = text === undefined ? undefined : parseDurationMs(text);
-      if (ms === null) {
-        context.addIssue({ code: 'custom', message: 'must be a duration such as 0s, 500ms, 3s or 10m' });
-        return z.NEVER;
-      }
-      return ms;
-    });
+    .transform((text, context) => (text === undefined ? undefined : readDuration(text, { minMs: 0, max }, context)));
+}
+
+function readDuration(text: string, { minMs, max }: { minMs: number; max: string }, context: z.RefinementCtx): number {
+  const ms = parseDurationMs(text);
+  if (ms !== null && ms >= minMs && ms <= (parseDurationMs(max) ?? 0)) return ms;
+  context.addIssue({ code: 'custom', message: `must be a duration such as 500ms, 3s, 10m or 12h, of at most ${max}` });
+  return z.NEVER;
 }
 
 /** A TCP port, 0 (any free one) to 65535. */

@@ -53,7 +53,7 @@ export const topicsSettings = {
     .describe('Stands before the names of topics and groups, where several installations share a cluster'),
   KAFKA_PARTITIONS: integer(12, { min: 1, max: 1_000 }).describe('Partitions of a topic that is made'),
   KAFKA_REPLICATION: integer(1, { min: 1, max: 9 }).describe('Replicas of a topic that is made'),
-  KAFKA_RETENTION: duration('7d').describe('Messages of a topic that is made are kept for this long'),
+  KAFKA_RETENTION: duration('7d', { max: '3650d' }).describe('Messages of a topic that is made are kept for this long'),
 };
 
 /** Who signs in must be said whole; a rule for `refine`. */

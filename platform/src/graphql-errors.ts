@@ -1,5 +1,5 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { isCodedError, publicError } from './errors.ts';
+import { publicError } from './errors.ts';
 import type { Log } from './log.ts';
 
 /**
@@ -49,11 +49,12 @@ function placeOf({ locations, path }: GraphQLFormattedError) {
   return { ...(locations && { locations }), ...(path && { path }) };
 }
 
-/** A coded error as one of the whole request: GraphQL's body with this HTTP status. Any other error is left as it is. */
-export function toGraphqlError(error: unknown, status: number): unknown {
-  if (!isCodedError(error)) return error;
-  const { code, message, retryable, details } = error;
+/** A coded error as one of the whole request: GraphQL's body with its code's HTTP status. Any other is left as it is. */
+export function toRequestError(error: unknown, statusOf: (code: string) => number): unknown {
+  const coded = publicError(error);
+  if (!coded) return error;
+  const { code, message, retryable, details } = coded;
   return new GraphQLError(message, {
-    extensions: { ...details, code, ...(retryable && { retryable }), http: { status } },
+    extensions: { ...details, code, ...(retryable && { retryable }), http: { status: statusOf(code) } },
   });
 }

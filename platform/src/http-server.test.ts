@@ -2,8 +2,17 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { commonSettings, readConfig } from './config.ts';
 import { CodedError } from './errors.ts';
-import { assertPortFree, createHttpServer, type HttpServerOptions, listen, refuseInvalidText } from './http-server.ts';
+import {
+  assertPortFree,
+  createHttpServer,
+  type HttpServerOptions,
+  httpLimitsOf,
+  listen,
+  refuseInvalidText,
+} from './http-server.ts';
 import { createReadiness } from './readiness.ts';
 import { httpServerContract } from './testing/contract/http-server.ts';
 import { createMemoryLog } from './testing/log.ts';
@@ -88,11 +97,14 @@ it('names the setting of a port that is taken', async () => {
 });
 
 httpServerContract(
-  () =>
-    serve((app) => {
-      app.addHook('preValidation', refuseInvalidText);
-      app.post('/things', () => ({ made: true }));
-    }),
+  (environment) =>
+    serve(
+      (app) => {
+        app.addHook('preValidation', refuseInvalidText);
+        app.post('/things', () => ({ made: true }));
+      },
+      { limits: httpLimitsOf(readConfig(z.object(commonSettings), environment)) },
+    ),
   ['/things'],
 );
 

@@ -61,6 +61,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { log, bodyLimitBytes = 1_048_576, readiness = createReadiness() } = options;
   const { statusOf = (code) => (code === 'BAD_REQUEST' || code === 'BAD_USER_INPUT' ? 400 : 500) } = options;
   const limits = { ...defaultLimits, ...options.limits };
+  const headMs = Math.min(limits.headMs, limits.requestMs);
   const app = fastify({
     bodyLimit: bodyLimitBytes,
     logger: false,
@@ -71,8 +72,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     keepAliveTimeout: limits.idleMs,
     maxRequestsPerSocket: maxRequestsPerConnection,
     http: {
-      headersTimeout: Math.min(limits.headMs, limits.requestMs),
-      connectionsCheckingInterval: Math.min(1_000, limits.headMs / 2),
+      headersTimeout: headMs,
+      connectionsCheckingInterval: Math.min(1_000, headMs / 2),
     },
     clientErrorHandler(error, socket) {
       log.debug({ code: errorCode(error) }, 'a connection brought no valid request');

@@ -1,31 +1,34 @@
 import { buildSchema } from 'graphql';
 import { expect, it } from 'vitest';
+import { CodedError } from './errors.ts';
 import { createSubgraphServer } from './subgraph-server.ts';
-import { httpServerContract } from './testing/contract/http-server.ts';
 import { postGraphql } from './testing/graphql-client.ts';
 import { createMemoryLog } from './testing/log.ts';
 
-async function serve() {
+async function serve(context: () => Promise<object> = async () => ({})) {
   const found: unknown[] = [];
+  const log = createMemoryLog();
   const schema = buildSchema(`
     input Filter { code: String, codes: [String!] }
     type Query { find(filter: Filter, id: ID): String }
   `);
   Object.assign(schema.getQueryType()?.getFields().find ?? {}, {
-    resolve(_: unknown, args: object) {
+    resolve(_: unknown, args: { id?: string }) {
+      if (args.id === 'fails') throw new Error('secret detail');
       found.push(args);
       return 'found';
     },
   });
   const server = await createSubgraphServer({
     schema,
-    log: createMemoryLog(),
+    log,
     host: '127.0.0.1',
     port: 0,
     engines: {},
-    context: async () => ({}),
+    context,
+    statusOf: (code) => (code === 'UNAUTHENTICATED' ? 401 : 503),
   });
-  return { ...server, found, graphqlUrl: `${server.url}/graphql` };
+  return { ...server, found, log, graphqlUrl: `${server.url}/graphql` };
 }
 
 it.each([
@@ -50,4 +53,26 @@ it('subgraph server: passes any other text', async () => {
   expect(server.found).toMatchObject([{ filter: f }]);
 });
 
-httpServerContract(serve, ['/graphql']);
+it.each([
+  ['a refused token', new CodedError('UNAUTHENTICATED', 'Sign in again.'), 401, 'UNAUTHENTICATED'],
+  ['an engine that is away', new CodedError('DATABASE_UNAVAILABLE', 'at 10.0.0.1'), 503, 'SERVICE_UNAVAILABLE'],
+])('subgraph server: answers %s with its code and status', async (_what, error, status, code) => {
+  await using server = await serve(() => Promise.reject(error));
+  const answer = await postGraphql(server.graphqlUrl, '{ find }');
+  expect(answer).toMatchObject({ status, errors: [{ extensions: { code } }] });
+  expect(JSON.stringify(answer)).not.toContain('10.0.0.1');
+});
+
+it('subgraph server: logs a failure with the id of its request, and masks it', async () => {
+  await using server = await serve();
+  const response = await fetch(server.graphqlUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-request-id': 'trace-7' },
+    body: '{"query": "{ find(id: \\"fails\\") }"}',
+  });
+  expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }] });
+  const lines = server.log.text.split('\n').filter((line) => line.includes('secret detail'));
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { level: 'error', requestId: 'trace-7', path: ['find'] },
+  ]);
+});

@@ -9,7 +9,7 @@ import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastif
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { createClientSignal } from './client-signal.ts';
-import { createErrorFormatter, formatPublicError, originalOf, toGraphqlError } from './graphql-errors.ts';
+import { createErrorFormatter, formatPublicError, originalOf, toRequestError } from './graphql-errors.ts';
 import { assertOperationText } from './graphql-text.ts';
 import { createHttpServer, type HttpLimits, listen } from './http-server.ts';
 import type { Service } from './lifecycle.ts';
@@ -32,6 +32,8 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   /** What `/health/ready` asks. */
   engines: Pick<ReadinessOptions, 'required' | 'reported'>;
   limits?: Partial<HttpLimits>;
+  /** HTTP status by error code, for what a request fails with before it is executed. Default: 400 for any. */
+  statusOf?(code: string): number;
   /** Adds further routes before it listens. */
   routes?(app: FastifyInstance): void;
 }
@@ -40,12 +42,22 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
 export async function createSubgraphServer<Context extends BaseContext>(
   options: SubgraphServerOptions<Context>,
 ): Promise<Service> {
-  const { schema, log, host, port, portSetting = 'PORT', context, engines, limits, routes } = options;
+  const {
+    schema,
+    log,
+    host,
+    port,
+    portSetting = 'PORT',
+    context,
+    engines,
+    limits,
+    statusOf = () => 400,
+    routes,
+  } = options;
   await using releases = new AsyncDisposableStack();
   const readiness = createReadiness(engines);
-  const app = createHttpServer({ log, readiness, limits });
+  const app = createHttpServer({ log, readiness, limits, statusOf });
   releases.defer(() => app.close());
-  const requestIds = new WeakMap<Context, string>();
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
@@ -53,12 +65,7 @@ export async function createSubgraphServer<Context extends BaseContext>(
     stopOnTerminationSignals: false,
     // Logged by a plugin, which knows the request.
     formatError: createErrorFormatter(silentLog),
-    plugins: [
-      fastifyApolloDrainPlugin(app),
-      refuseInvalidText,
-      logFailures(log, (contextValue) => requestIds.get(contextValue as Context)),
-      ...nothingForApollo(),
-    ],
+    plugins: [fastifyApolloDrainPlugin(app), refuseInvalidText, logFailures(log), ...nothingForApollo()],
     logger: apolloLogger(log),
   });
   await apollo.start();
@@ -67,9 +74,10 @@ export async function createSubgraphServer<Context extends BaseContext>(
     path: '/graphql',
     method: ['POST'],
     async context(request, reply) {
-      const contextValue = await context(request, createClientSignal(reply.raw));
-      requestIds.set(contextValue, request.id);
-      return contextValue;
+      const contextValue = await context(request, createClientSignal(reply.raw)).catch((error: unknown) => {
+        throw toRequestError(error, statusOf);
+      });
+      return Object.assign(contextValue, { [requestIdKey]: request.id });
     },
   });
   routes?.(app);
@@ -86,15 +94,18 @@ const refuseInvalidText: ApolloServerPlugin = {
         try {
           assertOperationText({ query: source, document, variables });
         } catch (error) {
-          throw toGraphqlError(error, 400);
+          throw toRequestError(error, () => 400);
         }
       },
     };
   },
 };
 
+/** Where a context has its request's id. Apollo Server copies the context, so a WeakMap would not find it. */
+const requestIdKey = Symbol('request id');
+
 /** Logs what clients may not know, with the id of the request that met it. */
-function logFailures(log: Log, requestIdOf: (contextValue: unknown) => string | undefined): ApolloServerPlugin {
+function logFailures(log: Log): ApolloServerPlugin<{ [requestIdKey]?: string }> {
   const logFailure = (error: Error, fields: object) => {
     const formatted = error instanceof GraphQLError ? error.toJSON() : { message: error.message };
     if (!formatPublicError(formatted, error))
@@ -107,7 +118,7 @@ function logFailures(log: Log, requestIdOf: (contextValue: unknown) => string | 
     async requestDidStart({ contextValue }) {
       return {
         async didEncounterErrors({ errors }) {
-          for (const error of errors) logFailure(error, { requestId: requestIdOf(contextValue) });
+          for (const error of errors) logFailure(error, { requestId: contextValue[requestIdKey] });
         },
       };
     },

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createTestClock, systemClock } from '@voucher-gateway/platform/clock';
 import { readConfig } from '@voucher-gateway/platform/config';
-import { httpServerContract } from '@voucher-gateway/platform/testing/contract/http-server';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import {
@@ -397,8 +396,3 @@ it('writes no code, verifier or phone number to its log', async () => {
   const [outcome] = await set.outcome();
   for (const secret of [(outcome as ReceiveCode).code, '909123456']) expect(set.log.text).not.toContain(secret);
 });
-
-httpServerContract(async () => {
-  const set = await setUp();
-  return { url: set.service.url, log: set.log, [Symbol.asyncDispose]: () => set[Symbol.asyncDispose]() };
-}, [responsePath]);

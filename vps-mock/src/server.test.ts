@@ -2,8 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTestClock } from '@voucher-gateway/platform/clock';
-import { httpServerContract } from '@voucher-gateway/platform/testing/contract/http-server';
-import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { expect, it } from 'vitest';
 import { s256 } from './derive.ts';
@@ -208,9 +206,3 @@ it('draws mixed delays as its profile says', () => {
   expect(draws.filter((ms) => ms >= 3_000 && ms <= 25_000)).toHaveLength(350);
   expect(draws.filter((ms) => ms > 30_000)).toHaveLength(50);
 });
-
-httpServerContract(async () => {
-  const log = createMemoryLog();
-  const mock = await createVpsMock({ log });
-  return { url: mock.url, log, [Symbol.asyncDispose]: () => mock[Symbol.asyncDispose]() };
-}, ['/api/request/voucher', '/control/next']);

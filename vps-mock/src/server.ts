@@ -113,7 +113,13 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     if (!parsed.success) return badRequest(reply, parsed.error);
     const { phoneNumber, callbackUrl } = parsed.data;
     const header = incoming.headers['idempotency-key'];
-    const key = typeof header === 'string' && header !== '' ? header : randomUUID();
+    if (header !== undefined && !/^[!-~]{1,255}$/.test(String(header)))
+      return sendProblem(reply, {
+        status: 400,
+        code: 'BAD_USER_INPUT',
+        title: 'Idempotency-Key: it must be 1 to 255 visible ASCII characters',
+      });
+    const key = typeof header === 'string' ? header : randomUUID();
     note({ key: typeof header === 'string' ? key : null, phoneNumber, callbackUrl, at: clock.now() });
 
     const said = control.take(phoneNumber);

@@ -11,6 +11,7 @@ import { allowWithoutStore, createRateLimiter } from '@voucher-gateway/platform/
 import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/remote-keys';
 import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
 import type { Topics } from '@voucher-gateway/platform/topics';
+import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { parse } from 'graphql';
@@ -103,6 +104,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       host: config.HOST,
       port: config.PORT,
       limits: httpLimitsOf(config),
+      statusOf,
       engines: {
         required: { database: () => database.ping() },
         reported: { topics: () => topics.ping(), 'key-value': () => keyValue.ping() },

@@ -32,7 +32,7 @@ export const userSettings = z
     ),
     LIMIT_SIGN_INS_PER_ADDRESS: rateLimit('120/1m').describe('Sign-ins from an address, IPv6 by /64, right or wrong'),
     LIMIT_SIGN_UPS_PER_ADDRESS: rateLimit('60/10m').describe('Sign-ups from an address, IPv6 by /64'),
-    KEY_ROTATION: duration('30d').describe('A signing key is replaced after this time'),
+    KEY_ROTATION: duration('30d', { max: '3650d' }).describe('A signing key is replaced after this time'),
   })
   .refine(...idleWithinMax);
 

@@ -11,6 +11,7 @@ import type { Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
 import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
 import type { Topics } from '@voucher-gateway/platform/topics';
+import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import DataLoader from 'dataloader';
@@ -87,6 +88,7 @@ export async function createUserService({
       host: config.HOST,
       port: config.PORT,
       limits: httpLimitsOf(config),
+      statusOf,
       engines: {
         required: { database: database.ping, 'key-value': keyValue.ping },
         reported: { topics: topics.ping },

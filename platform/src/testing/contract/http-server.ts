@@ -1,21 +1,26 @@
+import { connect } from 'node:net';
 import { expect, it } from 'vitest';
+import type { Environment } from '../../config.ts';
 import { hostileRequests } from '../hostile-requests.ts';
 import { sendRaw } from '../raw-http.ts';
 
 export interface HttpServerUnderTest extends AsyncDisposable {
   url: string;
-  /** All that was logged so far, where the test can see it. */
-  log?: { readonly text: string };
+  /** All that was logged so far. */
+  log: { readonly text: string };
 }
 
 /** What an answer must not show: stacks, files, JavaScript's and the database's own errors. */
 const internals =
   /\n\s+at |\.ts:|node:|TypeError|RangeError|SyntaxError|Unexpected token|SQLSTATE|invalid byte sequence/;
 
-/** What the HTTP server of every service must do with hostile requests to paths that take POST. */
-export function httpServerContract(open: () => Promise<HttpServerUnderTest>, paths: readonly string[]): void {
+/** What the HTTP server of every service must do with hostile requests, to paths that take POST, and with slow ones. */
+export function httpServerContract(
+  open: (environment: Environment) => Promise<HttpServerUnderTest>,
+  paths: readonly string[],
+): void {
   it.each(paths)('hostile requests: %s answers none with a 5xx, and serves on', async (path) => {
-    await using server = await open();
+    await using server = await open({});
     const failures: string[] = [];
     const requests = hostileRequests(path);
     expect(requests.length).toBeGreaterThan(150);
@@ -27,6 +32,29 @@ export function httpServerContract(open: () => Promise<HttpServerUnderTest>, pat
     }
     expect(failures).toEqual([]);
     expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
-    expect(server.log?.text ?? '').not.toMatch(/"level":"(error|fatal)"/);
+    expect(server.log.text).not.toMatch(/"level":"(error|fatal)"/);
   });
+
+  it('hostile requests: cuts clients that send a byte at a time, and serves others', async () => {
+    await using server = await open({ REQUEST_TIMEOUT: '300ms' });
+    const slow = Array.from({ length: 20 }, () => dripHeader(server.url));
+    expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
+    for (const answer of await Promise.all(slow)) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+  });
+}
+
+/** Sends a header that never ends, a byte every few milliseconds; resolves with the answer once it is cut. */
+async function dripHeader(url: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += String(chunk);
+  });
+  socket.on('error', () => {});
+  socket.write('GET / HTTP/1.1\r\nhost: a\r\nx: ');
+  const timer = setInterval(() => socket.write('x'), 10);
+  await new Promise((resolve) => socket.once('close', resolve));
+  clearInterval(timer);
+  return answer;
 }

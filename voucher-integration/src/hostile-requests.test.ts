@@ -1,0 +1,102 @@
+import { createTestClock } from '@voucher-gateway/platform/clock';
+import { type Environment, readConfig } from '@voucher-gateway/platform/config';
+import { httpServerContract } from '@voucher-gateway/platform/testing/contract/http-server';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { challengeOf, responsePath } from '@voucher-gateway/schema/vps-protocol';
+import { sql } from 'drizzle-orm';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { integrationSettings } from './config.ts';
+import { createVoucherIntegration } from './server.ts';
+
+async function serve(environment: Environment = {}) {
+  await using releases = new AsyncDisposableStack();
+  const clock = createTestClock();
+  const log = createMemoryLog();
+  const engines = releases.use(await openTestEngines({ clock, log }));
+  const config = readConfig(integrationSettings, { PORT: '0', VPS_URL: 'http://127.0.0.1:1', ...environment });
+  const { url } = releases.use(await createVoucherIntegration({ ...engines, clock, log, config }));
+  const owned = releases.move();
+  return {
+    url,
+    log,
+    rows: async () => (await engines.database.query.execute(sql`select * from provider_request`)).rows,
+    /** Posts a callback; answers its status and code. */
+    async callback(search: string, body: unknown) {
+      const response = await fetch(`${url}${responsePath}${search}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      return [response.status, ((await response.json()) as { code?: string }).code];
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+httpServerContract(serve, [responsePath]);
+
+const requestId = '6f2b3c1e-8f7a-4f0e-9d3e-2b1a0c9d8e7f';
+const good = { codeVerifier: 'a'.repeat(43), status: 'SUCCESS', voucherCode: 'VC-1', message: 'ready' };
+const known = `?request=${requestId}`;
+
+describe('hostile callbacks', () => {
+  it.each([
+    ['NUL in the code', known, { ...good, voucherCode: 'VC\0' }, 400],
+    ['a lone surrogate in the code', known, { ...good, voucherCode: '\ud800' }, 400],
+    ['a code beyond ASCII', known, { ...good, voucherCode: 'VC-é' }, 400],
+    ['a code of 257 characters', known, { ...good, voucherCode: 'x'.repeat(257) }, 400],
+    ['an empty code', known, { ...good, voucherCode: '' }, 400],
+    ['a code that is no text', known, { ...good, voucherCode: { toString: 'x' } }, 400],
+    ['NUL in the verifier', known, { ...good, codeVerifier: `${'a'.repeat(42)}\0` }, 400],
+    ['a verifier that is a list', known, { ...good, codeVerifier: ['a'.repeat(43)] }, 400],
+    ['NUL in the message', known, { ...good, message: '\0' }, 400],
+    ['a lone surrogate in the message', known, { ...good, message: '\udfff' }, 400],
+    ['NUL in what the protocol does not have', known, { ...good, more: { deep: ['\0'] } }, 400],
+    ['a status that does not exist', known, { ...good, status: 'FAILED' }, 400],
+    ['no body', known, null, 400],
+    ['a list', known, [good], 400],
+    ['NUL in the request', '?request=%00', good, 400],
+    ['a lone surrogate in the request', '?request=%ED%A0%80', good, 404],
+    ['a request that is no id', "?request='%20or%201=1", good, 404],
+    ['an empty request', '?request=', good, 404],
+    ['two requests', `${known}&request=${requestId}`, good, 404],
+    ['a request of 5,000 characters', `?request=${'a'.repeat(5_000)}`, good, 404],
+    ['a request that nobody made', known, good, 404],
+    ['a verifier that nobody knows', '', good, 404],
+    ['a request named otherwise', '?requestId=x&__proto__[request]=y', good, 404],
+  ])('callback: refuses %s', async (_what, search, body, status) => {
+    await using server = await serve();
+    expect(await server.callback(search, body)).toEqual([status, status === 404 ? 'NOT_FOUND' : 'BAD_USER_INPUT']);
+    expect(server.log.text).not.toContain('"level":"error"');
+  });
+
+  it('callback: answers any JSON with 400 or 404, and stores nothing of it', async () => {
+    await using server = await serve();
+    const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('a'.repeat(43), 'SUCCESS', '\0', '\ud800'));
+    const body = fc.oneof(
+      fc.jsonValue({ maxDepth: 3 }),
+      fc.record(
+        { codeVerifier: text, status: text, voucherCode: text, message: text, request: text },
+        { requiredKeys: [] },
+      ),
+    );
+    await fc.assert(
+      fc.asyncProperty(body, fc.option(text, { nil: null }), async (sent, request) => {
+        const search = request === null ? '' : `?${new URLSearchParams({ request })}`;
+        const [status] = await server.callback(search, sent);
+        expect([400, 404]).toContain(status);
+      }),
+      {
+        numRuns: 150,
+        examples: [
+          [good, requestId],
+          [{ ...good, codeVerifier: challengeOf('a') }, null],
+        ],
+      },
+    );
+    expect(await server.rows()).toEqual([]);
+    expect(server.log.text).not.toContain('"level":"error"');
+  });
+});
