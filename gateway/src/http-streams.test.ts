@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { createClient } from 'graphql-sse';
 import { EventSource } from 'undici';
@@ -231,6 +233,53 @@ it('http streams: rejects one more than an address may have, and counts what it 
   const again = await openFrom('198.51.100.1');
   expect(again.status).toBe(200);
   for (const stream of [two, other, again]) await stream.cancel();
+});
+
+it('http streams: leave the queries of urql to JSON, and give its subscriptions events', async () => {
+  // Its queries were answered as streams, which its persisted queries do not survive.
+  let touches = 0;
+  let touch: KeyValue['touch'] | undefined;
+  await using gateway = await startTestGateway({
+    keyValue: {
+      touch: async (...args) => {
+        touches += 1;
+        return (await touch?.(...args)) ?? null;
+      },
+    },
+  });
+  touch = gateway.engines.keyValue.touch;
+  const { headers } = await signedIn(gateway);
+  const accept =
+    'application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed';
+  const post = async (body: object) => {
+    const response = await fetch(gateway.graphqlUrl, {
+      method: 'POST',
+      headers: { ...headers, accept, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    return { type: response.headers.get('content-type'), json: await response.json() };
+  };
+  const query = '{ hello }';
+  const extensions = {
+    persistedQuery: { version: 1, sha256Hash: createHash('sha256').update(query).digest('hex') },
+  };
+  const answered = { type: expect.stringContaining('json'), json: { data: { hello: 'hello' } } };
+  expect(await post({ extensions })).toMatchObject({ json: { errors: [{ message: 'PersistedQueryNotFound' }] } });
+  expect(await post({ query, extensions })).toEqual(answered);
+  expect(await post({ extensions })).toEqual(answered);
+  expect(touches).toBe(3);
+  expect(await post({ query: '{ nope }' })).toMatchObject({
+    json: { errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }] },
+  });
+  const stream = await open(gateway, { headers, accept });
+  expect(stream.headers.get('content-type')).toContain('text/event-stream');
+  await stream.cancel();
+  const refused = await open(gateway, { headers, accept: 'application/json' });
+  expect(refused.status).toBe(400);
+  expect((await refused.json()).errors[0]).toMatchObject({
+    message: expect.stringContaining('text/event-stream'),
+    extensions: { code: 'BAD_REQUEST' },
+  });
 });
 
 it('http streams: abort the subgraph calls of a client that has left', async () => {

@@ -8,7 +8,7 @@ import { HttpStream } from './http-stream.ts';
 import type { OperationServices } from './operation-services.ts';
 import type { Operation, OperationRequest, Operations } from './operations/operations.ts';
 import { readRetryAfter } from './retry-after.ts';
-import { serverSentEvents, streamFormatOf } from './stream-formats.ts';
+import { negotiateFormats } from './stream-formats.ts';
 import type { Subscription } from './subscriptions/admission.ts';
 
 export interface HttpStreamsOptions extends OperationServices {
@@ -29,8 +29,8 @@ const sentOperation = z.object({
 
 /**
  * Serves operations as streams within one HTTP response, by what the request accepts: `text/event-stream`
- * (Server-Sent Events) for any operation, `multipart/mixed;subscriptionSpec=…` for subscriptions. Anything else is
- * left to the handlers behind.
+ * (Server-Sent Events) for subscriptions, and for queries and mutations where it is preferred to JSON,
+ * `multipart/mixed;subscriptionSpec=…` for subscriptions. Anything else is left to the handlers behind.
  *
  * What is wrong before the stream begins is a JSON answer with the code's status. A browser's EventSource can not
  * set a header, so a GET takes the token as `access_token`; its `Last-Event-ID` is the cursor to resume behind.
@@ -40,23 +40,30 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
   const formatter = createResultFormatter(log);
 
   app.addHook('preHandler', async (request, reply) => {
-    const wanted = streamFormatOf(request.headers.accept);
-    if (!wanted) return;
+    const accepted = negotiateFormats(request.headers.accept);
+    if (!accepted.subscription) return;
+    let context: GatewayContext;
+    let operation: Operation;
+    try {
+      context = await options.contextOf(request, reply, accessToken(request));
+      operation = await operations.prepare(sentBy(request), context);
+    } catch (error) {
+      // Where JSON is preferred, the faults are told as those of any other.
+      return accepted.answer === 'json' ? undefined : refuse(reply, error);
+    }
+    const kind = operation.definition.operation;
+    const format = kind === 'subscription' ? accepted.subscription : accepted.answer;
+    if (format === 'json' || format === null) return;
     try {
       if (!options.allowsOrigin(request.headers.origin, request.headers.host))
         throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Pages of this origin may not call.');
-      const sent = sentBy(request);
-      const context = await options.contextOf(request, reply, accessToken(request));
-      const operation = await operations.prepare(sent, context);
-      const kind = operation.definition.operation;
-      if (kind !== 'subscription' && wanted !== serverSentEvents) return;
       if (kind === 'mutation' && request.method === 'GET')
         return reply
           .code(405)
           .header('allow', 'POST')
           .send({ errors: [{ message: 'A mutation is sent by POST.', extensions: { code: 'BAD_REQUEST' } }] });
       const { identity, clientAddress } = context;
-      const stream = new HttpStream(reply, wanted, { address: clientAddress, isAnonymous: identity === null }, options);
+      const stream = new HttpStream(reply, format, { address: clientAddress, isAnonymous: identity === null }, options);
       try {
         if (kind !== 'subscription') return stream.answer(single(operations, operation, context, formatter));
         const after = lastEventId(request);

@@ -32,12 +32,25 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const { operations } = streams;
   const apollo = await createApolloAdapter({ app, operations, schema, log });
 
-  const contextOf = async (request: FastifyRequest, reply: FastifyReply, given?: string): Promise<ApolloContext> => ({
+  const createContext = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    given?: string,
+  ): Promise<ApolloContext> => ({
     ...(await gate.admit(request.headers.authorization?.trim() || given || null)),
     requestId: request.id,
     clientAddress: addresses.read(request.raw),
     signal: createClientSignal(reply.raw),
   });
+
+  // A request may be looked at twice, for a stream and for JSON; it is admitted once.
+  const contexts = new WeakMap<FastifyRequest, Promise<ApolloContext>>();
+  const contextOf = (request: FastifyRequest, reply: FastifyReply, given?: string): Promise<ApolloContext> => {
+    if (given !== undefined) return createContext(request, reply, given);
+    const context = contexts.get(request) ?? createContext(request, reply);
+    contexts.set(request, context);
+    return context;
+  };
 
   const allows = originPolicy(config);
   await app.register(fastifyCors, {

@@ -1,4 +1,5 @@
 import type { GraphQLFormattedError } from 'graphql';
+import Negotiator from 'negotiator';
 
 /** How a stream of answers is written into one HTTP response. */
 export interface StreamFormat {
@@ -63,9 +64,42 @@ export const multipart: StreamFormat = {
   goAway: failure,
 };
 
-/** The format that a request accepts; null where it wants a single answer. */
-export function streamFormatOf(accept: string | undefined): StreamFormat | null {
-  if (/\btext\/event-stream\b/i.test(accept ?? '')) return serverSentEvents;
-  if (/\bmultipart\/mixed\b[^,]*;\s*subscriptionSpec=/i.test(accept ?? '')) return multipart;
-  return null;
+/** What a request's Accept header asks for, by the kind of its operation. */
+export interface AcceptedFormats {
+  /** For a subscription: the stream that it prefers of those that it names; null where it names none. */
+  subscription: StreamFormat | null;
+  /** For a query or mutation: `json`, or a stream that it prefers to that; null where it accepts neither. */
+  answer: StreamFormat | 'json' | null;
+}
+
+/** Nobody's header is longer; what negotiation costs grows with it. */
+const maxAcceptLength = 1_000;
+
+const eventStream = 'text/event-stream;charset=utf-8';
+const multipartStream = 'multipart/mixed;subscriptionspec=1.0';
+const jsonTypes = ['application/json', 'application/graphql-response+json', 'application/graphql+json'];
+
+/**
+ * Negotiates by quality, then by order, as RFC 9110 (12.5.1) has it. A stream counts only where it is named: a wildcard
+ * accepts JSON.
+ */
+export function negotiateFormats(accept: string | undefined): AcceptedFormats {
+  if (accept === undefined || accept.length > maxAcceptLength) return { subscription: null, answer: 'json' };
+  // Which boundary an answer has is the server's to say.
+  const header = accept.toLowerCase().replace(/;\s*boundary=("[^"]*"|[^;,\s]*)/g, '');
+  const ranges = header.split(',').map((range) => range.trim());
+  const isNamed = (type: string, parameter = '') =>
+    ranges.some((range) => range.startsWith(type) && range.includes(parameter));
+  const named = [
+    ...(isNamed('text/event-stream') ? [eventStream] : []),
+    ...(isNamed('multipart/mixed', 'subscriptionspec=') ? [multipartStream] : []),
+  ];
+  if (named.length === 0) return { subscription: null, answer: 'json' };
+  const negotiator = new Negotiator({ headers: { accept: header } });
+  const [stream] = negotiator.mediaTypes(named);
+  const [preferred] = negotiator.mediaTypes([...jsonTypes, eventStream]);
+  return {
+    subscription: stream === eventStream ? serverSentEvents : stream === multipartStream ? multipart : null,
+    answer: preferred === eventStream ? serverSentEvents : preferred === undefined ? null : 'json',
+  };
 }

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { multipart, negotiateFormats, serverSentEvents } from './stream-formats.ts';
+
+const nameOf = (format: unknown) =>
+  format === serverSentEvents ? 'events' : format === multipart ? 'multipart' : format;
+
+describe('accept', () => {
+  it.each([
+    // header, a subscription's answer, a query's
+    [undefined, null, 'json'],
+    ['', null, 'json'],
+    ['*/*', null, 'json'],
+    ['text/*', null, 'json'],
+    ['application/json', null, 'json'],
+    ['text/event-stream', 'events', 'events'],
+    ['TEXT/Event-Stream', 'events', 'events'],
+    ['text/event-stream;charset=utf-8', 'events', 'events'],
+    // urql's queries
+    [
+      'application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed',
+      'events',
+      'json',
+    ],
+    // urql's subscriptions
+    ['text/event-stream, multipart/mixed', 'events', 'events'],
+    // Apollo Client's queries, and its subscriptions
+    ['application/graphql-response+json,application/json;q=0.9', null, 'json'],
+    ['multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/json', 'multipart', 'json'],
+    ['multipart/mixed;deferSpec=20220824,application/json', null, 'json'],
+    ['multipart/mixed;subscriptionSpec="1.0"', 'multipart', null],
+    ['multipart/mixed;boundary=-;subscriptionSpec=1.0, text/event-stream', 'multipart', 'events'],
+    ['multipart/mixed;subscriptionSpec=1.0;q=0.5, text/event-stream;q=0.6', 'events', 'events'],
+    ['multipart/mixed', null, 'json'],
+    // order, then quality
+    ['text/event-stream, application/json', 'events', 'events'],
+    ['application/json, text/event-stream', 'events', 'json'],
+    ['text/event-stream;q=0.9, application/json', 'events', 'json'],
+    ['application/json;q=0.1, text/event-stream;q=0.2', 'events', 'events'],
+    ['text/event-stream;q=0.5, */*', 'events', 'json'],
+    ['text/event-stream;q=0, application/json', null, 'json'],
+    ['text/event-stream;q=0', null, null],
+    // no header of anybody's
+    ['text/event-stream;q=nonsense', null, null],
+    [', ;;, /, text/event-stream', 'events', 'events'],
+    ['"text/event-stream', null, 'json'],
+    [`${'a/b,'.repeat(200)}text/event-stream`, 'events', 'events'],
+    [`${'a/b,'.repeat(4_000)}text/event-stream`, null, 'json'],
+  ])('%s', (header, subscription, answer) => {
+    const formats = negotiateFormats(header);
+    expect([nameOf(formats.subscription), nameOf(formats.answer)]).toEqual([subscription, answer]);
+  });
+});
