@@ -65,7 +65,9 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
 
   await app.register(async (scope) => {
     // What goes wrong before Apollo has the request is answered in GraphQL's shape as well.
-    scope.setErrorHandler((error, _request, reply) => sendGraphqlError(reply, toProblem(error, statusOf), log, error));
+    scope.setErrorHandler((error, request, reply) =>
+      sendGraphqlError(reply, toProblem(error, statusOf), log.child({ requestId: request.id }), error),
+    );
     scope.addHook('preHandler', async (request, reply) => {
       if (playground && wantsPage(request)) return playground.send(reply);
     });

@@ -148,7 +148,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     bodyLimitBytes: config.MAX_BODY_BYTES,
     statusOf,
     readiness,
-    limits: httpLimitsOf(config),
+    // The drain goes first, and may take 5 s more than its window.
+    limits: { ...httpLimitsOf(config), closeMs: 4_000 },
   });
   releases.defer(() => app.close());
   releases.use(

@@ -95,6 +95,12 @@ function keepAsking(customers: readonly Customer[]) {
   };
 }
 
+/** What a service answers of itself and its engines. */
+async function readiness(name: ServiceName) {
+  const response = await fetch(`${stack.urls[name]}/health/ready`);
+  return [response.status, ((await response.json()) as { engines: Record<string, string> }).engines];
+}
+
 const portOf = (url: string) => Number(new URL(url.includes('//') ? url : `kafka://${url}`).port);
 
 describe('faults, a process a service on engines of its own', { timeout: 300_000 }, () => {
@@ -146,6 +152,8 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
     for (let request = 0; request < 5; request += 1)
       accepted.push({ requestId: (await customer.requestVoucher()).id, customer });
     expect(customer.receiver.calls).toEqual([]);
+    for (const name of ['gateway', 'voucher', 'delivery', 'voucher-integration'] as const)
+      await expect.poll(() => readiness(name)).toMatchObject([200, { topics: 'away' }]);
     releases.use(
       await startKafka({
         folder: join(folder, 'engines'),
@@ -170,6 +178,9 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
       errors: [{ extensions: { code: 'SESSION_STORE_UNAVAILABLE', retryable: true } }],
     });
     await expectKept([{ requestId, customer }]);
+    for (const name of ['voucher', 'delivery'] as const)
+      await expect.poll(() => readiness(name)).toMatchObject([200, { 'key-value': 'away' }]);
+    await expect.poll(() => readiness('gateway')).toMatchObject([503, { 'key-value': 'away' }]);
     // An empty one takes its place.
     await rm(join(folder, 'engines', 'redis'), { recursive: true, force: true });
     releases.use(await startRedis({ folder: join(folder, 'engines'), port: portOf(engines.redis.url) }));
