@@ -8,11 +8,16 @@ import { openDataDirectory } from './data-directory.ts';
 import { applyMigrations } from './migrate.ts';
 import { createNestedUseGuard } from './nested-use.ts';
 
+/** How values of some types are read. */
+export const parsers = { [types.INT8]: (text: string) => Number(text) };
+
 export interface PgliteOptions {
   /** Folder of the data. Default: none, the data lives in memory. */
   dataDir?: string;
   /** A dump to start from (`PGlite.dumpDataDir`), for tests. */
   template?: Blob;
+  /** One that is open, in place of all the above, for tests. It is closed with this. */
+  instance?: PGlite;
   /** The clock that `now` answers. Default: the machine's, which is PGlite's own. */
   clock?: Clock;
 }
@@ -34,11 +39,12 @@ export interface PgliteDatabase extends Database {
 export async function openPglite({
   dataDir,
   template,
+  instance,
   clock = systemClock,
 }: PgliteOptions = {}): Promise<PgliteDatabase> {
   await using releases = new AsyncDisposableStack();
   const directory = dataDir === undefined ? undefined : releases.use(await openDataDirectory(dataDir));
-  const pglite = await open(directory?.databasePath, template);
+  const pglite = instance ?? (await open(directory?.databasePath, template));
   releases.defer(() => pglite.close());
   const guard = createNestedUseGuard();
   const client = guarded(pglite, guard);
@@ -79,7 +85,7 @@ async function open(databasePath: string | undefined, template: Blob | undefined
     return await PGlite.create({
       ...(databasePath !== undefined && { dataDir: databasePath }),
       ...(template && { loadDataDir: template }),
-      parsers: { [types.INT8]: (text) => Number(text) },
+      parsers,
     });
   } catch (error) {
     if (databasePath === undefined) throw error;

@@ -3,13 +3,27 @@ import { inject } from 'vitest';
 import type { Clock } from '../clock.ts';
 import { openPglite, type PgliteDatabase } from '../database/pglite.ts';
 import type { Migrations } from '../database.ts';
+import { createReusableDatabases } from './reusable-databases.ts';
 
-/** An empty database of one's own, in memory, with the migrations given. Use it with `await using`. */
+// Of this test file: opening a database takes longer than most tests.
+const reusable = createReusableDatabases(template);
+
+/**
+ * An empty database of one's own, with the migrations given: in memory, or in `dataDir`. Use it with `await using`:
+ * once disposed, one in memory is emptied for the next test of the file.
+ */
 export async function openTestDatabase(
   options: { migrations?: Migrations[]; clock?: Clock; dataDir?: string } = {},
 ): Promise<PgliteDatabase> {
-  const template = new Blob([await readFile(inject('emptyDatabase'))]);
-  const database = await openPglite({ template, clock: options.clock, dataDir: options.dataDir });
-  for (const migrations of options.migrations ?? []) await database.migrate(migrations);
+  const { migrations = [], clock, dataDir } = options;
+  const database =
+    dataDir === undefined
+      ? await openPglite({ instance: await reusable.take(), clock })
+      : await openPglite({ template: await template(), clock, dataDir });
+  for (const each of migrations) await database.migrate(each);
   return database;
+}
+
+async function template(): Promise<Blob> {
+  return new Blob([await readFile(inject('emptyDatabase'))]);
 }

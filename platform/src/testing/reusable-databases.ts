@@ -1,0 +1,101 @@
+import { PGlite } from '@electric-sql/pglite';
+import { parsers } from '../database/pglite.ts';
+
+/** Databases kept open between tests, at most: each holds some 200 MB. */
+const maxIdle = 2;
+/** A database that is not emptied within this time, in milliseconds, is closed: a transaction may hold it. */
+const emptyWithinMs = 5_000;
+
+export interface ReusableDatabases {
+  /** One that is as the template. Closing it gives it back. */
+  take(): Promise<PGlite>;
+}
+
+/** Opens databases from a template, and empties those that are closed for whoever takes the next. */
+export function createReusableDatabases(template: () => Promise<Blob>): ReusableDatabases {
+  const idle: EmptyDatabase[] = [];
+  return {
+    async take() {
+      const database = idle.pop() ?? (await openEmpty(await template()));
+      return lend(database.pglite, async () => {
+        if (idle.length < maxIdle && (await isEmptied(database))) idle.push(database);
+        else await database.pglite.close();
+      });
+    },
+  };
+}
+
+interface EmptyDatabase {
+  pglite: PGlite;
+  /** Makes it what it was when it was opened. */
+  empty(): Promise<unknown>;
+}
+
+async function isEmptied({ empty }: EmptyDatabase): Promise<boolean> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), emptyWithinMs);
+  const emptied = empty().then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([emptied, tooLate]).finally(() => clearTimeout(timer));
+}
+
+async function openEmpty(template: Blob): Promise<EmptyDatabase> {
+  const pglite = await PGlite.create({ loadDataDir: template, parsers });
+  const { rows: schemas } = await pglite.query<{ name: string }>(
+    `select nspname as name from pg_namespace where nspname !~ '^pg_'`,
+  );
+  const { rows: tables } = await pglite.query<{ name: string; isBookkeeping: boolean }>(`
+    select format('%I.%I', schemaname, tablename) as name, tablename in ('migrations', 'version') as "isBookkeeping"
+    from pg_tables where schemaname !~ '^pg_' and schemaname <> 'information_schema'`);
+  const { rows: settings } = await pglite.query<{ path: string }>(`select current_setting('search_path') as path`);
+  const literals = (names: readonly { name: string }[]) =>
+    names.map(({ name }) => `'${name.replaceAll("'", "''")}'`).join(', ');
+  const filled = tables.filter(({ isBookkeeping }) => !isBookkeeping).map(({ name }) => name);
+  const emptying = `
+    do $$ declare added text; begin
+      for added in select format('%I', nspname) from pg_namespace
+        where nspname !~ '^pg_' and nspname not in (${literals(schemas)}) loop
+        execute 'drop schema ' || added || ' cascade';
+      end loop;
+      for added in select format('%I.%I', schemaname, tablename) from pg_tables
+        where schemaname !~ '^pg_' and schemaname <> 'information_schema'
+          and format('%I.%I', schemaname, tablename) not in (${literals(tables)}) loop
+        execute 'drop table ' || added || ' cascade';
+      end loop;
+    end $$;
+    truncate ${filled.join(', ')} restart identity cascade;
+    alter database postgres set search_path = ${settings[0]?.path};`;
+  return {
+    pglite,
+    async empty() {
+      // Waits for a transaction that still runs.
+      await pglite.transaction(async () => {});
+      await pglite.exec('discard all');
+      await pglite.exec(emptying);
+    },
+  };
+}
+
+/** The same database for one borrower: closed for them by `close`, whoever else uses it later. */
+function lend(pglite: PGlite, giveBack: () => Promise<void>): PGlite {
+  let isClosed = false;
+  return new Proxy(pglite, {
+    get(target, property) {
+      if (property === 'closed') return isClosed;
+      if (property === 'close')
+        return async () => {
+          if (isClosed) return;
+          isClosed = true;
+          await giveBack();
+        };
+      const value = Reflect.get(target, property, target);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        if (isClosed) throw new Error('PGlite is closed');
+        return value.apply(target, args);
+      };
+    },
+  });
+}
