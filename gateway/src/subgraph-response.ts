@@ -10,6 +10,9 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 
+/** Of a response this many errors are kept: each is formatted and logged. */
+const maxErrors = 100;
+
 /** What a subgraph answered. */
 export interface SubgraphResponse {
   data?: Record<string, unknown> | null;
@@ -42,7 +45,7 @@ export function toSubgraphResponse(json: unknown): SubgraphResponse | null {
 
 function readErrors(errors: unknown): SubgraphError[] | null {
   if (!Array.isArray(errors) || !errors.every(isRecord)) return null;
-  return errors.map(({ message, path, extensions }) => ({
+  return errors.slice(0, maxErrors).map(({ message, path, extensions }) => ({
     ...(typeof message === 'string' && { message }),
     ...(isPath(path) && { path }),
     ...(isRecord(extensions) && { extensions }),
