@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { duration, integer, oneOf, optionalFlag } from './config.ts';
-import { openPostgres } from './database/postgres.ts';
+import { openPostgres, type PostgresDatabase } from './database/postgres.ts';
 import type { Engines } from './embedded-engines.ts';
 import { createJobs } from './jobs/pg-boss.ts';
 import { createRedisKeyValue, isRedisUrl } from './key-value/redis.ts';
@@ -94,15 +94,8 @@ export function openKeyValue(config: KeyValueConfig, log: Log): Promise<KeyValue
   return createRedisKeyValue({ url: config.REDIS_URL, log });
 }
 
-/**
- * The engines of a service that has a database: PostgreSQL, Kafka fed from it, and jobs in it.
- *
- * @throws CodedError DATABASE_UNAVAILABLE, TOPICS_UNAVAILABLE, naming the setting
- */
-export async function openDistributedEngines(
-  config: DatabaseConfig & TopicsConfig,
-  log: Log,
-): Promise<Omit<Engines, 'keyValue'>> {
+/** PostgreSQL, with the ports' tables. */
+export async function openDatabase(config: DatabaseConfig, log: Log): Promise<PostgresDatabase> {
   await using releases = new AsyncDisposableStack();
   const database = releases.use(
     await openPostgres({
@@ -113,6 +106,21 @@ export async function openDistributedEngines(
     }),
   );
   await database.migrate(platformMigrations);
+  releases.move();
+  return database;
+}
+
+/**
+ * The engines of a service that has a database: PostgreSQL, Kafka fed from it, and jobs in it.
+ *
+ * @throws CodedError DATABASE_UNAVAILABLE, TOPICS_UNAVAILABLE, naming the setting
+ */
+export async function openDistributedEngines(
+  config: DatabaseConfig & TopicsConfig,
+  log: Log,
+): Promise<Omit<Engines, 'keyValue'>> {
+  await using releases = new AsyncDisposableStack();
+  const database = releases.use(await openDatabase(config, log));
   const jobs = releases.use(await createJobs({ database: { url: config.DATABASE_URL }, log }));
   const topics = releases.use(await openTopics(config, { log, database }));
   const owned = releases.move();

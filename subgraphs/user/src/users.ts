@@ -7,6 +7,7 @@ import { eq, inArray } from 'drizzle-orm';
 import type { AttemptLimits } from './attempt-limits.ts';
 import type { Passwords } from './passwords.ts';
 import { bankUser } from './tables.ts';
+import { usernameKey } from './username-key.ts';
 
 export type User = Pick<typeof bankUser.$inferSelect, 'id' | 'username' | 'phoneNumber'>;
 
@@ -63,7 +64,7 @@ export function createUsers({
       const user = {
         id: randomUUID(),
         username,
-        usernameKey: keyOf(username),
+        usernameKey: usernameKey(username),
         phoneNumber: e164,
         passwordHash,
         createdAt: new Date(database.now()),
@@ -81,7 +82,7 @@ export function createUsers({
       await limits.countSignIn(address);
       // Nobody can have such a name or password: it is not worth the work of comparing.
       if (!isUsername(username) || !isPassword(password)) throw invalidCredentials();
-      const attempt = { usernameKey: keyOf(username), address };
+      const attempt = { usernameKey: usernameKey(username), address };
       const user = await limits.countFailure(attempt, async () => {
         const [row] = await database.query.select().from(bankUser).where(eq(bankUser.usernameKey, attempt.usernameKey));
         const matches = await passwords.verify(row?.passwordHash ?? null, password, signal);
@@ -99,10 +100,6 @@ export function createUsers({
       return ids.map((id) => byId.get(id.toLowerCase()) ?? null);
     },
   };
-}
-
-function keyOf(username: string): string {
-  return username.normalize('NFKC').toLowerCase();
 }
 
 function isUsername(text: string): boolean {

@@ -15,12 +15,7 @@ export interface OutboxOptions {
 }
 
 export interface Outbox extends AsyncDisposable {
-  /** Adds messages, one at least, within the publisher's transaction. */
-  add(
-    tx: Transaction,
-    topic: string,
-    messages: readonly Pick<typeof outbox.$inferInsert, 'key' | 'value' | 'headers'>[],
-  ): Promise<void>;
+  add: typeof addToOutbox;
   /** Sends a topic's messages from now on, also those that other processes on this database add. */
   relay(topic: string): void;
 }
@@ -36,6 +31,7 @@ const pollEveryMs = 1_000;
 /** A relay that died is followed by another within this time. */
 const contendEveryMs = 500;
 const adoptEveryMs = 2_000;
+const adoptSoonMs = 200;
 
 /**
  * The outbox and its relays. One relay a topic and database is at work at a time, by an advisory lock;
@@ -46,7 +42,6 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   await using releases = new AsyncDisposableStack();
   const stop = new AbortController();
   const bell = releases.use(createBell(pollEveryMs));
-  releases.use(await database.listen(channel, (topic) => bell.ring(topic)));
   const relays = new Map<string, Promise<void>>();
 
   /** Sends one batch; false when there was nothing to send. */
@@ -120,36 +115,61 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   const relay = (topic: string) => {
     if (!relays.has(topic) && !stop.signal.aborted) relays.set(topic, contend(topic));
   };
-  // What a process that is gone has left behind is everybody's.
+  // What a process that is gone has left behind, or one without a relay has published, is everybody's.
+  const adoptUnsent = async () => {
+    try {
+      for (const { topic } of await database.query.selectDistinct({ topic: outbox.topic }).from(outbox)) relay(topic);
+    } catch (error) {
+      log.debug({ error }, 'the outbox could not be looked through');
+    }
+  };
   const adopt = async () => {
     while (!stop.signal.aborted) {
-      try {
-        for (const { topic } of await database.query.selectDistinct({ topic: outbox.topic }).from(outbox)) relay(topic);
-      } catch (error) {
-        log.debug({ error }, 'the outbox could not be looked through');
-      }
+      await adoptUnsent();
       await pause(adoptEveryMs, stop.signal);
     }
   };
+  let adoptTimer: NodeJS.Timeout | undefined;
+  /** Soon, and not at once: the publisher's own relay is given the time to send it. */
+  const adoptSoon = () => {
+    adoptTimer ??= setTimeout(() => {
+      adoptTimer = undefined;
+      void adoptUnsent();
+    }, adoptSoonMs).unref();
+  };
+  releases.use(
+    await database.listen(channel, (topic) => {
+      bell.ring(topic);
+      if (!relays.has(topic)) adoptSoon();
+    }),
+  );
   const adopting = adopt();
   releases.defer(async () => {
     stop.abort();
+    clearTimeout(adoptTimer);
     await adopting;
     await Promise.all(relays.values());
   });
   const owned = releases.move();
 
   return {
-    async add(tx, topic, messages) {
-      // One statement: a round trip is most of what it costs. Equal notifications of a transaction are one.
-      await tx
-        .insert(outbox)
-        .values(messages.map((message) => ({ ...message, topic })))
-        .returning({ notified: sql`pg_notify(${channel}, ${topic})` });
-    },
+    add: addToOutbox,
     relay,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Adds messages, one at least, within the publisher's transaction, and wakes the relays when it commits. */
+export async function addToOutbox(
+  tx: Transaction,
+  topic: string,
+  messages: readonly Pick<typeof outbox.$inferInsert, 'key' | 'value' | 'headers'>[],
+): Promise<void> {
+  // One statement: a round trip is most of what it costs. Equal notifications of a transaction are one.
+  await tx
+    .insert(outbox)
+    .values(messages.map((message) => ({ ...message, topic })))
+    .returning({ notified: sql`pg_notify(${channel}, ${topic})` });
 }
 
 /** The rows from the front that go into one batch, one at least. */

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { eq } from 'drizzle-orm';
+import type { Database } from '../../database.ts';
+import { outbox } from '../../tables.ts';
+import type { Topics } from '../../topics.ts';
+import { encodeValue } from '../wire.ts';
+import { addToOutbox } from './outbox.ts';
+
+/** Publishes without a broker: a service that runs on the same database sends what is in the outbox. */
+export interface OutboxPublisher extends Pick<Topics, 'publish' | 'publishAll'> {
+  /** Whether what was published to a topic has been sent; waits for that, for this time at most. */
+  waitUntilSent(topic: string, timeoutMs: number): Promise<boolean>;
+}
+
+export function createOutboxPublisher(database: Database): OutboxPublisher {
+  const publishAll: Topics['publishAll'] = async (tx, topic, values, { headers = {} } = {}) => {
+    if (values.length === 0) return;
+    await addToOutbox(
+      tx,
+      topic.name,
+      values.map((value) => ({ key: topic.key(value), value: encodeValue(topic, value), headers })),
+    );
+  };
+  return {
+    publishAll,
+    publish: (tx, topic, value, options) => publishAll(tx, topic, [value], options),
+    async waitUntilSent(topic, timeoutMs) {
+      const deadline = performance.now() + timeoutMs;
+      for (;;) {
+        const [unsent] = await database.query
+          .select({ id: outbox.id })
+          .from(outbox)
+          .where(eq(outbox.topic, topic))
+          .limit(1);
+        if (!unsent) return true;
+        if (performance.now() > deadline) return false;
+        await sleep(50);
+      }
+    },
+  };
+}

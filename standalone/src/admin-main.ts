@@ -1,0 +1,68 @@
+import { systemClock } from '@voucher-gateway/platform/clock';
+import { commonSettings, type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
+import {
+  databaseSettings,
+  keyValueSettings,
+  openDatabase,
+  openKeyValue,
+} from '@voucher-gateway/platform/distributed-engines';
+import { openEmbeddedEngines } from '@voucher-gateway/platform/embedded-engines';
+import { isCodedError } from '@voucher-gateway/platform/errors';
+import { createLog } from '@voucher-gateway/platform/log';
+import { createOutboxPublisher } from '@voucher-gateway/platform/topics/kafka/outbox-publisher';
+import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import {
+  type AdminCommand,
+  type AdminResult,
+  adminUsage,
+  parseAdminCommand,
+  runAdminCommand,
+} from '@voucher-gateway/subgraph-user/admin';
+import { z } from 'zod';
+import { standaloneSettings } from './config.ts';
+
+// `npm run admin -- <command>`: with DATABASE_URL on the engines of the user service, while it runs or not; else on the
+// folder of `npm start`, while that does not run.
+const command = parseAdminCommand(process.argv.slice(2));
+const environment: Environment = { LOG_LEVEL: 'error', ...readEnvironment() };
+const sentWithinMs = 5_000;
+
+const distributedSettings = z.object({
+  LOG_LEVEL: commonSettings.LOG_LEVEL,
+  ...databaseSettings,
+  ...keyValueSettings,
+});
+
+async function runDistributed(command: AdminCommand): Promise<AdminResult> {
+  const config = readConfig(distributedSettings, environment);
+  const log = createLog({ level: config.LOG_LEVEL, service: 'admin' });
+  await using database = await openDatabase(config, log);
+  const topics = createOutboxPublisher(database);
+  const result = await runAdminCommand({ database, topics, openKeyValue: () => openKeyValue(config, log) }, command);
+  if (!result.done || (await topics.waitUntilSent(schemaTopics.sessionEnded.name, sentWithinMs))) return result;
+  const waits = 'The other services have not been told yet: user or Kafka is away. They will be once both are back.';
+  return { ...result, message: `${result.message}\n${waits}` };
+}
+
+async function runEmbedded(command: AdminCommand): Promise<AdminResult> {
+  const config = readConfig(standaloneSettings, environment);
+  const log = createLog({ level: config.LOG_LEVEL, service: 'admin' });
+  await using engines = await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock: systemClock, log });
+  return await runAdminCommand({ ...engines, openKeyValue: async () => engines.keyValue }, command);
+}
+
+if (command) {
+  try {
+    const { done, message } = await (environment.DATABASE_URL ? runDistributed(command) : runEmbedded(command));
+    (done ? process.stdout : process.stderr).write(`${message}\n`);
+    process.exitCode = done ? 0 : 1;
+  } catch (error) {
+    if (!isCodedError(error)) throw error;
+    const stopFirst = 'npm start runs on this folder: stop it, run the command, and start it again.\n';
+    process.stderr.write(`${error.message}\n${error.code === 'DATA_DIR_LOCKED' ? stopFirst : ''}`);
+    process.exitCode = 1;
+  }
+} else {
+  process.stderr.write(`${adminUsage}\n`);
+  process.exitCode = 2;
+}
