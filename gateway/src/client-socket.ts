@@ -1,10 +1,88 @@
+import type { Log } from '@voucher-gateway/platform/log';
 import { WebSocket } from 'ws';
+import { encodeWithin, type SendBudget, type SlowConsumer } from './backpressure.ts';
+import { closeCodes, closeSocket } from './close-socket.ts';
 import type { SocketConnection } from './socket-connection.ts';
 
-/** A client's socket, with what is known of it: so that the functions that listen to it are one for all sockets. */
-export class ClientSocket extends WebSocket {
-  /** Null for one that is sent away. */
+/** What bounds that which waits for clients to read it. */
+export interface SendLimits {
+  /** Bytes that may wait on one connection; with more it is closed with 1013. */
+  maxBufferedBytes: number;
+  /** What may wait on all. */
+  budget: SendBudget;
+  log: Log;
+}
+
+/**
+ * A client's socket, with what is known of it: so that the functions that listen to it are one for all sockets.
+ *
+ * What is sent is handed to the socket at once, and what a slow client leaves there is counted. Nothing is read from a
+ * client while a good part of what may wait does: it can't ask for more. One that reads nothing at all answers no ping,
+ * either, and is dropped by the keep-alive.
+ */
+export class ClientSocket extends WebSocket implements SlowConsumer {
+  /** Null for one that is rejected. */
   connection: SocketConnection | null = null;
   /** It has not answered its last ping yet. */
   isSilent = false;
+  limits: SendLimits | null = null;
+  /** The budget is told when what waits has been read. */
+  #isWatched = false;
+
+  /** Sends a text, or closes with 1013 where too much waits already. Never throws. */
+  sendText(text: string): void {
+    if (this.readyState !== this.OPEN || !this.limits) return;
+    const bufferedBytes = this.bufferedAmount;
+    const encoded = encodeWithin(text, bufferedBytes, this.limits.maxBufferedBytes);
+    if (encoded === null) this.#closeAsTooSlow(bufferedBytes);
+    else this.send(encoded, { binary: false });
+    if (this.bufferedAmount > 0) this.#noteWaiting();
+  }
+
+  /** Resolves once what was sent so far has left this process, or the socket is closed. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.readyState !== this.OPEN || this.bufferedAmount === 0) return resolve();
+      // Written behind everything else: its turn is everything's.
+      this.ping('', false, () => resolve());
+    });
+  }
+
+  drop(): void {
+    const { maxBufferedBytes = 0, log } = this.limits ?? {};
+    const bufferedBytes = this.bufferedAmount;
+    if (this.readyState === this.OPEN && bufferedBytes <= maxBufferedBytes) {
+      this.#closeAsTooSlow(bufferedBytes);
+      return;
+    }
+    log?.info({ bufferedBytes }, 'a client reads too slowly: it is cut off');
+    this.terminate();
+  }
+
+  /** Lets the budget go, the socket being closed. */
+  release(): void {
+    this.limits?.budget.note(this, 0);
+    this.limits = null;
+  }
+
+  #noteWaiting(): void {
+    if (!this.limits) return;
+    const { budget, maxBufferedBytes } = this.limits;
+    const bufferedBytes = this.bufferedAmount;
+    if (bufferedBytes > maxBufferedBytes / 2) this.pause();
+    else if (this.isPaused) this.resume();
+    if (bufferedBytes > 0 && !this.#isWatched && this.readyState === this.OPEN) {
+      this.#isWatched = true;
+      void this.flushed().then(() => {
+        this.#isWatched = false;
+        this.#noteWaiting();
+      });
+    }
+    budget.note(this, bufferedBytes);
+  }
+
+  #closeAsTooSlow(bufferedBytes: number): void {
+    this.limits?.log.info({ bufferedBytes }, 'a client reads too slowly: it is closed');
+    void closeSocket(this, closeCodes.tryAgainLater, 'TOO_SLOW');
+  }
 }

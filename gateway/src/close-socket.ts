@@ -22,6 +22,8 @@ export function closeSocket(socket: WebSocket, code: number, reason: string): Pr
       clearTimeout(timer);
       resolve();
     });
+    // Its answer must be read, though nothing else was for what waits.
+    socket.resume();
     socket.close(code, truncateReason(reason));
   });
 }

@@ -50,6 +50,9 @@ export const gatewaySettings = z.object({
   MAX_BUFFERED_BYTES: integer(262_144, { min: 16_384, max: 67_108_864 }).describe(
     'Bytes that may wait for a client that reads slowly, until its connection is closed',
   ),
+  MAX_TOTAL_BUFFERED_BYTES: integer(268_435_456, { min: 1_048_576, max: 68_719_476_736 }).describe(
+    'Bytes that may wait in a process for all clients to read them; past it the slowest are dropped',
+  ),
   MAX_CONNECTIONS: integer(20_000, { min: 1, max: 1_000_000 }).describe(
     'WebSockets and streams at once in a process; more are rejected, to retry later',
   ),

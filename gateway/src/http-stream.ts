@@ -4,9 +4,9 @@ import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { FastifyReply } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
+import { encodeWithin, type SendBudget, type SlowConsumer } from './backpressure.ts';
 import type { ConnectionClient, OpenConnections } from './open-connections.ts';
 import type { SessionGate } from './session-gate.ts';
-import { toSend } from './slow-reader.ts';
 import type { StreamFormat } from './stream-formats.ts';
 import type { Subscription } from './subscriptions/admission.ts';
 import type { Subscriber } from './subscriptions/subscriber.ts';
@@ -18,6 +18,8 @@ export interface HttpStreamOptions {
   log: Log;
   /** Bytes that may wait for a slow client, until its connection is dropped. */
   maxBufferedBytes: number;
+  /** What may wait for all. */
+  budget: SendBudget;
 }
 
 const keepAliveMs = 10_000;
@@ -28,7 +30,7 @@ const closeWithinMs = 1_000;
  * One client's stream of answers within an HTTP response. It is counted from the start, before what it will carry is
  * prepared, until the response is closed or it is released.
  */
-export class HttpStream implements Subscriber {
+export class HttpStream implements Subscriber, SlowConsumer {
   readonly #reply: FastifyReply;
   readonly #format: StreamFormat;
   readonly #options: HttpStreamOptions;
@@ -49,7 +51,10 @@ export class HttpStream implements Subscriber {
         retryable: true,
       });
     this.#resources.use(counted);
-    reply.raw.once('close', () => this.release());
+    reply.raw.once('close', () => {
+      this.release();
+      options.budget.note(this, 0);
+    });
   }
 
   /** Sends what the subscription answers, until it ends, its session ends, or the client leaves. */
@@ -119,12 +124,22 @@ export class HttpStream implements Subscriber {
     const { raw } = this.#reply;
     if (raw.destroyed || raw.writableEnded || text === '') return;
     const bufferedBytes = raw.writableLength;
-    const sent = toSend(text, bufferedBytes, this.#options.maxBufferedBytes);
-    if (sent !== null) {
-      raw.write(sent);
-      return;
+    const encoded = encodeWithin(text, bufferedBytes, this.#options.maxBufferedBytes);
+    if (encoded === null) this.drop();
+    else {
+      raw.write(encoded, this.#noteWaiting);
+      this.#noteWaiting();
     }
-    this.#options.log.info({ bufferedBytes }, 'a client reads too slowly: its stream is dropped');
+  }
+
+  readonly #noteWaiting = (): void => {
+    const { raw } = this.#reply;
+    if (!raw.closed) this.#options.budget.note(this, raw.writableLength);
+  };
+
+  drop(): void {
+    const { raw } = this.#reply;
+    this.#options.log.info({ bufferedBytes: raw.writableLength }, 'a client reads too slowly: its stream is dropped');
     raw.destroy();
   }
 

@@ -4,18 +4,16 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { GatewayContext } from './context.ts';
 import { createResultFormatter, type ResultFormatter } from './format-result.ts';
-import { HttpStream } from './http-stream.ts';
+import { HttpStream, type HttpStreamOptions } from './http-stream.ts';
 import type { OperationServices } from './operation-services.ts';
 import type { Operation, OperationRequest, Operations } from './operations/operations.ts';
 import { readRetryAfter } from './retry-after.ts';
 import { negotiateFormats } from './stream-formats.ts';
 import type { Subscription } from './subscriptions/admission.ts';
 
-export interface HttpStreamsOptions extends OperationServices {
+export interface HttpStreamsOptions extends OperationServices, HttpStreamOptions {
   /** Whether a page of this origin may call. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
-  /** Bytes that may wait for a slow client, until its connection is dropped. */
-  maxBufferedBytes: number;
   /** Makes the context; `authorization` in place of the header's. */
   contextOf(request: FastifyRequest, reply: FastifyReply, authorization?: string): Promise<GatewayContext>;
 }

@@ -23,7 +23,7 @@ export interface HttpOptions {
   log: Log;
   addresses: ClientAddresses;
   /** What streams are made of. */
-  streams: Pick<HttpStreamsOptions, 'subscriptions' | 'operations' | 'connections'>;
+  streams: Pick<HttpStreamsOptions, 'subscriptions' | 'operations' | 'connections' | 'budget'>;
 }
 
 /** Adds `/graphql` over HTTP, the REST operations and the playground. Disposing finishes what runs. */

@@ -9,8 +9,10 @@ import { createReadiness } from '@voucher-gateway/platform/readiness';
 import { createRemoteKeys } from '@voucher-gateway/platform/remote-keys';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
+import { createSendBudget } from './backpressure.ts';
 import { type GatewayConfig, isOn, originPolicy, subgraphUrlSetting } from './config.ts';
 import { addHttp } from './http.ts';
+import { countHttpAnswers } from './http-answers.ts';
 import { limitHttpConnections } from './http-connections.ts';
 import { createOpenConnections } from './open-connections.ts';
 import { createOperations } from './operations/operations.ts';
@@ -152,6 +154,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     limits: { ...httpLimitsOf(config), closeMs: 4_000 },
   });
   releases.defer(() => app.close());
+  const budget = createSendBudget(config.MAX_TOTAL_BUFFERED_BYTES, log);
+  countHttpAnswers(app, budget);
   releases.use(
     await addHttp({
       app,
@@ -160,7 +164,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       gate,
       log,
       addresses,
-      streams: { subscriptions, operations, connections },
+      streams: { subscriptions, operations, connections, budget },
     }),
   );
   const httpConnections = releases.use(
@@ -184,7 +188,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       log,
       httpConnections,
       maxOperations: config.MAX_SUBSCRIPTIONS_PER_CONNECTION,
-      maxBufferedBytes: config.MAX_BUFFERED_BYTES,
+      sendLimits: { maxBufferedBytes: config.MAX_BUFFERED_BYTES, budget, log },
       maxMessageBytes: config.MAX_MESSAGE_BYTES,
       allowsOrigin: (request) => allows(request.headers.origin, request.headers.host),
     }),

@@ -3,13 +3,13 @@ import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { CloseCode, type Message, MessageType, type SubscribePayload, validateMessage } from 'graphql-ws';
-import type { RawData, WebSocket } from 'ws';
+import type { RawData } from 'ws';
+import type { ClientSocket } from './client-socket.ts';
 import { closeCodes, closeSocket } from './close-socket.ts';
 import type { GatewayContext } from './context.ts';
 import type { ResultFormatter } from './format-result.ts';
 import type { OpenConnection } from './open-connections.ts';
 import type { OperationServices } from './operation-services.ts';
-import { toSend } from './slow-reader.ts';
 import { type OperationConnection, SocketOperation } from './socket-operation.ts';
 
 /** What all connections share. */
@@ -19,8 +19,6 @@ export interface ConnectionOptions extends OperationServices {
   connectionInitTimeoutMs: number;
   /** Operations at once; more are answered RATE_LIMITED. */
   maxOperations: number;
-  /** Bytes that may wait for the client to read them; with more it is closed with 1013. */
-  maxBufferedBytes: number;
 }
 
 /** Time in which operations are still answered once the session has ended: `signOut` ends its own. */
@@ -30,14 +28,11 @@ const answerWithinMs = 1_000;
  * One client's side of the `graphql-transport-ws` protocol, over `ws`. A class, and of its own in place of graphql-ws's
  * server, for there are as many as clients: what each holds is what they cost.
  *
- * What is sent is handed to the socket at once, and what a slow client leaves there is counted: nothing else waits for
- * it, and it holds no more than `maxBufferedBytes`.
- *
  * @see https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
 export class SocketConnection implements OperationConnection {
   readonly #options: ConnectionOptions;
-  readonly #socket: WebSocket;
+  readonly #socket: ClientSocket;
   readonly #clientAddress: string;
   #state: 'new' | 'initialising' | 'ready' | 'session ended' = 'new';
   #initTimer: NodeJS.Timeout | undefined;
@@ -52,7 +47,7 @@ export class SocketConnection implements OperationConnection {
   #subscriptions = 0;
   #idle: PromiseWithResolvers<void> | null = null;
 
-  constructor(socket: WebSocket, clientAddress: string, options: ConnectionOptions) {
+  constructor(socket: ClientSocket, clientAddress: string, options: ConnectionOptions) {
     this.#socket = socket;
     this.#clientAddress = clientAddress;
     this.#options = options;
@@ -214,26 +209,11 @@ export class SocketConnection implements OperationConnection {
   }
 
   send(text: string): void {
-    const socket = this.#socket;
-    if (socket.readyState !== socket.OPEN) return;
-    const { maxBufferedBytes, log } = this.#options;
-    const { bufferedAmount: bufferedBytes } = socket;
-    const sent = toSend(text, bufferedBytes, maxBufferedBytes);
-    if (sent !== null) {
-      socket.send(sent, { binary: false });
-      return;
-    }
-    log.info({ bufferedBytes }, 'a client reads too slowly: it is closed');
-    this.#close(closeCodes.tryAgainLater, 'TOO_SLOW');
+    this.#socket.sendText(text);
   }
 
   flushed(): Promise<void> {
-    const socket = this.#socket;
-    return new Promise((resolve) => {
-      if (socket.readyState !== socket.OPEN || socket.bufferedAmount === 0) return resolve();
-      // Written behind everything else: its turn is everything's.
-      socket.ping('', false, () => resolve());
-    });
+    return this.#socket.flushed();
   }
 
   /** No events from now on; what runs is answered before the close, if it does not take long. */

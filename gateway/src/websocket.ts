@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { ClientSocket } from './client-socket.ts';
+import { ClientSocket, type SendLimits } from './client-socket.ts';
 import { closeCodes, closeSocket } from './close-socket.ts';
 import { createResultFormatter } from './format-result.ts';
 import type { HttpConnections } from './http-connections.ts';
@@ -17,6 +17,8 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
   path: string;
   /** Time a client has to send `connection_init`, else 4408. Default: 3 s. */
   connectionInitTimeoutMs?: number;
+  /** What may wait for one client, and for all. */
+  sendLimits: SendLimits;
   /** Largest message in bytes, else 1009. Default: 64 kB. */
   maxMessageBytes?: number;
   /** Where a connection is counted until it is a WebSocket. */
@@ -39,7 +41,7 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
  * new ones are refused. Disposing closes what is left.
  */
 export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
-  const { server, path, connections, httpConnections, addresses, log, allowsOrigin = () => true } = options;
+  const { server, path, connections, httpConnections, addresses, sendLimits, log, allowsOrigin = () => true } = options;
   const { connectionInitTimeoutMs = 3_000, maxMessageBytes = 65_536, keepAliveMs = 12_000 } = options;
   const sockets = new WebSocketServer({
     noServer: true,
@@ -61,6 +63,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     if (!connection.open()) return void closeSocket(socket, closeCodes.tryAgainLater, 'TOO_MANY_CONNECTIONS');
     httpConnections.release(request.socket);
     socket.connection = connection;
+    socket.limits = sendLimits;
     socket.on('message', onMessage);
     socket.on('close', onClose);
     keepAlive.watch(socket);
@@ -91,6 +94,7 @@ function onMessage(this: WebSocket, data: RawData): void {
 
 function onClose(this: WebSocket): void {
   (this as ClientSocket).connection?.release();
+  (this as ClientSocket).release();
 }
 
 /** Time that a client has to close after its upgrade was refused, until it is cut off. */

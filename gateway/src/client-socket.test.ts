@@ -1,0 +1,99 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { describe, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { createSendBudget } from './backpressure.ts';
+import { ClientSocket } from './client-socket.ts';
+
+const mebibyte = 1_048_576;
+/** More than the system buffers of a connection. */
+const large = 'x'.repeat(24 * mebibyte);
+
+async function startServer({ maxBufferedBytes = 262_144, budgetBytes = 256 * mebibyte } = {}) {
+  const log = createMemoryLog();
+  const budget = createSendBudget(budgetBytes, log);
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', WebSocket: ClientSocket });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.on('connection', (socket: ClientSocket) => {
+    socket.limits = { maxBufferedBytes, budget, log };
+    socket.on('error', () => {});
+    socket.on('close', () => socket.release());
+  });
+  return {
+    budget,
+    /** A client that reads nothing until it is resumed, with the server's side of its connection. */
+    async connect() {
+      const client = new WebSocket(`ws://127.0.0.1:${port}`);
+      const [[socket]] = await Promise.all([once(server, 'connection'), once(client, 'open')]);
+      client.on('error', () => {});
+      client.pause();
+      const received = new Promise<number>((resolve) => client.once('message', (data) => resolve(String(data).length)));
+      const closed = once(client, 'close').then(([code, reason]) => `${code} ${reason}`.trim());
+      return { client, socket: socket as ClientSocket, received, closed };
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of server.clients) socket.terminate();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+describe('client socket', () => {
+  it('reads nothing from a client that does not read, until it does', async () => {
+    await using server = await startServer();
+    const { client, socket, received } = await server.connect();
+    let asked = 0;
+    const message = new Promise((resolve) =>
+      socket.on('message', () => {
+        asked += 1;
+        resolve(asked);
+      }),
+    );
+    socket.sendText(large);
+    expect(server.budget.waitingBytes).toBeGreaterThan(mebibyte);
+    expect(socket.isPaused).toBe(true);
+    client.send('more');
+    client.resume();
+    expect(await received).toBe(large.length);
+    await message;
+    expect(socket.isPaused).toBe(false);
+    await expect.poll(() => server.budget.waitingBytes).toBe(0);
+  });
+
+  it('closes one that is sent more than may wait for it', async () => {
+    await using server = await startServer({ maxBufferedBytes: 32 * mebibyte });
+    const { client, socket, received, closed } = await server.connect();
+    socket.sendText(large);
+    socket.sendText(large);
+    socket.sendText('dropped');
+    client.resume();
+    expect(await received).toBe(large.length);
+    expect(await closed).toBe('1013 TOO_SLOW');
+    await expect.poll(() => server.budget.waitingBytes).toBe(0);
+  });
+
+  it('is cut off where it holds the most of what may wait for all', async () => {
+    await using server = await startServer({ budgetBytes: 40 * mebibyte });
+    const first = await server.connect();
+    const second = await server.connect();
+    first.socket.sendText(large);
+    second.socket.sendText(large.repeat(2));
+    second.client.resume();
+    expect(await second.closed).toBe('1006');
+    expect(server.budget.waitingBytes).toBeLessThan(40 * mebibyte);
+    first.client.resume();
+    expect(await first.received).toBe(large.length);
+  });
+
+  it('is closed with a word where it holds little when it is dropped', async () => {
+    await using server = await startServer();
+    const { client, socket, closed } = await server.connect();
+    socket.drop();
+    client.resume();
+    expect(await closed).toBe('1013 TOO_SLOW');
+    socket.sendText('late');
+    await socket.flushed();
+  });
+});
