@@ -3,11 +3,13 @@ import { executeQueryPlan, type GraphQLDataSource } from '@apollo/gateway';
 import type { QueryPlan } from '@apollo/query-planner';
 import type { Log } from '@voucher-gateway/platform/log';
 import { apolloLogger } from '@voucher-gateway/platform/subgraph-server';
-import { type ExecutionResult, type GraphQLSchema, getVariableValues } from 'graphql';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
 import type { GatewayContext } from './context.ts';
 import { maxNesting, tooComplex } from './operations/limits.ts';
 import type { Operation } from './operations/operations.ts';
 import { createPlanner, type Planner } from './operations/planning/planner.ts';
+import { coerceVariables } from './operations/variables.ts';
 
 /** A data source by subgraph name. */
 export type DataSources = Record<string, GraphQLDataSource>;
@@ -21,7 +23,9 @@ export interface Federation extends AsyncDisposable {
   readonly supergraph: GraphQLSchema;
   readonly dataSources: Readonly<DataSources>;
   readonly planner: Planner;
-  /** Executes a query or a mutation. Variables that don't fit their types are errors of the result. */
+  /** Whether messages name nothing of the schema that was not asked for. */
+  readonly hideSuggestions: boolean;
+  /** Executes a query or a mutation. Throws CodedError BAD_USER_INPUT for variables that don't fit their types. */
   execute(operation: Operation, context: GatewayContext): Promise<ExecutionResult>;
   /** Executes a plan of one's own over the data sources given, shaped as the operation asks. */
   executePlan(
@@ -63,12 +67,10 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     supergraph,
     dataSources,
     planner,
+    hideSuggestions: !suggestions,
     async execute(operation, context) {
-      const { variableDefinitions = [] } = operation.definition;
-      const { errors } = getVariableValues(schema, variableDefinitions, operation.variables, {
-        hideSuggestions: !suggestions,
-      });
-      return errors ? { errors } : run(operation.plan, dataSources, operation, context);
+      coerceVariables(schema, operation.definition, operation.variables, !suggestions);
+      return run(operation.plan, dataSources, operation, context);
     },
     executePlan: run,
     [Symbol.asyncDispose]: () => planner[Symbol.asyncDispose](),
@@ -99,10 +101,26 @@ async function runPlan(
       supergraph,
       apiSchema,
     );
-    return result as ExecutionResult;
+    return reportUnfitValues(result as ExecutionResult);
   } catch (error) {
     // The executor recurses into fragments that spread each other in a long chain.
     if (error instanceof RangeError) throw tooComplex('nesting', maxNesting);
     throw error;
   }
 }
+
+/** Values of a subgraph that do not fit their fields: the executor nulls them, and hides why in an extension. */
+function reportUnfitValues({ extensions, ...result }: ExecutionResult): ExecutionResult {
+  const unfit = extensions?.valueCompletion as readonly GraphQLError[] | undefined;
+  if (!unfit) return result;
+  const errors = unfit.slice(0, maxReported).map(
+    ({ path }) =>
+      new GraphQLError('A subgraph answered a value that does not fit its field.', {
+        path,
+        extensions: { code: 'SUBGRAPH_INVALID_RESPONSE' satisfies PublicErrorCode },
+      }),
+  );
+  return { ...result, errors: [...(result.errors ?? []), ...errors] };
+}
+
+const maxReported = 100;

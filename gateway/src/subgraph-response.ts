@@ -13,6 +13,11 @@ import {
 /** Of a response this many errors are kept: each is formatted and logged. */
 const maxErrors = 100;
 
+/** A longer path is no path of an answer; formatting one takes the event loop's time. */
+const maxPathLength = 200;
+/** Characters of a message that are kept. */
+const maxMessageLength = 2_000;
+
 /** What a subgraph answered. */
 export interface SubgraphResponse {
   data?: Record<string, unknown> | null;
@@ -46,14 +51,18 @@ export function toSubgraphResponse(json: unknown): SubgraphResponse | null {
 function readErrors(errors: unknown): SubgraphError[] | null {
   if (!Array.isArray(errors) || !errors.every(isRecord)) return null;
   return errors.slice(0, maxErrors).map(({ message, path, extensions }) => ({
-    ...(typeof message === 'string' && { message }),
+    ...(typeof message === 'string' && { message: message.slice(0, maxMessageLength) }),
     ...(isPath(path) && { path }),
     ...(isRecord(extensions) && { extensions }),
   }));
 }
 
 function isPath(value: unknown): value is readonly (string | number)[] {
-  return Array.isArray(value) && value.every((step) => typeof step === 'string' || typeof step === 'number');
+  return (
+    Array.isArray(value) &&
+    value.length <= maxPathLength &&
+    value.every((step) => typeof step === 'string' || typeof step === 'number')
+  );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -31,14 +31,23 @@ export function formatPublicError(formatted: GraphQLFormattedError, thrown: unkn
     const { code, message, retryable, details } = coded;
     return { message, ...place, extensions: { ...details, code, ...(retryable && { retryable }) } };
   }
-  const { stacktrace: _stack, ...extensions } = formatted.extensions ?? {};
-  const known = extensions.code !== undefined && extensions.code !== 'INTERNAL_SERVER_ERROR';
+  const extensions = Object.fromEntries(
+    Object.entries(formatted.extensions ?? {}).filter(([name]) => !internalExtensions.has(name)),
+  );
+  const known = extensions.code !== undefined && !internalCodes.has(extensions.code);
   if (known) return { message: formatted.message, ...place, extensions };
   // graphql-js reports a variable that does not fit its type without a code of its own.
   if (original instanceof GraphQLError && original.originalError === undefined && path === undefined)
     return { message: formatted.message, ...place, extensions: { ...extensions, code: 'BAD_USER_INPUT' } };
   return null;
 }
+
+/** Of a failure that nobody gave a code: Apollo Server's own, and the federated executor's for a subgraph's error. */
+const internalCodes: ReadonlySet<unknown> = new Set(['INTERNAL_SERVER_ERROR', 'DOWNSTREAM_SERVICE_ERROR']);
+/** What servers add to an error for their developers. */
+const internalExtensions: ReadonlySet<string> = new Set([
+  ...['exception', 'stacktrace', 'stack', 'trace', 'debug', 'debugMessage', 'originalError', 'sql', 'query'],
+]);
 
 /** What a resolver threw, without GraphQL's wrapping. */
 export function originalOf(thrown: unknown): unknown {

@@ -25,6 +25,8 @@ export interface Complexity {
   /** Fields, inline fragments and spreads. */
   selections: number;
   cost: number;
+  /** Selections within objects that the operation may return, each as often as there are such objects. */
+  values: number;
   /** Cost of `__schema` and `__type`. */
   introspectionCost: number;
   /** Whether the cost depends on the variables. */
@@ -93,6 +95,7 @@ function createMeasure({ schema, costs, fragments, operation, variables }: Compl
     const sum = nothing();
     for (const selection of set.selections) {
       sum.selections += 1;
+      sum.values += 1;
       sum.directives += selection.directives?.length ?? 0;
       if (selection.kind === Kind.FIELD) addField(sum, selection, parent, sized);
       else if (selection.kind === Kind.FRAGMENT_SPREAD) add(sum, measureFragment(selection.name.value, sized));
@@ -125,6 +128,7 @@ function createMeasure({ schema, costs, fragments, operation, variables }: Compl
     sum.selections += children.selections;
     sum.depth = Math.max(sum.depth, isIntrospection ? 1 : children.depth + 1);
     sum.introspectionCost += children.introspectionCost;
+    if (!isIntrospection) sum.values += entries * children.values;
     if (isIntrospection) sum.introspectionCost += entries * (own + children.cost);
     else sum.cost += entries * (own + children.cost);
     sum.dependsOnVariables ||= children.dependsOnVariables;
@@ -174,6 +178,7 @@ function nothing(): Figures {
     aliases: 0,
     directives: 0,
     selections: 0,
+    values: 0,
     cost: 0,
     introspectionCost: 0,
     dependsOnVariables: false,
@@ -186,6 +191,7 @@ function add(sum: Figures, other: Figures): void {
   sum.aliases += other.aliases;
   sum.directives += other.directives;
   sum.selections += other.selections;
+  sum.values += other.values;
   sum.cost += other.cost;
   sum.introspectionCost += other.introspectionCost;
 }

@@ -13,9 +13,10 @@ import {
 import { LRUCache } from 'lru-cache';
 import { type Complexity, measureComplexity } from './complexity.ts';
 import { createCostModel } from './cost-model.ts';
-import { type LimitGuard, tooComplex } from './limits.ts';
+import { type LimitGuard, maxNesting, tooComplex } from './limits.ts';
 import { parseDocument } from './parse-document.ts';
-import type { Planner } from './planning/planner.ts';
+import { sha256 } from './persisted-queries.ts';
+import type { Asker, Planner } from './planning/planner.ts';
 import { type Conditions, conditionVariables } from './planning/resolve-conditions.ts';
 
 /** A text that has been parsed within the limits. Whether it is valid is known once one of its operations is planned. */
@@ -48,7 +49,15 @@ export interface Documents {
    *
    * @throws what `Planner.plan` throws
    */
-  plan(known: KnownDocument, operationName: string | null, conditions: Conditions, asker: string): Promise<QueryPlan>;
+  plan(known: KnownDocument, operationName: string | null, conditions: Conditions, asker: Asker): Promise<QueryPlan>;
+}
+
+/** A plan that is being made, for all who wait for it. */
+interface Planning {
+  result: Promise<QueryPlan>;
+  waiting: number;
+  /** Aborted when nobody waits any more. */
+  left: AbortController;
 }
 
 const maxDocumentBytes = 33_554_432;
@@ -70,7 +79,7 @@ export function createDocuments({ federation, guard, introspection }: DocumentsO
   const plans = new LRUCache<string, { plan: QueryPlan }>({ maxSize: maxPlanBytes });
   /** Operations that could not be planned in time: they are not tried again soon. */
   const refused = new LRUCache<string, Error>({ max: 1_000, ttl: 60_000 });
-  const planning = new Map<string, Promise<QueryPlan>>();
+  const planning = new Map<string, Planning>();
   const complexities = new WeakMap<OperationDefinitionNode, Complexity>();
 
   const measure = (
@@ -78,29 +87,62 @@ export function createDocuments({ federation, guard, introspection }: DocumentsO
     operation: OperationDefinitionNode,
     variables: Readonly<Record<string, unknown>> = {},
   ) => measureComplexity({ schema: supergraph, costs, fragments, operation, variables });
-  // Twice what tools ask for when they ask for everything.
+  /** In measure mode no limit keeps a chain of fragments shorter than the stack. */
+  const measureSafely: typeof measure = (...given) => {
+    try {
+      return measure(...given);
+    } catch (error) {
+      if (error instanceof RangeError) throw tooComplex('nesting', maxNesting);
+      throw error;
+    }
+  };
+  // A little more than tools ask for when they ask for everything.
   const fullIntrospection = parse(getIntrospectionQuery({ inputValueDeprecation: true, oneOf: true }));
   const introspectionBudget =
-    2 *
+    1.25 *
     measure(fragmentsOf(fullIntrospection), fullIntrospection.definitions[0] as OperationDefinitionNode)
       .introspectionCost;
 
-  const planOnce = async (
+  const startPlanning = (
     key: string,
     known: KnownDocument,
     operationName: string | null,
     conditions: Conditions,
     asker: string,
-  ) => {
+  ): Planning => {
+    const left = new AbortController();
+    const makePlan = async () => {
+      try {
+        const request = { text: known.text, operationName, conditions };
+        const { plan, bytes } = await planner.plan(request, { name: asker, signal: left.signal });
+        plans.set(key, { plan }, { size: bytes });
+        return plan;
+      } catch (error) {
+        if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) refused.set(key, error);
+        throw error;
+      } finally {
+        // Another one may have been started since all who waited for this one left.
+        if (planning.get(key)?.left === left) planning.delete(key);
+      }
+    };
+    const started: Planning = { result: makePlan(), left, waiting: 0 };
+    planning.set(key, started);
+    return started;
+  };
+  /** Waits with others for a plan; once all have left it is not made any more. */
+  const waitFor = async (key: string, started: Planning, signal: AbortSignal | undefined): Promise<QueryPlan> => {
+    const leave = () => {
+      started.waiting -= 1;
+      if (started.waiting > 0) return;
+      if (planning.get(key) === started) planning.delete(key);
+      started.left.abort();
+    };
+    started.waiting += 1;
+    signal?.addEventListener('abort', leave, { once: true });
     try {
-      const { plan, bytes } = await planner.plan({ text: known.text, operationName, conditions }, asker);
-      plans.set(key, { plan }, { size: bytes });
-      return plan;
-    } catch (error) {
-      if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) refused.set(key, error);
-      throw error;
+      return await started.result;
     } finally {
-      planning.delete(key);
+      signal?.removeEventListener('abort', leave);
     }
   };
 
@@ -121,7 +163,7 @@ export function createDocuments({ federation, guard, introspection }: DocumentsO
     },
     check({ fragments }, operation, variables) {
       const known = complexities.get(operation);
-      const complexity = known && !known.dependsOnVariables ? known : measure(fragments, operation, variables);
+      const complexity = known && !known.dependsOnVariables ? known : measureSafely(fragments, operation, variables);
       complexities.set(operation, complexity);
       guard.check('MAX_DEPTH', complexity.depth);
       guard.check('MAX_ALIASES', complexity.aliases);
@@ -129,20 +171,21 @@ export function createDocuments({ federation, guard, introspection }: DocumentsO
       guard.check('MAX_ROOT_FIELDS', complexity.rootFields);
       guard.check('MAX_TOKENS', complexity.selections);
       guard.check('MAX_COST', complexity.cost);
+      guard.check('values', complexity.values);
       if (complexity.introspectionCost === 0) return;
       if (!introspection) throw introspectionRefused();
       if (complexity.introspectionCost > introspectionBudget)
         throw tooComplex('introspection', introspectionBudget, complexity.introspectionCost);
     },
     plan(known, operationName, conditions, asker) {
-      const key = `${known.hash} ${operationName ?? ''} ${JSON.stringify(conditions)}`;
+      // Hashed: a name is as long as its client likes.
+      const key = sha256(JSON.stringify([known.hash, operationName, conditions]));
       const cached = plans.get(key);
       if (cached) return Promise.resolve(cached.plan);
       const error = refused.get(key);
       if (error) return Promise.reject(error);
-      const running = planning.get(key) ?? planOnce(key, known, operationName, conditions, asker);
-      planning.set(key, running);
-      return running;
+      const started = planning.get(key) ?? startPlanning(key, known, operationName, conditions, asker.name);
+      return waitFor(key, started, asker.signal);
     },
   };
 }

@@ -19,7 +19,7 @@ export interface OperationLimits {
 }
 
 /** A limit's name: a setting, or what no setting changes. */
-export type LimitName = keyof OperationLimits | 'nesting' | 'introspection' | 'validation' | 'planning';
+export type LimitName = keyof OperationLimits | 'values' | 'nesting' | 'introspection' | 'validation' | 'planning';
 
 /**
  * Brackets within brackets of a document, and values within values of its variables. No setting raises it: parsers and
@@ -27,15 +27,18 @@ export type LimitName = keyof OperationLimits | 'nesting' | 'introspection' | 'v
  */
 export const maxNesting = 200;
 
+/** Values that an operation may return for each unit of MAX_COST: shaping them takes the event loop's time. */
+const valuesPerCost = 5;
+
 export interface LimitGuard {
   /**
    * Refuses an operation that has more than the limit; in `measure` mode it is only logged.
    *
    * @throws CodedError OPERATION_TOO_COMPLEX with `limit`, `maximum` and `actual`
    */
-  check(limit: keyof OperationLimits, actual: number): void;
+  check(limit: keyof OperationLimits | 'values', actual: number): void;
   /** As `check`, of what is known to be over the limit, but not by how much. */
-  exceed(limit: keyof OperationLimits, actual?: number): void;
+  exceed(limit: keyof OperationLimits | 'values', actual?: number): void;
 }
 
 /** Holds operations to limits, or measures only (`OPERATION_LIMITS=measure`). */
@@ -43,13 +46,14 @@ export function createLimitGuard(
   limits: OperationLimits,
   { mode, log }: { mode: 'enforce' | 'measure'; log: Log },
 ): LimitGuard {
+  const maxima = { ...limits, values: valuesPerCost * limits.MAX_COST };
   const exceed: LimitGuard['exceed'] = (limit, actual) => {
-    if (mode === 'enforce') throw tooComplex(limit, limits[limit], actual);
-    log.info({ limit, maximum: limits[limit], actual }, 'an operation is over a limit (OPERATION_LIMITS=measure)');
+    if (mode === 'enforce') throw tooComplex(limit, maxima[limit], actual);
+    log.info({ limit, maximum: maxima[limit], actual }, 'an operation is over a limit (OPERATION_LIMITS=measure)');
   };
   return {
     check(limit, actual) {
-      if (actual > limits[limit]) exceed(limit, actual);
+      if (actual > maxima[limit]) exceed(limit, actual);
     },
     exceed,
   };
@@ -63,6 +67,7 @@ const whats: Record<LimitName, string> = {
   MAX_DIRECTIVES: 'directives',
   MAX_COST: 'of cost',
   MAX_RESPONSE_BYTES: 'bytes in its answer',
+  values: 'values in its answer',
   nesting: 'levels of brackets',
   introspection: 'of introspection cost',
   validation: 'comparisons between its fields',

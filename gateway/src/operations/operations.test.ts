@@ -3,6 +3,7 @@ import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, it } from 'vitest';
+import { createResultFormatter } from '../format-result.ts';
 import { createReloadableFederation } from '../reloadable-federation.ts';
 import { anonymous, createTestOperations } from '../testing/operations.ts';
 import type { OperationsOptions } from './operations.ts';
@@ -11,9 +12,10 @@ import { sha256 } from './persisted-queries.ts';
 /** The pipeline in front of subgraphs that answer with what a test says. */
 async function setUp({
   answer = {},
+  errors,
   suggestions = true,
   ...options
-}: Partial<OperationsOptions> & { answer?: Record<string, unknown>; suggestions?: boolean } = {}) {
+}: Partial<OperationsOptions> & { answer?: Record<string, unknown>; errors?: object[]; suggestions?: boolean } = {}) {
   await using releases = new AsyncDisposableStack();
   const sent: unknown[] = [];
   const federation = releases.use(
@@ -24,7 +26,7 @@ async function setUp({
       dataSource: () => ({
         process: async ({ request }) => {
           sent.push(request.query);
-          return { data: structuredClone(answer) };
+          return { data: structuredClone(answer), ...(errors && { errors: errors as never }) };
         },
       }),
     }),
@@ -87,6 +89,13 @@ describe('operations: limits', () => {
       'introspection',
     ],
     ['comparisons of fields', `{ me { ${'id '.repeat(4_900)} } }`, 'validation'],
+    [
+      'values',
+      `{ ${ids(20)
+        .map((id) => `r${id}: purchasedVouchers(first: 100) { nodes { ${'... { '.repeat(40)} id ${'} '.repeat(40)} } }`)
+        .join(' ')} }`,
+      'values',
+    ],
     ['nesting of variables', '{ me { id } }', 'nesting'],
   ])('refuse too many %s, naming the limit and both figures', async (_what, query, limit) => {
     await using pipeline = await setUp();
@@ -128,6 +137,22 @@ describe('operations: limits', () => {
     expect(await pipeline.refusal(query, { first: 50 })).toBeNull();
     expect(await pipeline.refusal(query, { first: 50_000 })).toMatchObject({ details: { limit: 'MAX_COST' } });
     expect(await pipeline.refusal(query, { first: 50 })).toBeNull();
+  });
+
+  it('refuse a chain of fragments that no stack holds, also in measure mode', async () => {
+    await using pipeline = await setUp({ mode: 'measure' });
+    const chain = ids(8_000)
+      .map((id) => `fragment F${id} on User { ...F${id + 1} }`)
+      .join(' ');
+    expect(await pipeline.refusal(`{ me { ...F0 } } ${chain} fragment F8000 on User { id }`)).toMatchObject({
+      code: 'OPERATION_TOO_COMPLEX',
+    });
+  });
+
+  it('hold for errors as for data: an answer of errors alone has bytes, too', async () => {
+    const limits = { ...(await defaults()), MAX_RESPONSE_BYTES: 1_000 };
+    await using pipeline = await setUp({ limits, errors: [{ message: 'x'.repeat(2_000) }] });
+    await expect(pipeline.run('{ me { id } }')).rejects.toMatchObject({ details: { limit: 'MAX_RESPONSE_BYTES' } });
   });
 
   it('refuse an answer over MAX_RESPONSE_BYTES', async () => {
@@ -192,10 +217,26 @@ describe('operations: requests', () => {
 
   it('answer a variable that does not fit its type with an error and no data', async () => {
     await using pipeline = await setUp();
-    const result = await pipeline.run('query($n: Int) { purchasedVouchers(first: $n) { nodes { id } } }', { n: 'x' });
-    expect(result.data).toBeUndefined();
-    expect(result.errors?.[0]?.message).toContain('$n');
+    const query = 'query($n: Int) { purchasedVouchers(first: $n) { nodes { id } } }';
+    await expect(pipeline.run(query, { n: 'x' })).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+      message: 'The variable $n does not fit: Int cannot represent non-integer value: "x"',
+      details: { argument: 'n' },
+    });
     expect(pipeline.sent).toEqual([]);
+  });
+
+  it('with many unknown fields are refused at the first, in a short message', async () => {
+    await using pipeline = await setUp();
+    const unknown = Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`x${index}`, 1]));
+    const error = await pipeline
+      .run('mutation($i: SignInInput!) { signIn(input: $i) { token } }', {
+        i: { username: 'a', password: 'b'.repeat(100_000), ...unknown },
+      })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'BAD_USER_INPUT', details: { argument: 'i' } });
+    expect((error as Error).message.length).toBeLessThan(500);
+    expect((error as Error).message).not.toContain('bbb');
   });
 
   it('remember a persisted query once it was found valid, and no other', async () => {
@@ -233,11 +274,13 @@ describe('operations: introspection', () => {
   it('is not replaced by suggestions', async () => {
     await using pipeline = await setUp({ introspection: false, suggestions: false });
     expect(JSON.stringify(await pipeline.refusal('{ mee { id } }'))).not.toContain('Did you mean');
-    const { errors } = await pipeline.run('mutation($i: SignInInput!) { signIn(input: $i) { token } }', {
-      i: { usernam: 'x', password: 'y', username: 'z' },
-    });
-    expect(JSON.stringify(errors)).toContain('usernam');
-    expect(JSON.stringify(errors)).not.toContain('Did you mean');
+    const error = await pipeline
+      .run('mutation($i: SignInInput!) { signIn(input: $i) { token } }', {
+        i: { usernam: 'x', password: 'y', username: 'z' },
+      })
+      .catch((thrown: unknown) => thrown);
+    expect(String(error)).toContain('usernam');
+    expect(String(error)).not.toContain('Did you mean');
   });
 });
 
@@ -257,6 +300,30 @@ describe('operations: conditions', () => {
     const query = 'query($a: Boolean!) { me @include(if: $a) { id } }';
     expect(await pipeline.run(query, { a: false })).toEqual({ data: {} });
     expect(pipeline.sent).toEqual([]);
+  });
+});
+
+describe('operations: a subgraph’s', () => {
+  it('error without a code is masked, and what servers add for developers is left out', async () => {
+    const message = 'relation "users" does not exist at /srv/app/db.js:10 (10.0.0.5:5432)';
+    await using pipeline = await setUp({
+      errors: [
+        { message },
+        { message, extensions: { code: 'INTERNAL_SERVER_ERROR' } },
+        { message: 'Not now.', extensions: { code: 'CLOSED', exception: { stacktrace: [message] }, until: 'noon' } },
+      ],
+    });
+    const { errors } = createResultFormatter(silentLog).formatResult(await pipeline.run('{ me { id } }'));
+    expect(JSON.stringify(errors)).not.toMatch(/relation|srv|10\.0\.0\.5/);
+    expect(errors?.[2]).toMatchObject({ message: 'Not now.', extensions: { code: 'CLOSED', until: 'noon' } });
+  });
+
+  it('value that does not fit its field is an error at its path', async () => {
+    await using pipeline = await setUp({ answer: { me: { id: '1', username: { first: 'ann' } } } });
+    expect(await pipeline.run('{ me { id username } }')).toMatchObject({
+      data: { me: null },
+      errors: [{ path: ['me', 'username'], extensions: { code: 'SUBGRAPH_INVALID_RESPONSE' } }],
+    });
   });
 });
 

@@ -1,4 +1,5 @@
 import type { QueryPlan } from '@apollo/query-planner';
+import { groupAddress } from '@voucher-gateway/platform/client-address';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
@@ -109,14 +110,17 @@ export function createOperations({
         throw context.refusal;
       documents.check(known, definition, variables);
       const conditions = readConditions(known.conditionVariables, definition, variables);
-      const plan = await documents.plan(known, operationName, conditions, context.clientAddress);
+      const plan = await documents.plan(known, operationName, conditions, {
+        name: groupAddress(context.clientAddress),
+        signal: context.signal,
+      });
       if (isPersisted) persistedQueries.add(hash, text);
       const { document, fragments } = known;
       return { text, document, fragments, operationName, variables, definition, conditions, plan, federation };
     },
     async execute(operation, context) {
       const result = await operation.federation.execute(operation, context);
-      if (result.data && isLargerThan(result, limits.MAX_RESPONSE_BYTES)) guard.exceed('MAX_RESPONSE_BYTES');
+      if (isLargerThan(result, limits.MAX_RESPONSE_BYTES)) guard.exceed('MAX_RESPONSE_BYTES');
       return result;
     },
   };
@@ -146,7 +150,7 @@ function resolveOperation(document: DocumentNode, operationName: string | null):
   throw new CodedError<PublicErrorCode>(
     'OPERATION_RESOLUTION_FAILURE',
     operationName
-      ? `The document has no operation named ${JSON.stringify(operationName)}.`
+      ? `The document has no operation named ${JSON.stringify(operationName.slice(0, 100))}.`
       : 'The document has no operation, or several: name one in operationName.',
   );
 }

@@ -1,7 +1,16 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { assertValidText } from '@voucher-gateway/platform/text';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { Kind, type OperationDefinitionNode } from 'graphql';
+import {
+  coerceInputValue,
+  type GraphQLSchema,
+  isInputType,
+  isNonNullType,
+  Kind,
+  type OperationDefinitionNode,
+  typeFromAST,
+  valueFromAST,
+} from 'graphql';
 import { maxNesting, tooComplex } from './limits.ts';
 import type { Conditions } from './planning/resolve-conditions.ts';
 
@@ -19,6 +28,48 @@ export function checkVariables(variables: unknown): Variables {
   if (isNestedDeeper(variables, maxNesting)) throw tooComplex('nesting', maxNesting);
   assertValidText(variables);
   return variables as Variables;
+}
+
+/**
+ * The variables as their types say, with defaults. It stops at the first fault, for graphql-js repeats the whole value
+ * in the message of each.
+ *
+ * @throws CodedError BAD_USER_INPUT with the path as `argument`
+ * @see https://spec.graphql.org/draft/#CoerceVariableValues()
+ */
+export function coerceVariables(
+  schema: GraphQLSchema,
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  variables: Variables,
+  hideSuggestions: boolean,
+): Record<string, unknown> {
+  const coerced: Record<string, unknown> = {};
+  for (const { variable, type: typeNode, defaultValue } of variableDefinitions) {
+    const name = variable.name.value;
+    const type = typeFromAST(schema, typeNode);
+    if (!isInputType(type)) throw unfit([name], `$${name} has no input type.`);
+    const given = Object.hasOwn(variables, name) ? variables[name] : undefined;
+    if (given === undefined) {
+      if (defaultValue) coerced[name] = valueFromAST(defaultValue, type);
+      else if (isNonNullType(type)) throw unfit([name], `a value of type "${type}" is required.`);
+      continue;
+    }
+    const fail = (path: readonly (string | number)[], _value: unknown, { message }: Error) => {
+      throw unfit([name, ...path], message);
+    };
+    coerced[name] = coerceInputValue(given, type, fail, hideSuggestions);
+  }
+  return coerced;
+}
+
+const maxReasonLength = 300;
+
+function unfit(path: readonly (string | number)[], reason: string): CodedError<PublicErrorCode> {
+  const argument = path.join('.').slice(0, maxReasonLength);
+  const shown = reason.length > maxReasonLength ? `${reason.slice(0, maxReasonLength)}…` : reason;
+  return new CodedError<PublicErrorCode>('BAD_USER_INPUT', `The variable $${argument} does not fit: ${shown}`, {
+    details: { argument },
+  });
 }
 
 /**

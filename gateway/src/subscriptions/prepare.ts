@@ -6,7 +6,6 @@ import {
   type FieldNode,
   getArgumentValues,
   getOperationAST,
-  getVariableValues,
   Kind,
   parse,
   type VariableDefinitionNode,
@@ -75,13 +74,6 @@ export function prepareSubscription(
     eventPlan: eventPlan(document, node.rest),
     isAnsweredByEvent: !node.rest,
   };
-}
-
-/** The operation's variables, coerced. Throws CodedError BAD_USER_INPUT for those that don't fit. */
-export function coerceVariables({ federation, definition, variables }: Operation): Record<string, unknown> {
-  const { coerced, errors } = getVariableValues(federation.schema, definition.variableDefinitions ?? [], variables);
-  if (coerced) return coerced;
-  throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', errors?.[0]?.message ?? 'The variables do not fit.');
 }
 
 /**

@@ -9,11 +9,12 @@ import type { GatewayContext } from '../context.ts';
 import type { Federation } from '../federation.ts';
 import { createResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
+import { coerceVariables } from '../operations/variables.ts';
 import { Admission, type Subscription } from './admission.ts';
 import { type CatchUp, openCatchUp } from './catch-up.ts';
 import type { MessageBounds } from './held-messages.ts';
 import { Plan, type PlanEnvironment } from './plan.ts';
-import { afterOf, afterVariable, coerceVariables, type TopicSubscription } from './prepare.ts';
+import { afterOf, afterVariable, type TopicSubscription } from './prepare.ts';
 import { createQuota } from './quota.ts';
 import { createReplay } from './replay.ts';
 import { createTopicBacklog, type TopicBacklog } from './topic-backlog.ts';
@@ -158,7 +159,8 @@ export async function createSubscriptions({
       // Another supergraph may be served since it was prepared.
       const operation =
         requested.federation === federation.current ? requested : await planFor(federation.current, requested);
-      const variables = coerceVariables(operation);
+      const { schema, hideSuggestions } = operation.federation;
+      const variables = coerceVariables(schema, operation.definition, operation.variables, hideSuggestions);
       const plan = planOf(operation, variables);
       const key = keyOf(plan, context.identity);
       using undo = new DisposableStack();

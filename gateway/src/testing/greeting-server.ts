@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { GraphQLError } from 'graphql';
 import { createHandler } from 'graphql-sse/lib/use/http';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
@@ -12,7 +13,7 @@ export async function startGreetingServer() {
   const schema = greetingSchema((by, context) => {
     const { authorization } = context as { authorization?: string };
     asked.push({ by, authorization });
-    if (by === 'nobody') throw new Error('nobody greets');
+    if (by === 'nobody') throw new GraphQLError('nobody greets', { extensions: { code: 'NOT_FOUND' } });
     const queue = createEventQueue<object>(() => {
       streams.delete(queue);
       notify();

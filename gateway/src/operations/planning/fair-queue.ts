@@ -7,17 +7,23 @@ export class FairQueue<Item> {
     return this.#size;
   }
 
+  /** How many items of this asker wait. */
+  sizeOf(asker: string): number {
+    return this.#byAsker.get(asker)?.size ?? 0;
+  }
+
   push(asker: string, item: Item): void {
     this.#byAsker.set(asker, (this.#byAsker.get(asker) ?? new Set()).add(item));
     this.#size += 1;
   }
 
-  /** Takes one out that waits no longer; nothing happens where it has left the queue already. */
-  delete(asker: string, item: Item): void {
+  /** Removes one that waits no longer; false where it has left the queue already. */
+  delete(asker: string, item: Item): boolean {
     const items = this.#byAsker.get(asker);
-    if (!items?.delete(item)) return;
+    if (!items?.delete(item)) return false;
     this.#size -= 1;
     if (items.size === 0) this.#byAsker.delete(asker);
+    return true;
   }
 
   /** The next in turn; undefined when nothing waits. */
@@ -26,11 +32,19 @@ export class FairQueue<Item> {
     if (!first) return undefined;
     const [asker, items] = first;
     const [item] = items;
-    items.delete(item as Item);
-    this.#byAsker.delete(asker);
+    this.delete(asker, item as Item);
     // After everybody else.
-    if (items.size > 0) this.#byAsker.set(asker, items);
-    this.#size -= 1;
+    if (this.#byAsker.delete(asker)) this.#byAsker.set(asker, items);
+    return item;
+  }
+
+  /** Removes the newest item of the asker that has most. */
+  evict(): Item | undefined {
+    let most: [asker: string, items: Set<Item>] | undefined;
+    for (const entry of this.#byAsker) if (!most || entry[1].size > most[1].size) most = entry;
+    if (!most) return undefined;
+    const item = [...most[1]].at(-1) as Item;
+    this.delete(most[0], item);
     return item;
   }
 }

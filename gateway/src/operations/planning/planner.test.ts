@@ -80,8 +80,8 @@ describe('planner: refuses', () => {
     const answers = await Promise.allSettled(
       ['{ a: me { id } }', '{ b: me { id } }', '{ c: me { id } }'].map((text) => planner.plan(request(text))),
     );
-    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
-    expect(answers[2]).toMatchObject({ reason: { code: 'SERVICE_UNAVAILABLE', retryable: true } });
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(answers[1]).toMatchObject({ reason: { code: 'SERVICE_UNAVAILABLE', retryable: true } });
   });
 
   it('what is asked once it is disposed; what was asked before is answered or refused, never left', async () => {
@@ -126,5 +126,37 @@ describe('fair queue', () => {
     queue.delete('b', 'b1');
     queue.delete('b', 'b1');
     expect([queue.size, queue.shift(), queue.shift()]).toEqual([1, 'a2', undefined]);
+  });
+});
+
+describe('planner: askers', () => {
+  const texts = (name: string, count: number) =>
+    Array.from({ length: count }, (_, index) => `query ${name}${index} { me { id } }`);
+
+  it('with more than their share are refused, and others are not', async () => {
+    await using planner = startPlanner({ maxWaitingPerAsker: 3 });
+    const ask = (name: string, count: number) =>
+      Promise.allSettled(texts(name, count).map((text) => planner.plan(request(text), { name })));
+    const [many, few] = await Promise.all([ask('a', 6), ask('b', 2)]);
+    expect(many.map(({ status }) => status).filter((status) => status === 'rejected')).toHaveLength(3);
+    expect(few.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+  });
+
+  it('that fill the queue pay for it: a newcomer is planned', async () => {
+    await using planner = startPlanner({ maxWaiting: 4 });
+    const many = Promise.allSettled(texts('a', 4).map((text) => planner.plan(request(text), { name: 'a' })));
+    expect(await planner.plan(request('{ me { username } }'), { name: 'b' })).toMatchObject({
+      bytes: expect.any(Number),
+    });
+    expect((await many).at(-1)).toMatchObject({ status: 'rejected', reason: { code: 'SERVICE_UNAVAILABLE' } });
+  });
+
+  it('who left are not planned for', async () => {
+    await using planner = startPlanner();
+    const leaving = new AbortController();
+    const left = planner.plan(request('{ me { id } }'), { name: 'a', signal: leaving.signal });
+    leaving.abort();
+    await expect(left).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    expect(await planner.plan(request('{ me { id } }'))).toMatchObject({ plan: { kind: 'QueryPlan' } });
   });
 });

@@ -18,6 +18,16 @@ export interface PlannerOptions extends PlanOperationOptions {
   waitTimeoutMs?: number;
   /** Operations that may wait. Default: 1,000. */
   maxWaiting?: number;
+  /** Operations of one asker that may wait. Default: 100. */
+  maxWaitingPerAsker?: number;
+}
+
+/** Who asks for a plan. */
+export interface Asker {
+  /** Askers take turns, so that one with many slow operations delays nobody else for long. */
+  name: string;
+  /** Aborts when nobody waits for the plan any more. */
+  signal?: AbortSignal;
 }
 
 /** Validates and plans operations, in a thread of its own. */
@@ -25,11 +35,10 @@ export interface Planner extends AsyncDisposable {
   /**
    * The plan of an operation.
    *
-   * @param asker who asks: askers take turns, so that one with many slow operations delays nobody else for long
    * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED
    * @throws CodedError OPERATION_TOO_COMPLEX when it took too long; SERVICE_UNAVAILABLE (retryable) when too many wait
    */
-  plan(request: PlanRequest, asker?: string): Promise<PlannedOperation>;
+  plan(request: PlanRequest, asker?: Asker): Promise<PlannedOperation>;
 }
 
 /** A plan, and about how many bytes it takes in memory. */
@@ -63,6 +72,7 @@ export function createPlanner({
   timeoutMs = 1_000,
   waitTimeoutMs = 10_000,
   maxWaiting = 1_000,
+  maxWaitingPerAsker = 100,
   ...options
 }: PlannerOptions): Planner {
   const queue = new FairQueue<Job>();
@@ -76,29 +86,37 @@ export function createPlanner({
 
   /** Starts the thread, and again, with backoff, when it ends before it is ready. */
   const start = (attempt: number) => {
-    const started = new Worker(new URL('./planner-worker.ts', import.meta.url), {
-      name: 'planner',
-      workerData: options,
-      resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
-    });
-    starting = started;
-    timer = setTimeout(() => void started.terminate(), startTimeoutMs);
-    started.on('error', (error) => log.error({ error }, 'the planner thread failed'));
-    started.on('exit', () => {
-      if (worker === started) replace(unavailable);
-      else if (starting === started && !isDisposed) {
-        clearTimeout(timer);
-        timer = setTimeout(() => start(attempt + 1), Math.min(100 * 2 ** attempt, 5_000)).unref();
-      }
-    });
-    started.on('message', (message: WorkerMessage) => {
-      if (message.kind !== 'ready') return answer(message);
+    const startAgain = () => {
       clearTimeout(timer);
+      if (!isDisposed) timer = setTimeout(() => start(attempt + 1), Math.min(100 * 2 ** attempt, 5_000)).unref();
+    };
+    try {
+      const started = new Worker(new URL('./planner-worker.ts', import.meta.url), {
+        name: 'planner',
+        workerData: options,
+        resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
+      });
+      starting = started;
+      timer = setTimeout(() => void started.terminate(), startTimeoutMs);
+      started.on('error', (error) => log.error({ error }, 'the planner thread failed'));
+      started.on('exit', () => {
+        if (worker === started) replace(unavailable);
+        else if (starting === started) startAgain();
+      });
+      started.on('message', (message: WorkerMessage) => {
+        if (message.kind !== 'ready') return answer(message);
+        clearTimeout(timer);
+        starting = null;
+        worker = started;
+        started.unref();
+        next();
+      });
+    } catch (error) {
+      // The system has no thread to give.
+      log.error({ error, attempt }, 'the planner thread can not be started; it is tried again');
       starting = null;
-      worker = started;
-      started.unref();
-      next();
-    });
+      startAgain();
+    }
   };
 
   /** Ends the thread, and the running job with an error, and starts another one. */
@@ -127,22 +145,17 @@ export function createPlanner({
   /** Refuses the job when it has taken too long. A busy machine must not make a simple operation too complex. */
   const limitTime = async (thread: Worker, job: Job) => {
     const endAtMs = performance.now() + 10 * timeoutMs;
-    try {
-      const before = await thread.cpuUsage();
-      for (let usedMs = 0; running === job; ) {
-        if (usedMs >= timeoutMs || performance.now() >= endAtMs) {
-          log.warn({ timeoutMs }, 'an operation took too long to plan and was refused');
-          return replace(() => tooComplex('planning', timeoutMs));
-        }
-        const { promise, resolve } = Promise.withResolvers<void>();
-        timer = setTimeout(resolve, Math.max(20, timeoutMs - usedMs));
-        await promise;
-        const { user, system } = await thread.cpuUsage();
-        usedMs = (user + system - before.user - before.system) / 1_000;
+    const startedAtMs = await readCpuMs(thread);
+    for (let usedMs: number | null = 0; running === job && usedMs !== null && startedAtMs !== null; ) {
+      if (usedMs >= timeoutMs || performance.now() >= endAtMs) {
+        log.info({ timeoutMs }, 'an operation took too long to plan and was refused');
+        return replace(() => tooComplex('planning', timeoutMs));
       }
-    } catch (error) {
-      // The thread has ended: its `exit` ends the job.
-      log.debug({ error }, 'the time of the planner could not be read');
+      const { promise, resolve } = Promise.withResolvers<void>();
+      timer = setTimeout(resolve, Math.max(20, timeoutMs - usedMs));
+      await promise;
+      const nowMs = await readCpuMs(thread);
+      usedMs = nowMs === null ? null : nowMs - startedAtMs;
     }
   };
   const answer = (message: Exclude<WorkerMessage, { kind: 'ready' }>) => {
@@ -159,26 +172,23 @@ export function createPlanner({
   start(0);
 
   return {
-    plan(request, asker = '') {
-      if (isDisposed || queue.size >= maxWaiting) return Promise.reject(unavailable());
-      return new Promise((resolve, reject) => {
-        const waiting = setTimeout(() => {
-          queue.delete(asker, job);
-          reject(unavailable());
-        }, waitTimeoutMs);
-        const job: Job = {
-          request,
-          resolve: (planned) => {
-            clearTimeout(waiting);
-            resolve(planned);
-          },
-          reject: (error) => {
-            clearTimeout(waiting);
-            reject(error);
-          },
-        };
-        queue.push(asker, job);
-        next();
+    plan(request, { name, signal } = { name: '' }) {
+      if (isDisposed || signal?.aborted || queue.sizeOf(name) >= maxWaitingPerAsker)
+        return Promise.reject(unavailable());
+      // A newcomer does not pay for who fills the queue.
+      if (queue.size >= maxWaiting) queue.evict()?.reject(unavailable());
+      const { promise, resolve, reject } = Promise.withResolvers<PlannedOperation>();
+      const job: Job = { request, resolve, reject };
+      const leave = () => {
+        if (queue.delete(name, job)) reject(unavailable());
+      };
+      const waiting = setTimeout(leave, waitTimeoutMs);
+      signal?.addEventListener('abort', leave, { once: true });
+      queue.push(name, job);
+      next();
+      return promise.finally(() => {
+        clearTimeout(waiting);
+        signal?.removeEventListener('abort', leave);
       });
     },
     async [Symbol.asyncDispose]() {
@@ -192,6 +202,16 @@ export function createPlanner({
       await Promise.all(threads.map((thread) => thread?.terminate()));
     },
   };
+}
+
+/** CPU time of a thread so far; null once it has ended, which ends its job as well. */
+async function readCpuMs(thread: Worker): Promise<number | null> {
+  try {
+    const { user, system } = await thread.cpuUsage();
+    return (user + system) / 1_000;
+  } catch {
+    return null;
+  }
 }
 
 function readAnswer(
