@@ -40,6 +40,12 @@ describe('passwords', () => {
     expect(new Set(order.slice(0, -2))).toEqual(new Set(['SERVICE_UNAVAILABLE']));
   });
 
+  it('passwords: a request that has ended takes no turn, also where one is free', async () => {
+    const passwords = await createPasswords();
+    await expect(passwords.hash('1234567', AbortSignal.abort())).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await passwords.hash('1234567', signal);
+  });
+
   it('passwords: tokens are verified while every hash that may run does', async () => {
     const passwords = await createPasswords();
     const { privateKey, publicKey } = await generateKeyPair('Ed25519', { extractable: true });

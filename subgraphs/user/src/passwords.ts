@@ -46,6 +46,7 @@ export async function createPasswords({
     }
   };
   const inTurn = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
+    if (signal.aborted) throw tooBusy('The request ended before its turn.', signal.reason);
     if (!slots.tryTake(1)) await waitForTurn(signal);
     try {
       return await work();
