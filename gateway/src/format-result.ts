@@ -31,5 +31,7 @@ export type ResultFormatter = ReturnType<typeof createResultFormatter>;
 /** What was thrown as a GraphQL error, for the error formatter to read: one that is none stands in `originalError`. */
 function wrapped(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) return error;
-  return new GraphQLError((error as Error).message, { originalError: error as Error });
+  // Anything may be thrown, null included.
+  const originalError = error instanceof Error ? error : new Error(String(error));
+  return new GraphQLError(originalError.message, { originalError });
 }

@@ -208,6 +208,10 @@ export class SocketConnection implements OperationConnection {
     if (operation.isSubscription) this.#subscriptions -= 1;
   }
 
+  onLeaveError(error: unknown): void {
+    this.#options.log.error({ error }, 'an operation could not be left');
+  }
+
   send(text: string): void {
     this.#socket.sendText(text);
   }

@@ -9,6 +9,8 @@ export interface OperationConnection {
   flushed(): Promise<void>;
   /** Called once, when the operation has ended by itself. */
   onEnd(operation: SocketOperation): void;
+  /** Called when what it had could not be released. */
+  onLeaveError(error: unknown): void;
 }
 
 /** An operation that a WebSocket client waits for. A class, for there are as many as subscriptions. */
@@ -47,12 +49,16 @@ export class SocketOperation implements Subscriber {
     subscription.start(this);
   }
 
-  /** Ends it on this side: aborts what runs for it, and unsubscribes. */
+  /** Ends it on this side: aborts what runs for it, and unsubscribes. Never throws: its connection has others. */
   leave(): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
-    this.#controller?.abort();
-    this.#subscription?.[Symbol.dispose]();
+    try {
+      this.#controller?.abort();
+      this.#subscription?.[Symbol.dispose]();
+    } catch (error) {
+      this.#connection.onLeaveError(error);
+    }
   }
 
   next(answer: string): void {
