@@ -13,6 +13,15 @@ const post = (path: string, body: string, headers: readonly string[] = [json]) =
   request(`POST ${path} HTTP/1.1`, headers, body);
 const latin1 = (bytes: Buffer) => bytes.toString('latin1');
 
+/** An operation as a body. */
+const operation = (query: string, variables: object = {}) => JSON.stringify({ query, variables });
+/** Each spreads the next. */
+const fragmentsInARow = (count: number) =>
+  Array.from(
+    { length: count },
+    (_, index) => `fragment F${index} on Query {${index + 1 < count ? `...F${index + 1}` : '__typename'}}`,
+  ).join(' ');
+
 /** Bodies that are no operation and no callback, whatever they look like. */
 export const hostileBodies: readonly [what: string, body: string, ...headers: string[]][] = [
   ['no JSON', '{'],
@@ -50,6 +59,30 @@ export const hostileBodies: readonly [what: string, body: string, ...headers: st
   ['NaN', '{"query": NaN}'],
   ['values of wrong types', '{"query": 1, "variables": "x", "operationName": {}, "extensions": 7}'],
   ['a query of another type', '{"query": ["{__typename}"]}'],
+  ['a selection 20,000 deep', operation('{a'.repeat(20_000) + '}'.repeat(20_000))],
+  [
+    'a selection of known fields 4,000 deep',
+    operation(`{__type(name:"A"){${'ofType{'.repeat(4_000)}name${'}'.repeat(4_002)}`),
+  ],
+  ['a selection that never closes', operation('{a'.repeat(20_000))],
+  ['a list literal 15,000 deep', operation(`{__type(name: ${'['.repeat(15_000)}${']'.repeat(15_000)}) {name}}`)],
+  ['an object literal 8,000 deep', operation(`{__type(name: ${'{a:'.repeat(8_000)}1${'}'.repeat(8_000)}) {name}}`)],
+  ['a type 20,000 lists deep', operation(`query ($a: ${'['.repeat(20_000)}ID${']'.repeat(20_000)}) {__typename}`)],
+  ['fragments that spread themselves', operation('{...A} fragment A on Query {...B} fragment B on Query {...A}')],
+  ['1,500 fragments in a row', operation(`{...F0} ${fragmentsInARow(1_500)}`)],
+  ['inline fragments 1,200 deep', operation(`{${'...{'.repeat(1_200)}__typename${'}'.repeat(1_201)}`)],
+  [
+    'a selection of known fields 1,200 deep',
+    operation(`{__type(name:"A"){${'ofType{'.repeat(1_200)}name${'}'.repeat(1_202)}`),
+  ],
+  ['inline fragments 5,000 deep', operation(`{${'...{'.repeat(5_000)}__typename${'}'.repeat(5_001)}`)],
+  ['5,000 aliases', operation(`{${Array.from({ length: 5_000 }, (_, index) => `a${index}:__typename`).join(' ')}}`)],
+  ['a subscription', operation('subscription {voucherReceived {cursor}}')],
+  ['a text that never ends', operation('{__type(name: "')],
+  ['a block string that never ends', operation('{__type(name: """')],
+  ['an escape that is none', operation('{__type(name: "\\u{110000}") {name}}')],
+  ['an operation that is not there', '{"query": "{__typename}", "operationName": "Nope"}'],
+  ['a number beyond Int', operation('query ($a: Int) {__type(name: $a) {name}}', { a: 1e300 })],
   ['charset of UTF-16', '{}', 'content-type: application/json; charset=utf-16le'],
   ['a charset that does not exist', '{}', 'content-type: application/json; charset=nonsense'],
   ['a broken charset parameter', '{}', 'content-type: application/json; charset="'],

@@ -79,15 +79,14 @@ export function createResolvers({ database, requestVoucher, limiter, region }: R
   };
 }
 
-/** The gateway feeds these from their topics; asked for here, they say so. */
-const fedByTheGateway = {
-  subscribe() {
-    throw new CodedError<PublicErrorCode>(
-      'BAD_USER_INPUT',
-      'Subscribe at the gateway: this field is fed from a topic there.',
-    );
-  },
+/** The gateway feeds these from their topics; asked for here, over whatever transport, they say so. */
+const refuse = () => {
+  throw new CodedError<PublicErrorCode>(
+    'BAD_USER_INPUT',
+    'Subscribe at the gateway: this field is fed from a topic there.',
+  );
 };
+const fedByTheGateway = { subscribe: refuse, resolve: refuse };
 
 function signedIn({ identity }: VoucherContext): Identity {
   if (!identity) throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'Sign in first.');

@@ -12,7 +12,7 @@ export interface HttpServerUnderTest extends AsyncDisposable {
 
 /** What an answer must not show: stacks, files, JavaScript's and the database's own errors. */
 const internals =
-  /\n\s+at |\.ts:|node:|TypeError|RangeError|SyntaxError|Unexpected token|SQLSTATE|invalid byte sequence/;
+  /\n\s+at |\.ts:|node:|TypeError|RangeError|SyntaxError|Unexpected token|call stack|Invalid string length|SQLSTATE|invalid byte sequence/;
 
 /** What the HTTP server of every service must do with hostile requests, to paths that take POST, and with slow ones. */
 export function httpServerContract(
