@@ -14,7 +14,7 @@ import { coerceVariables } from './operations/variables.ts';
 /** A data source by subgraph name. */
 export type DataSources = Record<string, GraphQLDataSource>;
 
-/** One supergraph: planned in a thread of its own, executed by Apollo's executor. */
+/** One supergraph: planned in a thread of its own, executed by Apollo's executor. Disposing waits for what runs. */
 export interface Federation extends AsyncDisposable {
   readonly supergraphSdl: string;
   /** What clients see. */
@@ -38,8 +38,8 @@ export interface Federation extends AsyncDisposable {
 
 export interface FederationOptions {
   supergraphSdl: string;
-  /** The data source of a subgraph, by its name in the supergraph. */
-  dataSource(name: string): GraphQLDataSource;
+  /** The data source of a subgraph, by its name in the supergraph. It is disposed with the federation. */
+  dataSource(name: string): GraphQLDataSource & Partial<AsyncDisposable>;
   /** Whether faults of a document may name what the schema has instead. Default: true. */
   suggestions?: boolean;
   log: Log;
@@ -56,10 +56,25 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   const apiSchema = apollo.apiSchema();
   const schema = apiSchema.toGraphQLJSSchema();
   const supergraph = apollo.schema.toGraphQLJSSchema();
-  const dataSources = Object.fromEntries(apollo.subgraphsMetadata().map(({ name }) => [name, dataSource(name)]));
-  const planner = createPlanner({ supergraphSdl, hideSuggestions: !suggestions, log });
-  const run = (plan: QueryPlan, sources: DataSources, operation: Operation, context: GatewayContext) =>
-    runPlan(plan, sources, operation, { context, schema, supergraph, apiSchema, log });
+  await using releases = new AsyncDisposableStack();
+  const dataSources: DataSources = {};
+  for (const { name } of apollo.subgraphsMetadata()) {
+    const source = dataSource(name);
+    releases.defer(() => source[Symbol.asyncDispose]?.());
+    dataSources[name] = source;
+  }
+  const running = createCounter();
+  releases.defer(() => running.untilZero());
+  const planner = releases.use(createPlanner({ supergraphSdl, hideSuggestions: !suggestions, log }));
+  const owned = releases.move();
+  const run = async (plan: QueryPlan, sources: DataSources, operation: Operation, context: GatewayContext) => {
+    running.add(1);
+    try {
+      return await runPlan(plan, sources, operation, { context, schema, supergraph, apiSchema, log });
+    } finally {
+      running.add(-1);
+    }
+  };
 
   return {
     supergraphSdl,
@@ -73,7 +88,22 @@ export async function createFederation(options: FederationOptions): Promise<Fede
       return run(operation.plan, dataSources, operation, context);
     },
     executePlan: run,
-    [Symbol.asyncDispose]: () => planner[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Counts what runs. */
+function createCounter() {
+  let count = 0;
+  let onZero: (() => void)[] = [];
+  return {
+    add(change: 1 | -1) {
+      count += change;
+      if (count > 0) return;
+      for (const resolve of onZero) resolve();
+      onZero = [];
+    },
+    untilZero: () => new Promise<void>((resolve) => (count === 0 ? resolve() : onZero.push(resolve))),
   };
 }
 

@@ -6,17 +6,17 @@ import { runService } from '@voucher-gateway/platform/service-main';
 import { supergraphSdl as ownSupergraphSdl } from '@voucher-gateway/schema/sdl';
 import { gatewayProcessSettings, subgraphUrlSetting, subscriptionsUrlSetting } from './config.ts';
 import { createGateway } from './server.ts';
+import { subgraphNames } from './subgraph-names.ts';
 import { watchSupergraph } from './watch-supergraph.ts';
 
-// Which settings there are hangs on the supergraph: one URL a subgraph.
+// The settings depend on the supergraph: one URL per subgraph.
 const { SUPERGRAPH_FILE } = readEnvironment();
 const readSupergraph = () => (SUPERGRAPH_FILE ? readFileSync(SUPERGRAPH_FILE, 'utf8') : ownSupergraphSdl());
-const subgraphsOf = (sdl: string) => [...sdl.matchAll(/@join__graph\(name: "([^"]+)"/g)].map(([, name = '']) => name);
-const settingsOf = (sdl: string) => gatewayProcessSettings(subgraphsOf(sdl));
+const settingsOf = (sdl: string) => gatewayProcessSettings(subgraphNames(sdl));
 const urlsOf = (sdl: string, config: Record<string, unknown>) => {
   const urlsBy = (settingOf: (name: string) => string) =>
     Object.fromEntries(
-      subgraphsOf(sdl)
+      subgraphNames(sdl)
         .map((name) => [name, config[settingOf(name)]] as const)
         .filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
     );

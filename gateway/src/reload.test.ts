@@ -1,11 +1,16 @@
+import { once } from 'node:events';
 import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { Client } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
 import { startTestGateway } from './testing/gateway.ts';
+import { startGreetingServer } from './testing/greeting-server.ts';
 import { parcelSupergraph } from './testing/parcel-supergraph.ts';
 import { watchSupergraph } from './watch-supergraph.ts';
 
@@ -101,6 +106,200 @@ describe('another supergraph', () => {
     expect(await places).toEqual({ data: { moved: { node: { place: 'Hue' } } } });
   });
 });
+
+/** The people subgraph at another address, that answers in its own way. */
+async function startOtherPeople(hello = 'hello from elsewhere') {
+  const closed: Promise<unknown>[] = [];
+  const server = createServer((_request, response) =>
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ data: { hello } })),
+  );
+  server.on('connection', (socket) => closed.push(once(socket, 'close')));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
+    /** Connections so far. */
+    connections: () => closed.length,
+    /** Resolves once all of them are closed. */
+    allClosed: () => Promise.all(closed),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+describe('reload: addresses', () => {
+  const quick = { SUBGRAPH_TIMEOUT: '200ms' };
+
+  it('are those of the next supergraph from the same step on; connections to the others are closed', async () => {
+    await using here = await startOtherPeople('here');
+    await using there = await startOtherPeople('there');
+    await using gateway = await startTestGateway({ subgraphUrls: { people: here.url }, environment: quick });
+    const { subgraphUrls } = gateway.addresses;
+    expect((await gateway.post('{ hello }')).data).toEqual({ hello: 'here' });
+    await gateway.reload(parcelSupergraph(), {
+      subgraphUrls: { ...subgraphUrls, people: there.url },
+      subscriptionUrls: {},
+    });
+    expect((await gateway.post('{ hello }')).data).toEqual({ hello: 'there' });
+    expect([here.connections(), there.connections()]).toEqual([1, 1]);
+    await here.allClosed();
+  });
+
+  it('stay where a supergraph is rejected, and what was opened for it is closed', async () => {
+    await using there = await startOtherPeople();
+    await using gateway = await startTestGateway({ environment: quick });
+    const { subgraphUrls } = gateway.addresses;
+    const tails = gateway.tails();
+    const more = `extend type Subscription {
+      found(parcel: ID): Loss! @topic(name: "parcel-found", match: "customer", claim: "customer")
+      kept(after: String): MoveEdge! @topic(name: "parcel-kept", match: "customer", claim: "customer", replay: "nothing")
+    }`;
+    await expect(
+      gateway.reload(parcelSupergraph({ more }), {
+        subgraphUrls: { ...subgraphUrls, people: there.url },
+        subscriptionUrls: {},
+      }),
+    ).rejects.toThrow('Subscription.kept');
+    await expect(
+      gateway.reload(parcelSupergraph(), { subgraphUrls: { people: there.url }, subscriptionUrls: {} }),
+    ).rejects.toThrow('SUBGRAPH_TRACKING_URL');
+    expect((await gateway.post('{ hello }')).data).toEqual({ hello: 'hello' });
+    expect(gateway.tails()).toEqual(tails);
+    expect(there.connections()).toBe(0);
+  });
+
+  it('of a subgraph that is removed are called no more, and its connections are closed', async () => {
+    await using people = await startOtherPeople();
+    await using gateway = await startTestGateway({ subgraphUrls: { people: people.url }, environment: quick });
+    expect((await gateway.post('{ hello }')).data).toEqual({ hello: 'hello from elsewhere' });
+    await gateway.reload(parcelSupergraph({ people: false }));
+    expect(await gateway.post('{ hello }')).toMatchObject({
+      errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
+    });
+    await people.allClosed();
+  });
+
+  it('of an operation that runs already stay until it has ended', async () => {
+    await using there = await startOtherPeople();
+    await using gateway = await startTestGateway({ environment: { SUBGRAPH_TIMEOUT: '5s' } });
+    gateway.world.stored = [move('m1')];
+    const asked = Promise.withResolvers<void>();
+    const { promise: held, resolve: answer } = Promise.withResolvers<void>();
+    gateway.world.onPage = () => {
+      asked.resolve();
+      return held;
+    };
+    const page = gateway.post(
+      `{ moves(customer: "ann", first: 1, after: "${encodeCursor(null)}") { edges { node { recipient { name } } } } }`,
+    );
+    await asked.promise;
+    const { subgraphUrls } = gateway.addresses;
+    await gateway.reload(parcelSupergraph(), {
+      subgraphUrls: { ...subgraphUrls, people: there.url },
+      subscriptionUrls: {},
+    });
+    answer();
+    expect(await page).toMatchObject({
+      data: { moves: { edges: [{ node: { recipient: { name: 'name of bob' } } }] } },
+    });
+    expect(there.connections()).toBe(0);
+  });
+
+  it('of subscriptions at subgraphs are moved to', async () => {
+    await using here = await startGreetingServer();
+    await using there = await startGreetingServer();
+    await using gateway = await startTestGateway({ subscriptionUrls: { tracking: here.socketUrl } });
+    const next = listen(gateway.connect(null).client, 'subscription { greeted { text } }');
+    const first = next();
+    await here.untilStreams(1);
+    await gateway.reload(parcelSupergraph(), {
+      ...gateway.addresses,
+      subscriptionUrls: { tracking: there.eventsUrl },
+    });
+    await here.untilStreams(0);
+    await there.untilStreams(1);
+    there.greet('hello');
+    expect(await first).toEqual({ data: { greeted: { text: 'hello' } } });
+  });
+});
+
+describe('reload: topics', () => {
+  const found = `extend type Subscription {
+    found(parcel: ID): Loss! @topic(name: "parcel-found", match: "customer", claim: "customer")
+  }`;
+
+  it('that it adds are read from then on, and those that it removes are not', async () => {
+    await using gateway = await startTestGateway();
+    const before = gateway.tails();
+    await gateway.reload(parcelSupergraph({ more: found }));
+    expect(gateway.tails()).toEqual([...before, 'parcel-found']);
+    await gateway.reload(parcelSupergraph());
+    expect(gateway.tails()).toEqual(before);
+  });
+
+  it('follow the last of several reloads at once', async () => {
+    await using gateway = await startTestGateway();
+    const before = gateway.tails();
+    const sdls = [{ more: found }, {}, { more: found }, {}].map((options) => parcelSupergraph(options));
+    await Promise.all(sdls.map((sdl) => gateway.reload(sdl)));
+    expect(gateway.tails()).toEqual(before);
+  });
+});
+
+it('reload: a resuming subscription asks the store by the next supergraph, and misses nothing', async () => {
+  await using gateway = await startTestGateway();
+  await using tracking = await startProxy(new URL(gateway.addresses.subgraphUrls.tracking ?? ''));
+  const { token } = await gateway.signIn('ann');
+  gateway.world.stored = ['m1', 'm2', 'm3', 'm4'].map(move);
+  gateway.world.pageSize = 1;
+  const asked = Promise.withResolvers<void>();
+  const { promise: held, resolve: answer } = Promise.withResolvers<void>();
+  gateway.world.onPage = () => {
+    asked.resolve();
+    return held;
+  };
+  const query = `subscription { moved(after: "${encodeCursor('m1')}") { node { id recipient { name } } } }`;
+  const next = listen(gateway.connect(token).client, query);
+  const first = next();
+  await asked.promise;
+  await gateway.reload(parcelSupergraph(), {
+    subgraphUrls: { ...gateway.addresses.subgraphUrls, tracking: tracking.url },
+    subscriptionUrls: {},
+  });
+  answer();
+  const event = (id: string) => ({ data: { moved: { node: { id, recipient: { name: 'name of bob' } } } } });
+  expect([await first, await next(), await next()]).toEqual([event('m2'), event('m3'), event('m4')]);
+  await gateway.publish(move('m5'));
+  expect(await next()).toEqual(event('m5'));
+  expect(tracking.calls()).toBeGreaterThan(0);
+});
+
+/** A subgraph at another address. */
+async function startProxy({ origin }: URL) {
+  let calls = 0;
+  const server = createServer(async (request, response) => {
+    calls += 1;
+    const { method = 'GET', url = '/', headers } = request;
+    const answer = await fetch(new URL(url, origin), {
+      method,
+      headers: { 'content-type': headers['content-type'] ?? '' },
+      body: await text(request),
+    });
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
+    calls: () => calls,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
 
 describe('the supergraph’s file', () => {
   it('is served anew when it changes, and on SIGHUP; one that can’t be served is passed over', async () => {

@@ -18,7 +18,8 @@ import { createOpenConnections } from './open-connections.ts';
 import { createOperations } from './operations/operations.ts';
 import { createReloadableFederation } from './reloadable-federation.ts';
 import { createSessionGate } from './session-gate.ts';
-import { createSubgraphDataSource, type SubgraphCallLimits } from './subgraph-data-source.ts';
+import type { SubgraphCallLimits } from './subgraph-data-source.ts';
+import { createSubgraphSources } from './subgraph-sources.ts';
 import { createSubscriptions } from './subscriptions/subscribe.ts';
 import { createUpstreams } from './subscriptions/upstream.ts';
 import { attachWebSocket } from './websocket.ts';
@@ -42,20 +43,19 @@ export interface GatewayOptions {
   keyValue: KeyValue;
 }
 
+type SubgraphUrls = Required<Pick<GatewayOptions, 'subgraphUrls' | 'subscriptionUrls'>>;
+
 export interface Gateway extends Service {
   /** Subscriptions that stand right now. */
   readonly subscriptions: number;
   /**
-   * Serves another supergraph from now on; no socket is dropped. Running subscriptions are planned anew, and those
+   * Serves another supergraph from now on; no socket is dropped. Running subscriptions are planned by it, and those
    * that do not fit it end with SUBSCRIPTION_SCHEMA_RELOAD. One that can't be served changes nothing.
    *
-   * @param urls where subgraphs answer that the new one adds
-   * @throws Error with every fault of the supergraph, or naming the setting of a subgraph that it adds
+   * @param urls where its subgraphs answer. Default: where they do now
+   * @throws Error with every fault of the supergraph, or naming the setting of a subgraph that has no URL
    */
-  reload(
-    supergraphSdl: string,
-    urls?: Partial<Pick<GatewayOptions, 'subgraphUrls' | 'subscriptionUrls'>>,
-  ): Promise<void>;
+  reload(supergraphSdl: string, urls?: SubgraphUrls): Promise<void>;
   /** Subscriptions that it holds at subgraphs right now. */
   readonly upstreamSubscriptions: number;
 }
@@ -79,20 +79,21 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, portSetting = 'PORT', supergraphSdl, subgraphUrls, subscriptionUrls = {} } = options;
   const { log, clock, topics, keyValue } = options;
   await using releases = new AsyncDisposableStack();
-  const urls = { subgraphs: { ...subgraphUrls }, subscriptions: { ...subscriptionUrls } };
-  // A reload may add some.
-  const sources = releases.use(new AsyncDisposableStack());
+  let urls: SubgraphUrls = { subgraphUrls, subscriptionUrls };
+  const sources = createSubgraphSources({ limits: callLimits(config), log });
+  const dataSourceBy = (given: SubgraphUrls) => (name: string) => {
+    const url = given.subgraphUrls[name];
+    if (url === undefined)
+      throw new Error(`${subgraphUrlSetting(name)} is missing: the supergraph has a subgraph ${name}`);
+    return sources.lease(name, url);
+  };
   const federation = releases.use(
     await createReloadableFederation({
       supergraphSdl,
       suggestions: isOn(config.INTROSPECTION, config),
       log,
-      dataSource: (name) => {
-        const url = urls.subgraphs[name];
-        if (url === undefined)
-          throw new Error(`${subgraphUrlSetting(name)} is missing: the supergraph has a subgraph ${name}`);
-        return sources.use(createSubgraphDataSource({ name, url, limits: callLimits(config), log }));
-      },
+      dataSource: dataSourceBy(urls),
+      retireAfterMs: config.SUBGRAPH_TIMEOUT,
     }),
   );
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
@@ -108,7 +109,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const upstreams = releases.use(
     createUpstreams({
       log,
-      urlOf: (name) => urls.subscriptions[name] ?? urls.subgraphs[name]?.replace(/^http/, 'ws'),
+      urlOf: (name) =>
+        Object.hasOwn(federation.current.dataSources, name)
+          ? (urls.subscriptionUrls[name] ?? urls.subgraphUrls[name]?.replace(/^http/, 'ws'))
+          : undefined,
       connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT,
       keepAliveMs: config.UPSTREAM_KEEP_ALIVE,
       maxEventBytes: config.MAX_SUBGRAPH_ANSWER_BYTES,
@@ -203,10 +207,24 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     get subscriptions() {
       return subscriptions.count;
     },
-    async reload(sdl, added = {}) {
-      Object.assign(urls.subgraphs, added.subgraphUrls);
-      Object.assign(urls.subscriptions, added.subscriptionUrls);
-      await federation.reload(sdl, subscriptions.prepareFor);
+    async reload(sdl, nextUrls = urls) {
+      await federation.reload(sdl, {
+        dataSource: dataSourceBy(nextUrls),
+        async prepare(next) {
+          const preparation = await subscriptions.prepareFor(next);
+          return {
+            ...preparation,
+            commit() {
+              urls = nextUrls;
+              preparation.commit();
+            },
+            async finish() {
+              await preparation.finish();
+              await upstreams.reconnectMoved();
+            },
+          };
+        },
+      });
       log.info({ subscriptions: subscriptions.count }, 'another supergraph is served');
     },
     get upstreamSubscriptions() {

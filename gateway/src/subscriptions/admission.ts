@@ -58,7 +58,7 @@ export class Admission implements Subscription {
     this.#running = this.#plan.join(subscriber, this.#key, this.#context, behind);
   }
 
-  #catchUp(subscriber: Subscriber, { prepared, sendAll }: CatchUp): void {
+  #catchUp(subscriber: Subscriber, { sendAll }: CatchUp): void {
     const plan = this.#plan;
     const leaving = new AbortController();
     const { signal } = leaving;
@@ -72,10 +72,9 @@ export class Admission implements Subscription {
     };
     sendAll({
       signal,
-      send: async (event) => {
+      send: async (event, prepared) => {
         signal.throwIfAborted();
-        // What is stored was asked for by the plan of its time.
-        const answered = await plan.answer(event, this.#context, 'answered' in event ? prepared : plan.prepared);
+        const answered = await plan.answer(event, this.#context, prepared);
         signal.throwIfAborted();
         subscriber.next(answered, event.cursor);
         // A slow reader is waited for, so that what it is behind stays in the store and not in memory.

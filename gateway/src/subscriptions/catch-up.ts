@@ -10,7 +10,8 @@ import { answerOf, ifUnknown, isBefore, isFor, isRepeat } from './topic-message.
 import { idOf, type Stretch, type TopicMessage, type TopicWindow } from './topic-window.ts';
 
 export interface CatchUpOptions {
-  prepared: TopicSubscription;
+  /** The subscription as it is planned by now: another supergraph may be served in the middle. */
+  prepared(): TopicSubscription;
   /** The subscriber's own claim: what `match` must equal. */
   key: string;
   window: TopicWindow;
@@ -24,14 +25,12 @@ export interface CatchUpOptions {
 
 /** What a subscriber missed, ready to be sent. */
 export interface CatchUp {
-  /** As it was planned when what is stored was asked for. */
-  readonly prepared: TopicSubscription;
   /**
    * Sends it, one event after the other, and goes on with what comes meanwhile until nothing is left. Rejects when
    * the signal aborts.
    */
   sendAll(to: {
-    send(event: PrimaryAnswer): Promise<void>;
+    send(event: PrimaryAnswer, prepared: TopicSubscription): Promise<void>;
     /**
      * Called in the step in which nothing is left, with the ids of what was sent and may come again, and the cursor of
      * the last that was sent.
@@ -57,7 +56,7 @@ export interface CatchUp {
  */
 export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
   const { prepared, key, window, backlog, clock, log, readPage, after } = options;
-  const { match, topic } = prepared.topicField;
+  const { match, topic } = prepared().topicField;
 
   /**
    * The cursor names a message that the store has not consumed yet: it lags, and the client is ahead of it. Then the
@@ -92,7 +91,6 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
   });
 
   return {
-    prepared,
     async sendAll({ send, goLive, signal }) {
       const persist = async <T>(work: () => Promise<T>): Promise<T> => {
         for (let attempt = 0; ; attempt += 1) {
@@ -113,11 +111,13 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       /** Everything that is stored; resolves with the places through which that is all. */
       const sendStored = async (from: ReplayPage | null): Promise<Places> => {
         for (let page = from; ; page = null) {
-          const { edges, endCursor, hasNextPage, storedThrough } = page ?? (await persist(() => readPage(cursor)));
+          const read = page ?? (await persist(() => readPage(cursor)));
+          const { prepared, edges, endCursor, hasNextPage, storedThrough } = read;
           const ids = new Set<string>();
           for (const { id, compared, answered, cursor } of edges) {
             if (id !== null) ids.add(id);
-            if ((id === null || !sent.has(id)) && isFor(prepared, key, compared)) await send({ answered, cursor });
+            if ((id === null || !sent.has(id)) && isFor(prepared, key, compared))
+              await send({ answered, cursor }, prepared);
           }
           cursor = endCursor ?? cursor;
           if (!hasNextPage) {
@@ -136,7 +136,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
             sent.add(id);
             cursor = encodeCursor(id);
           }
-          if (isFor(prepared, key, message.value)) await send(answerOf(prepared, message));
+          const planned = prepared();
+          if (isFor(planned, key, message.value)) await send(answerOf(planned, message), planned);
         }
         return through;
       };

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { Log } from '@voucher-gateway/platform/log';
-import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type GraphQLFormattedError, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
+import type { Federation } from '../federation.ts';
 import type { ResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import { executeEvent, type PrimaryAnswer } from './execute-event.ts';
@@ -28,8 +27,7 @@ export interface PlanEnvironment {
   formatter: ResultFormatter;
   log: Log;
   upstreams?: Upstreams;
-  /** Of the supergraph as it is now. */
-  topicFields: ReadonlyMap<string, TopicField>;
+  topicFieldsOf(federation: Federation): ReadonlyMap<string, TopicField>;
   windowOf(prepared: TopicSubscription): TopicWindow;
   /** Called when the first subscription stands on the plan. */
   onUsed(plan: Plan): void;
@@ -57,7 +55,7 @@ export class Plan implements SharedHost {
     this.#operation = operation;
     this.name = name;
     this.#environment = environment;
-    this.#prepared = prepareSubscription(environment.topicFields, operation);
+    this.#prepared = prepareSubscription(environment.topicFieldsOf(operation.federation), operation);
   }
 
   /** The operation as it is planned now. */
@@ -68,6 +66,10 @@ export class Plan implements SharedHost {
   /** As it is planned by now. */
   get prepared(): TopicSubscription | UpstreamSubscription {
     return this.#prepared;
+  }
+
+  get log(): Log {
+    return this.#environment.log;
   }
 
   /** Why nothing can go on by it; null while it can. */
@@ -118,7 +120,7 @@ export class Plan implements SharedHost {
   open(shared: SharedSubscription): Disposable {
     const prepared = this.#prepared;
     if (prepared.topicField === null) return this.#openUpstream(prepared, shared);
-    const feed = new TopicFeed(this.#environment, prepared, shared);
+    const feed = new TopicFeedListener(this, shared);
     return this.#environment.windowOf(prepared).listen(prepared.topicField.match, shared.key, feed);
   }
 
@@ -149,57 +151,77 @@ export class Plan implements SharedHost {
   }
 
   /**
-   * Goes on by another supergraph's plan; ends all with SUBSCRIPTION_SCHEMA_RELOAD where it does not fit.
+   * What another supergraph makes of it. Changes nothing.
    *
-   * @param planned the operation by the new supergraph, or why it has none
+   * @param planned the operation by the next supergraph, or why it does not fit it
    */
-  replan(planned: Operation | Error): void {
-    const { topicFields, log } = this.#environment;
+  prepareChange(planned: Operation | Error, topicFields: ReadonlyMap<string, TopicField>): PlanChange {
+    if (planned instanceof Error) return { kind: 'end' };
     const before = this.#prepared;
     try {
-      if (planned instanceof Error) throw planned;
-      const next = prepareSubscription(topicFields, planned);
-      const isFedOtherwise = sourceOf(before) !== sourceOf(next);
-      if (isFedOtherwise && (before.topicField || next.topicField)) throw new Error('it is fed by something else');
-      this.#operation = planned;
-      this.#prepared = next;
-      if (isFedOtherwise) for (const shared of this.#shared.values()) shared.reopen();
-    } catch (error) {
-      log.info({ error }, 'a subscription does not fit the new supergraph');
-      const errors = this.failure(
-        new CodedError<PublicErrorCode>(
-          'SUBSCRIPTION_SCHEMA_RELOAD',
-          'The schema has changed, and this subscription does not fit it any more: subscribe again.',
-        ),
-      );
-      // Who comes now is planned by the new one.
-      this.#environment.onUnused(this);
-      this.#endedWith = errors;
-      for (const shared of [...this.#shared.values()]) shared.end(errors);
-      for (const subscriber of [...this.catchingUp]) subscriber.end(errors);
+      const prepared = prepareSubscription(topicFields, planned);
+      const change = { operation: planned, prepared };
+      if (sourceOf(before) === sourceOf(prepared)) return { kind: 'keep', ...change };
+      return before.topicField || prepared.topicField ? { kind: 'end' } : { kind: 'move', ...change };
+    } catch {
+      return { kind: 'end' };
     }
+  }
+
+  /** Answers by the next supergraph from now on. What feeds it stays. */
+  keep({ operation, prepared }: PlanChange & { kind: 'keep' | 'move' }): void {
+    this.#operation = operation;
+    this.#prepared = prepared;
+  }
+
+  /** Answers by the next supergraph from now on, fed by something else, which is opened with each step. */
+  *move(change: PlanChange & { kind: 'move' }): Iterable<void> {
+    this.keep(change);
+    const shared = [...this.#shared.values()];
+    for (const each of shared) each.closeSource();
+    for (const each of shared) yield each.openSource();
+  }
+
+  /** Lets nobody else on it, for it does not fit the next supergraph. */
+  retire(errors: readonly GraphQLFormattedError[]): void {
+    this.#environment.onUnused(this);
+    this.#endedWith = errors;
+  }
+
+  /** Ends the subscriptions of one that is retired, some with each step. */
+  *end(): Iterable<void> {
+    const errors = this.#endedWith ?? undefined;
+    for (const shared of [...this.#shared.values()]) yield shared.end(errors);
+    for (const subscriber of [...this.catchingUp]) yield subscriber.end(errors);
   }
 }
 
+/** What another supergraph makes of a plan. */
+export type PlanChange =
+  /** It is fed as before. */
+  | { kind: 'keep'; operation: Operation; prepared: TopicSubscription | UpstreamSubscription }
+  /** Its subgraph is asked for something else, or another subgraph is asked. */
+  | { kind: 'move'; operation: Operation; prepared: TopicSubscription | UpstreamSubscription }
+  /** It does not fit. */
+  | { kind: 'end' };
+
 /** Gives a shared subscription the topic's messages that are for it. A class, for there are as many as users. */
-class TopicFeed implements TopicListener {
-  readonly #environment: PlanEnvironment;
-  readonly #prepared: TopicSubscription;
+class TopicFeedListener implements TopicListener {
+  readonly #plan: Plan;
   readonly #shared: SharedSubscription;
 
-  constructor(environment: PlanEnvironment, prepared: TopicSubscription, shared: SharedSubscription) {
-    this.#environment = environment;
-    this.#prepared = prepared;
+  constructor(plan: Plan, shared: SharedSubscription) {
+    this.#plan = plan;
     this.#shared = shared;
   }
 
   onMessage(message: TopicMessage): void {
     const { key } = this.#shared;
-    const prepared = this.#prepared;
-    if (!isFor(prepared, key, message.value)) return;
+    // As it is planned by now: another supergraph may be served since.
+    const { prepared, log } = this.#plan;
+    if (!prepared.topicField || !isFor(prepared, key, message.value)) return;
     const id = idOf(message);
     const { replay } = prepared.topicField;
-    const { log } = this.#environment;
     this.#shared.push({
       id,
       answer: answerOf(prepared, message),
@@ -217,7 +239,14 @@ function sourceOf(prepared: TopicSubscription | UpstreamSubscription): string {
   const { topicField, responseKey } = prepared;
   return JSON.stringify(
     topicField
-      ? [topicField.topic, topicField.match, topicField.claim, topicField.isEdge, responseKey]
+      ? [
+          topicField.topic,
+          topicField.match,
+          topicField.claim,
+          topicField.isEdge,
+          Boolean(topicField.replay),
+          responseKey,
+        ]
       : upstreamRequest(prepared),
   );
 }

@@ -12,6 +12,8 @@ import type { Value } from './topic-window.ts';
 
 /** What is stored behind a cursor: one page of it. */
 export interface ReplayPage {
+  /** The subscription as it was planned when the page was asked for. */
+  prepared: TopicSubscription;
   /** Where the store had consumed the topic, by partition, before it read the rows. */
   storedThrough: Places;
   edges: ReplayedEdge[];
@@ -91,11 +93,13 @@ export function createReplay({ prepared, replay, key, context, log }: ReplayOpti
 }
 
 /** Throws for a connection that does not fit its type, or that does not move on from `after`. */
-function readConnection(connection: Connection, { topicField }: TopicSubscription, after: string): ReplayPage {
+function readConnection(connection: Connection, prepared: TopicSubscription, after: string): ReplayPage {
+  const { topicField } = prepared;
   const { edges, pageInfo, storedThrough } = connection;
   const { hasNextPage, endCursor } = pageInfo;
   if (hasNextPage && (endCursor === null || endCursor === after)) throw new Error('the page does not move on');
   return {
+    prepared,
     storedThrough: Object.fromEntries(
       (storedThrough ?? [])
         .filter((at) => at.topic === topicField.topic)

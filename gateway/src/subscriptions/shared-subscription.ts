@@ -76,7 +76,7 @@ export class SharedSubscription {
     const member = new Member(this, subscriber, context, this.#count, behind?.sent.size ? behind.sent : null);
     this.#cursor = behind?.cursor ?? this.#cursor;
     this.#members.add(member);
-    if (this.#members.size === 1) this.#openSource();
+    if (this.#members.size === 1) this.openSource();
     return member;
   }
 
@@ -97,11 +97,10 @@ export class SharedSubscription {
     else this.end(this.#host.failure(tooManyWait()));
   }
 
-  /** Feeds it from something else from now on. */
-  reopen(): void {
-    if (this.#members.size === 0) return;
+  /** Stops what feeds it, to be fed by something else. */
+  closeSource(): void {
     this.#source?.[Symbol.dispose]();
-    this.#openSource();
+    this.#source = null;
   }
 
   /** Of the members' tokens the one that is good the longest. */
@@ -114,7 +113,9 @@ export class SharedSubscription {
     return best;
   }
 
-  #openSource(): void {
+  /** Starts what feeds it. */
+  openSource(): void {
+    if (this.#hasEnded || this.#source) return;
     try {
       const source = this.#host.open(this);
       // It may have ended the subscription while it was opened.

@@ -1,25 +1,26 @@
+import { groupAddress } from '@voucher-gateway/platform/client-address';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import type { DocumentNode } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { Federation } from '../federation.ts';
 import { createResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import { coerceVariables } from '../operations/variables.ts';
+import type { Preparation } from '../reloadable-federation.ts';
 import { Admission, type Subscription } from './admission.ts';
 import { type CatchUp, openCatchUp } from './catch-up.ts';
 import type { MessageBounds } from './held-messages.ts';
 import { Plan, type PlanEnvironment } from './plan.ts';
 import { afterOf, afterVariable, type TopicSubscription } from './prepare.ts';
 import { createQuota } from './quota.ts';
-import { createReplay } from './replay.ts';
-import { createTopicBacklog, type TopicBacklog } from './topic-backlog.ts';
-import { readTopicFields } from './topic-directive.ts';
-import { openTopicWindow, type TopicWindow } from './topic-window.ts';
+import { prepareReload } from './reload.ts';
+import { createReplay, type ReadPage } from './replay.ts';
+import { readTopicFields, type TopicField } from './topic-directive.ts';
+import { createTopicFeeds } from './topic-feeds.ts';
 import type { Upstreams } from './upstream.ts';
 
 /** The core of topic-fed subscriptions, whatever the transport. */
@@ -37,13 +38,12 @@ export interface Subscriptions extends AsyncDisposable {
    */
   subscribe(operation: Operation, context: GatewayContext, options?: { after?: string | null }): Promise<Subscription>;
   /**
-   * Opens what the Subscription fields of another supergraph need, and plans every running subscription by it.
+   * Opens what the Subscription fields of another supergraph need, and plans every running subscription by it. One that
+   * does not fit it ends with SUBSCRIPTION_SCHEMA_RELOAD.
    *
-   * @returns the switch to it, for the step in which the supergraph is replaced. A subscription that does not fit the
-   *   new one ends with SUBSCRIPTION_SCHEMA_RELOAD
    * @throws Error for a field that can't be served
    */
-  prepareFor(next: Federation): Promise<() => void>;
+  prepareFor(next: Federation): Promise<Preparation>;
 }
 
 export interface SubscriptionsOptions {
@@ -74,51 +74,47 @@ export async function createSubscriptions({
   maxPerUser = 200,
 }: SubscriptionsOptions): Promise<Subscriptions> {
   await using releases = new AsyncDisposableStack();
-  const feeds = new Map<string, { window: TopicWindow; backlog: TopicBacklog; matches: Set<string> }>();
-  const openFeeds = async ({ supergraph }: Federation, stack: AsyncDisposableStack) => {
-    for (const { topic, match } of readTopicFields(supergraph).values()) {
-      const known = feeds.get(topic);
-      known?.matches.add(match);
-      if (known) continue;
-      const matches = new Set([match]);
-      const window = stack.use(await openTopicWindow({ topics, topic, matches, bounds: windowBounds, log }));
-      feeds.set(topic, { window, backlog: createTopicBacklog({ topics, topic, maxBytes: maxScanBytes }), matches });
-    }
+  const topicFields = new WeakMap<Federation, ReadonlyMap<string, TopicField>>();
+  const topicFieldsOf = (of: Federation) => {
+    const fields = topicFields.get(of) ?? readTopicFields(of.supergraph);
+    topicFields.set(of, fields);
+    return fields;
   };
-  await openFeeds(federation.current, releases);
+  const feeds = releases.use(createTopicFeeds({ topics, windowBounds, maxScanBytes, log }));
+  (await feeds.prepareFor(topicFieldsOf(federation.current).values())).commit();
   const owned = releases.move();
   const quota = createQuota(maxPerUser);
-  // A document is one object for all who send its text.
-  const plansOf = new WeakMap<DocumentNode, Map<string, Plan>>();
+  /** Those on which subscriptions are, by text, then name: clients send the same text after a reload, too. */
+  const plansOf = new Map<string, Map<string, Plan>>();
   const running = new Set<Plan>();
 
-  const feedOf = ({ topicField }: TopicSubscription) => {
-    const feed = feeds.get(topicField.topic);
-    if (!feed) throw new Error(`nothing reads ${topicField.topic}`);
-    return feed;
-  };
+  const formatter = createResultFormatter(log);
   const environment: PlanEnvironment = {
-    formatter: createResultFormatter(log),
+    formatter,
     log,
     ...(upstreams && { upstreams }),
-    topicFields: readTopicFields(federation.current.supergraph),
-    windowOf: (prepared) => feedOf(prepared).window,
+    topicFieldsOf,
+    windowOf: ({ topicField }) => feeds.get(topicField.topic).window,
     onUsed(plan) {
-      const { document } = plan.operation;
-      const plans = plansOf.get(document) ?? new Map<string, Plan>();
-      plansOf.set(document, plans.set(plan.name, plan));
+      const { text } = plan.operation;
+      const plans = plansOf.get(text) ?? new Map<string, Plan>();
+      plansOf.set(text, plans.set(plan.name, plan));
       running.add(plan);
     },
     onUnused(plan) {
-      plansOf.get(plan.operation.document)?.delete(plan.name);
+      const { text } = plan.operation;
+      const plans = plansOf.get(text);
+      if (plans?.get(plan.name) === plan) plans.delete(plan.name);
+      if (plans?.size === 0) plansOf.delete(text);
       running.delete(plan);
     },
   };
-  const planOf = (asked: Operation, variables: Record<string, unknown>): Plan => {
-    const operation = { ...asked, variables };
-    const { [afterVariable(environment.topicFields, operation) ?? '']: _after, ...shared } = variables;
+  const planOf = (requested: Operation, variables: Record<string, unknown>): Plan => {
+    const operation = { ...requested, variables };
+    const fields = topicFieldsOf(operation.federation);
+    const { [afterVariable(fields, operation) ?? '']: _after, ...shared } = variables;
     const name = JSON.stringify([operation.operationName ?? null, shared]);
-    return plansOf.get(operation.document)?.get(name) ?? new Plan(operation, name, environment);
+    return plansOf.get(operation.text)?.get(name) ?? new Plan(operation, name, environment);
   };
   /** The subscriber's own claim. Throws where the subscription is not for it. */
   const keyOf = ({ prepared: { topicField, primary } }: Plan, identity: Identity | null): string => {
@@ -134,21 +130,26 @@ export async function createSubscriptions({
     if (typeof key === 'string') return key;
     throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Your token lacks what this subscription goes by.');
   };
-  const openMissed = async (
-    { prepared }: Plan,
-    key: string,
-    after: string,
-    context: GatewayContext,
-  ): Promise<CatchUp> => {
+  const openMissed = async (plan: Plan, key: string, after: string, context: GatewayContext): Promise<CatchUp> => {
+    const { prepared } = plan;
     if (!prepared.topicField?.replay)
       throw new CodedError<PublicErrorCode>(
         'BAD_USER_INPUT',
         `${prepared.primary.field.name.value} can not be resumed: nothing is stored.`,
       );
-    const { replay } = prepared.topicField;
-    const readPage = createReplay({ prepared, replay, key, context, log });
-    const { window, backlog } = feedOf(prepared);
-    return openCatchUp({ prepared, key, window, backlog, clock, log, readPage, after });
+    const { window, backlog } = feeds.get(prepared.topicField.topic);
+    // A plan that is fed by a topic with a store stays so, or ends.
+    const current = () => plan.prepared as TopicSubscription;
+    let reader: { prepared: TopicSubscription; readPage: ReadPage } | null = null;
+    const readPage: ReadPage = async (from, first) => {
+      const prepared = current();
+      const { replay } = prepared.topicField;
+      if (!replay) throw new Error('a plan lost its store');
+      if (reader?.prepared !== prepared)
+        reader = { prepared, readPage: createReplay({ prepared, replay, key, context, log }) };
+      return reader.readPage(from, first);
+    };
+    return openCatchUp({ prepared: current, key, window, backlog, clock, log, readPage, after });
   };
 
   return {
@@ -156,9 +157,10 @@ export async function createSubscriptions({
       return quota.taken;
     },
     async subscribe(requested, context, { after = null } = {}) {
-      // Another supergraph may be served since it was prepared.
-      const operation =
-        requested.federation === federation.current ? requested : await planFor(federation.current, requested);
+      let operation = requested;
+      // Another supergraph may be served since it was prepared, and another one since then.
+      while (operation.federation !== federation.current)
+        operation = await planFor(federation.current, operation, context);
       const { schema, hideSuggestions } = operation.federation;
       const variables = coerceVariables(schema, operation.definition, operation.variables, hideSuggestions);
       const plan = planOf(operation, variables);
@@ -166,29 +168,30 @@ export async function createSubscriptions({
       using undo = new DisposableStack();
       const admission = undo.use(new Admission(plan, key, context, quota));
       const resumeAfter = after ?? afterOf(plan.prepared, variables);
-      if (resumeAfter !== null) admission.resumeWith(await openMissed(plan, key, resumeAfter, context));
+      if (resumeAfter !== null)
+        try {
+          admission.resumeWith(await openMissed(plan, key, resumeAfter, context));
+        } catch (error) {
+          // A plan that does not fit another supergraph by now says so when the subscription starts.
+          if (!plan.endedWith) throw error;
+        }
       undo.move();
       return admission;
     },
-    async prepareFor(next) {
-      await openFeeds(next, owned);
-      const planned = new Map<Plan, Operation | Error>();
-      // Some may be added while others are planned.
-      for (let missing = [...running]; missing.length > 0; missing = [...running].filter((plan) => !planned.has(plan)))
-        for (const plan of missing)
-          planned.set(plan, await planFor(next, plan.operation).catch((error: unknown) => error as Error));
-      return () => {
-        environment.topicFields = readTopicFields(next.supergraph);
-        for (const plan of [...running]) plan.replan(planned.get(plan) ?? new Error('it was not planned'));
-      };
-    },
+    prepareFor: async (next) =>
+      prepareReload({ next, topicFields: topicFieldsOf(next), running, feeds, formatter, log }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
 /** The operation planned by another supergraph. Rejects where it is not valid there. */
-async function planFor(federation: Federation, operation: Operation): Promise<Operation> {
+async function planFor(
+  federation: Federation,
+  operation: Operation,
+  { clientAddress, signal }: GatewayContext,
+): Promise<Operation> {
   const { text, operationName, conditions } = operation;
-  const { plan } = await federation.planner.plan({ text, operationName, conditions });
+  const asker = { name: groupAddress(clientAddress), signal };
+  const { plan } = await federation.planner.plan({ text, operationName, conditions }, asker);
   return { ...operation, plan, federation };
 }

@@ -1,4 +1,5 @@
 import {
+  type GraphQLDirective,
   type GraphQLField,
   GraphQLObjectType,
   type GraphQLSchema,
@@ -44,7 +45,7 @@ export function readTopicFields(schema: GraphQLSchema): Map<string, TopicField> 
   const fields = new Map<string, TopicField>();
   if (!directive || !subscription) return fields;
   for (const field of Object.values(subscription.getFields())) {
-    const values = field.astNode && getDirectiveValues(directive, field.astNode);
+    const values = valuesOf(directive, field);
     if (!values) continue;
     const { name: topic, match, claim, replay } = values as Record<string, string | undefined>;
     if (!topic || !match || !claim) throw new Error(`Subscription.${field.name}: @topic needs name, match and claim`);
@@ -58,6 +59,14 @@ export function readTopicFields(schema: GraphQLSchema): Map<string, TopicField> 
     });
   }
   return fields;
+}
+
+function valuesOf(directive: GraphQLDirective, { name, astNode }: GraphQLField<unknown, unknown>) {
+  try {
+    return astNode && getDirectiveValues(directive, astNode);
+  } catch (cause) {
+    throw new Error(`Subscription.${name}: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function isEdge(field: GraphQLField<unknown, unknown>): boolean {

@@ -3,6 +3,7 @@ import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import type { SubgraphError, SubgraphResponse } from '../subgraph-response.ts';
+import { inSlices } from './in-slices.ts';
 import { connectSocket, createEventStreams, type UpstreamLimits } from './upstream-connection.ts';
 
 /** A subscription at a subgraph. */
@@ -33,6 +34,8 @@ export interface Upstreams extends AsyncDisposable {
    * @throws CodedError SUBGRAPH_UNAVAILABLE where the subgraph has no subscriptions, or has as many as it may
    */
   subscribe(request: UpstreamRequest, listener: UpstreamListener): Disposable;
+  /** Connects those again whose subgraph has another address by now. */
+  reconnectMoved(): Promise<void>;
 }
 
 /** Who takes what a subgraph answers. */
@@ -63,6 +66,7 @@ const longestWaitMs = 2_000;
 interface Shared {
   listeners: Set<UpstreamListener>;
   stop(): void;
+  reconnectIfMoved(): void;
 }
 
 export function createUpstreams(options: UpstreamsOptions): Upstreams {
@@ -80,6 +84,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
     let connection: Disposable | null = null;
     let waiting: NodeJS.Timeout | undefined;
     let failures = 0;
+    let connectedTo: string | undefined;
 
     const stop = () => {
       if (all.get(key) !== shared) return;
@@ -109,6 +114,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
       };
       try {
         const url = urlOf(subgraph);
+        connectedTo = url;
         if (url === undefined) throw new Error('it has no subscriptions any more');
         const { authorization } = bestToken(listeners);
         const by = /^wss?:/.test(url) ? connectSocket : streams.connect;
@@ -134,7 +140,15 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
       }
     };
 
-    const shared: Shared = { listeners, stop };
+    const reconnectIfMoved = () => {
+      if (urlOf(subgraph) === connectedTo || all.get(key) !== shared) return;
+      clearTimeout(waiting);
+      connection?.[Symbol.dispose]();
+      connection = null;
+      failures = 0;
+      connect();
+    };
+    const shared: Shared = { listeners, stop, reconnectIfMoved };
     all.set(key, shared);
     counts.set(subgraph, count + 1);
     connect();
@@ -157,6 +171,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
         },
       };
     },
+    reconnectMoved: () => inSlices([...all.values()], ({ reconnectIfMoved }) => reconnectIfMoved()),
     async [Symbol.asyncDispose]() {
       for (const { stop } of [...all.values()]) stop();
       await streams[Symbol.asyncDispose]();

@@ -6,7 +6,7 @@ import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { startIssuer, type TestUser } from '@voucher-gateway/platform/testing/tokens';
-import type { Topic } from '@voucher-gateway/platform/topics';
+import type { Topic, Topics } from '@voucher-gateway/platform/topics';
 import { sessionKey } from '@voucher-gateway/schema/session';
 import { type SessionEnded, topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { type Client, createClient } from 'graphql-ws';
@@ -66,15 +66,30 @@ export async function startTestGateway({
     );
     urls[subgraph] = `${url}/graphql`;
   }
+  const addresses = { subgraphUrls: { ...urls, ...subgraphUrls }, subscriptionUrls };
+  const tails: string[] = [];
+  const topics: Topics = {
+    ...engines.topics,
+    async tail(options) {
+      const tail = await engines.topics.tail(options);
+      tails.push(options.topic.name);
+      return {
+        ...tail,
+        async [Symbol.asyncDispose]() {
+          tails.splice(tails.indexOf(options.topic.name), 1);
+          await tail[Symbol.asyncDispose]();
+        },
+      };
+    },
+  };
   const start = () =>
     createGateway({
       clock,
       log,
-      topics: engines.topics,
+      topics,
       keyValue: { ...engines.keyValue, ...keyValue },
       supergraphSdl,
-      subgraphUrls: { ...urls, ...subgraphUrls },
-      subscriptionUrls,
+      ...addresses,
       config: readConfig(gatewaySettings, {
         PORT: '0',
         DRAIN_WINDOW: '1ms',
@@ -123,6 +138,10 @@ export async function startTestGateway({
   };
   return {
     ...gateway,
+    /** Where its subgraphs answer. */
+    addresses,
+    /** The topics of which tails are open, in the order in which they were opened. */
+    tails: () => [...tails],
     /** Subscriptions that it holds at subgraphs. */
     upstreamSubscriptions: () => gateway.upstreamSubscriptions,
     /** Starts another gateway on the same engines; the caller stops it. */

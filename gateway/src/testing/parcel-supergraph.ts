@@ -3,7 +3,7 @@ import { type GraphQLDataSource, LocalGraphQLDataSource } from '@apollo/gateway'
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { Place } from '@voucher-gateway/platform/topics';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
-import { GraphQLError, type GraphQLSchema, parse } from 'graphql';
+import { concatAST, type DocumentNode, GraphQLError, type GraphQLSchema, parse } from 'graphql';
 
 /**
  * A supergraph that has nothing to do with vouchers: what the gateway does for it, it does for any. The
@@ -67,10 +67,18 @@ export function createWorld(): World {
   return { stored: [], storedThrough: { position: 0 }, pageSize: 100 };
 }
 
-export function parcelSupergraph(): string {
+export interface ParcelSupergraphOptions {
+  /** Whether it has the people subgraph. Default: true. */
+  people?: boolean;
+  /** More of the tracking subgraph's schema. */
+  more?: string;
+}
+
+export function parcelSupergraph({ people = true, more }: ParcelSupergraphOptions = {}): string {
+  const tracking: DocumentNode = more ? concatAST([trackingSdl, parse(more)]) : trackingSdl;
   const { supergraphSdl, errors } = composeServices([
-    { name: 'tracking', url: 'http://tracking.invalid', typeDefs: trackingSdl },
-    { name: 'people', url: 'http://people.invalid', typeDefs: peopleSdl },
+    { name: 'tracking', url: 'http://tracking.invalid', typeDefs: tracking },
+    ...(people ? [{ name: 'people', url: 'http://people.invalid', typeDefs: peopleSdl }] : []),
   ]);
   if (!supergraphSdl) throw new Error(errors?.join('\n'));
   return supergraphSdl;

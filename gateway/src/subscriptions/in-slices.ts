@@ -1,0 +1,16 @@
+import { setImmediate } from 'node:timers/promises';
+
+/** Time that work may hold the event loop before others have a turn, in milliseconds. */
+const sliceMs = 5;
+
+/** Does the work of each item, and lets everything else have a turn every few milliseconds. */
+export async function inSlices<Item>(items: Iterable<Item>, work: (item: Item) => void | Promise<void>): Promise<void> {
+  let since = performance.now();
+  for (const item of items) {
+    const working = work(item);
+    if (working) await working;
+    if (performance.now() - since < sliceMs) continue;
+    await setImmediate();
+    since = performance.now();
+  }
+}

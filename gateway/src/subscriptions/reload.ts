@@ -1,0 +1,102 @@
+import { CodedError, isRetryable } from '@voucher-gateway/platform/errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import type { Federation } from '../federation.ts';
+import type { ResultFormatter } from '../format-result.ts';
+import type { Operation } from '../operations/operations.ts';
+import type { Preparation } from '../reloadable-federation.ts';
+import { inSlices } from './in-slices.ts';
+import type { Plan, PlanChange } from './plan.ts';
+import type { TopicField } from './topic-directive.ts';
+import type { TopicFeeds } from './topic-feeds.ts';
+
+export interface ReloadOptions {
+  next: Federation;
+  /** Its topic-fed fields. */
+  topicFields: ReadonlyMap<string, TopicField>;
+  /** The plans on which subscriptions are, now and whenever it is read. */
+  running: ReadonlySet<Plan>;
+  feeds: TopicFeeds;
+  formatter: ResultFormatter;
+  log: Log;
+}
+
+/** A thread that starts, or is busy, is asked again so many times. */
+const planAttempts = 6;
+
+/**
+ * Prepares running subscriptions for another supergraph: opens what feeds them, and plans every one of them ahead, so
+ * that the switch itself is quick. Those that do not fit the next one end with SUBSCRIPTION_SCHEMA_RELOAD after it.
+ */
+export async function prepareReload(options: ReloadOptions): Promise<Preparation> {
+  const { next, topicFields, running, feeds, formatter, log } = options;
+  await using undo = new AsyncDisposableStack();
+  const nextFeeds = undo.use(await feeds.prepareFor(topicFields.values()));
+  const planOperation = createReplanner(next);
+  const changes = new Map<Plan, PlanChange>();
+  const prepare = (plans: Iterable<Plan>) =>
+    inSlices(plans, async (plan) => {
+      changes.set(plan, plan.prepareChange(await planOperation(plan.operation), topicFields));
+    });
+  const missing = () => [...running].filter((plan) => !changes.has(plan));
+  await prepare(missing());
+  const opened = undo.move();
+  const errors = formatter.formatErrors(
+    new CodedError<PublicErrorCode>(
+      'SUBSCRIPTION_SCHEMA_RELOAD',
+      'The schema has changed, and this subscription does not fit it any more: subscribe again.',
+    ),
+  );
+  const moving: Plan[] = [];
+  const ended: Plan[] = [];
+
+  return {
+    pending() {
+      const plans = missing();
+      return plans.length === 0 ? null : prepare(plans);
+    },
+    commit() {
+      nextFeeds.commit();
+      for (const plan of [...running]) {
+        const change = changes.get(plan);
+        if (change?.kind === 'keep') plan.keep(change);
+        else if (change?.kind === 'move') moving.push(plan);
+        else {
+          plan.retire(errors);
+          ended.push(plan);
+        }
+      }
+    },
+    async finish() {
+      for (const plan of moving) {
+        const change = changes.get(plan);
+        if (change?.kind === 'move') await inSlices(plan.move(change), () => {});
+      }
+      for (const plan of ended) await inSlices(plan.end(), () => {});
+      if (ended.length > 0) log.info({ operations: ended.length }, 'operations do not fit the next supergraph');
+      await nextFeeds.finish();
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+/** Makes the function that plans operations by another supergraph, each text once; an Error for what does not fit it. */
+function createReplanner(next: Federation) {
+  const planned = new Map<string, ReturnType<Federation['planner']['plan']>>();
+  return async (operation: Operation): Promise<Operation | Error> => {
+    const { text, operationName, conditions } = operation;
+    const key = JSON.stringify([operationName, conditions, text]);
+    for (let attempt = 1; ; attempt += 1) {
+      const planning = planned.get(key) ?? next.planner.plan({ text, operationName, conditions });
+      planned.set(key, planning);
+      try {
+        const { plan } = await planning;
+        return { ...operation, plan, federation: next };
+      } catch (error) {
+        if (!isRetryable(error)) return error as Error;
+        planned.delete(key);
+        if (attempt === planAttempts) throw error;
+      }
+    }
+  };
+}
