@@ -48,6 +48,8 @@ export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }
   process.on('warning', ({ name, message }) =>
     log[name === 'TimeoutNegativeWarning' ? 'debug' : 'warn']({ warning: name }, message),
   );
+  // Standard output on a full disk, or whose reader left, ends nothing.
+  process.stdout.on('error', (error) => log.debug({ code: errorCode(error) }, 'standard output takes nothing'));
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   process.on('unhandledRejection', (error) => {

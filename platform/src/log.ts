@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { createLogDestination } from './log-destination.ts';
 
 /** The log port: structured lines. Call sites give ids, never phone numbers, codes, tokens or passwords. */
 export interface Log {
@@ -16,7 +17,7 @@ export interface LogOptions {
   level: string;
   /** Name of the service, on each line. */
   service: string;
-  /** Where lines go. Default: standard error, so that standard output stays for people. */
+  /** Where lines go; must not throw. Default: standard error, so that standard output stays for people. */
   destination?: { write(line: string): void };
 }
 
@@ -43,7 +44,7 @@ export function createLog({ level, service, destination }: LogOptions): Log {
       serializers: { error: serializeError },
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination ?? pino.destination({ fd: 2, sync: true }),
+    destination ?? createLogDestination(),
   );
 }
 
