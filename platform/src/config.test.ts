@@ -77,7 +77,20 @@ it.each(['8080x', '-1', '1.5', '1e3', '0x10'])('does not take %s for a port', (t
 it('shows no password of a URL, and no secret', () => {
   const secretive = z.object({ TARGET_URL: httpUrl(), API_TOKEN: z.string().min(100) });
   const read = () => readConfig(secretive, { TARGET_URL: 'ftp://user:hunter2@host', API_TOKEN: 'hunter2' });
-  expect(read).toThrow('ftp://user:…@host');
+  expect(read).toThrow('ftp://…@host');
+  expect(read).not.toThrow('hunter2');
+});
+
+it.each([
+  'postgres:/admin:hunter2@db/x',
+  'redis:/u:hunter2@host',
+  'postgres//admin:p@hunter2@db/x',
+  'ftp://admin:p/hunter2@db',
+  'ftp://hunter2@db',
+  'hunter2@db',
+])('shows no password of the wrong address %s', (address) => {
+  const read = () => readConfig(z.object({ TARGET_URL: httpUrl() }), { TARGET_URL: address });
+  expect(read).toThrow('…@');
   expect(read).not.toThrow('hunter2');
 });
 

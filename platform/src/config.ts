@@ -178,13 +178,16 @@ export function readConfig<Schema extends z.ZodType>(
   );
 }
 
-/** A setting's value as a message may show it: URLs lose their password. */
+/** A setting's value as a message may show it. */
 function shown(name: string, value: string | undefined): string {
   if (/SECRET|PASSWORD|TOKEN/.test(name)) return '…';
   return withoutPassword(value ?? '');
 }
 
-/** An address that may be shown: its password is left out. */
+/**
+ * An address that may be shown: what is before its last `@` is left out, but for its scheme. A wrong one may have its
+ * password anywhere there.
+ */
 export function withoutPassword(url: string): string {
-  return url.replace(/(\/\/[^:/@]*:)[^@]*@/, '$1…@');
+  return url.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1…@');
 }

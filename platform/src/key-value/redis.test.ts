@@ -126,5 +126,5 @@ it('says at the start, naming the setting, that Redis does not answer', async ()
   const url = 'redis://user:hunter2@127.0.0.1:9';
   const opening = createRedisKeyValue({ url, log: silentLog });
   await expect(opening).rejects.toMatchObject({ code: 'KEY_VALUE_UNAVAILABLE', retryable: true });
-  await expect(opening).rejects.toThrow('REDIS_URL: Redis does not answer at redis://user:…@127.0.0.1:9');
+  await expect(opening).rejects.toThrow('REDIS_URL: Redis does not answer at redis://…@127.0.0.1:9');
 });
