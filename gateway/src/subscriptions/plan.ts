@@ -7,6 +7,7 @@ import type { Federation } from '../federation.ts';
 import type { ResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import { executeEvent, type PrimaryAnswer } from './execute-event.ts';
+import { bytesOf } from './held-messages.ts';
 import {
   type PreparedSubscription,
   prepareSubscription,
@@ -225,6 +226,7 @@ class TopicFeedListener implements TopicListener {
     this.#shared.push({
       id,
       answer: answerOf(prepared, message),
+      bytes: bytesOf(message),
       ...(replay &&
         id !== null &&
         isRepeat(message) && {

@@ -11,6 +11,8 @@ export interface SharedEvent {
   /** The message's id, by which one who was sent it already is passed over. */
   id: string | null;
   answer: PrimaryAnswer;
+  /** About what it takes in memory. Default: the length of its JSON, which is made only where it has to wait. */
+  bytes?: number;
   /** Tells, before it is answered, whether it is none after all: a repeat of one at the cursor or ahead of it. */
   isKnown?: (context: GatewayContext, cursor: string | null) => Promise<boolean>;
 }
@@ -35,8 +37,9 @@ export interface SharedHost {
   onEnd(shared: SharedSubscription): void;
 }
 
-/** Events that may wait for other subgraphs to answer those before them. */
+/** Events that may wait for other subgraphs to answer those before them, and what they may take in memory. */
 const mostWaiting = 1_000;
+const mostWaitingBytes = 4_194_304;
 
 /**
  * Equal subscriptions of equal subscribers: each event is executed once, and serialised once, for all of them.
@@ -52,7 +55,7 @@ export class SharedSubscription {
   readonly #host: SharedHost;
   readonly #members = new Set<Member>();
   /** Behind the event that is being answered; none most of the time. */
-  #waiting: Waiting[] | null = null;
+  #waiting: WaitingEvents | null = null;
   /** Events so far. */
   #count = 0;
   /** What every member has, as far as is known: the last event's, or where the last of them came from. */
@@ -92,9 +95,8 @@ export class SharedSubscription {
       this.#answerFrom(next);
       return;
     }
-    this.#waiting ??= [];
-    if (this.#waiting.length < mostWaiting) this.#waiting.push(next);
-    else this.end(this.#host.failure(tooManyWait()));
+    this.#waiting ??= new WaitingEvents();
+    if (!this.#waiting.add(next)) this.end(this.#host.failure(tooManyWait()));
   }
 
   /** Stops what feeds it, to be fed by something else. */
@@ -136,8 +138,8 @@ export class SharedSubscription {
   /** Ends it behind what waits. */
   complete(): void {
     if (this.#isAnswering) {
-      this.#waiting ??= [];
-      this.#waiting.push(null);
+      this.#waiting ??= new WaitingEvents();
+      this.#waiting.addEnd();
     } else this.end();
   }
 
@@ -232,10 +234,36 @@ class Member implements Disposable {
 /** An event, or the end. */
 type Waiting = { event: SharedEvent; number: number } | null;
 
+/** Events in order, bounded in count and bytes. */
+class WaitingEvents {
+  readonly #events: { next: Waiting; bytes: number }[] = [];
+  #bytes = 0;
+
+  /** False where there is no room for it. One always has room. */
+  add(next: NonNullable<Waiting>): boolean {
+    const { answer, bytes = JSON.stringify(answer).length } = next.event;
+    const isEmpty = this.#events.length === 0;
+    if (this.#events.length >= mostWaiting || (!isEmpty && this.#bytes + bytes > mostWaitingBytes)) return false;
+    this.#events.push({ next, bytes });
+    this.#bytes += bytes;
+    return true;
+  }
+
+  addEnd(): void {
+    this.#events.push({ next: null, bytes: 0 });
+  }
+
+  shift(): Waiting | undefined {
+    const first = this.#events.shift();
+    this.#bytes -= first?.bytes ?? 0;
+    return first?.next;
+  }
+}
+
 function tooManyWait(): CodedError {
   return new CodedError<PublicErrorCode>(
     'SUBGRAPH_UNAVAILABLE',
-    `More than ${mostWaiting} events wait for other subgraphs to answer: subscribe again behind your last cursor.`,
+    'Too many events wait for other subgraphs to answer: subscribe again after your last cursor.',
     { retryable: true },
   );
 }

@@ -317,6 +317,21 @@ it('bounds the events that wait for a subgraph that does not answer: the subscri
   answerNames();
 });
 
+it('subscription: bounds the bytes of the events that wait for a subgraph, too', async () => {
+  await using set = await setUp();
+  const { slow, quick, answerNames } = await slowAndQuick(set);
+  const large = (place: string) => move(place, { note: 'x'.repeat(800_000) } as Partial<Move>);
+  // The first is being answered. Two more have room, and the next one has none.
+  await set.publish(large('a'), large('b'), large('c'));
+  expect(await quick.next(3)).toHaveLength(3);
+  expect(slow.ended).toBe(undefined);
+  await set.publish(large('d'));
+  expect(await slow.next()).toEqual([]);
+  expect(slow.ended).toMatchObject([{ extensions: { code: 'SUBGRAPH_UNAVAILABLE', retryable: true } }]);
+  expect(await quick.next()).toHaveLength(1);
+  answerNames();
+});
+
 it('keeps the event when the other subgraph fails: its field is null, with an error', async () => {
   await using set = await setUp();
   const { subscribe, publish, world } = set;
