@@ -43,7 +43,8 @@ describe('services as processes', { timeout: 300_000 }, () => {
       expect(status).toBe(200);
       const residentMiB =
         Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${system.pidOf(name)}/status`, 'utf8'))?.[1]) / 1_024;
-      expect(residentMiB, `${name} holds ${residentMiB} MiB`).toBeLessThan(200);
+      // The gateway holds the supergraph twice: its planner has a thread of its own.
+      expect(residentMiB, `${name} holds ${residentMiB} MiB`).toBeLessThan(name === 'gateway' ? 280 : 200);
     }
     for (const name of [...serviceNames].reverse()) {
       await system.kill(name, 'SIGTERM');
