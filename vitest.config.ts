@@ -46,6 +46,7 @@ export default defineConfig({
           name: 'distributed',
           include: ofInstalled,
           globalSetup: [enginesSetup, installSetup],
+          setupFiles: ['e2e/src/distributed/service-logs.ts'],
         },
       },
     ],

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '@voucher-gateway/standalone/engines/process';
 import type { System } from './system.ts';
 
 const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,7 +34,7 @@ export interface Place extends AsyncDisposable {
 /** A folder and ports that nobody else uses. */
 export async function makePlace(): Promise<Place> {
   const dataDir = await mkdtemp(join(tmpdir(), 'voucher-gateway-'));
-  const [gateway, vps, integration] = await freePorts(3);
+  const [gateway, vps, integration] = await freePorts([0, 0, 0]);
   return {
     dataDir,
     environment: {
@@ -116,17 +116,4 @@ function follow(child: ChildProcess) {
         waiting.add({ text, resolve });
       }),
   };
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -34,6 +34,14 @@ it.each(['SIGTERM', 'SIGINT'] as const)('lifecycle: %s stops in order and exits 
   expect(await service.exit).toBe(0);
 });
 
+it('lifecycle: sends `ready` to a parent with an IPC channel', async () => {
+  await using releases = new AsyncDisposableStack();
+  const child = spawn(process.execPath, [main], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  releases.defer(() => void child.kill('SIGKILL'));
+  const [message] = await once(child, 'message');
+  expect(message).toBe('ready');
+});
+
 it('lifecycle: serves on for its shutdown delay, not ready and without keep-alive', async () => {
   await using service = await start({ SHUTDOWN_DELAY_MS: '600000' });
   const ask = async (path: string) => {

@@ -26,7 +26,8 @@ export const defaultStopMs = 10_000;
  * it serves on for its shutdown delay; it is disposed, and the process exits 0. A second signal, or a disposal that
  * takes longer than it may, exits 1 at once.
  *
- * A failed start prints its message, without a stack where the error is coded, and exits 1.
+ * A failed start prints its message, without a stack where the error is coded, and exits 1. A parent process that
+ * opened an IPC channel gets the message `ready` once the service listens, as pm2's `wait_ready` expects.
  */
 export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }): Promise<void> {
   let service: Stoppable | undefined;
@@ -58,6 +59,8 @@ export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }
   });
   try {
     service = await start();
+    // The callback takes the error of a parent that has left.
+    process.send?.('ready', undefined, undefined, () => {});
   } catch (error) {
     if (isCodedError(error)) process.stderr.write(`\n${error.message}\n`);
     else log.error({ error }, 'start failed');

@@ -8,7 +8,7 @@ import { gatewaySettings } from '@voucher-gateway/gateway/config';
 import { commonSettings, type Environment, readConfig, shutdownDelayMs } from '@voucher-gateway/platform/config';
 import { defaultStopMs } from '@voucher-gateway/platform/lifecycle';
 import { z } from 'zod';
-import { freePort, stopProcess } from './engines/process.ts';
+import { freePort, freePorts, stopProcess } from './engines/process.ts';
 import type { Stack } from './stack.ts';
 
 /** The services, in the order in which they start: what others wait for comes first. */
@@ -80,8 +80,10 @@ export async function createDistributedStack(options: DistributedOptions): Promi
   const { environment, installation = thisInstallation, ports = {}, logFile, onReady = () => {} } = options;
   await using releases = new AsyncDisposableStack();
   const log = logFile === undefined ? process.stderr : createWriteStream(logFile, { flags: 'a' });
-  const urls = {} as Record<ServiceName, string>;
-  for (const name of serviceNames) urls[name] = `http://127.0.0.1:${await freePort(ports[name] ?? 0)}`;
+  const found = await freePorts(serviceNames.map((name) => ports[name] ?? 0));
+  const urls = Object.fromEntries(
+    serviceNames.map((name, index) => [name, `http://127.0.0.1:${found[index]}`]),
+  ) as Record<ServiceName, string>;
   const shared: Environment = {
     ...environment,
     JWKS_URL: `${urls.user}/.well-known/jwks.json`,
@@ -93,6 +95,7 @@ export async function createDistributedStack(options: DistributedOptions): Promi
   const config = readConfig(stopSettings, environment);
   const stageMs = shutdownDelayMs(config) + defaultStopMs + 2_000;
   const children = new Set<ChildProcess>();
+  const killed = new WeakSet<ChildProcess>();
   let isStopping = false;
 
   const createProcess = (name: ServiceName, url: string): ServiceProcess => {
@@ -110,6 +113,7 @@ export async function createDistributedStack(options: DistributedOptions): Promi
       async kill(signal) {
         if (!child || hasEnded()) return;
         const ended = once(child, 'exit');
+        killed.add(child);
         child.kill(signal);
         await ended;
       },
@@ -118,20 +122,29 @@ export async function createDistributedStack(options: DistributedOptions): Promi
         const starting = spawn(process.execPath, [...nodeOptions, join(installation, entryFiles[name])], {
           cwd: installation,
           env: { ...process.env, ...shared, PORT: new URL(url).port },
-          stdio: ['ignore', 'pipe', 'pipe'],
+          stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
           detached: true,
+        });
+        // Another process may have taken the port in the meantime, and answers there as well.
+        let listens = false;
+        starting.once('message', () => {
+          listens = true;
+        });
+        starting.once('exit', (code, signal) => {
+          if (listens && !isStopping && !killed.has(starting))
+            log.write(`${name} ended by itself: ${signal ?? `exit code ${code}`}\n`);
         });
         if (child) children.delete(child);
         child = starting;
         children.add(starting);
         let said = '';
         for (const stream of [starting.stdout, starting.stderr])
-          stream.on('data', (chunk: Buffer) => {
+          stream?.on('data', (chunk: Buffer) => {
             said = (said + chunk).slice(-4_000);
             if (!isStopping || logFile !== undefined) log.write(chunk);
           });
         const deadline = Date.now() + readyWithinMs;
-        while (!(await isReady(url))) {
+        while (!listens || !(await isReady(url))) {
           if (hasEnded()) throw new Error(`${name} ended:\n${said}`);
           if (Date.now() > deadline) throw new Error(`${name} is not ready after ${readyWithinMs / 1_000} s:\n${said}`);
           await sleep(50);

@@ -16,6 +16,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type Customer, startCustomer } from '../customer.ts';
 import { ledgerEntry } from '../provider-ledger.ts';
+import { showOnFailure } from './service-logs.ts';
+import { servicePorts } from './service-ports.ts';
 import { productionEnvironment } from './system.ts';
 
 // Engines of its own, because it kills them.
@@ -109,9 +111,12 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
     folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-faults-'));
     opening.defer(() => rm(folder, { recursive: true, force: true }));
     engines = opening.use(await startEngines({ folder: join(folder, 'engines'), standardPorts: false }));
+    const logFile = join(folder, 'services.log');
+    opening.use(showOnFailure(logFile));
     stack = opening.use(
       await createDistributedStack({
         installation: inject('installation'),
+        ports: await servicePorts(),
         environment: {
           ...engines.environment,
           VPS_PROFILE: 'fast',
@@ -122,7 +127,7 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
           LOG_LEVEL: 'error',
           ...productionEnvironment,
         },
-        logFile: join(folder, 'services.log'),
+        logFile,
       }),
     );
     releases = opening.move();

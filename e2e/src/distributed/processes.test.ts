@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +52,17 @@ describe('services as processes', { timeout: 300_000 }, () => {
       expect(system.exitOf(name), name).toEqual({ code: 0, signal: null });
       expect(await isTaken(system.urls[name]), name).toBe(false);
     }
+  });
+
+  it('are not taken for ready where another process answers on their port', async () => {
+    // Regression: one stack used another's voucher service, until that one stopped.
+    await using installation = await installDistributed();
+    await using system = await installation.start();
+    await system.kill('vps-mock', 'SIGTERM');
+    await using other = createHttpServer((_request, response) => response.end('{"status":"ok"}'));
+    other.listen(Number(new URL(system.urls['vps-mock']).port), '127.0.0.1');
+    await once(other, 'listening');
+    await expect(system.start('vps-mock')).rejects.toThrow(/vps-mock ended:\s+PORT: port \d+ is taken/);
   });
 });
 

@@ -6,6 +6,8 @@ import { createRealDatabase, realEngines } from '@voucher-gateway/platform/testi
 import { createDistributedStack, type DistributedStack, serviceNames } from '@voucher-gateway/standalone/distributed';
 import { inject } from 'vitest';
 import type { Installation, RunningSystem } from '../system.ts';
+import { showOnFailure } from './service-logs.ts';
+import { servicePorts } from './service-ports.ts';
 
 export interface DistributedSystem extends RunningSystem, DistributedStack {
   readonly databaseUrl: string;
@@ -44,7 +46,9 @@ export async function installDistributed(environment: Record<string, string> = {
     ...productionEnvironment,
     ...environment,
   };
-  let ports: Record<string, number> = {};
+  const ports = await servicePorts();
+  const logFile = join(folder, 'services.log');
+  releases.use(showOnFailure(logFile));
   const owned = releases.move();
   return {
     async start() {
@@ -52,9 +56,8 @@ export async function installDistributed(environment: Record<string, string> = {
         installation: inject('installation'),
         environment: given,
         ports,
-        logFile: join(folder, 'services.log'),
+        logFile,
       });
-      ports = Object.fromEntries(Object.entries(stack.urls).map(([name, url]) => [name, Number(new URL(url).port)]));
       return {
         ...stack,
         databaseUrl: database.url,

@@ -35,7 +35,7 @@ export function restartSuite(install: Install): void {
         { id: callback.data.voucherId, requestId: request.id, code: made?.voucherCode },
       ]);
     },
-    60_000,
+    240_000,
   );
 
   it('shows the purchased vouchers after a restart, and resumes a feed where it was', async () => {
@@ -57,5 +57,5 @@ export function restartSuite(install: Install): void {
       { code: first.data.code },
       { code: second.data.code },
     ]);
-  }, 60_000);
+  }, 240_000);
 }

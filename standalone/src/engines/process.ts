@@ -1,25 +1,39 @@
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CodedError } from '@voucher-gateway/platform/errors';
 
 /** The standard port, or any free one where that is taken. */
 export async function freePort(preferred: number): Promise<number> {
-  for (const port of [preferred, 0]) {
-    const server = createServer();
-    try {
-      server.listen(port, '127.0.0.1');
-      await once(server, 'listening');
-      const { port: got } = server.address() as AddressInfo;
-      await new Promise((resolve) => server.close(resolve));
-      return got;
-    } catch {
-      // Taken: any other will do.
-    }
+  const [port] = await freePorts([preferred]);
+  return port as number;
+}
+
+/** The same for several: no two are the same. */
+export async function freePorts(preferred: readonly number[]): Promise<number[]> {
+  await using held = new AsyncDisposableStack();
+  const found: number[] = [];
+  for (const port of preferred) {
+    // Taken: any other will do.
+    const server = (await listen(port)) ?? (await listen(0));
+    if (!server) throw new Error('there is no free port');
+    held.use(server);
+    found.push((server.address() as AddressInfo).port);
   }
-  throw new Error('there is no free port');
+  return found;
+}
+
+async function listen(port: number): Promise<Server | null> {
+  const server = createServer();
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return server;
+  } catch {
+    return null;
+  }
 }
 
 const startWithinMs = 60_000;
