@@ -138,5 +138,8 @@ function toGraphqlError(error: unknown): GraphQLError {
   const coded = publicError(error);
   if (!coded) return new GraphQLError('', { originalError: error as Error });
   const { code, message, retryable, details } = coded;
-  return new GraphQLError(message, { extensions: { ...details, code, ...(retryable && { retryable }) } });
+  return new GraphQLError(message, {
+    originalError: coded,
+    extensions: { ...details, code, ...(retryable && { retryable }) },
+  });
 }

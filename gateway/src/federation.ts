@@ -6,6 +6,7 @@ import { apolloLogger } from '@voucher-gateway/platform/subgraph-server';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
 import type { GatewayContext } from './context.ts';
+import { createFailureMask } from './failure-mask.ts';
 import { maxNesting, tooComplex } from './operations/limits.ts';
 import type { Operation } from './operations/operations.ts';
 import { createPlanner, type Planner } from './operations/planning/planner.ts';
@@ -67,10 +68,14 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   releases.defer(() => running.untilZero());
   const planner = releases.use(createPlanner({ supergraphSdl, hideSuggestions: !suggestions, log }));
   const owned = releases.move();
+  const mask = createFailureMask(log);
   const run = async (plan: QueryPlan, sources: DataSources, operation: Operation, context: GatewayContext) => {
     running.add(1);
     try {
-      return await runPlan(plan, sources, operation, { context, schema, supergraph, apiSchema, log });
+      const result = await runPlan(plan, sources, operation, { context, schema, supergraph, apiSchema, log });
+      return mask.maskResult(result, context);
+    } catch (error) {
+      throw mask.maskThrown(error, context);
     } finally {
       running.add(-1);
     }

@@ -1,17 +1,8 @@
 import type { Log } from '@voucher-gateway/platform/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
 
-/** A flood of rejected connections is no flood of log lines. */
-const logEveryMs = 10_000;
-
-/** Makes the function that logs rejected connections: the first, then how many at most every 10 s. */
+/** Makes the function that logs rejected connections: a flood of them is no flood of log lines. */
 export function createRejectionLog(log: Log): (limit: string, maximum: number) => void {
-  let rejected = 0;
-  let loggedAt = Number.NEGATIVE_INFINITY;
-  return (limit, maximum) => {
-    rejected += 1;
-    if (performance.now() - loggedAt < logEveryMs) return;
-    log.warn({ limit, maximum, rejected }, 'connections are rejected: a limit is reached');
-    rejected = 0;
-    loggedAt = performance.now();
-  };
+  const lines = createRepeatedLines(log);
+  return (limit, maximum) => lines.warn(limit, { limit, maximum }, 'connections are rejected: a limit is reached');
 }

@@ -173,7 +173,7 @@ it('subgraph calls: a client who leaves is no failure of the subgraph', async ()
   await closed;
   isSilent = false;
   expect(await gateway.post('{ hello }')).toMatchObject({ data: { hello: 'hello' } });
-  expect(gateway.log.text).not.toMatch(/a subgraph failed|a resolver failed/);
+  expect(gateway.log.text).not.toMatch(/a subgraph failed|an operation failed|a resolver failed/);
 });
 
 describe('subgraph calls: a failed fetch', () => {
@@ -209,5 +209,52 @@ describe('subgraph calls: a failed fetch', () => {
       data: { moved: { node: { recipient: null } } },
       errors: [{ path: ['moved', 'node', 'recipient'], extensions: { code: 'SUBGRAPH_UNAVAILABLE' } }],
     });
+  });
+});
+
+describe('subgraph calls: the log', () => {
+  const ask = (url: string, requestId: string) =>
+    fetch(url, {
+      method: 'POST',
+      headers: { ...json, 'x-request-id': requestId },
+      body: JSON.stringify({ query: '{ hello }' }),
+    }).then((response) => response.json());
+  const linesOf = (text: string, message: string) =>
+    text
+      .split('\n')
+      .filter((line) => line.includes(message))
+      .map((line) => JSON.parse(line));
+
+  // A line per failed call, without the request's id.
+  it('has one line for many failed calls, with the id of its request', async () => {
+    await using gateway = await startTestGateway({ subgraphUrls: { people: 'http://127.0.0.1:9/graphql' } });
+    for (let call = 0; call < 20; call += 1) await ask(gateway.graphqlUrl, `call-${call}`);
+    expect(linesOf(gateway.log.text, 'a subgraph failed')).toMatchObject([
+      { subgraph: 'people', code: 'SUBGRAPH_UNAVAILABLE', requestId: 'call-0', count: 1 },
+    ]);
+  });
+
+  it("has one line for many masked failures of a subgraph, with the request's id", async () => {
+    const failed = JSON.stringify({
+      data: { hello: null },
+      errors: [{ message: 'select * from secrets', path: ['hello'], extensions: { code: 'INTERNAL_SERVER_ERROR' } }],
+    });
+    await using people = await startSubgraph((response) => response.writeHead(200, json).end(failed));
+    await using gateway = await startTestGateway({ subgraphUrls: { people: people.url } });
+    for (let call = 0; call < 20; call += 1)
+      expect(await ask(gateway.graphqlUrl, `call-${call}`)).toEqual({
+        data: { hello: null },
+        errors: [
+          {
+            message: 'Something went wrong on our side.',
+            path: ['hello'],
+            extensions: { code: 'INTERNAL_SERVER_ERROR' },
+          },
+        ],
+      });
+    expect(linesOf(gateway.log.text, 'an operation failed')).toMatchObject([
+      { subgraph: 'people', requestId: 'call-0', path: ['hello'], count: 1 },
+    ]);
+    expect(gateway.log.text).not.toContain('a resolver failed');
   });
 });

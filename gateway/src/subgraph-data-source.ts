@@ -1,6 +1,7 @@
 import type { GraphQLDataSource, GraphQLDataSourceProcessOptions } from '@apollo/gateway';
 import { CodedError, errorCode, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError, type GraphQLFormattedError, parse } from 'graphql';
 import { Pool, errors as undiciErrors } from 'undici';
@@ -40,6 +41,7 @@ export function createSubgraphDataSource({
 }: SubgraphDataSourceOptions): GraphQLDataSource & AsyncDisposable {
   const { origin, pathname, search } = new URL(url);
   const queue = createCallQueue(limits);
+  const lines = createRepeatedLines(log);
   const pool = new Pool(origin, {
     connections: limits.maxRunning,
     pipelining: 1,
@@ -90,13 +92,11 @@ export function createSubgraphDataSource({
       try {
         return (await ask(options)) as never;
       } catch (error) {
-        const left = (options.context as Partial<GatewayContext> | undefined)?.signal;
-        if (left?.aborted) throw cancelledBy(left);
+        const { signal, requestId } = (options.context ?? {}) as Partial<GatewayContext>;
+        if (signal?.aborted) throw cancelledBy(signal);
         const { code, message, cause } = asCallError(error);
-        log.warn(
-          { subgraph: name, code, ...(cause !== undefined && { cause: errorCode(cause) }) },
-          'a subgraph failed',
-        );
+        const fields = { subgraph: name, code, requestId, ...(cause !== undefined && { cause: errorCode(cause) }) };
+        lines.warn(code, fields, 'a subgraph failed');
         return failedFetch(options, `The subgraph ${name} ${message}.`, {
           code,
           serviceName: name,

@@ -5,6 +5,7 @@ import { oneOf, parseDurationMs } from './config.ts';
 import { CodedError } from './errors.ts';
 import type { KeyValue } from './key-value.ts';
 import type { Log } from './log.ts';
+import { createRepeatedLines } from './repeated-lines.ts';
 
 /** So many attempts within a time that begins with the first one. */
 export interface RateLimit {
@@ -80,9 +81,10 @@ export function createRateLimiter({ keyValue, name, limit, message }: RateLimite
 
 /** The same limiter for work that goes on while the store is away: it then counts nothing, which is logged. */
 export function allowWithoutStore(limiter: RateLimiter, log: Log): RateLimiter {
+  const lines = createRepeatedLines(log);
   const ignoreOutage = (error: unknown) => {
     if (!(error instanceof CodedError) || error.code !== 'KEY_VALUE_UNAVAILABLE') throw error;
-    log.warn({ error }, 'an attempt was not counted: the key-value store is away');
+    lines.warn(error.code, { error }, 'an attempt was not counted: the key-value store is away');
   };
   return {
     count: (key) => limiter.count(key).catch(ignoreOutage),

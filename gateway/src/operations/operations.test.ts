@@ -151,7 +151,8 @@ describe('operations: limits', () => {
 
   it('hold for errors as for data: an answer of errors alone has bytes, too', async () => {
     const limits = { ...(await defaults()), MAX_RESPONSE_BYTES: 1_000 };
-    await using pipeline = await setUp({ limits, errors: [{ message: 'x'.repeat(2_000) }] });
+    const errors = [{ message: 'x'.repeat(2_000), extensions: { code: 'FORBIDDEN' } }];
+    await using pipeline = await setUp({ limits, errors });
     await expect(pipeline.run('{ me { id } }')).rejects.toMatchObject({ details: { limit: 'MAX_RESPONSE_BYTES' } });
   });
 

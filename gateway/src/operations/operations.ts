@@ -11,6 +11,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import type { GatewayContext } from '../context.ts';
+import { createFailureMask } from '../failure-mask.ts';
 import type { Federation } from '../federation.ts';
 import type { ReloadableFederation } from '../reloadable-federation.ts';
 import { createDocuments, type Documents } from './documents.ts';
@@ -88,6 +89,7 @@ export function createOperations({
 }: OperationsOptions): Operations {
   const guard = createLimitGuard(limits, { mode, log });
   const persistedQueries = createPersistedQueries();
+  const mask = createFailureMask(log);
   // What is remembered of a supergraph goes with it.
   const documentsOf = new WeakMap<Federation, Documents>();
   const documentsFor = (federation: Federation): Documents => {
@@ -110,9 +112,9 @@ export function createOperations({
         throw context.refusal;
       documents.check(known, definition, variables);
       const conditions = readConditions(known.conditionVariables, definition, variables);
-      const plan = await documents.plan(known, operationName, conditions, {
-        name: groupAddress(context.clientAddress),
-        signal: context.signal,
+      const asker = { name: groupAddress(context.clientAddress), signal: context.signal };
+      const plan = await documents.plan(known, operationName, conditions, asker).catch((error: unknown) => {
+        throw mask.maskThrown(error, context);
       });
       if (isPersisted) persistedQueries.add(hash, text);
       const { document, fragments } = known;

@@ -1,0 +1,60 @@
+import { CodedError, errorCode } from '@voucher-gateway/platform/errors';
+import { formatPublicError, originalOf } from '@voucher-gateway/platform/graphql-errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import type { GatewayContext } from './context.ts';
+import { InvalidDocument } from './operations/operation-error.ts';
+
+/** Logs the failures that clients may not see, with the id of their request, and puts coded errors in their place. */
+export interface FailureMask {
+  maskResult(result: ExecutionResult, context: GatewayContext): ExecutionResult;
+  /** What to throw in place of what was thrown. */
+  maskThrown(error: unknown, context: GatewayContext): unknown;
+}
+
+export function createFailureMask(log: Log): FailureMask {
+  const lines = createRepeatedLines(log);
+  /** A subgraph that fails every operation is no flood of lines; it logs each of its failures itself. */
+  const report = (error: unknown, { requestId }: GatewayContext, fields: object = {}) => {
+    const original = originalOf(error);
+    const subgraph = error instanceof GraphQLError ? error.extensions.serviceName : undefined;
+    lines.error(
+      `${String(subgraph)} ${errorCode(original)}`,
+      { requestId, ...(typeof subgraph === 'string' && { subgraph }), error: original, ...fields },
+      'an operation failed',
+    );
+  };
+
+  return {
+    maskResult(result, context) {
+      let failures = 0;
+      const errors = result.errors?.map((error) => {
+        if (formatPublicError(toFormatted(error), error)) return error;
+        // One line for all of an answer.
+        if (failures === 0) report(error, context, { path: error.path });
+        failures += 1;
+        return new GraphQLError(internal().message, { path: error.path, originalError: internal() });
+      });
+      return failures === 0 ? result : { ...result, errors };
+    },
+    maskThrown(error, context) {
+      if (error instanceof InvalidDocument || isPublic(error)) return error;
+      report(error, context);
+      return internal();
+    },
+  };
+}
+
+const internal = () => new CodedError<PublicErrorCode>('INTERNAL_SERVER_ERROR', 'Something went wrong on our side.');
+
+function isPublic(error: unknown): boolean {
+  const message = error instanceof Error ? error.message : '';
+  return formatPublicError(error instanceof GraphQLError ? error.toJSON() : { message }, error) !== null;
+}
+
+/** Of another realm's or a plain error, too, which an executor may put among the errors. */
+function toFormatted(error: GraphQLError) {
+  return error.toJSON?.() ?? error;
+}
