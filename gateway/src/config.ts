@@ -118,8 +118,20 @@ export function subscriptionsUrlSetting(name: string): string {
   return subgraphUrlSetting(name).replace(/_URL$/, '_SUBSCRIPTIONS_URL');
 }
 
-/** Settings of a process of its own, in front of these subgraphs. */
-export function gatewayProcessSettings(subgraphs: readonly string[]) {
+/**
+ * Settings of a process of its own, in front of these subgraphs.
+ *
+ * @param supergraphFault why the supergraph that SUPERGRAPH names can't be served; null when it can
+ */
+export function gatewayProcessSettings(subgraphs: readonly string[], supergraphFault: string | null = null) {
+  const supergraph = {
+    SUPERGRAPH: z
+      .string()
+      .optional()
+      .refine(() => supergraphFault === null, supergraphFault ?? '')
+      .describe("File or http(s) URL of the supergraph, read again when it changes; by default this repository's own"),
+    SUPERGRAPH_POLL: duration('10s').describe('How often a SUPERGRAPH that is a URL is asked for changes'),
+  };
   const urls = Object.fromEntries(
     subgraphs.map((name) => [
       subgraphUrlSetting(name),
@@ -138,7 +150,14 @@ export function gatewayProcessSettings(subgraphs: readonly string[]) {
     ]),
   );
   return z
-    .object({ ...gatewaySettings.shape, ...topicsSettings, ...keyValueSettings, ...urls, ...subscriptionsUrls })
+    .object({
+      ...gatewaySettings.shape,
+      ...topicsSettings,
+      ...keyValueSettings,
+      ...supergraph,
+      ...urls,
+      ...subscriptionsUrls,
+    })
     .refine(...saslIsWhole);
 }
 

@@ -1,18 +1,17 @@
-import { readFileSync } from 'node:fs';
 import { systemClock } from '@voucher-gateway/platform/clock';
 import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { openKeyValue, openTopics } from '@voucher-gateway/platform/distributed-engines';
 import { runService } from '@voucher-gateway/platform/service-main';
-import { supergraphSdl as ownSupergraphSdl } from '@voucher-gateway/schema/sdl';
 import { gatewayProcessSettings, subgraphUrlSetting, subscriptionsUrlSetting } from './config.ts';
+import { type LoadedSupergraph, loadSupergraph } from './load-supergraph.ts';
 import { createGateway } from './server.ts';
 import { subgraphNames } from './subgraph-names.ts';
 import { watchSupergraph } from './watch-supergraph.ts';
 
-// The settings depend on the supergraph: one URL per subgraph.
-const { SUPERGRAPH_FILE } = readEnvironment();
-const readSupergraph = () => (SUPERGRAPH_FILE ? readFileSync(SUPERGRAPH_FILE, 'utf8') : ownSupergraphSdl());
-const settingsOf = (sdl: string) => gatewayProcessSettings(subgraphNames(sdl));
+/** A file costs nothing to look at. */
+const filePollMs = 1_000;
+
+const settingsOf = (sdl: string, fault: string | null = null) => gatewayProcessSettings(subgraphNames(sdl), fault);
 const urlsOf = (sdl: string, config: Record<string, unknown>) => {
   const urlsBy = (settingOf: (name: string) => string) =>
     Object.fromEntries(
@@ -23,8 +22,14 @@ const urlsOf = (sdl: string, config: Record<string, unknown>) => {
   return { subgraphUrls: urlsBy(subgraphUrlSetting), subscriptionUrls: urlsBy(subscriptionsUrlSetting) };
 };
 
-const supergraphSdl = readSupergraph();
-await runService('gateway', settingsOf(supergraphSdl), async (config, log, releases) => {
+// The settings depend on the supergraph: one URL per subgraph.
+let supergraph: LoadedSupergraph;
+const readSettings = async ({ SUPERGRAPH }: { SUPERGRAPH?: string }) => {
+  supergraph = await loadSupergraph(SUPERGRAPH);
+  return settingsOf(supergraph.sdl, supergraph.fault);
+};
+await runService('gateway', readSettings, async (config, log, releases) => {
+  const { sdl: supergraphSdl, source } = supergraph;
   const keyValue = releases.use(await openKeyValue(config, log));
   const topics = releases.use(await openTopics(config, { log }));
   const gateway = await createGateway({
@@ -36,16 +41,17 @@ await runService('gateway', settingsOf(supergraphSdl), async (config, log, relea
     supergraphSdl,
     ...urlsOf(supergraphSdl, config),
   });
-  if (SUPERGRAPH_FILE)
+  if (source)
     releases.use(
       watchSupergraph({
-        file: SUPERGRAPH_FILE,
+        source,
         served: supergraphSdl,
         log,
+        intervalMs: source.isUrl ? config.SUPERGRAPH_POLL : filePollMs,
         reload: (sdl) => gateway.reload(sdl, urlsOf(sdl, readConfig(settingsOf(sdl), readEnvironment()))),
       }),
     );
   // Not the end of the process, which is what a signal does that nobody listens to.
-  else process.on('SIGHUP', () => log.warn({}, 'there is no SUPERGRAPH_FILE to read again'));
+  else process.on('SIGHUP', () => log.warn({}, 'there is no SUPERGRAPH to read again'));
   return gateway;
 });

@@ -1,18 +1,13 @@
 import { once } from 'node:events';
-import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { Client } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
 import { startTestGateway } from './testing/gateway.ts';
 import { startGreetingServer } from './testing/greeting-server.ts';
 import { parcelSupergraph } from './testing/parcel-supergraph.ts';
-import { watchSupergraph } from './watch-supergraph.ts';
 
 const move = (id: string) => ({ id, parcel: 'p1', customer: 'ann', place: 'Hue', recipient: { id: 'bob' } });
 /** As the tracking subgraph was before it had parcels on its moves. */
@@ -300,52 +295,3 @@ async function startProxy({ origin }: URL) {
     },
   };
 }
-
-describe('the supergraph’s file', () => {
-  it('is served anew when it changes, and on SIGHUP; one that can’t be served is passed over', async () => {
-    await using folder = await mkdtempDisposable(join(tmpdir(), 'supergraph-'));
-    const file = join(folder.path, 'supergraph.graphql');
-    await writeFile(file, 'one');
-    const loaded: string[] = [];
-    let onLoad = () => {};
-    const load = () =>
-      new Promise<void>((resolve) => {
-        onLoad = resolve;
-      });
-    const log = createMemoryLog();
-    await using _watch = watchSupergraph({
-      file,
-      served: 'one',
-      log,
-      intervalMs: 20,
-      async reload(sdl) {
-        loaded.push(sdl);
-        onLoad();
-        if (sdl === 'bad') throw new Error('that is no supergraph');
-      },
-    });
-    for (const sdl of ['two', 'bad', 'three']) {
-      const next = load();
-      await writeFile(file, sdl);
-      await next;
-    }
-    expect(loaded).toEqual(['two', 'bad', 'three']);
-    expect(log.text).toContain('that is no supergraph');
-  });
-
-  it('is read at once on SIGHUP', async () => {
-    await using folder = await mkdtempDisposable(join(tmpdir(), 'supergraph-'));
-    const file = join(folder.path, 'supergraph.graphql');
-    await writeFile(file, 'one');
-    const loaded = Promise.withResolvers<string>();
-    await using _watch = watchSupergraph({
-      file,
-      served: 'zero',
-      log: createMemoryLog(),
-      intervalMs: 1_000_000,
-      reload: async (sdl) => loaded.resolve(sdl),
-    });
-    process.emit('SIGHUP');
-    expect(await loaded.promise).toBe('one');
-  });
-});

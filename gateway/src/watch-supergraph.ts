@@ -1,50 +1,74 @@
-import { unwatchFile, watchFile } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import type { Log } from '@voucher-gateway/platform/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
+import type { SupergraphSource } from './supergraph-source.ts';
 
 export interface WatchSupergraphOptions {
-  file: string;
+  source: SupergraphSource;
   /** What is served already. */
   served: string;
   /** Serves another; rejects for one that can't be served. */
   reload(supergraphSdl: string): Promise<void>;
   log: Log;
-  /** How often the file is looked at. Default: 1 s. */
-  intervalMs?: number;
+  /** How often the source is read. */
+  intervalMs: number;
 }
 
 /**
- * Has a supergraph served anew whenever its file has changed, and on SIGHUP. The file is polled: one that is mounted
- * from elsewhere, or replaced by a rename, is seen all the same. A supergraph that can't be served is logged, and the
- * one before goes on.
+ * Has a supergraph served anew whenever its source has changed. A file is polled, too: one that is mounted from
+ * elsewhere, or replaced by a rename, is seen all the same.
+ *
+ * While the source can't be read, the supergraph before goes on. So it does for one that can't be served, which is not
+ * tried again until it changes. SIGHUP reads at once, and tries again.
  */
-export function watchSupergraph({
-  file,
-  served,
-  reload,
-  log,
-  intervalMs = 1_000,
-}: WatchSupergraphOptions): AsyncDisposable {
-  let current = served;
+export function watchSupergraph(options: WatchSupergraphOptions): AsyncDisposable {
+  const { source, reload, log, intervalMs } = options;
+  let { served } = options;
+  let tried = served;
+  const lines = createRepeatedLines(log, { everyMs: 60_000 });
+  const stop = new AbortController();
+  const { signal } = stop;
   let running = Promise.resolve();
-  const look = () => {
-    running = running.then(async () => {
-      try {
-        const sdl = await readFile(file, 'utf8');
-        if (sdl === current) return;
-        await reload(sdl);
-        current = sdl;
-      } catch (error) {
-        log.error({ error, file }, 'the supergraph can not be served; the one before goes on');
-      }
-    });
+  let timer: NodeJS.Timeout | undefined;
+
+  const read = async (isForced: boolean): Promise<string | null> => {
+    try {
+      return await source.read({ isForced, signal });
+    } catch (error) {
+      if (!signal.aborted)
+        lines.warn(
+          'read',
+          { error, supergraph: source.name },
+          'the supergraph could not be read; the one before goes on',
+        );
+      return null;
+    }
   };
-  watchFile(file, { interval: intervalMs }, look);
-  process.on('SIGHUP', look);
+  const look = async (isForced: boolean) => {
+    const sdl = await read(isForced);
+    if (signal.aborted || sdl === null || sdl === served || (sdl === tried && !isForced)) return;
+    tried = sdl;
+    try {
+      await reload(sdl);
+      served = sdl;
+    } catch (error) {
+      log.error({ error, supergraph: source.name }, 'the supergraph can not be served; the one before goes on');
+    }
+  };
+  const poll = () => {
+    timer = setTimeout(() => {
+      running = running.then(() => look(false)).then(() => void (signal.aborted || poll()));
+    }, intervalMs);
+  };
+  const onSighup = () => {
+    running = running.then(() => look(true));
+  };
+  poll();
+  process.on('SIGHUP', onSighup);
   return {
     async [Symbol.asyncDispose]() {
-      unwatchFile(file, look);
-      process.off('SIGHUP', look);
+      process.off('SIGHUP', onSighup);
+      clearTimeout(timer);
+      stop.abort();
       await running;
     },
   };

@@ -1,21 +1,24 @@
 import type { z } from 'zod';
-import { type CommonConfig, readConfig, readEnvironment, shutdownDelayMs } from './config.ts';
+import { type CommonConfig, type Environment, readConfig, readEnvironment, shutdownDelayMs } from './config.ts';
 import { run, type Service } from './lifecycle.ts';
 import { createLog, type Log } from './log.ts';
 
 /**
  * The entry file of a service: reads its settings, starts it, and runs it until SIGINT or SIGTERM.
  *
+ * @param settings the schema of its settings, or what makes it from the environment
  * @param start opens the engines and makes the service; what it opens it releases when the service is disposed
  */
 export function runService<Config extends CommonConfig>(
   name: string,
-  settings: z.ZodType<Config>,
+  settings: z.ZodType<Config> | ((environment: Environment) => Promise<z.ZodType<Config>>),
   start: (config: Readonly<Config>, log: Log, releases: AsyncDisposableStack) => Promise<Service>,
 ): Promise<void> {
   return run(
     async () => {
-      const config = readConfig(settings, readEnvironment());
+      const environment = readEnvironment();
+      const schema = typeof settings === 'function' ? await settings(environment) : settings;
+      const config = readConfig(schema, environment);
       const log = createLog({ level: config.LOG_LEVEL, service: name });
       await using releases = new AsyncDisposableStack();
       const { url, retire, stopWithinMs } = releases.use(await start(config, log, releases));

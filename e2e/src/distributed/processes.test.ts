@@ -37,7 +37,7 @@ describe('services as processes', { timeout: 300_000 }, () => {
   it('are ready and light at rest, and on SIGTERM stop within their deadline and leave their port', async () => {
     await using installation = await installDistributed();
     await using system = await installation.start();
-    // Without a SUPERGRAPH_FILE there is nothing to read again.
+    // Without a SUPERGRAPH there is nothing to read again.
     process.kill(system.pidOf('gateway') ?? Number.NaN, 'SIGHUP');
     for (const name of serviceNames) {
       const { status } = await fetch(`${system.urls[name]}/health/live`);
@@ -71,7 +71,7 @@ it('the gateway serves another supergraph on SIGHUP, over the sockets that are o
   const file = join(folder.path, 'supergraph.graphql');
   const sdl = await readFile(new URL('../../../schema/supergraph.graphql', import.meta.url), 'utf8');
   await writeFile(file, sdl);
-  await using installation = await installDistributed({ SUPERGRAPH_FILE: file, VPS_PROFILE: 'fast' });
+  await using installation = await installDistributed({ SUPERGRAPH: file, VPS_PROFILE: 'fast' });
   await using system = await installation.start();
   await using customer = await startCustomer(system);
   const next = await customer.subscribe('subscription { voucherReceived { node { code } } }');

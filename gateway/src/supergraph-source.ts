@@ -1,0 +1,112 @@
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { withoutPassword } from '@voucher-gateway/platform/config';
+import { errorCode } from '@voucher-gateway/platform/errors';
+
+/** Where a supergraph is read from, at the start and again. */
+export interface SupergraphSource {
+  /** Its path, or its URL without credentials. */
+  readonly name: string;
+  readonly isUrl: boolean;
+  /**
+   * Its text; null where it is the same as at the last reading, unless `isForced`.
+   *
+   * @throws Error that says why it has none, as what follows its name: `can't be read: …`
+   */
+  read(options?: { isForced?: boolean; signal?: AbortSignal }): Promise<string | null>;
+}
+
+const maxBytes = 33_554_432;
+/** A URL is answered within this time, its body included. */
+const fetchWithinMs = 10_000;
+
+/** The source that a setting names: an http(s) URL, or a file's path. */
+export function createSupergraphSource(setting: string): SupergraphSource {
+  const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(setting)?.[1]?.toLowerCase();
+  if (scheme === undefined) return createFileSource(resolve(setting));
+  if (!/^https?$/.test(scheme) || !URL.canParse(setting))
+    return failingSource(setting, 'must be a file or an http:// or https:// URL');
+  return createUrlSource(new URL(setting));
+}
+
+function createFileSource(path: string): SupergraphSource {
+  let seen = '';
+  return {
+    name: path,
+    isUrl: false,
+    async read({ isForced = false } = {}) {
+      try {
+        const { mtimeMs, size, ino } = await stat(path);
+        if (size > maxBytes) throw new Error(`can't be read: ${path} has more than ${maxBytes} bytes`);
+        const version = JSON.stringify([mtimeMs, size, ino]);
+        if (version === seen && !isForced) return null;
+        const text = await readFile(path, 'utf8');
+        seen = version;
+        return text;
+      } catch (error) {
+        const reasons: Record<string, string> = {
+          ENOENT: 'is not there',
+          EISDIR: 'is a folder',
+          EACCES: 'is not for this user',
+        };
+        const code = errorCode(error);
+        if (code === 'Error') throw error;
+        throw new Error(`can't be read: ${path} ${reasons[code] ?? `fails with ${code}`}`, { cause: error });
+      }
+    },
+  };
+}
+
+function createUrlSource(given: URL): SupergraphSource {
+  const url = new URL(given);
+  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  // `fetch` takes no URL that has them.
+  url.username = '';
+  url.password = '';
+  const authorization =
+    credentials === ':' ? {} : { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+  let etag: string | null = null;
+  return {
+    name: withoutPassword(given.href),
+    isUrl: true,
+    async read({ isForced = false, signal } = {}) {
+      const timeout = AbortSignal.timeout(fetchWithinMs);
+      try {
+        const response = await fetch(url, {
+          headers: { ...authorization, ...(etag !== null && !isForced && { 'if-none-match': etag }) },
+          signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+        });
+        if (response.status === 304 && etag !== null) return null;
+        if (!response.ok) {
+          await response.body?.cancel();
+          throw new Error(`can't be fetched: the answer is ${response.status}`);
+        }
+        const text = await readText(response);
+        etag = response.headers.get('etag');
+        return text;
+      } catch (error) {
+        if (error instanceof Error && error.message.startsWith("can't be")) throw error;
+        const reason = timeout.aborted
+          ? `no answer within ${fetchWithinMs / 1_000} s`
+          : errorCode((error as Error).cause ?? error);
+        throw new Error(`can't be fetched: ${reason}`, { cause: error });
+      }
+    },
+  };
+}
+
+/** The body, while it has no more bytes than it may. */
+async function readText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw new Error(`can't be fetched: the answer has more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function failingSource(name: string, fault: string): SupergraphSource {
+  return { name: withoutPassword(name), isUrl: false, read: () => Promise.reject(new Error(fault)) };
+}
