@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** On PostgreSQL, Redis and Kafka: the adapters of the ports. */
-const onRealEngines = ['platform/src/topics/kafka/**/*.test.ts', 'platform/src/*/{postgres,redis}.test.ts'];
+const onRealEngines = ['platform/src/topics/kafka/**/*.test.ts', 'platform/src/*/{postgres,redis}{,-*}.test.ts'];
 /** On the same engines: every service as a process, from a production install. */
 const ofInstalled = ['e2e/src/distributed/**/*.test.ts'];
 

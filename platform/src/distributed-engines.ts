@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { duration, integer, oneOf, optionalFlag } from './config.ts';
-import { openPostgres, type PostgresDatabase } from './database/postgres.ts';
+import { answerLateMs, openPostgres, type PostgresDatabase } from './database/postgres.ts';
 import type { Engines } from './embedded-engines.ts';
 import { createJobs } from './jobs/pg-boss.ts';
 import { createRedisKeyValue, isRedisUrl } from './key-value/redis.ts';
@@ -121,7 +121,12 @@ export async function openDistributedEngines(
 ): Promise<Omit<Engines, 'keyValue'>> {
   await using releases = new AsyncDisposableStack();
   const database = releases.use(await openDatabase(config, log));
-  const jobs = releases.use(await createJobs({ database: { url: config.DATABASE_URL }, log }));
+  const jobs = releases.use(
+    await createJobs({
+      database: { url: config.DATABASE_URL, queryTimeoutMs: config.STATEMENT_TIMEOUT + answerLateMs },
+      log,
+    }),
+  );
   const topics = releases.use(await openTopics(config, { log, database }));
   const owned = releases.move();
   return { database, topics, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };

@@ -4,6 +4,7 @@
  * plumbing stand here. Both are documented in docs/errors.md.
  */
 export const platformErrorCodes = [
+  'COMMIT_UNKNOWN',
   'CONFIG_INVALID',
   'DATABASE_UNAVAILABLE',
   'DATA_DIR_CORRUPT',
@@ -68,6 +69,7 @@ export function isRetryable(error: unknown): boolean {
 
 /** Engines that are away: for a client, the service is. */
 const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
+  'COMMIT_UNKNOWN',
   'DATABASE_UNAVAILABLE',
   'KEY_VALUE_UNAVAILABLE',
   'TOPICS_UNAVAILABLE',
@@ -81,6 +83,12 @@ export function publicError(error: unknown): CodedError | null {
   if (isCodedError(error) && !outages.has(error.code)) return error;
   const coded = codedCause(error);
   if (!coded || !outages.has(coded.code)) return null;
+  if (isCodedError<PlatformErrorCode>(coded, 'COMMIT_UNKNOWN'))
+    return new CodedError('SERVICE_UNAVAILABLE', 'Whether it was done is not known; find out, or repeat it safely.', {
+      cause: error,
+      retryable: true,
+      details: { outcome: 'unknown' },
+    });
   return new CodedError('SERVICE_UNAVAILABLE', 'The service is away at the moment; try again.', {
     cause: error,
     retryable: true,

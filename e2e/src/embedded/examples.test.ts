@@ -3,10 +3,11 @@ import * as eventSource from '@voucher-gateway/examples/event-source';
 import * as graphqlWs from '@voucher-gateway/examples/graphql-ws';
 import * as urql from '@voucher-gateway/examples/urql';
 import type { WatchOptions } from '@voucher-gateway/examples/watch';
+import { startTcpProxy } from '@voucher-gateway/platform/testing/tcp-proxy';
 import { EventSource } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCustomer } from '../customer.ts';
-import { startCuttableProxy } from '../cuttable-proxy.ts';
+
 import type { System } from '../system.ts';
 import { startEmbedded } from './system.ts';
 
@@ -29,7 +30,7 @@ describe('each example gets every voucher once, in order, through a network that
 
   it.each(examples)('%s', async (_name, watchVouchers) => {
     await using customer = await startCustomer(system);
-    await using proxy = await startCuttableProxy(system.gatewayUrl);
+    await using proxy = await startTcpProxy(system.gatewayUrl);
     const seen: string[] = [];
     const waiting = new Set<() => void>();
     const until = (count: number) =>

@@ -1,14 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
+import type pg from 'pg';
 import { type ConstructorOptions, fromDrizzle, PgBoss } from 'pg-boss';
+import { connectionConfig, OutagePool } from '../database/postgres-client.ts';
 import type { JobQueue, Jobs } from '../jobs.ts';
 import type { Log } from '../log.ts';
 
 export interface PgBossJobsOptions {
   /** PostgreSQL by its URL; or the embedded engine, as pg-boss sees it: `fromPglite(client)`. */
-  database: { url: string } | { embedded: NonNullable<ConstructorOptions['db']> };
+  database: JobsPoolOptions | { embedded: BossDatabase };
   log: Log;
 }
+
+interface JobsPoolOptions {
+  url: string;
+  /** A statement whose answer is not there by then has failed. Default: 12 s. */
+  queryTimeoutMs?: number;
+}
+
+type BossDatabase = NonNullable<ConstructorOptions['db']>;
 
 /**
  * Jobs start at most this late, in seconds: they are polled for. A notification each would wake every worker
@@ -22,15 +32,15 @@ const defaultTimeoutMs = 300_000;
  */
 export async function createJobs({ database, log }: PgBossJobsOptions): Promise<Jobs> {
   await using releases = new AsyncDisposableStack();
+  const pool = 'url' in database ? releases.use(openPool(database, log)) : undefined;
   const boss = new PgBoss({
-    ...('url' in database
-      ? { connectionString: database.url, max: 4 }
-      : { db: database.embedded, backend: 'pglite' as const }),
+    ...('url' in database ? { db: pool } : { db: database.embedded, backend: 'pglite' as const }),
     schedule: false,
     openTelemetry: { enabled: false },
   });
   boss.on('error', (error) => log.warn({ error }, 'pg-boss reports an error'));
   await boss.start();
+  pool?.endStart();
   releases.defer(() => boss.stop({ graceful: true, timeout: 15_000, close: false }));
   if ('embedded' in database) {
     // This process alone works on it: what ran when it was last stopped is lost for sure, and need not wait for its time-out.
@@ -112,5 +122,26 @@ export async function createJobs({ database, log }: PgBossJobsOptions): Promise<
       };
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** A first start makes pg-boss's tables, or waits until another process has made them. */
+const startWithinMs = 600_000;
+const connections = 4;
+
+/** pg-boss's statements on a pool of ours: its own waits for an answer without end. */
+function openPool(
+  { url, queryTimeoutMs = 12_000 }: JobsPoolOptions,
+  log: Log,
+): BossDatabase & AsyncDisposable & { endStart(): void } {
+  const pool = new OutagePool({ ...connectionConfig(url, { queryTimeoutMs }), max: connections });
+  pool.on('error', (error) => log.warn({ error }, 'an idle connection of the jobs was lost'));
+  let timeoutMs = startWithinMs;
+  return {
+    executeSql: (text, values) => pool.query({ text, values, query_timeout: timeoutMs } as pg.QueryConfig),
+    endStart: () => {
+      timeoutMs = queryTimeoutMs;
+    },
+    [Symbol.asyncDispose]: () => pool.close(),
   };
 }

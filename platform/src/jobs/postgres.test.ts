@@ -1,7 +1,9 @@
-import { describe } from 'vitest';
+import { sql } from 'drizzle-orm';
+import { describe, expect, it } from 'vitest';
 import { silentLog } from '../log.ts';
 import { jobsContract } from '../testing/contract/jobs.ts';
 import { openRealDatabase } from '../testing/real-engines.ts';
+import { startTcpProxy } from '../testing/tcp-proxy.ts';
 import { createJobs } from './pg-boss.ts';
 
 describe('the jobs port on pg-boss in PostgreSQL', () => {
@@ -11,5 +13,40 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     const jobs = releases.use(await createJobs({ database: { url: database.url }, log: silentLog }));
     const owned = releases.move();
     return { database, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  });
+
+  // pg-boss's own pool waits for an answer for ever: a worker whose poll hung ran nothing any more.
+  it('runs jobs after the database was silent, by a connection that answers', async () => {
+    await using database = await openRealDatabase();
+    await using proxy = await startTcpProxy(database.url);
+    await using jobs = await createJobs({ database: { url: proxy.url, queryTimeoutMs: 300 }, log: silentLog });
+    const queue = { name: 'tasks' };
+    await jobs.declare(queue);
+    const ran = Promise.withResolvers<void>();
+    await using _worker = await jobs.work(queue, async () => ran.resolve());
+    const { taken } = proxy;
+    proxy.silence();
+    await database.transaction((tx) => jobs.schedule(tx, queue, {}));
+    await proxy.untilTaken(taken + 1);
+    proxy.mend();
+    await ran.promise;
+  });
+
+  it('runs jobs after its connections were terminated, time and again', async () => {
+    await using database = await openRealDatabase();
+    await using jobs = await createJobs({ database: { url: database.url }, log: silentLog });
+    const queue = { name: 'tasks' };
+    await jobs.declare(queue);
+    let ran = 0;
+    await using _worker = await jobs.work(queue, async () => {
+      ran += 1;
+    });
+    for (let time = 1; time <= 10; time += 1) {
+      await database.query.execute(
+        sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+      );
+      await database.transaction((tx) => jobs.schedule(tx, queue, {}));
+      await expect.poll(() => ran).toBeGreaterThanOrEqual(time);
+    }
   });
 });

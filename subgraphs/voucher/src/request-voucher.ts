@@ -31,7 +31,8 @@ export interface RequestVoucherOptions {
  * callbackUrl goes to the key-value store afterwards, best effort: delivery has it from the message, too.
  *
  * The function throws CodedError FORBIDDEN, PHONE_NUMBER_INVALID, CALLBACK_URL_REFUSED, BAD_USER_INPUT or
- * IDEMPOTENCY_KEY_REUSED, and then has left nothing behind.
+ * IDEMPOTENCY_KEY_REUSED, and then has left nothing behind; so it has with DATABASE_UNAVAILABLE. After COMMIT_UNKNOWN
+ * the same key tells.
  */
 export function createRequestVoucher({ database, topics, keyValue, log, region }: RequestVoucherOptions) {
   const accept = createAccept({ database, topics });

@@ -1,0 +1,172 @@
+import pg from 'pg';
+import { CodedError, isCodedError } from '../errors.ts';
+
+export interface ConnectionLimits {
+  /** The database cancels a statement that takes longer, in milliseconds. Default: none. */
+  statementTimeoutMs?: number;
+  /** A statement whose answer is not there by then has failed, and its connection with it, in milliseconds. */
+  queryTimeoutMs: number;
+}
+
+const connectWithinMs = 5_000;
+const endWithinMs = 1_000;
+/** Node asks ten times, a second apart, before it gives a connection up. */
+const keepAliveAfterMs = 5_000;
+const idleInTransactionMs = 10_000;
+
+/** How the database notices that a client's host has vanished: within 15 s, in place of two hours. */
+const serverKeepAlive = {
+  tcp_keepalives_idle: '5',
+  tcp_keepalives_interval: '2',
+  tcp_keepalives_count: '5',
+  tcp_user_timeout: '15000',
+};
+
+/**
+ * How every connection to PostgreSQL is made: nothing is waited for without an end, by neither side.
+ * What the URL says of the same settings wins.
+ */
+export function connectionConfig(url: string, { statementTimeoutMs, queryTimeoutMs }: ConnectionLimits): pg.PoolConfig {
+  const parsed = new URL(url);
+  const ofUrl = parsed.searchParams.get('options');
+  parsed.searchParams.delete('options');
+  const own = Object.entries(serverKeepAlive).map(([name, value]) => `-c ${name}=${value}`);
+  return {
+    connectionString: ofUrl === null ? url : parsed.href,
+    options: [...own, ...(ofUrl ? [ofUrl] : [])].join(' '),
+    connectionTimeoutMillis: connectWithinMs,
+    query_timeout: queryTimeoutMs,
+    idle_in_transaction_session_timeout: idleInTransactionMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveAfterMs,
+    ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
+  };
+}
+
+/**
+ * SQLSTATE classes and codes for which the database, and not the statement, is at fault: connections, sign-in,
+ * a database that is not there, is read-only or short of something, locks, permissions, its own faults.
+ */
+const outages = /^(08|28|3D|53|57|58|XX|25006|25P03|40001|40P01|42501|55P03)/;
+
+/** The database's own error code, or null for an error that did not come from it. */
+function sqlStateOf(error: unknown): string | null {
+  return error instanceof pg.DatabaseError ? (error.code ?? null) : null;
+}
+
+/** Whether nothing is known any more of what the database did: its answer, and perhaps the connection, is lost. */
+export function isAnswerLost(error: unknown): boolean {
+  const sqlState = sqlStateOf(error);
+  return sqlState === null || /^(08|57P|58)/.test(sqlState);
+}
+
+/** An error as a retryable one where the database is away; else as it is. */
+function asOutage(error: unknown): unknown {
+  if (isCodedError(error)) return error;
+  const sqlState = sqlStateOf(error);
+  // A value that can't be written as a parameter is the caller's fault. Else it is the network, or a time-out.
+  if (sqlState === null ? isOfCode(error) : !outages.test(sqlState)) return error;
+  const message = sqlState === '25006' ? 'The database takes no changes.' : 'The database does not answer.';
+  return new CodedError('DATABASE_UNAVAILABLE', message, { cause: error, retryable: true });
+}
+
+function isOfCode(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
+}
+
+type Callback = (error: unknown, ...rest: unknown[]) => void;
+
+/** Calls a method of `pg`, promised or by callback, its errors made outages where they are. */
+function mapErrors(call: (args: unknown[]) => unknown, args: unknown[], onError: (error: unknown) => void): unknown {
+  const toOutage = (error: unknown) => {
+    onError(error);
+    return asOutage(error);
+  };
+  const last = args.at(-1);
+  if (typeof last === 'function')
+    return call([
+      ...args.slice(0, -1),
+      (error: unknown, ...rest: unknown[]) => (last as Callback)(error ? toOutage(error) : error, ...rest),
+    ]);
+  const result = call(args);
+  return result instanceof Promise ? result.catch((error: unknown) => Promise.reject(toOutage(error))) : result;
+}
+
+/** A connection whose errors are outages where they are. */
+export class OutageClient extends pg.Client {
+  /** True once an answer is missing: the next one could be of the statement before. */
+  isBroken = false;
+
+  constructor(config?: string | pg.ClientConfig) {
+    super(config);
+    // The pool listens only to those that lie idle; one in use tells by the statement that fails.
+    this.on('error', () => {
+      this.isBroken = true;
+    });
+  }
+  override query = ((...args: unknown[]) =>
+    mapErrors(
+      (given) => (super.query as (...given: unknown[]) => unknown)(...given),
+      args,
+      (error) => {
+        if (isAnswerLost(error)) this.isBroken = true;
+      },
+    )) as pg.Client['query'];
+  override connect = ((...args: unknown[]) =>
+    mapErrors(
+      (given) => (super.connect as (...given: unknown[]) => unknown)(...given),
+      args,
+      () => {},
+    )) as pg.Client['connect'];
+
+  /** A statement with a time-out of its own, in milliseconds. */
+  queryWithin(timeoutMs: number, text: string): Promise<pg.QueryResult> {
+    return this.query({ text, query_timeout: timeoutMs } as pg.QueryConfig);
+  }
+
+  /** Says goodbye, and closes without an answer where none comes: a silent database would keep it open for ever. */
+  async close(): Promise<void> {
+    const timer = setTimeout(() => this.destroy(), endWithinMs);
+    await this.end()
+      .catch(() => {})
+      .finally(() => clearTimeout(timer));
+  }
+
+  /** Closes without a goodbye. */
+  destroy(): void {
+    (this as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  }
+}
+
+/** A pool of connections whose errors are outages where they are. */
+export class OutagePool extends pg.Pool {
+  readonly #clients = new Set<OutageClient>();
+
+  constructor(config: pg.PoolConfig) {
+    super({ ...config, Client: OutageClient } as pg.PoolConfig);
+    this.on('connect', (client) => void this.#clients.add(client as unknown as OutageClient));
+    this.on('remove', (client) => void this.#clients.delete(client as unknown as OutageClient));
+  }
+  override connect = ((...args: unknown[]) =>
+    mapErrors(
+      (given) => (super.connect as (...given: unknown[]) => unknown)(...given),
+      args,
+      () => {},
+    )) as pg.Pool['connect'];
+
+  // The pool itself answers the error of a connection that breaks, as it came.
+  override query = ((...args: unknown[]) =>
+    mapErrors(
+      (given) => (super.query as (...given: unknown[]) => unknown)(...given),
+      args,
+      () => {},
+    )) as pg.Pool['query'];
+
+  /** Ends what is idle, and soon the rest: whoever disposes of it has ended what uses it. */
+  async close(): Promise<void> {
+    const timer = setTimeout(() => {
+      for (const client of this.#clients) client.destroy();
+    }, endWithinMs);
+    await this.end().finally(() => clearTimeout(timer));
+  }
+}

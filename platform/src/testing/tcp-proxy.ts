@@ -1,0 +1,109 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+/** A network between a client and a server in which a test makes faults. Use it with `await using`. */
+export interface TcpProxy extends AsyncDisposable {
+  /** The target's URL with the proxy's host and port. */
+  readonly url: string;
+  /** Cuts every connection, and takes none until it is mended. */
+  cut(): void;
+  /** Holds back every byte of every connection, in both directions, until it is mended: nothing is lost or closed. */
+  silence(): void;
+  mend(): void;
+  /**
+   * Cuts each connection whose client sends text that matches, until the returned function is called. `before`: the
+   * server never gets it; `after`: it does, and its answer is lost.
+   */
+  cutAt(text: RegExp, when: 'before' | 'after'): () => void;
+  /** Resolves once this many connections have been taken since the start. */
+  untilTaken(count: number): Promise<void>;
+  readonly taken: number;
+}
+
+export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
+  const { hostname, port } = new URL(targetUrl);
+  const sockets = new Set<Socket>();
+  const waiting = new Set<() => void>();
+  const traps = new Set<{ text: RegExp; when: 'before' | 'after' }>();
+  let isCut = false;
+  let taken = 0;
+  let speaking: PromiseWithResolvers<void> | null = null;
+
+  const server = createServer((incoming) => {
+    incoming.on('error', () => {});
+    if (isCut) return void incoming.resetAndDestroy();
+    taken += 1;
+    for (const look of waiting) look();
+    const outgoing = connect(Number(port), hostname);
+    let isAnswerLost = false;
+    for (const [from, to] of [
+      [incoming, outgoing],
+      [outgoing, incoming],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => {});
+      from.on('data', (data: Buffer) => {
+        const isFromClient = from === incoming;
+        const sprung = isFromClient && [...traps].find(({ text }) => text.test(data.toString('latin1')));
+        if (sprung && sprung.when === 'before') return void from.resetAndDestroy();
+        if (sprung) isAnswerLost = true;
+        if (!isFromClient && isAnswerLost) return void to.resetAndDestroy();
+        if (!speaking) return void to.write(data);
+        from.pause();
+        void speaking.promise.then(() => {
+          to.write(data);
+          from.resume();
+        });
+      });
+      from.once('end', () => to.end());
+      from.once('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const cut = () => {
+    isCut = true;
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  const url = new URL(targetUrl);
+  url.hostname = '127.0.0.1';
+  url.port = String((server.address() as AddressInfo).port);
+  return {
+    url: url.pathname === '/' ? url.href.replace(/\/$/, '') : url.href,
+    cut,
+    silence() {
+      speaking ??= Promise.withResolvers();
+    },
+    mend() {
+      isCut = false;
+      speaking?.resolve();
+      speaking = null;
+    },
+    cutAt(text, when) {
+      const trap = { text, when };
+      traps.add(trap);
+      return () => void traps.delete(trap);
+    },
+    get taken() {
+      return taken;
+    },
+    untilTaken: (count) =>
+      new Promise((resolve) => {
+        const look = () => {
+          if (taken < count) return;
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      }),
+    async [Symbol.asyncDispose]() {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
