@@ -8,6 +8,7 @@ import {
   oneOf,
   optionalFlag,
   port,
+  serviceSettings,
 } from '@voucher-gateway/platform/config';
 import { keyValueSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
@@ -152,6 +153,7 @@ export function gatewayProcessSettings(subgraphs: readonly string[], supergraphF
   return z
     .object({
       ...gatewaySettings.shape,
+      ...serviceSettings,
       ...topicsSettings,
       ...keyValueSettings,
       ...supergraph,

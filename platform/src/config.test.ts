@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import {
   commonSettings,
@@ -12,6 +12,8 @@ import {
   parseDurationMs,
   port,
   readConfig,
+  serviceSettings,
+  shutdownDelayMs,
 } from './config.ts';
 
 const settings = z.object({
@@ -115,4 +117,28 @@ it.each([
   ['-1s', null],
 ])('reads the duration %s as %s ms', (text, ms) => {
   expect(parseDurationMs(text)).toBe(ms);
+});
+
+describe('NODE_ENV', () => {
+  const read = (settings: typeof commonSettings | typeof serviceSettings, NODE_ENV?: string) =>
+    readConfig(z.object(settings), { NODE_ENV });
+  const delayOf = (settings: typeof commonSettings | typeof serviceSettings, NODE_ENV?: string) =>
+    shutdownDelayMs(read(settings, NODE_ENV));
+
+  it.each([
+    ['standalone', commonSettings, 'development', 0],
+    ['a service alone', serviceSettings, 'production', 5_000],
+  ] as const)('is by default for %s: %s', (_what, settings, fallback, delayMs) => {
+    for (const unset of [undefined, '', ' ']) {
+      expect(read(settings, unset).NODE_ENV).toBe(fallback);
+      expect(delayOf(settings, unset)).toBe(delayMs);
+    }
+    expect(delayOf(settings, 'production')).toBe(5_000);
+    expect(delayOf(settings, 'test')).toBe(0);
+  });
+
+  // Regression: `prod` was development, with the playground and callbacks to private addresses.
+  it.each(['prod', 'Production', 'staging'])('refuses %s', (text) => {
+    expect(() => read(serviceSettings, text)).toThrow('NODE_ENV must be one of development, production, test');
+  });
 });

@@ -112,13 +112,19 @@ export function oneOf<const Words extends readonly [string, ...string[]]>(words:
   return z.enum(words, { error: `must be one of ${words.join(', ')}` }).default(fallback as never);
 }
 
+function nodeEnv(fallback: 'development' | 'production') {
+  return oneOf(['development', 'production', 'test'], fallback).describe(
+    '`production` turns development conveniences off',
+  );
+}
+
 /** The settings that every process reads. Spread it into a service's own schema. */
 export const commonSettings = {
   HOST: z.string().default('127.0.0.1').describe('Address to listen on'),
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info').describe(
     'Least level logged',
   ),
-  NODE_ENV: z.string().default('development').describe('`production` turns development conveniences off'),
+  NODE_ENV: nodeEnv('development'),
   REQUEST_TIMEOUT: duration('30s').describe('A request must have arrived within this time, its head within 10 s'),
   KEEP_ALIVE: duration('72s').describe(
     'An HTTP connection without a request is closed after this time; longer than a load balancer keeps its own',
@@ -127,6 +133,9 @@ export const commonSettings = {
     'After SIGTERM a service is not ready but serves on for this time; by default 5s in production, else 0s',
   ),
 };
+
+/** The same for a service that is a process of its own: it is for production, unless told otherwise. */
+export const serviceSettings = { ...commonSettings, NODE_ENV: nodeEnv('production') };
 
 export type CommonConfig = Readonly<z.output<z.ZodObject<typeof commonSettings>>>;
 

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { gatewaySettings } from '@voucher-gateway/gateway/config';
-import { commonSettings, parseDurationMs, readConfig, shutdownDelayMs } from '@voucher-gateway/platform/config';
+import { parseDurationMs, readConfig, serviceSettings, shutdownDelayMs } from '@voucher-gateway/platform/config';
 import { defaultStopMs } from '@voucher-gateway/platform/lifecycle';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { nodeOptions, type ServiceName, serviceNames } from './distributed.ts';
-import { processSettings } from './settings.ts';
+import { processSettings, settingsOf } from './settings.ts';
 import { stopWithinMs } from './stack.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -60,6 +60,12 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
     expect(() => readConfig(settings, { NODE_ENV: 'production', HOST: '0.0.0.0', ...told })).not.toThrow();
   });
 
+  it('is for production, unless told otherwise', () => {
+    expect(settingsOf(processSettings[name]).find((setting) => setting.name === 'NODE_ENV')).toMatchObject({
+      fallback: 'production',
+    });
+  });
+
   it('runs its entry file, by node itself, in a read-only file system', () => {
     expect(() => read(command[0] ?? '')).not.toThrow();
     expect(service.read_only).toBe(true);
@@ -67,7 +73,7 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
 
   it('gives it more time to stop than it takes, as docs/operations.md tells', () => {
     const told = Object.fromEntries(Object.entries(environment).map(([variable, value]) => [variable, filled(value)]));
-    const config = readConfig(z.object({ ...commonSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW }), {
+    const config = readConfig(z.object({ ...serviceSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW }), {
       NODE_ENV: 'production',
       ...told,
     });

@@ -23,7 +23,8 @@ await run(
       throw error;
     }
     const stack = await createDistributedStack({
-      environment: { LOG_LEVEL: 'warn', ...environment },
+      // On one machine, for developers: services alone are for production.
+      environment: { LOG_LEVEL: 'warn', ...environment, NODE_ENV: environment.NODE_ENV?.trim() || 'development' },
       ports: {
         gateway: 8_080,
         'vps-mock': 8_081,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { gatewaySettings } from '@voucher-gateway/gateway/config';
-import { commonSettings, type Environment, readConfig, shutdownDelayMs } from '@voucher-gateway/platform/config';
+import { type Environment, readConfig, serviceSettings, shutdownDelayMs } from '@voucher-gateway/platform/config';
 import { defaultStopMs } from '@voucher-gateway/platform/lifecycle';
 import { z } from 'zod';
 import { freePort, freePorts, stopProcess } from './engines/process.ts';
@@ -73,7 +73,7 @@ export const nodeOptions: readonly string[] = ['--max-semi-space-size=8', '--v8-
 const readyWithinMs = 60_000;
 const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
 /** What says how long the services' own stops may take. */
-const stopSettings = z.object({ ...commonSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW });
+const stopSettings = z.object({ ...serviceSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW });
 
 /** Starts every service as a process of its own. Whatever was started is stopped again when one fails. */
 export async function createDistributedStack(options: DistributedOptions): Promise<DistributedStack> {

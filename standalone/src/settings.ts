@@ -1,11 +1,12 @@
 import { gatewayProcessSettings } from '@voucher-gateway/gateway/config';
+import { serviceSettings } from '@voucher-gateway/platform/config';
 import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
 import { subgraphNames } from '@voucher-gateway/schema/sdl';
 import { deliveryProcessSettings } from '@voucher-gateway/subgraph-delivery/config';
 import { userProcessSettings } from '@voucher-gateway/subgraph-user/config';
 import { voucherProcessSettings } from '@voucher-gateway/subgraph-voucher/config';
 import { integrationProcessSettings } from '@voucher-gateway/voucher-integration/config';
-import { vpsMockSettings } from '@voucher-gateway/vps-mock/config';
+import { vpsMockProcessSettings } from '@voucher-gateway/vps-mock/config';
 import { z } from 'zod';
 import { standaloneSettings } from './config.ts';
 import type { ServiceName } from './distributed.ts';
@@ -17,9 +18,14 @@ export const processSettings: Readonly<Record<ServiceName, z.ZodObject>> = {
   voucher: voucherProcessSettings,
   delivery: deliveryProcessSettings,
   'voucher-integration': integrationProcessSettings,
-  'vps-mock': vpsMockSettings,
+  'vps-mock': vpsMockProcessSettings,
 };
-const engineSettings = z.object({ ...databaseSettings, ...keyValueSettings, ...topicsSettings });
+const engineSettings = z.object({
+  NODE_ENV: serviceSettings.NODE_ENV,
+  ...databaseSettings,
+  ...keyValueSettings,
+  ...topicsSettings,
+});
 
 export interface Setting {
   name: string;
@@ -56,7 +62,7 @@ export function envExample(): string {
   ];
   lines.push(
     '',
-    '# --- the engines, where each service is a process of its own (npm run engines prints the first three) ---',
+    '# --- the engines, where each service is a process of its own (npm run engines prints their URLs) ---',
     ...settingsOf(engineSettings).flatMap(settingLines),
   );
   for (const [service, schema] of Object.entries(processSettings)) {

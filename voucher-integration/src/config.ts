@@ -1,4 +1,4 @@
-import { commonSettings, duration, httpUrl, port } from '@voucher-gateway/platform/config';
+import { commonSettings, duration, httpUrl, port, serviceSettings } from '@voucher-gateway/platform/config';
 import { databaseSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
 import { z } from 'zod';
 
@@ -25,5 +25,5 @@ export type IntegrationConfig = Readonly<z.output<typeof integrationSettings>>;
 
 /** Settings of a process of its own, on engines of its own. */
 export const integrationProcessSettings = z
-  .object({ ...integrationSettings.shape, ...databaseSettings, ...topicsSettings })
+  .object({ ...integrationSettings.shape, ...serviceSettings, ...databaseSettings, ...topicsSettings })
   .refine(...saslIsWhole);

@@ -1,4 +1,4 @@
-import { commonSettings, oneOf, port } from '@voucher-gateway/platform/config';
+import { commonSettings, oneOf, port, serviceSettings } from '@voucher-gateway/platform/config';
 import { z } from 'zod';
 import { profileNames } from './profiles.ts';
 
@@ -13,3 +13,6 @@ export const vpsMockSettings = z.object({
     .describe('Seed of the simulated provider: the same seed and key give the same code and delay'),
   VPS_STATE_FILE: z.string().optional().describe('File that keeps what the simulated provider owes over a restart'),
 });
+
+/** Settings of a process of its own. */
+export const vpsMockProcessSettings = z.object({ ...vpsMockSettings.shape, ...serviceSettings });

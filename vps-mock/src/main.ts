@@ -1,9 +1,9 @@
 import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
 import { runService } from '@voucher-gateway/platform/service-main';
-import { vpsMockSettings } from './config.ts';
+import { vpsMockProcessSettings } from './config.ts';
 import { createVpsMock } from './server.ts';
 
-await runService('vps-mock', vpsMockSettings, (config, log) =>
+await runService('vps-mock', vpsMockProcessSettings, (config, log) =>
   createVpsMock({
     log,
     host: config.HOST,

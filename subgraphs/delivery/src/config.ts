@@ -5,6 +5,7 @@ import {
   optionalFlag,
   parseDurationMs,
   port,
+  serviceSettings,
 } from '@voucher-gateway/platform/config';
 import {
   databaseSettings,
@@ -56,5 +57,11 @@ function durations(fallback: string) {
 
 /** Settings of a process of its own, on engines of its own. */
 export const deliveryProcessSettings = z
-  .object({ ...deliverySettings.shape, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
+  .object({
+    ...deliverySettings.shape,
+    ...serviceSettings,
+    ...databaseSettings,
+    ...topicsSettings,
+    ...keyValueSettings,
+  })
   .refine(...saslIsWhole);

@@ -1,4 +1,4 @@
-import { commonSettings, duration, port } from '@voucher-gateway/platform/config';
+import { commonSettings, duration, port, serviceSettings } from '@voucher-gateway/platform/config';
 import {
   databaseSettings,
   keyValueSettings,
@@ -40,6 +40,6 @@ export type UserConfig = Readonly<z.output<typeof userSettings>>;
 
 /** Settings of a process of its own, on engines of its own. */
 export const userProcessSettings = z
-  .object({ ...userSettings.shape, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
+  .object({ ...userSettings.shape, ...serviceSettings, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
   .refine(...idleWithinMax)
   .refine(...saslIsWhole);

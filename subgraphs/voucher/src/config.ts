@@ -1,4 +1,4 @@
-import { commonSettings, duration, httpUrl, port } from '@voucher-gateway/platform/config';
+import { commonSettings, duration, httpUrl, port, serviceSettings } from '@voucher-gateway/platform/config';
 import {
   databaseSettings,
   keyValueSettings,
@@ -27,5 +27,5 @@ export type VoucherConfig = Readonly<z.output<typeof voucherSettings>>;
 
 /** Settings of a process of its own, on engines of its own. */
 export const voucherProcessSettings = z
-  .object({ ...voucherSettings.shape, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
+  .object({ ...voucherSettings.shape, ...serviceSettings, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
   .refine(...saslIsWhole);
