@@ -61,8 +61,9 @@ export interface ConsumeOptions<Value> {
 }
 
 /**
- * Handles one message. It is finished when what comes next is stored. A retryable error is retried
- * in place with backoff while the message's key waits; any other goes to `<topic>.dead-letter`.
+ * Handles one message. It is finished when what comes next is stored. Where it fails by its own fault it goes to
+ * `<topic>.dead-letter`: a CodedError that is not retryable, a value or constraint that the database refuses. Any
+ * other failure is the environment's, and is retried in place with backoff while the message's key waits.
  */
 export type Handler<Value> = (message: Message<Value>, context: HandlerContext) => Promise<void>;
 

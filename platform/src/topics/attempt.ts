@@ -1,14 +1,14 @@
-import { isRetryable } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { isMessageFault } from './message-fault.ts';
 
 const firstDelayMs = 50;
 const longestDelayMs = 5_000;
 
 /**
- * Runs `work` until it resolves, fails for good, or the signal aborts: a retryable error is tried again
- * with exponential backoff and jitter.
+ * Runs a message's `work` until it resolves, fails by the message's own fault, or the signal aborts: any other error
+ * is tried again with exponential backoff and jitter.
  *
- * @returns `done`; `stopped` when the signal aborted; `failed` with the error that can't be retried
+ * @returns `done`; `stopped` when the signal aborted; `failed` with the error that is the message's fault
  */
 export async function attemptUntilDone(
   work: () => Promise<void>,
@@ -21,7 +21,7 @@ export async function attemptUntilDone(
       return { outcome: 'done' };
     } catch (error) {
       if (signal.aborted) return { outcome: 'stopped' };
-      if (!isRetryable(error)) return { outcome: 'failed', error };
+      if (isMessageFault(error)) return { outcome: 'failed', error };
       if (attempt % 10 === 0) log.warn({ error, attempt, ...fields }, 'a message is tried again');
       await pause(Math.min(firstDelayMs * 2 ** attempt, longestDelayMs) * (0.5 + Math.random() / 2), signal);
     }

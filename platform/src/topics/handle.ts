@@ -40,8 +40,8 @@ export interface MessageHandlerOptions<Value> {
 }
 
 /**
- * What every adapter does with a message of a group: checks and handles it, retries in place what is
- * retryable, and sends what can't be handled to dead-letter.
+ * What every adapter does with a message of a group: checks and handles it, sends it to dead-letter where that fails
+ * by its own fault, and retries it in place where it fails by any other.
  *
  * @returns true when the message is finished, false when the consumer stopped first
  */

@@ -3,7 +3,6 @@ import { topics as contracts } from '@voucher-gateway/schema/topics';
 import type { CallbackTargets } from './callback-targets.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { type Outcome, planDeliveries } from './plan.ts';
-import { retryableStorage } from './retryable-storage.ts';
 
 const group = 'delivery';
 
@@ -21,16 +20,15 @@ export async function startConsumers({
   dispatcher: Dispatcher;
 }): Promise<AsyncDisposable> {
   await using started = new AsyncDisposableStack();
-  const deliver = (outcome: Outcome) =>
-    retryableStorage(async () => {
-      const callbackUrl = await targets.of(outcome.value.requestId);
-      await dispatcher.deliver(planDeliveries(outcome, callbackUrl));
-    });
+  const deliver = async (outcome: Outcome) => {
+    const callbackUrl = await targets.of(outcome.value.requestId);
+    await dispatcher.deliver(planDeliveries(outcome, callbackUrl));
+  };
   started.use(
     await topics.consume({
       topic: contracts.requestCode,
       group,
-      handler: ({ value }) => retryableStorage(() => targets.keep(value)),
+      handler: ({ value }) => targets.keep(value),
     }),
   );
   started.use(

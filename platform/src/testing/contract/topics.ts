@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Database } from '../../database.ts';
@@ -184,6 +185,52 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       });
       await publish(...steps('a', 2), ...steps('b', 1));
       expect(await seen.first(3)).toEqual(['b0', 'a0', 'a1']);
+    });
+
+    // Each of these was buried: an outage that came in another shape than expected emptied a topic into dead-letter.
+    it('retries what the environment is at fault for, whatever shape it has, and buries none of it', async () => {
+      await using set = await setUp();
+      const { topics, topic, publish, consume } = set;
+      const sqlState = (code: string) =>
+        new Error('Failed query', { cause: Object.assign(new Error(code), { code, severity: 'ERROR' }) });
+      const faults = [
+        new TypeError('x is not a function'),
+        Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }),
+        ...['25006', '28P01', '3D000', '42501', '42P01', '55P03', '57P01'].map(sqlState),
+        'no error at all',
+      ];
+      const failing = new Map(faults.map((fault, index) => [`k${index}`, fault]));
+      const seen = collector<string>();
+      await consume(async ({ value: { key } }) => {
+        const fault = failing.get(key);
+        if (failing.delete(key)) throw fault;
+        seen.add(key);
+      });
+      const dead = collector<unknown>();
+      await topics.consume({
+        topic: { ...topic, name: deadLetterName(topic.name) },
+        group: 'undertaker',
+        handler: async ({ key }) => dead.add(key),
+      });
+      await publish(...[...failing.keys()].map((key) => ({ key, number: 0 })));
+      expect((await seen.first(faults.length)).toSorted()).toEqual(faults.map((_, index) => `k${index}`).toSorted());
+      expect(dead.items).toEqual([]);
+    });
+
+    it('sends what the database will never take to dead-letter', async () => {
+      await using set = await setUp();
+      const { database, topics, topic, publish, consume } = set;
+      await consume(async ({ value: { number } }) => {
+        await database.query.execute(sql`select 1 / ${number}::int`);
+      });
+      const dead = collector<string>();
+      await topics.consume({
+        topic: { ...topic, name: deadLetterName(topic.name) },
+        group: 'undertaker',
+        handler: async ({ headers }) => dead.add(String(headers['dead-letter-group'])),
+      });
+      await publish({ key: 'a', number: 0 });
+      expect(await dead.first(1)).toEqual(['readers']);
     });
 
     it('sends what fails for good to dead-letter, with its error and origin, and moves on', async () => {
