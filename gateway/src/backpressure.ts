@@ -14,6 +14,14 @@ export function encodeWithin(text: string, bufferedBytes: number, maxBufferedByt
   return bufferedBytes === 0 || bufferedBytes + bytes.length <= maxBufferedBytes ? bytes : null;
 }
 
+/**
+ * Bytes of a text larger than all that may wait, else 0. They don't count against what follows it, such as its own
+ * `complete`, as long as anything waits.
+ */
+export function oversizedBytes(encoded: string | Buffer, maxBufferedBytes: number): number {
+  return encoded.length > maxBufferedBytes ? encoded.length : 0;
+}
+
 /** A connection whose client has yet to read what it was sent. */
 export interface SlowConsumer {
   /** Ends the connection, so that what waits for it is released. */

@@ -1,6 +1,6 @@
 import type { Log } from '@voucher-gateway/platform/log';
 import { WebSocket } from 'ws';
-import { encodeWithin, type SendBudget, type SlowConsumer } from './backpressure.ts';
+import { encodeWithin, oversizedBytes, type SendBudget, type SlowConsumer } from './backpressure.ts';
 import { closeCodes, closeSocket } from './close-socket.ts';
 import type { SocketConnection } from './socket-connection.ts';
 
@@ -26,16 +26,22 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   /** It has not answered its last ping yet. */
   isSilent = false;
   limits: SendLimits | null = null;
+  /** Of the text that was sent last where nothing waited. */
+  #oversizedBytes = 0;
   /** The budget is told when what waits has been read. */
   #isWatched = false;
 
   /** Sends a text, or closes with 1013 where too much waits already. Never throws. */
   sendText(text: string): void {
     if (this.readyState !== this.OPEN || !this.limits) return;
+    const { maxBufferedBytes } = this.limits;
     const bufferedBytes = this.bufferedAmount;
-    const encoded = encodeWithin(text, bufferedBytes, this.limits.maxBufferedBytes);
+    const encoded = encodeWithin(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);
     if (encoded === null) this.#closeAsTooSlow(bufferedBytes);
-    else this.send(encoded, { binary: false });
+    else {
+      if (bufferedBytes === 0) this.#oversizedBytes = oversizedBytes(encoded, maxBufferedBytes);
+      this.send(encoded, { binary: false });
+    }
     if (this.bufferedAmount > 0) this.#noteWaiting();
   }
 

@@ -4,7 +4,7 @@ import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { FastifyReply } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
-import { encodeWithin, type SendBudget, type SlowConsumer } from './backpressure.ts';
+import { encodeWithin, oversizedBytes, type SendBudget, type SlowConsumer } from './backpressure.ts';
 import type { ConnectionClient, OpenConnections } from './open-connections.ts';
 import type { SessionGate } from './session-gate.ts';
 import type { StreamFormat } from './stream-formats.ts';
@@ -38,6 +38,8 @@ export class HttpStream implements Subscriber, SlowConsumer {
   #state: 'preparing' | 'started' | 'answering' = 'preparing';
   /** The process stops: it ends as soon as it has started. */
   #isGoingAway = false;
+  /** Of the text that was written last where nothing waited. */
+  #oversizedBytes = 0;
 
   /** @throws CodedError SERVICE_UNAVAILABLE (retryable) in the drain, or where there are as many as may be */
   constructor(reply: FastifyReply, format: StreamFormat, client: ConnectionClient, options: HttpStreamOptions) {
@@ -123,10 +125,12 @@ export class HttpStream implements Subscriber, SlowConsumer {
   #write(text: string): void {
     const { raw } = this.#reply;
     if (raw.destroyed || raw.writableEnded || text === '') return;
+    const { maxBufferedBytes } = this.#options;
     const bufferedBytes = raw.writableLength;
-    const encoded = encodeWithin(text, bufferedBytes, this.#options.maxBufferedBytes);
+    const encoded = encodeWithin(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);
     if (encoded === null) this.drop();
     else {
+      if (bufferedBytes === 0) this.#oversizedBytes = oversizedBytes(encoded, maxBufferedBytes);
       raw.write(encoded, this.#noteWaiting);
       this.#noteWaiting();
     }

@@ -320,6 +320,20 @@ it('http streams: answer an operation whose session has ended meanwhile, and in 
   await stopped;
 });
 
+it('http streams: complete after an answer larger than all that may wait', async () => {
+  // Regression: the answer itself counted against what ends it, and the stream was cut off.
+  await using gateway = await startTestGateway({ environment: { MAX_BUFFERED_BYTES: '16384' } });
+  const place = 'x'.repeat(8_000_000);
+  gateway.world.stored = [{ ...move('m1'), place }];
+  const answer = await open(gateway, {
+    query: '{ moves(customer: "ann", first: 1, after: "djE6") { edges { node { place } } } }',
+    accept: 'text/event-stream',
+  });
+  const text = await answer.end();
+  expect(text.includes(place)).toBe(true);
+  expect(text.slice(-30)).toMatch(/event: complete\ndata:\s+$/);
+});
+
 it('ends a subscription when the client leaves', async () => {
   await using gateway = await startTestGateway();
   const { headers } = await signedIn(gateway);

@@ -44,6 +44,22 @@ async function connect(url: string, authorization?: string) {
 const limited = { type: 'error', payload: [{ extensions: { code: 'RATE_LIMITED' } }] };
 
 describe('websocket operations', () => {
+  it('complete after an answer larger than all that may wait', async () => {
+    // Regression: the answer itself counted against its `complete`, and the socket was closed with TOO_SLOW.
+    await using gateway = await startTestGateway({ environment: { MAX_BUFFERED_BYTES: '16384' } });
+    const place = 'x'.repeat(8_000_000);
+    gateway.world.stored = [{ ...move('m1'), place }];
+    await using client = await connect(gateway.socketUrl);
+    client.subscribe('1', '{ moves(customer: "ann", first: 1, after: "djE6") { edges { node { place } } } }');
+    client.subscribe('2', '{ hello }');
+    await expect
+      .poll(() => client.messages.filter(({ id }) => id === '1').map(({ type }) => type))
+      .toEqual(['next', 'complete']);
+    expect(JSON.stringify(await client.first('1')).includes(place)).toBe(true);
+    expect(await client.first('2')).toMatchObject({ type: 'next', payload: { data: { hello: 'hello' } } });
+    expect(client.socket.readyState).toBe(WebSocket.OPEN);
+  });
+
   it.each([
     ['completes it', async (client: Awaited<ReturnType<typeof connect>>) => client.complete('1')],
     ['closes its socket', async (client: Awaited<ReturnType<typeof connect>>) => client.socket.close()],
