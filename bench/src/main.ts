@@ -1,4 +1,5 @@
 import { accept } from './accept.ts';
+import { hostile } from './hostile.ts';
 import { pipeline } from './pipeline.ts';
 import { publish, type Report } from './report.ts';
 import { resume } from './resume.ts';
@@ -6,7 +7,7 @@ import { stalled } from './stalled.ts';
 import { subscriptions } from './subscriptions.ts';
 
 // `npm run bench -- <name>`: exits 1 when a bound is missed.
-const benchmarks: Record<string, () => Promise<Report>> = { accept, pipeline, resume, stalled, subscriptions };
+const benchmarks: Record<string, () => Promise<Report>> = { accept, hostile, pipeline, resume, stalled, subscriptions };
 const name = process.argv[2] ?? '';
 const benchmark = benchmarks[name];
 if (!benchmark) {

@@ -1,0 +1,126 @@
+import { connect, type Socket } from 'node:net';
+import { parentPort, workerData } from 'node:worker_threads';
+import WebSocket from 'ws';
+import { costlyOperation } from './costly-operation.ts';
+
+export type AttackName = 'a header byte a second' | 'an operation at the limit a second';
+
+export interface AttackersData {
+  /** The gateway's. */
+  url: string;
+  attack: AttackName;
+  count: number;
+}
+
+/** What they have done since they started. */
+export interface AttackersTally {
+  /** Connections opened, again and again for those that are cut off. */
+  opened: number;
+  sent: number;
+  /** Operations answered, refused ones too. */
+  answered: number;
+}
+
+const { url, attack, count } = workerData as AttackersData;
+const port = Number(new URL(url).port);
+const tally: AttackersTally = { opened: 0, sent: 0, answered: 0 };
+/** So many to an address, below the gateway's limits. */
+const perAddress = 150;
+const addressOf = (index: number) => `127.0.1.${1 + Math.floor(index / perAddress)}`;
+const openings: Record<AttackName, (index: number) => void> = {
+  'a header byte a second': openSlowly,
+  'an operation at the limit a second': (index) => (index % 2 === 0 ? askOverHttp(index) : askOverWebSocket(index)),
+};
+
+for (let index = 0; index < count; index += 1) {
+  // Spread over the second, as clients are that know nothing of each other.
+  setTimeout(() => openings[attack](index), (index / count) * 1_000);
+}
+parentPort?.on('message', () => parentPort?.postMessage(tally));
+
+/** Repeats each second until the connection is closed. Then opens another in its place. */
+function everySecond(send: () => void, onClosed: (listener: () => void) => void, reopen: () => void): void {
+  tally.opened += 1;
+  send();
+  const timer = setInterval(send, 1_000);
+  onClosed(() => {
+    clearInterval(timer);
+    setTimeout(reopen, 1_000);
+  });
+}
+
+function open(index: number): Socket {
+  const socket = connect({ host: '127.0.0.1', port, localAddress: addressOf(index) });
+  // Cut off: it opens another.
+  socket.on('error', () => {});
+  return socket;
+}
+
+function openSlowly(index: number): void {
+  const socket = open(index);
+  const request = `POST /graphql HTTP/1.1\r\nhost: gateway\r\nx-slow: ${'x'.repeat(4_096)}`;
+  let at = 0;
+  socket.once('connect', () => {
+    const send = () => {
+      tally.sent += 1;
+      socket.write(request.charAt(at));
+      at += 1;
+    };
+    everySecond(
+      send,
+      (listener) => socket.once('close', listener),
+      () => openSlowly(index),
+    );
+  });
+}
+
+function askOverHttp(index: number): void {
+  const socket = open(index);
+  let isAnswered = true;
+  socket.on('data', () => {
+    if (!isAnswered) tally.answered += 1;
+    isAnswered = true;
+  });
+  socket.once('connect', () => {
+    const send = () => {
+      if (!isAnswered) return;
+      isAnswered = false;
+      tally.sent += 1;
+      const body = JSON.stringify({ query: costlyOperation() });
+      socket.write(
+        `POST /graphql HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      );
+    };
+    everySecond(
+      send,
+      (listener) => socket.once('close', listener),
+      () => askOverHttp(index),
+    );
+  });
+}
+
+function askOverWebSocket(index: number): void {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
+    localAddress: addressOf(index),
+    perMessageDeflate: false,
+  });
+  let id = 0;
+  // Cut off, or sent away: it opens another.
+  socket.on('error', () => {});
+  socket.on('open', () => socket.send('{"type":"connection_init"}'));
+  socket.on('message', (data: Buffer) => {
+    const { type } = JSON.parse(String(data)) as { type: string };
+    if (type === 'next' || type === 'error') tally.answered += 1;
+    if (type !== 'connection_ack') return;
+    const send = () => {
+      id += 1;
+      tally.sent += 1;
+      socket.send(JSON.stringify({ id: String(id), type: 'subscribe', payload: { query: costlyOperation() } }));
+    };
+    everySecond(
+      send,
+      (listener) => socket.once('close', listener),
+      () => askOverWebSocket(index),
+    );
+  });
+}

@@ -1,0 +1,20 @@
+const rootFields = 20;
+const tokensLeft = 4_900;
+const fields = ['id', 'requestId', 'code', 'status', 'phoneNumber', 'requestedAt', 'receivedAt'];
+let asked = 0;
+
+/**
+ * An operation just below the gateway's default limits: as many root fields and tokens as it may have. Each is another
+ * text, so that nothing that was kept of the one before helps.
+ */
+export function costlyOperation(): string {
+  asked += 1;
+  // A root field has ten tokens beside what it selects.
+  const each = Math.floor(tokensLeft / rootFields) - 10;
+  const selected = Array.from({ length: each }, (_, index) => fields[index % fields.length]).join(' ');
+  const roots = Array.from(
+    { length: rootFields },
+    (_, index) => `a${index}: purchasedVouchers(first: 10) { nodes { ${selected} } }`,
+  );
+  return `query Costly${asked} { ${roots.join(' ')} }`;
+}

@@ -1,0 +1,96 @@
+import { type Attackers, startAttackers } from './attackers.ts';
+import type { AttackName } from './attackers-thread.ts';
+import { createFlightTimes } from './flight-times.ts';
+import { type GoodLoad, type GoodPhase, goodResults, runGoodPhase, startQuickSubgraph } from './hostile-load.ts';
+import { openClients } from './load-client.ts';
+import { openOwnGateway } from './own-gateway.ts';
+import { atMost, percentile, type Report, type Result, round } from './report.ts';
+
+const attackers = Number(process.env.BENCH_CONNECTIONS ?? 1_000);
+const seconds = Number(process.env.BENCH_SECONDS ?? 30);
+const subscribers = 100;
+const warmUpSeconds = 5;
+const attacks: readonly AttackName[] = ['a header byte a second', 'an operation at the limit a second'];
+
+/**
+ * What clients who mean well notice of a thousand who do not: their queries and events beside the same load without
+ * them, before and after. The gateway has its default limits.
+ */
+export async function hostile(): Promise<Report> {
+  await using releases = new AsyncDisposableStack();
+  const ownGateway = releases.use(await openOwnGateway());
+  const subgraph = releases.use(await startQuickSubgraph());
+  const gateway = releases.use(
+    await ownGateway.start({
+      MAX_CONNECTIONS_PER_ADDRESS: '2000',
+      MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS: '200',
+      MAX_HTTP_CONNECTIONS_PER_ADDRESS: '2000',
+      SUBGRAPH_USER_URL: subgraph.url,
+      SUBGRAPH_VOUCHER_URL: subgraph.url,
+      LOG_LEVEL: 'fatal',
+    }),
+  );
+  const [asker, ...users] = await ownGateway.signIn(subscribers + 1);
+  if (!asker) throw new Error('nobody is signed in');
+  const flights = createFlightTimes();
+  const clients = await openClients(
+    users.map(({ token }) => ({
+      url: gateway.url,
+      connectionInit: { authorization: token },
+      subscribe: { query: 'subscription { voucherReceived { cursor node { code } } }' },
+      onNext: (message) => flights.arrived(JSON.parse(String(message)).payload.data.voucherReceived.node.code),
+    })),
+  );
+  for (const client of clients) if (client) releases.use(client);
+  const load: GoodLoad = {
+    gateway,
+    token: asker.token,
+    publish: ownGateway.publish,
+    subscribers: users,
+    flights,
+  };
+
+  await runGoodPhase(load, warmUpSeconds);
+  const before = await runGoodPhase(load, seconds);
+  const results: Result[] = goodResults('alone, before', before);
+  const attacked: [AttackName, GoodPhase][] = [];
+  for (const attack of attacks) {
+    const phase = await runAttacked(load, attack, results);
+    attacked.push([attack, phase]);
+  }
+  const after = await runGoodPhase(load, seconds);
+  results.push(...goodResults('alone, after', after));
+
+  const p99 = (samples: readonly number[]) => percentile(samples, 0.99);
+  const alone = {
+    queries: p99([...before.queriesMs, ...after.queriesMs]),
+    events: p99([...before.eventsMs, ...after.eventsMs]),
+  };
+  return {
+    results,
+    bounds: attacked.flatMap(([attack, phase]) => {
+      const name = (what: string) => `${what}, beside ${attackers} that send ${attack}`;
+      return [
+        atMost(name("queries' p99 to that without"), round(p99(phase.queriesMs) / alone.queries), 2),
+        atMost(name("events' p99 to that without"), round(p99(phase.eventsMs) / alone.events), 2),
+        atMost(name('queries that failed'), phase.failed, 0),
+        atMost(name('events that are missing'), phase.missing, 0),
+      ];
+    }),
+  };
+}
+
+/** The same load while the attackers are at it. */
+async function runAttacked(load: GoodLoad, attack: AttackName, results: Result[]): Promise<GoodPhase> {
+  await using attacking: Attackers = await startAttackers({ url: load.gateway.url, attack, count: attackers });
+  // All are there by then.
+  await runGoodPhase(load, warmUpSeconds);
+  const earlier = await attacking.tally();
+  const phase = await runGoodPhase(load, seconds);
+  const tally = await attacking.tally();
+  const name = `beside ${attackers} that send ${attack}`;
+  results.push(...goodResults(name, phase));
+  for (const metric of ['opened', 'sent', 'answered'] as const)
+    results.push({ name, metric, unit: 'by attackers', value: tally[metric] - earlier[metric] });
+  return phase;
+}
