@@ -14,10 +14,12 @@ import { LRUCache } from 'lru-cache';
 import { type Complexity, measureComplexity } from './complexity.ts';
 import { createCostModel } from './cost-model.ts';
 import { type LimitGuard, maxNesting, tooComplex } from './limits.ts';
+import type { LoopShare } from './loop-share.ts';
 import { parseDocument } from './parse-document.ts';
 import { sha256 } from './persisted-queries.ts';
-import type { Asker, Planner } from './planning/planner.ts';
+import type { Planner } from './planning/planner.ts';
 import { type Conditions, conditionVariables } from './planning/resolve-conditions.ts';
+import type { Asker } from './waiting-line.ts';
 
 /** A text that has been parsed within the limits. Whether it is valid is known once one of its operations is planned. */
 export interface KnownDocument {
@@ -35,9 +37,10 @@ export interface Documents {
   /**
    * The document of a text.
    *
-   * @throws GraphQLError GRAPHQL_PARSE_FAILED; CodedError OPERATION_TOO_COMPLEX, BAD_USER_INPUT
+   * @throws GraphQLError GRAPHQL_PARSE_FAILED
+   * @throws CodedError OPERATION_TOO_COMPLEX, BAD_USER_INPUT; SERVICE_UNAVAILABLE (retryable) when too many wait
    */
-  parse(text: string, hash: string): KnownDocument;
+  parse(text: string, hash: string, asker: Asker): Promise<KnownDocument>;
   /**
    * Holds an operation of the document to the limits.
    *
@@ -68,11 +71,13 @@ const bytesPerToken = 200;
 export interface DocumentsOptions {
   federation: { readonly supergraph: GraphQLSchema; readonly planner: Planner };
   guard: LimitGuard;
+  /** Where new texts are parsed. */
+  loopShare: LoopShare;
   /** Whether clients may ask for the schema. */
   introspection: boolean;
 }
 
-export function createDocuments({ federation, guard, introspection }: DocumentsOptions): Documents {
+export function createDocuments({ federation, guard, loopShare, introspection }: DocumentsOptions): Documents {
   const { supergraph, planner } = federation;
   const costs = createCostModel(supergraph);
   const documents = new LRUCache<string, KnownDocument>({ maxSize: maxDocumentBytes });
@@ -95,6 +100,18 @@ export function createDocuments({ federation, guard, introspection }: DocumentsO
       if (error instanceof RangeError) throw tooComplex('nesting', maxNesting);
       throw error;
     }
+  };
+  const parseNew = (text: string, hash: string): KnownDocument => {
+    const { document, tokens } = parseDocument(text, guard);
+    const known = {
+      hash,
+      text,
+      document,
+      fragments: fragmentsOf(document),
+      conditionVariables: conditionVariables(document),
+    };
+    documents.set(hash, known, { size: 1_000 + 4 * text.length + bytesPerToken * tokens });
+    return known;
   };
   // A little more than tools ask for when they ask for everything.
   const fullIntrospection = parse(getIntrospectionQuery({ inputValueDeprecation: true, oneOf: true }));
@@ -147,19 +164,10 @@ export function createDocuments({ federation, guard, introspection }: DocumentsO
   };
 
   return {
-    parse(text, hash) {
+    async parse(text, hash, asker) {
       const cached = documents.get(hash);
       if (cached) return cached;
-      const { document, tokens } = parseDocument(text, guard);
-      const known = {
-        hash,
-        text,
-        document,
-        fragments: fragmentsOf(document),
-        conditionVariables: conditionVariables(document),
-      };
-      documents.set(hash, known, { size: 1_000 + 4 * text.length + bytesPerToken * tokens });
-      return known;
+      return loopShare.run(() => documents.get(hash) ?? parseNew(text, hash), 2 * text.length, asker);
     },
     check({ fragments }, operation, variables) {
       const known = complexities.get(operation);

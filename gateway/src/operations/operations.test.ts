@@ -345,3 +345,23 @@ it('operations: share the work of one text among all who send it at once', async
     expect(plan).toBe(first?.plan);
   }
 });
+
+it('operations: answer known texts at once while a client sends new ones without end', async () => {
+  // Regression: texts that are refused before planning held the loop for as long as a client sent them.
+  await using pipeline = await setUp();
+  const query = '{ me { id } }';
+  await pipeline.operations.prepare({ query }, anonymous);
+  const selection = 'id '.repeat(4_900);
+  const flood = Array.from({ length: 300 }, (_, index) =>
+    pipeline.refusal(`query Q${index} { me { ${selection} } } }`),
+  );
+  let refused = 0;
+  for (const refusal of flood) void refusal.then(() => (refused += 1));
+  await pipeline.operations.prepare({ query }, anonymous);
+  expect(refused).toBeLessThan(250);
+  const codes = (await Promise.all(flood)).map((error) => error as { extensions?: { code: string }; code?: string });
+  const count = (code: string) => codes.filter((error) => (error.extensions?.code ?? error.code) === code).length;
+  // At once, in its turn, or not at all.
+  expect(count('GRAPHQL_PARSE_FAILED') + count('SERVICE_UNAVAILABLE')).toBe(300);
+  expect(count('SERVICE_UNAVAILABLE')).toBeGreaterThan(100);
+});

@@ -16,6 +16,7 @@ import type { Federation } from '../federation.ts';
 import type { ReloadableFederation } from '../reloadable-federation.ts';
 import { createDocuments, type Documents } from './documents.ts';
 import { createLimitGuard, type OperationLimits } from './limits.ts';
+import { createLoopShare } from './loop-share.ts';
 import { createPersistedQueries, type PersistedQueries, persistedQueryHash, sha256 } from './persisted-queries.ts';
 import type { Conditions } from './planning/resolve-conditions.ts';
 import { isPublicOperation } from './public-fields.ts';
@@ -88,12 +89,13 @@ export function createOperations({
   log,
 }: OperationsOptions): Operations {
   const guard = createLimitGuard(limits, { mode, log });
+  const loopShare = createLoopShare();
   const persistedQueries = createPersistedQueries();
   const mask = createFailureMask(log);
   // What is remembered of a supergraph goes with it.
   const documentsOf = new WeakMap<Federation, Documents>();
   const documentsFor = (federation: Federation): Documents => {
-    const known = documentsOf.get(federation) ?? createDocuments({ federation, guard, introspection });
+    const known = documentsOf.get(federation) ?? createDocuments({ federation, guard, loopShare, introspection });
     documentsOf.set(federation, known);
     return known;
   };
@@ -106,13 +108,13 @@ export function createOperations({
       const { text, hash, isPersisted } = readText(request, persistedQueries);
       const variables = checkVariables(request.variables);
       const operationName = request.operationName || null;
-      const known = documents.parse(text, hash);
+      const asker = { name: groupAddress(context.clientAddress), signal: context.signal };
+      const known = await documents.parse(text, hash, asker);
       const definition = resolveOperation(known.document, operationName);
       if (context.refusal && !isPublicOperation(federation.supergraph, definition, known.fragments))
         throw context.refusal;
       documents.check(known, definition, variables);
       const conditions = readConditions(known.conditionVariables, definition, variables);
-      const asker = { name: groupAddress(context.clientAddress), signal: context.signal };
       const plan = await documents.plan(known, operationName, conditions, asker).catch((error: unknown) => {
         throw mask.maskThrown(error, context);
       });

@@ -1,7 +1,6 @@
 import { silentLog } from '@voucher-gateway/platform/log';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { describe, expect, it } from 'vitest';
-import { FairQueue } from './fair-queue.ts';
 import { createPlanner, type PlannerOptions } from './planner.ts';
 
 const startPlanner = (options: Partial<PlannerOptions> = {}) =>
@@ -108,25 +107,6 @@ it('planner: never blocks the thread that asks', async () => {
   for (; !isAnswered; turns += 1) await new Promise(setImmediate);
   expect(await answer).toBe('OPERATION_TOO_COMPLEX');
   expect(turns).toBeGreaterThan(100);
-});
-
-describe('fair queue', () => {
-  it('lets askers take turns, in the order in which they came', () => {
-    const queue = new FairQueue<string>();
-    for (const item of ['a1', 'a2', 'a3', 'b1', 'c1', 'c2']) queue.push(item[0] as string, item);
-    const order = Array.from({ length: 7 }, () => queue.shift());
-    expect(order).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', undefined]);
-    expect(queue.size).toBe(0);
-  });
-
-  it('forgets who waits no longer', () => {
-    const queue = new FairQueue<string>();
-    for (const item of ['a1', 'a2', 'b1']) queue.push(item[0] as string, item);
-    queue.delete('a', 'a1');
-    queue.delete('b', 'b1');
-    queue.delete('b', 'b1');
-    expect([queue.size, queue.shift(), queue.shift()]).toEqual([1, 'a2', undefined]);
-  });
 });
 
 describe('planner: askers', () => {

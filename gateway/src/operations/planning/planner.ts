@@ -1,33 +1,18 @@
 import { Worker } from 'node:worker_threads';
 import type { QueryPlan } from '@apollo/query-planner';
-import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError, Source } from 'graphql';
 import { maxNesting, tooComplex } from '../limits.ts';
 import { InvalidDocument } from '../operation-error.ts';
-import { FairQueue } from './fair-queue.ts';
+import { type Asker, unavailable, type Waiting, WaitingLine, type WaitingLineOptions } from '../waiting-line.ts';
 import type { PlanOperationOptions, PlanRequest, PlanResult } from './plan-operation.ts';
 import type { WorkerMessage } from './planner-worker.ts';
 
-export interface PlannerOptions extends PlanOperationOptions {
+export interface PlannerOptions extends PlanOperationOptions, WaitingLineOptions {
   log: Log;
   /** CPU time that validating and planning one operation may take. Default: 1 s; ten times that on the wall clock. */
   timeoutMs?: number;
-  /** Time that an operation may wait for those before it. Default: 10 s. */
-  waitTimeoutMs?: number;
-  /** Operations that may wait. Default: 1,000. */
-  maxWaiting?: number;
-  /** Operations of one asker that may wait. Default: 100. */
-  maxWaitingPerAsker?: number;
-}
-
-/** Who asks for a plan. */
-export interface Asker {
-  /** Askers take turns, so that one with many slow operations delays nobody else for long. */
-  name: string;
-  /** Aborts when nobody waits for the plan any more. */
-  signal?: AbortSignal;
 }
 
 /** Validates and plans operations, in a thread of its own. */
@@ -54,7 +39,7 @@ const maxComparisons = 500_000;
 /** Time that the thread has to load the supergraph. */
 const startTimeoutMs = 60_000;
 
-interface Job {
+interface Job extends Waiting {
   request: PlanRequest;
   resolve(planned: PlannedOperation): void;
   reject(error: unknown): void;
@@ -70,12 +55,13 @@ interface Job {
 export function createPlanner({
   log,
   timeoutMs = 1_000,
-  waitTimeoutMs = 10_000,
-  maxWaiting = 1_000,
-  maxWaitingPerAsker = 100,
+  waitTimeoutMs,
+  maxWaiting,
+  maxWaitingPerAsker,
+  maxWaitingBytes,
   ...options
 }: PlannerOptions): Planner {
-  const queue = new FairQueue<Job>();
+  const line = new WaitingLine<Job>({ waitTimeoutMs, maxWaiting, maxWaitingPerAsker, maxWaitingBytes });
   /** Null while it starts. */
   let worker: Worker | null = null;
   let starting: Worker | null = null;
@@ -136,7 +122,7 @@ export function createPlanner({
   };
   const next = () => {
     if (running || !worker) return;
-    const job = queue.shift();
+    const job = line.shift();
     if (!job) return onIdle();
     running = job;
     void limitTime(worker, job);
@@ -172,30 +158,18 @@ export function createPlanner({
   start(0);
 
   return {
-    plan(request, { name, signal } = { name: '' }) {
-      if (isDisposed || signal?.aborted || queue.sizeOf(name) >= maxWaitingPerAsker)
-        return Promise.reject(unavailable());
-      // A newcomer does not pay for who fills the queue.
-      if (queue.size >= maxWaiting) queue.evict()?.reject(unavailable());
+    plan(request, asker = { name: '' }) {
+      if (isDisposed) return Promise.reject(unavailable());
       const { promise, resolve, reject } = Promise.withResolvers<PlannedOperation>();
-      const job: Job = { request, resolve, reject };
-      const leave = () => {
-        if (queue.delete(name, job)) reject(unavailable());
-      };
-      const waiting = setTimeout(leave, waitTimeoutMs);
-      signal?.addEventListener('abort', leave, { once: true });
-      queue.push(name, job);
+      line.add(asker, { request, bytes: 2 * request.text.length, resolve, reject });
       next();
-      return promise.finally(() => {
-        clearTimeout(waiting);
-        signal?.removeEventListener('abort', leave);
-      });
+      return promise;
     },
     async [Symbol.asyncDispose]() {
       isDisposed = true;
       // Another supergraph may be served from now on: who has asked already is answered by this one.
       if (running) await new Promise<void>((resolve) => (onIdle = resolve));
-      for (let job = queue.shift(); job; job = queue.shift()) job.reject(unavailable());
+      for (let job = line.shift(); job; job = line.shift()) job.reject(unavailable());
       clearTimeout(timer);
       const threads = [worker, starting];
       worker = null;
@@ -241,12 +215,4 @@ function readAnswer(
     case 'failed':
       throw new Error(`the planner failed: ${message.message}`);
   }
-}
-
-function unavailable(): CodedError<PublicErrorCode> {
-  return new CodedError<PublicErrorCode>(
-    'SERVICE_UNAVAILABLE',
-    'New operations can not be planned at the moment; try again.',
-    { retryable: true },
-  );
 }

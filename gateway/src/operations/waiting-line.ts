@@ -1,0 +1,98 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { FairQueue } from './fair-queue.ts';
+
+/** Who asks for work on an operation that is new to this process. */
+export interface Asker {
+  /** Askers take turns, so that one with many slow operations delays nobody else for long. */
+  name: string;
+  /** Aborts when nobody waits for the work any more. */
+  signal?: AbortSignal;
+}
+
+export interface WaitingLineOptions {
+  /** Time that one may wait for those before it, in milliseconds. Default: 10 s. */
+  waitTimeoutMs?: number;
+  /** How many may wait. Default: 1,000. */
+  maxWaiting?: number;
+  /** How many of one asker may wait. Default: 100. */
+  maxWaitingPerAsker?: number;
+  /** Bytes that all that wait may hold. Default: 32 MiB. */
+  maxWaitingBytes?: number;
+}
+
+/** What waits for its turn. */
+export interface Waiting {
+  /** What it holds in memory, such as the bytes of its text. */
+  readonly bytes: number;
+  /** Told SERVICE_UNAVAILABLE (retryable) when it leaves the line without its turn. */
+  reject(error: CodedError<PublicErrorCode>): void;
+}
+
+/** A fair queue with bounds in count, bytes and time; who leaves, leaves the line. */
+export class WaitingLine<Item extends Waiting> {
+  readonly #queue = new FairQueue<Item>();
+  readonly #options: Required<WaitingLineOptions>;
+  /** Of each that waits: what ends its wait. */
+  readonly #release = new Map<Item, () => void>();
+  #bytes = 0;
+
+  constructor({
+    waitTimeoutMs = 10_000,
+    maxWaiting = 1_000,
+    maxWaitingPerAsker = 100,
+    maxWaitingBytes = 33_554_432,
+  }: WaitingLineOptions = {}) {
+    this.#options = { waitTimeoutMs, maxWaiting, maxWaitingPerAsker, maxWaitingBytes };
+  }
+
+  get size(): number {
+    return this.#queue.size;
+  }
+
+  /** Lets it wait for its turn, or rejects it, or another one in its place. */
+  add({ name, signal }: Asker, item: Item): void {
+    const { waitTimeoutMs, maxWaiting, maxWaitingPerAsker, maxWaitingBytes } = this.#options;
+    if (signal?.aborted || this.#queue.sizeOf(name) >= maxWaitingPerAsker) {
+      item.reject(unavailable());
+      return;
+    }
+    // A newcomer does not pay for who fills the line.
+    while (this.size > 0 && (this.size >= maxWaiting || this.#bytes + item.bytes > maxWaitingBytes)) {
+      const evicted = this.#queue.evict();
+      if (evicted) this.#forget(evicted).reject(unavailable());
+    }
+    const leave = () => {
+      if (this.#queue.delete(name, item)) this.#forget(item).reject(unavailable());
+    };
+    const timer = setTimeout(leave, waitTimeoutMs);
+    signal?.addEventListener('abort', leave, { once: true });
+    this.#release.set(item, () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', leave);
+    });
+    this.#bytes += item.bytes;
+    this.#queue.push(name, item);
+  }
+
+  /** The next in turn; undefined when nothing waits. */
+  shift(): Item | undefined {
+    const item = this.#queue.shift();
+    return item && this.#forget(item);
+  }
+
+  #forget(item: Item): Item {
+    this.#release.get(item)?.();
+    this.#release.delete(item);
+    this.#bytes -= item.bytes;
+    return item;
+  }
+}
+
+export function unavailable(): CodedError<PublicErrorCode> {
+  return new CodedError<PublicErrorCode>(
+    'SERVICE_UNAVAILABLE',
+    'New operations can not be planned at the moment; try again.',
+    { retryable: true },
+  );
+}
