@@ -13,6 +13,7 @@ import {
 import { keyValueSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
+import { allowedOrigins, anyOrigin } from './allowed-origins.ts';
 
 /** Settings of the gateway. */
 export const gatewaySettings = z.object({
@@ -22,7 +23,7 @@ export const gatewaySettings = z.object({
   JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
   SESSION_IDLE: duration('10m').describe('A session ends this long after its last request'),
-  SUBGRAPH_TIMEOUT: duration('30s').describe(
+  SUBGRAPH_TIMEOUT: duration('30s', { max: '1h' }).describe(
     'A call to a subgraph ends within this time, waiting for its turn included',
   ),
   SUBGRAPH_CONNECTIONS: integer(128, { min: 1, max: 10_000 }).describe('Calls at once to each subgraph; more wait'),
@@ -35,10 +36,10 @@ export const gatewaySettings = z.object({
   MAX_SUBGRAPH_ANSWER_BYTES: integer(8_388_608, { min: 1_024, max: 268_435_456 }).describe(
     'Largest answer of a subgraph, in bytes',
   ),
-  UPSTREAM_CONNECT_TIMEOUT: duration('10s').describe(
+  UPSTREAM_CONNECT_TIMEOUT: duration('10s', { max: '1h' }).describe(
     'A subgraph acknowledges a connection for one of its own subscriptions within this time',
   ),
-  UPSTREAM_KEEP_ALIVE: duration('30s').describe(
+  UPSTREAM_KEEP_ALIVE: duration('30s', { max: '1h' }).describe(
     "A subgraph's own subscription is pinged this often, and connected again when it is silent for as long after that",
   ),
   MAX_UPSTREAM_SUBSCRIPTIONS: integer(10_000, { min: 1, max: 1_000_000 }).describe(
@@ -84,13 +85,10 @@ export const gatewaySettings = z.object({
   TOPIC_SCAN_BYTES: integer(67_108_864, { min: 1_024, max: 17_179_869_184 }).describe(
     'Memory that one reading of a topic may take for those who resume from further back, in bytes; more takes several readings',
   ),
-  DRAIN_WINDOW: duration('10s').describe('At the end connections are closed spread over this time'),
-  ALLOWED_ORIGINS: z
-    .string()
-    .optional()
-    .describe(
-      'Origins of web pages that may call, with commas between them; by default any on this machine in development, none in production',
-    ),
+  DRAIN_WINDOW: duration('10s', { max: '24h' }).describe('At the end connections are closed spread over this time'),
+  ALLOWED_ORIGINS: allowedOrigins().describe(
+    'Origins of web pages that may call, such as https://shop.example, with commas between them, or * for any; by default those of this machine in development, none in production',
+  ),
   PLAYGROUND: optionalFlag().describe('Whether the playground is served; by default only in development'),
   OPERATION_LIMITS: oneOf(['enforce', 'measure'], 'enforce').describe(
     'Whether operations over the limits below are refused, or only logged, to find limits that fit',
@@ -131,7 +129,9 @@ export function gatewayProcessSettings(subgraphs: readonly string[], supergraphF
       .optional()
       .refine(() => supergraphFault === null, supergraphFault ?? '')
       .describe("File or http(s) URL of the supergraph, read again when it changes; by default this repository's own"),
-    SUPERGRAPH_POLL: duration('10s').describe('How often a SUPERGRAPH that is a URL is asked for changes'),
+    SUPERGRAPH_POLL: duration('10s', { max: '24h' }).describe(
+      'How often a SUPERGRAPH that is a URL is asked for changes',
+    ),
   };
   const urls = Object.fromEntries(
     subgraphs.map((name) => [
@@ -175,14 +175,9 @@ export function originPolicy({
   ALLOWED_ORIGINS,
   NODE_ENV,
 }: Pick<GatewayConfig, 'ALLOWED_ORIGINS' | 'NODE_ENV'>): (origin: string | undefined, host?: string) => boolean {
-  const allowed = new Set(
-    (ALLOWED_ORIGINS ?? '')
-      .split(',')
-      .map((origin) => origin.trim().replace(/\/$/, ''))
-      .filter(Boolean),
-  );
+  const allowed = new Set(ALLOWED_ORIGINS);
   return (origin, host) => {
-    if (origin === undefined || allowed.has(origin)) return true;
+    if (origin === undefined || allowed.has(origin) || allowed.has(anyOrigin)) return true;
     if (!URL.canParse(origin)) return false;
     const url = new URL(origin);
     // A page of the gateway's own, such as the playground.

@@ -242,18 +242,26 @@ it('lets go of a subgraph’s call when the client is gone', async () => {
   await call.closed;
 });
 
-it('lets pages of allowed origins call, and no other', async () => {
+/** What a page of this origin is told by a preflight; null: it may not call. */
+async function preflight(url: string, origin: string): Promise<string | null> {
+  const { headers } = await fetch(url, {
+    method: 'OPTIONS',
+    headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' },
+  });
+  return headers.get('access-control-allow-origin');
+}
+
+it('origins: pages of those that are allowed may call, and no other', async () => {
   await using gateway = await startTestGateway({ environment: { ALLOWED_ORIGINS: 'https://shop.example' } });
-  const preflight = async (origin: string) =>
-    (
-      await fetch(gateway.graphqlUrl, {
-        method: 'OPTIONS',
-        headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' },
-      })
-    ).headers.get('access-control-allow-origin');
-  expect(await preflight('https://shop.example')).toBe('https://shop.example');
-  expect(await preflight('https://evil.example')).toBeNull();
-  expect(await preflight('http://localhost:3000')).toBeNull();
+  expect(await preflight(gateway.graphqlUrl, 'https://shop.example')).toBe('https://shop.example');
+  expect(await preflight(gateway.graphqlUrl, 'https://evil.example')).toBeNull();
+  expect(await preflight(gateway.graphqlUrl, 'http://localhost:3000')).toBeNull();
+});
+
+it('origins: * allows any page, also in production', async () => {
+  await using gateway = await startTestGateway({ environment: { ALLOWED_ORIGINS: '*', NODE_ENV: 'production' } });
+  for (const origin of ['https://any.example', 'null'])
+    expect(await preflight(gateway.graphqlUrl, origin)).toBe(origin);
 });
 
 it('serves the playground to browsers, every asset from here', async () => {

@@ -19,6 +19,8 @@ export function trustedProxies() {
         .filter(Boolean);
       for (const entry of entries) {
         try {
+          // The library reads 1.2.3 as 1.2.0.3, and 1 as 0.0.0.1.
+          if (!names.has(entry) && isIP(entry.split('/', 1)[0] ?? '') === 0) throw new Error('no address');
           compile(entry);
         } catch {
           context.addIssue({ code: 'custom', message: `must be addresses or CIDRs: ${entry} is none` });
@@ -28,6 +30,8 @@ export function trustedProxies() {
       return entries as readonly string[];
     });
 }
+
+const names: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
 /** Who a connection or a request comes from, seen through the trusted proxies. */
 export interface ClientAddresses {

@@ -95,6 +95,14 @@ export function flag(fallback: boolean) {
     .transform((text) => text === 'true');
 }
 
+/** Whether a text is `host:port`, with a port from 1 to 65535; without a port, too, where `isPortOptional`. */
+export function isHostAndPort(text: string, { isPortOptional = false } = {}): boolean {
+  const match = /^(?:[^\s:/@[\]]+|\[[\da-f:.]+\])(?::(\d{1,5}))?$/i.exec(text);
+  if (!match) return false;
+  const [, port] = match;
+  return port === undefined ? isPortOptional : Number(port) >= 1 && Number(port) <= 65_535;
+}
+
 /** An absolute http(s) URL, without a trailing slash once parsed. */
 export function httpUrl() {
   return z.string().transform((text, context) => {
@@ -125,11 +133,13 @@ export const commonSettings = {
     'Least level logged',
   ),
   NODE_ENV: nodeEnv('development'),
-  REQUEST_TIMEOUT: duration('30s').describe('A request must have arrived within this time, its head within 10 s'),
-  KEEP_ALIVE: duration('72s').describe(
+  REQUEST_TIMEOUT: duration('30s', { max: '1h' }).describe(
+    'A request must have arrived within this time, its head within 10 s',
+  ),
+  KEEP_ALIVE: duration('72s', { max: '24h' }).describe(
     'An HTTP connection without a request is closed after this time; longer than a load balancer keeps its own',
   ),
-  SHUTDOWN_DELAY: optionalDuration().describe(
+  SHUTDOWN_DELAY: optionalDuration({ max: '1h' }).describe(
     'After SIGTERM a service is not ready but serves on for this time; by default 5s in production, else 0s',
   ),
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, integer, oneOf, optionalFlag } from './config.ts';
+import { duration, integer, isHostAndPort, oneOf, optionalFlag } from './config.ts';
 import { answerLateMs, openPostgres, type PostgresDatabase } from './database/postgres.ts';
 import type { Engines } from './embedded-engines.ts';
 import { createJobs } from './jobs/pg-boss.ts';
@@ -10,21 +10,31 @@ import { platformMigrations } from './migrations.ts';
 import { createKafkaTopics, type KafkaTopicsOptions } from './topics/kafka/topics.ts';
 import type { Topics } from './topics.ts';
 
+/** Whether a text is an address of PostgreSQL. The host may be a folder of sockets: `postgres:///database?host=/run/postgresql`. */
+function isPostgresUrl(text: string): boolean {
+  if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) return false;
+  const { hostname, port, searchParams } = new URL(text);
+  return port !== '0' && (hostname !== '' || Boolean(searchParams.get('host')));
+}
+
 /** Settings of the database. */
 export const databaseSettings = {
   DATABASE_URL: z
     .string()
-    .refine((url) => /^postgres(ql)?:\/\//.test(url) && URL.canParse(url), 'must be a postgres:// URL')
+    .refine(isPostgresUrl, 'must be a postgres:// URL with a host, and a port from 1 to 65535 where it has one')
     .describe('PostgreSQL: `postgres://user:password@host:port/database`, with `?sslmode=verify-full` for TLS'),
   DATABASE_POOL: integer(10, { min: 2, max: 500 }).describe('Connections to the database at most, a process'),
-  STATEMENT_TIMEOUT: duration('10s').describe('A statement that takes longer is cancelled'),
+  STATEMENT_TIMEOUT: duration('10s', { max: '1h' }).describe('A statement that takes longer is cancelled'),
 };
 
 /** Settings of the key-value store. */
 export const keyValueSettings = {
   REDIS_URL: z
     .string()
-    .refine(isRedisUrl, 'must be a redis:// URL, or redis-sentinel:// or redis-cluster:// with several nodes')
+    .refine(
+      isRedisUrl,
+      'must be a redis:// URL, or redis-sentinel:// or redis-cluster:// with several nodes, each with a port from 1 to 65535 where it has one',
+    )
     .describe(
       'Redis: `redis://host:6379`, `rediss://` for TLS, `redis-sentinel://host:26379,host:26379/master`, `redis-cluster://host:6379,host:6379`',
     ),
@@ -36,8 +46,10 @@ export const topicsSettings = {
     .string()
     .transform((text) => text.split(',').map((broker) => broker.trim()))
     .refine(
-      (brokers) => brokers.every((broker) => /^[^\s:]+:\d{1,5}$/.test(broker)),
-      'must be host:port, several with commas between',
+      (
+        brokers, // kafkajs takes no IPv6 address, only names of hosts that have one.
+      ) => brokers.every((broker) => isHostAndPort(broker) && !broker.startsWith('[')),
+      'must be host:port with a port from 1 to 65535, several with commas between',
     )
     .describe('Kafka: host:port of some of the brokers, with commas between'),
   KAFKA_TLS: optionalFlag().describe('Whether to speak TLS to Kafka; by default not'),

@@ -83,6 +83,15 @@ it('says that nothing is at an unknown address', async () => {
   });
 });
 
+it('http server: names HOST where it is no address of this machine', async () => {
+  // 192.0.2.0/24 is for documentation.
+  const refused = assertPortFree({ host: '192.0.2.1', port: 0, setting: 'PORT' });
+  await expect(refused).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: 'HOST: 192.0.2.1 is no address of this machine.',
+  });
+});
+
 it('names the setting of a port that is taken', async () => {
   await using server = await serve(() => {});
   const taken = { host: '127.0.0.1', port: server.port, setting: 'GATEWAY_PORT' };

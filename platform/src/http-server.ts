@@ -244,8 +244,10 @@ export async function assertPortFree(options: ListenOptions): Promise<void> {
   await new Promise((resolve) => server.close(resolve));
 }
 
-function portError(error: unknown, { port, setting }: ListenOptions): unknown {
+function portError(error: unknown, { host, port, setting }: ListenOptions): unknown {
   const code = errorCode(error);
+  if (code === 'ENOTFOUND' || code === 'EADDRNOTAVAIL' || code === 'EAI_AGAIN')
+    return new CodedError('CONFIG_INVALID', `HOST: ${host} is no address of this machine.`, { cause: error });
   if (code !== 'EADDRINUSE' && code !== 'EACCES') return error;
   const why = code === 'EADDRINUSE' ? 'is taken by another process' : 'may not be used by this user';
   return new CodedError(

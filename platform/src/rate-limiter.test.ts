@@ -79,7 +79,7 @@ describe('the setting of a rate limit', () => {
     ['off', null],
   ])('rate limit: reads %s', (text, parsed) => expect(readConfig(settings, { LIMIT: text }).LIMIT).toEqual(parsed));
 
-  it.each(['0/1m', '10', '10/', '/1m', '-1/1m', '1.5/1m', '10/1', '10/0s', '1e3/1m', 'on'])(
+  it.each(['0/1m', '10', '10/', '/1m', '-1/1m', '1.5/1m', '10/1', '10/0s', '10/366d', '1e3/1m', 'on'])(
     'rate limit: refuses %s by name',
     (text) => expect(() => readConfig(settings, { LIMIT: text })).toThrow(/LIMIT must be a count and a time/),
   );

@@ -13,6 +13,8 @@ export interface RateLimit {
   windowMs: number;
 }
 
+const maxWindowMs = 365 * 86_400_000;
+
 /** A setting such as `10/1m`, or `off`: null once parsed. */
 export function rateLimit(fallback: string) {
   return z
@@ -22,8 +24,9 @@ export function rateLimit(fallback: string) {
       if (text.trim() === 'off') return null;
       const [, count = '', window = ''] = /^(\d{1,9})\/(\S+)$/.exec(text.trim()) ?? [];
       const windowMs = parseDurationMs(window);
-      if (Number(count) > 0 && windowMs !== null && windowMs > 0) return { count: Number(count), windowMs };
-      context.addIssue({ code: 'custom', message: 'must be a count and a time such as 10/1m, or off' });
+      if (Number(count) > 0 && windowMs !== null && windowMs > 0 && windowMs <= maxWindowMs)
+        return { count: Number(count), windowMs };
+      context.addIssue({ code: 'custom', message: 'must be a count and a time of at most 365d such as 10/1m, or off' });
       return z.NEVER;
     });
 }

@@ -10,7 +10,7 @@ export const integrationSettings = z.object({
   INTEGRATION_PUBLIC_URL: httpUrl()
     .optional()
     .describe('Where the provider reaches voucher-integration; its own address by default'),
-  VPS_TIMEOUT: duration('3s').describe('The provider answers within this time'),
+  VPS_TIMEOUT: duration('3s', { max: '1h' }).describe('The provider answers within this time'),
   VPS_SILENCE_AFTER: duration('45s').describe(
     'A provider that has sent no code this long after its acknowledgement is asked again',
   ),

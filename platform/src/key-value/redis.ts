@@ -1,5 +1,5 @@
 import { type ChainableCommander, Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
-import { withoutPassword } from '../config.ts';
+import { isHostAndPort, withoutPassword } from '../config.ts';
 import { CodedError } from '../errors.ts';
 import type { KeyValue } from '../key-value.ts';
 import type { Log } from '../log.ts';
@@ -135,12 +135,13 @@ interface RedisAddress {
 
 /** Null for a text that is no address of Redis. */
 function matchUrl(url: string): RegExpExecArray | null {
-  return /^(rediss?)(-sentinel|-cluster)?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/]+)(?:\/(.*))?$/.exec(url);
+  return /^(rediss?)(-sentinel|-cluster)?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]+)(?:\/([^?]*))?(?:\?.*)?$/.exec(url);
 }
 
 /** Whether a text is an address as `RedisKeyValueOptions.url` tells. */
 export function isRedisUrl(url: string): boolean {
-  return matchUrl(url) !== null;
+  const [, , , , , hosts] = matchUrl(url) ?? [];
+  return hosts?.split(',').every((node) => isHostAndPort(node, { isPortOptional: true })) ?? false;
 }
 
 function parse(url: string): RedisAddress {
@@ -151,7 +152,7 @@ function parse(url: string): RedisAddress {
     kind: mode === '-sentinel' ? 'sentinel' : mode === '-cluster' ? 'cluster' : 'single',
     tls: scheme === 'rediss',
     nodes: hosts.split(',').map((node) => {
-      const [host = '', port] = node.split(':');
+      const [, host = '', port] = /^\[?(.+?)\]?(?::(\d+))?$/.exec(node) ?? [];
       return { host, port: port === undefined ? defaultPort : Number(port) };
     }),
     path,

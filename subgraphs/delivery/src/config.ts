@@ -29,7 +29,7 @@ export const deliverySettings = z.object({
   CALLBACK_ALLOW_LOOPBACK: optionalFlag().describe(
     'Whether callbacks may go to loopback and private addresses. Default: true, but false where NODE_ENV is production',
   ),
-  CALLBACK_TIMEOUT: duration('10s').describe('A callback that has no answer by then counts as failed'),
+  CALLBACK_TIMEOUT: duration('10s', { max: '1h' }).describe('A callback that has no answer by then counts as failed'),
   CALLBACK_RETRY_SCHEDULE: durations('5s,5m,30m,2h,5h,10h,14h,20h,24h').describe(
     'Waiting time before each further attempt, in order, with commas between; after the last one it is given up',
   ),
@@ -42,6 +42,9 @@ export function allowsLoopback(config: Pick<DeliveryConfig, 'CALLBACK_ALLOW_LOOP
   return config.CALLBACK_ALLOW_LOOPBACK ?? config.NODE_ENV !== 'production';
 }
 
+const maxRetries = 100;
+const maxRetryMs = 24 * 86_400_000;
+
 /** Durations such as `5s,5m`, in milliseconds once parsed. */
 function durations(fallback: string) {
   return z
@@ -49,8 +52,12 @@ function durations(fallback: string) {
     .default(fallback)
     .transform((text, context) => {
       const list = text.split(',').map(parseDurationMs);
-      if (list.every((ms) => ms !== null && ms > 0)) return list as readonly number[];
-      context.addIssue({ code: 'custom', message: 'must be durations with commas between, such as 5s,5m,2h' });
+      if (list.length <= maxRetries && list.every((ms) => ms !== null && ms > 0 && ms <= maxRetryMs))
+        return list as readonly number[];
+      context.addIssue({
+        code: 'custom',
+        message: `must be durations with commas between, at most ${maxRetries}, each of at most 24d, such as 5s,5m,2h`,
+      });
       return z.NEVER;
     });
 }
