@@ -9,7 +9,7 @@ import type { GatewayContext } from './context.ts';
 import { createFailureMask } from './failure-mask.ts';
 import { maxNesting, tooComplex } from './operations/limits.ts';
 import type { Operation } from './operations/operations.ts';
-import { createPlanner, type Planner } from './operations/planning/planner.ts';
+import { createPlanner as createPlannerThread, type Planner } from './operations/planning/planner.ts';
 import { coerceVariables } from './operations/variables.ts';
 
 /** A data source by subgraph name. */
@@ -43,6 +43,8 @@ export interface FederationOptions {
   dataSource(name: string): GraphQLDataSource & Partial<AsyncDisposable>;
   /** Whether faults of a document may name what the schema has instead. Default: true. */
   suggestions?: boolean;
+  /** Makes the planner of the supergraph; it is disposed with the federation. Default: one in a thread of its own. */
+  createPlanner?: typeof createPlannerThread;
   log: Log;
 }
 
@@ -52,7 +54,7 @@ export interface FederationOptions {
  * @throws Error with every fault of the supergraph, or for a feature that is not supported
  */
 export async function createFederation(options: FederationOptions): Promise<Federation> {
-  const { supergraphSdl, dataSource, suggestions = true, log } = options;
+  const { supergraphSdl, dataSource, suggestions = true, createPlanner = createPlannerThread, log } = options;
   const apollo = Supergraph.build(supergraphSdl, { validateSupergraph: process.env.NODE_ENV !== 'production' });
   const apiSchema = apollo.apiSchema();
   const schema = apiSchema.toGraphQLJSSchema();

@@ -11,6 +11,7 @@ import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { createSendBudget } from './backpressure.ts';
 import { type GatewayConfig, isOn, originPolicy, subgraphUrlSetting } from './config.ts';
+import type { FederationOptions } from './federation.ts';
 import { addHttp } from './http.ts';
 import { countHttpAnswers } from './http-answers.ts';
 import { limitHttpConnections } from './http-connections.ts';
@@ -41,6 +42,8 @@ export interface GatewayOptions {
   clock: Clock;
   topics: Topics;
   keyValue: KeyValue;
+  /** Makes the planner of a supergraph. Default: one in a thread of its own. */
+  createPlanner?: FederationOptions['createPlanner'];
 }
 
 type SubgraphUrls = Required<Pick<GatewayOptions, 'subgraphUrls' | 'subscriptionUrls'>>;
@@ -77,7 +80,7 @@ function callLimits(config: GatewayConfig): SubgraphCallLimits {
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, portSetting = 'PORT', supergraphSdl, subgraphUrls, subscriptionUrls = {} } = options;
-  const { log, clock, topics, keyValue } = options;
+  const { log, clock, topics, keyValue, createPlanner } = options;
   await using releases = new AsyncDisposableStack();
   let urls: SubgraphUrls = { subgraphUrls, subscriptionUrls };
   const sources = createSubgraphSources({ limits: callLimits(config), log });
@@ -94,6 +97,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       log,
       dataSource: dataSourceBy(urls),
       retireAfterMs: config.SUBGRAPH_TIMEOUT,
+      createPlanner,
     }),
   );
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));

@@ -5,6 +5,7 @@ import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createResultFormatter } from '../format-result.ts';
 import { createReloadableFederation } from '../reloadable-federation.ts';
+import { leasePlanner } from '../testing/lease-planner.ts';
 import { anonymous, createTestOperations } from '../testing/operations.ts';
 import type { OperationsOptions } from './operations.ts';
 import { sha256 } from './persisted-queries.ts';
@@ -22,6 +23,7 @@ async function setUp({
     await createReloadableFederation({
       supergraphSdl: supergraphSdl(),
       suggestions,
+      createPlanner: leasePlanner,
       log: silentLog,
       dataSource: () => ({
         process: async ({ request }) => {

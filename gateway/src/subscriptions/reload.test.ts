@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { z } from 'zod';
 import type { GatewayContext } from '../context.ts';
 import { createReloadableFederation } from '../reloadable-federation.ts';
+import { leasePlanner } from '../testing/lease-planner.ts';
 import { anonymous, createTestOperations } from '../testing/operations.ts';
 import { createWorld, type Move, parcelDataSource, parcelSupergraph } from '../testing/parcel-supergraph.ts';
 import type { Subscription } from './admission.ts';
@@ -46,6 +47,7 @@ it('reload: plans, switches and ends 20,000 subscriptions while everything else 
     await createReloadableFederation({
       supergraphSdl: parcelSupergraph(),
       dataSource: parcelDataSource(createWorld()),
+      createPlanner: leasePlanner,
       log: silentLog,
     }),
   );

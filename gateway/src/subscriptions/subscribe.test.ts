@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { GatewayContext } from '../context.ts';
 import { createResultFormatter } from '../format-result.ts';
 import { createReloadableFederation } from '../reloadable-federation.ts';
+import { leasePlanner } from '../testing/lease-planner.ts';
 import { createTestOperations } from '../testing/operations.ts';
 import { createWorld, type Move, parcelDataSource, parcelSupergraph } from '../testing/parcel-supergraph.ts';
 import { createSubscriptions } from './subscribe.ts';
@@ -24,7 +25,12 @@ async function setUp({ windowSize = 10_000 } = {}) {
   let tails = 0;
   const world = createWorld();
   const federation = resources.use(
-    await createReloadableFederation({ supergraphSdl, dataSource: parcelDataSource(world), log: silentLog }),
+    await createReloadableFederation({
+      supergraphSdl,
+      dataSource: parcelDataSource(world),
+      createPlanner: leasePlanner,
+      log: silentLog,
+    }),
   );
   const operations = createTestOperations({ federation });
   const { database, clock } = engines;
@@ -211,6 +217,7 @@ it('refuses the signed-out, a token without the claim, and a field that no topic
   await using federation = await createReloadableFederation({
     supergraphSdl,
     dataSource: parcelDataSource(createWorld()),
+    createPlanner: leasePlanner,
     log: silentLog,
   });
   await using subscriptions = await createSubscriptions({

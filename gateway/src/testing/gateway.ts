@@ -14,6 +14,7 @@ import WebSocket from 'ws';
 import { z } from 'zod';
 import { gatewaySettings } from '../config.ts';
 import { createGateway } from '../server.ts';
+import { leasePlanner } from './lease-planner.ts';
 import { createWorld, type Move, parcelSchemas, parcelSupergraph } from './parcel-supergraph.ts';
 
 const parcelMoved: Topic<Move> = { name: 'parcel-moved', schema: z.custom<Move>(), key: (move) => move.customer };
@@ -88,6 +89,7 @@ export async function startTestGateway({
       log,
       topics,
       keyValue: { ...engines.keyValue, ...keyValue },
+      createPlanner: leasePlanner,
       supergraphSdl,
       ...addresses,
       config: readConfig(gatewaySettings, {

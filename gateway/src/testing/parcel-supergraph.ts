@@ -74,7 +74,17 @@ export interface ParcelSupergraphOptions {
   more?: string;
 }
 
+/** The supergraph's schema. Each is composed once per process. */
 export function parcelSupergraph({ people = true, more }: ParcelSupergraphOptions = {}): string {
+  const key = JSON.stringify([people, more]);
+  const supergraph = composed.get(key) ?? compose({ people, more });
+  composed.set(key, supergraph);
+  return supergraph;
+}
+
+const composed = new Map<string, string>();
+
+function compose({ people, more }: ParcelSupergraphOptions): string {
   const tracking: DocumentNode = more ? concatAST([trackingSdl, parse(more)]) : trackingSdl;
   const { supergraphSdl, errors } = composeServices([
     { name: 'tracking', url: 'http://tracking.invalid', typeDefs: tracking },
