@@ -15,18 +15,26 @@ export type Next = z.input<typeof nextSchema>;
 
 /** What was said of the next answers, oldest first. */
 export interface Control {
-  add(next: z.output<typeof nextSchema>): void;
+  /** False where too much waits to be taken: it is not added. */
+  add(next: z.output<typeof nextSchema>): boolean;
   /** Forgets all that was said and not taken yet. */
   clear(): void;
   /** Takes what holds for a request of this phone number, if anything. */
   take(phoneNumber: string): { delayMs?: number; fault?: Next['fault'] } | undefined;
 }
 
+/** What may be said and wait to be taken. */
+export const maxWaiting = 1_000;
+
 export function createControl(): Control {
   const waiting: (z.output<typeof nextSchema> & { left: number })[] = [];
   const tail = (phoneNumber: string) => phoneNumber.replace(/\D/g, '').slice(-9);
   return {
-    add: (next) => void waiting.push({ ...next, left: next.times }),
+    add(next) {
+      if (waiting.length >= maxWaiting) return false;
+      waiting.push({ ...next, left: next.times });
+      return true;
+    },
     clear: () => void waiting.splice(0),
     take(phoneNumber) {
       const index = waiting.findIndex(

@@ -1,8 +1,8 @@
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { type Derived, derive } from './derive.ts';
 import type { Behaviour } from './profiles.ts';
 
-/** A request the provider has taken on. One a key, ever: it is what is bought. */
+/** A request the provider has taken on. One a key: it is what is bought. */
 export interface Order {
   key: string;
   phoneNumber: string;
@@ -14,34 +14,84 @@ export interface Order {
   acknowledged: boolean;
   /** Whether the code has reached the client: by answer, or by a callback that was taken. */
   delivered: boolean;
+  /** Whether its callback was given up. */
+  givenUp: boolean;
 }
 
 export interface Orders {
   get(key: string): Order | undefined;
-  open(order: Omit<Order, 'derived' | 'acknowledged' | 'delivered'>): Order;
+  /** Null where there are too many that still have to be delivered. Else the order that ended first makes room. */
+  open(order: Omit<Order, 'derived' | 'acknowledged' | 'delivered' | 'givenUp'>): Order | null;
   /** Writes down what has changed. */
   save(order: Order): void;
   all(): Order[];
 }
 
-/** The provider's book, in a file of JSON lines where it is to outlive the process. */
-export function createOrders({ seed, stateFile }: { seed: string; stateFile?: string }): Orders {
+export interface OrdersOptions {
+  seed: string;
+  /** Orders at most. */
+  maxOrders: number;
+  /** File of JSON lines that keeps the orders over a restart. Default: none. */
+  stateFile?: string;
+}
+
+/** Lines that the file may have beyond two for each order, until it is written anew. */
+const spareLines = 1_000;
+
+/** The provider's book. An order that made room and is asked for again has the same code, which follows from its key. */
+export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Orders {
   const orders = new Map<string, Order>();
-  const restore = (line: string) => {
-    const saved = JSON.parse(line) as Omit<Order, 'derived'>;
-    orders.set(saved.key, { ...saved, derived: derive(seed, saved.key) });
+  /** Keys of those that have ended, in the order in which they did. */
+  const ended = new Set<string>();
+  let lines = 0;
+
+  const keep = (order: Order) => {
+    orders.set(order.key, order);
+    if (!order.delivered && !order.givenUp) ended.delete(order.key);
+    else ended.add(order.key);
   };
+  const makeRoom = () => {
+    for (const key of ended) {
+      if (orders.size < maxOrders) return;
+      ended.delete(key);
+      orders.delete(key);
+    }
+  };
+  const write = ({ derived: _derived, ...order }: Order) => `${JSON.stringify(order)}\n`;
+  const rewrite = () => {
+    if (stateFile === undefined) return;
+    writeFileSync(`${stateFile}.next`, [...orders.values()].map(write).join(''));
+    renameSync(`${stateFile}.next`, stateFile);
+    lines = orders.size;
+  };
+  const save = (order: Order) => {
+    // One that made room meanwhile stays away.
+    if (orders.get(order.key) !== order) return;
+    keep(order);
+    if (stateFile === undefined) return;
+    appendFileSync(stateFile, write(order));
+    lines += 1;
+    if (lines > 2 * orders.size + spareLines) rewrite();
+  };
+
   if (stateFile !== undefined && existsSync(stateFile)) {
     // A line that was cut short by a crash is an order nobody was answered for.
-    for (const line of readFileSync(stateFile, 'utf8').split('\n')) if (line.endsWith('}')) restore(line);
+    for (const line of readFileSync(stateFile, 'utf8').split('\n')) {
+      if (!line.endsWith('}')) continue;
+      const saved = JSON.parse(line) as Omit<Order, 'derived'>;
+      keep({ ...saved, derived: derive(seed, saved.key) });
+    }
+    makeRoom();
+    rewrite();
   }
-  const save = ({ derived: _derived, ...order }: Order) => {
-    if (stateFile !== undefined) appendFileSync(stateFile, `${JSON.stringify(order)}\n`);
-  };
+
   return {
     get: (key) => orders.get(key),
     open(order) {
-      const opened = { ...order, derived: derive(seed, order.key), acknowledged: false, delivered: false };
+      makeRoom();
+      if (orders.size >= maxOrders) return null;
+      const derived = derive(seed, order.key);
+      const opened = { ...order, derived, acknowledged: false, delivered: false, givenUp: false };
       orders.set(order.key, opened);
       save(opened);
       return opened;

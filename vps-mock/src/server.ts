@@ -13,7 +13,7 @@ import { createReadiness } from '@voucher-gateway/platform/readiness';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { postCallback } from './callback.ts';
-import { createControl, type Next, nextSchema } from './control.ts';
+import { createControl, maxWaiting, type Next, nextSchema } from './control.ts';
 import { derive, s256 } from './derive.ts';
 import { createOrders, type Order } from './orders.ts';
 import { type Behaviour, behaviourOf, type Fault, type ProfileName } from './profiles.ts';
@@ -33,6 +33,8 @@ export interface VpsMockOptions {
   faults?: Next[];
   /** File that keeps the orders over a restart. Default: none, memory alone. */
   stateFile?: string;
+  /** Orders that it remembers; more are refused while none of these has ended. Default: 100,000. */
+  maxOrders?: number;
 }
 
 /** A request as the provider got it. */
@@ -47,13 +49,16 @@ export interface ReceivedRequest {
 export interface VpsMock extends Service {
   /** Says how the next request is answered, as `POST /control/next` does. */
   next(next: Next): void;
-  /** What it was asked, in order. */
+  /** What it was asked, in order: the last 10,000. */
   readonly requests: readonly ReceivedRequest[];
   /** Resolves once it was asked `count` times in all. */
   whenAsked(count: number): Promise<void>;
 }
 
 /** It acknowledges with a challenge after this time. */
+const maxRequests = 10_000;
+/** Keys whose attempts are counted: a profile's next attempt may do otherwise. */
+const maxAttemptKeys = 100_000;
 const acknowledgeAfterMs = 3_000;
 /** A code later than this is late. */
 const lateAfterMs = 30_000;
@@ -89,16 +94,20 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     seed = 'voucher',
     faults = [],
     stateFile,
+    maxOrders = 100_000,
   } = options;
   await using releases = new AsyncDisposableStack();
-  const orders = createOrders({ seed, stateFile });
+  const orders = createOrders({ seed, maxOrders, stateFile });
   const control = createControl();
   const stop = new AbortController();
   const requests: ReceivedRequest[] = [];
+  let asked = 0;
   const watchers = new Set<{ count: number; resolve: () => void }>();
   const attempts = new Map<string, number>();
   const armed = new Set<string>();
-  const next = (said: Next) => control.add(nextSchema.parse(said));
+  const next = (said: Next) => {
+    if (!control.add(nextSchema.parse(said))) throw new Error('too much is said of the next answers');
+  };
   for (const fault of faults) next(fault);
 
   const readiness = createReadiness();
@@ -147,18 +156,28 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
         return reply.hijack();
     }
     const order = known ?? orders.open({ key, phoneNumber, callbackUrl, requestedAt: clock.now(), behaviour });
+    if (!order)
+      return sendProblem(reply, {
+        status: 503,
+        code: 'SERVICE_UNAVAILABLE',
+        title: `The provider has ${maxOrders} orders to deliver: ask again later.`,
+      });
     if (known)
       Object.assign(order, {
         callbackUrl,
-        ...(said && { behaviour, requestedAt: clock.now(), acknowledged: false, delivered: false }),
+        ...(said && { behaviour, requestedAt: clock.now(), acknowledged: false, delivered: false, givenUp: false }),
       });
     return answer(order, reply);
   });
   app.post('/control/next', (incoming, reply) => {
     const parsed = nextSchema.safeParse(incoming.body ?? {});
     if (!parsed.success) return badRequest(reply, parsed.error);
-    control.add(parsed.data);
-    return parsed.data;
+    if (control.add(parsed.data)) return parsed.data;
+    return sendProblem(reply, {
+      status: 429,
+      code: 'RATE_LIMITED',
+      title: `${maxWaiting} answers are said and not taken: DELETE /control/next forgets them.`,
+    });
   });
   app.delete('/control/next', (_incoming, reply) => {
     control.clear();
@@ -191,7 +210,10 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
 
   function plan(key: string, said: { delayMs?: number; fault?: Fault } | undefined): Behaviour {
     const attempt = attempts.get(key) ?? 0;
+    // At its end again, so that the first is the one that has not been asked for the longest.
+    attempts.delete(key);
     attempts.set(key, attempt + 1);
+    if (attempts.size > maxAttemptKeys) attempts.delete(attempts.keys().next().value ?? '');
     const drawn = behaviourOf(profile, derive(seed, key).random(attempt));
     if (!said) return drawn;
     const delayMs =
@@ -254,17 +276,20 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     for (let time = 0; time < times; time += 1) {
       if (await postCallback(order.callbackUrl, body, { clock, log, signal: stop.signal })) order.delivered = true;
     }
+    order.givenUp = !order.delivered;
     orders.save(order);
   }
 
   function note(received: ReceivedRequest): void {
     requests.push(received);
+    if (requests.length > maxRequests) requests.shift();
+    asked += 1;
     wake();
   }
 
   function wake(): void {
     for (const watcher of watchers) {
-      if (requests.length < watcher.count) continue;
+      if (asked < watcher.count) continue;
       watchers.delete(watcher);
       watcher.resolve();
     }

@@ -1,0 +1,86 @@
+import { mkdtempDisposable, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createTestClock } from '@voucher-gateway/platform/clock';
+import { describe, expect, it } from 'vitest';
+import { createControl, maxWaiting, nextSchema } from './control.ts';
+import { createOrders } from './orders.ts';
+import { createVpsMock } from './server.ts';
+
+const order = (key: string) => ({
+  key,
+  phoneNumber: '0909123456',
+  callbackUrl: 'http://127.0.0.1:9/',
+  requestedAt: 0,
+  behaviour: { delayMs: 0 },
+});
+
+describe('orders', () => {
+  it('orders: the one that ended first makes room, and one that is pending never does', () => {
+    const orders = createOrders({ seed: 's', maxOrders: 3 });
+    const [a, b, c] = ['a', 'b', 'c'].map((key) => orders.open(order(key)));
+    expect(orders.open(order('d'))).toBeNull();
+    for (const ended of [c, b]) if (ended) orders.save(Object.assign(ended, { delivered: true }));
+    expect(orders.open(order('d'))).not.toBeNull();
+    expect(orders.all().map(({ key }) => key)).toEqual(['a', 'b', 'd']);
+    if (a) orders.save(Object.assign(a, { givenUp: true }));
+    for (const key of ['e', 'f']) expect(orders.open(order(key))).not.toBeNull();
+    expect(orders.all().map(({ key }) => key)).toEqual(['d', 'e', 'f']);
+    expect(orders.open(order('g'))).toBeNull();
+  });
+
+  it('orders: a forgotten one that is saved late stays forgotten, and has its code again', () => {
+    const orders = createOrders({ seed: 's', maxOrders: 1 });
+    const first = orders.open(order('a'));
+    if (first) orders.save(Object.assign(first, { delivered: true }));
+    const second = orders.open(order('b'));
+    if (first) orders.save(first);
+    expect(orders.all()).toEqual([second]);
+    if (second) orders.save(Object.assign(second, { delivered: true }));
+    expect(orders.open(order('a'))?.derived.voucherCode).toBe(first?.derived.voucherCode);
+  });
+
+  it('orders: the state file stays within twice its orders, and keeps them over a restart', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'vps-mock-'));
+    const stateFile = join(folder.path, 'state.json');
+    const options = { seed: 's', maxOrders: 10, stateFile };
+    const orders = createOrders(options);
+    const pending = orders.open(order('pending'));
+    for (let index = 0; index < 3_000; index += 1) {
+      const opened = orders.open(order(`k${index}`));
+      if (opened) orders.save(Object.assign(opened, { delivered: true }));
+    }
+    expect((await readFile(stateFile, 'utf8')).split('\n').length).toBeLessThan(1_100);
+    const restarted = createOrders(options);
+    expect(JSON.stringify(restarted.get('pending'))).toBe(JSON.stringify(pending));
+    expect(JSON.stringify(restarted.all())).toBe(JSON.stringify(orders.all()));
+    expect((await readFile(stateFile, 'utf8')).trim().split('\n')).toHaveLength(10);
+  });
+});
+
+it('control: takes what may wait, and no more', () => {
+  const control = createControl();
+  const next = nextSchema.parse({});
+  for (let index = 0; index < maxWaiting; index += 1) expect(control.add(next)).toBe(true);
+  expect(control.add(next)).toBe(false);
+  control.take('0909123456');
+  expect(control.add(next)).toBe(true);
+});
+
+it('vps-mock: is busy while all that it may remember is pending', async () => {
+  await using mock = await createVpsMock({ clock: createTestClock(), profile: 'fast', maxOrders: 1 });
+  const ask = () =>
+    fetch(`${mock.url}/api/request/voucher`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ phoneNumber: '0909123456', callbackUrl: 'http://127.0.0.1:9/' }),
+    });
+  mock.next({ delayMs: 10_000, times: 2 });
+  // It waits on a clock that stands still.
+  const first = ask().catch(() => null);
+  await mock.whenAsked(1);
+  const second = await ask();
+  expect([second.status, ((await second.json()) as { code: string }).code]).toEqual([503, 'SERVICE_UNAVAILABLE']);
+  await mock[Symbol.asyncDispose]();
+  await first;
+});
