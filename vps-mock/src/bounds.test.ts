@@ -52,8 +52,9 @@ describe('orders', () => {
     }
     expect((await readFile(stateFile, 'utf8')).split('\n').length).toBeLessThan(1_100);
     const restarted = createOrders(options);
-    expect(JSON.stringify(restarted.get('pending'))).toBe(JSON.stringify(pending));
-    expect(JSON.stringify(restarted.all())).toBe(JSON.stringify(orders.all()));
+    const asData = (value: unknown) => JSON.parse(JSON.stringify(value));
+    expect(asData(restarted.get('pending'))).toEqual(asData(pending));
+    expect(asData(restarted.all())).toEqual(asData(orders.all()));
     expect((await readFile(stateFile, 'utf8')).trim().split('\n')).toHaveLength(10);
   });
 });

@@ -50,9 +50,9 @@ export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Ord
     if (!order.delivered && !order.givenUp) ended.delete(order.key);
     else ended.add(order.key);
   };
-  const makeRoom = () => {
+  const evictUntil = (count: number) => {
     for (const key of ended) {
-      if (orders.size < maxOrders) return;
+      if (orders.size <= count) return;
       ended.delete(key);
       orders.delete(key);
     }
@@ -81,14 +81,14 @@ export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Ord
       const saved = JSON.parse(line) as Omit<Order, 'derived'>;
       keep({ ...saved, derived: derive(seed, saved.key) });
     }
-    makeRoom();
+    evictUntil(maxOrders);
     rewrite();
   }
 
   return {
     get: (key) => orders.get(key),
     open(order) {
-      makeRoom();
+      evictUntil(maxOrders - 1);
       if (orders.size >= maxOrders) return null;
       const derived = derive(seed, order.key);
       const opened = { ...order, derived, acknowledged: false, delivered: false, givenUp: false };
