@@ -11,10 +11,10 @@ export interface TcpProxy extends AsyncDisposable {
   silence(): void;
   mend(): void;
   /**
-   * Cuts each connection whose client sends text that matches, until the returned function is called. `before`: the
+   * Cuts each connection whose client sends what matches, until the returned function is called. `before`: the
    * server never gets it; `after`: it does, and its answer is lost.
    */
-  cutAt(text: RegExp, when: 'before' | 'after'): () => void;
+  cutAt(what: RegExp | ((data: Buffer) => boolean), when: 'before' | 'after'): () => void;
   /** Resolves once this many connections have been taken since the start. */
   untilTaken(count: number): Promise<void>;
   readonly taken: number;
@@ -24,7 +24,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(targetUrl);
   const sockets = new Set<Socket>();
   const waiting = new Set<() => void>();
-  const traps = new Set<{ text: RegExp; when: 'before' | 'after' }>();
+  const traps = new Set<{ matches(data: Buffer): boolean; when: 'before' | 'after' }>();
   let isCut = false;
   let taken = 0;
   let speaking: PromiseWithResolvers<void> | null = null;
@@ -44,7 +44,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
       from.on('error', () => {});
       from.on('data', (data: Buffer) => {
         const isFromClient = from === incoming;
-        const sprung = isFromClient && [...traps].find(({ text }) => text.test(data.toString('latin1')));
+        const sprung = isFromClient && [...traps].find(({ matches }) => matches(data));
         if (sprung && sprung.when === 'before') return void from.resetAndDestroy();
         if (sprung) isAnswerLost = true;
         if (!isFromClient && isAnswerLost) return void to.resetAndDestroy();
@@ -82,8 +82,9 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
       speaking?.resolve();
       speaking = null;
     },
-    cutAt(text, when) {
-      const trap = { text, when };
+    cutAt(what, when) {
+      const matches = what instanceof RegExp ? (data: Buffer) => what.test(data.toString('latin1')) : what;
+      const trap = { matches, when };
       traps.add(trap);
       return () => void traps.delete(trap);
     },

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Admin, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
+import { type Admin, type ISocketFactory, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import { CodedError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { within } from '../../within.ts';
@@ -20,6 +20,8 @@ export interface KafkaOptions {
   partitions: number;
   replication: number;
   retentionMs: number;
+  /** How connections are opened. Default: TCP, or TLS where that is set. */
+  socketFactory?: ISocketFactory;
   log: Log;
 }
 
@@ -45,7 +47,18 @@ const settleWithinMs = 15_000;
 
 /** Connects. kafkajs's own retries are short: who calls decides for how long to try. */
 export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> {
-  const { brokers, clientId, prefix = '', tls = false, sasl, partitions, replication, retentionMs, log } = options;
+  const {
+    brokers,
+    clientId,
+    prefix = '',
+    tls = false,
+    sasl,
+    partitions,
+    replication,
+    retentionMs,
+    socketFactory,
+    log,
+  } = options;
   quietRequestQueue();
   skipEmptyBatches();
   const kafka = new Kafka({
@@ -53,6 +66,7 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     clientId,
     ssl: tls,
     ...(sasl && { sasl: sasl as SASLOptions }),
+    ...(socketFactory && { socketFactory }),
     connectionTimeout: 3_000,
     requestTimeout: 30_000,
     retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 },

@@ -1,5 +1,4 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs';
-import { isRetryable } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { createSlots } from '../../slots.ts';
 import { type ConsumeOptions, deadLetterName, type Place } from '../../topics.ts';
@@ -7,10 +6,10 @@ import { pause, persist } from '../attempt.ts';
 import { createMessageHandler } from '../handle.ts';
 import { createKeyQueues } from '../key-queues.ts';
 import { createLowWaterMark, type LowWaterMark } from '../low-water-mark.ts';
-import { type KafkaClient, partitionsFoundWithinMs } from './client.ts';
-import { onFailedFetch } from './failed-fetch.ts';
+import type { KafkaClient } from './client.ts';
 import { createGroupTurns } from './group-turns.ts';
 import { isMadeAnew, readLastAgain } from './made-anew.ts';
+import { keepMembership } from './membership.ts';
 import type { KafkaProducer } from './producer.ts';
 import { rawMessage } from './raw-message.ts';
 
@@ -41,7 +40,8 @@ interface Held {
  * - A partition that ends below what was taken of it, or has another message there, is of a topic that was made anew:
  *   it begins again. To see that, each join and each failed fetch reads the last message once more. What was taken of
  *   the old one is handled still, for nobody else can read it any more.
- * - A consumer that kafkajs gives up on is made anew.
+ * - What is held belongs to the consumer that is in the group (`keepMembership`): when that ends nothing is held, and
+ *   the next one reads again from what is committed, for nothing is known of who had the partitions meanwhile.
  */
 export async function startKafkaGroup<Value>({
   topic,
@@ -63,7 +63,6 @@ export async function startKafkaGroup<Value>({
   const slots = createSlots(concurrency);
   const queues = createKeyQueues();
   const turns = createGroupTurns({ client, groupId, name, log, signal: stop.signal });
-  let consumer: Consumer | undefined;
   await client.ensureTopic(topic.name);
 
   const handle = createMessageHandler({
@@ -79,7 +78,7 @@ export async function startKafkaGroup<Value>({
     },
   });
 
-  const eachBatch = async ({ batch, resolveOffset, isStale }: EachBatchPayload) => {
+  const onBatch = async ({ batch, resolveOffset, isStale }: EachBatchPayload, consumer: Consumer) => {
     if (isStale() || stop.signal.aborted) return;
     const { partition } = batch;
     const messages = batch.messages.map((message) => rawMessage(partition, message));
@@ -87,7 +86,7 @@ export async function startKafkaGroup<Value>({
     if (isMadeAnew(place.last, messages, Number(batch.highWatermark))) {
       log.warn({ ...fields, partition }, 'the topic was made anew; its partition begins again');
       begin(partition, 0);
-      consumer?.seek({ topic: name, partition, offset: '0' });
+      consumer.seek({ topic: name, partition, offset: '0' });
       return;
     }
     for (const raw of messages) {
@@ -143,7 +142,7 @@ export async function startKafkaGroup<Value>({
   const setPaused = (partition: number, place: Held, isPaused: boolean) => {
     place.isPaused = isPaused;
     try {
-      consumer?.[isPaused ? 'pause' : 'resume']([{ topic: name, partitions: [partition] }]);
+      membership.consumer?.[isPaused ? 'pause' : 'resume']([{ topic: name, partitions: [partition] }]);
     } catch (error) {
       // A consumer that has crashed has no group. The next one begins its partitions again.
       log.debug({ error, ...fields, partition }, 'a partition could not be paused or resumed');
@@ -155,13 +154,46 @@ export async function startKafkaGroup<Value>({
       const through = place.mark.through();
       const { position } = through;
       if (position === place.committed) continue;
-      await consumer?.commitOffsets([{ topic: name, partition, offset: String(position) }]);
+      await membership.consumer?.commitOffsets([{ topic: name, partition, offset: String(position) }]);
       place.committed = position;
       await onFinishedThrough(partition, through);
     }
   };
   const tryCommit = () =>
     commit().catch((error: unknown) => log.debug({ error, ...fields }, 'a position could not be committed yet'));
+  const verify = (consumer: Consumer) => {
+    for (const [partition, { last }] of held) readLastAgain(consumer, name, partition, last.position);
+  };
+  const revoke = (partition: number, place: Held) => {
+    place.isRevoked = true;
+    held.delete(partition);
+  };
+
+  const membership = keepMembership({
+    client,
+    topic: topic.name,
+    groupId: () => groupId,
+    config: { heartbeatInterval: 3_000, rebalanceTimeout: 60_000, maxWaitTimeInMs: 1_000 },
+    run: { partitionsConsumedConcurrently: 16 },
+    onBatch,
+    onJoin(consumer, partitions, isNewcomer) {
+      for (const [partition, place] of held) {
+        const paused = [{ topic: name, partitions: [partition] }];
+        if (isNewcomer || !partitions.has(partition)) {
+          revoke(partition, place);
+          consumer.resume(paused);
+        } else if (place.isPaused) consumer.pause(paused);
+      }
+      verify(consumer);
+    },
+    onRebalance: () => void tryCommit(),
+    onFailedFetch: verify,
+    onEnd() {
+      for (const [partition, place] of held) revoke(partition, place);
+    },
+    fields,
+    log,
+  });
   const committing = (async () => {
     while (!stop.signal.aborted) {
       await pause(commitEveryMs, stop.signal);
@@ -169,102 +201,14 @@ export async function startKafkaGroup<Value>({
     }
   })();
 
-  const join = async () => {
-    const joining = client.kafka.consumer({
-      groupId,
-      sessionTimeout: 10_000,
-      heartbeatInterval: 3_000,
-      rebalanceTimeout: 60_000,
-      maxWaitTimeInMs: 1_000,
-      metadataMaxAge: partitionsFoundWithinMs,
-      allowAutoTopicCreation: false,
-      retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
-    });
-    const joined = Promise.withResolvers<void>();
-    let hasJoined = false;
-    let memberId = '';
-    const verify = () => {
-      for (const [partition, { last }] of held) readLastAgain(joining, name, partition, last.position);
-    };
-    joining.on(joining.events.GROUP_JOIN, ({ payload }) => {
-      const mine = new Set(payload.memberAssignment[name] ?? []);
-      const isNewcomer = payload.memberId !== memberId;
-      memberId = payload.memberId;
-      for (const [partition, place] of held) {
-        const paused = [{ topic: name, partitions: [partition] }];
-        // As a newcomer it does not know who had its partitions meanwhile.
-        if (isNewcomer || !mine.has(partition)) {
-          revoke(partition, place);
-          joining.resume(paused);
-        } else if (place.isPaused) joining.pause(paused);
-      }
-      verify();
-      hasJoined = true;
-      joined.resolve();
-    });
-    onFailedFetch(joining, verify);
-    joining.on(joining.events.REBALANCING, () => void tryCommit());
-    joining.on(joining.events.CRASH, ({ payload: { error } }) => {
-      joined.reject(error);
-      // A first join that fails is a crash, too: whoever joins retries it.
-      if (!hasJoined || stop.signal.aborted || consumer !== joining) return;
-      log.warn({ error, ...fields }, 'a consumer crashed; it joins again');
-      void rejoin(joining);
-    });
-    consumer = joining;
-    try {
-      await joining.connect();
-      await joining.subscribe({ topic: name, fromBeginning: true });
-      await joining.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: 16,
-        eachBatch,
-      });
-      await joined.promise;
-    } catch (error) {
-      joined.promise.catch(() => {});
-      await leave(joining);
-      throw error;
-    }
-  };
-  /** After a crash nothing is known of who had the partitions meanwhile: all is read again from what is committed. */
-  const rejoin = async (crashed: Consumer) => {
-    for (const [partition, place] of held) revoke(partition, place);
-    await leave(crashed);
-    for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
-      await pause(Math.min(200 * 2 ** attempt, 5_000), stop.signal);
-      if (stop.signal.aborted) return;
-      try {
-        // It may have been deleted meanwhile.
-        client.forgetTopic(topic.name);
-        await client.ensureTopic(topic.name);
-        return await join();
-      } catch (error) {
-        log.warn({ error, ...fields, retryable: isRetryable(error) }, 'a consumer could not join; it tries again');
-      }
-    }
-  };
-  const revoke = (partition: number, place: Held) => {
-    place.isRevoked = true;
-    held.delete(partition);
-  };
-  const leave = (leaving: Consumer) =>
-    leaving.disconnect().catch((error: unknown) => log.debug({ error, ...fields }, 'a consumer could not leave'));
-
-  try {
-    await join();
-  } catch (error) {
-    log.warn({ error, ...fields }, 'a consumer could not join; it tries again');
-    if (consumer) void rejoin(consumer);
-  }
+  await membership.firstTry.catch(() => {});
   return {
     async [Symbol.asyncDispose]() {
       stop.abort();
       await committing;
       await queues.idle();
       await tryCommit();
-      if (consumer) await leave(consumer);
+      await membership[Symbol.asyncDispose]();
     },
   };
 }

@@ -3,11 +3,10 @@ import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { createCoalesced } from '../../coalesced.ts';
 import type { Log } from '../../log.ts';
 import type { Message, Positions, Tail, TailOptions } from '../../topics.ts';
-import { pause } from '../attempt.ts';
 import { checkedMessage } from '../handle.ts';
-import { type KafkaClient, partitionsFoundWithinMs, settled, unavailable } from './client.ts';
-import { onFailedFetch } from './failed-fetch.ts';
+import { type KafkaClient, settled, unavailable } from './client.ts';
 import { isMadeAnew, readLastAgain } from './made-anew.ts';
+import { keepMembership } from './membership.ts';
 import { rawMessage } from './raw-message.ts';
 
 /** Groups of tails bear this prefix, and nobody else's do. */
@@ -17,8 +16,8 @@ const groupPrefix = (client: KafkaClient, clientId: string) => client.nameOf(`${
 const startWithinMs = 30_000;
 
 /**
- * A tail on kafkajs, which assigns partitions to groups alone: a group a tail, that commits nothing and is
- * deleted when it stops.
+ * A tail on kafkajs, which assigns partitions to groups alone: one group per consumer, that commits nothing and is
+ * deleted when it ends.
  *
  * - Where each partition goes on is held here, and set again at each join, because kafkajs would start over.
  * - A partition is begun behind what those below it held when it was found: a key moves to new partitions alone
@@ -57,8 +56,6 @@ export async function startKafkaTail<Value>(
   let resets = 0;
   /** By partition, when the message at `through` was published, where it is known. */
   const throughFrom: Record<number, number | undefined> = {};
-  let consumer: Consumer | undefined;
-  let groupId = '';
   const reset = (partition: number) => {
     log.warn({ ...fields, partition }, 'the topic was made anew; its partition begins again');
     through[partition] = 0;
@@ -69,7 +66,7 @@ export async function startKafkaTail<Value>(
     barriers.clear();
     onReset(partition);
     try {
-      consumer?.seek({ topic: name, partition, offset: '0' });
+      membership.consumer?.seek({ topic: name, partition, offset: '0' });
     } catch (error) {
       // A consumer that has crashed has no group. The next one seeks when it joins.
       log.debug({ error, ...fields, partition }, 'a partition could not be rewound yet');
@@ -131,7 +128,7 @@ export async function startKafkaTail<Value>(
     return false;
   };
 
-  const eachBatch = async ({ batch, resolveOffset, isStale, pause: pausePartition }: EachBatchPayload) => {
+  const onBatch = async ({ batch, resolveOffset, isStale, pause: pausePartition }: EachBatchPayload) => {
     const { partition } = batch;
     const messages = batch.messages.map((message) => rawMessage(partition, message));
     const last = { position: through[partition] ?? 0, publishedAt: throughFrom[partition] };
@@ -163,71 +160,27 @@ export async function startKafkaTail<Value>(
     for (const look of waiting) look();
   };
 
-  const join = async () => {
-    groupId = `${groupPrefix(client, clientId)}${randomUUID()}`;
-    const joining = client.kafka.consumer({
-      groupId,
-      sessionTimeout: 10_000,
-      maxWaitTimeInMs: 500,
-      metadataMaxAge: partitionsFoundWithinMs,
-      allowAutoTopicCreation: false,
-      retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
-    });
-    const joined = Promise.withResolvers<void>();
-    let hasJoined = false;
-    let assigned: number[] = [];
-    const verify = () => {
-      for (const partition of assigned) readLastAgain(joining, name, partition, through[partition] ?? 0);
-    };
-    joining.on(joining.events.GROUP_JOIN, ({ payload }) => {
-      assigned = payload.memberAssignment[name] ?? [];
-      verify();
-      hasJoined = true;
-      joined.resolve();
-    });
-    onFailedFetch(joining, verify);
-    joining.on(joining.events.CRASH, ({ payload: { error } }) => {
-      joined.reject(error);
-      // A first join that fails is a crash, too: whoever joins retries it.
-      if (!hasJoined || stop.signal.aborted || consumer !== joining) return;
-      log.warn({ error, ...fields }, 'a tail crashed; it goes on where it was');
-      void rejoin(joining);
-    });
-    consumer = joining;
-    try {
-      await joining.connect();
-      await joining.subscribe({ topic: name, fromBeginning: true });
-      await joining.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
-      await joined.promise;
-    } catch (error) {
-      joined.promise.catch(() => {});
-      throw error;
-    }
+  const verify = (consumer: Consumer, partitions: ReadonlySet<number>) => {
+    for (const partition of partitions) readLastAgain(consumer, name, partition, through[partition] ?? 0);
   };
-  const rejoin = async (crashed: Consumer) => {
-    await leave(crashed, groupId);
-    for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
-      await pause(Math.min(200 * 2 ** attempt, 5_000), stop.signal);
-      if (stop.signal.aborted) return;
-      try {
-        // It may have been deleted meanwhile.
-        client.forgetTopic(topic.name);
-        await client.ensureTopic(topic.name);
-        return await join();
-      } catch (error) {
-        log.warn({ error, ...fields }, 'a tail could not join; it tries again');
-        if (consumer) await leave(consumer, groupId);
-      }
-    }
-  };
-  const leave = async (leaving: Consumer, group: string) => {
-    try {
-      await leaving.disconnect();
-      await client.admin.deleteGroups([group]);
-    } catch (error) {
-      log.debug({ error, ...fields }, 'the group of a tail could not be deleted; the next start deletes it');
-    }
-  };
+  const membership = keepMembership({
+    client,
+    topic: topic.name,
+    groupId: () => `${groupPrefix(client, clientId)}${randomUUID()}`,
+    config: { maxWaitTimeInMs: 500 },
+    onBatch,
+    onJoin: verify,
+    onFailedFetch: verify,
+    async onLeft(groupId) {
+      await client.admin
+        .deleteGroups([groupId])
+        .catch((error: unknown) =>
+          log.debug({ error, ...fields }, 'the group of a tail could not be deleted; the next start deletes it'),
+        );
+    },
+    fields,
+    log,
+  });
 
   const tail: Tail = {
     startedAt: startedAt as Positions,
@@ -236,11 +189,11 @@ export async function startKafkaTail<Value>(
     async [Symbol.asyncDispose]() {
       stop.abort();
       for (const look of waiting) look();
-      if (consumer) await leave(consumer, groupId);
+      await membership[Symbol.asyncDispose]();
     },
   };
   try {
-    await unavailable(join);
+    await unavailable(() => membership.firstTry);
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new Error('the start of a tail takes too long')), startWithinMs);
     const started = async () => {

@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { silentLog } from '../../log.ts';
+import { realEngines } from '../../testing/real-engines.ts';
+import { startTcpProxy } from '../../testing/tcp-proxy.ts';
+import type { Topic } from '../../topics.ts';
+import { within } from '../../within.ts';
+import { connectKafka } from './client.ts';
+import { startKafkaGroup } from './group.ts';
+import { createKafkaProducer } from './producer.ts';
+import { startKafkaTail } from './tail.ts';
+
+/** The protocol's API keys. */
+const [findCoordinator, joinGroup, syncGroup] = [10, 11, 14];
+const isRequest = (data: Buffer, apiKey: number) => data.length > 6 && data.readInt16BE(4) === apiKey;
+
+const topicSchema = z.object({ number: z.number() });
+
+/** A topic, and a client that reaches its broker by way of a proxy in which faults are made. */
+async function setUp() {
+  await using releases = new AsyncDisposableStack();
+  const brokers = realEngines().KAFKA_BROKERS.split(',');
+  const proxy = releases.use(await startTcpProxy(`kafka://${brokers[0]}`));
+  const { hostname, port } = new URL(proxy.url);
+  const options = { brokers, partitions: 4, replication: 1, retentionMs: 3_600_000, log: silentLog };
+  const clientId = `test-${randomUUID()}`;
+  const direct = releases.use(await connectKafka({ ...options, clientId: `${clientId}-direct` }));
+  const client = releases.use(
+    await connectKafka({
+      ...options,
+      clientId,
+      socketFactory: ({ onConnect }) => connect(Number(port), hostname, onConnect),
+    }),
+  );
+  const producer = releases.use(createKafkaProducer(direct, silentLog));
+  const topic: Topic<{ number: number }> = { name: `numbers-${randomUUID()}`, schema: topicSchema, key: () => '' };
+  await direct.ensureTopic(topic.name);
+  let published = 0;
+  const owned = releases.move();
+  return {
+    proxy,
+    direct,
+    client,
+    clientId,
+    producer,
+    topic,
+    options: { topic, client, producer, log: silentLog },
+    /** Publishes some, and resolves with how many there are by then. */
+    async publish() {
+      const numbers = Array.from({ length: 40 }, () => published++);
+      const messages = numbers.map((number) => ({ key: `k${number}`, value: JSON.stringify({ number }), headers: {} }));
+      await producer.send(messages.map((message) => ({ topic: topic.name, ...message })));
+      return published;
+    },
+    /** Cuts every connection that sends a request of the kind, so many times. */
+    async failAt(apiKey: number, when: 'before' | 'after', times: number) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      let left = times;
+      const stopCutting = proxy.cutAt((data) => {
+        if (!isRequest(data, apiKey) || left === 0) return false;
+        left -= 1;
+        if (left === 0) resolve();
+        return true;
+      }, when);
+      await promise;
+      stopCutting();
+    },
+    /** How many members each of the groups has whose id begins so. */
+    async members(prefix: string) {
+      const { groups } = await direct.admin.listGroups();
+      const ids = groups.map(({ groupId }) => groupId).filter((id) => id.startsWith(prefix));
+      const described = await direct.admin.describeGroups(ids);
+      return described.groups.filter(({ members }) => members.length > 0).map(({ members }) => members.length);
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+const faults = [
+  ['JoinGroup', joinGroup, 'before'],
+  ['SyncGroup', syncGroup, 'after'],
+] as const;
+
+describe('kafka: joining a group', { timeout: 180_000 }, () => {
+  it.each(faults)('leaves one member after %s (%i) failed, cut %s it arrived', async (_name, apiKey, when) => {
+    await using set = await setUp();
+    const handled = new Set<number>();
+    await using _group = await startKafkaGroup({
+      ...set.options,
+      group: set.clientId,
+      async handler({ value: { number } }) {
+        handled.add(number);
+      },
+    });
+    const seen = new Set<number>();
+    await using _tail = await startKafkaTail(
+      { topic: set.topic, from: 'now', onMessage: ({ value: { number } }) => void seen.add(number) },
+      { ...set.options, clientId: set.clientId },
+    );
+    const failing = set.failAt(apiKey, when, 4);
+    // Until the broker has given them up: each has to join again.
+    set.proxy.cut();
+    await expect.poll(() => set.members(set.clientId), { timeout: 30_000 }).toEqual([]);
+    set.proxy.mend();
+    await failing;
+    const published = await set.publish();
+    await expect.poll(() => [handled.size, seen.size], { timeout: 60_000 }).toEqual([published, published]);
+    await expect.poll(() => set.members(set.clientId), { timeout: 30_000 }).toEqual([1, 1]);
+  });
+
+  // The consumer that was about to join did so, and stayed: nobody knew it any more, and its partitions stood still.
+  it('is given up where the consumer is disposed meanwhile, also when the broker answers after', async () => {
+    await using set = await setUp();
+    const group = await startKafkaGroup({ ...set.options, group: set.clientId, async handler() {} });
+    set.proxy.cut();
+    await expect.poll(() => set.members(set.clientId), { timeout: 30_000 }).toEqual([]);
+    const joining = Promise.withResolvers<void>();
+    const stopWatching = set.proxy.cutAt((data) => {
+      if (!isRequest(data, findCoordinator)) return false;
+      set.proxy.silence();
+      joining.resolve();
+      return false;
+    }, 'before');
+    set.proxy.mend();
+    await joining.promise;
+    stopWatching();
+    // A service that is told to stop has 10 s for all of it.
+    await within(8_000, group[Symbol.asyncDispose]());
+    set.proxy.mend();
+    const handled = new Set<number>();
+    await using _next = await startKafkaGroup({
+      ...set.options,
+      client: set.direct,
+      group: set.clientId,
+      async handler({ value: { number } }) {
+        handled.add(number);
+      },
+    });
+    const published = await set.publish();
+    await expect.poll(() => handled.size).toBe(published);
+    expect(await set.members(set.clientId)).toEqual([1]);
+  });
+});

@@ -1,0 +1,177 @@
+import {
+  type Consumer,
+  type ConsumerConfig,
+  type ConsumerRunConfig,
+  type EachBatchPayload,
+  type PartitionAssigner,
+  PartitionAssigners,
+} from 'kafkajs';
+import type { Log } from '../../log.ts';
+import { within } from '../../within.ts';
+import { pause } from '../attempt.ts';
+import { type KafkaClient, partitionsFoundWithinMs } from './client.ts';
+import { onFailedFetch } from './failed-fetch.ts';
+
+export interface MembershipOptions {
+  client: KafkaClient;
+  /** Name of the topic, without the installation's prefix. */
+  topic: string;
+  /** The group that the next consumer joins, on the broker. */
+  groupId(): string;
+  config?: Partial<ConsumerConfig>;
+  run?: Pick<ConsumerRunConfig, 'partitionsConsumedConcurrently'>;
+  /** A batch of a partition that is assigned to this consumer. */
+  onBatch(payload: EachBatchPayload, consumer: Consumer): Promise<void>;
+  /**
+   * The consumer has joined, or joined again, and these partitions are its own from here on. `isNewcomer`: the group
+   * did not know it any more, so that others may have had its partitions meanwhile.
+   */
+  onJoin(consumer: Consumer, partitions: ReadonlySet<number>, isNewcomer: boolean): void;
+  /** The group is about to deal out its partitions again. */
+  onRebalance?(): void;
+  /** A fetch has failed. */
+  onFailedFetch?(consumer: Consumer, partitions: ReadonlySet<number>): void;
+  /** The consumer is none any more: it has crashed, or has left, and nothing is assigned to it. */
+  onEnd?(): void;
+  /** The consumer has left its group. */
+  onLeft?(groupId: string): Promise<void>;
+  fields: object;
+  log: Log;
+}
+
+export interface Membership extends AsyncDisposable {
+  /** The consumer that is in the group now. */
+  readonly consumer: Consumer | undefined;
+  /** Settles with the first try to join. */
+  readonly firstTry: Promise<void>;
+}
+
+const leaveWithinMs = 5_000;
+const firstDelayMs = 200;
+const longestDelayMs = 5_000;
+
+/**
+ * Keeps one consumer in a group. A consumer is JOINING until the group has dealt out its partitions to it for the
+ * first time, a MEMBER until it crashes or the membership is disposed, and then ENDED: it leaves, what it still hands
+ * over is ignored, and it can't join again. The next one is made after it has left. As one loop does all of it there
+ * is never more than one that joins, whatever kafkajs reports, and however often: a first join that fails, it reports
+ * as a crash, too.
+ */
+export function keepMembership(options: MembershipOptions): Membership {
+  const { client, topic, log, fields, onEnd = () => {}, onLeft = async () => {} } = options;
+  const name = client.nameOf(topic);
+  const stop = new AbortController();
+  const stopped = new Promise<void>((resolve) =>
+    stop.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+  const firstTry = Promise.withResolvers<void>();
+  firstTry.promise.catch(() => {});
+  let current: Consumer | undefined;
+
+  /** The life of one consumer. Resolves when it ends after it had joined, rejects when it never has. */
+  const live = async (): Promise<void> => {
+    const groupId = options.groupId();
+    const phase = { isEnded: false };
+    let assigned: ReadonlySet<number> = new Set();
+    let memberId = '';
+    const consumer = client.kafka.consumer({
+      sessionTimeout: 10_000,
+      metadataMaxAge: partitionsFoundWithinMs,
+      allowAutoTopicCreation: false,
+      ...options.config,
+      groupId,
+      partitionAssigners: [refuseEnded(phase)],
+      retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
+    });
+    const joined = Promise.withResolvers<void>();
+    const crashed = Promise.withResolvers<never>();
+    crashed.promise.catch(() => {});
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      if (phase.isEnded) return;
+      assigned = new Set(payload.memberAssignment[name] ?? []);
+      const isNewcomer = payload.memberId !== memberId;
+      memberId = payload.memberId;
+      current = consumer;
+      options.onJoin(consumer, assigned, isNewcomer);
+      joined.resolve();
+    });
+    consumer.on(consumer.events.CRASH, ({ payload: { error } }) => crashed.reject(error));
+    consumer.on(consumer.events.REBALANCING, () => {
+      if (!phase.isEnded) options.onRebalance?.();
+    });
+    onFailedFetch(consumer, () => {
+      if (!phase.isEnded) options.onFailedFetch?.(consumer, assigned);
+    });
+    const start = async () => {
+      await consumer.connect();
+      await consumer.subscribe({ topic: name, fromBeginning: true });
+      await consumer.run({
+        ...options.run,
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        eachBatch: async (payload) => {
+          if (!phase.isEnded && assigned.has(payload.batch.partition)) await options.onBatch(payload, consumer);
+        },
+      });
+      await joined.promise;
+    };
+    try {
+      await Promise.race([start(), crashed.promise, stopped]);
+      firstTry.resolve();
+      await Promise.race([crashed.promise, stopped]).catch((error: unknown) =>
+        log.warn({ error, ...fields }, 'a consumer crashed; another one joins'),
+      );
+    } finally {
+      phase.isEnded = true;
+      current = undefined;
+      onEnd();
+      await within(leaveWithinMs, consumer.disconnect())
+        .then(() => onLeft(groupId))
+        .catch((error: unknown) => log.debug({ error, ...fields }, 'a consumer could not leave'));
+    }
+  };
+
+  const living = (async () => {
+    for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
+      try {
+        await live();
+        attempt = 0;
+      } catch (error) {
+        firstTry.reject(error);
+        log.warn({ error, ...fields }, 'a consumer could not join; another one tries');
+      }
+      await pause(Math.min(firstDelayMs * 2 ** attempt, longestDelayMs), stop.signal);
+      if (stop.signal.aborted) return;
+      // It may have been deleted meanwhile.
+      client.forgetTopic(topic);
+      await client
+        .ensureTopic(topic)
+        .catch((error: unknown) => log.debug({ error, ...fields }, 'a topic is not there yet'));
+    }
+  })();
+
+  return {
+    get consumer() {
+      return current;
+    },
+    firstTry: firstTry.promise,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await living;
+    },
+  };
+}
+
+/** kafkajs's own assigner, until the consumer has ended: it is asked before each request to join. */
+function refuseEnded(phase: { isEnded: boolean }): PartitionAssigner {
+  return (config) => {
+    const assigner = PartitionAssigners.roundRobin(config);
+    return {
+      ...assigner,
+      protocol(subscription) {
+        if (phase.isEnded) throw new Error('this consumer has ended');
+        return assigner.protocol(subscription);
+      },
+    };
+  };
+}
