@@ -100,6 +100,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       createPlanner,
     }),
   );
+  // After the drain, and before what runs is waited for: the events of a subscription wait for no client.
+  releases.defer(sources.abort);
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
   const verify = createTokenVerifier({
     keys: keys.find,

@@ -26,6 +26,12 @@ export interface SubgraphDataSourceOptions {
   log: Log;
 }
 
+/** Disposing finishes the calls that run. */
+export interface SubgraphDataSource extends GraphQLDataSource, AsyncDisposable {
+  /** Fails the calls that run, and those to come. */
+  abort(): Promise<void>;
+}
+
 /**
  * A subgraph over HTTP by undici. It keeps connections, passes the caller's abort on, forwards `authorization`, a
  * request id and the client's address and nothing else of the client, and never repeats a request.
@@ -33,12 +39,7 @@ export interface SubgraphDataSourceOptions {
  * Failures are GraphQL errors at the paths of what is missing: SUBGRAPH_UNAVAILABLE (retryable),
  * SUBGRAPH_INVALID_RESPONSE. A caller who left is no failure of the subgraph.
  */
-export function createSubgraphDataSource({
-  name,
-  url,
-  limits,
-  log,
-}: SubgraphDataSourceOptions): GraphQLDataSource & AsyncDisposable {
+export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDataSourceOptions): SubgraphDataSource {
   const { origin, pathname, search } = new URL(url);
   const queue = createCallQueue(limits);
   const lines = createRepeatedLines(log);
@@ -104,7 +105,10 @@ export function createSubgraphDataSource({
         });
       }
     },
-    [Symbol.asyncDispose]: () => pool.close(),
+    abort: () => pool.destroy(),
+    async [Symbol.asyncDispose]() {
+      if (!pool.destroyed) await pool.close();
+    },
   };
 }
 

@@ -1,15 +1,17 @@
 import type { GraphQLDataSource } from '@apollo/gateway';
 import type { Log } from '@voucher-gateway/platform/log';
-import { createSubgraphDataSource, type SubgraphCallLimits } from './subgraph-data-source.ts';
+import { createSubgraphDataSource, type SubgraphCallLimits, type SubgraphDataSource } from './subgraph-data-source.ts';
 
 /** The data sources of subgraphs, each shared by all supergraphs that have the subgraph at the same address. */
 export interface SubgraphSources {
   /** The source of a subgraph at an address. Disposing releases it; the last to release it closes its connections. */
   lease(name: string, url: string): GraphQLDataSource & AsyncDisposable;
+  /** Fails the calls of all of them, at the end of the process: what waits for them goes on. */
+  abort(): Promise<void>;
 }
 
 export function createSubgraphSources(options: { limits: SubgraphCallLimits; log: Log }): SubgraphSources {
-  const open = new Map<string, { source: GraphQLDataSource & AsyncDisposable; leases: number }>();
+  const open = new Map<string, { source: SubgraphDataSource; leases: number }>();
   return {
     lease(name, url) {
       const key = JSON.stringify([name, url]);
@@ -28,6 +30,9 @@ export function createSubgraphSources(options: { limits: SubgraphCallLimits; log
           await shared.source[Symbol.asyncDispose]();
         },
       };
+    },
+    async abort() {
+      await Promise.all([...open.values()].map(({ source }) => source.abort()));
     },
   };
 }
