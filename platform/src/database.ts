@@ -37,10 +37,12 @@ export interface Database extends AsyncDisposable {
   ping(): Promise<void>;
 }
 
-/** A lock that lives as long as a connection: PostgreSQL frees it the moment its holder is gone. */
-export interface HeldLock extends AsyncDisposable {
-  /** Aborts when the connection is lost, and the lock with it. */
+/** A connection of its own, for what lives as long as a connection does. */
+export interface DatabaseSession extends AsyncDisposable {
+  /** Aborts when the connection is lost. */
   readonly signal: AbortSignal;
+  /** Throws DATABASE_UNAVAILABLE. */
+  query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>;
 }
 
 export interface Migrations {

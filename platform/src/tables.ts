@@ -1,4 +1,4 @@
-import { bigint, bigserial, index, jsonb, pgSchema, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
+import { bigint, bigserial, index, jsonb, pgSchema, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 
 /** The ports' own tables. */
 export const platformSchema = pgSchema('platform');
@@ -44,6 +44,14 @@ export const outbox = platformSchema.table(
   },
   (table) => [index('outbox_by_topic').on(table.topic, table.id)],
 );
+
+/** Who does what one process alone may do, and until when. */
+export const lease = platformSchema.table('lease', {
+  name: text().primaryKey(),
+  /** One per process and start. */
+  holder: uuid().notNull(),
+  expiresAt: timestamp('expires_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull(),
+});
 
 /** The embedded key-value store. */
 export const keyValueEntry = platformSchema.table(

@@ -160,12 +160,12 @@ describe('a PostgreSQL that is silent, its connections open', () => {
   it('keeps nobody from ending', async () => {
     await using set = await setUp();
     await expectWhole(set.database);
-    await using lock = await set.database.tryLock('work');
+    await using session = await set.database.openSession();
     await using listening = await set.database.listen('news', () => {});
     set.proxy.silence();
     const asked = set.database.query.execute(sql`select 1`).catch((error: unknown) => error);
     await listening[Symbol.asyncDispose]();
-    await lock?.[Symbol.asyncDispose]();
+    await session[Symbol.asyncDispose]();
     await set.database[Symbol.asyncDispose]();
     expect(await asked).toMatchObject({ cause: away });
   }, 10_000);

@@ -10,7 +10,7 @@ const answerWithinMs = 5_000;
  * Closes a connection on which nothing is asked for long once the database does not answer on it any more:
  * a silent one looks like one on which nothing happens.
  */
-export function closeWhenSilent(client: OutageClient): void {
+function closeWhenSilent(client: OutageClient): void {
   const ask = () => {
     client.queryWithin(answerWithinMs, 'select 1').catch(() => client.destroy());
   };

@@ -48,18 +48,6 @@ describe('the database port on PostgreSQL', () => {
     await Promise.all(databases.map((database) => database.migrate(platformMigrations)));
     await Promise.all(databases.map((database) => database[Symbol.asyncDispose]()));
   });
-
-  it('gives a lock to one process, and to the next when that is gone', async () => {
-    await using database = await openRealDatabase();
-    const lock = await database.tryLock('work');
-    expect(await database.tryLock('work')).toBeNull();
-    await database.query.execute(
-      sql`select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_try_advisory_lock%' and datname = current_database() and pid <> pg_backend_pid()`,
-    );
-    await expect.poll(() => lock?.signal.aborted).toBe(true);
-    await using next = await database.tryLock('work');
-    expect(next).not.toBeNull();
-  });
 });
 
 it('says at the start that the database does not answer', async () => {

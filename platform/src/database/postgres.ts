@@ -1,14 +1,14 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { withoutPassword } from '../config.ts';
-import type { Database, HeldLock, Queryable } from '../database.ts';
+import type { Database, DatabaseSession, Queryable } from '../database.ts';
 import { CodedError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { applyMigrations } from './migrate.ts';
 import { createNestedUseGuard } from './nested-use.ts';
 import { connectionConfig, OutageClient, OutagePool } from './postgres-client.ts';
 import { createDatabaseClock } from './postgres-clock.ts';
-import { closeWhenSilent, listenOn } from './postgres-listen.ts';
+import { listenOn } from './postgres-listen.ts';
 import { runTransaction } from './postgres-transaction.ts';
 
 export interface PostgresOptions {
@@ -23,10 +23,9 @@ export interface PostgresOptions {
   queryTimeoutMs?: number;
 }
 
-/** PostgreSQL, with locks that live as long as a connection. */
+/** PostgreSQL, with what lives as long as a connection. */
 export interface PostgresDatabase extends Database {
-  /** Takes an advisory lock on a connection of its own; null when another has it. */
-  tryLock(name: string): Promise<HeldLock | null>;
+  openSession(): Promise<DatabaseSession>;
 }
 
 /** How much later than the database itself a client gives a statement up, in milliseconds. */
@@ -95,26 +94,29 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
     async ping() {
       await pool.query('select 1');
     },
-    async tryLock(name) {
+    async openSession() {
       const client = new OutageClient(connection);
       const lost = new AbortController();
       client.on('end', () => lost.abort());
       try {
         await client.connect();
-        const { rows } = await client.query<{ taken: boolean }>(
-          'select pg_try_advisory_lock(hashtextextended($1, 0)) as taken',
-          [name],
-        );
-        if (!rows[0]?.taken) {
-          await client.close();
-          return null;
-        }
       } catch (error) {
         client.destroy();
         throw error;
       }
-      closeWhenSilent(client);
-      return { signal: lost.signal, [Symbol.asyncDispose]: () => client.close() };
+      return {
+        signal: lost.signal,
+        async query(text, values) {
+          try {
+            return (await client.query(text, values)).rows;
+          } catch (error) {
+            // The next answer could be this one's.
+            if (client.isBroken) client.destroy();
+            throw error;
+          }
+        },
+        [Symbol.asyncDispose]: () => client.close(),
+      };
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

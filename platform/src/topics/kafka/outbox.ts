@@ -1,14 +1,15 @@
 import { asc, eq, inArray, sql } from 'drizzle-orm';
-import type { Database, HeldLock, Transaction } from '../../database.ts';
+import type { Database, DatabaseSession, Transaction } from '../../database.ts';
 import type { Log } from '../../log.ts';
 import { outbox } from '../../tables.ts';
 import { pause } from '../attempt.ts';
 import { createBell } from '../bell.ts';
 import type { KafkaClient } from './client.ts';
+import { createLeases } from './leases.ts';
 import type { KafkaProducer } from './producer.ts';
 
 export interface OutboxOptions {
-  database: Database & { tryLock(name: string): Promise<HeldLock | null> };
+  database: Database & { openSession(): Promise<DatabaseSession> };
   producer: KafkaProducer;
   client: Pick<KafkaClient, 'ensureTopic' | 'forgetTopic'>;
   log: Log;
@@ -28,14 +29,12 @@ const sendAtOnce = 500;
 /** The broker takes a batch as one message, of 1 MiB by default. */
 const sendBytesAtOnce = 700_000;
 const pollEveryMs = 1_000;
-/** A relay that died is followed by another within this time. */
-const contendEveryMs = 500;
 const adoptEveryMs = 2_000;
 const adoptSoonMs = 200;
 
 /**
- * The outbox and its relays. One relay a topic and database is at work at a time, by an advisory lock;
- * the other processes stand by. It takes what is unsent in the order of ids, whatever it sent before: a
+ * The outbox and its relays. One relay per topic and database is at work at a time, by a lease; the other processes
+ * stand by, and one of them follows a relay that is gone, or frozen. It takes what is unsent in the order of ids, whatever it sent before: a
  * transaction that began earlier may commit later. It is woken by NOTIFY and now and then by itself.
  */
 export async function openOutbox({ database, producer, client, log }: OutboxOptions): Promise<Outbox> {
@@ -43,6 +42,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   const stop = new AbortController();
   const bell = releases.use(createBell(pollEveryMs));
   const relays = new Map<string, Promise<void>>();
+  const leases = releases.use(createLeases({ openSession: database.openSession, log }));
 
   /** Sends one batch; false when there was nothing to send. */
   const sendSome = async (topic: string): Promise<boolean> => {
@@ -54,6 +54,8 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
       .limit(sendAtOnce);
     const rows = firstThatFit(unsent);
     if (rows.length === 0) return false;
+    // A process that was frozen until now must not send what another has sent meanwhile.
+    if (!leases.isHeld(leaseOf(topic))) return false;
     await producer.send(
       rows.map(({ id, key, value, headers }) => ({
         topic,
@@ -71,30 +73,30 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     return true;
   };
 
-  const lead = async (topic: string, lock: HeldLock) => {
+  const lead = async (topic: string) => {
     let rung = true;
     let wake = () => {};
     using _listening = bell.listen(topic, () => {
       rung = true;
       wake();
     });
-    const ended = AbortSignal.any([lock.signal, stop.signal]);
-    ended.addEventListener('abort', () => wake());
+    stop.signal.addEventListener('abort', () => wake());
     let failures = 0;
-    while (!ended.aborted) {
+    const isOver = () => stop.signal.aborted || !leases.isHeld(leaseOf(topic));
+    while (!isOver()) {
       rung = false;
       try {
         await client.ensureTopic(topic);
-        while (!ended.aborted && (await sendSome(topic))) failures = 0;
+        while (!isOver() && (await sendSome(topic))) failures = 0;
       } catch (error) {
-        if (ended.aborted) return;
+        if (isOver()) return;
         if (failures % 10 === 0) log.warn({ error, topic }, 'the outbox could not be sent; it is tried again');
         client.forgetTopic(topic);
-        await pause(Math.min(100 * 2 ** failures, 2_000), ended);
+        await pause(Math.min(100 * 2 ** failures, 2_000), stop.signal);
         failures += 1;
         continue;
       }
-      if (!rung && !ended.aborted)
+      if (!rung && !isOver())
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -102,15 +104,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   };
 
   const contend = async (topic: string) => {
-    while (!stop.signal.aborted) {
-      try {
-        await using lock = await database.tryLock(`outbox:${topic}`);
-        if (lock) await lead(topic, lock);
-      } catch (error) {
-        if (!stop.signal.aborted) log.warn({ error, topic }, 'a relay of the outbox failed; it starts again');
-      }
-      await pause(contendEveryMs, stop.signal);
-    }
+    while (await leases.untilHeld(leaseOf(topic), stop.signal)) await lead(topic);
   };
   const relay = (topic: string) => {
     if (!relays.has(topic) && !stop.signal.aborted) relays.set(topic, contend(topic));
@@ -171,6 +165,8 @@ export async function addToOutbox(
     .values(messages.map((message) => ({ ...message, topic })))
     .returning({ notified: sql`pg_notify(${channel}, ${topic})` });
 }
+
+const leaseOf = (topic: string) => `outbox:${topic}`;
 
 /** The rows from the front that go into one batch, one at least. */
 function firstThatFit(rows: (typeof outbox.$inferSelect)[]): (typeof outbox.$inferSelect)[] {

@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { openPostgres } from '../database/postgres.ts';
+import { silentLog } from '../log.ts';
+import { createKafkaTopics } from '../topics/kafka/topics.ts';
+import type { Topic } from '../topics.ts';
+
+// A process that publishes a number, and relays the outbox from then on, for relay.test.ts.
+const { DATABASE_URL = '', KAFKA_BROKERS = '', TOPIC = '', NUMBER = '0' } = process.env;
+const database = await openPostgres({ url: DATABASE_URL, log: silentLog });
+const topics = await createKafkaTopics({
+  brokers: KAFKA_BROKERS.split(','),
+  clientId: 'relay-main',
+  partitions: 1,
+  replication: 1,
+  retentionMs: 3_600_000,
+  database,
+  log: silentLog,
+});
+const topic: Topic<number> = { name: TOPIC, schema: z.number(), key: () => '' };
+await database.transaction((tx) => topics.publish(tx, topic, Number(NUMBER)));

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import type { DatabaseSession } from '../../database.ts';
+import type { Log } from '../../log.ts';
+import { pause } from '../attempt.ts';
+
+export interface LeasesOptions {
+  openSession(): Promise<DatabaseSession>;
+  /** Who does not renew a lease for so long has lost it, in milliseconds. Default: 10 s. */
+  durationMs?: number;
+  log: Log;
+}
+
+/** What one process on a database does alone, as long as it lives and runs. */
+export interface Leases extends AsyncDisposable {
+  /** Resolves with true when this process has the lease, which is renewed from then on; with false when it aborts. */
+  untilHeld(name: string, signal: AbortSignal): Promise<boolean>;
+  /** Whether it has it now. Asked again right before each act: a process that was frozen has lost it meanwhile. */
+  isHeld(name: string): boolean;
+}
+
+/** Those who stand by ask so often; one question is for all leases. */
+const askEveryMs = 1_000;
+const reconnectAfterMs = 500;
+
+/**
+ * Leases in a table, on one connection per process. The holder renews them; it is followed by another process
+ *
+ * - when its connection is gone, because it holds an advisory lock as long as that lives: at once after `kill -9`;
+ * - when it has not renewed them in time: it is frozen, or its host has vanished, and its connection seems to live.
+ *
+ * It counts the time from before it asked, by a clock that goes on while it is frozen, and so ends first.
+ */
+export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOptions): Leases {
+  const holder = randomUUID();
+  const stop = new AbortController();
+  const wanted = new Set<string>();
+  const heldUntil = new Map<string, number>();
+  const waiting = new Set<() => void>();
+  let askNow = () => {};
+  const isHeld = (name: string) => performance.now() < (heldUntil.get(name) ?? 0);
+
+  const ask = async (session: DatabaseSession): Promise<void> => {
+    const askedAt = performance.now();
+    // Renewed when a third of its time has passed.
+    const due = [...wanted].filter((name) => (heldUntil.get(name) ?? 0) - askedAt < (durationMs * 2) / 3);
+    if (due.length === 0) return;
+    const rows = await session.query<{ name: string }>(takeLeases, [due, holder, durationMs]);
+    for (const name of due) heldUntil.delete(name);
+    for (const { name } of rows) heldUntil.set(name, askedAt + durationMs);
+    for (const look of waiting) look();
+  };
+
+  const holding = (async () => {
+    while (!stop.signal.aborted) {
+      try {
+        await using session = await openSession();
+        await session.query(lockHolder, [holder]);
+        while (!stop.signal.aborted && !session.signal.aborted) {
+          await ask(session);
+          const asking = new AbortController();
+          askNow = () => asking.abort();
+          await pause(askEveryMs, AbortSignal.any([asking.signal, session.signal, stop.signal]));
+        }
+        heldUntil.clear();
+        if (stop.signal.aborted) await session.query('delete from platform.lease where holder = $1', [holder]);
+      } catch (error) {
+        heldUntil.clear();
+        if (!stop.signal.aborted) log.warn({ error }, 'leases could not be renewed; they are asked for again');
+      }
+      await pause(reconnectAfterMs, stop.signal);
+    }
+  })();
+
+  return {
+    isHeld,
+    untilHeld(name, signal) {
+      wanted.add(name);
+      askNow();
+      return new Promise((resolve) => {
+        const look = () => {
+          if (!signal.aborted && !isHeld(name)) return;
+          waiting.delete(look);
+          signal.removeEventListener('abort', look);
+          resolve(!signal.aborted);
+        };
+        waiting.add(look);
+        signal.addEventListener('abort', look);
+        look();
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await holding;
+    },
+  };
+}
+
+const lockOf = (holder: string) => `hashtextextended('lease:' || ${holder}, 0)`;
+const lockHolder = `select pg_advisory_lock(${lockOf('$1::text')})`;
+/** In the order of names, so that two processes never wait for each other both. */
+const takeLeases = `
+  insert into platform.lease as held (name, holder, expires_at)
+  select name, $2::uuid, now() + $3::int * interval '1 millisecond' from unnest($1::text[]) as name order by name
+  on conflict (name) do update set holder = excluded.holder, expires_at = excluded.expires_at
+  where held.holder = excluded.holder or held.expires_at < now()
+    or pg_try_advisory_xact_lock(${lockOf('held.holder::text')})
+  returning name`;

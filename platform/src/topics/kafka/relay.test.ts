@@ -1,0 +1,133 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { sql } from 'drizzle-orm';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { openPostgres } from '../../database/postgres.ts';
+import { silentLog } from '../../log.ts';
+import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
+import { startTcpProxy } from '../../testing/tcp-proxy.ts';
+import type { Topic } from '../../topics.ts';
+import { createKafkaTopics } from './topics.ts';
+
+const relayMain = fileURLToPath(new URL('../../testing/relay-main.ts', import.meta.url));
+
+/** A topic, what was seen of it in its order, and who publishes to it. */
+async function setUp() {
+  await using releases = new AsyncDisposableStack();
+  const { KAFKA_BROKERS } = realEngines();
+  const database = releases.use(await openRealDatabase());
+  const options = {
+    brokers: KAFKA_BROKERS.split(','),
+    clientId: `test-${randomUUID()}`,
+    partitions: 1,
+    replication: 1,
+    retentionMs: 3_600_000,
+    log: silentLog,
+  };
+  const topic: Topic<number> = { name: `numbers-${randomUUID()}`, schema: z.number(), key: () => '' };
+  const readers = releases.use(await createKafkaTopics(options));
+  const seen: number[] = [];
+  releases.use(await readers.tail({ topic, from: 'now', onMessage: ({ value }) => void seen.push(value) }));
+  const owned = releases.move();
+  return {
+    database,
+    topic,
+    seen,
+    openTopics: async (on = database as Awaited<ReturnType<typeof openPostgres>>) =>
+      owned.use(await createKafkaTopics({ ...options, database: on })),
+    /** A process that publishes the number, and has relayed it. */
+    async startRelay(number: number) {
+      const child = spawn(process.execPath, [relayMain], {
+        stdio: ['ignore', 'inherit', 'inherit'],
+        env: { ...process.env, DATABASE_URL: database.url, KAFKA_BROKERS, TOPIC: topic.name, NUMBER: String(number) },
+      });
+      const exit = once(child, 'exit');
+      owned.defer(async () => {
+        child.kill('SIGKILL');
+        await exit;
+      });
+      await expect.poll(() => seen).toContain(number);
+      return child;
+    },
+    holders: async () =>
+      (await database.query.execute<{ holder: string }>(sql`select distinct holder from platform.lease`)).rows.map(
+        ({ holder }) => holder,
+      ),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+describe('kafka: the relay of the outbox', { timeout: 120_000 }, () => {
+  // Its connection, and with it its lock, lived on: nothing was relayed any more.
+  it('is followed within 15 s when it is frozen, and sends nothing when it wakes', async () => {
+    await using set = await setUp();
+    const frozen = await set.startRelay(0);
+    const topics = await set.openTopics();
+    frozen.kill('SIGSTOP');
+    await set.database.transaction((tx) => topics.publishAll(tx, set.topic, [1, 2, 3]));
+    await expect.poll(() => set.seen, { timeout: 15_000 }).toEqual([0, 1, 2, 3]);
+    const [follower] = await set.holders();
+    frozen.kill('SIGCONT');
+    await set.database.transaction((tx) => topics.publishAll(tx, set.topic, [4, 5, 6]));
+    await expect.poll(() => set.seen).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(await set.holders()).toEqual([follower]);
+  });
+
+  it('is followed at once when its process was killed', async () => {
+    await using set = await setUp();
+    const killed = await set.startRelay(0);
+    const topics = await set.openTopics();
+    killed.kill('SIGKILL');
+    await set.database.transaction((tx) => topics.publishAll(tx, set.topic, [1, 2, 3]));
+    await expect.poll(() => set.seen, { timeout: 6_000 }).toEqual([0, 1, 2, 3]);
+  });
+
+  it('is followed when its database is silent for it, and relays again after', async () => {
+    await using set = await setUp();
+    await using proxy = await startTcpProxy(set.database.url);
+    await using cutOff = await openPostgres({ url: proxy.url, log: silentLog });
+    const first = await set.openTopics(cutOff);
+    await cutOff.transaction((tx) => first.publish(tx, set.topic, 0));
+    await expect.poll(() => set.seen).toEqual([0]);
+    const second = await set.openTopics();
+    proxy.silence();
+    await set.database.transaction((tx) => second.publish(tx, set.topic, 1));
+    await expect.poll(() => set.seen, { timeout: 15_000 }).toEqual([0, 1]);
+    proxy.mend();
+    await second[Symbol.asyncDispose]();
+    await expect
+      .poll(() =>
+        cutOff
+          .transaction((tx) => first.publish(tx, set.topic, 2))
+          .then(
+            () => true,
+            () => false,
+          ),
+      )
+      .toBe(true);
+    await expect.poll(() => set.seen, { timeout: 20_000 }).toEqual([0, 1, 2]);
+    await first[Symbol.asyncDispose]();
+  });
+
+  // One connection per topic and half-second, only to ask.
+  it('stands by on one connection, however many topics there are', async () => {
+    await using set = await setUp();
+    await set.startRelay(0);
+    await using proxy = await startTcpProxy(set.database.url);
+    await using standingBy = await openPostgres({ url: proxy.url, log: silentLog, poolSize: 1 });
+    const topics = await set.openTopics(standingBy);
+    const others = Array.from({ length: 5 }, (_, n) => ({ ...set.topic, name: `${set.topic.name}-${n}` }));
+    for (const other of [set.topic, ...others])
+      await standingBy.transaction((tx) => topics.publish(tx, other, other === set.topic ? 1 : 0));
+    await expect.poll(() => set.seen).toEqual([0, 1]);
+    await expect
+      .poll(async () => (await set.database.query.execute(sql`select 1 from platform.lease`)).rows.length)
+      .toBe(6);
+    // The pool's, the one that listens, and the one for leases.
+    expect(proxy.taken).toBe(3);
+    await topics[Symbol.asyncDispose]();
+  });
+});
