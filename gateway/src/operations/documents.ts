@@ -19,6 +19,7 @@ import { parseDocument } from './parse-document.ts';
 import { sha256 } from './persisted-queries.ts';
 import type { Planner } from './planning/planner.ts';
 import { type Conditions, conditionVariables } from './planning/resolve-conditions.ts';
+import { RepeatCache } from './repeat-cache.ts';
 import type { Asker } from './waiting-line.ts';
 
 /** A text that has been parsed within the limits. Whether it is valid is known once one of its operations is planned. */
@@ -80,8 +81,8 @@ export interface DocumentsOptions {
 export function createDocuments({ federation, guard, loopShare, introspection }: DocumentsOptions): Documents {
   const { supergraph, planner } = federation;
   const costs = createCostModel(supergraph);
-  const documents = new LRUCache<string, KnownDocument>({ maxSize: maxDocumentBytes });
-  const plans = new LRUCache<string, { plan: QueryPlan }>({ maxSize: maxPlanBytes });
+  const documents = new RepeatCache<KnownDocument>(maxDocumentBytes);
+  const plans = new RepeatCache<{ plan: QueryPlan }>(maxPlanBytes);
   /** Operations that could not be planned in time: they are not tried again soon. */
   const refused = new LRUCache<string, Error>({ max: 1_000, ttl: 60_000 });
   const planning = new Map<string, Planning>();
@@ -108,9 +109,9 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       text,
       document,
       fragments: fragmentsOf(document),
-      conditionVariables: conditionVariables(document),
+      conditionVariables: text.includes('@') ? conditionVariables(document) : [],
     };
-    documents.set(hash, known, { size: 1_000 + 4 * text.length + bytesPerToken * tokens });
+    documents.set(hash, known, 1_000 + 4 * text.length + bytesPerToken * tokens);
     return known;
   };
   // A little more than tools ask for when they ask for everything.
@@ -132,7 +133,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       try {
         const request = { text: known.text, operationName, conditions };
         const { plan, bytes } = await planner.plan(request, { name: asker, signal: left.signal });
-        plans.set(key, { plan }, { size: bytes });
+        plans.set(key, { plan }, bytes);
         return plan;
       } catch (error) {
         if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) refused.set(key, error);

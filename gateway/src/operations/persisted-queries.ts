@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
+import { RepeatCache } from './repeat-cache.ts';
 
 /** Texts of operations that clients have sent with their hash, so that they need to send the hash alone. */
 export interface PersistedQueries {
@@ -13,12 +13,12 @@ export interface PersistedQueries {
 
 const maxBytes = 16_777_216;
 
-/** Automatic persisted queries, in memory: those used least are forgotten past 16 MiB. */
+/** Automatic persisted queries, in memory: past 16 MiB they are forgotten, those used once first. */
 export function createPersistedQueries(): PersistedQueries {
-  const texts = new LRUCache<string, string>({ maxSize: maxBytes, sizeCalculation: (text) => 200 + 2 * text.length });
+  const texts = new RepeatCache<{ text: string }>(maxBytes);
   return {
-    get: (sha256Hash) => texts.get(sha256Hash),
-    add: (sha256Hash, text) => void texts.set(sha256Hash, text),
+    get: (sha256Hash) => texts.get(sha256Hash)?.text,
+    add: (sha256Hash, text) => texts.set(sha256Hash, { text }, 200 + 2 * text.length),
   };
 }
 
