@@ -142,6 +142,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     limits: config,
     mode: config.OPERATION_LIMITS,
     introspection: isOn(config.INTROSPECTION, config),
+    largeOperationsShare: config.LARGE_OPERATIONS_SHARE / 100,
     log,
   });
   const connections = createOpenConnections(

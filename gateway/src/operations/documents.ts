@@ -45,9 +45,10 @@ export interface Documents {
   /**
    * Holds an operation of the document to the limits.
    *
+   * @returns how many selections it has, with its fragments expanded
    * @throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for introspection where there is none
    */
-  check(known: KnownDocument, operation: OperationDefinitionNode, variables: Readonly<Record<string, unknown>>): void;
+  check(known: KnownDocument, operation: OperationDefinitionNode, variables: Readonly<Record<string, unknown>>): number;
   /**
    * The plan of an operation of the document. Those who ask for the same at once share the work.
    *
@@ -168,7 +169,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     async parse(text, hash, asker) {
       const cached = documents.get(hash);
       if (cached) return cached;
-      return loopShare.run(() => documents.get(hash) ?? parseNew(text, hash), 2 * text.length, asker);
+      return loopShare.run(() => documents.get(hash) ?? parseNew(text, hash), { asker, bytes: 2 * text.length });
     },
     check({ fragments }, operation, variables) {
       const known = complexities.get(operation);
@@ -181,10 +182,10 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       guard.check('MAX_TOKENS', complexity.selections);
       guard.check('MAX_COST', complexity.cost);
       guard.check('values', complexity.values);
-      if (complexity.introspectionCost === 0) return;
-      if (!introspection) throw introspectionRefused();
+      if (complexity.introspectionCost > 0 && !introspection) throw introspectionRefused();
       if (complexity.introspectionCost > introspectionBudget)
         throw tooComplex('introspection', introspectionBudget, complexity.introspectionCost);
+      return complexity.selections;
     },
     plan(known, operationName, conditions, asker) {
       // Hashed: a name is as long as its client likes.

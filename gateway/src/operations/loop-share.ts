@@ -1,43 +1,51 @@
 import { type Asker, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
 
 export interface LoopShareOptions extends WaitingLineOptions {
-  /** Part of the event loop's time that the work may take as long as others wait for theirs. Default: 0.2. */
+  /** Part of the event loop's time that the work may take, above 0 and at most 1. Default: 0.25. */
   share?: number;
   /** Work of this many milliseconds may run at once after a quiet time. Default: 5. */
   burstMs?: number;
 }
 
+export interface LoopWork {
+  asker: Asker;
+  /** What it holds in memory while it waits. */
+  bytes: number;
+  /** Time of the loop that follows the work and is due to it, in milliseconds, as far as it is known. Default: 0. */
+  followingMs?: number;
+}
+
 /**
- * Runs synchronous work for many askers on the event loop, within a share of its time: however much they ask for,
- * what is not theirs goes on. Askers take turns.
+ * Runs work for many askers on the event loop, within a share of its time: however much they ask for, what is not
+ * theirs goes on. Askers take turns.
  */
 export interface LoopShare {
   /**
-   * Runs the work when its turn has come: at once, unless much was run just before.
+   * Runs synchronous work when its turn has come: at once, unless much was run just before.
    *
-   * @param bytes what it holds in memory while it waits
    * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too much waits, or the asker has left; what the work throws
    */
-  run<T>(work: () => T, bytes: number, asker: Asker): Promise<T>;
+  run<T>(work: () => T, options: LoopWork): Promise<T>;
 }
 
 interface WaitingWork extends Waiting {
   run(): void;
 }
 
-export function createLoopShare({ share = 0.2, burstMs = 5, ...limits }: LoopShareOptions = {}): LoopShare {
+export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopShareOptions = {}): LoopShare {
   const line = new WaitingLine<WaitingWork>(limits);
   /** By then the loop has had for others what it owes them for the work so far. */
   let isPaidAtMs = 0;
   let timer: NodeJS.Timeout | null = null;
 
   const waitMs = () => isPaidAtMs - burstMs / share - performance.now();
-  const account = <T>(work: () => T): T => {
+  const account = <T>(work: () => T, followingMs: number): T => {
     const startedAtMs = performance.now();
     try {
       return work();
     } finally {
-      isPaidAtMs = Math.max(isPaidAtMs, startedAtMs) + (performance.now() - startedAtMs) / share;
+      const tookMs = performance.now() - startedAtMs + followingMs;
+      isPaidAtMs = Math.max(isPaidAtMs, startedAtMs) + tookMs / share;
     }
   };
   const runNext = () => {
@@ -51,15 +59,15 @@ export function createLoopShare({ share = 0.2, burstMs = 5, ...limits }: LoopSha
   };
 
   return {
-    async run(work, bytes, asker) {
-      if (line.size === 0 && waitMs() <= 0) return account(work);
+    async run(work, { asker, bytes, followingMs = 0 }) {
+      if (line.size === 0 && waitMs() <= 0) return account(work, followingMs);
       const { promise, resolve, reject } = Promise.withResolvers<ReturnType<typeof work>>();
       line.add(asker, {
         bytes,
         reject,
         run() {
           try {
-            resolve(account(work));
+            resolve(account(work, followingMs));
           } catch (error) {
             reject(error);
           }

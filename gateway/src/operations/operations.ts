@@ -22,6 +22,7 @@ import type { Conditions } from './planning/resolve-conditions.ts';
 import { isPublicOperation } from './public-fields.ts';
 import { isLargerThan } from './response-size.ts';
 import { checkVariables, readConditions } from './variables.ts';
+import type { Asker } from './waiting-line.ts';
 
 /** An operation as a client sends it. */
 export interface OperationRequest {
@@ -43,6 +44,8 @@ export interface Operation {
   /** As the client sent them. */
   variables: Readonly<Record<string, unknown>>;
   definition: OperationDefinitionNode;
+  /** How many it has, with its fragments expanded. */
+  selections: number;
   /** Values of the variables that `@skip` and `@include` depend on: the plan is made for them. */
   conditions: Conditions;
   plan: QueryPlan;
@@ -64,9 +67,10 @@ export interface Operations {
    */
   prepare(request: OperationRequest, context: GatewayContext): Promise<Operation>;
   /**
-   * Executes a query or a mutation.
+   * Executes a query or a mutation; a large one in its turn.
    *
-   * @throws CodedError OPERATION_TOO_COMPLEX for an answer over MAX_RESPONSE_BYTES
+   * @throws CodedError OPERATION_TOO_COMPLEX for an answer over MAX_RESPONSE_BYTES; SERVICE_UNAVAILABLE (retryable)
+   *   when too many large ones wait
    */
   execute(operation: Operation, context: GatewayContext): Promise<ExecutionResult>;
 }
@@ -78,18 +82,26 @@ export interface OperationsOptions {
   mode?: 'enforce' | 'measure';
   /** Whether clients may ask for the schema. */
   introspection: boolean;
+  /** Part of the event loop's time that new texts and large operations may take, above 0 and at most 1. */
+  largeOperationsShare: number;
   log: Log;
 }
+
+/** An operation with more selections is large: it is executed in its turn. */
+const maxSmallSelections = 500;
+/** Time of the loop that the execution of a selection takes, its request and its answer included, as measured. */
+const msPerSelection = 0.001;
 
 export function createOperations({
   federation: reloadable,
   limits,
   mode = 'enforce',
   introspection,
+  largeOperationsShare,
   log,
 }: OperationsOptions): Operations {
   const guard = createLimitGuard(limits, { mode, log });
-  const loopShare = createLoopShare();
+  const loopShare = createLoopShare({ share: largeOperationsShare });
   const persistedQueries = createPersistedQueries();
   const mask = createFailureMask(log);
   // What is remembered of a supergraph goes with it.
@@ -108,26 +120,48 @@ export function createOperations({
       const { text, hash, isPersisted } = readText(request, persistedQueries);
       const variables = checkVariables(request.variables);
       const operationName = request.operationName || null;
-      const asker = { name: groupAddress(context.clientAddress), signal: context.signal };
+      const asker = askerOf(context);
       const known = await documents.parse(text, hash, asker);
       const definition = resolveOperation(known.document, operationName);
       if (context.refusal && !isPublicOperation(federation.supergraph, definition, known.fragments))
         throw context.refusal;
-      documents.check(known, definition, variables);
+      const selections = documents.check(known, definition, variables);
       const conditions = readConditions(known.conditionVariables, definition, variables);
       const plan = await documents.plan(known, operationName, conditions, asker).catch((error: unknown) => {
         throw mask.maskThrown(error, context);
       });
       if (isPersisted) persistedQueries.add(hash, text);
       const { document, fragments } = known;
-      return { text, document, fragments, operationName, variables, definition, conditions, plan, federation };
+      return {
+        text,
+        document,
+        fragments,
+        operationName,
+        variables,
+        definition,
+        selections,
+        conditions,
+        plan,
+        federation,
+      };
     },
     async execute(operation, context) {
+      const { selections, text } = operation;
+      if (selections > maxSmallSelections)
+        await loopShare.run(() => {}, {
+          asker: askerOf(context),
+          bytes: 2 * text.length,
+          followingMs: selections * msPerSelection,
+        });
       const result = await operation.federation.execute(operation, context);
       if (isLargerThan(result, limits.MAX_RESPONSE_BYTES)) guard.exceed('MAX_RESPONSE_BYTES');
       return result;
     },
   };
+}
+
+function askerOf({ clientAddress, signal }: GatewayContext): Asker {
+  return { name: groupAddress(clientAddress), signal };
 }
 
 /** The text that a request sends, or whose hash it sends. */

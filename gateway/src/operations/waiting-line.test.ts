@@ -77,7 +77,7 @@ describe('loop share', () => {
   it('runs work at once after a quiet time, and passes its error on', async () => {
     const loopShare = createLoopShare();
     let hasRun = false;
-    const running = loopShare.run(() => (hasRun = true), 0, { name: 'a' });
+    const running = loopShare.run(() => (hasRun = true), { asker: { name: 'a' }, bytes: 0 });
     expect(hasRun).toBe(true);
     expect(await running).toBe(true);
     await expect(
@@ -85,8 +85,7 @@ describe('loop share', () => {
         () => {
           throw new Error('fails');
         },
-        0,
-        { name: 'a' },
+        { asker: { name: 'a' }, bytes: 0 },
       ),
     ).rejects.toThrow('fails');
   });
@@ -101,10 +100,18 @@ describe('loop share', () => {
       occupy(4);
       workMs += performance.now() - workStartedAtMs;
     };
-    await Promise.all(Array.from({ length: 25 }, () => loopShare.run(work, 0, { name: 'a' })));
+    await Promise.all(Array.from({ length: 25 }, () => loopShare.run(work, { asker: { name: 'a' }, bytes: 0 })));
     const share = workMs / (performance.now() - startedAtMs);
     // The last of it is owed when it resolves, and the first was free.
     expect(share).toBeLessThan(0.35);
+  });
+
+  it('counts the time that follows work as its own', async () => {
+    const loopShare = createLoopShare({ share: 0.5, burstMs: 0 });
+    const startedAtMs = performance.now();
+    const options = { asker: { name: 'a' }, bytes: 0, followingMs: 20 };
+    for (let index = 0; index < 3; index += 1) await loopShare.run(() => {}, options);
+    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(80 - 1);
   });
 
   it('lets askers take turns', async () => {
@@ -116,8 +123,7 @@ describe('loop share', () => {
           occupy(1);
           order.push(name);
         },
-        0,
-        { name: name[0] as string },
+        { asker: { name: name[0] as string }, bytes: 0 },
       );
     await Promise.all(['a1', 'a2', 'a3', 'a4', 'b1'].map(run));
     expect(order).toEqual(['a1', 'a2', 'b1', 'a3', 'a4']);

@@ -13,11 +13,11 @@ export interface Asker {
 export interface WaitingLineOptions {
   /** Time that one may wait for those before it, in milliseconds. Default: 10 s. */
   waitTimeoutMs?: number;
-  /** How many may wait. Default: 1,000. */
+  /** How many may wait. Default: 10,000. */
   maxWaiting?: number;
-  /** How many of one asker may wait. Default: 100. */
+  /** How many of one asker may wait. Default: 1,000. */
   maxWaitingPerAsker?: number;
-  /** Bytes that all that wait may hold. Default: 32 MiB. */
+  /** Bytes that all that wait may hold. Default: 64 MiB. */
   maxWaitingBytes?: number;
 }
 
@@ -39,9 +39,9 @@ export class WaitingLine<Item extends Waiting> {
 
   constructor({
     waitTimeoutMs = 10_000,
-    maxWaiting = 1_000,
-    maxWaitingPerAsker = 100,
-    maxWaitingBytes = 33_554_432,
+    maxWaiting = 10_000,
+    maxWaitingPerAsker = 1_000,
+    maxWaitingBytes = 67_108_864,
   }: WaitingLineOptions = {}) {
     this.#options = { waitTimeoutMs, maxWaiting, maxWaitingPerAsker, maxWaitingBytes };
   }
@@ -90,9 +90,7 @@ export class WaitingLine<Item extends Waiting> {
 }
 
 export function unavailable(): CodedError<PublicErrorCode> {
-  return new CodedError<PublicErrorCode>(
-    'SERVICE_UNAVAILABLE',
-    'New operations can not be planned at the moment; try again.',
-    { retryable: true },
-  );
+  return new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'Too many new or large operations wait; try again.', {
+    retryable: true,
+  });
 }

@@ -13,6 +13,7 @@ export function createTestOperations({
     federation,
     limits: readConfig(gatewaySettings, { JWKS_URL: 'http://127.0.0.1/unused' }),
     introspection: true,
+    largeOperationsShare: 0.25,
     log: silentLog,
     ...options,
   });
