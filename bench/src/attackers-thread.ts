@@ -3,7 +3,10 @@ import { parentPort, workerData } from 'node:worker_threads';
 import WebSocket from 'ws';
 import { costlyOperation } from './costly-operation.ts';
 
-export type AttackName = 'a header byte a second' | 'an operation at the limit a second';
+export type AttackName =
+  | 'a header byte a second'
+  | 'a new operation at the limit a second'
+  | 'the same operation at the limit a second';
 
 export interface AttackersData {
   /** The gateway's. */
@@ -29,8 +32,11 @@ const perAddress = 150;
 const addressOf = (index: number) => `127.0.1.${1 + Math.floor(index / perAddress)}`;
 const openings: Record<AttackName, (index: number) => void> = {
   'a header byte a second': openSlowly,
-  'an operation at the limit a second': (index) => (index % 2 === 0 ? askOverHttp(index) : askOverWebSocket(index)),
+  'a new operation at the limit a second': ask,
+  'the same operation at the limit a second': ask,
 };
+const known = costlyOperation();
+const nextOperation = () => (attack === 'the same operation at the limit a second' ? known : costlyOperation());
 
 for (let index = 0; index < count; index += 1) {
   // Spread over the second, as clients are that know nothing of each other.
@@ -74,6 +80,11 @@ function openSlowly(index: number): void {
   });
 }
 
+function ask(index: number): void {
+  if (index % 2 === 0) askOverHttp(index);
+  else askOverWebSocket(index);
+}
+
 function askOverHttp(index: number): void {
   const socket = open(index);
   let isAnswered = true;
@@ -86,7 +97,7 @@ function askOverHttp(index: number): void {
       if (!isAnswered) return;
       isAnswered = false;
       tally.sent += 1;
-      const body = JSON.stringify({ query: costlyOperation() });
+      const body = JSON.stringify({ query: nextOperation() });
       socket.write(
         `POST /graphql HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
       );
@@ -115,7 +126,7 @@ function askOverWebSocket(index: number): void {
     const send = () => {
       id += 1;
       tally.sent += 1;
-      socket.send(JSON.stringify({ id: String(id), type: 'subscribe', payload: { query: costlyOperation() } }));
+      socket.send(JSON.stringify({ id: String(id), type: 'subscribe', payload: { query: nextOperation() } }));
     };
     everySecond(
       send,

@@ -10,7 +10,11 @@ const attackers = Number(process.env.BENCH_CONNECTIONS ?? 1_000);
 const seconds = Number(process.env.BENCH_SECONDS ?? 30);
 const subscribers = 100;
 const warmUpSeconds = 5;
-const attacks: readonly AttackName[] = ['a header byte a second', 'an operation at the limit a second'];
+const attacks: readonly AttackName[] = [
+  'a header byte a second',
+  'the same operation at the limit a second',
+  'a new operation at the limit a second',
+];
 
 /**
  * What clients who mean well notice of a thousand who do not: their queries and events beside the same load without
