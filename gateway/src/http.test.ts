@@ -188,7 +188,7 @@ it('says that the session store is away, retryable, and serves the signed-out me
   });
   expect(await gateway.post('{ hello }')).toMatchObject({ data: { hello: 'hello' } });
   const ready = await fetch(`${gateway.url}/health/ready`);
-  expect([ready.status, await ready.json()]).toEqual([
+  expect([ready.status, await ready.json()]).toMatchObject([
     503,
     { status: 'unavailable', engines: { 'key-value': 'away', topics: 'ok' } },
   ]);
@@ -317,4 +317,14 @@ it('writes no token into its log', async () => {
   await gateway.post('{ nope }', { token });
   await gateway.post('{ hello }', { token: `${token}x` });
   expect(gateway.log.text).not.toContain(token.slice(0, 40));
+});
+
+it('readiness: reports the planner, and does not fail for it', async () => {
+  await using gateway = await startTestGateway();
+  const ready = async () => {
+    const response = await fetch(`${gateway.url}/health/ready`);
+    return [response.status, ((await response.json()) as { engines: object }).engines];
+  };
+  expect((await ready())[0]).toBe(200);
+  await expect.poll(ready).toEqual([200, { 'key-value': 'ok', topics: 'ok', planner: 'ok' }]);
 });

@@ -155,7 +155,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   );
   const addresses = createClientAddresses(config.TRUSTED_PROXIES);
 
-  const readiness = createReadiness({ required: { 'key-value': keyValue.ping }, reported: { topics: topics.ping } });
+  const readiness = createReadiness({
+    required: { 'key-value': keyValue.ping },
+    reported: { topics: topics.ping, planner: () => federation.current.planner.ping() },
+  });
   const app = createHttpServer({
     log,
     bodyLimitBytes: config.MAX_BODY_BYTES,

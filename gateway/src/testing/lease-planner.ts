@@ -34,6 +34,7 @@ export function leasePlanner(options: PlannerOptions): Planner {
       asked.add(planned);
       return planned.finally(() => asked.delete(planned));
     },
+    ping: () => entry.planner.ping(),
     async [Symbol.asyncDispose]() {
       if (disposal.signal.aborted) return;
       disposal.abort();

@@ -140,3 +140,17 @@ describe('planner: askers', () => {
     expect(await planner.plan(request('{ me { id } }'))).toMatchObject({ plan: { kind: 'QueryPlan' } });
   });
 });
+
+describe('planner: ping', () => {
+  it('is answered while its thread is there, and not while it is replaced again and again', async () => {
+    await using planner = startPlanner({ timeoutMs: 50, waitTimeoutMs: 60_000 });
+    await expect(planner.ping()).rejects.toThrow('starts');
+    await expect.poll(() => planner.ping().then(() => 'ok', String)).toBe('ok');
+    for (const id of [1, 2, 3])
+      await expect(planner.plan(request(slow.replace('{', `query Q${id} {`), {}))).rejects.toMatchObject({
+        code: 'OPERATION_TOO_COMPLEX',
+      });
+    await expect(planner.ping()).rejects.toThrow();
+    await expect.poll(() => planner.ping().catch(String)).toContain('replaced again and again');
+  });
+});

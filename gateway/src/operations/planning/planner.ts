@@ -24,6 +24,8 @@ export interface Planner extends AsyncDisposable {
    * @throws CodedError OPERATION_TOO_COMPLEX when it took too long; SERVICE_UNAVAILABLE (retryable) when too many wait
    */
   plan(request: PlanRequest, asker?: Asker): Promise<PlannedOperation>;
+  /** Rejects while its thread starts, or is replaced again and again: three times within a minute. */
+  ping(): Promise<void>;
 }
 
 /** A plan, and about how many bytes it takes in memory. */
@@ -36,6 +38,9 @@ export interface PlannedOperation {
 const maxHeapMb = 1_024;
 /** Of graphql-js: comparisons of fields of the same name. */
 const maxComparisons = 500_000;
+/** So many threads that ended within so long are no longer a single operation's fault. */
+const maxReplaced = 3;
+const replacedWithinMs = 60_000;
 /** Time that the thread has to load the supergraph. */
 const startTimeoutMs = 60_000;
 
@@ -69,6 +74,8 @@ export function createPlanner({
   let timer: NodeJS.Timeout | undefined;
   let isDisposed = false;
   let onIdle = () => {};
+  /** When the latest threads ended unasked, oldest first. */
+  const replacedAtMs: number[] = [];
 
   /** Starts the thread, and again, with backoff, when it ends before it is ready. */
   const start = (attempt: number) => {
@@ -86,6 +93,7 @@ export function createPlanner({
       timer = setTimeout(() => void started.terminate(), startTimeoutMs);
       started.on('error', (error) => log.error({ error }, 'the planner thread failed'));
       started.on('exit', () => {
+        if (!isDisposed && (worker === started || starting === started)) noteReplaced();
         if (worker === started) replace(unavailable);
         else if (starting === started) startAgain();
       });
@@ -104,6 +112,13 @@ export function createPlanner({
       startAgain();
     }
   };
+
+  const noteReplaced = () => {
+    replacedAtMs.push(performance.now());
+    if (replacedAtMs.length > maxReplaced) replacedAtMs.shift();
+  };
+  const isRestless = () =>
+    replacedAtMs.length === maxReplaced && performance.now() - (replacedAtMs[0] ?? 0) < replacedWithinMs;
 
   /** Ends the thread, and the running job with an error, and starts another one. */
   const replace = (error: () => unknown) => {
@@ -134,6 +149,7 @@ export function createPlanner({
     const startedAtMs = await readCpuMs(thread);
     for (let usedMs: number | null = 0; running === job && usedMs !== null && startedAtMs !== null; ) {
       if (usedMs >= timeoutMs || performance.now() >= endAtMs) {
+        noteReplaced();
         log.info({ timeoutMs }, 'an operation took too long to plan and was refused');
         return replace(() => tooComplex('planning', timeoutMs));
       }
@@ -164,6 +180,10 @@ export function createPlanner({
       line.add(asker, { request, bytes: 2 * request.text.length, resolve, reject });
       next();
       return promise;
+    },
+    async ping() {
+      if (!worker) throw new Error('the planner thread starts');
+      if (isRestless()) throw new Error('the planner thread is replaced again and again');
     },
     async [Symbol.asyncDispose]() {
       isDisposed = true;
