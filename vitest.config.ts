@@ -30,6 +30,9 @@ export default defineConfig({
           include: ['**/*.test.ts'],
           exclude: ['**/node_modules/**', 'gateway/playground/dist/**', ...onRealEngines, ...ofInstalled],
           globalSetup: [embeddedSetup],
+          // Files of one process share what it has imported: that takes longer than most files. A file that changes
+          // what belongs to the process undoes it.
+          isolate: false,
         },
       },
       {

@@ -294,8 +294,8 @@ it('shows neither playground nor schema in production, unless told to', async ()
 });
 
 it('calls nobody but what it was told of, even where the environment holds a key of Apollo’s', async () => {
-  const connect = vi.spyOn(net.Socket.prototype, 'connect');
-  const lookup = vi.spyOn(dns, 'lookup');
+  using connect = vi.spyOn(net.Socket.prototype, 'connect');
+  using lookup = vi.spyOn(dns, 'lookup');
   vi.stubEnv('APOLLO_KEY', 'service:test:secret');
   vi.stubEnv('APOLLO_GRAPH_REF', 'test@current');
   vi.stubEnv('APOLLO_TELEMETRY_DISABLED', '');

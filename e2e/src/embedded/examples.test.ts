@@ -5,14 +5,15 @@ import * as urql from '@voucher-gateway/examples/urql';
 import type { WatchOptions } from '@voucher-gateway/examples/watch';
 import { startTcpProxy } from '@voucher-gateway/platform/testing/tcp-proxy';
 import { EventSource } from 'undici';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startCustomer } from '../customer.ts';
 
 import type { System } from '../system.ts';
 import { startEmbedded } from './system.ts';
 
 // The browser's, which Node has not switched on.
-Object.assign(globalThis, { EventSource });
+beforeAll(() => void vi.stubGlobal('EventSource', EventSource));
+afterAll(() => void vi.unstubAllGlobals());
 
 describe('each example gets every voucher once, in order, through a network that is cut', () => {
   let system: System;
