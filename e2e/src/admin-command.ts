@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { cleanEnvironment } from './standalone-process.ts';
 
 /** `npm run admin -- <words>`; `installation` is where the product is installed, by default this repository. */
 export async function runAdmin(
@@ -10,8 +11,7 @@ export async function runAdmin(
   installation?: string,
 ) {
   const main = `${installation ?? fileURLToPath(new URL('../..', import.meta.url))}/standalone/src/admin-main.ts`;
-  const { PATH, HOME, TMPDIR } = process.env;
-  const child = spawn(process.execPath, [main, ...words], { env: { PATH, HOME, TMPDIR, ...environment } });
+  const child = spawn(process.execPath, [main, ...words], { env: cleanEnvironment(environment) });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
   return { code, stdout: stdout.trim(), stderr: stderr.trim() };
 }

@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto';
+import { enableCompileCache } from 'node:module';
 import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { standaloneSettings } from './config.ts';
 import { createDemo } from './demo-story.ts';
-import { createTemporaryStack } from './temporary-stack.ts';
 
 // `npm run demo`: walks the whole story against the stack of `npm start`, or boots one of its own.
+enableCompileCache();
 const config = readConfig(standaloneSettings, readEnvironment());
 const gatewayUrl = `http://127.0.0.1:${config.GATEWAY_PORT}`;
 const vpsUrl = config.VPS_URL ?? `http://127.0.0.1:${config.VPS_PORT}`;
@@ -16,7 +17,7 @@ const running = await fetch(`${gatewayUrl}/health/live`).then(
 );
 let failed = false;
 {
-  await using stack = running ? null : await createTemporaryStack({ say });
+  await using stack = running ? null : await startOwnStack();
   say(
     running
       ? `Using the gateway at ${gatewayUrl}`
@@ -39,3 +40,8 @@ let failed = false;
   }
 }
 process.exit(failed ? 1 : 0);
+
+async function startOwnStack() {
+  const { createTemporaryStack } = await import('./temporary-stack.ts');
+  return createTemporaryStack({ say });
+}

@@ -1,12 +1,14 @@
+import { enableCompileCache } from 'node:module';
 import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { run } from '@voucher-gateway/platform/lifecycle';
 import { createLog } from '@voucher-gateway/platform/log';
 import { standaloneSettings } from './config.ts';
-import { createStack } from './stack.ts';
 import { welcome } from './welcome.ts';
 
 // `npm start`: every service in one process on embedded engines.
 // People read the progress on standard output; log lines start at warnings unless LOG_LEVEL says otherwise.
+// Node keeps what it compiled for the next start, in the folder for temporary files.
+enableCompileCache();
 const environment = { LOG_LEVEL: 'warn', ...readEnvironment() };
 const log = createLog({ level: 'warn', service: 'standalone' });
 process.once('SIGINT', () =>
@@ -16,6 +18,8 @@ await run(
   async () => {
     const startedAt = performance.now();
     const config = readConfig(standaloneSettings, environment);
+    // Imported once the settings are right: what is wrong with them is said at once.
+    const { createStack } = await import('./stack.ts');
     const stack = await createStack({
       config,
       onReady: (part, detail) => process.stdout.write(`  ✓ ${part.padEnd(20)} ${detail}\n`),
