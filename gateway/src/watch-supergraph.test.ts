@@ -1,4 +1,4 @@
-import { mkdtempDisposable, rm, writeFile } from 'node:fs/promises';
+import { mkdtempDisposable, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
@@ -36,12 +36,15 @@ describe('supergraph file', () => {
     await using folder = await createFile('one');
     await using watching = watch(folder.file, 'one');
     for (const [index, sdl] of ['two', 'bad', 'three'].entries()) {
-      await writeFile(folder.file, sdl);
+      // In one step: a file that is written in place is empty for a moment.
+      await writeFile(`${folder.file}.next`, sdl);
+      await rename(`${folder.file}.next`, folder.file);
       await expect.poll(() => watching.loaded[index]).toBe(sdl);
     }
     await rm(folder.file);
     await expect.poll(() => watching.log.text).toContain('is not there');
-    await writeFile(folder.file, 'four');
+    await writeFile(`${folder.file}.next`, 'four');
+    await rename(`${folder.file}.next`, folder.file);
     await expect.poll(() => watching.loaded).toEqual(['two', 'bad', 'three', 'four']);
     expect(watching.log.text).toContain('that is no supergraph');
   });
