@@ -41,6 +41,9 @@ const hostile: Readonly<Record<string, Message>> = {
   'a field of Object’s prototype': { key: '__proto__', value: '{"__proto__":{"requestId":"x"},"constructor":1}' },
   'lists nested 100,000 deep': { key: 'k', value: `${'['.repeat(100_000)}${']'.repeat(100_000)}` },
   '900 kB of no JSON': { key: 'k', value: 'x'.repeat(900_000) },
+  '900 kB that is no UTF-8': { key: 'k', value: Buffer.alloc(900_000, 0xff) },
+  'as much as the broker takes': { key: 'k', value: 'x'.repeat(1_048_000) },
+  'headers of 900 kB': { key: 'k', value: '{}', headers: { large: 'x'.repeat(900_000) } },
   '900 kB in one field': { key: 'k', value: JSON.stringify({ code: 'x'.repeat(899_000) }) },
   'a header that is no UTF-8': {
     key: 'k',

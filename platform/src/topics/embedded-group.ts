@@ -66,10 +66,7 @@ export async function startGroup<Value>({
     handler,
     log,
     signal: stop.signal,
-    bury: (raw, headers) =>
-      database.transaction((tx) =>
-        messages.append(tx, deadLetterName(topic.name), [{ key: raw.key, value: raw.value, headers }]),
-      ),
+    bury: (message) => database.transaction((tx) => messages.append(tx, deadLetterName(topic.name), [message])),
   });
   const work = async (raw: RawMessage) => {
     if (!(await handle(raw, () => mark.through(raw.position)))) return;

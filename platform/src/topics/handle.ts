@@ -2,6 +2,7 @@ import { errorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Handler, Message, Place, Topic } from '../topics.ts';
 import { attemptUntilDone, persist } from './attempt.ts';
+import { type BuriedMessage, fitDeadLetter } from './dead-letter.ts';
 import { decodeValue } from './wire.ts';
 
 /** A message as it came, before its value was checked. */
@@ -36,7 +37,7 @@ export interface MessageHandlerOptions<Value> {
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
   /** Stores a message in the topic's dead-letter. */
-  bury(raw: RawMessage, headers: Record<string, string>): Promise<void>;
+  bury(message: BuriedMessage): Promise<void>;
 }
 
 /**
@@ -58,8 +59,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
     if (result.outcome === 'done') return true;
     const { error } = result;
     log.error({ error, ...fields }, 'a message goes to dead-letter');
-    const headers = {
-      ...raw.headers,
+    const about = {
       'dead-letter-error': errorCode(error),
       'dead-letter-message':
         error instanceof Error && error.name === 'CodedError' ? error.message : 'the handler failed',
@@ -68,6 +68,11 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       'dead-letter-partition': String(raw.partition),
       'dead-letter-position': String(raw.position),
     };
-    return persist(() => bury(raw, headers), { signal, log, fields, failing: 'dead-letter can not be written' });
+    return persist(() => bury(fitDeadLetter(raw, about)), {
+      signal,
+      log,
+      fields,
+      failing: 'dead-letter can not be written',
+    });
   };
 }

@@ -71,10 +71,10 @@ export async function startKafkaGroup<Value>({
     handler,
     log,
     signal: stop.signal,
-    async bury(raw, headers) {
+    async bury(message) {
       const deadLetter = deadLetterName(topic.name);
       await client.ensureTopic(deadLetter);
-      await producer.send([{ topic: deadLetter, key: raw.key, value: raw.value, headers }]);
+      await producer.send([{ topic: deadLetter, ...message }]);
     },
   });
 
