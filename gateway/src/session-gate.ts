@@ -5,6 +5,7 @@ import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { RemoteKeys } from '@voucher-gateway/platform/remote-keys';
 import type { Topics } from '@voucher-gateway/platform/topics';
+import { followTopic } from '@voucher-gateway/platform/topics/follow';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { sessionKey, sessionSchema } from '@voucher-gateway/schema/session';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
@@ -112,9 +113,14 @@ export async function createSessionGate({
     else fireBy(watch.deadlineMs);
   };
 
-  const ended = await topics.tail({
+  const ended = await followTopic(topics, {
     topic: schemaTopics.sessionEnded,
-    from: 'now',
+    log,
+    // What was revoked or ended before that was not seen.
+    onStart() {
+      keys.refresh();
+      for (const watch of [...watches.values()]) void ask(watch);
+    },
     onMessage: ({ value }) => {
       if ('sid' in value) {
         const watch = watches.get(value.sid);
@@ -126,8 +132,6 @@ export async function createSessionGate({
       for (const watch of [...watches.values()]) if (watch.identity.kid === value.kid) end(watch);
     },
   });
-  // What was revoked before the tail began may have been fetched before that.
-  keys.refresh();
 
   const touch = async (identity: Identity) => {
     const ttlMs = Math.min(idleMs, identity.expiresAtMs - clock.now());

@@ -3,7 +3,8 @@ import { errors, importJWK, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 import { CodedError, errorCode } from './errors.ts';
 import type { Log } from './log.ts';
-import type { Tail, Topic, Topics } from './topics.ts';
+import { followTopic } from './topics/follow.ts';
+import type { Topic, Topics } from './topics.ts';
 
 export interface RemoteKeysOptions {
   /** Where the JSON Web Key Set is. */
@@ -135,19 +136,18 @@ export function createRemoteKeys({
 export async function revokeKeysFrom<Value extends object>(
   { topics, topic, log }: { topics: Topics; topic: Topic<Value>; log: Log },
   keys: RemoteKeys,
-): Promise<Tail> {
-  const tail = await topics.tail({
+): Promise<AsyncDisposable> {
+  return await followTopic(topics, {
     topic,
-    from: 'now',
+    log,
     onMessage({ value }) {
       if (!('kid' in value) || typeof value.kid !== 'string') return;
       keys.revoke(value.kid);
       log.info({ kid: value.kid }, 'a signing key was revoked');
     },
+    // What was revoked before the tail began may have been fetched before that.
+    onStart: keys.refresh,
   });
-  // What was revoked before the tail began may have been fetched before that.
-  keys.refresh();
-  return tail;
 }
 
 async function fetchKeys(url: string, signal: AbortSignal): Promise<Map<string, CryptoKey>> {

@@ -1,5 +1,7 @@
+import { CodedError, isRetryable } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
+import { pause } from '@voucher-gateway/platform/topics/attempt';
 import type { Preparation } from '../reloadable-federation.ts';
 import type { MessageBounds } from './held-messages.ts';
 import { createTopicBacklog, type TopicBacklog } from './topic-backlog.ts';
@@ -14,7 +16,7 @@ export interface TopicFeed {
 
 /** One feed for each topic that the Subscription fields of the supergraph name. */
 export interface TopicFeeds extends AsyncDisposable {
-  /** Throws for a topic that no field names. */
+  /** Throws for a topic that no field names, and TOPICS_UNAVAILABLE (retryable) until a broker has answered. */
   get(topic: string): TopicFeed;
   /** Opens the feeds of topics that other fields add. `finish` closes those of topics that they do not name. */
   prepareFor(fields: Iterable<TopicField>): Promise<Omit<Preparation, 'pending'>>;
@@ -27,25 +29,62 @@ export interface TopicFeedsOptions {
   log: Log;
 }
 
-interface OpenFeed extends TopicFeed {
+interface OpenFeed extends AsyncDisposable {
+  /** Null until a broker has answered. */
+  readonly window: TopicWindow | null;
+  readonly backlog: TopicBacklog;
   /** Fields of the messages that its listeners match by. */
   matches: Set<string>;
 }
 
+const retryEveryMs = 1_000;
+
 export function createTopicFeeds({ topics, windowBounds, maxScanBytes, log }: TopicFeedsOptions): TopicFeeds {
   let feeds: ReadonlyMap<string, OpenFeed> = new Map();
 
-  const open = async (topic: string, matches: Set<string>): Promise<OpenFeed> => ({
-    window: await openTopicWindow({ topics, topic, matches, bounds: windowBounds, log }),
-    backlog: createTopicBacklog({ topics, topic, maxBytes: maxScanBytes }),
-    matches,
-  });
+  /** Opens a feed; where no broker answers, as soon as one does: nobody can subscribe by it until then. */
+  const open = async (topic: string, matches: Set<string>): Promise<OpenFeed> => {
+    const stop = new AbortController();
+    let window: TopicWindow | null = null;
+    const openWindow = async () => {
+      const opened = await openTopicWindow({ topics, topic, matches, bounds: windowBounds, log });
+      if (stop.signal.aborted) return opened[Symbol.asyncDispose]();
+      window = opened;
+    };
+    const keepTrying = async () => {
+      while (window === null && !stop.signal.aborted) {
+        await pause(retryEveryMs, stop.signal);
+        if (!stop.signal.aborted)
+          await openWindow().catch((error: unknown) => log.debug({ error, topic }, 'a topic can not be read yet'));
+      }
+    };
+    try {
+      await openWindow();
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      log.warn({ error, topic }, 'a topic is read once a broker answers');
+      void keepTrying();
+    }
+    return {
+      get window() {
+        return window;
+      },
+      backlog: createTopicBacklog({ topics, topic, maxBytes: maxScanBytes }),
+      matches,
+      async [Symbol.asyncDispose]() {
+        stop.abort();
+        await window?.[Symbol.asyncDispose]();
+      },
+    };
+  };
 
   return {
     get(topic) {
       const feed = feeds.get(topic);
       if (!feed) throw new Error(`nothing reads ${topic}`);
-      return feed;
+      const { window, backlog } = feed;
+      if (!window) throw new CodedError('TOPICS_UNAVAILABLE', 'The topic can not be read yet.', { retryable: true });
+      return { window, backlog };
     },
     async prepareFor(fields) {
       await using undo = new AsyncDisposableStack();
@@ -58,7 +97,7 @@ export function createTopicFeeds({ topics, windowBounds, maxScanBytes, log }: To
       for (const [topic, matches] of matchesOf) {
         const known = feeds.get(topic);
         const feed = known ?? (await open(topic, matches));
-        if (!known) undo.use(feed.window);
+        if (!known) undo.use(feed);
         next.set(topic, feed);
       }
       const opened = undo.move();
@@ -71,13 +110,13 @@ export function createTopicFeeds({ topics, windowBounds, maxScanBytes, log }: To
           for (const [topic, feed] of next) feed.matches = replace(feed.matches, matchesOf.get(topic));
         },
         async finish() {
-          await Promise.all(unused.map(({ window }) => window[Symbol.asyncDispose]()));
+          await Promise.all(unused.map((feed) => feed[Symbol.asyncDispose]()));
         },
         [Symbol.asyncDispose]: () => opened.disposeAsync(),
       };
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([...feeds.values()].map(({ window }) => window[Symbol.asyncDispose]()));
+      await Promise.all([...feeds.values()].map((feed) => feed[Symbol.asyncDispose]()));
     },
   };
 }

@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { silentLog } from '../log.ts';
 import { keyValueContract } from '../testing/contract/key-value.ts';
 import { realEngines } from '../testing/real-engines.ts';
+import { startTcpProxy } from '../testing/tcp-proxy.ts';
 import { createRedisKeyValue } from './redis.ts';
 
 describe('the key-value port on Redis', () => {
@@ -122,9 +123,15 @@ async function freePort(): Promise<number> {
   }
 }
 
-it('says at the start, naming the setting, that Redis does not answer', async () => {
-  const url = 'redis://user:hunter2@127.0.0.1:9';
-  const opening = createRedisKeyValue({ url, log: silentLog });
-  await expect(opening).rejects.toMatchObject({ code: 'KEY_VALUE_UNAVAILABLE', retryable: true });
-  await expect(opening).rejects.toThrow('REDIS_URL: Redis does not answer at redis://…@127.0.0.1:9');
+// A service that started while Redis was away exited, though it serves most of what it does without.
+it('starts while Redis is away, names the setting in the log, and is used when it comes', async () => {
+  const lines: string[] = [];
+  const log = { ...silentLog, warn: (_fields: object, text: string) => void lines.push(text) };
+  await using proxy = await startTcpProxy(realEngines().REDIS_URL);
+  proxy.cut();
+  await using keyValue = await createRedisKeyValue({ url: proxy.url, log });
+  await expect(keyValue.ping()).rejects.toMatchObject({ code: 'KEY_VALUE_UNAVAILABLE', retryable: true });
+  expect(lines).toContainEqual(expect.stringContaining('REDIS_URL: Redis does not answer at redis://127.0.0.1'));
+  proxy.mend();
+  await expect.poll(() => keyValue.ping().then(() => 'ok', String)).toBe('ok');
 });

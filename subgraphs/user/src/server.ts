@@ -11,6 +11,7 @@ import type { Service } from '@voucher-gateway/platform/lifecycle';
 import type { Log } from '@voucher-gateway/platform/log';
 import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
 import type { Topics } from '@voucher-gateway/platform/topics';
+import { followTopic } from '@voucher-gateway/platform/topics/follow';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
@@ -64,9 +65,9 @@ export async function createUserService({
   const sessions = releases.use(createSessions({ config, database, topics, keyValue, keys, clock, log }));
   // Whoever revoked a key, this process must neither sign with it nor verify by it any more.
   releases.use(
-    await topics.tail({
+    await followTopic(topics, {
       topic: schemaTopics.sessionEnded,
-      from: 'now',
+      log,
       onMessage({ value }) {
         if ('kid' in value)
           keys.drop(value.kid).catch((error: unknown) => log.warn({ error }, 'the signing keys could not be read'));

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Admin, type ISocketFactory, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
-import { CodedError } from '../../errors.ts';
+import { CodedError, isCodedError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { within } from '../../within.ts';
+import { pause } from '../attempt.ts';
 import { quietRequestQueue } from './quiet-request-queue.ts';
 import { skipEmptyBatches } from './skip-empty-batches.ts';
 
@@ -29,6 +30,8 @@ export interface KafkaOptions {
 export interface KafkaClient extends AsyncDisposable {
   readonly kafka: Kafka;
   readonly admin: Admin;
+  /** Resolves when a broker has answered for the first time: with false where it is disposed before. */
+  readonly connected: Promise<boolean>;
   /** The name on the broker of a topic or group. */
   nameOf(name: string): string;
   /** Makes the topic unless it is there. Throws TOPICS_UNAVAILABLE (retryable). */
@@ -37,15 +40,24 @@ export interface KafkaClient extends AsyncDisposable {
   forgetTopic(name: string): void;
   /** Throws TOPICS_UNAVAILABLE (retryable) while no broker answers. */
   ping(): Promise<void>;
+  /** Whether one answers at once: who is about to stop does not wait for one that is away. */
+  answersAtOnce(): Promise<boolean>;
 }
 
 /** Partitions that are added are read after this time at the latest. */
 export const partitionsFoundWithinMs = 10_000;
 
+const connectEveryMs = 1_000;
+export const disconnectWithinMs = 1_000;
+const atOnceMs = 1_000;
+const missedForMs = 10_000;
 const pingWithinMs = 3_000;
 const settleWithinMs = 15_000;
 
-/** Connects. kafkajs's own retries are short: who calls decides for how long to try. */
+/**
+ * Connects, now or as soon as a broker answers: one that is away fails what is called, and not the start. kafkajs's
+ * own retries are short: who calls decides for how long to try.
+ */
 export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> {
   const {
     brokers,
@@ -76,14 +88,29 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
   const admin = kafka.admin();
   // One of its own: kafkajs's asks for every topic that it has asked offsets of, and fails where one is deleted.
   const maker = kafka.admin();
-  try {
+  const stop = new AbortController();
+  let isConnected = false;
+  let missedAt = Number.NEGATIVE_INFINITY;
+  const connectOnce = async () => {
     await Promise.all([admin.connect(), maker.connect()]);
-  } catch (cause) {
-    throw new CodedError('TOPICS_UNAVAILABLE', `KAFKA_BROKERS: no broker answers at ${brokers.join(', ')}.`, {
-      cause,
-      retryable: true,
-    });
-  }
+    isConnected = true;
+  };
+  const connecting = connectOnce().catch((error: unknown) => {
+    log.warn({ error }, `KAFKA_BROKERS: no broker answers at ${brokers.join(', ')}; it is joined when it does`);
+  });
+  /** Ends when there is a connection: from then on kafkajs makes it again by itself. */
+  const connected = connecting.then(async () => {
+    while (!isConnected && !stop.signal.aborted) {
+      await pause(connectEveryMs, stop.signal);
+      if (!stop.signal.aborted)
+        await connectOnce().catch((error: unknown) => log.debug({ error }, 'no broker answers yet'));
+    }
+    return isConnected;
+  });
+  const requireConnection = () => {
+    if (!isConnected) throw new CodedError('TOPICS_UNAVAILABLE', 'No broker has answered yet.', { retryable: true });
+  };
+  await connecting;
   const made = new Map<string, Promise<void>>();
   const nameOf = (name: string) => prefix + name;
   const make = async (name: string) => {
@@ -109,7 +136,10 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     ensureTopic(name) {
       const making =
         made.get(name) ??
-        unavailable(() => settled(() => make(nameOf(name)))).catch((error: unknown) => {
+        unavailable(() => {
+          requireConnection();
+          return settled(() => make(nameOf(name)));
+        }).catch((error: unknown) => {
           made.delete(name);
           throw error;
         });
@@ -118,10 +148,29 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     },
     forgetTopic: (name) => void made.delete(name),
     async ping() {
-      await unavailable(() => within(pingWithinMs, admin.describeCluster()));
+      await unavailable(() => {
+        requireConnection();
+        return within(pingWithinMs, admin.describeCluster());
+      });
     },
+    async answersAtOnce() {
+      // Those who stop together, or one after the other, do not each wait for an answer that does not come.
+      if (!isConnected || performance.now() - missedAt < missedForMs) return false;
+      try {
+        await within(atOnceMs, admin.describeCluster());
+        return true;
+      } catch {
+        missedAt = performance.now();
+        return false;
+      }
+    },
+    connected,
     async [Symbol.asyncDispose]() {
-      await Promise.all([admin.disconnect(), maker.disconnect()]);
+      stop.abort();
+      // kafkajs waits for answers that are due.
+      await within(disconnectWithinMs, Promise.all([admin.disconnect(), maker.disconnect()])).catch((error: unknown) =>
+        log.debug({ error }, 'a connection to Kafka was left open'),
+      );
     },
   };
 }
@@ -131,6 +180,7 @@ export async function unavailable<T>(work: () => Promise<T>): Promise<Awaited<T>
   try {
     return await work();
   } catch (cause) {
+    if (isCodedError(cause)) throw cause;
     throw new CodedError('TOPICS_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true });
   }
 }

@@ -2,6 +2,7 @@ import type { Consumer, EachBatchPayload } from 'kafkajs';
 import type { Log } from '../../log.ts';
 import { createSlots } from '../../slots.ts';
 import { type ConsumeOptions, deadLetterName, type Place } from '../../topics.ts';
+import { within } from '../../within.ts';
 import { pause, persist } from '../attempt.ts';
 import { createMessageHandler } from '../handle.ts';
 import { createKeyQueues } from '../key-queues.ts';
@@ -15,6 +16,8 @@ import { rawMessage } from './raw-message.ts';
 
 /** Marks are committed at most this often, and when the group stops: a crash repeats what came since. */
 const commitEveryMs = 200;
+
+const commitWithinMs = 5_000;
 
 /** What this member knows of a partition that it holds. */
 interface Held {
@@ -63,7 +66,6 @@ export async function startKafkaGroup<Value>({
   const slots = createSlots(concurrency);
   const queues = createKeyQueues();
   const turns = createGroupTurns({ client, groupId, name, log, signal: stop.signal });
-  await client.ensureTopic(topic.name);
 
   const handle = createMessageHandler({
     topic,
@@ -205,9 +207,8 @@ export async function startKafkaGroup<Value>({
   return {
     async [Symbol.asyncDispose]() {
       stop.abort();
-      await committing;
       await queues.idle();
-      await tryCommit();
+      if (await client.answersAtOnce()) await within(commitWithinMs, committing.then(tryCommit)).catch(() => {});
       await membership[Symbol.asyncDispose]();
     },
   };

@@ -125,7 +125,9 @@ export function keepMembership(options: MembershipOptions): Membership {
       phase.isEnded = true;
       current = undefined;
       onEnd();
-      await within(leaveWithinMs, consumer.disconnect())
+      // Of a broker that is away nothing comes; it misses the member by itself.
+      const isInVain = stop.signal.aborted && !(await client.answersAtOnce());
+      await within(isInVain ? 0 : leaveWithinMs, consumer.disconnect())
         .then(() => onLeft(groupId))
         .catch((error: unknown) => log.debug({ error, ...fields }, 'a consumer could not leave'));
     }
@@ -134,6 +136,8 @@ export function keepMembership(options: MembershipOptions): Membership {
   const living = (async () => {
     for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
       try {
+        await Promise.race([client.ensureTopic(topic), stopped]);
+        if (stop.signal.aborted) return;
         await live();
         attempt = 0;
       } catch (error) {
@@ -141,12 +145,8 @@ export function keepMembership(options: MembershipOptions): Membership {
         log.warn({ error, ...fields }, 'a consumer could not join; another one tries');
       }
       await pause(Math.min(firstDelayMs * 2 ** attempt, longestDelayMs), stop.signal);
-      if (stop.signal.aborted) return;
       // It may have been deleted meanwhile.
       client.forgetTopic(topic);
-      await client
-        .ensureTopic(topic)
-        .catch((error: unknown) => log.debug({ error, ...fields }, 'a topic is not there yet'));
     }
   })();
 

@@ -2,6 +2,7 @@ import { asc, eq, inArray, sql } from 'drizzle-orm';
 import type { Database, DatabaseSession, Transaction } from '../../database.ts';
 import type { Log } from '../../log.ts';
 import { outbox } from '../../tables.ts';
+import { within } from '../../within.ts';
 import { pause } from '../attempt.ts';
 import { createBell } from '../bell.ts';
 import type { KafkaClient } from './client.ts';
@@ -31,6 +32,7 @@ const sendBytesAtOnce = 700_000;
 const pollEveryMs = 1_000;
 const adoptEveryMs = 2_000;
 const adoptSoonMs = 200;
+const stopWithinMs = 2_000;
 
 /**
  * The outbox and its relays. One relay per topic and database is at work at a time, by a lease; the other processes
@@ -40,6 +42,9 @@ const adoptSoonMs = 200;
 export async function openOutbox({ database, producer, client, log }: OutboxOptions): Promise<Outbox> {
   await using releases = new AsyncDisposableStack();
   const stop = new AbortController();
+  const stopped = new Promise<void>((resolve) => {
+    stop.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
   const bell = releases.use(createBell(pollEveryMs));
   const relays = new Map<string, Promise<void>>();
   const leases = releases.use(createLeases({ openSession: database.openSession, log }));
@@ -86,7 +91,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     while (!isOver()) {
       rung = false;
       try {
-        await client.ensureTopic(topic);
+        await Promise.race([client.ensureTopic(topic), stopped]);
         while (!isOver() && (await sendSome(topic))) failures = 0;
       } catch (error) {
         if (isOver()) return;
@@ -142,7 +147,10 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     stop.abort();
     clearTimeout(adoptTimer);
     await adopting;
-    await Promise.all(relays.values());
+    // What a broker that is away has not taken by then stays in the outbox.
+    await within(stopWithinMs, Promise.all(relays.values())).catch((error: unknown) =>
+      log.debug({ error }, 'a relay was given up while it sent'),
+    );
   });
   const owned = releases.move();
 

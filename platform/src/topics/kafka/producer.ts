@@ -1,6 +1,7 @@
 import type { Producer } from 'kafkajs';
 import type { Log } from '../../log.ts';
-import { type KafkaClient, unavailable } from './client.ts';
+import { within } from '../../within.ts';
+import { disconnectWithinMs, type KafkaClient, unavailable } from './client.ts';
 import { partitionOf } from './partition-of.ts';
 
 /** A message for the broker. */
@@ -43,9 +44,12 @@ export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): K
   const drop = async () => {
     const dropped = connecting;
     connecting = undefined;
-    await dropped
-      ?.then((producer) => producer.disconnect())
-      .catch((error: unknown) => log.debug({ error }, 'a producer could not be closed'));
+    if (!dropped) return;
+    const closing = dropped.then((producer) => producer.disconnect());
+    // kafkajs waits for answers that are due.
+    await within(disconnectWithinMs, closing).catch((error: unknown) =>
+      log.debug({ error }, 'a producer could not be closed'),
+    );
   };
 
   return {

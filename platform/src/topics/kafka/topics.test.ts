@@ -127,7 +127,7 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
     await killed.disconnect();
     expect(await groups()).toHaveLength(1);
     await set.another();
-    expect(await groups()).toEqual([]);
+    await expect.poll(groups).toEqual([]);
   });
 
   it('makes topics with the partitions and the retention that are set', async () => {

@@ -15,16 +15,15 @@ export interface KafkaTopicsOptions extends KafkaOptions {
 }
 
 /**
- * The topics port on Kafka, fed from the outbox in the publisher's database.
- *
- * @throws CodedError TOPICS_UNAVAILABLE (retryable) when no broker answers at the start
+ * The topics port on Kafka, fed from the outbox in the publisher's database. While no broker answers groups and the
+ * outbox wait for one; a tail can't be started (TOPICS_UNAVAILABLE).
  */
 export async function createKafkaTopics({ database, log, ...options }: KafkaTopicsOptions): Promise<Topics> {
   const { clientId } = options;
   await using releases = new AsyncDisposableStack();
   const client = releases.use(await connectKafka({ ...options, log }));
   const producer = releases.use(createKafkaProducer(client, log));
-  await deleteDeadTails(client, clientId, log);
+  void client.connected.then((isConnected) => (isConnected ? deleteDeadTails(client, clientId, log) : undefined));
   const outbox = database && releases.use(await openOutbox({ database, producer, client, log }));
   const readers = releases.use(createReaders());
   const owned = releases.move();

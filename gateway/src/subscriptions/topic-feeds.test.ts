@@ -1,0 +1,48 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import { silentLog } from '@voucher-gateway/platform/log';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import type { Topics } from '@voucher-gateway/platform/topics';
+import { expect, it } from 'vitest';
+import type { TopicField } from './topic-directive.ts';
+import { createTopicFeeds } from './topic-feeds.ts';
+
+const field = { topic: 'receive-code', match: 'phoneNumber' } as TopicField;
+
+/** Feeds of topics whose broker is away until it is back. */
+async function setUp() {
+  await using releases = new AsyncDisposableStack();
+  const engines = releases.use(await openTestEngines());
+  let isAway = true;
+  const topics: Topics = {
+    ...engines.topics,
+    async tail(options) {
+      if (isAway) throw new CodedError('TOPICS_UNAVAILABLE', 'The broker does not answer.', { retryable: true });
+      return engines.topics.tail(options);
+    },
+  };
+  const windowBounds = { maxCount: 10, maxBytes: 10_000 };
+  const feeds = releases.use(createTopicFeeds({ topics, windowBounds, maxScanBytes: 10_000, log: silentLog }));
+  (await feeds.prepareFor([field])).commit();
+  const owned = releases.move();
+  return {
+    feeds,
+    comeBack() {
+      isAway = false;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+// A gateway that was started again while Kafka was away exited, though most of what it serves needs no topic.
+it('topic feeds: open once a broker answers, and refuse with a retryable error until then', async () => {
+  await using set = await setUp();
+  const refused = expect.objectContaining({ code: 'TOPICS_UNAVAILABLE', retryable: true });
+  expect(() => set.feeds.get('receive-code')).toThrow(refused);
+  set.comeBack();
+  await expect.poll(() => set.feeds.get('receive-code').window.reachesBackTo({})).toBe(true);
+});
+
+it('topic feeds: close while no broker answers', async () => {
+  await using set = await setUp();
+  expect(() => set.feeds.get('receive-code')).toThrow('can not be read yet');
+});

@@ -1,0 +1,44 @@
+import { isRetryable } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Tail, TailOptions, Topics } from '../topics.ts';
+import { pause } from './attempt.ts';
+
+const retryEveryMs = 1_000;
+
+/**
+ * A tail from now on, for who can serve without it: where no broker answers it is started as soon as one does.
+ *
+ * @param onStart called when it has started: what happened before was not seen
+ */
+export async function followTopic<Value>(
+  topics: Topics,
+  { onStart = () => {}, log, ...options }: Omit<TailOptions<Value>, 'from'> & { onStart?(): void; log: Log },
+): Promise<AsyncDisposable> {
+  const stop = new AbortController();
+  let tail: Tail | undefined;
+  const start = async () => {
+    tail = await topics.tail({ ...options, from: 'now' });
+    if (stop.signal.aborted) await tail[Symbol.asyncDispose]();
+    else onStart();
+  };
+  const keepTrying = async () => {
+    while (!stop.signal.aborted && !tail) {
+      await pause(retryEveryMs, stop.signal);
+      if (!stop.signal.aborted)
+        await start().catch((error: unknown) => log.debug({ error }, 'a topic is not followed yet'));
+    }
+  };
+  try {
+    await start();
+  } catch (error) {
+    if (!isRetryable(error)) throw error;
+    log.warn({ error, topic: options.topic.name }, 'a topic is followed once a broker answers');
+    void keepTrying();
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await tail?.[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { silentLog } from '../../log.ts';
+import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
+import { startTcpProxy } from '../../testing/tcp-proxy.ts';
+import type { Topic } from '../../topics.ts';
+import { within } from '../../within.ts';
+import { followTopic } from '../follow.ts';
+import { createKafkaTopics } from './topics.ts';
+
+/** A database, and what the topics port needs to reach its broker by way of a proxy in which faults are made. */
+async function setUp() {
+  await using releases = new AsyncDisposableStack();
+  const brokers = realEngines().KAFKA_BROKERS.split(',');
+  const proxy = releases.use(await startTcpProxy(`kafka://${brokers[0]}`));
+  const { hostname, port } = new URL(proxy.url);
+  const database = releases.use(await openRealDatabase());
+  const topic: Topic<number> = { name: `numbers-${randomUUID()}`, schema: z.number(), key: String };
+  const owned = releases.move();
+  return {
+    proxy,
+    database,
+    topic,
+    options: {
+      brokers,
+      clientId: `test-${randomUUID()}`,
+      partitions: 2,
+      replication: 1,
+      retentionMs: 3_600_000,
+      socketFactory: (({ onConnect }) =>
+        connect(Number(port), hostname, onConnect)) as import('kafkajs').ISocketFactory,
+      database,
+      log: silentLog,
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+const away = { code: 'TOPICS_UNAVAILABLE', retryable: true };
+/** A service that is told to stop has 10 s for all of it. */
+const stopWithinMs = 8_000;
+
+describe('kafka: while no broker answers', { timeout: 120_000 }, () => {
+  // Whoever was started again while Kafka was away exited, and nothing was accepted.
+  it('starts, takes what is published, and joins when one does', async () => {
+    await using set = await setUp();
+    set.proxy.cut();
+    await using topics = await createKafkaTopics(set.options);
+    const handled: number[] = [];
+    const followed: number[] = [];
+    await topics.consume({
+      topic: set.topic,
+      group: 'readers',
+      handler: async ({ value }) => void handled.push(value),
+    });
+    const started = Promise.withResolvers<void>();
+    await using _following = await followTopic(topics, {
+      topic: set.topic,
+      onMessage: ({ value }) => void followed.push(value),
+      onStart: started.resolve,
+      log: silentLog,
+    });
+    await set.database.transaction((tx) => topics.publish(tx, set.topic, 1));
+    await expect(topics.ping()).rejects.toMatchObject(away);
+    await expect(topics.tail({ topic: set.topic, from: 'now', onMessage: () => {} })).rejects.toMatchObject(away);
+    expect(handled).toEqual([]);
+    set.proxy.mend();
+    await expect.poll(() => handled).toEqual([1]);
+    await topics.ping();
+    await started.promise;
+    await set.database.transaction((tx) => topics.publish(tx, set.topic, 2));
+    await expect.poll(() => followed).toContain(2);
+  });
+
+  it('stops in time where it never has', async () => {
+    await using set = await setUp();
+    set.proxy.cut();
+    const topics = await createKafkaTopics(set.options);
+    const group = await topics.consume({ topic: set.topic, group: 'readers', handler: async () => {} });
+    await set.database.transaction((tx) => topics.publish(tx, set.topic, 1));
+    await within(
+      stopWithinMs,
+      group[Symbol.asyncDispose]().then(() => topics[Symbol.asyncDispose]()),
+    );
+  });
+
+  it.each(['cut', 'silence'] as const)(
+    'stops in time where the network is lost (%s), with all that it reads',
+    async (fault) => {
+      await using set = await setUp();
+      const topics = await createKafkaTopics(set.options);
+      const handled = new Set<string>();
+      const groups = [];
+      for (const group of ['one', 'two', 'three'])
+        groups.push(await topics.consume({ topic: set.topic, group, handler: async () => void handled.add(group) }));
+      groups.push(await followTopic(topics, { topic: set.topic, onMessage: () => {}, log: silentLog }));
+      await set.database.transaction((tx) => topics.publish(tx, set.topic, 1));
+      await expect.poll(() => handled.size).toBe(3);
+      set.proxy[fault]();
+      await set.database.transaction((tx) => topics.publish(tx, set.topic, 2));
+      // One after the other, as a service does it.
+      const stopping = (async () => {
+        for (const group of groups) await group[Symbol.asyncDispose]();
+        await topics[Symbol.asyncDispose]();
+      })();
+      await within(stopWithinMs, stopping);
+    },
+  );
+});
