@@ -62,6 +62,24 @@ describe('client socket', () => {
     await expect.poll(() => server.budget.waitingBytes).toBe(0);
   });
 
+  it('reads nothing while an operation of it waits for its turn', async () => {
+    await using server = await startServer();
+    const { client, socket } = await server.connect();
+    const messages: string[] = [];
+    socket.on('message', (data) => messages.push(String(data)));
+    const release = [socket.hold(), socket.hold()];
+    expect([socket.isHeld, socket.isPaused]).toEqual([true, true]);
+    release[0]?.();
+    await new Promise<void>((resolve) => client.send('first', () => resolve()));
+    await new Promise(setImmediate);
+    expect(messages).toEqual([]);
+    const message = once(socket, 'message');
+    release[1]?.();
+    expect([socket.isHeld, socket.isPaused]).toEqual([false, false]);
+    await message;
+    expect(messages).toEqual(['first']);
+  });
+
   it('closes one that is sent more than may wait for it', async () => {
     await using server = await startServer({ maxBufferedBytes: 32 * mebibyte });
     const { client, socket, closed } = await server.connect();

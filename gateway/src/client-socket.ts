@@ -17,8 +17,8 @@ export interface SendLimits {
  * A client's socket, with what is known of it: so that the functions that listen to it are one for all sockets.
  *
  * What is sent is handed to the socket at once, and what a slow client leaves there is counted. Nothing is read from a
- * client while a good part of what may wait does: it can't ask for more. One that reads nothing at all answers no ping,
- * either, and is dropped by the keep-alive.
+ * client while a good part of what may wait does, nor while one of its operations waits for its turn: it can't ask for
+ * more. One that reads nothing at all answers no ping, either, and is dropped by the keep-alive.
  */
 export class ClientSocket extends WebSocket implements SlowConsumer {
   /** Null for one that is rejected. */
@@ -28,6 +28,8 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   limits: SendLimits | null = null;
   /** Of the text that was sent last where nothing waited. */
   #oversizedBytes = 0;
+  /** Operations of it that wait for their turn. */
+  #holds = 0;
   /** The budget is told when what waits has been read. */
   #isWatched = false;
 
@@ -54,6 +56,21 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
     });
   }
 
+  /** Nothing more is read from the client while its operation waits for its turn; the result ends that. */
+  hold(): () => void {
+    this.#holds += 1;
+    this.#pauseOrResume();
+    return () => {
+      this.#holds -= 1;
+      this.#pauseOrResume();
+    };
+  }
+
+  /** Whether it can't answer a ping, for nothing is read from it. */
+  get isHeld(): boolean {
+    return this.#holds > 0;
+  }
+
   drop(): void {
     const { maxBufferedBytes = 0, log } = this.limits ?? {};
     const bufferedBytes = this.bufferedAmount;
@@ -73,10 +90,9 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
 
   #noteWaiting(): void {
     if (!this.limits) return;
-    const { budget, maxBufferedBytes } = this.limits;
+    const { budget } = this.limits;
     const bufferedBytes = this.bufferedAmount;
-    if (bufferedBytes > maxBufferedBytes / 2) this.pause();
-    else if (this.isPaused) this.resume();
+    this.#pauseOrResume();
     if (bufferedBytes > 0 && !this.#isWatched && this.readyState === this.OPEN) {
       this.#isWatched = true;
       void this.flushed().then(() => {
@@ -85,6 +101,13 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
       });
     }
     budget.note(this, bufferedBytes);
+  }
+
+  #pauseOrResume(): void {
+    if (this.readyState !== this.OPEN) return;
+    const reads = this.#holds === 0 && this.bufferedAmount <= (this.limits?.maxBufferedBytes ?? 0) / 2;
+    if (reads && this.isPaused) this.resume();
+    else if (!reads && !this.isPaused) this.pause();
   }
 
   #closeAsTooSlow(bufferedBytes: number): void {

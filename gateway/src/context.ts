@@ -14,6 +14,11 @@ export interface GatewayContext {
   clientAddress: string;
   /** Aborts when the client has left, or waits for this operation no more. Of a live subscription it never aborts. */
   readonly signal: AbortSignal;
+  /**
+   * Called when the operation has to wait for its turn, where its connection can send more meanwhile; the result, when
+   * it waits no longer.
+   */
+  readonly onWait?: () => () => void;
 }
 
 /**

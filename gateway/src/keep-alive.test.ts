@@ -12,6 +12,7 @@ const everyMs = 12_000;
 function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolean) {
   const socket = Object.assign(new EventEmitter(), {
     isSilent: false,
+    isHeld: false,
     pings: 0,
     ping() {
       socket.pings += 1;
@@ -69,4 +70,15 @@ it('goes on where all have left, and with those that come later', () => {
   const [late] = set.open(1, true);
   vi.advanceTimersByTime(everyMs * 3 + 100);
   expect(late?.pings).toBe(3);
+});
+
+it('does not drop one that can not answer, as nothing is read from it', () => {
+  using set = setUp({ answering: 0, silent: 2 });
+  const [held] = set.silent;
+  if (held) held.isHeld = true;
+  vi.advanceTimersByTime(everyMs * 3);
+  expect(set.sockets.size).toBe(1);
+  if (held) held.isHeld = false;
+  vi.advanceTimersByTime(everyMs * 3);
+  expect(set.sockets.size).toBe(0);
 });

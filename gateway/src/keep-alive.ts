@@ -27,6 +27,7 @@ export function createKeepAlive(sockets: ReadonlySet<ClientSocket>, everyMs: num
       }
       if (next.done) return;
       const socket = next.value;
+      if (socket.isHeld) continue;
       if (socket.isSilent) {
         socket.terminate();
         continue;

@@ -180,6 +180,8 @@ export class SocketConnection implements OperationConnection {
       requestId: newRequestId(),
       clientAddress: this.#clientAddress,
       signal: operation.signal,
+      // What has no turn yet is waited for before more is read: the client can't ask faster than it is served.
+      onWait: () => this.#socket.hold(),
     };
     const prepared = await operations.prepare(payload, context);
     if (!operation.isWanted) return;

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
+import { ClientSocket } from './client-socket.ts';
 import { startTestGateway } from './testing/gateway.ts';
 import { startSilentSubgraph } from './testing/silent-subgraph.ts';
 
@@ -44,6 +45,18 @@ async function connect(url: string, authorization?: string) {
 const limited = { type: 'error', payload: [{ extensions: { code: 'RATE_LIMITED' } }] };
 
 describe('websocket operations', () => {
+  it('are not read while new ones of their socket wait for their turn', async () => {
+    await using gateway = await startTestGateway();
+    const hold = vi.spyOn(ClientSocket.prototype, 'hold');
+    await using client = await connect(gateway.socketUrl);
+    for (let index = 0; index < 20; index += 1)
+      client.subscribe(`${index}`, `query Q${index} { ${'hello '.repeat(4_000)} } }`);
+    const refused = { type: 'error', payload: [{ extensions: { code: 'GRAPHQL_PARSE_FAILED' } }] };
+    for (let index = 0; index < 20; index += 1) expect(await client.first(`${index}`)).toMatchObject(refused);
+    expect(hold).toHaveBeenCalled();
+    hold.mockRestore();
+  });
+
   it('complete after an answer larger than all that may wait', async () => {
     // Regression: the answer itself counted against its `complete`, and the socket was closed with TOO_SLOW.
     await using gateway = await startTestGateway({ environment: { MAX_BUFFERED_BYTES: '16384' } });

@@ -127,13 +127,13 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     known: KnownDocument,
     operationName: string | null,
     conditions: Conditions,
-    asker: string,
+    { name, onWait }: Asker,
   ): Planning => {
     const left = new AbortController();
     const makePlan = async () => {
       try {
         const request = { text: known.text, operationName, conditions };
-        const { plan, bytes } = await planner.plan(request, { name: asker, signal: left.signal });
+        const { plan, bytes } = await planner.plan(request, { name, onWait, signal: left.signal });
         plans.set(key, { plan }, bytes);
         return plan;
       } catch (error) {
@@ -194,7 +194,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       if (cached) return Promise.resolve(cached.plan);
       const error = refused.get(key);
       if (error) return Promise.reject(error);
-      const started = planning.get(key) ?? startPlanning(key, known, operationName, conditions, asker.name);
+      const started = planning.get(key) ?? startPlanning(key, known, operationName, conditions, asker);
       return waitFor(key, started, asker.signal);
     },
   };

@@ -7,11 +7,6 @@ export class FairQueue<Item> {
     return this.#size;
   }
 
-  /** How many items of this asker wait. */
-  sizeOf(asker: string): number {
-    return this.#byAsker.get(asker)?.size ?? 0;
-  }
-
   push(asker: string, item: Item): void {
     this.#byAsker.set(asker, (this.#byAsker.get(asker) ?? new Set()).add(item));
     this.#size += 1;

@@ -160,8 +160,8 @@ export function createOperations({
   };
 }
 
-function askerOf({ clientAddress, signal }: GatewayContext): Asker {
-  return { name: groupAddress(clientAddress), signal };
+function askerOf({ clientAddress, signal, onWait }: GatewayContext): Asker {
+  return { name: groupAddress(clientAddress), signal, onWait };
 }
 
 /** The text that a request sends, or whose hash it sends. */

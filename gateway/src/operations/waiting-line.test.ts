@@ -34,11 +34,29 @@ describe('waiting line', () => {
     return { line, rejected, add };
   };
 
-  it('rejects more of one asker than may wait', () => {
-    const { line, rejected, add } = setUp({ maxWaitingPerAsker: 1 });
-    for (const name of ['a1', 'a2', 'b1']) add(name);
-    expect(rejected).toEqual(['a2 SERVICE_UNAVAILABLE']);
-    expect([line.shift()?.name, line.shift()?.name, line.shift()]).toEqual(['a1', 'b1', undefined]);
+  it('tells an asker that it waits, and once that it waits no longer', () => {
+    const { line, add } = setUp({ maxWaiting: 2 });
+    const told: string[] = [];
+    const waits = (name: string) => ({
+      onWait: () => {
+        told.push(`${name} waits`);
+        return () => void told.push(`${name} waits no longer`);
+      },
+    });
+    for (const name of ['a1', 'a2', 'b1']) add(name, waits(name));
+    line.shift();
+    const leaving = new AbortController();
+    add('c1', { ...waits('c1'), signal: leaving.signal });
+    leaving.abort();
+    expect(told).toEqual([
+      'a1 waits',
+      'a2 waits',
+      'a2 waits no longer',
+      'b1 waits',
+      'a1 waits no longer',
+      'c1 waits',
+      'c1 waits no longer',
+    ]);
   });
 
   it('rejects those of the asker with most for a newcomer, in count and in bytes', () => {

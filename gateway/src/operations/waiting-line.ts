@@ -8,6 +8,8 @@ export interface Asker {
   name: string;
   /** Aborts when nobody waits for the work any more. */
   signal?: AbortSignal;
+  /** Called when it has to wait, so that nothing more is read of its connection; the result, when it waits no longer. */
+  onWait?: (() => () => void) | undefined;
 }
 
 export interface WaitingLineOptions {
@@ -15,9 +17,7 @@ export interface WaitingLineOptions {
   waitTimeoutMs?: number;
   /** How many may wait. Default: 10,000. */
   maxWaiting?: number;
-  /** How many of one asker may wait. Default: 1,000. */
-  maxWaitingPerAsker?: number;
-  /** Bytes that all that wait may hold. Default: 64 MiB. */
+  /** Bytes that all that wait may hold. Default: 128 MiB. */
   maxWaitingBytes?: number;
 }
 
@@ -37,13 +37,8 @@ export class WaitingLine<Item extends Waiting> {
   readonly #release = new Map<Item, () => void>();
   #bytes = 0;
 
-  constructor({
-    waitTimeoutMs = 10_000,
-    maxWaiting = 10_000,
-    maxWaitingPerAsker = 1_000,
-    maxWaitingBytes = 67_108_864,
-  }: WaitingLineOptions = {}) {
-    this.#options = { waitTimeoutMs, maxWaiting, maxWaitingPerAsker, maxWaitingBytes };
+  constructor({ waitTimeoutMs = 10_000, maxWaiting = 10_000, maxWaitingBytes = 134_217_728 }: WaitingLineOptions = {}) {
+    this.#options = { waitTimeoutMs, maxWaiting, maxWaitingBytes };
   }
 
   get size(): number {
@@ -51,9 +46,9 @@ export class WaitingLine<Item extends Waiting> {
   }
 
   /** Lets it wait for its turn, or rejects it, or another one in its place. */
-  add({ name, signal }: Asker, item: Item): void {
-    const { waitTimeoutMs, maxWaiting, maxWaitingPerAsker, maxWaitingBytes } = this.#options;
-    if (signal?.aborted || this.#queue.sizeOf(name) >= maxWaitingPerAsker) {
+  add({ name, signal, onWait }: Asker, item: Item): void {
+    const { waitTimeoutMs, maxWaiting, maxWaitingBytes } = this.#options;
+    if (signal?.aborted) {
       item.reject(unavailable());
       return;
     }
@@ -67,8 +62,10 @@ export class WaitingLine<Item extends Waiting> {
     };
     const timer = setTimeout(leave, waitTimeoutMs);
     signal?.addEventListener('abort', leave, { once: true });
+    const onEnd = onWait?.();
     this.#release.set(item, () => {
       clearTimeout(timer);
+      onEnd?.();
       signal?.removeEventListener('abort', leave);
     });
     this.#bytes += item.bytes;

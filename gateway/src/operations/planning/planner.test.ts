@@ -113,15 +113,6 @@ describe('planner: askers', () => {
   const texts = (name: string, count: number) =>
     Array.from({ length: count }, (_, index) => `query ${name}${index} { me { id } }`);
 
-  it('with more than their share are refused, and others are not', async () => {
-    await using planner = startPlanner({ maxWaitingPerAsker: 3 });
-    const ask = (name: string, count: number) =>
-      Promise.allSettled(texts(name, count).map((text) => planner.plan(request(text), { name })));
-    const [many, few] = await Promise.all([ask('a', 6), ask('b', 2)]);
-    expect(many.map(({ status }) => status).filter((status) => status === 'rejected')).toHaveLength(3);
-    expect(few.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
-  });
-
   it('that fill the queue pay for it: a newcomer is planned', async () => {
     await using planner = startPlanner({ maxWaiting: 4 });
     const many = Promise.allSettled(texts('a', 4).map((text) => planner.plan(request(text), { name: 'a' })));

@@ -62,11 +62,10 @@ export function createPlanner({
   timeoutMs = 1_000,
   waitTimeoutMs,
   maxWaiting,
-  maxWaitingPerAsker,
   maxWaitingBytes,
   ...options
 }: PlannerOptions): Planner {
-  const line = new WaitingLine<Job>({ waitTimeoutMs, maxWaiting, maxWaitingPerAsker, maxWaitingBytes });
+  const line = new WaitingLine<Job>({ waitTimeoutMs, maxWaiting, maxWaitingBytes });
   /** Null while it starts. */
   let worker: Worker | null = null;
   let starting: Worker | null = null;
