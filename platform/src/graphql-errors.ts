@@ -34,9 +34,6 @@ export function formatPublicError(formatted: GraphQLFormattedError, thrown: unkn
   const extensions = Object.fromEntries(
     Object.entries(formatted.extensions ?? {}).filter(([name]) => !internalExtensions.has(name)),
   );
-  // The parser is recursive: the text was nested deeper than its stack, and JavaScript's own words are no answer.
-  if (extensions.code === 'GRAPHQL_PARSE_FAILED' && isStackOverflow(thrown))
-    return { message: 'The operation is nested too deeply.', ...place, extensions: { code: 'OPERATION_TOO_COMPLEX' } };
   const known = extensions.code !== undefined && !internalCodes.has(extensions.code);
   if (known) return { message: formatted.message, ...place, extensions };
   // graphql-js reports a variable that does not fit its type without a code of its own.
@@ -55,12 +52,6 @@ const internalExtensions: ReadonlySet<string> = new Set([
 /** What a resolver threw, without GraphQL's wrapping. */
 export function originalOf(thrown: unknown): unknown {
   return thrown instanceof Error && 'originalError' in thrown && thrown.originalError ? thrown.originalError : thrown;
-}
-
-function isStackOverflow(thrown: unknown): boolean {
-  for (let error = thrown; error instanceof Error; error = (error as { originalError?: unknown }).originalError)
-    if (error instanceof RangeError) return true;
-  return false;
 }
 
 function placeOf({ locations, path }: GraphQLFormattedError) {

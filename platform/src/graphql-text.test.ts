@@ -1,6 +1,6 @@
 import { parse } from 'graphql';
 import { expect, it } from 'vitest';
-import { assertOperationText } from './graphql-text.ts';
+import { assertNesting, assertOperationText } from './graphql-text.ts';
 
 const argumentOf = (query: string, variables?: Record<string, unknown>) => {
   try {
@@ -38,4 +38,21 @@ it('graphql text: reads a deep literal without recursion', () => {
   const depth = 500;
   const query = `{ find(codes: ${'['.repeat(depth)}"\\u0000"${']'.repeat(depth)}) }`;
   expect(argumentOf(query)).toBe('codes');
+});
+
+it.each([
+  ['selections', '{a'.repeat(500) + '}'.repeat(500)],
+  ['lists', `{a(b: ${'['.repeat(500)}${']'.repeat(500)})}`],
+  ['selections that never close', '{a'.repeat(20_000)],
+])('graphql text: refuses %s nested deeper than the stack holds', (_what, text) => {
+  // Regression: 4,000 selections within each other passed the parser and overflowed the validator: a 500.
+  expect(() => assertNesting(text)).toThrow(expect.objectContaining({ code: 'OPERATION_TOO_COMPLEX' }));
+});
+
+it.each([
+  ['many side by side', `{${'a{b}'.repeat(5_000)}}`],
+  ['brackets in a string', `{a(b: "${'{'.repeat(5_000)}")}`],
+  ['what is no GraphQL', `${'['.repeat(300)} ? ${'['.repeat(300)}`],
+])('graphql text: takes %s for not nested', (_what, text) => {
+  expect(() => assertNesting(text)).not.toThrow();
 });

@@ -1,4 +1,15 @@
-import { type ASTNode, BREAK, type DocumentNode, Kind, type StringValueNode, visit } from 'graphql';
+import {
+  type ASTNode,
+  BREAK,
+  type DocumentNode,
+  Kind,
+  Lexer,
+  Source,
+  type StringValueNode,
+  TokenKind,
+  visit,
+} from 'graphql';
+import { CodedError } from './errors.ts';
 import { findInvalidText, invalidText } from './text.ts';
 
 /** What a client sent of an operation, as far as it holds text. */
@@ -23,6 +34,36 @@ export function assertOperationText({ query, document, variables }: OperationTex
   if (query && !/\0|\\u/.test(query)) return;
   const literal = findLiteral(document);
   if (literal) throw invalidText(literal.join('.'));
+}
+
+/** Twice what a gateway lets through: its own operations to a subgraph are nested deeper by a few. */
+const maxNesting = 400;
+const opening: ReadonlySet<string> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
+const closing: ReadonlySet<string> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
+
+/**
+ * Refuses a text with more brackets within brackets than the stacks of parser, validator and executor hold. Text that
+ * is no GraphQL is left to the parser.
+ *
+ * @throws CodedError OPERATION_TOO_COMPLEX
+ */
+export function assertNesting(text: string): void {
+  if ((text.match(/[{[(]/g)?.length ?? 0) <= maxNesting) return;
+  let nesting = 0;
+  for (const kind of tokenKinds(text)) {
+    if (opening.has(kind)) nesting += 1;
+    else if (closing.has(kind)) nesting -= 1;
+    if (nesting > maxNesting) throw new CodedError('OPERATION_TOO_COMPLEX', 'The operation is nested too deeply.');
+  }
+}
+
+function* tokenKinds(text: string): Generator<string> {
+  const lexer = new Lexer(new Source(text));
+  try {
+    for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) yield token.kind;
+  } catch {
+    // The parser says what is wrong, and stops there at the latest.
+  }
 }
 
 /** Where a variable is used first: names from the argument down. */

@@ -10,7 +10,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { createClientSignal } from './client-signal.ts';
 import { createErrorFormatter, formatPublicError, originalOf, toRequestError } from './graphql-errors.ts';
-import { assertOperationText } from './graphql-text.ts';
+import { assertNesting, assertOperationText } from './graphql-text.ts';
 import { createHttpServer, type HttpLimits, listen } from './http-server.ts';
 import type { Service } from './lifecycle.ts';
 import { type Log, silentLog } from './log.ts';
@@ -74,6 +74,13 @@ export async function createSubgraphServer<Context extends BaseContext>(
     path: '/graphql',
     method: ['POST'],
     async context(request, reply) {
+      const { query } = (request.body ?? {}) as { query?: unknown };
+      try {
+        // Before it is parsed.
+        if (typeof query === 'string') assertNesting(query);
+      } catch (error) {
+        throw toRequestError(error, () => 400);
+      }
       const contextValue = await context(request, createClientSignal(reply.raw)).catch((error: unknown) => {
         throw toRequestError(error, statusOf);
       });
