@@ -1,5 +1,5 @@
 import { enableCompileCache } from 'node:module';
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { PlanOperationOptions, PlanRequest, PlanResult } from './plan-operation.ts';
 
@@ -10,8 +10,6 @@ export type WorkerMessage = { kind: 'ready' } | PlanResult | { kind: 'failed'; m
 const port = parentPort;
 if (!port) throw new Error('runs as a worker thread only');
 const send = (message: WorkerMessage) => port.postMessage(message);
-// On Linux this is the priority of the calling thread alone: who shares a core with it is served first.
-if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 // Most of a start is the compilation of the planner's modules: Node keeps what came of it for the next one.
 enableCompileCache();
 const { createPlanOperation } = await import('./plan-operation.ts');
@@ -23,4 +21,7 @@ port.on('message', (request: PlanRequest) => {
     send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
 });
+// On Linux this is the priority of the calling thread alone: who shares a core with it is served first. Not before it is
+// ready: on a busy machine everybody would wait for its start.
+if (process.platform === 'linux') setPriority(5);
 send({ kind: 'ready' });
