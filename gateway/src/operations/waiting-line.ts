@@ -13,7 +13,7 @@ export interface Asker {
 }
 
 export interface WaitingLineOptions {
-  /** Time that one may wait for those before it, in milliseconds. Default: 10 s. */
+  /** Longest time that one may wait for those before it, in milliseconds; the shortest is half of it. Default: 10 s. */
   waitTimeoutMs?: number;
   /** How many may wait. Default: 10,000. */
   maxWaiting?: number;
@@ -60,7 +60,8 @@ export class WaitingLine<Item extends Waiting> {
     const leave = () => {
       if (this.#queue.delete(name, item)) this.#forget(item).reject(unavailable());
     };
-    const timer = setTimeout(leave, waitTimeoutMs);
+    // Those who came at once do not leave at once: each that is rejected is work, and sends the next.
+    const timer = setTimeout(leave, waitTimeoutMs * (0.5 + Math.random() / 2));
     signal?.addEventListener('abort', leave, { once: true });
     const onEnd = onWait?.();
     this.#release.set(item, () => {

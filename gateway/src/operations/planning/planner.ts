@@ -41,6 +41,9 @@ const maxComparisons = 500_000;
 /** So many threads that ended within so long are no longer a single operation's fault. */
 const maxReplaced = 3;
 const replacedWithinMs = 60_000;
+/** After an operation that took this long the planner rests as long as it took, and no longer than the second. */
+const shortMs = 10;
+const maxRestMs = 250;
 /** Time that the thread has to load the supergraph. */
 const startTimeoutMs = 60_000;
 
@@ -70,6 +73,9 @@ export function createPlanner({
   let worker: Worker | null = null;
   let starting: Worker | null = null;
   let running: Job | null = null;
+  let jobStartedAtMs = 0;
+  /** Waits before the next operation. */
+  let resting: NodeJS.Timeout | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isDisposed = false;
   let onIdle = () => {};
@@ -135,10 +141,13 @@ export function createPlanner({
     return job;
   };
   const next = () => {
+    clearTimeout(resting);
+    resting = undefined;
     if (running || !worker) return;
     const job = line.shift();
     if (!job) return onIdle();
     running = job;
+    jobStartedAtMs = performance.now();
     void limitTime(worker, job);
     worker.postMessage(job.request);
   };
@@ -161,7 +170,10 @@ export function createPlanner({
   };
   const answer = (message: Exclude<WorkerMessage, { kind: 'ready' }>) => {
     const job = finish();
-    next();
+    // What follows a plan is work of the process's own thread: after a long one that gets as much time for others.
+    const tookMs = performance.now() - jobStartedAtMs;
+    if (tookMs < shortMs || line.size === 0) next();
+    else resting = setTimeout(next, Math.min(tookMs, maxRestMs));
     if (!job) return;
     try {
       job.resolve(readAnswer(message, job.request));
@@ -177,7 +189,7 @@ export function createPlanner({
       if (isDisposed) return Promise.reject(unavailable());
       const { promise, resolve, reject } = Promise.withResolvers<PlannedOperation>();
       line.add(asker, { request, bytes: 2 * request.text.length, resolve, reject });
-      next();
+      if (!resting) next();
       return promise;
     },
     async ping() {
@@ -190,6 +202,7 @@ export function createPlanner({
       if (running) await new Promise<void>((resolve) => (onIdle = resolve));
       for (let job = line.shift(); job; job = line.shift()) job.reject(unavailable());
       clearTimeout(timer);
+      clearTimeout(resting);
       const threads = [worker, starting];
       worker = null;
       await Promise.all(threads.map((thread) => thread?.terminate()));
