@@ -41,6 +41,12 @@ const maxNesting = 400;
 const opening: ReadonlySet<string> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
 const closing: ReadonlySet<string> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
 
+/** How a token changes the number of brackets that are open: 1, -1 or 0. */
+export function nestingStep(kind: string): number {
+  if (opening.has(kind)) return 1;
+  return closing.has(kind) ? -1 : 0;
+}
+
 /**
  * Refuses a text with more brackets within brackets than the stacks of parser, validator and executor hold. Text that
  * is no GraphQL is left to the parser.
@@ -51,8 +57,7 @@ export function assertNesting(text: string): void {
   if ((text.match(/[{[(]/g)?.length ?? 0) <= maxNesting) return;
   let nesting = 0;
   for (const kind of tokenKinds(text)) {
-    if (opening.has(kind)) nesting += 1;
-    else if (closing.has(kind)) nesting -= 1;
+    nesting += nestingStep(kind);
     if (nesting > maxNesting) throw new CodedError('OPERATION_TOO_COMPLEX', 'The operation is nested too deeply.');
   }
 }

@@ -1,4 +1,5 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
+import { nestingStep } from '@voucher-gateway/platform/graphql-text';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type DocumentNode, GraphQLError, Lexer, parse, Source, TokenKind } from 'graphql';
 import { type LimitGuard, maxNesting, tooComplex } from './limits.ts';
@@ -32,9 +33,6 @@ export function parseDocument(text: string, guard: LimitGuard): ParsedDocument {
   }
 }
 
-const opening: ReadonlySet<string> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
-const closing: ReadonlySet<string> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
-
 function countTokens(text: string, guard: LimitGuard): number {
   const lexer = new Lexer(new Source(text));
   let tokens = 0;
@@ -43,8 +41,7 @@ function countTokens(text: string, guard: LimitGuard): number {
     tokens += 1;
     // Counted on the way, so that a long text is refused early.
     if (tokens % 1_000 === 0) guard.check('MAX_TOKENS', tokens);
-    if (opening.has(token.kind)) nesting += 1;
-    else if (closing.has(token.kind)) nesting -= 1;
+    nesting += nestingStep(token.kind);
     if (nesting > maxNesting) throw tooComplex('nesting', maxNesting, nesting);
     // U+0000 can only come as an escape; a lone surrogate is refused by the lexer.
     if ((token.kind === TokenKind.STRING || token.kind === TokenKind.BLOCK_STRING) && token.value.includes('\0'))

@@ -2,7 +2,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { FairQueue } from './fair-queue.ts';
 
-/** Who asks for work on an operation that is new to this process. */
+/** Who asks for work on a new or large operation. */
 export interface Asker {
   /** Askers take turns, so that one with many slow operations delays nobody else for long. */
   name: string;

@@ -41,7 +41,7 @@ const maxComparisons = 500_000;
 /** So many threads that ended within so long are no longer a single operation's fault. */
 const maxReplaced = 3;
 const replacedWithinMs = 60_000;
-/** After an operation that took this long the planner rests as long as it took, and no longer than the second. */
+/** While others wait, the planner rests after an operation of `shortMs` or more: as long as that took, up to `maxRestMs`. */
 const shortMs = 10;
 const maxRestMs = 250;
 /** Time that the thread has to load the supergraph. */
