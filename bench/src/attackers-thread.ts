@@ -116,7 +116,7 @@ function askOverWebSocket(index: number): void {
     perMessageDeflate: false,
   });
   let id = 0;
-  // Cut off, or sent away: it opens another.
+  // Cut off, or rejected: it opens another.
   socket.on('error', () => {});
   socket.on('open', () => socket.send('{"type":"connection_init"}'));
   socket.on('message', (data: Buffer) => {
