@@ -14,12 +14,15 @@ import type { Publish } from './steady-load.ts';
 const entry = (file: string) => fileURLToPath(new URL(`../../gateway/src/${file}`, import.meta.url));
 const sessionMs = 3_600_000;
 
+/** How a gateway is started; see {@link MeasuredProcessOptions}. Default: pinned. */
+export type StartOptions = Partial<Pick<MeasuredProcessOptions, 'onLog' | 'pinned'>>;
+
 /** Kafka and Redis, users who are signed in, and our gateway between them; no subgraph answers. */
 export interface OwnGateway extends AsyncDisposable {
   /** Makes users, each with a session. */
   signIn(count: number): Promise<TestUser[]>;
   /** Starts a gateway as `npm run start:gateway` does, in production; the one before should have ended. */
-  start(environment?: Record<string, string>, onLog?: (line: string) => void): Promise<MeasuredProcess>;
+  start(environment?: Record<string, string>, options?: StartOptions): Promise<MeasuredProcess>;
   /** The same, without Kafka: fed with the events that it is sent. */
   startFromMemory(): Promise<MeasuredProcess>;
   /** Kafka's, `host:port`. */
@@ -48,7 +51,7 @@ export async function openOwnGateway(): Promise<OwnGateway> {
     {
       environment = {},
       ...options
-    }: Pick<MeasuredProcessOptions, 'onLog' | 'takesMessages'> & { environment?: Record<string, string> },
+    }: StartOptions & Pick<MeasuredProcessOptions, 'takesMessages'> & { environment?: Record<string, string> },
   ) => {
     const port = await freePort(0);
     return startMeasured({
@@ -92,8 +95,8 @@ export async function openOwnGateway(): Promise<OwnGateway> {
       }
       return users;
     },
-    async start(environment = {}, onLog) {
-      const gateway = await startGateway('main.ts', { environment, onLog });
+    async start(environment = {}, options = {}) {
+      const gateway = await startGateway('main.ts', { environment, ...options });
       // The gateway has made the topic by now.
       await producer.connect();
       return gateway;

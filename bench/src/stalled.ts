@@ -24,11 +24,16 @@ export async function stalled(): Promise<Report> {
   const ownGateway = releases.use(await openOwnGateway());
   const tooSlow: number[] = [];
   const gateway = releases.use(
-    await ownGateway.start({ LOG_LEVEL: 'info' }, (line) => {
-      const bufferedBytes = /"bufferedBytes":(\d+)/.exec(line)?.[1];
-      if (bufferedBytes !== undefined) tooSlow.push(Number(bufferedBytes));
-      else if (!line.includes('"level":"info"')) console.error(line);
-    }),
+    await ownGateway.start(
+      { LOG_LEVEL: 'info' },
+      {
+        onLog: (line) => {
+          const bufferedBytes = /"bufferedBytes":(\d+)/.exec(line)?.[1];
+          if (bufferedBytes !== undefined) tooSlow.push(Number(bufferedBytes));
+          else if (!line.includes('"level":"info"')) console.error(line);
+        },
+      },
+    ),
   );
   const [readers, others] = [await ownGateway.signIn(half), await ownGateway.signIn(half)];
   const flights = createFlightTimes();

@@ -103,7 +103,7 @@ export const gatewaySettings = z.object({
   MAX_COST: integer(10_000, { min: 1, max: 1_000_000_000 }).describe(
     'Cost of an operation: about as many objects as it may return, weighted by @cost and @listSize',
   ),
-  LARGE_OPERATIONS_SHARE: integer(25, { min: 1, max: 100 }).describe(
+  LARGE_OPERATIONS_SHARE: integer(10, { min: 1, max: 100 }).describe(
     "Percent of the event loop's time for texts that are new and operations of more than 500 selections; more wait",
   ),
   MAX_RESPONSE_BYTES: integer(16_777_216, { min: 1_024, max: 268_435_456 }).describe('Largest answer, in bytes'),

@@ -35,6 +35,8 @@ export interface KnownDocument {
 
 /** The documents, complexities and plans of one supergraph, each cache bounded in bytes. */
 export interface Documents {
+  /** Whether the text of this hash has been parsed and is remembered. */
+  isKnown(hash: string): boolean;
   /**
    * The document of a text.
    *
@@ -166,6 +168,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
   };
 
   return {
+    isKnown: (hash) => documents.has(hash),
     async parse(text, hash, asker) {
       const cached = documents.get(hash);
       if (cached) return cached;

@@ -15,15 +15,21 @@ async function setUp({
   answer = {},
   errors,
   suggestions = true,
+  createPlanner = leasePlanner,
   ...options
-}: Partial<OperationsOptions> & { answer?: Record<string, unknown>; errors?: object[]; suggestions?: boolean } = {}) {
+}: Partial<OperationsOptions> & {
+  answer?: Record<string, unknown>;
+  errors?: object[];
+  suggestions?: boolean;
+  createPlanner?: typeof leasePlanner;
+} = {}) {
   await using releases = new AsyncDisposableStack();
   const sent: unknown[] = [];
   const federation = releases.use(
     await createReloadableFederation({
       supergraphSdl: supergraphSdl(),
       suggestions,
-      createPlanner: leasePlanner,
+      createPlanner,
       log: silentLog,
       dataSource: () => ({
         process: async ({ request }) => {
@@ -349,6 +355,34 @@ it('operations: share the work of one text among all who send it at once', async
 });
 
 const largeQuery = (name: string) => `query ${name} { me { ${'id '.repeat(4_900)} } }`;
+
+it('operations: read few new texts before the planner has done with those before', async () => {
+  // Regression: a thousand parsed documents, 1 MiB each, waited for the planner.
+  const planned: (() => void)[] = [];
+  let most = 0;
+  await using pipeline = await setUp({
+    answer: { me: { id: 'ann' } },
+    createPlanner: (options) => {
+      const planner = leasePlanner(options);
+      return {
+        ...planner,
+        async plan(request, asker) {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          most = Math.max(most, planned.push(resolve));
+          await promise;
+          return planner.plan(request, asker);
+        },
+      };
+    },
+  });
+  const answers = Array.from({ length: 12 }, (_, index) => pipeline.run(`{ a${index}: me { id } }`));
+  for (let index = 0; index < answers.length; index += 1) {
+    await expect.poll(() => planned.length).toBeGreaterThan(0);
+    planned.shift()?.();
+  }
+  await Promise.all(answers);
+  expect(most).toBe(4);
+});
 
 it('operations: answer known texts at once while a client sends new ones without end', async () => {
   // Regression: texts that are refused before planning held the loop for as long as a client sent them.

@@ -15,6 +15,7 @@ import { createFailureMask } from '../failure-mask.ts';
 import type { Federation } from '../federation.ts';
 import type { ReloadableFederation } from '../reloadable-federation.ts';
 import { createDocuments, type Documents } from './documents.ts';
+import { createGate } from './gate.ts';
 import { createLimitGuard, type OperationLimits } from './limits.ts';
 import { createLoopShare } from './loop-share.ts';
 import { createPersistedQueries, type PersistedQueries, persistedQueryHash, sha256 } from './persisted-queries.ts';
@@ -91,6 +92,11 @@ export interface OperationsOptions {
 const maxSmallSelections = 500;
 /** Time of the loop that the execution of a selection takes, its request and its answer included, as measured. */
 const msPerSelection = 0.001;
+/**
+ * So many new texts are read and planned at once. A parsed text takes up to 1 MiB, and there is one planner: the others
+ * wait unread.
+ */
+const newTextsAtOnce = 4;
 
 export function createOperations({
   federation: reloadable,
@@ -102,6 +108,7 @@ export function createOperations({
 }: OperationsOptions): Operations {
   const guard = createLimitGuard(limits, { mode, log });
   const loopShare = createLoopShare({ share: largeOperationsShare });
+  const newTexts = createGate({ atOnce: newTextsAtOnce });
   const persistedQueries = createPersistedQueries();
   const mask = createFailureMask(log);
   // What is remembered of a supergraph goes with it.
@@ -115,12 +122,15 @@ export function createOperations({
   return {
     persistedQueries,
     async prepare(request, context) {
-      const federation = reloadable.current;
-      const documents = documentsFor(federation);
       const { text, hash, isPersisted } = readText(request, persistedQueries);
       const variables = checkVariables(request.variables);
       const operationName = request.operationName || null;
       const asker = askerOf(context);
+      const isNew = !documentsFor(reloadable.current).isKnown(hash);
+      using _turn = isNew ? await newTexts.enter(asker, 2 * text.length) : null;
+      // Another supergraph may be served since.
+      const federation = reloadable.current;
+      const documents = documentsFor(federation);
       const known = await documents.parse(text, hash, asker);
       const definition = resolveOperation(known.document, operationName);
       if (context.refusal && !isPublicOperation(federation.supergraph, definition, known.fragments))

@@ -18,6 +18,11 @@ export class RepeatCache<V extends object> {
     this.#again = new LRUCache({ maxSize: maxBytes - this.#onceBytes, sizeCalculation });
   }
 
+  /** Whether the key has a value; this is no use of it. */
+  has(key: string): boolean {
+    return this.#again.has(key) || this.#once.has(key);
+  }
+
   get(key: string): V | undefined {
     const again = this.#again.get(key);
     if (again) return again.value;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FairQueue } from './fair-queue.ts';
+import { createGate } from './gate.ts';
 import { createLoopShare } from './loop-share.ts';
 import { type Asker, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
 
@@ -84,6 +85,38 @@ describe('waiting line', () => {
     add('a1');
     await expect.poll(() => rejected).toEqual(['a1 SERVICE_UNAVAILABLE']);
     expect(line.size).toBe(0);
+  });
+});
+
+describe('gate', () => {
+  it('lets so many through at once, and askers take turns', async () => {
+    const gate = createGate({ atOnce: 2 });
+    const through: string[] = [];
+    const enter = async (name: string) => {
+      const turn = await gate.enter({ name: name[0] as string }, 10);
+      through.push(name);
+      return turn;
+    };
+    const [first, ...others] = ['a1', 'a2', 'a3', 'b1', 'b2'].map(enter);
+    (await first)?.[Symbol.dispose]();
+    // Disposing twice lets one through.
+    (await first)?.[Symbol.dispose]();
+    expect(through).toEqual(['a1', 'a2']);
+    await others[1];
+    expect(through).toEqual(['a1', 'a2', 'a3']);
+    for (const entered of others) (await entered)[Symbol.dispose]();
+    expect(through).toEqual(['a1', 'a2', 'a3', 'b1', 'b2']);
+  });
+
+  it('gives the turn of one that left to nobody', async () => {
+    const gate = createGate({ atOnce: 1 });
+    const leaving = new AbortController();
+    const turn = await gate.enter({ name: 'a' }, 10);
+    const left = gate.enter({ name: 'a', signal: leaving.signal }, 10);
+    leaving.abort();
+    await expect(left).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    turn[Symbol.dispose]();
+    (await gate.enter({ name: 'b' }, 10))[Symbol.dispose]();
   });
 });
 

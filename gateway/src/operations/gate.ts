@@ -1,0 +1,49 @@
+import { type Asker, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
+
+export interface GateOptions extends WaitingLineOptions {
+  /** How many may be through at once. */
+  atOnce: number;
+}
+
+/** Lets a few through at once; the others wait, and askers take turns. */
+export interface Gate {
+  /**
+   * Resolves when its turn has come. Disposing the turn lets the next one through.
+   *
+   * @param bytes what it holds in memory while it waits
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too much waits, or the asker has left
+   */
+  enter(asker: Asker, bytes: number): Promise<Disposable>;
+}
+
+interface WaitingEntry extends Waiting {
+  enter(): void;
+}
+
+export function createGate({ atOnce, ...limits }: GateOptions): Gate {
+  const line = new WaitingLine<WaitingEntry>(limits);
+  let free = atOnce;
+  const turn = (): Disposable => {
+    let isOver = false;
+    return {
+      [Symbol.dispose]() {
+        if (isOver) return;
+        isOver = true;
+        const next = line.shift();
+        if (next) next.enter();
+        else free += 1;
+      },
+    };
+  };
+  return {
+    async enter(asker, bytes) {
+      if (free > 0) {
+        free -= 1;
+        return turn();
+      }
+      const { promise, resolve, reject } = Promise.withResolvers<Disposable>();
+      line.add(asker, { bytes, reject, enter: () => resolve(turn()) });
+      return promise;
+    },
+  };
+}
