@@ -58,6 +58,16 @@ describe('Redis that is more than one server', { timeout: 180_000 }, () => {
     await usable(`redis-sentinel://127.0.0.1:${sentinel.port}/vouchers`);
   });
 
+  it('comes back where the connection stays open and silent, as with a host that vanished', async () => {
+    // Regression: commands failed for as long as TCP kept the old connection, while new ones would have been answered.
+    await using network = await startTcpProxy(realEngines().REDIS_URL);
+    await using keyValue = await createRedisKeyValue({ url: network.url, log: silentLog, commandTimeoutMs: 100 });
+    const key = `key:${randomUUID()}`;
+    network.vanish();
+    await expect(keyValue.get(key)).rejects.toMatchObject({ code: 'KEY_VALUE_UNAVAILABLE' });
+    await expect.poll(() => keyValue.get(key).catch(({ code }) => code)).toBe(null);
+  });
+
   it('comes back by itself after a restart; meanwhile commands fail at once', async () => {
     await using first = await startRedisServer([]);
     await using keyValue = await createRedisKeyValue({ url: `redis://127.0.0.1:${first.port}`, log: silentLog });

@@ -17,13 +17,15 @@ export interface RedisKeyValueOptions {
   commandTimeoutMs?: number;
 }
 
+/** A connection on which nothing comes for so long after a command has failed is closed, and made again. */
+const closeAfterMs = 500;
 /** A start waits no longer for what is away. */
 const startWithinMs = 5_000;
 
 /**
  * The key-value port on Redis 6.2 or newer. A command fails at once, or after its time-out, while Redis is
- * away: nothing is queued. The connection comes back by itself, for as long as it takes; one that can't be made at the
- * start is no different.
+ * away: nothing is queued. The connection comes back by itself, for as long as it takes, also where it is open and
+ * silent; one that can't be made at the start is no different.
  */
 export async function createRedisKeyValue(options: RedisKeyValueOptions): Promise<KeyValue> {
   const { url, log } = options;
@@ -85,6 +87,8 @@ function connect({ url, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis
     maxRetriesPerRequest: 0,
     connectTimeout: 3_000,
     commandTimeout: commandTimeoutMs,
+    // A host that vanished closes nothing: without it the connection is kept until TCP gives up, after a quarter of an hour.
+    socketTimeout: commandTimeoutMs + closeAfterMs,
     retryStrategy: backoff,
     // A replica that was promoted answers writes; a demoted master says so, and the connection is made again.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),

@@ -9,6 +9,8 @@ export interface TcpProxy extends AsyncDisposable {
   cut(): void;
   /** Holds back every byte of every connection, in both directions, until it is mended: nothing is lost or closed. */
   silence(): void;
+  /** Loses every byte of the connections that are open, which stay open. Later ones are as good as new. */
+  vanish(): void;
   mend(): void;
   /**
    * Cuts each connection whose client sends what matches, until the returned function is called. `before`: the
@@ -23,6 +25,7 @@ export interface TcpProxy extends AsyncDisposable {
 export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(targetUrl);
   const sockets = new Set<Socket>();
+  const vanished = new WeakSet<Socket>();
   const waiting = new Set<() => void>();
   const traps = new Set<{ matches(data: Buffer): boolean; when: 'before' | 'after' }>();
   let isCut = false;
@@ -43,6 +46,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
       sockets.add(from);
       from.on('error', () => {});
       from.on('data', (data: Buffer) => {
+        if (vanished.has(from)) return;
         const isFromClient = from === incoming;
         const sprung = isFromClient && [...traps].find(({ matches }) => matches(data));
         if (sprung && sprung.when === 'before') return void from.resetAndDestroy();
@@ -76,6 +80,9 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     cut,
     silence() {
       speaking ??= Promise.withResolvers();
+    },
+    vanish() {
+      for (const socket of sockets) vanished.add(socket);
     },
     mend() {
       isCut = false;
