@@ -53,6 +53,15 @@ it('readiness: calls an engine that hangs away, and has one question open at it'
   expect((await readiness.read()).engines).toEqual({ database: 'ok' });
 });
 
+it('readiness: waits less for what is only reported than a probe does', async () => {
+  // Regression: a silent broker kept each answer for 2 s. A probe that waits for 1 s took all services for unready.
+  const hangs = () => new Promise<never>(() => {});
+  const readiness = createReadiness({ required: { database: good }, reported: { topics: hangs }, timeoutMs: 60_000 });
+  const startedAt = performance.now();
+  expect(await readiness.read()).toEqual({ status: 'ok', engines: { topics: 'away', database: 'ok' } });
+  expect(performance.now() - startedAt).toBeLessThan(950);
+});
+
 it('readiness: a retired service is stopping at once, whatever was asked before', async () => {
   const readiness = createReadiness({ required: { database: good } });
   expect((await readiness.read()).status).toBe('ok');

@@ -9,8 +9,10 @@ export interface ReadinessOptions {
   /** What it serves without: reported, and no reason to be left out by a load balancer. */
   reported?: Readonly<Record<string, Ping>>;
   clock?: Clock;
-  /** An engine that has not answered by then is away, in milliseconds. Default: 2,000. */
+  /** A required engine that has not answered by then is away, in milliseconds. Default: 2,000. */
   timeoutMs?: number;
+  /** The same for a reported one, which must not keep a probe waiting: many give up after a second. Default: 500. */
+  reportedTimeoutMs?: number;
 }
 
 export interface ReadinessReport {
@@ -32,12 +34,11 @@ export interface Readiness {
 const freshMs = 1_000;
 
 export function createReadiness(options: ReadinessOptions = {}): Readiness {
-  const { required = {}, reported = {}, clock = systemClock, timeoutMs = 2_000 } = options;
-  const probes = Object.entries({ ...reported, ...required }).map(([name, ping]) => ({
-    name,
-    isRequired: name in required,
-    ask: createProbe(ping, timeoutMs),
-  }));
+  const { required = {}, reported = {}, clock = systemClock, timeoutMs = 2_000, reportedTimeoutMs = 500 } = options;
+  const probes = Object.entries({ ...reported, ...required }).map(([name, ping]) => {
+    const isRequired = name in required;
+    return { name, isRequired, ask: createProbe(ping, isRequired ? timeoutMs : reportedTimeoutMs) };
+  });
   let isRetired = false;
   let last: { atMs: number; answers: Promise<boolean[]> } | null = null;
   return {
