@@ -74,6 +74,31 @@ describe('kafka: while no broker answers', { timeout: 120_000 }, () => {
     await expect.poll(() => followed).toContain(2);
   });
 
+  it('goes on where its connections stay open and silent, as with a host that vanished', async () => {
+    // Regression: nothing was sent or read for as long as TCP kept the old connections, and all said that they were ready.
+    await using set = await setUp();
+    await using topics = await createKafkaTopics({ ...set.options, requestTimeoutMs: 1_000 });
+    const handled: number[] = [];
+    const followed: number[] = [];
+    await topics.consume({
+      topic: set.topic,
+      group: 'readers',
+      handler: async ({ value }) => void handled.push(value),
+    });
+    await topics.tail({ topic: set.topic, from: 'now', onMessage: ({ value }) => void followed.push(value) });
+    await set.database.transaction((tx) => topics.publish(tx, set.topic, 1));
+    await expect.poll(() => [handled, followed]).toEqual([[1], [1]]);
+    set.proxy.vanish();
+    await set.database.transaction((tx) => topics.publish(tx, set.topic, 2));
+    await expect
+      .poll(() => [handled, followed])
+      .toEqual([
+        [1, 2],
+        [1, 2],
+      ]);
+    await topics.ping();
+  });
+
   it('stops in time where it never has', async () => {
     await using set = await setUp();
     set.proxy.cut();

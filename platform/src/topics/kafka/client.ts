@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Admin, type ISocketFactory, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
+import { type Admin, type ISocketFactory, type Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import { CodedError, isCodedError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { within } from '../../within.ts';
 import { pause } from '../attempt.ts';
 import { quietRequestQueue } from './quiet-request-queue.ts';
+import { createKafka } from './silent-connections.ts';
 import { skipEmptyBatches } from './skip-empty-batches.ts';
 
 export interface KafkaOptions {
@@ -23,6 +24,8 @@ export interface KafkaOptions {
   retentionMs: number;
   /** How connections are opened. Default: TCP, or TLS where that is set. */
   socketFactory?: ISocketFactory;
+  /** A request that has no answer by then fails, and a connection on which nothing came since is closed. Default: 15 s. */
+  requestTimeoutMs?: number;
   log: Log;
 }
 
@@ -69,18 +72,19 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     replication,
     retentionMs,
     socketFactory,
+    requestTimeoutMs = 15_000,
     log,
   } = options;
   quietRequestQueue();
   skipEmptyBatches();
-  const kafka = new Kafka({
+  const kafka = createKafka({
     brokers: [...brokers],
     clientId,
     ssl: tls,
     ...(sasl && { sasl: sasl as SASLOptions }),
     ...(socketFactory && { socketFactory }),
     connectionTimeout: 3_000,
-    requestTimeout: 30_000,
+    requestTimeout: requestTimeoutMs,
     retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 },
     logLevel: logLevel.WARN,
     logCreator: logInto(log),

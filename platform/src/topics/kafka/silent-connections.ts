@@ -1,0 +1,53 @@
+import { isIP, connect as openTcp, type Socket } from 'node:net';
+import { connect as openTls } from 'node:tls';
+import { type ISocketFactory, Kafka, type KafkaConfig, type RequestTimeoutEvent } from 'kafkajs';
+
+const openSocket: ISocketFactory = ({ host, port, ssl, onConnect }) =>
+  ssl
+    ? openTls({ host, port, ...(!isIP(host) && { servername: host }), ...ssl }, onConnect)
+    : openTcp({ host, port }, onConnect);
+const keepAliveAfterMs = 60_000;
+
+/**
+ * kafkajs, but for connections that are open and silent, as to a host that vanished: kafkajs goes on using them until TCP
+ * gives up, after a quarter of an hour. Here one on which nothing has come since a request that timed out is closed, and
+ * kafkajs opens another one.
+ */
+export function createKafka({ socketFactory = openSocket, ...config }: KafkaConfig): Kafka {
+  const open = new Map<Socket, { broker: string; readAtMs: number }>();
+  const closeSilent = ({ payload: { broker, sentAt, apiName } }: RequestTimeoutEvent) => {
+    for (const [socket, connection] of open)
+      if (connection.broker === broker && connection.readAtMs < sentAt)
+        socket.destroy(new Error(`nothing came since ${apiName} was asked`));
+  };
+  return new (class extends Kafka {
+    override admin(...options: Parameters<Kafka['admin']>) {
+      const admin = super.admin(...options);
+      admin.on(admin.events.REQUEST_TIMEOUT, closeSilent);
+      return admin;
+    }
+    override producer(...options: Parameters<Kafka['producer']>) {
+      const producer = super.producer(...options);
+      producer.on(producer.events.REQUEST_TIMEOUT, closeSilent);
+      return producer;
+    }
+    override consumer(...options: Parameters<Kafka['consumer']>) {
+      const consumer = super.consumer(...options);
+      consumer.on(consumer.events.REQUEST_TIMEOUT, closeSilent);
+      return consumer;
+    }
+  })({
+    ...config,
+    socketFactory(target) {
+      const socket = socketFactory(target);
+      socket.setKeepAlive(true, keepAliveAfterMs);
+      const connection = { broker: `${target.host}:${target.port}`, readAtMs: Date.now() };
+      open.set(socket, connection);
+      socket.on('data', () => {
+        connection.readAtMs = Date.now();
+      });
+      socket.once('close', () => open.delete(socket));
+      return socket;
+    },
+  });
+}
