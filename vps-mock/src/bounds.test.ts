@@ -1,4 +1,4 @@
-import { mkdtempDisposable, readFile } from 'node:fs/promises';
+import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTestClock } from '@voucher-gateway/platform/clock';
@@ -56,6 +56,22 @@ describe('orders', () => {
     expect(asData(restarted.get('pending'))).toEqual(asData(pending));
     expect(asData(restarted.all())).toEqual(asData(orders.all()));
     expect((await readFile(stateFile, 'utf8')).trim().split('\n')).toHaveLength(10);
+  });
+
+  it('orders: are read again where a full disk has cut a line of the state file short', async () => {
+    // Regression: what was written behind such a line was no JSON, and nothing that has the file could be started again.
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'vps-mock-'));
+    const stateFile = join(folder.path, 'state.json');
+    const options = { seed: 's', maxOrders: 10, stateFile };
+    const orders = createOrders(options);
+    for (const key of ['a', 'b', 'c']) orders.open(order(key));
+    const [first = '', second = '', third = ''] = (await readFile(stateFile, 'utf8')).split('\n');
+    await writeFile(stateFile, `${first}\n${second.slice(0, 30)}${third}\n${third}\n`);
+    expect(
+      createOrders(options)
+        .all()
+        .map(({ key }) => key),
+    ).toEqual(['a', 'c']);
   });
 });
 

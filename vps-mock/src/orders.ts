@@ -75,11 +75,9 @@ export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Ord
   };
 
   if (stateFile !== undefined && existsSync(stateFile)) {
-    // A line that was cut short by a crash is an order nobody was answered for.
     for (const line of readFileSync(stateFile, 'utf8').split('\n')) {
-      if (!line.endsWith('}')) continue;
-      const saved = JSON.parse(line) as Omit<Order, 'derived'>;
-      keep({ ...saved, derived: derive(seed, saved.key) });
+      const saved = readLine(line);
+      if (saved) keep({ ...saved, derived: derive(seed, saved.key) });
     }
     evictUntil(maxOrders);
     rewrite();
@@ -99,4 +97,13 @@ export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Ord
     save,
     all: () => [...orders.values()],
   };
+}
+
+/** Null for a line that a crash or a full disk cut short; the next one may have been written behind it. */
+function readLine(line: string): Omit<Order, 'derived'> | null {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
 }
