@@ -164,6 +164,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     bodyLimitBytes: config.MAX_BODY_BYTES,
     statusOf,
     readiness,
+    failures: topics.failures,
     // The drain goes first, and may take 5 s more than its window.
     limits: { ...httpLimitsOf(config), closeMs: 4_000 },
   });

@@ -7,6 +7,10 @@ import { createRedisKeyValue, isRedisUrl } from './key-value/redis.ts';
 import type { KeyValue } from './key-value.ts';
 import type { Log } from './log.ts';
 import { platformMigrations } from './migrations.ts';
+import type { ConsumerLimits } from './topics/consumer-limits.ts';
+import type { ReadDeadLetters } from './topics/dead-letter-reader.ts';
+import type { KafkaOptions } from './topics/kafka/client.ts';
+import { kafkaDeadLetters } from './topics/kafka/dead-letter-reader.ts';
 import { createKafkaTopics, type KafkaTopicsOptions } from './topics/kafka/topics.ts';
 import type { Topics } from './topics.ts';
 
@@ -66,6 +70,9 @@ export const topicsSettings = {
   KAFKA_PARTITIONS: integer(12, { min: 1, max: 1_000 }).describe('Partitions of a topic that is made'),
   KAFKA_REPLICATION: integer(1, { min: 1, max: 9 }).describe('Replicas of a topic that is made'),
   KAFKA_RETENTION: duration('7d', { max: '3650d' }).describe('Messages of a topic that is made are kept for this long'),
+  JOIN_WITHIN: duration('1m', { max: '24h' }).describe(
+    'A service whose consumer is in no group for this long, while the broker answers, is not live',
+  ),
 };
 
 /** Who signs in must be said whole; a rule for `refine`. */
@@ -81,13 +88,9 @@ export type KeyValueConfig = z.output<z.ZodObject<typeof keyValueSettings>>;
 
 const clientId = 'voucher-gateway';
 
-/** Topics on Kafka; from `database` what is published goes out. */
-export function openTopics(
-  config: TopicsConfig,
-  { log, database }: { log: Log; database?: KafkaTopicsOptions['database'] },
-): Promise<Topics> {
+function kafkaOptions(config: TopicsConfig, log: Log): KafkaOptions & { log: Log } {
   const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_USERNAME: username = '', KAFKA_PASSWORD: password = '' } = config;
-  return createKafkaTopics({
+  return {
     brokers: config.KAFKA_BROKERS,
     clientId,
     prefix: config.KAFKA_PREFIX,
@@ -96,8 +99,24 @@ export function openTopics(
     partitions: config.KAFKA_PARTITIONS,
     replication: config.KAFKA_REPLICATION,
     retentionMs: config.KAFKA_RETENTION,
-    database,
     log,
+  };
+}
+
+/** What reads the dead-letter topics on Kafka. */
+export function openDeadLetters(config: TopicsConfig, log: Log): ReadDeadLetters {
+  return kafkaDeadLetters(kafkaOptions(config, log));
+}
+
+/** Topics on Kafka; from `database` what is published goes out. */
+export function openTopics(
+  config: TopicsConfig,
+  { log, database, limits }: Pick<KafkaTopicsOptions, 'log' | 'database' | 'limits'>,
+): Promise<Topics> {
+  return createKafkaTopics({
+    ...kafkaOptions(config, log),
+    database,
+    limits: { joinWithinMs: config.JOIN_WITHIN, ...limits },
   });
 }
 
@@ -125,11 +144,13 @@ export async function openDatabase(config: DatabaseConfig, log: Log): Promise<Po
 /**
  * The engines of a service that has a database: PostgreSQL, Kafka fed from it, and jobs in it.
  *
+ * @param limits what bounds its consumers
  * @throws CodedError DATABASE_UNAVAILABLE, TOPICS_UNAVAILABLE, naming the setting
  */
 export async function openDistributedEngines(
   config: DatabaseConfig & TopicsConfig,
   log: Log,
+  limits?: Partial<ConsumerLimits>,
 ): Promise<Omit<Engines, 'keyValue'>> {
   await using releases = new AsyncDisposableStack();
   const database = releases.use(await openDatabase(config, log));
@@ -139,7 +160,7 @@ export async function openDistributedEngines(
       log,
     }),
   );
-  const topics = releases.use(await openTopics(config, { log, database }));
+  const topics = releases.use(await openTopics(config, { log, database, limits }));
   const owned = releases.move();
   return { database, topics, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

@@ -8,6 +8,7 @@ import { createEmbeddedKeyValue } from './key-value/embedded.ts';
 import type { KeyValue } from './key-value.ts';
 import type { Log } from './log.ts';
 import { platformMigrations } from './migrations.ts';
+import type { ConsumerLimits } from './topics/consumer-limits.ts';
 import { createEmbeddedTopics } from './topics/embedded.ts';
 import type { Topics } from './topics.ts';
 
@@ -19,6 +20,13 @@ export interface Engines extends AsyncDisposable {
   jobs: Jobs;
 }
 
+export interface EmbeddedOptions {
+  clock: Clock;
+  log: Log;
+  /** What bounds consumers. Default: as the settings have it. */
+  limits?: Partial<ConsumerLimits>;
+}
+
 /**
  * Opens the embedded engines, which all live in one database in this process.
  *
@@ -26,27 +34,22 @@ export interface Engines extends AsyncDisposable {
  */
 export async function openEmbeddedEngines({
   dataDir,
-  clock,
-  log,
-}: {
-  dataDir: string;
-  clock: Clock;
-  log: Log;
-}): Promise<Engines> {
-  return embeddedEnginesOn(await openPglite({ dataDir, clock }), { clock, log });
+  ...options
+}: EmbeddedOptions & { dataDir: string }): Promise<Engines> {
+  return embeddedEnginesOn(await openPglite({ dataDir, clock: options.clock }), options);
 }
 
 /** The engines on a database that is open; it is disposed with them, also when they can't be made. */
 export async function embeddedEnginesOn(
   database: PgliteDatabase,
-  { clock, log }: { clock: Clock; log: Log },
+  { clock, log, limits }: EmbeddedOptions,
 ): Promise<Engines & { database: PgliteDatabase }> {
   await using releases = new AsyncDisposableStack();
   releases.use(database);
   await database.migrate(platformMigrations);
   const keyValue = releases.use(createEmbeddedKeyValue({ database, clock }));
   const jobs = releases.use(await createJobs({ database: { embedded: fromPglite(database.client) }, log }));
-  const topics = releases.use(await createEmbeddedTopics({ database, clock, log }));
+  const topics = releases.use(await createEmbeddedTopics({ database, clock, log, limits }));
   const owned = releases.move();
   return { database, topics, keyValue, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

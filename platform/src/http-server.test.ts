@@ -263,3 +263,15 @@ it('http server: reports readiness, and closes connections once it is retired', 
   await using other = await serve(() => {}, { readiness: createReadiness({ required: { database } }) });
   expect(await ask(other.url)).toEqual([503, 'keep-alive', { status: 'unavailable', engines: { database: 'away' } }]);
 });
+
+it('http server: is not live while something fails, and says what', async () => {
+  const failures: { code: string; message: string }[] = [];
+  await using server = await serve(() => {}, { failures: () => failures });
+  const live = async () => {
+    const response = await fetch(`${server.url}/health/live`);
+    return { status: response.status, body: await response.json() };
+  };
+  expect(await live()).toEqual({ status: 200, body: { status: 'ok' } });
+  failures.push({ code: 'CONSUMER_STOPPED', message: 'It stopped.' });
+  expect(await live()).toEqual({ status: 503, body: { status: 'failed', failures } });
+});

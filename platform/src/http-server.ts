@@ -18,7 +18,15 @@ export interface HttpServerOptions {
   statusOf?: (code: string) => number;
   /** What `/health/ready` answers. Default: ready until it is retired. */
   readiness?: Readiness;
+  /** What the process can't mend by itself, so that `/health/live` is 503. Default: nothing. */
+  failures?: () => readonly LiveFailure[];
   limits?: Partial<HttpLimits>;
+}
+
+/** Why a process is to be restarted, or its operator called. */
+export interface LiveFailure {
+  code: string;
+  message: string;
 }
 
 /** Times that bound what a slow client can hold, in milliseconds. */
@@ -51,14 +59,14 @@ const maxRequestsPerConnection = 10_000;
 /**
  * A Fastify server as every service has it:
  *
- * - `/health/live` (the process answers) and `/health/ready` (200, or 503, with each engine's state);
+ * - `/health/live` (200 while the process works, or 503, with what fails) and `/health/ready` (200, or 503, with each engine's state);
  * - errors as RFC 9457 problem documents with a stable `code`, masked where they are not ours;
  * - each answer has the request's id, and `cache-control: no-store` unless its route says otherwise;
  * - no URL, header or body in the log;
  * - slow clients are cut off, and no fault of a client's is answered with a status of 500.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { log, bodyLimitBytes = 1_048_576, readiness = createReadiness() } = options;
+  const { log, bodyLimitBytes = 1_048_576, readiness = createReadiness(), failures = () => [] } = options;
   const { statusOf = (code) => (code === 'BAD_REQUEST' || code === 'BAD_USER_INPUT' ? 400 : 500) } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const headMs = Math.min(limits.headMs, limits.requestMs);
@@ -130,7 +138,11 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       title: `This address takes ${allowed.join(', ')} alone.`,
     });
   });
-  app.get('/health/live', () => ({ status: 'ok' }));
+  app.get('/health/live', (_request, reply) => {
+    const found = failures();
+    if (found.length === 0) return reply.send({ status: 'ok' });
+    return reply.code(503).send({ status: 'failed', failures: found });
+  });
   app.get('/health/ready', async (_request, reply) => {
     const report = await readiness.read();
     return reply.code(report.status === 'ok' ? 200 : 503).send(report);

@@ -11,7 +11,7 @@ import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { createClientSignal } from './client-signal.ts';
 import { createErrorFormatter, formatPublicError, originalOf, toRequestError } from './graphql-errors.ts';
 import { assertNesting, assertOperationText } from './graphql-text.ts';
-import { createHttpServer, type HttpLimits, listen } from './http-server.ts';
+import { createHttpServer, type HttpLimits, type HttpServerOptions, listen } from './http-server.ts';
 import type { Service } from './lifecycle.ts';
 import { type Log, silentLog } from './log.ts';
 import { createReadiness, type ReadinessOptions } from './readiness.ts';
@@ -31,6 +31,8 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   context(request: FastifyRequest, signal: AbortSignal): Promise<Context>;
   /** What `/health/ready` asks. */
   engines: Pick<ReadinessOptions, 'required' | 'reported'>;
+  /** What `/health/live` reports. Default: nothing. */
+  failures?: HttpServerOptions['failures'];
   limits?: Partial<HttpLimits>;
   /** HTTP status by error code, for what a request fails with before it is executed. Default: 400 for any. */
   statusOf?(code: string): number;
@@ -50,13 +52,14 @@ export async function createSubgraphServer<Context extends BaseContext>(
     portSetting = 'PORT',
     context,
     engines,
+    failures,
     limits,
     statusOf = () => 400,
     routes,
   } = options;
   await using releases = new AsyncDisposableStack();
   const readiness = createReadiness(engines);
-  const app = createHttpServer({ log, readiness, limits, statusOf });
+  const app = createHttpServer({ log, readiness, failures, limits, statusOf });
   releases.defer(() => app.close());
   const apollo = new ApolloServer<Context>({
     schema,

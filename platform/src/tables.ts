@@ -1,4 +1,17 @@
-import { bigint, bigserial, index, jsonb, pgSchema, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  bigserial,
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgSchema,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
 
 /** The ports' own tables. */
 export const platformSchema = pgSchema('platform');
@@ -62,4 +75,42 @@ export const keyValueEntry = platformSchema.table(
     expiresAt: timestamp('expires_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull(),
   },
   (table) => [index('key_value_by_expiry').on(table.expiresAt)],
+);
+
+/** Messages whose group could not handle them for longer than a limit: its committed position has passed them. */
+export const parkedMessage = platformSchema.table(
+  'parked_message',
+  {
+    id: bigserial({ mode: 'number' }).primaryKey(),
+    topic: text().notNull(),
+    group: text('consumer_group').notNull(),
+    /** Of the key, which a stranger may have made too long for an index. */
+    keyHash: text('key_hash').notNull(),
+    partition: integer().notNull(),
+    position: bigint({ mode: 'number' }).notNull(),
+    /** Milliseconds since the epoch, as the broker has it. */
+    publishedAt: bigint('published_at', { mode: 'number' }).notNull(),
+    /** Key, value and headers as JSON: as text they may hold what PostgreSQL does not store. */
+    message: text().notNull(),
+    errorCode: text('error_code').notNull(),
+    errorMessage: text('error_message').notNull(),
+    /** Retries since it was parked. */
+    attempts: integer().notNull().default(0),
+    /** From dead-letter, by an operator: the group has passed it long ago. */
+    isReplay: boolean('is_replay').notNull().default(false),
+    parkedAt: timestamp('parked_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull().defaultNow(),
+    /** Nobody else retries it before then. */
+    retryAt: timestamp('retry_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull().defaultNow(),
+  },
+  (table) => [
+    uniqueIndex('parked_message_once').on(table.topic, table.group, table.partition, table.position, table.publishedAt),
+    index('parked_message_by_key').on(table.topic, table.group, table.keyHash, table.id),
+  ],
+);
+
+/** The groups that have consumed by this database: who may be told to retry a message. */
+export const consumerGroup = platformSchema.table(
+  'consumer_group',
+  { topic: text().notNull(), group: text('consumer_group').notNull() },
+  (table) => [primaryKey({ columns: [table.topic, table.group] })],
 );

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Transaction } from './database.ts';
+import type { TopicsFailure } from './topics/consumer-failures.ts';
 
 /** A topic: its name, the schema that each value is checked against on the way in and out, and its key. */
 export interface Topic<Value> {
@@ -45,7 +46,7 @@ export interface ConsumeOptions<Value> {
   topic: Topic<Value>;
   /** The consumer group: its members share the messages, and it starts at the topic's beginning. */
   group: string;
-  /** Messages in flight at most. Default: 64. */
+  /** Messages that are handled at once, at most; one that waits for its next attempt is not counted. Default: 64. */
   concurrency?: number;
   handler: Handler<Value>;
   /**
@@ -63,7 +64,9 @@ export interface ConsumeOptions<Value> {
 /**
  * Handles one message. It is finished when what comes next is stored. Where it fails by its own fault it goes to
  * `<topic>.dead-letter`: a CodedError that is not retryable, a value or constraint that the database refuses. Any
- * other failure is the environment's, and is retried in place with backoff while the message's key waits.
+ * other failure is the environment's, and is retried in place with backoff while the message's key waits. What fails
+ * for longer than a limit is parked in the database: the group goes on, and the message is retried from there. Later
+ * messages of its key are parked behind it.
  */
 export type Handler<Value> = (message: Message<Value>, context: HandlerContext) => Promise<void>;
 
@@ -72,8 +75,9 @@ export interface HandlerContext {
   signal: AbortSignal;
   /**
    * The place in the message's partition through which this group has finished everything, this
-   * message counted as finished; its beginning once the partition is not this member's any more, or its topic was made
-   * anew. Read it inside the transaction that stores the message's effect.
+   * message counted as finished; its beginning once the partition is not this member's any more, its topic was made
+   * anew, or the message was parked. A parked message holds it back for up to 10,000 positions. Read it inside the
+   * transaction that stores the message's effect.
    */
   finishedThrough(): Place;
 }
@@ -142,6 +146,8 @@ export interface Topics extends AsyncDisposable {
   tail<Value>(options: TailOptions<Value>): Promise<Tail>;
   /** Resolves when the broker answers, else throws a retryable error. */
   ping(): Promise<void>;
+  /** Consumers and tails that do nothing though the broker answers: the process is to be restarted. */
+  failures(): readonly TopicsFailure[];
 }
 
 /** Whether, where a reader stands, another message was found than the one that it has read: the topic was made anew. */

@@ -1,5 +1,6 @@
 import { gatewaySettings } from '@voucher-gateway/gateway/config';
 import { commonSettings, httpUrl, port } from '@voucher-gateway/platform/config';
+import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { deliverySettings } from '@voucher-gateway/subgraph-delivery/config';
 import { idleWithinMax, userSettings } from '@voucher-gateway/subgraph-user/config';
 import { voucherSettings } from '@voucher-gateway/subgraph-voucher/config';
@@ -28,6 +29,7 @@ export const standaloneSettings = z
     ...without(integrationSettings.shape),
     ...without(vpsMockSettings.shape),
     ...commonSettings,
+    ...consumerSettings,
     DATA_DIR: z.string().default('.data').describe('Folder of the embedded database'),
     GATEWAY_PORT: port(8080).describe('Port of the gateway'),
     VPS_PORT: port(8081).describe('Port of the simulated provider'),

@@ -6,6 +6,7 @@ import { openEmbeddedEngines } from '@voucher-gateway/platform/embedded-engines'
 import { assertPortFree, httpLimitsOf } from '@voucher-gateway/platform/http-server';
 import { defaultStopMs, type Service, type Stoppable } from '@voucher-gateway/platform/lifecycle';
 import { createLog, type Log } from '@voucher-gateway/platform/log';
+import { consumerLimitsOf } from '@voucher-gateway/platform/topics/consumer-limits';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { createDeliveryService } from '@voucher-gateway/subgraph-delivery/server';
 import { createUserService } from '@voucher-gateway/subgraph-user/server';
@@ -58,7 +59,14 @@ export async function createStack({
 
   for (const setting of ['GATEWAY_PORT', 'INTEGRATION_PORT', ...(config.VPS_URL ? [] : ['VPS_PORT' as const])] as const)
     await assertPortFree({ host: config.HOST, port: config[setting], setting });
-  const engines = releases.use(await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock, log: log('engines') }));
+  const engines = releases.use(
+    await openEmbeddedEngines({
+      dataDir: config.DATA_DIR,
+      clock,
+      log: log('engines'),
+      limits: consumerLimitsOf(config),
+    }),
+  );
   const { database, topics, keyValue, jobs } = engines;
   onReady('engines', `embedded, data in ${config.DATA_DIR}`);
   const engine = { clock, database, topics, keyValue, jobs };

@@ -1,5 +1,6 @@
 import { commonSettings, duration, httpUrl, port, serviceSettings } from '@voucher-gateway/platform/config';
 import { databaseSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
+import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { z } from 'zod';
 
 /** Settings of voucher-integration. */
@@ -25,5 +26,11 @@ export type IntegrationConfig = Readonly<z.output<typeof integrationSettings>>;
 
 /** Settings of a process of its own, on engines of its own. */
 export const integrationProcessSettings = z
-  .object({ ...integrationSettings.shape, ...serviceSettings, ...databaseSettings, ...topicsSettings })
+  .object({
+    ...integrationSettings.shape,
+    ...serviceSettings,
+    ...databaseSettings,
+    ...topicsSettings,
+    ...consumerSettings,
+  })
   .refine(...saslIsWhole);

@@ -1,10 +1,11 @@
 import { systemClock } from '@voucher-gateway/platform/clock';
 import { openDistributedEngines } from '@voucher-gateway/platform/distributed-engines';
 import { runService } from '@voucher-gateway/platform/service-main';
+import { consumerLimitsOf } from '@voucher-gateway/platform/topics/consumer-limits';
 import { integrationProcessSettings } from './config.ts';
 import { createVoucherIntegration } from './server.ts';
 
 await runService('voucher-integration', integrationProcessSettings, async (config, log, releases) => {
-  const engines = releases.use(await openDistributedEngines(config, log));
+  const engines = releases.use(await openDistributedEngines(config, log, consumerLimitsOf(config)));
   return createVoucherIntegration({ ...engines, clock: systemClock, config, log });
 });

@@ -45,7 +45,14 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
   const store = createStore({ database, topics });
 
   const readiness = createReadiness({ required: { database: database.ping }, reported: { topics: topics.ping } });
-  const app = createHttpServer({ log, bodyLimitBytes: 65_536, statusOf, readiness, limits: httpLimitsOf(config) });
+  const app = createHttpServer({
+    log,
+    bodyLimitBytes: 65_536,
+    statusOf,
+    readiness,
+    failures: topics.failures,
+    limits: httpLimitsOf(config),
+  });
   releases.defer(() => app.close());
   addCallbackRoute(app, {
     database,

@@ -66,6 +66,7 @@ function createFedTopics(): Topics {
         [Symbol.asyncDispose]: async () => void tails.delete(tail),
       };
     },
+    failures: () => [],
     ping: async () => {},
     [Symbol.asyncDispose]: async () => {},
   };

@@ -4,16 +4,25 @@ import { isMessageFault } from './message-fault.ts';
 const firstDelayMs = 50;
 const longestDelayMs = 5_000;
 
+export interface AttemptOptions {
+  signal: AbortSignal;
+  log: Log;
+  fields: object;
+  /** Called after each failure that is not the message's; true where that is the end of it. */
+  giveUp?(error: unknown, failingForMs: number): Promise<boolean>;
+}
+
 /**
- * Runs a message's `work` until it resolves, fails by the message's own fault, or the signal aborts: any other error
- * is tried again with exponential backoff and jitter.
+ * Runs a message's `work` until it resolves, fails by the message's own fault, is given up, or the signal aborts: any
+ * other error is tried again with exponential backoff and jitter.
  *
  * @returns `done`; `stopped` when the signal aborted; `failed` with the error that is the message's fault
  */
 export async function attemptUntilDone(
   work: () => Promise<void>,
-  { signal, log, fields }: { signal: AbortSignal; log: Log; fields: object },
-): Promise<{ outcome: 'done' } | { outcome: 'stopped' } | { outcome: 'failed'; error: unknown }> {
+  { signal, log, fields, giveUp = async () => false }: AttemptOptions,
+): Promise<{ outcome: 'done' | 'givenUp' | 'stopped' } | { outcome: 'failed'; error: unknown }> {
+  let firstFailedAt: number | undefined;
   for (let attempt = 0; ; attempt += 1) {
     if (signal.aborted) return { outcome: 'stopped' };
     try {
@@ -23,6 +32,8 @@ export async function attemptUntilDone(
       if (signal.aborted) return { outcome: 'stopped' };
       if (isMessageFault(error)) return { outcome: 'failed', error };
       if (attempt % 10 === 0) log.warn({ error, attempt, ...fields }, 'a message is tried again');
+      firstFailedAt ??= performance.now();
+      if (await giveUp(error, performance.now() - firstFailedAt)) return { outcome: 'givenUp' };
       await pause(Math.min(firstDelayMs * 2 ** attempt, longestDelayMs) * (0.5 + Math.random() / 2), signal);
     }
   }

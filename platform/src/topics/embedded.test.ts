@@ -2,23 +2,30 @@ import { describe } from 'vitest';
 import { systemClock } from '../clock.ts';
 import { silentLog } from '../log.ts';
 import { topicMessage } from '../tables.ts';
-import { topicsContract } from '../testing/contract/topics.ts';
+import { parkingContract } from '../testing/contract/parking.ts';
+import { type TopicsUnderTest, topicsContract } from '../testing/contract/topics.ts';
 import { openTestEngines } from '../testing/engines.ts';
 import { createEmbeddedTopics } from './embedded.ts';
 
 describe('the topics port on the embedded message log', () => {
-  topicsContract(async () => {
+  const open = async (): Promise<TopicsUnderTest> => {
     const { database, topics, ...engines } = await openTestEngines();
+    const others = new AsyncDisposableStack();
     return {
       database,
       topics,
-      async another() {
-        return createEmbeddedTopics({ database, clock: systemClock, log: silentLog });
+      async another(limits) {
+        return others.use(await createEmbeddedTopics({ database, clock: systemClock, log: silentLog, limits }));
       },
       async publishRaw(topic, key, value) {
         await database.query.insert(topicMessage).values({ topic, key, value, headers: {}, publishedAt: new Date() });
       },
-      [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),
+      async [Symbol.asyncDispose]() {
+        await others.disposeAsync();
+        await engines[Symbol.asyncDispose]();
+      },
     };
-  });
+  };
+  topicsContract(open);
+  parkingContract(open);
 });

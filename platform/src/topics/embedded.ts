@@ -6,6 +6,8 @@ import type { Log } from '../log.ts';
 import { topicMessage } from '../tables.ts';
 import type { Message, Tail, TailOptions, Topics } from '../topics.ts';
 import { createBell } from './bell.ts';
+import { createConsumerFailures } from './consumer-failures.ts';
+import { type ConsumerLimits, defaultConsumerLimits } from './consumer-limits.ts';
 import { startGroup } from './embedded-group.ts';
 import { checkedMessage, type RawMessage } from './handle.ts';
 import { createReaders } from './readers.ts';
@@ -17,6 +19,8 @@ export interface EmbeddedTopicsOptions {
   log: Log;
   /** Messages older than this are dropped. Default: 7 days. */
   retentionMs?: number;
+  /** Default: as the settings have it. */
+  limits?: Partial<ConsumerLimits>;
 }
 
 /** A row of the log, before its value was checked. */
@@ -53,6 +57,7 @@ export async function createEmbeddedTopics({
   clock,
   log,
   retentionMs = 7 * 86_400_000,
+  limits,
 }: EmbeddedTopicsOptions): Promise<Topics> {
   await using releases = new AsyncDisposableStack();
   const bell = releases.use(createBell(pollEveryMs));
@@ -86,6 +91,8 @@ export async function createEmbeddedTopics({
     },
   };
   const readers = releases.use(createReaders());
+  const failures = createConsumerFailures();
+  const groupContext = { database, messages, limits: { ...defaultConsumerLimits, ...limits }, failures, log };
   const owned = releases.move();
 
   const publishAll: Topics['publishAll'] = async (tx, topic, values, { headers = {} } = {}) => {
@@ -97,9 +104,10 @@ export async function createEmbeddedTopics({
   return {
     publish: (tx, topic, value, options) => publishAll(tx, topic, [value], options),
     publishAll,
-    consume: async (options) => readers.keep(await startGroup({ ...options, database, messages, log })),
+    consume: async (options) => readers.keep(await startGroup({ ...options, ...groupContext })),
     tail: async (options) => readers.keep(await startTail(options, { database, messages, log })),
     ping: () => database.ping(),
+    failures: failures.list,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

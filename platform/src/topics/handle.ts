@@ -1,8 +1,12 @@
-import { errorCode } from '../errors.ts';
+import { codedCause } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Slots } from '../slots.ts';
 import type { Handler, Message, Place, Topic } from '../topics.ts';
 import { attemptUntilDone, persist } from './attempt.ts';
+import { causeOf } from './cause.ts';
+import type { ConsumerLimits } from './consumer-limits.ts';
 import { type BuriedMessage, fitDeadLetter } from './dead-letter.ts';
+import type { Parking } from './parking.ts';
 import { decodeValue } from './wire.ts';
 
 /** A message as it came, before its value was checked. */
@@ -23,7 +27,7 @@ export function checkedMessage<Value>(topic: Topic<Value>, raw: RawMessage): Mes
   return { topic: topic.name, key, value, headers, partition, position, publishedAt, textLength: textLengthOf(raw) };
 }
 
-function textLengthOf({ key, value, headers }: RawMessage): number {
+export function textLengthOf({ key, value, headers }: RawMessage): number {
   let length = key.length + value.length;
   for (const name in headers) length += name.length + (headers[name]?.length ?? 0);
   return length;
@@ -36,43 +40,102 @@ export interface MessageHandlerOptions<Value> {
   log: Log;
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
+  /** One per message that runs. One that waits for its next attempt has none. */
+  slots: Slots;
+  limits: ConsumerLimits;
+  /** Without one nothing is parked: what fails is retried for ever. */
+  parking?: Parking;
   /** Stores a message in the topic's dead-letter. */
   bury(message: BuriedMessage): Promise<void>;
+  /** Called when more messages than may be would go to dead-letter in a row. The consumer is to stop. */
+  onTooManyBuried(error: unknown): void;
 }
 
-/**
- * What every adapter does with a message of a group: checks and handles it, sends it to dead-letter where that fails
- * by its own fault, and retries it in place where it fails by any other.
- *
- * @returns true when the message is finished, false when the consumer stopped first
- */
-export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>) {
-  const { topic, group, handler, log, signal, bury } = options;
-  return async (raw: RawMessage, finishedThrough: () => Place): Promise<boolean> => {
-    const fields = { topic: topic.name, group, partition: raw.partition, position: raw.position };
-    const result = await attemptUntilDone(() => handler(checkedMessage(topic, raw), { signal, finishedThrough }), {
-      signal,
-      log,
-      fields,
-    });
-    if (result.outcome === 'stopped') return false;
-    if (result.outcome === 'done') return true;
-    const { error } = result;
-    log.error({ error, ...fields }, 'a message goes to dead-letter');
-    const about = {
-      'dead-letter-error': errorCode(error),
-      'dead-letter-message':
-        error instanceof Error && error.name === 'CodedError' ? error.message : 'the handler failed',
-      'dead-letter-topic': topic.name,
-      'dead-letter-group': group,
-      'dead-letter-partition': String(raw.partition),
-      'dead-letter-position': String(raw.position),
-    };
-    return persist(() => bury(fitDeadLetter(raw, about)), {
-      signal,
-      log,
-      fields,
-      failing: 'dead-letter can not be written',
-    });
+export interface MessageHandler {
+  /**
+   * Handles a message of the topic until it is finished: handled, parked, or in dead-letter.
+   *
+   * @param isOver aborts when the message is not this member's any more
+   * @returns false when the consumer stopped, or it was over, first
+   */
+  handle(raw: RawMessage, finishedThrough: () => Place, isOver?: AbortSignal): Promise<boolean>;
+  /** Handles a parked message once, and throws what the handler throws. */
+  handleParked(raw: RawMessage): Promise<void>;
+  /** Sends a message to dead-letter, with why. */
+  bury(raw: RawMessage, error: unknown): Promise<void>;
+}
+
+/** What every adapter does with a message of a group, whatever comes of it. */
+export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>): MessageHandler {
+  const { topic, group, handler, log, signal, slots, limits, parking } = options;
+  let buriedInARow = 0;
+
+  const withSlot = async (work: () => Promise<void>): Promise<void> => {
+    await slots.take(signal);
+    try {
+      await work();
+    } finally {
+      slots.release();
+    }
+  };
+  const bury = (raw: RawMessage, error: unknown) => {
+    const { code, message } = codedCause(error) ?? causeOf(error);
+    return options.bury(
+      fitDeadLetter(raw, {
+        'dead-letter-error': code,
+        'dead-letter-message': message,
+        'dead-letter-topic': topic.name,
+        'dead-letter-group': group,
+        'dead-letter-partition': String(raw.partition),
+        'dead-letter-position': String(raw.position),
+        'dead-letter-published-at': String(raw.publishedAt),
+      }),
+    );
+  };
+  const park = async (raw: RawMessage, error: unknown, fields: object): Promise<boolean> => {
+    try {
+      if (!(await parking?.park(raw, error))) return false;
+      log.error({ error, ...fields }, 'a message is parked: it has failed for too long');
+      return true;
+    } catch (parkError) {
+      // The database may be what fails. The message stays where it is.
+      log.debug({ error: parkError, ...fields }, 'a message could not be parked yet');
+      return false;
+    }
+  };
+
+  return {
+    async handle(raw, finishedThrough, isOver = signal) {
+      const fields = { topic: topic.name, group, partition: raw.partition, position: raw.position };
+      const work = () =>
+        withSlot(async () => {
+          isOver.throwIfAborted();
+          if (await parking?.parkBehind(raw)) return;
+          await handler(checkedMessage(topic, raw), { signal, finishedThrough });
+          buriedInARow = 0;
+        });
+      const result = await attemptUntilDone(work, {
+        signal: isOver,
+        log,
+        fields,
+        giveUp: async (error, failingForMs) => failingForMs >= limits.parkAfterMs && (await park(raw, error, fields)),
+      });
+      if (result.outcome !== 'failed') return result.outcome !== 'stopped';
+      const { error } = result;
+      buriedInARow += 1;
+      if (buriedInARow > limits.maxBuriedInARow) {
+        options.onTooManyBuried(error);
+        return false;
+      }
+      log.error({ error, ...fields }, 'a message goes to dead-letter');
+      return persist(() => withSlot(() => bury(raw, error)), {
+        signal: isOver,
+        log,
+        fields,
+        failing: 'dead-letter can not be written',
+      });
+    },
+    handleParked: (raw) => handler(checkedMessage(topic, raw), { signal, finishedThrough: () => ({ position: 0 }) }),
+    bury,
   };
 }

@@ -5,32 +5,34 @@ import type { Place } from '../topics.ts';
  * taken in growing order, with gaps.
  */
 export interface LowWaterMark {
-  /** Notes that the message is in work. */
-  take(message: Required<Place>): void;
+  /** Notes that the message is in work; `bytes` is what it takes in memory until it is finished. */
+  take(message: Required<Place>, bytes?: number): void;
   /** Notes that the message at `position` is finished. */
   finish(position: number): void;
   /** The place through which everything taken is finished, `position` counted as finished. */
   through(position?: number): Place;
-  /** Messages taken and not finished. */
-  readonly inFlight: number;
+  /** Messages that it keeps: those not finished, and finished ones after one that is not. */
+  readonly size: number;
+  /** Bytes of those that are not finished. */
+  readonly bytes: number;
 }
 
 /** @param start position of the last message that is finished */
 export function createLowWaterMark(start: number): LowWaterMark {
   // A Map keeps the order of insertion, which is the order of positions.
-  const taken = new Map<number, { place: Place; isFinished: boolean }>();
+  const taken = new Map<number, { place: Place; bytes: number; isFinished: boolean }>();
   let mark: Place = { position: start };
-  let unfinished = 0;
+  let unfinishedBytes = 0;
   return {
-    take({ position, publishedAt }) {
-      taken.set(position, { place: { position, publishedAt }, isFinished: false });
-      unfinished += 1;
+    take({ position, publishedAt }, bytes = 0) {
+      taken.set(position, { place: { position, publishedAt }, bytes, isFinished: false });
+      unfinishedBytes += bytes;
     },
     finish(position) {
       const message = taken.get(position);
       if (!message || message.isFinished) return;
       message.isFinished = true;
-      unfinished -= 1;
+      unfinishedBytes -= message.bytes;
       for (const { place, isFinished } of taken.values()) {
         if (!isFinished) break;
         mark = place;
@@ -46,8 +48,11 @@ export function createLowWaterMark(start: number): LowWaterMark {
       }
       return through;
     },
-    get inFlight() {
-      return unfinished;
+    get size() {
+      return taken.size;
+    },
+    get bytes() {
+      return unfinishedBytes;
     },
   };
 }

@@ -14,6 +14,7 @@ import {
   topicsSettings,
 } from '@voucher-gateway/platform/distributed-engines';
 import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/rate-limiter';
+import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
@@ -69,6 +70,7 @@ export const deliveryProcessSettings = z
     ...serviceSettings,
     ...databaseSettings,
     ...topicsSettings,
+    ...consumerSettings,
     ...keyValueSettings,
   })
   .refine(...saslIsWhole);

@@ -104,6 +104,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       host: config.HOST,
       port: config.PORT,
       limits: httpLimitsOf(config),
+      failures: () => topics.failures(),
       statusOf,
       engines: {
         required: { database: () => database.ping() },

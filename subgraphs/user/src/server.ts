@@ -89,6 +89,7 @@ export async function createUserService({
       host: config.HOST,
       port: config.PORT,
       limits: httpLimitsOf(config),
+      failures: topics.failures,
       statusOf,
       engines: {
         required: { database: database.ping, 'key-value': keyValue.ping },

@@ -7,6 +7,7 @@ import {
 } from '@voucher-gateway/platform/distributed-engines';
 import { region } from '@voucher-gateway/platform/phone-number';
 import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/rate-limiter';
+import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
@@ -27,5 +28,12 @@ export type VoucherConfig = Readonly<z.output<typeof voucherSettings>>;
 
 /** Settings of a process of its own, on engines of its own. */
 export const voucherProcessSettings = z
-  .object({ ...voucherSettings.shape, ...serviceSettings, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
+  .object({
+    ...voucherSettings.shape,
+    ...serviceSettings,
+    ...databaseSettings,
+    ...topicsSettings,
+    ...consumerSettings,
+    ...keyValueSettings,
+  })
   .refine(...saslIsWhole);

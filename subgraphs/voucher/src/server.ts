@@ -76,6 +76,7 @@ export async function createVoucherService({
       host: config.HOST,
       port: config.PORT,
       limits: httpLimitsOf(config),
+      failures: topics.failures,
       statusOf,
       engines: {
         required: { database: database.ping },

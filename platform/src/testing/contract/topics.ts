@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Database } from '../../database.ts';
 import { CodedError } from '../../errors.ts';
+import type { ConsumerLimits } from '../../topics/consumer-limits.ts';
 import {
   type ConsumeOptions,
   deadLetterName,
@@ -19,7 +20,7 @@ export interface TopicsUnderTest extends AsyncDisposable {
   database: Database;
   topics: Topics;
   /** The port as another process would have it, on the same engines; disposed with them. */
-  another(): Promise<Topics>;
+  another(limits?: Partial<ConsumerLimits>): Promise<Topics>;
   /** Puts a text under a topic that no publisher would let through. */
   publishRaw(topic: string, key: string, text: string): Promise<void>;
 }

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { silentLog } from '../../log.ts';
 import { realEngines } from '../../testing/real-engines.ts';
 import type { Topic } from '../../topics.ts';
+import { defaultConsumerLimits } from '../consumer-limits.ts';
 import { connectKafka } from './client.ts';
 import { startKafkaGroup } from './group.ts';
 import { createKafkaProducer } from './producer.ts';
@@ -103,6 +104,7 @@ describe('kafka: a consumer that crashes', { timeout: 120_000 }, () => {
       topic: set.topic,
       group: 'readers',
       concurrency: 2,
+      limits: { ...defaultConsumerLimits, maxHeld: 4 },
       client: set.client,
       producer: set.producer,
       log: silentLog,

@@ -1,12 +1,16 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs';
-import type { Log } from '../../log.ts';
 import { createSlots } from '../../slots.ts';
 import { type ConsumeOptions, deadLetterName, type Place } from '../../topics.ts';
 import { within } from '../../within.ts';
 import { pause, persist } from '../attempt.ts';
-import { createMessageHandler } from '../handle.ts';
+import { createConsumerFailures } from '../consumer-failures.ts';
+import { defaultConsumerLimits } from '../consumer-limits.ts';
+import { type GroupContext, reportStopped } from '../group-context.ts';
+import { createMessageHandler, textLengthOf } from '../handle.ts';
 import { createKeyQueues } from '../key-queues.ts';
 import { createLowWaterMark, type LowWaterMark } from '../low-water-mark.ts';
+import { createParking } from '../parking.ts';
+import { retryParked } from '../retry-parked.ts';
 import type { KafkaClient } from './client.ts';
 import { createGroupTurns } from './group-turns.ts';
 import { isMadeAnew, readLastAgain } from './made-anew.ts';
@@ -25,9 +29,12 @@ interface Held {
   /** The last message taken: what kafkajs reads again up to there, as after a rebalance, is passed over. */
   last: Place;
   committed: number;
+  /** Position that `onFinishedThrough` was told last. */
+  told: number;
   isPaused: boolean;
-  /** Whether another member has it, as far as is known. */
-  isRevoked: boolean;
+  /** Aborts when another member has it, as far as is known, and when the consumer stops. */
+  isOver: AbortSignal;
+  revoke(): void;
   /** Resolves when its messages may be handled. */
   begun: Promise<unknown>;
 }
@@ -37,7 +44,8 @@ interface Held {
  * wait and run here, so that kafkajs goes on fetching and with that sends its heartbeats.
  *
  * - Only the low-water mark is committed: kafkajs's own `resolveOffset` would skip what runs still.
- * - At most `concurrency` messages run; a partition with as many waiting is paused.
+ * - At most `concurrency` messages run. One that waits for its next attempt does not count, and is parked after a
+ *   while; a partition that holds as many messages as it may, finished ones after an unfinished one included, is paused.
  * - A partition that is revoked is let go of: what waits is dropped, what is finished is committed, what
  *   runs ends. One that stays goes on behind what was taken of it.
  * - A partition that ends below what was taken of it, or has another message there, is of a topic that was made anew:
@@ -55,8 +63,11 @@ export async function startKafkaGroup<Value>({
   onFinishedThrough = async () => {},
   client,
   producer,
+  database,
+  limits = defaultConsumerLimits,
+  failures = createConsumerFailures(),
   log,
-}: ConsumeOptions<Value> & { client: KafkaClient; producer: KafkaProducer; log: Log }): Promise<AsyncDisposable> {
+}: ConsumeOptions<Value> & GroupContext & { client: KafkaClient; producer: KafkaProducer }): Promise<AsyncDisposable> {
   const fields = { topic: topic.name, group };
   const name = client.nameOf(topic.name);
   const stop = new AbortController();
@@ -67,12 +78,22 @@ export async function startKafkaGroup<Value>({
   const queues = createKeyQueues();
   const turns = createGroupTurns({ client, groupId, name, log, signal: stop.signal });
 
-  const handle = createMessageHandler({
+  const maxHeld = Math.max(limits.maxHeld, 2 * concurrency);
+  const parking = database && createParking({ database, topic: topic.name, group, maxParked: limits.maxParked });
+
+  const messages = createMessageHandler({
     topic,
     group,
     handler,
     log,
     signal: stop.signal,
+    slots,
+    limits,
+    parking,
+    onTooManyBuried(error) {
+      reportStopped({ failures, reader: stop, log, fields, error });
+      void leave();
+    },
     async bury(message) {
       const deadLetter = deadLetterName(topic.name);
       await client.ensureTopic(deadLetter);
@@ -83,62 +104,65 @@ export async function startKafkaGroup<Value>({
   const onBatch = async ({ batch, resolveOffset, isStale }: EachBatchPayload, consumer: Consumer) => {
     if (isStale() || stop.signal.aborted) return;
     const { partition } = batch;
-    const messages = batch.messages.map((message) => rawMessage(partition, message));
+    const batchMessages = batch.messages.map((message) => rawMessage(partition, message));
     const place = held.get(partition) ?? begin(partition, Number(batch.firstOffset() ?? 0));
-    if (isMadeAnew(place.last, messages, Number(batch.highWatermark))) {
+    if (isMadeAnew(place.last, batchMessages, Number(batch.highWatermark))) {
       log.warn({ ...fields, partition }, 'the topic was made anew; its partition begins again');
       begin(partition, 0);
       consumer.seek({ topic: name, partition, offset: '0' });
       return;
     }
-    for (const raw of messages) {
+    for (const raw of batchMessages) {
       if (raw.position <= place.last.position) continue;
       place.last = { position: raw.position, publishedAt: raw.publishedAt };
-      place.mark.take(raw);
+      place.mark.take(raw, textLengthOf(raw));
       queues.run(`${partition}/${raw.key}`, async () => {
         await place.begun;
-        const isMyTurn = await slots.take(stop.signal).then(
-          () => true,
-          () => false,
-        );
-        if (!isMyTurn) return;
-        try {
-          // Revoked while it waited: it is another member's.
-          if (place.isRevoked) return;
-          const finishedThrough = () =>
-            held.get(partition) === place ? place.mark.through(raw.position) : { position: 0 };
-          if (await handle(raw, finishedThrough)) place.mark.finish(raw.position);
-        } finally {
-          slots.release();
-        }
+        if (place.isOver.aborted) return;
+        const finishedThrough = () =>
+          held.get(partition) === place ? hold(partition, place.mark.through(raw.position)) : { position: 0 };
+        if (await messages.handle(raw, finishedThrough, place.isOver)) place.mark.finish(raw.position);
         relieve(partition, place);
       });
     }
     resolveOffset(batch.lastOffset());
-    if (place.mark.inFlight >= concurrency && !place.isPaused) setPaused(partition, place, true);
+    if (isFull(place) && !place.isPaused) setPaused(partition, place, true);
   };
+  const hold = (partition: number, place: Place): Place => parking?.hold(partition, place) ?? place;
+  const isFull = ({ mark }: Held, share = 1) =>
+    mark.size >= maxHeld * share || mark.bytes >= limits.maxHeldBytes * share;
   const begin = (partition: number, position: number): Held => {
     const assigned = () =>
-      persist(() => onAssigned(partition, position), {
-        signal: stop.signal,
-        log,
-        fields: { ...fields, partition },
-        failing: 'where a partition begins could not be told',
-      });
+      persist(
+        async () => {
+          await parking?.refresh();
+          place.told = hold(partition, { position }).position;
+          await onAssigned(partition, place.told);
+        },
+        {
+          signal: place.isOver,
+          log,
+          fields: { ...fields, partition },
+          failing: 'where a partition begins could not be told',
+        },
+      );
+    const revoked = new AbortController();
     const place: Held = {
       mark: createLowWaterMark(position),
       last: { position },
       committed: position,
+      told: position,
       isPaused: false,
-      isRevoked: false,
+      isOver: AbortSignal.any([stop.signal, revoked.signal]),
+      revoke: () => revoked.abort(),
       begun: Promise.resolve(),
     };
-    place.begun = turns.await(partition, () => place.isRevoked).then(() => place.isRevoked || assigned());
+    place.begun = turns.await(partition, () => place.isOver.aborted).then(() => place.isOver.aborted || assigned());
     held.set(partition, place);
     return place;
   };
   const relieve = (partition: number, place: Held) => {
-    if (!place.isPaused || place.mark.inFlight > concurrency / 2 || held.get(partition) !== place) return;
+    if (!place.isPaused || isFull(place, 0.5) || held.get(partition) !== place) return;
     setPaused(partition, place, false);
   };
   const setPaused = (partition: number, place: Held, isPaused: boolean) => {
@@ -155,10 +179,14 @@ export async function startKafkaGroup<Value>({
     for (const [partition, place] of held) {
       const through = place.mark.through();
       const { position } = through;
-      if (position === place.committed) continue;
-      await membership.consumer?.commitOffsets([{ topic: name, partition, offset: String(position) }]);
-      place.committed = position;
-      await onFinishedThrough(partition, through);
+      if (position !== place.committed) {
+        await membership.consumer?.commitOffsets([{ topic: name, partition, offset: String(position) }]);
+        place.committed = position;
+      }
+      const finished = hold(partition, through);
+      if (finished.position <= place.told) continue;
+      await onFinishedThrough(partition, finished);
+      place.told = finished.position;
     }
   };
   const tryCommit = () =>
@@ -167,7 +195,7 @@ export async function startKafkaGroup<Value>({
     for (const [partition, { last }] of held) readLastAgain(consumer, name, partition, last.position);
   };
   const revoke = (partition: number, place: Held) => {
-    place.isRevoked = true;
+    place.revoke();
     held.delete(partition);
   };
 
@@ -193,6 +221,8 @@ export async function startKafkaGroup<Value>({
     onEnd() {
       for (const [partition, place] of held) revoke(partition, place);
     },
+    failures,
+    joinWithinMs: limits.joinWithinMs,
     fields,
     log,
   });
@@ -203,13 +233,25 @@ export async function startKafkaGroup<Value>({
     }
   })();
 
+  const retrying =
+    parking && retryParked({ parking, handle: messages.handleParked, bury: messages.bury, signal: stop.signal, log });
+
+  let leaving: Promise<void> | undefined;
+  const leave = () => {
+    leaving ??= (async () => {
+      stop.abort();
+      await Promise.all([queues.idle(), retrying]);
+      if (await client.answersAtOnce()) await within(commitWithinMs, committing.then(tryCommit)).catch(() => {});
+      await membership[Symbol.asyncDispose]();
+    })();
+    return leaving;
+  };
+
   await membership.firstTry.catch(() => {});
   return {
     async [Symbol.asyncDispose]() {
-      stop.abort();
-      await queues.idle();
-      if (await client.answersAtOnce()) await within(commitWithinMs, committing.then(tryCommit)).catch(() => {});
-      await membership[Symbol.asyncDispose]();
+      await leave();
+      failures.clear(stop);
     },
   };
 }

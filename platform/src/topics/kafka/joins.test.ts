@@ -7,6 +7,8 @@ import { realEngines } from '../../testing/real-engines.ts';
 import { startTcpProxy } from '../../testing/tcp-proxy.ts';
 import type { Topic } from '../../topics.ts';
 import { within } from '../../within.ts';
+import { createConsumerFailures } from '../consumer-failures.ts';
+import { defaultConsumerLimits } from '../consumer-limits.ts';
 import { connectKafka } from './client.ts';
 import { startKafkaGroup } from './group.ts';
 import { createKafkaProducer } from './producer.ts';
@@ -84,6 +86,76 @@ const faults = [
 ] as const;
 
 describe('kafka: joining a group', { timeout: 180_000 }, () => {
+  // Such a consumer did nothing, and its service said that all was well.
+  it('fails where a consumer or tail is in none for too long while the broker answers, until it has joined', async () => {
+    await using set = await setUp();
+    const failures = createConsumerFailures();
+    const limits = { ...defaultConsumerLimits, joinWithinMs: 400 };
+    const stopCutting = set.proxy.cutAt((data) => isRequest(data, joinGroup), 'before');
+    const handled = new Set<number>();
+    await using _group = await startKafkaGroup({
+      ...set.options,
+      failures,
+      limits,
+      group: set.clientId,
+      async handler({ value: { number } }) {
+        handled.add(number);
+      },
+    });
+    const found = { code: 'CONSUMER_NOT_JOINED', topic: set.topic.name };
+    await expect.poll(() => failures.list()).toMatchObject([{ ...found, group: set.clientId }]);
+    stopCutting();
+    const published = await set.publish();
+    await expect.poll(() => handled.size).toBe(published);
+    await expect.poll(() => failures.list()).toEqual([]);
+
+    await using _tail = await startKafkaTail(
+      { topic: set.topic, from: 'now', onMessage() {} },
+      { ...set.options, failures, limits, clientId: set.clientId },
+    );
+    const cutAgain = set.proxy.cutAt((data) => isRequest(data, joinGroup), 'before');
+    set.proxy.cut();
+    await expect.poll(() => set.members(set.clientId)).toEqual([]);
+    expect(failures.list()).toEqual([]);
+    set.proxy.mend();
+    await expect
+      .poll(() =>
+        failures
+          .list()
+          .map(({ group }) => group ?? 'tail')
+          .toSorted(),
+      )
+      .toEqual(['tail', set.clientId].toSorted());
+    cutAgain();
+    await expect.poll(() => failures.list()).toEqual([]);
+  });
+
+  it('does not fail while the broker is away, however long', async () => {
+    await using set = await setUp();
+    const failures = createConsumerFailures();
+    let missed = 0;
+    const client = {
+      ...set.client,
+      ping: () =>
+        set.client.ping().catch((error: unknown) => {
+          missed += 1;
+          throw error;
+        }),
+    };
+    set.proxy.cut();
+    await using _group = await startKafkaGroup({
+      ...set.options,
+      client,
+      failures,
+      limits: { ...defaultConsumerLimits, joinWithinMs: 100 },
+      group: set.clientId,
+      async handler() {},
+    });
+    await expect.poll(() => missed).toBeGreaterThan(8);
+    expect(failures.list()).toEqual([]);
+    set.proxy.mend();
+  });
+
   it.each(faults)('leaves one member after %s (%i) failed, cut %s it arrived', async (_name, apiKey, when) => {
     await using set = await setUp();
     const handled = new Set<number>();

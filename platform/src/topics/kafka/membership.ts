@@ -9,8 +9,10 @@ import {
 import type { Log } from '../../log.ts';
 import { within } from '../../within.ts';
 import { pause } from '../attempt.ts';
+import type { ConsumerFailures } from '../consumer-failures.ts';
 import { type KafkaClient, partitionsFoundWithinMs } from './client.ts';
 import { onFailedFetch } from './failed-fetch.ts';
+import { watchMembership } from './watch-membership.ts';
 
 export interface MembershipOptions {
   client: KafkaClient;
@@ -35,7 +37,10 @@ export interface MembershipOptions {
   onEnd?(): void;
   /** The consumer has left its group. */
   onLeft?(groupId: string): Promise<void>;
-  fields: object;
+  /** Where it reports that it is in no group. */
+  failures: ConsumerFailures;
+  joinWithinMs: number;
+  fields: { topic: string; group?: string };
   log: Log;
 }
 
@@ -67,6 +72,7 @@ export function keepMembership(options: MembershipOptions): Membership {
   const firstTry = Promise.withResolvers<void>();
   firstTry.promise.catch(() => {});
   let current: Consumer | undefined;
+  let isJoined = false;
 
   /** The life of one consumer. Resolves when it ends after it had joined, rejects when it never has. */
   const live = async (): Promise<void> => {
@@ -92,12 +98,15 @@ export function keepMembership(options: MembershipOptions): Membership {
       const isNewcomer = payload.memberId !== memberId;
       memberId = payload.memberId;
       current = consumer;
+      isJoined = true;
       options.onJoin(consumer, assigned, isNewcomer);
       joined.resolve();
     });
     consumer.on(consumer.events.CRASH, ({ payload: { error } }) => crashed.reject(error));
     consumer.on(consumer.events.REBALANCING, () => {
-      if (!phase.isEnded) options.onRebalance?.();
+      if (phase.isEnded) return;
+      isJoined = false;
+      options.onRebalance?.();
     });
     onFailedFetch(consumer, () => {
       if (!phase.isEnded) options.onFailedFetch?.(consumer, assigned);
@@ -124,6 +133,7 @@ export function keepMembership(options: MembershipOptions): Membership {
     } finally {
       phase.isEnded = true;
       current = undefined;
+      isJoined = false;
       onEnd();
       // Of a broker that is away nothing comes; it misses the member by itself.
       const isInVain = stop.signal.aborted && !(await client.answersAtOnce());
@@ -150,6 +160,8 @@ export function keepMembership(options: MembershipOptions): Membership {
     }
   })();
 
+  const watching = watchMembership({ ...options, isJoined: () => isJoined, signal: stop.signal });
+
   return {
     get consumer() {
       return current;
@@ -157,7 +169,7 @@ export function keepMembership(options: MembershipOptions): Membership {
     firstTry: firstTry.promise,
     async [Symbol.asyncDispose]() {
       stop.abort();
-      await living;
+      await Promise.all([living, watching]);
     },
   };
 }

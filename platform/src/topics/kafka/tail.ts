@@ -3,6 +3,9 @@ import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { createCoalesced } from '../../coalesced.ts';
 import type { Log } from '../../log.ts';
 import type { Message, Positions, Tail, TailOptions } from '../../topics.ts';
+import { createConsumerFailures } from '../consumer-failures.ts';
+import { defaultConsumerLimits } from '../consumer-limits.ts';
+import type { GroupContext } from '../group-context.ts';
 import { checkedMessage } from '../handle.ts';
 import { type KafkaClient, settled, unavailable } from './client.ts';
 import { isMadeAnew, readLastAgain } from './made-anew.ts';
@@ -10,7 +13,7 @@ import { keepMembership } from './membership.ts';
 import { rawMessage } from './raw-message.ts';
 
 /** Groups of tails bear this prefix, and nobody else's do. */
-const groupPrefix = (client: KafkaClient, clientId: string) => client.nameOf(`${clientId}.tail.`);
+export const tailGroupPrefix = (client: KafkaClient, clientId: string) => client.nameOf(`${clientId}.tail.`);
 
 /** What a tail reads through before it resolves may take this long. */
 const startWithinMs = 30_000;
@@ -27,7 +30,13 @@ const startWithinMs = 30_000;
  */
 export async function startKafkaTail<Value>(
   { topic, from, onMessage, onReset = () => {} }: TailOptions<Value>,
-  { client, clientId, log }: { client: KafkaClient; clientId: string; log: Log },
+  {
+    client,
+    clientId,
+    limits = defaultConsumerLimits,
+    failures = createConsumerFailures(),
+    log,
+  }: Omit<GroupContext, 'database'> & { client: KafkaClient; clientId: string },
 ): Promise<Tail> {
   const fields = { topic: topic.name };
   const name = client.nameOf(topic.name);
@@ -166,7 +175,7 @@ export async function startKafkaTail<Value>(
   const membership = keepMembership({
     client,
     topic: topic.name,
-    groupId: () => `${groupPrefix(client, clientId)}${randomUUID()}`,
+    groupId: () => `${tailGroupPrefix(client, clientId)}${randomUUID()}`,
     config: { maxWaitTimeInMs: 500 },
     onBatch,
     onJoin: verify,
@@ -178,6 +187,8 @@ export async function startKafkaTail<Value>(
           log.debug({ error, ...fields }, 'the group of a tail could not be deleted; the next start deletes it'),
         );
     },
+    failures,
+    joinWithinMs: limits.joinWithinMs,
     fields,
     log,
   });
@@ -213,7 +224,7 @@ export async function deleteDeadTails(client: KafkaClient, clientId: string, log
     const { groups } = await client.admin.listGroups();
     const tails = groups
       .map(({ groupId }) => groupId)
-      .filter((groupId) => groupId.startsWith(groupPrefix(client, clientId)));
+      .filter((groupId) => groupId.startsWith(tailGroupPrefix(client, clientId)));
     if (tails.length === 0) return;
     const described = await client.admin.describeGroups(tails);
     const dead = described.groups

@@ -4,9 +4,11 @@ import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { silentLog } from '../../log.ts';
+import { parkingContract } from '../../testing/contract/parking.ts';
 import { topicsContract } from '../../testing/contract/topics.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import type { Topic } from '../../topics.ts';
+import type { ConsumerLimits } from '../consumer-limits.ts';
 import { createKafkaTopics } from './topics.ts';
 
 const clientId = `test-${randomUUID()}`;
@@ -29,8 +31,8 @@ async function open() {
     topics,
     admin,
     /** As a process of its own has it, with its own connections to the database. */
-    async another() {
-      return owned.use(await createKafkaTopics({ ...options, database: await database.another() }));
+    async another(limits?: Partial<ConsumerLimits>) {
+      return owned.use(await createKafkaTopics({ ...options, limits, database: await database.another() }));
     },
     async publishRaw(topic: string, key: string, value: string) {
       await producer.send({ topic, messages: [{ key, value }] });
@@ -45,6 +47,7 @@ const newTopic = (): Topic<Step> => ({ name: `steps-${randomUUID()}`, schema: st
 
 describe('the topics port on Kafka', { timeout: 180_000 }, () => {
   topicsContract(open);
+  parkingContract(open);
 
   it('shares a group’s messages between processes, and loses none when one joins or leaves in the middle', async () => {
     await using set = await open();

@@ -1,5 +1,7 @@
 import type { Log } from '../../log.ts';
 import type { Topics } from '../../topics.ts';
+import { createConsumerFailures } from '../consumer-failures.ts';
+import { type ConsumerLimits, defaultConsumerLimits } from '../consumer-limits.ts';
 import { createReaders } from '../readers.ts';
 import { encodeValue } from '../wire.ts';
 import { connectKafka, type KafkaOptions } from './client.ts';
@@ -9,8 +11,10 @@ import { createKafkaProducer } from './producer.ts';
 import { deleteDeadTails, startKafkaTail } from './tail.ts';
 
 export interface KafkaTopicsOptions extends KafkaOptions {
-  /** Where the outbox stands; without it nothing can be published. */
+  /** Where the outbox is, and parked messages are; without it nothing can be published or parked. */
   database?: OutboxOptions['database'];
+  /** Default: as the settings have it. */
+  limits?: Partial<ConsumerLimits>;
   log: Log;
 }
 
@@ -18,7 +22,7 @@ export interface KafkaTopicsOptions extends KafkaOptions {
  * The topics port on Kafka, fed from the outbox in the publisher's database. While no broker answers groups and the
  * outbox wait for one; a tail can't be started (TOPICS_UNAVAILABLE).
  */
-export async function createKafkaTopics({ database, log, ...options }: KafkaTopicsOptions): Promise<Topics> {
+export async function createKafkaTopics({ database, limits, log, ...options }: KafkaTopicsOptions): Promise<Topics> {
   const { clientId } = options;
   await using releases = new AsyncDisposableStack();
   const client = releases.use(await connectKafka({ ...options, log }));
@@ -26,6 +30,15 @@ export async function createKafkaTopics({ database, log, ...options }: KafkaTopi
   void client.connected.then((isConnected) => (isConnected ? deleteDeadTails(client, clientId, log) : undefined));
   const outbox = database && releases.use(await openOutbox({ database, producer, client, log }));
   const readers = releases.use(createReaders());
+  const failures = createConsumerFailures();
+  const groupContext = {
+    client,
+    producer,
+    database,
+    limits: { ...defaultConsumerLimits, ...limits },
+    failures,
+    log,
+  };
   const owned = releases.move();
 
   const publishAll: Topics['publishAll'] = async (tx, topic, values, { headers = {} } = {}) => {
@@ -42,10 +55,10 @@ export async function createKafkaTopics({ database, log, ...options }: KafkaTopi
   return {
     publish: (tx, topic, value, publishOptions) => publishAll(tx, topic, [value], publishOptions),
     publishAll,
-    consume: async (consumeOptions) =>
-      readers.keep(await startKafkaGroup({ ...consumeOptions, client, producer, log })),
-    tail: async (tailOptions) => readers.keep(await startKafkaTail(tailOptions, { client, clientId, log })),
+    consume: async (consumeOptions) => readers.keep(await startKafkaGroup({ ...consumeOptions, ...groupContext })),
+    tail: async (tailOptions) => readers.keep(await startKafkaTail(tailOptions, { ...groupContext, clientId })),
     ping: client.ping,
+    failures: failures.list,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -1,0 +1,24 @@
+/** Why a consumer or tail does nothing, though a restart or an operator may help. */
+export interface TopicsFailure {
+  code: 'CONSUMER_STOPPED' | 'CONSUMER_NOT_JOINED';
+  topic: string;
+  /** Of a tail there is none. */
+  group?: string;
+  message: string;
+}
+
+/** What fails at the moment, by whom it concerns. */
+export interface ConsumerFailures {
+  set(reader: object, failure: TopicsFailure): void;
+  clear(reader: object): void;
+  list(): readonly TopicsFailure[];
+}
+
+export function createConsumerFailures(): ConsumerFailures {
+  const failures = new Map<object, TopicsFailure>();
+  return {
+    set: (reader, failure) => void failures.set(reader, failure),
+    clear: (reader) => void failures.delete(reader),
+    list: () => [...failures.values()],
+  };
+}

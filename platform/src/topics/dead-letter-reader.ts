@@ -1,0 +1,36 @@
+import { and, asc, gt, like } from 'drizzle-orm';
+import type { Database } from '../database.ts';
+import { topicMessage } from '../tables.ts';
+import { deadLetterName } from '../topics.ts';
+import type { RawMessage } from './handle.ts';
+
+/** A message as it is in a dead-letter topic. */
+export interface DeadLetter extends RawMessage {
+  /** With `.dead-letter`. */
+  topic: string;
+}
+
+/** Reads what is in all dead-letter topics now, oldest first within each partition. */
+export type ReadDeadLetters = (onLetter: (letter: DeadLetter) => void) => Promise<void>;
+
+const readAtOnce = 100;
+
+/** Of the embedded engines. */
+export function embeddedDeadLetters(database: Database): ReadDeadLetters {
+  return async (onLetter) => {
+    let after = 0;
+    for (;;) {
+      const rows = await database.query
+        .select()
+        .from(topicMessage)
+        .where(and(like(topicMessage.topic, `%${deadLetterName('')}`), gt(topicMessage.id, after)))
+        .orderBy(asc(topicMessage.id))
+        .limit(readAtOnce);
+      for (const { id, publishedAt, ...row } of rows)
+        onLetter({ ...row, partition: 0, position: id, publishedAt: publishedAt.getTime() });
+      const last = rows.at(-1);
+      if (!last || rows.length < readAtOnce) return;
+      after = last.id;
+    }
+  };
+}

@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest';
+import { createMemoryLog } from '../testing/log.ts';
+import { createConsumerFailures } from './consumer-failures.ts';
+import { reportStopped } from './group-context.ts';
+
+it('consumer: says with a stable code that it stopped, and what the last message failed by', () => {
+  const log = createMemoryLog();
+  const failures = createConsumerFailures();
+  const fields = { topic: 'steps', group: 'readers' };
+  reportStopped({ failures, reader: {}, log, fields, error: Object.assign(new Error('no'), { code: '23514' }) });
+  expect(failures.list()).toMatchObject([{ code: 'CONSUMER_STOPPED', ...fields }]);
+  expect(JSON.parse(log.text)).toMatchObject({
+    level: 'error',
+    code: 'CONSUMER_STOPPED',
+    ...fields,
+    error: { errorCode: '23514' },
+  });
+});

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { parkedMessage } from '../tables.ts';
+import { openTestDatabase } from '../testing/database.ts';
+import { claimDue, isKeyParked, parkMessage, postpone, removeParked } from './parked-messages.ts';
+
+const ofGroup = { topic: 'steps', group: 'readers' };
+const error = new Error('Failed query', { cause: Object.assign(new Error('permission denied'), { code: '42501' }) });
+const entry = (key: string, position: number) => ({
+  ...ofGroup,
+  key,
+  value: '{}',
+  headers: {},
+  partition: 0,
+  position,
+  publishedAt: 1_700_000_000_000,
+  error,
+});
+const claim = { ...ofGroup, limit: 10, leaseMs: 60_000 };
+
+describe('parked messages', () => {
+  it('are stored once, also by two members after a rebalance, with the first cause', async () => {
+    await using database = await openTestDatabase();
+    const parked = await Promise.all([1, 2].map(() => parkMessage(database.query, entry('a', 1), 10)));
+    expect(parked).toEqual([true, true]);
+    expect(await database.query.select().from(parkedMessage)).toMatchObject([
+      { errorCode: '42501', errorMessage: 'permission denied', attempts: 0 },
+    ]);
+  });
+
+  it('are as many as may be, and one that is parked already counts as parked', async () => {
+    await using database = await openTestDatabase();
+    expect(await parkMessage(database.query, entry('a', 1), 1)).toBe(true);
+    expect(await parkMessage(database.query, entry('a', 2), 1)).toBe(false);
+    expect(await parkMessage(database.query, entry('a', 1), 1)).toBe(true);
+  });
+
+  it('come back as they were, whatever is in them', async () => {
+    await using database = await openTestDatabase();
+    const odd = {
+      ...entry('\0\ud800'.repeat(10_000), 2 ** 40),
+      value: 'x\0',
+      headers: { '\0': '\udfff' },
+      publishedAt: -1,
+    };
+    expect(await parkMessage(database.query, odd, 10)).toBe(true);
+    expect(await isKeyParked(database.query, odd)).toBe(true);
+    const { key, value, headers, partition, position, publishedAt } = odd;
+    expect(await claimDue(database.query, claim)).toMatchObject([
+      { attempts: 0, raw: { key, value, headers, partition, position, publishedAt } },
+    ]);
+  });
+
+  it('are taken by one process at a time, the first of each key alone', async () => {
+    await using database = await openTestDatabase();
+    for (const [key, position] of [
+      ['a', 1],
+      ['a', 2],
+      ['b', 3],
+    ] as const)
+      await parkMessage(database.query, entry(key, position), 10);
+    const taken = await Promise.all([claimDue(database.query, claim), claimDue(database.query, claim)]);
+    const [first, second] = taken.flat().toSorted((one, other) => one.id - other.id);
+    expect([first?.raw.key, second?.raw.key]).toEqual(['a', 'b']);
+    expect(taken.flat()).toHaveLength(2);
+    await removeParked(database.query, first?.id ?? 0);
+    expect(await claimDue(database.query, claim)).toMatchObject([{ raw: { key: 'a', position: 2 } }]);
+  });
+
+  it('of a process that died are given back after a while, and those that failed after their delay', async () => {
+    await using database = await openTestDatabase();
+    await parkMessage(database.query, entry('a', 1), 10);
+    const [due] = await claimDue(database.query, { ...claim, leaseMs: 0 });
+    expect(await claimDue(database.query, { ...claim, leaseMs: 0 })).toHaveLength(1);
+    await postpone(database.query, due?.id ?? 0, { error: new TypeError('a bug'), delayMs: 60_000 });
+    expect(await claimDue(database.query, claim)).toEqual([]);
+    await postpone(database.query, due?.id ?? 0, { error: new TypeError('a bug'), delayMs: 0 });
+    expect(await claimDue(database.query, claim)).toMatchObject([{ attempts: 2 }]);
+  });
+});

@@ -1,0 +1,86 @@
+import type { Database } from '../database.ts';
+import { consumerGroup } from '../tables.ts';
+import type { Place } from '../topics.ts';
+import type { RawMessage } from './handle.ts';
+import { type GroupOfTopic, isKeyParked, parkMessage, summarizeParked } from './parked-messages.ts';
+
+/** Where a consumer of a group puts what it can't handle for longer than a limit. */
+export interface Parking extends GroupOfTopic {
+  readonly database: Database;
+  /** Whether anything of the group was parked when it was last looked. */
+  readonly isUsed: boolean;
+  /** Stores a message with its cause; false where as many are parked as may be. */
+  park(raw: RawMessage, error: unknown): Promise<boolean>;
+  /** Parks a message if one of its key is parked, so that it does not overtake that one; else false. */
+  parkBehind(raw: RawMessage): Promise<boolean>;
+  /** The place through which everything is finished, though what is parked counts as finished in `place`. */
+  hold(partition: number, place: Place): Place;
+  /** Looks what is parked; called before the first message of a partition, and now and then. */
+  refresh(): Promise<void>;
+}
+
+/**
+ * A place waits for a parked message for so many positions: who resumes by it reads the topic from there, and must not
+ * read all of it because of one message.
+ */
+const heldForPositions = 10_000;
+
+/**
+ * Parking keeps the order of a key: while one of its messages is parked, later ones are parked behind it, and they are
+ * retried one after the other. What is known in memory is enough for that, for a key's messages are in one partition,
+ * and what another member has parked of it is looked up before the partition's first message.
+ */
+export function createParking({
+  database,
+  topic,
+  group,
+  maxParked,
+}: GroupOfTopic & { database: Database; maxParked: number }): Parking {
+  const groupOfTopic = { topic, group };
+  let isUsed = false;
+  let isRegistered = false;
+  let oldest = new Map<number, number>();
+  /** Counts what was parked here, so that an older look does not hide it. */
+  let changes = 0;
+  const store = async (raw: RawMessage, error: unknown): Promise<boolean> => {
+    const isParked = await parkMessage(database.query, { ...groupOfTopic, ...raw, error }, maxParked);
+    if (!isParked) return false;
+    changes += 1;
+    isUsed = true;
+    oldest.set(raw.partition, Math.min(raw.position, oldest.get(raw.partition) ?? raw.position));
+    return true;
+  };
+  return {
+    ...groupOfTopic,
+    database,
+    get isUsed() {
+      return isUsed;
+    },
+    park: store,
+    async parkBehind(raw) {
+      if (!isUsed || !(await isKeyParked(database.query, { ...groupOfTopic, key: raw.key }))) return false;
+      if (!(await store(raw, new Error('an earlier message of its key is parked'))))
+        throw new Error('an earlier message of its key is parked, and no more can be');
+      return true;
+    },
+    hold(partition, place) {
+      const first = oldest.get(partition);
+      if (first === undefined || first > place.position || place.position - first >= heldForPositions) return place;
+      return { position: first - 1 };
+    },
+    async refresh() {
+      const before = changes;
+      if (!isRegistered) {
+        await database.query.insert(consumerGroup).values(groupOfTopic).onConflictDoNothing();
+        isRegistered = true;
+      }
+      const summary = await summarizeParked(database.query, groupOfTopic);
+      // What was parked meanwhile is in `oldest` already, and may be missing in the summary.
+      const others = changes === before ? [] : oldest;
+      isUsed = summary.count > 0 || changes !== before;
+      oldest = new Map(summary.oldest);
+      for (const [partition, position] of others)
+        oldest.set(partition, Math.min(position, oldest.get(partition) ?? position));
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import type { Log } from '../log.ts';
+import { pause } from './attempt.ts';
+import { isMessageFault } from './message-fault.ts';
+import { claimDue, type DueMessage, postpone, removeParked, retryAtOnce } from './parked-messages.ts';
+import type { Parking } from './parking.ts';
+
+export interface RetryParkedOptions {
+  parking: Parking;
+  /** Handles a message as the consumer does. */
+  handle(raw: DueMessage['raw']): Promise<void>;
+  /** Sends one that fails by its own fault to dead-letter. */
+  bury(raw: DueMessage['raw'], error: unknown): Promise<void>;
+  /** Aborts when the consumer stops. */
+  signal: AbortSignal;
+  log: Log;
+}
+
+const atOnce = 16;
+/** A process that dies gives what it has taken back by this. */
+const leaseMs = 60_000;
+const lookEveryMs = 1_000;
+const firstDelayMs = 1_000;
+const longestDelayMs = 60_000;
+
+/** Retries what is parked of a group, the messages of a key one after the other, until the signal aborts. */
+export async function retryParked({ parking, handle, bury, signal, log }: RetryParkedOptions): Promise<void> {
+  const { topic, group } = parking;
+  const { query } = parking.database;
+
+  /** True when the message is finished, so that the next one of its key is due. */
+  const retry = async ({ id, attempts, raw }: DueMessage): Promise<boolean> => {
+    const fields = { topic, group, partition: raw.partition, position: raw.position, parked: id };
+    try {
+      await handle(raw).catch(async (error: unknown) => {
+        if (signal.aborted || !isMessageFault(error)) throw error;
+        log.error({ error, ...fields }, 'a parked message goes to dead-letter');
+        await bury(raw, error);
+      });
+      await removeParked(query, id);
+      log.info(fields, 'a parked message is handled');
+      return true;
+    } catch (error) {
+      if (signal.aborted) await retryAtOnce(query, [id]);
+      else {
+        log.warn({ error, attempts: attempts + 1, ...fields }, 'a parked message failed again');
+        await postpone(query, id, { error, delayMs: Math.min(firstDelayMs * 2 ** attempts, longestDelayMs) });
+      }
+      return false;
+    }
+  };
+
+  while (!signal.aborted) {
+    let isMore = false;
+    try {
+      await parking.refresh();
+      if (parking.isUsed && !signal.aborted) {
+        const due = await claimDue(query, { topic, group, limit: atOnce, leaseMs });
+        const finished = await Promise.all(due.map(retry));
+        isMore = finished.includes(true);
+      }
+    } catch (error) {
+      if (!signal.aborted) log.debug({ error, topic, group }, 'parked messages could not be read or stored yet');
+    }
+    if (!isMore) await pause(lookEveryMs, signal);
+  }
+}
