@@ -1,19 +1,27 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { cleanEnvironment } from './standalone-process.ts';
 
+const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
+
 /** `npm run admin -- <words>`; `installation` is where the product is installed, by default this repository. */
-export async function runAdmin(
-  environment: Record<string, string | undefined>,
-  words: string[],
-  installation?: string,
-) {
-  const main = `${installation ?? fileURLToPath(new URL('../..', import.meta.url))}/standalone/src/admin-main.ts`;
-  const child = spawn(process.execPath, [main, ...words], { env: cleanEnvironment(environment) });
+export const runAdmin = (environment: Environment, words: string[], installation?: string) =>
+  runCommand('admin-main.ts', environment, words, installation);
+
+/** `npm run dead-letters -- <words>`, in the same way. */
+export const runDeadLetters = (environment: Environment, words: string[], installation?: string) =>
+  runCommand('dead-letters-main.ts', environment, words, installation);
+
+type Environment = Record<string, string | undefined>;
+
+async function runCommand(main: string, environment: Environment, words: string[], installation = thisInstallation) {
+  const path = join(installation, 'standalone/src', main);
+  const child = spawn(process.execPath, [path, ...words], { env: cleanEnvironment(environment) });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
-  return { code, stdout: stdout.trim(), stderr: stderr.trim() };
+  return { code: code as number | null, stdout: stdout.trim(), stderr: stderr.trim() };
 }
 
 /** The id of the key that signed a token. */

@@ -7,6 +7,7 @@ import { assertPortFree, httpLimitsOf } from '@voucher-gateway/platform/http-ser
 import { defaultStopMs, type Service, type Stoppable } from '@voucher-gateway/platform/lifecycle';
 import { createLog, type Log } from '@voucher-gateway/platform/log';
 import { consumerLimitsOf } from '@voucher-gateway/platform/topics/consumer-limits';
+import { embeddedDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { createDeliveryService } from '@voucher-gateway/subgraph-delivery/server';
 import { createUserService } from '@voucher-gateway/subgraph-user/server';
@@ -14,6 +15,8 @@ import { createVoucherService } from '@voucher-gateway/subgraph-voucher/server';
 import { createVoucherIntegration } from '@voucher-gateway/voucher-integration/server';
 import { createVpsMock } from '@voucher-gateway/vps-mock/server';
 import type { StandaloneConfig } from './config.ts';
+import { deadLettersUsage, parseDeadLettersCommand, runDeadLettersCommand } from './dead-letters/command.ts';
+import { serveCommands } from './dead-letters/control.ts';
 
 /** Everything in one process. Disposing stops intake first: the gateway, then what is behind it. */
 export interface Stack extends Stoppable {
@@ -128,6 +131,18 @@ export async function createStack({
       config: { ...config, PORT: config.GATEWAY_PORT, JWKS_URL },
       portSetting: 'GATEWAY_PORT',
       log: log('gateway'),
+    }),
+  );
+  const readDeadLetters = embeddedDeadLetters(database);
+  releases.use(
+    await serveCommands({
+      dataDir: config.DATA_DIR,
+      log: log('engines'),
+      async run(words) {
+        const command = parseDeadLettersCommand(words);
+        if (!command) return { done: false, message: deadLettersUsage };
+        return runDeadLettersCommand({ database, readDeadLetters }, command);
+      },
     }),
   );
   onReady('gateway', `${gateway.url}/graphql`);

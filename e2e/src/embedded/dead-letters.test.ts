@@ -1,0 +1,36 @@
+import { openPglite } from '@voucher-gateway/platform/database/pglite';
+import { describe } from 'vitest';
+import { runDeadLetters } from '../admin-command.ts';
+import { makePlace, type StandaloneProcess, startStandalone } from '../standalone-process.ts';
+import { deadLetterSettings, deadLettersSuite, type OperatedSystem } from '../suites/dead-letters.ts';
+
+async function start(): Promise<OperatedSystem> {
+  await using releases = new AsyncDisposableStack();
+  const place = releases.use(await makePlace());
+  const environment = { ...place.environment, ...deadLetterSettings };
+  let running: StandaloneProcess = await startStandalone(environment);
+  releases.defer(() => running[Symbol.asyncDispose]());
+  const owned = releases.move();
+  const { gatewayUrl, vpsUrl, integrationUrl } = running;
+  return {
+    gatewayUrl,
+    vpsUrl,
+    integrationUrl,
+    async killAndAlter(statement) {
+      await running.stop('SIGKILL');
+      {
+        await using database = await openPglite({ dataDir: place.dataDir });
+        await database.client.exec(statement);
+      }
+      running = await startStandalone(environment);
+    },
+    async live() {
+      const response = await fetch(`${integrationUrl}/health/live`);
+      return { status: response.status, body: await response.text() };
+    },
+    command: (...words) => runDeadLetters(environment, words),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+describe('on embedded engines, in one process', () => deadLettersSuite(start));

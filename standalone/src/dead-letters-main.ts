@@ -1,0 +1,65 @@
+import { systemClock } from '@voucher-gateway/platform/clock';
+import { commonSettings, type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
+import {
+  databaseSettings,
+  openDatabase,
+  openDeadLetters,
+  saslIsWhole,
+  topicsSettings,
+} from '@voucher-gateway/platform/distributed-engines';
+import { openEmbeddedEngines } from '@voucher-gateway/platform/embedded-engines';
+import { isCodedError } from '@voucher-gateway/platform/errors';
+import { createLog } from '@voucher-gateway/platform/log';
+import { embeddedDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
+import { z } from 'zod';
+import { standaloneSettings } from './config.ts';
+import {
+  type CommandResult,
+  type DeadLettersCommand,
+  deadLettersUsage,
+  parseDeadLettersCommand,
+  runDeadLettersCommand,
+} from './dead-letters/command.ts';
+import { sendCommand } from './dead-letters/control.ts';
+
+// `npm run dead-letters -- <command>`: with DATABASE_URL on a service's engines, else on the folder of `npm start`;
+// while that runs or not.
+const words = process.argv.slice(2);
+const command = parseDeadLettersCommand(words);
+const environment: Environment = { LOG_LEVEL: 'error', ...readEnvironment() };
+
+const distributedSettings = z
+  .object({ LOG_LEVEL: commonSettings.LOG_LEVEL, ...databaseSettings, ...topicsSettings })
+  .refine(...saslIsWhole);
+
+async function runDistributed(command: DeadLettersCommand): Promise<CommandResult> {
+  const config = readConfig(distributedSettings, environment);
+  const log = createLog({ level: config.LOG_LEVEL, service: 'dead-letters' });
+  await using database = await openDatabase(config, log);
+  return await runDeadLettersCommand({ database, readDeadLetters: openDeadLetters(config, log) }, command);
+}
+
+async function runEmbedded(command: DeadLettersCommand): Promise<CommandResult> {
+  const config = readConfig(standaloneSettings, environment);
+  const log = createLog({ level: config.LOG_LEVEL, service: 'dead-letters' });
+  const answer = await sendCommand(config.DATA_DIR, words);
+  if (answer) return answer;
+  await using engines = await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock: systemClock, log });
+  const { database } = engines;
+  return await runDeadLettersCommand({ database, readDeadLetters: embeddedDeadLetters(database) }, command);
+}
+
+if (command) {
+  try {
+    const { done, message } = await (environment.DATABASE_URL ? runDistributed(command) : runEmbedded(command));
+    (done ? process.stdout : process.stderr).write(`${message}\n`);
+    process.exitCode = done ? 0 : 1;
+  } catch (error) {
+    if (!isCodedError(error)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+} else {
+  process.stderr.write(`${deadLettersUsage}\n`);
+  process.exitCode = 2;
+}

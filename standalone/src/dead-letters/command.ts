@@ -1,0 +1,116 @@
+import type { Database } from '@voucher-gateway/platform/database';
+import type { DeadLetter, ReadDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
+import { readParked, retryAtOnce } from '@voucher-gateway/platform/topics/parked-messages';
+import { describeLetter, describeParked, idOf, showLetter, showParked } from './print.ts';
+import { createReplay } from './replay.ts';
+
+/** What the command works on: a service's database, and the topics. */
+export interface DeadLetterEngines {
+  database: Database;
+  readDeadLetters: ReadDeadLetters;
+}
+
+export interface CommandResult {
+  /** False when something of what was asked was not done. */
+  done: boolean;
+  /** What to print. */
+  message: string;
+}
+
+export const deadLettersUsage = `npm run dead-letters -- list
+    Lists parked messages and dead letters with their causes, without what is in them.
+npm run dead-letters -- show <id>
+    Shows one whole, secrets included.
+npm run dead-letters -- replay <id>...
+npm run dead-letters -- replay --all
+    Has the groups that could not handle them try again.`;
+
+export type DeadLettersCommand =
+  | { name: 'list' }
+  | { name: 'show'; id: string }
+  | { name: 'replay'; ids: ReadonlySet<string> | 'all' };
+
+const listedAtMost = 1_000;
+
+/** Null for words that are no command. */
+export function parseDeadLettersCommand([name, ...words]: readonly string[]): DeadLettersCommand | null {
+  const [id, ...others] = words;
+  if (name === 'list' && id === undefined) return { name };
+  if (name === 'show' && id && others.length === 0) return { name, id };
+  if (name === 'replay' && id) return { name, ids: id === '--all' && others.length === 0 ? 'all' : new Set(words) };
+  return null;
+}
+
+/**
+ * Runs an operator's command.
+ * @throws CodedError DATABASE_UNAVAILABLE, TOPICS_UNAVAILABLE (both retryable)
+ */
+export async function runDeadLettersCommand(
+  engines: DeadLetterEngines,
+  command: DeadLettersCommand,
+): Promise<CommandResult> {
+  switch (command.name) {
+    case 'list':
+      return list(engines);
+    case 'show':
+      return show(engines, command.id);
+    case 'replay':
+      return replay(engines, command.ids);
+  }
+}
+
+async function list({ database, readDeadLetters }: DeadLetterEngines): Promise<CommandResult> {
+  const lines = (await readParked(database.query, { limit: listedAtMost })).map(describeParked);
+  let more = 0;
+  await readDeadLetters((letter) => {
+    if (lines.length < 2 * listedAtMost) lines.push(describeLetter(letter));
+    else more += 1;
+  });
+  if (lines.length === 0) return { done: true, message: 'Nothing is parked, and nothing is in dead-letter.' };
+  if (more > 0) lines.push(`… and ${more} more in dead-letter`);
+  return { done: true, message: lines.join('\n') };
+}
+
+async function show({ database, readDeadLetters }: DeadLetterEngines, id: string): Promise<CommandResult> {
+  const [row] = await readParked(database.query, { ids: parkedIds([id]) });
+  if (row) return { done: true, message: showParked(row) };
+  let found: DeadLetter | undefined;
+  await readDeadLetters((letter) => {
+    if (idOf(letter) === id) found = letter;
+  });
+  return found ? { done: true, message: showLetter(found) } : { done: false, message: `There is no message ${id}.` };
+}
+
+async function replay(
+  { database, readDeadLetters }: DeadLetterEngines,
+  ids: ReadonlySet<string> | 'all',
+): Promise<CommandResult> {
+  const lines: string[] = [];
+  const missing = new Set(ids === 'all' ? [] : ids);
+  const parked = await retryAtOnce(database.query, ids === 'all' ? 'all' : parkedIds([...ids]));
+  for (const id of parked) {
+    missing.delete(`parked:${id}`);
+    lines.push(`parked:${id} is tried again now`);
+  }
+  let isDone = true;
+  const replays = await createReplay(database);
+  await readDeadLetters((letter) => {
+    if (ids !== 'all' && !ids.has(idOf(letter))) return;
+    missing.delete(idOf(letter));
+    replays.add(letter);
+  });
+  for (const { id, fault, group } of await replays.run()) {
+    if (fault) isDone = false;
+    lines.push(fault ? `${id} is left as it is: ${fault}` : `${id} is given to ${group} again`);
+  }
+  for (const id of missing) lines.push(`There is no message ${id}.`);
+  if (lines.length === 0) return { done: true, message: 'There is nothing to try again.' };
+  return { done: isDone && missing.size === 0, message: lines.join('\n') };
+}
+
+function parkedIds(ids: readonly string[]): number[] {
+  return ids.flatMap((id) => {
+    const match = /^parked:(\d{1,15})$/.exec(id);
+    return match ? [Number(match[1])] : [];
+  });
+}

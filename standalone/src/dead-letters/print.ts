@@ -1,0 +1,44 @@
+import type { DeadLetter } from '@voucher-gateway/platform/topics/dead-letter-reader';
+import type { ParkedRow } from '@voucher-gateway/platform/topics/parked-messages';
+
+/** How a message in dead-letter is named. */
+export function idOf({ topic, partition, position }: DeadLetter): string {
+  return `${topic}:${partition}:${position}`;
+}
+
+/** One line, without what is in the message. */
+export function describeLetter(letter: DeadLetter): string {
+  const { headers, publishedAt } = letter;
+  const of = (name: string) => headers[`dead-letter-${name}`] ?? '?';
+  return printable(
+    `${idOf(letter)}  ${timeOf(publishedAt)}  ${of('topic')} → ${of('group')}  ${of('error')}: ${of('message')}`,
+  );
+}
+
+/** The same of a parked one. */
+export function describeParked({ id, topic, group, parkedAt, retryAt, ...row }: ParkedRow): string {
+  const retries = `${row.attempts} retries, next at ${retryAt.toISOString()}`;
+  return printable(
+    `parked:${id}  ${parkedAt.toISOString()}  ${topic} → ${group}  ${row.errorCode}: ${row.errorMessage}  (${retries})`,
+  );
+}
+
+export function showLetter(letter: DeadLetter): string {
+  return printable(JSON.stringify({ id: idOf(letter), ...letter, publishedAt: timeOf(letter.publishedAt) }, null, 2));
+}
+
+export function showParked({ id, keyHash, message, publishedAt, ...row }: ParkedRow): string {
+  const shown = { id: `parked:${id}`, ...row, publishedAt: timeOf(publishedAt), ...JSON.parse(message) };
+  return printable(JSON.stringify(shown, null, 2));
+}
+
+/** What a stranger published may hold what a terminal obeys. */
+function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) =>
+    character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+function timeOf(ms: number): string {
+  return Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? new Date(ms).toISOString() : String(ms);
+}

@@ -1,0 +1,67 @@
+import type { Database } from '@voucher-gateway/platform/database';
+import type { DeadLetter } from '@voucher-gateway/platform/topics/dead-letter-reader';
+import { parkMessage, readConsumerGroups } from '@voucher-gateway/platform/topics/parked-messages';
+import { idOf } from './print.ts';
+
+export interface Replayed {
+  id: string;
+  group: string;
+  /** Why it can't be given to its group again. */
+  fault?: string;
+}
+
+export interface Replay {
+  add(letter: DeadLetter): void;
+  /** Parks what was added for its group, which tries it at once. Safe to repeat. */
+  run(): Promise<Replayed[]>;
+}
+
+/** Of one command, at most: they are in memory meanwhile. */
+const atMost = 10_000;
+
+/**
+ * Gives dead letters to the group that could not handle them, and to no other: each is parked as what it was in its
+ * topic, once.
+ */
+export async function createReplay({ query }: Database): Promise<Replay> {
+  const groups = new Set((await readConsumerGroups(query)).map(({ topic, group }) => `${topic} ${group}`));
+  const letters: DeadLetter[] = [];
+  let left = 0;
+
+  const replay = async (letter: DeadLetter): Promise<string | undefined> => {
+    const { key, value, headers } = letter;
+    const of = (name: string) => headers[`dead-letter-${name}`];
+    const [topic, group, partition, position] = [
+      of('topic'),
+      of('group'),
+      Number(of('partition')),
+      Number(of('position')),
+    ];
+    if (!topic || !group || !Number.isInteger(partition) || !Number.isInteger(position))
+      return 'its headers do not tell where it comes from';
+    if (of('cut')) return 'only its beginning was kept';
+    if (!groups.has(`${topic} ${group}`)) return `no service on this database consumes ${topic} as ${group}`;
+    const own = Object.entries(headers).filter(([name]) => !name.startsWith('dead-letter-'));
+    const publishedAt = Number(of('published-at') ?? letter.publishedAt);
+    const raw = { key, value, headers: Object.fromEntries(own), partition, position, publishedAt };
+    const error = new Error('it was in dead-letter, and is tried again');
+    await parkMessage(query, { topic, group, ...raw, error, isReplay: true }, Number.MAX_SAFE_INTEGER);
+    return undefined;
+  };
+
+  return {
+    add(letter) {
+      if (letters.length < atMost) letters.push(letter);
+      else left += 1;
+    },
+    async run() {
+      const replayed: Replayed[] = [];
+      for (const letter of letters) {
+        const fault = await replay(letter);
+        replayed.push({ id: idOf(letter), group: letter.headers['dead-letter-group'] ?? '?', ...(fault && { fault }) });
+      }
+      if (left > 0) replayed.push({ id: `${left} more`, group: '', fault: `a command tries ${atMost} again at most` });
+      return replayed;
+    },
+  };
+}
