@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
-import { createServer } from 'node:net';
+import { createServer, type IncomingMessage } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
 import { answerClientError } from './client-error.ts';
 import type { CommonConfig } from './config.ts';
 import { CodedError, errorCode, publicError } from './errors.ts';
 import type { Log } from './log.ts';
+import { refusePipelining } from './pipelining.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import { requestIdHeader, requestIdOf } from './request-id.ts';
 import { assertValidText } from './text.ts';
@@ -63,6 +64,7 @@ const maxRequestsPerConnection = 10_000;
  * - errors as RFC 9457 problem documents with a stable `code`, masked where they are not ours;
  * - each answer has the request's id, and `cache-control: no-store` unless its route says otherwise;
  * - no URL, header or body in the log;
+ * - a connection's requests are served one at a time;
  * - slow clients are cut off, and no fault of a client's is answered with a status of 500.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
@@ -76,13 +78,19 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     genReqId: ({ headers }) => requestIdOf(headers),
     forceCloseConnections: 'idle',
     return503OnClosing: true,
-    requestTimeout: limits.requestMs,
-    keepAliveTimeout: limits.idleMs,
-    maxRequestsPerSocket: maxRequestsPerConnection,
-    http: {
-      headersTimeout: headMs,
-      connectionsCheckingInterval: Math.min(1_000, headMs / 2),
-    },
+    serverFactory: (listener) =>
+      Object.assign(
+        createServer(
+          {
+            headersTimeout: headMs,
+            requestTimeout: limits.requestMs,
+            keepAliveTimeout: limits.idleMs,
+            connectionsCheckingInterval: Math.min(1_000, headMs / 2),
+          },
+          refusePipelining(listener),
+        ),
+        { maxRequestsPerSocket: maxRequestsPerConnection },
+      ),
     clientErrorHandler(error, socket) {
       log.debug({ code: errorCode(error) }, 'a connection brought no valid request');
       answerClientError(error, socket);
@@ -247,7 +255,7 @@ export async function listen(app: FastifyInstance, options: ListenOptions): Prom
  */
 export async function assertPortFree(options: ListenOptions): Promise<void> {
   const { host, port } = options;
-  const server = createServer().listen({ host, port });
+  const server = createTcpServer().listen({ host, port });
   try {
     await once(server, 'listening');
   } catch (error) {
