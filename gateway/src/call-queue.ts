@@ -1,14 +1,22 @@
-import { createSlots } from '@voucher-gateway/platform/slots';
+import { FairQueue } from './operations/fair-queue.ts';
 
-/** Runs so many calls at once; others wait in their order. */
+/** Runs so many calls at once; others wait. Those who ask take turns, so that nobody waits for all calls of another. */
 export interface CallQueue {
   /**
    * Runs a call when its turn has come.
    *
-   * @param bytes what it holds in memory while it waits
-   * @throws QueueFullError at once where too much waits; the signal's reason when it aborts before the call has ended
+   * @throws QueueFullError where too much waits, and its asker has most of it; the signal's reason when it aborts before
+   *   the call has ended
    */
-  run<T>(call: () => Promise<T>, options: { bytes: number; signal: AbortSignal }): Promise<T>;
+  run<T>(call: () => Promise<T>, options: CallOptions): Promise<T>;
+}
+
+export interface CallOptions {
+  /** Who asks. */
+  asker: string;
+  /** What it holds in memory while it waits. */
+  bytes: number;
+  signal: AbortSignal;
 }
 
 export interface CallQueueOptions {
@@ -24,34 +32,61 @@ export class QueueFullError extends Error {
   readonly code = 'QUEUE_FULL';
 }
 
+interface WaitingCall {
+  readonly bytes: number;
+  start(): void;
+  refuse(error: QueueFullError): void;
+}
+
 export function createCallQueue({ maxRunning, maxWaiting, maxWaitingBytes }: CallQueueOptions): CallQueue {
-  const slots = createSlots(maxRunning);
-  let waiting = 0;
+  const waiting = new FairQueue<WaitingCall>();
+  let running = 0;
   let waitingBytes = 0;
 
-  const takeTurn = async (bytes: number, signal: AbortSignal) => {
-    if (slots.tryTake(1)) return;
-    if (waiting >= maxWaiting || waitingBytes + bytes > maxWaitingBytes)
-      throw new QueueFullError(`${waiting} calls wait already, with ${waitingBytes} bytes`);
-    waiting += 1;
-    waitingBytes += bytes;
-    try {
-      await slots.take(signal);
-    } finally {
-      waiting -= 1;
-      waitingBytes -= bytes;
+  const leave = (call: WaitingCall | undefined): WaitingCall | undefined => {
+    waitingBytes -= call?.bytes ?? 0;
+    return call;
+  };
+  const full = () => new QueueFullError(`${waiting.size} calls wait already, with ${waitingBytes} bytes`);
+  const takeTurn = ({ asker, bytes, signal }: CallOptions): Promise<void> => {
+    if (running < maxRunning) {
+      running += 1;
+      return Promise.resolve();
     }
+    if (maxWaiting === 0 || bytes > maxWaitingBytes) return Promise.reject(full());
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const end = (report: () => void) => {
+      signal.removeEventListener('abort', onAbort);
+      report();
+    };
+    const call: WaitingCall = { bytes, start: () => end(resolve), refuse: (error) => end(() => reject(error)) };
+    const onAbort = () => {
+      if (waiting.delete(asker, call)) leave(call);
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    waiting.push(asker, call);
+    waitingBytes += bytes;
+    // Who fills the queue pays for it, and not the newcomer.
+    while (waiting.size > maxWaiting || waitingBytes > maxWaitingBytes) leave(waiting.evict())?.refuse(full());
+    return promise;
+  };
+  const giveTurn = () => {
+    const next = leave(waiting.shift());
+    if (next) next.start();
+    else running -= 1;
   };
 
   return {
-    async run(call, { bytes, signal }) {
+    async run(call, options) {
+      const { signal } = options;
       signal.throwIfAborted();
-      await takeTurn(bytes, signal);
+      await takeTurn(options);
       const { promise: aborted, reject } = Promise.withResolvers<never>();
       const onAbort = () => reject(signal.reason);
       signal.addEventListener('abort', onAbort, { once: true });
       // Its turn lasts until it has ended, though its caller has left.
-      const result = call().finally(slots.release);
+      const result = call().finally(giveTurn);
       try {
         return await Promise.race([result, aborted]);
       } finally {

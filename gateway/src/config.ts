@@ -28,10 +28,10 @@ export const gatewaySettings = z.object({
   ),
   SUBGRAPH_CONNECTIONS: integer(128, { min: 1, max: 10_000 }).describe('Calls at once to each subgraph; more wait'),
   SUBGRAPH_QUEUE: integer(10_000, { min: 0, max: 1_000_000 }).describe(
-    'Calls that may wait for each subgraph; more are answered SUBGRAPH_UNAVAILABLE at once',
+    'Calls that may wait for each subgraph; of more, those of the address with most are answered SUBGRAPH_UNAVAILABLE',
   ),
   SUBGRAPH_QUEUE_BYTES: integer(67_108_864, { min: 0, max: 4_294_967_296 }).describe(
-    'Bytes of the calls that may wait for each subgraph; more are answered SUBGRAPH_UNAVAILABLE at once',
+    'Bytes of the calls that may wait for each subgraph; of more, those of the address with most are answered SUBGRAPH_UNAVAILABLE',
   ),
   MAX_SUBGRAPH_ANSWER_BYTES: integer(8_388_608, { min: 1_024, max: 268_435_456 }).describe(
     'Largest answer of a subgraph, in bytes',

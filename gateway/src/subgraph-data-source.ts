@@ -1,4 +1,5 @@
 import type { GraphQLDataSource, GraphQLDataSourceProcessOptions } from '@apollo/gateway';
+import { groupAddress } from '@voucher-gateway/platform/client-address';
 import { CodedError, errorCode, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
@@ -79,6 +80,7 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
     using deadline = createDeadline(limits.timeoutMs, caller.signal);
     const { signal } = deadline;
     const { status, text } = await queue.run(() => exchange(body, caller, signal), {
+      asker: groupAddress(caller.clientAddress ?? ''),
       bytes: Buffer.byteLength(body),
       signal,
     });

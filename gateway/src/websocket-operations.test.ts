@@ -208,3 +208,25 @@ describe('websocket operations', () => {
     await aborted;
   });
 });
+
+it('websocket: handles one message of a socket per turn of the event loop', async () => {
+  // What came in one piece was handled in one turn: sockets with many operations kept everybody else waiting.
+  await using gateway = await startTestGateway();
+  const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
+  await once(socket, 'open');
+  let pongs = 0;
+  const answered = Promise.withResolvers<void>();
+  socket.on('message', () => {
+    pongs += 1;
+    if (pongs === 500) answered.resolve();
+  });
+  for (let index = 0; index < 500; index += 1) socket.send('{"type":"ping"}');
+  let turns = 0;
+  let isAnswered = false;
+  void answered.promise.then(() => {
+    isAnswered = true;
+  });
+  for (; !isAnswered; turns += 1) await new Promise(setImmediate);
+  expect(turns).toBeGreaterThan(450);
+  socket.terminate();
+});

@@ -48,6 +48,8 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     maxPayload: maxMessageBytes,
     handleProtocols,
     WebSocket: ClientSocket,
+    // One message of a socket per turn of the event loop: others have theirs in between.
+    allowSynchronousEvents: false,
   });
   const keepAlive = createKeepAlive(sockets.clients, keepAliveMs);
   const shared: ConnectionOptions = { ...options, connectionInitTimeoutMs, formatter: createResultFormatter(log) };
