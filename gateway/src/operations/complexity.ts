@@ -40,6 +40,8 @@ export interface ComplexityOptions {
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   operation: OperationDefinitionNode;
   variables: Readonly<Record<string, unknown>>;
+  /** Told how many selections were looked at so far, never more than the operation has; it may throw. */
+  onVisit?(visited: number): void;
 }
 
 /**
@@ -68,7 +70,8 @@ type Measure = (set: SelectionSetNode, parent: GraphQLNamedType | null, sized: S
 /** Lists among the children whose size the parent's slicing argument gave, as `edges` of a connection. */
 type SizedFields = { names: readonly string[]; size: number };
 
-function createMeasure({ schema, costs, fragments, operation, variables }: ComplexityOptions): Measure {
+function createMeasure(options: ComplexityOptions): Measure {
+  const { schema, costs, fragments, operation, variables, onVisit } = options;
   // By fragment, then by the size that its lists take from where it is spread.
   const measured = new Map<string, Figures>();
   const open = new Set<string>();
@@ -76,6 +79,7 @@ function createMeasure({ schema, costs, fragments, operation, variables }: Compl
     operation.variableDefinitions?.map(({ variable, defaultValue }) => [variable.name.value, defaultValue]),
   );
   let dependsOnVariables = false;
+  let visited = 0;
 
   const measureFragment = (name: string, sized: SizedFields | null): Figures => {
     const fragment = fragments[name];
@@ -94,6 +98,8 @@ function createMeasure({ schema, costs, fragments, operation, variables }: Compl
   const measureSet: Measure = (set, parent, sized) => {
     const sum = nothing();
     for (const selection of set.selections) {
+      visited += 1;
+      onVisit?.(visited);
       sum.selections += 1;
       sum.values += 1;
       sum.directives += selection.directives?.length ?? 0;

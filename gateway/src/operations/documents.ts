@@ -94,13 +94,17 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
   const measure = (
     fragments: KnownDocument['fragments'],
     operation: OperationDefinitionNode,
-    variables: Readonly<Record<string, unknown>> = {},
-  ) => measureComplexity({ schema: supergraph, costs, fragments, operation, variables });
-  /** In measure mode no limit keeps a chain of fragments shorter than the stack. */
-  const measureSafely: typeof measure = (...given) => {
+    options: { variables?: Readonly<Record<string, unknown>>; onVisit?: LimitGuard['checkVisited'] } = {},
+  ) => measureComplexity({ schema: supergraph, costs, fragments, operation, variables: {}, ...options });
+  const measureWithin = (
+    fragments: KnownDocument['fragments'],
+    operation: OperationDefinitionNode,
+    variables: Readonly<Record<string, unknown>>,
+  ) => {
     try {
-      return measure(...given);
+      return measure(fragments, operation, { variables, onVisit: guard.checkVisited });
     } catch (error) {
+      // In measure mode no limit keeps a chain of fragments shorter than the stack.
       if (error instanceof RangeError) throw tooComplex('nesting', maxNesting);
       throw error;
     }
@@ -176,7 +180,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     },
     check({ fragments }, operation, variables) {
       const known = complexities.get(operation);
-      const complexity = known && !known.dependsOnVariables ? known : measureSafely(fragments, operation, variables);
+      const complexity = known && !known.dependsOnVariables ? known : measureWithin(fragments, operation, variables);
       complexities.set(operation, complexity);
       guard.check('MAX_DEPTH', complexity.depth);
       guard.check('MAX_ALIASES', complexity.aliases);

@@ -37,6 +37,11 @@ export interface LimitGuard {
    * @throws CodedError OPERATION_TOO_COMPLEX with `limit`, `maximum` and `actual`
    */
   check(limit: keyof OperationLimits | 'values', actual: number): void;
+  /**
+   * As `check` of MAX_TOKENS, of the selections that were looked at while an operation is measured. In `measure` mode
+   * 20 times the limit is refused all the same: measuring takes the event loop's time.
+   */
+  checkVisited(visited: number): void;
   /** As `check`, of what is known to be over the limit, but not by how much. */
   exceed(limit: keyof OperationLimits | 'values', actual?: number): void;
 }
@@ -46,6 +51,7 @@ export function createLimitGuard(
   limits: OperationLimits,
   { mode, log }: { mode: 'enforce' | 'measure'; log: Log },
 ): LimitGuard {
+  const maxVisited = mode === 'enforce' ? limits.MAX_TOKENS : 20 * limits.MAX_TOKENS;
   const maxima = { ...limits, values: valuesPerCost * limits.MAX_COST };
   const exceed: LimitGuard['exceed'] = (limit, actual) => {
     if (mode === 'enforce') throw tooComplex(limit, maxima[limit], actual);
@@ -54,6 +60,9 @@ export function createLimitGuard(
   return {
     check(limit, actual) {
       if (actual > maxima[limit]) exceed(limit, actual);
+    },
+    checkVisited(visited) {
+      if (visited > maxVisited) throw tooComplex('MAX_TOKENS', limits.MAX_TOKENS, visited);
     },
     exceed,
   };

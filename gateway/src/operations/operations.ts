@@ -97,6 +97,8 @@ const msPerSelection = 0.001;
  * wait unread.
  */
 const newTextsAtOnce = 4;
+/** What an operation may owe for its execution: in measure mode nothing else bounds its selections. */
+const maxFollowingMs = 100;
 
 export function createOperations({
   federation: reloadable,
@@ -161,7 +163,7 @@ export function createOperations({
         await loopShare.run(() => {}, {
           asker: askerOf(context),
           bytes: 2 * text.length,
-          followingMs: selections * msPerSelection,
+          followingMs: Math.min(selections * msPerSelection, maxFollowingMs),
         });
       const result = await operation.federation.execute(operation, context);
       if (isLargerThan(result, limits.MAX_RESPONSE_BYTES)) guard.exceed('MAX_RESPONSE_BYTES');
