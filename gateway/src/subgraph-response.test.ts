@@ -13,6 +13,16 @@ it.each([
     '{"errors":[{"message":7,"path":"x","extensions":[],"locations":[{"line":1,"column":1}]}]}',
     { errors: [{}] },
   ],
+  [
+    'an error without what would set the status of the gateway’s own answer',
+    '{"errors":[{"message":"no","extensions":{"code":"CLOSED","http":{"status":100,"headers":{}},"until":"noon"}}]}',
+    { errors: [{ message: 'no', extensions: { code: 'CLOSED', until: 'noon' } }] },
+  ],
+  [
+    'an error without a code that is no text',
+    '{"errors":[{"extensions":{"code":7}}]}',
+    { errors: [{ extensions: {} }] },
+  ],
   ['neither data nor errors', '{"errors":[]}', null],
   ['data that is no object', '{"data":[1]}', null],
   ['an error that is no object', '{"data":{},"errors":[null]}', null],

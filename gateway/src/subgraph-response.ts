@@ -53,8 +53,13 @@ function readErrors(errors: unknown): SubgraphError[] | null {
   return errors.slice(0, maxErrors).map(({ message, path, extensions }) => ({
     ...(typeof message === 'string' && { message: message.slice(0, maxMessageLength) }),
     ...(isPath(path) && { path }),
-    ...(isRecord(extensions) && { extensions }),
+    ...(isRecord(extensions) && { extensions: readExtensions(extensions) }),
   }));
+}
+
+/** Without what Apollo Server would answer the whole request with, and a code that is none. */
+function readExtensions({ http: _http, code, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  return { ...(typeof code === 'string' && { code }), ...rest };
 }
 
 function isPath(value: unknown): value is readonly (string | number)[] {

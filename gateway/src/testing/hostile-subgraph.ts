@@ -111,6 +111,12 @@ export const hostileAnswers: readonly HostileAnswer[] = [
     ),
   },
   {
+    name: 'an error with an HTTP status for the whole answer',
+    bytes: json(
+      '{"data":{"hello":null},"errors":[{"message":"no","extensions":{"code":"CLOSED","http":{"status":100}}}]}',
+    ),
+  },
+  {
     name: 'an error whose message is an object',
     bytes: json('{"data":null,"errors":[{"message":{"a":1},"path":"x","locations":7}]}'),
   },
