@@ -71,7 +71,7 @@ export const gatewaySettings = z.object({
     'Operations at once on a WebSocket; more are refused',
   ),
   MAX_SUBSCRIPTIONS_PER_USER: integer(200, { min: 1, max: 1_000_000 }).describe(
-    'Subscriptions at once of a user in a process, whatever the connection; more are refused',
+    'Subscriptions at once of a user in a process, of an address of those who have not signed in; more are refused',
   ),
   TOPIC_WINDOW: integer(10_000, { min: 1, max: 1_000_000 }).describe(
     'Messages of a topic held in memory for those who come again; what is older is read from the topic once more',

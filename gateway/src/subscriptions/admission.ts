@@ -1,3 +1,4 @@
+import { groupAddress } from '@voucher-gateway/platform/client-address';
 import { type GatewayContext, LiveContext } from '../context.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Plan } from './plan.ts';
@@ -5,8 +6,10 @@ import type { Quota } from './quota.ts';
 import type { Behind } from './shared-subscription.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** Whoever has not signed in counts as one. */
-const anonymous = ' anonymous';
+/** Whose subscriptions count together: a user's, or those of an address from which nobody has signed in. */
+function holderOf({ identity, clientAddress }: GatewayContext): string {
+  return identity?.userId ?? ` anonymous ${groupAddress(clientAddress)}`;
+}
 
 /** A subscription that was let in. Disposing unsubscribes. */
 export interface Subscription extends Disposable {
@@ -31,7 +34,7 @@ export class Admission implements Subscription {
    * @throws CodedError RATE_LIMITED
    */
   constructor(plan: Plan, key: string, context: GatewayContext, quota: Quota) {
-    quota.take(context.identity?.userId ?? anonymous);
+    quota.take(holderOf(context));
     plan.enter();
     this.#plan = plan;
     this.#key = key;
@@ -94,7 +97,7 @@ export class Admission implements Subscription {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#running?.[Symbol.dispose]();
-    this.#quota.give(this.#context.identity?.userId ?? anonymous);
+    this.#quota.give(holderOf(this.#context));
     this.#plan.leave();
   }
 }

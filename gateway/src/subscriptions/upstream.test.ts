@@ -109,6 +109,27 @@ it('passes on the subgraph’s own refusal', async () => {
   expect(await ann.next()).toBe(null);
 });
 
+it('upstream: who has not signed in shares the most subscriptions with their address alone', async () => {
+  // All addresses shared them: one client kept everybody else who was signed out from subscribing.
+  await using greetings = await startGreetingServer();
+  await using gateway = await startTestGateway({
+    subscriptionUrls: { tracking: greetings.socketUrl },
+    environment: { MAX_SUBSCRIPTIONS_PER_USER: '1', TRUSTED_PROXIES: '127.0.0.1' },
+  });
+  const statusFrom = async (address: string) => {
+    const headers = { 'content-type': 'application/json', accept: 'text/event-stream', 'x-forwarded-for': address };
+    const response = await fetch(gateway.graphqlUrl, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ query: greeted }),
+    });
+    return response.status;
+  };
+  expect(await statusFrom('192.0.2.1')).toBe(200);
+  expect(await statusFrom('192.0.2.1')).toBe(429);
+  expect(await statusFrom('192.0.2.2')).toBe(200);
+});
+
 // The client library's dispose() rejected here, and nobody caught it: the process ended.
 it.each(['ws', 'http'])('upstream: leaving while the subgraph is away (%s) leaves no rejection', async (protocol) => {
   const unhandled: unknown[] = [];
