@@ -35,7 +35,7 @@ export type PlanResult =
   | { kind: 'invalid'; faults: readonly DocumentFault[] }
   /** The recursion of validator or planner went deeper than the stack. */
   | { kind: 'too-deep' }
-  /** The validator gave up. */
+  /** The validator or the planner gave up. */
   | { kind: 'too-complex' };
 
 export interface PlanOperationOptions {
@@ -71,7 +71,7 @@ export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOper
       return { kind: 'plan', plan, bytes: 4 * JSON.stringify(plan).length };
     } catch (error) {
       if (error instanceof RangeError) return { kind: 'too-deep' };
-      if (error instanceof GraphQLError && isAborted(error)) return { kind: 'too-complex' };
+      if (isAborted(error as Error)) return { kind: 'too-complex' };
       // The planner knows less of introspection than graphql-js.
       if (error instanceof GraphQLError) return { kind: 'invalid', faults: [faultOf(error)] };
       throw error;
@@ -89,9 +89,9 @@ function withoutOthers({ kind, definitions }: DocumentNode, operation: Operation
   };
 }
 
-/** graphql-js compares fields of the same name up to a budget of its own, and then aborts with this. */
-function isAborted({ message }: GraphQLError): boolean {
-  return message === 'Validation aborted.';
+/** graphql-js compares fields of the same name up to a budget of its own, and the planner counts selections. */
+function isAborted({ message }: Error): boolean {
+  return message === 'Validation aborted.' || message.startsWith('Exceeded maximum recursive selections');
 }
 
 function faultOf({ message, positions }: GraphQLError): DocumentFault {

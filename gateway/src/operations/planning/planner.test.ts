@@ -74,6 +74,19 @@ describe('planner: refuses', () => {
       .toMatchObject({ plan: { kind: 'QueryPlan' } });
   });
 
+  it('fragments that spread each other more often than the planner counts', async () => {
+    // In measure mode no limit comes before: it was INTERNAL_SERVER_ERROR.
+    await using planner = startPlanner();
+    const fragments = Array.from(
+      { length: 60 },
+      (_, index) =>
+        `fragment F${index} on User { id ${Array.from({ length: Math.min(25, 59 - index) }, (_, next) => `...F${index + 1 + next}`).join(' ')} }`,
+    );
+    await expect(planner.plan(request(`{ me { ...F0 } } ${fragments.join(' ')}`))).rejects.toMatchObject({
+      code: 'OPERATION_TOO_COMPLEX',
+    });
+  });
+
   it('more than may wait, retryable', async () => {
     await using planner = startPlanner({ maxWaiting: 2 });
     const answers = await Promise.allSettled(
