@@ -75,8 +75,8 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     requestTimeoutMs = 15_000,
     log,
   } = options;
-  quietRequestQueue();
-  skipEmptyBatches();
+  quietRequestQueue(log);
+  skipEmptyBatches(log);
   const kafka = createKafka({
     brokers: [...brokers],
     clientId,

@@ -1,8 +1,11 @@
+import { createRequire } from 'node:module';
 import { expect, it } from 'vitest';
 import { quietRequestQueue } from './quiet-request-queue.ts';
 
 const open = () => {
-  const queue = new (quietRequestQueue())({
+  quietRequestQueue();
+  const RequestQueue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue');
+  const queue = new RequestQueue({
     instrumentationEmitter: null,
     maxInFlightRequests: 1,
     requestTimeout: 1_000,

@@ -1,13 +1,5 @@
+import type { Log } from '../../log.ts';
 import { amendOnce } from './amend-once.ts';
-
-/** What of kafkajs's queue of requests is touched here; a connection has one. */
-export interface RequestQueue {
-  pending: unknown[];
-  throttledUntil: number;
-  throttleCheckTimeoutId: unknown;
-  scheduleCheckPendingRequests(): void;
-  destroy(): void;
-}
 
 /**
  * Has kafkajs look through a connection's requests when one waits or the broker throttles, and not a thousand times a
@@ -16,11 +8,18 @@ export interface RequestQueue {
  *
  * @see https://github.com/tulios/kafkajs/issues/1704, https://github.com/tulios/kafkajs/issues/1751
  */
-export function quietRequestQueue(): new (options: object) => RequestQueue {
-  return amendOnce<RequestQueue>('kafkajs/src/network/requestQueue', (prototype) => {
-    const schedule = prototype.scheduleCheckPendingRequests;
-    prototype.scheduleCheckPendingRequests = function () {
-      if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
-    };
-  });
+export function quietRequestQueue(log?: Log): void {
+  amendOnce(
+    {
+      path: 'kafkajs/src/network/requestQueue',
+      method: 'scheduleCheckPendingRequests',
+      writtenFor: '04347ea969c6f2e3754427c0cbaee0bd4ce947fbd82f7b6e027506a06dfc581a',
+      without: 'an idle connection takes processor time',
+      amend: (schedule) =>
+        function () {
+          if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
+        },
+    },
+    log,
+  );
 }

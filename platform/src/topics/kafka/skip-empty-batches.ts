@@ -1,9 +1,5 @@
+import type { Log } from '../../log.ts';
 import { amendOnce } from './amend-once.ts';
-
-/** What of kafkajs's member of a group is touched here. */
-interface ConsumerGroup {
-  fetch(nodeId: number): Promise<{ rawMessages: readonly unknown[] }[]>;
-}
 
 /**
  * Has kafkajs pass over the partitions that a fetch brought nothing of. A fetch answers for every partition that was
@@ -12,12 +8,20 @@ interface ConsumerGroup {
  *
  * @see `bench/`: `npm run bench -- subscriptions`
  */
-export function skipEmptyBatches(): void {
-  amendOnce<ConsumerGroup>('kafkajs/src/consumer/consumerGroup', (prototype) => {
-    const { fetch } = prototype;
-    prototype.fetch = async function (nodeId) {
-      // Of none at all kafkajs makes a heartbeat, as of each that is empty.
-      return (await fetch.call(this, nodeId)).filter(({ rawMessages }) => rawMessages.length > 0);
-    };
-  });
+export function skipEmptyBatches(log?: Log): void {
+  amendOnce(
+    {
+      path: 'kafkajs/src/consumer/consumerGroup',
+      method: 'fetch',
+      writtenFor: 'e2e52d81f1e13b90c4fb9816824dd20f9103f9d974f18161574639793eb1cabf',
+      without: 'events of a topic with many partitions cost more',
+      amend: (fetch) =>
+        async function (nodeId: number) {
+          const batches: { rawMessages: readonly unknown[] }[] = await fetch.call(this, nodeId);
+          // Of none at all kafkajs makes a heartbeat, as of each that is empty.
+          return batches.filter(({ rawMessages }) => rawMessages.length > 0);
+        },
+    },
+    log,
+  );
 }
