@@ -45,11 +45,22 @@ export async function embeddedEnginesOn(
   { clock, log, limits }: EmbeddedOptions,
 ): Promise<Engines & { database: PgliteDatabase }> {
   await using releases = new AsyncDisposableStack();
+  const stores = releases.use(await embeddedStoresOn(database, { clock, log, limits }));
+  const jobs = releases.use(await createJobs({ database: { embedded: fromPglite(database.client) }, log }));
+  const owned = releases.move();
+  return { ...stores, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Those of the engines that cost little to open, as `embeddedEnginesOn`: all but the jobs. */
+export async function embeddedStoresOn(
+  database: PgliteDatabase,
+  { clock, log, limits }: EmbeddedOptions,
+): Promise<Omit<Engines, 'jobs'> & { database: PgliteDatabase }> {
+  await using releases = new AsyncDisposableStack();
   releases.use(database);
   await database.migrate(platformMigrations);
   const keyValue = releases.use(createEmbeddedKeyValue({ database, clock }));
-  const jobs = releases.use(await createJobs({ database: { embedded: fromPglite(database.client) }, log }));
   const topics = releases.use(await createEmbeddedTopics({ database, clock, log, limits }));
   const owned = releases.move();
-  return { database, topics, keyValue, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { database, topics, keyValue, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

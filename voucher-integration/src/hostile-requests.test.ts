@@ -1,7 +1,7 @@
 import { createTestClock } from '@voucher-gateway/platform/clock';
 import { type Environment, readConfig } from '@voucher-gateway/platform/config';
 import { httpServerContract } from '@voucher-gateway/platform/testing/contract/http-server';
-import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { openTestEnginesWithJobs } from '@voucher-gateway/platform/testing/engines';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { challengeOf, responsePath } from '@voucher-gateway/schema/vps-protocol';
 import { sql } from 'drizzle-orm';
@@ -14,7 +14,7 @@ async function serve(environment: Environment = {}) {
   await using releases = new AsyncDisposableStack();
   const clock = createTestClock();
   const log = createMemoryLog();
-  const engines = releases.use(await openTestEngines({ clock, log }));
+  const engines = releases.use(await openTestEnginesWithJobs({ clock, log }));
   const config = readConfig(integrationSettings, { PORT: '0', VPS_URL: 'http://127.0.0.1:1', ...environment });
   const { url } = releases.use(await createVoucherIntegration({ ...engines, clock, log, config }));
   const owned = releases.move();

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createTestClock, systemClock } from '@voucher-gateway/platform/clock';
 import { readConfig } from '@voucher-gateway/platform/config';
-import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { openTestEnginesWithJobs } from '@voucher-gateway/platform/testing/engines';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import {
   type ReceiveCode,
@@ -31,7 +31,7 @@ async function setUp({
   const testClock = createTestClock();
   const clock = frozen ? testClock : systemClock;
   const log = createMemoryLog();
-  const engines = resources.use(await openTestEngines({ clock, log }));
+  const engines = resources.use(await openTestEnginesWithJobs({ clock, log }));
   const vps = resources.use(await createVpsMock({ clock, profile: 'fast', ...provider }));
   const config = readConfig(integrationSettings, { PORT: '0', VPS_URL: vps.url, ...quick, ...settings });
   let service = await createVoucherIntegration({ ...engines, clock, log, config });

@@ -1,7 +1,7 @@
 import { describe } from 'vitest';
 import { jobsContract } from '../testing/contract/jobs.ts';
-import { openTestEngines } from '../testing/engines.ts';
+import { openTestEnginesWithJobs } from '../testing/engines.ts';
 
 describe('the jobs port on pg-boss in the embedded database', () => {
-  jobsContract(() => openTestEngines());
+  jobsContract(() => openTestEnginesWithJobs());
 });

@@ -5,6 +5,8 @@ import { parsers } from '../database/pglite.ts';
 const maxIdle = 2;
 /** A database that is not emptied within this time, in milliseconds, is closed: a transaction may hold it. */
 const emptyWithinMs = 5_000;
+/** Rows of a table of up to this many bytes are deleted; a larger one is truncated. */
+const maxDeletedBytes = 65_536;
 
 export interface ReusableDatabases {
   /** One that is as the template. Closing it gives it back. */
@@ -46,26 +48,37 @@ async function openEmpty(template: Blob): Promise<EmptyDatabase> {
   const { rows: schemas } = await pglite.query<{ name: string }>(
     `select nspname as name from pg_namespace where nspname !~ '^pg_'`,
   );
-  const { rows: tables } = await pglite.query<{ name: string; isBookkeeping: boolean }>(`
-    select format('%I.%I', schemaname, tablename) as name, tablename in ('migrations', 'version') as "isBookkeeping"
-    from pg_tables where schemaname !~ '^pg_' and schemaname <> 'information_schema'`);
+  const { rows: tables } = await pglite.query<{ name: string }>(`
+    select format('%I.%I', schemaname, tablename) as name from pg_tables
+    where schemaname !~ '^pg_' and schemaname <> 'information_schema'`);
   const { rows: settings } = await pglite.query<{ path: string }>(`select current_setting('search_path') as path`);
   const literals = (names: readonly { name: string }[]) =>
     names.map(({ name }) => `'${name.replaceAll("'", "''")}'`).join(', ');
-  const filled = tables.filter(({ isBookkeeping }) => !isBookkeeping).map(({ name }) => name);
   const emptying = `
-    do $$ declare added text; begin
-      for added in select format('%I', nspname) from pg_namespace
+    do $$ declare each record; begin
+      for each in select format('%I', nspname) as name from pg_namespace
         where nspname !~ '^pg_' and nspname not in (${literals(schemas)}) loop
-        execute 'drop schema ' || added || ' cascade';
+        execute 'drop schema ' || each.name || ' cascade';
       end loop;
-      for added in select format('%I.%I', schemaname, tablename) from pg_tables
+      for each in select format('%I.%I', schemaname, tablename) as name from pg_tables
         where schemaname !~ '^pg_' and schemaname <> 'information_schema'
           and format('%I.%I', schemaname, tablename) not in (${literals(tables)}) loop
-        execute 'drop table ' || added || ' cascade';
+        execute 'drop table ' || each.name || ' cascade';
+      end loop;
+      -- What refers to a row is deleted, too.
+      set local session_replication_role = replica;
+      for each in select format('%I.%I', schemaname, tablename) as name from pg_tables
+        where schemaname !~ '^pg_' and schemaname <> 'information_schema'
+          and tablename not in ('migrations', 'version') loop
+        -- A truncation costs as much for one row as for a million; what was deleted slows down who reads on.
+        if pg_relation_size(each.name::regclass) > ${maxDeletedBytes} then execute 'truncate ' || each.name || ' cascade';
+        else execute 'delete from ' || each.name; end if;
+      end loop;
+      for each in select format('%I.%I', schemaname, sequencename)::regclass as id, start_value from pg_sequences
+        where last_value is not null and schemaname !~ '^pg_' loop
+        perform setval(each.id, each.start_value, false);
       end loop;
     end $$;
-    truncate ${filled.join(', ')} restart identity cascade;
     alter database postgres set search_path = ${settings[0]?.path};`;
   return {
     pglite,

@@ -1,6 +1,6 @@
 import { systemClock } from '@voucher-gateway/platform/clock';
 import { silentLog } from '@voucher-gateway/platform/log';
-import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { openTestEnginesWithJobs } from '@voucher-gateway/platform/testing/engines';
 import { expect, it } from 'vitest';
 import type { Send } from './channels.ts';
 import { attemptQueue, createDeliveryStore } from './delivery-store.ts';
@@ -13,7 +13,7 @@ import { aCode, aRequest } from './testing/rig.ts';
 
 async function setUp(send: Send, { concurrency = 1 } = {}) {
   const resources = new AsyncDisposableStack();
-  const engines = resources.use(await openTestEngines({ migrations: [deliveryMigrations] }));
+  const engines = resources.use(await openTestEnginesWithJobs({ migrations: [deliveryMigrations] }));
   const { database, jobs } = engines;
   await jobs.declare(attemptQueue);
   const store = createDeliveryStore({ database, jobs, schedule: [10], leaseMs: 60_000 });
