@@ -10,7 +10,7 @@ import {
   port,
   serviceSettings,
 } from '@voucher-gateway/platform/config';
-import { keyValueSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
+import { keyValueSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/engine-settings';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 import { allowedOrigins, anyOrigin } from './allowed-origins.ts';

@@ -1,28 +1,18 @@
 import { systemClock } from '@voucher-gateway/platform/clock';
 import { commonSettings, type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
-import {
-  databaseSettings,
-  keyValueSettings,
-  openDatabase,
-  openKeyValue,
-} from '@voucher-gateway/platform/distributed-engines';
-import { openEmbeddedEngines } from '@voucher-gateway/platform/embedded-engines';
+import { databaseSettings, keyValueSettings } from '@voucher-gateway/platform/engine-settings';
 import { isCodedError } from '@voucher-gateway/platform/errors';
 import { createLog } from '@voucher-gateway/platform/log';
-import { createOutboxPublisher } from '@voucher-gateway/platform/topics/kafka/outbox-publisher';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
-import {
-  type AdminCommand,
-  type AdminResult,
-  adminUsage,
-  parseAdminCommand,
-  runAdminCommand,
-} from '@voucher-gateway/subgraph-user/admin';
+import type { AdminCommand, AdminResult } from '@voucher-gateway/subgraph-user/admin';
 import { z } from 'zod';
 import { standaloneSettings } from './config.ts';
+import { quickenImports } from './quick-imports.ts';
 
 // `npm run admin -- <command>`: with DATABASE_URL on the engines of the user service, while it runs or not; else on the
-// folder of `npm start`, while that does not run.
+// folder of `npm start`, while that does not run. Only the engines that it needs are imported.
+using _quicker = quickenImports();
+const { adminUsage, parseAdminCommand, runAdminCommand } = await import('@voucher-gateway/subgraph-user/admin');
 const command = parseAdminCommand(process.argv.slice(2));
 const environment: Environment = { LOG_LEVEL: 'error', ...readEnvironment() };
 const sentWithinMs = 5_000;
@@ -36,6 +26,8 @@ const distributedSettings = z.object({
 async function runDistributed(command: AdminCommand): Promise<AdminResult> {
   const config = readConfig(distributedSettings, environment);
   const log = createLog({ level: config.LOG_LEVEL, service: 'admin' });
+  const { openDatabase, openKeyValue } = await import('@voucher-gateway/platform/distributed-engines');
+  const { createOutboxPublisher } = await import('@voucher-gateway/platform/topics/kafka/outbox-publisher');
   await using database = await openDatabase(config, log);
   const topics = createOutboxPublisher(database);
   const result = await runAdminCommand({ database, topics, openKeyValue: () => openKeyValue(config, log) }, command);
@@ -47,6 +39,7 @@ async function runDistributed(command: AdminCommand): Promise<AdminResult> {
 async function runEmbedded(command: AdminCommand): Promise<AdminResult> {
   const config = readConfig(standaloneSettings, environment);
   const log = createLog({ level: config.LOG_LEVEL, service: 'admin' });
+  const { openEmbeddedEngines } = await import('@voucher-gateway/platform/embedded-engines');
   await using engines = await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock: systemClock, log });
   return await runAdminCommand({ ...engines, openKeyValue: async () => engines.keyValue }, command);
 }

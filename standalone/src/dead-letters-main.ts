@@ -1,13 +1,6 @@
 import { systemClock } from '@voucher-gateway/platform/clock';
 import { commonSettings, type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
-import {
-  databaseSettings,
-  openDatabase,
-  openDeadLetters,
-  saslIsWhole,
-  topicsSettings,
-} from '@voucher-gateway/platform/distributed-engines';
-import { openEmbeddedEngines } from '@voucher-gateway/platform/embedded-engines';
+import { databaseSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/engine-settings';
 import { isCodedError } from '@voucher-gateway/platform/errors';
 import { createLog } from '@voucher-gateway/platform/log';
 import { embeddedDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
@@ -35,6 +28,7 @@ const distributedSettings = z
 async function runDistributed(command: DeadLettersCommand): Promise<CommandResult> {
   const config = readConfig(distributedSettings, environment);
   const log = createLog({ level: config.LOG_LEVEL, service: 'dead-letters' });
+  const { openDatabase, openDeadLetters } = await import('@voucher-gateway/platform/distributed-engines');
   await using database = await openDatabase(config, log);
   return await runDeadLettersCommand({ database, readDeadLetters: openDeadLetters(config, log) }, command);
 }
@@ -44,6 +38,7 @@ async function runEmbedded(command: DeadLettersCommand): Promise<CommandResult> 
   const log = createLog({ level: config.LOG_LEVEL, service: 'dead-letters' });
   const answer = await sendCommand(config.DATA_DIR, words);
   if (answer) return answer;
+  const { openEmbeddedEngines } = await import('@voucher-gateway/platform/embedded-engines');
   await using engines = await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock: systemClock, log });
   const { database } = engines;
   return await runDeadLettersCommand({ database, readDeadLetters: embeddedDeadLetters(database) }, command);

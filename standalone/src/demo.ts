@@ -1,11 +1,10 @@
 import { randomInt } from 'node:crypto';
-import { enableCompileCache } from 'node:module';
 import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { standaloneSettings } from './config.ts';
 import { createDemo } from './demo-story.ts';
+import { quickenImports } from './quick-imports.ts';
 
 // `npm run demo`: walks the whole story against the stack of `npm start`, or boots one of its own.
-enableCompileCache();
 const config = readConfig(standaloneSettings, readEnvironment());
 const gatewayUrl = `http://127.0.0.1:${config.GATEWAY_PORT}`;
 const vpsUrl = config.VPS_URL ?? `http://127.0.0.1:${config.VPS_PORT}`;
@@ -42,6 +41,7 @@ let failed = false;
 process.exit(failed ? 1 : 0);
 
 async function startOwnStack() {
+  using _quicker = quickenImports();
   const { createTemporaryStack } = await import('./temporary-stack.ts');
   return createTemporaryStack({ say });
 }

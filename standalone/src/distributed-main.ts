@@ -1,5 +1,5 @@
 import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
-import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
+import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gateway/platform/engine-settings';
 import { run } from '@voucher-gateway/platform/lifecycle';
 import { createLog } from '@voucher-gateway/platform/log';
 import { z } from 'zod';

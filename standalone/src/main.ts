@@ -1,14 +1,13 @@
-import { enableCompileCache } from 'node:module';
 import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { run } from '@voucher-gateway/platform/lifecycle';
 import { createLog } from '@voucher-gateway/platform/log';
 import { standaloneSettings } from './config.ts';
+import { assertPortsFree } from './ports.ts';
+import { quickenImports } from './quick-imports.ts';
 import { welcome } from './welcome.ts';
 
 // `npm start`: every service in one process on embedded engines.
 // People read the progress on standard output; log lines start at warnings unless LOG_LEVEL says otherwise.
-// Node keeps what it compiled for the next start, in the folder for temporary files.
-enableCompileCache();
 const environment = { LOG_LEVEL: 'warn', ...readEnvironment() };
 const log = createLog({ level: 'warn', service: 'standalone' });
 process.once('SIGINT', () =>
@@ -18,8 +17,9 @@ await run(
   async () => {
     const startedAt = performance.now();
     const config = readConfig(standaloneSettings, environment);
-    // Imported once the settings are right: what is wrong with them is said at once.
-    const { createStack } = await import('./stack.ts');
+    await assertPortsFree(config);
+    // Imported once the settings are right and the ports free: what is wrong is said at once.
+    const { createStack } = await importStack();
     const stack = await createStack({
       config,
       onReady: (part, detail) => process.stdout.write(`  ✓ ${part.padEnd(20)} ${detail}\n`),
@@ -29,3 +29,8 @@ await run(
   },
   { log },
 );
+
+async function importStack() {
+  using _quicker = quickenImports();
+  return await import('./stack.ts');
+}

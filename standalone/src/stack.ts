@@ -3,7 +3,7 @@ import { createGateway } from '@voucher-gateway/gateway/server';
 import { type Clock, systemClock } from '@voucher-gateway/platform/clock';
 import { shutdownDelayMs } from '@voucher-gateway/platform/config';
 import { openEmbeddedEngines } from '@voucher-gateway/platform/embedded-engines';
-import { assertPortFree, httpLimitsOf } from '@voucher-gateway/platform/http-server';
+import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
 import { defaultStopMs, type Service, type Stoppable } from '@voucher-gateway/platform/lifecycle';
 import { createLog, type Log } from '@voucher-gateway/platform/log';
 import { consumerLimitsOf } from '@voucher-gateway/platform/topics/consumer-limits';
@@ -60,8 +60,6 @@ export async function createStack({
     return releases.use(service);
   };
 
-  for (const setting of ['GATEWAY_PORT', 'INTEGRATION_PORT', ...(config.VPS_URL ? [] : ['VPS_PORT' as const])] as const)
-    await assertPortFree({ host: config.HOST, port: config[setting], setting });
   const engines = releases.use(
     await openEmbeddedEngines({
       dataDir: config.DATA_DIR,

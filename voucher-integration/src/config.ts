@@ -1,5 +1,5 @@
 import { commonSettings, duration, httpUrl, port, serviceSettings } from '@voucher-gateway/platform/config';
-import { databaseSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/distributed-engines';
+import { databaseSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/engine-settings';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { z } from 'zod';
 

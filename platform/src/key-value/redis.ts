@@ -1,9 +1,10 @@
 import { type ChainableCommander, Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
-import { isHostAndPort, withoutPassword } from '../config.ts';
+import { withoutPassword } from '../config.ts';
 import { CodedError } from '../errors.ts';
 import type { KeyValue } from '../key-value.ts';
 import type { Log } from '../log.ts';
 import { within } from '../within.ts';
+import { parseRedisUrl } from './redis-url.ts';
 
 export interface RedisKeyValueOptions {
   /**
@@ -93,7 +94,7 @@ function connect({ url, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis
     // A replica that was promoted answers writes; a demoted master says so, and the connection is made again.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   };
-  const { kind, tls, nodes, path, username, password } = parse(url);
+  const { kind, tls, nodes, path, username, password } = parseRedisUrl(url);
   const secured = { ...common, username, password, ...(tls && { tls: {} }) };
   switch (kind) {
     case 'single':
@@ -121,43 +122,6 @@ function connect({ url, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis
 
 function backoff(attempt: number): number {
   return Math.min(50 * 2 ** Math.min(attempt, 6), 2_000);
-}
-
-interface RedisAddress {
-  kind: 'single' | 'sentinel' | 'cluster';
-  tls: boolean;
-  nodes: { host: string; port: number }[];
-  path: string;
-  username?: string;
-  password?: string;
-}
-
-/** Null for a text that is no address of Redis. */
-function matchUrl(url: string): RegExpExecArray | null {
-  return /^(rediss?)(-sentinel|-cluster)?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]+)(?:\/([^?]*))?(?:\?.*)?$/.exec(url);
-}
-
-/** Whether a text is an address as `RedisKeyValueOptions.url` tells. */
-export function isRedisUrl(url: string): boolean {
-  const [, , , , , hosts] = matchUrl(url) ?? [];
-  return hosts?.split(',').every((node) => isHostAndPort(node, { isPortOptional: true })) ?? false;
-}
-
-function parse(url: string): RedisAddress {
-  const [, scheme, mode, username, password, hosts = '', path = ''] = matchUrl(url) ?? [];
-  if (scheme === undefined) throw new CodedError('CONFIG_INVALID', 'REDIS_URL is no address of Redis.');
-  const defaultPort = mode === '-sentinel' ? 26_379 : 6_379;
-  return {
-    kind: mode === '-sentinel' ? 'sentinel' : mode === '-cluster' ? 'cluster' : 'single',
-    tls: scheme === 'rediss',
-    nodes: hosts.split(',').map((node) => {
-      const [, host = '', port] = /^\[?(.+?)\]?(?::(\d+))?$/.exec(node) ?? [];
-      return { host, port: port === undefined ? defaultPort : Number(port) };
-    }),
-    path,
-    ...(username && { username: decodeURIComponent(username) }),
-    ...(password && { password: decodeURIComponent(password) }),
-  };
 }
 
 function whole(ms: number): number {

@@ -12,7 +12,7 @@ import {
   keyValueSettings,
   saslIsWhole,
   topicsSettings,
-} from '@voucher-gateway/platform/distributed-engines';
+} from '@voucher-gateway/platform/engine-settings';
 import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/rate-limiter';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';

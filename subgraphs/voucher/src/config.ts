@@ -4,7 +4,7 @@ import {
   keyValueSettings,
   saslIsWhole,
   topicsSettings,
-} from '@voucher-gateway/platform/distributed-engines';
+} from '@voucher-gateway/platform/engine-settings';
 import { region } from '@voucher-gateway/platform/phone-number';
 import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/rate-limiter';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
