@@ -23,6 +23,8 @@ export interface StandaloneProcess extends System {
   /** Sends a signal; resolves when the process is gone. */
   stop(signal: NodeJS.Signals): Promise<Exit>;
   readonly exit: Promise<Exit>;
+  /** What it has printed until now. */
+  printed(): string;
 }
 
 export interface Place extends AsyncDisposable {
@@ -71,6 +73,7 @@ export async function startStandalone(
     vpsUrl: url(environment.VPS_PORT),
     integrationUrl: url(environment.INTEGRATION_PORT),
     exit: started.exit,
+    printed: started.output,
     stop,
     async [Symbol.asyncDispose]() {
       await stop('SIGKILL');
@@ -110,6 +113,7 @@ function follow(child: ChildProcess) {
   return {
     child,
     exit,
+    output: () => stdout,
     /** Resolves once standard output holds the text. */
     printed: (text: string) =>
       new Promise<void>((resolve) => {

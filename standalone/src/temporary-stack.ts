@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, readConfig } from '@voucher-gateway/platform/config';
@@ -9,13 +9,17 @@ import { createStack, type Stack } from './stack.ts';
 export async function createTemporaryStack({
   say = () => {},
   environment = {},
+  dataFrom,
 }: {
   say?(line: string): void;
   environment?: Environment;
+  /** A data folder to begin with a copy of. Default: none, its database is created, which takes seconds. */
+  dataFrom?: string;
 } = {}): Promise<Stack> {
   await using releases = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-'));
   releases.defer(() => rm(folder, { recursive: true, force: true }));
+  if (dataFrom !== undefined) await cp(dataFrom, folder, { recursive: true });
   const config = readConfig(standaloneSettings, {
     GATEWAY_PORT: '0',
     VPS_PORT: '0',

@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
 import { kidOf, runAdmin } from '../admin-command.ts';
 import { startCustomer } from '../customer.ts';
-import { makePlace, startStandalone } from '../standalone-process.ts';
+import { startStandalone } from '../standalone-process.ts';
+import { makePreparedPlace } from './system.ts';
 
 it('admin: ends sessions and revokes a key of npm start while it is stopped', { timeout: 180_000 }, async () => {
-  await using place = await makePlace();
+  await using place = await makePreparedPlace();
   const { environment } = place;
   let standalone = await startStandalone(environment);
   await using ann = await startCustomer(standalone);

@@ -1,12 +1,13 @@
 import { openPglite } from '@voucher-gateway/platform/database/pglite';
 import { describe } from 'vitest';
 import { runDeadLetters } from '../admin-command.ts';
-import { makePlace, type StandaloneProcess, startStandalone } from '../standalone-process.ts';
+import { type StandaloneProcess, startStandalone } from '../standalone-process.ts';
 import { deadLetterSettings, deadLettersSuite, type OperatedSystem } from '../suites/dead-letters.ts';
+import { makePreparedPlace } from './system.ts';
 
 async function start(): Promise<OperatedSystem> {
   await using releases = new AsyncDisposableStack();
-  const place = releases.use(await makePlace());
+  const place = releases.use(await makePreparedPlace());
   const environment = { ...place.environment, ...deadLetterSettings };
   let running: StandaloneProcess = await startStandalone(environment);
   releases.defer(() => running[Symbol.asyncDispose]());

@@ -3,27 +3,89 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCustomer } from '../customer.ts';
-import { makePlace, type Place, runDemo, runStandalone, startStandalone } from '../standalone-process.ts';
+import {
+  makePlace,
+  type Place,
+  runDemo,
+  runStandalone,
+  type StandaloneProcess,
+  startStandalone,
+} from '../standalone-process.ts';
+import { makePreparedPlace } from './system.ts';
 
-// One place for all: a first start makes the database, which takes its time.
+// One place for all. That a first start makes the database is seen where the demo runs on its own.
 let place: Place;
 beforeAll(async () => {
-  place = await makePlace();
+  place = await makePreparedPlace();
 });
 afterAll(() => place[Symbol.asyncDispose]());
 
-it('says what it starts, where everything is and what to paste, and drains on Ctrl-C', async () => {
-  const standalone = await startStandalone(place.environment);
-  const { code, stdout } = await standalone.stop('SIGINT');
-  expect(code).toBe(0);
-  for (const part of ['engines', 'user', 'vps-mock', 'delivery', 'voucher', 'voucher-integration', 'gateway'])
-    expect(stdout).toMatch(new RegExp(`✓ ${part} `));
-  expect(stdout).toContain(`Playground   ${standalone.gatewayUrl}/`);
-  expect(stdout).toContain(`curl -X POST ${standalone.gatewayUrl}/user/sign-up`);
-  expect(stdout).toContain('npm run demo');
-}, 180_000);
+describe('one that runs', () => {
+  let standalone: StandaloneProcess;
+  beforeAll(async () => {
+    standalone = await startStandalone({ ...place.environment, LOG_LEVEL: 'trace', VPS_PROFILE: 'fast' });
+  }, 180_000);
+  afterAll(() => standalone?.[Symbol.asyncDispose]());
+
+  it('says what it starts, where everything is and what to paste', () => {
+    const stdout = standalone.printed();
+    for (const part of ['engines', 'user', 'vps-mock', 'delivery', 'voucher', 'voucher-integration', 'gateway'])
+      expect(stdout).toMatch(new RegExp(`✓ ${part} `));
+    expect(stdout).toContain(`Playground   ${standalone.gatewayUrl}/`);
+    expect(stdout).toContain(`curl -X POST ${standalone.gatewayUrl}/user/sign-up`);
+    expect(stdout).toContain('npm run demo');
+  });
+
+  // That one which was killed does not keep the folder is seen in the restarts.
+  it('keeps its data folder: another is refused, naming the folder and the process', async () => {
+    await using elsewhere = await makePlace();
+    const { code, stderr } = await runStandalone({ ...elsewhere.environment, DATA_DIR: place.dataDir }).exit;
+    expect(code).toBe(1);
+    expect(stderr).toContain(place.dataDir);
+    expect(stderr).toContain(String(standalone.pid));
+    expect(stderr).toContain('DATA_DIR');
+  }, 60_000);
+
+  it('walks the whole story by npm run demo, against what runs and on its own', async () => {
+    await using elsewhere = await makePlace();
+    const [own, against] = await Promise.all([runDemo(elsewhere.environment).exit, runDemo(place.environment).exit]);
+    for (const { code, stdout } of [own, against]) {
+      expect(stdout).toMatch(/Signed up as .*\n.*Got the secret/);
+      expect(stdout).toContain('Your request is being processed within 30 seconds');
+      expect(stdout).toContain('The code came over the subscription');
+      expect(stdout).toContain('its signature is right');
+      expect(stdout).toMatch(/The purchased vouchers\n +\[{"code":"VC-/);
+      expect(code).toBe(0);
+    }
+    expect(own.stdout).toContain('booted a stack of its own');
+    expect(against.stdout).toContain(`Using the gateway at`);
+  }, 180_000);
+
+  it('writes no phone number, code, token, password or callback URL into its log; drains on Ctrl-C', async () => {
+    await using customer = await startCustomer(standalone);
+    const request = await customer.requestVoucher();
+    const { data } = await customer.nextCallback();
+    await customer.answerOf('{ nope }');
+    await customer.answerOf(
+      'mutation { signUp(input: {username: "x", phoneNumber: "12", password: "hunter22"}) { token } }',
+    );
+    const { code, stderr } = await standalone.stop('SIGINT');
+    expect(code).toBe(0);
+    expect(stderr).toContain(request.id);
+    for (const secret of [
+      customer.phoneNumber.slice(1),
+      data.code,
+      customer.token,
+      'correct horse',
+      'hunter22',
+      'whsec_',
+    ])
+      expect(stderr).not.toContain(secret);
+    expect(stderr).not.toContain(customer.receiver.url);
+  }, 180_000);
+});
 
 it.each(['GATEWAY_PORT', 'VPS_PORT', 'INTEGRATION_PORT'])(
   'names %s when its port is taken, and exits 1',
@@ -66,19 +128,6 @@ it('refuses settings that contradict each other, naming both', async () => {
   expect(stderr).toContain('SESSION_IDLE must not be longer than SESSION_MAX');
 });
 
-it('refuses a data folder that another process holds, naming the folder and the process; takes over a dead one’s', async () => {
-  await using elsewhere = await makePlace();
-  const first = await startStandalone(place.environment);
-  const second = await runStandalone({ ...elsewhere.environment, DATA_DIR: place.dataDir }).exit;
-  expect(second.code).toBe(1);
-  expect(second.stderr).toContain(place.dataDir);
-  expect(second.stderr).toContain(String(first.pid));
-  expect(second.stderr).toContain('DATA_DIR');
-  await first.stop('SIGKILL');
-  await using third = await startStandalone(place.environment);
-  expect((await fetch(`${third.gatewayUrl}/health/ready`)).status).toBe(200);
-}, 180_000);
-
 it('refuses a data folder that can not be written or made, naming the setting', async () => {
   const file = join(place.dataDir, 'a-file');
   await writeFile(file, '');
@@ -89,9 +138,7 @@ it('refuses a data folder that can not be written or made, naming the setting', 
 });
 
 it('refuses a data folder that is damaged, naming the setting and what to do, and leaves it as it is', async () => {
-  await using damaged = await makePlace();
-  const standalone = await startStandalone(damaged.environment);
-  await standalone.stop('SIGTERM');
+  await using damaged = await makePreparedPlace();
   const database = join(damaged.dataDir, 'postgres');
   await writeFile(join(database, 'PG_VERSION'), 'nonsense');
   await writeFile(join(database, 'global', 'pg_control'), 'nonsense');
@@ -101,43 +148,4 @@ it('refuses a data folder that is damaged, naming the setting and what to do, an
   expect(stderr).toContain('DATA_DIR');
   expect(stderr).toContain(damaged.dataDir);
   expect(await readdir(database)).toEqual(entries);
-}, 180_000);
-
-it('writes no phone number, code, token, password or callback URL into its log, at any level', async () => {
-  const standalone = await startStandalone({ ...place.environment, LOG_LEVEL: 'trace', VPS_PROFILE: 'fast' });
-  await using customer = await startCustomer(standalone);
-  const request = await customer.requestVoucher();
-  const { data } = await customer.nextCallback();
-  await customer.answerOf('{ nope }');
-  await customer.answerOf(
-    'mutation { signUp(input: {username: "x", phoneNumber: "12", password: "hunter22"}) { token } }',
-  );
-  const { stderr } = await standalone.stop('SIGTERM');
-  expect(stderr).toContain(request.id);
-  for (const secret of [
-    customer.phoneNumber.slice(1),
-    data.code,
-    customer.token,
-    'correct horse',
-    'hunter22',
-    'whsec_',
-  ])
-    expect(stderr).not.toContain(secret);
-  expect(stderr).not.toContain(customer.receiver.url);
-}, 180_000);
-
-it('walks the whole story by npm run demo, against what runs and on its own', async () => {
-  await using elsewhere = await makePlace();
-  await using _standalone = await startStandalone(place.environment);
-  const [own, against] = await Promise.all([runDemo(elsewhere.environment).exit, runDemo(place.environment).exit]);
-  for (const { code, stdout } of [own, against]) {
-    expect(stdout).toMatch(/Signed up as .*\n.*Got the secret/);
-    expect(stdout).toContain('Your request is being processed within 30 seconds');
-    expect(stdout).toContain('The code came over the subscription');
-    expect(stdout).toContain('its signature is right');
-    expect(stdout).toMatch(/The purchased vouchers\n +\[{"code":"VC-/);
-    expect(code).toBe(0);
-  }
-  expect(own.stdout).toContain('booted a stack of its own');
-  expect(against.stdout).toContain(`Using the gateway at`);
 }, 180_000);

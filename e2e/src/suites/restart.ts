@@ -1,16 +1,26 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startCustomer } from '../customer.ts';
 import { ledgerEntry } from '../provider-ledger.ts';
-import type { Install, Installation } from '../system.ts';
+import type { Install, Installation, RunningSystem } from '../system.ts';
 
 /** A restart of everything between request and code, on what `install` installs. */
 export function restartSuite(install: Install): void {
+  const resources = new AsyncDisposableStack();
   let place: Installation;
+  // Runs between the tests, too: each start takes its time.
+  let system: RunningSystem;
   beforeAll(async () => {
     // What a test tells the provider of its next answer is lost with the provider; it is fast then.
-    place = await install({ VPS_PROFILE: 'fast' });
-  });
-  afterAll(() => place[Symbol.asyncDispose]());
+    place = resources.use(await install({ VPS_PROFILE: 'fast' }));
+    system = await place.start();
+    resources.defer(() => system[Symbol.asyncDispose]());
+  }, 240_000);
+  afterAll(() => resources.disposeAsync());
+
+  const restart = async (signal: NodeJS.Signals) => {
+    await system.stop(signal);
+    system = await place.start();
+  };
 
   const purchased = '{ purchasedVouchers { nodes { id requestId code } } }';
 
@@ -20,15 +30,13 @@ export function restartSuite(install: Install): void {
   ] as const)(
     'delivers the code of a request once, when everything is %s between request and code and started again',
     async (_what, signal) => {
-      const before = await place.start();
-      await using customer = await startCustomer(before);
+      await using customer = await startCustomer(system);
       await customer.tellProvider({ delayMs: 4_000 });
       const request = await customer.requestVoucher();
-      await before.stop(signal);
+      await restart(signal);
 
-      await using after = await place.start();
       const callback = await customer.nextCallback();
-      const made = await ledgerEntry(after, request.id);
+      const made = await ledgerEntry(system, request.id);
       expect(callback.data).toMatchObject({ requestId: request.id, code: made?.voucherCode });
       // The session, too, has outlived the restart.
       expect((await customer.graphql(purchased)).purchasedVouchers.nodes).toEqual([
@@ -39,16 +47,14 @@ export function restartSuite(install: Install): void {
   );
 
   it('shows the purchased vouchers after a restart, and resumes a feed where it was', async () => {
-    const before = await place.start();
-    await using customer = await startCustomer(before);
+    await using customer = await startCustomer(system);
     await customer.requestVoucher();
     const first = await customer.nextCallback();
     const feed = 'subscription ($after: String) { voucherReceived(after: $after) { cursor node { code } } }';
     const { voucherReceived } = await (await customer.subscribe(feed, { after: 'djE6' }))();
     expect(voucherReceived.node.code).toBe(first.data.code);
-    await before.stop('SIGKILL');
+    await restart('SIGKILL');
 
-    await using _after = await place.start();
     const next = await customer.subscribe(feed, { after: voucherReceived.cursor });
     await customer.requestVoucher();
     const second = await customer.nextCallback();

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'vitest';
 import { type Customer, startCustomer } from '../../customer.ts';
-import { makePlace, startStandalone } from '../../standalone-process.ts';
+import { startStandalone } from '../../standalone-process.ts';
 import type { System } from '../../system.ts';
+import { makePreparedPlace } from '../system.ts';
 
 /** A system in production, limits at their defaults, with a customer who wants to notice nothing. */
 export interface Target extends AsyncDisposable {
@@ -21,7 +22,7 @@ const maxPeakMiB = 1_200;
 /** Starts everything as `npm start` does. Use it with `await using`. */
 export async function startTarget(environment: Record<string, string> = {}): Promise<Target> {
   await using releases = new AsyncDisposableStack();
-  const place = releases.use(await makePlace());
+  const place = releases.use(await makePreparedPlace());
   const system = releases.use(
     await startStandalone({
       ...place.environment,
