@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -84,18 +84,26 @@ export async function startStandalone(
 /** Starts it and waits for nothing. */
 export function runStandalone(environment: Record<string, string>, installation = thisInstallation) {
   const main = join(installation, 'standalone/src/main.ts');
-  return follow(spawn(process.execPath, [main], { cwd: installation, env: cleanEnvironment(environment) }));
+  return spawnFollowed(main, environment, installation);
 }
 
 /** `npm run demo`. */
 export function runDemo(environment: Record<string, string>) {
-  return follow(spawn(process.execPath, [demo], { env: cleanEnvironment(environment) }));
+  return spawnFollowed(demo, environment);
 }
 
 /** What a process of the product inherits of this one. They share what Node compiled: most of a start is compilation. */
 export function cleanEnvironment(environment: Record<string, string | undefined>) {
   const { PATH, HOME, TMPDIR } = process.env;
   return { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'), ...environment };
+}
+
+/** Ends a process with the channel to whoever started it: a test run that is killed leaves none behind. */
+const endWithParent = `data:text/javascript,process.once('disconnect',()=>process.exit(1));process.channel?.unref()`;
+
+function spawnFollowed(main: string, environment: Record<string, string>, cwd?: string) {
+  const options: SpawnOptions = { cwd, env: cleanEnvironment(environment), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] };
+  return follow(spawn(process.execPath, ['--import', endWithParent, main], options));
 }
 
 function follow(child: ChildProcess) {

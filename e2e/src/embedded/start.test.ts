@@ -149,3 +149,12 @@ it('refuses a data folder that is damaged, naming the setting and what to do, an
   expect(stderr).toContain(damaged.dataDir);
   expect(await readdir(database)).toEqual(entries);
 }, 180_000);
+
+// A test run that was killed left its processes behind.
+it('e2e: what a test starts ends with the test’s process', async () => {
+  const { child } = runStandalone(place.environment);
+  // Not `close`, which a parent that has disconnected never hears.
+  const exit = once(child, 'exit');
+  child.disconnect();
+  expect(await exit).toEqual([1, null]);
+});
