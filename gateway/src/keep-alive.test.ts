@@ -1,10 +1,7 @@
 import { EventEmitter } from 'node:events';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { ClientSocket } from './client-socket.ts';
 import { createKeepAlive } from './keep-alive.ts';
-
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
 
 const everyMs = 12_000;
 
@@ -25,7 +22,9 @@ function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolea
   return socket;
 }
 
+/** Sockets, on timers that the test moves until it disposes this: the process's, so no test may wait for anything. */
 function setUp({ answering, silent = 0 }: { answering: number; silent?: number }) {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
   const sockets = new Set<ClientSocket>();
   const pings: number[] = [];
   const keepAlive = createKeepAlive(sockets, everyMs);
@@ -41,7 +40,10 @@ function setUp({ answering, silent = 0 }: { answering: number; silent?: number }
     answering: open(answering, true),
     silent: open(silent, false),
     open,
-    [Symbol.dispose]: () => keepAlive[Symbol.dispose](),
+    [Symbol.dispose]() {
+      keepAlive[Symbol.dispose]();
+      vi.useRealTimers();
+    },
   };
 }
 
