@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './scripts/test-order.ts';
 
 /** On PostgreSQL, Redis and Kafka: the adapters of the ports. */
 const onRealEngines = ['platform/src/topics/kafka/**/*.test.ts', 'platform/src/*/{postgres,redis}{,-*}.test.ts'];
@@ -18,6 +19,7 @@ export default defineConfig({
     env: { APOLLO_TELEMETRY_DISABLED: '1', NODE_ENV: 'test' },
     pool: 'forks',
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     expect: { poll: { timeout: 30_000, interval: 20 } },
     hookTimeout: 120_000,
