@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nodeOptions } from '@voucher-gateway/standalone/distributed';
 import { freePorts } from '@voucher-gateway/standalone/engines/process';
 import type { System } from './system.ts';
 
@@ -103,7 +104,7 @@ const endWithParent = `data:text/javascript,process.once('disconnect',()=>proces
 
 function spawnFollowed(main: string, environment: Record<string, string>, cwd?: string) {
   const options: SpawnOptions = { cwd, env: cleanEnvironment(environment), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] };
-  return follow(spawn(process.execPath, ['--import', endWithParent, main], options));
+  return follow(spawn(process.execPath, [...nodeOptions, '--import', endWithParent, main], options));
 }
 
 function follow(child: ChildProcess) {
