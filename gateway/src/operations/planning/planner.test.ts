@@ -1,7 +1,7 @@
 import { silentLog } from '@voucher-gateway/platform/log';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
-import { describe, expect, it } from 'vitest';
-import { createPlanner, type PlannerOptions } from './planner.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPlanner, type Planner, type PlannerOptions } from './planner.ts';
 
 const startPlanner = (options: Partial<PlannerOptions> = {}) =>
   createPlanner({ supergraphSdl: supergraphSdl(), hideSuggestions: false, log: silentLog, ...options });
@@ -14,21 +14,24 @@ const request = (text: string, conditions = {}, operationName: string | null = n
 const slow = `{ ${Array.from({ length: 20_000 }, (_, index) => `a: voucherRequest(id: "${index % 2}") { id }`).join(' ')} }`;
 
 describe('planner: plans', () => {
+  let planner: Planner;
+  beforeAll(() => {
+    planner = startPlanner();
+  });
+  afterAll(() => planner[Symbol.asyncDispose]());
+
   it('an operation, as data that crosses threads', async () => {
-    await using planner = startPlanner();
     const { plan, bytes } = await planner.plan(request('{ me { id } }'));
     expect(plan).toMatchObject({ kind: 'QueryPlan', node: { kind: 'Fetch', serviceName: 'user' } });
     expect(bytes).toBeGreaterThan(100);
   });
 
   it('the operation that is named', async () => {
-    await using planner = startPlanner();
     const text = 'query A { me { id } } query B { purchasedVouchers { nodes { id } } }';
     expect((await planner.plan(request(text, {}, 'B'))).plan).toMatchObject({ node: { serviceName: 'voucher' } });
   });
 
   it('no condition: the fields that one leaves out are not asked for', async () => {
-    await using planner = startPlanner();
     const text = 'query($a: Boolean!) { me { id username @include(if: $a) phoneNumber @skip(if: $a) } }';
     const operations = await Promise.all(
       [true, false].map(async (a) => (await planner.plan(request(text, { a }))).plan.node),
@@ -37,7 +40,6 @@ describe('planner: plans', () => {
   });
 
   it('nothing where conditions leave nothing to ask', async () => {
-    await using planner = startPlanner();
     const { plan } = await planner.plan(request('query($a: Boolean!) { me @include(if: $a) { id } }', { a: false }));
     expect(plan.node).toBeUndefined();
   });
