@@ -52,14 +52,19 @@ export function openKeyValue(config: KeyValueConfig, log: Log): Promise<KeyValue
   return createRedisKeyValue({ url: config.REDIS_URL, log });
 }
 
-/** PostgreSQL, with the ports' tables. */
-export async function openDatabase(config: DatabaseConfig, log: Log): Promise<PostgresDatabase> {
+/** PostgreSQL, with the ports' tables. `stopping` as in `PostgresOptions`. */
+export async function openDatabase(
+  config: DatabaseConfig,
+  log: Log,
+  stopping?: AbortSignal,
+): Promise<PostgresDatabase> {
   await using releases = new AsyncDisposableStack();
   const database = releases.use(
     await openPostgres({
       url: config.DATABASE_URL,
       poolSize: config.DATABASE_POOL,
       statementTimeoutMs: config.STATEMENT_TIMEOUT,
+      stopping,
       log,
     }),
   );
@@ -72,18 +77,23 @@ export async function openDatabase(config: DatabaseConfig, log: Log): Promise<Po
  * The engines of a service that has a database: PostgreSQL, Kafka fed from it, and jobs in it.
  *
  * @param limits what bounds its consumers
+ * @param stopping aborts when the process begins to stop
  * @throws CodedError DATABASE_UNAVAILABLE, TOPICS_UNAVAILABLE, naming the setting
  */
 export async function openDistributedEngines(
   config: DatabaseConfig & TopicsConfig,
   log: Log,
-  limits?: Partial<ConsumerLimits>,
+  { stopping, limits }: { stopping: AbortSignal; limits?: Partial<ConsumerLimits> },
 ): Promise<Omit<Engines, 'keyValue'>> {
   await using releases = new AsyncDisposableStack();
-  const database = releases.use(await openDatabase(config, log));
+  const database = releases.use(await openDatabase(config, log, stopping));
   const jobs = releases.use(
     await createJobs({
-      database: { url: config.DATABASE_URL, queryTimeoutMs: config.STATEMENT_TIMEOUT + answerLateMs },
+      database: {
+        url: config.DATABASE_URL,
+        queryTimeoutMs: config.STATEMENT_TIMEOUT + answerLateMs,
+        abandoned: database.abandoned,
+      },
       log,
     }),
   );

@@ -7,12 +7,18 @@ import { createLog, type Log } from './log.ts';
  * The entry file of a service: reads its settings, starts it, and runs it until SIGINT or SIGTERM.
  *
  * @param settings the schema of its settings, or what makes it from the environment
- * @param start opens the engines and makes the service; what it opens it releases when the service is disposed
+ * @param start opens the engines and makes the service; what it opens it releases when the service is disposed.
+ *   `stopping` aborts right before that
  */
 export function runService<Config extends CommonConfig>(
   name: string,
   settings: z.ZodType<Config> | ((environment: Environment) => Promise<z.ZodType<Config>>),
-  start: (config: Readonly<Config>, log: Log, releases: AsyncDisposableStack) => Promise<Service>,
+  start: (
+    config: Readonly<Config>,
+    log: Log,
+    releases: AsyncDisposableStack,
+    stopping: AbortSignal,
+  ) => Promise<Service>,
 ): Promise<void> {
   return run(
     async () => {
@@ -20,15 +26,19 @@ export function runService<Config extends CommonConfig>(
       const schema = typeof settings === 'function' ? await settings(environment) : settings;
       const config = readConfig(schema, environment);
       const log = createLog({ level: config.LOG_LEVEL, service: name });
+      const stopping = new AbortController();
       await using releases = new AsyncDisposableStack();
-      const { url, retire, stopWithinMs } = releases.use(await start(config, log, releases));
+      const { url, retire, stopWithinMs } = releases.use(await start(config, log, releases, stopping.signal));
       log.info({ url }, 'ready');
       const owned = releases.move();
       return {
         retire,
         shutdownDelayMs: shutdownDelayMs(config),
         stopWithinMs,
-        [Symbol.asyncDispose]: () => owned.disposeAsync(),
+        [Symbol.asyncDispose]() {
+          stopping.abort();
+          return owned.disposeAsync();
+        },
       };
     },
     { log: createLog({ level: 'info', service: name }) },

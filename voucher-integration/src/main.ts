@@ -5,7 +5,9 @@ import { consumerLimitsOf } from '@voucher-gateway/platform/topics/consumer-limi
 import { integrationProcessSettings } from './config.ts';
 import { createVoucherIntegration } from './server.ts';
 
-await runService('voucher-integration', integrationProcessSettings, async (config, log, releases) => {
-  const engines = releases.use(await openDistributedEngines(config, log, consumerLimitsOf(config)));
+await runService('voucher-integration', integrationProcessSettings, async (config, log, releases, stopping) => {
+  const engines = releases.use(
+    await openDistributedEngines(config, log, { stopping, limits: consumerLimitsOf(config) }),
+  );
   return createVoucherIntegration({ ...engines, clock: systemClock, config, log });
 });

@@ -6,7 +6,11 @@ export interface ConnectionLimits {
   statementTimeoutMs?: number;
   /** A statement whose answer is not there by then has failed, and its connection with it, in milliseconds. */
   queryTimeoutMs: number;
+  /** When it aborts, connections are closed, and no more are opened. */
+  abandoned?: AbortSignal | undefined;
 }
+
+export type ConnectionOptions = pg.PoolConfig & Pick<ConnectionLimits, 'abandoned'>;
 
 const connectWithinMs = 5_000;
 const endWithinMs = 1_000;
@@ -26,7 +30,10 @@ const serverKeepAlive = {
  * How every connection to PostgreSQL is made: nothing is waited for without an end, by neither side.
  * What the URL says of the same settings wins.
  */
-export function connectionConfig(url: string, { statementTimeoutMs, queryTimeoutMs }: ConnectionLimits): pg.PoolConfig {
+export function connectionConfig(
+  url: string,
+  { statementTimeoutMs, queryTimeoutMs, abandoned }: ConnectionLimits,
+): ConnectionOptions {
   const parsed = new URL(url);
   const ofUrl = parsed.searchParams.get('options');
   parsed.searchParams.delete('options');
@@ -39,6 +46,7 @@ export function connectionConfig(url: string, { statementTimeoutMs, queryTimeout
     idle_in_transaction_session_timeout: idleInTransactionMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveAfterMs,
+    abandoned,
     ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
   };
 }
@@ -96,9 +104,14 @@ function mapErrors(call: (args: unknown[]) => unknown, args: unknown[], onError:
 export class OutageClient extends pg.Client {
   /** True once an answer is missing: the next one could be of the statement before. */
   isBroken = false;
+  readonly #abandoned: AbortSignal | undefined;
 
-  constructor(config?: string | pg.ClientConfig) {
+  constructor(config: ConnectionOptions) {
     super(config);
+    this.#abandoned = config.abandoned;
+    const destroy = () => this.destroy();
+    this.#abandoned?.addEventListener('abort', destroy);
+    this.once('end', () => this.#abandoned?.removeEventListener('abort', destroy));
     // The pool listens only to those that lie idle; one in use tells by the statement that fails.
     this.on('error', () => {
       this.isBroken = true;
@@ -114,7 +127,11 @@ export class OutageClient extends pg.Client {
     )) as pg.Client['query'];
   override connect = ((...args: unknown[]) =>
     mapErrors(
-      (given) => (super.connect as (...given: unknown[]) => unknown)(...given),
+      (given) => {
+        // Closed while it connects, as by who abandons it later.
+        if (this.#abandoned?.aborted) setImmediate(() => this.destroy());
+        return (super.connect as (...given: unknown[]) => unknown)(...given);
+      },
       args,
       () => {},
     )) as pg.Client['connect'];
@@ -143,7 +160,7 @@ export class OutagePool extends pg.Pool {
   readonly #clients = new Set<OutageClient>();
 
   constructor(config: pg.PoolConfig) {
-    super({ ...config, Client: OutageClient } as pg.PoolConfig);
+    super({ ...config, Client: OutageClient } as unknown as pg.PoolConfig);
     this.on('connect', (client) => void this.#clients.add(client as unknown as OutageClient));
     this.on('remove', (client) => void this.#clients.delete(client as unknown as OutageClient));
   }

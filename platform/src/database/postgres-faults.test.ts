@@ -12,12 +12,14 @@ const poolSize = 3;
 const away = { code: 'DATABASE_UNAVAILABLE', retryable: true };
 
 /** A database, and one and the same by way of a proxy in which faults are made. */
-async function setUp({ queryTimeoutMs = 10_000 } = {}) {
+async function setUp({ queryTimeoutMs = 10_000, stopping }: { queryTimeoutMs?: number; stopping?: AbortSignal } = {}) {
   await using releases = new AsyncDisposableStack();
   const direct = releases.use(await openRealDatabase());
   await direct.query.execute(sql`create table note (text text)`);
   const proxy = releases.use(await startTcpProxy(direct.url));
-  const database = releases.use(await openPostgres({ url: proxy.url, log: silentLog, poolSize, queryTimeoutMs }));
+  const database = releases.use(
+    await openPostgres({ url: proxy.url, log: silentLog, poolSize, queryTimeoutMs, stopping }),
+  );
   const owned = releases.move();
   return {
     direct,
@@ -169,6 +171,34 @@ describe('a PostgreSQL that is silent, its connections open', () => {
     await set.database[Symbol.asyncDispose]();
     expect(await asked).toMatchObject({ cause: away });
   }, 10_000);
+
+  it('is given up by a process that stops, with all that waits for it', async () => {
+    // Regression: each statement was waited for in turn, and services were forced to end after 10 s, with exit code 1.
+    const stopping = new AbortController();
+    await using set = await setUp({ queryTimeoutMs: 60_000, stopping: stopping.signal });
+    await expectWhole(set.database);
+    await using session = await set.database.openSession();
+    set.proxy.silence();
+    const asked = [
+      ...Array.from({ length: 2 * poolSize }, () => set.write('lost')),
+      session.query('select 1'),
+      set.database.openSession(),
+    ];
+    const answers = Promise.all(asked.map((one) => one.then(() => null, codedCause)));
+    stopping.abort();
+    for (const error of await answers) expect(error).toMatchObject(away);
+    const startedAt = performance.now();
+    await expect(set.write('late')).rejects.toMatchObject(away);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  }, 10_000);
+
+  it('is waited for by a process that stops where it is only slow', async () => {
+    const stopping = new AbortController();
+    await using set = await setUp({ stopping: stopping.signal });
+    const slow = Array.from({ length: poolSize }, () => set.database.query.execute(sql`select pg_sleep(4)`));
+    stopping.abort();
+    await expect(Promise.all(slow)).resolves.toHaveLength(poolSize);
+  });
 });
 
 describe('connections to PostgreSQL', () => {
@@ -219,7 +249,7 @@ describe('connections to PostgreSQL', () => {
   // Five capital letters: it was taken for one of the database's own codes, and so for the statement's fault.
   it('are away where they break with EPIPE', async () => {
     await using set = await setUp();
-    const client = new OutageClient(set.direct.url);
+    const client = new OutageClient({ connectionString: set.direct.url });
     await client.connect();
     const asked = client.query('select pg_sleep(10)');
     const { stream } = (client as unknown as { connection: { stream: import('node:net').Socket } }).connection;

@@ -9,6 +9,7 @@ import { createNestedUseGuard } from './nested-use.ts';
 import { connectionConfig, OutageClient, OutagePool } from './postgres-client.ts';
 import { createDatabaseClock } from './postgres-clock.ts';
 import { listenOn } from './postgres-listen.ts';
+import { abandonWhenSilent } from './postgres-stop.ts';
 import { runTransaction } from './postgres-transaction.ts';
 
 export interface PostgresOptions {
@@ -21,11 +22,15 @@ export interface PostgresOptions {
   statementTimeoutMs?: number;
   /** A statement whose answer is not there by then has failed, and its connection is closed. Default: 2 s more. */
   queryTimeoutMs?: number;
+  /** Aborts when the process begins to stop: from then on nothing is waited for where the database does not answer. */
+  stopping?: AbortSignal | undefined;
 }
 
 /** PostgreSQL, with what lives as long as a connection. */
 export interface PostgresDatabase extends Database {
   openSession(): Promise<DatabaseSession>;
+  /** Aborts when it is given up: the process stops, and it does not answer. */
+  readonly abandoned: AbortSignal;
 }
 
 /** How much later than the database itself a client gives a statement up, in milliseconds. */
@@ -49,7 +54,15 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
     getTypeParser: ((id: number, format?: 'text' | 'binary') =>
       id === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(id, format as 'text')) as never,
   };
-  const connection = { ...connectionConfig(url, { statementTimeoutMs, queryTimeoutMs }), types };
+  const limits = { statementTimeoutMs, queryTimeoutMs };
+  const silence = releases.use(
+    abandonWhenSilent(connectionConfig(url, limits), {
+      stopping: options.stopping ?? new AbortController().signal,
+      log,
+    }),
+  );
+  const abandoned = silence.signal;
+  const connection = { ...connectionConfig(url, { ...limits, abandoned }), types };
   const pool = new OutagePool({ ...connection, max: poolSize });
   pool.on('error', (error) => log.warn({ error }, 'an idle connection to the database was lost'));
   releases.defer(() => pool.close());
@@ -85,7 +98,11 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
     async migrate(migrations) {
       guard.check();
       await using slow = {
-        pool: new OutagePool({ ...connectionConfig(url, { queryTimeoutMs: migrateWithinMs }), types, max: 1 }),
+        pool: new OutagePool({
+          ...connectionConfig(url, { queryTimeoutMs: migrateWithinMs, abandoned }),
+          types,
+          max: 1,
+        }),
         [Symbol.asyncDispose]: () => slow.pool.close(),
       };
       slow.pool.on('error', () => {});
@@ -118,6 +135,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
         [Symbol.asyncDispose]: () => client.close(),
       };
     },
+    abandoned,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
   return database;

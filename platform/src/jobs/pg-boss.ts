@@ -16,6 +16,8 @@ interface JobsPoolOptions {
   url: string;
   /** A statement whose answer is not there by then has failed. Default: 12 s. */
   queryTimeoutMs?: number;
+  /** Aborts when the database is given up: its connections are closed, and no more are opened. */
+  abandoned?: AbortSignal;
 }
 
 type BossDatabase = NonNullable<ConstructorOptions['db']>;
@@ -131,10 +133,10 @@ const connections = 4;
 
 /** pg-boss's statements on a pool of ours: its own waits for an answer without end. */
 function openPool(
-  { url, queryTimeoutMs = 12_000 }: JobsPoolOptions,
+  { url, queryTimeoutMs = 12_000, abandoned }: JobsPoolOptions,
   log: Log,
 ): BossDatabase & AsyncDisposable & { endStart(): void } {
-  const pool = new OutagePool({ ...connectionConfig(url, { queryTimeoutMs }), max: connections });
+  const pool = new OutagePool({ ...connectionConfig(url, { queryTimeoutMs, abandoned }), max: connections });
   pool.on('error', (error) => log.warn({ error }, 'an idle connection of the jobs was lost'));
   let timeoutMs = startWithinMs;
   return {

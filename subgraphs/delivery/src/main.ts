@@ -5,8 +5,10 @@ import { consumerLimitsOf } from '@voucher-gateway/platform/topics/consumer-limi
 import { deliveryProcessSettings } from './config.ts';
 import { createDeliveryService } from './server.ts';
 
-await runService('delivery', deliveryProcessSettings, async (config, log, releases) => {
-  const engines = releases.use(await openDistributedEngines(config, log, consumerLimitsOf(config)));
+await runService('delivery', deliveryProcessSettings, async (config, log, releases, stopping) => {
+  const engines = releases.use(
+    await openDistributedEngines(config, log, { stopping, limits: consumerLimitsOf(config) }),
+  );
   const keyValue = releases.use(await openKeyValue(config, log));
   return createDeliveryService({ ...engines, keyValue, clock: systemClock, config, log });
 });

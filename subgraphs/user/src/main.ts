@@ -4,8 +4,8 @@ import { runService } from '@voucher-gateway/platform/service-main';
 import { userProcessSettings } from './config.ts';
 import { createUserService } from './server.ts';
 
-await runService('user', userProcessSettings, async (config, log, releases) => {
-  const engines = releases.use(await openDistributedEngines(config, log));
+await runService('user', userProcessSettings, async (config, log, releases, stopping) => {
+  const engines = releases.use(await openDistributedEngines(config, log, { stopping }));
   const keyValue = releases.use(await openKeyValue(config, log));
   return createUserService({ ...engines, keyValue, clock: systemClock, config, log });
 });

@@ -5,8 +5,10 @@ import { consumerLimitsOf } from '@voucher-gateway/platform/topics/consumer-limi
 import { voucherProcessSettings } from './config.ts';
 import { createVoucherService } from './server.ts';
 
-await runService('voucher', voucherProcessSettings, async (config, log, releases) => {
-  const engines = releases.use(await openDistributedEngines(config, log, consumerLimitsOf(config)));
+await runService('voucher', voucherProcessSettings, async (config, log, releases, stopping) => {
+  const engines = releases.use(
+    await openDistributedEngines(config, log, { stopping, limits: consumerLimitsOf(config) }),
+  );
   const keyValue = releases.use(await openKeyValue(config, log));
   return createVoucherService({ ...engines, keyValue, clock: systemClock, config, log });
 });

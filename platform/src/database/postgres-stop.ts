@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../log.ts';
+import { within } from '../within.ts';
+import { type ConnectionOptions, isAnswerLost, OutageClient } from './postgres-client.ts';
+
+const askEveryMs = 1_000;
+const answerWithinMs = 2_000;
+
+/**
+ * A signal that aborts when the process stops and the database does not answer: nothing that waits for it can be
+ * finished, and a stop has not the time to wait. One that answers is waited for as ever.
+ *
+ * @param stopping aborts when the process begins to stop
+ */
+export function abandonWhenSilent(
+  connection: ConnectionOptions,
+  { stopping, log }: { stopping: AbortSignal; log: Log },
+): { signal: AbortSignal } & Disposable {
+  const abandoned = new AbortController();
+  const disposed = new AbortController();
+  const watch = async () => {
+    while (!disposed.signal.aborted) {
+      if (!(await answers(connection))) {
+        if (disposed.signal.aborted) return;
+        log.warn({}, 'the database does not answer: the stop waits for nothing of it');
+        abandoned.abort();
+        return;
+      }
+      await sleep(askEveryMs, undefined, { ref: false, signal: disposed.signal }).catch(() => {});
+    }
+  };
+  stopping.addEventListener('abort', () => void watch(), { once: true, signal: disposed.signal });
+  return { signal: abandoned.signal, [Symbol.dispose]: () => disposed.abort() };
+}
+
+/** On a connection of its own: those of the pool may all be in use. A refusal is an answer. */
+async function answers(connection: ConnectionOptions): Promise<boolean> {
+  const client = new OutageClient(connection);
+  try {
+    await within(
+      answerWithinMs,
+      client.connect().then(() => client.query('select 1')),
+    );
+    return true;
+  } catch (error) {
+    return !isAnswerLost((error as Error).cause ?? error);
+  } finally {
+    client.destroy();
+  }
+}
