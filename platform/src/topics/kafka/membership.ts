@@ -160,7 +160,8 @@ export function keepMembership(options: MembershipOptions): Membership {
     }
   })();
 
-  const watching = watchMembership({ ...options, isJoined: () => isJoined, signal: stop.signal });
+  // It may wait for an answer of the broker's when it is told to stop: nobody waits for it.
+  void watchMembership({ ...options, isJoined: () => isJoined, signal: stop.signal });
 
   return {
     get consumer() {
@@ -169,7 +170,7 @@ export function keepMembership(options: MembershipOptions): Membership {
     firstTry: firstTry.promise,
     async [Symbol.asyncDispose]() {
       stop.abort();
-      await Promise.all([living, watching]);
+      await living;
     },
   };
 }
