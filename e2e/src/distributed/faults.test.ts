@@ -7,6 +7,7 @@ import {
   createDistributedStack,
   type DistributedStack,
   type ServiceName,
+  serviceNames,
 } from '@voucher-gateway/standalone/distributed';
 import { type Engines, startEngines } from '@voucher-gateway/standalone/engines/engines';
 import { startKafka } from '@voucher-gateway/standalone/engines/kafka';
@@ -103,6 +104,20 @@ async function readiness(name: ServiceName) {
   return [response.status, ((await response.json()) as { engines: Record<string, string> }).engines];
 }
 
+/** The engines that run now, by name: they are killed and started again. */
+const running = new Map<EngineName, AsyncDisposable>();
+type EngineName = 'postgres' | 'redis' | 'kafka';
+const stopEngine = (name: EngineName) => running.get(name)?.[Symbol.asyncDispose]();
+async function startEngine(name: EngineName): Promise<void> {
+  const at = { folder: join(folder, 'engines') };
+  const started = {
+    postgres: () => startPostgres({ ...at, port: portOf(engines.postgres.url) }),
+    redis: () => startRedis({ ...at, port: portOf(engines.redis.url) }),
+    kafka: () => startKafka({ ...at, libraries: engines.kafka.libraries, port: portOf(engines.kafka.brokers) }),
+  };
+  running.set(name, releases.use(await started[name]()));
+}
+
 const portOf = (url: string) => Number(new URL(url.includes('//') ? url : `kafka://${url}`).port);
 
 describe('faults, a process a service on engines of its own', { timeout: 300_000 }, () => {
@@ -130,6 +145,7 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
         logFile,
       }),
     );
+    for (const name of ['postgres', 'redis', 'kafka'] as const) running.set(name, engines[name].process);
     releases = opening.move();
   }, 180_000);
   afterAll(() => releases?.disposeAsync());
@@ -152,20 +168,14 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
 
   it('accepts while Kafka is away, and delivers every code once it is back', async () => {
     await using customer = await startCustomer(stack);
-    await engines.kafka.process[Symbol.asyncDispose]();
+    await stopEngine('kafka');
     const accepted: Accepted[] = [];
     for (let request = 0; request < 5; request += 1)
       accepted.push({ requestId: (await customer.requestVoucher()).id, customer });
     expect(customer.receiver.calls).toEqual([]);
     for (const name of ['gateway', 'voucher', 'delivery', 'voucher-integration'] as const)
       await expect.poll(() => readiness(name)).toMatchObject([200, { topics: 'away' }]);
-    releases.use(
-      await startKafka({
-        folder: join(folder, 'engines'),
-        libraries: engines.kafka.libraries,
-        port: portOf(engines.kafka.brokers),
-      }),
-    );
+    await startEngine('kafka');
     await expectKept(accepted);
   });
 
@@ -177,7 +187,7 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
       body: JSON.stringify({ phoneNumber: customer.phoneNumber, delayMs: 2_000 }),
     });
     const { id: requestId } = await customer.requestVoucher();
-    await engines.redis.process[Symbol.asyncDispose]();
+    await stopEngine('redis');
     expect(await customer.answerOf('{ me { id } }')).toMatchObject({
       status: 503,
       errors: [{ extensions: { code: 'SESSION_STORE_UNAVAILABLE', retryable: true } }],
@@ -188,7 +198,7 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
     await expect.poll(() => readiness('gateway')).toMatchObject([503, { 'key-value': 'away' }]);
     // An empty one takes its place.
     await rm(join(folder, 'engines', 'redis'), { recursive: true, force: true });
-    releases.use(await startRedis({ folder: join(folder, 'engines'), port: portOf(engines.redis.url) }));
+    await startEngine('redis');
     await expect
       .poll(() => customer.answerOf('{ me { id } }'), { timeout: 90_000 })
       .toMatchObject({ status: 401, errors: [{ extensions: { code: 'SESSION_EXPIRED' } }] });
@@ -198,11 +208,11 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
 
   it('answers a retryable error while PostgreSQL is away, with no side effect, and goes on once it is back', async () => {
     await using customer = await startCustomer(stack);
-    await engines.postgres.process[Symbol.asyncDispose]();
+    await stopEngine('postgres');
     expect(
       await customer.answerOf('mutation { requestVoucher(input: {idempotencyKey: "while-away"}) { id } }'),
     ).toMatchObject({ errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true } }] });
-    releases.use(await startPostgres({ folder: join(folder, 'engines'), port: portOf(engines.postgres.url) }));
+    await startEngine('postgres');
     await expect
       .poll(async () => (await fetch(`${stack.urls.voucher}/health/ready`)).status, { timeout: 90_000 })
       .toBe(200);
@@ -216,4 +226,49 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
     const again = await customer.requestVoucher({ callbackUrl: customer.receiver.url, idempotencyKey: 'while-away' });
     await expectKept([{ requestId: again.id, customer }]);
   });
+
+  // No service came up while Kafka was away, and none was ready again.
+  it('starts with PostgreSQL alone, serves what it can, and joins Redis and Kafka when they come', async () => {
+    await using customer = await startCustomer(stack);
+    await stopEngine('kafka');
+    await stopEngine('redis');
+    await stopServices();
+    const starting = serviceNames.map((name) => stack.start(name));
+    for (const name of ['voucher', 'delivery', 'voucher-integration'] as const)
+      await expect.poll(() => readinessOf(name)).toMatchObject([200, { database: 'ok', topics: 'away' }]);
+    for (const name of ['user', 'gateway'] as const)
+      await expect.poll(() => readinessOf(name)).toMatchObject([503, { 'key-value': 'away', topics: 'away' }]);
+    for (const name of serviceNames) expect([name, await liveStatus(name)]).toEqual([name, 200]);
+    await startEngine('redis');
+    await Promise.all(starting);
+    const { id: requestId } = await customer.requestVoucher();
+    expect(customer.receiver.calls).toEqual([]);
+    await startEngine('kafka');
+    await expectKept([{ requestId, customer }]);
+    for (const name of serviceNames) expect([name, await liveStatus(name)]).toEqual([name, 200]);
+  });
+
+  it('stops in time and exits 0 while PostgreSQL is away', async () => {
+    await stopEngine('postgres');
+    for (const name of ['user', 'voucher', 'delivery', 'voucher-integration'] as const)
+      await expect.poll(() => readinessOf(name), { timeout: 60_000 }).toMatchObject([503, { database: 'away' }]);
+    // An engine that is away is no reason to restart a service.
+    for (const name of serviceNames) expect([name, await liveStatus(name)]).toEqual([name, 200]);
+    await stopServices();
+    await startEngine('postgres');
+    await Promise.all(serviceNames.map((name) => stack.start(name)));
+    await using customer = await startCustomer(stack);
+    await expectKept([{ requestId: (await customer.requestVoucher()).id, customer }]);
+  });
 });
+
+/** Stops every service as a deploy does: each exits 0 by itself, within its deadline. */
+async function stopServices(): Promise<void> {
+  await Promise.all(serviceNames.map((name) => stack.kill(name, 'SIGTERM')));
+  for (const name of serviceNames) expect([name, stack.exitOf(name)]).toEqual([name, { code: 0, signal: null }]);
+}
+
+/** As `readiness`, while the service may not listen yet. */
+const readinessOf = (name: ServiceName) => readiness(name).catch(() => null);
+
+const liveStatus = async (name: ServiceName) => (await fetch(`${stack.urls[name]}/health/live`)).status;
