@@ -1,5 +1,6 @@
 import { codedCause } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { createRepeatedLines } from '../repeated-lines.ts';
 import type { Slots } from '../slots.ts';
 import type { Handler, Message, Place, Topic } from '../topics.ts';
 import { attemptUntilDone, persist } from './attempt.ts';
@@ -69,6 +70,7 @@ export interface MessageHandler {
 export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>): MessageHandler {
   const { topic, group, handler, log, signal, slots, limits, parking } = options;
   let buriedInARow = 0;
+  const lines = createRepeatedLines(log);
 
   const withSlot = async (work: () => Promise<void>): Promise<void> => {
     await slots.take(signal);
@@ -95,7 +97,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
   const park = async (raw: RawMessage, error: unknown, fields: object): Promise<boolean> => {
     try {
       if (!(await parking?.park(raw, error))) return false;
-      log.error({ error, ...fields }, 'a message is parked: it has failed for too long');
+      lines.error('parked', { error, ...fields }, 'a message is parked: it has failed for too long');
       return true;
     } catch (parkError) {
       // The database may be what fails. The message stays where it is.

@@ -1,4 +1,5 @@
 import type { Log } from '../log.ts';
+import { createRepeatedLines } from '../repeated-lines.ts';
 import { pause } from './attempt.ts';
 import { isMessageFault } from './message-fault.ts';
 import { claimDue, type DueMessage, postpone, removeParked, retryAtOnce } from './parked-messages.ts';
@@ -26,6 +27,8 @@ const longestDelayMs = 60_000;
 export async function retryParked({ parking, handle, bury, signal, log }: RetryParkedOptions): Promise<void> {
   const { topic, group } = parking;
   const { query } = parking.database;
+  // A fault of a deploy fails thousands of them, once a minute each.
+  const lines = createRepeatedLines(log);
 
   /** True when the message is finished, so that the next one of its key is due. */
   const retry = async ({ id, attempts, raw }: DueMessage): Promise<boolean> => {
@@ -37,12 +40,12 @@ export async function retryParked({ parking, handle, bury, signal, log }: RetryP
         await bury(raw, error);
       });
       await removeParked(query, id);
-      log.info(fields, 'a parked message is handled');
+      log.debug(fields, 'a parked message is handled');
       return true;
     } catch (error) {
       if (signal.aborted) await retryAtOnce(query, [id]);
       else {
-        log.warn({ error, attempts: attempts + 1, ...fields }, 'a parked message failed again');
+        lines.warn('failed again', { error, attempts: attempts + 1, ...fields }, 'a parked message failed again');
         await postpone(query, id, { error, delayMs: Math.min(firstDelayMs * 2 ** attempts, longestDelayMs) });
       }
       return false;
