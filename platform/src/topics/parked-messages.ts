@@ -36,35 +36,30 @@ export async function isKeyParked(query: Queryable, { topic, group, key }: Group
   return rows[0]?.found === true;
 }
 
-/**
- * Parks a message with its cause; one that is parked already stays as it is, whoever parked it.
- *
- * @returns false where as many are parked as may be
- */
-export async function parkMessage(query: Queryable, entry: Entry, maxParked: number): Promise<boolean> {
+/** Parks a message with its cause; one that is parked already stays as it is, whoever parked it. */
+export async function parkMessage(query: Queryable, entry: Entry): Promise<void> {
   const { topic, group, key, value, headers, partition, position, publishedAt, error, isReplay = false } = entry;
-  const ofGroup = sql`topic = ${topic} and consumer_group = ${group}`;
   const { code, message } = causeOf(error);
-  const { rows } = await query.execute<{ parked: boolean }>(sql`
-    with added as (
-      insert into ${parkedMessage}
-        (topic, consumer_group, key_hash, partition, position, published_at, message, error_code, error_message, is_replay)
-      select ${topic}, ${group}, ${hashKey(key)}, ${partition}::int, ${position}::bigint, ${publishedAt}::bigint,
-        ${JSON.stringify({ key, value, headers })}, ${code}, ${message}, ${isReplay}::boolean
-      where (select count(*) from (select from ${parkedMessage} where ${ofGroup} limit ${maxParked}) as parked) < ${maxParked}
-      on conflict do nothing
-      returning id
-    )
-    select exists (select from added) or exists (
-      select from ${parkedMessage}
-      where ${ofGroup} and partition = ${partition} and position = ${position} and published_at = ${publishedAt}
-    ) as parked`);
-  return rows[0]?.parked === true;
+  await query
+    .insert(parkedMessage)
+    .values({
+      topic,
+      group,
+      keyHash: hashKey(key),
+      partition,
+      position,
+      publishedAt,
+      message: JSON.stringify({ key, value, headers }),
+      errorCode: code,
+      errorMessage: message,
+      isReplay,
+    })
+    .onConflictDoNothing();
 }
 
 /**
  * Takes messages that are due, the first of each key alone, and has everybody else leave them alone for a while: a
- * process that dies with them gives them back by that.
+ * process that dies with them gives them back by that. Two that take at once look at `retry_at` again under its lock.
  */
 export async function claimDue(
   query: Queryable,
@@ -79,14 +74,14 @@ export async function claimDue(
     message: string;
   }>(sql`
     update ${parkedMessage} set retry_at = now() + ${leaseMs} * interval '1 millisecond'
-    where id in (
-      select id from ${parkedMessage} as due
-      where topic = ${topic} and consumer_group = ${group} and retry_at <= now() and not exists (
-        select from ${parkedMessage} as earlier
-        where earlier.topic = due.topic and earlier.consumer_group = due.consumer_group
-          and earlier.key_hash = due.key_hash and earlier.id < due.id
-      )
-      order by retry_at, id limit ${limit} for update skip locked
+    where retry_at <= now() and id in (
+      select id from (
+        select distinct on (key_hash) id, retry_at from ${parkedMessage}
+        where topic = ${topic} and consumer_group = ${group}
+        order by key_hash, id
+      ) as first_of_key
+      where retry_at <= now()
+      order by retry_at, id limit ${limit}
     )
     returning id, attempts, partition, position, published_at, message`);
   return rows.map(({ id, attempts, partition, position, published_at, message }) => ({

@@ -9,7 +9,7 @@ export interface Parking extends GroupOfTopic {
   readonly database: Database;
   /** Whether anything of the group was parked when it was last looked. */
   readonly isUsed: boolean;
-  /** Stores a message with its cause; false where as many are parked as may be. */
+  /** Stores a message with its cause; false where as many are parked as may be, of other members as of a second ago. */
   park(raw: RawMessage, error: unknown): Promise<boolean>;
   /** Parks a message if one of its key is parked, so that it does not overtake that one; else false. */
   parkBehind(raw: RawMessage): Promise<boolean>;
@@ -37,16 +37,17 @@ export function createParking({
   maxParked,
 }: GroupOfTopic & { database: Database; maxParked: number }): Parking {
   const groupOfTopic = { topic, group };
-  let isUsed = false;
+  /** As of the last look, and what was parked here since. */
+  let count = 0;
   let isRegistered = false;
   let oldest = new Map<number, number>();
   /** Counts what was parked here, so that an older look does not hide it. */
   let changes = 0;
   const store = async (raw: RawMessage, error: unknown): Promise<boolean> => {
-    const isParked = await parkMessage(database.query, { ...groupOfTopic, ...raw, error }, maxParked);
-    if (!isParked) return false;
+    if (count >= maxParked) return false;
+    await parkMessage(database.query, { ...groupOfTopic, ...raw, error });
     changes += 1;
-    isUsed = true;
+    count += 1;
     oldest.set(raw.partition, Math.min(raw.position, oldest.get(raw.partition) ?? raw.position));
     return true;
   };
@@ -54,11 +55,11 @@ export function createParking({
     ...groupOfTopic,
     database,
     get isUsed() {
-      return isUsed;
+      return count > 0;
     },
     park: store,
     async parkBehind(raw) {
-      if (!isUsed || !(await isKeyParked(database.query, { ...groupOfTopic, key: raw.key }))) return false;
+      if (count === 0 || !(await isKeyParked(database.query, { ...groupOfTopic, key: raw.key }))) return false;
       if (!(await store(raw, new Error('an earlier message of its key is parked'))))
         throw new Error('an earlier message of its key is parked, and no more can be');
       return true;
@@ -77,7 +78,7 @@ export function createParking({
       const summary = await summarizeParked(database.query, groupOfTopic);
       // What was parked meanwhile is in `oldest` already, and may be missing in the summary.
       const others = changes === before ? [] : oldest;
-      isUsed = summary.count > 0 || changes !== before;
+      count = summary.count + changes - before;
       oldest = new Map(summary.oldest);
       for (const [partition, position] of others)
         oldest.set(partition, Math.min(position, oldest.get(partition) ?? position));

@@ -45,7 +45,7 @@ export async function createReplay({ query }: Database): Promise<Replay> {
     const publishedAt = Number(of('published-at') ?? letter.publishedAt);
     const raw = { key, value, headers: Object.fromEntries(own), partition, position, publishedAt };
     const error = new Error('it was in dead-letter, and is tried again');
-    await parkMessage(query, { topic, group, ...raw, error, isReplay: true }, Number.MAX_SAFE_INTEGER);
+    await parkMessage(query, { topic, group, ...raw, error, isReplay: true });
     return undefined;
   };
 
