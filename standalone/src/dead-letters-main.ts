@@ -3,20 +3,15 @@ import { commonSettings, type Environment, readConfig, readEnvironment } from '@
 import { databaseSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/engine-settings';
 import { isCodedError } from '@voucher-gateway/platform/errors';
 import { createLog } from '@voucher-gateway/platform/log';
-import { embeddedDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { z } from 'zod';
 import { standaloneSettings } from './config.ts';
-import {
-  type CommandResult,
-  type DeadLettersCommand,
-  deadLettersUsage,
-  parseDeadLettersCommand,
-  runDeadLettersCommand,
-} from './dead-letters/command.ts';
+import type { CommandResult } from './dead-letters/command.ts';
 import { sendCommand } from './dead-letters/control.ts';
+import { type DeadLettersCommand, deadLettersUsage, parseDeadLettersCommand } from './dead-letters/parse-command.ts';
+import { quickenImports } from './quick-imports.ts';
 
 // `npm run dead-letters -- <command>`: with DATABASE_URL on a service's engines, else on the folder of `npm start`;
-// while that runs or not.
+// while that runs or not. One that runs answers by itself: nothing of the engines is imported then.
 const words = process.argv.slice(2);
 const command = parseDeadLettersCommand(words);
 const environment: Environment = { LOG_LEVEL: 'error', ...readEnvironment() };
@@ -28,6 +23,8 @@ const distributedSettings = z
 async function runDistributed(command: DeadLettersCommand): Promise<CommandResult> {
   const config = readConfig(distributedSettings, environment);
   const log = createLog({ level: config.LOG_LEVEL, service: 'dead-letters' });
+  using _quicker = quickenImports();
+  const { runDeadLettersCommand } = await import('./dead-letters/command.ts');
   const { openDatabase, openDeadLetters } = await import('@voucher-gateway/platform/distributed-engines');
   await using database = await openDatabase(config, log);
   return await runDeadLettersCommand({ database, readDeadLetters: openDeadLetters(config, log) }, command);
@@ -38,6 +35,9 @@ async function runEmbedded(command: DeadLettersCommand): Promise<CommandResult> 
   const log = createLog({ level: config.LOG_LEVEL, service: 'dead-letters' });
   const answer = await sendCommand(config.DATA_DIR, words);
   if (answer) return answer;
+  using _quicker = quickenImports();
+  const { runDeadLettersCommand } = await import('./dead-letters/command.ts');
+  const { embeddedDeadLetters } = await import('@voucher-gateway/platform/topics/dead-letter-reader');
   const { openEmbeddedEngines } = await import('@voucher-gateway/platform/embedded-engines');
   await using engines = await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock: systemClock, log });
   const { database } = engines;

@@ -15,8 +15,9 @@ import { createVoucherService } from '@voucher-gateway/subgraph-voucher/server';
 import { createVoucherIntegration } from '@voucher-gateway/voucher-integration/server';
 import { createVpsMock } from '@voucher-gateway/vps-mock/server';
 import type { StandaloneConfig } from './config.ts';
-import { deadLettersUsage, parseDeadLettersCommand, runDeadLettersCommand } from './dead-letters/command.ts';
+import { runDeadLettersCommand } from './dead-letters/command.ts';
 import { serveCommands } from './dead-letters/control.ts';
+import { deadLettersUsage, parseDeadLettersCommand } from './dead-letters/parse-command.ts';
 
 /** Everything in one process. Disposing stops intake first: the gateway, then what is behind it. */
 export interface Stack extends Stoppable {

@@ -20,6 +20,9 @@ export const deadLetterSettings = {
   RATE_LIMITS: 'off',
 };
 
+/** How often a command is run until it prints what is waited for: each time is a process. */
+const eachACommand = { timeout: 60_000, interval: 500 };
+
 /** Messages that can't be handled, and the operator's command for them. */
 export function deadLettersSuite(start: () => Promise<OperatedSystem>): void {
   let system: OperatedSystem;
@@ -61,7 +64,7 @@ export function deadLettersSuite(start: () => Promise<OperatedSystem>): void {
     await using customer = await startCustomer(system);
     await system.killAndAlter('alter table delivery.delivery rename to gone');
     const ids = await request(customer, 2);
-    await expect.poll(list, { timeout: 60_000 }).toHaveLength(2);
+    await expect.poll(list, eachACommand).toHaveLength(2);
     const [first, second] = await list();
     expect(first).toContain('42P01: relation');
     expect(second).toContain('an earlier message of its key is parked');
@@ -73,14 +76,14 @@ export function deadLettersSuite(start: () => Promise<OperatedSystem>): void {
     await system.killAndAlter('alter table delivery.gone rename to delivery');
     expect(await system.command('replay', '--all')).toMatchObject({ code: 0 });
     expect(await callbacks(customer, 2)).toEqual(ids);
-    await expect.poll(list).toEqual([]);
+    await expect.poll(list, eachACommand).toEqual([]);
   }, 240_000);
 
   it('dead-letters: too many in a row stop the consumer, and a replay gives each to its group once', async () => {
     await using customer = await startCustomer(system);
     await system.killAndAlter('alter table delivery.delivery add constraint refuse check (false) not valid');
     const ids = await request(customer, 3);
-    await expect.poll(list, { timeout: 60_000 }).toHaveLength(2);
+    await expect.poll(list, eachACommand).toHaveLength(2);
     await expect
       .poll(() => system.live(), { timeout: 60_000 })
       .toMatchObject({

@@ -1,6 +1,7 @@
 import type { Database } from '@voucher-gateway/platform/database';
 import type { DeadLetter, ReadDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { readParked, retryAtOnce } from '@voucher-gateway/platform/topics/parked-messages';
+import type { DeadLettersCommand } from './parse-command.ts';
 import { describeLetter, describeParked, idOf, showLetter, showParked } from './print.ts';
 import { createReplay } from './replay.ts';
 
@@ -17,29 +18,7 @@ export interface CommandResult {
   message: string;
 }
 
-export const deadLettersUsage = `npm run dead-letters -- list
-    Lists parked messages and dead letters with their causes, without what is in them.
-npm run dead-letters -- show <id>
-    Shows one whole, secrets included.
-npm run dead-letters -- replay <id>...
-npm run dead-letters -- replay --all
-    Has the groups that could not handle them try again.`;
-
-export type DeadLettersCommand =
-  | { name: 'list' }
-  | { name: 'show'; id: string }
-  | { name: 'replay'; ids: ReadonlySet<string> | 'all' };
-
 const listedAtMost = 1_000;
-
-/** Null for words that are no command. */
-export function parseDeadLettersCommand([name, ...words]: readonly string[]): DeadLettersCommand | null {
-  const [id, ...others] = words;
-  if (name === 'list' && id === undefined) return { name };
-  if (name === 'show' && id && others.length === 0) return { name, id };
-  if (name === 'replay' && id) return { name, ids: id === '--all' && others.length === 0 ? 'all' : new Set(words) };
-  return null;
-}
 
 /**
  * Runs an operator's command.
