@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { isRetryable } from '../errors.ts';
 import { silentLog } from '../log.ts';
 import { platformMigrations } from '../migrations.ts';
@@ -40,6 +40,17 @@ describe('the database port on PostgreSQL', () => {
     await expect(slow.query.execute(sql`select pg_sleep(10)`)).rejects.toSatisfy(isRetryable);
     await slow[Symbol.asyncDispose]();
     await expect(database.query.execute(sql`select 1`)).resolves.toBeDefined();
+  });
+
+  it.each([3_600_000, -3_600_000])('keeps its time where the machine’s clock is set by %i ms', async (byMs) => {
+    // Regression: for up to a minute each time was wrong by as much: requests came late, or from the future.
+    await using database = await openRealDatabase();
+    onTestFinished(() => void vi.useRealTimers());
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + byMs });
+    const { rows } = await database.query.execute<{ now: number }>(
+      sql`select (extract(epoch from clock_timestamp()) * 1000)::int8 as now`,
+    );
+    expect(Math.abs(database.now() - Number(rows[0]?.now))).toBeLessThan(5_000);
   });
 
   it('lets several processes migrate together', async () => {
