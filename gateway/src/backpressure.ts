@@ -1,4 +1,5 @@
 import type { Log } from '@voucher-gateway/platform/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
 
 /** Characters of a text that is written as it is where nothing waits. */
 const shortText = 4_096;
@@ -38,6 +39,7 @@ export interface SendBudget {
 
 export function createSendBudget(maxBytes: number, log: Log): SendBudget {
   const waiting = new Map<SlowConsumer, number>();
+  const lines = createRepeatedLines(log);
   let total = 0;
   const note = (consumer: SlowConsumer, bytes: number) => {
     total += bytes - (waiting.get(consumer) ?? 0);
@@ -49,7 +51,8 @@ export function createSendBudget(maxBytes: number, log: Log): SendBudget {
     for (const [consumer, bytes] of waiting)
       if (largest === null || bytes > (waiting.get(largest) ?? 0)) largest = consumer;
     if (largest === null) return;
-    log.warn(
+    lines.warn(
+      'dropped',
       { waitingBytes: total, maxBytes, connections: waiting.size, ofThisOne: waiting.get(largest) },
       'too much waits for slow consumers: the one with the most is dropped',
     );
