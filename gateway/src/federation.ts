@@ -55,7 +55,7 @@ export interface FederationOptions {
  */
 export async function createFederation(options: FederationOptions): Promise<Federation> {
   const { supergraphSdl, dataSource, suggestions = true, createPlanner = createPlannerThread, log } = options;
-  const apollo = Supergraph.build(supergraphSdl, { validateSupergraph: process.env.NODE_ENV !== 'production' });
+  const apollo = Supergraph.build(supergraphSdl);
   const apiSchema = apollo.apiSchema();
   const schema = apiSchema.toGraphQLJSSchema();
   const supergraph = apollo.schema.toGraphQLJSSchema();
