@@ -1,6 +1,7 @@
 import type { Database } from '@voucher-gateway/platform/database';
 import type { JobQueue, Jobs } from '@voucher-gateway/platform/jobs';
 import type { Log } from '@voucher-gateway/platform/log';
+import { lateAfterMs } from '@voucher-gateway/schema/vps-protocol';
 import type { IntegrationConfig } from './config.ts';
 import type { Provider, ProviderAnswer } from './provider.ts';
 import type { ProviderRequest } from './state.ts';
@@ -26,7 +27,8 @@ export interface AskOptions {
  *
  * Who was acknowledged and hears nothing is asked again after VPS_SILENCE_AFTER, who failed after
  * VPS_RETRY_BASE, each time after twice as long; a last time when GIVE_UP_AFTER has passed, and then the
- * request fails. The key is the same each time, so the provider sells once.
+ * request fails. A provider that acknowledges for the first time as late as that has its 30 s, and is asked once
+ * more. The key is the same each time, so the provider sells once.
  */
 export function createAsk({ config, database, jobs, log, provider, store, callbackUrlOf }: AskOptions) {
   const deadlineOf = (request: ProviderRequest) => request.requestedAt.getTime() + config.GIVE_UP_AFTER;
@@ -34,7 +36,8 @@ export function createAsk({ config, database, jobs, log, provider, store, callba
   return async (request: Extract<ProviderRequest, { status: 'WAITING' }>, signal: AbortSignal): Promise<void> => {
     const { requestId, phoneNumber } = request;
     const isLast = database.now() >= deadlineOf(request);
-    const answer = await provider.ask({ requestId, phoneNumber, callbackUrl: callbackUrlOf(requestId) }, signal);
+    const answered = await provider.ask({ requestId, phoneNumber, callbackUrl: callbackUrlOf(requestId) }, signal);
+    const answer = answered.kind === 'refused' && isAcknowledged(request) ? notRefused(answered) : answered;
     log.debug({ requestId, answer: answer.kind, attempt: request.attempts + 1 }, 'the provider was asked');
     const atMs = database.now();
     if (answer.kind === 'code') {
@@ -44,24 +47,19 @@ export function createAsk({ config, database, jobs, log, provider, store, callba
     await database.transaction(async (tx) => {
       switch (answer.kind) {
         case 'refused':
-          log.warn({ requestId, error: answer.error }, 'the provider refused a request');
+          log.warn({ requestId, failure: answer.error }, 'the provider refused a request');
           await store.fail(tx, requestId, 'PROVIDER_REFUSED', atMs);
           return;
         case 'challenge':
           await store.acknowledge(tx, requestId, answer.codeChallenge);
           break;
         case 'failed':
-          log.warn({ requestId, error: answer.error, attempt: request.attempts + 1 }, 'the provider failed a request');
+          noteFailure(request, answer);
           await store.noteFailure(tx, requestId, answer.error);
           break;
       }
-      if (isLast)
-        await store.fail(
-          tx,
-          requestId,
-          wasAcknowledged(request, answer) ? 'PROVIDER_SILENT' : 'PROVIDER_UNAVAILABLE',
-          atMs,
-        );
+      if (isLast && !isFirstAcknowledgement(request, answer))
+        await store.fail(tx, requestId, isAcknowledged(request) ? 'PROVIDER_SILENT' : 'PROVIDER_UNAVAILABLE', atMs);
       else
         await jobs.schedule(
           tx,
@@ -72,6 +70,13 @@ export function createAsk({ config, database, jobs, log, provider, store, callba
     });
   };
 
+  function noteFailure(request: ProviderRequest & { status: 'WAITING' }, { error, isAlarming }: Failure): void {
+    const about = { requestId: request.requestId, failure: error, attempt: request.attempts + 1 };
+    if (isAlarming)
+      log.error(about, 'the provider turns us away; it is asked again, and may take somebody to set right');
+    else log.warn(about, 'the provider failed a request');
+  }
+
   function delayUntilNext(
     request: Extract<ProviderRequest, { status: 'WAITING' }>,
     answer: ProviderAnswer,
@@ -81,10 +86,22 @@ export function createAsk({ config, database, jobs, log, provider, store, callba
     const backoffMs = Math.min(firstMs * 2 ** Math.min(request.attempts, 30), Math.max(config.VPS_RETRY_MAX, firstMs));
     // Jitter, so that those who failed together don't come back together; the last one comes at the deadline.
     const jittered = backoffMs * (0.75 + Math.random() / 2);
-    return Math.max(1, Math.min(jittered, leftMs));
+    const lateMs = isFirstAcknowledgement(request, answer) ? Math.min(config.VPS_SILENCE_AFTER, lateAfterMs) : 1;
+    return Math.max(lateMs, Math.min(jittered, leftMs));
   }
 }
 
-function wasAcknowledged(request: ProviderRequest, answer: ProviderAnswer): boolean {
-  return request.challenges.length > 0 || answer.kind === 'challenge';
+type Failure = Extract<ProviderAnswer, { kind: 'failed' }>;
+
+function isAcknowledged({ challenges }: ProviderRequest): boolean {
+  return challenges.length > 0;
+}
+
+function isFirstAcknowledgement(request: ProviderRequest, { kind }: ProviderAnswer): boolean {
+  return kind === 'challenge' && !isAcknowledged(request);
+}
+
+/** A provider that has acknowledged a request may have sold: that it refuses it now is no answer. */
+function notRefused({ error }: { error: string }): Failure {
+  return { kind: 'failed', error, isAlarming: true };
 }

@@ -28,12 +28,12 @@ export interface CallbackRouteOptions {
  * | the request | answer |
  * |---|---|
  * | is unknown | 404 |
- * | has no challenge yet | 202: kept, and judged when the acknowledgement is stored |
+ * | has no challenge yet | 202: kept, and judged when the acknowledgement is stored; 503 when five are kept |
  * | waits, and the verifier is right | 200: settled; row and message are committed before |
  * | has challenges, and the verifier is none of theirs | 403, nothing changes |
  * | is settled with the same code | 200 |
  * | is settled with another code | 409 |
- * | has failed, and the verifier is right | 200: kept as unclaimed, published nowhere |
+ * | has failed, and the verifier is right, or there is no challenge | 200: kept as unclaimed, published nowhere |
  */
 export function addCallbackRoute(
   app: FastifyInstance,
@@ -66,26 +66,28 @@ export function addCallbackRoute(
     const given: GivenCode = { voucherCode: callback.voucherCode, status: callback.status, atMs: database.now() };
     const isVerified = verifies(callback.codeVerifier, challenges);
     const isHeld = request.status === 'WAITING' && challenges.length === 0;
-    const settledWithout = request.status === 'SETTLED' && challenges.length === 0;
-    if (!isVerified && !isHeld && !settledWithout) {
+    // Nothing is published for one that has ended: its verifier need not be known.
+    const endedWithout = request.status !== 'WAITING' && challenges.length === 0;
+    if (!isVerified && !isHeld && !endedWithout) {
       log.warn({ requestId }, "a callback's verifier is not of this request");
       throw new CodedError<PublicErrorCode>('FORBIDDEN', 'The verifier is not of this request.');
     }
     switch (request.status) {
-      case 'WAITING': {
-        const done = isHeld
-          ? await database.transaction((tx) =>
-              store.hold(tx, requestId, {
-                codeVerifier: callback.codeVerifier,
-                status: callback.status,
-                voucherCode: callback.voucherCode,
-                at: new Date(given.atMs).toISOString(),
-              }),
-            )
-          : await store.settleTogether(request, given);
+      case 'WAITING':
+        if (isHeld) {
+          const held = await database.transaction((tx) =>
+            store.hold(tx, requestId, {
+              codeVerifier: callback.codeVerifier,
+              status: callback.status,
+              voucherCode: callback.voucherCode,
+              at: new Date(given.atMs).toISOString(),
+            }),
+          );
+          if (held === 'full') throw tooManyHeld();
+          if (held === 'held') return 202;
+        } else if (await store.settleTogether(request, given)) return 200;
         // Somebody else was quicker: judged by what stands now.
-        return done ? (isHeld ? 202 : 200) : judge(await store.read(requestId), callback);
-      }
+        return judge(await store.read(requestId), callback);
       case 'SETTLED':
         if (request.code === callback.voucherCode) return 200;
         log.error({ requestId }, 'the provider sent another code for a request that is settled');
@@ -98,4 +100,12 @@ export function addCallbackRoute(
         return 200;
     }
   }
+}
+
+function tooManyHeld(): CodedError<PublicErrorCode> {
+  return new CodedError<PublicErrorCode>(
+    'SERVICE_UNAVAILABLE',
+    'Too many callbacks of this request wait for its acknowledgement; try again later.',
+    { retryable: true },
+  );
 }

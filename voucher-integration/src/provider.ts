@@ -9,8 +9,8 @@ export type ProviderAnswer =
   | { kind: 'challenge'; codeChallenge: string }
   /** It will not sell: asking again is of no use. */
   | { kind: 'refused'; error: string }
-  /** It did not answer as it should: ask again. */
-  | { kind: 'failed'; error: string };
+  /** It did not answer as it should: ask again. With an alarm where that may take somebody to set right. */
+  | { kind: 'failed'; error: string; isAlarming?: boolean };
 
 export interface Provider extends AsyncDisposable {
   /** Asks for the code of a request; the same key however often. Rejects only when the signal aborts. */
@@ -35,6 +35,8 @@ const graceMs = 1_000;
 const maxAnswerBytes = 65_536;
 /** Refusals that a later try may not get: time-out, conflict, too early, too many. */
 const passing = new Set([408, 409, 425, 429]);
+/** Refusals of our credential or of the route, and not of the sale. */
+const alarming = new Set([401, 403, 404, 405]);
 
 export function createProvider({ url, timeoutMs, clock, connections }: ProviderOptions): Provider {
   const agent = new Agent({ connections, pipelining: 1, connect: { timeout: timeoutMs } });
@@ -53,6 +55,7 @@ export function createProvider({ url, timeoutMs, clock, connections }: ProviderO
         if (statusCode >= 300) {
           await body.dump({ limit: maxAnswerBytes });
           const error = `HTTP_${statusCode}`;
+          if (alarming.has(statusCode)) return { kind: 'failed', error, isAlarming: true };
           return statusCode >= 400 && statusCode < 500 && !passing.has(statusCode)
             ? { kind: 'refused', error }
             : { kind: 'failed', error };

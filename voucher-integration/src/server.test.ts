@@ -219,7 +219,7 @@ it('takes no verifier of another request, and finds the request by the challenge
   expect(await set.outcome()).toMatchObject([{ requestId: b, code: 'CODE-B' }]);
 });
 
-it('keeps a callback that comes before the acknowledgement, five at most, and judges it then', async () => {
+it('keeps callbacks that come before the acknowledgement, has the sixth come again, and judges them then', async () => {
   const asked = Promise.withResolvers<void>();
   const acknowledge = Promise.withResolvers<object>();
   await using provider = await startProvider(() => {
@@ -235,7 +235,11 @@ it('keeps a callback that comes before the acknowledgement, five at most, and ju
     ).toMatchObject({ status: 202 });
   }
   expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 202 });
-  expect(await set.callback(requestId, { codeVerifier: verifierB })).toMatchObject({ status: 202 });
+  expect(await set.callback(requestId, { codeVerifier: verifierB })).toMatchObject({
+    status: 503,
+    code: 'SERVICE_UNAVAILABLE',
+  });
+  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 202 });
   expect((await set.row(requestId))?.held).toHaveLength(5);
   acknowledge.resolve({ codeChallenge: challengeOf(verifierA), transformMethod: 'S256' });
   expect(await set.outcome()).toMatchObject([{ requestId, code: 'CODE-1' }]);
@@ -293,6 +297,73 @@ it('fails at once what the provider refuses', async () => {
   ]);
 });
 
+const alarms = (log: { text: string }) =>
+  log.text
+    .split('\n')
+    .filter((line) => line.includes('"level":"error"'))
+    .map((line) => JSON.parse(line));
+
+it.each([401, 403, 404, 405])('asks again, with an alarm, after the status %i', async (statusCode) => {
+  // Regression: an expired credential failed every request for ever.
+  let asked = 0;
+  await using provider = await startProvider(() => {
+    asked += 1;
+    if (asked === 1) throw Object.assign(new Error('refused'), { statusCode });
+    return { status: 'SUCCESS', voucherCode: 'CODE-1' };
+  });
+  await using set = await setUp({ settings: { VPS_URL: provider.url } });
+  await set.publish();
+  expect(await set.outcome()).toMatchObject([{ code: 'CODE-1' }]);
+  expect(alarms(set.log)).toMatchObject([{ failure: `HTTP_${statusCode}` }]);
+});
+
+it('asks again where the provider refuses what it has acknowledged', async () => {
+  // It may have sold: FAILED would lose the code.
+  const answers = [{ codeChallenge: challengeOf(verifierA), transformMethod: 'S256' }, null];
+  await using provider = await startProvider(() => {
+    const answer = answers.shift();
+    if (answer === null) throw Object.assign(new Error('refused'), { statusCode: 422 });
+    return answer ?? { status: 'SUCCESS', voucherCode: 'CODE-1' };
+  });
+  await using set = await setUp({ settings: { VPS_URL: provider.url } });
+  await set.publish();
+  expect(await set.outcome()).toMatchObject([{ code: 'CODE-1' }]);
+  expect(alarms(set.log)).toMatchObject([{ failure: 'HTTP_422' }]);
+});
+
+it('waits for the code of a first acknowledgement, though it came as the request was given up', async () => {
+  await using provider = await startProvider(() => ({
+    codeChallenge: challengeOf(verifierA),
+    transformMethod: 'S256',
+  }));
+  await using set = await setUp({
+    settings: { VPS_URL: provider.url, GIVE_UP_AFTER: '1m', VPS_SILENCE_AFTER: '1h' },
+  });
+  const { requestId } = await set.publish({ requestedAt: new Date(Date.now() - 3_600_000).toISOString() });
+  await set.acknowledged(requestId);
+  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
+  expect(await set.outcome()).toMatchObject([{ requestId, code: 'CODE-1', status: 'LATE_SUCCESS' }]);
+});
+
+it('keeps a code that comes after a request failed without an acknowledgement', async () => {
+  await using set = await setUp({ provider: { faults: [{ fault: 'refuse' }] } });
+  const { requestId } = await set.publish();
+  await set.outcome();
+  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
+  expect(set.service.unclaimed).toBe(1);
+  expect(await set.row(requestId)).toMatchObject({ status: 'FAILED', unclaimed_code: 'CODE-1' });
+  expect(set.outcomes).toHaveLength(1);
+});
+
+it.each(['', 'CODE\n1', 'CODE-€', 'C'.repeat(257)])('asks again where the code is %j', async (voucherCode) => {
+  const codes = [voucherCode, 'CODE-1'];
+  await using provider = await startProvider(() => ({ status: 'SUCCESS', voucherCode: codes.shift() }));
+  await using set = await setUp({ settings: { VPS_URL: provider.url } });
+  const { requestId } = await set.publish();
+  expect(await set.outcome()).toMatchObject([{ code: 'CODE-1' }]);
+  expect(await set.callback(requestId, { codeVerifier: verifierA, voucherCode })).toMatchObject({ status: 400 });
+});
+
 it('gives up on a provider that never answers well', async () => {
   await using set = await setUp({
     settings: { GIVE_UP_AFTER: '300ms' },
@@ -310,9 +381,9 @@ it('gives up on a provider that is silent, after asking once more; a code after 
     return { codeChallenge: challengeOf(verifierA), transformMethod: 'S256' };
   });
   await using set = await setUp({
-    settings: { VPS_URL: provider.url, GIVE_UP_AFTER: '200ms', VPS_SILENCE_AFTER: '1h' },
+    settings: { VPS_URL: provider.url, GIVE_UP_AFTER: '1m' },
   });
-  const { requestId } = await set.publish();
+  const { requestId } = await set.publish({ requestedAt: new Date(Date.now() - 3_600_000).toISOString() });
   expect(await set.outcome()).toMatchObject([{ requestId, reason: 'PROVIDER_SILENT' }]);
   expect(asked).toBe(2);
   expect(await set.callback(requestId, { codeVerifier: verifierB })).toMatchObject({ status: 403 });

@@ -51,8 +51,8 @@ export interface Store {
    * the request, the others are dropped.
    */
   acknowledge(tx: Transaction, requestId: string, codeChallenge: string): Promise<void>;
-  /** Holds a callback for a request without a challenge; false when there is a challenge by now. */
-  hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<boolean>;
+  /** Holds a callback for a request without a challenge: not where `maxHeld` are, and not when it can be judged by now. */
+  hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<'held' | 'full' | 'judge'>;
   /** Notes that an attempt failed. Answers how many have been made. */
   noteFailure(tx: Transaction, requestId: string, error: string): Promise<number>;
   /** Keeps a verified code that came after the request had failed. True for the first. */
@@ -189,16 +189,17 @@ export function createStore({ database, topics }: { database: Database; topics: 
     },
     async hold(tx, requestId, callback) {
       const request = await locked(tx, requestId);
-      if (request?.status !== 'WAITING' || request.challenges.length > 0) return false;
+      if (request?.status !== 'WAITING' || request.challenges.length > 0) return 'judge';
       const isKnown = request.held.some(
         (held) => held.codeVerifier === callback.codeVerifier && held.voucherCode === callback.voucherCode,
       );
-      if (!isKnown && request.held.length < maxHeld)
-        await tx
-          .update(table)
-          .set({ held: [...request.held, callback] })
-          .where(waiting(requestId));
-      return true;
+      if (isKnown) return 'held';
+      if (request.held.length >= maxHeld) return 'full';
+      await tx
+        .update(table)
+        .set({ held: [...request.held, callback] })
+        .where(waiting(requestId));
+      return 'held';
     },
     async noteFailure(tx, requestId, error) {
       const [row] = await tx
