@@ -1,18 +1,14 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { Database } from '../database.ts';
-import { createSlots } from '../slots.ts';
 import { topicPosition } from '../tables.ts';
 import { type ConsumeOptions, deadLetterName } from '../topics.ts';
 import { pause } from './attempt.ts';
-import { createConsumerFailures } from './consumer-failures.ts';
-import { defaultConsumerLimits } from './consumer-limits.ts';
 import { type MessageLog, partition, rawMessage } from './embedded.ts';
-import { type GroupContext, reportStopped } from './group-context.ts';
-import { createMessageHandler, type RawMessage, textLengthOf } from './handle.ts';
+import type { GroupContext } from './group-context.ts';
+import { createGroupWork } from './group-work.ts';
+import { type RawMessage, textLengthOf } from './handle.ts';
 import { createKeyQueues } from './key-queues.ts';
 import { createLowWaterMark } from './low-water-mark.ts';
-import { createParking } from './parking.ts';
-import { retryParked } from './retry-parked.ts';
 
 /** The mark is stored at most this often, and when the group stops: a crash repeats what came since. */
 const storeEveryMs = 100;
@@ -23,18 +19,12 @@ const readAtOnce = 500;
  * position through which everything is finished.
  */
 export async function startGroup<Value>({
-  topic,
-  group,
-  handler,
-  concurrency = 64,
   onAssigned = async () => {},
   onFinishedThrough = async () => {},
-  database,
   messages,
-  limits = defaultConsumerLimits,
-  failures = createConsumerFailures(),
-  log,
+  ...options
 }: ConsumeOptions<Value> & GroupContext & { database: Database; messages: MessageLog }): Promise<AsyncDisposable> {
+  const { topic, group, database, log } = options;
   const fields = { topic: topic.name, group };
   const stop = new AbortController();
   const [stored] = await database.query
@@ -42,13 +32,16 @@ export async function startGroup<Value>({
     .from(topicPosition)
     .where(and(eq(topicPosition.topic, topic.name), eq(topicPosition.group, group)));
   let readThrough = stored?.position ?? 0;
-  const parking = createParking({ database, topic: topic.name, group, maxParked: limits.maxParked });
-  await parking.refresh();
+  const { handle, hold, refreshParked, retryParked, clearFailure, ...bounds } = createGroupWork({
+    ...options,
+    stop,
+    bury: (message) => database.transaction((tx) => messages.append(tx, deadLetterName(topic.name), [message])),
+    onStopped: () => void end(),
+  });
+  await refreshParked();
   let storedThrough = readThrough;
-  let toldThrough = parking.hold(partition, { position: readThrough }).position;
+  let toldThrough = hold(partition, { position: readThrough }).position;
   await onAssigned(partition, toldThrough);
-  const slots = createSlots(concurrency);
-  const maxHeld = Math.max(limits.maxHeld, 2 * concurrency);
   const mark = createLowWaterMark(readThrough);
   const queues = createKeyQueues();
   let wake: () => void = () => {};
@@ -71,32 +64,17 @@ export async function startGroup<Value>({
         });
       storedThrough = position;
     }
-    const finished = parking.hold(partition, place);
+    const finished = hold(partition, place);
     if (finished.position <= toldThrough) return;
     await onFinishedThrough(partition, finished);
     toldThrough = finished.position;
   };
   /** Whether a place is due to be stored: a parked message is finished without a ring. */
   const isMarkDue = () =>
-    mark.through().position !== storedThrough || parking.hold(partition, mark.through()).position > toldThrough;
+    mark.through().position !== storedThrough || hold(partition, mark.through()).position > toldThrough;
 
-  const { handle, handleParked, bury } = createMessageHandler({
-    topic,
-    group,
-    handler,
-    log,
-    signal: stop.signal,
-    slots,
-    limits,
-    parking,
-    bury: (message) => database.transaction((tx) => messages.append(tx, deadLetterName(topic.name), [message])),
-    onTooManyBuried(error) {
-      reportStopped({ failures, reader: stop, log, fields, error });
-      void end();
-    },
-  });
   const work = async (raw: RawMessage) => {
-    if (!(await handle(raw, () => parking.hold(partition, mark.through(raw.position))))) return;
+    if (!(await handle(raw, () => hold(partition, mark.through(raw.position))))) return;
     mark.finish(raw.position);
     ring();
   };
@@ -106,7 +84,7 @@ export async function startGroup<Value>({
     while (!stop.signal.aborted) {
       try {
         rung = false;
-        const room = mark.bytes < limits.maxHeldBytes ? Math.min(maxHeld - mark.size, readAtOnce) : 0;
+        const room = mark.bytes < bounds.maxHeldBytes ? Math.min(bounds.maxHeld - mark.size, readAtOnce) : 0;
         const rows = room > 0 ? await messages.read(topic.name, readThrough, room) : [];
         for (const row of rows) {
           readThrough = row.id;
@@ -139,7 +117,7 @@ export async function startGroup<Value>({
   const listening = messages.listen(topic.name, ring);
   stop.signal.addEventListener('abort', () => wake());
   const dispatching = dispatch();
-  const retrying = retryParked({ parking, handle: handleParked, bury, signal: stop.signal, log });
+  const retrying = retryParked();
   let ending: Promise<void> | undefined;
   const end = () => {
     ending ??= (async () => {
@@ -156,7 +134,7 @@ export async function startGroup<Value>({
   return {
     async [Symbol.asyncDispose]() {
       await end();
-      failures.clear(stop);
+      clearFailure();
     },
   };
 }

@@ -251,7 +251,7 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       expect(dead).toHaveLength(3);
     });
 
-    it('are counted anew after a message that is handled', async () => {
+    it('are counted from zero after a message that is handled', async () => {
       await using set = await setUp();
       const { publish, consume, deadLetters } = set;
       const dead = await deadLetters();

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { silentLog } from '../../log.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import { startTcpProxy } from '../../testing/tcp-proxy.ts';
-import type { Topic } from '../../topics.ts';
+import type { Topic, Topics } from '../../topics.ts';
 import { within } from '../../within.ts';
 import { followTopic } from '../follow.ts';
 import { createKafkaTopics } from './topics.ts';
@@ -34,6 +34,12 @@ async function setUp() {
       database,
       log: silentLog,
     },
+    /** Consumes the topic; what was handled so far is in the answer. */
+    async consume(topics: Topics): Promise<readonly number[]> {
+      const handled: number[] = [];
+      await topics.consume({ topic, group: 'readers', handler: async ({ value }) => void handled.push(value) });
+      return handled;
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -48,13 +54,8 @@ describe('kafka: while no broker answers', { timeout: 120_000 }, () => {
     await using set = await setUp();
     set.proxy.cut();
     await using topics = await createKafkaTopics(set.options);
-    const handled: number[] = [];
+    const handled = await set.consume(topics);
     const followed: number[] = [];
-    await topics.consume({
-      topic: set.topic,
-      group: 'readers',
-      handler: async ({ value }) => void handled.push(value),
-    });
     const started = Promise.withResolvers<void>();
     await using _following = await followTopic(topics, {
       topic: set.topic,
@@ -78,13 +79,8 @@ describe('kafka: while no broker answers', { timeout: 120_000 }, () => {
     // Regression: nothing was sent or read for as long as TCP kept the old connections, and all said that they were ready.
     await using set = await setUp();
     await using topics = await createKafkaTopics({ ...set.options, requestTimeoutMs: 1_000 });
-    const handled: number[] = [];
+    const handled = await set.consume(topics);
     const followed: number[] = [];
-    await topics.consume({
-      topic: set.topic,
-      group: 'readers',
-      handler: async ({ value }) => void handled.push(value),
-    });
     await topics.tail({ topic: set.topic, from: 'now', onMessage: ({ value }) => void followed.push(value) });
     await set.database.transaction((tx) => topics.publish(tx, set.topic, 1));
     await expect.poll(() => [handled, followed]).toEqual([[1], [1]]);

@@ -1,16 +1,14 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs';
-import { createSlots } from '../../slots.ts';
 import { type ConsumeOptions, deadLetterName, type Place } from '../../topics.ts';
 import { within } from '../../within.ts';
 import { pause, persist } from '../attempt.ts';
 import { createConsumerFailures } from '../consumer-failures.ts';
 import { defaultConsumerLimits } from '../consumer-limits.ts';
-import { type GroupContext, reportStopped } from '../group-context.ts';
-import { createMessageHandler, textLengthOf } from '../handle.ts';
+import type { GroupContext } from '../group-context.ts';
+import { createGroupWork } from '../group-work.ts';
+import { textLengthOf } from '../handle.ts';
 import { createKeyQueues } from '../key-queues.ts';
 import { createLowWaterMark, type LowWaterMark } from '../low-water-mark.ts';
-import { createParking } from '../parking.ts';
-import { retryParked } from '../retry-parked.ts';
 import type { KafkaClient } from './client.ts';
 import { createGroupTurns } from './group-turns.ts';
 import { isMadeAnew, readLastAgain } from './made-anew.ts';
@@ -55,45 +53,30 @@ interface Held {
  *   the next one reads again from what is committed, for nothing is known of who had the partitions meanwhile.
  */
 export async function startKafkaGroup<Value>({
-  topic,
-  group,
-  handler,
-  concurrency = 64,
   onAssigned = async () => {},
   onFinishedThrough = async () => {},
   client,
   producer,
-  database,
   limits = defaultConsumerLimits,
   failures = createConsumerFailures(),
-  log,
+  ...options
 }: ConsumeOptions<Value> & GroupContext & { client: KafkaClient; producer: KafkaProducer }): Promise<AsyncDisposable> {
+  const { topic, group, log } = options;
   const fields = { topic: topic.name, group };
   const name = client.nameOf(topic.name);
   const stop = new AbortController();
   const held = new Map<number, Held>();
   // A group a topic on the broker: kafkajs deals out a group's topics as if each member read all of them.
   const groupId = client.nameOf(`${group}.${topic.name}`);
-  const slots = createSlots(concurrency);
   const queues = createKeyQueues();
   const turns = createGroupTurns({ client, groupId, name, log, signal: stop.signal });
 
-  const maxHeld = Math.max(limits.maxHeld, 2 * concurrency);
-  const parking = database && createParking({ database, topic: topic.name, group, maxParked: limits.maxParked });
-
-  const messages = createMessageHandler({
-    topic,
-    group,
-    handler,
-    log,
-    signal: stop.signal,
-    slots,
+  const { handle, hold, refreshParked, retryParked, clearFailure, ...bounds } = createGroupWork({
+    ...options,
     limits,
-    parking,
-    onTooManyBuried(error) {
-      reportStopped({ failures, reader: stop, log, fields, error });
-      void leave();
-    },
+    failures,
+    stop,
+    onStopped: () => void leave(),
     async bury(message) {
       const deadLetter = deadLetterName(topic.name);
       await client.ensureTopic(deadLetter);
@@ -121,21 +104,20 @@ export async function startKafkaGroup<Value>({
         if (place.isOver.aborted) return;
         const finishedThrough = () =>
           held.get(partition) === place ? hold(partition, place.mark.through(raw.position)) : { position: 0 };
-        if (await messages.handle(raw, finishedThrough, place.isOver)) place.mark.finish(raw.position);
+        if (await handle(raw, finishedThrough, place.isOver)) place.mark.finish(raw.position);
         relieve(partition, place);
       });
     }
     resolveOffset(batch.lastOffset());
     if (isFull(place) && !place.isPaused) setPaused(partition, place, true);
   };
-  const hold = (partition: number, place: Place): Place => parking?.hold(partition, place) ?? place;
   const isFull = ({ mark }: Held, share = 1) =>
-    mark.size >= maxHeld * share || mark.bytes >= limits.maxHeldBytes * share;
+    mark.size >= bounds.maxHeld * share || mark.bytes >= bounds.maxHeldBytes * share;
   const begin = (partition: number, position: number): Held => {
     const assigned = () =>
       persist(
         async () => {
-          await parking?.refresh();
+          await refreshParked();
           place.told = hold(partition, { position }).position;
           await onAssigned(partition, place.told);
         },
@@ -233,8 +215,7 @@ export async function startKafkaGroup<Value>({
     }
   })();
 
-  const retrying =
-    parking && retryParked({ parking, handle: messages.handleParked, bury: messages.bury, signal: stop.signal, log });
+  const retrying = retryParked();
 
   let leaving: Promise<void> | undefined;
   const leave = () => {
@@ -251,7 +232,7 @@ export async function startKafkaGroup<Value>({
   return {
     async [Symbol.asyncDispose]() {
       await leave();
-      failures.clear(stop);
+      clearFailure();
     },
   };
 }
