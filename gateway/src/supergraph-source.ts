@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { readBoundedText } from '@voucher-gateway/platform/bounded-text';
 import { withoutPassword } from '@voucher-gateway/platform/config';
 import { errorCode } from '@voucher-gateway/platform/errors';
 
@@ -96,15 +97,10 @@ function createUrlSource(given: URL): SupergraphSource {
 }
 
 /** The body, while it has no more bytes than it may. */
-async function readText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw new Error(`can't be fetched: the answer has more than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+async function readText({ body }: Response): Promise<string> {
+  const text = body ? await readBoundedText(body, maxBytes) : '';
+  if (text === null) throw new Error(`can't be fetched: the answer has more than ${maxBytes} bytes`);
+  return text;
 }
 
 function failingSource(name: string, fault: string): SupergraphSource {

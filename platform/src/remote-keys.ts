@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errors, importJWK, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
+import { readBoundedText } from './bounded-text.ts';
 import { CodedError, errorCode } from './errors.ts';
 import type { Log } from './log.ts';
 import { followTopic } from './topics/follow.ts';
@@ -167,13 +168,8 @@ async function fetchKeys(url: string, signal: AbortSignal): Promise<Map<string, 
   return imported;
 }
 
-async function readText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw new Error(`the address of the keys answered more than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+async function readText({ body }: Response): Promise<string> {
+  const text = body ? await readBoundedText(body, maxBytes) : '';
+  if (text === null) throw new Error(`the address of the keys answered more than ${maxBytes} bytes`);
+  return text;
 }

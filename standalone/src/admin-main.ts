@@ -1,13 +1,13 @@
 import { systemClock } from '@voucher-gateway/platform/clock';
 import { commonSettings, type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { databaseSettings, keyValueSettings } from '@voucher-gateway/platform/engine-settings';
-import { isCodedError } from '@voucher-gateway/platform/errors';
 import { createLog } from '@voucher-gateway/platform/log';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import type { AdminCommand, AdminResult } from '@voucher-gateway/subgraph-user/admin';
 import { z } from 'zod';
 import { standaloneSettings } from './config.ts';
 import { quickenImports } from './quick-imports.ts';
+import { runCommand } from './run-command.ts';
 
 // `npm run admin -- <command>`: with DATABASE_URL on the engines of the user service, while it runs or not; else on the
 // folder of `npm start`, while that does not run. Only the engines that it needs are imported.
@@ -44,18 +44,9 @@ async function runEmbedded(command: AdminCommand): Promise<AdminResult> {
   return await runAdminCommand({ ...engines, openKeyValue: async () => engines.keyValue }, command);
 }
 
-if (command) {
-  try {
-    const { done, message } = await (environment.DATABASE_URL ? runDistributed(command) : runEmbedded(command));
-    (done ? process.stdout : process.stderr).write(`${message}\n`);
-    process.exitCode = done ? 0 : 1;
-  } catch (error) {
-    if (!isCodedError(error)) throw error;
-    const stopFirst = 'npm start runs on this folder: stop it, run the command, and start it again.\n';
-    process.stderr.write(`${error.message}\n${error.code === 'DATA_DIR_LOCKED' ? stopFirst : ''}`);
-    process.exitCode = 1;
-  }
-} else {
-  process.stderr.write(`${adminUsage}\n`);
-  process.exitCode = 2;
-}
+const stopFirst = 'npm start runs on this folder: stop it, run the command, and start it again.\n';
+await runCommand(command, {
+  usage: adminUsage,
+  run: environment.DATABASE_URL ? runDistributed : runEmbedded,
+  explain: ({ code }) => (code === 'DATA_DIR_LOCKED' ? stopFirst : ''),
+});

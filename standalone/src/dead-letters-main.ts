@@ -1,14 +1,13 @@
 import { systemClock } from '@voucher-gateway/platform/clock';
 import { commonSettings, type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { databaseSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/engine-settings';
-import { isCodedError } from '@voucher-gateway/platform/errors';
 import { createLog } from '@voucher-gateway/platform/log';
 import { z } from 'zod';
 import { standaloneSettings } from './config.ts';
-import type { CommandResult } from './dead-letters/command.ts';
 import { sendCommand } from './dead-letters/control.ts';
 import { type DeadLettersCommand, deadLettersUsage, parseDeadLettersCommand } from './dead-letters/parse-command.ts';
 import { quickenImports } from './quick-imports.ts';
+import { type CommandResult, runCommand } from './run-command.ts';
 
 // `npm run dead-letters -- <command>`: with DATABASE_URL on a service's engines, else on the folder of `npm start`;
 // while that runs or not. One that runs answers by itself: nothing of the engines is imported then.
@@ -44,17 +43,7 @@ async function runEmbedded(command: DeadLettersCommand): Promise<CommandResult> 
   return await runDeadLettersCommand({ database, readDeadLetters: embeddedDeadLetters(database) }, command);
 }
 
-if (command) {
-  try {
-    const { done, message } = await (environment.DATABASE_URL ? runDistributed(command) : runEmbedded(command));
-    (done ? process.stdout : process.stderr).write(`${message}\n`);
-    process.exitCode = done ? 0 : 1;
-  } catch (error) {
-    if (!isCodedError(error)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 1;
-  }
-} else {
-  process.stderr.write(`${deadLettersUsage}\n`);
-  process.exitCode = 2;
-}
+await runCommand(command, {
+  usage: deadLettersUsage,
+  run: environment.DATABASE_URL ? runDistributed : runEmbedded,
+});

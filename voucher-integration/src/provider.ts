@@ -1,3 +1,4 @@
+import { readBoundedText } from '@voucher-gateway/platform/bounded-text';
 import { type Clock, timeoutSignal } from '@voucher-gateway/platform/clock';
 import { errorCode } from '@voucher-gateway/platform/errors';
 import { answerSchema, idempotencyHeader, requestPath } from '@voucher-gateway/schema/vps-protocol';
@@ -60,7 +61,7 @@ export function createProvider({ url, timeoutMs, clock, connections }: ProviderO
             ? { kind: 'refused', error }
             : { kind: 'failed', error };
         }
-        return read(await bounded(body));
+        return read(await readBoundedText(body, maxAnswerBytes));
       } catch (error) {
         signal.throwIfAborted();
         return { kind: 'failed', error: timeout.aborted ? 'TIMEOUT' : errorCode(error) };
@@ -82,15 +83,4 @@ function read(text: string | null): ProviderAnswer {
   return 'voucherCode' in answer.data
     ? { kind: 'code', voucherCode: answer.data.voucherCode }
     : { kind: 'challenge', codeChallenge: answer.data.codeChallenge };
-}
-
-async function bounded(body: AsyncIterable<Buffer>): Promise<string | null> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > maxAnswerBytes) return null;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

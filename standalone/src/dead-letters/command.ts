@@ -1,6 +1,7 @@
 import type { Database } from '@voucher-gateway/platform/database';
 import type { DeadLetter, ReadDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { readParked, retryAtOnce } from '@voucher-gateway/platform/topics/parked-messages';
+import type { CommandResult } from '../run-command.ts';
 import type { DeadLettersCommand } from './parse-command.ts';
 import { describeLetter, describeParked, idOf, showLetter, showParked } from './print.ts';
 import { createReplay } from './replay.ts';
@@ -9,13 +10,6 @@ import { createReplay } from './replay.ts';
 export interface DeadLetterEngines {
   database: Database;
   readDeadLetters: ReadDeadLetters;
-}
-
-export interface CommandResult {
-  /** False when something of what was asked was not done. */
-  done: boolean;
-  /** What to print. */
-  message: string;
 }
 
 const listedAtMost = 1_000;

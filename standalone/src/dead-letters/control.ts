@@ -4,9 +4,10 @@ import type { IncomingMessage } from 'node:http';
 import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
+import { readBoundedText } from '@voucher-gateway/platform/bounded-text';
 import { errorCode, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
-import type { CommandResult } from './command.ts';
+import type { CommandResult } from '../run-command.ts';
 
 type Run = (words: readonly string[]) => Promise<CommandResult>;
 
@@ -76,14 +77,9 @@ export async function sendCommand(dataDir: string, words: readonly string[]): Pr
 }
 
 async function readWords(incoming: IncomingMessage): Promise<string[]> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxRequestBytes) throw new Error('the command is too long');
-    chunks.push(chunk);
-  }
-  const words: unknown = JSON.parse(Buffer.concat(chunks).toString());
+  const text = await readBoundedText(incoming, maxRequestBytes);
+  if (text === null) throw new Error('the command is too long');
+  const words: unknown = JSON.parse(text);
   if (!Array.isArray(words)) throw new Error('the command is no list of words');
   return words.map(String);
 }
