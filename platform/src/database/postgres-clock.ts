@@ -8,8 +8,8 @@ const goodWithinMs = 1_000;
 const movedMs = 1_000;
 
 /**
- * The database's clock, by its distance from this process's own, which goes on evenly: a machine's clock that is set
- * moves nobody's times. The process's stands while the machine sleeps, so that it is measured again where the two differ.
+ * The database's clock, by its distance from this process's monotonic clock: setting the machine's clock changes
+ * nothing. The monotonic clock stops while the machine sleeps, so the distance is measured again where the two differ.
  */
 export function createDatabaseClock(pool: OutagePool, log: Log) {
   let offsetMs: number | undefined;
