@@ -25,16 +25,21 @@ export interface AcceptedRequest {
   isNew: boolean;
 }
 
-/** An idempotency key stands for its request this long, in milliseconds. */
-const keyLifeMs = 86_400_000;
+export interface AcceptOptions {
+  database: Database;
+  topics: Topics;
+  /** An idempotency key stands for its request this long, in milliseconds. */
+  keyLifeMs: number;
+}
 
 /**
  * Makes the function that stores a request with its idempotency key and its message, in one transaction. What
  * comes together shares the transaction.
  */
-export function createAccept({ database, topics }: { database: Database; topics: Topics }) {
+export function createAccept({ database, topics, keyLifeMs }: AcceptOptions) {
   const accept = createBatcher<AskedRequest, AcceptedRequest>({
-    run: (together) => database.transaction((tx) => acceptAll(tx, topics, together, database.now())),
+    run: (together) =>
+      database.transaction((tx) => acceptAll(tx, { topics, keyLifeMs, now: database.now() }, together)),
   });
   return (asked: AskedRequest): Promise<AcceptedRequest> =>
     accept(asked).catch((error: unknown) => {
@@ -46,9 +51,8 @@ export function createAccept({ database, topics }: { database: Database; topics:
 
 async function acceptAll(
   tx: Transaction,
-  topics: Topics,
+  { topics, keyLifeMs, now }: Omit<AcceptOptions, 'database'> & { now: number },
   together: readonly AskedRequest[],
-  now: number,
 ): Promise<AcceptedRequest[]> {
   const known = await findByKeys(tx, together, now);
   /** By key where there is one: others with it in this very batch are answered with the first. */
@@ -59,7 +63,7 @@ async function acceptAll(
     return name;
   });
   const rows = await insertRequests(tx, [...made.values()], now);
-  await insertKeys(tx, [...made.values()], now);
+  await insertKeys(tx, [...made.values()], { now, keyLifeMs });
   await topics.publishAll(tx, schemaTopics.requestCode, rows.map(requestCodeOf));
   const rowOf = new Map(rows.map((row) => [row.id, row]));
   return names.map((name, index) => {
@@ -103,7 +107,11 @@ async function insertRequests(tx: Transaction, made: readonly (AskedRequest & { 
     .returning();
 }
 
-async function insertKeys(tx: Transaction, made: readonly (AskedRequest & { id: string })[], now: number) {
+async function insertKeys(
+  tx: Transaction,
+  made: readonly (AskedRequest & { id: string })[],
+  { now, keyLifeMs }: { now: number; keyLifeMs: number },
+) {
   const keyed = made
     .flatMap(({ id, userId, key, fingerprint }) => (key === null ? [] : { userId, key, fingerprint, requestId: id }))
     // Two batches with the same keys then wait for each other in one order.

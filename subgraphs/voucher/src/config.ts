@@ -22,6 +22,9 @@ export const voucherSettings = z.object({
   ...rateLimitsSetting,
   LIMIT_VOUCHERS_PER_USER: rateLimit('30/1m').describe('Voucher requests of a user, refused ones and repeats too'),
   GIVE_UP_AFTER: duration('1h').describe('A request without a code fails this long after it was made'),
+  IDEMPOTENCY_KEY_RETENTION: duration('24h', { max: '3650d' }).describe(
+    'An idempotency key gives the same request again for this long; then it is deleted',
+  ),
 });
 
 export type VoucherConfig = Readonly<z.output<typeof voucherSettings>>;

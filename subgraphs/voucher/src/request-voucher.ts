@@ -24,6 +24,8 @@ export interface RequestVoucherOptions {
   keyValue: KeyValue;
   log: Log;
   region: string;
+  /** An idempotency key stands for its request this long, in milliseconds. */
+  keyLifeMs: number;
 }
 
 /**
@@ -34,8 +36,9 @@ export interface RequestVoucherOptions {
  * IDEMPOTENCY_KEY_REUSED, and then has left nothing behind; so it has with DATABASE_UNAVAILABLE. After COMMIT_UNKNOWN
  * the same key tells.
  */
-export function createRequestVoucher({ database, topics, keyValue, log, region }: RequestVoucherOptions) {
-  const accept = createAccept({ database, topics });
+export function createRequestVoucher(options: RequestVoucherOptions) {
+  const { keyValue, log, region } = options;
+  const accept = createAccept(options);
   return async (identity: Identity, input: RequestVoucherInput): Promise<VoucherRequestRow> => {
     const phoneNumber = ownPhoneNumber(identity, input.phoneNumber, region, 'input.phoneNumber');
     const callbackUrl = (input.callbackUrl ?? null) === null ? null : normaliseCallbackUrl(String(input.callbackUrl));

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createTestClock } from '@voucher-gateway/platform/clock';
-import { readConfig } from '@voucher-gateway/platform/config';
+import { type Environment, readConfig } from '@voucher-gateway/platform/config';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { type Answer, postEntities, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
@@ -15,13 +15,13 @@ import { expect, it } from 'vitest';
 import { voucherSettings } from './config.ts';
 import { createVoucherService } from './server.ts';
 
-async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
+async function setUp({ keyValue, settings }: { keyValue?: Partial<KeyValue>; settings?: Environment } = {}) {
   const resources = new AsyncDisposableStack();
   const clock = createTestClock();
   const log = createMemoryLog();
   const engines = resources.use(await openTestEngines({ clock, log }));
   const issuer = resources.use(await startIssuer());
-  const config = readConfig(voucherSettings, { PORT: '0', JWKS_URL: issuer.jwksUrl });
+  const config = readConfig(voucherSettings, { PORT: '0', JWKS_URL: issuer.jwksUrl, ...settings });
   const service = resources.use(
     await createVoucherService({
       ...engines,
@@ -228,6 +228,24 @@ it('refuses an idempotencyKey that stands for another input; it is free again af
   const later = await set.issuer.user({ ...set.ann, now: set.clock.now() });
   const again = await set.request({ idempotencyKey: 'k', callbackUrl: 'https://example.com' }, later);
   expect(again.data?.requestVoucher.id).not.toBe(first.data?.requestVoucher.id);
+});
+
+it('idempotency key: gives its request for its retention, and is deleted soon after', async () => {
+  await using set = await setUp({ settings: { IDEMPOTENCY_KEY_RETENTION: '30m' } });
+  const request = async () => (await set.request({ idempotencyKey: 'k' })).data?.requestVoucher.id;
+  const first = await request();
+  set.clock.advance(1_799_999);
+  // What expires next is still there for a repeat that has begun.
+  expect(await request()).toBe(first);
+  expect(await set.rows('voucher.idempotency_key')).toHaveLength(1);
+  set.clock.advance(300_001);
+  await expect
+    .poll(() => {
+      set.clock.advance(600_000);
+      return set.rows('voucher.idempotency_key');
+    })
+    .toEqual([]);
+  expect(await set.rows('voucher.voucher_request')).toHaveLength(1);
 });
 
 it('accepts while the key-value store is away', async () => {

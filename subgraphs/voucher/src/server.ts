@@ -1,6 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
+import { startHousekeeping } from '@voucher-gateway/platform/housekeeping';
 import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
 import { createTokenVerifier } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
@@ -20,6 +21,7 @@ import { createLoaders } from './loaders.ts';
 import { voucherMigrations } from './migrations.ts';
 import { createRequestVoucher } from './request-voucher.ts';
 import { createResolvers, type VoucherContext } from './resolvers.ts';
+import { voucherRetentions } from './retention.ts';
 import { startSweep } from './sweep.ts';
 
 export interface VoucherServiceOptions {
@@ -42,7 +44,14 @@ export async function createVoucherService({
 }: VoucherServiceOptions): Promise<Service> {
   await using releases = new AsyncDisposableStack();
   await database.migrate(voucherMigrations);
-  const requestVoucher = createRequestVoucher({ database, topics, keyValue, log, region: config.DEFAULT_REGION });
+  const requestVoucher = createRequestVoucher({
+    database,
+    topics,
+    keyValue,
+    log,
+    region: config.DEFAULT_REGION,
+    keyLifeMs: config.IDEMPOTENCY_KEY_RETENTION,
+  });
   if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: voucher requests are not limited');
   // They need no store: while it is away they go on, and are not counted.
   const limiter = allowWithoutStore(
@@ -64,6 +73,7 @@ export async function createVoucherService({
   });
   releases.use(await consumeOutcomes({ database, topics, log }));
   releases.use(startSweep({ database, topics, clock, log, giveUpAfterMs: config.GIVE_UP_AFTER }));
+  releases.use(startHousekeeping({ database, clock, log, retentions: voucherRetentions }));
   const server = releases.use(
     await createSubgraphServer<VoucherContext>({
       schema: buildSubgraphSchema([

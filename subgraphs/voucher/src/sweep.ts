@@ -1,16 +1,19 @@
 import type { Clock } from '@voucher-gateway/platform/clock';
 import { type Database, tryTransactionLock } from '@voucher-gateway/platform/database';
 import type { Log } from '@voucher-gateway/platform/log';
+import { startRecurring } from '@voucher-gateway/platform/recurring';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
-import { and, asc, eq, inArray, lte } from 'drizzle-orm';
+import { and, asc, eq, lte, sql } from 'drizzle-orm';
 import { requestCodeOf } from './request-row.ts';
-import { idempotencyKey, voucherRequest } from './tables.ts';
+import { voucherRequest } from './tables.ts';
 
 /** On top of the give-up time, so that an outcome on its way is not asked for again. */
 const marginMs = 300_000;
 const everyMs = 60_000;
 const atOnce = 500;
+/** What is left is the next turn's. */
+const batchesPerTurn = 200;
 
 export interface SweepOptions {
   database: Database;
@@ -21,19 +24,16 @@ export interface SweepOptions {
 }
 
 /**
- * Each minute, in one process at a time: publishes requests again that pend past their give-up time,
- * which integration answers as in its row, so that a lost message or topic loses nothing; and drops
- * idempotency keys that have expired.
+ * Each minute: publishes requests again that pend past their give-up time, as many as there are. Integration answers
+ * them as in its row, so that a lost message or topic loses nothing. Processes take turns, batch by batch.
  */
-export function startSweep({ database, topics, clock, log, giveUpAfterMs }: SweepOptions): Disposable {
-  let timer: Disposable | undefined;
-  const sweep = () =>
+export function startSweep({ database, topics, clock, log, giveUpAfterMs }: SweepOptions): AsyncDisposable {
+  /** Returns how many it has published; 0 where another process is at it. */
+  const publishSome = (now: number): Promise<number> =>
     database.transaction(async (tx) => {
-      if (!(await tryTransactionLock(tx, 'voucher:sweep'))) return;
-      const now = database.now();
-      await tx.delete(idempotencyKey).where(lte(idempotencyKey.expiresAt, new Date(now)));
-      const overdue = await tx
-        .select()
+      if (!(await tryTransactionLock(tx, 'voucher:sweep'))) return 0;
+      const overdue = tx
+        .select({ id: voucherRequest.id })
         .from(voucherRequest)
         .where(
           and(
@@ -42,26 +42,33 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
           ),
         )
         .orderBy(asc(voucherRequest.publishedAt))
-        .limit(atOnce);
-      if (overdue.length === 0) return;
-      log.warn({ count: overdue.length }, 'requests pend past their give-up time and are published again');
-      await topics.publishAll(tx, schemaTopics.requestCode, overdue.map(requestCodeOf));
-      await tx
+        .limit(atOnce)
+        // Whoever has one locked is about to end it.
+        .for('update', { skipLocked: true });
+      const requests = await tx
         .update(voucherRequest)
         .set({ publishedAt: new Date(now) })
-        .where(
-          inArray(
-            voucherRequest.id,
-            overdue.map((request) => request.id),
-          ),
-        );
+        .where(sql`${voucherRequest.id} = any(array(${overdue}))`)
+        .returning();
+      await topics.publishAll(tx, schemaTopics.requestCode, requests.map(requestCodeOf));
+      return requests.length;
     });
-  const later = () => {
-    timer = clock.setTimer(everyMs, () => {
-      sweep().catch((error: unknown) => log.error({ error }, 'the sweep failed; the next one makes up for it'));
-      later();
-    });
-  };
-  later();
-  return { [Symbol.dispose]: () => timer?.[Symbol.dispose]() };
+  return startRecurring({
+    clock,
+    everyMs,
+    async work(signal) {
+      const now = database.now();
+      let count = 0;
+      try {
+        for (let batch = 0; batch < batchesPerTurn && !signal.aborted; batch += 1) {
+          const published = await publishSome(now);
+          count += published;
+          if (published < atOnce) return;
+        }
+      } finally {
+        if (count > 0) log.warn({ count }, 'requests pend past their give-up time and are published again');
+      }
+    },
+    onFailure: (error) => log.error({ error }, 'the sweep failed; the next one makes up for it'),
+  });
 }

@@ -1,0 +1,101 @@
+import { and, lt, type SQL, sql } from 'drizzle-orm';
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
+import type { Clock } from './clock.ts';
+import type { Database, Queryable } from './database.ts';
+import type { Log } from './log.ts';
+import { startRecurring } from './recurring.ts';
+import { pause } from './topics/attempt.ts';
+
+/** Rows that are kept for a time. */
+export interface Retention {
+  /** What they are, as the log names them. */
+  name: string;
+  /** Older ones are deleted, in milliseconds. */
+  keepMs: number;
+  /** Deletes `limit` rows at most that are older than `before`, in one short statement; returns how many. */
+  deleteSome(query: Queryable, options: { before: Date; limit: number }): Promise<number>;
+}
+
+export interface HousekeepingOptions {
+  database: Database;
+  clock: Clock;
+  log: Log;
+  retentions: readonly Retention[];
+  /** Between two turns, in milliseconds. Default: 10 minutes. */
+  everyMs?: number;
+  /** Rows that one statement deletes at most. Default: 500. */
+  atOnce?: number;
+  /** Between two statements, in milliseconds: who serves requests goes first. Default: 50. */
+  pauseMs?: number;
+}
+
+/**
+ * Deletes what is older than its retention, in small batches, table by table in turn. Several processes may do it at
+ * once: each skips what another has locked. What fails is logged once a turn and is tried again at the next.
+ */
+export function startHousekeeping({
+  database,
+  clock,
+  log,
+  retentions,
+  everyMs = 600_000,
+  atOnce = 500,
+  pauseMs = 50,
+}: HousekeepingOptions): AsyncDisposable {
+  return startRecurring({
+    clock,
+    everyMs,
+    async work(signal) {
+      const now = database.now();
+      const counts = new Map<string, number>();
+      const failed = new Map<string, unknown>();
+      /** False where nothing is left to delete. */
+      const deleteBatch = async ({ name, keepMs, deleteSome }: Retention): Promise<boolean> => {
+        if (signal.aborted) return false;
+        try {
+          const count = await deleteSome(database.query, { before: new Date(now - keepMs), limit: atOnce });
+          counts.set(name, (counts.get(name) ?? 0) + count);
+          return count >= atOnce;
+        } catch (error) {
+          failed.set(name, error);
+          return false;
+        }
+      };
+      for (let left = retentions; left.length > 0 && !signal.aborted; ) {
+        const more: Retention[] = [];
+        for (const retention of left) if (await deleteBatch(retention)) more.push(retention);
+        left = more;
+        if (left.length > 0) await pause(pauseMs, signal);
+      }
+      for (const [name, count] of counts) if (count > 0) log.info({ name, count }, 'old rows are deleted');
+      const [first] = failed.values();
+      if (failed.size > 0 && !signal.aborted)
+        log.warn(
+          { error: first, names: [...failed.keys()] },
+          'old rows could not be deleted; the next turn tries again',
+        );
+    },
+    onFailure: (error) => log.warn({ error }, 'housekeeping failed; the next turn tries again'),
+  });
+}
+
+/** Makes the `deleteSome` of a table whose age a column tells, which needs an index that begins with it. */
+export function deleteFrom(table: PgTable, age: PgColumn, where?: SQL): Retention['deleteSome'] {
+  return async (query, { before, limit }) => {
+    const { rows } = await query.execute<{ count: number }>(sql`
+      with gone as (
+        delete from ${table} where ctid = any(array(${selectOldest(table, age, { before, limit, where })})) returning 1
+      )
+      select count(*)::int as count from gone`);
+    return rows[0]?.count ?? 0;
+  };
+}
+
+/** The physical places of a table's oldest rows, locked until the transaction's end: none that another has locked. */
+export function selectOldest(
+  table: PgTable,
+  age: PgColumn,
+  { before, limit, where }: { before: Date; limit: number; where?: SQL },
+): SQL {
+  return sql`select ctid from ${table} where ${and(lt(age, before), where)} order by ${age} limit ${limit} for update skip locked`;
+}

@@ -1,0 +1,67 @@
+import { createTestClock } from '@voucher-gateway/platform/clock';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { sql } from 'drizzle-orm';
+import { expect, it } from 'vitest';
+import { voucherMigrations } from './migrations.ts';
+import { startSweep } from './sweep.ts';
+
+const giveUpAfterMs = 3_600_000;
+
+async function setUp() {
+  await using releases = new AsyncDisposableStack();
+  const clock = createTestClock();
+  const log = createMemoryLog();
+  const engines = releases.use(await openTestEngines({ migrations: [voucherMigrations], clock, log }));
+  const { query } = engines.database;
+  releases.use(startSweep({ ...engines, giveUpAfterMs }));
+  const owned = releases.move();
+  return {
+    clock,
+    log,
+    query,
+    /** Requests that were published this long ago. */
+    async addRequests(count: number, { ageMs, status = 'PENDING' }: { ageMs: number; status?: string }) {
+      const at = new Date(clock.now() - ageMs).toISOString();
+      await query.execute(sql`
+        insert into voucher.voucher_request (id, user_id, phone_number, status, requested_at, published_at)
+        select gen_random_uuid(), gen_random_uuid(), '+84909123456', ${status}, ${at}, ${at}
+        from generate_series(1, ${count}::int)`);
+    },
+    async published() {
+      const { rows } = await query.execute<{ count: number }>(
+        sql`select count(distinct key)::int as count from platform.topic_message where topic = 'request-code'`,
+      );
+      return rows[0]?.count;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+it('sweep: publishes all that are overdue in one turn, and no others', async () => {
+  // It published 500 a minute at most: an emptied topic took hours to make up for.
+  await using set = await setUp();
+  const overdueMs = giveUpAfterMs + 300_001;
+  await set.addRequests(2_000, { ageMs: overdueMs });
+  await set.addRequests(3, { ageMs: giveUpAfterMs });
+  await set.addRequests(3, { ageMs: overdueMs, status: 'FULFILLED' });
+  set.clock.advance(60_000);
+  await expect.poll(() => set.log.text).toContain('published again');
+  expect(set.log.text).toContain('"count":2000');
+  expect(await set.published()).toBe(2_000);
+});
+
+it('sweep: does not wait for what is deleted', async () => {
+  // Expired keys were deleted in the same transaction: where that failed, or took long, nothing was published.
+  await using set = await setUp();
+  await set.addRequests(1, { ageMs: giveUpAfterMs + 300_001 });
+  await set.query.execute(sql`
+    insert into voucher.idempotency_key (user_id, key, fingerprint, request_id, expires_at)
+    values (gen_random_uuid(), 'old', '', gen_random_uuid(), '2020-01-01')`);
+  await set.query.execute(sql`
+    create function voucher.refuse() returns trigger language plpgsql as $$ begin raise 'not now'; end $$`);
+  await set.query.execute(sql`
+    create trigger refuse before delete on voucher.idempotency_key for each row execute function voucher.refuse()`);
+  set.clock.advance(60_000);
+  await expect.poll(set.published).toBe(1);
+});
