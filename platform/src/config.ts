@@ -48,35 +48,40 @@ export function port(fallback: number) {
 
 /** A whole number within bounds. */
 export function integer(fallback: number, bounds: { min: number; max: number; what?: string }) {
-  const what = bounds.what ?? `a whole number from ${bounds.min} to ${bounds.max}`;
   return z
     .string()
     .default(String(fallback))
-    .transform((text, context) => {
-      const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
-      if (!(value >= bounds.min && value <= bounds.max)) {
-        context.addIssue({ code: 'custom', message: `must be ${what}` });
-        return z.NEVER;
-      }
-      return value;
-    });
+    .transform((text, context) => readInteger(text, bounds, context));
+}
+
+/** A whole number within bounds; undefined when not set, for a default that is not ours. */
+export function optionalInteger(bounds: { min: number; max: number }) {
+  return z
+    .string()
+    .optional()
+    .transform((text, context) => (text === undefined ? undefined : readInteger(text, bounds, context)));
+}
+
+function readInteger(
+  text: string,
+  { min, max, what = `a whole number from ${min} to ${max}` }: { min: number; max: number; what?: string },
+  context: z.RefinementCtx,
+): number {
+  const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  context.addIssue({ code: 'custom', message: `must be ${what}` });
+  return z.NEVER;
 }
 
 /** A whole number within bounds, or `off`, which is `Infinity` once parsed: a limit that may be turned off. */
-export function integerOrOff(fallback: number, bounds: { min: number; max: number }) {
-  const what = `a whole number from ${bounds.min} to ${bounds.max}, or off`;
+export function integerOrOff(fallback: number, { min, max }: { min: number; max: number }) {
+  const what = `a whole number from ${min} to ${max}, or off`;
   return z
     .string()
     .default(String(fallback))
-    .transform((text, context) => {
-      if (text.trim() === 'off') return Number.POSITIVE_INFINITY;
-      const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
-      if (!(value >= bounds.min && value <= bounds.max)) {
-        context.addIssue({ code: 'custom', message: `must be ${what}` });
-        return z.NEVER;
-      }
-      return value;
-    });
+    .transform((text, context) =>
+      text.trim() === 'off' ? Number.POSITIVE_INFINITY : readInteger(text, { min, max, what }, context),
+    );
 }
 
 /** `true` or `false`; undefined when not set, for a default that hangs on other settings. */

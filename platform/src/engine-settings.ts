@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, integer, isHostAndPort, oneOf, optionalFlag } from './config.ts';
+import { duration, integer, isHostAndPort, oneOf, optionalFlag, optionalInteger } from './config.ts';
 import { isRedisUrl } from './key-value/redis-url.ts';
 
 /** Whether a text is an address of PostgreSQL. The host may be a folder of sockets: `postgres:///database?host=/run/postgresql`. */
@@ -56,7 +56,9 @@ export const topicsSettings = {
     .default('')
     .describe('Stands before the names of topics and groups, where several installations share a cluster'),
   KAFKA_PARTITIONS: integer(12, { min: 1, max: 1_000 }).describe('Partitions of a topic that is made'),
-  KAFKA_REPLICATION: integer(1, { min: 1, max: 9 }).describe('Replicas of a topic that is made'),
+  KAFKA_REPLICATION: optionalInteger({ min: 1, max: 9 }).describe(
+    "Replicas of a topic that is made; by default the brokers' `default.replication.factor`",
+  ),
   KAFKA_RETENTION: duration('7d', { max: '3650d' }).describe('Messages of a topic that is made are kept for this long'),
   JOIN_WITHIN: duration('1m', { max: '24h' }).describe(
     'A service whose consumer is in no group for this long, while the broker answers, is not live',

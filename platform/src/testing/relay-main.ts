@@ -11,7 +11,6 @@ const topics = await createKafkaTopics({
   brokers: KAFKA_BROKERS.split(','),
   clientId: 'relay-main',
   partitions: 1,
-  replication: 1,
   retentionMs: 3_600_000,
   database,
   log: silentLog,

@@ -27,7 +27,6 @@ async function setUp() {
       brokers,
       clientId: `test-${randomUUID()}`,
       partitions: 2,
-      replication: 1,
       retentionMs: 3_600_000,
       socketFactory: (({ onConnect }) =>
         connect(Number(port), hostname, onConnect)) as import('kafkajs').ISocketFactory,

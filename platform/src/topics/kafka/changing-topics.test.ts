@@ -17,7 +17,7 @@ async function setUp(partitions: number) {
   const brokers = realEngines().KAFKA_BROKERS.split(',');
   const clientId = `test-${randomUUID()}`;
   const database = releases.use(await openRealDatabase());
-  const options = { brokers, clientId, partitions, replication: 1, retentionMs: 3_600_000, log: silentLog };
+  const options = { brokers, clientId, partitions, retentionMs: 3_600_000, log: silentLog };
   const topic: Topic<Step> = { name: `steps-${randomUUID()}`, schema: stepSchema, key: ({ key }) => key };
   const admin: Admin = new Kafka({ brokers, clientId, logLevel: logLevel.NOTHING }).admin();
   await admin.connect();

@@ -20,7 +20,8 @@ export interface KafkaOptions {
   sasl?: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string };
   /** Of a topic that is made because nobody has. */
   partitions: number;
-  replication: number;
+  /** Default: as the brokers have it. */
+  replication?: number | undefined;
   retentionMs: number;
   /** How connections are opened. Default: TCP, or TLS where that is set. */
   socketFactory?: ISocketFactory;
@@ -124,7 +125,8 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
           {
             topic: name,
             numPartitions: partitions,
-            replicationFactor: replication,
+            ...(replication !== undefined && { replicationFactor: replication }),
+            // What is not named here, as min.insync.replicas, is the brokers', also when they change it.
             configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
           },
         ],

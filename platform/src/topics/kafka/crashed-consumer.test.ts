@@ -22,7 +22,6 @@ async function setUp() {
       brokers: realEngines().KAFKA_BROKERS.split(','),
       clientId,
       partitions: 1,
-      replication: 1,
       retentionMs: 3_600_000,
       log: silentLog,
     }),

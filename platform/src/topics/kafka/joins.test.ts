@@ -26,7 +26,7 @@ async function setUp() {
   const brokers = realEngines().KAFKA_BROKERS.split(',');
   const proxy = releases.use(await startTcpProxy(`kafka://${brokers[0]}`));
   const { hostname, port } = new URL(proxy.url);
-  const options = { brokers, partitions: 4, replication: 1, retentionMs: 3_600_000, log: silentLog };
+  const options = { brokers, partitions: 4, retentionMs: 3_600_000, log: silentLog };
   const clientId = `test-${randomUUID()}`;
   const direct = releases.use(await connectKafka({ ...options, clientId: `${clientId}-direct` }));
   const client = releases.use(

@@ -23,7 +23,6 @@ async function setUp() {
     brokers: KAFKA_BROKERS.split(','),
     clientId: `test-${randomUUID()}`,
     partitions: 1,
-    replication: 1,
     retentionMs: 3_600_000,
     log: silentLog,
   };

@@ -9,6 +9,7 @@ import { topicsContract } from '../../testing/contract/topics.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import type { Topic } from '../../topics.ts';
 import type { ConsumerLimits } from '../consumer-limits.ts';
+import { connectKafka } from './client.ts';
 import { createKafkaTopics } from './topics.ts';
 
 const clientId = `test-${randomUUID()}`;
@@ -17,7 +18,7 @@ async function open() {
   await using releases = new AsyncDisposableStack();
   const brokers = realEngines().KAFKA_BROKERS.split(',');
   const database = releases.use(await openRealDatabase());
-  const options = { brokers, clientId, partitions: 3, replication: 1, retentionMs: 3_600_000, log: silentLog };
+  const options = { brokers, clientId, partitions: 3, retentionMs: 3_600_000, log: silentLog };
   const topics = releases.use(await createKafkaTopics({ ...options, database }));
   const kafka = new Kafka({ brokers, clientId, logLevel: logLevel.NOTHING });
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
@@ -133,7 +134,7 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
     await expect.poll(groups).toEqual([]);
   });
 
-  it('makes topics with the partitions and the retention that are set', async () => {
+  it('topics that are made: have the partitions and retention set, and the rest as the broker', async () => {
     await using set = await open();
     const topic = newTopic();
     await set.topics.tail({ topic, from: 'now', onMessage: () => {} });
@@ -141,8 +142,28 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
     expect(topics[0]?.partitions).toHaveLength(3);
     const { resources } = await set.admin.describeConfigs({
       includeSynonyms: false,
-      resources: [{ type: 2, name: topic.name, configNames: ['retention.ms'] }],
+      resources: [{ type: 2, name: topic.name, configNames: ['retention.ms', 'min.insync.replicas'] }],
     });
-    expect(resources[0]?.configEntries[0]).toMatchObject({ configName: 'retention.ms', configValue: '3600000' });
+    const entries = new Map(resources[0]?.configEntries.map((entry) => [entry.configName, entry]));
+    const ofTopic = 1;
+    expect(entries.get('retention.ms')).toMatchObject({ configValue: '3600000', configSource: ofTopic });
+    expect(entries.get('min.insync.replicas')?.configSource).not.toBe(ofTopic);
+  });
+
+  it('topics that are made: have as many replicas as is set, or as the broker has it', async () => {
+    await using set = await open();
+    const make = async (replication?: number) => {
+      const brokers = realEngines().KAFKA_BROKERS.split(',');
+      const options = { brokers, clientId, partitions: 1, retentionMs: 3_600_000, log: silentLog };
+      await using client = await connectKafka({ ...options, replication });
+      const { name } = newTopic();
+      await client.ensureTopic(name);
+      const { topics } = await set.admin.fetchTopicMetadata({ topics: [name] });
+      return topics[0]?.partitions[0]?.replicas.length;
+    };
+    expect(await make()).toBe(1);
+    expect(await make(1)).toBe(1);
+    // There is one broker.
+    await expect(make(2)).rejects.toMatchObject({ code: 'TOPICS_UNAVAILABLE' });
   });
 });
