@@ -29,7 +29,7 @@ COPY --from=build --chown=root:root /app /app
 RUN mkdir /state && chown node:node /state
 USER node
 # node itself, and not npm, which would keep signals to itself.
-ENTRYPOINT ["node", "--max-semi-space-size=8", "--v8-pool-size=0"]
+ENTRYPOINT ["node", "--max-semi-space-size=16", "--v8-pool-size=0"]
 CMD ["gateway/src/main.ts"]
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=12 \
   CMD ["node", "scripts/healthcheck.js"]

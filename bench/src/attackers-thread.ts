@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import WebSocket from 'ws';
 import { costlyOperation } from './costly-operation.ts';
@@ -25,6 +26,8 @@ export interface AttackersTally {
 }
 
 const { url, attack, count } = workerData as AttackersData;
+// Real attackers have machines of their own. On Linux this is the priority of this thread alone.
+if (process.platform === 'linux') setPriority(19);
 const port = Number(new URL(url).port);
 const tally: AttackersTally = { opened: 0, sent: 0, answered: 0 };
 /** So many to an address, below the gateway's limits. */

@@ -23,5 +23,5 @@ port.on('message', (request: PlanRequest) => {
 });
 // On Linux this is the priority of the calling thread alone: who shares a core with it is served first. Not before it is
 // ready: on a busy machine everybody would wait for its start.
-if (process.platform === 'linux') setPriority(5);
+if (process.platform === 'linux') setPriority(10);
 send({ kind: 'ready' });
