@@ -153,8 +153,10 @@ export function createStore({ database, topics }: { database: Database; topics: 
       const [row] = await database.query
         .select()
         .from(table)
-        .where(sql`${table.challenges} @> ${JSON.stringify([{ codeChallenge }])}::jsonb`)
-        .limit(1);
+        // The index has the acknowledged ones. A limit would make a scan of the table look cheap.
+        .where(
+          sql`${table.challenges} @> ${JSON.stringify([{ codeChallenge }])}::jsonb and ${table.challenges} <> '[]'`,
+        );
       return row ? fromRow(row) : null;
     },
     settle: async (tx, request, code) => (await settleAll(tx, [{ request, code }]))[0] ?? false,

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { index, integer, jsonb, pgSchema, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 import type { Challenge, HeldCallback } from './state.ts';
 
@@ -30,7 +31,9 @@ export const providerRequest = schema.table(
     unclaimedAt: instant('unclaimed_at'),
   },
   (table) => [
-    index('provider_request_by_status').on(table.status, table.requestedAt),
-    index('provider_request_by_challenge').using('gin', table.challenges),
+    // For `@>` alone, of those that were acknowledged. No column that settling changes is in an index.
+    index('provider_request_acknowledged')
+      .using('gin', table.challenges.op('jsonb_path_ops'))
+      .where(sql`${table.challenges} <> '[]'`),
   ],
 );

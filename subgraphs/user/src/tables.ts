@@ -33,17 +33,13 @@ export const session = schema.table(
   (table) => [index('session_by_user').on(table.userId), index('session_by_expiry').on(table.expiresAt)],
 );
 
-export const signingKey = schema.table(
-  'signing_key',
-  {
-    kid: text().primaryKey(),
-    privateJwk: jsonb('private_jwk').$type<JWK>().notNull(),
-    publicJwk: jsonb('public_jwk').$type<JWK>().notNull(),
-    createdAt: instant('created_at').notNull(),
-    /** From when it signs. */
-    signsFrom: instant('signs_from').notNull(),
-    /** From when it is published no more: when its last token is dead. Null while it signs or will. */
-    publishedUntil: instant('published_until'),
-  },
-  (table) => [index('signing_key_by_age').on(table.signsFrom)],
-);
+export const signingKey = schema.table('signing_key', {
+  kid: text().primaryKey(),
+  privateJwk: jsonb('private_jwk').$type<JWK>().notNull(),
+  publicJwk: jsonb('public_jwk').$type<JWK>().notNull(),
+  createdAt: instant('created_at').notNull(),
+  /** From when it signs. */
+  signsFrom: instant('signs_from').notNull(),
+  /** From when it is published no more: when its last token is dead. Null while it signs or will. */
+  publishedUntil: instant('published_until'),
+});

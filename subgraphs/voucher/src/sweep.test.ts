@@ -1,5 +1,6 @@
 import { createTestClock } from '@voucher-gateway/platform/clock';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { indexScans } from '@voucher-gateway/platform/testing/index-scans';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
@@ -20,6 +21,7 @@ async function setUp() {
     clock,
     log,
     query,
+    database: engines.database,
     /** Requests that were published this long ago. */
     async addRequests(count: number, { ageMs, status = 'PENDING' }: { ageMs: number; status?: string }) {
       const at = new Date(clock.now() - ageMs).toISOString();
@@ -64,4 +66,16 @@ it('sweep: does not wait for what is deleted', async () => {
     create trigger refuse before delete on voucher.idempotency_key for each row execute function voucher.refuse()`);
   set.clock.advance(60_000);
   await expect.poll(set.published).toBe(1);
+});
+
+it('sweep: finds what is overdue by an index of the pending requests alone', async () => {
+  await using set = await setUp();
+  await set.addRequests(5_000, { ageMs: giveUpAfterMs * 2, status: 'FULFILLED' });
+  await set.addRequests(3, { ageMs: giveUpAfterMs * 2 });
+  await set.query.execute(sql`analyze voucher.voucher_request`);
+  const scanned = await indexScans(set.database, 'voucher', async () => {
+    set.clock.advance(60_000);
+    await expect.poll(set.published).toBe(3);
+  });
+  expect(scanned).toContain('voucher_request_overdue');
 });

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { bigint, index, integer, pgSchema, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
 export const schema = pgSchema('voucher');
@@ -20,10 +21,8 @@ export const voucherRequest = schema.table(
     /** When its message was last published; a request that pends too long is published again. */
     publishedAt: instant('published_at').notNull(),
   },
-  (table) => [
-    index('voucher_request_pending').on(table.status, table.publishedAt),
-    index('voucher_request_by_user').on(table.userId, table.requestedAt),
-  ],
+  // Of the few that pend alone: what the sweep looks for.
+  (table) => [index('voucher_request_overdue').on(table.publishedAt).where(sql`${table.status} = 'PENDING'`)],
 );
 
 /** Which request an idempotency key stands for, for 24 hours. */

@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS "users"."signing_key_by_age";

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { indexScans } from '@voucher-gateway/platform/testing/index-scans';
+import { sql } from 'drizzle-orm';
+import { expect, it } from 'vitest';
+import { integrationMigrations } from './migrations.ts';
+import { createStore } from './store.ts';
+
+async function setUp() {
+  const engines = await openTestEngines({ migrations: [integrationMigrations] });
+  const { query } = engines.database;
+  return {
+    ...engines,
+    store: createStore(engines),
+    /** Settled requests, two of five of which were acknowledged, with challenges c1, c2 and so on. */
+    async fill(count: number) {
+      await query.execute(sql`
+        insert into integration.provider_request
+          (request_id, user_id, phone_number, requested_at, status, challenges, held, attempts, code, voucher_status, received_at)
+        select gen_random_uuid(), gen_random_uuid(), '+84909123456', now(), 'SETTLED',
+          case when n % 5 < 2 then jsonb_build_array(jsonb_build_object('codeChallenge', 'c' || n)) else '[]' end,
+          '[]', 1, 'CODE', 'SUCCESS', now()
+        from generate_series(1, ${count}::int) as n`);
+      await query.execute(sql`analyze integration.provider_request`);
+    },
+  };
+}
+
+it('indexes: a request is found by its challenge without a scan of the table', async () => {
+  await using set = await setUp();
+  await set.fill(5_000);
+  let found: unknown;
+  const scanned = await indexScans(set.database, 'integration', async () => {
+    found = await set.store.findByChallenge('c4001');
+  });
+  expect(found).toMatchObject({ challenges: [{ codeChallenge: 'c4001' }] });
+  expect(scanned).toEqual(['provider_request_acknowledged']);
+});
+
+it('indexes: settling a request writes to none of them', async () => {
+  // The status was in an index that nothing read, so that each change of a row changed all its indexes.
+  await using set = await setUp();
+  const requestId = randomUUID();
+  const requestedAt = new Date();
+  await set.store.open({
+    requestId,
+    userId: randomUUID(),
+    phoneNumber: '+84909123456',
+    callbackUrl: null,
+    requestedAt: requestedAt.toISOString(),
+  });
+  const code = { voucherCode: 'CODE', status: 'SUCCESS', atMs: Date.now() } as const;
+  expect(await set.store.settleTogether({ requestId, requestedAt }, code)).toBe(true);
+  await set.database.query.execute(sql`select pg_stat_force_next_flush()`);
+  const { rows } = await set.database.query.execute(
+    sql`select n_tup_upd::int as updates, n_tup_hot_upd::int as hot from pg_stat_user_tables where relname = 'provider_request'`,
+  );
+  expect(rows).toEqual([{ updates: 1, hot: 1 }]);
+});
