@@ -26,6 +26,18 @@ export function duration(fallback: string, { max = '24d' } = {}) {
     .transform((text, context) => readDuration(text, { minMs: 1, max }, context));
 }
 
+/** A duration, or `off`, which is `Infinity` once parsed: what is kept for a time, or for good. At most 3,650 days. */
+export function durationOrOff(fallback: string) {
+  return z
+    .string()
+    .default(fallback)
+    .transform((text, context) =>
+      text.trim() === 'off'
+        ? Number.POSITIVE_INFINITY
+        : readDuration(text, { minMs: 1, max: '3650d' }, context, ', or off'),
+    );
+}
+
 /** A setting such as `5s` or `0s`, in milliseconds; undefined when not set, for a default that depends on others. */
 export function optionalDuration({ max = '24d' } = {}) {
   return z
@@ -34,10 +46,18 @@ export function optionalDuration({ max = '24d' } = {}) {
     .transform((text, context) => (text === undefined ? undefined : readDuration(text, { minMs: 0, max }, context)));
 }
 
-function readDuration(text: string, { minMs, max }: { minMs: number; max: string }, context: z.RefinementCtx): number {
+function readDuration(
+  text: string,
+  { minMs, max }: { minMs: number; max: string },
+  context: z.RefinementCtx,
+  orElse = '',
+): number {
   const ms = parseDurationMs(text);
   if (ms !== null && ms >= minMs && ms <= (parseDurationMs(max) ?? 0)) return ms;
-  context.addIssue({ code: 'custom', message: `must be a duration such as 500ms, 3s, 10m or 12h, of at most ${max}` });
+  context.addIssue({
+    code: 'custom',
+    message: `must be a duration such as 500ms, 3s, 10m or 12h, of at most ${max}${orElse}`,
+  });
   return z.NEVER;
 }
 

@@ -72,6 +72,26 @@ export const saslIsWhole = [
   { message: 'KAFKA_SASL_MECHANISM needs KAFKA_USERNAME and KAFKA_PASSWORD' },
 ] as const;
 
+/** How long embedded topics keep their messages. */
+const embeddedRetentionMs = 7 * 86_400_000;
+/** The longest GIVE_UP_AFTER: an outcome is published this long after its request at most. */
+const longestGiveUpMs = 24 * 86_400_000;
+
+/**
+ * What handling a message reads must outlive the messages, also those that wait in dead-letter; a rule for `refine`.
+ *
+ * @param name a setting of `durationOrOff`
+ */
+export function outlivesTopics(name: string) {
+  return [
+    (settings: Record<string, unknown>) =>
+      Number(settings[name]) >= 2 * Number(settings.KAFKA_RETENTION ?? embeddedRetentionMs) + longestGiveUpMs,
+    {
+      message: `${name} must be at least 24d longer than twice KAFKA_RETENTION (7d by default, and with embedded engines), or off`,
+    },
+  ] as const;
+}
+
 export type TopicsConfig = z.output<z.ZodObject<typeof topicsSettings>>;
 export type DatabaseConfig = z.output<z.ZodObject<typeof databaseSettings>>;
 export type KeyValueConfig = z.output<z.ZodObject<typeof keyValueSettings>>;

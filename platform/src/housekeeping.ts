@@ -10,7 +10,7 @@ import { pause } from './topics/attempt.ts';
 export interface Retention {
   /** What they are, as the log names them. */
   name: string;
-  /** Older ones are deleted, in milliseconds. */
+  /** Older ones are deleted, in milliseconds; none where it is Infinity. */
   keepMs: number;
   /** Deletes `limit` rows at most that are older than `before`, in one short statement; returns how many. */
   deleteSome(query: Queryable, options: { before: Date; limit: number }): Promise<number>;
@@ -61,7 +61,10 @@ export function startHousekeeping({
           return false;
         }
       };
-      for (let left = retentions; left.length > 0 && !signal.aborted; ) {
+      for (
+        let left = retentions.filter(({ keepMs }) => keepMs < Number.POSITIVE_INFINITY);
+        left.length > 0 && !signal.aborted;
+      ) {
         const more: Retention[] = [];
         for (const retention of left) if (await deleteBatch(retention)) more.push(retention);
         left = more;

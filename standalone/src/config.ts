@@ -1,10 +1,10 @@
 import { gatewaySettings } from '@voucher-gateway/gateway/config';
 import { commonSettings, httpUrl, port } from '@voucher-gateway/platform/config';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
-import { deliverySettings } from '@voucher-gateway/subgraph-delivery/config';
+import { deliveriesOutliveTopics, deliverySettings } from '@voucher-gateway/subgraph-delivery/config';
 import { idleWithinMax, userSettings } from '@voucher-gateway/subgraph-user/config';
 import { voucherSettings } from '@voucher-gateway/subgraph-voucher/config';
-import { integrationSettings } from '@voucher-gateway/voucher-integration/config';
+import { integrationSettings, providerRequestsOutliveTopics } from '@voucher-gateway/voucher-integration/config';
 import { vpsMockSettings } from '@voucher-gateway/vps-mock/config';
 import { z } from 'zod';
 
@@ -39,7 +39,9 @@ export const standaloneSettings = z
       .optional()
       .describe('Where the provider reaches voucher-integration, when that is not its own address'),
   })
-  .refine(...idleWithinMax);
+  .refine(...idleWithinMax)
+  .refine(...deliveriesOutliveTopics)
+  .refine(...providerRequestsOutliveTopics);
 
 export type StandaloneConfig = Readonly<z.output<typeof standaloneSettings>>;
 

@@ -72,6 +72,12 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
   ['VPS_SILENCE_AFTER', ['25d'], ['standalone', 'voucher-integration']],
   ['VPS_RETRY_BASE', ['25d'], ['standalone', 'voucher-integration']],
   ['VPS_RETRY_MAX', ['25d'], ['standalone', 'voucher-integration']],
+  ['IDEMPOTENCY_KEY_RETENTION', ['3651d', '0s', 'off'], ['standalone', 'voucher']],
+  // Messages are kept for 7 days: what handling them reads must be there for longer.
+  ['PROVIDER_REQUEST_RETENTION', ['3651d', 'never', '37d'], ['standalone', 'voucher-integration']],
+  ['DELIVERY_RETENTION', ['0s', 'never', '37d'], ['standalone', 'delivery']],
+  ['OLD_SECRET_RETENTION', ['25d', 'off'], ['standalone', 'delivery']],
+  ['PARKED_RETENTION', ['0s', '3651d'], ['standalone', 'voucher', 'delivery', 'voucher-integration']],
   ['VPS_PROFILE', ['fastest'], ['standalone', 'vps-mock']],
   ['VPS_URL', ['127.0.0.1:8081', 'ftp://vps', 'http://vps:99999'], ['standalone', 'voucher-integration']],
   ['INTEGRATION_PUBLIC_URL', ['integration'], ['standalone', 'voucher-integration']],
@@ -151,6 +157,17 @@ describe('wrong settings', () => {
           message: expect.stringMatching(new RegExp(`- ${setting} `)),
         }),
       );
+  });
+});
+
+it('settings: what messages read is kept for longer than they are, by both settings', () => {
+  const retention = { KAFKA_RETENTION: '30d', PROVIDER_REQUEST_RETENTION: '84d' };
+  expect(read('voucher-integration', retention)).toMatchObject({ PROVIDER_REQUEST_RETENTION: 84 * 86_400_000 });
+  expect(() => read('voucher-integration', { ...retention, KAFKA_RETENTION: '31d' })).toThrow(
+    /PROVIDER_REQUEST_RETENTION must be .* KAFKA_RETENTION/,
+  );
+  expect(read('delivery', { KAFKA_RETENTION: '3650d', DELIVERY_RETENTION: 'off' })).toMatchObject({
+    DELIVERY_RETENTION: Number.POSITIVE_INFINITY,
   });
 });
 

@@ -1,5 +1,17 @@
-import { commonSettings, duration, httpUrl, port, serviceSettings } from '@voucher-gateway/platform/config';
-import { databaseSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/engine-settings';
+import {
+  commonSettings,
+  duration,
+  durationOrOff,
+  httpUrl,
+  port,
+  serviceSettings,
+} from '@voucher-gateway/platform/config';
+import {
+  databaseSettings,
+  outlivesTopics,
+  saslIsWhole,
+  topicsSettings,
+} from '@voucher-gateway/platform/engine-settings';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { z } from 'zod';
 
@@ -20,7 +32,12 @@ export const integrationSettings = z.object({
     'The first retry of the provider comes after this time; each next one after twice as long',
   ),
   VPS_RETRY_MAX: duration('5m').describe('Longest time between two retries of the provider'),
+  PROVIDER_REQUEST_RETENTION: durationOrOff('90d').describe(
+    'What the provider answered to a request that has ended is kept for this long after the request was made; 24d longer than twice KAFKA_RETENTION at least, or `off` to keep all',
+  ),
 });
+
+export const providerRequestsOutliveTopics = outlivesTopics('PROVIDER_REQUEST_RETENTION');
 
 export type IntegrationConfig = Readonly<z.output<typeof integrationSettings>>;
 
@@ -33,4 +50,5 @@ export const integrationProcessSettings = z
     ...topicsSettings,
     ...consumerSettings,
   })
-  .refine(...saslIsWhole);
+  .refine(...saslIsWhole)
+  .refine(...providerRequestsOutliveTopics);

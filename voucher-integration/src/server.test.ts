@@ -467,3 +467,27 @@ it('writes no code, verifier or phone number to its log', async () => {
   const [outcome] = await set.outcome();
   for (const secret of [(outcome as ReceiveCode).code, '909123456']) expect(set.log.text).not.toContain(secret);
 });
+
+it('retention: deletes requests that ended long ago, never one that waits or an unclaimed code', async () => {
+  await using set = await setUp({ frozen: true, settings: { PROVIDER_REQUEST_RETENTION: '60d' } });
+  const { query } = set.engines.database;
+  const add = (name: string, { status, days, unclaimed }: { status: string; days: number; unclaimed?: string }) =>
+    query.execute(sql`
+      insert into integration.provider_request (
+        request_id, user_id, phone_number, requested_at, status, challenges, held, attempts, last_error, unclaimed_code
+      ) values (
+        gen_random_uuid(), gen_random_uuid(), '+84909123456', ${new Date(set.clock.now() - days * 86_400_000).toISOString()},
+        ${status}, '[]', '[]', 1, ${name}, ${unclaimed ?? null}
+      )`);
+  await add('settled long ago', { status: 'SETTLED', days: 61 });
+  await add('failed long ago', { status: 'FAILED', days: 61 });
+  await add('unclaimed', { status: 'FAILED', days: 400, unclaimed: 'CODE-1' });
+  await add('waits', { status: 'WAITING', days: 400 });
+  await add('settled', { status: 'SETTLED', days: 59 });
+  set.clock.advance(600_000);
+  const names = async () =>
+    (await query.execute(sql`select last_error from integration.provider_request order by 1`)).rows.map(
+      (row) => row.last_error,
+    );
+  await expect.poll(names).toEqual(['settled', 'unclaimed', 'waits']);
+});

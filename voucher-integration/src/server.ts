@@ -1,5 +1,6 @@
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
+import { startHousekeeping } from '@voucher-gateway/platform/housekeeping';
 import { createHttpServer, httpLimitsOf, listen } from '@voucher-gateway/platform/http-server';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
@@ -14,6 +15,7 @@ import { addCallbackRoute } from './callback-route.ts';
 import type { IntegrationConfig } from './config.ts';
 import { integrationMigrations } from './migrations.ts';
 import { createProvider } from './provider.ts';
+import { integrationRetentions } from './retention.ts';
 import { createStore } from './store.ts';
 
 export interface VoucherIntegrationOptions {
@@ -43,6 +45,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
   await database.migrate(integrationMigrations);
   await jobs.declare(askAgain);
   const store = createStore({ database, topics });
+  releases.use(startHousekeeping({ database, clock, log, retentions: integrationRetentions(config) }));
 
   const readiness = createReadiness({ required: { database: database.ping }, reported: { topics: topics.ping } });
   const app = createHttpServer({

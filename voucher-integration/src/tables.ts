@@ -31,6 +31,7 @@ export const providerRequest = schema.table(
     unclaimedAt: instant('unclaimed_at'),
   },
   (table) => [
+    index('provider_request_by_age').on(table.requestedAt),
     // For `@>` alone, of those that were acknowledged. No column that settling changes is in an index.
     index('provider_request_acknowledged')
       .using('gin', table.challenges.op('jsonb_path_ops'))

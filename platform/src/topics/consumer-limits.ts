@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, integer } from '../config.ts';
+import { duration, durationOrOff, integer } from '../config.ts';
 
 /** Settings of what consumers do with messages that they can't handle. */
 export const consumerSettings = {
@@ -8,6 +8,9 @@ export const consumerSettings = {
   ),
   MAX_PARKED: integer(10_000, { min: 0, max: 10_000_000 }).describe(
     'Parked messages of a consumer group and topic at most; beyond that a message is retried where it is, and its partition waits in the end',
+  ),
+  PARKED_RETENTION: durationOrOff('off').describe(
+    'A parked message that still fails after this time goes to dead-letter; with `off` it is retried for as long as it takes',
   ),
   MAX_BURIED_IN_A_ROW: integer(100, { min: 1, max: 1_000_000 }).describe(
     'A consumer that would send more messages than this to dead-letter in a row stops, and its service is not live',
@@ -29,6 +32,8 @@ export interface ConsumerLimits {
   parkAfterMs: number;
   /** Parked messages of a group and topic at most. */
   maxParked: number;
+  /** A parked message that still fails after this time goes to dead-letter. Milliseconds; Infinity: it stays parked. */
+  keepParkedMs: number;
   /** Messages that go to dead-letter in a row at most: one more stops the consumer. */
   maxBuriedInARow: number;
   /** Messages of a partition in memory at most, finished ones after an unfinished one included. */
@@ -43,6 +48,7 @@ export function consumerLimitsOf(config: ConsumerConfig): Omit<ConsumerLimits, '
   return {
     parkAfterMs: config.PARK_AFTER,
     maxParked: config.MAX_PARKED,
+    keepParkedMs: config.PARKED_RETENTION,
     maxBuriedInARow: config.MAX_BURIED_IN_A_ROW,
     maxHeld: config.MAX_HELD_MESSAGES,
     maxHeldBytes: config.MAX_HELD_BYTES,

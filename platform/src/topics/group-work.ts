@@ -69,7 +69,15 @@ export function createGroupWork<Value>({
     hold: (partition, place) => parking?.hold(partition, place) ?? place,
     refreshParked: async () => parking?.refresh(),
     retryParked: async () =>
-      parking && retryParked({ parking, handle: messages.handleParked, bury: messages.bury, signal: stop.signal, log }),
+      parking &&
+      retryParked({
+        parking,
+        handle: messages.handleParked,
+        bury: messages.bury,
+        keepParkedMs: limits.keepParkedMs,
+        signal: stop.signal,
+        log,
+      }),
     clearFailure: () => failures.clear(stop),
   };
 }

@@ -15,6 +15,7 @@ export interface GroupOfTopic {
 export interface DueMessage {
   id: number;
   attempts: number;
+  parkedForMs: number;
   raw: RawMessage;
 }
 
@@ -33,6 +34,14 @@ export const hashKey = (key: string) => createHash('sha256').update(key).digest(
 export async function isKeyParked(query: Queryable, { topic, group, key }: GroupOfTopic & { key: string }) {
   const { rows } = await query.execute<{ found: boolean }>(sql`
     select exists (select from ${parkedMessage} where topic = ${topic} and consumer_group = ${group} and key_hash = ${hashKey(key)}) as found`);
+  return rows[0]?.found === true;
+}
+
+/** Whether anything of a group is parked, of any topic. */
+export async function isAnyParked(query: Queryable, group: string): Promise<boolean> {
+  const { rows } = await query.execute<{ found: boolean }>(
+    sql`select exists (select from ${parkedMessage} where consumer_group = ${group}) as found`,
+  );
   return rows[0]?.found === true;
 }
 
@@ -68,6 +77,7 @@ export async function claimDue(
   const { rows } = await query.execute<{
     id: string | number;
     attempts: number;
+    parked_for_ms: string | number;
     partition: number;
     position: string | number;
     published_at: string | number;
@@ -83,10 +93,11 @@ export async function claimDue(
       where retry_at <= now()
       order by retry_at, id limit ${limit}
     )
-    returning id, attempts, partition, position, published_at, message`);
-  return rows.map(({ id, attempts, partition, position, published_at, message }) => ({
+    returning id, attempts, extract(epoch from now() - parked_at) * 1000 as parked_for_ms, partition, position, published_at, message`);
+  return rows.map(({ id, attempts, parked_for_ms, partition, position, published_at, message }) => ({
     id: Number(id),
     attempts,
+    parkedForMs: Number(parked_for_ms),
     raw: { ...JSON.parse(message), partition, position: Number(position), publishedAt: Number(published_at) },
   }));
 }

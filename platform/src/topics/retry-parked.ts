@@ -9,8 +9,10 @@ export interface RetryParkedOptions {
   parking: Parking;
   /** Handles a message as the consumer does. */
   handle(raw: DueMessage['raw']): Promise<void>;
-  /** Sends one that fails by its own fault to dead-letter. */
+  /** Sends one that fails by its own fault, or has failed for too long, to dead-letter. */
   bury(raw: DueMessage['raw'], error: unknown): Promise<void>;
+  /** How long that is, in milliseconds. */
+  keepParkedMs: number;
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
   log: Log;
@@ -24,18 +26,25 @@ const firstDelayMs = 1_000;
 const longestDelayMs = 60_000;
 
 /** Retries what is parked of a group, the messages of a key one after the other, until the signal aborts. */
-export async function retryParked({ parking, handle, bury, signal, log }: RetryParkedOptions): Promise<void> {
+export async function retryParked({
+  parking,
+  handle,
+  bury,
+  keepParkedMs,
+  signal,
+  log,
+}: RetryParkedOptions): Promise<void> {
   const { topic, group } = parking;
   const { query } = parking.database;
   // A fault of a deploy fails thousands of them, once a minute each.
   const lines = createRepeatedLines(log);
 
   /** True when the message is finished, so that the next one of its key is due. */
-  const retry = async ({ id, attempts, raw }: DueMessage): Promise<boolean> => {
+  const retry = async ({ id, attempts, parkedForMs, raw }: DueMessage): Promise<boolean> => {
     const fields = { topic, group, partition: raw.partition, position: raw.position, parked: id };
     try {
       await handle(raw).catch(async (error: unknown) => {
-        if (signal.aborted || !isMessageFault(error)) throw error;
+        if (signal.aborted || (!isMessageFault(error) && parkedForMs < keepParkedMs)) throw error;
         log.error({ error, ...fields }, 'a parked message goes to dead-letter');
         await bury(raw, error);
       });

@@ -1,6 +1,7 @@
 import {
   commonSettings,
   duration,
+  durationOrOff,
   httpUrl,
   optionalFlag,
   parseDurationMs,
@@ -10,6 +11,7 @@ import {
 import {
   databaseSettings,
   keyValueSettings,
+  outlivesTopics,
   saslIsWhole,
   topicsSettings,
 } from '@voucher-gateway/platform/engine-settings';
@@ -34,7 +36,15 @@ export const deliverySettings = z.object({
   CALLBACK_RETRY_SCHEDULE: durations('5s,5m,30m,2h,5h,10h,14h,20h,24h').describe(
     'Waiting time before each further attempt, in order, with commas between; after the last one it is given up',
   ),
+  DELIVERY_RETENTION: durationOrOff('90d').describe(
+    'Deliveries that have ended, with their attempts, and the callback URLs of requests are kept for this long; 24d longer than twice KAFKA_RETENTION at least, or `off` to keep all',
+  ),
+  OLD_SECRET_RETENTION: duration('24h').describe(
+    'A callback secret that was replaced signs along for this long; then it is deleted',
+  ),
 });
+
+export const deliveriesOutliveTopics = outlivesTopics('DELIVERY_RETENTION');
 
 export type DeliveryConfig = Readonly<z.output<typeof deliverySettings>>;
 
@@ -73,4 +83,5 @@ export const deliveryProcessSettings = z
     ...consumerSettings,
     ...keyValueSettings,
   })
-  .refine(...saslIsWhole);
+  .refine(...saslIsWhole)
+  .refine(...deliveriesOutliveTopics);

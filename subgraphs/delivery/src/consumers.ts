@@ -4,7 +4,8 @@ import type { CallbackTargets } from './callback-targets.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { type Outcome, planDeliveries } from './plan.ts';
 
-const group = 'delivery';
+/** Whose messages the consumers are. */
+export const group = 'delivery';
 
 /**
  * Reads what delivery needs: requests for their callbackUrl, outcomes to send. An outcome is finished when its

@@ -1,6 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
+import { startHousekeeping } from '@voucher-gateway/platform/housekeeping';
 import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
 import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
@@ -26,6 +27,7 @@ import { attemptQueue, createDeliveryStore } from './delivery-store.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { deliveryMigrations } from './migrations.ts';
 import { createResolvers, type DeliveryContext } from './resolvers.ts';
+import { deliveryRetentions } from './retention.ts';
 import { createLogSmsSender, type SmsSender } from './sms-sender.ts';
 
 export interface DeliveryServiceOptions {
@@ -51,7 +53,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   await database.migrate(deliveryMigrations);
   await jobs.declare(attemptQueue);
 
-  const secrets = createCallbackSecrets({ database });
+  const secrets = createCallbackSecrets({ database, oldSecretSignsMs: config.OLD_SECRET_RETENTION });
   const callbacks = releases.use(
     createCallbackSender({ clock, now: () => database.now(), timeoutMs, allowLoopback: allowsLoopback(config) }),
   );
@@ -72,6 +74,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   releases.use(await jobs.work(attemptQueue, dispatcher.runJob));
   const targets = createCallbackTargets({ database, keyValue, clock, log });
   releases.use(await startConsumers({ topics, targets, dispatcher }));
+  releases.use(startHousekeeping({ database, clock, log, retentions: deliveryRetentions(config) }));
 
   if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: redeliveries are not limited');
   // They need no store: while it is away they go on, and are not counted.

@@ -8,12 +8,17 @@ export type Channel = 'CALLBACK' | 'SMS';
 export type DeliveryStatus = 'PENDING' | 'DELIVERED' | 'FAILED';
 
 /** Where each request's outcome goes: the durable home of callbackUrl. */
-export const requestTarget = schema.table('request_target', {
-  requestId: uuid('request_id').primaryKey(),
-  userId: uuid('user_id').notNull(),
-  /** Null where the client gave none. */
-  callbackUrl: text('callback_url'),
-});
+export const requestTarget = schema.table(
+  'request_target',
+  {
+    requestId: uuid('request_id').primaryKey(),
+    userId: uuid('user_id').notNull(),
+    /** Null where the client gave none. */
+    callbackUrl: text('callback_url'),
+    createdAt: instant('created_at').notNull().defaultNow(),
+  },
+  (table) => [index('request_target_by_age').on(table.createdAt)],
+);
 
 /** An outcome on its way over one channel. Its states stand in delivery-store.ts. */
 export const delivery = schema.table(
@@ -49,6 +54,7 @@ export const delivery = schema.table(
   (table) => [
     uniqueIndex('delivery_by_request').on(table.requestId, table.channel),
     index('delivery_by_voucher').on(table.voucherId),
+    index('delivery_by_age').on(table.createdAt),
   ],
 );
 
@@ -89,5 +95,6 @@ export const callbackSecret = schema.table(
   (table) => [
     uniqueIndex('callback_secret_current').on(table.userId).where(sql`${table.signsUntil} is null`),
     index('callback_secret_by_user').on(table.userId),
+    index('callback_secret_replaced').on(table.signsUntil).where(sql`${table.signsUntil} is not null`),
   ],
 );

@@ -133,6 +133,23 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       await expect.poll(parked).toEqual([]);
     });
 
+    it('sends a parked message to dead-letter that fails for longer than it is kept', async () => {
+      await using set = await setUp();
+      const { publish, consume, parked, deadLetters } = set;
+      const broken = async () => {
+        throw new Error('broken');
+      };
+      const { consumer } = await consume(broken, soon);
+      const dead = await deadLetters();
+      await publish(...steps('a', 2));
+      await expect.poll(async () => (await parked()).map(({ attempts }) => attempts)).toEqual([2, 0]);
+      expect(dead).toEqual([]);
+      await consumer[Symbol.asyncDispose]();
+      await consume(broken, { limits: { parkAfterMs: 100, keepParkedMs: 1 } });
+      await expect.poll(() => dead).toEqual(['a0', 'a1']);
+      await expect.poll(parked).toEqual([]);
+    });
+
     it('retries in place while the database can not park, and while as many are parked as may be', async () => {
       await using set = await setUp();
       const { database, publish, consume, parked } = set;

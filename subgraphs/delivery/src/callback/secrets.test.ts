@@ -8,8 +8,8 @@ import { createCallbackSecrets } from './secrets.ts';
 const clock = createTestClock();
 const database = await openTestDatabase({ migrations: [deliveryMigrations], clock });
 afterAll(() => database[Symbol.asyncDispose]());
-const secrets = createCallbackSecrets({ database });
 const hour = 3_600_000;
+const secrets = createCallbackSecrets({ database, oldSecretSignsMs: 24 * hour });
 
 it('makes a secret of 32 random bytes on first need, the same from then on', async () => {
   const user = randomUUID();

@@ -4,8 +4,6 @@ import { and, desc, eq, gt, isNull, lte, or, sql } from 'drizzle-orm';
 import { callbackSecret } from '../tables.ts';
 import { secretPrefix } from './signature.ts';
 
-/** A replaced secret signs along for this time, in milliseconds. */
-export const oldSecretSignsMs = 86_400_000;
 /** Secrets that sign at most, whoever rotates all day: the header must stay small enough for any receiver. */
 const signingAtMost = 4;
 
@@ -15,11 +13,18 @@ export interface CallbackSecrets {
   current(userId: string): Promise<string>;
   /** What to sign with now, the current one first. */
   signing(userId: string): Promise<string[]>;
-  /** Makes a new current secret and answers it; the one before signs along for 24 hours. */
+  /** Makes a new current secret and answers it; the one before signs along for a while. */
   rotate(userId: string): Promise<string>;
 }
 
-export function createCallbackSecrets({ database }: { database: Database }): CallbackSecrets {
+export function createCallbackSecrets({
+  database,
+  oldSecretSignsMs,
+}: {
+  database: Database;
+  /** A replaced secret signs along for this time, in milliseconds. */
+  oldSecretSignsMs: number;
+}): CallbackSecrets {
   const live = (userId: string) =>
     database.query
       .select()

@@ -1,0 +1,19 @@
+import { deleteFrom, type Retention } from '@voucher-gateway/platform/housekeeping';
+import { sql } from 'drizzle-orm';
+import type { IntegrationConfig } from './config.ts';
+import { providerRequest as table } from './tables.ts';
+
+/** What integration deletes: never a request that waits, nor a code that is bought and unclaimed. */
+export function integrationRetentions(config: Pick<IntegrationConfig, 'PROVIDER_REQUEST_RETENTION'>): Retention[] {
+  return [
+    {
+      name: 'provider requests that have ended',
+      keepMs: config.PROVIDER_REQUEST_RETENTION,
+      deleteSome: deleteFrom(
+        table,
+        table.requestedAt,
+        sql`${table.status} in ('SETTLED', 'FAILED') and ${table.unclaimedCode} is null`,
+      ),
+    },
+  ];
+}
