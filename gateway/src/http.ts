@@ -1,6 +1,6 @@
 import fastifyApollo from '@as-integrations/fastify';
 import fastifyCors from '@fastify/cors';
-import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
+import { type ClientAddresses, groupAddress } from '@voucher-gateway/platform/client-address';
 import { createClientSignal } from '@voucher-gateway/platform/client-signal';
 import { type Problem, toProblem } from '@voucher-gateway/platform/http-server';
 import type { Log } from '@voucher-gateway/platform/log';
@@ -11,6 +11,7 @@ import { type ApolloContext, createApolloAdapter } from './apollo-adapter.ts';
 import { type GatewayConfig, isOn, originPolicy } from './config.ts';
 import { createResultFormatter } from './format-result.ts';
 import { addHttpStreams, type HttpStreamsOptions } from './http-streams.ts';
+import type { LoopTurns } from './operations/loop-turns.ts';
 import { addPlayground } from './playground.ts';
 import { addRestRoutes } from './rest.ts';
 import type { SessionGate } from './session-gate.ts';
@@ -22,13 +23,15 @@ export interface HttpOptions {
   gate: SessionGate;
   log: Log;
   addresses: ClientAddresses;
+  /** Where each request for an operation waits until it may begin. */
+  turns: LoopTurns;
   /** What streams are made of. */
   streams: Pick<HttpStreamsOptions, 'subscriptions' | 'operations' | 'connections' | 'budget'>;
 }
 
 /** Adds `/graphql` over HTTP, the REST operations and the playground. Disposing finishes what runs. */
 export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
-  const { app, config, schema, gate, log, addresses, streams } = options;
+  const { app, config, schema, gate, log, addresses, turns, streams } = options;
   const { operations } = streams;
   const apollo = await createApolloAdapter({ app, operations, schema, log });
 
@@ -42,6 +45,10 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     clientAddress: addresses.read(request.raw),
     signal: createClientSignal(reply.raw),
   });
+
+  // Its body is not read before its turn: what waits holds no more than its headers.
+  const awaitTurn = ({ raw }: FastifyRequest, reply: FastifyReply) =>
+    turns.enter(0, () => ({ name: groupAddress(addresses.read(raw)), signal: createClientSignal(reply.raw) }));
 
   // A request may be looked at twice, for a stream and for JSON; it is admitted once.
   const contexts = new WeakMap<FastifyRequest, Promise<ApolloContext>>();
@@ -68,6 +75,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     scope.setErrorHandler((error, request, reply) =>
       sendGraphqlError(reply, toProblem(error, statusOf), log.child({ requestId: request.id }), error),
     );
+    scope.addHook('onRequest', awaitTurn);
     scope.addHook('preHandler', async (request, reply) => {
       if (playground && wantsPage(request)) return playground.send(reply);
     });
@@ -100,6 +108,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
       }
     });
     const formatter = createResultFormatter(log);
+    scope.addHook('onRequest', awaitTurn);
     addRestRoutes(scope, async (request, reply, query, variables) => {
       try {
         const context = await contextOf(request, reply);

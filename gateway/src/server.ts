@@ -16,6 +16,7 @@ import { addHttp } from './http.ts';
 import { countHttpAnswers } from './http-answers.ts';
 import { limitHttpConnections } from './http-connections.ts';
 import { createOpenConnections } from './open-connections.ts';
+import { createLoopTurns } from './operations/loop-turns.ts';
 import { createOperations } from './operations/operations.ts';
 import { createReloadableFederation } from './reloadable-federation.ts';
 import { createSessionGate } from './session-gate.ts';
@@ -145,6 +146,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     largeOperationsShare: config.LARGE_OPERATIONS_SHARE / 100,
     log,
   });
+  const turns = createLoopTurns();
   const connections = createOpenConnections(
     {
       total: config.MAX_CONNECTIONS,
@@ -179,6 +181,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       gate,
       log,
       addresses,
+      turns,
       streams: { subscriptions, operations, connections, budget },
     }),
   );
@@ -196,6 +199,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       server: app.server,
       path: '/graphql',
       operations,
+      turns,
       subscriptions,
       connections,
       addresses,

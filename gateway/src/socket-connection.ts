@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { groupAddress } from '@voucher-gateway/platform/client-address';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
@@ -10,11 +11,14 @@ import type { GatewayContext } from './context.ts';
 import type { ResultFormatter } from './format-result.ts';
 import type { OpenConnection } from './open-connections.ts';
 import type { OperationServices } from './operation-services.ts';
+import type { LoopTurns } from './operations/loop-turns.ts';
 import { type OperationConnection, SocketOperation } from './socket-operation.ts';
 
 /** What all connections share. */
 export interface ConnectionOptions extends OperationServices {
   formatter: ResultFormatter;
+  /** Where each operation waits until it may begin. */
+  turns: LoopTurns;
   /** Time a client has to send `connection_init`, else 4408. */
   connectionInitTimeoutMs: number;
   /** Operations at once; more are answered RATE_LIMITED. */
@@ -170,7 +174,15 @@ export class SocketConnection implements OperationConnection {
   }
 
   async #run(operation: SocketOperation, payload: SubscribePayload): Promise<void> {
-    const { operations, subscriptions, gate, formatter } = this.#options;
+    const { operations, subscriptions, turns, gate, formatter } = this.#options;
+    // What has no turn yet is waited for before more is read: the client can't ask faster than it is served.
+    const onWait = () => this.#socket.hold();
+    await turns.enter(2 * (payload.query?.length ?? 0), () => ({
+      name: groupAddress(this.#clientAddress),
+      signal: operation.signal,
+      onWait,
+    }));
+    if (!operation.isWanted) return;
     if (this.#identity) await gate.touch(this.#identity);
     if (!operation.isWanted) return;
     const context: GatewayContext = {
@@ -180,8 +192,7 @@ export class SocketConnection implements OperationConnection {
       requestId: newRequestId(),
       clientAddress: this.#clientAddress,
       signal: operation.signal,
-      // What has no turn yet is waited for before more is read: the client can't ask faster than it is served.
-      onWait: () => this.#socket.hold(),
+      onWait,
     };
     const prepared = await operations.prepare(payload, context);
     if (!operation.isWanted) return;

@@ -2,9 +2,9 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { FairQueue } from './fair-queue.ts';
 
-/** Who asks for work on a new or large operation. */
+/** Who asks for work on an operation. */
 export interface Asker {
-  /** Askers take turns, so that one with many slow operations delays nobody else for long. */
+  /** Askers take turns, so that one with many operations delays nobody else for long. */
   name: string;
   /** Aborts when nobody waits for the work any more. */
   signal?: AbortSignal;
@@ -88,7 +88,7 @@ export class WaitingLine<Item extends Waiting> {
 }
 
 export function unavailable(): CodedError<PublicErrorCode> {
-  return new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'Too many new or large operations wait; try again.', {
+  return new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'Too many operations wait; try again.', {
     retryable: true,
   });
 }

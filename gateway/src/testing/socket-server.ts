@@ -8,6 +8,7 @@ import type { ExecutionResult } from 'graphql';
 import WebSocket from 'ws';
 import { createSendBudget } from '../backpressure.ts';
 import { createOpenConnections } from '../open-connections.ts';
+import { createLoopTurns } from '../operations/loop-turns.ts';
 import type { Operation } from '../operations/operations.ts';
 import type { SessionGate } from '../session-gate.ts';
 import type { Subscriber } from '../subscriptions/subscriber.ts';
@@ -48,6 +49,7 @@ export async function startSocketServer(
   } = services;
   const sockets = attachWebSocket({
     server,
+    turns: createLoopTurns(),
     path: '/graphql',
     connections,
     addresses: createClientAddresses([]),

@@ -1,0 +1,58 @@
+import { type Asker, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
+
+export interface LoopTurnsOptions extends WaitingLineOptions {
+  /** Operations that begin in a turn of the event loop. Default: 8. */
+  perTurn?: number;
+}
+
+/**
+ * Begins a few operations in each turn of the event loop, and askers take turns: one that sends a thousand at once delays
+ * another's by a few, not by all.
+ */
+export interface LoopTurns {
+  /**
+   * Resolves when the operation may begin: at once, unless as many have begun in this turn of the loop.
+   *
+   * @param bytes what it holds in memory while it waits
+   * @param describeAsker asked only for one that has to wait
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too many wait, or the asker has left
+   */
+  enter(bytes: number, describeAsker: () => Asker): Promise<void>;
+}
+
+interface WaitingOperation extends Waiting {
+  begin(): void;
+}
+
+export function createLoopTurns({ perTurn = 8, ...limits }: LoopTurnsOptions = {}): LoopTurns {
+  const line = new WaitingLine<WaitingOperation>(limits);
+  let begun = 0;
+  let isTurnAwaited = false;
+  const awaitTurn = () => {
+    if (isTurnAwaited) return;
+    isTurnAwaited = true;
+    setImmediate(onTurn);
+  };
+  const onTurn = () => {
+    isTurnAwaited = false;
+    begun = 0;
+    while (begun < perTurn && line.size > 0) {
+      begun += 1;
+      line.shift()?.begin();
+    }
+    if (begun > 0) awaitTurn();
+  };
+  return {
+    async enter(bytes, describeAsker) {
+      if (begun < perTurn && line.size === 0) {
+        begun += 1;
+        awaitTurn();
+        return;
+      }
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      line.add(describeAsker(), { bytes, reject, begin: resolve });
+      awaitTurn();
+      return promise;
+    },
+  };
+}
