@@ -3,13 +3,25 @@ import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
 export interface FollowerOptions {
-  token: string;
+  /** The session's token. A function is called before each connection. */
+  token: string | (() => Promise<string>);
   /** The cursor to begin behind. */
   after: string;
   /** Where to connect to next. */
   nextGateway(): string;
   /** After how many events it drops its connection by itself, for each connection. Default: never. */
   patience?(): number;
+  onVoucher?(voucher: FollowedVoucher): void;
+  /** Called with the code that a connection was closed with, or that a subscription was refused with. */
+  onCutOff?(code: number | string): void;
+  /** It waits so long after a connection that brought nothing, in milliseconds. Default: 20. */
+  pauseMs?: number;
+}
+
+export interface FollowedVoucher {
+  id: string;
+  requestId: string;
+  code: string;
 }
 
 /** A client that follows its vouchers over several gateways: whenever it is cut off, it comes again behind its cursor. */
@@ -24,13 +36,16 @@ export interface Follower extends AsyncDisposable {
   readonly refusals: readonly string[];
 }
 
-const query = 'subscription ($after: String) { voucherReceived(after: $after) { cursor node { id } } }';
+const query = 'subscription ($after: String) { voucherReceived(after: $after) { cursor node { id requestId code } } }';
 
 export function startFollower({
   token,
   after,
   nextGateway,
   patience = () => Number.POSITIVE_INFINITY,
+  onVoucher = () => {},
+  onCutOff = () => {},
+  pauseMs = 20,
 }: FollowerOptions): Follower {
   const seen: string[] = [];
   const closed = new Map<number, number>();
@@ -44,10 +59,13 @@ export function startFollower({
   const follow = async () => {
     let isMine = false;
     let isOpen = false;
+    let hasSeen = false;
+    const authorization = typeof token === 'string' ? token : await token().catch(() => null);
+    if (authorization === null) return void (await sleep(pauseMs));
     const client = createClient({
       url: `${nextGateway().replace('http', 'ws')}/graphql`,
       webSocketImpl: WebSocket,
-      connectionParams: { authorization: token },
+      connectionParams: { authorization },
       retryAttempts: 0,
       on: {
         opened: () => {
@@ -56,7 +74,9 @@ export function startFollower({
         },
         closed(event) {
           const { code } = event as { code: number };
-          if (isOpen && !isMine) closed.set(code, (closed.get(code) ?? 0) + 1);
+          if (!isOpen || isMine) return;
+          closed.set(code, (closed.get(code) ?? 0) + 1);
+          onCutOff(code);
         },
       },
     });
@@ -67,21 +87,27 @@ export function startFollower({
     try {
       let left = patience();
       for await (const { data, errors } of client.iterate<{
-        voucherReceived: { cursor: string; node: { id: string } };
+        voucherReceived: { cursor: string; node: FollowedVoucher };
       }>({ query, variables: { after: cursor } })) {
         if (!data) throw errors;
         seen.push(data.voucherReceived.node.id);
+        onVoucher(data.voucherReceived.node);
         cursor = data.voucherReceived.cursor;
+        hasSeen = true;
         left -= 1;
         if (left <= 0 || isOver) break;
       }
     } catch (error) {
       // A lost connection is told as its close event, a refusal as errors.
-      if (Array.isArray(error)) refusals.push(String(error[0]?.extensions?.code ?? error[0]?.message));
+      if (Array.isArray(error)) {
+        const code = String(error[0]?.extensions?.code ?? error[0]?.message);
+        refusals.push(code);
+        onCutOff(code);
+      }
     } finally {
       leave();
     }
-    if (!isOpen) await sleep(20);
+    if (!hasSeen) await sleep(pauseMs);
   };
   const following = (async () => {
     while (!isOver) await follow();

@@ -16,10 +16,10 @@ import { startRedis } from '@voucher-gateway/standalone/engines/redis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type Customer, startCustomer } from '../customer.ts';
+import { productionEnvironment } from '../production-environment.ts';
 import { ledgerEntry } from '../provider-ledger.ts';
 import { showOnFailure } from './service-logs.ts';
 import { servicePorts } from './service-ports.ts';
-import { productionEnvironment } from './system.ts';
 
 // Engines of its own, because it kills them.
 let folder: string;

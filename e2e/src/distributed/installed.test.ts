@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { serviceNames } from '@voucher-gateway/standalone/distributed';
 import { expect, inject, it } from 'vitest';
 import { startCustomer } from '../customer.ts';
+import { productionEnvironment } from '../production-environment.ts';
 import { makePlace, startStandalone } from '../standalone-process.ts';
-import { productionEnvironment, startDistributed } from './system.ts';
+import { startDistributed } from './system.ts';
 
 // What broke: a package that the gateway imports was a devDependency, so that no production install started.
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createRealDatabase, realEngines } from '@voucher-gateway/platform/testing/real-engines';
 import { createDistributedStack, type DistributedStack, serviceNames } from '@voucher-gateway/standalone/distributed';
 import { inject } from 'vitest';
+import { productionEnvironment } from '../production-environment.ts';
 import type { Installation, RunningSystem } from '../system.ts';
 import { showOnFailure } from './service-logs.ts';
 import { servicePorts } from './service-ports.ts';
@@ -18,16 +19,6 @@ export interface DistributedSystem extends RunningSystem, DistributedStack {
 export interface DistributedInstallation extends Installation {
   start(): Promise<DistributedSystem>;
 }
-
-/** Production, apart from what tests need: receivers of callbacks on this machine, introspection, quick stops. */
-export const productionEnvironment = {
-  NODE_ENV: 'production',
-  CALLBACK_ALLOW_LOOPBACK: 'true',
-  INTROSPECTION: 'true',
-  SHUTDOWN_DELAY: '0s',
-  // A suite's customers all come from one address.
-  RATE_LIMITS: 'off',
-};
 
 /** A process a service, on PostgreSQL, Redis and Kafka: a database and topics of its own. */
 export async function installDistributed(environment: Record<string, string> = {}): Promise<DistributedInstallation> {

@@ -20,6 +20,8 @@ export interface TcpProxy extends AsyncDisposable {
   /** Resolves once this many connections have been taken since the start. */
   untilTaken(count: number): Promise<void>;
   readonly taken: number;
+  /** The port of the client whose connection the server sees come from this port; undefined where there is none. */
+  clientPortOf(seenPort: number): number | undefined;
 }
 
 export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
@@ -27,6 +29,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const vanished = new WeakSet<Socket>();
   const waiting = new Set<() => void>();
+  const clientPorts = new Map<number, number>();
   const traps = new Set<{ matches(data: Buffer): boolean; when: 'before' | 'after' }>();
   let isCut = false;
   let taken = 0;
@@ -37,7 +40,12 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     if (isCut) return void incoming.resetAndDestroy();
     taken += 1;
     for (const look of waiting) look();
-    const outgoing = connect(Number(port), hostname);
+    const outgoing = connect(Number(port), hostname, () => {
+      const { localPort } = outgoing;
+      if (localPort === undefined || incoming.remotePort === undefined) return;
+      clientPorts.set(localPort, incoming.remotePort);
+      outgoing.once('close', () => clientPorts.delete(localPort));
+    });
     let isAnswerLost = false;
     for (const [from, to] of [
       [incoming, outgoing],
@@ -98,6 +106,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     get taken() {
       return taken;
     },
+    clientPortOf: (seenPort) => clientPorts.get(seenPort),
     untilTaken: (count) =>
       new Promise((resolve) => {
         const look = () => {

@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startFollower } from '../follower.ts';
+import { postOnce } from './gateway-client.ts';
+import type { AskedRequest, SeenVoucher } from './ledger.ts';
+import type { Receivers } from './receivers.ts';
+
+/** Where the clients of a soak write down what they see. */
+export interface Recorder {
+  asked: AskedRequest[];
+  streamed: SeenVoucher[];
+  /** Answers that had to be repeated, by code. */
+  repeats: Map<string, number>;
+}
+
+export interface ClientOptions {
+  nextGateway(): string;
+  receivers: Receivers;
+  recorder: Recorder;
+  /** Aborts what is still repeated. */
+  signal: AbortSignal;
+}
+
+/** A customer of the soak: it repeats with the same key until it is answered, signs in again, and follows its feed. */
+export interface SoakClient extends AsyncDisposable {
+  readonly phoneNumber: string;
+  /** Requests a voucher until it is answered; resolves once it is. */
+  requestVoucher(input?: { phoneNumber?: string }): Promise<AskedRequest>;
+  /** Requests with the key of an earlier request again. */
+  repeat(request: AskedRequest): Promise<void>;
+  /** Runs an operation until it is answered. */
+  // biome-ignore lint/suspicious/noExplicitAny: a caller reads what it asked for
+  graphql(query: string, variables?: object): Promise<Record<string, any>>;
+}
+
+const password = 'correct horse';
+const signUpMutation =
+  'mutation ($input: SignUpInput!) { signUp(input: $input) { token user { phoneNumber callbackSecret } } }';
+const signInMutation = 'mutation ($input: SignInInput!) { signIn(input: $input) { token } }';
+const requestMutation = 'mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id cursor } }';
+const pauseMs = 250;
+
+/** Signs up a customer, requests a first voucher, and follows the feed from before it. */
+export async function startClient(index: number, options: ClientOptions): Promise<SoakClient> {
+  const { nextGateway, receivers, recorder, signal } = options;
+  const username = `soak-${index}-${randomUUID().slice(0, 8)}`;
+  let token: Promise<string> | undefined;
+
+  const post = async (query: string, variables: object, isSignedIn: boolean) => {
+    for (;;) {
+      signal.throwIfAborted();
+      const used = isSignedIn ? token : undefined;
+      const outcome = await postOnce(nextGateway(), query, variables, await used);
+      if ('data' in outcome || 'refusal' in outcome) return outcome;
+      const why = 'retry' in outcome ? outcome.retry : outcome.signIn;
+      recorder.repeats.set(why, (recorder.repeats.get(why) ?? 0) + 1);
+      if ('signIn' in outcome) renew(used);
+      await sleep(pauseMs, undefined, { signal });
+    }
+  };
+  const graphql = async (query: string, variables: object = {}, isSignedIn = true) => {
+    const outcome = await post(query, variables, isSignedIn);
+    if ('data' in outcome) return outcome.data;
+    throw new Error(`refused: ${outcome.refusal}`);
+  };
+  /** Signs in again, once for all who find that this token is over. */
+  const renew = (stale: Promise<string> | undefined) => {
+    if (token !== stale) return;
+    token = graphql(signInMutation, { input: { username, password } }, false).then(({ signIn }) => signIn.token);
+    token.catch(() => {});
+  };
+
+  const input = { username, phoneNumber: `+849${String(10_000_000 + index)}`, password };
+  const { signUp } = await graphql(signUpMutation, { input }, false);
+  token = Promise.resolve(signUp.token);
+  const { phoneNumber } = signUp.user;
+  const callbackUrl = receivers.open(phoneNumber, (await graphql('{ me { callbackSecret } }')).me.callbackSecret);
+
+  const ask = async (asked: AskedRequest, more: object) => {
+    const outcome = await post(requestMutation, { input: { callbackUrl, idempotencyKey: asked.key, ...more } }, true);
+    if ('refusal' in outcome) asked.refusal = outcome.refusal;
+    if (!('data' in outcome)) return '';
+    asked.ids.push(outcome.data.requestVoucher.id);
+    return outcome.data.requestVoucher.cursor as string;
+  };
+  const begin = (isForbidden: boolean): AskedRequest => {
+    const asked = { customer: phoneNumber, key: randomUUID(), isForbidden, ids: [] };
+    recorder.asked.push(asked);
+    return asked;
+  };
+
+  const after = await ask(begin(false), {});
+  let connectedWith = token;
+  const follower = startFollower({
+    token: () => {
+      connectedWith = token as Promise<string>;
+      return connectedWith;
+    },
+    after,
+    nextGateway,
+    pauseMs,
+    onVoucher: (voucher) => void recorder.streamed.push({ customer: phoneNumber, ...voucher }),
+    onCutOff: (code) => {
+      if (code === 4_403 || code === 'SESSION_EXPIRED' || code === 'UNAUTHENTICATED') renew(connectedWith);
+    },
+  });
+
+  return {
+    phoneNumber,
+    graphql,
+    async requestVoucher(more = {}) {
+      const asked = begin(more.phoneNumber !== undefined);
+      await ask(asked, more);
+      return asked;
+    },
+    async repeat(request) {
+      await ask(request, {});
+    },
+    [Symbol.asyncDispose]: () => follower[Symbol.asyncDispose](),
+  };
+}

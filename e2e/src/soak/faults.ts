@@ -1,0 +1,214 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { findLeaseHolder } from './lease-holder.ts';
+import type { FaultName } from './schedule.ts';
+import type { SoakSystem, SystemProcess } from './soak-system.ts';
+
+/** What a fault works on. */
+export interface FaultContext {
+  system: SoakSystem;
+  /** Has the receiver of one customer answer nothing until it is called with false. */
+  hangReceiver(isHanging: boolean): void;
+  /** Processes that were killed so far: the next ones are those that follow. */
+  killed: number;
+  /** Writes down what must not be. */
+  complain(what: string): void;
+}
+
+/** What one fault alone may touch at a time. */
+export type Resource = 'postgres' | 'kafka' | 'redis' | 'processes' | 'provider' | 'receiver';
+
+export interface Fault {
+  needs: readonly Resource[];
+  /** Makes it; resolves when it is healed. `which`, in [0, 1), says which process it hits, where it hits one. */
+  run(context: FaultContext, which: number): Promise<void>;
+}
+
+const beginsPerCut = 60;
+/** One after the other. */
+const killedAtATime = 3;
+const startWithinMs = 120_000;
+
+export const faults: Readonly<Record<FaultName, Fault>> = {
+  'begin-cut': {
+    needs: ['postgres'],
+    async run({ system }) {
+      let begins = 0;
+      const isCut = (data: Buffer) => data.includes('begin\0') && ++begins % beginsPerCut === 0;
+      const heal = system.database.cutAt(isCut, 'before');
+      await sleep(15_000);
+      heal();
+    },
+  },
+  'connections-terminated': {
+    needs: ['postgres'],
+    async run({ system }) {
+      for (let time = 0; time < 30; time += 1) {
+        await query(
+          system,
+          'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+        );
+        await sleep(500);
+      }
+    },
+  },
+  'database-read-only': {
+    needs: ['postgres'],
+    async run({ system }) {
+      await query(system, 'alter system set default_transaction_read_only = on', 'select pg_reload_conf()');
+      await sleep(15_000);
+      await query(
+        system,
+        'set default_transaction_read_only = off',
+        'alter system reset default_transaction_read_only',
+        'select pg_reload_conf()',
+      );
+    },
+  },
+  'database-silent': {
+    needs: ['postgres'],
+    async run({ system }) {
+      system.database.silence();
+      await sleep(20_000);
+      system.database.mend();
+    },
+  },
+  'kafka-killed': {
+    needs: ['kafka'],
+    async run({ system }) {
+      await system.killKafka();
+      await sleep(5_000);
+      await system.startKafka();
+    },
+  },
+  'restarted-without-kafka': {
+    needs: ['kafka', 'processes'],
+    async run({ system, complain }) {
+      await system.killKafka();
+      await Promise.all(system.processes.map((process) => restart(process, complain)));
+      await system.startKafka();
+    },
+  },
+  'lease-holder-frozen': {
+    needs: ['processes'],
+    async run({ system, complain }) {
+      let holder = await findLeaseHolder(system);
+      // While the database is away there is none.
+      for (let time = 0; !holder && time < 30; time += 1) {
+        await sleep(1_000);
+        holder = await findLeaseHolder(system);
+      }
+      if (holder) await freeze(holder, 20_000);
+      else complain('nobody has the lease of the outbox');
+    },
+  },
+  'service-frozen': {
+    needs: ['processes'],
+    run: ({ system: { processes } }, which) =>
+      freeze(processes[Math.floor(which * processes.length)] as SystemProcess, 30_000),
+  },
+  'service-killed': {
+    needs: ['processes'],
+    async run(context) {
+      const { processes } = context.system;
+      for (let count = 0; count < killedAtATime; count += 1) {
+        const process = processes[context.killed++ % processes.length] as SystemProcess;
+        await process.kill('SIGKILL');
+        await startAgain(process, context.complain);
+      }
+    },
+  },
+  'redis-flushed': { needs: ['redis'], run: ({ system }) => flushRedis(system.engines.redis.url) },
+  'rolling-restart': {
+    needs: ['processes'],
+    async run({ system: { processes }, complain }) {
+      const roll = async (isGateway: boolean) => {
+        for (const process of processes)
+          if ((process.service === 'gateway') === isGateway) await restart(process, complain);
+      };
+      await Promise.all([roll(true), roll(false)]);
+    },
+  },
+  'provider-outage': {
+    needs: ['provider'],
+    async run({ system: { stack } }) {
+      const url = `${stack.vpsUrl}/control/next`;
+      await untilDone(() =>
+        fetch(url, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ fault: 'error', times: 1_000_000 }),
+        }),
+      );
+      await sleep(15_000);
+      await untilDone(() => fetch(url, { method: 'DELETE' }));
+    },
+  },
+  'receiver-hangs': {
+    needs: ['receiver'],
+    async run({ hangReceiver }) {
+      hangReceiver(true);
+      await sleep(20_000);
+      hangReceiver(false);
+    },
+  },
+};
+
+/** Statements on one connection of its own, past the proxy. */
+async function query({ engines }: SoakSystem, ...statements: string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: engines.postgres.url });
+  await client.connect();
+  try {
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+async function freeze({ pid }: SystemProcess, forMs: number): Promise<void> {
+  if (pid === undefined) return;
+  process.kill(pid, 'SIGSTOP');
+  await sleep(forMs);
+  process.kill(pid, 'SIGCONT');
+}
+
+/** As a deploy does it: SIGTERM, which ends with exit code 0, and a start. */
+async function restart(process: SystemProcess, complain: FaultContext['complain']): Promise<void> {
+  await process.kill('SIGTERM');
+  const { code, signal } = process.exit;
+  if (code !== 0) complain(`${process.name} ended with ${signal ?? code} on SIGTERM`);
+  await startAgain(process, complain);
+}
+
+/** As whatever supervises it does: a start that fails, as without its database, is repeated. */
+async function startAgain(process: SystemProcess, complain: FaultContext['complain']): Promise<void> {
+  const deadline = performance.now() + startWithinMs;
+  for (;;) {
+    try {
+      return await process.start();
+    } catch (error) {
+      await process.kill('SIGKILL');
+      if (performance.now() < deadline) continue;
+      complain(`${process.name} did not start: ${(error as Error).message.split('\n', 1)[0]}`);
+      return;
+    }
+  }
+}
+
+/** Repeats what a process that is just away refuses. */
+async function untilDone(request: () => Promise<Response>): Promise<void> {
+  while (!(await request().catch(() => null))?.ok) await sleep(200);
+}
+
+async function flushRedis(url: string): Promise<void> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  try {
+    socket.write('FLUSHALL\r\n');
+    const [answer] = await once(socket, 'data');
+    if (!String(answer).startsWith('+OK')) throw new Error(`Redis answered ${answer}`);
+  } finally {
+    socket.destroy();
+  }
+}

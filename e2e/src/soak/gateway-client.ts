@@ -1,0 +1,44 @@
+import { request } from 'undici';
+
+/** What came of one attempt of an operation. */
+export type Outcome =
+  // biome-ignore lint/suspicious/noExplicitAny: a caller reads what it asked for
+  | { data: Record<string, any> }
+  /** To be tried again: no answer, or an error that says so. */
+  | { retry: string }
+  /** The session is over: to be tried again after a sign-in. */
+  | { signIn: string }
+  | { refusal: string };
+
+/** A client gives up waiting after this time, and tries again elsewhere. */
+const answerWithinMs = 10_000;
+const sessionCodes: ReadonlySet<string> = new Set(['SESSION_EXPIRED', 'UNAUTHENTICATED']);
+
+/** Posts an operation to a gateway and judges the answer as a careful client does. */
+export async function postOnce(
+  gatewayUrl: string,
+  query: string,
+  variables: object,
+  authorization?: string,
+): Promise<Outcome> {
+  try {
+    const { body } = await request(`${gatewayUrl}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(authorization && { authorization }) },
+      body: JSON.stringify({ query, variables }),
+      signal: AbortSignal.timeout(answerWithinMs),
+    });
+    const answer = (await body.json()) as Answer;
+    const { code = 'UNKNOWN', retryable } = answer.errors?.[0]?.extensions ?? {};
+    if (answer.data && !answer.errors) return { data: answer.data };
+    if (retryable === true) return { retry: code };
+    return sessionCodes.has(code) ? { signIn: code } : { refusal: code };
+  } catch (error) {
+    return { retry: (error as Error).name };
+  }
+}
+
+interface Answer {
+  data?: Record<string, unknown> | null;
+  errors?: { extensions?: { code?: string; retryable?: boolean } }[];
+}

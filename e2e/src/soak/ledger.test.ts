@@ -1,0 +1,220 @@
+import { describe, expect, it } from 'vitest';
+import { type AskedRequest, checkLedger, type Ledger } from './ledger.ts';
+
+const ann = '+84900000001';
+const bob = '+84900000002';
+
+type Draft = { [List in keyof Ledger]: Ledger[List][number][] };
+
+const askedBy = (customer: string, id: string): AskedRequest => ({
+  customer,
+  key: `key-${id}`,
+  isForbidden: false,
+  ids: [id],
+});
+const voucherOf = (customer: string, requestId: string) => ({
+  customer,
+  id: `voucher-${requestId}`,
+  requestId,
+  code: `code-${requestId}`,
+});
+const callbackOf = (customer: string, requestId: string) => ({
+  customer,
+  requestId,
+  type: 'voucher.received',
+  code: `code-${requestId}`,
+  webhookId: `webhook-${requestId}`,
+  body: `body of ${requestId}`,
+  isGenuine: true,
+  isTaken: true,
+});
+
+/** Three requests of two customers, each with its voucher, a callback and an event; one repeated, one forbidden. */
+function createLedger(): Draft {
+  const requests = [
+    [ann, 'a1'],
+    [ann, 'a2'],
+    [bob, 'b1'],
+  ] as const;
+  return {
+    asked: [
+      ...requests.map(([customer, id]) => askedBy(customer, id)),
+      { ...askedBy(ann, 'a1'), ids: ['a1', 'a1'] },
+      { customer: bob, key: 'not-own', isForbidden: true, ids: [], refusal: 'FORBIDDEN' },
+    ],
+    sold: requests.map(([, requestId]) => ({ requestId, code: `code-${requestId}` })),
+    callbacks: requests.map(([customer, id]) => callbackOf(customer, id)),
+    streamed: requests.map(([customer, id]) => voucherOf(customer, id)),
+    stored: requests.map(([customer, id]) => voucherOf(customer, id)),
+    failed: [],
+  };
+}
+
+/** Titles of the checks that a ledger breaks, with how many broke each. */
+const brokenBy = (change: (ledger: Draft) => void) => {
+  const ledger = createLedger();
+  change(ledger);
+  return Object.fromEntries(
+    checkLedger(ledger)
+      .filter(({ broken }) => broken.length > 0)
+      .map(({ promise, title, broken }) => [`${promise}: ${title}`, broken.length]),
+  );
+};
+
+/** Changes the first of a list, and returns it. */
+const change = <T extends object>(list: T[], to: Partial<T>) => Object.assign(list[0] as T, to);
+
+describe('soak: ledger', () => {
+  it('ledger: finds nothing where nothing is wrong, and counts what it looked at', () => {
+    expect(brokenBy(() => {})).toEqual({});
+    for (const { title, checked } of checkLedger(createLedger())) expect([title, checked > 0]).toEqual([title, true]);
+  });
+
+  it('ledger: takes a failure that says why for an end', () => {
+    expect(
+      brokenBy((ledger) => {
+        ledger.asked.push(askedBy(ann, 'a3'));
+        ledger.callbacks.push({ ...callbackOf(ann, 'a3'), type: 'voucher.failed', code: '' });
+        ledger.failed.push({ requestId: 'a3', reason: 'PROVIDER_REFUSED' });
+      }),
+    ).toEqual({});
+  });
+
+  it.each<[string, (ledger: Draft) => void, Record<string, number>]>([
+    [
+      'a voucher that is lost',
+      ({ stored, streamed, callbacks }) => {
+        for (const list of [stored, streamed, callbacks]) list.shift();
+      },
+      { 'A: accepted requests without an end (lost)': 1, 'C: never called back': 1 },
+    ],
+    [
+      'a failure without a reason',
+      ({ stored, streamed, callbacks, failed }) => {
+        for (const list of [stored, streamed, callbacks]) list.shift();
+        callbacks.push({ ...callbackOf(ann, 'a1'), type: 'voucher.failed', code: '' });
+        failed.push({ requestId: 'a1', reason: null });
+      },
+      { 'A: accepted requests without an end (lost)': 1 },
+    ],
+    [
+      'a code and a failure for one request',
+      ({ failed }) => failed.push({ requestId: 'a1', reason: 'PROVIDER_SILENT' }),
+      { 'A: accepted requests with two ends': 1 },
+    ],
+    [
+      'two codes of one order',
+      ({ callbacks }) => change(callbacks, { code: 'another' }),
+      { 'A: accepted requests with two ends': 1, 'A: code is not the one that was bought': 1 },
+    ],
+    [
+      'an order too many',
+      ({ sold }) => sold.push({ requestId: 'a1', code: 'code-a1' }),
+      { 'A: bought twice for one request': 1 },
+    ],
+    [
+      'a voucher that is stored twice',
+      ({ stored, streamed }) => {
+        stored.push({ ...voucherOf(bob, 'b1'), id: 'second' });
+        streamed.push({ ...voucherOf(bob, 'b1'), id: 'second' });
+      },
+      { 'B: more than one voucher for a request (doubled)': 1 },
+    ],
+    [
+      'a callback that nobody took',
+      ({ callbacks }) => change(callbacks, { isTaken: false }),
+      { 'C: never called back': 1 },
+    ],
+    [
+      'a second callback with another id',
+      ({ callbacks }) => callbacks.push({ ...callbackOf(ann, 'a1'), webhookId: 'another' }),
+      { 'C: attempts with different ids or bodies': 1 },
+    ],
+    [
+      'a second callback with another body',
+      ({ callbacks }) => callbacks.push({ ...callbackOf(ann, 'a1'), body: 'another' }),
+      { 'C: attempts with different ids or bodies': 1 },
+    ],
+    ['a wrong signature', ({ callbacks }) => change(callbacks, { isGenuine: false }), { 'C: wrong signatures': 1 }],
+    [
+      "a callback at another's receiver",
+      ({ callbacks }) => callbacks.push({ ...callbackOf(bob, 'a1') }),
+      { 'D: callbacks of another client': 1 },
+    ],
+    [
+      "an event in another's subscription",
+      ({ streamed }) => streamed.push(voucherOf(bob, 'a1')),
+      { 'D: subscription events of another client': 1 },
+    ],
+    [
+      "a voucher in another's list",
+      ({ stored, streamed }) => {
+        change(stored, { customer: bob });
+        change(streamed, { customer: bob });
+      },
+      { 'D: stored vouchers of another client': 1, 'D: subscription events of another client': 1 },
+    ],
+    [
+      'one code for two requests',
+      ({ stored }) => change(stored, { code: 'code-a2' }),
+      {
+        'A: accepted requests with two ends': 1,
+        'A: code is not the one that was bought': 1,
+        'D: codes of two requests': 1,
+      },
+    ],
+    [
+      'an order of a request that was refused',
+      ({ sold }) => sold.push({ requestId: 'unknown', code: 'x' }),
+      { 'E: something is left of a request that was not accepted': 1 },
+    ],
+    [
+      'a voucher of a request that was refused',
+      ({ stored, streamed }) => {
+        stored.push(voucherOf(ann, 'unknown'));
+        streamed.push(voucherOf(ann, 'unknown'));
+      },
+      { 'E: something is left of a request that was not accepted': 1 },
+    ],
+    [
+      'a callback of a request that was refused',
+      ({ callbacks }) => callbacks.push(callbackOf(ann, 'unknown')),
+      { 'E: something is left of a request that was not accepted': 1 },
+    ],
+    [
+      'a key that gave two requests',
+      ({ asked, ...ledger }) => {
+        change(asked, { ids: ['a1', 'a3'] });
+        ledger.sold.push({ requestId: 'a3', code: 'code-a3' });
+        ledger.callbacks.push(callbackOf(ann, 'a3'));
+        ledger.stored.push(voucherOf(ann, 'a3'));
+        ledger.streamed.push(voucherOf(ann, 'a3'));
+      },
+      { 'E: a key with two requests': 1 },
+    ],
+    [
+      'a refusal of a request that is valid',
+      ({ asked }) => asked.push({ ...askedBy(ann, 'none'), ids: [], refusal: 'INTERNAL_SERVER_ERROR' }),
+      { 'E: refused for good without reason': 1 },
+    ],
+    [
+      'a forbidden request without its refusal',
+      ({ asked }) => asked.push({ customer: ann, key: 'not-own', isForbidden: true, ids: [] }),
+      { 'E: accepted or unanswered though it may not be asked': 1 },
+    ],
+    ['an event that was missed', ({ streamed }) => streamed.shift(), { 'F: missed by a subscriber that resumes': 1 }],
+    [
+      "a customer's events that were all missed",
+      ({ streamed }) => streamed.splice(0, 2),
+      { 'F: missed by a subscriber that resumes': 2 },
+    ],
+    ['an event that came twice', ({ streamed }) => streamed.push(voucherOf(ann, 'a1')), { 'F: seen twice by it': 1 }],
+    [
+      'events that changed places',
+      ({ streamed }) => streamed.splice(0, 2, voucherOf(ann, 'a2'), voucherOf(ann, 'a1')),
+      { 'F: seen out of order': 1 },
+    ],
+  ])('ledger: finds %s', (_what, doctor, broken) => {
+    expect(brokenBy(doctor)).toEqual(broken);
+  });
+});

@@ -1,0 +1,198 @@
+/** What a customer asked for under one idempotency key, over all its repeats. */
+export interface AskedRequest {
+  /** Phone number, E.164. */
+  customer: string;
+  key: string;
+  /** Whether it may be refused for good: it asks for what the customer may not. */
+  isForbidden: boolean;
+  /** Ids of the answers that accepted it, in order. */
+  ids: string[];
+  /** Code of the answer that refused it for good. */
+  refusal?: string;
+}
+
+/** A call of a customer's receiver. */
+export interface ReceivedCallback {
+  /** Whose receiver it is. */
+  customer: string;
+  requestId: string;
+  type: string;
+  /** The voucher's; empty where the request failed. */
+  code: string;
+  webhookId: string;
+  body: string;
+  /** Whether the signature is right by the customer's secret. */
+  isGenuine: boolean;
+  /** Whether the receiver answered 200. */
+  isTaken: boolean;
+}
+
+/** A voucher as a customer saw it, in a subscription or in the list of vouchers. */
+export interface SeenVoucher {
+  customer: string;
+  id: string;
+  requestId: string;
+  code: string;
+}
+
+/** What happened, written down by those outside: customers, their receivers, and the provider. Each list in order. */
+export interface Ledger {
+  asked: readonly AskedRequest[];
+  /** The provider's own ledger. */
+  sold: readonly { requestId: string; code: string }[];
+  callbacks: readonly ReceivedCallback[];
+  streamed: readonly SeenVoucher[];
+  /** By customer in the order of the feed. */
+  stored: readonly SeenVoucher[];
+  /** Requests whose status is FAILED, with the reason. */
+  failed: readonly { requestId: string; reason: string | null }[];
+}
+
+/** One question to the ledger, and its answer. */
+export interface Check {
+  /** A to F of the product's promises; `-` for one about the state at the end. */
+  promise: 'A' | 'B' | 'C' | 'D' | 'E' | 'F' | '-';
+  title: string;
+  /** How many were looked at. */
+  checked: number;
+  /** Those that broke it, each in a few words. */
+  broken: readonly string[];
+}
+
+/** Checks the promises one by one. Each request is looked at, none is sampled. */
+export function checkLedger(ledger: Ledger): Check[] {
+  const ownerOf = new Map(ledger.asked.flatMap(({ ids, customer }) => ids.map((id) => [id, customer] as const)));
+  const accepted = [...ownerOf.keys()];
+  const sold = groupBy(ledger.sold, ({ requestId }) => requestId);
+  const stored = groupBy(ledger.stored, ({ requestId }) => requestId);
+  const calls = groupBy(ledger.callbacks, ({ requestId }) => requestId);
+  const failed = new Map(ledger.failed.map(({ requestId, reason }) => [requestId, reason]));
+  const codesOf = (id: string) =>
+    new Set([
+      ...(stored.get(id) ?? []).map(({ code }) => code),
+      ...(calls.get(id) ?? []).filter(({ type }) => type === 'voucher.received').map(({ code }) => code),
+    ]);
+  const hasFailed = (id: string) =>
+    failed.has(id) || (calls.get(id) ?? []).some(({ type }) => type === 'voucher.failed');
+  const check = (promise: Check['promise'], title: string, checked: number, broken: string[]): Check => ({
+    promise,
+    title,
+    checked,
+    broken,
+  });
+  const ofAccepted = (promise: Check['promise'], title: string, isBroken: (id: string) => boolean) =>
+    check(promise, title, accepted.length, accepted.filter(isBroken));
+
+  return [
+    ofAccepted('A', 'accepted requests without an end (lost)', (id) => !stored.has(id) && !failed.get(id)),
+    ofAccepted('A', 'accepted requests with two ends', (id) => codesOf(id).size + Number(hasFailed(id)) > 1),
+    ofAccepted('A', 'bought twice for one request', (id) => (sold.get(id) ?? []).length > 1),
+    ofAccepted('A', 'code is not the one that was bought', (id) =>
+      [...codesOf(id)].some((code) => code !== sold.get(id)?.[0]?.code),
+    ),
+    ofAccepted('B', 'more than one voucher for a request (doubled)', (id) => (stored.get(id) ?? []).length > 1),
+    ofAccepted('C', 'never called back', (id) => !calls.get(id)?.some(({ isTaken }) => isTaken)),
+    ofAccepted('C', 'attempts with different ids or bodies', (id) => {
+      const ofRequest = calls.get(id) ?? [];
+      return ofRequest.some(
+        ({ webhookId, body }) => webhookId !== ofRequest[0]?.webhookId || body !== ofRequest[0]?.body,
+      );
+    }),
+    check(
+      'C',
+      'wrong signatures',
+      ledger.callbacks.length,
+      ledger.callbacks.filter((call) => !call.isGenuine).map(nameOf),
+    ),
+    ...[
+      ['callbacks', ledger.callbacks] as const,
+      ['subscription events', ledger.streamed] as const,
+      ['stored vouchers', ledger.stored] as const,
+    ].map(([what, seen]) =>
+      check('D', `${what} of another client`, seen.length, seen.filter((one) => isOfAnother(one, ownerOf)).map(nameOf)),
+    ),
+    check('D', 'codes of two requests', ledger.stored.length, codesOfTwo(ledger.stored)),
+    ...checkRefusals(ledger, ownerOf),
+    ...checkFeeds(ledger),
+  ];
+}
+
+const nameOf = ({ customer, requestId }: { customer: string; requestId: string }) => `${requestId} at ${customer}`;
+
+/** A request that nobody was told of is counted under E. */
+function isOfAnother(seen: { customer: string; requestId: string }, ownerOf: ReadonlyMap<string, string>): boolean {
+  const owner = ownerOf.get(seen.requestId);
+  return owner !== undefined && owner !== seen.customer;
+}
+
+function codesOfTwo(stored: Ledger['stored']): string[] {
+  const byCode = groupBy(stored, ({ code }) => code);
+  return [...byCode].filter(([, of]) => new Set(of.map(({ requestId }) => requestId)).size > 1).map(([code]) => code);
+}
+
+/** Promise E: what was refused left nothing, and a key stands for one request. */
+function checkRefusals({ asked, ...ledger }: Ledger, ownerOf: ReadonlyMap<string, string>): Check[] {
+  const traces = [
+    ...ledger.sold.map(({ requestId }) => ({ where: 'bought', requestId })),
+    ...ledger.callbacks.map(({ requestId }) => ({ where: 'called back', requestId })),
+    ...ledger.stored.map(({ requestId }) => ({ where: 'stored', requestId })),
+  ];
+  const repeated = asked.filter(({ ids }) => ids.length > 1);
+  const valid = asked.filter(({ isForbidden }) => !isForbidden);
+  return [
+    {
+      promise: 'E',
+      title: 'something is left of a request that was not accepted',
+      checked: traces.length,
+      broken: traces.filter(({ requestId }) => !ownerOf.has(requestId)).map((of) => `${of.where}: ${of.requestId}`),
+    },
+    {
+      promise: 'E',
+      title: 'a key with two requests',
+      checked: repeated.length,
+      broken: repeated.filter(({ ids }) => new Set(ids).size > 1).map(({ key }) => key),
+    },
+    {
+      promise: 'E',
+      title: 'refused for good without reason',
+      checked: valid.length,
+      broken: valid.filter(({ refusal }) => refusal !== undefined).map(({ key, refusal }) => `${key}: ${refusal}`),
+    },
+    {
+      promise: 'E',
+      title: 'accepted or unanswered though it may not be asked',
+      checked: asked.length - valid.length,
+      broken: asked.filter((one) => one.isForbidden && one.refusal !== 'FORBIDDEN').map(({ key }) => key),
+    },
+  ];
+}
+
+/** Promise F: each customer's subscription has shown the whole feed, in its order. */
+function checkFeeds({ stored, streamed }: Ledger): Check[] {
+  const seenBy = groupBy(streamed, ({ customer }) => customer);
+  const missed: string[] = [];
+  const repeated: string[] = [];
+  const outOfOrder: string[] = [];
+  for (const [customer, feed] of groupBy(stored, ({ customer }) => customer)) {
+    const positions = new Map(feed.map(({ id }, index) => [id, index]));
+    const seen = new Set<string>();
+    let last = -1;
+    for (const one of seenBy.get(customer) ?? []) {
+      const position = positions.get(one.id) ?? last;
+      if (seen.has(one.id)) repeated.push(nameOf(one));
+      else if (position < last) outOfOrder.push(nameOf(one));
+      seen.add(one.id);
+      last = Math.max(last, position);
+    }
+    missed.push(...feed.filter(({ id }) => !seen.has(id)).map(nameOf));
+  }
+  return [
+    { promise: 'F', title: 'missed by a subscriber that resumes', checked: stored.length, broken: missed },
+    { promise: 'F', title: 'seen twice by it', checked: streamed.length, broken: repeated },
+    { promise: 'F', title: 'seen out of order', checked: streamed.length, broken: outOfOrder },
+  ];
+}
+
+function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
+  return Map.groupBy(values, keyOf);
+}

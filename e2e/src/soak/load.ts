@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SoakClient } from './client.ts';
+
+export interface LoadOptions {
+  clients: readonly SoakClient[];
+  requestsPerSecond: number;
+  durationMs: number;
+  complain(what: string): void;
+}
+
+export interface Load {
+  /** Requests that were due while too many were unanswered. */
+  skipped: number;
+  /** Resolves when each request has its answer. */
+  answered: Promise<unknown>;
+}
+
+/** Requests that are repeated at a time, at most: what a client's patience and memory take. */
+const maxUnanswered = 4_000;
+/** One in so many is requested once more with its key, after it was accepted. */
+const repeatEvery = 20;
+/** One in so many asks for a voucher for another's phone number. */
+const forbiddenEvery = 100;
+
+/** Requests at a steady rate, whatever becomes of them; resolves when the last one has been sent. */
+export async function runLoad({ clients, requestsPerSecond, durationMs, complain }: LoadOptions): Promise<Load> {
+  const running = new Set<Promise<void>>();
+  const clientAt = (index: number) => clients[index % clients.length] as SoakClient;
+  const request = async (index: number) => {
+    const client = clientAt(index);
+    if (index % forbiddenEvery === 1)
+      return void (await client.requestVoucher({ phoneNumber: clientAt(index + 1).phoneNumber }));
+    const asked = await client.requestVoucher();
+    if (index % repeatEvery === 2) await client.repeat(asked);
+  };
+  const startedAt = performance.now();
+  const count = (requestsPerSecond * durationMs) / 1_000;
+  let skipped = 0;
+  for (let index = 0; index < count; index += 1) {
+    await sleep(Math.max(0, startedAt + (index * 1_000) / requestsPerSecond - performance.now()));
+    if (running.size >= maxUnanswered) {
+      skipped += 1;
+      continue;
+    }
+    const answered: Promise<void> = request(index)
+      .catch((error: unknown) => complain(`a client failed: ${error}`))
+      .finally(() => running.delete(answered));
+    running.add(answered);
+  }
+  return { skipped, answered: Promise.all(running) };
+}

@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type FaultContext, faults, type Resource } from './faults.ts';
+import type { Due, FaultName } from './schedule.ts';
+
+export interface RunningSchedule {
+  /** Faults that are made now. */
+  readonly active: ReadonlySet<FaultName>;
+  /** Resolves when all of them are healed. */
+  readonly done: Promise<void>;
+}
+
+/**
+ * Makes each fault when it is due. Those that touch the same wait for each other; all others overlap.
+ *
+ * @param say is told when one begins, and when it is healed
+ */
+export function runSchedule(
+  schedule: readonly Due[],
+  context: FaultContext,
+  say: (what: string) => void,
+): RunningSchedule {
+  const active = new Set<FaultName>();
+  const busy = new Map<Resource, Promise<unknown>>();
+  const startedAt = performance.now();
+  const make = async ({ fault, which }: Due) => {
+    const { needs, run } = faults[fault];
+    const free = Promise.all(needs.map((resource) => busy.get(resource)));
+    const healed = free.then(async () => {
+      active.add(fault);
+      say(`${fault} begins`);
+      await run(context, which).catch((error: unknown) => context.complain(`${fault} failed: ${error}`));
+      active.delete(fault);
+      say(`${fault} is healed`);
+    });
+    for (const resource of needs) busy.set(resource, healed);
+    await healed;
+  };
+  const running = async () => {
+    const made: Promise<void>[] = [];
+    for (const due of schedule) {
+      await sleep(Math.max(0, startedAt + due.atMs - performance.now()));
+      made.push(make(due));
+    }
+    await Promise.all(made);
+  };
+  return { active, done: running() };
+}

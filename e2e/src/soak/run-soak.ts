@@ -1,0 +1,198 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServiceName } from '@voucher-gateway/standalone/distributed';
+import { type Recorder, type SoakClient, startClient } from './client.ts';
+import { areGroupsWhole, checkFinalState, findUnhealthy } from './final-state.ts';
+import { type Check, checkLedger, type Ledger } from './ledger.ts';
+import { runLoad } from './load.ts';
+import { type MemoryGrowth, measureGrowth } from './memory.ts';
+import { readFailed, readSold, readStored } from './read-ledger.ts';
+import { type Receivers, startReceivers } from './receivers.ts';
+import { runSchedule } from './run-schedule.ts';
+import { sampleMemory } from './sample-memory.ts';
+import { createSchedule, type Due, type FaultName } from './schedule.ts';
+import { type SoakSystem, startSoakSystem } from './soak-system.ts';
+
+export interface SoakOptions {
+  durationMs: number;
+  seed: string;
+  /** For data and logs; removed by the caller. */
+  folder: string;
+  logFile: string;
+  /** Default: 50. */
+  requestsPerSecond?: number;
+  /** A fault begins so often. Default: 20 s. */
+  everyMs?: number;
+  /** Default: all. */
+  faults?: readonly FaultName[];
+  /** Folder of an installation whose services to run. Default: this repository. */
+  installation?: string;
+  ports?: Partial<Record<ServiceName, number>>;
+  /** Takes a line on what happens. Default: nobody. */
+  say?(line: string): void;
+}
+
+export interface SoakReport {
+  checks: readonly Check[];
+  schedule: readonly Due[];
+  memory: readonly MemoryGrowth[];
+  requests: number;
+  accepted: number;
+  /** Requests that were not made because too many waited. */
+  skipped: number;
+  /** Answers that clients repeated their request for, by code. */
+  repeats: ReadonlyMap<string, number>;
+  /** From the start of the load to its end. */
+  loadSeconds: number;
+  /** From the end of the load until all had arrived. */
+  settleSeconds: number;
+}
+
+const clientCount = 50;
+const progressEveryMs = 10_000;
+/** Nothing came for so long: what is missing then is lost. Longer than any pause between two attempts. */
+const quietMs = 90_000;
+const healthyWithinMs = 90_000;
+const warmUpMs = 60_000;
+/** Only a run of this length says something about memory. */
+const memoryFromMs = 600_000;
+const maxGrowth = 0.1;
+
+/** Runs the distributed stack under load and faults, and checks from outside that it keeps its promises. */
+export async function runSoak(options: SoakOptions): Promise<SoakReport> {
+  const { durationMs, seed, requestsPerSecond = 50, everyMs = 20_000, say = () => {}, ...rest } = options;
+  await using releases = new AsyncDisposableStack();
+  const system = releases.use(await startSoakSystem(rest));
+  const receivers = releases.use(await startReceivers());
+  const recorder: Recorder = { asked: [], streamed: [], repeats: new Map() };
+  const ending = new AbortController();
+  let turn = 0;
+  const nextGateway = () => system.gatewayUrls[turn++ % system.gatewayUrls.length] as string;
+  const clients: SoakClient[] = [];
+  for (let index = 0; index < clientCount; index += 1) {
+    const client = await startClient(index, { nextGateway, receivers, recorder, signal: ending.signal });
+    clients.push(releases.use(client));
+  }
+  // Before the clients: what they still repeat ends first.
+  releases.defer(() => ending.abort());
+  const complaints: string[] = [];
+  const context = {
+    system,
+    killed: 0,
+    hangReceiver: (isHanging: boolean) => receivers.hang(clients[0]?.phoneNumber ?? '', isHanging),
+    complain: (what: string) => void complaints.push(what),
+  };
+
+  const startedAt = performance.now();
+  const seconds = () => Math.round((performance.now() - startedAt) / 1_000);
+  const tell = (what: string) => say(`${String(seconds()).padStart(5)} s  ${what}`);
+  const schedule = createSchedule({ seed, durationMs, everyMs, names: options.faults });
+  const samples = sampleMemory(system.processes);
+  const faults = runSchedule(schedule, context, tell);
+  const arrivals = watchArrivals({ recorder, receivers });
+  const progress = setInterval(() => tell(arrivals.describe()), progressEveryMs);
+  releases.defer(() => clearInterval(progress));
+
+  const load = await runLoad({ clients, requestsPerSecond, durationMs, complain: context.complain });
+  const loadSeconds = seconds();
+  tell('the load is over');
+  await faults.done;
+  samples.stop();
+  await load.answered;
+  await arrivals.untilAllOrQuiet(quietMs);
+  await untilTrue(
+    healthyWithinMs,
+    async () => (await findUnhealthy(system)).length === 0 && (await areGroupsWhole(system)),
+  );
+  const ledger = await readLedger(system, clients, { recorder, receivers });
+  const settleSeconds = seconds() - loadSeconds;
+
+  const memory = measureGrowth(samples.taken, warmUpMs);
+  return {
+    checks: [
+      ...checkLedger(ledger),
+      ...(await checkFinalState(system, options.logFile)),
+      {
+        promise: '-',
+        title: 'faults, restarts and clients that went wrong',
+        checked: schedule.length,
+        broken: complaints,
+      },
+      ...(durationMs < memoryFromMs ? [] : [checkMemory(memory)]),
+    ],
+    schedule,
+    memory,
+    requests: recorder.asked.length,
+    accepted: recorder.asked.filter(({ ids }) => ids.length > 0).length,
+    skipped: load.skipped,
+    repeats: recorder.repeats,
+    loadSeconds,
+    settleSeconds,
+  };
+}
+
+function checkMemory(memory: readonly MemoryGrowth[]): Check {
+  const grown = memory.filter(({ growth }) => growth > maxGrowth);
+  return {
+    promise: '-',
+    title: 'processes whose memory grew by more than 10 % once they were warm',
+    checked: memory.length,
+    broken: grown.map(({ name, fromMiB, toMiB }) => `${name}: ${Math.round(fromMiB)} to ${Math.round(toMiB)} MiB`),
+  };
+}
+
+/** Reads what is stored once it is all there: the store may be later than the callback and the subscription. */
+async function readLedger(system: SoakSystem, clients: readonly SoakClient[], { recorder, receivers }: Outside) {
+  const accepted = new Set(recorder.asked.flatMap(({ ids }) => ids));
+  const read = async (): Promise<Ledger> => {
+    const stored = (await Promise.all(clients.map(readStored))).flat();
+    const ended = new Set(stored.map(({ requestId }) => requestId));
+    const open = recorder.asked.filter(({ ids: [id] }) => id !== undefined && !ended.has(id));
+    return {
+      asked: recorder.asked,
+      sold: await readSold(system.stack.vpsUrl),
+      callbacks: receivers.calls,
+      streamed: recorder.streamed,
+      stored,
+      failed: await readFailed(clients, open),
+    };
+  };
+  let ledger = await read();
+  await untilTrue(quietMs, async () => {
+    if (ledger.stored.length + ledger.failed.length >= accepted.size) return true;
+    ledger = await read();
+    return false;
+  });
+  return ledger;
+}
+
+interface Outside {
+  recorder: Recorder;
+  receivers: Receivers;
+}
+
+/** Counts what has arrived of what was accepted. */
+function watchArrivals({ recorder, receivers }: Outside) {
+  const calledBack = new Set<string>();
+  receivers.onCall(({ requestId, isTaken }) => isTaken && calledBack.add(requestId));
+  for (const { requestId, isTaken } of receivers.calls) if (isTaken) calledBack.add(requestId);
+  const accepted = () => recorder.asked.filter(({ ids }) => ids.length > 0).length;
+  const waiting = () => recorder.asked.filter(({ ids, refusal }) => ids.length === 0 && !refusal).length;
+  return {
+    describe: () =>
+      `accepted ${accepted()}, unanswered ${waiting()}, called back ${calledBack.size}, seen live ${recorder.streamed.length}`,
+    async untilAllOrQuiet(quietMs: number) {
+      const hasAll = () => calledBack.size >= accepted() && recorder.streamed.length >= accepted();
+      let [count, since] = [-1, performance.now()];
+      while (!hasAll() && performance.now() - since < quietMs) {
+        const now = receivers.calls.length + recorder.streamed.length;
+        if (now !== count) [count, since] = [now, performance.now()];
+        await sleep(200);
+      }
+    },
+  };
+}
+
+async function untilTrue(withinMs: number, isTrue: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!(await isTrue().catch(() => false)) && performance.now() < deadline) await sleep(1_000);
+}
