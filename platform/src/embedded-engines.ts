@@ -59,7 +59,7 @@ export async function embeddedStoresOn(
   await using releases = new AsyncDisposableStack();
   releases.use(database);
   await database.migrate(platformMigrations);
-  const keyValue = releases.use(createEmbeddedKeyValue({ database, clock }));
+  const keyValue = releases.use(createEmbeddedKeyValue({ database, clock, log }));
   const topics = releases.use(await createEmbeddedTopics({ database, clock, log, limits }));
   const owned = releases.move();
   return { database, topics, keyValue, [Symbol.asyncDispose]: () => owned.disposeAsync() };

@@ -70,7 +70,7 @@ export function startHousekeeping({
         left = more;
         if (left.length > 0) await pause(pauseMs, signal);
       }
-      for (const [name, count] of counts) if (count > 0) log.info({ name, count }, 'old rows are deleted');
+      for (const [name, count] of counts) if (count > 0) log.debug({ name, count }, 'old rows are deleted');
       const [first] = failed.values();
       if (failed.size > 0 && !signal.aborted)
         log.warn(

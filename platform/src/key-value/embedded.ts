@@ -1,28 +1,30 @@
-import { and, eq, gt, lte, sql } from 'drizzle-orm';
+import { and, eq, gt, sql } from 'drizzle-orm';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database.ts';
 import { CodedError } from '../errors.ts';
+import { deleteFrom, startHousekeeping } from '../housekeeping.ts';
 import type { KeyValue } from '../key-value.ts';
+import type { Log } from '../log.ts';
 import { keyValueEntry as entry } from '../tables.ts';
 
-const purgeEveryMs = 60_000;
-
-/** The key-value port on a table. Expiry goes by the clock; what has expired is purged each minute. */
-export function createEmbeddedKeyValue({ database, clock }: { database: Database; clock: Clock }): KeyValue {
+/** The key-value port on a table. Expiry goes by the clock; what has expired is deleted now and then. */
+export function createEmbeddedKeyValue({
+  database,
+  clock,
+  log,
+}: {
+  database: Database;
+  clock: Clock;
+  log: Log;
+}): KeyValue {
   const live = (key: string) => and(eq(entry.key, key), gt(entry.expiresAt, new Date(clock.now())));
   const after = (ttlMs: number) => new Date(clock.now() + ttlMs);
-  let timer: Disposable | undefined;
-  const purge = () => {
-    timer = clock.setTimer(purgeEveryMs, () => {
-      // A purge that fails is made up for by the next one: what has expired is not answered anyway.
-      database.query
-        .delete(entry)
-        .where(lte(entry.expiresAt, new Date(clock.now())))
-        .catch(() => {});
-      purge();
-    });
-  };
-  purge();
+  const housekeeping = startHousekeeping({
+    database,
+    clock,
+    log,
+    retentions: [{ name: 'key-value entries', keepMs: 0, deleteSome: deleteFrom(entry, entry.expiresAt) }],
+  });
 
   return {
     async get(key) {
@@ -76,9 +78,7 @@ export function createEmbeddedKeyValue({ database, clock }: { database: Database
       return rows.length > 0;
     },
     ping: () => available(() => database.ping()),
-    async [Symbol.asyncDispose]() {
-      timer?.[Symbol.dispose]();
-    },
+    [Symbol.asyncDispose]: () => housekeeping[Symbol.asyncDispose](),
   };
 }
 

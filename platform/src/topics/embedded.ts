@@ -1,7 +1,8 @@
-import { and, asc, desc, eq, gt, lt, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, sql } from 'drizzle-orm';
 import type { Clock } from '../clock.ts';
 import { createCoalesced } from '../coalesced.ts';
 import type { Database, Transaction } from '../database.ts';
+import { deleteFrom, startHousekeeping } from '../housekeeping.ts';
 import type { Log } from '../log.ts';
 import { topicMessage } from '../tables.ts';
 import type { Message, Tail, TailOptions, Topics } from '../topics.ts';
@@ -44,7 +45,6 @@ export const partition = 0;
 
 const readAtOnce = 500;
 const pollEveryMs = 1_000;
-const pruneEveryMs = 600_000;
 const channel = 'platform_topics';
 
 /**
@@ -62,18 +62,20 @@ export async function createEmbeddedTopics({
   await using releases = new AsyncDisposableStack();
   const bell = releases.use(createBell(pollEveryMs));
   releases.use(await database.listen(channel, (topic) => bell.ring(topic)));
-  let pruning: Disposable | undefined;
-  releases.defer(() => pruning?.[Symbol.dispose]());
-  const pruneLater = () => {
-    pruning = clock.setTimer(pruneEveryMs, () => {
-      database.query
-        .delete(topicMessage)
-        .where(lt(topicMessage.publishedAt, new Date(clock.now() - retentionMs)))
-        .catch((error: unknown) => log.warn({ error }, 'old messages could not be dropped'));
-      pruneLater();
-    });
-  };
-  pruneLater();
+  releases.use(
+    startHousekeeping({
+      database,
+      clock,
+      log,
+      retentions: [
+        {
+          name: 'messages',
+          keepMs: retentionMs,
+          deleteSome: deleteFrom(topicMessage, topicMessage.publishedAt),
+        },
+      ],
+    }),
+  );
 
   const messages: MessageLog = {
     read: (topic, after, limit) =>

@@ -4,6 +4,7 @@ import { buildSubgraphSchema } from '@apollo/subgraph';
 import { groupAddress } from '@voucher-gateway/platform/client-address';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
+import { startHousekeeping } from '@voucher-gateway/platform/housekeeping';
 import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
 import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
@@ -22,6 +23,7 @@ import type { UserConfig } from './config.ts';
 import { userMigrations } from './migrations.ts';
 import { createPasswords } from './passwords.ts';
 import { createResolvers, type UserContext } from './resolvers.ts';
+import { userRetentions } from './retention.ts';
 import { createSessions } from './sessions.ts';
 import { createSigningKeys } from './signing-keys.ts';
 import { createUsers } from './users.ts';
@@ -62,7 +64,8 @@ export async function createUserService({
     limits: createAttemptLimits({ config, keyValue, log }),
     region: config.DEFAULT_REGION,
   });
-  const sessions = releases.use(createSessions({ config, database, topics, keyValue, keys, clock, log }));
+  const sessions = createSessions({ config, database, topics, keyValue, keys });
+  releases.use(startHousekeeping({ database, clock, log, retentions: userRetentions }));
   // Whoever revoked a key, this process must neither sign with it nor verify by it any more.
   releases.use(
     await followTopic(topics, {

@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { type Session, sessionKey } from '@voucher-gateway/schema/session';
-import { lt } from 'drizzle-orm';
 import { SignJWT } from 'jose';
 import type { UserConfig } from './config.ts';
 import { endSessions } from './end-sessions.ts';
@@ -14,9 +11,7 @@ import { requireSessionStore } from './require-session-store.ts';
 import { importPrivate, type SigningKeys } from './signing-keys.ts';
 import { session as sessionTable } from './tables.ts';
 
-const purgeEveryMs = 60_000;
-
-export interface Sessions extends Disposable {
+export interface Sessions {
   /**
    * Begins a session.
    * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable): nothing has begun
@@ -32,24 +27,10 @@ export interface SessionsOptions {
   topics: Topics;
   keyValue: KeyValue;
   keys: SigningKeys;
-  clock: Clock;
-  log: Log;
 }
 
 export function createSessions(options: SessionsOptions): Sessions {
-  const { config, database, topics, keyValue, keys, clock, log } = options;
-  let timer: Disposable | undefined;
-  const purgeLater = () => {
-    timer = clock.setTimer(purgeEveryMs, () => {
-      database.query
-        .delete(sessionTable)
-        .where(lt(sessionTable.expiresAt, new Date(database.now())))
-        .catch((error: unknown) => log.warn({ error }, 'sessions that have expired could not be removed'));
-      purgeLater();
-    });
-  };
-  purgeLater();
-
+  const { config, database, topics, keyValue, keys } = options;
   return {
     async begin({ id, phoneNumber }) {
       const { kid, privateJwk } = keys.current();
@@ -81,6 +62,5 @@ export function createSessions(options: SessionsOptions): Sessions {
       return { token, expiresAt: new Date(expiresAt * 1_000) };
     },
     end: async ({ sid }) => (await endSessions({ database, topics, keyValue }, [sid])) > 0,
-    [Symbol.dispose]: () => timer?.[Symbol.dispose](),
   };
 }
