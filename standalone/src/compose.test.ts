@@ -19,6 +19,7 @@ interface ComposeService {
   ports?: string[];
   depends_on?: Record<string, { condition: string }>;
   healthcheck?: object;
+  init?: boolean;
   read_only?: boolean;
   stop_grace_period?: string;
 }
@@ -108,6 +109,10 @@ it('lets the gateway and voucher-integration be scaled: no name and no single po
     expect(serviceOf(name).container_name).toBeUndefined();
     for (const port of serviceOf(name).ports ?? []) expect(port).toMatch(/^\d+-\d+:/);
   }
+});
+
+it('compose: puts an init process before each service, for Node ignores early signals as process 1', () => {
+  for (const name of serviceNames) expect(serviceOf(name).init).toBe(true);
 });
 
 it('builds an image in stages, that runs as nobody in particular and checks its health', () => {
