@@ -7,6 +7,7 @@ import { CodedError } from '../errors.ts';
 import { openDataDirectory } from './data-directory.ts';
 import { applyMigrations } from './migrate.ts';
 import { createNestedUseGuard } from './nested-use.ts';
+import { withOutageCause } from './outage.ts';
 
 /** How values of some types are read. */
 export const parsers = { [types.INT8]: (text: string) => Number(text) };
@@ -59,9 +60,9 @@ export async function openPglite({
     transaction: (work) => {
       guard.check();
       // The scope opens inside the callback: only then does the transaction hold the connection.
-      return (drizzle({ client: pglite }) as unknown as Queryable).transaction((tx) =>
-        guard.run(() => work(tx as Queryable)),
-      );
+      return (drizzle({ client: pglite }) as unknown as Queryable)
+        .transaction((tx) => guard.run(() => work(tx as Queryable)))
+        .catch(rethrowOutage);
     },
     async listen(channel, onNotify) {
       const stop = await client.listen(channel, onNotify);
@@ -97,6 +98,10 @@ async function open(databasePath: string | undefined, template: Blob | undefined
   }
 }
 
+function rethrowOutage(error: unknown): never {
+  throw withOutageCause(error);
+}
+
 /** The client with each statement refused inside a transaction of its own. */
 function guarded(pglite: PGlite, guard: ReturnType<typeof createNestedUseGuard>): PGlite {
   const checked = new Set<PropertyKey>(['query', 'sql', 'exec', 'transaction', 'listen', 'runExclusive']);
@@ -106,7 +111,8 @@ function guarded(pglite: PGlite, guard: ReturnType<typeof createNestedUseGuard>)
       if (typeof value !== 'function') return value;
       return (...args: unknown[]) => {
         if (checked.has(property)) guard.check();
-        return value.apply(target, args);
+        const result = value.apply(target, args);
+        return result instanceof Promise ? result.catch(rethrowOutage) : result;
       };
     },
   });

@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { CodedError, isCodedError } from '../errors.ts';
+import { isCodedError } from '../errors.ts';
+import { outage, sqlStateOf, toOutage } from './outage.ts';
 
 export interface ConnectionLimits {
   /** The database cancels a statement that takes longer, in milliseconds. Default: none. */
@@ -51,17 +52,6 @@ export function connectionConfig(
   };
 }
 
-/**
- * SQLSTATE classes and codes for which the database, and not the statement, is at fault: connections, sign-in,
- * a database that is not there, is read-only or short of something, locks, permissions, its own faults.
- */
-const outages = /^(08|28|3D|53|57|58|XX|25006|25P03|40001|40P01|42501|55P03)/;
-
-/** The database's own error code, or null for an error that did not come from it. */
-function sqlStateOf(error: unknown): string | null {
-  return error instanceof pg.DatabaseError ? (error.code ?? null) : null;
-}
-
 /** Whether nothing is known any more of what the database did: its answer, and perhaps the connection, is lost. */
 export function isAnswerLost(error: unknown): boolean {
   const sqlState = sqlStateOf(error);
@@ -72,10 +62,9 @@ export function isAnswerLost(error: unknown): boolean {
 function asOutage(error: unknown): unknown {
   if (isCodedError(error)) return error;
   const sqlState = sqlStateOf(error);
+  if (sqlState !== null) return toOutage(error) ?? error;
   // A value that can't be written as a parameter is the caller's fault. Else it is the network, or a time-out.
-  if (sqlState === null ? isOfCode(error) : !outages.test(sqlState)) return error;
-  const message = sqlState === '25006' ? 'The database takes no changes.' : 'The database does not answer.';
-  return new CodedError('DATABASE_UNAVAILABLE', message, { cause: error, retryable: true });
+  return isOfCode(error) ? error : outage(error, null);
 }
 
 function isOfCode(error: unknown): boolean {
@@ -86,7 +75,7 @@ type Callback = (error: unknown, ...rest: unknown[]) => void;
 
 /** Calls a method of `pg`, promised or by callback, its errors made outages where they are. */
 function mapErrors(call: (args: unknown[]) => unknown, args: unknown[], onError: (error: unknown) => void): unknown {
-  const toOutage = (error: unknown) => {
+  const mapError = (error: unknown) => {
     onError(error);
     return asOutage(error);
   };
@@ -94,10 +83,10 @@ function mapErrors(call: (args: unknown[]) => unknown, args: unknown[], onError:
   if (typeof last === 'function')
     return call([
       ...args.slice(0, -1),
-      (error: unknown, ...rest: unknown[]) => (last as Callback)(error ? toOutage(error) : error, ...rest),
+      (error: unknown, ...rest: unknown[]) => (last as Callback)(error ? mapError(error) : error, ...rest),
     ]);
   const result = call(args);
-  return result instanceof Promise ? result.catch((error: unknown) => Promise.reject(toOutage(error))) : result;
+  return result instanceof Promise ? result.catch((error: unknown) => Promise.reject(mapError(error))) : result;
 }
 
 /** A connection whose errors are outages where they are. */

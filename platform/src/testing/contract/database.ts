@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
 import type { Database } from '../../database.ts';
+import { codedCause } from '../../errors.ts';
 
 /** What every adapter of the database port must do. */
 export function databaseContract(open: () => Promise<Database>): void {
@@ -23,6 +24,16 @@ export function databaseContract(open: () => Promise<Database>): void {
       expect(() => database.query).toThrow(expect.objectContaining(refused));
       await expect((async () => database.transaction(async () => {}))()).rejects.toMatchObject(refused);
     });
+    await database.query.execute(sql`select 1`);
+  });
+
+  it('fails with DATABASE_UNAVAILABLE, retryable, when the disk is full', async () => {
+    await using database = await open();
+    const statement = sql`do $$ begin raise exception 'no space left on device' using errcode = '53100'; end $$`;
+    const expected = { code: 'DATABASE_UNAVAILABLE', retryable: true, message: "The database's disk is full." };
+    const codedErrorOf = (failing: Promise<unknown>) => failing.then(() => null, codedCause);
+    expect(await codedErrorOf(database.query.execute(statement))).toMatchObject(expected);
+    expect(await codedErrorOf(database.transaction((tx) => tx.execute(statement)))).toMatchObject(expected);
     await database.query.execute(sql`select 1`);
   });
 
