@@ -19,6 +19,11 @@ it.each([
     { errors: [{ message: 'no', extensions: { code: 'CLOSED', until: 'noon' } }] },
   ],
   [
+    'an error without extensions that are nested too deep to be serialised',
+    `{"errors":[{"extensions":{"code":"CLOSED","deep":${'['.repeat(100_000)}${']'.repeat(100_000)}}}]}`,
+    { errors: [{ extensions: { code: 'CLOSED' } }] },
+  ],
+  [
     'an error without a code that is no text',
     '{"errors":[{"extensions":{"code":7}}]}',
     { errors: [{ extensions: {} }] },

@@ -9,6 +9,7 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
+import { isNestedDeeper } from './nesting.ts';
 
 /** Of a response this many errors are kept: each is formatted and logged. */
 const maxErrors = 100;
@@ -17,6 +18,9 @@ const maxErrors = 100;
 const maxPathLength = 200;
 /** Characters of a message that are kept. */
 const maxMessageLength = 2_000;
+
+/** Deeper extensions are dropped: what serialises them recurses. */
+const maxExtensionsNesting = 100;
 
 /** What a subgraph answered. */
 export interface SubgraphResponse {
@@ -57,9 +61,9 @@ function readErrors(errors: unknown): SubgraphError[] | null {
   }));
 }
 
-/** Without what Apollo Server would answer the whole request with, and a code that is none. */
+/** Without what Apollo Server would answer the whole request with, a code that is none, and what is nested too deep. */
 function readExtensions({ http: _http, code, ...rest }: Record<string, unknown>): Record<string, unknown> {
-  return { ...(typeof code === 'string' && { code }), ...rest };
+  return { ...(typeof code === 'string' && { code }), ...(!isNestedDeeper(rest, maxExtensionsNesting) && rest) };
 }
 
 function isPath(value: unknown): value is readonly (string | number)[] {

@@ -11,6 +11,7 @@ import {
   typeFromAST,
   valueFromAST,
 } from 'graphql';
+import { isNestedDeeper } from '../nesting.ts';
 import { maxNesting, tooComplex } from './limits.ts';
 import type { Conditions } from './planning/resolve-conditions.ts';
 
@@ -90,14 +91,4 @@ export function readConditions(
     else if (given === undefined && defaultValue?.kind === Kind.BOOLEAN) conditions[name] = defaultValue.value;
   }
   return conditions;
-}
-
-/** Without recursion: level by level. */
-function isNestedDeeper(value: unknown, levels: number): boolean {
-  let level: unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > levels) return true;
-    level = level.flatMap((entry) => (typeof entry === 'object' && entry !== null ? Object.values(entry) : []));
-  }
-  return false;
 }

@@ -117,6 +117,12 @@ export const hostileAnswers: readonly HostileAnswer[] = [
     ),
   },
   {
+    name: 'an error whose extensions are nested 100,000 deep',
+    bytes: json(
+      `{"data":{"hello":null},"errors":[{"message":"no","extensions":{"code":"CLOSED","deep":${'['.repeat(100_000)}${']'.repeat(100_000)}}}]}`,
+    ),
+  },
+  {
     name: 'an error whose message is an object',
     bytes: json('{"data":null,"errors":[{"message":{"a":1},"path":"x","locations":7}]}'),
   },
