@@ -1,6 +1,6 @@
 import { fromPglite } from 'pg-boss';
 import type { Clock } from './clock.ts';
-import { openPglite, type PgliteDatabase } from './database/pglite.ts';
+import { openPglite, type PgliteDatabase, type PgliteOptions } from './database/pglite.ts';
 import type { Database } from './database.ts';
 import { createJobs } from './jobs/pg-boss.ts';
 import type { Jobs } from './jobs.ts';
@@ -34,9 +34,10 @@ export interface EmbeddedOptions {
  */
 export async function openEmbeddedEngines({
   dataDir,
+  directory,
   ...options
-}: EmbeddedOptions & { dataDir: string }): Promise<Engines> {
-  return embeddedEnginesOn(await openPglite({ dataDir, clock: options.clock }), options);
+}: EmbeddedOptions & Pick<PgliteOptions, 'directory'> & { dataDir: string }): Promise<Engines> {
+  return embeddedEnginesOn(await openPglite({ dataDir, directory, clock: options.clock }), options);
 }
 
 /** The engines on a database that is open; it is disposed with them, also when they can't be made. */

@@ -1,4 +1,5 @@
 import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
+import { openDataDirectory } from '@voucher-gateway/platform/database/data-directory';
 import { run } from '@voucher-gateway/platform/lifecycle';
 import { createLog } from '@voucher-gateway/platform/log';
 import { standaloneSettings } from './config.ts';
@@ -18,14 +19,20 @@ await run(
     const startedAt = performance.now();
     const config = readConfig(standaloneSettings, environment);
     await assertPortsFree(config);
-    // Imported once the settings are right and the ports free: what is wrong is said at once.
+    await using releases = new AsyncDisposableStack();
+    const directory = releases.use(await openDataDirectory(config.DATA_DIR));
+    // Imported once settings, ports and folder are right: what is wrong is said at once.
     const { createStack } = await importStack();
-    const stack = await createStack({
-      config,
-      onReady: (part, detail) => process.stdout.write(`  ✓ ${part.padEnd(20)} ${detail}\n`),
-    });
+    const stack = releases.use(
+      await createStack({
+        config,
+        directory,
+        onReady: (part, detail) => process.stdout.write(`  ✓ ${part.padEnd(20)} ${detail}\n`),
+      }),
+    );
     process.stdout.write(welcome({ ...stack, seconds: (performance.now() - startedAt) / 1_000 }));
-    return stack;
+    const owned = releases.move();
+    return { ...stack, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   },
   { log },
 );

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createGateway } from '@voucher-gateway/gateway/server';
 import { type Clock, systemClock } from '@voucher-gateway/platform/clock';
 import { shutdownDelayMs } from '@voucher-gateway/platform/config';
+import type { DataDirectory } from '@voucher-gateway/platform/database/data-directory';
 import { openEmbeddedEngines } from '@voucher-gateway/platform/embedded-engines';
 import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
 import { defaultStopMs, type Service, type Stoppable } from '@voucher-gateway/platform/lifecycle';
@@ -29,6 +30,8 @@ export interface Stack extends Stoppable {
 
 export interface StackOptions {
   config: StandaloneConfig;
+  /** DATA_DIR, where it is locked already; disposed by whoever has locked it, after the stack. */
+  directory?: DataDirectory;
   clock?: Clock;
   /** Called as each part is ready. */
   onReady?(part: string, detail: string): void;
@@ -48,6 +51,7 @@ export function stopWithinMs({ DRAIN_WINDOW }: Pick<StandaloneConfig, 'DRAIN_WIN
  */
 export async function createStack({
   config,
+  directory,
   clock = systemClock,
   onReady = () => {},
   logOf,
@@ -64,6 +68,7 @@ export async function createStack({
   const engines = releases.use(
     await openEmbeddedEngines({
       dataDir: config.DATA_DIR,
+      directory,
       clock,
       log: log('engines'),
       limits: consumerLimitsOf(config),

@@ -4,7 +4,7 @@ import { drizzle } from 'drizzle-orm/pglite';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Database, Queryable } from '../database.ts';
 import { CodedError } from '../errors.ts';
-import { openDataDirectory } from './data-directory.ts';
+import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { applyMigrations } from './migrate.ts';
 import { createNestedUseGuard } from './nested-use.ts';
 import { withOutageCause } from './outage.ts';
@@ -15,6 +15,8 @@ export const parsers = { [types.INT8]: (text: string) => Number(text) };
 export interface PgliteOptions {
   /** Folder of the data. Default: none, the data lives in memory. */
   dataDir?: string;
+  /** That folder, where it is locked already. Whoever has locked it disposes it, after the database. */
+  directory?: Pick<DataDirectory, 'databasePath'>;
   /** A dump to start from (`PGlite.dumpDataDir`), for tests. */
   template?: Blob;
   /** One that is open, in place of all the above, for tests. It is closed with this. */
@@ -39,18 +41,19 @@ export interface PgliteDatabase extends Database {
  */
 export async function openPglite({
   dataDir,
+  directory,
   template,
   instance,
   clock = systemClock,
 }: PgliteOptions = {}): Promise<PgliteDatabase> {
   await using releases = new AsyncDisposableStack();
-  const directory = dataDir === undefined ? undefined : releases.use(await openDataDirectory(dataDir));
-  const pglite = instance ?? (await open(directory?.databasePath, template));
+  const owned = dataDir === undefined || directory ? undefined : releases.use(await openDataDirectory(dataDir));
+  const pglite = instance ?? (await open((directory ?? owned)?.databasePath, template));
   releases.defer(() => pglite.close());
   const guard = createNestedUseGuard();
   const client = guarded(pglite, guard);
   const query = drizzle({ client }) as unknown as Queryable;
-  const owned = releases.move();
+  const opened = releases.move();
   const database: PgliteDatabase = {
     client,
     get query() {
@@ -76,7 +79,7 @@ export async function openPglite({
       if (pglite.closed) throw new CodedError('DATABASE_UNAVAILABLE', 'The database is closed.', { retryable: true });
       await query.execute(sql`select 1`);
     },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
   return database;
 }
