@@ -57,19 +57,65 @@ it('fails nobody for the sake of another: a failed batch is run item by item', a
   expect((await results).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
 });
 
-it('gives a retryable error to all without trying each: what is away is away for all', async () => {
-  let runs = 0;
+const databaseIsAway = () =>
+  new CodedError('DATABASE_UNAVAILABLE', 'The database does not answer.', { retryable: true });
+
+/** One item occupies the batcher, so that the others are one batch; resolves with how each of these ended. */
+async function runTogether(count: number, run: (items: readonly number[]) => Promise<number[]>) {
   const gate = Promise.withResolvers<void>();
   const batch = createBatcher<number, number>({
     concurrency: 1,
-    async run() {
-      runs += 1;
-      await gate.promise;
-      throw new CodedError('DATABASE_UNAVAILABLE', 'The database does not answer.', { retryable: true });
-    },
+    run: async (items) => (items[0] === 0 ? gate.promise.then(() => [...items]) : run(items)),
   });
-  const results = Promise.allSettled([1, 2, 3].map((item) => batch(item)));
+  const first = batch(0);
+  const results = Promise.allSettled(Array.from({ length: count }, (_, index) => batch(index + 1)));
   gate.resolve();
-  expect((await results).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-  expect(runs).toBe(2);
+  await first;
+  return (await results).map(({ status }) => status);
+}
+
+// A message whose row was locked failed up to 99 others with it, each time that they came together again.
+it('fails nobody for a retryable failure of another, as a lock that one waits for', async () => {
+  const statuses = await runTogether(20, async (items) => {
+    if (items.includes(2)) throw databaseIsAway();
+    return [...items];
+  });
+  expect(statuses.filter((status) => status === 'rejected')).toHaveLength(1);
+  expect(statuses[1]).toBe('rejected');
+});
+
+it('holds up nobody behind an item whose run takes long to fail', async () => {
+  const others = Promise.withResolvers<void>();
+  let succeeded = 0;
+  const statuses = await runTogether(20, async (items) => {
+    if (items.length > 1) throw databaseIsAway();
+    if (items[0] === 1) {
+      await others.promise;
+      throw databaseIsAway();
+    }
+    succeeded += 1;
+    if (succeeded === 19) others.resolve();
+    return [...items];
+  });
+  expect(statuses.filter((status) => status === 'rejected')).toHaveLength(1);
+});
+
+it('tries a few of a batch, and not each, while the engine is away', async () => {
+  let runs = 0;
+  const statuses = await runTogether(100, async () => {
+    runs += 1;
+    throw databaseIsAway();
+  });
+  expect(new Set(statuses)).toEqual(new Set(['rejected']));
+  expect(runs).toBeLessThanOrEqual(1 + 5);
+});
+
+it('does not run again what may have been committed', async () => {
+  let runs = 0;
+  const statuses = await runTogether(5, async () => {
+    runs += 1;
+    throw new CodedError('COMMIT_UNKNOWN', 'No answer came.', { retryable: true });
+  });
+  expect(new Set(statuses)).toEqual(new Set(['rejected']));
+  expect(runs).toBe(1);
 });

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { isRetryable } from './errors.ts';
+import { codedCause, isRetryable, type PlatformErrorCode } from './errors.ts';
 
 export interface BatcherOptions<Item, Result> {
   /** Does the work for all the items together, and answers a result for each, in their order. */
@@ -10,13 +10,17 @@ export interface BatcherOptions<Item, Result> {
   concurrency?: number;
 }
 
+/** Items of a failed batch that are run at once, each alone. */
+const singlesAtOnce = 3;
+
 /**
  * Lets callers share what a call costs, as a database's group commit does: an item starts at once while
  * there is room; what comes while all is busy goes together as the next batch. So nobody waits for company,
  * and the busier it is, the larger the batches.
  *
- * A batch that fails is run again item by item, so that nobody fails for another's sake; a retryable error
- * (the database is away) goes to all of them as it is.
+ * A batch that fails is run again item by item, a few at once, so that nobody fails for another's sake. Where the
+ * first few fail retryably, too, the engine is away: the others get the error without being tried. One whose commit
+ * is not known is not run again here: whoever called knows how to find out.
  */
 export function createBatcher<Item, Result>({
   run,
@@ -36,9 +40,31 @@ export function createBatcher<Item, Result>({
       const results = await run(batch.map(({ item }) => item));
       for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result);
     } catch (error) {
-      if (batch.length === 1 || isRetryable(error)) for (const { reject } of batch) reject(error);
-      else for (const one of batch) await runBatch([one]);
+      if (batch.length === 1 || isCommitUnknown(error)) for (const { reject } of batch) reject(error);
+      else await runEach(batch);
     }
+  };
+  const runEach = async (batch: readonly Waiting[]): Promise<void> => {
+    const left = [...batch];
+    let succeeded = 0;
+    const away: unknown[] = [];
+    const runLeft = async () => {
+      for (let one = left.shift(); one; one = left.shift()) {
+        if (away.length >= succeeded + singlesAtOnce) {
+          one.reject(away[0]);
+          continue;
+        }
+        try {
+          const [result] = await run([one.item]);
+          succeeded += 1;
+          one.resolve(result as Result);
+        } catch (error) {
+          if (isRetryable(error)) away.push(error);
+          one.reject(error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: singlesAtOnce }, runLeft));
   };
   const startNext = (): void => {
     if (underWay >= concurrency || waiting.length === 0) return;
@@ -55,4 +81,8 @@ export function createBatcher<Item, Result>({
     startNext();
     return one.promise;
   };
+}
+
+function isCommitUnknown(error: unknown): boolean {
+  return codedCause(error)?.code === ('COMMIT_UNKNOWN' satisfies PlatformErrorCode);
 }
