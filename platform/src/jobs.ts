@@ -36,9 +36,12 @@ export interface Jobs extends AsyncDisposable {
     queue: JobQueue<Data>,
     jobs: readonly { data: Data; delayMs?: number; id?: string }[],
   ): Promise<void>;
-  /** Cancels jobs that have not run; no error for one that has, or never was. */
+  /** Deletes jobs that have not ended; no error for one that has, or never was. One that runs is not interrupted. */
   cancel(tx: Transaction, queue: JobQueue<object>, ids: readonly string[]): Promise<void>;
-  /** Works on a queue until disposed; disposing awaits what runs. */
+  /**
+   * Works on a queue until disposed; disposing awaits what runs. A job that is done is deleted.
+   * @param options.concurrency jobs that run at once, at most; one that takes long holds up no other. Default: 16
+   */
   work<Data extends object>(
     queue: JobQueue<Data>,
     handler: (data: Data, context: JobContext) => Promise<void>,

@@ -5,6 +5,7 @@ import { type ConstructorOptions, fromDrizzle, PgBoss } from 'pg-boss';
 import { connectionConfig, OutagePool } from '../database/postgres-client.ts';
 import type { JobQueue, Jobs } from '../jobs.ts';
 import type { Log } from '../log.ts';
+import { startWorker } from './worker.ts';
 
 export interface PgBossJobsOptions {
   /** PostgreSQL by its URL; or the embedded engine, as pg-boss sees it: `fromPglite(client)`. */
@@ -22,11 +23,6 @@ interface JobsPoolOptions {
 
 type BossDatabase = NonNullable<ConstructorOptions['db']>;
 
-/**
- * Jobs start at most this late, in seconds: they are polled for. A notification each would wake every worker
- * for nothing: nearly all jobs are due later, and most are cancelled before.
- */
-const pollSeconds = 0.5;
 const defaultTimeoutMs = 300_000;
 
 /**
@@ -95,33 +91,10 @@ export async function createJobs({ database, log }: PgBossJobsOptions): Promise<
       // Deleted, not marked: nearly every job here is a safety net, and what is left of them slows the polling.
       if (ids.length > 0) await boss.deleteJob(queue.name, [...ids], { db: fromDrizzle(tx as never, sql as never) });
     },
-    async work(queue, handler, { concurrency = 4 } = {}) {
+    async work(queue, handler, { concurrency = 16 } = {}) {
       await ensureQueue(queue);
-      const stop = new AbortController();
-      const worker = await boss.work<never>(
-        queue.name,
-        {
-          localConcurrency: concurrency,
-          batchSize: 1,
-          pollingIntervalSeconds: pollSeconds,
-        },
-        async ([job]) => {
-          if (!job) return;
-          try {
-            await handler(job.data, { id: job.id, signal: AbortSignal.any([job.signal, stop.signal]) });
-          } catch (error) {
-            log.warn({ error, job: job.id, queue: queue.name }, 'a job failed and runs again');
-            throw error;
-          }
-        },
-      );
-      void worker;
-      return {
-        async [Symbol.asyncDispose]() {
-          stop.abort(new DOMException('The worker stops', 'AbortError'));
-          await boss.offWork(queue.name, { wait: true });
-        },
-      };
+      const { name: queueName, timeoutMs = defaultTimeoutMs } = queue;
+      return startWorker({ boss, queueName, handler, concurrency, timeoutMs, log });
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
 import type { Database } from '../../database.ts';
 import type { JobQueue, Jobs } from '../../jobs.ts';
@@ -108,5 +109,60 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
     expect(log).toEqual(['ended', 'stopped']);
     await work();
     expect(await ran(1)).toEqual([2]);
+  });
+
+  it('runs as many at once as it may, and none waits for the slowest of others', async () => {
+    await using set = await setUp();
+    const { database, jobs, queue } = set;
+    const slow = Promise.withResolvers<void>();
+    const allRan = Promise.withResolvers<void>();
+    let running = 0;
+    let atOnce = 0;
+    let ran = 0;
+    await using _worker = await jobs.work(
+      queue,
+      async ({ number }) => {
+        running += 1;
+        atOnce = Math.max(atOnce, running);
+        if (number === 0) await slow.promise;
+        await new Promise(setImmediate);
+        running -= 1;
+        ran += 1;
+        if (ran === 299) allRan.resolve();
+      },
+      { concurrency: 50 },
+    );
+    await database.transaction((tx) =>
+      jobs.scheduleAll(
+        tx,
+        queue,
+        Array.from({ length: 300 }, (_, number) => ({ data: { number } })),
+      ),
+    );
+    await allRan.promise;
+    slow.resolve();
+    expect(atOnce).toBeGreaterThan(4);
+    expect(atOnce).toBeLessThanOrEqual(50);
+  });
+
+  it('leaves nothing of jobs that are done, nor of one that was cancelled while it ran', async () => {
+    await using set = await setUp();
+    const { database, jobs, queue, schedule } = set;
+    const started = Promise.withResolvers<void>();
+    const cancelled = Promise.withResolvers<void>();
+    const worker = await jobs.work(queue, async ({ number }) => {
+      if (number !== 2) return;
+      started.resolve();
+      await cancelled.promise;
+      throw new Error('too late');
+    });
+    await schedule(1);
+    const id = await schedule(2);
+    await started.promise;
+    await database.transaction((tx) => jobs.cancel(tx, queue, [id]));
+    cancelled.resolve();
+    await worker[Symbol.asyncDispose]();
+    const { rows } = await database.query.execute(sql`select * from pgboss.job where name = ${queue.name}`);
+    expect(rows).toEqual([]);
   });
 }

@@ -1,0 +1,100 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Job, PgBoss } from 'pg-boss';
+import { createBatcher } from '../batcher.ts';
+import type { JobContext } from '../jobs.ts';
+import type { Log } from '../log.ts';
+
+export interface WorkerOptions<Data extends object> {
+  boss: Pick<PgBoss, 'fetch' | 'deleteJob' | 'fail'>;
+  queueName: string;
+  handler: (data: Data, context: JobContext) => Promise<void>;
+  /** Jobs that run at once, at most. */
+  concurrency: number;
+  /** After this time a job's signal aborts. */
+  timeoutMs: number;
+  log: Log;
+}
+
+/**
+ * Jobs start at most this late: they are polled for. A notification each would wake every worker for nothing: nearly
+ * all jobs are due later, and most are cancelled before.
+ */
+const pollMs = 500;
+/** While more are due than could be fetched, slots are gathered this long, so that a fetch fills several. */
+const gatherMs = 20;
+/** Jobs per fetch, at most. */
+const maxFetched = 500;
+
+/**
+ * Runs due jobs, as many at once as there are slots. Unlike `boss.work`, a job that takes long holds its own slot and
+ * not those of a batch. What is done is deleted, and what failed is scheduled again, each for many in one statement.
+ */
+export function startWorker<Data extends object>({
+  boss,
+  queueName,
+  handler,
+  concurrency,
+  timeoutMs,
+  log,
+}: WorkerOptions<Data>): AsyncDisposable {
+  const stop = new AbortController();
+  const running = new Set<Promise<void>>();
+  // By id and attempt: one that was taken for lost meanwhile belongs to whoever runs it now.
+  const deleteDone = createBatcher<Job<Data>, void>({
+    run: async (jobs) => {
+      await boss.deleteJob(queueName, [...jobs]);
+      return [];
+    },
+  });
+  const failTogether = createBatcher<Job<Data>, void>({
+    run: async (jobs) => {
+      await boss.fail(queueName, [...jobs]);
+      return [];
+    },
+  });
+
+  const run = async (job: Job<Data>): Promise<void> => {
+    try {
+      try {
+        await handler(job.data, {
+          id: job.id,
+          signal: AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]),
+        });
+      } catch (error) {
+        log.warn({ error, job: job.id, queue: queueName }, 'a job failed and runs again');
+        return void (await failTogether(job));
+      }
+      await deleteDone(job);
+    } catch (error) {
+      log.warn({ error, job: job.id, queue: queueName }, "a job's end could not be stored: it runs again");
+    }
+  };
+  const fetchDue = async (): Promise<'all' | 'more'> => {
+    const wanted = Math.min(concurrency - running.size, maxFetched);
+    if (wanted === 0) return 'more';
+    const jobs = await boss.fetch<Data>(queueName, { batchSize: wanted });
+    for (const job of jobs) {
+      const ending: Promise<void> = run(job).finally(() => running.delete(ending));
+      running.add(ending);
+    }
+    return jobs.length < wanted ? 'all' : 'more';
+  };
+  const poll = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      const fetched = await fetchDue().catch((error: unknown) => {
+        log.warn({ error, queue: queueName }, 'due jobs could not be fetched');
+        return 'all';
+      });
+      // Rejects when the worker stops.
+      await sleep(fetched === 'all' ? pollMs : gatherMs, undefined, { signal: stop.signal }).catch(() => {});
+    }
+  };
+  const polling = poll();
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort(new DOMException('The worker stops', 'AbortError'));
+      await polling;
+      await Promise.all(running);
+    },
+  };
+}
