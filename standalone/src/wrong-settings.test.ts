@@ -71,6 +71,7 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
   ['VPS_TIMEOUT', ['2h'], ['standalone', 'voucher-integration']],
   ['VPS_SILENCE_AFTER', ['25d'], ['standalone', 'voucher-integration']],
   ['VPS_RETRY_BASE', ['25d'], ['standalone', 'voucher-integration']],
+  ['VPS_CONCURRENCY', ['0', '10001', 'many'], ['standalone', 'voucher-integration']],
   ['VPS_RETRY_MAX', ['25d'], ['standalone', 'voucher-integration']],
   ['IDEMPOTENCY_KEY_RETENTION', ['3651d', '0s', 'off'], ['standalone', 'voucher']],
   // Messages are kept for 7 days: what handling them reads must be there for longer.

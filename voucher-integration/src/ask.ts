@@ -1,5 +1,4 @@
 import type { Database } from '@voucher-gateway/platform/database';
-import type { JobQueue, Jobs } from '@voucher-gateway/platform/jobs';
 import type { Log } from '@voucher-gateway/platform/log';
 import { lateAfterMs } from '@voucher-gateway/schema/vps-protocol';
 import type { IntegrationConfig } from './config.ts';
@@ -7,13 +6,9 @@ import type { Provider, ProviderAnswer } from './provider.ts';
 import type { ProviderRequest } from './state.ts';
 import type { Store } from './store.ts';
 
-/** Asks the provider about a request again. */
-export const askAgain: JobQueue<{ requestId: string }> = { name: 'integration-ask-again', timeoutMs: 60_000 };
-
 export interface AskOptions {
   config: IntegrationConfig;
   database: Database;
-  jobs: Jobs;
   log: Log;
   provider: Provider;
   store: Store;
@@ -30,7 +25,7 @@ export interface AskOptions {
  * request fails. A provider that acknowledges for the first time as late as that has its 30 s, and is asked once
  * more. The key is the same each time, so the provider sells once.
  */
-export function createAsk({ config, database, jobs, log, provider, store, callbackUrlOf }: AskOptions) {
+export function createAsk({ config, database, log, provider, store, callbackUrlOf }: AskOptions) {
   const deadlineOf = (request: ProviderRequest) => request.requestedAt.getTime() + config.GIVE_UP_AFTER;
 
   return async (request: Extract<ProviderRequest, { status: 'WAITING' }>, signal: AbortSignal): Promise<void> => {
@@ -44,33 +39,24 @@ export function createAsk({ config, database, jobs, log, provider, store, callba
       await store.settleTogether(request, { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs });
       return;
     }
+    if (answer.kind === 'refused') {
+      log.warn({ requestId, failure: answer.error }, 'the provider refused a request');
+      await database.transaction((tx) => store.fail(tx, requestId, 'PROVIDER_REFUSED', atMs));
+      return;
+    }
+    if (answer.kind === 'failed') logFailure(request, answer);
+    if (!isLast || isFirstAcknowledgement(request, answer)) {
+      const delayMs = delayUntilNext(request, answer, deadlineOf(request) - atMs);
+      await store.noteTogether({ requestId, answer, delayMs });
+      return;
+    }
     await database.transaction(async (tx) => {
-      switch (answer.kind) {
-        case 'refused':
-          log.warn({ requestId, failure: answer.error }, 'the provider refused a request');
-          await store.fail(tx, requestId, 'PROVIDER_REFUSED', atMs);
-          return;
-        case 'challenge':
-          await store.acknowledge(tx, requestId, answer.codeChallenge);
-          break;
-        case 'failed':
-          noteFailure(request, answer);
-          await store.noteFailure(tx, requestId, answer.error);
-          break;
-      }
-      if (isLast && !isFirstAcknowledgement(request, answer))
-        await store.fail(tx, requestId, isAcknowledged(request) ? 'PROVIDER_SILENT' : 'PROVIDER_UNAVAILABLE', atMs);
-      else
-        await jobs.schedule(
-          tx,
-          askAgain,
-          { requestId },
-          { delayMs: delayUntilNext(request, answer, deadlineOf(request) - atMs) },
-        );
+      await store.note(tx, { requestId, answer, delayMs: null });
+      await store.fail(tx, requestId, isAcknowledged(request) ? 'PROVIDER_SILENT' : 'PROVIDER_UNAVAILABLE', atMs);
     });
   };
 
-  function noteFailure(request: ProviderRequest & { status: 'WAITING' }, { error, isAlarming }: Failure): void {
+  function logFailure(request: ProviderRequest & { status: 'WAITING' }, { error, isAlarming }: Failure): void {
     const about = { requestId: request.requestId, failure: error, attempt: request.attempts + 1 };
     if (isAlarming)
       log.error(about, 'the provider turns us away; it is asked again, and may take somebody to set right');
@@ -83,9 +69,10 @@ export function createAsk({ config, database, jobs, log, provider, store, callba
     leftMs: number,
   ): number {
     const firstMs = answer.kind === 'challenge' ? config.VPS_SILENCE_AFTER : config.VPS_RETRY_BASE;
-    const backoffMs = Math.min(firstMs * 2 ** Math.min(request.attempts, 30), Math.max(config.VPS_RETRY_MAX, firstMs));
     // Jitter, so that those who failed together don't come back together; the last one comes at the deadline.
-    const jittered = backoffMs * (0.75 + Math.random() / 2);
+    const jitter = 0.75 + Math.random() / 2;
+    const longestMs = Math.max(config.VPS_RETRY_MAX / 1.25, firstMs);
+    const jittered = Math.min(firstMs * 2 ** Math.min(request.attempts, 30), longestMs) * jitter;
     const lateMs = isFirstAcknowledgement(request, answer) ? Math.min(config.VPS_SILENCE_AFTER, lateAfterMs) : 1;
     return Math.max(lateMs, Math.min(jittered, leftMs));
   }

@@ -3,6 +3,7 @@ import {
   duration,
   durationOrOff,
   httpUrl,
+  integer,
   port,
   serviceSettings,
 } from '@voucher-gateway/platform/config';
@@ -24,6 +25,9 @@ export const integrationSettings = z.object({
     .optional()
     .describe('Where the provider reaches voucher-integration; its own address by default'),
   VPS_TIMEOUT: duration('3s', { max: '1h' }).describe('The provider answers within this time'),
+  VPS_CONCURRENCY: integer(2_000, { min: 1, max: 10_000 }).describe(
+    'Requests that a process makes to the provider at once, first and repeated ones together',
+  ),
   VPS_SILENCE_AFTER: duration('45s').describe(
     'A provider that has sent no code this long after its acknowledgement is asked again',
   ),
@@ -31,7 +35,9 @@ export const integrationSettings = z.object({
   VPS_RETRY_BASE: duration('1s').describe(
     'The first retry of the provider comes after this time; each next one after twice as long',
   ),
-  VPS_RETRY_MAX: duration('5m').describe('Longest time between two retries of the provider'),
+  VPS_RETRY_MAX: duration('4m').describe(
+    'Longest time between two retries of the provider: after an outage all are asked again within it',
+  ),
   PROVIDER_REQUEST_RETENTION: durationOrOff('90d').describe(
     'What the provider answered to a request that has ended is kept for this long after the request was made; 24d longer than twice KAFKA_RETENTION at least, or `off` to keep all',
   ),

@@ -1,6 +1,7 @@
 import { readBoundedText } from '@voucher-gateway/platform/bounded-text';
 import { type Clock, timeoutSignal } from '@voucher-gateway/platform/clock';
 import { errorCode } from '@voucher-gateway/platform/errors';
+import { createSlots } from '@voucher-gateway/platform/slots';
 import { answerSchema, idempotencyHeader, requestPath } from '@voucher-gateway/schema/vps-protocol';
 import { Agent, request } from 'undici';
 
@@ -27,8 +28,8 @@ export interface ProviderOptions {
   /** The provider answers within this time; a little more is granted for the way there and back. */
   timeoutMs: number;
   clock: Clock;
-  /** Requests to the provider at once, at most. */
-  connections: number;
+  /** Requests to the provider at once, at most; further ones wait for their turn, and their time starts with it. */
+  concurrency: number;
 }
 
 /** Granted on top of the time-out: the provider acknowledges right at its end. */
@@ -39,10 +40,13 @@ const passing = new Set([408, 409, 425, 429]);
 /** Refusals of our credential or of the route, and not of the sale. */
 const alarming = new Set([401, 403, 404, 405]);
 
-export function createProvider({ url, timeoutMs, clock, connections }: ProviderOptions): Provider {
-  const agent = new Agent({ connections, pipelining: 1, connect: { timeout: timeoutMs } });
+export function createProvider({ url, timeoutMs, clock, concurrency }: ProviderOptions): Provider {
+  const agent = new Agent({ connections: concurrency, pipelining: 1, connect: { timeout: timeoutMs } });
+  // First and repeated requests share them: a provider that is back after an outage is not overrun.
+  const slots = createSlots(concurrency);
   return {
     async ask({ requestId, phoneNumber, callbackUrl }, signal) {
+      await slots.take(signal);
       using timeout = timeoutSignal(clock, timeoutMs + graceMs);
       try {
         const response = await request(`${url}${requestPath}`, {
@@ -65,6 +69,8 @@ export function createProvider({ url, timeoutMs, clock, connections }: ProviderO
       } catch (error) {
         signal.throwIfAborted();
         return { kind: 'failed', error: timeout.aborted ? 'TIMEOUT' : errorCode(error) };
+      } finally {
+        slots.release();
       }
     },
     [Symbol.asyncDispose]: () => agent.close(),

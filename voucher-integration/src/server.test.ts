@@ -13,6 +13,7 @@ import { challengeOf, responsePath } from '@voucher-gateway/schema/vps-protocol'
 import { createVpsMock, type VpsMockOptions } from '@voucher-gateway/vps-mock/server';
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
+import { askAgain } from './ask-again.ts';
 import { integrationSettings } from './config.ts';
 import { createVoucherIntegration } from './server.ts';
 
@@ -89,6 +90,9 @@ async function setUp({
       await service[Symbol.asyncDispose]();
       service = await createVoucherIntegration({ ...engines, clock, log, config });
     },
+    /** Jobs that wait to ask the provider again, or have. */
+    askAgainJobs: async () =>
+      (await engines.database.query.execute(sql`select * from pgboss.job where name = ${askAgain.name}`)).rows.length,
     row: async (requestId: string) =>
       (await engines.database.query.execute(sql`select * from provider_request where request_id = ${requestId}`))
         .rows[0],
@@ -392,6 +396,68 @@ it('gives up on a provider that is silent, after asking once more; a code after 
   expect(set.service.unclaimed).toBe(1);
   expect(await set.row(requestId)).toMatchObject({ status: 'FAILED', unclaimed_code: 'CODE-1' });
   expect(set.outcomes).toHaveLength(1);
+});
+
+// 300 late codes left 300 jobs, each of which was polled past until it was due.
+it('deletes the job that asks again with the request that a late code settles', async () => {
+  await using set = await setUp({ frozen: true, settings: { VPS_SILENCE_AFTER: '45s' } });
+  set.vps.next({ delayMs: 10_000 });
+  const { requestId } = await set.publish();
+  await set.vps.whenAsked(1);
+  set.clock.advance(3_000);
+  await set.acknowledged(requestId);
+  expect(await set.askAgainJobs()).toBe(1);
+  set.clock.advance(7_000);
+  await set.outcome();
+  expect(await set.askAgainJobs()).toBe(0);
+});
+
+it('leaves no job of requests that were asked again and failed', async () => {
+  await using set = await setUp({ settings: { GIVE_UP_AFTER: '200ms' } });
+  set.vps.next({ fault: 'error', times: 1_000 });
+  for (let request = 0; request < 3; request += 1) await set.publish();
+  await set.outcome(3);
+  await expect.poll(set.askAgainJobs).toBe(0);
+});
+
+it('asks about no more at once than VPS_CONCURRENCY, first and repeated requests together', async () => {
+  let open = 0;
+  let most = 0;
+  const asked = new Set<string>();
+  await using provider = await startProvider(async (key) => {
+    open += 1;
+    most = Math.max(most, open);
+    await new Promise(setImmediate);
+    open -= 1;
+    if (asked.has(key)) return { status: 'SUCCESS', voucherCode: `CODE-${key}`, message: 'ready' };
+    asked.add(key);
+    throw new Error('not now');
+  });
+  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_CONCURRENCY: '3' } });
+  for (let request = 0; request < 40; request += 1) await set.publish();
+  const outcomes = await set.outcome(40);
+  expect(outcomes.filter((outcome) => 'code' in outcome)).toHaveLength(40);
+  expect(most).toBeLessThanOrEqual(3);
+});
+
+it('asks again about many at once after an outage', async () => {
+  const asked = new Set<string>();
+  const together = Promise.withResolvers<void>();
+  let again = 0;
+  await using provider = await startProvider(async (key) => {
+    if (!asked.has(key)) {
+      asked.add(key);
+      throw new Error('not now');
+    }
+    // Nobody is answered before all are asked: with eight at once none ever is.
+    again += 1;
+    if (again === 40) together.resolve();
+    await together.promise;
+    return { status: 'SUCCESS', voucherCode: `CODE-${key}`, message: 'ready' };
+  });
+  await using set = await setUp({ settings: { VPS_URL: provider.url } });
+  for (let request = 0; request < 40; request += 1) await set.publish();
+  expect((await set.outcome(40)).filter((outcome) => 'code' in outcome)).toHaveLength(40);
 });
 
 it('has many requests in flight: a hundred take about as long as one', async () => {

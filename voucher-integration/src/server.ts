@@ -10,7 +10,8 @@ import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { responsePath } from '@voucher-gateway/schema/vps-protocol';
-import { askAgain, createAsk } from './ask.ts';
+import { createAsk } from './ask.ts';
+import { askAgain } from './ask-again.ts';
 import { addCallbackRoute } from './callback-route.ts';
 import type { IntegrationConfig } from './config.ts';
 import { integrationMigrations } from './migrations.ts';
@@ -34,9 +35,6 @@ export interface VoucherIntegration extends Service {
   readonly unclaimed: number;
 }
 
-/** Requests that wait for the provider at once, at most: 3 s each, and nobody may wait for another. */
-const inFlight = 2_000;
-
 /** `request-code` → the provider → `receive-code`, or `request-failed`. */
 export async function createVoucherIntegration(options: VoucherIntegrationOptions): Promise<VoucherIntegration> {
   const { config, portSetting = 'PORT', log, clock, database, topics, jobs } = options;
@@ -44,7 +42,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
   let unclaimed = 0;
   await database.migrate(integrationMigrations);
   await jobs.declare(askAgain);
-  const store = createStore({ database, topics });
+  const store = createStore({ database, topics, jobs });
   releases.use(startHousekeeping({ database, clock, log, retentions: integrationRetentions(config) }));
 
   const readiness = createReadiness({ required: { database: database.ping }, reported: { topics: topics.ping } });
@@ -69,12 +67,11 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
 
   const publicUrl = config.INTEGRATION_PUBLIC_URL ?? url;
   const provider = releases.use(
-    createProvider({ url: config.VPS_URL, timeoutMs: config.VPS_TIMEOUT, clock, connections: inFlight }),
+    createProvider({ url: config.VPS_URL, timeoutMs: config.VPS_TIMEOUT, clock, concurrency: config.VPS_CONCURRENCY }),
   );
   const ask = createAsk({
     config,
     database,
-    jobs,
     log,
     provider,
     store,
@@ -84,18 +81,20 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
   releases.use(
     await jobs.work(
       askAgain,
-      async ({ requestId }, { signal }) => {
+      async ({ requestId, attempts }, { signal }) => {
         const request = await store.read(requestId);
-        if (request?.status === 'WAITING') await ask(request, signal);
+        // Another job has replaced this one where it was asked since.
+        if (request?.status === 'WAITING' && request.attempts === (attempts ?? request.attempts))
+          await ask(request, signal);
       },
-      { concurrency: 8 },
+      { concurrency: config.VPS_CONCURRENCY },
     ),
   );
   releases.use(
     await topics.consume({
       topic: schemaTopics.requestCode,
       group: 'voucher-integration',
-      concurrency: inFlight,
+      concurrency: config.VPS_CONCURRENCY,
       // In flight until the provider has answered and what comes next is stored: a crash asks again, with the same key.
       handler: async ({ value }, { signal }) => {
         const request = await store.open(value);

@@ -1,5 +1,6 @@
 import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
+import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import {
   type FailureReason,
@@ -8,6 +9,8 @@ import {
   type VoucherStatus,
 } from '@voucher-gateway/schema/topics';
 import { and, eq, getTableColumns, inArray, sql } from 'drizzle-orm';
+import { askAgain, askAgainIdOf } from './ask-again.ts';
+import type { ProviderAnswer } from './provider.ts';
 import {
   type HeldCallback,
   maxHeld,
@@ -27,10 +30,23 @@ export interface GivenCode {
   atMs: number;
 }
 
+/** An answer of the provider that does not end a request. */
+export interface NotedAnswer {
+  requestId: string;
+  answer: Extract<ProviderAnswer, { kind: 'challenge' | 'failed' }>;
+  /** When it is asked again, in milliseconds; null: never. */
+  delayMs: number | null;
+}
+
+type WaitingRequest = Extract<ProviderRequest, { status: 'WAITING' }>;
+
 /** What settling needs of a request: neither ever changes. */
 export type RequestInWaiting = Pick<ProviderRequest, 'requestId' | 'requestedAt'>;
 
-/** The rows, each change by compare-and-set, with the message it leads to in the same transaction. */
+/**
+ * The rows, each change by compare-and-set, with the message it leads to in the same transaction. While a request
+ * is WAITING and was asked, there is one job that asks again; it is deleted with whatever ends the request.
+ */
 export interface Store {
   /**
    * The request's row, made WAITING if there is none; the outcome of one that has ended is published again, the
@@ -47,24 +63,33 @@ export interface Store {
   /** WAITING → FAILED with its message; false, and nothing, when it is WAITING no more. */
   fail(tx: Transaction, requestId: string, reason: FailureReason, atMs: number): Promise<boolean>;
   /**
-   * Stores a challenge, and judges what was held for it: the first held callback that verifies settles
-   * the request, the others are dropped.
+   * Stores an answer that does not end the request, with the job that asks again. A challenge judges what was held
+   * for it: the first held callback that verifies settles the request, the others are dropped. Nothing, when it is
+   * WAITING no more.
    */
-  acknowledge(tx: Transaction, requestId: string, codeChallenge: string): Promise<void>;
+  note(tx: Transaction, noted: NotedAnswer): Promise<void>;
+  /** The same in a transaction of its own, shared with what comes together. */
+  noteTogether(noted: NotedAnswer): Promise<void>;
   /** Holds a callback for a request without a challenge: not where `maxHeld` are, and not when it can be judged by now. */
   hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<'held' | 'full' | 'judge'>;
-  /** Notes that an attempt failed. Answers how many have been made. */
-  noteFailure(tx: Transaction, requestId: string, error: string): Promise<number>;
   /** Keeps a verified code that came after the request had failed. True for the first. */
   keepUnclaimed(tx: Transaction, requestId: string, code: GivenCode): Promise<boolean>;
 }
 
-export function createStore({ database, topics }: { database: Database; topics: Topics }): Store {
+export function createStore({ database, topics, jobs }: { database: Database; topics: Topics; jobs: Jobs }): Store {
   const waiting = (requestId: string) => and(eq(table.requestId, requestId), eq(table.status, 'WAITING'));
-  const locked = async (tx: Transaction, requestId: string) => {
-    const [row] = await tx.select().from(table).where(eq(table.requestId, requestId)).for('update');
-    return row ? fromRow(row) : null;
+  /** In the order of ids, so that two that lock the same rows don't deadlock. */
+  const lock = async (tx: Transaction, requestIds: readonly string[]) => {
+    const rows = await tx
+      .select()
+      .from(table)
+      .where(inArray(table.requestId, [...requestIds]))
+      .orderBy(table.requestId)
+      .for('update');
+    return rows.map(fromRow);
   };
+  const cancelJobs = (tx: Transaction, rows: readonly (typeof table.$inferSelect)[]) =>
+    jobs.cancel(tx, askAgain, rows.filter(({ attempts }) => attempts > 0).map(askAgainIdOf));
   const publish = async (
     tx: Transaction,
     requests: readonly ProviderRequest[],
@@ -135,6 +160,7 @@ export function createStore({ database, topics }: { database: Database; topics: 
       .where(and(eq(table.requestId, sql`given.request_id`), eq(table.status, 'WAITING')))
       .returning(getTableColumns(table));
     await publish(tx, rows.map(fromRow));
+    await cancelJobs(tx, rows);
     const codeOf = new Map(rows.map(({ requestId, code }) => [requestId, code]));
     return codes.map(({ request_id, code }) => codeOf.get(request_id) === code && codeOf.delete(request_id));
   };
@@ -143,12 +169,76 @@ export function createStore({ database, topics }: { database: Database; topics: 
       database.transaction((tx) => settleAll(tx, given)),
   });
 
+  const noteAll = async (tx: Transaction, noted: readonly NotedAnswer[]): Promise<void> => {
+    const locked = await lock(
+      tx,
+      noted.map(({ requestId }) => requestId),
+    );
+    const waitingById = new Map<string, WaitingRequest>();
+    for (const request of locked) if (request.status === 'WAITING') waitingById.set(request.requestId, request);
+    const nextJobs: { data: { requestId: string; attempts: number }; delayMs: number; id: string }[] = [];
+    const proven: { request: RequestInWaiting; code: GivenCode }[] = [];
+    for (const { requestId, answer, delayMs } of noted) {
+      const request = waitingById.get(requestId);
+      if (!request) continue;
+      const asked = { ...request, ...afterAnswer(request, answer) };
+      waitingById.set(requestId, asked);
+      if (delayMs !== null)
+        nextJobs.push({ data: { requestId, attempts: asked.attempts }, delayMs, id: askAgainIdOf(asked) });
+      const held = request.held.find(({ codeVerifier }) => verifies(codeVerifier, asked.challenges));
+      if (held)
+        proven.push({
+          request,
+          code: { voucherCode: held.voucherCode, status: held.status, atMs: Date.parse(held.at) },
+        });
+    }
+    if (waitingById.size === 0) return;
+    const rows = [...waitingById.values()].map(({ requestId, challenges, held, attempts, lastError }) => ({
+      request_id: requestId,
+      challenges,
+      held,
+      attempts,
+      last_error: lastError,
+    }));
+    await tx
+      .update(table)
+      .set({
+        challenges: sql`noted.challenges`,
+        held: sql`noted.held`,
+        attempts: sql`noted.attempts`,
+        lastError: sql`noted.last_error`,
+      })
+      .from(
+        sql`json_to_recordset(${JSON.stringify(rows)}::json) as noted (request_id uuid, challenges jsonb, held jsonb, attempts integer, last_error text)`,
+      )
+      .where(eq(table.requestId, sql`noted.request_id`));
+    await jobs.scheduleAll(tx, askAgain, nextJobs);
+    if (proven.length > 0) await settleAll(tx, proven);
+  };
+  const noteTogether = createBatcher<NotedAnswer, void>({
+    run: (noted) =>
+      database.transaction(async (tx) => {
+        await noteAll(tx, noted);
+        return [];
+      }),
+  });
+  const read = createBatcher<string, ProviderRequest | null>({
+    async run(requestIds) {
+      const rows = await database.query
+        .select()
+        .from(table)
+        .where(inArray(table.requestId, [...requestIds]));
+      const byId = new Map(rows.map((row) => [row.requestId, row]));
+      return requestIds.map((requestId) => {
+        const row = byId.get(requestId.toLowerCase());
+        return row ? fromRow(row) : null;
+      });
+    },
+  });
+
   const store: Store = {
     open,
-    async read(requestId) {
-      const [row] = await database.query.select().from(table).where(eq(table.requestId, requestId));
-      return row ? fromRow(row) : null;
-    },
+    read,
     async findByChallenge(codeChallenge) {
       const [row] = await database.query
         .select()
@@ -169,28 +259,13 @@ export function createStore({ database, topics }: { database: Database; topics: 
         .returning();
       if (!row) return false;
       await publish(tx, [fromRow(row)]);
+      await cancelJobs(tx, [row]);
       return true;
     },
-    async acknowledge(tx, requestId, codeChallenge) {
-      const request = await locked(tx, requestId);
-      if (request?.status !== 'WAITING') return;
-      const challenges = request.challenges.some((known) => known.codeChallenge === codeChallenge)
-        ? request.challenges
-        : [...request.challenges, { codeChallenge }];
-      await tx
-        .update(table)
-        .set({ challenges, held: [], attempts: request.attempts + 1, lastError: null })
-        .where(waiting(requestId));
-      const proven = request.held.find((held) => verifies(held.codeVerifier, challenges));
-      if (proven)
-        await store.settle(tx, request, {
-          voucherCode: proven.voucherCode,
-          status: proven.status,
-          atMs: Date.parse(proven.at),
-        });
-    },
+    note: (tx, noted) => noteAll(tx, [noted]),
+    noteTogether,
     async hold(tx, requestId, callback) {
-      const request = await locked(tx, requestId);
+      const [request] = await lock(tx, [requestId]);
       if (request?.status !== 'WAITING' || request.challenges.length > 0) return 'judge';
       const isKnown = request.held.some(
         (held) => held.codeVerifier === callback.codeVerifier && held.voucherCode === callback.voucherCode,
@@ -203,14 +278,6 @@ export function createStore({ database, topics }: { database: Database; topics: 
         .where(waiting(requestId));
       return 'held';
     },
-    async noteFailure(tx, requestId, error) {
-      const [row] = await tx
-        .update(table)
-        .set({ attempts: sql`${table.attempts} + 1`, lastError: error })
-        .where(waiting(requestId))
-        .returning({ attempts: table.attempts });
-      return row?.attempts ?? 0;
-    },
     async keepUnclaimed(tx, requestId, { voucherCode, atMs }) {
       const rows = await tx
         .update(table)
@@ -221,6 +288,19 @@ export function createStore({ database, topics }: { database: Database; topics: 
     },
   };
   return store;
+}
+
+function afterAnswer(request: WaitingRequest, answer: NotedAnswer['answer']): Partial<WaitingRequest> {
+  const attempts = request.attempts + 1;
+  if (answer.kind === 'failed') return { attempts, lastError: answer.error };
+  const { codeChallenge } = answer;
+  const isKnown = request.challenges.some((known) => known.codeChallenge === codeChallenge);
+  return {
+    attempts,
+    challenges: isKnown ? request.challenges : [...request.challenges, { codeChallenge }],
+    held: [],
+    lastError: null,
+  };
 }
 
 function fromRow(row: typeof table.$inferSelect): ProviderRequest {

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { openTestEnginesWithJobs } from '@voucher-gateway/platform/testing/engines';
 import { indexScans } from '@voucher-gateway/platform/testing/index-scans';
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
+import { askAgain } from './ask-again.ts';
 import { integrationMigrations } from './migrations.ts';
 import { createStore } from './store.ts';
 
 async function setUp() {
-  const engines = await openTestEngines({ migrations: [integrationMigrations] });
+  const engines = await openTestEnginesWithJobs({ migrations: [integrationMigrations] });
+  await engines.jobs.declare(askAgain);
   const { query } = engines.database;
   return {
     ...engines,
