@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import type { FastifyInstance } from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -262,6 +263,24 @@ it('http server: reports readiness, and closes connections once it is retired', 
   isAway = true;
   await using other = await serve(() => {}, { readiness: createReadiness({ required: { database } }) });
   expect(await ask(other.url)).toEqual([503, 'keep-alive', { status: 'unavailable', engines: { database: 'away' } }]);
+});
+
+it('http server: serves a request that comes in while it closes, and keeps no connection', async () => {
+  // Regression: the answer was Fastify's own 503, without a code, so that no client knew to repeat its request.
+  await using server = await serve((app) => app.get('/', () => 'served'));
+  const accepted = once(server.app.server, 'connection');
+  const socket = connect({ host: '127.0.0.1', port: server.port });
+  socket.write('GET / HTTP/1.1\r\nhost: a\r\n');
+  const [taken] = await accepted;
+  await expect.poll(() => taken.bytesRead).toBeGreaterThan(0);
+  const closed = server.app.close();
+  await expect.poll(() => server.app.server.listening).toBe(false);
+  socket.write('\r\n');
+  const answer = await text(socket);
+  expect(answer).toMatch(/^HTTP\/1.1 200 /);
+  expect(answer.toLowerCase()).toContain('connection: close');
+  expect(answer).toMatch(/served$/);
+  await closed;
 });
 
 it('http server: is not live while something fails, and says what', async () => {

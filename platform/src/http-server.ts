@@ -77,7 +77,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     logger: false,
     genReqId: ({ headers }) => requestIdOf(headers),
     forceCloseConnections: 'idle',
-    return503OnClosing: true,
+    // What comes in during the close is served: Fastify's own 503 has no code that tells a client to repeat.
+    return503OnClosing: false,
     serverFactory: (listener) =>
       Object.assign(
         createServer(
