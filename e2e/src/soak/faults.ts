@@ -199,7 +199,11 @@ async function startAgain(process: SystemProcess, complain: FaultContext['compla
 
 /** Repeats what a process that is just away refuses. */
 async function untilDone(request: () => Promise<Response>): Promise<void> {
-  while (!(await request().catch(() => null))?.ok) await sleep(200);
+  const deadline = performance.now() + startWithinMs;
+  while (!(await request().catch(() => null))?.ok) {
+    if (performance.now() > deadline) throw new Error('the provider does not answer');
+    await sleep(200);
+  }
 }
 
 async function flushRedis(url: string): Promise<void> {

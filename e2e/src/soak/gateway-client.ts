@@ -22,13 +22,15 @@ export async function postOnce(
   authorization?: string,
 ): Promise<Outcome> {
   try {
-    const { body } = await request(`${gatewayUrl}/graphql`, {
+    const { statusCode, body } = await request(`${gatewayUrl}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(authorization && { authorization }) },
       body: JSON.stringify({ query, variables }),
       signal: AbortSignal.timeout(answerWithinMs),
     });
     const answer = (await body.json()) as Answer;
+    if (!answer.errors && !answer.data)
+      return statusCode >= 500 ? { retry: `HTTP ${statusCode}` } : { refusal: `HTTP ${statusCode}` };
     const { code = 'UNKNOWN', retryable } = answer.errors?.[0]?.extensions ?? {};
     if (answer.data && !answer.errors) return { data: answer.data };
     if (retryable === true) return { retry: code };

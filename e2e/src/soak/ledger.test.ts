@@ -198,9 +198,14 @@ describe('soak: ledger', () => {
       { 'E: refused for good without reason': 1 },
     ],
     [
-      'a forbidden request without its refusal',
-      ({ asked }) => asked.push({ customer: ann, key: 'not-own', isForbidden: true, ids: [] }),
-      { 'E: accepted or unanswered though it may not be asked': 1 },
+      'a request that was never answered',
+      ({ asked }) => asked.push({ ...askedBy(ann, 'none'), ids: [] }),
+      { 'E: never answered': 1 },
+    ],
+    [
+      'a forbidden request that was accepted',
+      ({ asked }) => change(asked, { isForbidden: true }),
+      { 'E: accepted though it may not be asked': 1 },
     ],
     ['an event that was missed', ({ streamed }) => streamed.shift(), { 'F: missed by a subscriber that resumes': 1 }],
     [

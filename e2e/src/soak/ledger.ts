@@ -160,9 +160,15 @@ function checkRefusals({ asked, ...ledger }: Ledger, ownerOf: ReadonlyMap<string
     },
     {
       promise: 'E',
-      title: 'accepted or unanswered though it may not be asked',
+      title: 'never answered',
+      checked: asked.length,
+      broken: asked.filter(({ ids, refusal }) => ids.length === 0 && refusal === undefined).map(({ key }) => key),
+    },
+    {
+      promise: 'E',
+      title: 'accepted though it may not be asked',
       checked: asked.length - valid.length,
-      broken: asked.filter((one) => one.isForbidden && one.refusal !== 'FORBIDDEN').map(({ key }) => key),
+      broken: asked.filter((one) => one.isForbidden && one.ids.length > 0).map(({ key }) => key),
     },
   ];
 }

@@ -13,6 +13,8 @@ const usage = `npm run soak -- [--minutes 15] [--seed <text>] [--rate 50] [--eve
     --rate is in requests per second, --every in seconds from fault to fault. Faults: ${faultNames.join(', ')}
 `;
 
+// An exit kills what was started; the default of a signal would leave all of it behind.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 process.exitCode = await main().catch((error: Error) => {
   process.stderr.write(`${error.stack}\n`);
   return 1;

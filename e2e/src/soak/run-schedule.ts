@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type FaultContext, faults, type Resource } from './faults.ts';
+import { faults as allFaults, type Fault, type FaultContext, type Resource } from './faults.ts';
 import type { Due, FaultName } from './schedule.ts';
 
 export interface RunningSchedule {
@@ -18,6 +18,7 @@ export function runSchedule(
   schedule: readonly Due[],
   context: FaultContext,
   say: (what: string) => void,
+  faults: Readonly<Record<FaultName, Fault>> = allFaults,
 ): RunningSchedule {
   const active = new Set<FaultName>();
   const busy = new Map<Resource, Promise<unknown>>();

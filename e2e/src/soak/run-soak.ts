@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceName } from '@voucher-gateway/standalone/distributed';
 import { type Recorder, type SoakClient, startClient } from './client.ts';
 import { areGroupsWhole, checkFinalState, findUnhealthy } from './final-state.ts';
-import { type Check, checkLedger, type Ledger } from './ledger.ts';
+import { type Check, checkLedger, type Ledger, type ReceivedCallback } from './ledger.ts';
 import { runLoad } from './load.ts';
 import { type MemoryGrowth, measureGrowth } from './memory.ts';
 import { readFailed, readSold, readStored } from './read-ledger.ts';
@@ -49,8 +49,13 @@ export interface SoakReport {
 
 const clientCount = 50;
 const progressEveryMs = 10_000;
-/** Nothing came for so long: what is missing then is lost. Longer than any pause between two attempts. */
-const quietMs = 90_000;
+/** Nothing came for so long: what is missing then is lost. A job whose process was killed runs again after 5 minutes. */
+const quietMs = 420_000;
+/** The store may be later than the callback and the subscription. */
+const storedWithinMs = 90_000;
+/** From the end of the load: a request that is unanswered then counts as never answered. */
+const answeredWithinMs = 300_000;
+const giveUpAfterMs = 3_600_000;
 const healthyWithinMs = 90_000;
 const warmUpMs = 60_000;
 /** Only a run of this length says something about memory. */
@@ -97,7 +102,9 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   tell('the load is over');
   await faults.done;
   samples.stop();
-  await load.answered;
+  const giveUp = setTimeout(() => ending.abort(new Error('the system answers nobody any more')), giveUpAfterMs);
+  releases.defer(() => clearTimeout(giveUp));
+  await Promise.race([load.answered, sleep(answeredWithinMs, undefined, { signal: ending.signal })]);
   await arrivals.untilAllOrQuiet(quietMs);
   await untilTrue(
     healthyWithinMs,
@@ -106,7 +113,11 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const ledger = await readLedger(system, clients, { recorder, receivers });
   const settleSeconds = seconds() - loadSeconds;
 
-  const memory = measureGrowth(samples.taken, warmUpMs);
+  // The simulated provider remembers its orders: that is no growth of the product's.
+  const memory = measureGrowth(
+    samples.taken.filter(({ name }) => name !== 'vps-mock'),
+    warmUpMs,
+  );
   return {
     checks: [
       ...checkLedger(ledger),
@@ -140,7 +151,7 @@ function checkMemory(memory: readonly MemoryGrowth[]): Check {
   };
 }
 
-/** Reads what is stored once it is all there: the store may be later than the callback and the subscription. */
+/** Reads what is stored once it is all there. */
 async function readLedger(system: SoakSystem, clients: readonly SoakClient[], { recorder, receivers }: Outside) {
   const accepted = new Set(recorder.asked.flatMap(({ ids }) => ids));
   const read = async (): Promise<Ledger> => {
@@ -157,7 +168,7 @@ async function readLedger(system: SoakSystem, clients: readonly SoakClient[], { 
     };
   };
   let ledger = await read();
-  await untilTrue(quietMs, async () => {
+  await untilTrue(storedWithinMs, async () => {
     if (ledger.stored.length + ledger.failed.length >= accepted.size) return true;
     ledger = await read();
     return false;
@@ -173,15 +184,25 @@ interface Outside {
 /** Counts what has arrived of what was accepted. */
 function watchArrivals({ recorder, receivers }: Outside) {
   const calledBack = new Set<string>();
-  receivers.onCall(({ requestId, isTaken }) => isTaken && calledBack.add(requestId));
-  for (const { requestId, isTaken } of receivers.calls) if (isTaken) calledBack.add(requestId);
-  const accepted = () => recorder.asked.filter(({ ids }) => ids.length > 0).length;
+  const seen = new Set<string>();
+  const note = ({ requestId, isTaken, type }: ReceivedCallback) => {
+    if (isTaken) calledBack.add(requestId);
+    // A failure is not in the subscription of codes.
+    if (type === 'voucher.failed') seen.add(requestId);
+  };
+  receivers.onCall(note);
+  receivers.calls.forEach(note);
+  let streamed = 0;
+  const acceptedIds = () => recorder.asked.flatMap(({ ids: [id] }) => (id === undefined ? [] : [id]));
+  const hasAll = () => {
+    for (; streamed < recorder.streamed.length; streamed += 1) seen.add(recorder.streamed[streamed]?.requestId ?? '');
+    return acceptedIds().every((id) => calledBack.has(id) && seen.has(id));
+  };
   const waiting = () => recorder.asked.filter(({ ids, refusal }) => ids.length === 0 && !refusal).length;
   return {
     describe: () =>
-      `accepted ${accepted()}, unanswered ${waiting()}, called back ${calledBack.size}, seen live ${recorder.streamed.length}`,
+      `accepted ${acceptedIds().length}, unanswered ${waiting()}, called back ${calledBack.size}, seen live ${recorder.streamed.length}`,
     async untilAllOrQuiet(quietMs: number) {
-      const hasAll = () => calledBack.size >= accepted() && recorder.streamed.length >= accepted();
       let [count, since] = [-1, performance.now()];
       while (!hasAll() && performance.now() - since < quietMs) {
         const now = receivers.calls.length + recorder.streamed.length;

@@ -1,0 +1,52 @@
+import { describe, expect, it, vi } from 'vitest';
+import { type Fault, type FaultContext, faults, type Resource } from './faults.ts';
+import { runSchedule } from './run-schedule.ts';
+import type { SoakSystem } from './soak-system.ts';
+
+/** A fault that is healed when the test says so. */
+const createFault = (...needs: Resource[]) => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { needs, run: vi.fn(() => promise), heal: () => resolve() };
+};
+
+const due = (fault: 'kafka-killed' | 'begin-cut' | 'database-silent') => ({ atMs: 0, fault, which: 0 });
+
+const createContext = () => {
+  const complaints: string[] = [];
+  const complain = (what: string) => void complaints.push(what);
+  const context: FaultContext = { system: {} as SoakSystem, killed: 0, hangReceiver: () => {}, complain };
+  return { context, complaints };
+};
+
+describe('soak: running schedule', () => {
+  it('running schedule: overlaps faults that touch different engines, and no others', async () => {
+    const made = {
+      'begin-cut': createFault('postgres'),
+      'database-silent': createFault('postgres'),
+      'kafka-killed': createFault('kafka'),
+    };
+    const { context, complaints } = createContext();
+    const schedule = [due('begin-cut'), due('database-silent'), due('kafka-killed')];
+    const running = runSchedule(schedule, context, () => {}, { ...faults, ...made });
+    await expect.poll(() => [...running.active]).toEqual(['begin-cut', 'kafka-killed']);
+    made['kafka-killed'].heal();
+    await expect.poll(() => [...running.active]).toEqual(['begin-cut']);
+    expect(made['database-silent'].run).not.toHaveBeenCalled();
+    made['begin-cut'].heal();
+    await expect.poll(() => [...running.active]).toEqual(['database-silent']);
+    made['database-silent'].heal();
+    await running.done;
+    expect(complaints).toEqual([]);
+  });
+
+  it('running schedule: reports a fault that fails, and makes the next one', async () => {
+    const fails: Fault = { needs: ['postgres'], run: () => Promise.reject(new Error('no such database')) };
+    const made = { 'begin-cut': fails, 'database-silent': createFault('postgres') };
+    const { context, complaints } = createContext();
+    made['database-silent'].heal();
+    const schedule = [due('begin-cut'), due('database-silent')];
+    await runSchedule(schedule, context, () => {}, { ...faults, ...made }).done;
+    expect(made['database-silent'].run).toHaveBeenCalled();
+    expect(complaints).toEqual(['begin-cut failed: Error: no such database']);
+  });
+});
