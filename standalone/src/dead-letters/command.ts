@@ -1,4 +1,5 @@
 import type { Database } from '@voucher-gateway/platform/database';
+import { isCodedError } from '@voucher-gateway/platform/errors';
 import type { DeadLetter, ReadDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { readParked, retryAtOnce } from '@voucher-gateway/platform/topics/parked-messages';
 import type { CommandResult } from '../run-command.ts';
@@ -35,10 +36,11 @@ export async function runDeadLettersCommand(
 async function list({ database, readDeadLetters }: DeadLetterEngines): Promise<CommandResult> {
   const lines = (await readParked(database.query, { limit: listedAtMost })).map(describeParked);
   let more = 0;
-  await readDeadLetters((letter) => {
+  const fault = await whyUnread(readDeadLetters, (letter) => {
     if (lines.length < 2 * listedAtMost) lines.push(describeLetter(letter));
     else more += 1;
   });
+  if (fault) return { done: false, message: [...lines, fault].join('\n') };
   if (lines.length === 0) return { done: true, message: 'Nothing is parked, and nothing is in dead-letter.' };
   if (more > 0) lines.push(`… and ${more} more in dead-letter`);
   return { done: true, message: lines.join('\n') };
@@ -67,18 +69,36 @@ async function replay(
   }
   let isDone = true;
   const replays = await createReplay(database);
-  await readDeadLetters((letter) => {
-    if (ids !== 'all' && !ids.has(idOf(letter))) return;
-    missing.delete(idOf(letter));
-    replays.add(letter);
-  });
+  const namesLetters = ids === 'all' || [...missing].some((id) => parkedIds([id]).length === 0);
+  const unread =
+    namesLetters &&
+    (await whyUnread(readDeadLetters, (letter) => {
+      if (ids !== 'all' && !ids.has(idOf(letter))) return;
+      missing.delete(idOf(letter));
+      replays.add(letter);
+    }));
   for (const { id, fault, group } of await replays.run()) {
     if (fault) isDone = false;
     lines.push(fault ? `${id} is left as it is: ${fault}` : `${id} is given to ${group} again`);
   }
-  for (const id of missing) lines.push(`There is no message ${id}.`);
+  for (const id of missing) if (!unread || parkedIds([id]).length > 0) lines.push(`There is no message ${id}.`);
+  if (unread) return { done: false, message: [...lines, unread].join('\n') };
   if (lines.length === 0) return { done: true, message: 'There is nothing to try again.' };
   return { done: isDone && missing.size === 0, message: lines.join('\n') };
+}
+
+/** Reads the dead letters; says why it can't, so that what is parked is told and done while no broker answers. */
+async function whyUnread(
+  readDeadLetters: ReadDeadLetters,
+  onLetter: (letter: DeadLetter) => void,
+): Promise<string | undefined> {
+  try {
+    await readDeadLetters(onLetter);
+    return undefined;
+  } catch (error) {
+    if (!isCodedError(error)) throw error;
+    return `The dead letters can not be read: ${error.message}`;
+  }
 }
 
 function parkedIds(ids: readonly string[]): number[] {
