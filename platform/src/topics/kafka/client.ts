@@ -120,17 +120,21 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
   const nameOf = (name: string) => prefix + name;
   const make = async (name: string) => {
     if (!(await maker.listTopics()).includes(name))
-      await maker.createTopics({
-        topics: [
-          {
-            topic: name,
-            numPartitions: partitions,
-            ...(replication !== undefined && { replicationFactor: replication }),
-            // What is not named here, as min.insync.replicas, is the brokers', also when they change it.
-            configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
-          },
-        ],
-      });
+      await maker
+        .createTopics({
+          topics: [
+            {
+              topic: name,
+              numPartitions: partitions,
+              ...(replication !== undefined && { replicationFactor: replication }),
+              // What is not named here, as min.insync.replicas, is the brokers', also when they change it.
+              configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
+            },
+          ],
+        })
+        .catch((error: unknown) => {
+          throw refusal(name, error);
+        });
     const { topics } = await maker.fetchTopicMetadata({ topics: [name] });
     if (topics.some((topic) => topic.partitions.some(({ leader }) => leader < 0))) throw new Error('no leader yet');
   };
@@ -191,26 +195,41 @@ export async function unavailable<T>(work: () => Promise<T>): Promise<Awaited<T>
   }
 }
 
-/** Tries again for a while: a topic that is just being made, perhaps by another process, is not known to every broker at once. */
+/** What a broker answers that will not make a topic, said with its reason: it is not worth waiting for. */
+function refusal(name: string, error: unknown): unknown {
+  // kafkajs's own classes can not be imported by their names.
+  const { errors } = error as { errors?: Error[] };
+  if (!errors) return error;
+  const reasons = errors.map(({ message }) => message).join(' ');
+  return new CodedError('TOPICS_UNAVAILABLE', `The broker does not make the topic ${name}: ${reasons}`, {
+    cause: error,
+    retryable: true,
+  });
+}
+
+/**
+ * Tries again for a while: a topic that is just being made, perhaps by another process, is not known to every broker at
+ * once. What is coded is refused, and fails at once.
+ */
 export async function settled<T>(work: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + settleWithinMs;
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      if (Date.now() > deadline) throw error;
+      if (isCodedError(error) || Date.now() > deadline) throw error;
       await sleep(100);
     }
   }
 }
 
-/** kafkajs logs on our port: a rebalance is no warning, and neither is what it retries by itself. */
+/** kafkajs logs on our port: a rebalance is no warning, and neither is what it retries by itself, or we report. */
 function logInto(log: Log): KafkaConfig['logCreator'] {
   return () =>
     ({ level, log: { message, error, groupId } }) => {
       const fields = { part: 'kafkajs', ...(error && { reason: String(error) }), ...(groupId && { groupId }) };
-      const isRebalance = /rebalanc|not aware of this member/i.test(`${error} ${message}`);
-      if (level <= logLevel.ERROR && !isRebalance) log.warn(fields, message);
+      const isToldElsewhere = /rebalanc|not aware of this member|Response CreateTopics/i.test(`${error} ${message}`);
+      if (level <= logLevel.ERROR && !isToldElsewhere) log.warn(fields, message);
       else log.debug(fields, message);
     };
 }

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { silentLog } from '../../log.ts';
 import { parkingContract } from '../../testing/contract/parking.ts';
 import { topicsContract } from '../../testing/contract/topics.ts';
+import { createMemoryLog } from '../../testing/log.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import type { Topic } from '../../topics.ts';
 import type { ConsumerLimits } from '../consumer-limits.ts';
@@ -49,6 +50,26 @@ const newTopic = (): Topic<Step> => ({ name: `steps-${randomUUID()}`, schema: st
 describe('the topics port on Kafka', { timeout: 180_000 }, () => {
   topicsContract(open);
   parkingContract(open);
+
+  it('says why the broker makes no topic, and does not keep the start waiting', async () => {
+    // Regression: each consumer was waited for for 15 s, one after the other, with ten lines a second that gave no reason.
+    await using database = await openRealDatabase();
+    const log = createMemoryLog('warn');
+    await using topics = await createKafkaTopics({
+      brokers: realEngines().KAFKA_BROKERS.split(','),
+      clientId,
+      partitions: 3,
+      replication: 9,
+      retentionMs: 3_600_000,
+      database,
+      log,
+    });
+    const startedAt = performance.now();
+    await topics.consume({ topic: newTopic(), group: 'readers', handler: async () => {} });
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    expect(log.text).toContain('Replication-factor is invalid');
+    expect(log.text).not.toContain('Response CreateTopics');
+  });
 
   it('shares a group’s messages between processes, and loses none when one joins or leaves in the middle', async () => {
     await using set = await open();
