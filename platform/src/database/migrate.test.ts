@@ -1,22 +1,7 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
 import { openTestDatabase } from '../testing/database.ts';
-
-/** A folder of migrations as drizzle-kit makes it: SQL by name, in order. */
-async function migrationsFolder(files: Record<string, string>) {
-  const folder = await mkdtemp(join(tmpdir(), 'migrations-'));
-  await mkdir(join(folder, 'meta'));
-  const entries = Object.keys(files).map((tag, idx) => ({ idx, version: '7', when: idx + 1, tag, breakpoints: true }));
-  await writeFile(
-    join(folder, 'meta', '_journal.json'),
-    JSON.stringify({ version: '7', dialect: 'postgresql', entries }),
-  );
-  for (const [tag, text] of Object.entries(files)) await writeFile(join(folder, `${tag}.sql`), text);
-  return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
-}
+import { migrationsFolder } from '../testing/migrations-folder.ts';
 
 it('applies each migration once, whoever calls it how often', async () => {
   await using database = await openTestDatabase();

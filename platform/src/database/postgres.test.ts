@@ -4,6 +4,8 @@ import { isRetryable } from '../errors.ts';
 import { silentLog } from '../log.ts';
 import { platformMigrations } from '../migrations.ts';
 import { databaseContract } from '../testing/contract/database.ts';
+import { createMemoryLog } from '../testing/log.ts';
+import { migrationsFolder } from '../testing/migrations-folder.ts';
 import { createRealDatabase, openRealDatabase } from '../testing/real-engines.ts';
 import { openPostgres } from './postgres.ts';
 
@@ -58,6 +60,36 @@ describe('the database port on PostgreSQL', () => {
     const databases = await Promise.all([1, 2, 3].map(() => openPostgres({ url: fresh.url, log: silentLog })));
     await Promise.all(databases.map((database) => database.migrate(platformMigrations)));
     await Promise.all(databases.map((database) => database[Symbol.asyncDispose]()));
+  });
+
+  it('keeps nobody waiting behind a migration whose table a long transaction reads', async () => {
+    // Regression: a backup that ran kept everyone who read or wrote the table waiting, for as long as it took.
+    await using database = await openRealDatabase();
+    const log = createMemoryLog();
+    await using migrating = await openPostgres({ url: database.url, log });
+    await using folder = await migrationsFolder({ '0000_column': 'alter table platform.lease add column note text' });
+    await using reader = await database.openSession();
+    await reader.query('begin');
+    await reader.query('select from platform.lease');
+    const migrated = migrating.migrate({ schema: 'late', folder: folder.folder });
+    await expect.poll(() => log.text).toContain('a table is in use');
+    await database.query.execute(sql`select from platform.lease`);
+    await reader.query('commit');
+    await migrated;
+    await database.query.execute(sql`select note from platform.lease`);
+  });
+
+  it('migrates a database that takes no changes where nothing is left to migrate', async () => {
+    // Regression: neither a service nor an operator's command could start on it.
+    await using database = await openRealDatabase();
+    const name = new URL(database.url).pathname.slice(1);
+    await database.query.execute(sql.raw(`alter database ${name} set default_transaction_read_only = on`));
+    await using readOnly = await openPostgres({ url: database.url, log: silentLog });
+    await readOnly.migrate(platformMigrations);
+    await using folder = await migrationsFolder({ '0000_note': 'create table late.note (text text)' });
+    await expect(readOnly.migrate({ schema: 'late', folder: folder.folder })).rejects.toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+    });
   });
 });
 

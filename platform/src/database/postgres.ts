@@ -11,6 +11,7 @@ import { createDatabaseClock } from './postgres-clock.ts';
 import { listenOn } from './postgres-listen.ts';
 import { abandonWhenSilent } from './postgres-stop.ts';
 import { runTransaction } from './postgres-transaction.ts';
+import { whenUnlocked } from './when-unlocked.ts';
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`, with `?sslmode=verify-full` and the like for TLS. */
@@ -106,7 +107,11 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
         [Symbol.asyncDispose]: () => slow.pool.close(),
       };
       slow.pool.on('error', () => {});
-      await runTransaction(slow.pool, (tx) => applyMigrations(tx, migrations));
+      await whenUnlocked(() => runTransaction(slow.pool, (tx) => applyMigrations(tx, migrations)), {
+        withinMs: migrateWithinMs,
+        onLocked: (error) =>
+          log.warn({ error, schema: migrations.schema }, 'a table is in use: its migration is tried again'),
+      });
     },
     async ping() {
       await pool.query('select 1');
