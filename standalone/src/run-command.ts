@@ -1,4 +1,4 @@
-import { type CodedError, isCodedError } from '@voucher-gateway/platform/errors';
+import { type CodedError, codedCause } from '@voucher-gateway/platform/errors';
 
 /** What came of an operator's command. */
 export interface CommandResult {
@@ -32,8 +32,9 @@ export async function runCommand<Command>(
     (done ? process.stdout : process.stderr).write(`${message}\n`);
     process.exitCode = done ? 0 : 1;
   } catch (error) {
-    if (!isCodedError(error)) throw error;
-    process.stderr.write(`${error.message}\n${explain(error)}`);
+    const coded = codedCause(error);
+    if (!coded) throw error;
+    process.stderr.write(`${coded.message}\n${explain(coded)}`);
     process.exitCode = 1;
   }
 }
