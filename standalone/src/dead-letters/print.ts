@@ -6,10 +6,13 @@ export function idOf({ topic, partition, position }: DeadLetter): string {
   return `${topic}:${partition}:${position}`;
 }
 
+/** Of a header in a list: a stranger's may be as long as a message. */
+const maxShown = 1_000;
+
 /** One line, without what is in the message. */
 export function describeLetter(letter: DeadLetter): string {
   const { headers, publishedAt } = letter;
-  const of = (name: string) => headers[`dead-letter-${name}`] ?? '?';
+  const of = (name: string) => (headers[`dead-letter-${name}`] ?? '?').slice(0, maxShown);
   return printable(
     `${idOf(letter)}  ${timeOf(publishedAt)}  ${of('topic')} → ${of('group')}  ${of('error')}: ${of('message')}`,
   );

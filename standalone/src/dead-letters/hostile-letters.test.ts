@@ -1,0 +1,57 @@
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import type { DeadLetter } from '@voucher-gateway/platform/topics/dead-letter-reader';
+import { readParked } from '@voucher-gateway/platform/topics/parked-messages';
+import { expect, it } from 'vitest';
+import { runDeadLettersCommand } from './command.ts';
+
+const topic = { topic: 'steps.dead-letter', key: 'k', value: '{}', partition: 0, publishedAt: 1_700_000_000_000 };
+const from = {
+  'dead-letter-topic': 'steps',
+  'dead-letter-group': 'readers',
+  'dead-letter-partition': '0',
+  'dead-letter-position': '1',
+};
+
+async function setUp(letters: readonly Pick<DeadLetter, 'headers'>[]) {
+  const engines = await openTestEngines();
+  await engines.database.query.execute(
+    `insert into platform.consumer_group (topic, consumer_group) values ('steps', 'readers')`,
+  );
+  return {
+    parked: () => readParked(engines.database.query, { limit: 10 }),
+    command: (command: Parameters<typeof runDeadLettersCommand>[1]) =>
+      runDeadLettersCommand(
+        {
+          database: engines.database,
+          readDeadLetters: async (onLetter) =>
+            letters.forEach((letter, index) => {
+              onLetter({ ...topic, ...letter, position: index + 1 });
+            }),
+        },
+        command,
+      ),
+    [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),
+  };
+}
+
+it.each([
+  ['partition', '99999999999'],
+  ['partition', '-99999999999'],
+  ['position', '1e300'],
+  ['position', 'x'],
+  ['published-at', 'x'],
+  ['published-at', '9223372036854775807'],
+])('dead-letters: a stranger’s letter with the %s %s keeps none back', async (name, value) => {
+  // The database refused it, and with it the command ended: what came after could never be tried again.
+  await using set = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: value } }, { headers: from }]);
+  expect(await set.command({ name: 'replay', ids: 'all' })).toEqual({
+    done: false,
+    message: expect.stringMatching(/:0:1 is left as it is: its headers .*\n.*:0:2 is given to readers again$/),
+  });
+  expect(await set.parked()).toMatchObject([{ partition: 0, position: 1 }]);
+});
+
+it('dead-letters: lists no more of a letter’s headers than a line holds', async () => {
+  await using set = await setUp([{ headers: { ...from, 'dead-letter-message': 'x'.repeat(1_000_000) } }]);
+  expect((await set.command({ name: 'list' })).message.length).toBeLessThan(2_000);
+});
