@@ -4,7 +4,9 @@ import { z } from 'zod';
 export const phoneNumberSchema = z.string().regex(/^\+[1-9]\d{7,14}$/, 'must be a phone number in E.164 form');
 /** An instant as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`. */
 export const instantSchema = z.iso.datetime({ precision: 3 });
-const owner = z.object({ id: z.uuid() });
+/** As a database writes it, so that it compares as text: a producer may write it in capitals. */
+const idSchema = z.uuid().toLowerCase();
+const owner = z.object({ id: idSchema });
 
 export const voucherStatusSchema = z.enum(['SUCCESS', 'LATE_SUCCESS']);
 export const failureReasonSchema = z.enum(['PROVIDER_REFUSED', 'PROVIDER_UNAVAILABLE', 'PROVIDER_SILENT']);
@@ -13,8 +15,8 @@ export type FailureReason = z.infer<typeof failureReasonSchema>;
 
 /** A voucher was asked for. Read by voucher-integration and by delivery. */
 export const requestCodeSchema = z.object({
-  requestId: z.uuid(),
-  userId: z.uuid(),
+  requestId: idSchema,
+  userId: idSchema,
   phoneNumber: phoneNumberSchema,
   callbackUrl: z.url().max(2_048).nullable(),
   requestedAt: instantSchema,
@@ -23,8 +25,8 @@ export type RequestCode = z.infer<typeof requestCodeSchema>;
 
 /** A code has come. Holds all that the Voucher type has, so that the gateway can answer it to subscribers. */
 export const receiveCodeSchema = z.object({
-  id: z.uuid(),
-  requestId: z.uuid(),
+  id: idSchema,
+  requestId: idSchema,
   code: z.string().min(1).max(256),
   phoneNumber: phoneNumberSchema,
   status: voucherStatusSchema,
@@ -36,7 +38,7 @@ export type ReceiveCode = z.infer<typeof receiveCodeSchema>;
 
 /** A request has failed for good. */
 export const requestFailedSchema = z.object({
-  requestId: z.uuid(),
+  requestId: idSchema,
   phoneNumber: phoneNumberSchema,
   reason: failureReasonSchema,
   message: z.string().min(1).max(1_000),
