@@ -37,8 +37,8 @@ const graceMs = 1_000;
 const maxAnswerBytes = 65_536;
 /** Refusals that a later try may not get: time-out, conflict, too early, too many. */
 const passing = new Set([408, 409, 425, 429]);
-/** Refusals of our credential or of the route, and not of the sale. */
-const alarming = new Set([401, 403, 404, 405]);
+/** Refusals of our credential, of the route or of how we ask, by the provider or a proxy before it: not of the sale. */
+const alarming = new Set([401, 403, 404, 405, 406, 407, 411, 413, 414, 415, 421, 426, 428, 431]);
 
 export function createProvider({ url, timeoutMs, clock, concurrency }: ProviderOptions): Provider {
   const agent = new Agent({ connections: concurrency, pipelining: 1, connect: { timeout: timeoutMs } });
