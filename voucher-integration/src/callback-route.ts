@@ -2,6 +2,7 @@ import type { Database } from '@voucher-gateway/platform/database';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { refuseInvalidText } from '@voucher-gateway/platform/http-server';
 import type { Log } from '@voucher-gateway/platform/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import {
   challengeOf,
@@ -18,8 +19,6 @@ export interface CallbackRouteOptions {
   database: Database;
   store: Store;
   log: Log;
-  /** Counts the codes that came after their request had failed. */
-  onUnclaimed(requestId: string): void;
 }
 
 /**
@@ -28,17 +27,18 @@ export interface CallbackRouteOptions {
  * | the request | answer |
  * |---|---|
  * | is unknown | 404 |
+ * | is not named, and several were acknowledged with the challenge | 400: whose code it is can't be told |
  * | has no challenge yet | 202: kept, and judged when the acknowledgement is stored; 503 when five are kept |
  * | waits, and the verifier is right | 200: settled; row and message are committed before |
  * | has challenges, and the verifier is none of theirs | 403, nothing changes |
  * | is settled with the same code | 200 |
  * | is settled with another code | 409 |
  * | has failed, and the verifier is right, or there is no challenge | 200: kept as unclaimed, published nowhere |
+ * | the same, and another code is kept | 409 |
  */
-export function addCallbackRoute(
-  app: FastifyInstance,
-  { database, store, log, onUnclaimed }: CallbackRouteOptions,
-): void {
+export function addCallbackRoute(app: FastifyInstance, { database, store, log }: CallbackRouteOptions): void {
+  // Strangers may send as many as they like.
+  const lines = createRepeatedLines(log);
   app.addHook('preValidation', refuseInvalidText);
   app.post(responsePath, async (incoming, reply) => {
     const body = lateCallbackSchema.safeParse(incoming.body);
@@ -55,9 +55,17 @@ export function addCallbackRoute(
 
   async function find(query: unknown, { codeVerifier }: VpsLateCallback): Promise<ProviderRequest | null> {
     const { request } = query as { request?: unknown };
-    if (request === undefined) return store.findByChallenge(challengeOf(codeVerifier));
+    if (request === undefined) return findByChallenge(challengeOf(codeVerifier));
     const requestId = z.uuid().safeParse(request);
     return requestId.success ? store.read(requestId.data) : null;
+  }
+
+  async function findByChallenge(codeChallenge: string): Promise<ProviderRequest | null> {
+    const [found = null, another] = await store.findByChallenge(codeChallenge);
+    if (!another) return found;
+    const { requestId } = another;
+    lines.error('challenge', { requestId }, 'the provider has given one challenge to several requests');
+    throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'Several requests have this challenge: name the request.');
   }
 
   async function judge(request: ProviderRequest | null, callback: VpsLateCallback): Promise<200 | 202> {
@@ -69,7 +77,7 @@ export function addCallbackRoute(
     // Nothing is published for one that has ended: its verifier need not be known.
     const endedWithout = request.status !== 'WAITING' && challenges.length === 0;
     if (!isVerified && !isHeld && !endedWithout) {
-      log.warn({ requestId }, "a callback's verifier is not of this request");
+      lines.warn('verifier', { requestId }, "a callback's verifier is not of this request");
       throw new CodedError<PublicErrorCode>('FORBIDDEN', 'The verifier is not of this request.');
     }
     switch (request.status) {
@@ -90,14 +98,12 @@ export function addCallbackRoute(
         return judge(await store.read(requestId), callback);
       case 'SETTLED':
         if (request.code === callback.voucherCode) return 200;
-        log.error({ requestId }, 'the provider sent another code for a request that is settled');
+        lines.error('settled', { requestId }, 'the provider sent another code for a request that is settled');
         throw new CodedError<PublicErrorCode>('VOUCHER_CODE_CONFLICT', 'This request is settled with another code.');
       case 'FAILED':
-        if (await database.transaction((tx) => store.keepUnclaimed(tx, requestId, given))) {
-          log.error({ requestId }, 'a code came after its request had failed: it is bought and unclaimed');
-          onUnclaimed(requestId);
-        }
-        return 200;
+        if ((await database.transaction((tx) => store.keepUnclaimed(tx, requestId, given))) !== 'another') return 200;
+        lines.error('failed', { requestId }, 'the provider sent another code for a request that has failed');
+        throw new CodedError<PublicErrorCode>('VOUCHER_CODE_CONFLICT', 'Another code of this request is kept.');
     }
   }
 }

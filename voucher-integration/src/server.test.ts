@@ -223,6 +223,66 @@ it('takes no verifier of another request, and finds the request by the challenge
   expect(await set.outcome()).toMatchObject([{ requestId: b, code: 'CODE-B' }]);
 });
 
+it('refuses a callback that names no request where several have its challenge', async () => {
+  // It settled one of them, whosever the code was.
+  await using provider = await startProvider(() => ({
+    codeChallenge: challengeOf(verifierA),
+    transformMethod: 'S256',
+  }));
+  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
+  const [a, b] = [await set.publish(), await set.publish()];
+  for (const { requestId } of [a, b]) await set.acknowledged(requestId);
+  const callback = { codeVerifier: verifierA, voucherCode: 'CODE-B' };
+  expect(await set.callback(null, callback)).toMatchObject({ status: 400 });
+  expect(await set.callback(b.requestId, callback)).toMatchObject({ status: 200 });
+  expect(await set.outcome()).toMatchObject([{ requestId: b.requestId, code: 'CODE-B' }]);
+});
+
+it('keeps a callback as unclaimed that was held when its request failed', async () => {
+  // The provider was told that it is kept, and it was dropped.
+  const asked = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
+  await using provider = await startProvider(async () => {
+    asked.resolve();
+    await held.promise;
+    throw Object.assign(new Error('refused'), { statusCode: 422 });
+  });
+  await using set = await setUp({ settings: { VPS_URL: provider.url } });
+  const { requestId } = await set.publish();
+  await asked.promise;
+  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 202 });
+  held.resolve();
+  expect(await set.outcome()).toMatchObject([{ requestId, reason: 'PROVIDER_REFUSED' }]);
+  expect(await set.row(requestId)).toMatchObject({ held: [], unclaimed_code: 'CODE-1' });
+  expect(set.service.unclaimed).toBe(1);
+  expect(alarms(set.log)).toMatchObject([{ requestId }]);
+});
+
+it('takes a request as one, in whatever case its id is written', async () => {
+  // Its row was never found again: each try failed, and published the outcome of one that had ended once more.
+  await using set = await setUp();
+  const message = await set.publish();
+  await set.outcome();
+  await set.publish({ ...message, requestId: message.requestId.toUpperCase() });
+  const other = await set.publish({ requestId: randomUUID().toUpperCase() });
+  const outcomes = await set.outcome(3);
+  expect(outcomes.map(({ requestId }) => requestId).toSorted()).toEqual(
+    [message.requestId, message.requestId, other.requestId.toLowerCase()].toSorted(),
+  );
+  expect(set.vps.requests).toHaveLength(2);
+});
+
+it('logs a flood of wrong callbacks in a line of each kind', async () => {
+  await using set = await setUp();
+  const { requestId } = await set.publish();
+  await set.outcome();
+  for (let number = 0; number < 20; number += 1)
+    expect(await set.callback(requestId, { codeVerifier: verifierA, voucherCode: `FORGED-${number}` })).toMatchObject({
+      status: 409,
+    });
+  expect(alarms(set.log)).toMatchObject([{ requestId }]);
+});
+
 it('keeps callbacks that come before the acknowledgement, has the sixth come again, and judges them then', async () => {
   const asked = Promise.withResolvers<void>();
   const acknowledge = Promise.withResolvers<object>();
@@ -307,7 +367,7 @@ const alarms = (log: { text: string }) =>
     .filter((line) => line.includes('"level":"error"'))
     .map((line) => JSON.parse(line));
 
-it.each([401, 403, 404, 405])('asks again, with an alarm, after the status %i', async (statusCode) => {
+it.each([401, 403, 404, 405, 407, 415, 421])('asks again, with an alarm, after the status %i', async (statusCode) => {
   // Regression: an expired credential failed every request for ever.
   let asked = 0;
   await using provider = await startProvider(() => {
@@ -354,6 +414,10 @@ it('keeps a code that comes after a request failed without an acknowledgement', 
   const { requestId } = await set.publish();
   await set.outcome();
   expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
+  // One that is not the first may be the one that is bought: its sender is not told that we have it.
+  expect(await set.callback(requestId, { codeVerifier: verifierB, voucherCode: 'CODE-2' })).toMatchObject({
+    status: 409,
+  });
   expect(set.service.unclaimed).toBe(1);
   expect(await set.row(requestId)).toMatchObject({ status: 'FAILED', unclaimed_code: 'CODE-1' });
   expect(set.outcomes).toHaveLength(1);

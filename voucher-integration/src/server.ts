@@ -31,7 +31,7 @@ export interface VoucherIntegrationOptions {
 }
 
 export interface VoucherIntegration extends Service {
-  /** Codes that came after their request had failed, since the start. */
+  /** Requests that failed with a code that is bought, since the start. */
   readonly unclaimed: number;
 }
 
@@ -42,7 +42,15 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
   let unclaimed = 0;
   await database.migrate(integrationMigrations);
   await jobs.declare(askAgain);
-  const store = createStore({ database, topics, jobs });
+  const store = createStore({
+    database,
+    topics,
+    jobs,
+    onUnclaimed(requestId) {
+      unclaimed += 1;
+      log.error({ requestId }, 'a request has failed, and its code has come: it is bought and unclaimed');
+    },
+  });
   releases.use(startHousekeeping({ database, clock, log, retentions: integrationRetentions(config) }));
 
   const readiness = createReadiness({ required: { database: database.ping }, reported: { topics: topics.ping } });
@@ -55,14 +63,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
     limits: httpLimitsOf(config),
   });
   releases.defer(() => app.close());
-  addCallbackRoute(app, {
-    database,
-    store,
-    log,
-    onUnclaimed: () => {
-      unclaimed += 1;
-    },
-  });
+  addCallbackRoute(app, { database, store, log });
   const url = await listen(app, { host: config.HOST, port: config.PORT, setting: portSetting });
 
   const publicUrl = config.INTEGRATION_PUBLIC_URL ?? url;

@@ -54,13 +54,16 @@ export interface Store {
    */
   open(message: RequestCode): Promise<ProviderRequest>;
   read(requestId: string): Promise<ProviderRequest | null>;
-  /** The request that was acknowledged with this challenge. */
-  findByChallenge(codeChallenge: string): Promise<ProviderRequest | null>;
+  /** The requests that were acknowledged with this challenge, two at most: a provider may have given it to all. */
+  findByChallenge(codeChallenge: string): Promise<ProviderRequest[]>;
   /** WAITING → SETTLED with its message; false, and nothing, when it is WAITING no more. */
   settle(tx: Transaction, request: RequestInWaiting, code: GivenCode): Promise<boolean>;
   /** The same in a transaction of its own, shared with what comes together. */
   settleTogether(request: RequestInWaiting, code: GivenCode): Promise<boolean>;
-  /** WAITING → FAILED with its message; false, and nothing, when it is WAITING no more. */
+  /**
+   * WAITING → FAILED with its message; false, and nothing, when it is WAITING no more. The first of the callbacks that
+   * were held is kept as unclaimed: the provider was told that we have it, and does not send it again.
+   */
   fail(tx: Transaction, requestId: string, reason: FailureReason, atMs: number): Promise<boolean>;
   /**
    * Stores an answer that does not end the request, with the job that asks again. A challenge judges what was held
@@ -72,11 +75,19 @@ export interface Store {
   noteTogether(noted: NotedAnswer): Promise<void>;
   /** Holds a callback for a request without a challenge: not where `maxHeld` are, and not when it can be judged by now. */
   hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<'held' | 'full' | 'judge'>;
-  /** Keeps a verified code that came after the request had failed. True for the first. */
-  keepUnclaimed(tx: Transaction, requestId: string, code: GivenCode): Promise<boolean>;
+  /** Keeps the first code that came after the request had failed; says whether it is `known` or there is `another`. */
+  keepUnclaimed(tx: Transaction, requestId: string, code: GivenCode): Promise<'kept' | 'known' | 'another'>;
 }
 
-export function createStore({ database, topics, jobs }: { database: Database; topics: Topics; jobs: Jobs }): Store {
+export interface StoreOptions {
+  database: Database;
+  topics: Topics;
+  jobs: Jobs;
+  /** Told of each request that failed with a code that is bought. */
+  onUnclaimed?(requestId: string): void;
+}
+
+export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: StoreOptions): Store {
   const waiting = (requestId: string) => and(eq(table.requestId, requestId), eq(table.status, 'WAITING'));
   /** In the order of ids, so that two that lock the same rows don't deadlock. */
   const lock = async (tx: Transaction, requestIds: readonly string[]) => {
@@ -240,24 +251,36 @@ export function createStore({ database, topics, jobs }: { database: Database; to
     open,
     read,
     async findByChallenge(codeChallenge) {
-      const [row] = await database.query
+      // The index has the acknowledged ones. Materialized, for a limit would make a scan of the table look cheap.
+      const acknowledged = sql`
+        with acknowledged as materialized (
+          select request_id from ${table}
+          where ${table.challenges} @> ${JSON.stringify([{ codeChallenge }])}::jsonb and ${table.challenges} <> '[]'
+        )
+        select request_id from acknowledged limit 2`;
+      const rows = await database.query
         .select()
         .from(table)
-        // The index has the acknowledged ones. A limit would make a scan of the table look cheap.
-        .where(
-          sql`${table.challenges} @> ${JSON.stringify([{ codeChallenge }])}::jsonb and ${table.challenges} <> '[]'`,
-        );
-      return row ? fromRow(row) : null;
+        .where(sql`${table.requestId} = any(array(${acknowledged}))`);
+      return rows.map(fromRow);
     },
     settle: async (tx, request, code) => (await settleAll(tx, [{ request, code }]))[0] ?? false,
     settleTogether: (request, code) => settleTogether({ request, code }),
     async fail(tx, requestId, reason, atMs) {
       const [row] = await tx
         .update(table)
-        .set({ status: 'FAILED', failureReason: reason, failedAt: new Date(atMs), held: [] })
+        .set({
+          status: 'FAILED',
+          failureReason: reason,
+          failedAt: new Date(atMs),
+          held: [],
+          unclaimedCode: sql`${table.held} -> 0 ->> 'voucherCode'`,
+          unclaimedAt: sql`(${table.held} -> 0 ->> 'at')::timestamptz`,
+        })
         .where(waiting(requestId))
         .returning();
       if (!row) return false;
+      if (row.unclaimedCode !== null) onUnclaimed(requestId);
       await publish(tx, [fromRow(row)]);
       await cancelJobs(tx, [row]);
       return true;
@@ -284,7 +307,12 @@ export function createStore({ database, topics, jobs }: { database: Database; to
         .set({ unclaimedCode: voucherCode, unclaimedAt: new Date(atMs) })
         .where(and(eq(table.requestId, requestId), eq(table.status, 'FAILED'), sql`${table.unclaimedCode} is null`))
         .returning({ requestId: table.requestId });
-      return rows.length > 0;
+      if (rows.length > 0) {
+        onUnclaimed(requestId);
+        return 'kept';
+      }
+      const [row] = await tx.select({ code: table.unclaimedCode }).from(table).where(eq(table.requestId, requestId));
+      return row?.code === voucherCode ? 'known' : 'another';
     },
   };
   return store;
