@@ -15,6 +15,10 @@ export const runAdmin = (environment: Environment, words: string[], installation
 export const runDeadLetters = (environment: Environment, words: string[], installation?: string) =>
   runCommand('dead-letters-main.ts', environment, words, installation);
 
+/** `npm run topics -- <words>`, in the same way. */
+export const runTopics = (environment: Environment, words: string[], installation?: string) =>
+  runCommand('topics-main.ts', environment, words, installation);
+
 type Environment = Record<string, string | undefined>;
 
 async function runCommand(main: string, environment: Environment, words: string[], installation = thisInstallation) {

@@ -10,6 +10,7 @@ import type { ConsumerLimits } from './topics/consumer-limits.ts';
 import type { ReadDeadLetters } from './topics/dead-letter-reader.ts';
 import type { KafkaOptions } from './topics/kafka/client.ts';
 import { kafkaDeadLetters } from './topics/kafka/dead-letter-reader.ts';
+import { rereadTopics } from './topics/kafka/reread.ts';
 import { createKafkaTopics, type KafkaTopicsOptions } from './topics/kafka/topics.ts';
 import type { Topics } from './topics.ts';
 
@@ -33,6 +34,11 @@ function kafkaOptions(config: TopicsConfig, log: Log): KafkaOptions & { log: Log
 /** What reads the dead-letter topics on Kafka. */
 export function openDeadLetters(config: TopicsConfig, log: Log): ReadDeadLetters {
   return kafkaDeadLetters(kafkaOptions(config, log));
+}
+
+/** What has groups on Kafka begin at the beginning of their topics (`rereadTopics`). */
+export function openReread(config: TopicsConfig, log: Log): (groups: readonly string[]) => Promise<string[]> {
+  return (groups) => rereadTopics(kafkaOptions(config, log), groups);
 }
 
 /** Topics on Kafka; from `database` what is published goes out. */

@@ -17,6 +17,7 @@ export const platformErrorCodes = [
   'NESTED_DATABASE_USE',
   'PORT_TAKEN',
   'TOPICS_UNAVAILABLE',
+  'TOPIC_RECREATED',
   'TOPIC_VALUE_INVALID',
   'TOPIC_VALUE_TOO_LARGE',
 ] as const;
@@ -75,6 +76,7 @@ const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
   'DATABASE_UNAVAILABLE',
   'KEY_VALUE_UNAVAILABLE',
   'TOPICS_UNAVAILABLE',
+  'TOPIC_RECREATED',
 ]);
 
 /**

@@ -25,20 +25,6 @@ export interface Message<Value> {
   textLength: number;
 }
 
-/** Where a reader stands in a partition: at a message, or at its beginning. */
-export interface Place {
-  /** The message's position; 0 at the beginning. */
-  position: number;
-  /**
-   * When the message was published, in milliseconds since the epoch; undefined where that is not known. What stands at
-   * the position with another time is of a topic that was made anew.
-   */
-  publishedAt?: number;
-}
-
-/** Where a reader stands, by partition. One that is missing is at its beginning. */
-export type Places = Readonly<Record<number, Place>>;
-
 /** Position of the last message by partition. A partition that is missing stands at its beginning. */
 export type Positions = Readonly<Record<number, number>>;
 
@@ -51,14 +37,14 @@ export interface ConsumeOptions<Value> {
   handler: Handler<Value>;
   /**
    * Called when this member is given a partition, before it handles a message of it, with the position through which
-   * the group has finished it: no further than that, whatever was told before, for the topic may have been made anew.
+   * the group has finished it: no further than that, whatever was told before.
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
-   * Called now and then with the place through which the group has finished a partition: what
+   * Called now and then with the position through which the group has finished a partition: what
    * `finishedThrough` could not tell yet while the last messages were in flight together.
    */
-  onFinishedThrough?(partition: number, place: Place): Promise<void>;
+  onFinishedThrough?(partition: number, position: number): Promise<void>;
 }
 
 /**
@@ -74,12 +60,12 @@ export interface HandlerContext {
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
   /**
-   * The place in the message's partition through which this group has finished everything, this
-   * message counted as finished; its beginning once the partition is not this member's any more, its topic was made
-   * anew, or the message was parked. A parked message holds it back for up to 10,000 positions. Read it inside the
+   * The position in the message's partition through which this group has finished everything, this
+   * message counted as finished; 0 once the partition is not this member's any more, or the message was
+   * parked. A parked message holds it back for up to 10,000 positions. Read it inside the
    * transaction that stores the message's effect.
    */
-  finishedThrough(): Place;
+  finishedThrough(): number;
 }
 
 export interface TailOptions<Value> {
@@ -92,10 +78,10 @@ export interface TailOptions<Value> {
   /** Called in order by key. It must not throw, and is not awaited. */
   onMessage(message: Message<Value>): void;
   /**
-   * Called when a partition begins again, because its topic was made anew: its positions start over, and those from
-   * before mean nothing any more.
+   * Called when the tail ends by itself, with TOPIC_RECREATED (retryable): its topic was deleted and made anew, and
+   * nothing more comes until the process is restarted.
    */
-  onReset?(partition: number): void;
+  onEnd?(error: Error): void;
 }
 
 export interface Tail extends AsyncDisposable {
@@ -110,8 +96,7 @@ export interface Tail extends AsyncDisposable {
   readonly coversAfter: Positions;
   /**
    * Resolves once everything that stood in the topic when it was called has been given to `onMessage`, with the
-   * position of its last message by partition. Rejects where the broker does not answer, and when the tail is
-   * disposed.
+   * position of its last message by partition. Rejects where the broker does not answer, and when the tail ends.
    */
   caughtUp(): Promise<Positions>;
 }
@@ -148,13 +133,6 @@ export interface Topics extends AsyncDisposable {
   ping(): Promise<void>;
   /** Consumers and tails that do nothing though the broker answers: the process is to be restarted. */
   failures(): readonly TopicsFailure[];
-}
-
-/** Whether, where a reader stands, another message was found than the one that it has read: the topic was made anew. */
-export function isAnother(place: Place, found: Place): boolean {
-  if (found.position !== place.position || place.publishedAt === undefined || found.publishedAt === undefined)
-    return false;
-  return found.publishedAt !== place.publishedAt;
 }
 
 /** The topic that takes what a consumer could not handle: the value as it came, the error in headers. */

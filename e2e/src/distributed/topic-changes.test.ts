@@ -110,27 +110,4 @@ describe('a client that comes again sees each voucher once', { timeout: 300_000 
     expect(moved.reduce((sum, { high }) => sum + Number(high), 0)).toBeGreaterThan(0);
     await Promise.all(all.map((followed) => expectAllSeen(followed, 11)));
   });
-
-  it('where the topic is made anew, and the store has yet to store what it has', async () => {
-    await using resources = new AsyncDisposableStack();
-    const all = await followMany(resources, 3);
-    await Promise.all(all.map((followed) => expectAllSeen(followed, 1)));
-    await requestMany(all, 3);
-    await Promise.all(all.map((followed) => expectAllSeen(followed, 4)));
-    await admin.deleteTopics({ topics: [topic] });
-    {
-      await using _held = await holdStore();
-      await Promise.all(all.flatMap(({ customer }) => Array.from({ length: 5 }, () => request(customer))));
-      const late = all.map(({ customer: { token }, start }) =>
-        resources.use(startFollower({ token, after: start, nextGateway: gateway })),
-      );
-      await expect
-        .poll(() => [...late, ...all.map(({ follower }) => follower)].map(({ seen }) => seen.length), {
-          timeout: 90_000,
-        })
-        .toEqual([...all, ...all].map(() => 9));
-      expect(late.map(({ seen }) => seen)).toEqual(all.map(({ follower }) => follower.seen));
-    }
-    await Promise.all(all.map((followed) => expectAllSeen(followed, 9)));
-  });
 });

@@ -1,6 +1,7 @@
 import { type Clock, delay } from '@voucher-gateway/platform/clock';
+import { isCodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
-import type { Places } from '@voucher-gateway/platform/topics';
+import type { Positions } from '@voucher-gateway/platform/topics';
 import { decodeCursor, encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { PrimaryAnswer } from './execute-event.ts';
 import type { TopicSubscription } from './prepare.ts';
@@ -27,7 +28,7 @@ export interface CatchUpOptions {
 export interface CatchUp {
   /**
    * Sends it, one event after the other, and goes on with what comes meanwhile until nothing is left. Rejects when
-   * the signal aborts.
+   * the signal aborts, and with TOPIC_RECREATED (retryable).
    */
   sendAll(to: {
     send(event: PrimaryAnswer, prepared: TopicSubscription): Promise<void>;
@@ -48,7 +49,7 @@ export interface CatchUp {
  * the topic's retention the store is asked again until it has caught up. The store's rows may be ahead of those
  * positions, for it finishes messages in any order: what the topic has up to the last row that was sent, or the cursor,
  * is passed over. The window is let catch up with the topic before that: what comes live afterwards is newer than every
- * row. Positions of a topic that was made anew since mean nothing: all that the new one has is looked at.
+ * row.
  *
  * A cursor that the store does not know may name a message that it has yet to consume: the topic is looked at, too.
  *
@@ -64,7 +65,10 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
    */
   const readUnstored = async (): Promise<Stretch | null> => {
     const id = decodeCursor(after)?.id;
-    const behindIt = async (from: Places, read: (from: Places) => Promise<Stretch | null>): Promise<Stretch | null> => {
+    const behindIt = async (
+      from: Positions,
+      read: (from: Positions) => Promise<Stretch | null>,
+    ): Promise<Stretch | null> => {
       for (let slice = await read(from); slice; slice = await read(slice.through)) {
         const { messages, through, isWhole } = slice;
         const at = messages.findIndex((message) => idOf(message) === id);
@@ -81,7 +85,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
     const from = window.inTopic(storedThrough);
     // What the window has not, and reaches back to, is nowhere: the topic is not read for any text.
     if (window.reachesBackTo(from)) return null;
-    return behindIt(from, (places) => backlog.read(places, match, key));
+    return behindIt(from, (positions) => backlog.read(positions, match, key));
   };
 
   const first = await readPage(after).catch(async (error: unknown) => {
@@ -98,6 +102,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
             return await work();
           } catch (error) {
             signal.throwIfAborted();
+            if (isCodedError(error, 'TOPIC_RECREATED')) throw error;
             log.warn({ error, topic }, 'a replay failed and is tried again');
             await delay(clock, Math.min(250 * 2 ** attempt, 5_000), signal);
           }
@@ -108,8 +113,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       // passed over by its place.
       let sent = new Set<string>();
 
-      /** Everything that is stored; resolves with the places through which that is all. */
-      const sendStored = async (from: ReplayPage | null): Promise<Places> => {
+      /** Everything that is stored; resolves with the positions through which that is all. */
+      const sendStored = async (from: ReplayPage | null): Promise<Positions> => {
         for (let page = from; ; page = null) {
           const read = page ?? (await persist(() => readPage(cursor)));
           const { prepared, edges, endCursor, hasNextPage, storedThrough } = read;
@@ -127,7 +132,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
           sent = ids;
         }
       };
-      const sendMessages = async ({ messages, through }: Stretch): Promise<Places> => {
+      const sendMessages = async ({ messages, through }: Stretch): Promise<Positions> => {
         for (const message of messages) {
           const id = idOf(message);
           if (id !== null && sent.has(id)) continue;
@@ -168,21 +173,21 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
         return { ...stretch, messages: behind };
       };
 
-      let places = 'edges' in first ? await sendStored(first) : await sendMessages(first);
+      let positions = 'edges' in first ? await sendStored(first) : await sendMessages(first);
       storeCursor = cursor;
       // Until all has been seen that the topic had when the store was read.
       let mayBeStored = 'edges' in first;
       let isThroughWindow = false;
       const sendStretch = async (stretch: Stretch) => {
-        places = await sendMessages(mayBeStored ? await behindCursor(stretch) : stretch);
+        positions = await sendMessages(mayBeStored ? await behindCursor(stretch) : stretch);
         if (stretch.isWhole) mayBeStored = false;
       };
       for (;;) {
         if (!isThroughWindow) await persist(() => window.caughtUp());
-        places = window.inTopic(places);
-        isThroughWindow = window.reachesBackTo(places);
+        positions = window.inTopic(positions);
+        isThroughWindow = window.reachesBackTo(positions);
         if (isThroughWindow) {
-          const behind = window.behind(places, match, key);
+          const behind = window.behind(positions, match, key);
           if (behind.messages.length === 0) {
             signal.throwIfAborted();
             return goLive(new Set([...sent].filter((id) => !window.has(id))), cursor);
@@ -190,14 +195,14 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
           await sendStretch(behind);
           continue;
         }
-        const read = await persist(() => backlog.read(places, match, key));
+        const read = await persist(() => backlog.read(positions, match, key));
         if (read) {
           await sendStretch(read);
           continue;
         }
         log.warn({ topic }, 'what is stored lags behind what the topic keeps: the store is asked again');
         await delay(clock, 1_000, signal);
-        places = await sendStored(null);
+        positions = await sendStored(null);
         storeCursor = cursor;
         areBehind = new Set();
         mayBeStored = true;

@@ -234,6 +234,10 @@ class TopicFeedListener implements TopicListener {
         }),
     });
   }
+
+  onEnd(error: Error): void {
+    this.#shared.end(this.#plan.failure(error));
+  }
 }
 
 /** What feeds a subscription, and how. */

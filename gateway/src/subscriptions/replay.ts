@@ -1,7 +1,7 @@
 import type { GraphQLDataSourceProcessOptions } from '@apollo/gateway';
 import { isCodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
-import type { Places } from '@voucher-gateway/platform/topics';
+import type { Positions } from '@voucher-gateway/platform/topics';
 import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { type FragmentDefinitionNode, type GraphQLFormattedError, Kind, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
@@ -15,7 +15,7 @@ export interface ReplayPage {
   /** The subscription as it was planned when the page was asked for. */
   prepared: TopicSubscription;
   /** Where the store had consumed the topic, by partition, before it read the rows. */
-  storedThrough: Places;
+  storedThrough: Positions;
   edges: ReplayedEdge[];
   hasNextPage: boolean;
   endCursor: string | null;
@@ -103,10 +103,7 @@ function readConnection(connection: Connection, prepared: TopicSubscription, aft
     storedThrough: Object.fromEntries(
       (storedThrough ?? [])
         .filter((at) => at.topic === topicField.topic)
-        .map(({ partition, position, publishedAt }) => [
-          partition,
-          { position: readPosition(position), publishedAt: publishedAt ? Date.parse(publishedAt) : undefined },
-        ]),
+        .map(({ partition, position }) => [partition, readPosition(position)]),
     ),
     edges: edges.map((edge) => ({
       id: decodeCursor(edge.replay_cursor)?.id ?? null,
@@ -128,7 +125,7 @@ function readPosition(text: string): number {
 interface Connection {
   edges: { replay_cursor: string; replay_answer?: unknown; replay_node: Value }[];
   pageInfo: { hasNextPage: boolean; endCursor: string | null };
-  storedThrough?: { topic: string; partition: number; position: string; publishedAt?: string | null }[];
+  storedThrough?: { topic: string; partition: number; position: string }[];
 }
 
 const variable = (argument: string) => `replay_${argument}`;
@@ -161,7 +158,7 @@ function replayQuery(prepared: TopicSubscription, replay: ReplayField): string {
   ];
   return `query Replay(${definitions.join(', ')}) {
   ${replay.field}(${filled.map(([name]) => `${name}: $${variable(name)}`).join(', ')}) {
-    ${replay.storedThrough.length > 0 ? `storedThrough { ${replay.storedThrough.join(' ')} }` : ''}
+    ${replay.tellsPositions ? 'storedThrough { topic partition position }' : ''}
     edges {
       ${topicField.isEdge ? selections : `replay_answer: node { ${selections} }`}
       replay_cursor: cursor

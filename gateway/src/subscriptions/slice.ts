@@ -1,4 +1,4 @@
-import type { Place, Places } from '@voucher-gateway/platform/topics';
+import type { Positions } from '@voucher-gateway/platform/topics';
 import { bytesOf } from './held-messages.ts';
 import type { Stretch, TopicMessage } from './topic-window.ts';
 
@@ -11,7 +11,7 @@ export const sliceBytes = 1_048_576;
  *
  * @param from the positions after which the messages are
  */
-export function cutSlice(slice: Stretch, from: Places, maxBytes: number = sliceBytes): Stretch {
+export function cutSlice(slice: Stretch, from: Positions, maxBytes: number = sliceBytes): Stretch {
   const { messages } = slice;
   let bytes = 0;
   const end = messages.findIndex((message, index) => {
@@ -19,15 +19,15 @@ export function cutSlice(slice: Stretch, from: Places, maxBytes: number = sliceB
     return index > 0 && bytes > maxBytes;
   });
   if (end === -1) return slice;
-  const through: Record<number, Place> = { ...slice.through };
+  const through: Record<number, number> = { ...slice.through };
   for (let index = end; index < messages.length; index += 1) {
     const { partition } = messages[index] as TopicMessage;
-    through[partition] = from[partition] ?? { position: 0 };
+    through[partition] = from[partition] ?? 0;
   }
   const cut = new Set(messages.slice(end).map(({ partition }) => partition));
   for (let index = 0; index < end; index += 1) {
-    const { partition, position, publishedAt } = messages[index] as TopicMessage;
-    if (cut.has(partition)) through[partition] = { position, publishedAt };
+    const { partition, position } = messages[index] as TopicMessage;
+    if (cut.has(partition)) through[partition] = position;
   }
   return { messages: messages.slice(0, end), through, isWhole: false };
 }

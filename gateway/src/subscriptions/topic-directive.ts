@@ -9,8 +9,6 @@ import {
   isObjectType,
 } from 'graphql';
 
-const placeFields = ['topic', 'partition', 'position', 'publishedAt'];
-
 /** A Subscription field that is fed from a topic, as its `@topic` directive says. */
 export interface TopicField {
   /** The field's name. */
@@ -30,8 +28,8 @@ export interface ReplayField {
   field: string;
   /** Arguments of the connection, by name, with their types as text. */
   arguments: ReadonlyMap<string, string>;
-  /** What the connection tells of the place through which it has stored the topic: names of fields, or none. */
-  storedThrough: readonly string[];
+  /** Whether the connection tells through where it has stored the topic. */
+  tellsPositions: boolean;
 }
 
 /**
@@ -105,13 +103,9 @@ function readReplay(schema: GraphQLSchema, subscription: string, name: string): 
       `Subscription.${subscription}: @topic(replay: "${name}") needs an argument ${unanswerable.name} that the gateway can't give`,
     );
   }
-  const storedThrough = connection.getFields().storedThrough;
-  const place = storedThrough && getNamedType(storedThrough.type);
   return {
     field: name,
     arguments: new Map(field.args.map((argument) => [argument.name, String(argument.type)])),
-    storedThrough: isObjectType(place)
-      ? placeFields.filter((field) => field !== 'publishedAt' || field in place.getFields())
-      : [],
+    tellsPositions: 'storedThrough' in connection.getFields(),
   };
 }

@@ -1,8 +1,7 @@
 import type { Log } from '@voucher-gateway/platform/log';
-import type { Message, Places, Positions, Tail, Topic, Topics } from '@voucher-gateway/platform/topics';
+import type { Message, Positions, Tail, Topic, Topics } from '@voucher-gateway/platform/topics';
 import { z } from 'zod';
 import { HeldMessages, type MessageBounds } from './held-messages.ts';
-import { PublishTimes } from './publish-times.ts';
 import { cutSlice } from './slice.ts';
 
 /** A message's value: what the topic's owner promised, as far as the gateway knows. */
@@ -19,34 +18,39 @@ export function anyTopic(name: string): Topic<Value> {
  *
  * One tail a topic and process feeds it. Listeners stand in an index by field and value, so that a
  * message costs what its own listeners cost. A message whose `id` the window holds already is a repeat
- * and is dropped, also where the topic was made anew in between.
+ * and is dropped.
  */
 export interface TopicWindow extends AsyncDisposable {
-  /** Whether the window holds everything behind these places. */
-  reachesBackTo(places: Places): boolean;
-  /** The first messages held behind these places whose `match` field equals `key`, in order. */
-  behind(places: Places, match: string, key: string): Stretch;
+  /** Whether the window holds everything behind these positions. */
+  reachesBackTo(positions: Positions): boolean;
+  /** The first messages held behind these positions whose `match` field equals `key`, in order. */
+  behind(positions: Positions, match: string, key: string): Stretch;
   /** Resolves once it has seen everything that stood in the topic when it was called. */
   caughtUp(): Promise<void>;
   /**
-   * Places that were told before it was caught up, as places in the topic as it is: one behind the topic's end, or where
-   * the topic has another message, is of a topic that was made anew since, and stands ahead of all that the new one has.
+   * Positions that were told before it was caught up, as positions in what the topic has: one behind the end of its
+   * partition is of messages that are gone, and stands ahead of all that came since.
    */
-  inTopic(places: Places): Places;
+  inTopic(positions: Positions): Positions;
   /** Whether it holds the message of this id. */
   has(id: string): boolean;
-  /** Tells the listener each new message whose `match` field equals `key`, until disposed. */
+  /**
+   * Tells the listener each new message whose `match` field equals `key`, until disposed. Throws TOPIC_RECREATED
+   * (retryable) where nothing more comes, as the topic was made anew.
+   */
   listen(match: string, key: string, listener: TopicListener): Disposable;
 }
 
 export interface TopicListener {
   onMessage(message: TopicMessage): void;
+  /** Nothing more comes. */
+  onEnd(error: Error): void;
 }
 
-/** Messages in order, and the places through which they are all. */
+/** Messages in order, and the positions through which they are all. */
 export interface Stretch {
   messages: TopicMessage[];
-  through: Places;
+  through: Positions;
   /** False where there were more, which did not fit: they come after `through`. */
   isWhole: boolean;
 }
@@ -68,15 +72,11 @@ export async function openTopicWindow(options: TopicWindowOptions): Promise<Topi
   const ids = new Set<string>();
   /** By partition, the position behind which everything is held, once something was let go of. */
   const start: Record<number, number> = {};
-  /** By partition, position of the first message that was given. */
-  const first: Record<number, number> = {};
   /** By partition, the position through which everything has been seen. */
   const through: Record<number, number> = {};
   const see = (partition: number, position: number) => {
     through[partition] = Math.max(through[partition] ?? 0, position);
   };
-  // Those of repeats, too, which are not held.
-  const times = new PublishTimes(2 * bounds.maxCount);
   const seeAll = (positions: Positions) => {
     for (const [partition, position] of Object.entries(positions)) see(Number(partition), position);
   };
@@ -86,14 +86,11 @@ export async function openTopicWindow(options: TopicWindowOptions): Promise<Topi
   const onMessage = (message: TopicMessage) => {
     const id = idOf(message);
     see(message.partition, message.position);
-    times.add(message);
-    first[message.partition] ??= message.position;
     if (id !== null && ids.has(id)) return;
     if (id !== null) ids.add(id);
     held.add(message);
     for (let evicted = held.evict(); evicted; evicted = held.evict()) {
       start[evicted.partition] = evicted.position;
-      times.letGo(evicted.partition, evicted.position - 1);
       const evictedId = idOf(evicted);
       if (evictedId !== null) ids.delete(evictedId);
     }
@@ -110,47 +107,39 @@ export async function openTopicWindow(options: TopicWindowOptions): Promise<Topi
     }
   };
 
-  const onReset = (partition: number) => {
-    // Behind nothing any more; held for their ids, and to keep the order in which messages leave.
-    for (const message of held.all()) if (message.partition === partition) message.position = 0;
-    start[partition] = 0;
-    through[partition] = 0;
-    times.reset(partition);
+  let endedBy: Error | null = null;
+  const onEnd = (error: Error) => {
+    endedBy = error;
+    for (const byKey of index.values())
+      for (const listeners of [...byKey.values()]) for (const listener of [...listeners]) listener.onEnd(error);
   };
 
-  const tail: Tail = await topics.tail({ topic: anyTopic(topic), from: { last: bounds.maxCount }, onMessage, onReset });
+  const tail: Tail = await topics.tail({ topic: anyTopic(topic), from: { last: bounds.maxCount }, onMessage, onEnd });
   seeAll(tail.startedAt);
-  const startOf = (partition: number) => {
-    const coversAfter = tail.coversAfter[partition] ?? 0;
-    // What stands at the start is known, so that a place there is told from one of another topic.
-    return start[partition] ?? (coversAfter === 0 ? 0 : (first[partition] ?? coversAfter));
-  };
+  const startOf = (partition: number) => start[partition] ?? tail.coversAfter[partition] ?? 0;
 
   return {
-    reachesBackTo(places) {
+    reachesBackTo(positions) {
       const partitions = new Set(
-        [...Object.keys(places), ...Object.keys(tail.coversAfter), ...Object.keys(start)].map(Number),
+        [...Object.keys(positions), ...Object.keys(tail.coversAfter), ...Object.keys(start)].map(Number),
       );
-      return [...partitions].every((partition) => startOf(partition) <= (places[partition]?.position ?? 0));
+      return [...partitions].every((partition) => startOf(partition) <= (positions[partition] ?? 0));
     },
-    behind: (places, match, key) =>
+    behind: (positions, match, key) =>
       cutSlice(
         {
-          messages: held
-            .of(match, key)
-            .filter(({ partition, position }) => position > (places[partition]?.position ?? 0)),
-          through: { ...places, ...mapPartitions(through, (position, partition) => times.place(partition, position)) },
+          messages: held.of(match, key).filter(({ partition, position }) => position > (positions[partition] ?? 0)),
+          through: { ...positions, ...through },
           isWhole: true,
         },
-        places,
+        positions,
       ),
     caughtUp: async () => seeAll(await tail.caughtUp()),
-    inTopic: (places) =>
-      mapPartitions(places, (place, partition) =>
-        place.position > (through[partition] ?? 0) || times.contradicts(partition, place) ? { position: 0 } : place,
-      ),
+    inTopic: (positions) =>
+      mapPartitions(positions, (position, partition) => (position > (through[partition] ?? 0) ? 0 : position)),
     has: (id) => ids.has(id),
     listen(match, key, listener) {
+      if (endedBy) throw endedBy;
       const byKey = index.get(match) ?? new Map<string, Set<TopicListener>>();
       index.set(match, byKey);
       return new Listening(byKey, key, listener);

@@ -1,6 +1,6 @@
 /** Why a consumer or tail does nothing, though a restart or an operator may help. */
 export interface TopicsFailure {
-  code: 'CONSUMER_STOPPED' | 'CONSUMER_NOT_JOINED';
+  code: 'CONSUMER_STOPPED' | 'CONSUMER_NOT_JOINED' | 'TOPIC_RECREATED';
   topic: string;
   /** Of a tail there is none. */
   group?: string;

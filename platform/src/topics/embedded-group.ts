@@ -40,7 +40,7 @@ export async function startGroup<Value>({
   });
   await refreshParked();
   let storedThrough = readThrough;
-  let toldThrough = hold(partition, { position: readThrough }).position;
+  let toldThrough = hold(partition, readThrough);
   await onAssigned(partition, toldThrough);
   const mark = createLowWaterMark(readThrough);
   const queues = createKeyQueues();
@@ -52,8 +52,7 @@ export async function startGroup<Value>({
   };
 
   const storeMark = async () => {
-    const place = mark.through();
-    const { position } = place;
+    const position = mark.through();
     if (position !== storedThrough) {
       await database.query
         .insert(topicPosition)
@@ -64,14 +63,13 @@ export async function startGroup<Value>({
         });
       storedThrough = position;
     }
-    const finished = hold(partition, place);
-    if (finished.position <= toldThrough) return;
+    const finished = hold(partition, position);
+    if (finished <= toldThrough) return;
     await onFinishedThrough(partition, finished);
-    toldThrough = finished.position;
+    toldThrough = finished;
   };
-  /** Whether a place is due to be stored: a parked message is finished without a ring. */
-  const isMarkDue = () =>
-    mark.through().position !== storedThrough || hold(partition, mark.through()).position > toldThrough;
+  /** Whether a position is due to be stored: a parked message is finished without a ring. */
+  const isMarkDue = () => mark.through() !== storedThrough || hold(partition, mark.through()) > toldThrough;
 
   const work = async (raw: RawMessage) => {
     if (!(await handle(raw, () => hold(partition, mark.through(raw.position))))) return;
@@ -89,7 +87,7 @@ export async function startGroup<Value>({
         for (const row of rows) {
           readThrough = row.id;
           const raw = rawMessage(row);
-          mark.take(raw, textLengthOf(raw));
+          mark.take(raw.position, textLengthOf(raw));
           queues.run(row.key, () => work(raw));
         }
         if (performance.now() >= storeAt) {

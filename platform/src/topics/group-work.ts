@@ -1,5 +1,5 @@
 import { createSlots } from '../slots.ts';
-import type { ConsumeOptions, Place } from '../topics.ts';
+import type { ConsumeOptions } from '../topics.ts';
 import { createConsumerFailures } from './consumer-failures.ts';
 import { defaultConsumerLimits } from './consumer-limits.ts';
 import { type GroupContext, reportStopped } from './group-context.ts';
@@ -22,8 +22,8 @@ export interface GroupWork extends Pick<MessageHandler, 'handle'> {
   /** Messages of a partition that may be in memory at most. */
   readonly maxHeld: number;
   readonly maxHeldBytes: number;
-  /** The place through which everything is finished, what is parked counted as unfinished; see `Parking.hold`. */
-  hold(partition: number, place: Place): Place;
+  /** The position through which everything is finished, what is parked counted as unfinished; see `Parking.hold`. */
+  hold(partition: number, position: number): number;
   /** Looks what is parked; called before the first message of a partition. */
   refreshParked(): Promise<void>;
   /** Retries what is parked, until the consumer stops. */
@@ -66,7 +66,7 @@ export function createGroupWork<Value>({
     handle: messages.handle,
     maxHeld: Math.max(limits.maxHeld, 2 * concurrency),
     maxHeldBytes: limits.maxHeldBytes,
-    hold: (partition, place) => parking?.hold(partition, place) ?? place,
+    hold: (partition, position) => parking?.hold(partition, position) ?? position,
     refreshParked: async () => parking?.refresh(),
     retryParked: async () =>
       parking &&

@@ -2,7 +2,7 @@ import { codedCause } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { createRepeatedLines } from '../repeated-lines.ts';
 import type { Slots } from '../slots.ts';
-import type { Handler, Message, Place, Topic } from '../topics.ts';
+import type { Handler, Message, Topic } from '../topics.ts';
 import { attemptUntilDone, persist } from './attempt.ts';
 import { causeOf } from './cause.ts';
 import type { ConsumerLimits } from './consumer-limits.ts';
@@ -59,7 +59,7 @@ export interface MessageHandler {
    * @param isOver aborts when the message is not this member's any more
    * @returns false when the consumer stopped, or it was over, first
    */
-  handle(raw: RawMessage, finishedThrough: () => Place, isOver?: AbortSignal): Promise<boolean>;
+  handle(raw: RawMessage, finishedThrough: () => number, isOver?: AbortSignal): Promise<boolean>;
   /** Handles a parked message once, and throws what the handler throws. */
   handleParked(raw: RawMessage): Promise<void>;
   /** Sends a message to dead-letter, with why. */
@@ -137,7 +137,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
         failing: 'dead-letter can not be written',
       });
     },
-    handleParked: (raw) => handler(checkedMessage(topic, raw), { signal, finishedThrough: () => ({ position: 0 }) }),
+    handleParked: (raw) => handler(checkedMessage(topic, raw), { signal, finishedThrough: () => 0 }),
     bury,
   };
 }

@@ -1,6 +1,5 @@
 import type { Database } from '../database.ts';
 import { consumerGroup } from '../tables.ts';
-import type { Place } from '../topics.ts';
 import type { RawMessage } from './handle.ts';
 import { type GroupOfTopic, isKeyParked, parkMessage, summarizeParked } from './parked-messages.ts';
 
@@ -13,14 +12,14 @@ export interface Parking extends GroupOfTopic {
   park(raw: RawMessage, error: unknown): Promise<boolean>;
   /** Parks a message if one of its key is parked, so that it does not overtake that one; else false. */
   parkBehind(raw: RawMessage): Promise<boolean>;
-  /** The place through which everything is finished, though what is parked counts as finished in `place`. */
-  hold(partition: number, place: Place): Place;
+  /** The position through which everything is finished, though what is parked counts as finished in `position`. */
+  hold(partition: number, position: number): number;
   /** Looks what is parked; called before the first message of a partition, and now and then. */
   refresh(): Promise<void>;
 }
 
 /**
- * A place waits for a parked message for so many positions: who resumes by it reads the topic from there, and must not
+ * A position waits for a parked message for so many positions: who resumes by it reads the topic from there, and must not
  * read all of it because of one message.
  */
 const heldForPositions = 10_000;
@@ -64,10 +63,10 @@ export function createParking({
         throw new Error('an earlier message of its key is parked, and no more can be');
       return true;
     },
-    hold(partition, place) {
+    hold(partition, position) {
       const first = oldest.get(partition);
-      if (first === undefined || first > place.position || place.position - first >= heldForPositions) return place;
-      return { position: first - 1 };
+      if (first === undefined || first > position || position - first >= heldForPositions) return position;
+      return first - 1;
     },
     async refresh() {
       const before = changes;

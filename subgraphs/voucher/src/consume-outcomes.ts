@@ -1,7 +1,7 @@
 import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Queryable, Transaction } from '@voucher-gateway/platform/database';
 import type { Log } from '@voucher-gateway/platform/log';
-import type { ConsumeOptions, HandlerContext, Message, Place, Topics } from '@voucher-gateway/platform/topics';
+import type { ConsumeOptions, HandlerContext, Message, Topics } from '@voucher-gateway/platform/topics';
 import { type ReceiveCode, type RequestFailed, topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { and, eq, sql } from 'drizzle-orm';
 import { consumedPosition, voucher, voucherRequest } from './tables.ts';
@@ -23,7 +23,7 @@ export async function consumeOutcomes({
 }): Promise<AsyncDisposable> {
   const positionsOf = (topic: string): Pick<ConsumeOptions<unknown>, 'onAssigned' | 'onFinishedThrough'> => ({
     onAssigned: (partition, position) => beginPosition(database.query, topic, partition, position),
-    onFinishedThrough: (partition, place) => storePlace(database.query, topic, partition, place),
+    onFinishedThrough: (partition, position) => storePosition(database.query, topic, partition, position),
   });
   await using consumers = new AsyncDisposableStack();
   const persist = createBatcher<{ message: Message<ReceiveCode>; context: HandlerContext }, void>({
@@ -36,10 +36,8 @@ export async function consumeOutcomes({
         // Each knows only itself finished, not the others of the batch: what it could not tell yet comes by onFinishedThrough.
         const partitions = Map.groupBy(together, ({ message }) => message.partition);
         for (const [partition, here] of partitions) {
-          const through = here
-            .map(({ context }) => context.finishedThrough())
-            .reduce((one, other) => (other.position > one.position ? other : one));
-          await storePlace(tx, schemaTopics.receiveCode.name, partition, through);
+          const through = Math.max(...here.map(({ context }) => context.finishedThrough()));
+          await storePosition(tx, schemaTopics.receiveCode.name, partition, through);
         }
         return [];
       }),
@@ -60,7 +58,7 @@ export async function consumeOutcomes({
         database.transaction(async (tx) => {
           if (!(await fail(tx, message.value)))
             log.warn({ requestId: message.value.requestId }, 'a failure came for a request that is not pending');
-          await storePlace(tx, message.topic, message.partition, context.finishedThrough());
+          await storePosition(tx, message.topic, message.partition, context.finishedThrough());
         }),
       ...positionsOf(schemaTopics.requestFailed.name),
     }),
@@ -113,7 +111,7 @@ async function fail(tx: Transaction, { requestId, reason, message, failedAt }: R
 
 /**
  * Where the group begins a partition, backwards, too: who resumes by a position that is too low is told nothing twice, by
- * one that is too high too little. When the message there was published is known where its place was stored.
+ * one that is too high too little.
  */
 async function beginPosition(query: Queryable, topic: string, partition: number, position: number): Promise<void> {
   await query
@@ -121,25 +119,19 @@ async function beginPosition(query: Queryable, topic: string, partition: number,
     .values({ topic, partition, position })
     .onConflictDoUpdate({
       target: [consumedPosition.topic, consumedPosition.partition],
-      set: { position, publishedAt: null },
+      set: { position },
       setWhere: sql`${consumedPosition.position} <> excluded.position`,
     });
 }
 
 /** Never backwards: messages of different keys finish in any order. */
-async function storePlace(
-  query: Queryable,
-  topic: string,
-  partition: number,
-  { position, publishedAt }: Place,
-): Promise<void> {
-  const at = { position, publishedAt: publishedAt === undefined ? null : new Date(publishedAt) };
+async function storePosition(query: Queryable, topic: string, partition: number, position: number): Promise<void> {
   await query
     .insert(consumedPosition)
-    .values({ topic, partition, ...at })
+    .values({ topic, partition, position })
     .onConflictDoUpdate({
       target: [consumedPosition.topic, consumedPosition.partition],
-      set: at,
+      set: { position },
       setWhere: sql`${consumedPosition.position} < excluded.position`,
     });
 }

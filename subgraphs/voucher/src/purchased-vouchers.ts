@@ -19,7 +19,7 @@ export interface VoucherPage {
   rows: VoucherRow[];
   hasNextPage: boolean;
   hasPreviousPage: boolean;
-  storedThrough: { topic: string; partition: number; position: string; publishedAt: Date | null }[];
+  storedThrough: { topic: string; partition: number; position: string }[];
 }
 
 const defaultSize = 20;
@@ -67,7 +67,11 @@ export async function readPage(database: Database, phoneNumber: string, args: Pa
     rows,
     hasNextPage: backwards ? behind : hasMore || behind,
     hasPreviousPage: backwards ? hasMore || ahead : ahead,
-    storedThrough: storedThrough.map(({ position, ...place }) => ({ ...place, position: String(position) })),
+    storedThrough: storedThrough.map(({ topic, partition, position }) => ({
+      topic,
+      partition,
+      position: String(position),
+    })),
   };
 }
 

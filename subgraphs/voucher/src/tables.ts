@@ -69,7 +69,7 @@ export const consumedPosition = schema.table(
     topic: text().notNull(),
     partition: integer().notNull(),
     position: bigint({ mode: 'number' }).notNull(),
-    /** When the message there was published; null where that is not known. Another time is another topic. */
+    /** Not used any more: it goes a version later. */
     publishedAt: instant('published_at'),
   },
   (table) => [primaryKey({ columns: [table.topic, table.partition] })],

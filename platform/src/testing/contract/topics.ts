@@ -10,7 +10,6 @@ import {
   deadLetterName,
   type Handler,
   type Message,
-  type Place,
   type Topic,
   type Topics,
 } from '../../topics.ts';
@@ -364,13 +363,12 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
     it('tells a handler through where its group is finished', async () => {
       await using set = await setUp();
       const { publish, consume } = set;
-      const told = collector<[Place, Place]>();
-      const finished: Place[] = [];
-      await consume(
-        async ({ position, publishedAt }, { finishedThrough }) =>
-          told.add([{ position, publishedAt }, finishedThrough()]),
-        { concurrency: 1, onFinishedThrough: async (_, place) => void finished.push(place) },
-      );
+      const told = collector<[number, number]>();
+      const finished: number[] = [];
+      await consume(async ({ position }, { finishedThrough }) => told.add([position, finishedThrough()]), {
+        concurrency: 1,
+        onFinishedThrough: async (_, position) => void finished.push(position),
+      });
       await publish(...steps('a', 3));
       const all = await told.first(3);
       for (const [at, through] of all) expect(through).toEqual(at);

@@ -2,7 +2,8 @@ import { createCoalesced } from '../../coalesced.ts';
 import type { Log } from '../../log.ts';
 import type { Positions } from '../../topics.ts';
 import { pause } from '../attempt.ts';
-import { type KafkaClient, unavailable } from './client.ts';
+import type { KafkaClient } from './client.ts';
+import { readStanding, type Standing } from './recreated.ts';
 
 /** When a partition that was added is begun. */
 export interface GroupTurns {
@@ -13,13 +14,6 @@ export interface GroupTurns {
 const lookEveryMs = 200;
 /** Where the older partitions stand still for so long, a new one waits no longer: codes go before order. */
 const patienceMs = 60_000;
-
-interface Look {
-  /** Committed positions of the group; a partition of which nothing is committed is missing. */
-  committed: Positions;
-  /** Where the partitions end; those that hold nothing are missing. */
-  ends: Positions;
-}
 
 /**
  * Keeps a key's messages in order where partitions are added: a key moves to a new partition alone (`partitionOf`), and
@@ -40,28 +34,15 @@ export function createGroupTurns({
   log: Log;
   signal: AbortSignal;
 }): GroupTurns {
-  const look = createCoalesced(
-    (): Promise<Look> =>
-      unavailable(async () => {
-        const [groups, offsets] = await Promise.all([
-          client.admin.fetchOffsets({ groupId, topics: [name] }),
-          client.admin.fetchTopicOffsets(name),
-        ]);
-        const committed = groups.flatMap(({ partitions }) => partitions).filter(({ offset }) => Number(offset) >= 0);
-        return {
-          committed: Object.fromEntries(committed.map(({ partition, offset }) => [partition, Number(offset)])),
-          ends: Object.fromEntries(
-            offsets.filter(({ low, high }) => low !== high).map(({ partition, high }) => [partition, Number(high)]),
-          ),
-        };
-      }),
-  );
+  const look = createCoalesced(() => readStanding(client, name, groupId));
 
   /** What must be finished first. */
-  const barrierOf = (partition: number, { committed, ends }: Look): Positions => {
+  const barrierOf = (partition: number, { committed, oldest, ends }: Standing): Positions => {
     const isBegun = committed[partition] !== undefined;
     if (isBegun || Object.keys(committed).length === 0) return {};
-    return Object.fromEntries(Object.entries(ends).filter(([below]) => Number(below) < partition));
+    return Object.fromEntries(
+      Object.entries(ends).filter(([below, end]) => Number(below) < partition && end !== oldest[Number(below)]),
+    );
   };
 
   return {

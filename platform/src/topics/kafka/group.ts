@@ -1,5 +1,6 @@
-import type { Consumer, EachBatchPayload } from 'kafkajs';
-import { type ConsumeOptions, deadLetterName, type Place } from '../../topics.ts';
+import type { EachBatchPayload } from 'kafkajs';
+import { createCoalesced } from '../../coalesced.ts';
+import { type ConsumeOptions, deadLetterName } from '../../topics.ts';
 import { within } from '../../within.ts';
 import { pause, persist } from '../attempt.ts';
 import { createConsumerFailures } from '../consumer-failures.ts';
@@ -11,10 +12,10 @@ import { createKeyQueues } from '../key-queues.ts';
 import { createLowWaterMark, type LowWaterMark } from '../low-water-mark.ts';
 import type { KafkaClient } from './client.ts';
 import { createGroupTurns } from './group-turns.ts';
-import { isMadeAnew, readLastAgain } from './made-anew.ts';
 import { keepMembership } from './membership.ts';
 import type { KafkaProducer } from './producer.ts';
 import { rawMessage } from './raw-message.ts';
+import { isRecreated, readStanding, reportRecreated } from './recreated.ts';
 
 /** Marks are committed at most this often, and when the group stops: a crash repeats what came since. */
 const commitEveryMs = 200;
@@ -25,7 +26,7 @@ const commitWithinMs = 5_000;
 interface Held {
   mark: LowWaterMark;
   /** The last message taken: what kafkajs reads again up to there, as after a rebalance, is passed over. */
-  last: Place;
+  last: number;
   committed: number;
   /** Position that `onFinishedThrough` was told last. */
   told: number;
@@ -46,9 +47,8 @@ interface Held {
  *   while; a partition that holds as many messages as it may, finished ones after an unfinished one included, is paused.
  * - A partition that is revoked is let go of: what waits is dropped, what is finished is committed, what
  *   runs ends. One that stays goes on behind what was taken of it.
- * - A partition that ends below what was taken of it, or has another message there, is of a topic that was made anew:
- *   it begins again. To see that, each join and each failed fetch reads the last message once more. What was taken of
- *   the old one is handled still, for nobody else can read it any more.
+ * - A topic that was deleted and made anew is not followed: the group stops, commits nothing more, and says so. It looks
+ *   for that when it joins, and before it passes over what it has taken already, which may be another topic's.
  * - What is held belongs to the consumer that is in the group (`keepMembership`): when that ends nothing is held, and
  *   the next one reads again from what is committed, for nothing is known of who had the partitions meanwhile.
  */
@@ -70,6 +70,28 @@ export async function startKafkaGroup<Value>({
   const groupId = client.nameOf(`${group}.${topic.name}`);
   const queues = createKeyQueues();
   const turns = createGroupTurns({ client, groupId, name, log, signal: stop.signal });
+  /** By partition, the last position taken and committed here, whoever has it now. */
+  const taken: Record<number, number> = {};
+  const committed: Record<number, number> = {};
+  let wasRecreated = false;
+  const lookAgain = createCoalesced(async () => {
+    // As of before: both may grow meanwhile.
+    const before = [{ ...taken }, { ...committed }] as const;
+    const standing = await readStanding(client, name, groupId);
+    if (wasRecreated || !isRecreated(standing, ...before)) return;
+    wasRecreated = true;
+    reportRecreated(failures, stop, fields, log);
+    void leave();
+  });
+  /** Whether the topic is known to be the one that was read before. */
+  const isSameTopic = () =>
+    lookAgain().then(
+      () => !wasRecreated,
+      (error: unknown) => {
+        log.debug({ error, ...fields }, 'whether a topic was made anew is not known yet');
+        return false;
+      },
+    );
 
   const { handle, hold, refreshParked, retryParked, clearFailure, ...bounds } = createGroupWork({
     ...options,
@@ -84,26 +106,26 @@ export async function startKafkaGroup<Value>({
     },
   });
 
-  const onBatch = async ({ batch, resolveOffset, isStale }: EachBatchPayload, consumer: Consumer) => {
+  const onBatch = async ({ batch, resolveOffset, isStale }: EachBatchPayload) => {
     if (isStale() || stop.signal.aborted) return;
     const { partition } = batch;
-    const batchMessages = batch.messages.map((message) => rawMessage(partition, message));
-    const place = held.get(partition) ?? begin(partition, Number(batch.firstOffset() ?? 0));
-    if (isMadeAnew(place.last, batchMessages, Number(batch.highWatermark))) {
-      log.warn({ ...fields, partition }, 'the topic was made anew; its partition begins again');
-      begin(partition, 0);
-      consumer.seek({ topic: name, partition, offset: '0' });
-      return;
+    const first = Number(batch.firstOffset() ?? 0);
+    const place = held.get(partition) ?? begin(partition, first);
+    if (first < (taken[partition] ?? 0)) {
+      if (!(await isSameTopic())) return;
+      if (isStale() || held.get(partition) !== place) return;
     }
-    for (const raw of batchMessages) {
-      if (raw.position <= place.last.position) continue;
-      place.last = { position: raw.position, publishedAt: raw.publishedAt };
-      place.mark.take(raw, textLengthOf(raw));
+    for (const message of batch.messages) {
+      const raw = rawMessage(partition, message);
+      if (raw.position <= place.last) continue;
+      place.last = raw.position;
+      taken[partition] = Math.max(taken[partition] ?? 0, raw.position);
+      place.mark.take(raw.position, textLengthOf(raw));
       queues.run(`${partition}/${raw.key}`, async () => {
         await place.begun;
         if (place.isOver.aborted) return;
         const finishedThrough = () =>
-          held.get(partition) === place ? hold(partition, place.mark.through(raw.position)) : { position: 0 };
+          held.get(partition) === place ? hold(partition, place.mark.through(raw.position)) : 0;
         if (await handle(raw, finishedThrough, place.isOver)) place.mark.finish(raw.position);
         relieve(partition, place);
       });
@@ -118,7 +140,7 @@ export async function startKafkaGroup<Value>({
       persist(
         async () => {
           await refreshParked();
-          place.told = hold(partition, { position }).position;
+          place.told = hold(partition, position);
           await onAssigned(partition, place.told);
         },
         {
@@ -131,7 +153,7 @@ export async function startKafkaGroup<Value>({
     const revoked = new AbortController();
     const place: Held = {
       mark: createLowWaterMark(position),
-      last: { position },
+      last: position,
       committed: position,
       told: position,
       isPaused: false,
@@ -159,23 +181,20 @@ export async function startKafkaGroup<Value>({
 
   const commit = async () => {
     for (const [partition, place] of held) {
-      const through = place.mark.through();
-      const { position } = through;
+      if (wasRecreated) return;
+      const position = place.mark.through();
       if (position !== place.committed) {
         await membership.consumer?.commitOffsets([{ topic: name, partition, offset: String(position) }]);
         place.committed = position;
       }
-      const finished = hold(partition, through);
-      if (finished.position <= place.told) continue;
+      const finished = hold(partition, position);
+      if (finished <= place.told) continue;
       await onFinishedThrough(partition, finished);
-      place.told = finished.position;
+      place.told = finished;
     }
   };
   const tryCommit = () =>
     commit().catch((error: unknown) => log.debug({ error, ...fields }, 'a position could not be committed yet'));
-  const verify = (consumer: Consumer) => {
-    for (const [partition, { last }] of held) readLastAgain(consumer, name, partition, last.position);
-  };
   const revoke = (partition: number, place: Held) => {
     place.revoke();
     held.delete(partition);
@@ -196,10 +215,12 @@ export async function startKafkaGroup<Value>({
           consumer.resume(paused);
         } else if (place.isPaused) consumer.pause(paused);
       }
-      verify(consumer);
+      if (Object.keys(taken).length > 0) void isSameTopic();
+    },
+    onCommitted: (partition, position) => {
+      committed[partition] = position;
     },
     onRebalance: () => void tryCommit(),
-    onFailedFetch: verify,
     onEnd() {
       for (const [partition, place] of held) revoke(partition, place);
     },

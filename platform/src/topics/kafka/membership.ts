@@ -11,7 +11,6 @@ import { within } from '../../within.ts';
 import { pause } from '../attempt.ts';
 import type { ConsumerFailures } from '../consumer-failures.ts';
 import { type KafkaClient, partitionsFoundWithinMs } from './client.ts';
-import { onFailedFetch } from './failed-fetch.ts';
 import { watchMembership } from './watch-membership.ts';
 
 export interface MembershipOptions {
@@ -29,10 +28,10 @@ export interface MembershipOptions {
    * did not know it any more, so that others may have had its partitions meanwhile.
    */
   onJoin(consumer: Consumer, partitions: ReadonlySet<number>, isNewcomer: boolean): void;
+  /** The broker has taken a commit: kafkajs resolves one of a consumer that has stopped, too. */
+  onCommitted?(partition: number, offset: number): void;
   /** The group is about to deal out its partitions again. */
   onRebalance?(): void;
-  /** A fetch has failed. */
-  onFailedFetch?(consumer: Consumer, partitions: ReadonlySet<number>): void;
   /** The consumer is none any more: it has crashed, or has left, and nothing is assigned to it. */
   onEnd?(): void;
   /** The consumer has left its group. */
@@ -108,8 +107,9 @@ export function keepMembership(options: MembershipOptions): Membership {
       isJoined = false;
       options.onRebalance?.();
     });
-    onFailedFetch(consumer, () => {
-      if (!phase.isEnded) options.onFailedFetch?.(consumer, assigned);
+    consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload: { topics } }) => {
+      for (const { partition, offset } of topics.flatMap(({ partitions }) => partitions))
+        options.onCommitted?.(partition, Number(offset));
     });
     const start = async () => {
       await consumer.connect();

@@ -8,9 +8,9 @@ import { defaultConsumerLimits } from '../consumer-limits.ts';
 import type { GroupContext } from '../group-context.ts';
 import { checkedMessage } from '../handle.ts';
 import { type KafkaClient, settled, unavailable } from './client.ts';
-import { isMadeAnew, readLastAgain } from './made-anew.ts';
 import { keepMembership } from './membership.ts';
 import { rawMessage } from './raw-message.ts';
+import { isRecreated, readStanding, reportRecreated } from './recreated.ts';
 
 /** Groups of tails bear this prefix, and nobody else's do. */
 export const tailGroupPrefix = (client: KafkaClient, clientId: string) => client.nameOf(`${clientId}.tail.`);
@@ -25,11 +25,11 @@ const startWithinMs = 30_000;
  * - Where each partition goes on is held here, and set again at each join, because kafkajs would start over.
  * - A partition is begun behind what those below it held when it was found: a key moves to new partitions alone
  *   (`partitionOf`), so its messages come in order. One that is found later starts at its beginning.
- * - A partition that ends below what was read of it, or has another message there, is of a topic that was made anew:
- *   it begins again. To see that, each join and each failed fetch reads the last message once more.
+ * - A topic that was deleted and made anew is not followed: the tail stops and says so. It looks for that when it joins,
+ *   when it is asked whether it has caught up, and before it passes over what it has given already.
  */
 export async function startKafkaTail<Value>(
-  { topic, from, onMessage, onReset = () => {} }: TailOptions<Value>,
+  { topic, from, onMessage, onEnd = () => {} }: TailOptions<Value>,
   {
     client,
     clientId,
@@ -41,20 +41,21 @@ export async function startKafkaTail<Value>(
   const fields = { topic: topic.name };
   const name = client.nameOf(topic.name);
   await client.ensureTopic(topic.name);
-  const offsets = await unavailable(() => settled(() => client.admin.fetchTopicOffsets(name)));
-  const startedAt: Record<number, number> = {};
-  const coversAfter: Record<number, number> = {};
-  for (const { partition, low, high } of offsets) {
-    const [oldest, end] = [Number(low), Number(high)];
-    startedAt[partition] = end;
-    if (from === 'now') coversAfter[partition] = end;
-    else if ('last' in from) coversAfter[partition] = Math.max(oldest, end - Math.ceil(from.last / offsets.length));
-    else coversAfter[partition] = Math.max(oldest, Math.min(from.after[partition] ?? 0, end));
-  }
+  const read = () => unavailable(() => settled(() => readStanding(client, name)));
+  const { oldest, ends: startedAt } = await read();
+  const count = Object.keys(startedAt).length;
+  const coversAfter: Positions = Object.fromEntries(
+    Object.entries(startedAt).map(([partition, end]) => {
+      const start = oldest[Number(partition)] ?? 0;
+      if (from === 'now') return [partition, end];
+      if ('last' in from) return [partition, Math.max(start, end - Math.ceil(from.last / count))];
+      return [partition, Math.max(start, Math.min(from.after[Number(partition)] ?? 0, end))];
+    }),
+  );
   /** Position through which each partition was given out. */
   const through: Record<number, number> = { ...coversAfter };
   const stop = new AbortController();
-  /** Called whenever more was given out, a partition was reset, and when the tail stops. */
+  /** Called whenever more was given out, and when the tail stops. */
   const waiting = new Set<() => void>();
   const isThrough = (ends: Positions) =>
     Object.entries(ends).every(([partition, end]) => (through[Number(partition)] ?? 0) >= end);
@@ -62,60 +63,50 @@ export async function startKafkaTail<Value>(
   const begun = new Set<number>();
   /** By partition that waits for others: through where. */
   const barriers = new Map<number, Positions>();
-  let resets = 0;
-  /** By partition, when the message at `through` was published, where it is known. */
-  const throughFrom: Record<number, number | undefined> = {};
-  const reset = (partition: number) => {
-    log.warn({ ...fields, partition }, 'the topic was made anew; its partition begins again');
-    through[partition] = 0;
-    startedAt[partition] = 0;
-    coversAfter[partition] = 0;
-    throughFrom[partition] = undefined;
-    resets += 1;
-    barriers.clear();
-    onReset(partition);
-    try {
-      membership.consumer?.seek({ topic: name, partition, offset: '0' });
-    } catch (error) {
-      // A consumer that has crashed has no group. The next one seeks when it joins.
-      log.debug({ error, ...fields, partition }, 'a partition could not be rewound yet');
-    }
-    for (const look of waiting) look();
-  };
-  /** False where a partition was reset meanwhile: what `ends` says of it means nothing any more. */
-  const untilThrough = (ends: Positions): Promise<boolean> => {
-    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-    const resetsBefore = resets;
+  let endedBy: unknown = new Error('the tail is closed');
+  const untilThrough = (ends: Positions): Promise<void> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const look = () => {
-      if (resets > resetsBefore) resolve(false);
-      else if (isThrough(ends)) resolve(true);
-      else if (stop.signal.aborted) reject(new Error('the tail is closed'));
+      if (isThrough(ends)) resolve();
+      else if (stop.signal.aborted) reject(endedBy);
     };
     waiting.add(look);
     look();
     return promise.finally(() => waiting.delete(look));
   };
+  let leaving: PromiseLike<void> | undefined;
+  const leave = () => {
+    stop.abort();
+    for (const look of waiting) look();
+    leaving ??= membership[Symbol.asyncDispose]();
+    return leaving;
+  };
   const ends = createCoalesced(async (): Promise<Positions> => {
-    for (;;) {
-      const before = { ...through };
-      const resetsBefore = resets;
-      const partitions = await unavailable(() => settled(() => client.admin.fetchTopicOffsets(name)));
-      // What was read meanwhile may be of the new topic already, and what was read before is of none any more.
-      if (resets > resetsBefore) continue;
-      const found: Record<string, number> = Object.fromEntries(
-        partitions.map(({ partition, high }) => [partition, Number(high)]),
-      );
-      // A new topic may have fewer partitions: those that are gone stand at no place any more.
-      for (const [partition, position] of Object.entries(before))
-        if ((found[partition] ?? 0) < position) reset(Number(partition));
-      return found;
+    // As of before: it grows meanwhile.
+    const before = { ...through };
+    const standing = await read();
+    if (!stop.signal.aborted && isRecreated(standing, before)) {
+      const error = reportRecreated(failures, stop, fields, log);
+      endedBy = error;
+      void leave();
+      onEnd(error);
     }
+    if (stop.signal.aborted) throw endedBy;
+    return standing.ends;
   });
+  /** Whether the topic is known to be the one that was read before. */
+  const isSameTopic = () =>
+    ends().then(
+      () => true,
+      (error: unknown) => {
+        log.debug({ error, ...fields }, 'whether a topic was made anew is not known yet');
+        return false;
+      },
+    );
   const caughtUp = async (): Promise<Positions> => {
-    for (;;) {
-      const until = await ends();
-      if (await untilThrough(until)) return until;
-    }
+    const until = await ends();
+    await untilThrough(until);
+    return until;
   };
 
   /** Whether a partition may be given out; else it is paused until those below it are through. */
@@ -139,20 +130,16 @@ export async function startKafkaTail<Value>(
 
   const onBatch = async ({ batch, resolveOffset, isStale, pause: pausePartition }: EachBatchPayload) => {
     const { partition } = batch;
-    const messages = batch.messages.map((message) => rawMessage(partition, message));
-    const last = { position: through[partition] ?? 0, publishedAt: throughFrom[partition] };
-    if (isMadeAnew(last, messages, Number(batch.highWatermark))) {
-      reset(partition);
-      return;
-    }
+    if (Number(batch.firstOffset() ?? 0) < (through[partition] ?? 0) && !(await isSameTopic())) return;
     if (!(await begin(partition, pausePartition))) return;
-    for (const raw of messages) {
+    for (const message of batch.messages) {
       if (stop.signal.aborted || isStale()) return;
+      const raw = rawMessage(partition, message);
       if (raw.position <= (through[partition] ?? 0)) continue;
       through[partition] = raw.position;
-      let message: Message<Value>;
+      let checked: Message<Value>;
       try {
-        message = checkedMessage(topic, raw);
+        checked = checkedMessage(topic, raw);
       } catch (error) {
         log.warn(
           { error, ...fields, partition, position: raw.position },
@@ -160,17 +147,21 @@ export async function startKafkaTail<Value>(
         );
         continue;
       }
-      onMessage(message);
+      onMessage(checked);
     }
     // Gaps, as of transactions, end a partition as well as messages do.
     through[partition] = Math.max(through[partition] ?? 0, Number(batch.lastOffset()) + 1);
-    throughFrom[partition] = messages.find(({ position }) => position === through[partition])?.publishedAt;
     resolveOffset(batch.lastOffset());
     for (const look of waiting) look();
   };
 
-  const verify = (consumer: Consumer, partitions: ReadonlySet<number>) => {
-    for (const partition of partitions) readLastAgain(consumer, name, partition, through[partition] ?? 0);
+  let hasJoined = false;
+  /** kafkajs would start over. */
+  const goOn = (consumer: Consumer, partitions: ReadonlySet<number>) => {
+    for (const partition of partitions)
+      consumer.seek({ topic: name, partition, offset: String(through[partition] ?? 0) });
+    if (hasJoined) void isSameTopic();
+    hasJoined = true;
   };
   const membership = keepMembership({
     client,
@@ -178,8 +169,7 @@ export async function startKafkaTail<Value>(
     groupId: () => `${tailGroupPrefix(client, clientId)}${randomUUID()}`,
     config: { maxWaitTimeInMs: 500 },
     onBatch,
-    onJoin: verify,
-    onFailedFetch: verify,
+    onJoin: goOn,
     async onLeft(groupId) {
       await client.admin
         .deleteGroups([groupId])
@@ -194,23 +184,19 @@ export async function startKafkaTail<Value>(
   });
 
   const tail: Tail = {
-    startedAt: startedAt as Positions,
-    coversAfter: coversAfter as Positions,
+    startedAt,
+    coversAfter,
     caughtUp,
     async [Symbol.asyncDispose]() {
-      stop.abort();
-      for (const look of waiting) look();
-      await membership[Symbol.asyncDispose]();
+      await leave();
+      failures.clear(stop);
     },
   };
   try {
     await unavailable(() => membership.firstTry);
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new Error('the start of a tail takes too long')), startWithinMs);
-    const started = async () => {
-      while (!(await untilThrough(startedAt)));
-    };
-    await unavailable(() => Promise.race([started(), late])).finally(() => clearTimeout(timer));
+    await unavailable(() => Promise.race([untilThrough(startedAt), late])).finally(() => clearTimeout(timer));
   } catch (error) {
     await tail[Symbol.asyncDispose]();
     throw error;

@@ -1,0 +1,93 @@
+import { readFile } from 'node:fs/promises';
+import { postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
+import { realEngines } from '@voucher-gateway/platform/testing/real-engines';
+import { serviceNames } from '@voucher-gateway/standalone/distributed';
+import { Kafka, logLevel } from 'kafkajs';
+import pg from 'pg';
+import { expect, inject, it, onTestFinished } from 'vitest';
+import { runTopics } from '../admin-command.ts';
+import { startCustomer } from '../customer.ts';
+import { startFollower } from '../follower.ts';
+import { requestSomehow, storedVouchers } from '../resume-run.ts';
+import { startDistributed } from './system.ts';
+
+/** The commands of the runbook, each as its words. */
+async function runbookCommands(): Promise<string[][]> {
+  const text = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  const section = text.split('### A topic that was deleted\n')[1]?.split('\n## ')[0] ?? '';
+  return [...section.matchAll(/^ *npm run topics -- (.*?) +#/gm)].map(([, words = '']) => words.split(' '));
+}
+
+it('runbook: what is lost with a deleted topic comes again', { timeout: 400_000 }, async () => {
+  const releases = new AsyncDisposableStack();
+  // After the services' log was shown, where the test fails.
+  onTestFinished(() => releases.disposeAsync());
+  const system = releases.use(await startDistributed({ VPS_PROFILE: 'fast', DRAIN_WINDOW: '1ms' }));
+  const { KAFKA_BROKERS } = realEngines();
+  const topic = `${system.topicPrefix}receive-code`;
+  const admin = new Kafka({ brokers: KAFKA_BROKERS.split(','), logLevel: logLevel.NOTHING }).admin();
+  const database = new pg.Client({ connectionString: system.databaseUrl });
+  await Promise.all([admin.connect(), database.connect()]);
+  releases.defer(() => admin.disconnect());
+  releases.defer(() => database.end());
+  const customer = releases.use(await startCustomer(system));
+  const nextGateway = () => system.gatewayUrl;
+  const stored = () => storedVouchers(customer, system.gatewayUrl);
+  const published = async () => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0);
+  const { cursor } = await requestSomehow(customer, nextGateway);
+  const follower = releases.use(startFollower({ token: customer.token, after: cursor, nextGateway }));
+  await expect.poll(async () => (await stored()).length, { timeout: 60_000 }).toBe(1);
+
+  // Three codes are in the topic, and not stored, when it is deleted.
+  await database.query('begin');
+  await database.query('lock table voucher.voucher in share mode');
+  for (const _code of [1, 2, 3]) await requestSomehow(customer, nextGateway);
+  await expect.poll(published, { timeout: 60_000 }).toBe(4);
+  await system.kill('voucher', 'SIGKILL');
+  await database.query('rollback');
+  await admin.deleteTopics({ topics: [topic] });
+  await system.start('voucher');
+  // It goes to the topic that is made for it.
+  await requestSomehow(customer, nextGateway);
+  const live = async (url: string) => {
+    const answer = await fetch(`${url}/health/live`);
+    return { status: answer.status, body: await answer.text() };
+  };
+  for (const url of [system.gatewayUrl, system.urls.delivery])
+    await expect
+      .poll(() => live(url), { timeout: 90_000 })
+      .toMatchObject({ status: 503, body: expect.stringContaining('TOPIC_RECREATED') });
+
+  await expect.poll(() => follower.refusals, { timeout: 60_000 }).toContain('SERVICE_UNAVAILABLE');
+
+  const environment = { KAFKA_BROKERS, KAFKA_PREFIX: system.topicPrefix };
+  const commands = await runbookCommands();
+  expect(commands.map(([, ...groups]) => groups)).toContainEqual(['voucher.receive-code', 'delivery.receive-code']);
+  const run = (words: string[]) => runTopics(environment, words, inject('installation'));
+  expect(await run(['reread', 'delivery.request-code'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('delivery.request-code'),
+  });
+  expect(await run(['reread'])).toMatchObject({ code: 2, stderr: expect.stringContaining('reread') });
+  await system.stop('SIGTERM');
+  for (const words of commands) expect(await run(words)).toMatchObject({ code: 0, stderr: '' });
+  for (const name of serviceNames) await system.start(name);
+  for (const url of [system.gatewayUrl, system.urls.delivery]) expect(await live(url)).toMatchObject({ status: 200 });
+
+  // Their give-up time is over.
+  await database.query(
+    `update voucher.voucher_request set published_at = now() - interval '1 day' where status = 'PENDING'`,
+  );
+  await expect.poll(async () => (await stored()).length, { timeout: 120_000 }).toBe(5);
+  await requestSomehow(customer, nextGateway);
+  await expect.poll(async () => (await stored()).length, { timeout: 60_000 }).toBe(6);
+  const [last] = (await stored()).slice(-1);
+  await expect.poll(() => follower.seen, { timeout: 60_000 }).toContain(last);
+  const { data } = await postGraphql(
+    `${system.gatewayUrl}/graphql`,
+    '{ purchasedVouchers { nodes { code } } }',
+    {},
+    customer.token,
+  );
+  expect(new Set(data?.purchasedVouchers.nodes.map(({ code }: { code: string }) => code)).size).toBe(6);
+});

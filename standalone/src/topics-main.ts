@@ -1,0 +1,24 @@
+import { commonSettings, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
+import { saslIsWhole, topicsSettings } from '@voucher-gateway/platform/engine-settings';
+import { createLog } from '@voucher-gateway/platform/log';
+import { z } from 'zod';
+import { type CommandResult, runCommand } from './run-command.ts';
+
+// `npm run topics -- reread <service>.<topic> ...`, with the KAFKA_* settings of the services, while these are stopped.
+const [name, ...groups] = process.argv.slice(2);
+const isReread = name === 'reread' && groups.length > 0 && groups.every((group) => /^[\w-]+\.[\w.-]+$/.test(group));
+
+async function reread(groups: readonly string[]): Promise<CommandResult> {
+  const settings = z.object({ LOG_LEVEL: commonSettings.LOG_LEVEL, ...topicsSettings }).refine(...saslIsWhole);
+  const config = readConfig(settings, { LOG_LEVEL: 'error', ...readEnvironment() });
+  const { openReread } = await import('@voucher-gateway/platform/distributed-engines');
+  const inUse = await openReread(config, createLog({ level: config.LOG_LEVEL, service: 'topics' }))(groups);
+  return inUse.length > 0
+    ? { done: false, message: `Nothing was changed. Stop the services first that are in ${inUse.join(', ')}.` }
+    : { done: true, message: `${groups.join(', ')}: read from the beginning once their services start.` };
+}
+
+await runCommand(isReread ? groups : null, {
+  usage: 'npm run topics -- reread <service>.<topic> …    have groups read their topic from its beginning',
+  run: reread,
+});
