@@ -7,13 +7,18 @@ import { readStanding, type Standing } from './recreated.ts';
 
 /** When a partition that was added is begun. */
 export interface GroupTurns {
+  /**
+   * Called when these partitions are this member's. Of a group that has finished nothing it has their beginnings
+   * committed, for none of them was added: they need not wait once the first one has been committed.
+   */
+  begin(partitions: ReadonlySet<number>, commit: (positions: Positions) => Promise<unknown>): void;
   /** Resolves when the partition's first message may be handled, or `isOver`, or the signal aborts. */
   await(partition: number, isOver: () => boolean): Promise<void>;
 }
 
 const lookEveryMs = 200;
 /** Where the older partitions stand still for so long, a new one waits no longer: codes go before order. */
-const patienceMs = 60_000;
+const defaultPatienceMs = 60_000;
 
 /**
  * Keeps a key's messages in order where partitions are added: a key moves to a new partition alone (`partitionOf`), and
@@ -26,6 +31,7 @@ export function createGroupTurns({
   name,
   log,
   signal,
+  patienceMs = defaultPatienceMs,
 }: {
   client: KafkaClient;
   groupId: string;
@@ -33,6 +39,7 @@ export function createGroupTurns({
   name: string;
   log: Log;
   signal: AbortSignal;
+  patienceMs?: number;
 }): GroupTurns {
   const look = createCoalesced(() => readStanding(client, name, groupId));
 
@@ -45,18 +52,42 @@ export function createGroupTurns({
     );
   };
 
+  let isNew = true;
+  let beginning = Promise.resolve();
+  const beginAll = async (
+    partitions: ReadonlySet<number>,
+    commit: (positions: Positions) => Promise<unknown>,
+  ): Promise<void> => {
+    const { committed, oldest } = await look();
+    isNew = Object.entries(committed).every(([partition, position]) => position <= (oldest[Number(partition)] ?? 0));
+    const fresh = Object.entries(oldest).filter(
+      ([partition]) => partitions.has(Number(partition)) && !(partition in committed),
+    );
+    if (isNew && fresh.length > 0) await commit(Object.fromEntries(fresh));
+  };
+
   return {
+    begin(partitions, commit) {
+      if (!isNew) return;
+      beginning = beginAll(partitions, commit).catch((error: unknown) =>
+        log.debug({ error, groupId }, 'whether the group is a new one is not known'),
+      );
+    },
     async await(partition, isOver) {
+      await beginning;
       let barrier: Positions | undefined;
-      let finished = -1;
+      let left = Number.POSITIVE_INFINITY;
       let movedAt = performance.now();
       for (; !signal.aborted && !isOver(); await pause(lookEveryMs, signal)) {
         try {
           const seen = await look();
           barrier ??= barrierOf(partition, seen);
-          if (Object.entries(barrier).every(([below, end]) => (seen.committed[Number(below)] ?? 0) >= end)) return;
-          const sum = Object.values(seen.committed).reduce((total, position) => total + position, 0);
-          if (sum !== finished) [finished, movedAt] = [sum, performance.now()];
+          const rest = Object.entries(barrier)
+            .map(([below, end]) => Math.max(0, end - (seen.committed[Number(below)] ?? 0)))
+            .reduce((sum, count) => sum + count, 0);
+          if (rest === 0) return;
+          // What it waits for has moved: others may go on for ever.
+          if (rest < left) [left, movedAt] = [rest, performance.now()];
         } catch (error) {
           log.debug({ error, groupId, partition }, 'where the group stands is not known yet');
         }

@@ -216,6 +216,16 @@ export async function startKafkaGroup<Value>({
         } else if (place.isPaused) consumer.pause(paused);
       }
       if (Object.keys(taken).length > 0) void isSameTopic();
+      else
+        turns.begin(partitions, (positions) =>
+          consumer.commitOffsets(
+            Object.entries(positions).map(([partition, position]) => ({
+              topic: name,
+              partition: Number(partition),
+              offset: String(position),
+            })),
+          ),
+        );
     },
     onCommitted: (partition, position) => {
       committed[partition] = position;
