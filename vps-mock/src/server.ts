@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Clock, delay, systemClock } from '@voucher-gateway/platform/clock';
+import { type Clock, systemClock } from '@voucher-gateway/platform/clock';
 import {
   createHttpServer,
   type HttpLimits,
@@ -17,6 +17,7 @@ import { createControl, maxWaiting, type Next, nextSchema } from './control.ts';
 import { derive, s256 } from './derive.ts';
 import { createOrders, type Order } from './orders.ts';
 import { type Behaviour, behaviourOf, type Fault, type ProfileName } from './profiles.ts';
+import { createWaits } from './waits.ts';
 
 export interface VpsMockOptions {
   clock?: Clock;
@@ -115,6 +116,7 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
   app.addHook('preValidation', refuseInvalidText);
   releases.defer(() => app.close());
   // What waits on the clock would hold the server open for as long.
+  const waits = releases.use(createWaits(clock));
   releases.defer(() => stop.abort(new DOMException('The provider stops', 'AbortError')));
 
   app.post('/api/request/voucher', async (incoming, reply) => {
@@ -227,7 +229,7 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     const madeInMs = order.requestedAt + behaviour.delayMs - clock.now();
     const isSilent = behaviour.fault === 'silence';
     if (!isSilent && madeInMs < acknowledgeAfterMs && !callbackFaults.has(behaviour.fault)) {
-      await delay(clock, Math.max(madeInMs, 0), stop.signal);
+      await waits.wait(Math.max(madeInMs, 0));
       order.delivered = true;
       orders.save(order);
       return reply.send({
@@ -237,7 +239,7 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
       });
     }
     if (!isSilent) arm(order);
-    if (!order.acknowledged) await delay(clock, acknowledgeAfterMs, stop.signal);
+    if (!order.acknowledged) await waits.wait(acknowledgeAfterMs);
     order.acknowledged = true;
     orders.save(order);
     const isPlain = behaviour.fault === 'plain';
@@ -262,7 +264,7 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
   async function call(order: Order): Promise<void> {
     const { behaviour, derived } = order;
     const isEarly = behaviour.fault === 'callback-before-acknowledgement';
-    if (!isEarly) await delay(clock, Math.max(order.requestedAt + behaviour.delayMs - clock.now(), 0), stop.signal);
+    if (!isEarly) await waits.wait(Math.max(order.requestedAt + behaviour.delayMs - clock.now(), 0));
     const isLate = clock.now() - order.requestedAt > lateAfterMs;
     const body = {
       codeVerifier: behaviour.fault === 'wrong-verifier' ? s256(derived.codeVerifier) : derived.codeVerifier,
