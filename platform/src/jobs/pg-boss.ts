@@ -67,13 +67,13 @@ export async function createJobs({ database, log }: PgBossJobsOptions): Promise<
   };
   const scheduleAll: Jobs['scheduleAll'] = async (tx, queue, jobs) => {
     if (jobs.length === 0) return;
-    const now = Date.now();
     await boss.insert(
       queue.name,
       jobs.map(({ data, delayMs = 0, id }) => ({
         data,
         ...(id && { id }),
-        ...(delayMs > 0 && { startAfter: new Date(now + delayMs) }),
+        // An interval: it is the database that adds it to its clock.
+        ...(delayMs > 0 && { startAfter: `${delayMs} milliseconds` }),
       })),
       { db: fromDrizzle(tx as never, sql as never) },
     );

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { silentLog } from '../log.ts';
 import { jobsContract } from '../testing/contract/jobs.ts';
 import { openRealDatabase } from '../testing/real-engines.ts';
@@ -29,6 +29,23 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     await database.transaction((tx) => jobs.schedule(tx, queue, {}));
     await proxy.untilTaken(taken + 1);
     proxy.mend();
+    await ran.promise;
+  });
+
+  it("runs a delayed job by the database's clock, whatever the process takes the time for", async () => {
+    await using database = await openRealDatabase();
+    await using jobs = await createJobs({ database: { url: database.url }, log: silentLog });
+    const queue = { name: 'tasks' };
+    await jobs.declare(queue);
+    const anHourAhead = Date.now() + 3_600_000;
+    const ran = Promise.withResolvers<void>();
+    await using _worker = await jobs.work(queue, async () => ran.resolve());
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(anHourAhead);
+    try {
+      await database.transaction((tx) => jobs.schedule(tx, queue, {}, { delayMs: 50 }));
+    } finally {
+      clock.mockRestore();
+    }
     await ran.promise;
   });
 
