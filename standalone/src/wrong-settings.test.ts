@@ -68,7 +68,7 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
     ['standalone', 'delivery'],
   ],
   ['CALLBACK_ALLOW_LOOPBACK', ['yes', '1'], ['standalone', 'delivery']],
-  ['VPS_TIMEOUT', ['2h'], ['standalone', 'voucher-integration']],
+  ['VPS_TIMEOUT', ['51s', '2h'], ['standalone', 'voucher-integration']],
   ['VPS_SILENCE_AFTER', ['25d'], ['standalone', 'voucher-integration']],
   ['VPS_RETRY_BASE', ['25d'], ['standalone', 'voucher-integration']],
   ['VPS_CONCURRENCY', ['0', '10001', 'many'], ['standalone', 'voucher-integration']],
