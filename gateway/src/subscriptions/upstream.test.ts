@@ -162,9 +162,9 @@ describe('upstream: the token', () => {
     const { token: leaving } = await gateway.signIn('ann', sameUser);
     const { token: staying } = await gateway.signIn('ann', sameUser);
     const first = listen(gateway.connect(leaving).client);
-    const second = listen(gateway.connect(staying).client);
     const answers = [first.next()];
     await greetings.untilStreams(1);
+    const second = listen(gateway.connect(staying).client);
     answers.push(second.next());
     await gateway.untilSubscribed(2);
     await first.stop();
