@@ -18,6 +18,8 @@ const lightSeconds = Number(process.env.BENCH_LIGHT_SECONDS ?? 20);
 const loadSeconds = Number(process.env.BENCH_LOAD_SECONDS ?? 60);
 const loadInFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
 const burst = 1_000;
+/** Requests whose codes come by the provider's callbacks: accepted at one rate, and due at another. */
+const late = { requests: 3_000, acceptedPerSecond: 300, duePerSecond: 500, dueAfterMs: 20_000, saidTogether: 30 };
 
 interface Customer {
   token: string;
@@ -34,7 +36,8 @@ interface Journey {
 /**
  * The whole pipeline on PostgreSQL, Redis and Kafka, a process a service, all on this machine: how long from the
  * acceptance of a request to its callback and to its subscriber, under light load; how many are accepted a second
- * under full load; and a burst of 1,000 at once with a provider that takes 2.95 s for each, the longest that it answers without a challenge.
+ * under full load; a burst of 1,000 at once with a provider that takes 2.95 s for each, the longest that it answers
+ * without a challenge; and late codes, which the provider posts at 500 a second.
  */
 export async function pipeline(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -161,6 +164,32 @@ export async function pipeline(): Promise<Report> {
     { name: `burst of ${burst}, provider takes 2.95 s`, metric: 'all delivered', unit: 'ms', value: round(allMs) },
     { name: `burst of ${burst}, provider takes 2.95 s`, metric: 'longest', unit: 'ms', value: round(lastMs) },
   );
+
+  journeys.clear();
+  await fetch(`${stack.vpsUrl}/control/next`, { method: 'DELETE' });
+  for (let index = 0; index < late.requests; index += late.saidTogether)
+    await tell({
+      delayMs: Math.round(late.dueAfterMs + dueAtMs(index) - acceptedAtMs(index)),
+      times: late.saidTogether,
+    });
+  const lateStart = performance.now();
+  const lateRunning: Promise<unknown>[] = [];
+  for (let index = 0; index < late.requests; index += 1) {
+    await sleep(Math.max(0, lateStart + acceptedAtMs(index) - performance.now()));
+    lateRunning.push(request());
+  }
+  await Promise.all(lateRunning);
+  const lateAcceptedMs = performance.now() - lateStart;
+  await settle(late.dueAfterMs + 30_000);
+  const lateLeft = undelivered();
+  const calledBack = [...journeys.values()].flatMap(({ calledBackAt }) => calledBackAt ?? []);
+  const [first, last] = [Math.min(...calledBack), Math.max(...calledBack)];
+  const lateName = `late codes, ${late.requests} due at ${late.duePerSecond}/s`;
+  results.push(
+    { name: lateName, metric: 'all accepted', unit: 'ms', value: round(lateAcceptedMs) },
+    { name: lateName, metric: 'called back', unit: '1/s', value: round(calledBack.length / ((last - first) / 1_000)) },
+    { name: lateName, metric: 'undelivered 30 s after', unit: 'requests', value: lateLeft },
+  );
   const value = (name: string, metric: string) =>
     results.find((result) => result.name.startsWith(name) && result.metric === metric)?.value ?? Number.NaN;
   return {
@@ -178,8 +207,17 @@ export async function pipeline(): Promise<Report> {
       },
       atMost('undelivered 10 s after the load', left, 0),
       atMost('burst delivered, ms', round(allMs), 10_000),
+      atMost('late codes undelivered 30 s after', lateLeft, 0),
     ],
   };
+}
+
+function acceptedAtMs(index: number): number {
+  return (index * 1_000) / late.acceptedPerSecond;
+}
+
+function dueAtMs(index: number): number {
+  return (index * 1_000) / late.duePerSecond;
 }
 
 async function openApi(gatewayUrl: string) {
