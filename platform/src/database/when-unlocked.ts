@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sqlStateOf } from './outage.ts';
 
 /** Those who had to wait meanwhile have their turn. */
 const againAfterMs = 3_000;
@@ -24,6 +25,6 @@ export async function whenUnlocked<T>(
 
 function isLocked(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if (locked.has(String((cause as { code?: unknown }).code))) return true;
+    if (locked.has(sqlStateOf(cause) ?? '')) return true;
   return false;
 }

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job, PgBoss } from 'pg-boss';
 import { createBatcher } from '../batcher.ts';
 import type { JobContext } from '../jobs.ts';
 import type { Log } from '../log.ts';
+import { pause } from '../topics/attempt.ts';
 
 export interface WorkerOptions<Data extends object> {
   boss: Pick<PgBoss, 'fetch' | 'deleteJob' | 'fail'>;
@@ -40,18 +40,15 @@ export function startWorker<Data extends object>({
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
   // By id and attempt: one that was taken for lost meanwhile belongs to whoever runs it now.
-  const deleteDone = createBatcher<Job<Data>, void>({
-    run: async (jobs) => {
-      await boss.deleteJob(queueName, [...jobs]);
-      return [];
-    },
-  });
-  const failTogether = createBatcher<Job<Data>, void>({
-    run: async (jobs) => {
-      await boss.fail(queueName, [...jobs]);
-      return [];
-    },
-  });
+  const together = (call: (jobs: Job<Data>[]) => Promise<unknown>) =>
+    createBatcher<Job<Data>, void>({
+      run: async (jobs) => {
+        await call([...jobs]);
+        return [];
+      },
+    });
+  const deleteDone = together((jobs) => boss.deleteJob(queueName, jobs));
+  const failTogether = together((jobs) => boss.fail(queueName, jobs));
 
   const run = async (job: Job<Data>): Promise<void> => {
     try {
@@ -85,8 +82,7 @@ export function startWorker<Data extends object>({
         log.warn({ error, queue: queueName }, 'due jobs could not be fetched');
         return 'all';
       });
-      // Rejects when the worker stops.
-      await sleep(fetched === 'all' ? pollMs : gatherMs, undefined, { signal: stop.signal }).catch(() => {});
+      await pause(fetched === 'all' ? pollMs : gatherMs, stop.signal);
     }
   };
   const polling = poll();

@@ -15,7 +15,7 @@ import { createGroupTurns } from './group-turns.ts';
 import { keepMembership } from './membership.ts';
 import type { KafkaProducer } from './producer.ts';
 import { rawMessage } from './raw-message.ts';
-import { isRecreated, readStanding, reportRecreated } from './recreated.ts';
+import { isKnownSame, isRecreated, readStanding, reportRecreated } from './recreated.ts';
 
 /** Marks are committed at most this often, and when the group stops: a crash repeats what came since. */
 const commitEveryMs = 200;
@@ -85,12 +85,10 @@ export async function startKafkaGroup<Value>({
   });
   /** Whether the topic is known to be the one that was read before. */
   const isSameTopic = () =>
-    lookAgain().then(
-      () => !wasRecreated,
-      (error: unknown) => {
-        log.debug({ error, ...fields }, 'whether a topic was made anew is not known yet');
-        return false;
-      },
+    isKnownSame(
+      lookAgain().then(() => !wasRecreated),
+      fields,
+      log,
     );
 
   const { handle, hold, refreshParked, retryParked, clearFailure, ...bounds } = createGroupWork({

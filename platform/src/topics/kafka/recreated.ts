@@ -44,6 +44,14 @@ export function isRecreated(standing: Standing, taken: Positions, committed: Pos
   );
 }
 
+/** What a look at a topic says, whether it is the one that was read before; false where the look fails. */
+export function isKnownSame(look: Promise<boolean>, fields: object, log: Log): Promise<boolean> {
+  return look.catch((error: unknown) => {
+    log.debug({ error, ...fields }, 'whether a topic was recreated is not known yet');
+    return false;
+  });
+}
+
 /** Says that a reader stops, because its topic is another one by now; returns what to tell who waits for it. */
 export function reportRecreated(
   failures: ConsumerFailures,

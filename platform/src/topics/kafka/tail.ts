@@ -10,7 +10,7 @@ import { checkedMessage } from '../handle.ts';
 import { type KafkaClient, settled, unavailable } from './client.ts';
 import { keepMembership } from './membership.ts';
 import { rawMessage } from './raw-message.ts';
-import { isRecreated, readStanding, reportRecreated } from './recreated.ts';
+import { isKnownSame, isRecreated, readStanding, reportRecreated } from './recreated.ts';
 
 /** Groups of tails bear this prefix, and nobody else's do. */
 export const tailGroupPrefix = (client: KafkaClient, clientId: string) => client.nameOf(`${clientId}.tail.`);
@@ -96,12 +96,10 @@ export async function startKafkaTail<Value>(
   });
   /** Whether the topic is known to be the one that was read before. */
   const isSameTopic = () =>
-    ends().then(
-      () => true,
-      (error: unknown) => {
-        log.debug({ error, ...fields }, 'whether a topic was made anew is not known yet');
-        return false;
-      },
+    isKnownSame(
+      ends().then(() => true),
+      fields,
+      log,
     );
   const caughtUp = async (): Promise<Positions> => {
     const until = await ends();
