@@ -78,7 +78,7 @@ export interface TailOptions<Value> {
   /** Called in order by key. It must not throw, and is not awaited. */
   onMessage(message: Message<Value>): void;
   /**
-   * Called when the tail ends by itself, with TOPIC_RECREATED (retryable): its topic was deleted and made anew, and
+   * Called when the tail ends by itself, with TOPIC_RECREATED (retryable): its topic was deleted and recreated, and
    * nothing more comes until the process is restarted.
    */
   onEnd?(error: Error): void;

@@ -36,7 +36,7 @@ export interface TopicWindow extends AsyncDisposable {
   has(id: string): boolean;
   /**
    * Tells the listener each new message whose `match` field equals `key`, until disposed. Throws TOPIC_RECREATED
-   * (retryable) where nothing more comes, as the topic was made anew.
+   * (retryable) where nothing more comes, as the topic was recreated.
    */
   listen(match: string, key: string, listener: TopicListener): Disposable;
 }

@@ -66,7 +66,7 @@ async function setUp(partitions: number) {
 const steps = (key: string, from: number, to: number): Step[] =>
   Array.from({ length: to - from }, (_, index) => ({ key, number: from + index }));
 
-describe('a topic that was deleted and made anew while it is read', { timeout: 180_000 }, () => {
+describe('a topic that was deleted and recreated while it is read', { timeout: 180_000 }, () => {
   const isReported = (topics: Topics, topic: Topic<Step>) =>
     topics.failures().some((failure) => failure.code === 'TOPIC_RECREATED' && failure.topic === topic.name);
 

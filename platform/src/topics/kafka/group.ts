@@ -47,7 +47,7 @@ interface Held {
  *   while; a partition that holds as many messages as it may, finished ones after an unfinished one included, is paused.
  * - A partition that is revoked is let go of: what waits is dropped, what is finished is committed, what
  *   runs ends. One that stays goes on behind what was taken of it.
- * - A topic that was deleted and made anew is not followed: the group stops, commits nothing more, and says so. It looks
+ * - A topic that was deleted and recreated is not followed: the group stops, commits nothing more, and says so. It looks
  *   for that when it joins, and before it passes over what it has taken already, which may be another topic's.
  * - What is held belongs to the consumer that is in the group (`keepMembership`): when that ends nothing is held, and
  *   the next one reads again from what is committed, for nothing is known of who had the partitions meanwhile.

@@ -60,7 +60,7 @@ export function reportRecreated(
   log: Log,
 ): CodedError {
   const code = 'TOPIC_RECREATED';
-  const message = 'The topic was deleted and made anew, or has lost its end, while it was read.';
+  const message = 'The topic was deleted and recreated, or has lost its end, while it was read.';
   failures.set(reader, { code, ...fields, message });
   log.error({ code, ...fields }, message);
   return new CodedError<PlatformErrorCode>(code, message, { retryable: true });

@@ -25,7 +25,7 @@ const startWithinMs = 30_000;
  * - Where each partition goes on is held here, and set again at each join, because kafkajs would start over.
  * - A partition is begun behind what those below it held when it was found: a key moves to new partitions alone
  *   (`partitionOf`), so its messages come in order. One that is found later starts at its beginning.
- * - A topic that was deleted and made anew is not followed: the tail stops and says so. It looks for that when it joins,
+ * - A topic that was deleted and recreated is not followed: the tail stops and says so. It looks for that when it joins,
  *   when it is asked whether it has caught up, and before it passes over what it has given already.
  */
 export async function startKafkaTail<Value>(
