@@ -1,6 +1,6 @@
 import fastifyApollo from '@as-integrations/fastify';
 import fastifyCors from '@fastify/cors';
-import { type ClientAddresses, groupAddress } from '@voucher-gateway/platform/client-address';
+import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
 import { createClientSignal } from '@voucher-gateway/platform/client-signal';
 import { type Problem, toProblem } from '@voucher-gateway/platform/http-server';
 import type { Log } from '@voucher-gateway/platform/log';
@@ -12,6 +12,7 @@ import { type GatewayConfig, isOn, originPolicy } from './config.ts';
 import { createResultFormatter } from './format-result.ts';
 import { addHttpStreams, type HttpStreamsOptions } from './http-streams.ts';
 import type { LoopTurns } from './operations/loop-turns.ts';
+import { askerOf } from './operations/waiting-line.ts';
 import { addPlayground } from './playground.ts';
 import { addRestRoutes } from './rest.ts';
 import type { SessionGate } from './session-gate.ts';
@@ -48,7 +49,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
 
   // Its body is not read before its turn: what waits holds no more than its headers.
   const awaitTurn = ({ raw }: FastifyRequest, reply: FastifyReply) =>
-    turns.enter(0, () => ({ name: groupAddress(addresses.read(raw)), signal: createClientSignal(reply.raw) }));
+    turns.enter(0, () => askerOf({ clientAddress: addresses.read(raw), signal: createClientSignal(reply.raw) }));
 
   // A request may be looked at twice, for a stream and for JSON; it is admitted once.
   const contexts = new WeakMap<FastifyRequest, Promise<ApolloContext>>();

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { groupAddress } from '@voucher-gateway/platform/client-address';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
@@ -12,6 +11,7 @@ import type { ResultFormatter } from './format-result.ts';
 import type { OpenConnection } from './open-connections.ts';
 import type { OperationServices } from './operation-services.ts';
 import type { LoopTurns } from './operations/loop-turns.ts';
+import { askerOf } from './operations/waiting-line.ts';
 import { type OperationConnection, SocketOperation } from './socket-operation.ts';
 
 /** What all connections share. */
@@ -177,11 +177,10 @@ export class SocketConnection implements OperationConnection {
     const { operations, subscriptions, turns, gate, formatter } = this.#options;
     // What has no turn yet is waited for before more is read: the client can't ask faster than it is served.
     const onWait = () => this.#socket.hold();
-    await turns.enter(2 * (payload.query?.length ?? 0), () => ({
-      name: groupAddress(this.#clientAddress),
-      signal: operation.signal,
-      onWait,
-    }));
+    const clientAddress = this.#clientAddress;
+    await turns.enter(2 * (payload.query?.length ?? 0), () =>
+      askerOf({ clientAddress, signal: operation.signal, onWait }),
+    );
     if (!operation.isWanted) return;
     if (this.#identity) await gate.touch(this.#identity);
     if (!operation.isWanted) return;
@@ -190,7 +189,7 @@ export class SocketConnection implements OperationConnection {
       refusal: null,
       authorization: this.#authorization,
       requestId: newRequestId(),
-      clientAddress: this.#clientAddress,
+      clientAddress,
       signal: operation.signal,
       onWait,
     };

@@ -1,5 +1,4 @@
 import type { QueryPlan } from '@apollo/query-planner';
-import { groupAddress } from '@voucher-gateway/platform/client-address';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
@@ -23,7 +22,7 @@ import type { Conditions } from './planning/resolve-conditions.ts';
 import { isPublicOperation } from './public-fields.ts';
 import { isLargerThan } from './response-size.ts';
 import { checkVariables, readConditions } from './variables.ts';
-import type { Asker } from './waiting-line.ts';
+import { askerOf } from './waiting-line.ts';
 
 /** An operation as a client sends it. */
 export interface OperationRequest {
@@ -170,10 +169,6 @@ export function createOperations({
       return result;
     },
   };
-}
-
-function askerOf({ clientAddress, signal, onWait }: GatewayContext): Asker {
-  return { name: groupAddress(clientAddress), signal, onWait };
 }
 
 /** The text that a request sends, or whose hash it sends. */

@@ -1,3 +1,4 @@
+import { groupAddress } from '@voucher-gateway/platform/client-address';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { FairQueue } from './fair-queue.ts';
@@ -10,6 +11,15 @@ export interface Asker {
   signal?: AbortSignal;
   /** Called when it has to wait, so that nothing more is read of its connection; the result, when it waits no longer. */
   onWait?: (() => () => void) | undefined;
+}
+
+/** A client, who takes turns by address, IPv6 by /64. */
+export function askerOf({
+  clientAddress,
+  signal,
+  onWait,
+}: Pick<Asker, 'onWait'> & { clientAddress: string; signal: AbortSignal }): Asker {
+  return { name: groupAddress(clientAddress), signal, onWait };
 }
 
 export interface WaitingLineOptions {

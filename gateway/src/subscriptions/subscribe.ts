@@ -1,4 +1,3 @@
-import { groupAddress } from '@voucher-gateway/platform/client-address';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
@@ -10,6 +9,7 @@ import type { Federation } from '../federation.ts';
 import { createResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import { coerceVariables } from '../operations/variables.ts';
+import { askerOf } from '../operations/waiting-line.ts';
 import type { Preparation } from '../reloadable-federation.ts';
 import { Admission, type Subscription } from './admission.ts';
 import { type CatchUp, openCatchUp } from './catch-up.ts';
@@ -191,7 +191,7 @@ async function planFor(
   { clientAddress, signal }: GatewayContext,
 ): Promise<Operation> {
   const { text, operationName, conditions } = operation;
-  const asker = { name: groupAddress(clientAddress), signal };
+  const asker = askerOf({ clientAddress, signal });
   const { plan } = await federation.planner.plan({ text, operationName, conditions }, asker);
   return { ...operation, plan, federation };
 }
