@@ -133,7 +133,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       clock,
       log,
       upstreams,
-      windowBounds: { maxCount: config.TOPIC_WINDOW, maxBytes: config.TOPIC_WINDOW_BYTES },
+      recentBounds: { maxCount: config.TOPIC_WINDOW, maxBytes: config.TOPIC_WINDOW_BYTES },
       maxScanBytes: config.TOPIC_SCAN_BYTES,
       maxPerUser: config.MAX_SUBSCRIPTIONS_PER_USER,
     }),

@@ -5,18 +5,18 @@ import type { Positions } from '@voucher-gateway/platform/topics';
 import { decodeCursor, encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { PrimaryAnswer } from './execute-event.ts';
 import type { TopicSubscription } from './prepare.ts';
+import { idOf, type RecentMessages, type Slice, type TopicMessage } from './recent-messages.ts';
 import type { ReadPage, ReplayPage } from './replay.ts';
-import type { TopicBacklog } from './topic-backlog.ts';
 import { answerOf, ifUnknown, isBefore, isFor, isRepeat } from './topic-message.ts';
-import { idOf, type Stretch, type TopicMessage, type TopicWindow } from './topic-window.ts';
+import type { TopicScan } from './topic-scan.ts';
 
 export interface CatchUpOptions {
   /** The subscription as it is planned by now: another supergraph may be served in the middle. */
   prepared(): TopicSubscription;
   /** The subscriber's own claim: what `match` must equal. */
   key: string;
-  window: TopicWindow;
-  backlog: TopicBacklog;
+  recent: RecentMessages;
+  scan: TopicScan;
   clock: Clock;
   log: Log;
   /** Reads what is stored behind a cursor (`createReplay`). */
@@ -45,10 +45,10 @@ export interface CatchUp {
  * Prepares what is stored behind a cursor, then what the topic has behind that, without gap or repeat.
  *
  * The store tells through which positions it had consumed the topic before it read its rows. Everything behind those
- * positions must come from the topic: from the window where it reaches back that far, else from the topic itself; past
+ * positions must come from the topic: from the recent where it reaches back that far, else from the topic itself; past
  * the topic's retention the store is asked again until it has caught up. The store's rows may be ahead of those
  * positions, for it finishes messages in any order: what the topic has up to the last row that was sent, or the cursor,
- * is passed over. The window is let catch up with the topic before that: what comes live afterwards is newer than every
+ * is passed over. The recent is let catch up with the topic before that: what comes live afterwards is newer than every
  * row.
  *
  * A cursor that the store does not know may name a message that it has yet to consume: the topic is looked at, too.
@@ -56,19 +56,19 @@ export interface CatchUp {
  * @throws what the first page throws, such as CURSOR_INVALID; later failures are tried again with backoff
  */
 export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
-  const { prepared, key, window, backlog, clock, log, readPage, after } = options;
+  const { prepared, key, recent, scan, clock, log, readPage, after } = options;
   const { match, topic } = prepared().topicField;
 
   /**
    * The cursor names a message that the store has not consumed yet: it lags, and the client is ahead of it. Then the
    * topic alone has what follows. Null where the topic does not know the message either.
    */
-  const readUnstored = async (): Promise<Stretch | null> => {
+  const readUnstored = async (): Promise<Slice | null> => {
     const id = decodeCursor(after)?.id;
     const behindIt = async (
       from: Positions,
-      read: (from: Positions) => Promise<Stretch | null>,
-    ): Promise<Stretch | null> => {
+      read: (from: Positions) => Promise<Slice | null>,
+    ): Promise<Slice | null> => {
       for (let slice = await read(from); slice; slice = await read(slice.through)) {
         const { messages, through, isWhole } = slice;
         const at = messages.findIndex((message) => idOf(message) === id);
@@ -78,14 +78,14 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       return null;
     };
     const { storedThrough } = await readPage(encodeCursor(null), 1);
-    // Another gateway may have been ahead of this one's window.
-    await window.caughtUp();
-    const inWindow = await behindIt({}, async (from) => window.behind(from, match, key));
-    if (inWindow) return inWindow;
-    const from = window.inTopic(storedThrough);
-    // What the window has not, and reaches back to, is nowhere: the topic is not read for any text.
-    if (window.reachesBackTo(from)) return null;
-    return behindIt(from, (positions) => backlog.read(positions, match, key));
+    // Another gateway may have been ahead of this one's recent.
+    await recent.caughtUp();
+    const inRecent = await behindIt({}, async (from) => recent.after(from, match, key));
+    if (inRecent) return inRecent;
+    const from = recent.toCurrentTopic(storedThrough);
+    // What the recent has not, and reaches back to, is nowhere: the topic is not read for any text.
+    if (recent.hasAllAfter(from)) return null;
+    return behindIt(from, (positions) => scan.read(positions, match, key));
   };
 
   const first = await readPage(after).catch(async (error: unknown) => {
@@ -132,7 +132,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
           sent = ids;
         }
       };
-      const sendMessages = async ({ messages, through }: Stretch): Promise<Positions> => {
+      const sendMessages = async ({ messages, through }: Slice): Promise<Positions> => {
         for (const message of messages) {
           const id = idOf(message);
           if (id !== null && sent.has(id)) continue;
@@ -151,10 +151,10 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       let areBehind = new Set<number>();
       let storeCursor = cursor;
       /** Drops messages at or before the store's last cursor: the store may have run ahead of its positions. */
-      const behindCursor = async (stretch: Stretch): Promise<Stretch> => {
-        const { messages } = stretch;
+      const behindCursor = async (slice: Slice): Promise<Slice> => {
+        const { messages } = slice;
         const at = decodeCursor(storeCursor)?.id ?? null;
-        if (at === null) return stretch;
+        if (at === null) return slice;
         const atCursor = messages.findIndex((message) => idOf(message) === at);
         const behind: TopicMessage[] = [];
         for (const [index, message] of messages.entries()) {
@@ -170,34 +170,34 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
           }
           behind.push(message);
         }
-        return { ...stretch, messages: behind };
+        return { ...slice, messages: behind };
       };
 
       let positions = 'edges' in first ? await sendStored(first) : await sendMessages(first);
       storeCursor = cursor;
       // Until all has been seen that the topic had when the store was read.
       let mayBeStored = 'edges' in first;
-      let isThroughWindow = false;
-      const sendStretch = async (stretch: Stretch) => {
-        positions = await sendMessages(mayBeStored ? await behindCursor(stretch) : stretch);
-        if (stretch.isWhole) mayBeStored = false;
+      let isInRecent = false;
+      const sendSlice = async (slice: Slice) => {
+        positions = await sendMessages(mayBeStored ? await behindCursor(slice) : slice);
+        if (slice.isWhole) mayBeStored = false;
       };
       for (;;) {
-        if (!isThroughWindow) await persist(() => window.caughtUp());
-        positions = window.inTopic(positions);
-        isThroughWindow = window.reachesBackTo(positions);
-        if (isThroughWindow) {
-          const behind = window.behind(positions, match, key);
+        if (!isInRecent) await persist(() => recent.caughtUp());
+        positions = recent.toCurrentTopic(positions);
+        isInRecent = recent.hasAllAfter(positions);
+        if (isInRecent) {
+          const behind = recent.after(positions, match, key);
           if (behind.messages.length === 0) {
             signal.throwIfAborted();
-            return goLive(new Set([...sent].filter((id) => !window.has(id))), cursor);
+            return goLive(new Set([...sent].filter((id) => !recent.has(id))), cursor);
           }
-          await sendStretch(behind);
+          await sendSlice(behind);
           continue;
         }
-        const read = await persist(() => backlog.read(positions, match, key));
+        const read = await persist(() => scan.read(positions, match, key));
         if (read) {
-          await sendStretch(read);
+          await sendSlice(read);
           continue;
         }
         log.warn({ topic }, 'what is stored lags behind what the topic keeps: the store is asked again');

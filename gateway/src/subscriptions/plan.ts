@@ -7,7 +7,7 @@ import type { Federation } from '../federation.ts';
 import type { ResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import { executeEvent, type PrimaryAnswer } from './execute-event.ts';
-import { bytesOf } from './held-messages.ts';
+import { bytesOf } from './message-buffer.ts';
 import {
   type PreparedSubscription,
   prepareSubscription,
@@ -15,12 +15,12 @@ import {
   type UpstreamSubscription,
   usedVariables,
 } from './prepare.ts';
+import { idOf, type RecentMessages, type TopicListener, type TopicMessage } from './recent-messages.ts';
 import { createReplay } from './replay.ts';
 import { type Behind, type SharedHost, SharedSubscription } from './shared-subscription.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { TopicField } from './topic-directive.ts';
 import { answerOf, isBefore, isFor, isRepeat } from './topic-message.ts';
-import { idOf, type TopicListener, type TopicMessage, type TopicWindow } from './topic-window.ts';
 import { asDownstreamError, type Upstreams } from './upstream.ts';
 
 /** What plans are made with, and fed by. */
@@ -29,7 +29,7 @@ export interface PlanEnvironment {
   log: Log;
   upstreams?: Upstreams;
   topicFieldsOf(federation: Federation): ReadonlyMap<string, TopicField>;
-  windowOf(prepared: TopicSubscription): TopicWindow;
+  recentMessagesOf(prepared: TopicSubscription): RecentMessages;
   /** Called when the first subscription stands on the plan. */
   onUsed(plan: Plan): void;
   /** Called when the last one has left it, or it can't be used any more. */
@@ -122,7 +122,7 @@ export class Plan implements SharedHost {
     const prepared = this.#prepared;
     if (prepared.topicField === null) return this.#openUpstream(prepared, shared);
     const feed = new TopicFeedListener(this, shared);
-    return this.#environment.windowOf(prepared).listen(prepared.topicField.match, shared.key, feed);
+    return this.#environment.recentMessagesOf(prepared).listen(prepared.topicField.match, shared.key, feed);
   }
 
   #openUpstream(prepared: UpstreamSubscription, shared: SharedSubscription): Disposable {

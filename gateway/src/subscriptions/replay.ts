@@ -6,9 +6,9 @@ import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { type FragmentDefinitionNode, type GraphQLFormattedError, Kind, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import { type TopicSubscription, usedVariables } from './prepare.ts';
+import type { Value } from './recent-messages.ts';
 import { invalidPage, unreadablePage } from './replay-errors.ts';
 import type { ReplayField } from './topic-directive.ts';
-import type { Value } from './topic-window.ts';
 
 /** What is stored behind a cursor: one page of it. */
 export interface ReplayPage {

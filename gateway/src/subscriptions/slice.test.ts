@@ -5,9 +5,9 @@ import type { Client } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
 import { startTestGateway } from '../testing/gateway.ts';
 import type { Move } from '../testing/parcel-supergraph.ts';
-import { bytesOf } from './held-messages.ts';
+import { bytesOf } from './message-buffer.ts';
+import type { TopicMessage } from './recent-messages.ts';
 import { cutSlice } from './slice.ts';
-import type { TopicMessage } from './topic-window.ts';
 
 const anyMessages = fc
   .array(fc.record({ partition: fc.nat(3), textLength: fc.nat(2_000) }), { maxLength: 50 })

@@ -1,6 +1,6 @@
 import type { Positions } from '@voucher-gateway/platform/topics';
-import { bytesOf } from './held-messages.ts';
-import type { Stretch, TopicMessage } from './topic-window.ts';
+import { bytesOf } from './message-buffer.ts';
+import type { Slice, TopicMessage } from './recent-messages.ts';
 
 /** What of a feed is taken into memory at once for one subscriber, in bytes: a slow one holds it for as long as it reads. */
 export const sliceBytes = 1_048_576;
@@ -11,7 +11,7 @@ export const sliceBytes = 1_048_576;
  *
  * @param from the positions after which the messages are
  */
-export function cutSlice(slice: Stretch, from: Positions, maxBytes: number = sliceBytes): Stretch {
+export function cutSlice(slice: Slice, from: Positions, maxBytes: number = sliceBytes): Slice {
   const { messages } = slice;
   let bytes = 0;
   const end = messages.findIndex((message, index) => {

@@ -18,8 +18,8 @@ const supergraphSdl = parcelSupergraph();
 const parcelMoved: Topic<Move> = { name: 'parcel-moved', schema: z.custom<Move>(), key: (move) => move.customer };
 const parcelLost: Topic<object> = { name: 'parcel-lost', schema: z.custom<object>(), key: () => 'any' };
 
-async function setUp({ windowSize = 10_000 } = {}) {
-  const windowBounds = { maxCount: windowSize, maxBytes: 67_108_864 };
+async function setUp({ recentCount = 10_000 } = {}) {
+  const recentBounds = { maxCount: recentCount, maxBytes: 67_108_864 };
   const resources = new AsyncDisposableStack();
   const engines = resources.use(await openTestEngines());
   let tails = 0;
@@ -41,7 +41,7 @@ async function setUp({ windowSize = 10_000 } = {}) {
       return engines.topics.tail(tailOptions);
     },
   };
-  const open = () => createSubscriptions({ federation, topics, clock, log: silentLog, windowBounds });
+  const open = () => createSubscriptions({ federation, topics, clock, log: silentLog, recentBounds });
   const subscriptions = resources.use(await open());
   return {
     world,
@@ -375,7 +375,7 @@ async function positionInTopic(engines: Awaited<ReturnType<typeof openTestEngine
   return found;
 }
 
-it('resumes: what is stored behind the cursor first, then the window, then live, each once', async () => {
+it('resumes: what is stored behind the cursor first, then the recent, then live, each once', async () => {
   await using set = await setUp();
   const { subscribe, publish, world, engines } = set;
   const [a, b, c, d, e] = [move('a'), move('b'), move('c'), move('d'), move('e')];
@@ -415,7 +415,7 @@ it.each([
   },
 );
 
-it('repeats nothing, and knows the cursor, where its window is behind what store and client have seen', async () => {
+it('repeats nothing, and knows the cursor, where its recent is behind what store and client have seen', async () => {
   await using set = await setUp();
   const { subscribe, publish, world } = set;
   const [a, b, c] = [move('a'), move('b'), move('c')];
@@ -471,8 +471,8 @@ it('refuses a cursor that is bad or of another feed with the code of the subgrap
   expect(errors).toMatchObject([{ extensions: { code: 'CURSOR_INVALID' } }]);
 });
 
-it('reads the topic where the store lags behind what the window holds', async () => {
-  await using set = await setUp({ windowSize: 2 });
+it('reads the topic where the store lags behind what the recent holds', async () => {
+  await using set = await setUp({ recentCount: 2 });
   const { subscribe, publish, another } = set;
   const places = ['a', 'b', 'c', 'd', 'e', 'f'];
   await publish(...places.map((place) => move(place)));
@@ -496,8 +496,8 @@ it('sends a message that the topic repeats once', async () => {
 
 const resume = 'subscription ($c: String) { moved(after: $c) { node { place } } }';
 
-it('looks up a repeat that the window does not hold any more: one that is stored is not sent again', async () => {
-  await using set = await setUp({ windowSize: 1 });
+it('looks up a repeat that the recent does not hold any more: one that is stored is not sent again', async () => {
+  await using set = await setUp({ recentCount: 1 });
   const { subscribe, publish, engines, world, another } = set;
   const repeat = (message: Move) =>
     engines.database.transaction((tx) =>
@@ -520,7 +520,7 @@ it('looks up a repeat that the window does not hold any more: one that is stored
 });
 
 it('sends a repeat of a message that was lost, though the store has it by now: its subscribers do not', async () => {
-  await using set = await setUp({ windowSize: 1 });
+  await using set = await setUp({ recentCount: 1 });
   const { subscribe, publish, engines, world } = set;
   const [a, lost] = [move('Hue'), move('Vinh')];
   const live = await subscribe('subscription { moved { node { place } } }');
@@ -533,7 +533,7 @@ it('sends a repeat of a message that was lost, though the store has it by now: i
   expect(placesOf(await live.next())).toEqual(['Vinh']);
 });
 
-it('resumes behind a message that the store has yet to consume, from the window, and refuses a cursor that nobody knows', async () => {
+it('resumes behind a message that the store has yet to consume, from the recent, and refuses a cursor that nobody knows', async () => {
   await using set = await setUp();
   const { subscribe, publish, world, engines } = set;
   const [a, b, c] = [move('Hue'), move('Vinh'), move('Hanoi')];
@@ -552,8 +552,8 @@ it('resumes behind a message that the store has yet to consume, from the window,
   expect(other.errors).toMatchObject([{ extensions: { code: 'CURSOR_INVALID' } }]);
 });
 
-it('resumes behind a message that the store has yet to consume, from the topic, where the window has not reached back', async () => {
-  await using set = await setUp({ windowSize: 1 });
+it('resumes behind a message that the store has yet to consume, from the topic, where the recent has not reached back', async () => {
+  await using set = await setUp({ recentCount: 1 });
   const { subscribe, publish, world, engines } = set;
   const [a, b, c, d] = [move('Hue'), move('Vinh'), move('Hanoi'), move('Da Nang')];
   await publish(a, b, c, d);
@@ -566,10 +566,10 @@ it('resumes behind a message that the store has yet to consume, from the topic, 
 });
 
 it.each([
-  ['which the window holds', 10],
-  ['which the window does not reach back to', 1],
-])('misses nothing where the store speaks of positions that the topic does not have, %s', async (_, windowSize) => {
-  await using set = await setUp({ windowSize });
+  ['which the recent holds', 10],
+  ['which the recent does not reach back to', 1],
+])('misses nothing where the store speaks of positions that the topic does not have, %s', async (_, recentCount) => {
+  await using set = await setUp({ recentCount });
   const { subscribe, publish, engines, world } = set;
   const [old, a, b, c, d] = [move('Da Lat'), move('Hue'), move('Vinh'), move('Hanoi'), move('Da Nang')];
   await publish(a, b, c);
@@ -581,8 +581,8 @@ it.each([
   expect(placesOf(await resumed.next(1))).toEqual(['Da Nang']);
 });
 
-it('reads the topic once for all who come together from further back than the window reaches', async () => {
-  await using set = await setUp({ windowSize: 1 });
+it('reads the topic once for all who come together from further back than the recent reaches', async () => {
+  await using set = await setUp({ recentCount: 1 });
   const { subscribe, publish, world, tails } = set;
   const customers = Array.from({ length: 50 }, (_, index) => `customer ${index}`);
   const moves = customers.flatMap((customer) =>

@@ -13,7 +13,7 @@ import { askerOf } from '../operations/waiting-line.ts';
 import type { Preparation } from '../reloadable-federation.ts';
 import { Admission, type Subscription } from './admission.ts';
 import { type CatchUp, openCatchUp } from './catch-up.ts';
-import type { MessageBounds } from './held-messages.ts';
+import type { MessageBounds } from './message-buffer.ts';
 import { Plan, type PlanEnvironment } from './plan.ts';
 import { afterOf, afterVariable, type TopicSubscription } from './prepare.ts';
 import { createQuota } from './quota.ts';
@@ -55,7 +55,7 @@ export interface SubscriptionsOptions {
   /** Where fields that no topic feeds are subscribed; without it they are refused. */
   upstreams?: Upstreams;
   /** Messages of each topic held in memory for those who resume. Default: 10,000, and 64 MiB. */
-  windowBounds?: MessageBounds;
+  recentBounds?: MessageBounds;
   /** Bytes of messages that one reading of a topic collects for those who resume from further back. Default: 64 MiB. */
   maxScanBytes?: number;
   /** Subscriptions of a user at once; more are RATE_LIMITED. Default: 200. */
@@ -69,7 +69,7 @@ export async function createSubscriptions({
   clock,
   log,
   upstreams,
-  windowBounds = { maxCount: 10_000, maxBytes: 67_108_864 },
+  recentBounds = { maxCount: 10_000, maxBytes: 67_108_864 },
   maxScanBytes = 67_108_864,
   maxPerUser = 200,
 }: SubscriptionsOptions): Promise<Subscriptions> {
@@ -80,7 +80,7 @@ export async function createSubscriptions({
     topicFields.set(of, fields);
     return fields;
   };
-  const feeds = releases.use(createTopicFeeds({ topics, windowBounds, maxScanBytes, log }));
+  const feeds = releases.use(createTopicFeeds({ topics, recentBounds, maxScanBytes, log }));
   (await feeds.prepareFor(topicFieldsOf(federation.current).values())).commit();
   const owned = releases.move();
   const quota = createQuota(maxPerUser);
@@ -94,7 +94,7 @@ export async function createSubscriptions({
     log,
     ...(upstreams && { upstreams }),
     topicFieldsOf,
-    windowOf: ({ topicField }) => feeds.get(topicField.topic).window,
+    recentMessagesOf: ({ topicField }) => feeds.get(topicField.topic).recent,
     onUsed(plan) {
       const { text } = plan.operation;
       const plans = plansOf.get(text) ?? new Map<string, Plan>();
@@ -137,7 +137,7 @@ export async function createSubscriptions({
         'BAD_USER_INPUT',
         `${prepared.primary.field.name.value} can not be resumed: nothing is stored.`,
       );
-    const { window, backlog } = feeds.get(prepared.topicField.topic);
+    const { recent, scan } = feeds.get(prepared.topicField.topic);
     // A plan that is fed by a topic with a store stays so, or ends.
     const current = () => plan.prepared as TopicSubscription;
     let reader: { prepared: TopicSubscription; readPage: ReadPage } | null = null;
@@ -149,7 +149,7 @@ export async function createSubscriptions({
         reader = { prepared, readPage: createReplay({ prepared, replay, key, context, log }) };
       return reader.readPage(from, first);
     };
-    return openCatchUp({ prepared: current, key, window, backlog, clock, log, readPage, after });
+    return openCatchUp({ prepared: current, key, recent, scan, clock, log, readPage, after });
   };
 
   return {

@@ -20,8 +20,8 @@ async function setUp() {
       return engines.topics.tail(options);
     },
   };
-  const windowBounds = { maxCount: 10, maxBytes: 10_000 };
-  const feeds = releases.use(createTopicFeeds({ topics, windowBounds, maxScanBytes: 10_000, log: silentLog }));
+  const recentBounds = { maxCount: 10, maxBytes: 10_000 };
+  const feeds = releases.use(createTopicFeeds({ topics, recentBounds, maxScanBytes: 10_000, log: silentLog }));
   (await feeds.prepareFor([field])).commit();
   const owned = releases.move();
   return {
@@ -39,7 +39,7 @@ it('topic feeds: open once a broker answers, and refuse with a retryable error u
   const refused = expect.objectContaining({ code: 'TOPICS_UNAVAILABLE', retryable: true });
   expect(() => set.feeds.get('receive-code')).toThrow(refused);
   set.comeBack();
-  await expect.poll(() => set.feeds.get('receive-code').window.reachesBackTo({})).toBe(true);
+  await expect.poll(() => set.feeds.get('receive-code').recent.hasAllAfter({})).toBe(true);
 });
 
 it('topic feeds: close while no broker answers', async () => {

@@ -3,15 +3,15 @@ import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { pause } from '@voucher-gateway/platform/topics/attempt';
 import type { Preparation } from '../reloadable-federation.ts';
-import type { MessageBounds } from './held-messages.ts';
-import { createTopicBacklog, type TopicBacklog } from './topic-backlog.ts';
+import type { MessageBounds } from './message-buffer.ts';
+import { openRecentMessages, type RecentMessages } from './recent-messages.ts';
 import type { TopicField } from './topic-directive.ts';
-import { openTopicWindow, type TopicWindow } from './topic-window.ts';
+import { createTopicScan, type TopicScan } from './topic-scan.ts';
 
 /** What feeds the subscriptions of a topic. */
 export interface TopicFeed {
-  readonly window: TopicWindow;
-  readonly backlog: TopicBacklog;
+  readonly recent: RecentMessages;
+  readonly scan: TopicScan;
 }
 
 /** One feed for each topic that the Subscription fields of the supergraph name. */
@@ -24,56 +24,56 @@ export interface TopicFeeds extends AsyncDisposable {
 
 export interface TopicFeedsOptions {
   topics: Topics;
-  windowBounds: MessageBounds;
+  recentBounds: MessageBounds;
   maxScanBytes: number;
   log: Log;
 }
 
 interface OpenFeed extends AsyncDisposable {
   /** Null until a broker has answered. */
-  readonly window: TopicWindow | null;
-  readonly backlog: TopicBacklog;
+  readonly recent: RecentMessages | null;
+  readonly scan: TopicScan;
   /** Fields of the messages that its listeners match by. */
   matches: Set<string>;
 }
 
 const retryEveryMs = 1_000;
 
-export function createTopicFeeds({ topics, windowBounds, maxScanBytes, log }: TopicFeedsOptions): TopicFeeds {
+export function createTopicFeeds({ topics, recentBounds, maxScanBytes, log }: TopicFeedsOptions): TopicFeeds {
   let feeds: ReadonlyMap<string, OpenFeed> = new Map();
 
   /** Opens a feed; where no broker answers, as soon as one does: nobody can subscribe by it until then. */
   const open = async (topic: string, matches: Set<string>): Promise<OpenFeed> => {
     const stop = new AbortController();
-    let window: TopicWindow | null = null;
-    const openWindow = async () => {
-      const opened = await openTopicWindow({ topics, topic, matches, bounds: windowBounds, log });
+    let recent: RecentMessages | null = null;
+    const openRecent = async () => {
+      const opened = await openRecentMessages({ topics, topic, matches, bounds: recentBounds, log });
       if (stop.signal.aborted) return opened[Symbol.asyncDispose]();
-      window = opened;
+      recent = opened;
     };
     const keepTrying = async () => {
-      while (window === null && !stop.signal.aborted) {
+      while (recent === null && !stop.signal.aborted) {
         await pause(retryEveryMs, stop.signal);
         if (!stop.signal.aborted)
-          await openWindow().catch((error: unknown) => log.debug({ error, topic }, 'a topic can not be read yet'));
+          await openRecent().catch((error: unknown) => log.debug({ error, topic }, 'a topic can not be read yet'));
       }
     };
     try {
-      await openWindow();
+      await openRecent();
     } catch (error) {
       if (!isRetryable(error)) throw error;
       log.warn({ error, topic }, 'a topic is read once a broker answers');
       void keepTrying();
     }
     return {
-      get window() {
-        return window;
+      get recent() {
+        return recent;
       },
-      backlog: createTopicBacklog({ topics, topic, maxBytes: maxScanBytes }),
+      scan: createTopicScan({ topics, topic, maxBytes: maxScanBytes }),
       matches,
       async [Symbol.asyncDispose]() {
         stop.abort();
-        await window?.[Symbol.asyncDispose]();
+        await recent?.[Symbol.asyncDispose]();
       },
     };
   };
@@ -82,9 +82,9 @@ export function createTopicFeeds({ topics, windowBounds, maxScanBytes, log }: To
     get(topic) {
       const feed = feeds.get(topic);
       if (!feed) throw new Error(`nothing reads ${topic}`);
-      const { window, backlog } = feed;
-      if (!window) throw new CodedError('TOPICS_UNAVAILABLE', 'The topic can not be read yet.', { retryable: true });
-      return { window, backlog };
+      const { recent, scan } = feed;
+      if (!recent) throw new CodedError('TOPICS_UNAVAILABLE', 'The topic can not be read yet.', { retryable: true });
+      return { recent, scan };
     },
     async prepareFor(fields) {
       await using undo = new AsyncDisposableStack();
@@ -121,7 +121,7 @@ export function createTopicFeeds({ topics, windowBounds, maxScanBytes, log }: To
   };
 }
 
-/** Gives a set, which its window reads, other members. */
+/** Gives a set, which its recent reads, other members. */
 function replace(set: Set<string>, members: ReadonlySet<string> = new Set()): Set<string> {
   for (const member of set) if (!members.has(member)) set.delete(member);
   for (const member of members) set.add(member);

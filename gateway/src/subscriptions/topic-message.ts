@@ -2,8 +2,8 @@ import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { GraphQLError } from 'graphql';
 import type { PrimaryAnswer } from './execute-event.ts';
 import type { TopicSubscription } from './prepare.ts';
+import { idOf, type TopicMessage, type Value } from './recent-messages.ts';
 import type { ReadPage } from './replay.ts';
-import { idOf, type TopicMessage, type Value } from './topic-window.ts';
 
 /** A message as the root field's value: itself, or an edge around it. */
 export function answerOf({ topicField }: TopicSubscription, message: TopicMessage): PrimaryAnswer {

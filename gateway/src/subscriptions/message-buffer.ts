@@ -1,4 +1,4 @@
-import type { TopicMessage } from './topic-window.ts';
+import type { TopicMessage } from './recent-messages.ts';
 
 export interface MessageBounds {
   maxCount: number;
@@ -10,7 +10,7 @@ export interface MessageBounds {
  * The last messages of a topic, found by a field's value. Adding one costs the same however many are held, and finding
  * some costs what is found: thousands reconnect at once when a gateway has been restarted.
  */
-export class HeldMessages {
+export class MessageBuffer {
   readonly #bounds: MessageBounds;
   /** In order, from `#first` on; what is before that was evicted. */
   #queue: (TopicMessage | undefined)[] = [];

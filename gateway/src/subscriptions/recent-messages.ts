@@ -1,7 +1,7 @@
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Message, Positions, Tail, Topic, Topics } from '@voucher-gateway/platform/topics';
 import { z } from 'zod';
-import { HeldMessages, type MessageBounds } from './held-messages.ts';
+import { type MessageBounds, MessageBuffer } from './message-buffer.ts';
 import { cutSlice } from './slice.ts';
 
 /** A message's value: what the topic's owner promised, as far as the gateway knows. */
@@ -20,18 +20,18 @@ export function anyTopic(name: string): Topic<Value> {
  * message costs what its own listeners cost. A message whose `id` the window holds already is a repeat
  * and is dropped.
  */
-export interface TopicWindow extends AsyncDisposable {
+export interface RecentMessages extends AsyncDisposable {
   /** Whether the window holds everything behind these positions. */
-  reachesBackTo(positions: Positions): boolean;
-  /** The first messages held behind these positions whose `match` field equals `key`, in order. */
-  behind(positions: Positions, match: string, key: string): Stretch;
+  hasAllAfter(positions: Positions): boolean;
+  /** The first messages buffer behind these positions whose `match` field equals `key`, in order. */
+  after(positions: Positions, match: string, key: string): Slice;
   /** Resolves once it has seen everything that stood in the topic when it was called. */
   caughtUp(): Promise<void>;
   /**
    * Positions that were told before it was caught up, as positions in what the topic has: one behind the end of its
    * partition is of messages that are gone, and stands ahead of all that came since.
    */
-  inTopic(positions: Positions): Positions;
+  toCurrentTopic(positions: Positions): Positions;
   /** Whether it holds the message of this id. */
   has(id: string): boolean;
   /**
@@ -48,29 +48,29 @@ export interface TopicListener {
 }
 
 /** Messages in order, and the positions through which they are all. */
-export interface Stretch {
+export interface Slice {
   messages: TopicMessage[];
   through: Positions;
   /** False where there were more, which did not fit: they come after `through`. */
   isWhole: boolean;
 }
 
-export interface TopicWindowOptions {
+export interface RecentMessagesOptions {
   topics: Topics;
   topic: string;
   /** Fields that listeners match by. */
   matches: ReadonlySet<string>;
-  /** What is held at most. */
+  /** What is buffer at most. */
   bounds: MessageBounds;
   log: Log;
 }
 
 /** Starts a window, filled with the topic's last messages when it resolves. */
-export async function openTopicWindow(options: TopicWindowOptions): Promise<TopicWindow> {
+export async function openRecentMessages(options: RecentMessagesOptions): Promise<RecentMessages> {
   const { topics, topic, matches, bounds, log } = options;
-  const held = new HeldMessages(bounds);
+  const buffer = new MessageBuffer(bounds);
   const ids = new Set<string>();
-  /** By partition, the position behind which everything is held, once something was let go of. */
+  /** By partition, the position behind which everything is buffer, once something was let go of. */
   const start: Record<number, number> = {};
   /** By partition, the position through which everything has been seen. */
   const through: Record<number, number> = {};
@@ -88,8 +88,8 @@ export async function openTopicWindow(options: TopicWindowOptions): Promise<Topi
     see(message.partition, message.position);
     if (id !== null && ids.has(id)) return;
     if (id !== null) ids.add(id);
-    held.add(message);
-    for (let evicted = held.evict(); evicted; evicted = held.evict()) {
+    buffer.add(message);
+    for (let evicted = buffer.evict(); evicted; evicted = buffer.evict()) {
       start[evicted.partition] = evicted.position;
       const evictedId = idOf(evicted);
       if (evictedId !== null) ids.delete(evictedId);
@@ -119,23 +119,23 @@ export async function openTopicWindow(options: TopicWindowOptions): Promise<Topi
   const startOf = (partition: number) => start[partition] ?? tail.coversAfter[partition] ?? 0;
 
   return {
-    reachesBackTo(positions) {
+    hasAllAfter(positions) {
       const partitions = new Set(
         [...Object.keys(positions), ...Object.keys(tail.coversAfter), ...Object.keys(start)].map(Number),
       );
       return [...partitions].every((partition) => startOf(partition) <= (positions[partition] ?? 0));
     },
-    behind: (positions, match, key) =>
+    after: (positions, match, key) =>
       cutSlice(
         {
-          messages: held.of(match, key).filter(({ partition, position }) => position > (positions[partition] ?? 0)),
+          messages: buffer.of(match, key).filter(({ partition, position }) => position > (positions[partition] ?? 0)),
           through: { ...positions, ...through },
           isWhole: true,
         },
         positions,
       ),
     caughtUp: async () => seeAll(await tail.caughtUp()),
-    inTopic: (positions) =>
+    toCurrentTopic: (positions) =>
       mapPartitions(positions, (position, partition) => (position > (through[partition] ?? 0) ? 0 : position)),
     has: (id) => ids.has(id),
     listen(match, key, listener) {

@@ -1,20 +1,20 @@
 import { createCoalesced } from '@voucher-gateway/platform/coalesced';
 import type { Message, Positions, Topics } from '@voucher-gateway/platform/topics';
-import { bytesOf } from './held-messages.ts';
+import { bytesOf } from './message-buffer.ts';
+import { anyTopic, mapPartitions, type Slice, type TopicMessage, type Value } from './recent-messages.ts';
 import { sliceBytes } from './slice.ts';
-import { anyTopic, mapPartitions, type Stretch, type TopicMessage, type Value } from './topic-window.ts';
 
 /** What a topic holds, for those who come from further back than the window reaches. */
-export interface TopicBacklog {
+export interface TopicScan {
   /**
    * The first messages behind these positions whose `match` field equals `key`, in order, up to now; null where the topic
    * no longer has them all. Those who come while it is being read share the next reading: a store that
    * lags is no reason to read the topic once for each of thousands who reconnect.
    */
-  read(from: Positions, match: string, key: string): Promise<Stretch | null>;
+  read(from: Positions, match: string, key: string): Promise<Slice | null>;
 }
 
-export interface TopicBacklogOptions {
+export interface TopicScanOptions {
   topics: Topics;
   topic: string;
   /** Bytes of messages that one reading collects for all who share it. */
@@ -60,15 +60,15 @@ class Reader {
   }
 }
 
-interface Reading {
+interface ScanResult {
   /** By partition, where it ended. */
   through: Positions;
   coversAfter: Positions;
 }
 
-export function createTopicBacklog({ topics, topic, maxBytes }: TopicBacklogOptions): TopicBacklog {
+export function createTopicScan({ topics, topic, maxBytes }: TopicScanOptions): TopicScan {
   let waiting: Reader[] = [];
-  const readForAll = createCoalesced(async (): Promise<Reading> => {
+  const scanForAll = createCoalesced(async (): Promise<ScanResult> => {
     const readers = waiting;
     waiting = [];
     const collect = createCollector(readers, maxBytes);
@@ -84,10 +84,10 @@ export function createTopicBacklog({ topics, topic, maxBytes }: TopicBacklogOpti
     return { through: tail.startedAt, coversAfter: tail.coversAfter };
   });
 
-  const read = async (from: Positions, match: string, key: string): Promise<Stretch | null> => {
+  const read = async (from: Positions, match: string, key: string): Promise<Slice | null> => {
     const reader = new Reader(from, match, key);
     waiting.push(reader);
-    const { through, coversAfter } = await readForAll();
+    const { through, coversAfter } = await scanForAll();
     const hasAll = Object.entries(coversAfter).every(
       ([partition, position]) => position <= (from[Number(partition)] ?? 0),
     );
