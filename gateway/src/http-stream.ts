@@ -8,7 +8,7 @@ import { encodeWithin, oversizedBytes, type SendBudget, type SlowConsumer } from
 import type { ConnectionClient, OpenConnections } from './open-connections.ts';
 import type { SessionGate } from './session-gate.ts';
 import type { StreamFormat } from './stream-formats.ts';
-import type { Subscription } from './subscriptions/admission.ts';
+import type { Subscription } from './subscriptions/active-subscription.ts';
 import type { Subscriber } from './subscriptions/subscriber.ts';
 
 /** What all streams share. */
@@ -100,8 +100,8 @@ export class HttpStream implements Subscriber, SlowConsumer {
     return this.#reply;
   }
 
-  next(answer: string, cursor: string | null): void {
-    this.#write(this.#format.next(answer, cursor));
+  next(json: string, cursor: string | null): void {
+    this.#write(this.#format.next(json, cursor));
   }
 
   end(errors?: readonly GraphQLFormattedError[]): void {

@@ -9,7 +9,7 @@ import type { OperationServices } from './operation-services.ts';
 import type { Operation, OperationRequest, Operations } from './operations/operations.ts';
 import { readRetryAfter } from './retry-after.ts';
 import { negotiateFormats } from './stream-formats.ts';
-import type { Subscription } from './subscriptions/admission.ts';
+import type { Subscription } from './subscriptions/active-subscription.ts';
 
 export interface HttpStreamsOptions extends OperationServices, HttpStreamOptions {
   /** Whether a page of this origin may call. */

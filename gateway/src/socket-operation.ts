@@ -1,6 +1,6 @@
 import type { GraphQLFormattedError } from 'graphql';
 import { MessageType } from 'graphql-ws';
-import type { Subscription } from './subscriptions/admission.ts';
+import type { Subscription } from './subscriptions/active-subscription.ts';
 import type { Subscriber } from './subscriptions/subscriber.ts';
 
 /** The connection of an operation, as the operation uses it. */
@@ -61,9 +61,9 @@ export class SocketOperation implements Subscriber {
     }
   }
 
-  next(answer: string): void {
+  next(json: string): void {
     if (this.#hasLeft) return;
-    this.#connection.send(`{"id":${JSON.stringify(this.id)},"type":"next","payload":${answer}}`);
+    this.#connection.send(`{"id":${JSON.stringify(this.id)},"type":"next","payload":${json}}`);
   }
 
   end(errors?: readonly GraphQLFormattedError[]): void {

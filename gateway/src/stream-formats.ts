@@ -9,7 +9,7 @@ export interface StreamFormat {
   /** Sent now and then, so that nobody between takes a quiet stream for a dead one. */
   readonly keepAlive: string;
   /** An answer, as JSON, and the cursor to come again with. */
-  next(answer: string, cursor: string | null): string;
+  next(json: string, cursor: string | null): string;
   /** The end, because all has been said. */
   readonly complete: string;
   /** The end, because of these errors. */
@@ -21,8 +21,8 @@ export interface StreamFormat {
 /** A browser's EventSource comes again after this time, in milliseconds. */
 const comeAgainAfterMs = 1_000;
 
-const next = (answer: string, cursor: string | null) =>
-  `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${answer}\n\n`;
+const next = (json: string, cursor: string | null) =>
+  `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${json}\n\n`;
 // With an empty data line: without any a browser drops the event.
 const complete = 'event: complete\ndata: \n\n';
 
@@ -58,7 +58,7 @@ export const multipart: StreamFormat = {
   contentType: 'multipart/mixed;boundary="graphql";subscriptionSpec="1.0"',
   opening: delimiter,
   keepAlive: part('{}'),
-  next: (answer) => part(`{"payload":${answer}}`),
+  next: (json) => part(`{"payload":${json}}`),
   complete: '--\r\n',
   fail: failure,
   goAway: failure,

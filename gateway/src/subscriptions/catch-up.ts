@@ -3,24 +3,30 @@ import { isCodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Positions } from '@voucher-gateway/platform/topics';
 import { decodeCursor, encodeCursor } from '@voucher-gateway/schema/cursor';
-import type { PrimaryAnswer } from './execute-event.ts';
-import type { TopicSubscription } from './prepare.ts';
+import type { RootFieldResult } from './execute-event.ts';
+import type { TopicSubscription } from './plan-subscription.ts';
 import { idOf, type RecentMessages, type Slice, type TopicMessage } from './recent-messages.ts';
-import type { ReadPage, ReplayPage } from './replay.ts';
-import { answerOf, ifUnknown, isBefore, isFor, isRepeat } from './topic-message.ts';
+import type { ReadStoredPage, StoredPage } from './stored-page.ts';
+import {
+  isRepublished,
+  isStoredAtOrBefore,
+  matchesSubscriber,
+  nullIfUnknownCursor,
+  toRootFieldResult,
+} from './topic-message.ts';
 import type { TopicScan } from './topic-scan.ts';
 
 export interface CatchUpOptions {
   /** The subscription as it is planned by now: another supergraph may be served in the middle. */
-  prepared(): TopicSubscription;
+  planned(): TopicSubscription;
   /** The subscriber's own claim: what `match` must equal. */
   key: string;
   recent: RecentMessages;
   scan: TopicScan;
   clock: Clock;
   log: Log;
-  /** Reads what is stored behind a cursor (`createReplay`). */
-  readPage: ReadPage;
+  /** Reads what is stored behind a cursor (`createStoredPageReader`). */
+  readStoredPage: ReadStoredPage;
   after: string;
 }
 
@@ -31,7 +37,7 @@ export interface CatchUp {
    * the signal aborts, and with TOPIC_RECREATED (retryable).
    */
   sendAll(to: {
-    send(event: PrimaryAnswer, prepared: TopicSubscription): Promise<void>;
+    send(event: RootFieldResult, planned: TopicSubscription): Promise<void>;
     /**
      * Called in the step in which nothing is left, with the ids of what was sent and may come again, and the cursor of
      * the last that was sent.
@@ -56,8 +62,8 @@ export interface CatchUp {
  * @throws what the first page throws, such as CURSOR_INVALID; later failures are tried again with backoff
  */
 export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
-  const { prepared, key, recent, scan, clock, log, readPage, after } = options;
-  const { match, topic } = prepared().topicField;
+  const { planned, key, recent, scan, clock, log, readStoredPage, after } = options;
+  const { match, topic } = planned().topicField;
 
   /**
    * The cursor names a message that the store has not consumed yet: it lags, and the client is ahead of it. Then the
@@ -77,7 +83,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       }
       return null;
     };
-    const { storedThrough } = await readPage(encodeCursor(null), 1);
+    const { storedThrough } = await readStoredPage(encodeCursor(null), 1);
     // Another gateway may have been ahead of this one's recent.
     await recent.caughtUp();
     const inRecent = await behindIt({}, async (from) => recent.after(from, match, key));
@@ -88,10 +94,10 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
     return behindIt(from, (positions) => scan.read(positions, match, key));
   };
 
-  const first = await readPage(after).catch(async (error: unknown) => {
-    ifUnknown(error);
+  const first = await readStoredPage(after).catch(async (error: unknown) => {
+    nullIfUnknownCursor(error);
     // Where the topic has it no more to give, the store has it by now, or nobody.
-    return (await readUnstored()) ?? (await readPage(after));
+    return (await readUnstored()) ?? (await readStoredPage(after));
   });
 
   return {
@@ -114,15 +120,15 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       let sent = new Set<string>();
 
       /** Everything that is stored; resolves with the positions through which that is all. */
-      const sendStored = async (from: ReplayPage | null): Promise<Positions> => {
+      const sendStored = async (from: StoredPage | null): Promise<Positions> => {
         for (let page = from; ; page = null) {
-          const read = page ?? (await persist(() => readPage(cursor)));
-          const { prepared, edges, endCursor, hasNextPage, storedThrough } = read;
+          const read = page ?? (await persist(() => readStoredPage(cursor)));
+          const { planned, edges, endCursor, hasNextPage, storedThrough } = read;
           const ids = new Set<string>();
-          for (const { id, compared, answered, cursor } of edges) {
+          for (const { id, compared, data, cursor } of edges) {
             if (id !== null) ids.add(id);
-            if ((id === null || !sent.has(id)) && isFor(prepared, key, compared))
-              await send({ answered, cursor }, prepared);
+            if ((id === null || !sent.has(id)) && matchesSubscriber(planned, key, compared))
+              await send({ data, cursor }, planned);
           }
           cursor = endCursor ?? cursor;
           if (!hasNextPage) {
@@ -137,12 +143,13 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
           const id = idOf(message);
           if (id !== null && sent.has(id)) continue;
           if (id !== null) {
-            if (isRepeat(message) && (await persist(() => isBefore(readPage, id, cursor)))) continue;
+            if (isRepublished(message) && (await persist(() => isStoredAtOrBefore(readStoredPage, id, cursor))))
+              continue;
             sent.add(id);
             cursor = encodeCursor(id);
           }
-          const planned = prepared();
-          if (isFor(planned, key, message.value)) await send(answerOf(planned, message), planned);
+          const current = planned();
+          if (matchesSubscriber(current, key, message.value)) await send(toRootFieldResult(current, message), current);
         }
         return through;
       };
@@ -164,7 +171,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
             const isAhead =
               partition === messages[atCursor]?.partition
                 ? index <= atCursor
-                : id !== null && (await persist(() => isBefore(readPage, id, storeCursor)));
+                : id !== null && (await persist(() => isStoredAtOrBefore(readStoredPage, id, storeCursor)));
             if (isAhead) continue;
             areBehind.add(partition);
           }

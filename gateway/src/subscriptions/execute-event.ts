@@ -2,15 +2,15 @@ import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLFieldResolver } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import { eventSource, type PreparedSubscription } from './prepare.ts';
+import { eventSource, type PlannedSubscription } from './plan-subscription.ts';
 
 /**
  * What answers the primary fetch: the root field's value, or the same as its subgraph answered it, with the errors
  * of that answer. The cursor names it where the subscription can be resumed behind it.
  */
-export type PrimaryAnswer = { cursor: string | null } & (
+export type RootFieldResult = { cursor: string | null } & (
   | { value: unknown }
-  | { answered: unknown; errors?: readonly GraphQLError[] }
+  | { data: unknown; errors?: readonly GraphQLError[] }
 );
 
 /**
@@ -20,36 +20,36 @@ export type PrimaryAnswer = { cursor: string | null } & (
  * A selected field that the event lacks is an error TOPIC_FIELD_MISSING at its path.
  */
 export function executeEvent(
-  prepared: PreparedSubscription,
-  answer: PrimaryAnswer,
+  planned: PlannedSubscription,
+  result: RootFieldResult,
   context: GatewayContext,
 ): ExecutionResult | Promise<ExecutionResult> {
-  if ('value' in answer) {
-    const { document, operationName } = prepared.operation;
+  if ('value' in result) {
+    const { document, operationName } = planned.operation;
     // Where the event answers all, the client's own document asks for nothing else.
-    if (prepared.isAnsweredByEvent) return executeOnValue(prepared, answer.value, document, operationName);
-    return executePlan(prepared, executeOnValue(prepared, answer.value, prepared.primary.document), context);
+    if (planned.isAnsweredByEvent) return executeOnValue(planned, result.value, document, operationName);
+    return executePlan(planned, executeOnValue(planned, result.value, planned.primary.document), context);
   }
   const primary = {
-    data: answer.answered === undefined ? null : { [prepared.responseKey]: answer.answered },
-    ...(answer.errors && { errors: answer.errors }),
+    data: result.data === undefined ? null : { [planned.responseKey]: result.data },
+    ...(result.errors && { errors: result.errors }),
   };
-  return executePlan(prepared, primary, context);
+  return executePlan(planned, primary, context);
 }
 
 /** Executes the plan with its primary fetch answered. */
 async function executePlan(
-  prepared: PreparedSubscription,
+  planned: PlannedSubscription,
   primary: ExecutionResult,
   context: GatewayContext,
 ): Promise<ExecutionResult> {
   if ((primary.data ?? null) === null) return primary;
-  const { federation } = prepared.operation;
+  const { federation } = planned.operation;
   const sources = {
     ...federation.dataSources,
     [eventSource]: { process: async () => ({ data: primary.data ?? undefined }) },
   };
-  const result = await federation.executePlan(prepared.eventPlan, sources as never, prepared.operation, context);
+  const result = await federation.executePlan(planned.eventPlan, sources as never, planned.operation, context);
   if (!primary.errors) return result;
   return { ...result, data: result.data ?? null, errors: [...primary.errors, ...(result.errors ?? [])] };
 }
@@ -59,7 +59,7 @@ async function executePlan(
  * and null propagation are the specification's.
  */
 function executeOnValue(
-  { primary, operation }: PreparedSubscription,
+  { primary, operation }: PlannedSubscription,
   value: unknown,
   document: DocumentNode,
   operationName?: string | null,

@@ -8,7 +8,7 @@ import { createReloadableFederation } from '../reloadable-federation.ts';
 import { leasePlanner } from '../testing/lease-planner.ts';
 import { anonymous, createTestOperations } from '../testing/operations.ts';
 import { createWorld, type Move, parcelDataSource, parcelSupergraph } from '../testing/parcel-supergraph.ts';
-import type { Subscription } from './admission.ts';
+import type { Subscription } from './active-subscription.ts';
 import { createSubscriptions } from './subscribe.ts';
 
 const parcelMoved: Topic<Move> = { name: 'parcel-moved', schema: z.custom<Move>(), key: (move) => move.customer };

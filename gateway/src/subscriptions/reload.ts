@@ -6,7 +6,7 @@ import type { ResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import type { Preparation } from '../reloadable-federation.ts';
 import { inSlices } from './in-slices.ts';
-import type { Plan, PlanChange } from './plan.ts';
+import type { OperationChange, SharedOperation } from './shared-operation.ts';
 import type { TopicField } from './topic-directive.ts';
 import type { TopicFeeds } from './topic-feeds.ts';
 
@@ -15,7 +15,7 @@ export interface ReloadOptions {
   /** Its topic-fed fields. */
   topicFields: ReadonlyMap<string, TopicField>;
   /** The plans on which subscriptions are, now and whenever it is read. */
-  running: ReadonlySet<Plan>;
+  running: ReadonlySet<SharedOperation>;
   feeds: TopicFeeds;
   formatter: ResultFormatter;
   log: Log;
@@ -33,12 +33,12 @@ export async function prepareReload(options: ReloadOptions): Promise<Preparation
   await using undo = new AsyncDisposableStack();
   const nextFeeds = undo.use(await feeds.prepareFor(topicFields.values()));
   const planOperation = createReplanner(next);
-  const changes = new Map<Plan, PlanChange>();
-  const prepare = (plans: Iterable<Plan>) =>
-    inSlices(plans, async (plan) => {
-      changes.set(plan, plan.prepareChange(await planOperation(plan.operation), topicFields));
+  const changes = new Map<SharedOperation, OperationChange>();
+  const prepare = (operations: Iterable<SharedOperation>) =>
+    inSlices(operations, async (shared) => {
+      changes.set(shared, shared.planChange(await planOperation(shared.operation), topicFields));
     });
-  const missing = () => [...running].filter((plan) => !changes.has(plan));
+  const missing = () => [...running].filter((shared) => !changes.has(shared));
   await prepare(missing());
   const opened = undo.move();
   const errors = formatter.formatErrors(
@@ -47,32 +47,32 @@ export async function prepareReload(options: ReloadOptions): Promise<Preparation
       'The schema has changed, and this subscription does not fit it any more: subscribe again.',
     ),
   );
-  const moving: Plan[] = [];
-  const ended: Plan[] = [];
+  const moving: SharedOperation[] = [];
+  const ended: SharedOperation[] = [];
 
   return {
     pending() {
-      const plans = missing();
-      return plans.length === 0 ? null : prepare(plans);
+      const operations = missing();
+      return operations.length === 0 ? null : prepare(operations);
     },
     commit() {
       nextFeeds.commit();
-      for (const plan of [...running]) {
-        const change = changes.get(plan);
-        if (change?.kind === 'keep') plan.keep(change);
-        else if (change?.kind === 'move') moving.push(plan);
+      for (const shared of [...running]) {
+        const change = changes.get(shared);
+        if (change?.kind === 'keep') shared.keep(change);
+        else if (change?.kind === 'move') moving.push(shared);
         else {
-          plan.retire(errors);
-          ended.push(plan);
+          shared.retire(errors);
+          ended.push(shared);
         }
       }
     },
     async finish() {
-      for (const plan of moving) {
-        const change = changes.get(plan);
-        if (change?.kind === 'move') await inSlices(plan.move(change), () => {});
+      for (const shared of moving) {
+        const change = changes.get(shared);
+        if (change?.kind === 'move') await inSlices(shared.move(change), () => {});
       }
-      for (const plan of ended) await inSlices(plan.end(), () => {});
+      for (const shared of ended) await inSlices(shared.end(), () => {});
       if (ended.length > 0) log.info({ operations: ended.length }, 'operations do not fit the next supergraph');
       await nextFeeds.finish();
     },
@@ -82,19 +82,19 @@ export async function prepareReload(options: ReloadOptions): Promise<Preparation
 
 /** Makes the function that plans operations by another supergraph, each text once; an Error for what does not fit it. */
 function createReplanner(next: Federation) {
-  const planned = new Map<string, ReturnType<Federation['planner']['plan']>>();
+  const plans = new Map<string, ReturnType<Federation['planner']['plan']>>();
   return async (operation: Operation): Promise<Operation | Error> => {
     const { text, operationName, conditions } = operation;
     const key = JSON.stringify([operationName, conditions, text]);
     for (let attempt = 1; ; attempt += 1) {
-      const planning = planned.get(key) ?? next.planner.plan({ text, operationName, conditions });
-      planned.set(key, planning);
+      const planning = plans.get(key) ?? next.planner.plan({ text, operationName, conditions });
+      plans.set(key, planning);
       try {
         const { plan } = await planning;
         return { ...operation, plan, federation: next };
       } catch (error) {
         if (!isRetryable(error)) return error as Error;
-        planned.delete(key);
+        plans.delete(key);
         if (attempt === planAttempts) throw error;
       }
     }

@@ -11,14 +11,14 @@ import type { Operation } from '../operations/operations.ts';
 import { coerceVariables } from '../operations/variables.ts';
 import { askerOf } from '../operations/waiting-line.ts';
 import type { Preparation } from '../reloadable-federation.ts';
-import { Admission, type Subscription } from './admission.ts';
+import { ActiveSubscription, type Subscription } from './active-subscription.ts';
 import { type CatchUp, openCatchUp } from './catch-up.ts';
 import type { MessageBounds } from './message-buffer.ts';
-import { Plan, type PlanEnvironment } from './plan.ts';
-import { afterOf, afterVariable, type TopicSubscription } from './prepare.ts';
+import { afterOf, afterVariable, type TopicSubscription } from './plan-subscription.ts';
 import { createQuota } from './quota.ts';
 import { prepareReload } from './reload.ts';
-import { createReplay, type ReadPage } from './replay.ts';
+import { SharedOperation, type SharedOperationEnvironment } from './shared-operation.ts';
+import { createStoredPageReader, type ReadStoredPage } from './stored-page.ts';
 import { readTopicFields, type TopicField } from './topic-directive.ts';
 import { createTopicFeeds } from './topic-feeds.ts';
 import type { Upstreams } from './upstream.ts';
@@ -85,39 +85,39 @@ export async function createSubscriptions({
   const owned = releases.move();
   const quota = createQuota(maxPerUser);
   /** Those on which subscriptions are, by text, then name: clients send the same text after a reload, too. */
-  const plansOf = new Map<string, Map<string, Plan>>();
-  const running = new Set<Plan>();
+  const sharedByText = new Map<string, Map<string, SharedOperation>>();
+  const running = new Set<SharedOperation>();
 
   const formatter = createResultFormatter(log);
-  const environment: PlanEnvironment = {
+  const environment: SharedOperationEnvironment = {
     formatter,
     log,
     ...(upstreams && { upstreams }),
     topicFieldsOf,
     recentMessagesOf: ({ topicField }) => feeds.get(topicField.topic).recent,
-    onUsed(plan) {
-      const { text } = plan.operation;
-      const plans = plansOf.get(text) ?? new Map<string, Plan>();
-      plansOf.set(text, plans.set(plan.name, plan));
-      running.add(plan);
+    onUsed(shared) {
+      const { text } = shared.operation;
+      const sharedByName = sharedByText.get(text) ?? new Map<string, SharedOperation>();
+      sharedByText.set(text, sharedByName.set(shared.name, shared));
+      running.add(shared);
     },
-    onUnused(plan) {
-      const { text } = plan.operation;
-      const plans = plansOf.get(text);
-      if (plans?.get(plan.name) === plan) plans.delete(plan.name);
-      if (plans?.size === 0) plansOf.delete(text);
-      running.delete(plan);
+    onUnused(shared) {
+      const { text } = shared.operation;
+      const sharedByName = sharedByText.get(text);
+      if (sharedByName?.get(shared.name) === shared) sharedByName.delete(shared.name);
+      if (sharedByName?.size === 0) sharedByText.delete(text);
+      running.delete(shared);
     },
   };
-  const planOf = (requested: Operation, variables: Record<string, unknown>): Plan => {
+  const sharedOperationOf = (requested: Operation, variables: Record<string, unknown>): SharedOperation => {
     const operation = { ...requested, variables };
     const fields = topicFieldsOf(operation.federation);
-    const { [afterVariable(fields, operation) ?? '']: _after, ...shared } = variables;
-    const name = JSON.stringify([operation.operationName ?? null, shared]);
-    return plansOf.get(operation.text)?.get(name) ?? new Plan(operation, name, environment);
+    const { [afterVariable(fields, operation) ?? '']: _after, ...sharedVariables } = variables;
+    const name = JSON.stringify([operation.operationName ?? null, sharedVariables]);
+    return sharedByText.get(operation.text)?.get(name) ?? new SharedOperation(operation, name, environment);
   };
   /** The subscriber's own claim. Throws where the subscription is not for it. */
-  const keyOf = ({ prepared: { topicField, primary } }: Plan, identity: Identity | null): string => {
+  const keyOf = ({ planned: { topicField, primary } }: SharedOperation, identity: Identity | null): string => {
     if (topicField === null) {
       if (upstreams) return '';
       throw new CodedError<PublicErrorCode>(
@@ -130,26 +130,31 @@ export async function createSubscriptions({
     if (typeof key === 'string') return key;
     throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Your token lacks what this subscription goes by.');
   };
-  const openMissed = async (plan: Plan, key: string, after: string, context: GatewayContext): Promise<CatchUp> => {
-    const { prepared } = plan;
-    if (!prepared.topicField?.replay)
+  const openMissed = async (
+    shared: SharedOperation,
+    key: string,
+    after: string,
+    context: GatewayContext,
+  ): Promise<CatchUp> => {
+    const { planned } = shared;
+    if (!planned.topicField?.replay)
       throw new CodedError<PublicErrorCode>(
         'BAD_USER_INPUT',
-        `${prepared.primary.field.name.value} can not be resumed: nothing is stored.`,
+        `${planned.primary.field.name.value} can not be resumed: nothing is stored.`,
       );
-    const { recent, scan } = feeds.get(prepared.topicField.topic);
+    const { recent, scan } = feeds.get(planned.topicField.topic);
     // A plan that is fed by a topic with a store stays so, or ends.
-    const current = () => plan.prepared as TopicSubscription;
-    let reader: { prepared: TopicSubscription; readPage: ReadPage } | null = null;
-    const readPage: ReadPage = async (from, first) => {
-      const prepared = current();
-      const { replay } = prepared.topicField;
-      if (!replay) throw new Error('a plan lost its store');
-      if (reader?.prepared !== prepared)
-        reader = { prepared, readPage: createReplay({ prepared, replay, key, context, log }) };
-      return reader.readPage(from, first);
+    const current = () => shared.planned as TopicSubscription;
+    let reader: { planned: TopicSubscription; readStoredPage: ReadStoredPage } | null = null;
+    const readStoredPage: ReadStoredPage = async (from, first) => {
+      const planned = current();
+      const { replay } = planned.topicField;
+      if (!replay) throw new Error('a subscription lost its stored history');
+      if (reader?.planned !== planned)
+        reader = { planned, readStoredPage: createStoredPageReader({ planned, replay, key, context, log }) };
+      return reader.readStoredPage(from, first);
     };
-    return openCatchUp({ prepared: current, key, recent, scan, clock, log, readPage, after });
+    return openCatchUp({ planned: current, key, recent, scan, clock, log, readStoredPage, after });
   };
 
   return {
@@ -163,20 +168,20 @@ export async function createSubscriptions({
         operation = await planFor(federation.current, operation, context);
       const { schema, hideSuggestions } = operation.federation;
       const variables = coerceVariables(schema, operation.definition, operation.variables, hideSuggestions);
-      const plan = planOf(operation, variables);
-      const key = keyOf(plan, context.identity);
+      const shared = sharedOperationOf(operation, variables);
+      const key = keyOf(shared, context.identity);
       using undo = new DisposableStack();
-      const admission = undo.use(new Admission(plan, key, context, quota));
-      const resumeAfter = after ?? afterOf(plan.prepared, variables);
+      const subscription = undo.use(new ActiveSubscription(shared, key, context, quota));
+      const resumeAfter = after ?? afterOf(shared.planned, variables);
       if (resumeAfter !== null)
         try {
-          admission.resumeWith(await openMissed(plan, key, resumeAfter, context));
+          subscription.resumeWith(await openMissed(shared, key, resumeAfter, context));
         } catch (error) {
           // A plan that does not fit another supergraph by now says so when the subscription starts.
-          if (!plan.endedWith) throw error;
+          if (!shared.endedWith) throw error;
         }
       undo.move();
-      return admission;
+      return subscription;
     },
     prepareFor: async (next) =>
       prepareReload({ next, topicFields: topicFieldsOf(next), running, feeds, formatter, log }),

@@ -5,10 +5,10 @@ export interface Subscriber {
   /**
    * Takes an answer. It must not throw, and is not waited for.
    *
-   * @param answer the GraphQL result as JSON
+   * @param json the GraphQL result as JSON
    * @param cursor behind which the subscription can be resumed; null where nothing is stored
    */
-  next(answer: string, cursor: string | null): void;
+  next(json: string, cursor: string | null): void;
   /** Takes the end; with errors where it is because of them. */
   end(errors?: readonly GraphQLFormattedError[]): void;
   /** Called once, when nothing that it missed is left to be sent: the signal of its context is needed no more. */

@@ -29,7 +29,7 @@ export interface ReplayField {
   /** Arguments of the connection, by name, with their types as text. */
   arguments: ReadonlyMap<string, string>;
   /** Whether the connection tells through where it has stored the topic. */
-  tellsPositions: boolean;
+  hasPositions: boolean;
 }
 
 /**
@@ -106,6 +106,6 @@ function readReplay(schema: GraphQLSchema, subscription: string, name: string): 
   return {
     field: name,
     arguments: new Map(field.args.map((argument) => [argument.name, String(argument.type)])),
-    tellsPositions: 'storedThrough' in connection.getFields(),
+    hasPositions: 'storedThrough' in connection.getFields(),
   };
 }

@@ -12,7 +12,7 @@ export interface UpstreamRequest {
   query: string;
   variables: Record<string, unknown>;
   /** Equal for all whom the subgraph answers alike. */
-  who: string;
+  identityKey: string;
 }
 
 /** A subscriber's own token: the subgraph decides by it who may listen. */
@@ -160,8 +160,8 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
       return all.size;
     },
     subscribe(request, listener) {
-      const { subgraph, query, variables, who } = request;
-      const key = JSON.stringify([subgraph, query, variables, who]);
+      const { subgraph, query, variables, identityKey } = request;
+      const key = JSON.stringify([subgraph, query, variables, identityKey]);
       const known = all.get(key);
       known?.listeners.add(listener);
       const { listeners, stop } = known ?? open(key, request, listener);

@@ -15,7 +15,7 @@ import type { Operation } from '../operations/operations.ts';
 import type { TopicField } from './topic-directive.ts';
 
 /** A subscription made ready once, when it is asked for. */
-export interface PreparedSubscription {
+export interface PlannedSubscription {
   operation: Operation;
   /** Name under which the answer holds the root field. */
   responseKey: string;
@@ -32,12 +32,12 @@ export interface PreparedSubscription {
 }
 
 /** A subscription that a topic feeds. */
-export interface TopicSubscription extends PreparedSubscription {
+export interface TopicSubscription extends PlannedSubscription {
   topicField: TopicField;
 }
 
 /** A subscription that its subgraph feeds itself. */
-export interface UpstreamSubscription extends PreparedSubscription {
+export interface UpstreamSubscription extends PlannedSubscription {
   topicField: null;
 }
 
@@ -48,7 +48,7 @@ export interface UpstreamSubscription extends PreparedSubscription {
  * @param operation of kind subscription, validated, its variables coerced
  * @throws CodedError BAD_USER_INPUT where `@skip` or `@include` leaves no root field
  */
-export function prepareSubscription(
+export function planSubscription(
   topicFields: ReadonlyMap<string, TopicField>,
   operation: Operation,
 ): TopicSubscription | UpstreamSubscription {
@@ -100,7 +100,7 @@ export function afterVariable(
 
 /** The cursor that a subscriber's variables give to resume behind; null for one from now on. */
 export function afterOf(
-  { primary: { field }, operation }: PreparedSubscription,
+  { primary: { field }, operation }: PlannedSubscription,
   variables: Record<string, unknown>,
 ): string | null {
   const definition = operation.federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];

@@ -5,18 +5,18 @@ import type { Positions } from '@voucher-gateway/platform/topics';
 import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { type FragmentDefinitionNode, type GraphQLFormattedError, Kind, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import { type TopicSubscription, usedVariables } from './prepare.ts';
+import { type TopicSubscription, usedVariables } from './plan-subscription.ts';
 import type { Value } from './recent-messages.ts';
-import { invalidPage, unreadablePage } from './replay-errors.ts';
+import { invalidPage, unreadablePage } from './stored-page-errors.ts';
 import type { ReplayField } from './topic-directive.ts';
 
 /** What is stored behind a cursor: one page of it. */
-export interface ReplayPage {
+export interface StoredPage {
   /** The subscription as it was planned when the page was asked for. */
-  prepared: TopicSubscription;
+  planned: TopicSubscription;
   /** Where the store had consumed the topic, by partition, before it read the rows. */
   storedThrough: Positions;
-  edges: ReplayedEdge[];
+  edges: StoredEdge[];
   hasNextPage: boolean;
   endCursor: string | null;
 }
@@ -28,14 +28,14 @@ export interface ReplayPage {
  * @throws GraphQLError with the subgraph's code where it is a public one, such as CURSOR_INVALID; else a retryable
  *   CodedError SUBGRAPH_UNAVAILABLE or SUBGRAPH_INVALID_RESPONSE
  */
-export type ReadPage = (after: string, first?: number) => Promise<ReplayPage>;
+export type ReadStoredPage = (after: string, first?: number) => Promise<StoredPage>;
 
-export interface ReplayedEdge {
+export interface StoredEdge {
   /** Id of the message that the row was made of. */
   id: string | null;
   cursor: string;
   /** The root field's value as the subgraph would answer the primary fetch. */
-  answered: unknown;
+  data: unknown;
   /** The fields that arguments and `match` are compared with. */
   compared: Value;
 }
@@ -45,8 +45,8 @@ const pageSize = 100;
 /** The enum's value: the package exports the enum's type alone. */
 const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOptions['kind'] & never;
 
-export interface ReplayOptions {
-  prepared: TopicSubscription;
+export interface StoredPageReaderOptions {
+  planned: TopicSubscription;
   replay: ReplayField;
   /** The subscriber's own claim. */
   key: string;
@@ -59,17 +59,23 @@ export interface ReplayOptions {
  * names, at its subgraph, with the subscriber's identity. Each edge is selected as the primary fetch
  * selects its event.
  */
-export function createReplay({ prepared, replay, key, context, log }: ReplayOptions): ReadPage {
-  const { topicField, primary, operation } = prepared;
+export function createStoredPageReader({
+  planned,
+  replay,
+  key,
+  context,
+  log,
+}: StoredPageReaderOptions): ReadStoredPage {
+  const { topicField, primary, operation } = planned;
   const { subgraph } = primary;
-  const query = replayQuery(prepared, replay);
+  const query = storedPageQuery(planned, replay);
   const source = operation.federation.dataSources[subgraph];
   if (!source) throw new Error(`no data source for ${subgraph}`);
 
   return async (after, first = pageSize) => {
     const variables: Value = { ...operation.variables, [variable('first')]: first, [variable('after')]: after };
-    for (const [name] of givenArguments(prepared, replay)) {
-      variables[variable(name)] = name === topicField.match ? key : prepared.arguments[name];
+    for (const [name] of givenArguments(planned, replay)) {
+      variables[variable(name)] = name === topicField.match ? key : planned.arguments[name];
     }
     const { data, errors } = await source.process({
       kind: incomingOperation,
@@ -79,12 +85,12 @@ export function createReplay({ prepared, replay, key, context, log }: ReplayOpti
     });
     const error = (errors as GraphQLFormattedError[] | undefined)?.[0];
     if (error) {
-      const failure = unreadablePage(error, prepared.arguments);
+      const failure = unreadablePage(error, planned.arguments);
       if (isCodedError(failure)) log.warn({ subgraph, error: failure }, 'a subgraph could not read what is stored');
       throw failure;
     }
     try {
-      return readConnection((data as Record<string, Connection>)[replay.field] as Connection, prepared, after);
+      return readConnection((data as Record<string, Connection>)[replay.field] as Connection, planned, after);
     } catch (cause) {
       log.warn({ subgraph, error: cause }, 'a subgraph answered a stored page that is none');
       throw invalidPage(cause);
@@ -93,13 +99,13 @@ export function createReplay({ prepared, replay, key, context, log }: ReplayOpti
 }
 
 /** Throws for a connection that does not fit its type, or that does not move on from `after`. */
-function readConnection(connection: Connection, prepared: TopicSubscription, after: string): ReplayPage {
-  const { topicField } = prepared;
+function readConnection(connection: Connection, planned: TopicSubscription, after: string): StoredPage {
+  const { topicField } = planned;
   const { edges, pageInfo, storedThrough } = connection;
   const { hasNextPage, endCursor } = pageInfo;
   if (hasNextPage && (endCursor === null || endCursor === after)) throw new Error('the page does not move on');
   return {
-    prepared,
+    planned,
     storedThrough: Object.fromEntries(
       (storedThrough ?? [])
         .filter((at) => at.topic === topicField.topic)
@@ -108,7 +114,7 @@ function readConnection(connection: Connection, prepared: TopicSubscription, aft
     edges: edges.map((edge) => ({
       id: decodeCursor(edge.replay_cursor)?.id ?? null,
       cursor: edge.replay_cursor,
-      answered: topicField.isEdge ? edge : edge.replay_answer,
+      data: topicField.isEdge ? edge : edge.replay_answer,
       compared: edge.replay_node,
     })),
     hasNextPage,
@@ -140,8 +146,8 @@ function givenArguments(
   );
 }
 
-function replayQuery(prepared: TopicSubscription, replay: ReplayField): string {
-  const { primary, topicField } = prepared;
+function storedPageQuery(planned: TopicSubscription, replay: ReplayField): string {
+  const { primary, topicField } = planned;
   const selections = primary.field.selectionSet?.selections.map((node) => print(node)).join('\n') ?? '';
   const fragments = primary.document.definitions.filter(
     (node): node is FragmentDefinitionNode => node.kind === Kind.FRAGMENT_DEFINITION,
@@ -149,16 +155,16 @@ function replayQuery(prepared: TopicSubscription, replay: ReplayField): string {
   const filled: [string, string][] = [
     ['first', replay.arguments.get('first') ?? 'Int'],
     ['after', replay.arguments.get('after') ?? 'String'],
-    ...givenArguments(prepared, replay),
+    ...givenArguments(planned, replay),
   ];
-  const compared = new Set([topicField.match, ...prepared.compared.map(([name]) => name)]);
+  const compared = new Set([topicField.match, ...planned.compared.map(([name]) => name)]);
   const definitions = [
     ...usedVariables(primary.document, primary.field.selectionSet, fragments).map((definition) => print(definition)),
     ...filled.map(([name, type]) => `$${variable(name)}: ${type}`),
   ];
   return `query Replay(${definitions.join(', ')}) {
   ${replay.field}(${filled.map(([name]) => `${name}: $${variable(name)}`).join(', ')}) {
-    ${replay.tellsPositions ? 'storedThrough { topic partition position }' : ''}
+    ${replay.hasPositions ? 'storedThrough { topic partition position }' : ''}
     edges {
       ${topicField.isEdge ? selections : `replay_answer: node { ${selections} }`}
       replay_cursor: cursor

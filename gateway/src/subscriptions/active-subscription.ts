@@ -1,9 +1,9 @@
 import { groupAddress } from '@voucher-gateway/platform/client-address';
 import { type GatewayContext, LiveContext } from '../context.ts';
 import type { CatchUp } from './catch-up.ts';
-import type { Plan } from './plan.ts';
+import type { ResumePoint } from './fan-out.ts';
 import type { Quota } from './quota.ts';
-import type { Behind } from './shared-subscription.ts';
+import type { SharedOperation } from './shared-operation.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** Whose subscriptions count together: a user's, or those of an address from which nobody has signed in. */
@@ -18,8 +18,8 @@ export interface Subscription extends Disposable {
 }
 
 /** One subscription's place in the core, from being let in until it leaves. A class, for there are many. */
-export class Admission implements Subscription {
-  readonly #plan: Plan;
+export class ActiveSubscription implements Subscription {
+  readonly #shared: SharedOperation;
   readonly #key: string;
   #context: GatewayContext;
   readonly #quota: Quota;
@@ -33,10 +33,10 @@ export class Admission implements Subscription {
    * @param key the subscriber's own claim
    * @throws CodedError RATE_LIMITED
    */
-  constructor(plan: Plan, key: string, context: GatewayContext, quota: Quota) {
+  constructor(shared: SharedOperation, key: string, context: GatewayContext, quota: Quota) {
     quota.take(holderOf(context));
-    plan.enter();
-    this.#plan = plan;
+    shared.enter();
+    this.#shared = shared;
     this.#key = key;
     this.#context = context;
     this.#quota = quota;
@@ -48,48 +48,48 @@ export class Admission implements Subscription {
   }
 
   start(subscriber: Subscriber): void {
-    const { endedWith } = this.#plan;
+    const { endedWith } = this.#shared;
     if (endedWith) subscriber.end(endedWith);
     else if (this.#missed) this.#catchUp(subscriber, this.#missed);
     else this.#goLive(subscriber, null);
   }
 
-  #goLive(subscriber: Subscriber, behind: Behind | null): void {
+  #goLive(subscriber: Subscriber, resumePoint: ResumePoint | null): void {
     if (this.#hasEnded) return;
     this.#context = new LiveContext(this.#context);
     subscriber.onLive?.();
-    this.#running = this.#plan.join(subscriber, this.#key, this.#context, behind);
+    this.#running = this.#shared.join(subscriber, this.#key, this.#context, resumePoint);
   }
 
   #catchUp(subscriber: Subscriber, { sendAll }: CatchUp): void {
-    const plan = this.#plan;
+    const shared = this.#shared;
     const leaving = new AbortController();
     const { signal } = leaving;
     const left = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    plan.catchingUp.add(subscriber);
+    shared.catchingUp.add(subscriber);
     this.#running = {
       [Symbol.dispose]() {
-        plan.catchingUp.delete(subscriber);
+        shared.catchingUp.delete(subscriber);
         leaving.abort();
       },
     };
     sendAll({
       signal,
-      send: async (event, prepared) => {
+      send: async (event, planned) => {
         signal.throwIfAborted();
-        const answered = await plan.answer(event, this.#context, prepared);
+        const json = await shared.execute(event, this.#context, planned);
         signal.throwIfAborted();
-        subscriber.next(answered, event.cursor);
+        subscriber.next(json, event.cursor);
         // A slow reader is waited for, so that what it is behind stays in the store and not in memory.
         await Promise.race([subscriber.flushed(), left]);
       },
       goLive: (sent, cursor) => {
-        plan.catchingUp.delete(subscriber);
+        shared.catchingUp.delete(subscriber);
         this.#missed = null;
         this.#goLive(subscriber, { sent, cursor });
       },
     }).catch((error: unknown) => {
-      if (!this.#hasEnded) subscriber.end(plan.failure(error));
+      if (!this.#hasEnded) subscriber.end(shared.failure(error));
     });
   }
 
@@ -98,6 +98,6 @@ export class Admission implements Subscription {
     this.#hasEnded = true;
     this.#running?.[Symbol.dispose]();
     this.#quota.give(holderOf(this.#context));
-    this.#plan.leave();
+    this.#shared.leave();
   }
 }

@@ -2,23 +2,23 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { GraphQLFormattedError } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import type { PrimaryAnswer } from './execute-event.ts';
+import type { RootFieldResult } from './execute-event.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { UpstreamToken } from './upstream.ts';
 
 /** An event on its way to the subscribers. */
-export interface SharedEvent {
+export interface FanOutEvent {
   /** The message's id, by which one who was sent it already is passed over. */
   id: string | null;
-  answer: PrimaryAnswer;
+  result: RootFieldResult;
   /** About what it takes in memory. Default: the length of its JSON, which is made only where it has to wait. */
   bytes?: number;
   /** Tells, before it is answered, whether it is none after all: a repeat of one at the cursor or ahead of it. */
-  isKnown?: (context: GatewayContext, cursor: string | null) => Promise<boolean>;
+  isDuplicate?: (context: GatewayContext, cursor: string | null) => Promise<boolean>;
 }
 
 /** What a subscriber has when it goes live. */
-export interface Behind {
+export interface ResumePoint {
   /** Ids of events that it was sent already and that may come yet. */
   sent: Set<string>;
   /** Of the last event that it was sent. */
@@ -26,15 +26,15 @@ export interface Behind {
 }
 
 /** Who has shared subscriptions: feeds them, and executes their events. */
-export interface SharedHost {
+export interface FanOutHost {
   /** Starts what feeds it, for the first of its members. */
-  open(shared: SharedSubscription): Disposable;
+  open(fanOut: FanOut): Disposable;
   /** Executes an event: the GraphQL result as JSON. At once, where nothing is fetched. */
-  answer(event: PrimaryAnswer, context: GatewayContext): string | Promise<string>;
+  execute(result: RootFieldResult, context: GatewayContext): string | Promise<string>;
   /** What members are told when an event can't be answered, or too many wait. */
   failure(error: unknown): readonly GraphQLFormattedError[];
   /** Called when the last member has left, or it has ended. */
-  onEnd(shared: SharedSubscription): void;
+  onEnd(fanOut: FanOut): void;
 }
 
 /** Events that may wait for other subgraphs to answer those before them, and what they may take in memory. */
@@ -47,14 +47,14 @@ const mostWaitingBytes = 4_194_304;
  * Events are answered in order. Those that wait while other subgraphs are slow to answer are bounded: past the bound
  * the members end with an error and resume behind what they have.
  */
-export class SharedSubscription {
+export class FanOut {
   /** What of the identity is the same for all members. */
-  readonly who: string;
+  readonly identityKey: string;
   /** The members' own claim. */
   readonly key: string;
-  readonly #host: SharedHost;
-  readonly #members = new Set<Member>();
-  /** Behind the event that is being answered; none most of the time. */
+  readonly #host: FanOutHost;
+  readonly #members = new Set<FanOutMember>();
+  /** ResumePoint the event that is being answered; none most of the time. */
   #waiting: WaitingEvents | null = null;
   /** Events so far. */
   #count = 0;
@@ -64,30 +64,36 @@ export class SharedSubscription {
   #isAnswering = false;
   #hasEnded = false;
 
-  constructor(host: SharedHost, who: string, key: string) {
+  constructor(host: FanOutHost, identityKey: string, key: string) {
     this.#host = host;
-    this.who = who;
+    this.identityKey = identityKey;
     this.key = key;
   }
 
   /**
    * Gives the subscriber the events from now on, until disposed.
    *
-   * @param behind what it has already
+   * @param resumePoint what it has already
    */
-  join(subscriber: Subscriber, context: GatewayContext, behind: Behind | null = null): Disposable {
-    const member = new Member(this, subscriber, context, this.#count, behind?.sent.size ? behind.sent : null);
-    this.#cursor = behind?.cursor ?? this.#cursor;
+  join(subscriber: Subscriber, context: GatewayContext, resumePoint: ResumePoint | null = null): Disposable {
+    const member = new FanOutMember(
+      this,
+      subscriber,
+      context,
+      this.#count,
+      resumePoint?.sent.size ? resumePoint.sent : null,
+    );
+    this.#cursor = resumePoint?.cursor ?? this.#cursor;
     this.#members.add(member);
     if (this.#members.size === 1) this.openSource();
     return member;
   }
 
-  leave(member: Member): void {
+  leave(member: FanOutMember): void {
     if (this.#members.delete(member) && this.#members.size === 0) this.#close();
   }
 
-  push(event: SharedEvent): void {
+  push(event: FanOutEvent): void {
     if (this.#hasEnded) return;
     this.#count += 1;
     const next = { event, number: this.#count };
@@ -162,34 +168,34 @@ export class SharedSubscription {
       const { value: member } = this.#members.values().next();
       if (!member) break;
       const current = next;
-      const answer = this.#answer(current.event, member.context);
-      if (answer instanceof Promise) {
-        answer
-          .then((answered) => {
-            this.#send(current, answered);
+      const executed = this.#execute(current.event, member.context);
+      if (executed instanceof Promise) {
+        executed
+          .then((json) => {
+            this.#send(current, json);
             this.#answerFrom(this.#waiting?.shift());
           })
           .catch((error: unknown) => this.end(this.#host.failure(error)));
         return;
       }
-      this.#send(current, answer);
+      this.#send(current, executed);
     }
     this.#isAnswering = false;
     this.#waiting = null;
   }
 
   /** Null for an event that is none after all. */
-  #answer({ answer, isKnown }: SharedEvent, context: GatewayContext): string | null | Promise<string | null> {
-    if (!isKnown) return this.#host.answer(answer, context);
-    return isKnown(context, this.#cursor).then((known) => (known ? null : this.#host.answer(answer, context)));
+  #execute({ result, isDuplicate }: FanOutEvent, context: GatewayContext): string | null | Promise<string | null> {
+    if (!isDuplicate) return this.#host.execute(result, context);
+    return isDuplicate(context, this.#cursor).then((isKnown) => (isKnown ? null : this.#host.execute(result, context)));
   }
 
-  #send({ event: { id, answer }, number }: NonNullable<Waiting>, answered: string | null): void {
-    if (answered === null) return;
-    this.#cursor = answer.cursor ?? this.#cursor;
+  #send({ event: { id, result }, number }: NonNullable<Waiting>, json: string | null): void {
+    if (json === null) return;
+    this.#cursor = result.cursor ?? this.#cursor;
     for (const member of this.#members) {
       if (member.since >= number || (id !== null && member.sent?.delete(id))) continue;
-      member.subscriber.next(answered, answer.cursor);
+      member.subscriber.next(json, result.cursor);
     }
   }
 
@@ -204,22 +210,22 @@ export class SharedSubscription {
 }
 
 /** One that stands in a shared subscription. A class, for there are as many as connections. */
-class Member implements Disposable {
+class FanOutMember implements Disposable {
   readonly subscriber: Subscriber;
   readonly context: GatewayContext;
   /** Events up to this one are not for it. */
   readonly since: number;
   readonly sent: Set<string> | null;
-  readonly #shared: SharedSubscription;
+  readonly #fanOut: FanOut;
 
   constructor(
-    shared: SharedSubscription,
+    fanOut: FanOut,
     subscriber: Subscriber,
     context: GatewayContext,
     since: number,
     sent: Set<string> | null,
   ) {
-    this.#shared = shared;
+    this.#fanOut = fanOut;
     this.subscriber = subscriber;
     this.context = context;
     this.since = since;
@@ -227,12 +233,12 @@ class Member implements Disposable {
   }
 
   [Symbol.dispose]() {
-    this.#shared.leave(this);
+    this.#fanOut.leave(this);
   }
 }
 
 /** An event, or the end. */
-type Waiting = { event: SharedEvent; number: number } | null;
+type Waiting = { event: FanOutEvent; number: number } | null;
 
 /** Events in order, bounded in count and bytes. */
 class WaitingEvents {
@@ -241,7 +247,7 @@ class WaitingEvents {
 
   /** False where there is no room for it. One always has room. */
   add(next: NonNullable<Waiting>): boolean {
-    const { answer, bytes = JSON.stringify(answer).length } = next.event;
+    const { result, bytes = JSON.stringify(result).length } = next.event;
     const isEmpty = this.#events.length === 0;
     if (this.#events.length >= mostWaiting || (!isEmpty && this.#bytes + bytes > mostWaitingBytes)) return false;
     this.#events.push({ next, bytes });

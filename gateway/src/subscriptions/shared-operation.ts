@@ -6,57 +6,57 @@ import type { GatewayContext } from '../context.ts';
 import type { Federation } from '../federation.ts';
 import type { ResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
-import { executeEvent, type PrimaryAnswer } from './execute-event.ts';
+import { executeEvent, type RootFieldResult } from './execute-event.ts';
+import { FanOut, type FanOutHost, type ResumePoint } from './fan-out.ts';
 import { bytesOf } from './message-buffer.ts';
 import {
-  type PreparedSubscription,
-  prepareSubscription,
+  type PlannedSubscription,
+  planSubscription,
   type TopicSubscription,
   type UpstreamSubscription,
   usedVariables,
-} from './prepare.ts';
+} from './plan-subscription.ts';
 import { idOf, type RecentMessages, type TopicListener, type TopicMessage } from './recent-messages.ts';
-import { createReplay } from './replay.ts';
-import { type Behind, type SharedHost, SharedSubscription } from './shared-subscription.ts';
+import { createStoredPageReader } from './stored-page.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { TopicField } from './topic-directive.ts';
-import { answerOf, isBefore, isFor, isRepeat } from './topic-message.ts';
+import { isRepublished, isStoredAtOrBefore, matchesSubscriber, toRootFieldResult } from './topic-message.ts';
 import { asDownstreamError, type Upstreams } from './upstream.ts';
 
 /** What plans are made with, and fed by. */
-export interface PlanEnvironment {
+export interface SharedOperationEnvironment {
   formatter: ResultFormatter;
   log: Log;
   upstreams?: Upstreams;
   topicFieldsOf(federation: Federation): ReadonlyMap<string, TopicField>;
-  recentMessagesOf(prepared: TopicSubscription): RecentMessages;
+  recentMessagesOf(planned: TopicSubscription): RecentMessages;
   /** Called when the first subscription stands on the plan. */
-  onUsed(plan: Plan): void;
+  onUsed(shared: SharedOperation): void;
   /** Called when the last one has left it, or it can't be used any more. */
-  onUnused(plan: Plan): void;
+  onUnused(shared: SharedOperation): void;
 }
 
 /** What all who send the same operation share: how it is answered, and who is answered together. */
-export class Plan implements SharedHost {
+export class SharedOperation implements FanOutHost {
   #operation: Operation;
   /** Tells it apart from others of the same document. */
   readonly name: string;
   /** Who has not caught up yet. */
   readonly catchingUp = new Set<Subscriber>();
-  #prepared: TopicSubscription | UpstreamSubscription;
+  #planned: TopicSubscription | UpstreamSubscription;
   /** The live ones, by what of the identity counts. */
-  readonly #shared = new Map<string, SharedSubscription>();
-  readonly #environment: PlanEnvironment;
+  readonly #fanOuts = new Map<string, FanOut>();
+  readonly #environment: SharedOperationEnvironment;
   /** Subscriptions, the live ones and those that catch up. */
   #count = 0;
   #endedWith: readonly GraphQLFormattedError[] | null = null;
 
   /** Throws CodedError for an operation that can't be planned. */
-  constructor(operation: Operation, name: string, environment: PlanEnvironment) {
+  constructor(operation: Operation, name: string, environment: SharedOperationEnvironment) {
     this.#operation = operation;
     this.name = name;
     this.#environment = environment;
-    this.#prepared = prepareSubscription(environment.topicFieldsOf(operation.federation), operation);
+    this.#planned = planSubscription(environment.topicFieldsOf(operation.federation), operation);
   }
 
   /** The operation as it is planned now. */
@@ -65,8 +65,8 @@ export class Plan implements SharedHost {
   }
 
   /** As it is planned by now. */
-  get prepared(): TopicSubscription | UpstreamSubscription {
-    return this.#prepared;
+  get planned(): TopicSubscription | UpstreamSubscription {
+    return this.#planned;
   }
 
   get log(): Log {
@@ -92,25 +92,25 @@ export class Plan implements SharedHost {
    * Gives the subscriber what comes from now on, together with its equals, until disposed.
    *
    * @param key the subscriber's own claim
-   * @param behind what it has already
+   * @param resumePoint what it has already
    */
-  join(subscriber: Subscriber, key: string, context: GatewayContext, behind: Behind | null): Disposable {
-    const who = fingerprint(context.identity);
-    const shared = this.#shared.get(who) ?? new SharedSubscription(this, who, key);
-    this.#shared.set(who, shared);
-    return shared.join(subscriber, context, behind);
+  join(subscriber: Subscriber, key: string, context: GatewayContext, resumePoint: ResumePoint | null): Disposable {
+    const identityKey = fingerprint(context.identity);
+    const fanOut = this.#fanOuts.get(identityKey) ?? new FanOut(this, identityKey, key);
+    this.#fanOuts.set(identityKey, fanOut);
+    return fanOut.join(subscriber, context, resumePoint);
   }
 
   /** The GraphQL result as JSON; at once, where nothing is fetched. */
-  answer(
-    event: PrimaryAnswer,
+  execute(
+    event: RootFieldResult,
     context: GatewayContext,
-    prepared: PreparedSubscription = this.#prepared,
+    planned: PlannedSubscription = this.#planned,
   ): string | Promise<string> {
     const { formatter } = this.#environment;
-    const result = executeEvent(prepared, event, context);
+    const result = executeEvent(planned, event, context);
     return result instanceof Promise
-      ? result.then((answered) => JSON.stringify(formatter.formatResult(answered)))
+      ? result.then((executed) => JSON.stringify(formatter.formatResult(executed)))
       : JSON.stringify(formatter.formatResult(result));
   }
 
@@ -118,69 +118,69 @@ export class Plan implements SharedHost {
     return this.#environment.formatter.formatErrors(error);
   }
 
-  open(shared: SharedSubscription): Disposable {
-    const prepared = this.#prepared;
-    if (prepared.topicField === null) return this.#openUpstream(prepared, shared);
-    const feed = new TopicFeedListener(this, shared);
-    return this.#environment.recentMessagesOf(prepared).listen(prepared.topicField.match, shared.key, feed);
+  open(fanOut: FanOut): Disposable {
+    const planned = this.#planned;
+    if (planned.topicField === null) return this.#openUpstream(planned, fanOut);
+    const feed = new TopicFeedListener(this, fanOut);
+    return this.#environment.recentMessagesOf(planned).listen(planned.topicField.match, fanOut.key, feed);
   }
 
-  #openUpstream(prepared: UpstreamSubscription, shared: SharedSubscription): Disposable {
+  #openUpstream(planned: UpstreamSubscription, fanOut: FanOut): Disposable {
     const { upstreams } = this.#environment;
     if (!upstreams) throw new Error('no upstreams');
     return upstreams.subscribe(
-      { ...upstreamRequest(prepared), who: shared.who },
+      { ...upstreamRequest(planned), identityKey: fanOut.identityKey },
       {
-        token: () => shared.token(),
+        token: () => fanOut.token(),
         next: ({ data, errors }) =>
-          shared.push({
+          fanOut.push({
             id: null,
-            answer: {
+            result: {
               cursor: null,
-              answered: data?.[prepared.responseKey],
+              data: data?.[planned.responseKey],
               ...(errors && { errors: errors.map(asDownstreamError) }),
             },
           }),
-        fail: (error) => shared.end(this.failure(error)),
-        complete: () => shared.complete(),
+        fail: (error) => fanOut.end(this.failure(error)),
+        complete: () => fanOut.complete(),
       },
     );
   }
 
-  onEnd(shared: SharedSubscription): void {
-    if (this.#shared.get(shared.who) === shared) this.#shared.delete(shared.who);
+  onEnd(fanOut: FanOut): void {
+    if (this.#fanOuts.get(fanOut.identityKey) === fanOut) this.#fanOuts.delete(fanOut.identityKey);
   }
 
   /**
    * What another supergraph makes of it. Changes nothing.
    *
-   * @param planned the operation by the next supergraph, or why it does not fit it
+   * @param next the operation by the next supergraph, or why it does not fit it
    */
-  prepareChange(planned: Operation | Error, topicFields: ReadonlyMap<string, TopicField>): PlanChange {
-    if (planned instanceof Error) return { kind: 'end' };
-    const before = this.#prepared;
+  planChange(next: Operation | Error, topicFields: ReadonlyMap<string, TopicField>): OperationChange {
+    if (next instanceof Error) return { kind: 'end' };
+    const before = this.#planned;
     try {
-      const prepared = prepareSubscription(topicFields, planned);
-      const change = { operation: planned, prepared };
-      if (sourceOf(before) === sourceOf(prepared)) return { kind: 'keep', ...change };
-      return before.topicField || prepared.topicField ? { kind: 'end' } : { kind: 'move', ...change };
+      const planned = planSubscription(topicFields, next);
+      const change = { operation: next, planned };
+      if (sourceOf(before) === sourceOf(planned)) return { kind: 'keep', ...change };
+      return before.topicField || planned.topicField ? { kind: 'end' } : { kind: 'move', ...change };
     } catch {
       return { kind: 'end' };
     }
   }
 
   /** Answers by the next supergraph from now on. What feeds it stays. */
-  keep({ operation, prepared }: PlanChange & { kind: 'keep' | 'move' }): void {
+  keep({ operation, planned }: OperationChange & { kind: 'keep' | 'move' }): void {
     this.#operation = operation;
-    this.#prepared = prepared;
+    this.#planned = planned;
   }
 
   /** Answers by the next supergraph from now on, fed by something else, which is opened with each step. */
-  *move(change: PlanChange & { kind: 'move' }): Iterable<void> {
+  *move(change: OperationChange & { kind: 'move' }): Iterable<void> {
     this.keep(change);
-    const shared = [...this.#shared.values()];
-    for (const each of shared) each.closeSource();
-    for (const each of shared) yield each.openSource();
+    const fanOut = [...this.#fanOuts.values()];
+    for (const each of fanOut) each.closeSource();
+    for (const each of fanOut) yield each.openSource();
   }
 
   /** Lets nobody else on it, for it does not fit the next supergraph. */
@@ -192,57 +192,58 @@ export class Plan implements SharedHost {
   /** Ends the subscriptions of one that is retired, some with each step. */
   *end(): Iterable<void> {
     const errors = this.#endedWith ?? undefined;
-    for (const shared of [...this.#shared.values()]) yield shared.end(errors);
+    for (const fanOut of [...this.#fanOuts.values()]) yield fanOut.end(errors);
     for (const subscriber of [...this.catchingUp]) yield subscriber.end(errors);
   }
 }
 
 /** What another supergraph makes of a plan. */
-export type PlanChange =
+export type OperationChange =
   /** It is fed as before. */
-  | { kind: 'keep'; operation: Operation; prepared: TopicSubscription | UpstreamSubscription }
+  | { kind: 'keep'; operation: Operation; planned: TopicSubscription | UpstreamSubscription }
   /** Its subgraph is asked for something else, or another subgraph is asked. */
-  | { kind: 'move'; operation: Operation; prepared: TopicSubscription | UpstreamSubscription }
+  | { kind: 'move'; operation: Operation; planned: TopicSubscription | UpstreamSubscription }
   /** It does not fit. */
   | { kind: 'end' };
 
 /** Gives a shared subscription the topic's messages that are for it. A class, for there are as many as users. */
 class TopicFeedListener implements TopicListener {
-  readonly #plan: Plan;
-  readonly #shared: SharedSubscription;
+  readonly #shared: SharedOperation;
+  readonly #fanOut: FanOut;
 
-  constructor(plan: Plan, shared: SharedSubscription) {
-    this.#plan = plan;
+  constructor(shared: SharedOperation, fanOut: FanOut) {
     this.#shared = shared;
+    this.#fanOut = fanOut;
   }
 
   onMessage(message: TopicMessage): void {
-    const { key } = this.#shared;
+    const { key } = this.#fanOut;
     // As it is planned by now: another supergraph may be served since.
-    const { prepared, log } = this.#plan;
-    if (!prepared.topicField || !isFor(prepared, key, message.value)) return;
+    const { planned, log } = this.#shared;
+    if (!planned.topicField || !matchesSubscriber(planned, key, message.value)) return;
     const id = idOf(message);
-    const { replay } = prepared.topicField;
-    this.#shared.push({
+    const { replay } = planned.topicField;
+    this.#fanOut.push({
       id,
-      answer: answerOf(prepared, message),
+      result: toRootFieldResult(planned, message),
       bytes: bytesOf(message),
       ...(replay &&
         id !== null &&
-        isRepeat(message) && {
-          isKnown: (context, cursor) => isBefore(createReplay({ prepared, replay, key, context, log }), id, cursor),
+        isRepublished(message) && {
+          isDuplicate: (context, cursor) =>
+            isStoredAtOrBefore(createStoredPageReader({ planned, replay, key, context, log }), id, cursor),
         }),
     });
   }
 
   onEnd(error: Error): void {
-    this.#shared.end(this.#plan.failure(error));
+    this.#fanOut.end(this.#shared.failure(error));
   }
 }
 
 /** What feeds a subscription, and how. */
-function sourceOf(prepared: TopicSubscription | UpstreamSubscription): string {
-  const { topicField, responseKey } = prepared;
+function sourceOf(planned: TopicSubscription | UpstreamSubscription): string {
+  const { topicField, responseKey } = planned;
   return JSON.stringify(
     topicField
       ? [
@@ -253,12 +254,12 @@ function sourceOf(prepared: TopicSubscription | UpstreamSubscription): string {
           Boolean(topicField.replay),
           responseKey,
         ]
-      : upstreamRequest(prepared),
+      : upstreamRequest(planned),
   );
 }
 
 /** What its subgraph is asked, whoever asks. */
-function upstreamRequest({ primary, operation }: PreparedSubscription) {
+function upstreamRequest({ primary, operation }: PlannedSubscription) {
   const { document, subgraph } = primary;
   const given = operation.variables ?? {};
   const names = usedVariables(document, document).map((definition) => definition.variable.name.value);

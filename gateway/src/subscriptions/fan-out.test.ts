@@ -1,0 +1,71 @@
+import type { GraphQLFormattedError } from 'graphql';
+import { describe, expect, it } from 'vitest';
+import type { GatewayContext } from '../context.ts';
+import type { RootFieldResult } from './execute-event.ts';
+import { FanOut, type FanOutHost } from './fan-out.ts';
+
+const context = {} as GatewayContext;
+const event = (value: string) => ({ id: value, result: { value, cursor: value } });
+const failed = [{ message: 'failed' }];
+
+/** A shared subscription whose events the test answers, with one member. */
+function setUp(execute: FanOutHost['execute']) {
+  const ended = Promise.withResolvers<readonly GraphQLFormattedError[] | undefined>();
+  const next: string[] = [];
+  const host: FanOutHost = { open: () => ({ [Symbol.dispose]() {} }), execute, failure: () => failed, onEnd() {} };
+  const fanOut = new FanOut(host, 'ann', 'ann');
+  const join = (onNext: (json: string) => void) =>
+    fanOut.join({ next: onNext, end: ended.resolve, flushed: async () => {} }, context);
+  return { fanOut, join, member: join((json) => next.push(json)), next, ended: ended.promise };
+}
+
+const textOf = (result: RootFieldResult) => ('value' in result ? String(result.value) : '');
+
+describe('fanOut subscription', () => {
+  // A host that threw left a rejection that nobody handled, or a subscription that never answered again.
+  it.each<[string, FanOutHost['execute']]>([
+    [
+      'at once',
+      () => {
+        throw new Error('no plan');
+      },
+    ],
+    ['later', () => Promise.reject(new Error('no plan'))],
+    [
+      'at once, on an event that waited',
+      (result) => {
+        if (textOf(result) === 'first') return Promise.resolve('answer');
+        throw new Error('no plan');
+      },
+    ],
+  ])('ends with the failure of a host that throws %s', async (_when, execute) => {
+    const { fanOut, ended } = setUp(execute);
+    fanOut.push(event('first'));
+    fanOut.push(event('second'));
+    expect(await ended).toBe(failed);
+    fanOut.push(event('third'));
+  });
+
+  it.each([
+    ['at once', (result: RootFieldResult) => textOf(result)],
+    ['later', async (result: RootFieldResult) => textOf(result)],
+  ])('ends with the failure of a member that throws on an answer that comes %s', async (_when, execute) => {
+    const { fanOut, join, ended } = setUp(execute);
+    join(() => {
+      throw new Error('no socket');
+    });
+    fanOut.push(event('first'));
+    expect(await ended).toBe(failed);
+  });
+
+  it('answers events in order, however long each takes', async () => {
+    const first = Promise.withResolvers<string>();
+    const { fanOut, next, ended } = setUp((result) => (textOf(result) === 'first' ? first.promise : textOf(result)));
+    fanOut.push(event('first'));
+    fanOut.push(event('second'));
+    fanOut.complete();
+    first.resolve('first');
+    expect(await ended).toBeUndefined();
+    expect(next).toEqual(['first', 'second']);
+  });
+});
