@@ -6,31 +6,31 @@ import type { Quota } from './quota.ts';
 import type { SharedOperation } from './shared-operation.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** Whose subscriptions count together: a user's, or those of an address from which nobody has signed in. */
+/** The key of the quota: the user, or the client's address for a client that has not signed in. */
 function holderOf({ identity, clientAddress }: GatewayContext): string {
   return identity?.userId ?? ` anonymous ${groupAddress(clientAddress)}`;
 }
 
-/** A subscription that was let in. Disposing unsubscribes. */
+/** A subscription that was admitted. Disposing unsubscribes. */
 export interface Subscription extends Disposable {
-  /** Gives the subscriber its answers, from now on. Once. */
+  /** Starts to send results to the subscriber. Call it once. */
   start(subscriber: Subscriber): void;
 }
 
-/** One subscription's place in the core, from being let in until it leaves. A class, for there are many. */
+/** One subscription, from admission until it is disposed. A class, because there is one per subscription. */
 export class ActiveSubscription implements Subscription {
   readonly #shared: SharedOperation;
   readonly #key: string;
   #context: GatewayContext;
   readonly #quota: Quota;
-  /** What is sent before it goes live; null where there is none, and from then on. */
+  /** The missed events, sent before the subscription goes live. Null without a cursor, and once it is live. */
   #missed: CatchUp | null = null;
-  /** What it has begun last. */
+  /** The current phase: catching up, or live. */
   #running: Disposable | null = null;
   #hasEnded = false;
 
   /**
-   * @param key the subscriber's own claim
+   * @param key value of the claim that the topic field matches by
    * @throws CodedError RATE_LIMITED
    */
   constructor(shared: SharedOperation, key: string, context: GatewayContext, quota: Quota) {
@@ -42,7 +42,7 @@ export class ActiveSubscription implements Subscription {
     this.#quota = quota;
   }
 
-  /** Has what was missed sent first. Before the start. */
+  /** Sends missed events first. Call it before `start`. */
   resumeWith(missed: CatchUp): void {
     this.#missed = missed;
   }
@@ -80,7 +80,7 @@ export class ActiveSubscription implements Subscription {
         const json = await shared.execute(event, this.#context, planned);
         signal.throwIfAborted();
         subscriber.next(json, event.cursor);
-        // A slow reader is waited for, so that what it is behind stays in the store and not in memory.
+        // Backpressure: wait for a slow consumer, so that its history stays in the store and not in memory.
         await Promise.race([subscriber.flushed(), left]);
       },
       goLive: (sent, cursor) => {

@@ -17,30 +17,32 @@ import {
 import type { TopicScan } from './topic-scan.ts';
 
 export interface CatchUpOptions {
-  /** The subscription as it is planned by now: another supergraph may be served in the middle. */
+  /** The current plan of the subscription: the supergraph may be reloaded during catch-up. */
   planned(): TopicSubscription;
-  /** The subscriber's own claim: what `match` must equal. */
+  /** Value of the subscriber's claim, which the `match` field must equal. */
   key: string;
   recent: RecentMessages;
   scan: TopicScan;
   clock: Clock;
   log: Log;
-  /** Reads what is stored behind a cursor (`createStoredPageReader`). */
+  /** Reads a page of stored events after a cursor (`createStoredPageReader`). */
   readStoredPage: ReadStoredPage;
   after: string;
 }
 
-/** What a subscriber missed, ready to be sent. */
+/** The events that a subscriber missed. */
 export interface CatchUp {
   /**
-   * Sends it, one event after the other, and goes on with what comes meanwhile until nothing is left. Rejects when
-   * the signal aborts, and with TOPIC_RECREATED (retryable).
+   * Sends the missed events in order, and those that arrive meanwhile, until none is left. Rejects when the signal
+   * aborts, and with TOPIC_RECREATED (retryable).
    */
   sendAll(to: {
     send(event: RootFieldResult, planned: TopicSubscription): Promise<void>;
     /**
-     * Called in the step in which nothing is left, with the ids of what was sent and may come again, and the cursor of
-     * the last that was sent.
+     * Called synchronously once nothing is left.
+     *
+     * @param sent ids of events that were sent and that the topic may still deliver
+     * @param cursor cursor of the last event that was sent
      */
     goLive(sent: Set<string>, cursor: string): void;
     signal: AbortSignal;
@@ -48,30 +50,32 @@ export interface CatchUp {
 }
 
 /**
- * Prepares what is stored behind a cursor, then what the topic has behind that, without gap or repeat.
+ * Opens the events after a cursor, without gaps or duplicates, in four phases:
  *
- * The store tells through which positions it had consumed the topic before it read its rows. Everything behind those
- * positions must come from the topic: from the recent where it reaches back that far, else from the topic itself; past
- * the topic's retention the store is asked again until it has caught up. The store's rows may be ahead of those
- * positions, for it finishes messages in any order: what the topic has up to the last row that was sent, or the cursor,
- * is passed over. The recent is let catch up with the topic before that: what comes live afterwards is newer than every
- * row.
+ * 1. Stored pages. The store reports the topic positions that it had consumed before it read its rows.
+ * 2. Topic scan, while the recent messages do not reach back to those positions. If retention has removed messages, the
+ *    store is read again until it has caught up.
+ * 3. Recent messages, once they have caught up with the topic: what arrives later is newer than every stored row.
+ * 4. Live, as soon as nothing is left.
  *
- * A cursor that the store does not know may name a message that it has yet to consume: the topic is looked at, too.
+ * The store consumes out of order, so its rows may be newer than its positions. In phases 2 and 3 messages up to the last
+ * row that was sent, or up to the cursor, are therefore skipped.
  *
- * @throws what the first page throws, such as CURSOR_INVALID; later failures are tried again with backoff
+ * If the store does not know the cursor, the topic is searched for it: the store may not have consumed that message yet.
+ *
+ * @throws what the first page throws, such as CURSOR_INVALID; later failures are retried with backoff
  */
 export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
   const { planned, key, recent, scan, clock, log, readStoredPage, after } = options;
   const { match, topic } = planned().topicField;
 
   /**
-   * The cursor names a message that the store has not consumed yet: it lags, and the client is ahead of it. Then the
-   * topic alone has what follows. Null where the topic does not know the message either.
+   * The messages after a cursor that the store does not know, from the topic: the store may lag behind the client. Null
+   * if the topic does not have the cursor's message either.
    */
   const readUnstored = async (): Promise<Slice | null> => {
     const id = decodeCursor(after)?.id;
-    const behindIt = async (
+    const findAfterCursor = async (
       from: Positions,
       read: (from: Positions) => Promise<Slice | null>,
     ): Promise<Slice | null> => {
@@ -84,45 +88,45 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       return null;
     };
     const { storedThrough } = await readStoredPage(encodeCursor(null), 1);
-    // Another gateway may have been ahead of this one's recent.
+    // The client may have the cursor from another gateway that has read further than this one.
     await recent.caughtUp();
-    const inRecent = await behindIt({}, async (from) => recent.after(from, match, key));
+    const inRecent = await findAfterCursor({}, async (from) => recent.after(from, match, key));
     if (inRecent) return inRecent;
     const from = recent.toCurrentTopic(storedThrough);
-    // What the recent has not, and reaches back to, is nowhere: the topic is not read for any text.
+    // The recent messages cover this range, so the cursor is unknown. Avoids a topic scan for arbitrary cursors.
     if (recent.hasAllAfter(from)) return null;
-    return behindIt(from, (positions) => scan.read(positions, match, key));
+    return findAfterCursor(from, (positions) => scan.read(positions, match, key));
   };
 
   const first = await readStoredPage(after).catch(async (error: unknown) => {
     nullIfUnknownCursor(error);
-    // Where the topic has it no more to give, the store has it by now, or nobody.
+    // If retention has removed it from the topic, the store must have it by now; else the cursor is unknown.
     return (await readUnstored()) ?? (await readStoredPage(after));
   });
 
   return {
     async sendAll({ send, goLive, signal }) {
-      const persist = async <T>(work: () => Promise<T>): Promise<T> => {
+      const retry = async <T>(work: () => Promise<T>): Promise<T> => {
         for (let attempt = 0; ; attempt += 1) {
           try {
             return await work();
           } catch (error) {
             signal.throwIfAborted();
             if (isCodedError(error, 'TOPIC_RECREATED')) throw error;
-            log.warn({ error, topic }, 'a replay failed and is tried again');
+            log.warn({ error, topic }, 'a replay failed and is retried');
             await delay(clock, Math.min(250 * 2 ** attempt, 5_000), signal);
           }
         }
       };
       let cursor = after;
-      // What was sent and may come again. Of the store its last page alone: what else the feed has up to the cursor is
-      // passed over by its place.
+      // Ids already sent that the topic may deliver again. Of stored rows only the last page is needed: earlier ones are
+      // skipped by position.
       let sent = new Set<string>();
 
-      /** Everything that is stored; resolves with the positions through which that is all. */
+      /** Sends all stored pages. Resolves with the topic positions that the store had consumed. */
       const sendStored = async (from: StoredPage | null): Promise<Positions> => {
         for (let page = from; ; page = null) {
-          const read = page ?? (await persist(() => readStoredPage(cursor)));
+          const read = page ?? (await retry(() => readStoredPage(cursor)));
           const { planned, edges, endCursor, hasNextPage, storedThrough } = read;
           const ids = new Set<string>();
           for (const { id, compared, data, cursor } of edges) {
@@ -143,8 +147,7 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
           const id = idOf(message);
           if (id !== null && sent.has(id)) continue;
           if (id !== null) {
-            if (isRepublished(message) && (await persist(() => isStoredAtOrBefore(readStoredPage, id, cursor))))
-              continue;
+            if (isRepublished(message) && (await retry(() => isStoredAtOrBefore(readStoredPage, id, cursor)))) continue;
             sent.add(id);
             cursor = encodeCursor(id);
           }
@@ -154,64 +157,67 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
         return through;
       };
 
-      /** Partitions of which a message after the store's last cursor was seen: their rest is after it, too. */
-      let areBehind = new Set<number>();
+      /** Partitions in which a message after the store's last cursor was seen: all later ones are after it, too. */
+      let partitionsAfterCursor = new Set<number>();
       let storeCursor = cursor;
-      /** Drops messages at or before the store's last cursor: the store may have run ahead of its positions. */
-      const behindCursor = async (slice: Slice): Promise<Slice> => {
+      /**
+       * Drops messages at or before the store's last cursor. A partition is in feed order, so the first message after the
+       * cursor settles the rest of its partition.
+       */
+      const dropUpToCursor = async (slice: Slice): Promise<Slice> => {
         const { messages } = slice;
         const at = decodeCursor(storeCursor)?.id ?? null;
         if (at === null) return slice;
         const atCursor = messages.findIndex((message) => idOf(message) === at);
-        const behind: TopicMessage[] = [];
+        const afterCursor: TopicMessage[] = [];
         for (const [index, message] of messages.entries()) {
           const { partition } = message;
-          if (!areBehind.has(partition)) {
+          if (!partitionsAfterCursor.has(partition)) {
             const id = idOf(message);
-            const isAhead =
+            const isUpToCursor =
               partition === messages[atCursor]?.partition
                 ? index <= atCursor
-                : id !== null && (await persist(() => isStoredAtOrBefore(readStoredPage, id, storeCursor)));
-            if (isAhead) continue;
-            areBehind.add(partition);
+                : id !== null && (await retry(() => isStoredAtOrBefore(readStoredPage, id, storeCursor)));
+            if (isUpToCursor) continue;
+            partitionsAfterCursor.add(partition);
           }
-          behind.push(message);
+          afterCursor.push(message);
         }
-        return { ...slice, messages: behind };
+        return { ...slice, messages: afterCursor };
       };
 
       let positions = 'edges' in first ? await sendStored(first) : await sendMessages(first);
       storeCursor = cursor;
-      // Until all has been seen that the topic had when the store was read.
+      // True until everything has been read that the topic had when the store was read.
       let mayBeStored = 'edges' in first;
       let isInRecent = false;
       const sendSlice = async (slice: Slice) => {
-        positions = await sendMessages(mayBeStored ? await behindCursor(slice) : slice);
+        positions = await sendMessages(mayBeStored ? await dropUpToCursor(slice) : slice);
         if (slice.isWhole) mayBeStored = false;
       };
       for (;;) {
-        if (!isInRecent) await persist(() => recent.caughtUp());
+        if (!isInRecent) await retry(() => recent.caughtUp());
         positions = recent.toCurrentTopic(positions);
         isInRecent = recent.hasAllAfter(positions);
         if (isInRecent) {
-          const behind = recent.after(positions, match, key);
-          if (behind.messages.length === 0) {
+          const slice = recent.after(positions, match, key);
+          if (slice.messages.length === 0) {
             signal.throwIfAborted();
             return goLive(new Set([...sent].filter((id) => !recent.has(id))), cursor);
           }
-          await sendSlice(behind);
+          await sendSlice(slice);
           continue;
         }
-        const read = await persist(() => scan.read(positions, match, key));
+        const read = await retry(() => scan.read(positions, match, key));
         if (read) {
           await sendSlice(read);
           continue;
         }
-        log.warn({ topic }, 'what is stored lags behind what the topic keeps: the store is asked again');
+        log.warn({ topic }, 'the store lags behind the retention of the topic: it is read again');
         await delay(clock, 1_000, signal);
         positions = await sendStored(null);
         storeCursor = cursor;
-        areBehind = new Set();
+        partitionsAfterCursor = new Set();
         mayBeStored = true;
       }
     },

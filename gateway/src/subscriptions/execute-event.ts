@@ -5,8 +5,8 @@ import type { GatewayContext } from '../context.ts';
 import { eventSource, type PlannedSubscription } from './plan-subscription.ts';
 
 /**
- * What answers the primary fetch: the root field's value, or the same as its subgraph answered it, with the errors
- * of that answer. The cursor names it where the subscription can be resumed behind it.
+ * The root field's result: the raw value of a topic message, or the data of a subgraph's response with its errors. The
+ * cursor is set if the subscription can be resumed after this event.
  */
 export type RootFieldResult = { cursor: string | null } & (
   | { value: unknown }
@@ -14,10 +14,10 @@ export type RootFieldResult = { cursor: string | null } & (
 );
 
 /**
- * Turns an event into the client's answer: the event answers the primary fetch, the rest of the plan is fetched from
- * the other subgraphs with the subscriber's identity. At once, where there is no rest.
+ * Executes the operation for one event. The event is the result of the plan's primary fetch; the other fetches go to
+ * their subgraphs with the subscriber's identity. Synchronous if the plan has no other fetches.
  *
- * A selected field that the event lacks is an error TOPIC_FIELD_MISSING at its path.
+ * A selected field that a message lacks is an error TOPIC_FIELD_MISSING at its path.
  */
 export function executeEvent(
   planned: PlannedSubscription,
@@ -26,7 +26,6 @@ export function executeEvent(
 ): ExecutionResult | Promise<ExecutionResult> {
   if ('value' in result) {
     const { document, operationName } = planned.operation;
-    // Where the event answers all, the client's own document asks for nothing else.
     if (planned.isAnsweredByEvent) return executeOnValue(planned, result.value, document, operationName);
     return executePlan(planned, executeOnValue(planned, result.value, planned.primary.document), context);
   }
@@ -37,7 +36,7 @@ export function executeEvent(
   return executePlan(planned, primary, context);
 }
 
-/** Executes the plan with its primary fetch answered. */
+/** Executes the plan, with the event as the result of its primary fetch. */
 async function executePlan(
   planned: PlannedSubscription,
   primary: ExecutionResult,
@@ -55,8 +54,8 @@ async function executePlan(
 }
 
 /**
- * Executes a document against the event's value by graphql-js, so that aliases, fragments, directives, abstract types
- * and null propagation are the specification's.
+ * Executes a document on the event's value with graphql-js, which implements aliases, fragments, directives, abstract
+ * types and null propagation as the specification has them.
  */
 function executeOnValue(
   { primary, operation }: PlannedSubscription,
@@ -73,7 +72,7 @@ function executeOnValue(
     fieldResolver: ownField,
     typeResolver: (object) => (object as { __typename?: string }).__typename,
   });
-  if (result instanceof Promise) throw new Error('an event is answered at once');
+  if (result instanceof Promise) throw new Error('the execution of an event must be synchronous');
   return {
     data: result.data as ExecutionResult['data'],
     ...(result.errors && {

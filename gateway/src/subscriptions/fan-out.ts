@@ -6,59 +6,60 @@ import type { RootFieldResult } from './execute-event.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { UpstreamToken } from './upstream.ts';
 
-/** An event on its way to the subscribers. */
+/** An event to be executed and sent to all members. */
 export interface FanOutEvent {
-  /** The message's id, by which one who was sent it already is passed over. */
+  /** The message's id. A member that has already received it is skipped. */
   id: string | null;
   result: RootFieldResult;
-  /** About what it takes in memory. Default: the length of its JSON, which is made only where it has to wait. */
+  /** Approximate memory. Default: the length of its JSON, which is computed only if the event has to wait. */
   bytes?: number;
-  /** Tells, before it is answered, whether it is none after all: a repeat of one at the cursor or ahead of it. */
+  /** For a republished message: whether the members already have it. Then it is dropped. */
   isDuplicate?: (context: GatewayContext, cursor: string | null) => Promise<boolean>;
 }
 
-/** What a subscriber has when it goes live. */
+/** What a resumed subscriber has received when it goes live. */
 export interface ResumePoint {
-  /** Ids of events that it was sent already and that may come yet. */
+  /** Ids of events that it has received and that the topic may still deliver. */
   sent: Set<string>;
-  /** Of the last event that it was sent. */
+  /** Cursor of the last event that it received. */
   cursor: string;
 }
 
-/** Who has shared subscriptions: feeds them, and executes their events. */
+/** The owner of fan-outs: it opens their sources and executes their events. */
 export interface FanOutHost {
-  /** Starts what feeds it, for the first of its members. */
+  /** Opens the source of events, for the first member. */
   open(fanOut: FanOut): Disposable;
-  /** Executes an event: the GraphQL result as JSON. At once, where nothing is fetched. */
+  /** Executes an event. Returns the GraphQL result as JSON; synchronously if nothing is fetched. */
   execute(result: RootFieldResult, context: GatewayContext): string | Promise<string>;
-  /** What members are told when an event can't be answered, or too many wait. */
+  /** The errors that members are sent when an event can't be executed, or too many wait. */
   failure(error: unknown): readonly GraphQLFormattedError[];
-  /** Called when the last member has left, or it has ended. */
+  /** Called when the last member has left, or the fan-out has ended. */
   onEnd(fanOut: FanOut): void;
 }
 
-/** Events that may wait for other subgraphs to answer those before them, and what they may take in memory. */
+/** Bounds of the events that wait while other subgraphs respond to an earlier one. */
 const mostWaiting = 1_000;
 const mostWaitingBytes = 4_194_304;
 
 /**
- * Equal subscriptions of equal subscribers: each event is executed once, and serialised once, for all of them.
+ * The fan-out of one subscription to all subscribers of the same identity. Each event is executed once and serialised
+ * once for all of them, in order.
  *
- * Events are answered in order. Those that wait while other subgraphs are slow to answer are bounded: past the bound
- * the members end with an error and resume behind what they have.
+ * The queue of waiting events is bounded. When it is full the members end with a retryable error, and can resume after
+ * their last event.
  */
 export class FanOut {
-  /** What of the identity is the same for all members. */
+  /** Equal for all members: subgraphs respond the same to all of them. */
   readonly identityKey: string;
-  /** The members' own claim. */
+  /** Value of the members' claim. */
   readonly key: string;
   readonly #host: FanOutHost;
   readonly #members = new Set<FanOutMember>();
-  /** ResumePoint the event that is being answered; none most of the time. */
+  /** Events that wait for the one that is being executed; null if none does. */
   #waiting: WaitingEvents | null = null;
-  /** Events so far. */
+  /** Number of events so far. */
   #count = 0;
-  /** What every member has, as far as is known: the last event's, or where the last of them came from. */
+  /** A cursor that every member has reached, as far as is known. */
   #cursor: string | null = null;
   #source: Disposable | null = null;
   #isAnswering = false;
@@ -71,9 +72,9 @@ export class FanOut {
   }
 
   /**
-   * Gives the subscriber the events from now on, until disposed.
+   * Sends the subscriber all events from now on, until disposed.
    *
-   * @param resumePoint what it has already
+   * @param resumePoint what it has already received; null if it did not resume
    */
   join(subscriber: Subscriber, context: GatewayContext, resumePoint: ResumePoint | null = null): Disposable {
     const member = new FanOutMember(
@@ -105,13 +106,13 @@ export class FanOut {
     if (!this.#waiting.add(next)) this.end(this.#host.failure(tooManyWait()));
   }
 
-  /** Stops what feeds it, to be fed by something else. */
+  /** Closes the source of events, so that another one can be opened. */
   closeSource(): void {
     this.#source?.[Symbol.dispose]();
     this.#source = null;
   }
 
-  /** Of the members' tokens the one that is good the longest. */
+  /** The members' token that expires last. */
   token(): UpstreamToken {
     let best: UpstreamToken = { authorization: null, expiresAtMs: 0 };
     for (const { context } of this.#members) {
@@ -121,12 +122,12 @@ export class FanOut {
     return best;
   }
 
-  /** Starts what feeds it. */
+  /** Opens the source of events. */
   openSource(): void {
     if (this.#hasEnded || this.#source) return;
     try {
       const source = this.#host.open(this);
-      // It may have ended the subscription while it was opened.
+      // Opening may have ended the fan-out.
       if (this.#hasEnded) source[Symbol.dispose]();
       else this.#source = source;
     } catch (error) {
@@ -134,14 +135,14 @@ export class FanOut {
     }
   }
 
-  /** Ends it: what waits is not answered any more. */
+  /** Ends the fan-out at once and discards the waiting events. */
   end(errors?: readonly GraphQLFormattedError[]): void {
     const members = [...this.#members];
     this.#close();
     for (const { subscriber } of members) subscriber.end(errors);
   }
 
-  /** Ends it behind what waits. */
+  /** Ends the fan-out after the waiting events. */
   complete(): void {
     if (this.#isAnswering) {
       this.#waiting ??= new WaitingEvents();
@@ -149,7 +150,7 @@ export class FanOut {
     } else this.end();
   }
 
-  /** This one and what waits behind it, in order; at once as far as nothing is fetched. Never throws. */
+  /** Executes this event and the waiting ones, in order; synchronously until something is fetched. Never throws. */
   #answerFrom(first: Waiting | undefined): void {
     try {
       this.#answerInOrder(first);
@@ -184,7 +185,7 @@ export class FanOut {
     this.#waiting = null;
   }
 
-  /** Null for an event that is none after all. */
+  /** Returns null for a duplicate. */
   #execute({ result, isDuplicate }: FanOutEvent, context: GatewayContext): string | null | Promise<string | null> {
     if (!isDuplicate) return this.#host.execute(result, context);
     return isDuplicate(context, this.#cursor).then((isKnown) => (isKnown ? null : this.#host.execute(result, context)));
@@ -209,11 +210,11 @@ export class FanOut {
   }
 }
 
-/** One that stands in a shared subscription. A class, for there are as many as connections. */
+/** A subscriber within a fan-out. A class, because there is one per subscription. */
 class FanOutMember implements Disposable {
   readonly subscriber: Subscriber;
   readonly context: GatewayContext;
-  /** Events up to this one are not for it. */
+  /** Number of the last event before it joined. */
   readonly since: number;
   readonly sent: Set<string> | null;
   readonly #fanOut: FanOut;
@@ -237,15 +238,15 @@ class FanOutMember implements Disposable {
   }
 }
 
-/** An event, or the end. */
+/** An event; null for the end. */
 type Waiting = { event: FanOutEvent; number: number } | null;
 
-/** Events in order, bounded in count and bytes. */
+/** A queue of events, bounded in count and bytes. */
 class WaitingEvents {
   readonly #events: { next: Waiting; bytes: number }[] = [];
   #bytes = 0;
 
-  /** False where there is no room for it. One always has room. */
+  /** Returns false if the queue is full. A single event of any size is accepted. */
   add(next: NonNullable<Waiting>): boolean {
     const { result, bytes = JSON.stringify(result).length } = next.event;
     const isEmpty = this.#events.length === 0;

@@ -2,21 +2,21 @@ import type { TopicMessage } from './recent-messages.ts';
 
 export interface MessageBounds {
   maxCount: number;
-  /** About as much memory as they may take (`bytesOf`). */
+  /** Approximate memory of all messages (`bytesOf`). */
   maxBytes: number;
 }
 
 /**
- * The last messages of a topic, found by a field's value. Adding one costs the same however many are held, and finding
- * some costs what is found: thousands reconnect at once when a gateway has been restarted.
+ * A bounded buffer of a topic's last messages, indexed by field value. Adding a message takes constant time, and a
+ * look-up is linear in its result: after a restart of a gateway thousands of clients reconnect at once.
  */
 export class MessageBuffer {
   readonly #bounds: MessageBounds;
-  /** In order, from `#first` on; what is before that was evicted. */
+  /** Messages in order. Those before index `#first` have been evicted. */
   #queue: (TopicMessage | undefined)[] = [];
   #first = 0;
   #bytes = 0;
-  /** By field, then value; a field's part is made when it is first asked for. */
+  /** By field, then value. The index of a field is created by its first look-up. */
   readonly #index = new Map<string, Map<unknown, TopicMessage[]>>();
 
   constructor(bounds: MessageBounds) {
@@ -29,7 +29,7 @@ export class MessageBuffer {
     for (const [field, byValue] of this.#index) insert(byValue, message.value[field], message);
   }
 
-  /** Evicts the oldest while there are too many, or they are too large; undefined once there is room. */
+  /** Evicts the oldest message if a bound is exceeded; returns undefined if none is. */
   evict(): TopicMessage | undefined {
     const { maxCount, maxBytes } = this.#bounds;
     if (this.#queue.length - this.#first <= maxCount && this.#bytes <= maxBytes) return undefined;
@@ -38,7 +38,7 @@ export class MessageBuffer {
     this.#queue[this.#first] = undefined;
     this.#first += 1;
     this.#bytes -= bytesOf(oldest);
-    // Moved to the front once as many were evicted as may be held.
+    // Compacts the array after every `maxCount` evictions, so that eviction takes amortised constant time.
     if (this.#first > maxCount) {
       this.#queue = this.#queue.slice(this.#first);
       this.#first = 0;
@@ -52,7 +52,7 @@ export class MessageBuffer {
     return oldest;
   }
 
-  /** Those whose field has the value, in order. */
+  /** The messages whose field has the value, in order. */
   of(field: string, value: unknown): readonly TopicMessage[] {
     let byValue = this.#index.get(field);
     if (!byValue) {
@@ -63,13 +63,13 @@ export class MessageBuffer {
     return byValue.get(value) ?? [];
   }
 
-  /** In order. */
+  /** All messages, in order. */
   *all(): Iterable<TopicMessage> {
     for (const message of this.#queue) if (message) yield message;
   }
 }
 
-/** About what a message takes in memory, as measured: its objects, and its text in two bytes for each character. */
+/** Approximate memory of a message, as measured: 400 bytes for its objects, and 2 per character of its text. */
 export function bytesOf({ textLength }: TopicMessage): number {
   return 400 + 2 * textLength;
 }

@@ -14,39 +14,39 @@ import {
 import type { Operation } from '../operations/operations.ts';
 import type { TopicField } from './topic-directive.ts';
 
-/** A subscription made ready once, when it is asked for. */
+/** A subscription that is ready to be executed for each event. */
 export interface PlannedSubscription {
   operation: Operation;
-  /** Name under which the answer holds the root field. */
+  /** Key of the root field in the response: its alias or name. */
   responseKey: string;
   /** The root field's arguments, coerced. */
   arguments: Record<string, unknown>;
-  /** Those of them that a message must equal: all that are given but `after`. */
+  /** The arguments that a message must equal: all that are set but `after`. */
   compared: readonly [name: string, value: unknown][];
-  /** What the event answers, as the subgraph would have been asked. */
+  /** The plan's primary fetch, whose result is the event. */
   primary: { document: DocumentNode; subgraph: string; field: FieldNode };
-  /** The plan of one event: the primary fetch, answered by the event, then what other subgraphs are asked. */
+  /** The query plan of one event: the primary fetch, then the fetches from other subgraphs. */
   eventPlan: QueryPlan;
-  /** Whether the event answers all. */
+  /** True if the plan has no other fetches. The client's own document is then executed on the event. */
   isAnsweredByEvent: boolean;
 }
 
-/** A subscription that a topic feeds. */
+/** A subscription whose events come from a topic. */
 export interface TopicSubscription extends PlannedSubscription {
   topicField: TopicField;
 }
 
-/** A subscription that its subgraph feeds itself. */
+/** A subscription whose events come from its subgraph. */
 export interface UpstreamSubscription extends PlannedSubscription {
   topicField: null;
 }
 
 /**
- * Plans a subscription: the planner gives a Subscription node with a primary fetch, which the event
- * answers, and the rest.
+ * Plans a subscription. Apollo's planner returns a Subscription node: a primary fetch, which each event replaces, and the
+ * rest of the plan.
  *
- * @param operation of kind subscription, validated, its variables coerced
- * @throws CodedError BAD_USER_INPUT where `@skip` or `@include` leaves no root field
+ * @param operation a validated subscription with coerced variables
+ * @throws CodedError BAD_USER_INPUT if `@skip` or `@include` leaves no root field
  */
 export function planSubscription(
   topicFields: ReadonlyMap<string, TopicField>,
@@ -77,8 +77,8 @@ export function planSubscription(
 }
 
 /**
- * The variable that gives a topic-fed root field's `after` and nothing else: operations that differ in it alone are
- * equal once they are live.
+ * The variable that is used only as `after` of a topic-fed root field; null if there is none. Operations that differ only
+ * in this variable are equal once they are live.
  */
 export function afterVariable(
   topicFields: ReadonlyMap<string, TopicField>,
@@ -98,7 +98,7 @@ export function afterVariable(
   return uses === 1 ? value.name.value : null;
 }
 
-/** The cursor that a subscriber's variables give to resume behind; null for one from now on. */
+/** The cursor to resume after, from the subscriber's variables; null to start with new events. */
 export function afterOf(
   { primary: { field }, operation }: PlannedSubscription,
   variables: Record<string, unknown>,
@@ -109,7 +109,7 @@ export function afterOf(
   return (after ?? null) === null ? null : String(after);
 }
 
-/** The fetch as a document: the planner gives it as text. Kept in the plan, which all who send the text share. */
+/** Parses the planner's text of the fetch. The document is cached in the plan, which equal operations share. */
 function parsePrimary(primary: FetchNode): DocumentNode {
   primary.operationDocumentNode ??= parse(primary.operation);
   return primary.operationDocumentNode;
@@ -133,7 +133,7 @@ export function usedVariables(document: DocumentNode, ...nodes: unknown[]): Vari
   );
 }
 
-/** Name of the data source, in a plan of ours, that answers what the event has answered. */
+/** Name of the data source that returns the event. It starts with a space, so no subgraph can have it. */
 export const eventSource = ' event';
 
 function eventPlan(primary: DocumentNode, rest: PlanNode | undefined): QueryPlan {

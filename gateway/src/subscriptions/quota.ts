@@ -1,13 +1,13 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
-/** Counts what each holder has at once. */
+/** Limits how many each holder has at once. */
 export interface Quota {
-  /** What all holders have. */
+  /** The total of all holders. */
   readonly taken: number;
-  /** Takes one. Throws CodedError RATE_LIMITED when the holder has all that one may. */
+  /** Takes one. Throws CodedError RATE_LIMITED when the holder has reached the limit. */
   take(holder: string): void;
-  /** Gives back one that was taken. */
+  /** Returns one that was taken. */
   give(holder: string): void;
 }
 

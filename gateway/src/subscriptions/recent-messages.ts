@@ -4,54 +4,54 @@ import { z } from 'zod';
 import { type MessageBounds, MessageBuffer } from './message-buffer.ts';
 import { cutSlice } from './slice.ts';
 
-/** A message's value: what the topic's owner promised, as far as the gateway knows. */
+/** A message's value, whose schema the gateway does not know. */
 export type Value = Record<string, unknown>;
 export type TopicMessage = Message<Value>;
 
-/** Any topic, by name: the gateway knows no more of it than its directive says. */
+/** A topic that is known by name only, from its directive. */
 export function anyTopic(name: string): Topic<Value> {
   return { name, schema: z.record(z.string(), z.unknown()), key: () => '' };
 }
 
 /**
- * The last messages of a topic, in memory, and who waits for the next ones.
+ * The last messages of a topic, in memory, and the listeners for new ones. There is one tail per topic and process.
  *
- * One tail a topic and process feeds it. Listeners stand in an index by field and value, so that a
- * message costs what its own listeners cost. A message whose `id` the window holds already is a repeat
- * and is dropped.
+ * Listeners are indexed by field and value, so the cost of a message depends only on its own listeners. A message is
+ * dropped as a duplicate if the buffer has one with the same `id`.
  */
 export interface RecentMessages extends AsyncDisposable {
-  /** Whether the window holds everything behind these positions. */
+  /** Whether all messages after these positions are in memory. */
   hasAllAfter(positions: Positions): boolean;
-  /** The first messages buffer behind these positions whose `match` field equals `key`, in order. */
+  /** The first messages after these positions whose `match` field equals `key`, in order. */
   after(positions: Positions, match: string, key: string): Slice;
-  /** Resolves once it has seen everything that stood in the topic when it was called. */
+  /** Resolves once it has read everything that was in the topic at the time of the call. */
   caughtUp(): Promise<void>;
   /**
-   * Positions that were told before it was caught up, as positions in what the topic has: one behind the end of its
-   * partition is of messages that are gone, and stands ahead of all that came since.
+   * Maps the store's positions to the current topic. A position past the end of its partition is from a deleted topic of
+   * the same name, and becomes the beginning. Call it after `caughtUp`.
    */
   toCurrentTopic(positions: Positions): Positions;
-  /** Whether it holds the message of this id. */
+  /** Whether the message with this id is in memory. */
   has(id: string): boolean;
   /**
-   * Tells the listener each new message whose `match` field equals `key`, until disposed. Throws TOPIC_RECREATED
-   * (retryable) where nothing more comes, as the topic was recreated.
+   * Passes the listener each new message whose `match` field equals `key`, until disposed.
+   *
+   * @throws CodedError TOPIC_RECREATED (retryable) once the topic was recreated: its tail has ended
    */
   listen(match: string, key: string, listener: TopicListener): Disposable;
 }
 
 export interface TopicListener {
   onMessage(message: TopicMessage): void;
-  /** Nothing more comes. */
+  /** Called when there will be no more messages. */
   onEnd(error: Error): void;
 }
 
-/** Messages in order, and the positions through which they are all. */
+/** Matching messages in order: all that there are through the positions `through`. */
 export interface Slice {
   messages: TopicMessage[];
   through: Positions;
-  /** False where there were more, which did not fit: they come after `through`. */
+  /** False if more messages follow after `through`, which did not fit. */
   isWhole: boolean;
 }
 
@@ -60,19 +60,18 @@ export interface RecentMessagesOptions {
   topic: string;
   /** Fields that listeners match by. */
   matches: ReadonlySet<string>;
-  /** What is buffer at most. */
   bounds: MessageBounds;
   log: Log;
 }
 
-/** Starts a window, filled with the topic's last messages when it resolves. */
+/** Starts a tail. Resolves once the topic's last messages have been read. */
 export async function openRecentMessages(options: RecentMessagesOptions): Promise<RecentMessages> {
   const { topics, topic, matches, bounds, log } = options;
   const buffer = new MessageBuffer(bounds);
   const ids = new Set<string>();
-  /** By partition, the position behind which everything is buffer, once something was let go of. */
+  /** By partition, the position of the last evicted message: everything after it is in memory. */
   const start: Record<number, number> = {};
-  /** By partition, the position through which everything has been seen. */
+  /** By partition, the last position that was read. */
   const through: Record<number, number> = {};
   const see = (partition: number, position: number) => {
     through[partition] = Math.max(through[partition] ?? 0, position);
@@ -80,7 +79,7 @@ export async function openRecentMessages(options: RecentMessagesOptions): Promis
   const seeAll = (positions: Positions) => {
     for (const [partition, position] of Object.entries(positions)) see(Number(partition), position);
   };
-  /** By field, then value. */
+  /** Listeners by field, then value. */
   const index = new Map<string, Map<string, Set<TopicListener>>>();
 
   const onMessage = (message: TopicMessage) => {
@@ -148,7 +147,7 @@ export async function openRecentMessages(options: RecentMessagesOptions): Promis
   };
 }
 
-/** A listener's place in the index. A class, for there are as many as users. */
+/** A listener's entry in the index. A class, because there is one per user. */
 class Listening implements Disposable {
   readonly #byKey: Map<string, Set<TopicListener>>;
   readonly #key: string;
@@ -168,7 +167,7 @@ class Listening implements Disposable {
   }
 }
 
-/** Another record by partition. */
+/** Maps the values of a record by partition. */
 export function mapPartitions<From, To>(
   record: Readonly<Record<number, From>>,
   map: (value: From, partition: number) => To,
@@ -178,7 +177,7 @@ export function mapPartitions<From, To>(
   );
 }
 
-/** A message's id, which names it in cursors and tells repeats; null for a topic whose values have none. */
+/** A message's id, which identifies it in cursors and among duplicates; null for a topic whose values have none. */
 export function idOf(message: TopicMessage): string | null {
   return typeof message.value.id === 'string' ? message.value.id : null;
 }

@@ -12,21 +12,21 @@ import type { TopicFeeds } from './topic-feeds.ts';
 
 export interface ReloadOptions {
   next: Federation;
-  /** Its topic-fed fields. */
+  /** Topic-fed fields of the next supergraph. */
   topicFields: ReadonlyMap<string, TopicField>;
-  /** The plans on which subscriptions are, now and whenever it is read. */
+  /** The operations that have subscriptions. A live set. */
   running: ReadonlySet<SharedOperation>;
   feeds: TopicFeeds;
   formatter: ResultFormatter;
   log: Log;
 }
 
-/** A thread that starts, or is busy, is asked again so many times. */
+/** Attempts to plan an operation, while the planner thread starts or is busy. */
 const planAttempts = 6;
 
 /**
- * Prepares running subscriptions for another supergraph: opens what feeds them, and plans every one of them ahead, so
- * that the switch itself is quick. Those that do not fit the next one end with SUBSCRIPTION_SCHEMA_RELOAD after it.
+ * Prepares active subscriptions for another supergraph. It opens the feeds and plans every operation before the switch,
+ * so that the switch itself is quick. Operations that are not valid there end with SUBSCRIPTION_SCHEMA_RELOAD.
  */
 export async function prepareReload(options: ReloadOptions): Promise<Preparation> {
   const { next, topicFields, running, feeds, formatter, log } = options;
@@ -73,14 +73,14 @@ export async function prepareReload(options: ReloadOptions): Promise<Preparation
         if (change?.kind === 'move') await inSlices(shared.move(change), () => {});
       }
       for (const shared of ended) await inSlices(shared.end(), () => {});
-      if (ended.length > 0) log.info({ operations: ended.length }, 'operations do not fit the next supergraph');
+      if (ended.length > 0) log.info({ operations: ended.length }, 'operations are not valid in the next supergraph');
       await nextFeeds.finish();
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
 
-/** Makes the function that plans operations by another supergraph, each text once; an Error for what does not fit it. */
+/** Creates the function that plans operations by another supergraph. It returns an Error for one that is not valid. */
 function createReplanner(next: Federation) {
   const plans = new Map<string, ReturnType<Federation['planner']['plan']>>();
   return async (operation: Operation): Promise<Operation | Error> => {

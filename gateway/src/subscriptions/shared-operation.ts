@@ -23,31 +23,31 @@ import type { TopicField } from './topic-directive.ts';
 import { isRepublished, isStoredAtOrBefore, matchesSubscriber, toRootFieldResult } from './topic-message.ts';
 import { asDownstreamError, type Upstreams } from './upstream.ts';
 
-/** What plans are made with, and fed by. */
+/** What shared operations depend on. */
 export interface SharedOperationEnvironment {
   formatter: ResultFormatter;
   log: Log;
   upstreams?: Upstreams;
   topicFieldsOf(federation: Federation): ReadonlyMap<string, TopicField>;
   recentMessagesOf(planned: TopicSubscription): RecentMessages;
-  /** Called when the first subscription stands on the plan. */
+  /** Called when the operation has its first subscription. */
   onUsed(shared: SharedOperation): void;
-  /** Called when the last one has left it, or it can't be used any more. */
+  /** Called when its last subscription has ended, or when it is retired. */
   onUnused(shared: SharedOperation): void;
 }
 
-/** What all who send the same operation share: how it is answered, and who is answered together. */
+/** One subscription operation with its query plan, and one fan-out for each group of identical subscribers. */
 export class SharedOperation implements FanOutHost {
   #operation: Operation;
-  /** Tells it apart from others of the same document. */
+  /** Identifies it among the operations of the same document: the operation's name and its variables. */
   readonly name: string;
-  /** Who has not caught up yet. */
+  /** Subscribers that are not live yet. */
   readonly catchingUp = new Set<Subscriber>();
   #planned: TopicSubscription | UpstreamSubscription;
-  /** The live ones, by what of the identity counts. */
+  /** Fan-outs of live subscribers, by identity key. */
   readonly #fanOuts = new Map<string, FanOut>();
   readonly #environment: SharedOperationEnvironment;
-  /** Subscriptions, the live ones and those that catch up. */
+  /** Number of subscriptions, live or catching up. */
   #count = 0;
   #endedWith: readonly GraphQLFormattedError[] | null = null;
 
@@ -59,12 +59,12 @@ export class SharedOperation implements FanOutHost {
     this.#planned = planSubscription(environment.topicFieldsOf(operation.federation), operation);
   }
 
-  /** The operation as it is planned now. */
+  /** The operation, planned by the current supergraph. */
   get operation(): Operation {
     return this.#operation;
   }
 
-  /** As it is planned by now. */
+  /** The subscription, planned by the current supergraph. */
   get planned(): TopicSubscription | UpstreamSubscription {
     return this.#planned;
   }
@@ -73,7 +73,7 @@ export class SharedOperation implements FanOutHost {
     return this.#environment.log;
   }
 
-  /** Why nothing can go on by it; null while it can. */
+  /** The errors that it was retired with; null while it is in use. */
   get endedWith(): readonly GraphQLFormattedError[] | null {
     return this.#endedWith;
   }
@@ -89,10 +89,10 @@ export class SharedOperation implements FanOutHost {
   }
 
   /**
-   * Gives the subscriber what comes from now on, together with its equals, until disposed.
+   * Adds a live subscriber to the fan-out of its identity, until disposed.
    *
-   * @param key the subscriber's own claim
-   * @param resumePoint what it has already
+   * @param key value of the subscriber's claim
+   * @param resumePoint what the subscriber has already received; null if it did not resume
    */
   join(subscriber: Subscriber, key: string, context: GatewayContext, resumePoint: ResumePoint | null): Disposable {
     const identityKey = fingerprint(context.identity);
@@ -101,7 +101,7 @@ export class SharedOperation implements FanOutHost {
     return fanOut.join(subscriber, context, resumePoint);
   }
 
-  /** The GraphQL result as JSON; at once, where nothing is fetched. */
+  /** Executes an event. Returns the GraphQL result as JSON; synchronously if nothing is fetched. */
   execute(
     event: RootFieldResult,
     context: GatewayContext,
@@ -152,9 +152,9 @@ export class SharedOperation implements FanOutHost {
   }
 
   /**
-   * What another supergraph makes of it. Changes nothing.
+   * Returns how the operation changes with another supergraph. It has no side effects.
    *
-   * @param next the operation by the next supergraph, or why it does not fit it
+   * @param next the operation planned by the next supergraph, or the error of planning it
    */
   planChange(next: Operation | Error, topicFields: ReadonlyMap<string, TopicField>): OperationChange {
     if (next instanceof Error) return { kind: 'end' };
@@ -169,13 +169,13 @@ export class SharedOperation implements FanOutHost {
     }
   }
 
-  /** Answers by the next supergraph from now on. What feeds it stays. */
+  /** Switches to the next supergraph. The source of events stays. */
   keep({ operation, planned }: OperationChange & { kind: 'keep' | 'move' }): void {
     this.#operation = operation;
     this.#planned = planned;
   }
 
-  /** Answers by the next supergraph from now on, fed by something else, which is opened with each step. */
+  /** Switches to the next supergraph and to another source of events. Each step opens the source of one fan-out. */
   *move(change: OperationChange & { kind: 'move' }): Iterable<void> {
     this.keep(change);
     const fanOut = [...this.#fanOuts.values()];
@@ -183,13 +183,13 @@ export class SharedOperation implements FanOutHost {
     for (const each of fanOut) yield each.openSource();
   }
 
-  /** Lets nobody else on it, for it does not fit the next supergraph. */
+  /** Admits no more subscriptions: the operation is not valid in the next supergraph. */
   retire(errors: readonly GraphQLFormattedError[]): void {
     this.#environment.onUnused(this);
     this.#endedWith = errors;
   }
 
-  /** Ends the subscriptions of one that is retired, some with each step. */
+  /** Ends the subscriptions of a retired operation, some with each step. */
   *end(): Iterable<void> {
     const errors = this.#endedWith ?? undefined;
     for (const fanOut of [...this.#fanOuts.values()]) yield fanOut.end(errors);
@@ -197,16 +197,16 @@ export class SharedOperation implements FanOutHost {
   }
 }
 
-/** What another supergraph makes of a plan. */
+/** How an operation changes with another supergraph. */
 export type OperationChange =
-  /** It is fed as before. */
+  /** The source of its events stays. */
   | { kind: 'keep'; operation: Operation; planned: TopicSubscription | UpstreamSubscription }
-  /** Its subgraph is asked for something else, or another subgraph is asked. */
+  /** The request to its subgraph changes, or another subgraph serves it. */
   | { kind: 'move'; operation: Operation; planned: TopicSubscription | UpstreamSubscription }
-  /** It does not fit. */
+  /** It is not valid any more, or its topic changes. */
   | { kind: 'end' };
 
-/** Gives a shared subscription the topic's messages that are for it. A class, for there are as many as users. */
+/** Passes a fan-out the topic messages that match it. A class, because there is one per user. */
 class TopicFeedListener implements TopicListener {
   readonly #shared: SharedOperation;
   readonly #fanOut: FanOut;
@@ -218,7 +218,7 @@ class TopicFeedListener implements TopicListener {
 
   onMessage(message: TopicMessage): void {
     const { key } = this.#fanOut;
-    // As it is planned by now: another supergraph may be served since.
+    // The current plan: the supergraph may have been reloaded since.
     const { planned, log } = this.#shared;
     if (!planned.topicField || !matchesSubscriber(planned, key, message.value)) return;
     const id = idOf(message);
@@ -241,7 +241,7 @@ class TopicFeedListener implements TopicListener {
   }
 }
 
-/** What feeds a subscription, and how. */
+/** Identifies the source of a subscription's events: equal for equal sources. */
 function sourceOf(planned: TopicSubscription | UpstreamSubscription): string {
   const { topicField, responseKey } = planned;
   return JSON.stringify(
@@ -258,7 +258,7 @@ function sourceOf(planned: TopicSubscription | UpstreamSubscription): string {
   );
 }
 
-/** What its subgraph is asked, whoever asks. */
+/** The request to the subgraph, without an identity. */
 function upstreamRequest({ primary, operation }: PlannedSubscription) {
   const { document, subgraph } = primary;
   const given = operation.variables ?? {};
@@ -270,10 +270,10 @@ function upstreamRequest({ primary, operation }: PlannedSubscription) {
   };
 }
 
-/** Claims that tell sessions of the same user apart. */
+/** Claims that differ between sessions of the same user. */
 const ofTheSession: ReadonlySet<string> = new Set(['sid', 'iat', 'exp', 'nbf', 'jti']);
 
-/** Equal for those whom every subgraph answers the same: all claims but the session's own. */
+/** Identity key: a hash of all claims but the session's own. Subgraphs respond the same to equal keys. */
 function fingerprint(identity: Identity | null): string {
   if (!identity) return '';
   const claims = Object.entries(identity.claims)

@@ -2,14 +2,14 @@ import type { Positions } from '@voucher-gateway/platform/topics';
 import { bytesOf } from './message-buffer.ts';
 import type { Slice, TopicMessage } from './recent-messages.ts';
 
-/** What of a feed is taken into memory at once for one subscriber, in bytes: a slow one holds it for as long as it reads. */
+/** Largest slice of a topic for one subscriber, in bytes. It stays in memory until a slow consumer has read it. */
 export const sliceBytes = 1_048_576;
 
 /**
- * The first of these messages: as many as fit into `maxBytes`, and at least one. Where others are left, it is whole
- * only through the last message taken of their partitions.
+ * Cuts a slice to the first messages that fit into `maxBytes`, and at least one. `through` of a partition with remaining
+ * messages is then the position of the last message that was kept.
  *
- * @param from the positions after which the messages are
+ * @param from the positions after which the slice starts
  */
 export function cutSlice(slice: Slice, from: Positions, maxBytes: number = sliceBytes): Slice {
   const { messages } = slice;

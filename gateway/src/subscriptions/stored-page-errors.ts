@@ -2,7 +2,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import { type PublicErrorCode, publicErrors } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 
-/** Public codes that, on a stored page, are about the gateway's own query and not about what its client sent. */
+/** Public codes that, on a stored page, are about the gateway's own query and not about the client's request. */
 const aboutOurQuery: ReadonlySet<string> = new Set<PublicErrorCode>([
   'GRAPHQL_PARSE_FAILED',
   'GRAPHQL_VALIDATION_FAILED',
@@ -20,10 +20,10 @@ const aboutOurQuery: ReadonlySet<string> = new Set<PublicErrorCode>([
 const message = 'What is stored can not be read at the moment; subscribe again with the same cursor.';
 
 /**
- * What a client may know of a subgraph's error on a stored page: one with a public code as it is, anything else masked
- * and retryable, so that no client drops a good cursor for it.
+ * Masks a subgraph's error on a stored page. An error with a public code is returned as it is. Any other is replaced by a
+ * retryable one, so that no client gives up a valid cursor.
  *
- * @param sent the arguments that the client sent: only for them may BAD_USER_INPUT blame it
+ * @param sent the arguments that the client sent; BAD_USER_INPUT is public only if it names one of them
  */
 export function unreadablePage(error: GraphQLFormattedError, sent: Readonly<Record<string, unknown>>): Error {
   const { code, argument } = error.extensions ?? {};
@@ -34,7 +34,7 @@ export function unreadablePage(error: GraphQLFormattedError, sent: Readonly<Reco
   return new CodedError<PublicErrorCode>('SUBGRAPH_UNAVAILABLE', message, { retryable: true, cause: own });
 }
 
-/** A stored page that does not fit its type. */
+/** The error of a stored page that does not match its type. */
 export function invalidPage(cause: unknown): CodedError {
   return new CodedError<PublicErrorCode>('SUBGRAPH_INVALID_RESPONSE', message, { retryable: true, cause });
 }

@@ -10,11 +10,11 @@ import type { Value } from './recent-messages.ts';
 import { invalidPage, unreadablePage } from './stored-page-errors.ts';
 import type { ReplayField } from './topic-directive.ts';
 
-/** What is stored behind a cursor: one page of it. */
+/** One page of stored events after a cursor. */
 export interface StoredPage {
-  /** The subscription as it was planned when the page was asked for. */
+  /** The plan by which the rows were selected: another one may be current by now. */
   planned: TopicSubscription;
-  /** Where the store had consumed the topic, by partition, before it read the rows. */
+  /** By partition, the topic position through which the store had consumed before it read the rows. */
   storedThrough: Positions;
   edges: StoredEdge[];
   hasNextPage: boolean;
@@ -22,42 +22,41 @@ export interface StoredPage {
 }
 
 /**
- * Reads a page of what is stored behind a cursor.
+ * Reads a page of stored events after a cursor.
  *
- * @param first rows at most. Default: 100
- * @throws GraphQLError with the subgraph's code where it is a public one, such as CURSOR_INVALID; else a retryable
- *   CodedError SUBGRAPH_UNAVAILABLE or SUBGRAPH_INVALID_RESPONSE
+ * @param first maximum number of rows. Default: 100
+ * @throws GraphQLError with the subgraph's code if it is public, such as CURSOR_INVALID; else a retryable CodedError
+ *   SUBGRAPH_UNAVAILABLE or SUBGRAPH_INVALID_RESPONSE
  */
 export type ReadStoredPage = (after: string, first?: number) => Promise<StoredPage>;
 
 export interface StoredEdge {
-  /** Id of the message that the row was made of. */
+  /** Id of the message that the row was stored from. */
   id: string | null;
   cursor: string;
-  /** The root field's value as the subgraph would answer the primary fetch. */
+  /** The root field's data, as in a response to the primary fetch. */
   data: unknown;
-  /** The fields that arguments and `match` are compared with. */
+  /** The fields that `match` and the arguments are compared with. */
   compared: Value;
 }
 
 const pageSize = 100;
 
-/** The enum's value: the package exports the enum's type alone. */
+/** A value of Apollo's enum: the package exports only its type. */
 const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOptions['kind'] & never;
 
 export interface StoredPageReaderOptions {
   planned: TopicSubscription;
   replay: ReplayField;
-  /** The subscriber's own claim. */
+  /** Value of the subscriber's claim. */
   key: string;
   context: GatewayContext;
   log: Log;
 }
 
 /**
- * Makes the function that reads a page of what is stored from the connection that `@topic(replay:)`
- * names, at its subgraph, with the subscriber's identity. Each edge is selected as the primary fetch
- * selects its event.
+ * Creates the function that reads stored pages: from the connection that `@topic(replay:)` names, with the subscriber's
+ * identity. Each edge has the selections of the primary fetch.
  */
 export function createStoredPageReader({
   planned,
@@ -86,24 +85,25 @@ export function createStoredPageReader({
     const error = (errors as GraphQLFormattedError[] | undefined)?.[0];
     if (error) {
       const failure = unreadablePage(error, planned.arguments);
-      if (isCodedError(failure)) log.warn({ subgraph, error: failure }, 'a subgraph could not read what is stored');
+      if (isCodedError(failure)) log.warn({ subgraph, error: failure }, 'a subgraph could not read a stored page');
       throw failure;
     }
     try {
       return readConnection((data as Record<string, Connection>)[replay.field] as Connection, planned, after);
     } catch (cause) {
-      log.warn({ subgraph, error: cause }, 'a subgraph answered a stored page that is none');
+      log.warn({ subgraph, error: cause }, 'a subgraph returned an invalid stored page');
       throw invalidPage(cause);
     }
   };
 }
 
-/** Throws for a connection that does not fit its type, or that does not move on from `after`. */
+/** Throws for a connection that does not match its type, or whose end cursor is still `after`. */
 function readConnection(connection: Connection, planned: TopicSubscription, after: string): StoredPage {
   const { topicField } = planned;
   const { edges, pageInfo, storedThrough } = connection;
   const { hasNextPage, endCursor } = pageInfo;
-  if (hasNextPage && (endCursor === null || endCursor === after)) throw new Error('the page does not move on');
+  if (hasNextPage && (endCursor === null || endCursor === after))
+    throw new Error('the page does not advance its cursor');
   return {
     planned,
     storedThrough: Object.fromEntries(
@@ -136,7 +136,7 @@ interface Connection {
 
 const variable = (argument: string) => `replay_${argument}`;
 
-/** The connection's arguments that the gateway fills besides `first` and `after`, with their types. */
+/** The connection's arguments that the gateway sets besides `first` and `after`, with their types. */
 function givenArguments(
   { topicField, arguments: given }: TopicSubscription,
   replay: ReplayField,

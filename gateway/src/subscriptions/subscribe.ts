@@ -25,21 +25,21 @@ import type { Upstreams } from './upstream.ts';
 
 /** The core of topic-fed subscriptions, whatever the transport. */
 export interface Subscriptions extends AsyncDisposable {
-  /** Subscriptions that stand right now. */
+  /** Number of active subscriptions. */
   readonly count: number;
   /**
-   * Lets a subscription in.
+   * Admits a subscription.
    *
-   * @param operation of kind subscription, as the pipeline prepared it
-   * @param options.after cursor to resume behind, in place of the field's own argument: a transport's, such as
-   *   `Last-Event-ID`
-   * @throws CodedError or GraphQLError where it is refused: UNAUTHENTICATED, FORBIDDEN, BAD_USER_INPUT,
-   *   CURSOR_INVALID, RATE_LIMITED, SUBGRAPH_UNAVAILABLE, …
+   * @param operation a prepared operation of type subscription
+   * @param options.after the transport's cursor to resume after, such as `Last-Event-ID`. It replaces the field's own
+   *   argument
+   * @throws CodedError or GraphQLError if it is refused: UNAUTHENTICATED, FORBIDDEN, BAD_USER_INPUT, CURSOR_INVALID,
+   *   RATE_LIMITED, SUBGRAPH_UNAVAILABLE, …
    */
   subscribe(operation: Operation, context: GatewayContext, options?: { after?: string | null }): Promise<Subscription>;
   /**
-   * Opens what the Subscription fields of another supergraph need, and plans every running subscription by it. One that
-   * does not fit it ends with SUBSCRIPTION_SCHEMA_RELOAD.
+   * Prepares for another supergraph: opens the feeds of its fields, and plans every active subscription by it. One that is
+   * not valid there ends with SUBSCRIPTION_SCHEMA_RELOAD.
    *
    * @throws Error for a field that can't be served
    */
@@ -47,22 +47,22 @@ export interface Subscriptions extends AsyncDisposable {
 }
 
 export interface SubscriptionsOptions {
-  /** The federation that is served now. */
+  /** The current federation. */
   federation: { readonly current: Federation };
   topics: Topics;
   clock: Clock;
   log: Log;
-  /** Where fields that no topic feeds are subscribed; without it they are refused. */
+  /** Serves fields without a topic. Default: they are refused. */
   upstreams?: Upstreams;
-  /** Messages of each topic held in memory for those who resume. Default: 10,000, and 64 MiB. */
+  /** Recent messages per topic in memory, to resume from. Default: 10,000, and 64 MiB. */
   recentBounds?: MessageBounds;
-  /** Bytes of messages that one reading of a topic collects for those who resume from further back. Default: 64 MiB. */
+  /** Bytes of messages that one scan of a topic collects, for those who resume from before those. Default: 64 MiB. */
   maxScanBytes?: number;
-  /** Subscriptions of a user at once; more are RATE_LIMITED. Default: 200. */
+  /** Concurrent subscriptions per user; more are RATE_LIMITED. Default: 200. */
   maxPerUser?: number;
 }
 
-/** Starts one tail for each topic that the supergraph's Subscription fields name. */
+/** Starts one tail per topic that the supergraph's Subscription fields name. */
 export async function createSubscriptions({
   federation,
   topics,
@@ -84,7 +84,7 @@ export async function createSubscriptions({
   (await feeds.prepareFor(topicFieldsOf(federation.current).values())).commit();
   const owned = releases.move();
   const quota = createQuota(maxPerUser);
-  /** Those on which subscriptions are, by text, then name: clients send the same text after a reload, too. */
+  /** Operations with subscriptions, by text, then name: the key is the same after a reload. */
   const sharedByText = new Map<string, Map<string, SharedOperation>>();
   const running = new Set<SharedOperation>();
 
@@ -116,7 +116,7 @@ export async function createSubscriptions({
     const name = JSON.stringify([operation.operationName ?? null, sharedVariables]);
     return sharedByText.get(operation.text)?.get(name) ?? new SharedOperation(operation, name, environment);
   };
-  /** The subscriber's own claim. Throws where the subscription is not for it. */
+  /** Value of the subscriber's claim. Throws if the client may not subscribe. */
   const keyOf = ({ planned: { topicField, primary } }: SharedOperation, identity: Identity | null): string => {
     if (topicField === null) {
       if (upstreams) return '';
@@ -143,7 +143,7 @@ export async function createSubscriptions({
         `${planned.primary.field.name.value} can not be resumed: nothing is stored.`,
       );
     const { recent, scan } = feeds.get(planned.topicField.topic);
-    // A plan that is fed by a topic with a store stays so, or ends.
+    // A reload keeps the topic of an operation, or ends it.
     const current = () => shared.planned as TopicSubscription;
     let reader: { planned: TopicSubscription; readStoredPage: ReadStoredPage } | null = null;
     const readStoredPage: ReadStoredPage = async (from, first) => {
@@ -163,7 +163,7 @@ export async function createSubscriptions({
     },
     async subscribe(requested, context, { after = null } = {}) {
       let operation = requested;
-      // Another supergraph may be served since it was prepared, and another one since then.
+      // The supergraph may have been reloaded since the operation was prepared, and again while it is planned.
       while (operation.federation !== federation.current)
         operation = await planFor(federation.current, operation, context);
       const { schema, hideSuggestions } = operation.federation;
@@ -177,7 +177,7 @@ export async function createSubscriptions({
         try {
           subscription.resumeWith(await openMissed(shared, key, resumeAfter, context));
         } catch (error) {
-          // A plan that does not fit another supergraph by now says so when the subscription starts.
+          // If a reload has retired the operation meanwhile, the subscription ends with that error when it starts.
           if (!shared.endedWith) throw error;
         }
       undo.move();
@@ -189,7 +189,7 @@ export async function createSubscriptions({
   };
 }
 
-/** The operation planned by another supergraph. Rejects where it is not valid there. */
+/** Plans the operation by another supergraph. Rejects if it is not valid there. */
 async function planFor(
   federation: Federation,
   operation: Operation,

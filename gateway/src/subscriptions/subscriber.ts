@@ -1,18 +1,18 @@
 import type { GraphQLFormattedError } from 'graphql';
 
-/** Who takes a subscription's answers: one of a connection's operations, whatever the transport. */
+/** The receiver of a subscription's results: an operation of a connection, over any transport. */
 export interface Subscriber {
   /**
-   * Takes an answer. It must not throw, and is not waited for.
+   * Sends a result. Must not throw.
    *
    * @param json the GraphQL result as JSON
-   * @param cursor behind which the subscription can be resumed; null where nothing is stored
+   * @param cursor cursor to resume after; null if nothing is stored
    */
   next(json: string, cursor: string | null): void;
-  /** Takes the end; with errors where it is because of them. */
+  /** Ends the operation, with errors if it failed. */
   end(errors?: readonly GraphQLFormattedError[]): void;
-  /** Called once, when nothing that it missed is left to be sent: the signal of its context is needed no more. */
+  /** Called once, when all missed events have been sent. The signal of the subscription's context is unused from then on. */
   onLive?(): void;
-  /** Resolves once what it was given has left this process, so that who has much to send can wait. */
+  /** Resolves once everything sent so far has left this process: the sender's backpressure. */
   flushed(): Promise<void>;
 }

@@ -9,33 +9,33 @@ import {
   isObjectType,
 } from 'graphql';
 
-/** A Subscription field that is fed from a topic, as its `@topic` directive says. */
+/** A Subscription field with a `@topic` directive: its events come from a topic. */
 export interface TopicField {
   /** The field's name. */
   field: string;
   topic: string;
   /** Field of the message that must equal the subscriber's claim. */
   match: string;
-  /** Claim of the subscriber's token. */
+  /** Name of the claim in the subscriber's token. */
   claim: string;
-  /** Whether the field answers an edge `{cursor node}` around the message's value, or the value itself. */
+  /** True if the field returns an edge `{cursor node}` with the message's value, and not the value itself. */
   isEdge: boolean;
-  /** The Query connection that holds what is stored; null where there is none to resume from. */
+  /** The Query connection with the stored events; null if the field can't be resumed. */
   replay: ReplayField | null;
 }
 
 export interface ReplayField {
   field: string;
-  /** Arguments of the connection, by name, with their types as text. */
+  /** Types of the connection's arguments, by name. */
   arguments: ReadonlyMap<string, string>;
-  /** Whether the connection tells through where it has stored the topic. */
+  /** Whether the connection has `storedThrough`, the topic positions that its store has consumed. */
   hasPositions: boolean;
 }
 
 /**
  * Reads the topic-fed fields of a supergraph.
  *
- * @throws Error that names the field, when a directive can't be served
+ * @throws Error that names the field if its directive can't be served
  */
 export function readTopicFields(schema: GraphQLSchema): Map<string, TopicField> {
   const directive = schema.getDirective('topic');

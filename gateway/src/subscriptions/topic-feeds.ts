@@ -8,17 +8,17 @@ import { openRecentMessages, type RecentMessages } from './recent-messages.ts';
 import type { TopicField } from './topic-directive.ts';
 import { createTopicScan, type TopicScan } from './topic-scan.ts';
 
-/** What feeds the subscriptions of a topic. */
+/** The sources of a topic's subscriptions. */
 export interface TopicFeed {
   readonly recent: RecentMessages;
   readonly scan: TopicScan;
 }
 
-/** One feed for each topic that the Subscription fields of the supergraph name. */
+/** One feed per topic that the supergraph's Subscription fields name. */
 export interface TopicFeeds extends AsyncDisposable {
-  /** Throws for a topic that no field names, and TOPICS_UNAVAILABLE (retryable) until a broker has answered. */
+  /** Throws for a topic that no field names, and TOPICS_UNAVAILABLE (retryable) until a broker has responded. */
   get(topic: string): TopicFeed;
-  /** Opens the feeds of topics that other fields add. `finish` closes those of topics that they do not name. */
+  /** Opens the feeds of new topics. `finish` closes the feeds of topics that the new fields do not name. */
   prepareFor(fields: Iterable<TopicField>): Promise<Omit<Preparation, 'pending'>>;
 }
 
@@ -30,10 +30,10 @@ export interface TopicFeedsOptions {
 }
 
 interface OpenFeed extends AsyncDisposable {
-  /** Null until a broker has answered. */
+  /** Null until a broker has responded. */
   readonly recent: RecentMessages | null;
   readonly scan: TopicScan;
-  /** Fields of the messages that its listeners match by. */
+  /** The message fields that listeners match by. */
   matches: Set<string>;
 }
 
@@ -42,7 +42,7 @@ const retryEveryMs = 1_000;
 export function createTopicFeeds({ topics, recentBounds, maxScanBytes, log }: TopicFeedsOptions): TopicFeeds {
   let feeds: ReadonlyMap<string, OpenFeed> = new Map();
 
-  /** Opens a feed; where no broker answers, as soon as one does: nobody can subscribe by it until then. */
+  /** Opens a feed. While no broker responds it retries in the background, and subscriptions are refused. */
   const open = async (topic: string, matches: Set<string>): Promise<OpenFeed> => {
     const stop = new AbortController();
     let recent: RecentMessages | null = null;
@@ -121,7 +121,7 @@ export function createTopicFeeds({ topics, recentBounds, maxScanBytes, log }: To
   };
 }
 
-/** Gives a set, which its recent reads, other members. */
+/** Replaces the members of a set in place: the recent messages read the same set. */
 function replace(set: Set<string>, members: ReadonlySet<string> = new Set()): Set<string> {
   for (const member of set) if (!members.has(member)) set.delete(member);
   for (const member of members) set.add(member);

@@ -4,12 +4,11 @@ import { bytesOf } from './message-buffer.ts';
 import { anyTopic, mapPartitions, type Slice, type TopicMessage, type Value } from './recent-messages.ts';
 import { sliceBytes } from './slice.ts';
 
-/** What a topic holds, for those who come from further back than the window reaches. */
+/** Reads a topic for subscribers that resume from before the recent messages. */
 export interface TopicScan {
   /**
-   * The first messages behind these positions whose `match` field equals `key`, in order, up to now; null where the topic
-   * no longer has them all. Those who come while it is being read share the next reading: a store that
-   * lags is no reason to read the topic once for each of thousands who reconnect.
+   * The first messages after these positions whose `match` field equals `key`, in order; null if retention has removed
+   * some. Calls during a scan share the next one: thousands of clients that reconnect must not scan the topic once each.
    */
   read(from: Positions, match: string, key: string): Promise<Slice | null>;
 }
@@ -17,17 +16,17 @@ export interface TopicScan {
 export interface TopicScanOptions {
   topics: Topics;
   topic: string;
-  /** Bytes of messages that one reading collects for all who share it. */
+  /** Bytes of messages that one scan collects for all its readers. */
   maxBytes: number;
 }
 
-/** One who waits for a reading, with what it collects: no more than a slice. */
+/** One caller of a scan. It collects at most one slice. */
 class Reader {
   readonly from: Positions;
   readonly match: string;
   readonly key: string;
   readonly messages: TopicMessage[] = [];
-  /** Where it stopped; null while there is room. */
+  /** The positions at which it was full; null while it has room. */
   stoppedAt: Positions | null = null;
   #bytes = 0;
 
@@ -37,7 +36,7 @@ class Reader {
     this.key = key;
   }
 
-  /** Takes the message, or stops before it; returns the bytes taken. */
+  /** Adds the message, or stops before it. Returns the bytes added. */
   take(message: TopicMessage, seen: Positions): number {
     if (this.stoppedAt || message.position <= (this.from[message.partition] ?? 0)) return 0;
     const bytes = bytesOf(message);
@@ -50,7 +49,7 @@ class Reader {
     return bytes;
   }
 
-  /** @param seen where the reading is, by partition: it began before some readers' positions */
+  /** @param seen the scan's positions, which may still be before this reader's own */
   stop(seen: Positions): void {
     const { from } = this;
     this.stoppedAt ??= {
@@ -61,7 +60,7 @@ class Reader {
 }
 
 interface ScanResult {
-  /** By partition, where it ended. */
+  /** By partition, the position at which the scan ended. */
   through: Positions;
   coversAfter: Positions;
 }
@@ -98,7 +97,7 @@ export function createTopicScan({ topics, topic, maxBytes }: TopicScanOptions): 
   return { read };
 }
 
-/** Makes the function that gives readers their messages, until these are too many bytes for all of them together. */
+/** Creates the function that passes messages to their readers, until all readers together have `maxBytes`. */
 function createCollector(readers: readonly Reader[], maxBytes: number) {
   const index = [...Map.groupBy(readers, ({ match }) => match)].map(([match, ofMatch]) => ({
     match,
@@ -113,7 +112,7 @@ function createCollector(readers: readonly Reader[], maxBytes: number) {
   };
 }
 
-/** The positions behind which all of them read: a partition that one of them does not name is read from its beginning. */
+/** The earliest position per partition. A partition that one reader does not name is read from its beginning. */
 function earliest(readers: readonly Reader[]): Positions {
   const [first, ...others] = readers.map(({ from }) => from);
   return mapPartitions(first ?? {}, (position, partition) =>

@@ -7,9 +7,9 @@ import { type SubgraphResponse, toSubgraphResponse } from '../subgraph-response.
 
 /** Bounds of a connection that carries a subscription at a subgraph. */
 export interface UpstreamLimits {
-  /** The subgraph acknowledges a connection within this time. */
+  /** Time-out of connecting, until the subgraph has acknowledged. */
   connectTimeoutMs: number;
-  /** A WebSocket is pinged this often; one without a sign of life for as long again is lost, and so is a silent stream. */
+  /** Interval of pings on a WebSocket. A connection on which nothing arrives for twice as long is lost. */
   keepAliveMs: number;
   /** Largest event, in bytes. */
   maxEventBytes: number;
@@ -22,26 +22,26 @@ export interface UpstreamConnectionOptions extends UpstreamLimits {
   authorization: string | null;
 }
 
-/** Who takes what comes over a connection; each of the last three once at most, and nothing after it. */
+/** The receiver of what a connection delivers. One of the last three is called at most once, and nothing after it. */
 export interface UpstreamSink {
   next(response: SubgraphResponse): void;
   /** The subgraph refuses the subscription. */
   refuse(errors: readonly GraphQLFormattedError[]): void;
-  /** The subgraph has no more. */
+  /** The subgraph completes the subscription. */
   complete(): void;
-  /** The connection failed, was closed, or is silent. */
+  /** The connection failed, was closed, or timed out. */
   lose(error: unknown): void;
 }
 
 /** Carries one subscription over one connection. Disposing closes it, and reports nothing. */
 export type ConnectUpstream = (options: UpstreamConnectionOptions, sink: UpstreamSink) => Disposable;
 
-/** Time that a subgraph has to answer a close, in milliseconds. */
+/** Time that a subgraph has to answer a close frame. */
 const closeWithinMs = 1_000;
 
 /**
- * By `graphql-transport-ws`, on `ws` itself: graphql-ws's client reconnects without a pause after a normal closure, and
- * can not be stopped safely while it connects.
+ * Subscribes over `graphql-transport-ws`. It uses `ws` directly: the client of graphql-ws reconnects without backoff after
+ * a normal closure, and can not be stopped safely while it connects.
  *
  * @see https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
@@ -108,7 +108,7 @@ export const connectSocket: ConnectUpstream = (options, sink) => {
       lose(error);
     }
   });
-  // Also once it has ended: an error that nobody listens to ends the process.
+  // Stays after the end: an error event without a listener would crash the process.
   socket.on('error', lose);
   socket.on('close', (code) => lose(new Error(`it closed the connection with ${code}`)));
   return { [Symbol.dispose]: () => end() };
@@ -128,7 +128,7 @@ function close(socket: WebSocket): void {
   } else socket.terminate();
 }
 
-/** By Server-Sent Events, graphql-sse's distinct connections mode. Disposing closes every connection. */
+/** Subscribes over Server-Sent Events, in the distinct connections mode of graphql-sse. Disposing closes all of them. */
 export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventBytes }: UpstreamLimits): {
   connect: ConnectUpstream;
 } & AsyncDisposable {
@@ -139,7 +139,7 @@ export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventByte
   });
   const fetchFn = async (url: string, init: object) => {
     const { ok, status, statusText, body } = await fetch(url, { ...init, dispatcher });
-    // Nobody reads it, and unread it would keep its connection.
+    // An unread body would keep its connection open.
     if (!ok) await body?.cancel();
     return { ok, status, statusText, body: body && boundEvents(body, maxEventBytes) };
   };
@@ -181,7 +181,7 @@ export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventByte
 const lineFeed = 10;
 const carriageReturn = 13;
 
-/** Passes an event stream on while no event of it is longer than so many bytes; an empty line ends one. */
+/** Passes an event stream through, and throws for an event of more than `maxBytes`. An empty line ends an event. */
 async function* boundEvents(body: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
   let bytes = 0;
   let lineBytes = 0;

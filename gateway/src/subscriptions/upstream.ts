@@ -11,39 +11,39 @@ export interface UpstreamRequest {
   subgraph: string;
   query: string;
   variables: Record<string, unknown>;
-  /** Equal for all whom the subgraph answers alike. */
+  /** Equal for all subscribers to whom the subgraph responds the same. */
   identityKey: string;
 }
 
-/** A subscriber's own token: the subgraph decides by it who may listen. */
+/** A subscriber's own token, by which the subgraph authorises the subscription. */
 export interface UpstreamToken {
-  /** The authorization header's value; null for one who is signed out. */
+  /** The value of the authorization header; null if signed out. */
   authorization: string | null;
   expiresAtMs: number;
 }
 
-/** The subgraphs' own subscriptions: those whose field no topic feeds. */
+/** Subscriptions that subgraphs serve themselves, for fields without a topic. */
 export interface Upstreams extends AsyncDisposable {
-  /** Subscriptions held at subgraphs right now. */
+  /** Number of subscriptions at subgraphs. */
   readonly count: number;
   /**
-   * Passes on what the subgraph answers. Equal requests share one subscription there, which ends when the last of them
-   * is disposed. A connection that is lost or silent is replaced, with the token of a listener that is still there;
-   * after `retries` failures in a row the subscription fails with CodedError SUBGRAPH_UNAVAILABLE (retryable).
+   * Subscribes at a subgraph. Equal requests share one subscription there, until the last of them is disposed. It
+   * reconnects when the connection is lost, with the token of a current listener. After `retries` failures in a row the
+   * listeners fail with CodedError SUBGRAPH_UNAVAILABLE (retryable).
    *
-   * @throws CodedError SUBGRAPH_UNAVAILABLE where the subgraph has no subscriptions, or has as many as it may
+   * @throws CodedError SUBGRAPH_UNAVAILABLE if the subgraph serves no subscriptions, or its limit is reached
    */
   subscribe(request: UpstreamRequest, listener: UpstreamListener): Disposable;
-  /** Connects those again whose subgraph has another address by now. */
+  /** Reconnects the subscriptions whose subgraph has moved to another URL. */
   reconnectMoved(): Promise<void>;
 }
 
-/** Who takes what a subgraph answers. */
+/** The receiver of a subgraph's events. */
 export interface UpstreamListener {
-  /** The token to subscribe with now: one that is good for long. */
+  /** The token to subscribe with: the one that expires last. */
   token(): UpstreamToken;
   next(response: SubgraphResponse): void;
-  /** The end, because the subgraph has no more. */
+  /** Called when the subgraph completes the subscription. */
   complete(): void;
   fail(error: CodedError): void;
 }
@@ -52,17 +52,17 @@ export interface UpstreamsOptions extends UpstreamLimits {
   /** Where a subgraph serves subscriptions: `ws:` by graphql-ws, `http:` by Server-Sent Events. */
   urlOf(subgraph: string): string | undefined;
   log: Log;
-  /** Subscriptions at once at each subgraph. */
+  /** Concurrent subscriptions per subgraph. */
   maxPerSubgraph: number;
-  /** Failures in a row, until a lost upstream is given up. Default: 5. */
+  /** Failures in a row before a subscription is given up. Default: 5. */
   retries?: number;
-  /** Waiting time after the first of them, in milliseconds; doubled with each, 2 s at most. Default: 100. */
+  /** Delay in milliseconds after the first failure; doubled with each, up to 2 s. Default: 100. */
   retryBaseMs?: number;
 }
 
 const longestWaitMs = 2_000;
 
-/** A subscription at a subgraph, with all who share it. */
+/** A subscription at a subgraph, with all its listeners. */
 interface Shared {
   listeners: Set<UpstreamListener>;
   stop(): void;
@@ -101,13 +101,13 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
       const startedAt = performance.now();
       const lose = (error: unknown) => {
         connection = null;
-        // One that lasted was no failure, though nothing came over it.
+        // A connection that lasted is not a failure, even without events.
         if (performance.now() - startedAt > limits.keepAliveMs) failures = 0;
         if (failures >= retries) {
           log.warn({ subgraph, error }, 'a subscription at a subgraph is given up');
           return end((listener) => listener.fail(unavailable(`The subgraph ${subgraph} does not answer.`)));
         }
-        log.info({ subgraph, error, failures }, 'a subscription at a subgraph is lost; it is connected again');
+        log.info({ subgraph, error, failures }, 'a subscription at a subgraph is lost; reconnecting');
         const longestMs = Math.min(retryBaseMs * 2 ** failures, longestWaitMs);
         failures += 1;
         waiting = setTimeout(connect, longestMs * (0.5 + Math.random() / 2));
@@ -115,7 +115,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
       try {
         const url = urlOf(subgraph);
         connectedTo = url;
-        if (url === undefined) throw new Error('it has no subscriptions any more');
+        if (url === undefined) throw new Error('it serves no subscriptions any more');
         const { authorization } = bestToken(listeners);
         const by = /^wss?:/.test(url) ? connectSocket : streams.connect;
         connection = by(
@@ -126,7 +126,6 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
               for (const listener of [...listeners]) listener.next(response);
             },
             complete: () => end((listener) => listener.complete()),
-            // The subgraph's own no, for all who asked the same.
             refuse: (errors) =>
               end((listener) => {
                 listener.next({ errors });
@@ -179,7 +178,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   };
 }
 
-/** Of those who listen the token that is good the longest. */
+/** The listeners' token that expires last. */
 function bestToken(listeners: ReadonlySet<UpstreamListener>): UpstreamToken {
   let best: UpstreamToken = { authorization: null, expiresAtMs: Number.NEGATIVE_INFINITY };
   for (const listener of listeners) {
@@ -193,7 +192,7 @@ function unavailable(message: string): CodedError {
   return new CodedError<PublicErrorCode>('SUBGRAPH_UNAVAILABLE', message, { retryable: true });
 }
 
-/** A subgraph's error as the gateway's executor passes those of a query on. */
+/** Converts a subgraph's error as Apollo's executor does for a query. */
 export function asDownstreamError({ message, path, extensions }: SubgraphError | GraphQLFormattedError): GraphQLError {
   return new GraphQLError(message ?? 'A subgraph failed.', {
     ...(path && { path }),
