@@ -1,11 +1,11 @@
 import { z } from 'zod';
 
-/** Stands for the origins of all pages. */
+/** Allows every origin. */
 export const anyOrigin = '*';
 
 /**
- * The setting `ALLOWED_ORIGINS`: origins with commas between them, as browsers write them once parsed, or `*`. A wrong
- * entry is refused by name. Undefined when not set.
+ * The setting `ALLOWED_ORIGINS`: comma-separated origins, or `*`. Parses to origins as browsers send them; undefined if
+ * not set. The error names a wrong entry.
  */
 export function allowedOrigins() {
   return z
@@ -32,10 +32,10 @@ export function allowedOrigins() {
     });
 }
 
-/** As a browser sends it; null for what is no origin. */
+/** Normalises an origin to the form that browsers send; null if it is not an origin. */
 function readOrigin(entry: string): string | null {
   if (entry === anyOrigin) return entry;
-  // Apps have schemes of their own, such as capacitor://localhost.
+  // Apps have custom schemes, such as capacitor://localhost.
   const [, origin] = /^([a-z][a-z\d+.-]*:\/\/[^\s/?#@*]+)\/?$/i.exec(entry) ?? [];
   if (origin === undefined || !URL.canParse(origin)) return null;
   const url = new URL(origin);

@@ -17,27 +17,27 @@ export type ApolloContext = BaseContext & GatewayContext;
 export interface ApolloAdapterOptions {
   app: FastifyInstance;
   operations: Operations;
-  /** Any that Apollo Server takes for the schema; it neither validates nor executes by it. */
+  /** A schema to satisfy Apollo Server, which neither validates nor executes by it. */
   schema: GraphQLSchema;
   log: Log;
 }
 
 /**
- * Apollo Server as an adapter in front of the pipeline: it speaks HTTP (methods, media types, CSRF prevention, the
- * protocol of persisted queries), and leaves parsing, limits, validation, planning and execution to `operations`.
+ * Apollo Server as an HTTP adapter: it handles methods, media types, CSRF prevention and the protocol of persisted queries.
+ * Parsing, limits, validation, planning and execution are done by `operations`.
  *
  * @see https://graphql.github.io/graphql-over-http/draft/
  */
 export async function createApolloAdapter(options: ApolloAdapterOptions): Promise<ApolloServer<ApolloContext>> {
   const { app, operations, schema, log } = options;
-  /** What came of preparing a request's operation. */
+  /** The prepared operation per request context, or the errors of preparing it. */
   const outcomes = new WeakMap<object, Operation | readonly GraphQLError[]>();
 
   const preparation: ApolloServerPlugin<ApolloContext> = {
     requestDidStart: async () => ({
       async didResolveSource({ request, source, contextValue }) {
         const sent = { ...request, query: source };
-        // Apollo Server would look for it in the document that stands in for all.
+        // Apollo Server would look up the name in the placeholder document.
         delete request.operationName;
         try {
           const operation = await operations.prepare(sent, contextValue);
@@ -72,17 +72,17 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
       load: async () => ({ executor: ({ context }) => execute(context as ApolloContext) as never }),
       stop: async () => {},
     },
-    // Found for every text: Apollo Server parses and validates nothing itself.
+    // A placeholder for every text, so that Apollo Server neither parses nor validates.
     documentStore: { get: async () => anyDocument, set: async () => {}, delete: async () => {} },
     persistedQueries: {
       cache: {
         get: async (key) => operations.persistedQueries.get(key.replace(/^apq:/, '')),
-        // The pipeline remembers a text once it is found valid.
+        // The pipeline stores a text once it has passed validation.
         set: async () => {},
         delete: async () => {},
       },
     },
-    // The pipeline's, as everything that is asked of a document.
+    // Checked by the pipeline, like every other rule for documents.
     introspection: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
@@ -96,7 +96,7 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
 
 const anyDocument: DocumentNode = parse('{ __typename }');
 
-/** Why an operation is not executed over this HTTP method; null when it is. */
+/** The errors of an operation that this HTTP method may not execute; null if it may. */
 function refuseByMethod({ definition }: Operation, method: string | undefined): readonly GraphQLError[] | null {
   if (definition.operation === 'subscription')
     return badRequest(
@@ -115,7 +115,7 @@ function badRequest(message: string, http: object): readonly GraphQLError[] {
   return [new GraphQLError(message, { extensions: { code: 'BAD_REQUEST' satisfies PublicErrorCode, http } })];
 }
 
-/** Errors of a whole request, each with the HTTP status of its code. */
+/** The errors of a failed request, each with the HTTP status of its code. */
 function toGraphqlErrors(error: unknown): readonly GraphQLError[] {
   const errors = error instanceof InvalidDocument ? error.errors : [toGraphqlError(error)];
   return errors.map((fault) => {
@@ -132,7 +132,7 @@ function toGraphqlErrors(error: unknown): readonly GraphQLError[] {
   });
 }
 
-/** What was thrown as a GraphQL error: a coded error keeps its code, anything else is masked when it is formatted. */
+/** Converts to a GraphQL error. A coded error keeps its code; anything else is masked by the formatter. */
 function toGraphqlError(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) return error;
   const coded = publicError(error);

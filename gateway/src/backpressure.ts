@@ -1,39 +1,39 @@
 import type { Log } from '@voucher-gateway/platform/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
 
-/** Characters of a text that is written as it is where nothing waits. */
+/** Texts up to this many characters are written as strings while the buffer is empty. */
 const shortText = 4_096;
 
 /**
- * What of a text is handed to a connection on which so many bytes wait for their client; null where the client is too
- * slow to be sent it. One that is larger than all that may wait is sent where nothing waits.
+ * The bytes to write, or null if they would exceed the connection's buffer limit. A text that is larger than the limit is
+ * allowed while the buffer is empty.
  */
 export function encodeWithin(text: string, bufferedBytes: number, maxBufferedBytes: number): string | Buffer | null {
   if (bufferedBytes === 0 && text.length <= shortText) return text;
-  // Of a text that can't be written at once Node would hold the string, and three bytes a character beside it.
+  // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less.
   const bytes = Buffer.from(text);
   return bufferedBytes === 0 || bufferedBytes + bytes.length <= maxBufferedBytes ? bytes : null;
 }
 
 /**
- * Bytes of a text larger than all that may wait, else 0. They don't count against what follows it, such as its own
- * `complete`, as long as anything waits.
+ * The size of a text that is larger than the limit, else 0. Until the buffer is empty again the limit is raised by it, so
+ * that messages such as its own `complete` may follow.
  */
 export function oversizedBytes(encoded: string | Buffer, maxBufferedBytes: number): number {
   return encoded.length > maxBufferedBytes ? encoded.length : 0;
 }
 
-/** A connection whose client has yet to read what it was sent. */
+/** A connection with buffered bytes that its client has not read yet. */
 export interface SlowConsumer {
-  /** Ends the connection, so that what waits for it is released. */
+  /** Ends the connection, which releases its buffer. */
   drop(): void;
 }
 
-/** Bounds what waits in this process for clients to read it, over all connections. */
+/** Bounds the buffered bytes of all connections of this process together. */
 export interface SendBudget {
-  /** Bytes that wait, as far as they were noted. */
+  /** Buffered bytes of all connections, as last noted. */
   readonly waitingBytes: number;
-  /** Notes how many bytes wait for a client now, 0 for none. Over the budget those with the most are dropped. */
+  /** Notes a connection's buffered bytes. While the total exceeds the budget, the connection with the most is dropped. */
   note(consumer: SlowConsumer, waitingBytes: number): void;
 }
 
@@ -54,7 +54,7 @@ export function createSendBudget(maxBytes: number, log: Log): SendBudget {
     lines.warn(
       'dropped',
       { waitingBytes: total, maxBytes, connections: waiting.size, ofThisOne: waiting.get(largest) },
-      'too much waits for slow consumers: the one with the most is dropped',
+      'slow consumers exceed the send budget: the one with the most buffered bytes is dropped',
     );
     note(largest, 0);
     largest.drop();

@@ -1,30 +1,30 @@
 import { FairQueue } from './operations/fair-queue.ts';
 
-/** Runs so many calls at once; others wait. Those who ask take turns, so that nobody waits for all calls of another. */
+/** Limits concurrent calls; more wait. Callers take turns, so that one with many calls does not delay the others. */
 export interface CallQueue {
   /**
-   * Runs a call when its turn has come.
+   * Runs a call, when it is its turn.
    *
-   * @throws QueueFullError where too much waits, and its asker has most of it; the signal's reason when it aborts before
-   *   the call has ended
+   * @throws QueueFullError if the queue is full and this requester has the most calls in it; the signal's reason if it
+   *   aborts before the call has ended
    */
   run<T>(call: () => Promise<T>, options: CallOptions): Promise<T>;
 }
 
 export interface CallOptions {
-  /** Who asks. */
+  /** Whom the call is for: requesters take turns. */
   asker: string;
-  /** What it holds in memory while it waits. */
+  /** Memory that it takes while it waits. */
   bytes: number;
   signal: AbortSignal;
 }
 
 export interface CallQueueOptions {
-  /** Calls at once. */
+  /** Concurrent calls. */
   maxRunning: number;
   /** Calls that may wait. */
   maxWaiting: number;
-  /** Bytes that calls may hold while they wait. */
+  /** Bytes of the calls that may wait. */
   maxWaitingBytes: number;
 }
 
@@ -67,7 +67,7 @@ export function createCallQueue({ maxRunning, maxWaiting, maxWaitingBytes }: Cal
     signal.addEventListener('abort', onAbort, { once: true });
     waiting.push(asker, call);
     waitingBytes += bytes;
-    // Who fills the queue pays for it, and not the newcomer.
+    // Evicts from the requester that fills the queue, not the newcomer.
     while (waiting.size > maxWaiting || waitingBytes > maxWaitingBytes) leave(waiting.evict())?.refuse(full());
     return promise;
   };
@@ -85,7 +85,7 @@ export function createCallQueue({ maxRunning, maxWaiting, maxWaitingBytes }: Cal
       const { promise: aborted, reject } = Promise.withResolvers<never>();
       const onAbort = () => reject(signal.reason);
       signal.addEventListener('abort', onAbort, { once: true });
-      // Its turn lasts until it has ended, though its caller has left.
+      // A call counts as running until it has ended, even if its caller has left.
       const result = call().finally(giveTurn);
       try {
         return await Promise.race([result, aborted]);

@@ -4,36 +4,36 @@ import { encodeWithin, oversizedBytes, type SendBudget, type SlowConsumer } from
 import { closeCodes, closeSocket } from './close-socket.ts';
 import type { SocketConnection } from './socket-connection.ts';
 
-/** What bounds that which waits for clients to read it. */
+/** Bounds of the bytes that are buffered for clients. */
 export interface SendLimits {
-  /** Bytes that may wait on one connection; with more it is closed with 1013. */
+  /** Buffered bytes per connection; with more it is closed with 1013. */
   maxBufferedBytes: number;
-  /** What may wait on all. */
+  /** The bound of all connections together. */
   budget: SendBudget;
   log: Log;
 }
 
 /**
- * A client's socket, with what is known of it: so that the functions that listen to it are one for all sockets.
+ * A client's socket with its state, so that all sockets share the same listener functions.
  *
- * What is sent is handed to the socket at once, and what a slow client leaves there is counted. Nothing is read from a
- * client while a good part of what may wait does, nor while one of its operations waits for its turn: it can't ask for
- * more. One that reads nothing at all answers no ping, either, and is dropped by the keep-alive.
+ * Messages are written at once, and the bytes that a slow consumer leaves buffered are counted. Reading from the client
+ * pauses while half of the limit is buffered, or while one of its operations waits for its turn. A client that reads
+ * nothing at all answers no ping, so the keep-alive drops it.
  */
 export class ClientSocket extends WebSocket implements SlowConsumer {
-  /** Null for one that is rejected. */
+  /** Null if the connection was rejected. */
   connection: SocketConnection | null = null;
-  /** It has not answered its last ping yet. */
+  /** True from a ping until its pong. */
   isSilent = false;
   limits: SendLimits | null = null;
-  /** Of the text that was sent last where nothing waited. */
+  /** Size of the last text that was larger than the limit, until the buffer is empty again. */
   #oversizedBytes = 0;
-  /** Operations of it that wait for their turn. */
+  /** Number of its operations that wait for their turn. */
   #holds = 0;
-  /** The budget is told when what waits has been read. */
+  /** True while a callback is pending that updates the budget once the buffer is empty. */
   #isWatched = false;
 
-  /** Sends a text, or closes with 1013 where too much waits already. Never throws. */
+  /** Sends a text, or closes with 1013 if too much is buffered already. Never throws. */
   sendText(text: string): void {
     if (this.readyState !== this.OPEN || !this.limits) return;
     const { maxBufferedBytes } = this.limits;
@@ -51,12 +51,12 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   flushed(): Promise<void> {
     return new Promise((resolve) => {
       if (this.readyState !== this.OPEN || this.bufferedAmount === 0) return resolve();
-      // Written behind everything else: its turn is everything's.
+      // Frames are written in order: when the ping is flushed, so is everything before it.
       this.ping('', false, () => resolve());
     });
   }
 
-  /** Nothing more is read from the client while its operation waits for its turn; the result ends that. */
+  /** Pauses reading from the client, while one of its operations waits for its turn. Returns the function to end it. */
   hold(): () => void {
     this.#holds += 1;
     this.#pauseOrResume();
@@ -66,7 +66,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
     };
   }
 
-  /** Whether it can't answer a ping, for nothing is read from it. */
+  /** True while reading is paused for an operation: a pong can't be received then. */
   get isHeld(): boolean {
     return this.#holds > 0;
   }
@@ -78,11 +78,11 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
       this.#closeAsTooSlow(bufferedBytes);
       return;
     }
-    log?.info({ bufferedBytes }, 'a client reads too slowly: it is cut off');
+    log?.info({ bufferedBytes }, 'a slow consumer is terminated');
     this.terminate();
   }
 
-  /** Lets the budget go, the socket being closed. */
+  /** Releases its share of the budget, once the socket is closed. */
   release(): void {
     this.limits?.budget.note(this, 0);
     this.limits = null;
@@ -111,7 +111,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   }
 
   #closeAsTooSlow(bufferedBytes: number): void {
-    this.limits?.log.info({ bufferedBytes }, 'a client reads too slowly: it is closed');
+    this.limits?.log.info({ bufferedBytes }, 'a slow consumer is closed');
     void closeSocket(this, closeCodes.tryAgainLater, 'TOO_SLOW');
   }
 }

@@ -3,16 +3,16 @@ import type { WebSocket } from 'ws';
 /** Close codes of the WebSocket protocol itself. */
 export const closeCodes = { goingAway: 1001, internalError: 1011, tryAgainLater: 1013 } as const;
 
-/** Time that a client has to answer a close, until it is cut off. */
+/** Time that a client has to answer a close frame, before the socket is terminated. */
 const closeWithinMs = 1_000;
 
-/** Bytes that the protocol allows the reason of a close (RFC 6455, 5.5); `ws` throws for more. */
+/** Largest close reason in bytes (RFC 6455, 5.5); `ws` throws for more. */
 const maxReasonBytes = 123;
 
 /**
- * Closes, and cuts off who does not answer; resolves when it is closed, and never rejects.
+ * Closes a socket, and terminates it if the client does not answer. Resolves once it is closed, and never rejects.
  *
- * @param reason of any length; what is too long is cut
+ * @param reason of any length; a longer one is truncated
  */
 export function closeSocket(socket: WebSocket, code: number, reason: string): Promise<void> {
   return new Promise((resolve) => {
@@ -22,13 +22,13 @@ export function closeSocket(socket: WebSocket, code: number, reason: string): Pr
       clearTimeout(timer);
       resolve();
     });
-    // Its answer must be read, though nothing else was for what waits.
+    // Reading may be paused, and the client's close frame must be read.
     socket.resume();
     socket.close(code, truncateReason(reason));
   });
 }
 
-/** The reason, cut at the end of a character where it is too long: a client's own text may be in it. */
+/** Truncates a reason at the end of a character: it may contain a text of the client. */
 function truncateReason(reason: string): string {
   const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(maxReasonBytes));
   return reason.slice(0, read);

@@ -24,70 +24,70 @@ export const gatewaySettings = z.object({
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
   SESSION_IDLE: duration('10m').describe('A session ends this long after its last request'),
   SUBGRAPH_TIMEOUT: duration('30s', { max: '1h' }).describe(
-    'A call to a subgraph ends within this time, waiting for its turn included',
+    'Time-out of a call to a subgraph, including its time in the queue',
   ),
-  SUBGRAPH_CONNECTIONS: integer(128, { min: 1, max: 10_000 }).describe('Calls at once to each subgraph; more wait'),
+  SUBGRAPH_CONNECTIONS: integer(128, { min: 1, max: 10_000 }).describe('Concurrent calls per subgraph; more wait'),
   SUBGRAPH_QUEUE: integer(10_000, { min: 0, max: 1_000_000 }).describe(
-    'Calls that may wait for each subgraph; of more, those of the address with most are answered SUBGRAPH_UNAVAILABLE',
+    'Calls that may wait per subgraph; with more, those of the address with the most fail with SUBGRAPH_UNAVAILABLE',
   ),
   SUBGRAPH_QUEUE_BYTES: integer(67_108_864, { min: 0, max: 4_294_967_296 }).describe(
-    'Bytes of the calls that may wait for each subgraph; of more, those of the address with most are answered SUBGRAPH_UNAVAILABLE',
+    'Bytes of the calls that may wait per subgraph; with more, those of the address with the most fail with SUBGRAPH_UNAVAILABLE',
   ),
   MAX_SUBGRAPH_ANSWER_BYTES: integer(8_388_608, { min: 1_024, max: 268_435_456 }).describe(
-    'Largest answer of a subgraph, in bytes',
+    'Largest response of a subgraph, in bytes',
   ),
   UPSTREAM_CONNECT_TIMEOUT: duration('10s', { max: '1h' }).describe(
-    'A subgraph acknowledges a connection for one of its own subscriptions within this time',
+    "Time-out of connecting to a subgraph's own subscription, until it is acknowledged",
   ),
   UPSTREAM_KEEP_ALIVE: duration('30s', { max: '1h' }).describe(
-    "A subgraph's own subscription is pinged this often, and connected again when it is silent for as long after that",
+    "Interval of pings on a subgraph's own subscription; it reconnects when nothing arrives for twice as long",
   ),
   MAX_UPSTREAM_SUBSCRIPTIONS: integer(10_000, { min: 1, max: 1_000_000 }).describe(
-    'Subscriptions of its own at once at each subgraph, shared ones counted once; more end with SUBGRAPH_UNAVAILABLE',
+    'Concurrent subscriptions per subgraph that it serves itself, shared ones counted once; more fail with SUBGRAPH_UNAVAILABLE',
   ),
   MAX_BODY_BYTES: integer(262_144, { min: 1_024, max: 16_777_216 }).describe('Largest request body, in bytes'),
   MAX_MESSAGE_BYTES: integer(65_536, { min: 1_024, max: 16_777_216 }).describe(
     'Largest WebSocket message from a client, in bytes',
   ),
   MAX_BUFFERED_BYTES: integer(262_144, { min: 16_384, max: 67_108_864 }).describe(
-    'Bytes that may wait for a client that reads slowly, until its connection is closed',
+    'Bytes that are buffered for a slow consumer, before its connection is closed',
   ),
   MAX_TOTAL_BUFFERED_BYTES: integer(268_435_456, { min: 1_048_576, max: 68_719_476_736 }).describe(
-    'Bytes that may wait in a process for all clients to read them; past it the slowest are dropped',
+    'Bytes that a process buffers for all clients; with more, the connections with the most are dropped',
   ),
   MAX_CONNECTIONS: integer(20_000, { min: 1, max: 1_000_000 }).describe(
-    'WebSockets and streams at once in a process; more are rejected, to retry later',
+    'Concurrent WebSockets and streams of a process; more are rejected, to retry later',
   ),
   MAX_CONNECTIONS_PER_ADDRESS: integerOrOff(2_000, { min: 1, max: 1_000_000 }).describe(
-    'WebSockets and streams at once of a client address (IPv6: of a /64); more are rejected; or off',
+    'Concurrent WebSockets and streams per client address (IPv6: per /64); more are rejected; or off',
   ),
   MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS: integerOrOff(200, { min: 1, max: 1_000_000 }).describe(
     'Of these, those of clients that have not signed in; or off',
   ),
   MAX_HTTP_CONNECTIONS_PER_ADDRESS: integerOrOff(2_000, { min: 1, max: 1_000_000 }).describe(
-    'HTTP connections at once of an address (IPv6: of a /64) that is no trusted proxy; more are reset; or off',
+    'Concurrent HTTP connections per address (IPv6: per /64), trusted proxies excepted; more are reset; or off',
   ),
   MAX_SUBSCRIPTIONS_PER_CONNECTION: integer(100, { min: 1, max: 100_000 }).describe(
-    'Operations at once on a WebSocket; more are refused',
+    'Concurrent operations per WebSocket; more are refused',
   ),
   MAX_SUBSCRIPTIONS_PER_USER: integer(200, { min: 1, max: 1_000_000 }).describe(
-    'Subscriptions at once of a user in a process, of an address of those who have not signed in; more are refused',
+    'Concurrent subscriptions of a process per user, or per address without a sign-in; more are refused',
   ),
   TOPIC_WINDOW: integer(10_000, { min: 1, max: 1_000_000 }).describe(
-    'Messages of a topic held in memory for those who come again; what is older is read from the topic once more',
+    'Recent messages per topic in memory, for clients that resume; older ones are read from the topic',
   ),
   TRUSTED_PROXIES: trustedProxies().describe(
-    'Addresses and CIDRs of the proxies in front, with commas between them: what they say in X-Forwarded-For is believed, and nobody else',
+    'Addresses and CIDRs of the proxies in front, comma-separated; X-Forwarded-For is trusted from these only',
   ),
   TOPIC_WINDOW_BYTES: integer(67_108_864, { min: 1_024, max: 17_179_869_184 }).describe(
-    'Memory that those messages of a topic may take, in bytes',
+    'Memory of the recent messages per topic, in bytes',
   ),
   TOPIC_SCAN_BYTES: integer(67_108_864, { min: 1_024, max: 17_179_869_184 }).describe(
-    'Memory that one reading of a topic may take for those who resume from further back, in bytes; more takes several readings',
+    'Memory of one scan of a topic for clients that resume from older messages, in bytes; more takes several scans',
   ),
-  DRAIN_WINDOW: duration('10s', { max: '24h' }).describe('At the end connections are closed spread over this time'),
+  DRAIN_WINDOW: duration('10s', { max: '24h' }).describe('At shutdown, connections are closed spread over this time'),
   ALLOWED_ORIGINS: allowedOrigins().describe(
-    'Origins of web pages that may call, such as https://shop.example, with commas between them, or * for any; by default those of this machine in development, none in production',
+    'Origins of web pages that may call, such as https://shop.example, comma-separated, or * for any; by default localhost in development, none in production',
   ),
   PLAYGROUND: optionalFlag().describe('Whether the playground is served; by default only in development'),
   OPERATION_LIMITS: oneOf(['enforce', 'measure'], 'enforce').describe(
@@ -104,24 +104,24 @@ export const gatewaySettings = z.object({
     'Cost of an operation: about as many objects as it may return, weighted by @cost and @listSize',
   ),
   LARGE_OPERATIONS_SHARE: integer(10, { min: 1, max: 100 }).describe(
-    "Percent of the event loop's time for texts that are new and operations of more than 500 selections; more wait",
+    "Percent of the event loop's time for new documents and for operations of more than 500 selections; more wait",
   ),
-  MAX_RESPONSE_BYTES: integer(16_777_216, { min: 1_024, max: 268_435_456 }).describe('Largest answer, in bytes'),
-  INTROSPECTION: optionalFlag().describe('Whether clients may ask for the schema; by default only in development'),
+  MAX_RESPONSE_BYTES: integer(16_777_216, { min: 1_024, max: 268_435_456 }).describe('Largest response, in bytes'),
+  INTROSPECTION: optionalFlag().describe('Whether clients may introspect the schema; by default only in development'),
 });
 
-/** The setting that says where a subgraph answers GraphQL, such as `SUBGRAPH_USER_URL`. */
+/** The setting with the GraphQL URL of a subgraph, such as `SUBGRAPH_USER_URL`. */
 export function subgraphUrlSetting(name: string): string {
   return `SUBGRAPH_${name.toUpperCase().replace(/\W/g, '_')}_URL`;
 }
 
-/** The setting that says where a subgraph serves subscriptions of its own, such as `SUBGRAPH_USER_SUBSCRIPTIONS_URL`. */
+/** The setting with the URL of a subgraph's own subscriptions, such as `SUBGRAPH_USER_SUBSCRIPTIONS_URL`. */
 export function subscriptionsUrlSetting(name: string): string {
   return subgraphUrlSetting(name).replace(/_URL$/, '_SUBSCRIPTIONS_URL');
 }
 
 /**
- * Settings of a process of its own, in front of these subgraphs.
+ * Settings of a gateway that runs in its own process, with the URLs of these subgraphs.
  *
  * @param supergraphFault why the supergraph that SUPERGRAPH names can't be served; null when it can
  */
@@ -133,14 +133,11 @@ export function gatewayProcessSettings(subgraphs: readonly string[], supergraphF
       .refine(() => supergraphFault === null, supergraphFault ?? '')
       .describe("File or http(s) URL of the supergraph, read again when it changes; by default this repository's own"),
     SUPERGRAPH_POLL: duration('10s', { max: '24h' }).describe(
-      'How often a SUPERGRAPH that is a URL is asked for changes',
+      'Interval at which a SUPERGRAPH that is a URL is polled for changes',
     ),
   };
   const urls = Object.fromEntries(
-    subgraphs.map((name) => [
-      subgraphUrlSetting(name),
-      httpUrl().describe(`Where the subgraph ${name} answers GraphQL`),
-    ]),
+    subgraphs.map((name) => [subgraphUrlSetting(name), httpUrl().describe(`GraphQL URL of the subgraph ${name}`)]),
   );
   const subscriptionsUrls = Object.fromEntries(
     subgraphs.map((name) => [
@@ -149,7 +146,7 @@ export function gatewayProcessSettings(subgraphs: readonly string[], supergraphF
         .url({ protocol: /^(wss?|https?)$/ })
         .optional()
         .describe(
-          `Where the subgraph ${name} serves subscriptions of its own: ws: by graphql-ws, http: by Server-Sent Events; by default its URL, by graphql-ws`,
+          `URL of the subscriptions that the subgraph ${name} serves itself: ws: for graphql-ws, http: for Server-Sent Events; by default its URL, over graphql-ws`,
         ),
     ]),
   );
@@ -168,12 +165,12 @@ export function gatewayProcessSettings(subgraphs: readonly string[], supergraphF
 
 export type GatewayConfig = Readonly<z.output<typeof gatewaySettings>>;
 
-/** What a flag says whose default hangs on NODE_ENV. */
+/** The value of a flag that is on by default, except in production. */
 export function isOn(given: boolean | undefined, { NODE_ENV }: Pick<GatewayConfig, 'NODE_ENV'>): boolean {
   return given ?? NODE_ENV !== 'production';
 }
 
-/** Whether a web page of this origin may call. Clients other than browsers send none, and may. */
+/** Creates the check whether a web page of an origin may call. Clients other than browsers send no origin, and may. */
 export function originPolicy({
   ALLOWED_ORIGINS,
   NODE_ENV,
@@ -183,7 +180,7 @@ export function originPolicy({
     if (origin === undefined || allowed.has(origin) || allowed.has(anyOrigin)) return true;
     if (!URL.canParse(origin)) return false;
     const url = new URL(origin);
-    // A page of the gateway's own, such as the playground.
+    // A page that the gateway serves, such as the playground.
     if (host !== undefined && url.host === host) return true;
     return (
       ALLOWED_ORIGINS === undefined &&

@@ -1,29 +1,29 @@
 import type { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity';
 
-/** What is known of who asks, through all of an operation. */
+/** The client of an operation. */
 export interface GatewayContext {
-  /** Null when signed out, and when the token was refused. */
+  /** Null if signed out, or if the token was refused. */
   identity: Identity | null;
-  /** Why the token was refused, else null. Only an operation of `@public` fields goes on with it; others answer it. */
+  /** Why the token was refused, else null. Operations of `@public` fields are executed anyway; others fail with it. */
   refusal: CodedError | null;
-  /** The authorization header's value, to forward to subgraphs; null when there was none, or the token was refused. */
+  /** The authorization header, to forward to subgraphs; null if there was none, or the token was refused. */
   authorization: string | null;
   requestId: string;
-  /** Where the client connects from, seen through the trusted proxies. */
+  /** The client's address, as seen through trusted proxies. */
   clientAddress: string;
-  /** Aborts when the client has left, or waits for this operation no more. Of a live subscription it never aborts. */
+  /** Aborts when the client has disconnected, or has completed the operation. Never aborts for a live subscription. */
   readonly signal: AbortSignal;
   /**
-   * Called when the operation has to wait for its turn, where its connection can send more meanwhile; the result, when
-   * it waits no longer.
+   * Called when the operation has to wait for its turn; the function that it returns is called when the wait is over. Set
+   * for connections on which the client could send more meanwhile.
    */
   readonly onWait?: () => () => void;
 }
 
 /**
- * A subscription's context once it is live: its events are executed for all who share it, so nobody's leaving may abort
- * them. A class, for there are as many as subscriptions: the signal is created when it is read.
+ * The context of a live subscription. Its events are executed for all members of a fan-out, so no single client may abort
+ * them. A class, because there is one per subscription: the signal is created only when it is read.
  */
 export class LiveContext implements GatewayContext {
   readonly identity: Identity | null;

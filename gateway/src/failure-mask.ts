@@ -7,16 +7,16 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { GatewayContext } from './context.ts';
 import { InvalidDocument } from './operations/operation-error.ts';
 
-/** Logs the failures that clients may not see, with the id of their request, and puts coded errors in their place. */
+/** Replaces internal errors by coded ones that clients may see, and logs them with the request's id. */
 export interface FailureMask {
   maskResult(result: ExecutionResult, context: GatewayContext): ExecutionResult;
-  /** What to throw in place of what was thrown. */
+  /** The error to throw instead of this one. */
   maskThrown(error: unknown, context: GatewayContext): unknown;
 }
 
 export function createFailureMask(log: Log): FailureMask {
   const lines = createRepeatedLines(log);
-  /** A subgraph that fails every operation is no flood of lines; it logs each of its failures itself. */
+  /** Repeated failures are summarised: each subgraph logs its own. */
   const report = (error: unknown, { requestId }: GatewayContext, fields: object = {}) => {
     const original = originalOf(error);
     const subgraph = error instanceof GraphQLError ? error.extensions.serviceName : undefined;
@@ -32,7 +32,7 @@ export function createFailureMask(log: Log): FailureMask {
       let failures = 0;
       const errors = result.errors?.map((error) => {
         if (formatPublicError(toFormatted(error), error)) return error;
-        // One line for all of an answer.
+        // One line per response.
         if (failures === 0) report(error, context, { path: error.path });
         failures += 1;
         return new GraphQLError(internal().message, { path: error.path, originalError: internal() });
@@ -54,7 +54,7 @@ function isPublic(error: unknown): boolean {
   return formatPublicError(error instanceof GraphQLError ? error.toJSON() : { message }, error) !== null;
 }
 
-/** Of another realm's or a plain error, too, which an executor may put among the errors. */
+/** Executors may return errors without `toJSON`: plain ones, or those of another copy of graphql-js. */
 function toFormatted(error: GraphQLError) {
   return error.toJSON?.() ?? error;
 }

@@ -15,20 +15,20 @@ import { coerceVariables } from './operations/variables.ts';
 /** A data source by subgraph name. */
 export type DataSources = Record<string, GraphQLDataSource>;
 
-/** One supergraph: planned in a thread of its own, executed by Apollo's executor. Disposing waits for what runs. */
+/** One supergraph, with its planner thread and its data sources. Disposing waits for running operations. */
 export interface Federation extends AsyncDisposable {
   readonly supergraphSdl: string;
-  /** What clients see. */
+  /** The API schema that clients see. */
   readonly schema: GraphQLSchema;
-  /** Everything, with what is inaccessible to clients, and the supergraph's directives. */
+  /** The full schema, with `@inaccessible` elements and the supergraph's directives. */
   readonly supergraph: GraphQLSchema;
   readonly dataSources: Readonly<DataSources>;
   readonly planner: Planner;
-  /** Whether messages name nothing of the schema that was not asked for. */
+  /** Whether error messages may not suggest names of the schema. */
   readonly hideSuggestions: boolean;
-  /** Executes a query or a mutation. Throws CodedError BAD_USER_INPUT for variables that don't fit their types. */
+  /** Executes a query or a mutation. Throws CodedError BAD_USER_INPUT for variables that don't match their types. */
   execute(operation: Operation, context: GatewayContext): Promise<ExecutionResult>;
-  /** Executes a plan of one's own over the data sources given, shaped as the operation asks. */
+  /** Executes another plan for an operation, with these data sources. */
   executePlan(
     plan: QueryPlan,
     dataSources: DataSources,
@@ -39,11 +39,11 @@ export interface Federation extends AsyncDisposable {
 
 export interface FederationOptions {
   supergraphSdl: string;
-  /** The data source of a subgraph, by its name in the supergraph. It is disposed with the federation. */
+  /** Returns the data source of a subgraph, by its name in the supergraph. It is disposed with the federation. */
   dataSource(name: string): GraphQLDataSource & Partial<AsyncDisposable>;
-  /** Whether faults of a document may name what the schema has instead. Default: true. */
+  /** Whether validation errors may suggest names of the schema. Default: true. */
   suggestions?: boolean;
-  /** Makes the planner of the supergraph; it is disposed with the federation. Default: one in a thread of its own. */
+  /** Creates the supergraph's planner, which is disposed with the federation. Default: one in its own thread. */
   createPlanner?: typeof createPlannerThread;
   log: Log;
 }
@@ -51,7 +51,7 @@ export interface FederationOptions {
 /**
  * Loads a supergraph.
  *
- * @throws Error with every fault of the supergraph, or for a feature that is not supported
+ * @throws Error with every fault of the supergraph, or for an unsupported feature
  */
 export async function createFederation(options: FederationOptions): Promise<Federation> {
   const { supergraphSdl, dataSource, suggestions = true, createPlanner = createPlannerThread, log } = options;
@@ -99,7 +99,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   };
 }
 
-/** Counts what runs. */
+/** Counts running operations. */
 function createCounter() {
   let count = 0;
   let onZero: (() => void)[] = [];
@@ -132,7 +132,7 @@ async function runPlan(
     const result = await executeQueryPlan(
       plan,
       sources,
-      // What the executor reads of Apollo Server's request context.
+      // The part of Apollo Server's request context that the executor reads.
       { request: { variables: operation.variables }, context, logger: apolloLogger(log), metrics: {} } as never,
       { schema, operation: operation.definition, fragments: operation.fragments },
       supergraph,
@@ -140,13 +140,13 @@ async function runPlan(
     );
     return reportUnfitValues(result as ExecutionResult);
   } catch (error) {
-    // The executor recurses into fragments that spread each other in a long chain.
+    // The executor recurses into chains of fragments.
     if (error instanceof RangeError) throw tooComplex('nesting', maxNesting);
     throw error;
   }
 }
 
-/** Values of a subgraph that do not fit their fields: the executor nulls them, and hides why in an extension. */
+/** Reports values that do not match their fields as errors: the executor nulls them, and explains it in an extension. */
 function reportUnfitValues({ extensions, ...result }: ExecutionResult): ExecutionResult {
   const unfit = extensions?.valueCompletion as readonly GraphQLError[] | undefined;
   if (!unfit) return result;

@@ -3,14 +3,14 @@ import type { Log } from '@voucher-gateway/platform/log';
 import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { InvalidDocument } from './operations/operation-error.ts';
 
-/** An answer as it goes over the wire. */
+/** A result as it is sent. */
 export interface FormattedResult {
   data?: unknown;
   errors?: readonly GraphQLFormattedError[];
   extensions?: unknown;
 }
 
-/** Makes the functions that turn results and errors into what a client may see of them. */
+/** Creates the functions that format results and errors for clients; internal errors are masked. */
 export function createResultFormatter(log: Log) {
   const format = createErrorFormatter(log);
   const formatErrors = (errors: readonly GraphQLError[]): readonly GraphQLFormattedError[] =>
@@ -19,7 +19,7 @@ export function createResultFormatter(log: Log) {
     formatResult(result: ExecutionResult): FormattedResult {
       return result.errors ? { ...result, errors: formatErrors(result.errors) } : result;
     },
-    /** What was thrown: all that a document has, or the one error. */
+    /** The errors for a thrown value: all faults of an invalid document, or one. */
     formatErrors(thrown: unknown): readonly GraphQLFormattedError[] {
       return formatErrors(thrown instanceof InvalidDocument ? thrown.errors : [wrapped(thrown)]);
     },
@@ -28,7 +28,7 @@ export function createResultFormatter(log: Log) {
 
 export type ResultFormatter = ReturnType<typeof createResultFormatter>;
 
-/** What was thrown as a GraphQL error, for the error formatter to read: one that is none stands in `originalError`. */
+/** Wraps a thrown value in a GraphQL error for the formatter, as its `originalError`. */
 function wrapped(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) return error;
   // Anything may be thrown, null included.

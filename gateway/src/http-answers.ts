@@ -2,20 +2,20 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { SendBudget } from './backpressure.ts';
 
-/** Answers of so many characters are counted: smaller ones fit into what the system buffers of a connection. */
+/** Responses of at least this many characters are counted: smaller ones fit into the socket buffer of the system. */
 const largeAnswer = 16_384;
 
 /**
- * Has the answers over HTTP that wait for their clients count against the budget, until they are read. One that is
- * dropped is cut off.
+ * Counts large HTTP responses against the budget, until their clients have read them. A response that is dropped is cut
+ * off.
  */
 export function countHttpAnswers(app: FastifyInstance, budget: SendBudget): void {
   app.addHook('onSend', async (_request, reply, payload) => {
     if (typeof payload !== 'string' || payload.length < largeAnswer) return payload;
     const { raw } = reply;
-    // It is written in this turn; what is left of it waits.
+    // Fastify writes it in this turn of the event loop. What the socket did not accept is buffered after that.
     setImmediate(() => noteUntilRead(raw, budget));
-    // Of a text that can't be written at once Node would hold the string, and three bytes a character beside it.
+    // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less.
     return Buffer.from(payload);
   });
 }

@@ -8,20 +8,20 @@ import { createRejectionLog } from './rejection-log.ts';
 export interface HttpConnectionsOptions {
   server: Server;
   addresses: ClientAddresses;
-  /** Connections of one address at once, IPv6 ones by /64; `Infinity` for no limit. */
+  /** Concurrent connections per address, IPv6 per /64; `Infinity` for no limit. */
   maxPerAddress: number;
   log: Log;
 }
 
-/** The server's HTTP connections, whatever they have sent so far. Disposing takes the limit off. */
+/** The server's open HTTP connections. Disposing removes the limit. */
 export interface HttpConnections extends Disposable {
-  /** Counts this one no more: it is a WebSocket now, which is counted elsewhere. */
+  /** Stops counting a connection that is now a WebSocket: those are counted elsewhere. */
   release(socket: Duplex): void;
 }
 
 /**
- * Limits how many HTTP connections an address has, from the moment that they are accepted: a client that sends its
- * headers a byte at a time is a connection, too. One more is reset. Connections of trusted proxies are not limited.
+ * Limits the HTTP connections per address from the moment that they are accepted, so that it covers clients that send
+ * their headers slowly. Further connections are reset. Trusted proxies are not limited.
  */
 export function limitHttpConnections(options: HttpConnectionsOptions): HttpConnections {
   const { server, addresses, maxPerAddress, log } = options;

@@ -11,24 +11,24 @@ import type { StreamFormat } from './stream-formats.ts';
 import type { Subscription } from './subscriptions/active-subscription.ts';
 import type { Subscriber } from './subscriptions/subscriber.ts';
 
-/** What all streams share. */
+/** Options that all streams share. */
 export interface HttpStreamOptions {
   connections: OpenConnections;
   gate: SessionGate;
   log: Log;
-  /** Bytes that may wait for a slow client, until its connection is dropped. */
+  /** Bytes that are buffered for a slow consumer, before its connection is dropped. */
   maxBufferedBytes: number;
-  /** What may wait for all. */
+  /** The bound of all connections together. */
   budget: SendBudget;
 }
 
 const keepAliveMs = 10_000;
-/** Time that a client has to read the end, until it is cut off. */
+/** Time that a client has to read the end of its stream, before it is destroyed. */
 const closeWithinMs = 1_000;
 
 /**
- * One client's stream of answers within an HTTP response. It is counted from the start, before what it will carry is
- * prepared, until the response is closed or it is released.
+ * A stream of results in one HTTP response. It counts as an open connection from its construction, before the operation is
+ * subscribed or executed, until the response is closed or the stream is released.
  */
 export class HttpStream implements Subscriber, SlowConsumer {
   readonly #reply: FastifyReply;
@@ -36,12 +36,12 @@ export class HttpStream implements Subscriber, SlowConsumer {
   readonly #options: HttpStreamOptions;
   readonly #resources = new DisposableStack();
   #state: 'preparing' | 'started' | 'answering' = 'preparing';
-  /** The process stops: it ends as soon as it has started. */
+  /** Set during the drain: a stream that has not started yet ends as soon as it starts. */
   #isGoingAway = false;
-  /** Of the text that was written last where nothing waited. */
+  /** Size of the last text that was larger than the limit, until the buffer is empty again. */
   #oversizedBytes = 0;
 
-  /** @throws CodedError SERVICE_UNAVAILABLE (retryable) in the drain, or where there are as many as may be */
+  /** @throws CodedError SERVICE_UNAVAILABLE (retryable) during the drain, or if a connection limit is reached */
   constructor(reply: FastifyReply, format: StreamFormat, client: ConnectionClient, options: HttpStreamOptions) {
     this.#reply = reply;
     this.#format = format;
@@ -59,7 +59,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
     });
   }
 
-  /** Sends what the subscription answers, until it ends, its session ends, or the client leaves. */
+  /** Sends a subscription's results, until it ends, its session ends, or the client disconnects. */
   subscribe(subscription: Subscription, identity: Identity | null): FastifyReply {
     const { gate } = this.#options;
     if (identity) this.#resources.use(gate.onSessionEnd(identity, () => this.#endWithSession()));
@@ -67,7 +67,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
     return this.#start(subscription);
   }
 
-  /** Sends an operation's one answer. The drain and the session's end wait for it: `signOut` ends its own session. */
+  /** Sends the one result of a query or mutation. The drain and the session's end wait for it, as for `signOut`. */
   answer(operation: Subscription): FastifyReply {
     this.#state = 'answering';
     return this.#start(operation);
@@ -78,7 +78,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
     const { raw } = this.#reply;
     this.#reply.hijack();
     if (raw.destroyed) {
-      // The client left while it was prepared.
+      // The client has disconnected meanwhile.
       subscription[Symbol.dispose]();
       this.release();
       return this.#reply;
@@ -89,7 +89,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
       ...(this.#reply.getHeaders() as Record<string, string>),
       'content-type': this.#format.contentType,
       'cache-control': 'no-store',
-      // Asks proxies of nginx's kind to pass each piece on as it comes.
+      // Turns off the response buffering of proxies such as nginx.
       'x-accel-buffering': 'no',
     });
     this.#write(this.#format.opening);
@@ -117,7 +117,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
     });
   }
 
-  /** Ends what it holds: the response is closed, or something else is answered by it. */
+  /** Releases its resources: the response is closed, or will be used for an error instead. */
   release(): void {
     this.#resources.dispose();
   }
@@ -143,7 +143,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
 
   drop(): void {
     const { raw } = this.#reply;
-    this.#options.log.info({ bufferedBytes: raw.writableLength }, 'a client reads too slowly: its stream is dropped');
+    this.#options.log.info({ bufferedBytes: raw.writableLength }, 'the stream of a slow consumer is dropped');
     raw.destroy();
   }
 

@@ -14,7 +14,7 @@ import type { Subscription } from './subscriptions/active-subscription.ts';
 export interface HttpStreamsOptions extends OperationServices, HttpStreamOptions {
   /** Whether a page of this origin may call. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
-  /** Makes the context; `authorization` in place of the header's. */
+  /** Creates the context. `authorization` replaces the header. */
   contextOf(request: FastifyRequest, reply: FastifyReply, authorization?: string): Promise<GatewayContext>;
 }
 
@@ -26,12 +26,12 @@ const sentOperation = z.object({
 });
 
 /**
- * Serves operations as streams within one HTTP response, by what the request accepts: `text/event-stream`
- * (Server-Sent Events) for subscriptions, and for queries and mutations where it is preferred to JSON,
- * `multipart/mixed;subscriptionSpec=…` for subscriptions. Anything else is left to the handlers behind.
+ * Serves operations as streams in one HTTP response, depending on the Accept header. Subscriptions are sent as
+ * `text/event-stream` (Server-Sent Events) or `multipart/mixed;subscriptionSpec=…`. Queries and mutations are sent as
+ * Server-Sent Events if these are preferred to JSON. Any other request is passed to the next handler.
  *
- * What is wrong before the stream begins is a JSON answer with the code's status. A browser's EventSource can not
- * set a header, so a GET takes the token as `access_token`; its `Last-Event-ID` is the cursor to resume behind.
+ * Errors before the stream starts are sent as JSON with the HTTP status of their code. A browser's EventSource can not set
+ * headers, so a GET may have the token as `access_token`. `Last-Event-ID` is the cursor to resume after.
  */
 export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions): void {
   const { operations, subscriptions, log } = options;
@@ -46,7 +46,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       context = await options.contextOf(request, reply, accessToken(request));
       operation = await operations.prepare(sentBy(request), context);
     } catch (error) {
-      // Where JSON is preferred, the faults are told as those of any other.
+      // If JSON is preferred, the next handler reports the error.
       return accepted.answer === 'json' ? undefined : refuse(reply, error);
     }
     const kind = operation.definition.operation;
@@ -84,7 +84,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
   }
 }
 
-/** A query's or mutation's one answer, as a stream. */
+/** A query or mutation as a subscription with one result. */
 function single(
   operations: Operations,
   operation: Operation,
@@ -117,7 +117,7 @@ function fromQueryString(query: unknown): object {
   return { ...rest, variables: fromJson(variables), extensions: fromJson(extensions) };
 }
 
-/** What a JSON text holds; the text itself where it is none, to be named as a fault. */
+/** Parses JSON. An invalid text is returned as it is, so that the schema reports it. */
 function fromJson(text: unknown): unknown {
   if (typeof text !== 'string') return text;
   try {

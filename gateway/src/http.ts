@@ -24,13 +24,12 @@ export interface HttpOptions {
   gate: SessionGate;
   log: Log;
   addresses: ClientAddresses;
-  /** Where each request for an operation waits until it may begin. */
+  /** The turns that requests for operations wait for. */
   turns: LoopTurns;
-  /** What streams are made of. */
   streams: Pick<HttpStreamsOptions, 'subscriptions' | 'operations' | 'connections' | 'budget'>;
 }
 
-/** Adds `/graphql` over HTTP, the REST operations and the playground. Disposing finishes what runs. */
+/** Adds `/graphql` over HTTP, the REST operations and the playground. Disposing waits for running operations. */
 export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const { app, config, schema, gate, log, addresses, turns, streams } = options;
   const { operations } = streams;
@@ -47,11 +46,11 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     signal: createClientSignal(reply.raw),
   });
 
-  // Its body is not read before its turn: what waits holds no more than its headers.
+  // A request waits before its body is read, so it only takes the memory of its headers.
   const awaitTurn = ({ raw }: FastifyRequest, reply: FastifyReply) =>
     turns.enter(0, () => askerOf({ clientAddress: addresses.read(raw), signal: createClientSignal(reply.raw) }));
 
-  // A request may be looked at twice, for a stream and for JSON; it is admitted once.
+  // The stream handler and the JSON handler may both see a request. It is authenticated once.
   const contexts = new WeakMap<FastifyRequest, Promise<ApolloContext>>();
   const contextOf = (request: FastifyRequest, reply: FastifyReply, given?: string): Promise<ApolloContext> => {
     if (given !== undefined) return createContext(request, reply, given);
@@ -72,7 +71,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     !(request.query as { query?: string }).query;
 
   await app.register(async (scope) => {
-    // What goes wrong before Apollo has the request is answered in GraphQL's shape as well.
+    // Errors before Apollo Server handles the request have the shape of GraphQL errors, too.
     scope.setErrorHandler((error, request, reply) =>
       sendGraphqlError(reply, toProblem(error, statusOf), log.child({ requestId: request.id }), error),
     );
@@ -95,7 +94,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     });
   });
   await app.register(async (scope) => {
-    // curl's -d sends a form unless told otherwise: said in a sentence.
+    // `curl -d` sends a form by default: the error says what to do.
     scope.addContentTypeParser('application/x-www-form-urlencoded', (_request, _payload, done) =>
       done(Object.assign(new Error('form'), { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE', statusCode: 415 })),
     );

@@ -1,18 +1,18 @@
 import type { WebSocket } from 'ws';
 import type { ClientSocket } from './client-socket.ts';
 
-/** What is due is pinged so often, a few at a time: many at once would hold up the events behind them. */
+/** Interval at which the sockets that are due are pinged, a few at a time: a burst of pings would delay events. */
 const tickMs = 20;
 
 /**
- * Pings each socket once in `everyMs`, and drops those that have not answered by the next time. One timer for all: with
- * one each, timers would be a good part of what a connection holds.
+ * Pings each socket once every `everyMs`, and terminates those that have not answered by the next ping. All sockets share
+ * one timer: a timer each would be a large part of a connection's memory.
  *
- * @param sockets in the order in which they came; may change at any time
+ * @param sockets a live set in the order of connecting
  */
 export function createKeepAlive(sockets: ReadonlySet<ClientSocket>, everyMs: number) {
   let round = sockets.values();
-  /** How many are due, with fractions. */
+  /** Number of sockets that are due; a fraction is carried over to the next tick. */
   let due = 0;
   function onPong(this: WebSocket) {
     (this as ClientSocket).isSilent = false;
@@ -38,7 +38,7 @@ export function createKeepAlive(sockets: ReadonlySet<ClientSocket>, everyMs: num
   }, tickMs);
   timer.unref();
   return {
-    /** Has an answer of one of the sockets count. */
+    /** Listens to the pongs of a socket. */
     watch: (socket: ClientSocket) => void socket.on('pong', onPong),
     [Symbol.dispose]: () => clearInterval(timer),
   };

@@ -8,16 +8,16 @@ import { createSupergraphSource, type SupergraphSource } from './supergraph-sour
 /** The supergraph to start with. */
 export interface LoadedSupergraph {
   sdl: string;
-  /** Where it is read again; null for this repository's own. */
+  /** The source to poll for changes; null for this repository's own supergraph. */
   source: SupergraphSource | null;
-  /** Why it can't be served, as what follows `SUPERGRAPH`; null when it can. `sdl` is then one without subgraphs. */
+  /** Why it can't be served, as the end of a sentence that starts with `SUPERGRAPH`; null if it can. `sdl` is empty then. */
   fault: string | null;
 }
 
 /**
- * Reads the supergraph that the setting names, and checks it.
+ * Reads and checks the supergraph of a setting.
  *
- * @param setting a file's path or an http(s) URL; without it, or empty: this repository's own supergraph
+ * @param setting path of a file, or http(s) URL; empty or undefined for this repository's own supergraph
  */
 export async function loadSupergraph(setting: string | undefined): Promise<LoadedSupergraph> {
   if (!setting?.trim()) return { sdl: ownSupergraphSdl(), source: null, fault: null };
@@ -31,7 +31,7 @@ export async function loadSupergraph(setting: string | undefined): Promise<Loade
   }
 }
 
-/** @throws Error that says what is wrong with it, as what follows its name */
+/** @throws Error whose message is the end of a sentence that starts with its name */
 function checkSupergraph(sdl: string): void {
   const fail = (what: string, error?: unknown) => {
     throw new Error(error instanceof Error ? `${what}: ${error.message}` : what, { cause: error });

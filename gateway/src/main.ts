@@ -8,7 +8,7 @@ import { createGateway } from './server.ts';
 import { subgraphNames } from './subgraph-names.ts';
 import { watchSupergraph } from './watch-supergraph.ts';
 
-/** A file costs nothing to look at. */
+/** A file is cheap to poll. */
 const filePollMs = 1_000;
 
 const settingsOf = (sdl: string, fault: string | null = null) => gatewayProcessSettings(subgraphNames(sdl), fault);
@@ -51,7 +51,7 @@ await runService('gateway', readSettings, async (config, log, releases) => {
         reload: (sdl) => gateway.reload(sdl, urlsOf(sdl, readConfig(settingsOf(sdl), readEnvironment()))),
       }),
     );
-  // Not the end of the process, which is what a signal does that nobody listens to.
-  else process.on('SIGHUP', () => log.warn({}, 'there is no SUPERGRAPH to read again'));
+  // Without a listener SIGHUP would end the process.
+  else process.on('SIGHUP', () => log.warn({}, 'there is no SUPERGRAPH to reload'));
   return gateway;
 });

@@ -1,4 +1,4 @@
-/** Whether a JSON value has more levels of lists and objects. Without recursion: level by level. */
+/** Whether a JSON value has more than `levels` levels of lists and objects. Iterates by level, without recursion. */
 export function isNestedDeeper(value: unknown, levels: number): boolean {
   let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth += 1) {

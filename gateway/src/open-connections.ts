@@ -5,44 +5,44 @@ import { createRejectionLog } from './rejection-log.ts';
 
 type Close = (force: AbortSignal) => Promise<void> | void;
 
-/** How many long-lived connections may be open at once; `Infinity` for a limit that is off. */
+/** Limits of concurrent long-lived connections; `Infinity` turns a limit off. */
 export interface ConnectionLimits {
   /** In this process. */
   total: number;
   /** From one client address; IPv6 addresses count by their /64. */
   perAddress: number;
-  /** From one client address, of clients that have not signed in. */
+  /** From one client address without a sign-in. */
   anonymousPerAddress: number;
 }
 
-/** Whose connection it is, as far as the limits go. */
+/** What the limits need to know of a connection's client. */
 export interface ConnectionClient {
   address: string;
   isAnonymous: boolean;
 }
 
-/** A connection that is counted, until disposed. */
+/** A counted connection. Disposing stops counting it. */
 export interface OpenConnection extends Disposable {
-  /** Counts it as one of a client that has signed in, from now on. */
+  /** From now on counts it as a connection of a signed-in client. */
   signIn(): void;
 }
 
-/** The long-lived connections of this process, whatever their transport: counted, limited, and closed in the end. */
+/** Counts and limits the long-lived connections of this process over all transports, and drains them at shutdown. */
 export interface OpenConnections {
   readonly count: number;
   readonly isDraining: boolean;
   /**
-   * Adds one; null where a limit is reached, which is logged.
+   * Adds a connection. Returns null if a limit is reached, and logs it.
    *
-   * @param close tells the client to reconnect and closes; resolves once that is done. Called once, when it is its
-   *   turn in the drain. It may wait for answers, until `force` aborts
+   * @param close called once during the drain: tells the client to reconnect, closes the connection, and resolves. It may
+   *   wait for running operations until `force` aborts
    */
   tryAdd(client: ConnectionClient, close: Close): OpenConnection | null;
   /**
-   * Closes all, spread over the window, so that those who reconnect do not do so together. Few are closed sooner: at
-   * least a hundred a second. New ones that are added meanwhile are closed at once.
+   * Closes all connections, spread over `windowMs` so that clients do not all reconnect at once. At least a hundred per
+   * second are closed. Connections that are added meanwhile are closed at once.
    *
-   * @param answerWithinMs time that answers may take beyond the window, until `force` aborts. Default: 5 s
+   * @param answerWithinMs time after the window for running operations, before `force` aborts. Default: 5 s
    */
   drain(windowMs: number, answerWithinMs?: number): Promise<void>;
 }
@@ -87,7 +87,7 @@ export function createOpenConnections(limits: ConnectionLimits, log: Log): OpenC
       }
       const ofAddress = known ?? new AddressCount(addresses, group);
       const connection = new CountedConnection(open, close, ofAddress, isAnonymous);
-      // Not before the caller has what it disposes of it by.
+      // Deferred, so that the caller has its Disposable first.
       if (isDraining) queueMicrotask(() => void closeOne(connection));
       else open.add(connection);
       return connection;
@@ -100,7 +100,7 @@ export function createOpenConnections(limits: ConnectionLimits, log: Log): OpenC
       const closing: Promise<void>[] = [];
       for (const [index, connection] of [...open].entries()) {
         const dueInMs = index * stepMs - (performance.now() - startedAt);
-        // A timer is not finer than a millisecond: those who are due are closed together.
+        // Timers have a resolution of a millisecond: connections that are due by then are closed together.
         if (dueInMs >= 1) await sleep(dueInMs);
         if (open.delete(connection)) closing.push(closeOne(connection));
       }
@@ -111,7 +111,7 @@ export function createOpenConnections(limits: ConnectionLimits, log: Log): OpenC
   };
 }
 
-/** What one address has open. Leaves the map with its last connection. */
+/** The open connections of one address. It is removed from the map with its last connection. */
 class AddressCount {
   total = 0;
   anonymous = 0;
@@ -130,9 +130,9 @@ class AddressCount {
   }
 }
 
-/** A class, for there are as many as connections. */
+/** A class, because there is one per connection. */
 class CountedConnection implements OpenConnection {
-  /** Tells the client to reconnect and closes. */
+  /** Tells the client to reconnect, and closes the connection. */
   readonly close: Close;
   readonly #open: Set<CountedConnection>;
   #ofAddress: AddressCount | null;

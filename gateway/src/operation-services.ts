@@ -4,12 +4,12 @@ import type { Operations } from './operations/operations.ts';
 import type { SessionGate } from './session-gate.ts';
 import type { Subscriptions } from './subscriptions/subscribe.ts';
 
-/** What a transport of long-lived connections runs operations with. */
+/** The services that transports of long-lived connections need. */
 export interface OperationServices {
   subscriptions: Subscriptions;
   operations: Operations;
   gate: SessionGate;
-  /** Where each connection is counted, and closed in the drain. */
+  /** Counts each connection, and closes it during the drain. */
   connections: OpenConnections;
   log: Log;
 }

@@ -8,7 +8,7 @@ const folder = fileURLToPath(new URL('../playground/dist', import.meta.url));
 const notBuilt = `<!doctype html><title>voucher-gateway</title>
 <p>The playground is not built: run <code>npm ci</code>, or <code>node scripts/prepare.js</code>, and reload.</p>`;
 
-/** GraphiQL's needs, and no more: it styles inline, and its workers come as blobs. */
+/** The minimum for GraphiQL, which has inline styles and loads its workers as blobs. */
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -23,11 +23,11 @@ const contentSecurityPolicy = [
 ].join('; ');
 
 export interface Playground {
-  /** Answers the page. */
+  /** Sends the page. */
   send(reply: FastifyReply): FastifyReply;
 }
 
-/** Serves GraphiQL's assets under `/playground/`, all of them from here. */
+/** Serves GraphiQL's assets under `/playground/`; none is loaded from another host. */
 export async function addPlayground(app: FastifyInstance): Promise<Playground> {
   const page = existsSync(`${folder}/index.html`) ? readFileSync(`${folder}/index.html`, 'utf8') : null;
   if (page !== null)

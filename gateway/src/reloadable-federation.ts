@@ -3,11 +3,10 @@ import { createFederation, type Federation, type FederationOptions } from './fed
 
 /** A federation whose supergraph can be replaced while it serves. */
 export interface ReloadableFederation extends AsyncDisposable {
-  /** The one that is served now. What runs by an earlier one keeps it. */
+  /** The current federation. Operations that run by an earlier one keep it. */
   readonly current: Federation;
   /**
-   * Serves another supergraph. One that does not load, or can't be prepared for, changes nothing. One reload follows
-   * the other.
+   * Switches to another supergraph. If it can't be loaded or prepared, nothing changes. Reloads run one after the other.
    *
    * @throws Error with every fault of the supergraph, and what `prepare` throws
    */
@@ -15,26 +14,26 @@ export interface ReloadableFederation extends AsyncDisposable {
 }
 
 export interface ReloadOptions {
-  /** The data sources of the next supergraph. Default: those of the present one. */
+  /** The data sources of the next supergraph. Default: those of the current one. */
   dataSource?: FederationOptions['dataSource'];
-  /** Makes ready what depends on the supergraph. */
+  /** Prepares what depends on the supergraph. */
   prepare?(next: Federation): Promise<Preparation>;
 }
 
-/** What depends on the supergraph, ready for another one. Disposing it before `commit` undoes it. */
+/** A prepared switch to another supergraph. Disposing it before `commit` rolls it back. */
 export interface Preparation extends AsyncDisposable {
-  /** What to wait for before `commit`, for things have changed since; null when all is ready. */
+  /** Returns a promise to await before `commit`, if more has to be prepared since; null if everything is ready. */
   pending(): Promise<void> | null;
-  /** Switches to the next supergraph, in one step. It must not throw. */
+  /** Switches to the next supergraph synchronously. Must not throw. */
   commit(): void;
-  /** Ends and closes what is of the earlier supergraph alone. */
+  /** Closes what only the earlier supergraph used. */
   finish(): Promise<void>;
 }
 
 export interface ReloadableFederationOptions extends FederationOptions {
   /**
-   * Data sources of an earlier supergraph are kept for this long, for operations that are prepared and do not run yet.
-   * Default: 30 s.
+   * Time for which the data sources of an earlier supergraph stay open, for operations that are prepared but not executed
+   * yet. Default: 30 s.
    */
   retireAfterMs?: number;
   log: Log;
@@ -52,9 +51,9 @@ export async function createReloadableFederation(options: ReloadableFederationOp
       retiring.delete(federation);
       await federation[Symbol.asyncDispose]();
     };
-    const fail = (error: unknown) => log.warn({ error }, 'what was of an earlier supergraph could not be closed');
+    const fail = (error: unknown) => log.warn({ error }, 'an earlier supergraph could not be closed');
     retiring.set(federation, setTimeout(() => dispose().catch(fail), retireAfterMs).unref());
-    // It answers what it has been asked to plan, and nobody asks it any more.
+    // The planner finishes the requests that it has; there are no new ones.
     await federation.planner[Symbol.asyncDispose]();
   };
 
@@ -71,7 +70,7 @@ export async function createReloadableFederation(options: ReloadableFederationOp
       await preparation?.finish();
       await retire(before);
     } catch (error) {
-      log.error({ error }, 'another supergraph is served, and something of the one before could not be ended');
+      log.error({ error }, 'another supergraph is served, and the previous one could not be closed');
     }
   };
 

@@ -6,7 +6,7 @@ import type { GraphQLFormattedError } from 'graphql';
 import { z } from 'zod';
 import { readRetryAfter } from './retry-after.ts';
 
-/** Runs an operation as `/graphql` would, with the request's identity. */
+/** Executes an operation as `/graphql` does, with the request's identity. */
 export type RunOperation = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -33,7 +33,7 @@ const jsonObject = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.object(shape, { error: 'must be a JSON object, such as {"username": "ann"}' });
 const signUpBody = jsonObject({ username: text, phoneNumber: text, password: text });
 const signInBody = jsonObject({ username: text, password: text });
-/** A plus in a query string stands for a space unless it is encoded; nobody's number starts with a space. */
+/** An unencoded plus in a query string is decoded to a space; no number starts with a space. */
 const phoneNumber = text.transform((given) => given.replace(/^ (?=\d)/, '+')).optional();
 const noQuery = z.strictObject({});
 const requestQuery = z.strictObject({ phoneNumber, callbackUrl: text.optional() });
@@ -47,10 +47,10 @@ const listQuery = z.strictObject({
   after: text.optional(),
 });
 
-/** Characters of an unknown parameter's name that are repeated in the refusal. */
+/** Characters of an unknown parameter's name that the error message shows. */
 const maxShownName = 64;
 
-/** The same operations by curl. Errors are RFC 9457 problem documents with the codes of GraphQL. */
+/** The operations as REST routes, for curl. Errors are RFC 9457 problem documents with the codes of GraphQL. */
 export function addRestRoutes(app: FastifyInstance, run: RunOperation): void {
   const answer = async (
     request: FastifyRequest,

@@ -1,6 +1,6 @@
 import type { GraphQLFormattedError } from 'graphql';
 
-/** Seconds after which a client may try again: the longest `retryAfterSeconds` of the errors, null where none has one. */
+/** Seconds after which a client may retry: the largest `retryAfterSeconds` of the errors, or null if none has one. */
 export function readRetryAfter(errors: readonly GraphQLFormattedError[] | undefined): number | null {
   let longest: number | null = null;
   for (const { extensions } of errors ?? []) {

@@ -30,37 +30,37 @@ export interface GatewayOptions {
   config: GatewayConfig;
   /** Name of the setting that chose the port. Default: `PORT`. */
   portSetting?: string;
-  /** The supergraph to serve: any. */
+  /** Any supergraph. */
   supergraphSdl: string;
-  /** Where each of its subgraphs answers GraphQL, by name. */
+  /** GraphQL URLs of its subgraphs, by name. */
   subgraphUrls: Readonly<Record<string, string>>;
   /**
-   * Where a subgraph serves subscriptions of its own, by name: `ws:` by graphql-ws, `http:` by Server-Sent Events.
-   * Default: its URL, by graphql-ws.
+   * URLs of the subscriptions that subgraphs serve themselves, by name: `ws:` for graphql-ws, `http:` for Server-Sent
+   * Events. Default: the subgraph's URL, over graphql-ws.
    */
   subscriptionUrls?: Readonly<Record<string, string>>;
   log: Log;
   clock: Clock;
   topics: Topics;
   keyValue: KeyValue;
-  /** Makes the planner of a supergraph. Default: one in a thread of its own. */
+  /** Creates the planner of a supergraph. Default: one in its own thread. */
   createPlanner?: FederationOptions['createPlanner'];
 }
 
 type SubgraphUrls = Required<Pick<GatewayOptions, 'subgraphUrls' | 'subscriptionUrls'>>;
 
 export interface Gateway extends Service {
-  /** Subscriptions that stand right now. */
+  /** Number of active subscriptions. */
   readonly subscriptions: number;
   /**
-   * Serves another supergraph from now on; no socket is dropped. Running subscriptions are planned by it, and those
-   * that do not fit it end with SUBSCRIPTION_SCHEMA_RELOAD. One that can't be served changes nothing.
+   * Switches to another supergraph without closing connections. Active subscriptions are planned by it; those that are not
+   * valid there end with SUBSCRIPTION_SCHEMA_RELOAD. If the supergraph can't be served, nothing changes.
    *
-   * @param urls where its subgraphs answer. Default: where they do now
-   * @throws Error with every fault of the supergraph, or naming the setting of a subgraph that has no URL
+   * @param urls URLs of its subgraphs. Default: the current ones
+   * @throws Error with every fault of the supergraph, or that names the missing URL setting of a subgraph
    */
   reload(supergraphSdl: string, urls?: SubgraphUrls): Promise<void>;
-  /** Subscriptions that it holds at subgraphs right now. */
+  /** Number of its subscriptions at subgraphs. */
   readonly upstreamSubscriptions: number;
 }
 
@@ -75,9 +75,9 @@ function callLimits(config: GatewayConfig): SubgraphCallLimits {
 }
 
 /**
- * The federated gateway: GraphQL over HTTP and WebSocket at `/graphql`, the REST operations, the playground.
+ * The federated gateway: GraphQL over HTTP and WebSocket at `/graphql`, the REST operations and the playground.
  *
- * Disposing turns readiness off, closes sockets and streams spread over DRAIN_WINDOW, and finishes what runs.
+ * Disposing turns readiness off, closes sockets and streams spread over DRAIN_WINDOW, and waits for running operations.
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, portSetting = 'PORT', supergraphSdl, subgraphUrls, subscriptionUrls = {} } = options;
@@ -101,7 +101,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       createPlanner,
     }),
   );
-  // After the drain, and before what runs is waited for: the events of a subscription wait for no client.
+  // Runs after the drain and before the wait for running operations: no client waits for the rest any more.
   releases.defer(sources.abort);
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
   const verify = createTokenVerifier({
@@ -167,7 +167,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     statusOf,
     readiness,
     failures: topics.failures,
-    // The drain goes first, and may take 5 s more than its window.
+    // The drain comes first, and may take 5 s more than its window.
     limits: { ...httpLimitsOf(config), closeMs: 4_000 },
   });
   releases.defer(() => app.close());

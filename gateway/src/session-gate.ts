@@ -11,19 +11,20 @@ import { sessionKey, sessionSchema } from '@voucher-gateway/schema/session';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import type { GatewayContext } from './context.ts';
 
-/** Lets requests in by token and session, and tells sockets when theirs has ended. */
+/** Authenticates requests by token and session, and notifies connections when their session ends. */
 export interface SessionGate extends AsyncDisposable {
   /**
-   * Who asks; null without a token. Each call is the session's activity.
-   * @throws CodedError UNAUTHENTICATED for a token that is not valid, SESSION_EXPIRED for a session that
-   *   has ended, SESSION_STORE_UNAVAILABLE (retryable) while the store is away
+   * Returns the identity of a token; null without a token. Each call counts as activity of the session.
+   *
+   * @throws CodedError UNAUTHENTICATED for an invalid token, SESSION_EXPIRED for a session that has ended,
+   *   SESSION_STORE_UNAVAILABLE (retryable) while the store can't be reached
    */
   authenticate(authorization: string | null | undefined): Promise<Identity | null>;
-  /** As `authenticate`, but answers why a token was refused; `authorization` is then null. */
+  /** As `authenticate`, but returns the error of a token that is refused; `authorization` is null then. */
   admit(authorization: string | null): Promise<Pick<GatewayContext, 'identity' | 'refusal' | 'authorization'>>;
-  /** The activity of one who was let in before. Throws as `authenticate`. */
+  /** Counts as activity of a session that was authenticated before. Throws as `authenticate`. */
   touch(identity: Identity): Promise<void>;
-  /** Calls back once when the session ends: idle, too old, signed out, or its key revoked. */
+  /** Calls back once when the session ends: by idle time-out, expiry, sign-out, or revocation of its signing key. */
   onSessionEnd(identity: Identity, callback: () => void): Disposable;
 }
 
@@ -38,21 +39,22 @@ export interface SessionGateOptions {
   idleMs: number;
 }
 
-/** A session that sockets hang on. */
+/** A session with open connections. */
 interface Watch {
   identity: Identity;
   callbacks: Set<() => void>;
-  /** When it ends as far as this process knows. */
+  /** When it ends, as far as this process knows. */
   deadlineMs: number;
 }
 
-/** Sessions whose time is up are looked for no more often. */
+/** Minimum interval between checks for sessions past their deadline. */
 const leastBetweenMs = 250;
 
 /**
- * Each process knows when a session would end and asks the store then: another process may have seen
- * activity. One timer stands for all: with one each, timers would be a good part of what a connection holds.
- * `session-ended` ends sessions at once. While the store is away, sockets live to the last deadline that is known.
+ * Each process keeps a deadline per session. At the deadline it reads the store, because another process may have seen
+ * activity. All sessions share one timer: a timer each would be a large part of a connection's memory. Messages of the
+ * topic `session-ended` end sessions at once. While the store can't be reached, connections stay open until the last
+ * known deadline.
  */
 export async function createSessionGate({
   verify,
@@ -82,11 +84,11 @@ export async function createSessionGate({
       try {
         callback();
       } catch (error) {
-        log.error({ error }, 'a connection could not be told that its session has ended');
+        log.error({ error }, 'a connection could not be notified of the end of its session');
       }
     }
   };
-  /** Has the timer fire by then; that it fires sooner does no harm. */
+  /** Sets the timer to fire at or before this time. Firing early is harmless. */
   const fireBy = (atMs: number) => {
     if (timerAtMs <= atMs) return;
     timer?.[Symbol.dispose]();
@@ -116,7 +118,7 @@ export async function createSessionGate({
   const ended = await followTopic(topics, {
     topic: schemaTopics.sessionEnded,
     log,
-    // What was revoked or ended before that was not seen.
+    // Revocations and ends before this point may have been missed.
     onStart() {
       keys.refresh();
       for (const watch of [...watches.values()]) void ask(watch);
@@ -173,7 +175,7 @@ export async function createSessionGate({
       if (!known) {
         watches.set(identity.sid, watch);
         fireBy(watch.deadlineMs);
-        // It may have ended between the request that let it in and now.
+        // The session may have ended since it was authenticated.
         void ask(watch);
       }
       return new Watcher(watch, callback, forget);
@@ -186,7 +188,7 @@ export async function createSessionGate({
   };
 }
 
-/** One that hangs on a session. A class, for there are as many as connections. */
+/** A callback for the end of a session. A class, because there is one per connection. */
 class Watcher implements Disposable {
   readonly #watch: Watch;
   readonly #callback: () => void;
@@ -204,7 +206,7 @@ class Watcher implements Disposable {
   }
 }
 
-/** Whether a session as it is stored is that of the token: of the same user, begun with the same key. */
+/** Whether a stored session belongs to the token: it has the same user and signing key. */
 function isSessionOf(stored: string, { userId, kid }: Identity): boolean {
   try {
     const session = sessionSchema.parse(JSON.parse(stored));

@@ -14,23 +14,23 @@ import type { LoopTurns } from './operations/loop-turns.ts';
 import { askerOf } from './operations/waiting-line.ts';
 import { type OperationConnection, SocketOperation } from './socket-operation.ts';
 
-/** What all connections share. */
+/** Options that all connections share. */
 export interface ConnectionOptions extends OperationServices {
   formatter: ResultFormatter;
-  /** Where each operation waits until it may begin. */
+  /** The turns that operations wait for. */
   turns: LoopTurns;
-  /** Time a client has to send `connection_init`, else 4408. */
+  /** Time-out for `connection_init`, after which the socket is closed with 4408. */
   connectionInitTimeoutMs: number;
-  /** Operations at once; more are answered RATE_LIMITED. */
+  /** Concurrent operations; more fail with RATE_LIMITED. */
   maxOperations: number;
 }
 
-/** Time in which operations are still answered once the session has ended: `signOut` ends its own. */
+/** Time for running operations to finish after the session has ended: `signOut` ends its own session. */
 const answerWithinMs = 1_000;
 
 /**
- * One client's side of the `graphql-transport-ws` protocol, over `ws`. A class, and of its own in place of graphql-ws's
- * server, for there are as many as clients: what each holds is what they cost.
+ * The server side of one `graphql-transport-ws` connection, over `ws`. It replaces the server of graphql-ws, and is a
+ * class, to keep the memory per connection small.
  *
  * @see https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
@@ -44,9 +44,9 @@ export class SocketConnection implements OperationConnection {
   #identity: Identity | null = null;
   #authorization: string | null = null;
   #watch: Disposable | null = null;
-  /** By the client's id. */
+  /** Operations by the client's id. */
   #operations: Map<string, SocketOperation> | null = null;
-  /** Operations whose work is under way, also where the client has left them; not subscriptions that were started. */
+  /** Number of running operations, including completed ones that still run; started subscriptions do not count. */
   #working = 0;
   #subscriptions = 0;
   #idle: PromiseWithResolvers<void> | null = null;
@@ -57,10 +57,10 @@ export class SocketConnection implements OperationConnection {
     this.#options = options;
   }
 
-  /** Takes its place among the open connections; false where a limit is reached. */
+  /** Adds it to the open connections. Returns false if a limit is reached. */
   open(): boolean {
     const { connections, connectionInitTimeoutMs } = this.#options;
-    // Until `connection_init` it is anonymous.
+    // Anonymous until `connection_init`.
     this.#counted = connections.tryAdd({ address: this.#clientAddress, isAnonymous: true }, (force) =>
       this.#goAway(force),
     );
@@ -72,13 +72,13 @@ export class SocketConnection implements OperationConnection {
     return true;
   }
 
-  /** Closes once nothing runs that the client waits an answer for. */
+  /** Closes once no operation runs. */
   async #goAway(force: AbortSignal): Promise<void> {
     await this.#untilIdle(force);
     await closeSocket(this.#socket, closeCodes.goingAway, 'Going away');
   }
 
-  /** Resolves when no operation's work is under way, the socket is closed, or the signal aborts. */
+  /** Resolves when no operation runs, the socket is closed, or the signal aborts. */
   #untilIdle(signal: AbortSignal): Promise<void> {
     if (this.#working === 0) return Promise.resolve();
     this.#idle ??= Promise.withResolvers();
@@ -86,7 +86,7 @@ export class SocketConnection implements OperationConnection {
     return this.#idle.promise;
   }
 
-  /** Takes a message of the client. */
+  /** Handles a message of the client. Never throws. */
   receive(data: RawData): void {
     this.#handle(data).catch((error: unknown) => {
       this.#options.log.warn({ error }, 'a message could not be handled');
@@ -95,7 +95,7 @@ export class SocketConnection implements OperationConnection {
   }
 
   async #handle(data: RawData): Promise<void> {
-    // Nothing is taken from one that is being closed.
+    // Ignores messages once the socket is being closed.
     if (this.#socket.readyState !== this.#socket.OPEN || this.#state === 'session ended') return;
     const message = readMessage(data);
     if (message instanceof Error) return this.#close(CloseCode.BadRequest, message.message);
@@ -168,14 +168,14 @@ export class SocketConnection implements OperationConnection {
       if (operation.isWanted) operation.end(formatter.formatErrors(error));
     } finally {
       this.#working -= 1;
-      // What waits is told behind the answer.
+      // Deferred, so that the result is sent before the socket is closed.
       if (this.#working === 0 && this.#idle) setImmediate(this.#idle.resolve);
     }
   }
 
   async #run(operation: SocketOperation, payload: SubscribePayload): Promise<void> {
     const { operations, subscriptions, turns, gate, formatter } = this.#options;
-    // What has no turn yet is waited for before more is read: the client can't ask faster than it is served.
+    // Pauses reading while an operation waits: the client can't send faster than it is served.
     const onWait = () => this.#socket.hold();
     const clientAddress = this.#clientAddress;
     await turns.enter(2 * (payload.query?.length ?? 0), () =>
@@ -207,7 +207,7 @@ export class SocketConnection implements OperationConnection {
     operation.end();
   }
 
-  /** Ends an operation on this side; its slot is free once its work has ended. */
+  /** Aborts an operation without a message to the client. It counts against the limit until its work has ended. */
   #leave(id: string): void {
     const operation = this.#operations?.get(id);
     if (!operation) return;
@@ -221,7 +221,7 @@ export class SocketConnection implements OperationConnection {
   }
 
   onLeaveError(error: unknown): void {
-    this.#options.log.error({ error }, 'an operation could not be left');
+    this.#options.log.error({ error }, 'an operation could not be aborted');
   }
 
   send(text: string): void {
@@ -232,7 +232,7 @@ export class SocketConnection implements OperationConnection {
     return this.#socket.flushed();
   }
 
-  /** No events from now on; what runs is answered before the close, if it does not take long. */
+  /** Ends all subscriptions at once, gives running operations a short time to finish, and closes. */
   #endSession(): void {
     if (this.#state === 'session ended') return;
     this.#state = 'session ended';
@@ -246,7 +246,7 @@ export class SocketConnection implements OperationConnection {
     void closeSocket(this.#socket, code, reason);
   }
 
-  /** Lets go of everything, the socket being closed. */
+  /** Releases everything, once the socket is closed. */
   release(): void {
     clearTimeout(this.#initTimer);
     this.#counted?.[Symbol.dispose]();
@@ -258,7 +258,7 @@ export class SocketConnection implements OperationConnection {
 
 const acknowledged = JSON.stringify({ type: MessageType.ConnectionAck });
 
-/** Held as long as the subscription: flat in memory, which a randomUUID is not. */
+/** A flat string: it is kept as long as the subscription, and `randomUUID` returns one that takes more memory. */
 const newRequestId = () => randomBytes(16).toString('hex');
 
 function readMessage(data: RawData): Message | Error {
@@ -271,7 +271,7 @@ function readMessage(data: RawData): Message | Error {
   }
 }
 
-/** Undefined where it does not parse: what the parser says quotes the text, and is not the client's to know. */
+/** Returns undefined for invalid JSON. The parser's message is not passed on. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -3,21 +3,21 @@ import { MessageType } from 'graphql-ws';
 import type { Subscription } from './subscriptions/active-subscription.ts';
 import type { Subscriber } from './subscriptions/subscriber.ts';
 
-/** The connection of an operation, as the operation uses it. */
+/** What an operation needs of its connection. */
 export interface OperationConnection {
   send(text: string): void;
   flushed(): Promise<void>;
-  /** Called once, when the operation has ended by itself. */
+  /** Called once, when the server has ended the operation. */
   onEnd(operation: SocketOperation): void;
-  /** Called when what it had could not be released. */
+  /** Called when releasing the operation failed. */
   onLeaveError(error: unknown): void;
 }
 
-/** An operation that a WebSocket client waits for. A class, for there are as many as subscriptions. */
+/** An operation of a WebSocket client. A class, because there is one per subscription. */
 export class SocketOperation implements Subscriber {
   readonly id: string;
   readonly #connection: OperationConnection;
-  /** Null once nothing of the operation's own can be aborted any more. */
+  /** Null once the subscription is live: there is nothing left to abort. */
   #controller: AbortController | null = new AbortController();
   #subscription: Subscription | null = null;
   #hasLeft = false;
@@ -27,29 +27,29 @@ export class SocketOperation implements Subscriber {
     this.id = id;
   }
 
-  /** Whether its client waits for it still. */
+  /** Whether the client still waits for it. */
   get isWanted(): boolean {
     return !this.#hasLeft;
   }
 
-  /** Whether it is a subscription that was started. */
+  /** Whether it is a started subscription. */
   get isSubscription(): boolean {
     return this.#subscription !== null;
   }
 
-  /** Aborts when the client leaves, until the subscription is live. */
+  /** Aborts when the client completes the operation or disconnects. Throws once the subscription is live. */
   get signal(): AbortSignal {
     if (!this.#controller) throw new Error('a live subscription has no signal of its own');
     return this.#controller.signal;
   }
 
-  /** Gives the client, who waits still, the subscription's answers. */
+  /** Starts to send the subscription's results. The client must still wait for it. */
   start(subscription: Subscription): void {
     this.#subscription = subscription;
     subscription.start(this);
   }
 
-  /** Ends it on this side: aborts what runs for it, and unsubscribes. Never throws: its connection has others. */
+  /** Aborts its work and unsubscribes. Never throws: the connection has other operations. */
   leave(): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;

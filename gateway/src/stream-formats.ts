@@ -1,50 +1,50 @@
 import type { GraphQLFormattedError } from 'graphql';
 import Negotiator from 'negotiator';
 
-/** How a stream of answers is written into one HTTP response. */
+/** The format of a stream of results in one HTTP response. */
 export interface StreamFormat {
   readonly contentType: string;
-  /** What comes before everything. */
+  /** Sent at the start. */
   readonly opening: string;
-  /** Sent now and then, so that nobody between takes a quiet stream for a dead one. */
+  /** Sent periodically, so that proxies do not time out an idle stream. */
   readonly keepAlive: string;
-  /** An answer, as JSON, and the cursor to come again with. */
+  /** A result. `json` is the GraphQL result, `cursor` the cursor to resume after. */
   next(json: string, cursor: string | null): string;
-  /** The end, because all has been said. */
+  /** Sent at the end of a stream that has completed. */
   readonly complete: string;
-  /** The end, because of these errors. */
+  /** Sent at the end of a stream that has failed. */
   fail(errors: readonly GraphQLFormattedError[]): string;
-  /** The end, because this process goes: the client is to come again. */
+  /** Sent at the end when the process shuts down: the client should reconnect. */
   goAway(errors: readonly GraphQLFormattedError[]): string;
 }
 
-/** A browser's EventSource comes again after this time, in milliseconds. */
-const comeAgainAfterMs = 1_000;
+/** A browser's EventSource reconnects after this time. */
+const reconnectAfterMs = 1_000;
 
 const next = (json: string, cursor: string | null) =>
   `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${json}\n\n`;
-// With an empty data line: without any a browser drops the event.
+// A browser drops an event without a data line.
 const complete = 'event: complete\ndata: \n\n';
 
 /**
- * Server-Sent Events, in the distinct connections mode of graphql-sse, which a browser's EventSource understands, too.
+ * Server-Sent Events in the distinct connections mode of graphql-sse, which a browser's EventSource understands, too.
  *
  * @see https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md#distinct-connections-mode
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 export const serverSentEvents: StreamFormat = {
   contentType: 'text/event-stream; charset=utf-8',
-  opening: `retry: ${comeAgainAfterMs}\n:\n\n`,
+  opening: `retry: ${reconnectAfterMs}\n:\n\n`,
   keepAlive: ':\n\n',
   next,
   complete,
   fail: (errors) => next(JSON.stringify({ errors }), null) + complete,
-  // A stream that ends without `complete` is a lost connection: the client comes again behind the last id.
+  // Without `complete` the client treats the end as a lost connection, and reconnects with its last id.
   goAway: () => '',
 };
 
 const delimiter = '\r\n--graphql';
-/** The next delimiter goes with each part: clients take a part for whole when they see it. */
+/** Each part ends with the next delimiter: clients process a part once they see it. */
 const part = (json: string) => `\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${json}${delimiter}`;
 const failure = (errors: readonly GraphQLFormattedError[]) =>
   `${part(JSON.stringify({ payload: null, errors }))}--\r\n`;
@@ -64,15 +64,15 @@ export const multipart: StreamFormat = {
   goAway: failure,
 };
 
-/** What a request's Accept header asks for, by the kind of its operation. */
+/** The formats that an Accept header selects, by type of operation. */
 export interface AcceptedFormats {
-  /** For a subscription: the stream that it prefers of those that it names; null where it names none. */
+  /** For a subscription: the preferred one of the streams that it names; null if it names none. */
   subscription: StreamFormat | null;
-  /** For a query or mutation: `json`, or a stream that it prefers to that; null where it accepts neither. */
+  /** For a query or mutation: `json`, or a stream that is preferred to it; null if neither is accepted. */
   answer: StreamFormat | 'json' | null;
 }
 
-/** Nobody's header is longer; what negotiation costs grows with it. */
+/** Real headers are shorter, and the cost of negotiation grows with the length. */
 const maxAcceptLength = 1_000;
 
 const eventStream = 'text/event-stream;charset=utf-8';
@@ -80,12 +80,11 @@ const multipartStream = 'multipart/mixed;subscriptionspec=1.0';
 const jsonTypes = ['application/json', 'application/graphql-response+json', 'application/graphql+json'];
 
 /**
- * Negotiates by quality, then by order, as RFC 9110 (12.5.1) has it. A stream counts only where it is named: a wildcard
- * accepts JSON.
+ * Negotiates by quality, then by order (RFC 9110, 12.5.1). A wildcard selects JSON: a stream must be named.
  */
 export function negotiateFormats(accept: string | undefined): AcceptedFormats {
   if (accept === undefined || accept.length > maxAcceptLength) return { subscription: null, answer: 'json' };
-  // Which boundary an answer has is the server's to say.
+  // The server chooses the boundary.
   const header = accept.toLowerCase().replace(/;\s*boundary=("[^"]*"|[^;,\s]*)/g, '');
   const ranges = header.split(',').map((range) => range.trim());
   const isNamed = (type: string, parameter = '') =>

@@ -10,35 +10,35 @@ import { type CallQueueOptions, createCallQueue, QueueFullError } from './call-q
 import type { GatewayContext } from './context.ts';
 import { readSubgraphResponse, rootResponseKeys, type SubgraphResponse } from './subgraph-response.ts';
 
-/** Bounds of the calls to a subgraph. */
+/** Limits of the calls to a subgraph. */
 export interface SubgraphCallLimits extends CallQueueOptions {
-  /** A call ends within this time, waiting for its turn included. */
+  /** Time-out of a call, including its time in the queue. */
   timeoutMs: number;
-  /** Largest answer, in bytes, with a length or chunked. */
+  /** Largest response body, in bytes. */
   maxAnswerBytes: number;
 }
 
 export interface SubgraphDataSourceOptions {
   /** The subgraph's name in the supergraph. */
   name: string;
-  /** Where it answers GraphQL. */
+  /** Its GraphQL URL. */
   url: string;
   limits: SubgraphCallLimits;
   log: Log;
 }
 
-/** Disposing finishes the calls that run. */
+/** Disposing waits for running calls. */
 export interface SubgraphDataSource extends GraphQLDataSource, AsyncDisposable {
-  /** Fails the calls that run, and those to come. */
+  /** Fails all running and future calls. */
   abort(): Promise<void>;
 }
 
 /**
- * A subgraph over HTTP by undici. It keeps connections, passes the caller's abort on, forwards `authorization`, a
- * request id and the client's address and nothing else of the client, and never repeats a request.
+ * A subgraph over HTTP, with an undici pool. A call is aborted when its client disconnects, and is never retried. The
+ * `authorization` header, the request id and the client's address are forwarded, and nothing else.
  *
- * Failures are GraphQL errors at the paths of what is missing: SUBGRAPH_UNAVAILABLE (retryable),
- * SUBGRAPH_INVALID_RESPONSE. A caller who left is no failure of the subgraph.
+ * Failures are GraphQL errors at the paths of the missing fields: SUBGRAPH_UNAVAILABLE (retryable) or
+ * SUBGRAPH_INVALID_RESPONSE. A call that the client has aborted is not a failure of the subgraph.
  */
 export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDataSourceOptions): SubgraphDataSource {
   const { origin, pathname, search } = new URL(url);
@@ -47,7 +47,7 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
   const pool = new Pool(origin, {
     connections: limits.maxRunning,
     pipelining: 1,
-    // Theirs are between two bytes; the time-out here is over the whole call.
+    // undici's time-outs are per chunk; ours covers the whole call.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxResponseSize: limits.maxAnswerBytes,
@@ -64,7 +64,7 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
         accept: 'application/json',
         ...(authorization && { authorization }),
         ...(requestId && { 'x-request-id': requestId }),
-        // Set here, whatever the client sent: subgraphs count attempts by it.
+        // Replaces any header of the client: subgraphs rate-limit by it.
         ...(clientAddress && { 'x-forwarded-for': clientAddress }),
       },
       body,
@@ -114,10 +114,10 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
   };
 }
 
-/** The gateway asks subgraphs for the operations of clients alone. */
+/** All calls of the gateway are for operations of clients. */
 type OfOperation = Extract<GraphQLDataSourceProcessOptions, { incomingRequestContext: unknown }>;
 
-/** Why a call has no answer: what its subgraph did, as the end of a sentence. */
+/** Why a call failed. The message is the end of a sentence that starts with the subgraph's name. */
 class CallError extends Error {
   readonly code: PublicErrorCode;
 
@@ -136,7 +136,7 @@ function asCallError(error: unknown): CallError {
   return new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer', error);
 }
 
-/** What ends the operation of a caller who left, or whose time is up. */
+/** The error of an operation whose client has disconnected, or whose time-out has elapsed. */
 function cancelledBy({ reason }: AbortSignal): Error {
   return isCodedError(reason)
     ? reason
@@ -144,8 +144,8 @@ function cancelledBy({ reason }: AbortSignal): Error {
 }
 
 /**
- * The errors of a fetch that failed, at the paths of the client's answer that are missing for it. The executor puts the
- * fetch's own path before those of errors that are returned, and takes one that is thrown as it is.
+ * The errors of a failed fetch, at the response paths that are missing because of it. The executor prefixes the path of
+ * returned errors with the path of the fetch. It leaves a thrown error as it is.
  */
 function failedFetch(
   options: GraphQLDataSourceProcessOptions,
@@ -157,13 +157,13 @@ function failedFetch(
   const isOfEntities = Array.isArray(variables.representations);
   const keys = isOfEntities ? [] : rootResponseKeys(document ?? parse(request.query ?? ''), variables);
   if (keys.length > 0) return { errors: keys.map((key) => ({ message, path: [key], extensions })) };
-  // In a list it is one error for all of its entities, at the list.
+  // A fetch of entities in a list is one error at the path of the list.
   const list = pathInIncomingRequest.indexOf('@');
   const path = list === -1 ? pathInIncomingRequest : pathInIncomingRequest.slice(0, list);
   throw new GraphQLError(message, { ...(path.length > 0 && { path }), extensions });
 }
 
-/** A signal that aborts after a time, or with another signal, until it is disposed. */
+/** A signal that aborts after `ms`, or with another signal. Disposing releases both. */
 function createDeadline(ms: number, other: AbortSignal | undefined): { signal: AbortSignal } & Disposable {
   const controller = new AbortController();
   const onAbort = () => controller.abort(other?.reason);

@@ -1,6 +1,6 @@
 import { Kind, parse } from 'graphql';
 
-/** Names of the subgraphs that a supergraph is composed of; none of one that is no GraphQL, which fails when it loads. */
+/** Names of the supergraph's subgraphs. Empty for an invalid document, which fails later, when it is loaded. */
 export function subgraphNames(supergraphSdl: string): string[] {
   return graphsOf(supergraphSdl).flatMap(({ directives = [] }) =>
     directives

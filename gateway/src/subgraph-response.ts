@@ -11,18 +11,18 @@ import {
 } from 'graphql';
 import { isNestedDeeper } from './nesting.ts';
 
-/** Of a response this many errors are kept: each is formatted and logged. */
+/** Errors that are kept per response, because each is formatted and logged. */
 const maxErrors = 100;
 
-/** A longer path is no path of an answer; formatting one takes the event loop's time. */
+/** A longer error path is dropped: formatting it would block the event loop. */
 const maxPathLength = 200;
 /** Characters of a message that are kept. */
 const maxMessageLength = 2_000;
 
-/** Deeper extensions are dropped: what serialises them recurses. */
+/** Deeper extensions are dropped: serialisers recurse into them. */
 const maxExtensionsNesting = 100;
 
-/** What a subgraph answered. */
+/** A subgraph's GraphQL response. */
 export interface SubgraphResponse {
   data?: Record<string, unknown> | null;
   errors?: readonly SubgraphError[];
@@ -34,14 +34,14 @@ export interface SubgraphError {
   extensions?: Record<string, unknown>;
 }
 
-/** Reads a GraphQL response; null for anything else. */
+/** Parses a GraphQL response; null if it is not one. */
 export function readSubgraphResponse(text: string): SubgraphResponse | null {
   return toSubgraphResponse(parseJson(text));
 }
 
 /**
- * JSON as a GraphQL response; null where it is none. `errors: null` and `errors: []` are no errors: the specification
- * forbids them, and servers send them.
+ * Converts JSON to a GraphQL response; null if it is not one. `errors: null` and `errors: []` count as no errors: the
+ * specification forbids them, but servers send them.
  */
 export function toSubgraphResponse(json: unknown): SubgraphResponse | null {
   if (!isRecord(json)) return null;
@@ -61,7 +61,7 @@ function readErrors(errors: unknown): SubgraphError[] | null {
   }));
 }
 
-/** Without what Apollo Server would answer the whole request with, a code that is none, and what is nested too deep. */
+/** Drops `http`, which Apollo Server would apply to the whole response, a code that is not a string, and deep nesting. */
 function readExtensions({ http: _http, code, ...rest }: Record<string, unknown>): Record<string, unknown> {
   return { ...(typeof code === 'string' && { code }), ...(!isNestedDeeper(rest, maxExtensionsNesting) && rest) };
 }
@@ -86,7 +86,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The names under which the answer to an operation holds its root fields. */
+/** The response keys of an operation's root fields. */
 export function rootResponseKeys(document: DocumentNode, variables: Record<string, unknown>): string[] {
   const fragments = new Map(
     document.definitions

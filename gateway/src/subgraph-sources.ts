@@ -2,11 +2,11 @@ import type { GraphQLDataSource } from '@apollo/gateway';
 import type { Log } from '@voucher-gateway/platform/log';
 import { createSubgraphDataSource, type SubgraphCallLimits, type SubgraphDataSource } from './subgraph-data-source.ts';
 
-/** The data sources of subgraphs, each shared by all supergraphs that have the subgraph at the same address. */
+/** The data sources of subgraphs. Supergraphs with the same subgraph at the same URL share one. */
 export interface SubgraphSources {
-  /** The source of a subgraph at an address. Disposing releases it; the last to release it closes its connections. */
+  /** Leases the data source of a subgraph at a URL. Releasing the last lease closes its connections. */
   lease(name: string, url: string): GraphQLDataSource & AsyncDisposable;
-  /** Fails the calls of all of them, at the end of the process: what waits for them goes on. */
+  /** Fails the calls of all of them, at shutdown, so that nothing waits for them any longer. */
   abort(): Promise<void>;
 }
 

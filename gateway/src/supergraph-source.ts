@@ -4,24 +4,24 @@ import { readBoundedText } from '@voucher-gateway/platform/bounded-text';
 import { withoutPassword } from '@voucher-gateway/platform/config';
 import { errorCode } from '@voucher-gateway/platform/errors';
 
-/** Where a supergraph is read from, at the start and again. */
+/** A source of the supergraph, read at the start and to reload. */
 export interface SupergraphSource {
-  /** Its path, or its URL without credentials. */
+  /** Its path, or its URL without the password. */
   readonly name: string;
   readonly isUrl: boolean;
   /**
-   * Its text; null where it is the same as at the last reading, unless `isForced`.
+   * Reads the supergraph. Returns null if it is unchanged since the last call, unless `isForced`.
    *
-   * @throws Error that says why it has none, as what follows its name: `can't be read: …`
+   * @throws Error whose message is the end of a sentence that starts with its name: `can't be read: …`
    */
   read(options?: { isForced?: boolean; signal?: AbortSignal }): Promise<string | null>;
 }
 
 const maxBytes = 33_554_432;
-/** A URL is answered within this time, its body included. */
+/** Time-out of a fetch, including the body. */
 const fetchWithinMs = 10_000;
 
-/** The source that a setting names: an http(s) URL, or a file's path. */
+/** Creates the source of a setting: an http(s) URL, or the path of a file. */
 export function createSupergraphSource(setting: string): SupergraphSource {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(setting)?.[1]?.toLowerCase();
   if (scheme === undefined) return createFileSource(resolve(setting));
@@ -61,7 +61,7 @@ function createFileSource(path: string): SupergraphSource {
 function createUrlSource(given: URL): SupergraphSource {
   const url = new URL(given);
   const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  // `fetch` takes no URL that has them.
+  // `fetch` refuses a URL with credentials.
   url.username = '';
   url.password = '';
   const authorization =
@@ -96,7 +96,7 @@ function createUrlSource(given: URL): SupergraphSource {
   };
 }
 
-/** The body, while it has no more bytes than it may. */
+/** Reads the body. Throws if it is too large. */
 async function readText({ body }: Response): Promise<string> {
   const text = body ? await readBoundedText(body, maxBytes) : '';
   if (text === null) throw new Error(`can't be fetched: the answer has more than ${maxBytes} bytes`);

@@ -4,21 +4,21 @@ import type { SupergraphSource } from './supergraph-source.ts';
 
 export interface WatchSupergraphOptions {
   source: SupergraphSource;
-  /** What is served already. */
+  /** The supergraph that is served already. */
   served: string;
-  /** Serves another; rejects for one that can't be served. */
+  /** Switches to another supergraph. Rejects if it can't be served. */
   reload(supergraphSdl: string): Promise<void>;
   log: Log;
-  /** How often the source is read. */
+  /** Interval at which the source is polled. */
   intervalMs: number;
 }
 
 /**
- * Has a supergraph served anew whenever its source has changed. A file is polled, too: one that is mounted from
- * elsewhere, or replaced by a rename, is seen all the same.
+ * Reloads the supergraph when its source has changed. Files are polled, too: this also works for mounted files and for
+ * files that are replaced by a rename.
  *
- * While the source can't be read, the supergraph before goes on. So it does for one that can't be served, which is not
- * tried again until it changes. SIGHUP reads at once, and tries again.
+ * If the source can't be read, or the supergraph can't be served, the previous one stays in use. A supergraph that can't
+ * be served is not retried until it changes. SIGHUP reads the source at once, and retries.
  */
 export function watchSupergraph(options: WatchSupergraphOptions): AsyncDisposable {
   const { source, reload, log, intervalMs } = options;

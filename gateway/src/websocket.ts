@@ -13,32 +13,31 @@ import { type ConnectionOptions, SocketConnection } from './socket-connection.ts
 export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 'connectionInitTimeoutMs'> {
   server: Server;
   addresses: ClientAddresses;
-  /** Path that is upgraded. */
+  /** The path to upgrade. */
   path: string;
-  /** Time a client has to send `connection_init`, else 4408. Default: 3 s. */
+  /** Time-out for `connection_init`, after which the socket is closed with 4408. Default: 3 s. */
   connectionInitTimeoutMs?: number;
-  /** What may wait for one client, and for all. */
   sendLimits: SendLimits;
-  /** Largest message in bytes, else 1009. Default: 64 kB. */
+  /** Largest message in bytes; a larger one closes the socket with 1009. Default: 64 kB. */
   maxMessageBytes?: number;
-  /** Where a connection is counted until it is a WebSocket. */
+  /** Counts a connection until it is a WebSocket. */
   httpConnections: Pick<HttpConnections, 'release'>;
-  /** A socket that has not answered a ping within this time, sent as often, is dropped. Default: 12 s. */
+  /** Interval of pings. A socket that has not answered by the next ping is terminated. Default: 12 s. */
   keepAliveMs?: number;
-  /** Whether a page of the request's origin may connect; clients other than browsers send none. Default: any. */
+  /** Whether a page of the request's origin may connect. Clients other than browsers send no origin. Default: any. */
   allowsOrigin?(request: IncomingMessage): boolean;
 }
 
 /**
  * Serves GraphQL over WebSocket (`graphql-transport-ws`): queries, mutations and subscriptions.
  *
- * `connection_init` carries `{"authorization": "Bearer <token>"}`, the key in any case, with or without
- * `Bearer`. Without a token only what the schema allows the signed-out can be asked. A bad token, or the
- * session's end at any time, closes the socket with 4403; a session store that is away, a process with enough
- * connections, and a client that reads too slowly, with 1013.
+ * `connection_init` may have the payload `{"authorization": "Bearer <token>"}`, the key in any case, `Bearer` optional.
+ * Without a token the client is signed out. A socket is closed with 4403 for an invalid token and at the end of its
+ * session. It is closed with 1013 if the session store can't be reached, a connection limit is reached, or the client is
+ * a slow consumer.
  *
- * In the drain a socket is closed with 1001, which clients retry, once its queries and mutations are answered;
- * new ones are refused. Disposing closes what is left.
+ * During the drain a socket is closed with 1001 once its queries and mutations have finished: clients reconnect. New
+ * sockets are refused. Disposing closes all that are left.
  */
 export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   const { server, path, connections, httpConnections, addresses, sendLimits, log, allowsOrigin = () => true } = options;
@@ -48,15 +47,15 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     maxPayload: maxMessageBytes,
     handleProtocols,
     WebSocket: ClientSocket,
-    // One message of a socket per turn of the event loop: others have theirs in between.
+    // At most one message per socket and turn of the event loop, for fairness between sockets.
     allowSynchronousEvents: false,
   });
   const keepAlive = createKeepAlive(sockets.clients, keepAliveMs);
   const shared: ConnectionOptions = { ...options, connectionInitTimeoutMs, formatter: createResultFormatter(log) };
 
-  // Such as a frame over the size limit: `ws` closes with the code that fits.
+  // For example a frame over the size limit. `ws` closes the socket with the matching code.
   const onError = (error: Error) => log.debug({ error }, 'a socket failed');
-  // The upgrade's request is let go of: with its headers it would be a good part of what a connection holds.
+  // The upgrade request is not kept: with its headers it would be a large part of a connection's memory.
   const onConnection = (socket: ClientSocket, request: IncomingMessage) => {
     socket.on('error', onError);
     if (socket.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL)
@@ -72,7 +71,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   };
 
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // Not by `new URL`, which throws for addresses that are none.
+    // `new URL` would throw for an invalid path.
     if (request.url?.split('?', 1)[0] !== path) return refuseUpgrade(socket, '404 Not Found');
     if (!allowsOrigin(request)) return refuseUpgrade(socket, '403 Forbidden');
     if (connections.isDraining) return refuseUpgrade(socket, '503 Service Unavailable');
@@ -99,15 +98,15 @@ function onClose(this: WebSocket): void {
   (this as ClientSocket).release();
 }
 
-/** Time that a client has to close after its upgrade was refused, until it is cut off. */
+/** Time that a client has to close after its upgrade was refused, before the socket is destroyed. */
 const refusedWithinMs = 1_000;
 
 function refuseUpgrade(socket: Duplex, status: string): void {
   const timer = setTimeout(() => socket.destroy(), refusedWithinMs);
-  // Node listens to the socket no more: a reset would be an error that nobody handles.
+  // Node no longer listens to the socket: a reset would be an unhandled error event.
   socket.on('error', () => socket.destroy());
   socket.once('close', () => clearTimeout(timer));
-  // What the client still sends is discarded; unread, it would keep the close from being seen.
+  // Discards what the client still sends; otherwise the end of the socket would not be noticed.
   socket.resume();
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
