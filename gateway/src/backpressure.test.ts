@@ -1,24 +1,24 @@
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { describe, expect, it } from 'vitest';
-import { createSendBudget, encodeWithin } from './backpressure.ts';
+import { createSendBudget, encodeWithinLimit } from './backpressure.ts';
 
 const most = 100_000;
 
 describe('what is sent', () => {
   it('is a short text as it is where nothing waits', () => {
-    expect(encodeWithin('é', 0, most)).toBe('é');
+    expect(encodeWithinLimit('é', 0, most)).toBe('é');
   });
 
   it('is bytes where it may have to wait: a long text, and any behind others', () => {
     const long = 'é'.repeat(10_000);
-    expect(encodeWithin(long, 0, most)).toEqual(Buffer.from(long));
-    expect(encodeWithin('é', 1, most)).toEqual(Buffer.from('é'));
+    expect(encodeWithinLimit(long, 0, most)).toEqual(Buffer.from(long));
+    expect(encodeWithinLimit('é', 1, most)).toEqual(Buffer.from('é'));
   });
 
   it('is nothing past what may wait, in bytes, and one larger than that where nothing waits', () => {
-    expect(encodeWithin('é', most - 2, most)).toEqual(Buffer.from('é'));
-    expect(encodeWithin('é', most - 1, most)).toBeNull();
-    expect(encodeWithin('x'.repeat(most * 2), 0, most)).toHaveLength(most * 2);
+    expect(encodeWithinLimit('é', most - 2, most)).toEqual(Buffer.from('é'));
+    expect(encodeWithinLimit('é', most - 1, most)).toBeNull();
+    expect(encodeWithinLimit('x'.repeat(most * 2), 0, most)).toHaveLength(most * 2);
   });
 });
 

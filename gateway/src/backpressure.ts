@@ -8,7 +8,11 @@ const shortText = 4_096;
  * The bytes to write, or null if they would exceed the connection's buffer limit. A text that is larger than the limit is
  * allowed while the buffer is empty.
  */
-export function encodeWithin(text: string, bufferedBytes: number, maxBufferedBytes: number): string | Buffer | null {
+export function encodeWithinLimit(
+  text: string,
+  bufferedBytes: number,
+  maxBufferedBytes: number,
+): string | Buffer | null {
   if (bufferedBytes === 0 && text.length <= shortText) return text;
   // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less.
   const bytes = Buffer.from(text);

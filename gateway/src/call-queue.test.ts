@@ -8,7 +8,7 @@ function startQueue(options: Partial<CallQueueOptions> = {}) {
   const running: PromiseWithResolvers<string>[] = [];
   return {
     started,
-    run(name: string, { asker = name[0] ?? '', bytes = 1, signal = new AbortController().signal } = {}) {
+    run(name: string, { requester = name[0] ?? '', bytes = 1, signal = new AbortController().signal } = {}) {
       return queue.run(
         () => {
           started.push(name);
@@ -16,7 +16,7 @@ function startQueue(options: Partial<CallQueueOptions> = {}) {
           running.push(call);
           return call.promise;
         },
-        { asker, bytes, signal },
+        { requester, bytes, signal },
       );
     },
     /** Ends the call that runs, until none does. */
@@ -30,7 +30,7 @@ function startQueue(options: Partial<CallQueueOptions> = {}) {
   };
 }
 
-it('call queue: askers take turns, however many calls one of them has', async () => {
+it('call queue: requesters take turns, however many calls one of them has', async () => {
   // A client with thousands of calls kept everybody else waiting behind all of them.
   const { run, started, endAll } = startQueue();
   const all = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1'].map((name) => run(name));

@@ -13,7 +13,7 @@ export interface CallQueue {
 
 export interface CallOptions {
   /** Whom the call is for: requesters take turns. */
-  asker: string;
+  requester: string;
   /** Memory that it takes while it waits. */
   bytes: number;
   signal: AbortSignal;
@@ -48,7 +48,7 @@ export function createCallQueue({ maxRunning, maxWaiting, maxWaitingBytes }: Cal
     return call;
   };
   const full = () => new QueueFullError(`${waiting.size} calls wait already, with ${waitingBytes} bytes`);
-  const takeTurn = ({ asker, bytes, signal }: CallOptions): Promise<void> => {
+  const takeTurn = ({ requester, bytes, signal }: CallOptions): Promise<void> => {
     if (running < maxRunning) {
       running += 1;
       return Promise.resolve();
@@ -61,11 +61,11 @@ export function createCallQueue({ maxRunning, maxWaiting, maxWaitingBytes }: Cal
     };
     const call: WaitingCall = { bytes, start: () => end(resolve), refuse: (error) => end(() => reject(error)) };
     const onAbort = () => {
-      if (waiting.delete(asker, call)) leave(call);
+      if (waiting.delete(requester, call)) leave(call);
       reject(signal.reason);
     };
     signal.addEventListener('abort', onAbort, { once: true });
-    waiting.push(asker, call);
+    waiting.push(requester, call);
     waitingBytes += bytes;
     // Evicts from the requester that fills the queue, not the newcomer.
     while (waiting.size > maxWaiting || waitingBytes > maxWaitingBytes) leave(waiting.evict())?.refuse(full());

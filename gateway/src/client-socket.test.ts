@@ -67,15 +67,15 @@ describe('client socket', () => {
     const { client, socket } = await server.connect();
     const messages: string[] = [];
     socket.on('message', (data) => messages.push(String(data)));
-    const release = [socket.hold(), socket.hold()];
-    expect([socket.isHeld, socket.isPaused]).toEqual([true, true]);
+    const release = [socket.pauseReading(), socket.pauseReading()];
+    expect([socket.isReadingPaused, socket.isPaused]).toEqual([true, true]);
     release[0]?.();
     await new Promise<void>((resolve) => client.send('first', () => resolve()));
     await new Promise(setImmediate);
     expect(messages).toEqual([]);
     const message = once(socket, 'message');
     release[1]?.();
-    expect([socket.isHeld, socket.isPaused]).toEqual([false, false]);
+    expect([socket.isReadingPaused, socket.isPaused]).toEqual([false, false]);
     await message;
     expect(messages).toEqual(['first']);
   });

@@ -1,6 +1,6 @@
 import type { Log } from '@voucher-gateway/platform/log';
 import { WebSocket } from 'ws';
-import { encodeWithin, oversizedBytes, type SendBudget, type SlowConsumer } from './backpressure.ts';
+import { encodeWithinLimit, oversizedBytes, type SendBudget, type SlowConsumer } from './backpressure.ts';
 import { closeCodes, closeSocket } from './close-socket.ts';
 import type { SocketConnection } from './socket-connection.ts';
 
@@ -24,12 +24,12 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   /** Null if the connection was rejected. */
   connection: SocketConnection | null = null;
   /** True from a ping until its pong. */
-  isSilent = false;
+  awaitsPong = false;
   limits: SendLimits | null = null;
   /** Size of the last text that was larger than the limit, until the buffer is empty again. */
   #oversizedBytes = 0;
   /** Number of its operations that wait for their turn. */
-  #holds = 0;
+  #readingPauses = 0;
   /** True while a callback is pending that updates the budget once the buffer is empty. */
   #isWatched = false;
 
@@ -38,7 +38,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
     if (this.readyState !== this.OPEN || !this.limits) return;
     const { maxBufferedBytes } = this.limits;
     const bufferedBytes = this.bufferedAmount;
-    const encoded = encodeWithin(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);
+    const encoded = encodeWithinLimit(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);
     if (encoded === null) this.#closeAsTooSlow(bufferedBytes);
     else {
       if (bufferedBytes === 0) this.#oversizedBytes = oversizedBytes(encoded, maxBufferedBytes);
@@ -57,18 +57,18 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   }
 
   /** Pauses reading from the client, while one of its operations waits for its turn. Returns the function to end it. */
-  hold(): () => void {
-    this.#holds += 1;
+  pauseReading(): () => void {
+    this.#readingPauses += 1;
     this.#pauseOrResume();
     return () => {
-      this.#holds -= 1;
+      this.#readingPauses -= 1;
       this.#pauseOrResume();
     };
   }
 
   /** True while reading is paused for an operation: a pong can't be received then. */
-  get isHeld(): boolean {
-    return this.#holds > 0;
+  get isReadingPaused(): boolean {
+    return this.#readingPauses > 0;
   }
 
   drop(): void {
@@ -105,7 +105,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
 
   #pauseOrResume(): void {
     if (this.readyState !== this.OPEN) return;
-    const reads = this.#holds === 0 && this.bufferedAmount <= (this.limits?.maxBufferedBytes ?? 0) / 2;
+    const reads = this.#readingPauses === 0 && this.bufferedAmount <= (this.limits?.maxBufferedBytes ?? 0) / 2;
     if (reads && this.isPaused) this.resume();
     else if (!reads && !this.isPaused) this.pause();
   }

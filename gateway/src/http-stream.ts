@@ -4,7 +4,7 @@ import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { FastifyReply } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
-import { encodeWithin, oversizedBytes, type SendBudget, type SlowConsumer } from './backpressure.ts';
+import { encodeWithinLimit, oversizedBytes, type SendBudget, type SlowConsumer } from './backpressure.ts';
 import type { ConnectionClient, OpenConnections } from './open-connections.ts';
 import type { SessionGate } from './session-gate.ts';
 import type { StreamFormat } from './stream-formats.ts';
@@ -127,7 +127,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
     if (raw.destroyed || raw.writableEnded || text === '') return;
     const { maxBufferedBytes } = this.#options;
     const bufferedBytes = raw.writableLength;
-    const encoded = encodeWithin(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);
+    const encoded = encodeWithinLimit(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);
     if (encoded === null) this.drop();
     else {
       if (bufferedBytes === 0) this.#oversizedBytes = oversizedBytes(encoded, maxBufferedBytes);

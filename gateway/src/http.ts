@@ -12,7 +12,7 @@ import { type GatewayConfig, isOn, originPolicy } from './config.ts';
 import { createResultFormatter } from './format-result.ts';
 import { addHttpStreams, type HttpStreamsOptions } from './http-streams.ts';
 import type { LoopTurns } from './operations/loop-turns.ts';
-import { askerOf } from './operations/waiting-line.ts';
+import { requesterOf } from './operations/waiting-line.ts';
 import { addPlayground } from './playground.ts';
 import { addRestRoutes } from './rest.ts';
 import type { SessionGate } from './session-gate.ts';
@@ -48,7 +48,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
 
   // A request waits before its body is read, so it only takes the memory of its headers.
   const awaitTurn = ({ raw }: FastifyRequest, reply: FastifyReply) =>
-    turns.enter(0, () => askerOf({ clientAddress: addresses.read(raw), signal: createClientSignal(reply.raw) }));
+    turns.enter(0, () => requesterOf({ clientAddress: addresses.read(raw), signal: createClientSignal(reply.raw) }));
 
   // The stream handler and the JSON handler may both see a request. It is authenticated once.
   const contexts = new WeakMap<FastifyRequest, Promise<ApolloContext>>();

@@ -8,8 +8,8 @@ const everyMs = 12_000;
 /** A socket whose client answers, or not. */
 function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolean) {
   const socket = Object.assign(new EventEmitter(), {
-    isSilent: false,
-    isHeld: false,
+    awaitsPong: false,
+    isReadingPaused: false,
     pings: 0,
     ping() {
       socket.pings += 1;
@@ -77,10 +77,10 @@ it('goes on where all have left, and with those that come later', () => {
 it('does not drop one that can not answer, as nothing is read from it', () => {
   using set = setUp({ answering: 0, silent: 2 });
   const [held] = set.silent;
-  if (held) held.isHeld = true;
+  if (held) held.isReadingPaused = true;
   vi.advanceTimersByTime(everyMs * 3);
   expect(set.sockets.size).toBe(1);
-  if (held) held.isHeld = false;
+  if (held) held.isReadingPaused = false;
   vi.advanceTimersByTime(everyMs * 3);
   expect(set.sockets.size).toBe(0);
 });

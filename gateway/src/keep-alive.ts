@@ -15,7 +15,7 @@ export function createKeepAlive(sockets: ReadonlySet<ClientSocket>, everyMs: num
   /** Number of sockets that are due; a fraction is carried over to the next tick. */
   let due = 0;
   function onPong(this: WebSocket) {
-    (this as ClientSocket).isSilent = false;
+    (this as ClientSocket).awaitsPong = false;
   }
   const timer = setInterval(() => {
     due = Math.min(due + (sockets.size * tickMs) / everyMs, sockets.size);
@@ -27,12 +27,12 @@ export function createKeepAlive(sockets: ReadonlySet<ClientSocket>, everyMs: num
       }
       if (next.done) return;
       const socket = next.value;
-      if (socket.isHeld) continue;
-      if (socket.isSilent) {
+      if (socket.isReadingPaused) continue;
+      if (socket.awaitsPong) {
         socket.terminate();
         continue;
       }
-      socket.isSilent = true;
+      socket.awaitsPong = true;
       socket.ping();
     }
   }, tickMs);

@@ -11,7 +11,7 @@ import type { ResultFormatter } from './format-result.ts';
 import type { OpenConnection } from './open-connections.ts';
 import type { OperationServices } from './operation-services.ts';
 import type { LoopTurns } from './operations/loop-turns.ts';
-import { askerOf } from './operations/waiting-line.ts';
+import { requesterOf } from './operations/waiting-line.ts';
 import { type OperationConnection, SocketOperation } from './socket-operation.ts';
 
 /** Options that all connections share. */
@@ -176,10 +176,10 @@ export class SocketConnection implements OperationConnection {
   async #run(operation: SocketOperation, payload: SubscribePayload): Promise<void> {
     const { operations, subscriptions, turns, gate, formatter } = this.#options;
     // Pauses reading while an operation waits: the client can't send faster than it is served.
-    const onWait = () => this.#socket.hold();
+    const onWait = () => this.#socket.pauseReading();
     const clientAddress = this.#clientAddress;
     await turns.enter(2 * (payload.query?.length ?? 0), () =>
-      askerOf({ clientAddress, signal: operation.signal, onWait }),
+      requesterOf({ clientAddress, signal: operation.signal, onWait }),
     );
     if (!operation.isWanted) return;
     if (this.#identity) await gate.touch(this.#identity);

@@ -80,7 +80,7 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
     using deadline = createDeadline(limits.timeoutMs, caller.signal);
     const { signal } = deadline;
     const { status, text } = await queue.run(() => exchange(body, caller, signal), {
-      asker: groupAddress(caller.clientAddress ?? ''),
+      requester: groupAddress(caller.clientAddress ?? ''),
       bytes: Buffer.byteLength(body),
       signal,
     });

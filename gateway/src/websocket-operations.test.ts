@@ -47,7 +47,7 @@ const limited = { type: 'error', payload: [{ extensions: { code: 'RATE_LIMITED' 
 describe('websocket operations', () => {
   it('are not read while new ones of their socket wait for their turn', async () => {
     await using gateway = await startTestGateway();
-    const hold = vi.spyOn(ClientSocket.prototype, 'hold');
+    const hold = vi.spyOn(ClientSocket.prototype, 'pauseReading');
     await using client = await connect(gateway.socketUrl);
     for (let index = 0; index < 20; index += 1)
       client.subscribe(`${index}`, `query Q${index} { ${'hello '.repeat(4_000)} } }`);

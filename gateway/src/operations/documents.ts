@@ -19,8 +19,8 @@ import { parseDocument } from './parse-document.ts';
 import { sha256 } from './persisted-queries.ts';
 import type { Planner } from './planning/planner.ts';
 import { type Conditions, conditionVariables } from './planning/resolve-conditions.ts';
-import { RepeatCache } from './repeat-cache.ts';
-import type { Asker } from './waiting-line.ts';
+import { SegmentedCache } from './segmented-cache.ts';
+import type { Requester } from './waiting-line.ts';
 
 /** A text that has been parsed within the limits. Whether it is valid is known once one of its operations is planned. */
 export interface KnownDocument {
@@ -43,7 +43,7 @@ export interface Documents {
    * @throws GraphQLError GRAPHQL_PARSE_FAILED
    * @throws CodedError OPERATION_TOO_COMPLEX, BAD_USER_INPUT; SERVICE_UNAVAILABLE (retryable) when too many wait
    */
-  parse(text: string, hash: string, asker: Asker): Promise<KnownDocument>;
+  parse(text: string, hash: string, requester: Requester): Promise<KnownDocument>;
   /**
    * Holds an operation of the document to the limits.
    *
@@ -56,7 +56,12 @@ export interface Documents {
    *
    * @throws what `Planner.plan` throws
    */
-  plan(known: KnownDocument, operationName: string | null, conditions: Conditions, asker: Asker): Promise<QueryPlan>;
+  plan(
+    known: KnownDocument,
+    operationName: string | null,
+    conditions: Conditions,
+    requester: Requester,
+  ): Promise<QueryPlan>;
 }
 
 /** A plan that is being made, for all who wait for it. */
@@ -84,8 +89,8 @@ export interface DocumentsOptions {
 export function createDocuments({ federation, guard, loopShare, introspection }: DocumentsOptions): Documents {
   const { supergraph, planner } = federation;
   const costs = createCostModel(supergraph);
-  const documents = new RepeatCache<KnownDocument>(maxDocumentBytes);
-  const plans = new RepeatCache<{ plan: QueryPlan }>(maxPlanBytes);
+  const documents = new SegmentedCache<KnownDocument>(maxDocumentBytes);
+  const plans = new SegmentedCache<{ plan: QueryPlan }>(maxPlanBytes);
   /** Operations that could not be planned in time: they are not tried again soon. */
   const refused = new LRUCache<string, Error>({ max: 1_000, ttl: 60_000 });
   const planning = new Map<string, Planning>();
@@ -133,7 +138,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     known: KnownDocument,
     operationName: string | null,
     conditions: Conditions,
-    { name, onWait }: Asker,
+    { name, onWait }: Requester,
   ): Planning => {
     const left = new AbortController();
     const makePlan = async () => {
@@ -173,10 +178,10 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
 
   return {
     isKnown: (hash) => documents.has(hash),
-    async parse(text, hash, asker) {
+    async parse(text, hash, requester) {
       const cached = documents.get(hash);
       if (cached) return cached;
-      return loopShare.run(() => documents.get(hash) ?? parseNew(text, hash), { asker, bytes: 2 * text.length });
+      return loopShare.run(() => documents.get(hash) ?? parseNew(text, hash), { requester, bytes: 2 * text.length });
     },
     check({ fragments }, operation, variables) {
       const known = complexities.get(operation);
@@ -194,15 +199,15 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
         throw tooComplex('introspection', introspectionBudget, complexity.introspectionCost);
       return complexity.selections;
     },
-    plan(known, operationName, conditions, asker) {
+    plan(known, operationName, conditions, requester) {
       // Hashed: a name is as long as its client likes.
       const key = sha256(JSON.stringify([known.hash, operationName, conditions]));
       const cached = plans.get(key);
       if (cached) return Promise.resolve(cached.plan);
       const error = refused.get(key);
       if (error) return Promise.reject(error);
-      const started = planning.get(key) ?? startPlanning(key, known, operationName, conditions, asker);
-      return waitFor(key, started, asker.signal);
+      const started = planning.get(key) ?? startPlanning(key, known, operationName, conditions, requester);
+      return waitFor(key, started, requester.signal);
     },
   };
 }

@@ -1,42 +1,42 @@
-/** Items that wait, by who asked for them: askers take turns, however many items one of them has. */
+/** Items that wait, by who asked for them: requesters take turns, however many items one of them has. */
 export class FairQueue<Item> {
-  readonly #byAsker = new Map<string, Set<Item>>();
+  readonly #byRequester = new Map<string, Set<Item>>();
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  push(asker: string, item: Item): void {
-    this.#byAsker.set(asker, (this.#byAsker.get(asker) ?? new Set()).add(item));
+  push(requester: string, item: Item): void {
+    this.#byRequester.set(requester, (this.#byRequester.get(requester) ?? new Set()).add(item));
     this.#size += 1;
   }
 
   /** Removes one that waits no longer; false where it has left the queue already. */
-  delete(asker: string, item: Item): boolean {
-    const items = this.#byAsker.get(asker);
+  delete(requester: string, item: Item): boolean {
+    const items = this.#byRequester.get(requester);
     if (!items?.delete(item)) return false;
     this.#size -= 1;
-    if (items.size === 0) this.#byAsker.delete(asker);
+    if (items.size === 0) this.#byRequester.delete(requester);
     return true;
   }
 
   /** The next in turn; undefined when nothing waits. */
   shift(): Item | undefined {
-    const [first] = this.#byAsker;
+    const [first] = this.#byRequester;
     if (!first) return undefined;
-    const [asker, items] = first;
+    const [requester, items] = first;
     const [item] = items;
-    this.delete(asker, item as Item);
+    this.delete(requester, item as Item);
     // After everybody else.
-    if (this.#byAsker.delete(asker)) this.#byAsker.set(asker, items);
+    if (this.#byRequester.delete(requester)) this.#byRequester.set(requester, items);
     return item;
   }
 
-  /** Removes the newest item of the asker that has most. */
+  /** Removes the newest item of the requester that has most. */
   evict(): Item | undefined {
-    let most: [asker: string, items: Set<Item>] | undefined;
-    for (const entry of this.#byAsker) if (!most || entry[1].size > most[1].size) most = entry;
+    let most: [requester: string, items: Set<Item>] | undefined;
+    for (const entry of this.#byRequester) if (!most || entry[1].size > most[1].size) most = entry;
     if (!most) return undefined;
     const item = [...most[1]].at(-1) as Item;
     this.delete(most[0], item);

@@ -1,19 +1,19 @@
-import { type Asker, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
+import { type Requester, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
 
 export interface GateOptions extends WaitingLineOptions {
   /** How many may be through at once. */
   atOnce: number;
 }
 
-/** Lets a few through at once; the others wait, and askers take turns. */
+/** Lets a few through at once; the others wait, and requesters take turns. */
 export interface Gate {
   /**
    * Resolves when its turn has come. Disposing the turn lets the next one through.
    *
    * @param bytes what it holds in memory while it waits
-   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too much waits, or the asker has left
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too much waits, or the requester has left
    */
-  enter(asker: Asker, bytes: number): Promise<Disposable>;
+  enter(requester: Requester, bytes: number): Promise<Disposable>;
 }
 
 interface WaitingEntry extends Waiting {
@@ -36,13 +36,13 @@ export function createGate({ atOnce, ...limits }: GateOptions): Gate {
     };
   };
   return {
-    async enter(asker, bytes) {
+    async enter(requester, bytes) {
       if (free > 0) {
         free -= 1;
         return turn();
       }
       const { promise, resolve, reject } = Promise.withResolvers<Disposable>();
-      line.add(asker, { bytes, reject, enter: () => resolve(turn()) });
+      line.add(requester, { bytes, reject, enter: () => resolve(turn()) });
       return promise;
     },
   };

@@ -1,4 +1,4 @@
-import { type Asker, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
+import { type Requester, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
 
 export interface LoopShareOptions extends WaitingLineOptions {
   /** Part of the event loop's time that the work may take, above 0 and at most 1. Default: 0.25. */
@@ -8,7 +8,7 @@ export interface LoopShareOptions extends WaitingLineOptions {
 }
 
 export interface LoopWork {
-  asker: Asker;
+  requester: Requester;
   /** What it holds in memory while it waits. */
   bytes: number;
   /** Time of the loop that follows the work and is due to it, in milliseconds, as far as it is known. Default: 0. */
@@ -16,14 +16,14 @@ export interface LoopWork {
 }
 
 /**
- * Runs work for many askers on the event loop, within a share of its time: however much they ask for, what is not
- * theirs goes on. Askers take turns.
+ * Runs work for many requesters on the event loop, within a share of its time: however much they ask for, what is not
+ * theirs goes on. Requesters take turns.
  */
 export interface LoopShare {
   /**
    * Runs synchronous work when its turn has come: at once, unless much was run just before.
    *
-   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too much waits, or the asker has left; what the work throws
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too much waits, or the requester has left; what the work throws
    */
   run<T>(work: () => T, options: LoopWork): Promise<T>;
 }
@@ -59,10 +59,10 @@ export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopSh
   };
 
   return {
-    async run(work, { asker, bytes, followingMs = 0 }) {
+    async run(work, { requester, bytes, followingMs = 0 }) {
       if (line.size === 0 && waitMs() <= 0) return account(work, followingMs);
       const { promise, resolve, reject } = Promise.withResolvers<ReturnType<typeof work>>();
-      line.add(asker, {
+      line.add(requester, {
         bytes,
         reject,
         run() {

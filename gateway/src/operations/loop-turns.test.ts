@@ -31,7 +31,7 @@ describe('turns of the event loop', () => {
     expect(begun).toEqual(['a1', 'a2', 'a3', 'a4', 'a5']);
   });
 
-  it('let an asker with one operation begin before one with many', async () => {
+  it('let an requester with one operation begin before one with many', async () => {
     const { begun, enter } = setUp(1);
     await Promise.all(['a1', 'a2', 'a3', 'b1'].map((name) => enter(name)));
     expect(begun).toEqual(['a1', 'a2', 'b1', 'a3']);

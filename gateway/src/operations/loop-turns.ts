@@ -1,4 +1,4 @@
-import { type Asker, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
+import { type Requester, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
 
 export interface LoopTurnsOptions extends WaitingLineOptions {
   /** Operations that begin in a turn of the event loop. Default: 8. */
@@ -6,7 +6,7 @@ export interface LoopTurnsOptions extends WaitingLineOptions {
 }
 
 /**
- * Begins a few operations in each turn of the event loop, and askers take turns: one that sends a thousand at once delays
+ * Begins a few operations in each turn of the event loop, and requesters take turns: one that sends a thousand at once delays
  * another's by a few, not by all.
  */
 export interface LoopTurns {
@@ -14,10 +14,10 @@ export interface LoopTurns {
    * Resolves when the operation may begin: at once, unless as many have begun in this turn of the loop.
    *
    * @param bytes what it holds in memory while it waits
-   * @param describeAsker asked only for one that has to wait
-   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too many wait, or the asker has left
+   * @param describeRequester asked only for one that has to wait
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too many wait, or the requester has left
    */
-  enter(bytes: number, describeAsker: () => Asker): Promise<void>;
+  enter(bytes: number, describeRequester: () => Requester): Promise<void>;
 }
 
 interface WaitingOperation extends Waiting {
@@ -43,14 +43,14 @@ export function createLoopTurns({ perTurn = 8, ...limits }: LoopTurnsOptions = {
     if (begun > 0) awaitTurn();
   };
   return {
-    async enter(bytes, describeAsker) {
+    async enter(bytes, describeRequester) {
       if (begun < perTurn && line.size === 0) {
         begun += 1;
         awaitTurn();
         return;
       }
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      line.add(describeAsker(), { bytes, reject, begin: resolve });
+      line.add(describeRequester(), { bytes, reject, begin: resolve });
       awaitTurn();
       return promise;
     },

@@ -384,11 +384,11 @@ it('operations: read few new texts before the planner has done with those before
       const planner = leasePlanner(options);
       return {
         ...planner,
-        async plan(request, asker) {
+        async plan(request, requester) {
           const { promise, resolve } = Promise.withResolvers<void>();
           most = Math.max(most, planned.push(resolve));
           await promise;
-          return planner.plan(request, asker);
+          return planner.plan(request, requester);
         },
       };
     },

@@ -22,7 +22,7 @@ import type { Conditions } from './planning/resolve-conditions.ts';
 import { isPublicOperation } from './public-fields.ts';
 import { isLargerThan } from './response-size.ts';
 import { checkVariables, readConditions } from './variables.ts';
-import { askerOf } from './waiting-line.ts';
+import { requesterOf } from './waiting-line.ts';
 
 /** An operation as a client sends it. */
 export interface OperationRequest {
@@ -126,19 +126,19 @@ export function createOperations({
       const { text, hash, isPersisted } = readText(request, persistedQueries);
       const variables = checkVariables(request.variables);
       const operationName = request.operationName || null;
-      const asker = askerOf(context);
+      const requester = requesterOf(context);
       const isNew = !documentsFor(reloadable.current).isKnown(hash);
-      using _turn = isNew ? await newTexts.enter(asker, 2 * text.length) : null;
+      using _turn = isNew ? await newTexts.enter(requester, 2 * text.length) : null;
       // Another supergraph may be served since.
       const federation = reloadable.current;
       const documents = documentsFor(federation);
-      const known = await documents.parse(text, hash, asker);
+      const known = await documents.parse(text, hash, requester);
       const definition = resolveOperation(known.document, operationName);
       if (context.refusal && !isPublicOperation(federation.supergraph, definition, known.fragments))
         throw context.refusal;
       const selections = documents.check(known, definition, variables);
       const conditions = readConditions(known.conditionVariables, definition, variables);
-      const plan = await documents.plan(known, operationName, conditions, asker).catch((error: unknown) => {
+      const plan = await documents.plan(known, operationName, conditions, requester).catch((error: unknown) => {
         throw mask.maskThrown(error, context);
       });
       if (isPersisted) persistedQueries.add(hash, text);
@@ -160,7 +160,7 @@ export function createOperations({
       const { selections, text } = operation;
       if (selections > maxSmallSelections)
         await loopShare.run(() => {}, {
-          asker: askerOf(context),
+          requester: requesterOf(context),
           bytes: 2 * text.length,
           followingMs: Math.min(selections * msPerSelection, maxFollowingMs),
         });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { z } from 'zod';
-import { RepeatCache } from './repeat-cache.ts';
+import { SegmentedCache } from './segmented-cache.ts';
 
 /** Texts of operations that clients have sent with their hash, so that they need to send the hash alone. */
 export interface PersistedQueries {
@@ -15,7 +15,7 @@ const maxBytes = 16_777_216;
 
 /** Automatic persisted queries, in memory: past 16 MiB they are forgotten, those used once first. */
 export function createPersistedQueries(): PersistedQueries {
-  const texts = new RepeatCache<{ text: string }>(maxBytes);
+  const texts = new SegmentedCache<{ text: string }>(maxBytes);
   return {
     get: (sha256Hash) => texts.get(sha256Hash)?.text,
     add: (sha256Hash, text) => texts.set(sha256Hash, { text }, 200 + 2 * text.length),

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { FairQueue } from './fair-queue.ts';
 import { createGate } from './gate.ts';
 import { createLoopShare } from './loop-share.ts';
-import { type Asker, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
+import { type Requester, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
 
 describe('fair queue', () => {
-  it('lets askers take turns, in the order in which they came', () => {
+  it('lets requesters take turns, in the order in which they came', () => {
     const queue = new FairQueue<string>();
     for (const item of ['a1', 'a2', 'a3', 'b1', 'c1', 'c2']) queue.push(item[0] as string, item);
     const order = Array.from({ length: 7 }, () => queue.shift());
@@ -27,15 +27,15 @@ describe('waiting line', () => {
   const setUp = (options: WaitingLineOptions = {}) => {
     const rejected: string[] = [];
     const line = new WaitingLine<{ name: string; bytes: number; reject(error: { code: string }): void }>(options);
-    const add = (name: string, { bytes = 10, ...asker }: Partial<Asker> & { bytes?: number } = {}) =>
+    const add = (name: string, { bytes = 10, ...requester }: Partial<Requester> & { bytes?: number } = {}) =>
       line.add(
-        { name: name[0] as string, ...asker },
+        { name: name[0] as string, ...requester },
         { name, bytes, reject: ({ code }) => rejected.push(`${name} ${code}`) },
       );
     return { line, rejected, add };
   };
 
-  it('tells an asker that it waits, and once that it waits no longer', () => {
+  it('tells an requester that it waits, and once that it waits no longer', () => {
     const { line, add } = setUp({ maxWaiting: 2 });
     const told: string[] = [];
     const waits = (name: string) => ({
@@ -60,7 +60,7 @@ describe('waiting line', () => {
     ]);
   });
 
-  it('rejects those of the asker with most for a newcomer, in count and in bytes', () => {
+  it('rejects those of the requester with most for a newcomer, in count and in bytes', () => {
     const { line, rejected, add } = setUp({ maxWaiting: 3, maxWaitingBytes: 100 });
     for (const name of ['a1', 'a2', 'a3', 'b1']) add(name);
     expect(rejected).toEqual(['a3 SERVICE_UNAVAILABLE']);
@@ -89,7 +89,7 @@ describe('waiting line', () => {
 });
 
 describe('gate', () => {
-  it('lets so many through at once, and askers take turns', async () => {
+  it('lets so many through at once, and requesters take turns', async () => {
     const gate = createGate({ atOnce: 2 });
     const through: string[] = [];
     const enter = async (name: string) => {
@@ -128,7 +128,7 @@ describe('loop share', () => {
   it('runs work at once after a quiet time, and passes its error on', async () => {
     const loopShare = createLoopShare();
     let hasRun = false;
-    const running = loopShare.run(() => (hasRun = true), { asker: { name: 'a' }, bytes: 0 });
+    const running = loopShare.run(() => (hasRun = true), { requester: { name: 'a' }, bytes: 0 });
     expect(hasRun).toBe(true);
     expect(await running).toBe(true);
     await expect(
@@ -136,7 +136,7 @@ describe('loop share', () => {
         () => {
           throw new Error('fails');
         },
-        { asker: { name: 'a' }, bytes: 0 },
+        { requester: { name: 'a' }, bytes: 0 },
       ),
     ).rejects.toThrow('fails');
   });
@@ -151,7 +151,7 @@ describe('loop share', () => {
       occupy(4);
       workMs += performance.now() - workStartedAtMs;
     };
-    await Promise.all(Array.from({ length: 25 }, () => loopShare.run(work, { asker: { name: 'a' }, bytes: 0 })));
+    await Promise.all(Array.from({ length: 25 }, () => loopShare.run(work, { requester: { name: 'a' }, bytes: 0 })));
     const share = workMs / (performance.now() - startedAtMs);
     // The last of it is owed when it resolves, and the first was free.
     expect(share).toBeLessThan(0.35);
@@ -160,12 +160,12 @@ describe('loop share', () => {
   it('counts the time that follows work as its own', async () => {
     const loopShare = createLoopShare({ share: 0.5, burstMs: 0 });
     const startedAtMs = performance.now();
-    const options = { asker: { name: 'a' }, bytes: 0, followingMs: 20 };
+    const options = { requester: { name: 'a' }, bytes: 0, followingMs: 20 };
     for (let index = 0; index < 3; index += 1) await loopShare.run(() => {}, options);
     expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(80 - 1);
   });
 
-  it('lets askers take turns', async () => {
+  it('lets requesters take turns', async () => {
     const loopShare = createLoopShare({ burstMs: 0 });
     const order: string[] = [];
     const run = (name: string) =>
@@ -174,7 +174,7 @@ describe('loop share', () => {
           occupy(1);
           order.push(name);
         },
-        { asker: { name: name[0] as string }, bytes: 0 },
+        { requester: { name: name[0] as string }, bytes: 0 },
       );
     await Promise.all(['a1', 'a2', 'a3', 'a4', 'b1'].map(run));
     expect(order).toEqual(['a1', 'a2', 'b1', 'a3', 'a4']);

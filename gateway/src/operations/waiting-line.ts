@@ -4,8 +4,8 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { FairQueue } from './fair-queue.ts';
 
 /** Who asks for work on an operation. */
-export interface Asker {
-  /** Askers take turns, so that one with many operations delays nobody else for long. */
+export interface Requester {
+  /** Requesters take turns, so that one with many operations delays nobody else for long. */
   name: string;
   /** Aborts when nobody waits for the work any more. */
   signal?: AbortSignal;
@@ -14,11 +14,11 @@ export interface Asker {
 }
 
 /** A client, who takes turns by address, IPv6 by /64. */
-export function askerOf({
+export function requesterOf({
   clientAddress,
   signal,
   onWait,
-}: Pick<Asker, 'onWait'> & { clientAddress: string; signal: AbortSignal }): Asker {
+}: Pick<Requester, 'onWait'> & { clientAddress: string; signal: AbortSignal }): Requester {
   return { name: groupAddress(clientAddress), signal, onWait };
 }
 
@@ -56,7 +56,7 @@ export class WaitingLine<Item extends Waiting> {
   }
 
   /** Lets it wait for its turn, or rejects it, or another one in its place. */
-  add({ name, signal, onWait }: Asker, item: Item): void {
+  add({ name, signal, onWait }: Requester, item: Item): void {
     const { waitTimeoutMs, maxWaiting, maxWaitingBytes } = this.#options;
     if (signal?.aborted) {
       item.reject(unavailable());

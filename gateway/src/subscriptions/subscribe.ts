@@ -9,7 +9,7 @@ import type { Federation } from '../federation.ts';
 import { createResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import { coerceVariables } from '../operations/variables.ts';
-import { askerOf } from '../operations/waiting-line.ts';
+import { requesterOf } from '../operations/waiting-line.ts';
 import type { Preparation } from '../reloadable-federation.ts';
 import { ActiveSubscription, type Subscription } from './active-subscription.ts';
 import { type CatchUp, openCatchUp } from './catch-up.ts';
@@ -196,7 +196,7 @@ async function planFor(
   { clientAddress, signal }: GatewayContext,
 ): Promise<Operation> {
   const { text, operationName, conditions } = operation;
-  const asker = askerOf({ clientAddress, signal });
-  const { plan } = await federation.planner.plan({ text, operationName, conditions }, asker);
+  const requester = requesterOf({ clientAddress, signal });
+  const { plan } = await federation.planner.plan({ text, operationName, conditions }, requester);
   return { ...operation, plan, federation };
 }

@@ -27,10 +27,10 @@ export function leasePlanner(options: PlannerOptions): Planner {
   const asked = new Set<Promise<unknown>>();
   const disposal = new AbortController();
   return {
-    async plan(request, asker = { name: '' }) {
+    async plan(request, requester = { name: '' }) {
       // As the planner refuses what is asked once it is disposed.
-      const signal = AbortSignal.any([disposal.signal, ...(asker.signal ? [asker.signal] : [])]);
-      const planned = entry.planner.plan(request, { ...asker, signal });
+      const signal = AbortSignal.any([disposal.signal, ...(requester.signal ? [requester.signal] : [])]);
+      const planned = entry.planner.plan(request, { ...requester, signal });
       asked.add(planned);
       return planned.finally(() => asked.delete(planned));
     },

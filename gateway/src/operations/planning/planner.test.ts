@@ -124,7 +124,7 @@ it('planner: never blocks the thread that asks', async () => {
   expect(turns).toBeGreaterThan(100);
 });
 
-describe('planner: askers', () => {
+describe('planner: requesters', () => {
   const texts = (name: string, count: number) =>
     Array.from({ length: count }, (_, index) => `query ${name}${index} { me { id } }`);
 

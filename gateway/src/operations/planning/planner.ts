@@ -5,7 +5,7 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError, Source } from 'graphql';
 import { maxNesting, tooComplex } from '../limits.ts';
 import { InvalidDocument } from '../operation-error.ts';
-import { type Asker, unavailable, type Waiting, WaitingLine, type WaitingLineOptions } from '../waiting-line.ts';
+import { type Requester, unavailable, type Waiting, WaitingLine, type WaitingLineOptions } from '../waiting-line.ts';
 import type { PlanOperationOptions, PlanRequest, PlanResult } from './plan-operation.ts';
 import type { WorkerMessage } from './planner-worker.ts';
 
@@ -23,7 +23,7 @@ export interface Planner extends AsyncDisposable {
    * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED
    * @throws CodedError OPERATION_TOO_COMPLEX when it took too long; SERVICE_UNAVAILABLE (retryable) when too many wait
    */
-  plan(request: PlanRequest, asker?: Asker): Promise<PlannedOperation>;
+  plan(request: PlanRequest, requester?: Requester): Promise<PlannedOperation>;
   /** Rejects while its thread starts, or is replaced again and again: three times within a minute. */
   ping(): Promise<void>;
 }
@@ -185,10 +185,10 @@ export function createPlanner({
   start(0);
 
   return {
-    plan(request, asker = { name: '' }) {
+    plan(request, requester = { name: '' }) {
       if (isDisposed) return Promise.reject(unavailable());
       const { promise, resolve, reject } = Promise.withResolvers<PlannedOperation>();
-      line.add(asker, { request, bytes: 2 * request.text.length, resolve, reject });
+      line.add(requester, { request, bytes: 2 * request.text.length, resolve, reject });
       if (!resting) next();
       return promise;
     },

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { RepeatCache } from './repeat-cache.ts';
+import { SegmentedCache } from './segmented-cache.ts';
 
 const ids = (count: number) => Array.from({ length: count }, (_, index) => `id${index}`);
 
 it('repeat cache: keeps what is used again, however much is used once', () => {
   // Regression: a client with ever new documents emptied the cache, and everybody else's were read and planned again.
-  const cache = new RepeatCache<{ id: string }>(1_000);
+  const cache = new SegmentedCache<{ id: string }>(1_000);
   const known = { id: 'known' };
   cache.set('known', known, 100);
   expect(cache.get('known')).toBe(known);
@@ -15,7 +15,7 @@ it('repeat cache: keeps what is used again, however much is used once', () => {
 });
 
 it('repeat cache: forgets what was used least among that which is used again, past its bytes', () => {
-  const cache = new RepeatCache<{ id: string }>(1_000);
+  const cache = new SegmentedCache<{ id: string }>(1_000);
   for (const id of ids(10)) {
     cache.set(id, { id }, 100);
     cache.get(id);
@@ -24,7 +24,7 @@ it('repeat cache: forgets what was used least among that which is used again, pa
 });
 
 it('repeat cache: keeps one that is large, and none larger than all', () => {
-  const cache = new RepeatCache<{ id: string }>(1_000);
+  const cache = new SegmentedCache<{ id: string }>(1_000);
   cache.set('large', { id: 'large' }, 700);
   cache.set('larger', { id: 'larger' }, 1_001);
   expect([cache.get('large'), cache.get('larger')]).toEqual([{ id: 'large' }, undefined]);

@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
  *
  * @see https://en.wikipedia.org/wiki/Cache_replacement_policies#Segmented_LRU_(SLRU)
  */
-export class RepeatCache<V extends object> {
+export class SegmentedCache<V extends object> {
   readonly #once: LRUCache<string, Sized<V>>;
   readonly #again: LRUCache<string, Sized<V>>;
   readonly #onceBytes: number;
