@@ -12,7 +12,7 @@ export interface CallQueue {
 }
 
 export interface CallOptions {
-  /** Whom the call is for: requesters take turns. */
+  /** The client's address: requesters take turns. */
   requester: string;
   /** Memory that it takes while it waits. */
   bytes: number;

@@ -15,9 +15,9 @@ import {
 } from 'graphql';
 import type { CostModel, FieldCost } from './cost-model.ts';
 
-/** What an operation has, with its fragments counted as often as they are spread. */
+/** The figures of an operation. A fragment counts once per spread. */
 export interface Complexity {
-  /** Fields within fields, introspection aside. */
+  /** Levels of fields, without introspection. */
   depth: number;
   aliases: number;
   directives: number;
@@ -25,7 +25,7 @@ export interface Complexity {
   /** Fields, inline fragments and spreads. */
   selections: number;
   cost: number;
-  /** Selections within objects that the operation may return, each as often as there are such objects. */
+  /** Values that the operation may return: its selections, times the size of the lists that they are in. */
   values: number;
   /** Cost of `__schema` and `__type`. */
   introspectionCost: number;
@@ -36,20 +36,19 @@ export interface Complexity {
 export interface ComplexityOptions {
   schema: GraphQLSchema;
   costs: CostModel;
-  /** The document's, by name. */
+  /** The document's fragments, by name. */
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   operation: OperationDefinitionNode;
   variables: Readonly<Record<string, unknown>>;
-  /** Told how many selections were looked at so far, never more than the operation has; it may throw. */
+  /** Called with the number of selections visited so far, at most those of the operation. May throw. */
   onVisit?(visited: number): void;
 }
 
 /**
- * Measures an operation, before it is validated: fields that the schema lacks count as scalars.
+ * Measures an operation before it is validated. Fields that the schema lacks count as scalars.
  *
- * Each fragment is measured once, whatever the number of its spreads, and its figures are added or multiplied where it
- * is spread: the time is linear in the text (once for each list size, where it lists what a connection's `first` sizes).
- * A fragment that spreads itself counts nothing within itself; validation
+ * Each fragment is measured once, and its figures are added at each spread, so the time is linear in the text. A fragment
+ * whose lists are sized by the spreading field is measured once per size. A recursive spread counts as nothing: validation
  * refuses it.
  */
 export function measureComplexity(options: ComplexityOptions): Complexity {
@@ -62,17 +61,17 @@ export function measureComplexity(options: ComplexityOptions): Complexity {
 
 /** Figures of a selection set. */
 interface Figures extends Omit<Complexity, 'rootFields'> {
-  /** Fields of the set itself, those of its fragments included. */
+  /** Fields of the set itself, including those of its fragments. */
   fields: number;
 }
 
 type Measure = (set: SelectionSetNode, parent: GraphQLNamedType | null, sized: SizedFields | null) => Figures;
-/** Lists among the children whose size the parent's slicing argument gave, as `edges` of a connection. */
+/** Child lists whose size is set by the parent's slicing argument, such as `edges` of a connection. */
 type SizedFields = { names: readonly string[]; size: number };
 
 function createMeasure(options: ComplexityOptions): Measure {
   const { schema, costs, fragments, operation, variables, onVisit } = options;
-  // By fragment, then by the size that its lists take from where it is spread.
+  // Keyed by fragment and by the list size of its spread.
   const measured = new Map<string, Figures>();
   const open = new Set<string>();
   const defaults = new Map(
@@ -140,7 +139,7 @@ function createMeasure(options: ComplexityOptions): Measure {
     sum.dependsOnVariables ||= children.dependsOnVariables;
   };
 
-  /** Entries of the field's list, or of the lists that it sizes. */
+  /** Size of the field's list, or of the lists that it sizes. */
   const sizeOf = (node: FieldNode, cost: FieldCost, sized: SizedFields | null): number => {
     if (cost.isList && sized?.names.includes(node.name.value)) return sized.size;
     const given = cost.slicingArguments.flatMap((name) => {

@@ -14,34 +14,34 @@ import {
   Kind,
 } from 'graphql';
 
-/** Entries that a list is taken to have where no `@listSize` says more. */
+/** Assumed size of a list without `@listSize`. */
 export const defaultListSize = 10;
-/** What a field at the mutation root costs where no `@cost` says otherwise: it writes. */
+/** Cost of a root field of a mutation without `@cost`: it writes. */
 const mutationWeight = 10;
 
-/** What one field costs. */
+/** The cost of a field. */
 export interface FieldCost {
-  /** Of one value of the field, without its children. */
+  /** Weight of one value of the field, without its children. */
   weight: number;
   isList: boolean;
-  /** Entries that are assumed where no slicing argument says how many. */
+  /** Size of the list if no slicing argument is set. */
   assumedSize: number;
-  /** Arguments that say how many entries come. */
+  /** Arguments that set the size of the list. */
   slicingArguments: readonly string[];
-  /** Fields of the answer whose lists have that many entries, as in a connection; empty where it is the field itself. */
+  /** Child fields whose lists have that size, as in a connection; empty if it is the field's own list. */
   sizedFields: readonly string[];
-  /** Weights of arguments that are given, by name. */
+  /** Weights of the arguments that have one, by name. */
   argumentWeights: ReadonlyMap<string, number>;
 }
 
 export interface CostModel {
-  /** What a field of the schema costs. */
+  /** Returns the cost of a field of the schema. */
   costOf(parent: GraphQLNamedType, field: GraphQLField<unknown, unknown>): FieldCost;
 }
 
 /**
- * Reads `@cost` and `@listSize` of a supergraph. A value of an object, interface or union costs 1, a field at the
- * mutation root 10, anything else 0. Fields of introspection cost 1 each, in lists as long as the schema's own.
+ * Creates the cost model of a supergraph from `@cost` and `@listSize`. By default a value of an object, interface or union
+ * costs 1, a root field of a mutation 10, anything else 0. Introspection fields cost 1 each, in lists of the schema's size.
  *
  * @see https://ibm.github.io/graphql-specs/cost-spec.html
  */
@@ -92,7 +92,7 @@ type Annotated = {
   } | null;
 };
 
-/** A directive's arguments; composition names it `cost`, or `federation__cost` where it was not imported. */
+/** A directive's arguments; composition names it `cost`, or `federation__cost` if it was not imported. */
 function directive({ astNode }: Annotated, name: string): Map<string, ConstValueNode> | null {
   const found = astNode?.directives?.find(({ name: { value } }) => value === name || value === `federation__${name}`);
   return found ? new Map(found.arguments?.map((argument) => [argument.name.value, argument.value])) : null;
@@ -114,7 +114,7 @@ function textsOf(value: ConstValueNode | undefined): string[] {
     : [];
 }
 
-/** How long the lists of an introspection answer are: those of types as they are, those within types on average. */
+/** Sizes of the lists in an introspection result: exact for lists of types, averages for lists within types. */
 function measureIntrospection(schema: GraphQLSchema): Map<string, number> {
   const types = Object.values(schema.getTypeMap());
   const averageOf = (sizes: number[]) =>

@@ -22,37 +22,37 @@ import { type Conditions, conditionVariables } from './planning/resolve-conditio
 import { SegmentedCache } from './segmented-cache.ts';
 import type { Requester } from './waiting-line.ts';
 
-/** A text that has been parsed within the limits. Whether it is valid is known once one of its operations is planned. */
+/** A document that was parsed within the limits. It is validated when one of its operations is planned. */
 export interface KnownDocument {
   readonly hash: string;
   readonly text: string;
   readonly document: DocumentNode;
-  /** By name. */
+  /** Its fragments, by name. */
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   /** Variables that its `@skip` and `@include` depend on. */
   readonly conditionVariables: readonly string[];
 }
 
-/** The documents, complexities and plans of one supergraph, each cache bounded in bytes. */
+/** Caches of one supergraph for documents, complexities and plans, each bounded in bytes. */
 export interface Documents {
-  /** Whether the text of this hash has been parsed and is remembered. */
+  /** Whether the document with this hash is cached. */
   isKnown(hash: string): boolean;
   /**
-   * The document of a text.
+   * Parses a text, or returns the cached document.
    *
    * @throws GraphQLError GRAPHQL_PARSE_FAILED
    * @throws CodedError OPERATION_TOO_COMPLEX, BAD_USER_INPUT; SERVICE_UNAVAILABLE (retryable) when too many wait
    */
   parse(text: string, hash: string, requester: Requester): Promise<KnownDocument>;
   /**
-   * Holds an operation of the document to the limits.
+   * Checks an operation of the document against the limits.
    *
-   * @returns how many selections it has, with its fragments expanded
-   * @throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for introspection where there is none
+   * @returns number of its selections, with fragments expanded
+   * @throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for introspection that is turned off
    */
   check(known: KnownDocument, operation: OperationDefinitionNode, variables: Readonly<Record<string, unknown>>): number;
   /**
-   * The plan of an operation of the document. Those who ask for the same at once share the work.
+   * Plans an operation of the document, or returns the cached plan. Concurrent calls for the same plan share the work.
    *
    * @throws what `Planner.plan` throws
    */
@@ -64,25 +64,25 @@ export interface Documents {
   ): Promise<QueryPlan>;
 }
 
-/** A plan that is being made, for all who wait for it. */
+/** A plan in progress, shared by all callers that wait for it. */
 interface Planning {
   result: Promise<QueryPlan>;
   waiting: number;
-  /** Aborted when nobody waits any more. */
+  /** Aborted when no caller waits any more. */
   left: AbortController;
 }
 
 const maxDocumentBytes = 33_554_432;
 const maxPlanBytes = 67_108_864;
-/** What a parsed document takes, as measured: a token's nodes, and the text twice. */
+/** Memory of the syntax nodes per token, as measured. */
 const bytesPerToken = 200;
 
 export interface DocumentsOptions {
   federation: { readonly supergraph: GraphQLSchema; readonly planner: Planner };
   guard: LimitGuard;
-  /** Where new texts are parsed. */
+  /** Runs the parsing of new texts. */
   loopShare: LoopShare;
-  /** Whether clients may ask for the schema. */
+  /** Whether clients may introspect the schema. */
   introspection: boolean;
 }
 
@@ -91,7 +91,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
   const costs = createCostModel(supergraph);
   const documents = new SegmentedCache<KnownDocument>(maxDocumentBytes);
   const plans = new SegmentedCache<{ plan: QueryPlan }>(maxPlanBytes);
-  /** Operations that could not be planned in time: they are not tried again soon. */
+  /** Operations whose planning timed out, not retried for a minute. */
   const refused = new LRUCache<string, Error>({ max: 1_000, ttl: 60_000 });
   const planning = new Map<string, Planning>();
   const complexities = new WeakMap<OperationDefinitionNode, Complexity>();
@@ -109,7 +109,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     try {
       return measure(fragments, operation, { variables, onVisit: guard.checkVisited });
     } catch (error) {
-      // In measure mode no limit keeps a chain of fragments shorter than the stack.
+      // In measure mode no limit bounds chains of fragments, which can exceed the stack.
       if (error instanceof RangeError) throw tooComplex('nesting', maxNesting);
       throw error;
     }
@@ -126,7 +126,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     documents.set(hash, known, 1_000 + 4 * text.length + bytesPerToken * tokens);
     return known;
   };
-  // A little more than tools ask for when they ask for everything.
+  // Allows a little more than the full introspection query of tools.
   const fullIntrospection = parse(getIntrospectionQuery({ inputValueDeprecation: true, oneOf: true }));
   const introspectionBudget =
     1.25 *
@@ -151,7 +151,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
         if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) refused.set(key, error);
         throw error;
       } finally {
-        // Another one may have been started since all who waited for this one left.
+        // A new plan may have been started since all callers of this one have left.
         if (planning.get(key)?.left === left) planning.delete(key);
       }
     };
@@ -159,7 +159,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     planning.set(key, started);
     return started;
   };
-  /** Waits with others for a plan; once all have left it is not made any more. */
+  /** Waits for a plan in progress. It is aborted once all callers have left. */
   const waitFor = async (key: string, started: Planning, signal: AbortSignal | undefined): Promise<QueryPlan> => {
     const leave = () => {
       started.waiting -= 1;
@@ -200,7 +200,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       return complexity.selections;
     },
     plan(known, operationName, conditions, requester) {
-      // Hashed: a name is as long as its client likes.
+      // Hashed, because the operation's name may be long.
       const key = sha256(JSON.stringify([known.hash, operationName, conditions]));
       const cached = plans.get(key);
       if (cached) return Promise.resolve(cached.plan);

@@ -1,4 +1,4 @@
-/** Items that wait, by who asked for them: requesters take turns, however many items one of them has. */
+/** A queue in which requesters take turns, however many items each of them has. */
 export class FairQueue<Item> {
   readonly #byRequester = new Map<string, Set<Item>>();
   #size = 0;
@@ -12,7 +12,7 @@ export class FairQueue<Item> {
     this.#size += 1;
   }
 
-  /** Removes one that waits no longer; false where it has left the queue already. */
+  /** Removes an item. Returns false if it is not in the queue. */
   delete(requester: string, item: Item): boolean {
     const items = this.#byRequester.get(requester);
     if (!items?.delete(item)) return false;
@@ -21,19 +21,19 @@ export class FairQueue<Item> {
     return true;
   }
 
-  /** The next in turn; undefined when nothing waits. */
+  /** Removes and returns the next item; undefined if the queue is empty. */
   shift(): Item | undefined {
     const [first] = this.#byRequester;
     if (!first) return undefined;
     const [requester, items] = first;
     const [item] = items;
     this.delete(requester, item as Item);
-    // After everybody else.
+    // Moves the requester to the end of the round.
     if (this.#byRequester.delete(requester)) this.#byRequester.set(requester, items);
     return item;
   }
 
-  /** Removes the newest item of the requester that has most. */
+  /** Removes the newest item of the requester with the most items. */
   evict(): Item | undefined {
     let most: [requester: string, items: Set<Item>] | undefined;
     for (const entry of this.#byRequester) if (!most || entry[1].size > most[1].size) most = entry;

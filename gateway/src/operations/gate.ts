@@ -1,17 +1,17 @@
 import { type Requester, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
 
 export interface GateOptions extends WaitingLineOptions {
-  /** How many may be through at once. */
+  /** Number of concurrent turns. */
   atOnce: number;
 }
 
-/** Lets a few through at once; the others wait, and requesters take turns. */
+/** A semaphore with a bounded queue, in which requesters take turns. */
 export interface Gate {
   /**
-   * Resolves when its turn has come. Disposing the turn lets the next one through.
+   * Resolves with a turn, which is disposed to let the next one in.
    *
-   * @param bytes what it holds in memory while it waits
-   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too much waits, or the requester has left
+   * @param bytes memory that the caller takes while it waits
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left
    */
   enter(requester: Requester, bytes: number): Promise<Disposable>;
 }

@@ -2,51 +2,51 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
-/** The limits of one operation: what counts, and what is the most of it. Named as their settings. */
+/** The limits of one operation, named as their settings. */
 export interface OperationLimits {
-  /** Fields within fields. Introspection has a budget of its own. */
+  /** Levels of fields. Introspection has a separate budget. */
   MAX_DEPTH: number;
   MAX_ALIASES: number;
-  /** Fields at the root, with the fragments' expanded. */
+  /** Fields at the root, with fragments expanded. */
   MAX_ROOT_FIELDS: number;
-  /** Tokens of the text; selections with the fragments expanded are held to it, too. */
+  /** Tokens of the text. Also the limit of selections with fragments expanded. */
   MAX_TOKENS: number;
   MAX_DIRECTIVES: number;
   /** Objects that the operation may return, weighted by `@cost` and `@listSize`. */
   MAX_COST: number;
-  /** Bytes of the answer. */
+  /** Bytes of the response. */
   MAX_RESPONSE_BYTES: number;
 }
 
-/** A limit's name: a setting, or what no setting changes. */
+/** A limit's name: a setting, or a fixed limit. */
 export type LimitName = keyof OperationLimits | 'values' | 'nesting' | 'introspection' | 'validation' | 'planning';
 
 /**
- * Brackets within brackets of a document, and values within values of its variables. No setting raises it: parsers and
- * serialisers recurse, and this is what their stacks are proven to hold.
+ * Levels of brackets in a document, and of nesting in its variables. Fixed, because parsers and serialisers recurse: this
+ * depth is tested not to overflow the stack.
  */
 export const maxNesting = 200;
 
-/** Values that an operation may return for each unit of MAX_COST: shaping them takes the event loop's time. */
+/** Values that an operation may return per unit of MAX_COST, because shaping them blocks the event loop. */
 const valuesPerCost = 5;
 
 export interface LimitGuard {
   /**
-   * Refuses an operation that has more than the limit; in `measure` mode it is only logged.
+   * Refuses an operation that exceeds the limit; in `measure` mode it is only logged.
    *
    * @throws CodedError OPERATION_TOO_COMPLEX with `limit`, `maximum` and `actual`
    */
   check(limit: keyof OperationLimits | 'values', actual: number): void;
   /**
-   * As `check` of MAX_TOKENS, of the selections that were looked at while an operation is measured. In `measure` mode
-   * 20 times the limit is refused all the same: measuring takes the event loop's time.
+   * Checks the selections visited so far, while an operation is measured, against MAX_TOKENS. In `measure` mode it still
+   * refuses more than 20 times the limit, because measuring blocks the event loop.
    */
   checkVisited(visited: number): void;
-  /** As `check`, of what is known to be over the limit, but not by how much. */
+  /** As `check` for a limit that is exceeded by an unknown amount. */
   exceed(limit: keyof OperationLimits | 'values', actual?: number): void;
 }
 
-/** Holds operations to limits, or measures only (`OPERATION_LIMITS=measure`). */
+/** Creates the guard, which enforces the limits or only logs (`OPERATION_LIMITS=measure`). */
 export function createLimitGuard(
   limits: OperationLimits,
   { mode, log }: { mode: 'enforce' | 'measure'; log: Log },
@@ -83,13 +83,13 @@ const whats: Record<LimitName, string> = {
   planning: 'ms of planning',
 };
 
-/** The error of an operation that is over a limit. */
+/** Creates the error of an operation that exceeds a limit. */
 export function tooComplex(limit: LimitName, maximum: number, actual?: number): CodedError<PublicErrorCode> {
   const figure = actual === undefined ? '' : ` (it has ${format(actual)})`;
   return new CodedError<PublicErrorCode>(
     'OPERATION_TOO_COMPLEX',
     `The operation has more than ${format(maximum)} ${whats[limit]}${figure}: ${limit}. Split it, or ask for less.`,
-    // Counts of doubling fragments pass what JSON can hold.
+    // The figures of nested fragments may exceed the numbers that JSON can represent.
     { details: { limit, maximum, ...(actual !== undefined && { actual: Math.min(actual, Number.MAX_SAFE_INTEGER) }) } },
   );
 }

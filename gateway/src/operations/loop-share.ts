@@ -1,29 +1,28 @@
 import { type Requester, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
 
 export interface LoopShareOptions extends WaitingLineOptions {
-  /** Part of the event loop's time that the work may take, above 0 and at most 1. Default: 0.25. */
+  /** Share of the event loop's time for the work, above 0 and at most 1. Default: 0.25. */
   share?: number;
-  /** Work of this many milliseconds may run at once after a quiet time. Default: 5. */
+  /** Milliseconds of work that may run at once after an idle time. Default: 5. */
   burstMs?: number;
 }
 
 export interface LoopWork {
   requester: Requester;
-  /** What it holds in memory while it waits. */
+  /** Memory that it takes while it waits. */
   bytes: number;
-  /** Time of the loop that follows the work and is due to it, in milliseconds, as far as it is known. Default: 0. */
+  /** Estimated time of later work that counts against the share as well. Default: 0. */
   followingMs?: number;
 }
 
 /**
- * Runs work for many requesters on the event loop, within a share of its time: however much they ask for, what is not
- * theirs goes on. Requesters take turns.
+ * Runs work on the event loop within a share of its time, so that other work continues under load. Requesters take turns.
  */
 export interface LoopShare {
   /**
-   * Runs synchronous work when its turn has come: at once, unless much was run just before.
+   * Runs synchronous work: at once while the share is not used up, else in its turn.
    *
-   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too much waits, or the requester has left; what the work throws
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left; what the work throws
    */
   run<T>(work: () => T, options: LoopWork): Promise<T>;
 }
@@ -34,7 +33,7 @@ interface WaitingWork extends Waiting {
 
 export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopShareOptions = {}): LoopShare {
   const line = new WaitingLine<WaitingWork>(limits);
-  /** By then the loop has had for others what it owes them for the work so far. */
+  /** The time at which the work so far is within its share. */
   let isPaidAtMs = 0;
   let timer: NodeJS.Timeout | null = null;
 
@@ -50,7 +49,7 @@ export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopSh
   };
   const runNext = () => {
     timer = null;
-    // One at a time, so that others have their turn in between, whatever is owed.
+    // One item per turn of the event loop, so that other work runs in between.
     line.shift()?.run();
     schedule();
   };

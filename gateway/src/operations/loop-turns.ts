@@ -1,21 +1,21 @@
 import { type Requester, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
 
 export interface LoopTurnsOptions extends WaitingLineOptions {
-  /** Operations that begin in a turn of the event loop. Default: 8. */
+  /** Operations that start per turn of the event loop. Default: 8. */
   perTurn?: number;
 }
 
 /**
- * Begins a few operations in each turn of the event loop, and requesters take turns: one that sends a thousand at once delays
- * another's by a few, not by all.
+ * Starts a few operations per turn of the event loop, and requesters take turns. A burst of one requester delays another's
+ * operation by a few, not by all.
  */
 export interface LoopTurns {
   /**
-   * Resolves when the operation may begin: at once, unless as many have begun in this turn of the loop.
+   * Resolves when the operation may start: at once, unless `perTurn` have started in this turn of the event loop.
    *
-   * @param bytes what it holds in memory while it waits
-   * @param describeRequester asked only for one that has to wait
-   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too many wait, or the requester has left
+   * @param bytes memory that it takes while it waits
+   * @param describeRequester called only if the operation has to wait
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left
    */
   enter(bytes: number, describeRequester: () => Requester): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { GraphQLError } from 'graphql';
 
-/** A document's faults, all of them: none of it is executed. */
+/** All validation errors of a document. */
 export class InvalidDocument extends Error {
   override readonly name = 'InvalidDocument';
   readonly errors: readonly GraphQLError[];

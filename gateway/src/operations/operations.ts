@@ -32,45 +32,44 @@ export interface OperationRequest {
   extensions?: unknown;
 }
 
-/** An operation that may be executed: within the limits, valid, planned, and its client admitted to it. */
+/** An operation that is ready to be executed: within the limits, valid, planned and authorised. */
 export interface Operation {
   /** The document's text. */
   text: string;
-  /** One object for all who send the same text, as long as it is remembered. */
+  /** The parsed document: the same object for equal texts, while it is cached. */
   document: DocumentNode;
   /** The document's fragments, by name. */
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   operationName: string | null;
-  /** As the client sent them. */
+  /** As sent by the client: not coerced yet. */
   variables: Readonly<Record<string, unknown>>;
   definition: OperationDefinitionNode;
-  /** How many it has, with its fragments expanded. */
+  /** Number of selections, with fragments expanded. */
   selections: number;
-  /** Values of the variables that `@skip` and `@include` depend on: the plan is made for them. */
+  /** Values of the variables that `@skip` and `@include` depend on. The plan depends on them. */
   conditions: Conditions;
   plan: QueryPlan;
-  /** The supergraph that it was planned for, by which it is executed also when another one is served by then. */
+  /** The federation that it was planned by. It is executed by the same one, even after a reload. */
   federation: Federation;
 }
 
-/** The one pipeline: text, document, limits, validation, plan, execution. Transports are adapters in front of it. */
+/** The pipeline of all transports: parse, check limits, validate, plan, execute. */
 export interface Operations {
   readonly persistedQueries: PersistedQueries;
   /**
-   * Makes an operation ready to be executed. The same text is parsed, validated and planned once, however many clients
-   * send it.
+   * Prepares an operation for execution. Equal texts are parsed, validated and planned once for all clients.
    *
    * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED, every fault of the document
    * @throws GraphQLError GRAPHQL_PARSE_FAILED
    * @throws CodedError OPERATION_TOO_COMPLEX, OPERATION_RESOLUTION_FAILURE, BAD_USER_INPUT, BAD_REQUEST,
-   *   PERSISTED_QUERY_NOT_FOUND, SERVICE_UNAVAILABLE, and what the token was refused with
+   *   PERSISTED_QUERY_NOT_FOUND, SERVICE_UNAVAILABLE, and the error of a refused token
    */
   prepare(request: OperationRequest, context: GatewayContext): Promise<Operation>;
   /**
-   * Executes a query or a mutation; a large one in its turn.
+   * Executes a query or a mutation. A large one waits for its share of the event loop.
    *
-   * @throws CodedError OPERATION_TOO_COMPLEX for an answer over MAX_RESPONSE_BYTES; SERVICE_UNAVAILABLE (retryable)
-   *   when too many large ones wait
+   * @throws CodedError OPERATION_TOO_COMPLEX for a response over MAX_RESPONSE_BYTES; SERVICE_UNAVAILABLE (retryable) if
+   *   too many large ones wait
    */
   execute(operation: Operation, context: GatewayContext): Promise<ExecutionResult>;
 }
@@ -78,25 +77,25 @@ export interface Operations {
 export interface OperationsOptions {
   federation: ReloadableFederation;
   limits: OperationLimits;
-  /** `measure` logs what is over a limit and lets it pass. Default: `enforce`. */
+  /** `measure` only logs operations that exceed a limit. Default: `enforce`. */
   mode?: 'enforce' | 'measure';
-  /** Whether clients may ask for the schema. */
+  /** Whether clients may introspect the schema. */
   introspection: boolean;
-  /** Part of the event loop's time that new texts and large operations may take, above 0 and at most 1. */
+  /** Share of the event loop's time for new texts and large operations, above 0 and at most 1. */
   largeOperationsShare: number;
   log: Log;
 }
 
-/** An operation with more selections is large: it is executed in its turn. */
+/** An operation with more selections is large, and waits for its share of the event loop. */
 const maxSmallSelections = 500;
-/** Time of the loop that the execution of a selection takes, its request and its answer included, as measured. */
+/** Time on the event loop to execute a selection, including its request and response, as measured. */
 const msPerSelection = 0.001;
 /**
- * So many new texts are read and planned at once. A parsed text takes up to 1 MiB, and there is one planner: the others
- * wait unread.
+ * New texts that are parsed and planned concurrently; more wait unparsed. A parsed text takes up to 1 MiB, and there is one
+ * planner.
  */
 const newTextsAtOnce = 4;
-/** What an operation may owe for its execution: in measure mode nothing else bounds its selections. */
+/** Largest estimate for one execution: in measure mode nothing else bounds the selections. */
 const maxFollowingMs = 100;
 
 export function createOperations({
@@ -112,7 +111,7 @@ export function createOperations({
   const newTexts = createGate({ atOnce: newTextsAtOnce });
   const persistedQueries = createPersistedQueries();
   const mask = createFailureMask(log);
-  // What is remembered of a supergraph goes with it.
+  // The caches of a supergraph are released with it.
   const documentsOf = new WeakMap<Federation, Documents>();
   const documentsFor = (federation: Federation): Documents => {
     const known = documentsOf.get(federation) ?? createDocuments({ federation, guard, loopShare, introspection });
@@ -129,7 +128,7 @@ export function createOperations({
       const requester = requesterOf(context);
       const isNew = !documentsFor(reloadable.current).isKnown(hash);
       using _turn = isNew ? await newTexts.enter(requester, 2 * text.length) : null;
-      // Another supergraph may be served since.
+      // The supergraph may have been reloaded during the wait.
       const federation = reloadable.current;
       const documents = documentsFor(federation);
       const known = await documents.parse(text, hash, requester);
@@ -171,7 +170,7 @@ export function createOperations({
   };
 }
 
-/** The text that a request sends, or whose hash it sends. */
+/** Returns the text of a request, or the persisted text of its hash. */
 function readText({ query, extensions }: OperationRequest, persistedQueries: PersistedQueries) {
   const hash = persistedQueryHash(extensions);
   const isPersisted = hash !== null;
@@ -188,7 +187,7 @@ function readText({ query, extensions }: OperationRequest, persistedQueries: Per
   return { text: query, hash: actual, isPersisted };
 }
 
-/** @throws CodedError OPERATION_RESOLUTION_FAILURE when there is no operation of this name, or several and no name */
+/** @throws CodedError OPERATION_RESOLUTION_FAILURE if no operation has this name, or if a name is needed and missing */
 function resolveOperation(document: DocumentNode, operationName: string | null): OperationDefinitionNode {
   const definition = getOperationAST(document, operationName);
   if (definition) return definition;

@@ -4,16 +4,16 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type DocumentNode, GraphQLError, Lexer, parse, Source, TokenKind } from 'graphql';
 import { type LimitGuard, maxNesting, tooComplex } from './limits.ts';
 
-/** A document, and how many tokens its text has. */
+/** A document and its number of tokens. */
 export interface ParsedDocument {
-  /** Without locations: with them it would take several times the memory. */
+  /** Without locations, which would take several times the memory. */
   document: DocumentNode;
   tokens: number;
 }
 
 /**
- * Parses a document within limits. Tokens and brackets are counted by the lexer first, in one pass without recursion:
- * the recursive parser never sees a text that its stack could not hold.
+ * Parses a document within limits. The lexer first counts tokens and levels of brackets in one pass without recursion, so
+ * that the recursive parser can't overflow the stack.
  *
  * @throws GraphQLError GRAPHQL_PARSE_FAILED
  * @throws CodedError OPERATION_TOO_COMPLEX
@@ -39,11 +39,11 @@ function countTokens(text: string, guard: LimitGuard): number {
   let nesting = 0;
   for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) {
     tokens += 1;
-    // Counted on the way, so that a long text is refused early.
+    // Checked during the pass, so that a long text is refused early.
     if (tokens % 1_000 === 0) guard.check('MAX_TOKENS', tokens);
     nesting += nestingStep(token.kind);
     if (nesting > maxNesting) throw tooComplex('nesting', maxNesting, nesting);
-    // U+0000 can only come as an escape; a lone surrogate is refused by the lexer.
+    // U+0000 can only be an escape. The lexer refuses lone surrogates.
     if ((token.kind === TokenKind.STRING || token.kind === TokenKind.BLOCK_STRING) && token.value.includes('\0'))
       throw new CodedError<PublicErrorCode>(
         'BAD_USER_INPUT',

@@ -4,16 +4,16 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { z } from 'zod';
 import { SegmentedCache } from './segmented-cache.ts';
 
-/** Texts of operations that clients have sent with their hash, so that they need to send the hash alone. */
+/** Texts that clients have sent with their hash. Later requests need to send only the hash. */
 export interface PersistedQueries {
   get(sha256Hash: string): string | undefined;
-  /** Remembers a text that has been found valid. */
+  /** Stores a text that has passed validation. */
   add(sha256Hash: string, text: string): void;
 }
 
 const maxBytes = 16_777_216;
 
-/** Automatic persisted queries, in memory: past 16 MiB they are forgotten, those used once first. */
+/** Automatic persisted queries, in memory. Above 16 MiB texts are evicted, those used only once first. */
 export function createPersistedQueries(): PersistedQueries {
   const texts = new SegmentedCache<{ text: string }>(maxBytes);
   return {
@@ -25,9 +25,9 @@ export function createPersistedQueries(): PersistedQueries {
 const extension = z.object({ version: z.literal(1), sha256Hash: z.string().regex(/^[0-9a-f]{64}$/) });
 
 /**
- * The hash that a request's `extensions.persistedQuery` names; null without that extension.
+ * Reads the hash of a request's `extensions.persistedQuery`; null without that extension.
  *
- * @throws CodedError PERSISTED_QUERY_NOT_SUPPORTED for another version; BAD_REQUEST for something else
+ * @throws CodedError PERSISTED_QUERY_NOT_SUPPORTED for another version; BAD_REQUEST for an invalid extension
  * @see https://www.apollographql.com/docs/apollo-server/performance/apq
  */
 export function persistedQueryHash(extensions: unknown): string | null {

@@ -8,13 +8,11 @@ import {
 } from 'graphql';
 
 /**
- * Whether an operation may run signed out when its token is refused: each of its root fields has the `@public`
- * directive, and there is one at least. `__typename` is allowed beside them. `@skip` and `@include` are not looked at,
- * so a field that is left out counts as well.
+ * Whether an operation may be executed signed out if its token is refused: it has root fields, and all of them are
+ * `@public`, except `__typename`. `@skip` and `@include` are ignored, so excluded fields count as well.
  *
- * @param schema the supergraph with its directives, as `Federation.supergraph`
- * @param operation one that has passed validation
- * @param fragments the document's fragments by name; each is visited once, however often it is spread
+ * @param schema `Federation.supergraph`, which has the directives
+ * @param fragments the document's fragments by name; each is visited once
  */
 export function isPublicOperation(
   schema: GraphQLSchema,

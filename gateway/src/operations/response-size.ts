@@ -1,6 +1,6 @@
 /**
- * Whether a value's JSON has more than so many bytes. It stops at the limit, and neither recurses nor builds the text.
- * Characters count as their UTF-8, escapes as one byte: the figure is at most a sixth of what the text really takes.
+ * Whether a value's JSON has more than `maxBytes`. It stops at the limit, and neither recurses nor builds the text.
+ * Characters count in UTF-8 and escapes as one byte, so the actual text may be up to six times as large.
  */
 export function isLargerThan(value: unknown, maxBytes: number): boolean {
   let bytes = 0;

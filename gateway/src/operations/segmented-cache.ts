@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 
 /**
- * A cache bounded in bytes that values used once can't empty (a segmented LRU): until its second use a value takes part
- * of the space only, and evicts nothing that has been used again.
+ * A segmented LRU cache, bounded in bytes. New values share a quarter of the space and move to the rest on their second
+ * use, so that values used only once never evict values used more often.
  *
  * @see https://en.wikipedia.org/wiki/Cache_replacement_policies#Segmented_LRU_(SLRU)
  */
@@ -18,7 +18,7 @@ export class SegmentedCache<V extends object> {
     this.#again = new LRUCache({ maxSize: maxBytes - this.#onceBytes, sizeCalculation });
   }
 
-  /** Whether the key has a value; this is no use of it. */
+  /** Whether the key has a value. Does not count as a use. */
   has(key: string): boolean {
     return this.#again.has(key) || this.#once.has(key);
   }
@@ -33,7 +33,7 @@ export class SegmentedCache<V extends object> {
     return once.value;
   }
 
-  /** Keeps a value of so many bytes; one larger than the part of those used once is kept with the others. */
+  /** Stores a value of `bytes`. A value that is too large for the segment of new values is stored in the other one. */
   set(key: string, value: V, bytes: number): void {
     const cache = bytes > this.#onceBytes || this.#again.has(key) ? this.#again : this.#once;
     cache.set(key, { value, bytes });

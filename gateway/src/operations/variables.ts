@@ -18,7 +18,7 @@ import type { Conditions } from './planning/resolve-conditions.ts';
 export type Variables = Readonly<Record<string, unknown>>;
 
 /**
- * The variables of a request, found fit to be passed on: whatever their types, serialisers recurse into them.
+ * Checks a request's variables before they are passed on: nesting, because serialisers recurse, and invalid text.
  *
  * @throws CodedError BAD_USER_INPUT, OPERATION_TOO_COMPLEX
  */
@@ -32,8 +32,8 @@ export function checkVariables(variables: unknown): Variables {
 }
 
 /**
- * The variables as their types say, with defaults. It stops at the first fault, for graphql-js repeats the whole value
- * in the message of each.
+ * Coerces variables to their types, with defaults. It stops at the first error, because graphql-js repeats the whole value
+ * in each message.
  *
  * @throws CodedError BAD_USER_INPUT with the path as `argument`
  * @see https://spec.graphql.org/draft/#CoerceVariableValues()
@@ -74,8 +74,8 @@ function unfit(path: readonly (string | number)[], reason: string): CodedError<P
 }
 
 /**
- * The values of the variables that `@skip` and `@include` depend on, as far as they are Booleans: what is not is found
- * when the variables are coerced.
+ * The values of the variables that `@skip` and `@include` depend on. Values that are not Booleans are omitted: coercion
+ * reports them.
  */
 export function readConditions(
   names: readonly string[],

@@ -3,17 +3,17 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { FairQueue } from './fair-queue.ts';
 
-/** Who asks for work on an operation. */
+/** The source of a request, for fair queueing. */
 export interface Requester {
-  /** Requesters take turns, so that one with many operations delays nobody else for long. */
+  /** Requests with the same name share their turns, so that one client with many operations does not delay the others. */
   name: string;
-  /** Aborts when nobody waits for the work any more. */
+  /** Aborts when the request is no longer needed. */
   signal?: AbortSignal;
-  /** Called when it has to wait, so that nothing more is read of its connection; the result, when it waits no longer. */
+  /** Called when the request has to wait, to pause its connection. Returns the function to call when the wait is over. */
   onWait?: (() => () => void) | undefined;
 }
 
-/** A client, who takes turns by address, IPv6 by /64. */
+/** The requester of a client: its address, IPv6 by /64. */
 export function requesterOf({
   clientAddress,
   signal,
@@ -23,27 +23,27 @@ export function requesterOf({
 }
 
 export interface WaitingLineOptions {
-  /** Longest time that one may wait for those before it, in milliseconds; the shortest is half of it. Default: 10 s. */
+  /** Time-out of an entry; a random part of up to half is subtracted. Default: 10 s. */
   waitTimeoutMs?: number;
-  /** How many may wait. Default: 10,000. */
+  /** Maximum number of entries. Default: 10,000. */
   maxWaiting?: number;
-  /** Bytes that all that wait may hold. Default: 128 MiB. */
+  /** Maximum bytes of all entries. Default: 128 MiB. */
   maxWaitingBytes?: number;
 }
 
-/** What waits for its turn. */
+/** An entry of the queue. */
 export interface Waiting {
-  /** What it holds in memory, such as the bytes of its text. */
+  /** Memory that it takes, such as the bytes of its text. */
   readonly bytes: number;
-  /** Told SERVICE_UNAVAILABLE (retryable) when it leaves the line without its turn. */
+  /** Called with SERVICE_UNAVAILABLE (retryable) if it is evicted, times out or is aborted. */
   reject(error: CodedError<PublicErrorCode>): void;
 }
 
-/** A fair queue with bounds in count, bytes and time; who leaves, leaves the line. */
+/** A fair queue, bounded in count, bytes and waiting time. Entries of aborted requests are removed. */
 export class WaitingLine<Item extends Waiting> {
   readonly #queue = new FairQueue<Item>();
   readonly #options: Required<WaitingLineOptions>;
-  /** Of each that waits: what ends its wait. */
+  /** Per entry, the function that releases its timer and listeners. */
   readonly #release = new Map<Item, () => void>();
   #bytes = 0;
 
@@ -55,14 +55,14 @@ export class WaitingLine<Item extends Waiting> {
     return this.#queue.size;
   }
 
-  /** Lets it wait for its turn, or rejects it, or another one in its place. */
+  /** Adds an entry. If the queue is full, an entry of the requester with the most is evicted and rejected. */
   add({ name, signal, onWait }: Requester, item: Item): void {
     const { waitTimeoutMs, maxWaiting, maxWaitingBytes } = this.#options;
     if (signal?.aborted) {
       item.reject(unavailable());
       return;
     }
-    // A newcomer does not pay for who fills the line.
+    // Evicts from the requester that fills the queue, not the newcomer.
     while (this.size > 0 && (this.size >= maxWaiting || this.#bytes + item.bytes > maxWaitingBytes)) {
       const evicted = this.#queue.evict();
       if (evicted) this.#forget(evicted).reject(unavailable());
@@ -70,7 +70,7 @@ export class WaitingLine<Item extends Waiting> {
     const leave = () => {
       if (this.#queue.delete(name, item)) this.#forget(item).reject(unavailable());
     };
-    // Those who came at once do not leave at once: each that is rejected is work, and sends the next.
+    // Randomised, so that a burst of requests does not time out, and retry, all at once.
     const timer = setTimeout(leave, waitTimeoutMs * (0.5 + Math.random() / 2));
     signal?.addEventListener('abort', leave, { once: true });
     const onEnd = onWait?.();
@@ -83,7 +83,7 @@ export class WaitingLine<Item extends Waiting> {
     this.#queue.push(name, item);
   }
 
-  /** The next in turn; undefined when nothing waits. */
+  /** Removes and returns the next entry; undefined if the queue is empty. */
   shift(): Item | undefined {
     const item = this.#queue.shift();
     return item && this.#forget(item);

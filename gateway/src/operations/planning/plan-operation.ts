@@ -13,7 +13,7 @@ import {
 } from 'graphql';
 import { type Conditions, isEmptyOperation, resolveConditions } from './resolve-conditions.ts';
 
-/** What is to be planned. */
+/** A request to the planner. */
 export interface PlanRequest {
   text: string;
   /** Null for the document's only operation. */
@@ -21,30 +21,30 @@ export interface PlanRequest {
   conditions: Conditions;
 }
 
-/** A fault of a document, as the validator found it. */
+/** A validation error of a document. */
 export interface DocumentFault {
   message: string;
   /** Offsets in the text. */
   positions: readonly number[];
 }
 
-/** A plan, or why there is none. It can be sent to another thread. */
+/** A plan, or why planning failed. It can be sent to another thread. */
 export type PlanResult =
-  /** The plan's node is undefined where conditions leave nothing to ask. `bytes` is about what it takes in memory. */
+  /** The plan has no node if conditions leave no field. `bytes` is its approximate memory. */
   | { kind: 'plan'; plan: QueryPlan; bytes: number }
   | { kind: 'invalid'; faults: readonly DocumentFault[] }
-  /** The recursion of validator or planner went deeper than the stack. */
+  /** The recursion of the validator or planner exceeded the stack. */
   | { kind: 'too-deep' }
   /** The validator or the planner gave up. */
   | { kind: 'too-complex' };
 
 export interface PlanOperationOptions {
   supergraphSdl: string;
-  /** Leaves names of the schema that were not asked for out of messages. */
+  /** Whether messages may not suggest names of the schema. */
   hideSuggestions: boolean;
 }
 
-/** Makes the function that validates and plans, synchronously, for as long as it takes. */
+/** Creates the function that validates and plans. It is synchronous and has no time limit. */
 export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOperationOptions) {
   const supergraph = Supergraph.build(supergraphSdl, { validateSupergraph: false });
   const planner = new QueryPlanner(supergraph);
@@ -72,14 +72,14 @@ export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOper
     } catch (error) {
       if (error instanceof RangeError) return { kind: 'too-deep' };
       if (isAborted(error as Error)) return { kind: 'too-complex' };
-      // The planner knows less of introspection than graphql-js.
+      // The planner rejects some introspection that graphql-js accepts.
       if (error instanceof GraphQLError) return { kind: 'invalid', faults: [faultOf(error)] };
       throw error;
     }
   };
 }
 
-/** graphql-js takes any variable of a condition for missing here: the rule is for what conditions leave. */
+/** Without the rule that validates root fields of a subscription: it runs after conditions are resolved. */
 const rules = specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule);
 
 function withoutOthers({ kind, definitions }: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
@@ -89,7 +89,7 @@ function withoutOthers({ kind, definitions }: DocumentNode, operation: Operation
   };
 }
 
-/** graphql-js compares fields of the same name up to a budget of its own, and the planner counts selections. */
+/** Whether graphql-js aborted the comparison of fields with the same name, or the planner its count of selections. */
 function isAborted({ message }: Error): boolean {
   return message === 'Validation aborted.' || message.startsWith('Exceeded maximum recursive selections');
 }

@@ -11,40 +11,40 @@ import type { WorkerMessage } from './planner-worker.ts';
 
 export interface PlannerOptions extends PlanOperationOptions, WaitingLineOptions {
   log: Log;
-  /** CPU time that validating and planning one operation may take. Default: 1 s; ten times that on the wall clock. */
+  /** CPU time limit to validate and plan one operation. Default: 1 s. The limit of wall-clock time is ten times that. */
   timeoutMs?: number;
 }
 
-/** Validates and plans operations, in a thread of its own. */
+/** Validates and plans operations in a separate thread. */
 export interface Planner extends AsyncDisposable {
   /**
-   * The plan of an operation.
+   * Validates and plans an operation.
    *
    * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED
-   * @throws CodedError OPERATION_TOO_COMPLEX when it took too long; SERVICE_UNAVAILABLE (retryable) when too many wait
+   * @throws CodedError OPERATION_TOO_COMPLEX on time-out; SERVICE_UNAVAILABLE (retryable) if too many wait
    */
   plan(request: PlanRequest, requester?: Requester): Promise<PlannedOperation>;
-  /** Rejects while its thread starts, or is replaced again and again: three times within a minute. */
+  /** Rejects while the thread starts, or if it was replaced three times within a minute. */
   ping(): Promise<void>;
 }
 
-/** A plan, and about how many bytes it takes in memory. */
+/** A plan and its approximate memory in bytes. */
 export interface PlannedOperation {
   plan: QueryPlan;
   bytes: number;
 }
 
-/** An operation whose plan takes more memory ends the thread, and not the process. */
+/** Heap limit of the thread: an operation that exceeds it ends the thread, not the process. */
 const maxHeapMb = 1_024;
-/** Of graphql-js: comparisons of fields of the same name. */
+/** graphql-js's limit for comparisons of fields with the same name. */
 const maxComparisons = 500_000;
-/** So many threads that ended within so long are no longer a single operation's fault. */
+/** If this many threads end within this time, a single operation is not the cause. */
 const maxReplaced = 3;
 const replacedWithinMs = 60_000;
-/** While others wait, the planner rests after an operation of `shortMs` or more: as long as that took, up to `maxRestMs`. */
+/** After an operation of at least `shortMs` the planner pauses for as long as it took, up to `maxRestMs`, if others wait. */
 const shortMs = 10;
 const maxRestMs = 250;
-/** Time that the thread has to load the supergraph. */
+/** Time-out for the thread to load the supergraph. */
 const startTimeoutMs = 60_000;
 
 interface Job extends Waiting {
@@ -54,11 +54,10 @@ interface Job extends Waiting {
 }
 
 /**
- * Starts the planner. What is asked while its thread starts waits for it.
+ * Starts the planner. Requests wait while its thread starts.
  *
- * Validation and planning take more than linear time for some operations. They run here, one operation at a time and
- * each within a time limit: past it the thread is ended and another one is started. The process's own thread never
- * waits for either.
+ * Validation and planning take more than linear time for some operations. The thread runs them one at a time, each with a
+ * time limit. On time-out the thread is terminated and replaced. The main thread is never blocked.
  */
 export function createPlanner({
   log,
@@ -69,20 +68,20 @@ export function createPlanner({
   ...options
 }: PlannerOptions): Planner {
   const line = new WaitingLine<Job>({ waitTimeoutMs, maxWaiting, maxWaitingBytes });
-  /** Null while it starts. */
+  /** The thread; null while it starts. */
   let worker: Worker | null = null;
   let starting: Worker | null = null;
   let running: Job | null = null;
   let jobStartedAtMs = 0;
-  /** Waits before the next operation. */
+  /** Timer of the pause before the next operation. */
   let resting: NodeJS.Timeout | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isDisposed = false;
   let onIdle = () => {};
-  /** When the latest threads ended unasked, oldest first. */
+  /** When the latest threads ended unexpectedly, oldest first. */
   const replacedAtMs: number[] = [];
 
-  /** Starts the thread, and again, with backoff, when it ends before it is ready. */
+  /** Starts the thread. Retries with backoff if it ends before it is ready. */
   const start = (attempt: number) => {
     const startAgain = () => {
       clearTimeout(timer);
@@ -111,8 +110,8 @@ export function createPlanner({
         next();
       });
     } catch (error) {
-      // The system has no thread to give.
-      log.error({ error, attempt }, 'the planner thread can not be started; it is tried again');
+      // The system may be out of threads.
+      log.error({ error, attempt }, 'the planner thread can not be started; retrying');
       starting = null;
       startAgain();
     }
@@ -125,7 +124,7 @@ export function createPlanner({
   const isRestless = () =>
     replacedAtMs.length === maxReplaced && performance.now() - (replacedAtMs[0] ?? 0) < replacedWithinMs;
 
-  /** Ends the thread, and the running job with an error, and starts another one. */
+  /** Terminates the thread, rejects the running job, and starts another thread. */
   const replace = (error: () => unknown) => {
     const ended = worker;
     worker = null;
@@ -151,7 +150,7 @@ export function createPlanner({
     void limitTime(worker, job);
     worker.postMessage(job.request);
   };
-  /** Refuses the job when it has taken too long. A busy machine must not make a simple operation too complex. */
+  /** Refuses the job on time-out. It measures CPU time, so that a simple operation is not refused on a busy machine. */
   const limitTime = async (thread: Worker, job: Job) => {
     const endAtMs = performance.now() + 10 * timeoutMs;
     const startedAtMs = await readCpuMs(thread);
@@ -170,7 +169,7 @@ export function createPlanner({
   };
   const answer = (message: Exclude<WorkerMessage, { kind: 'ready' }>) => {
     const job = finish();
-    // What follows a plan is work of the process's own thread: after a long one that gets as much time for others.
+    // The main thread then has to execute the plan: the pause leaves it time for other work.
     const tookMs = performance.now() - jobStartedAtMs;
     if (tookMs < shortMs || line.size === 0) next();
     else resting = setTimeout(next, Math.min(tookMs, maxRestMs));
@@ -198,7 +197,7 @@ export function createPlanner({
     },
     async [Symbol.asyncDispose]() {
       isDisposed = true;
-      // Another supergraph may be served from now on: who has asked already is answered by this one.
+      // After a reload the requests that are already queued are still planned by this planner.
       if (running) await new Promise<void>((resolve) => (onIdle = resolve));
       for (let job = line.shift(); job; job = line.shift()) job.reject(unavailable());
       clearTimeout(timer);
@@ -210,7 +209,7 @@ export function createPlanner({
   };
 }
 
-/** CPU time of a thread so far; null once it has ended, which ends its job as well. */
+/** CPU time of a thread so far; null if it has ended, which ends its job as well. */
 async function readCpuMs(thread: Worker): Promise<number | null> {
   try {
     const { user, system } = await thread.cpuUsage();

@@ -11,7 +11,7 @@ import {
 /** Values of the variables that `@skip` and `@include` depend on. */
 export type Conditions = Readonly<Record<string, boolean>>;
 
-/** The variables that `@skip` and `@include` of a document depend on, each once, in alphabetical order. */
+/** The variables that `@skip` and `@include` of a document depend on, sorted and without duplicates. */
 export function conditionVariables(document: DocumentNode): readonly string[] {
   const names = new Set<string>();
   visit(document, {
@@ -25,11 +25,10 @@ export function conditionVariables(document: DocumentNode): readonly string[] {
 }
 
 /**
- * The document without `@skip` and `@include`: what they leave out is gone. The planner takes more than linear time in
- * the number of conditions that it sees; so it sees none.
+ * Resolves `@skip` and `@include`, and removes what they exclude. The planner takes more than linear time in the number of
+ * conditions.
  *
- * A selection set of which nothing is left asks for `__typename`; the operation's own may be left empty, which
- * `isEmptyOperation` tells.
+ * An empty selection set gets a placeholder `__typename`. `isEmptyOperation` recognises an operation that is empty.
  */
 export function resolveConditions(document: DocumentNode, conditions: Conditions): DocumentNode {
   const isIncluded = ({ directives = [] }: SelectionNode) =>
@@ -56,7 +55,7 @@ export function resolveConditions(document: DocumentNode, conditions: Conditions
 
 const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
-/** Whether conditions left nothing of the operation but the `__typename` that stands in for it. */
+/** Whether conditions have removed all fields of the operation: only the placeholder `__typename` is left. */
 export function isEmptyOperation({ selectionSet: { selections } }: OperationDefinitionNode): boolean {
   return selections.length === 1 && selections[0] === typename;
 }
