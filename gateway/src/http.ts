@@ -12,7 +12,7 @@ import { type GatewayConfig, isOn, originPolicy } from './config.ts';
 import { createResultFormatter } from './format-result.ts';
 import { addHttpStreams, type HttpStreamsOptions } from './http-streams.ts';
 import type { LoopTurns } from './operations/loop-turns.ts';
-import { requesterOf } from './operations/waiting-line.ts';
+import { requesterOf } from './operations/wait-queue.ts';
 import { addPlayground } from './playground.ts';
 import { addRestRoutes } from './rest.ts';
 import type { SessionGate } from './session-gate.ts';

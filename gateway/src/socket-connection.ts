@@ -11,7 +11,7 @@ import type { ResultFormatter } from './format-result.ts';
 import type { OpenConnection } from './open-connections.ts';
 import type { OperationServices } from './operation-services.ts';
 import type { LoopTurns } from './operations/loop-turns.ts';
-import { requesterOf } from './operations/waiting-line.ts';
+import { requesterOf } from './operations/wait-queue.ts';
 import { type OperationConnection, SocketOperation } from './socket-operation.ts';
 
 /** Options that all connections share. */

@@ -20,7 +20,7 @@ import { sha256 } from './persisted-queries.ts';
 import type { Planner } from './planning/planner.ts';
 import { type Conditions, conditionVariables } from './planning/resolve-conditions.ts';
 import { SegmentedCache } from './segmented-cache.ts';
-import type { Requester } from './waiting-line.ts';
+import type { Requester } from './wait-queue.ts';
 
 /** A document that was parsed within the limits. It is validated when one of its operations is planned. */
 export interface KnownDocument {

@@ -1,6 +1,6 @@
-import { type Requester, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
+import { type Requester, type Waiting, WaitQueue, type WaitQueueOptions } from './wait-queue.ts';
 
-export interface GateOptions extends WaitingLineOptions {
+export interface GateOptions extends WaitQueueOptions {
   /** Number of concurrent turns. */
   atOnce: number;
 }
@@ -21,7 +21,7 @@ interface WaitingEntry extends Waiting {
 }
 
 export function createGate({ atOnce, ...limits }: GateOptions): Gate {
-  const line = new WaitingLine<WaitingEntry>(limits);
+  const queue = new WaitQueue<WaitingEntry>(limits);
   let free = atOnce;
   const turn = (): Disposable => {
     let isOver = false;
@@ -29,7 +29,7 @@ export function createGate({ atOnce, ...limits }: GateOptions): Gate {
       [Symbol.dispose]() {
         if (isOver) return;
         isOver = true;
-        const next = line.shift();
+        const next = queue.shift();
         if (next) next.enter();
         else free += 1;
       },
@@ -42,7 +42,7 @@ export function createGate({ atOnce, ...limits }: GateOptions): Gate {
         return turn();
       }
       const { promise, resolve, reject } = Promise.withResolvers<Disposable>();
-      line.add(requester, { bytes, reject, enter: () => resolve(turn()) });
+      queue.add(requester, { bytes, reject, enter: () => resolve(turn()) });
       return promise;
     },
   };

@@ -1,6 +1,6 @@
-import { type Requester, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
+import { type Requester, type Waiting, WaitQueue, type WaitQueueOptions } from './wait-queue.ts';
 
-export interface LoopShareOptions extends WaitingLineOptions {
+export interface LoopShareOptions extends WaitQueueOptions {
   /** Share of the event loop's time for the work, above 0 and at most 1. Default: 0.25. */
   share?: number;
   /** Milliseconds of work that may run at once after an idle time. Default: 5. */
@@ -32,7 +32,7 @@ interface WaitingWork extends Waiting {
 }
 
 export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopShareOptions = {}): LoopShare {
-  const line = new WaitingLine<WaitingWork>(limits);
+  const queue = new WaitQueue<WaitingWork>(limits);
   /** The time at which the work so far is within its share. */
   let isPaidAtMs = 0;
   let timer: NodeJS.Timeout | null = null;
@@ -50,18 +50,18 @@ export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopSh
   const runNext = () => {
     timer = null;
     // One item per turn of the event loop, so that other work runs in between.
-    line.shift()?.run();
+    queue.shift()?.run();
     schedule();
   };
   const schedule = () => {
-    if (timer === null && line.size > 0) timer = setTimeout(runNext, Math.max(0, Math.ceil(waitMs())));
+    if (timer === null && queue.size > 0) timer = setTimeout(runNext, Math.max(0, Math.ceil(waitMs())));
   };
 
   return {
     async run(work, { requester, bytes, followingMs = 0 }) {
-      if (line.size === 0 && waitMs() <= 0) return account(work, followingMs);
+      if (queue.size === 0 && waitMs() <= 0) return account(work, followingMs);
       const { promise, resolve, reject } = Promise.withResolvers<ReturnType<typeof work>>();
-      line.add(requester, {
+      queue.add(requester, {
         bytes,
         reject,
         run() {

@@ -1,6 +1,6 @@
-import { type Requester, type Waiting, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
+import { type Requester, type Waiting, WaitQueue, type WaitQueueOptions } from './wait-queue.ts';
 
-export interface LoopTurnsOptions extends WaitingLineOptions {
+export interface LoopTurnsOptions extends WaitQueueOptions {
   /** Operations that start per turn of the event loop. Default: 8. */
   perTurn?: number;
 }
@@ -25,7 +25,7 @@ interface WaitingOperation extends Waiting {
 }
 
 export function createLoopTurns({ perTurn = 8, ...limits }: LoopTurnsOptions = {}): LoopTurns {
-  const line = new WaitingLine<WaitingOperation>(limits);
+  const queue = new WaitQueue<WaitingOperation>(limits);
   let begun = 0;
   let isTurnAwaited = false;
   const awaitTurn = () => {
@@ -36,21 +36,21 @@ export function createLoopTurns({ perTurn = 8, ...limits }: LoopTurnsOptions = {
   const onTurn = () => {
     isTurnAwaited = false;
     begun = 0;
-    while (begun < perTurn && line.size > 0) {
+    while (begun < perTurn && queue.size > 0) {
       begun += 1;
-      line.shift()?.begin();
+      queue.shift()?.begin();
     }
     if (begun > 0) awaitTurn();
   };
   return {
     async enter(bytes, describeRequester) {
-      if (begun < perTurn && line.size === 0) {
+      if (begun < perTurn && queue.size === 0) {
         begun += 1;
         awaitTurn();
         return;
       }
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      line.add(describeRequester(), { bytes, reject, begin: resolve });
+      queue.add(describeRequester(), { bytes, reject, begin: resolve });
       awaitTurn();
       return promise;
     },

@@ -22,7 +22,7 @@ import type { Conditions } from './planning/resolve-conditions.ts';
 import { isPublicOperation } from './public-fields.ts';
 import { isLargerThan } from './response-size.ts';
 import { checkVariables, readConditions } from './variables.ts';
-import { requesterOf } from './waiting-line.ts';
+import { requesterOf } from './wait-queue.ts';
 
 /** An operation as a client sends it. */
 export interface OperationRequest {

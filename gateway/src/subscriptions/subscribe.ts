@@ -9,7 +9,7 @@ import type { Federation } from '../federation.ts';
 import { createResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import { coerceVariables } from '../operations/variables.ts';
-import { requesterOf } from '../operations/waiting-line.ts';
+import { requesterOf } from '../operations/wait-queue.ts';
 import type { Preparation } from '../reloadable-federation.ts';
 import { ActiveSubscription, type Subscription } from './active-subscription.ts';
 import { type CatchUp, openCatchUp } from './catch-up.ts';

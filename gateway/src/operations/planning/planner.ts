@@ -5,11 +5,11 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError, Source } from 'graphql';
 import { maxNesting, tooComplex } from '../limits.ts';
 import { InvalidDocument } from '../operation-error.ts';
-import { type Requester, unavailable, type Waiting, WaitingLine, type WaitingLineOptions } from '../waiting-line.ts';
+import { type Requester, unavailable, type Waiting, WaitQueue, type WaitQueueOptions } from '../wait-queue.ts';
 import type { PlanOperationOptions, PlanRequest, PlanResult } from './plan-operation.ts';
 import type { WorkerMessage } from './planner-worker.ts';
 
-export interface PlannerOptions extends PlanOperationOptions, WaitingLineOptions {
+export interface PlannerOptions extends PlanOperationOptions, WaitQueueOptions {
   log: Log;
   /** CPU time limit to validate and plan one operation. Default: 1 s. The limit of wall-clock time is ten times that. */
   timeoutMs?: number;
@@ -67,7 +67,7 @@ export function createPlanner({
   maxWaitingBytes,
   ...options
 }: PlannerOptions): Planner {
-  const line = new WaitingLine<Job>({ waitTimeoutMs, maxWaiting, maxWaitingBytes });
+  const queue = new WaitQueue<Job>({ waitTimeoutMs, maxWaiting, maxWaitingBytes });
   /** The thread; null while it starts. */
   let worker: Worker | null = null;
   let starting: Worker | null = null;
@@ -143,7 +143,7 @@ export function createPlanner({
     clearTimeout(resting);
     resting = undefined;
     if (running || !worker) return;
-    const job = line.shift();
+    const job = queue.shift();
     if (!job) return onIdle();
     running = job;
     jobStartedAtMs = performance.now();
@@ -171,7 +171,7 @@ export function createPlanner({
     const job = finish();
     // The main thread then has to execute the plan: the pause leaves it time for other work.
     const tookMs = performance.now() - jobStartedAtMs;
-    if (tookMs < shortMs || line.size === 0) next();
+    if (tookMs < shortMs || queue.size === 0) next();
     else resting = setTimeout(next, Math.min(tookMs, maxRestMs));
     if (!job) return;
     try {
@@ -187,7 +187,7 @@ export function createPlanner({
     plan(request, requester = { name: '' }) {
       if (isDisposed) return Promise.reject(unavailable());
       const { promise, resolve, reject } = Promise.withResolvers<PlannedOperation>();
-      line.add(requester, { request, bytes: 2 * request.text.length, resolve, reject });
+      queue.add(requester, { request, bytes: 2 * request.text.length, resolve, reject });
       if (!resting) next();
       return promise;
     },
@@ -199,7 +199,7 @@ export function createPlanner({
       isDisposed = true;
       // After a reload the requests that are already queued are still planned by this planner.
       if (running) await new Promise<void>((resolve) => (onIdle = resolve));
-      for (let job = line.shift(); job; job = line.shift()) job.reject(unavailable());
+      for (let job = queue.shift(); job; job = queue.shift()) job.reject(unavailable());
       clearTimeout(timer);
       clearTimeout(resting);
       const threads = [worker, starting];

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FairQueue } from './fair-queue.ts';
 import { createGate } from './gate.ts';
 import { createLoopShare } from './loop-share.ts';
-import { type Requester, WaitingLine, type WaitingLineOptions } from './waiting-line.ts';
+import { type Requester, WaitQueue, type WaitQueueOptions } from './wait-queue.ts';
 
 describe('fair queue', () => {
   it('lets requesters take turns, in the order in which they came', () => {
@@ -23,20 +23,20 @@ describe('fair queue', () => {
   });
 });
 
-describe('waiting line', () => {
-  const setUp = (options: WaitingLineOptions = {}) => {
+describe('wait queue', () => {
+  const setUp = (options: WaitQueueOptions = {}) => {
     const rejected: string[] = [];
-    const line = new WaitingLine<{ name: string; bytes: number; reject(error: { code: string }): void }>(options);
+    const queue = new WaitQueue<{ name: string; bytes: number; reject(error: { code: string }): void }>(options);
     const add = (name: string, { bytes = 10, ...requester }: Partial<Requester> & { bytes?: number } = {}) =>
-      line.add(
+      queue.add(
         { name: name[0] as string, ...requester },
         { name, bytes, reject: ({ code }) => rejected.push(`${name} ${code}`) },
       );
-    return { line, rejected, add };
+    return { queue, rejected, add };
   };
 
   it('tells an requester that it waits, and once that it waits no longer', () => {
-    const { line, add } = setUp({ maxWaiting: 2 });
+    const { queue, add } = setUp({ maxWaiting: 2 });
     const told: string[] = [];
     const waits = (name: string) => ({
       onWait: () => {
@@ -45,7 +45,7 @@ describe('waiting line', () => {
       },
     });
     for (const name of ['a1', 'a2', 'b1']) add(name, waits(name));
-    line.shift();
+    queue.shift();
     const leaving = new AbortController();
     add('c1', { ...waits('c1'), signal: leaving.signal });
     leaving.abort();
@@ -61,30 +61,30 @@ describe('waiting line', () => {
   });
 
   it('rejects those of the requester with most for a newcomer, in count and in bytes', () => {
-    const { line, rejected, add } = setUp({ maxWaiting: 3, maxWaitingBytes: 100 });
+    const { queue, rejected, add } = setUp({ maxWaiting: 3, maxWaitingBytes: 100 });
     for (const name of ['a1', 'a2', 'a3', 'b1']) add(name);
     expect(rejected).toEqual(['a3 SERVICE_UNAVAILABLE']);
     add('c1', { bytes: 80 });
     expect(rejected).toEqual(['a3 SERVICE_UNAVAILABLE', 'a2 SERVICE_UNAVAILABLE']);
-    expect(line.size).toBe(3);
+    expect(queue.size).toBe(3);
   });
 
   it('rejects who left, and who has left already', () => {
-    const { line, rejected, add } = setUp();
+    const { queue, rejected, add } = setUp();
     const leaving = new AbortController();
     add('a1', { signal: leaving.signal });
     add('a2');
     leaving.abort();
     add('a3', { signal: leaving.signal });
     expect(rejected).toEqual(['a1 SERVICE_UNAVAILABLE', 'a3 SERVICE_UNAVAILABLE']);
-    expect([line.shift()?.name, line.size]).toEqual(['a2', 0]);
+    expect([queue.shift()?.name, queue.size]).toEqual(['a2', 0]);
   });
 
   it('rejects who has waited too long', async () => {
-    const { rejected, add, line } = setUp({ waitTimeoutMs: 1 });
+    const { rejected, add, queue } = setUp({ waitTimeoutMs: 1 });
     add('a1');
     await expect.poll(() => rejected).toEqual(['a1 SERVICE_UNAVAILABLE']);
-    expect(line.size).toBe(0);
+    expect(queue.size).toBe(0);
   });
 });
 

@@ -22,7 +22,7 @@ export function requesterOf({
   return { name: groupAddress(clientAddress), signal, onWait };
 }
 
-export interface WaitingLineOptions {
+export interface WaitQueueOptions {
   /** Time-out of an entry; a random part of up to half is subtracted. Default: 10 s. */
   waitTimeoutMs?: number;
   /** Maximum number of entries. Default: 10,000. */
@@ -40,14 +40,14 @@ export interface Waiting {
 }
 
 /** A fair queue, bounded in count, bytes and waiting time. Entries of aborted requests are removed. */
-export class WaitingLine<Item extends Waiting> {
+export class WaitQueue<Item extends Waiting> {
   readonly #queue = new FairQueue<Item>();
-  readonly #options: Required<WaitingLineOptions>;
+  readonly #options: Required<WaitQueueOptions>;
   /** Per entry, the function that releases its timer and listeners. */
   readonly #release = new Map<Item, () => void>();
   #bytes = 0;
 
-  constructor({ waitTimeoutMs = 10_000, maxWaiting = 10_000, maxWaitingBytes = 134_217_728 }: WaitingLineOptions = {}) {
+  constructor({ waitTimeoutMs = 10_000, maxWaiting = 10_000, maxWaitingBytes = 134_217_728 }: WaitQueueOptions = {}) {
     this.#options = { waitTimeoutMs, maxWaiting, maxWaitingBytes };
   }
 
