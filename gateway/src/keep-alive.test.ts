@@ -48,39 +48,39 @@ function setUp({ answering, silent = 0 }: { answering: number; silent?: number }
 }
 
 it.each([1, 7, 1_000])('pings each of %d sockets once in a while, and never many at once', (count) => {
-  using set = setUp({ answering: count });
+  using ctx = setUp({ answering: count });
   vi.advanceTimersByTime(everyMs * 10 + 100);
-  for (const { pings } of set.answering) expect([10, 11]).toContain(pings);
-  const atOnce = Map.groupBy(set.pings, (at) => at);
+  for (const { pings } of ctx.answering) expect([10, 11]).toContain(pings);
+  const atOnce = Map.groupBy(ctx.pings, (at) => at);
   expect(Math.max(...[...atOnce.values()].map(({ length }) => length))).toBeLessThanOrEqual(2);
 });
 
 it('drops those that have not answered by their next turn, and no others', () => {
-  using set = setUp({ answering: 50, silent: 50 });
+  using ctx = setUp({ answering: 50, silent: 50 });
   vi.advanceTimersByTime(everyMs + 100);
-  expect(set.sockets.size).toBe(100);
+  expect(ctx.sockets.size).toBe(100);
   vi.advanceTimersByTime(everyMs * 2);
-  expect(set.sockets.size).toBe(50);
-  for (const socket of set.answering) expect(set.sockets.has(socket as unknown as ClientSocket)).toBe(true);
+  expect(ctx.sockets.size).toBe(50);
+  for (const socket of ctx.answering) expect(ctx.sockets.has(socket as unknown as ClientSocket)).toBe(true);
 });
 
 it('goes on where all have left, and with those that come later', () => {
-  using set = setUp({ answering: 3 });
+  using ctx = setUp({ answering: 3 });
   vi.advanceTimersByTime(everyMs);
-  set.sockets.clear();
+  ctx.sockets.clear();
   vi.advanceTimersByTime(everyMs);
-  const [late] = set.open(1, true);
+  const [late] = ctx.open(1, true);
   vi.advanceTimersByTime(everyMs * 3 + 100);
   expect(late?.pings).toBe(3);
 });
 
 it('does not drop one that can not answer, as nothing is read from it', () => {
-  using set = setUp({ answering: 0, silent: 2 });
-  const [held] = set.silent;
+  using ctx = setUp({ answering: 0, silent: 2 });
+  const [held] = ctx.silent;
   if (held) held.isReadingPaused = true;
   vi.advanceTimersByTime(everyMs * 3);
-  expect(set.sockets.size).toBe(1);
+  expect(ctx.sockets.size).toBe(1);
   if (held) held.isReadingPaused = false;
   vi.advanceTimersByTime(everyMs * 3);
-  expect(set.sockets.size).toBe(0);
+  expect(ctx.sockets.size).toBe(0);
 });

@@ -53,39 +53,39 @@ it.each([
   ['that another key began', { kid: 'other' }],
   ['that does not parse', 'nonsense'],
 ])('session gate: refuses a token of a session %s', async (_what, stored) => {
-  await using set = await setUp();
-  const identity = await set.signIn({ stored });
-  await expect(set.gate.authenticate(identity.userId)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+  await using ctx = await setUp();
+  const identity = await ctx.signIn({ stored });
+  await expect(ctx.gate.authenticate(identity.userId)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
 });
 
 it('session gate: a watcher that throws keeps no other from hearing of the end', async () => {
-  await using set = await setUp();
-  const identity = await set.signIn();
+  await using ctx = await setUp();
+  const identity = await ctx.signIn();
   const heard = Promise.withResolvers<void>();
-  set.gate.onSessionEnd(identity, () => {
+  ctx.gate.onSessionEnd(identity, () => {
     throw new Error('a broken socket');
   });
-  set.gate.onSessionEnd(identity, heard.resolve);
-  await set.endSession({ sid: identity.sid });
+  ctx.gate.onSessionEnd(identity, heard.resolve);
+  await ctx.endSession({ sid: identity.sid });
   await heard.promise;
-  expect(set.log.text).toContain('a broken socket');
+  expect(ctx.log.text).toContain('a broken socket');
 });
 
 it('session gate: a session that runs out ends its watchers, also one that throws', async () => {
-  await using set = await setUp();
-  const identity = await set.signIn();
+  await using ctx = await setUp();
+  const identity = await ctx.signIn();
   const heard = Promise.withResolvers<void>();
-  set.gate.onSessionEnd(identity, () => {
+  ctx.gate.onSessionEnd(identity, () => {
     throw new Error('a broken socket');
   });
-  set.gate.onSessionEnd(identity, heard.resolve);
-  set.clock.advance(idleMs + 1);
+  ctx.gate.onSessionEnd(identity, heard.resolve);
+  ctx.clock.advance(idleMs + 1);
   await heard.promise;
 });
 
 it('session gate: watching a session of a revoked key ends at once', async () => {
   let peeked = () => {};
-  await using set = await setUp({
+  await using ctx = await setUp({
     keyValue: {
       peek: async () => {
         peeked();
@@ -93,16 +93,16 @@ it('session gate: watching a session of a revoked key ends at once', async () =>
       },
     },
   });
-  const [first, second] = [await set.signIn(), await set.signIn()];
+  const [first, second] = [await ctx.signIn(), await ctx.signIn()];
   const heard = Promise.withResolvers<void>();
-  set.gate.onSessionEnd(first, heard.resolve);
-  await set.endSession({ kid: 'key' });
+  ctx.gate.onSessionEnd(first, heard.resolve);
+  await ctx.endSession({ kid: 'key' });
   await heard.promise;
 
   // It was authenticated before the key was revoked, and is watched only now.
   const late = Promise.withResolvers<void>();
   const asked = new Promise<void>((resolve) => (peeked = resolve));
-  set.gate.onSessionEnd(second, late.resolve);
+  ctx.gate.onSessionEnd(second, late.resolve);
   await asked;
   await late.promise;
 });

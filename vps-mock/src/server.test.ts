@@ -51,9 +51,9 @@ async function setUp(options: VpsMockOptions = {}) {
 }
 
 it('answers the code when it is made within three seconds', async () => {
-  await using set = await setUp();
-  set.mock.next({ delayMs: 2_999 });
-  expect(await set.askAndWait(2_999)).toEqual({
+  await using ctx = await setUp();
+  ctx.mock.next({ delayMs: 2_999 });
+  expect(await ctx.askAndWait(2_999)).toEqual({
     status: 200,
     body: {
       status: 'SUCCESS',
@@ -64,16 +64,16 @@ it('answers the code when it is made within three seconds', async () => {
 });
 
 it('answers a challenge at three seconds, and posts the code with its verifier later', async () => {
-  await using set = await setUp();
-  await set.control({ delayMs: 10_000 });
-  const { body } = await set.askAndWait(3_000);
+  await using ctx = await setUp();
+  await ctx.control({ delayMs: 10_000 });
+  const { body } = await ctx.askAndWait(3_000);
   expect(body).toEqual({
     codeChallenge: expect.any(String),
     transformMethod: 'S256',
     message: 'Your request is being processed within 30 seconds',
   });
-  set.clock.advance(7_000);
-  const { json } = await set.receiver.next();
+  ctx.clock.advance(7_000);
+  const { json } = await ctx.receiver.next();
   expect(json).toMatchObject({
     status: 'SUCCESS',
     voucherCode: expect.any(String),
@@ -83,121 +83,121 @@ it('answers a challenge at three seconds, and posts the code with its verifier l
 });
 
 it('calls a code past thirty seconds late', async () => {
-  await using set = await setUp({ faults: [{ delayMs: 31_000 }] });
-  await set.askAndWait(3_000);
-  set.clock.advance(28_000);
-  expect((await set.receiver.next()).json).toMatchObject({
+  await using ctx = await setUp({ faults: [{ delayMs: 31_000 }] });
+  await ctx.askAndWait(3_000);
+  ctx.clock.advance(28_000);
+  expect((await ctx.receiver.next()).json).toMatchObject({
     status: 'LATE_SUCCESS',
     message: 'Thank you for your patience, your voucher code is ready.',
   });
 });
 
 it('gives a key the same challenge until the code is made, then the code, and buys it once', async () => {
-  await using set = await setUp({ faults: [{ delayMs: 10_000 }] });
-  const first = await set.askAndWait(3_000, 'k1');
-  expect(await set.ask('k1')).toEqual(first);
-  set.clock.advance(7_000);
-  const { json } = await set.receiver.next();
-  const later = await set.askAndWait(0, 'k1');
+  await using ctx = await setUp({ faults: [{ delayMs: 10_000 }] });
+  const first = await ctx.askAndWait(3_000, 'k1');
+  expect(await ctx.ask('k1')).toEqual(first);
+  ctx.clock.advance(7_000);
+  const { json } = await ctx.receiver.next();
+  const later = await ctx.askAndWait(0, 'k1');
   expect(later.body.voucherCode).toBe((json as { voucherCode: string }).voucherCode);
-  const { orders } = (await (await fetch(`${set.mock.url}/control/ledger`)).json()) as { orders: object[] };
+  const { orders } = (await (await fetch(`${ctx.mock.url}/control/ledger`)).json()) as { orders: object[] };
   expect(orders).toMatchObject([{ key: 'k1', voucherCode: later.body.voucherCode, delivered: true }]);
 });
 
 it('answers the same challenge after its own restart, and still posts the code it owes', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'vps-mock-'));
   await using _folder = { [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
-  await using set = await setUp({ stateFile: join(folder, 'state.jsonl') });
-  set.mock.next({ delayMs: 10_000 });
-  const first = await set.askAndWait(3_000, 'k1');
-  await set.restart();
-  expect(await set.ask('k1')).toEqual(first);
-  set.clock.advance(7_000);
-  expect((await set.receiver.next()).json).toMatchObject({ status: 'SUCCESS' });
+  await using ctx = await setUp({ stateFile: join(folder, 'state.jsonl') });
+  ctx.mock.next({ delayMs: 10_000 });
+  const first = await ctx.askAndWait(3_000, 'k1');
+  await ctx.restart();
+  expect(await ctx.ask('k1')).toEqual(first);
+  ctx.clock.advance(7_000);
+  expect((await ctx.receiver.next()).json).toMatchObject({ status: 'SUCCESS' });
 });
 
 it('sells each request without a key on its own', async () => {
-  await using set = await setUp({ faults: [{ delayMs: 0, times: 2 }] });
-  const [one, two] = [await set.askAndWait(0), await set.askAndWait(0)];
+  await using ctx = await setUp({ faults: [{ delayMs: 0, times: 2 }] });
+  const [one, two] = [await ctx.askAndWait(0), await ctx.askAndWait(0)];
   expect(one.body.voucherCode).not.toBe(two.body.voucherCode);
 });
 
 it('posts again while the client is away or overloaded, and not after a refusal', async () => {
-  await using set = await setUp({ faults: [{ delayMs: 4_000, times: 2 }] });
-  set.receiver.answerWith(503, 200);
-  await set.askAndWait(3_000, 'k1');
-  set.clock.advance(1_000);
-  await set.receiver.next();
-  await set.clock.whenPending(1);
-  set.clock.advance(1_000);
-  await set.receiver.next();
-  set.receiver.answerWith(403);
-  await set.askAndWait(3_000, 'k2');
-  set.clock.advance(1_000);
-  await set.receiver.next();
-  await expect.poll(() => set.clock.pending).toBe(0);
+  await using ctx = await setUp({ faults: [{ delayMs: 4_000, times: 2 }] });
+  ctx.receiver.answerWith(503, 200);
+  await ctx.askAndWait(3_000, 'k1');
+  ctx.clock.advance(1_000);
+  await ctx.receiver.next();
+  await ctx.clock.whenPending(1);
+  ctx.clock.advance(1_000);
+  await ctx.receiver.next();
+  ctx.receiver.answerWith(403);
+  await ctx.askAndWait(3_000, 'k2');
+  ctx.clock.advance(1_000);
+  await ctx.receiver.next();
+  await expect.poll(() => ctx.clock.pending).toBe(0);
 });
 
 it.each([
   ['error', 500],
   ['refuse', 422],
 ] as const)('answers the fault %s with %i, once, and buys nothing', async (fault, status) => {
-  await using set = await setUp();
-  await set.control({ fault });
-  expect((await set.ask('k1')).status).toBe(status);
-  set.mock.next({ delayMs: 0 });
-  expect((await set.askAndWait(0, 'k1')).status).toBe(200);
+  await using ctx = await setUp();
+  await ctx.control({ fault });
+  expect((await ctx.ask('k1')).status).toBe(status);
+  ctx.mock.next({ delayMs: 0 });
+  expect((await ctx.askAndWait(0, 'k1')).status).toBe(200);
 });
 
 it('cuts the connection, and answers nonsense, when told to', async () => {
-  await using set = await setUp({ faults: [{ fault: 'drop' }, { fault: 'malformed' }] });
-  await expect(set.ask()).rejects.toThrow();
-  await expect(set.ask()).rejects.toThrow(/JSON/);
+  await using ctx = await setUp({ faults: [{ fault: 'drop' }, { fault: 'malformed' }] });
+  await expect(ctx.ask()).rejects.toThrow();
+  await expect(ctx.ask()).rejects.toThrow(/JSON/);
 });
 
 it('posts before it acknowledges, twice, with a wrong verifier, or not at all, when told to', async () => {
-  await using set = await setUp();
-  set.mock.next({ fault: 'callback-before-acknowledgement' });
-  const early = set.ask('early');
-  expect((await set.receiver.next()).json).toMatchObject({ status: 'SUCCESS' });
-  set.clock.advance(3_000);
+  await using ctx = await setUp();
+  ctx.mock.next({ fault: 'callback-before-acknowledgement' });
+  const early = ctx.ask('early');
+  expect((await ctx.receiver.next()).json).toMatchObject({ status: 'SUCCESS' });
+  ctx.clock.advance(3_000);
   expect((await early).body).toHaveProperty('codeChallenge');
 
-  set.mock.next({ fault: 'duplicate-callback' });
-  await set.askAndWait(3_000, 'twice');
-  set.clock.advance(1_000);
-  expect((await set.receiver.next()).json).toEqual((await set.receiver.next()).json);
+  ctx.mock.next({ fault: 'duplicate-callback' });
+  await ctx.askAndWait(3_000, 'twice');
+  ctx.clock.advance(1_000);
+  expect((await ctx.receiver.next()).json).toEqual((await ctx.receiver.next()).json);
 
-  set.mock.next({ fault: 'wrong-verifier' });
-  const { body } = await set.askAndWait(3_000, 'wrong');
-  set.clock.advance(1_000);
-  expect(s256(((await set.receiver.next()).json as { codeVerifier: string }).codeVerifier)).not.toBe(
+  ctx.mock.next({ fault: 'wrong-verifier' });
+  const { body } = await ctx.askAndWait(3_000, 'wrong');
+  ctx.clock.advance(1_000);
+  expect(s256(((await ctx.receiver.next()).json as { codeVerifier: string }).codeVerifier)).not.toBe(
     body.codeChallenge,
   );
 
-  set.mock.next({ fault: 'silence' });
-  expect((await set.askAndWait(3_000, 'silent')).body).toHaveProperty('codeChallenge');
-  await expect.poll(() => set.clock.pending).toBe(0);
+  ctx.mock.next({ fault: 'silence' });
+  expect((await ctx.askAndWait(3_000, 'silent')).body).toHaveProperty('codeChallenge');
+  await expect.poll(() => ctx.clock.pending).toBe(0);
 
-  set.mock.next({ fault: 'plain' });
-  expect((await set.askAndWait(3_000, 'plain')).body).toMatchObject({ transformMethod: 'plain' });
+  ctx.mock.next({ fault: 'plain' });
+  expect((await ctx.askAndWait(3_000, 'plain')).body).toMatchObject({ transformMethod: 'plain' });
 });
 
 it('keeps what was said for one phone number from the others, in whatever form it comes', async () => {
-  await using set = await setUp();
-  set.mock.next({ phoneNumber: '+84909123456', fault: 'error' });
-  expect((await set.askAndWait(500, 'k1', { phoneNumber: '0911111111' })).status).toBe(200);
-  expect((await set.ask('k2', { phoneNumber: '0909123456' })).status).toBe(500);
+  await using ctx = await setUp();
+  ctx.mock.next({ phoneNumber: '+84909123456', fault: 'error' });
+  expect((await ctx.askAndWait(500, 'k1', { phoneNumber: '0911111111' })).status).toBe(200);
+  expect((await ctx.ask('k2', { phoneNumber: '0909123456' })).status).toBe(500);
 });
 
 it('refuses bad input with a clear message', async () => {
-  await using set = await setUp();
-  expect(await set.ask('k', { callbackUrl: 'nonsense' })).toMatchObject({
+  await using ctx = await setUp();
+  expect(await ctx.ask('k', { callbackUrl: 'nonsense' })).toMatchObject({
     status: 400,
     body: { code: 'BAD_USER_INPUT', title: expect.stringContaining('callbackUrl') },
   });
-  expect((await set.control({ fault: 'nonsense' })).status).toBe(400);
-  expect((await set.control({ delay: 3 })).status).toBe(400);
+  expect((await ctx.control({ fault: 'nonsense' })).status).toBe(400);
+  expect((await ctx.control({ delay: 3 })).status).toBe(400);
 });
 
 it('draws mixed delays as its profile says', () => {

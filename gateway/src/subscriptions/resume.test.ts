@@ -23,12 +23,12 @@ function createRandom(seed: number) {
 }
 
 it('shows each event exactly once, in order, to a client that drops its socket again and again, while gateways come and go, the store lags and messages are repeated', async () => {
-  await using set = await startTestGateway();
-  const { engines, world, signIn } = set;
+  await using ctx = await startTestGateway();
+  const { engines, world, signIn } = ctx;
   const random = createRandom(7);
   await using resources = new AsyncDisposableStack();
-  const gateways: (AsyncDisposable & { url: string })[] = [{ url: set.url, [Symbol.asyncDispose]: set.stop }];
-  while (gateways.length < gatewayCount) gateways.push(await set.start());
+  const gateways: (AsyncDisposable & { url: string })[] = [{ url: ctx.url, [Symbol.asyncDispose]: ctx.stop }];
+  while (gateways.length < gatewayCount) gateways.push(await ctx.start());
   resources.defer(async () => void (await Promise.all(gateways.map((gateway) => gateway[Symbol.asyncDispose]()))));
   const { token } = await signIn('ann');
 
@@ -93,7 +93,7 @@ it('shows each event exactly once, in order, to a client that drops its socket a
       restarts += 1;
       const index = 1 + random(gateways.length - 1);
       await gateways[index]?.[Symbol.asyncDispose]();
-      gateways[index] = await set.start();
+      gateways[index] = await ctx.start();
     }
   }
   await publishing;

@@ -134,8 +134,8 @@ const placesOf = (answers: ExecutionResult[]) =>
   answers.map((answer) => (answer.data as { moved: { node: { place: string } } }).moved.node.place);
 
 it('answers an event across subgraphs: the message gives its own fields, the plan fetches the rest', async () => {
-  await using set = await setUp();
-  const { subscribe, publish } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish } = ctx;
   const feed = await subscribe('subscription { moved { cursor node { place recipient { name } } } }');
   const first = move('Hue');
   await publish(first);
@@ -145,8 +145,8 @@ it('answers an event across subgraphs: the message gives its own fields, the pla
 });
 
 it('takes aliases, fragments, variables and directives as a query does', async () => {
-  await using set = await setUp();
-  const { subscribe, publish } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish } = ctx;
   const feed = await subscribe(
     `query Other { hello }
      subscription Named($parcel: ID, $withPlace: Boolean!, $withoutName: Boolean!) {
@@ -171,8 +171,8 @@ it('takes aliases, fragments, variables and directives as a query does', async (
 });
 
 it('gives nobody the events of another, whatever the arguments say', async () => {
-  await using set = await setUp();
-  const { subscribe, publish } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish } = ctx;
   const ann = await subscribe('subscription { moved(parcel: "p1") { node { place } } }');
   const bob = await subscribe('subscription { a: moved(parcel: "p1") { node { place } } }', { customer: 'bob' });
   await publish(move('for Ann'), move('for Bob', { customer: 'bob' }), move('again for Ann'));
@@ -199,8 +199,8 @@ it.each([
     {},
   ],
 ] as const)('gives nobody the events of another by %s', async (_how, query, variables) => {
-  await using set = await setUp();
-  const { subscribe, publish } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish } = ctx;
   const operationName = query.includes('subscription A') ? 'B' : undefined;
   // Bob has the same one, so that there is something to share by mistake.
   const bob = await subscribe(query, { customer: 'bob', variables, operationName });
@@ -241,8 +241,8 @@ it('refuses the signed-out, a token without the claim, and a field that no topic
 });
 
 it('answers a selected field that the message lacks with TOPIC_FIELD_MISSING at its path', async () => {
-  await using set = await setUp();
-  const { subscribe, publish, lose } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish, lose } = ctx;
   const moves = await subscribe('subscription { moved { node { place note } } }');
   await publish(move('Hue'));
   expect(await moves.next()).toMatchObject([
@@ -259,8 +259,8 @@ it('answers a selected field that the message lacks with TOPIC_FIELD_MISSING at 
 });
 
 it('answers the value itself where the field is no edge, and refuses after where nothing is stored', async () => {
-  await using set = await setUp();
-  const { subscribe, lose } = set;
+  await using ctx = await setUp();
+  const { subscribe, lose } = ctx;
   const losses = await subscribe('subscription { lost(parcel: "p9") { parcel recipient { name } } }');
   await lose({ parcel: 'p8', customer: 'ann', recipient: null });
   await lose({ parcel: 'p9', customer: 'ann', recipient: null });
@@ -279,18 +279,18 @@ async function slowAndQuick({ subscribe, world }: Awaited<ReturnType<typeof setU
 }
 
 it('does not let the slow fetches of one subscriber hold up another', async () => {
-  await using set = await setUp();
-  const { slow, quick, answerNames } = await slowAndQuick(set);
+  await using ctx = await setUp();
+  const { slow, quick, answerNames } = await slowAndQuick(ctx);
   const waiting = slow.next();
-  await set.publish(move('Hue'));
+  await ctx.publish(move('Hue'));
   expect(placesOf(await quick.next())).toEqual(['Hue']);
   answerNames();
   expect(await waiting).toEqual([{ data: { moved: { node: { recipient: { name: 'name of ann' } } } } }]);
 });
 
 it('executes an event once for equal operations of the same user, and for nobody else', async () => {
-  await using set = await setUp();
-  const { subscribe, publish, world } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish, world } = ctx;
   let fetches = 0;
   world.onName = async () => {
     fetches += 1;
@@ -315,9 +315,9 @@ it('executes an event once for equal operations of the same user, and for nobody
 });
 
 it('bounds the events that wait for a subgraph that does not answer: the subscription ends, to be resumed', async () => {
-  await using set = await setUp();
-  const { slow, quick, answerNames } = await slowAndQuick(set);
-  await set.publish(...Array.from({ length: 1_002 }, () => move('Hue')));
+  await using ctx = await setUp();
+  const { slow, quick, answerNames } = await slowAndQuick(ctx);
+  await ctx.publish(...Array.from({ length: 1_002 }, () => move('Hue')));
   expect(await slow.next()).toEqual([]);
   expect(slow.ended).toMatchObject([{ extensions: { code: 'SUBGRAPH_UNAVAILABLE', retryable: true } }]);
   expect(await quick.next(1_002)).toHaveLength(1_002);
@@ -325,14 +325,14 @@ it('bounds the events that wait for a subgraph that does not answer: the subscri
 });
 
 it('subscription: bounds the bytes of the events that wait for a subgraph, too', async () => {
-  await using set = await setUp();
-  const { slow, quick, answerNames } = await slowAndQuick(set);
+  await using ctx = await setUp();
+  const { slow, quick, answerNames } = await slowAndQuick(ctx);
   const large = (place: string) => move(place, { note: 'x'.repeat(800_000) } as Partial<Move>);
   // The first is being answered. Two more have room, and the next one has none.
-  await set.publish(large('a'), large('b'), large('c'));
+  await ctx.publish(large('a'), large('b'), large('c'));
   expect(await quick.next(3)).toHaveLength(3);
   expect(slow.ended).toBe(undefined);
-  await set.publish(large('d'));
+  await ctx.publish(large('d'));
   expect(await slow.next()).toEqual([]);
   expect(slow.ended).toMatchObject([{ extensions: { code: 'SUBGRAPH_UNAVAILABLE', retryable: true } }]);
   expect(await quick.next()).toHaveLength(1);
@@ -340,8 +340,8 @@ it('subscription: bounds the bytes of the events that wait for a subgraph, too',
 });
 
 it('keeps the event when the other subgraph fails: its field is null, with an error', async () => {
-  await using set = await setUp();
-  const { subscribe, publish, world } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish, world } = ctx;
   world.onName = () => Promise.reject(new Error('down'));
   const feed = await subscribe('subscription { moved { node { place recipient { name } } } }');
   await publish(move('Hue'));
@@ -351,8 +351,8 @@ it('keeps the event when the other subgraph fails: its field is null, with an er
 });
 
 it('stops hearing once the stream is returned, also while it waits for an event', async () => {
-  await using set = await setUp();
-  const { subscribe, publish } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish } = ctx;
   const feed = await subscribe('subscription { moved { node { place } } }');
   const waiting = feed.next();
   await feed.stop();
@@ -376,8 +376,8 @@ async function positionInTopic(engines: Awaited<ReturnType<typeof openTestEngine
 }
 
 it('resumes: what is stored behind the cursor first, then the recent, then live, each once', async () => {
-  await using set = await setUp();
-  const { subscribe, publish, world, engines } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish, world, engines } = ctx;
   const [a, b, c, d, e] = [move('a'), move('b'), move('c'), move('d'), move('e')];
   await publish(a, b, c, d);
   // The store had consumed through b; by the time it read its rows it had c as well.
@@ -399,8 +399,8 @@ it.each([
 ])(
   'repeats nothing behind %s where the store has rows of messages that it does not count as consumed yet',
   async (after, missed) => {
-    await using set = await setUp();
-    const { subscribe, publish, world } = set;
+    await using ctx = await setUp();
+    const { subscribe, publish, world } = ctx;
     const moves = ['a', 'b', 'c', 'd'].map((place) => move(place));
     await publish(...moves);
     // Another key's message is in flight still: nothing is consumed through, though rows are there.
@@ -416,8 +416,8 @@ it.each([
 );
 
 it('repeats nothing, and knows the cursor, where its recent is behind what store and client have seen', async () => {
-  await using set = await setUp();
-  const { subscribe, publish, world } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish, world } = ctx;
   const [a, b, c] = [move('a'), move('b'), move('c')];
   // The topic has it in the moment in which the store answers.
   world.stored = [a];
@@ -438,8 +438,8 @@ it('repeats nothing, and knows the cursor, where its recent is behind what store
 });
 
 it('resumes from the start of the feed, and with an empty store', async () => {
-  await using set = await setUp();
-  const { subscribe, publish } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish } = ctx;
   await publish(move('a'));
   const feed = await subscribe('subscription ($c: String) { moved(after: $c) { node { place } } }', {
     variables: { c: encodeCursor(null) },
@@ -450,8 +450,8 @@ it('resumes from the start of the feed, and with an empty store', async () => {
 });
 
 it('applies the arguments to what is replayed as to what is live', async () => {
-  await using set = await setUp();
-  const { subscribe, publish, world, engines } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish, world, engines } = ctx;
   const [a, b, c] = [move('a', { parcel: 'p2' }), move('b'), move('c', { parcel: 'p2' })];
   await publish(a, b);
   world.stored = [a, b];
@@ -465,15 +465,15 @@ it('applies the arguments to what is replayed as to what is live', async () => {
 });
 
 it('refuses a cursor that is bad or of another feed with the code of the subgraph', async () => {
-  await using set = await setUp();
-  const { subscribe } = set;
+  await using ctx = await setUp();
+  const { subscribe } = ctx;
   const { errors } = await subscribe('subscription { moved(after: "nonsense") { node { place } } }');
   expect(errors).toMatchObject([{ extensions: { code: 'CURSOR_INVALID' } }]);
 });
 
 it('reads the topic where the store lags behind what the recent holds', async () => {
-  await using set = await setUp({ recentCount: 2 });
-  const { subscribe, publish, another } = set;
+  await using ctx = await setUp({ recentCount: 2 });
+  const { subscribe, publish, another } = ctx;
   const places = ['a', 'b', 'c', 'd', 'e', 'f'];
   await publish(...places.map((place) => move(place)));
   const feed = await subscribe('subscription ($c: String) { moved(after: $c) { node { place } } }', {
@@ -486,8 +486,8 @@ it('reads the topic where the store lags behind what the recent holds', async ()
 });
 
 it('sends a message that the topic repeats once', async () => {
-  await using set = await setUp();
-  const { subscribe, publish } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish } = ctx;
   const feed = await subscribe('subscription { moved { node { place } } }');
   const once = move('once');
   await publish(once, once, move('next'));
@@ -497,8 +497,8 @@ it('sends a message that the topic repeats once', async () => {
 const resume = 'subscription ($c: String) { moved(after: $c) { node { place } } }';
 
 it('looks up a repeat that the recent does not hold any more: one that is stored is not sent again', async () => {
-  await using set = await setUp({ recentCount: 1 });
-  const { subscribe, publish, engines, world, another } = set;
+  await using ctx = await setUp({ recentCount: 1 });
+  const { subscribe, publish, engines, world, another } = ctx;
   const repeat = (message: Move) =>
     engines.database.transaction((tx) =>
       engines.topics.publish(tx, parcelMoved, message, { headers: { repeat: 'true' } }),
@@ -520,8 +520,8 @@ it('looks up a repeat that the recent does not hold any more: one that is stored
 });
 
 it('sends a repeat of a message that was lost, though the store has it by now: its subscribers do not', async () => {
-  await using set = await setUp({ recentCount: 1 });
-  const { subscribe, publish, engines, world } = set;
+  await using ctx = await setUp({ recentCount: 1 });
+  const { subscribe, publish, engines, world } = ctx;
   const [a, lost] = [move('Hue'), move('Vinh')];
   const live = await subscribe('subscription { moved { node { place } } }');
   await publish(a);
@@ -534,8 +534,8 @@ it('sends a repeat of a message that was lost, though the store has it by now: i
 });
 
 it('resumes behind a message that the store has yet to consume, from the recent, and refuses a cursor that nobody knows', async () => {
-  await using set = await setUp();
-  const { subscribe, publish, world, engines } = set;
+  await using ctx = await setUp();
+  const { subscribe, publish, world, engines } = ctx;
   const [a, b, c] = [move('Hue'), move('Vinh'), move('Hanoi')];
   const live = await subscribe('subscription { moved { node { place } } }');
   await publish(a, b, c);
@@ -553,8 +553,8 @@ it('resumes behind a message that the store has yet to consume, from the recent,
 });
 
 it('resumes behind a message that the store has yet to consume, from the topic, where the recent has not reached back', async () => {
-  await using set = await setUp({ recentCount: 1 });
-  const { subscribe, publish, world, engines } = set;
+  await using ctx = await setUp({ recentCount: 1 });
+  const { subscribe, publish, world, engines } = ctx;
   const [a, b, c, d] = [move('Hue'), move('Vinh'), move('Hanoi'), move('Da Nang')];
   await publish(a, b, c, d);
   world.stored = [a];
@@ -569,8 +569,8 @@ it.each([
   ['which the recent holds', 10],
   ['which the recent does not reach back to', 1],
 ])('misses nothing where the store speaks of positions that the topic does not have, %s', async (_, recentCount) => {
-  await using set = await setUp({ recentCount });
-  const { subscribe, publish, engines, world } = set;
+  await using ctx = await setUp({ recentCount });
+  const { subscribe, publish, engines, world } = ctx;
   const [old, a, b, c, d] = [move('Da Lat'), move('Hue'), move('Vinh'), move('Hanoi'), move('Da Nang')];
   await publish(a, b, c);
   world.stored = [old];
@@ -582,8 +582,8 @@ it.each([
 });
 
 it('reads the topic once for all who come together from further back than the recent reaches', async () => {
-  await using set = await setUp({ recentCount: 1 });
-  const { subscribe, publish, world, tails } = set;
+  await using ctx = await setUp({ recentCount: 1 });
+  const { subscribe, publish, world, tails } = ctx;
   const customers = Array.from({ length: 50 }, (_, index) => `customer ${index}`);
   const moves = customers.flatMap((customer) =>
     ['Hue', 'Vinh', 'Hanoi'].map((place) => ({ ...move(place), customer })),

@@ -35,14 +35,14 @@ async function setUp() {
 
 // A gateway that was started again while Kafka was away exited, though most of what it serves needs no topic.
 it('topic feeds: open once a broker answers, and refuse with a retryable error until then', async () => {
-  await using set = await setUp();
+  await using ctx = await setUp();
   const refused = expect.objectContaining({ code: 'TOPICS_UNAVAILABLE', retryable: true });
-  expect(() => set.feeds.get('receive-code')).toThrow(refused);
-  set.comeBack();
-  await expect.poll(() => set.feeds.get('receive-code').recent.hasAllAfter({})).toBe(true);
+  expect(() => ctx.feeds.get('receive-code')).toThrow(refused);
+  ctx.comeBack();
+  await expect.poll(() => ctx.feeds.get('receive-code').recent.hasAllAfter({})).toBe(true);
 });
 
 it('topic feeds: close while no broker answers', async () => {
-  await using set = await setUp();
-  expect(() => set.feeds.get('receive-code')).toThrow('can not be read yet');
+  await using ctx = await setUp();
+  expect(() => ctx.feeds.get('receive-code')).toThrow('can not be read yet');
 });

@@ -28,8 +28,8 @@ describe.each(['socketUrl', 'eventsUrl'] as const)('a subgraph’s own subscript
   };
 
   it('is streamed, with the other subgraphs’ fields fetched for each event, and the subscriber’s token passed on', async () => {
-    await using set = await setUp();
-    const { greetings, gateway } = set;
+    await using ctx = await setUp();
+    const { greetings, gateway } = ctx;
     const { token } = await gateway.signIn('ann');
     const ann = listen(gateway.connect(token).client, { by: 'bob' });
     const first = ann.next();
@@ -40,8 +40,8 @@ describe.each(['socketUrl', 'eventsUrl'] as const)('a subgraph’s own subscript
   });
 
   it('is shared by equal ones, and ends at the subgraph when the last of them leaves', async () => {
-    await using set = await setUp();
-    const { greetings, gateway } = set;
+    await using ctx = await setUp();
+    const { greetings, gateway } = ctx;
     const { token } = await gateway.signIn('ann');
     const { token: other } = await gateway.signIn('bob');
     const one = listen(gateway.connect(token).client);
@@ -66,8 +66,8 @@ describe.each(['socketUrl', 'eventsUrl'] as const)('a subgraph’s own subscript
   });
 
   it('is subscribed again when its connection is lost', async () => {
-    await using set = await setUp();
-    const { greetings, gateway } = set;
+    await using ctx = await setUp();
+    const { greetings, gateway } = ctx;
     const ann = listen(gateway.connect(null).client);
     const first = ann.next();
     await greetings.untilStreams(1);
@@ -80,8 +80,8 @@ describe.each(['socketUrl', 'eventsUrl'] as const)('a subgraph’s own subscript
   });
 
   it('completes when the subgraph completes it', async () => {
-    await using set = await setUp();
-    const { greetings, gateway } = set;
+    await using ctx = await setUp();
+    const { greetings, gateway } = ctx;
     const ann = listen(gateway.connect(null).client);
     const first = ann.next();
     await greetings.untilStreams(1);

@@ -43,15 +43,15 @@ it.each([
   ['published-at', '9223372036854775807'],
 ])('dead-letters: a stranger’s letter with the %s %s keeps none back', async (name, value) => {
   // The database refused it, and with it the command ended: what came after could never be tried again.
-  await using set = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: value } }, { headers: from }]);
-  expect(await set.command({ name: 'replay', ids: 'all' })).toEqual({
+  await using ctx = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: value } }, { headers: from }]);
+  expect(await ctx.command({ name: 'replay', ids: 'all' })).toEqual({
     done: false,
     message: expect.stringMatching(/:0:1 is left as it is: its headers .*\n.*:0:2 is given to readers again$/),
   });
-  expect(await set.parked()).toMatchObject([{ partition: 0, position: 1 }]);
+  expect(await ctx.parked()).toMatchObject([{ partition: 0, position: 1 }]);
 });
 
 it('dead-letters: lists no more of a letter’s headers than a line holds', async () => {
-  await using set = await setUp([{ headers: { ...from, 'dead-letter-message': 'x'.repeat(1_000_000) } }]);
-  expect((await set.command({ name: 'list' })).message.length).toBeLessThan(2_000);
+  await using ctx = await setUp([{ headers: { ...from, 'dead-letter-message': 'x'.repeat(1_000_000) } }]);
+  expect((await ctx.command({ name: 'list' })).message.length).toBeLessThan(2_000);
 });
