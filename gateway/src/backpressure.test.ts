@@ -4,25 +4,25 @@ import { createSendBudget, encodeWithinLimit } from './backpressure.ts';
 
 const most = 100_000;
 
-describe('what is sent', () => {
-  it('is a short text as it is where nothing waits', () => {
+describe('encodeWithinLimit', () => {
+  it('returns a short text unchanged while the buffer is empty', () => {
     expect(encodeWithinLimit('é', 0, most)).toBe('é');
   });
 
-  it('is bytes where it may have to wait: a long text, and any behind others', () => {
+  it('returns bytes for a long text, and for any text while others are buffered', () => {
     const long = 'é'.repeat(10_000);
     expect(encodeWithinLimit(long, 0, most)).toEqual(Buffer.from(long));
     expect(encodeWithinLimit('é', 1, most)).toEqual(Buffer.from('é'));
   });
 
-  it('is nothing past what may wait, in bytes, and one larger than that where nothing waits', () => {
+  it('returns null over the limit, but allows a larger text on an empty buffer', () => {
     expect(encodeWithinLimit('é', most - 2, most)).toEqual(Buffer.from('é'));
     expect(encodeWithinLimit('é', most - 1, most)).toBeNull();
     expect(encodeWithinLimit('x'.repeat(most * 2), 0, most)).toHaveLength(most * 2);
   });
 });
 
-describe('the send budget', () => {
+describe('send budget', () => {
   const setUp = (maxBytes: number) => {
     const log = createMemoryLog();
     const budget = createSendBudget(maxBytes, log);
@@ -31,7 +31,7 @@ describe('the send budget', () => {
     return { budget, dropped, consumer, log };
   };
 
-  it('counts what waits for each, as it was noted last', () => {
+  it('counts the bytes of each connection as last noted', () => {
     const { budget, consumer, dropped } = setUp(100);
     const [one, two] = [consumer('one'), consumer('two')];
     budget.note(one, 40);
@@ -44,7 +44,7 @@ describe('the send budget', () => {
     expect(dropped).toEqual([]);
   });
 
-  it('drops those with the most, and no more of them than it must', () => {
+  it('drops the connections with the most bytes, and no more than needed', () => {
     const { budget, consumer, dropped, log } = setUp(100);
     for (const [name, bytes] of [
       ['small', 20],
@@ -59,7 +59,7 @@ describe('the send budget', () => {
     expect(dropped).toEqual(['large', 'too large for all']);
     expect(budget.waitingBytes).toBe(89);
     expect(log.text).toContain('"ofThisOne":40');
-    // A flood of them is no flood of log lines.
+    // Repeated log lines are summarised.
     expect(log.text.trim().split('\n')).toHaveLength(1);
   });
 });

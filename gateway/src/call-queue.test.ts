@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { type CallQueueOptions, createCallQueue } from './call-queue.ts';
 
-/** A queue whose calls end when they are told to. */
+/** A queue whose calls end when the test says so. */
 function startQueue(options: Partial<CallQueueOptions> = {}) {
   const queue = createCallQueue({ maxRunning: 1, maxWaiting: 100, maxWaitingBytes: 1_000, ...options });
   const started: string[] = [];
@@ -19,7 +19,7 @@ function startQueue(options: Partial<CallQueueOptions> = {}) {
         { requester, bytes, signal },
       );
     },
-    /** Ends the call that runs, until none does. */
+    /** Ends the running call, and the next ones, until none is left. */
     async endAll() {
       await new Promise(setImmediate);
       for (let call = running.shift(); call; call = running.shift()) {
@@ -30,8 +30,8 @@ function startQueue(options: Partial<CallQueueOptions> = {}) {
   };
 }
 
-it('call queue: requesters take turns, however many calls one of them has', async () => {
-  // A client with thousands of calls kept everybody else waiting behind all of them.
+it('call queue: requesters take turns, however many calls each has', async () => {
+  // Regression: a client with thousands of calls delayed all others until they were done.
   const { run, started, endAll } = startQueue();
   const all = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1'].map((name) => run(name));
   await endAll();
@@ -42,7 +42,7 @@ it('call queue: requesters take turns, however many calls one of them has', asyn
 it.each([
   ['calls', { maxWaiting: 3 }],
   ['bytes', { maxWaitingBytes: 3 }],
-])('call queue: full of %s, it refuses who has most of them, and no newcomer', async (_what, options) => {
+])('call queue: full of %s, it refuses the requester with the most', async (_what, options) => {
   const { run, endAll } = startQueue(options);
   const many = ['a1', 'a2', 'a3', 'a4'].map((name) => run(name).catch(({ code }) => code));
   const newcomer = run('b1');
@@ -52,9 +52,9 @@ it.each([
 });
 
 it.each([
-  ['where none may', { maxWaiting: 0 }],
-  ['that is larger than all that may', { maxWaitingBytes: 0 }],
-])('call queue: lets no call wait %s', async (_what, options) => {
+  ['with a queue of none', { maxWaiting: 0 }],
+  ['that is larger than the queue', { maxWaitingBytes: 0 }],
+])('call queue: queues no call %s', async (_what, options) => {
   const { run, endAll } = startQueue(options);
   const first = run('a1');
   await expect(run('b1')).rejects.toMatchObject({ code: 'QUEUE_FULL' });
@@ -62,7 +62,7 @@ it.each([
   expect(await first).toBe('done');
 });
 
-it('call queue: forgets a call whose caller leaves, and never starts it', async () => {
+it('call queue: removes a call whose caller leaves, and never starts it', async () => {
   const { run, started, endAll } = startQueue({ maxWaiting: 1 });
   const leaving = new AbortController();
   const first = run('a1');

@@ -7,7 +7,7 @@ import { createSendBudget } from './backpressure.ts';
 import { ClientSocket } from './client-socket.ts';
 
 const mebibyte = 1_048_576;
-/** More than the system buffers of a connection. */
+/** More than the socket buffers of the system take. */
 const large = 'x'.repeat(24 * mebibyte);
 
 async function startServer({ maxBufferedBytes = 262_144, budgetBytes = 256 * mebibyte } = {}) {
@@ -23,7 +23,7 @@ async function startServer({ maxBufferedBytes = 262_144, budgetBytes = 256 * meb
   });
   return {
     budget,
-    /** A client that reads nothing until it is resumed, with the server's side of its connection. */
+    /** A client that reads nothing until it is resumed, and the server's side of its connection. */
     async connect() {
       const client = new WebSocket(`ws://127.0.0.1:${port}`);
       const [[socket]] = await Promise.all([once(server, 'connection'), once(client, 'open')]);
@@ -41,7 +41,7 @@ async function startServer({ maxBufferedBytes = 262_144, budgetBytes = 256 * meb
 }
 
 describe('client socket', () => {
-  it('reads nothing from a client that does not read, until it does', async () => {
+  it('pauses reading while its client does not read', async () => {
     await using server = await startServer();
     const { client, socket, received } = await server.connect();
     let asked = 0;
@@ -62,7 +62,7 @@ describe('client socket', () => {
     await expect.poll(() => server.budget.waitingBytes).toBe(0);
   });
 
-  it('reads nothing while an operation of it waits for its turn', async () => {
+  it('pauses reading while one of its operations waits for its turn', async () => {
     await using server = await startServer();
     const { client, socket } = await server.connect();
     const messages: string[] = [];
@@ -80,7 +80,7 @@ describe('client socket', () => {
     expect(messages).toEqual(['first']);
   });
 
-  it('closes one that is sent more than may wait for it', async () => {
+  it('is closed when more than the limit is buffered', async () => {
     await using server = await startServer({ maxBufferedBytes: 32 * mebibyte });
     const { client, socket, closed } = await server.connect();
     socket.sendText(large);
@@ -89,12 +89,12 @@ describe('client socket', () => {
     expect(socket.readyState).toBe(WebSocket.CLOSING);
     socket.sendText('dropped');
     client.resume();
-    // 1006 where it takes longer than a second to read what waits before the close.
+    // 1006 if the client takes longer than a second to read what is buffered before the close frame.
     expect(['1013 TOO_SLOW', '1006']).toContain(await closed);
     await expect.poll(() => server.budget.waitingBytes).toBe(0);
   });
 
-  it('is cut off where it holds the most of what may wait for all', async () => {
+  it('is terminated if it has the most bytes when the budget is exceeded', async () => {
     await using server = await startServer({ budgetBytes: 40 * mebibyte });
     const first = await server.connect();
     const second = await server.connect();
@@ -107,7 +107,7 @@ describe('client socket', () => {
     expect(await first.received).toBe(large.length);
   });
 
-  it('is closed with a word where it holds little when it is dropped', async () => {
+  it('is closed with a reason if it has few bytes when it is dropped', async () => {
     await using server = await startServer();
     const { client, socket, closed } = await server.connect();
     socket.drop();

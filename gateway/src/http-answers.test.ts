@@ -25,7 +25,7 @@ async function startServer(budgetBytes: number) {
     budget,
     log,
     url,
-    /** Asks, and reads nothing. */
+    /** Sends a request, and does not read the response. */
     async stall() {
       const client = connect({ port, host: '127.0.0.1' });
       client.on('error', () => {}).pause();
@@ -39,8 +39,8 @@ async function startServer(budgetBytes: number) {
   };
 }
 
-describe('http answers', () => {
-  it('count while they wait for their client, and no longer', async () => {
+describe('http responses', () => {
+  it('count until their client has read them', async () => {
     await using server = await startServer(100 * mebibyte);
     const stalled = await server.stall();
     await expect.poll(() => server.budget.waitingBytes).toBeGreaterThan(mebibyte);
@@ -50,7 +50,7 @@ describe('http answers', () => {
     await expect.poll(() => server.budget.waitingBytes).toBe(0);
   });
 
-  it('are cut off past the budget', async () => {
+  it('are cut off over the budget', async () => {
     await using server = await startServer(30 * mebibyte);
     const first = await server.stall();
     const second = await server.stall();

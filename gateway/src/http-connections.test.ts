@@ -24,11 +24,11 @@ async function startServer({ maxPerAddress = 2, proxies = [] as string[] } = {})
     server,
     limit,
     log,
-    /** Connects, and sends a part of a request; resolves with what the server does: it takes it, or resets it. */
+    /** Connects and sends a part of a request. Resolves with what the server does: it accepts it, or resets it. */
     async open({ localAddress = '127.0.0.1' } = {}) {
       const accepted = once(server, 'connection');
       const socket = connect({ port, host: '127.0.0.1', localAddress });
-      // One that is rejected may be reset before it has seen that it is connected.
+      // A rejected connection may be reset before its `connect` event.
       socket.on('error', () => {});
       owned.defer(() => void socket.destroy());
       const [serverSocket]: Socket[] = await accepted;
@@ -41,7 +41,7 @@ async function startServer({ maxPerAddress = 2, proxies = [] as string[] } = {})
 }
 
 describe('HTTP connections of an address', () => {
-  it('are limited from the moment they are accepted, and no other address', async () => {
+  it('are limited from the moment they are accepted, per address', async () => {
     await using server = await startServer();
     const first = await server.open();
     const second = await server.open();
@@ -50,12 +50,12 @@ describe('HTTP connections of an address', () => {
     await new Promise<void>((resolve) =>
       third.socket.closed ? resolve() : third.socket.once('close', () => resolve()),
     );
-    // The whole of 127.0.0.0/8 is this machine.
+    // All of 127.0.0.0/8 is the loopback interface.
     expect((await server.open({ localAddress: '127.0.0.2' })).isAccepted).toBe(true);
     expect(server.log.text).toContain('"limit":"httpPerAddress"');
   });
 
-  it('are counted no more once closed, or released', async () => {
+  it('stop counting once closed or released', async () => {
     await using server = await startServer();
     const first = await server.open();
     const second = await server.open();
@@ -72,7 +72,7 @@ describe('HTTP connections of an address', () => {
 
   it.each([
     ['from a trusted proxy', { proxies: ['loopback'] }],
-    ['where the limit is off', { maxPerAddress: Number.POSITIVE_INFINITY }],
+    ['if the limit is off', { maxPerAddress: Number.POSITIVE_INFINITY }],
   ])('are not limited %s', async (_where, options) => {
     await using server = await startServer(options);
     for (let count = 0; count < 5; count += 1) expect((await server.open()).isAccepted).toBe(true);

@@ -15,7 +15,7 @@ const event = (id: string) => ({
 });
 type Gateway = Awaited<ReturnType<typeof startTestGateway>>;
 
-/** Opens a stream by fetch; resolves once it stands. Reads it piece by piece. */
+/** Opens a stream with fetch. Resolves once the response has started. */
 async function open(
   gateway: Gateway,
   {
@@ -41,7 +41,7 @@ async function open(
       for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) text += read.value;
       return JSON.parse(text);
     },
-    /** All that has come, once it holds `part`. */
+    /** Resolves with the text so far, once it contains `part`. */
     async until(part: string) {
       while (!text.includes(part)) {
         const read = await reader?.read();
@@ -50,7 +50,7 @@ async function open(
       }
       return text;
     },
-    /** All that has come, once the stream has ended. */
+    /** Resolves with the whole text, once the stream has ended. */
     async end() {
       for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) text += read.value;
       return text;
@@ -59,7 +59,7 @@ async function open(
   };
 }
 
-/** What the store holds of the session of a token. */
+/** The stored session of a token. */
 function sessionOf(authorization: string): string {
   const [header, payload] = authorization
     .split(/[ .]/)
@@ -73,7 +73,7 @@ async function signedIn(gateway: Gateway, customer = 'ann') {
   return { ...user, headers: { authorization: `Bearer ${user.token}` } };
 }
 
-it('streams events as Server-Sent Events, each with its cursor as id', async () => {
+it('http streams: send Server-Sent Events, each with its cursor as id', async () => {
   await using gateway = await startTestGateway();
   const { headers } = await signedIn(gateway);
   const stream = await open(gateway, { headers });
@@ -88,7 +88,7 @@ it('streams events as Server-Sent Events, each with its cursor as id', async () 
   await stream.cancel();
 });
 
-it('gives the id also where the client does not select the cursor', async () => {
+it('http streams: send the id even if the cursor is not selected', async () => {
   await using gateway = await startTestGateway();
   const { headers } = await signedIn(gateway);
   const stream = await open(gateway, { headers, query: 'subscription { m: moved { node { place } } }' });
@@ -97,7 +97,7 @@ it('gives the id also where the client does not select the cursor', async () => 
   await stream.cancel();
 });
 
-it('serves graphql-sse’s own client: a subscription, a query, a mutation, and errors before the stream', async () => {
+it('http streams: serve the client of graphql-sse, errors before the stream included', async () => {
   await using gateway = await startTestGateway();
   const { headers } = await signedIn(gateway);
   const client = createClient({ url: gateway.graphqlUrl, headers, retryAttempts: 0 });
@@ -115,7 +115,7 @@ it('serves graphql-sse’s own client: a subscription, a query, a mutation, and 
   client.dispose();
 });
 
-it('serves a browser’s EventSource by GET, with the token in the address, and resumes it behind its last id', async () => {
+it('http streams: serve EventSource by GET with access_token, and resume it', async () => {
   await using gateway = await startTestGateway();
   const { token } = await signedIn(gateway);
   gateway.world.stored = [move('m1'), move('m2'), move('m3')];
@@ -144,7 +144,7 @@ it('serves a browser’s EventSource by GET, with the token in the address, and 
   expect(gateway.log.text).not.toContain(token);
 });
 
-it('streams multipart as Apollo Client reads it', async () => {
+it('http streams: send multipart as Apollo Client reads it', async () => {
   await using gateway = await startTestGateway();
   const { headers } = await signedIn(gateway);
   const client = new ApolloClient({
@@ -168,10 +168,10 @@ it('streams multipart as Apollo Client reads it', async () => {
 
 it.each([
   ['nobody is signed in', {}, moved, 401, 'UNAUTHENTICATED'],
-  ['the token is none', { authorization: 'Bearer nope' }, moved, 401, 'UNAUTHENTICATED'],
-  ['the query is no GraphQL', {}, 'subscription {', 400, 'GRAPHQL_PARSE_FAILED'],
+  ['the token is invalid', { authorization: 'Bearer nope' }, moved, 401, 'UNAUTHENTICATED'],
+  ['the query is not GraphQL', {}, 'subscription {', 400, 'GRAPHQL_PARSE_FAILED'],
   ['a field is unknown', {}, 'subscription { nope }', 400, 'GRAPHQL_VALIDATION_FAILED'],
-])('answers with a status, and no stream, where %s', async (_what, headers, query, status, code) => {
+])('http streams: respond with a status instead of a stream: %s', async (_what, headers, query, status, code) => {
   await using gateway = await startTestGateway();
   for (const accept of ['text/event-stream', 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0']) {
     const answer = await open(gateway, { headers: headers as Record<string, string>, query, accept });
@@ -181,7 +181,7 @@ it.each([
   }
 });
 
-it('refuses a cursor that is none, a mutation by GET, variables that are no JSON, and a foreign page', async () => {
+it('http streams: refuse bad cursors, mutations by GET, bad variables, foreign pages', async () => {
   await using gateway = await startTestGateway();
   const { headers, token } = await signedIn(gateway);
   const refused = async (given: Parameters<typeof open>[1]) => {
@@ -200,7 +200,7 @@ it('refuses a cursor that is none, a mutation by GET, variables that are no JSON
 it.each([
   ['text/event-stream', 'event: complete\ndata: \n\n'],
   ['multipart/mixed;boundary="graphql";subscriptionSpec=1.0', '--graphql--'],
-])('completes a stream of %s with SESSION_EXPIRED when its session ends', async (accept, end) => {
+])('http streams: end a stream of %s with SESSION_EXPIRED at its session’s end', async (accept, end) => {
   await using gateway = await startTestGateway();
   const { headers, sid } = await signedIn(gateway);
   const stream = await open(gateway, { headers, accept });
@@ -212,7 +212,7 @@ it.each([
   await gateway.untilSubscribed(0);
 });
 
-it('http streams: rejects one more than an address may have, and counts what it prepares', async () => {
+it('http streams: are limited per address, including those not started yet', async () => {
   await using gateway = await startTestGateway({
     environment: {
       TRUSTED_PROXIES: 'loopback',
@@ -235,8 +235,8 @@ it('http streams: rejects one more than an address may have, and counts what it 
   for (const stream of [two, other, again]) await stream.cancel();
 });
 
-it('http streams: leave the queries of urql to JSON, and give its subscriptions events', async () => {
-  // Its queries were answered as streams, which its persisted queries do not survive.
+it('http streams: answer urql’s queries as JSON, its subscriptions as events', async () => {
+  // Regression: its queries were answered as streams, with which its persisted queries do not work.
   let touches = 0;
   let touch: KeyValue['touch'] | undefined;
   await using gateway = await startTestGateway({
@@ -282,7 +282,7 @@ it('http streams: leave the queries of urql to JSON, and give its subscriptions 
   });
 });
 
-it('http streams: abort the subgraph calls of a client that has left', async () => {
+it('http streams: abort subgraph calls when the client disconnects', async () => {
   await using subgraph = await startSilentSubgraph();
   await using gateway = await startTestGateway({ subgraphUrls: { people: subgraph.url } });
   const stream = await open(gateway, { query: '{ hello }' });
@@ -293,8 +293,8 @@ it('http streams: abort the subgraph calls of a client that has left', async () 
   expect(call.writableFinished).toBe(false);
 });
 
-it('http streams: answer an operation whose session has ended meanwhile, and in the drain', async () => {
-  // signOut ends its own session: its answer was lost with the stream.
+it('http streams: answer running operations after the session’s end, in the drain', async () => {
+  // Regression: signOut ends its own session, and its result was lost with the stream.
   const name = Promise.withResolvers<void>();
   const asked = Promise.withResolvers<void>();
   await using gateway = await startTestGateway();
@@ -320,8 +320,8 @@ it('http streams: answer an operation whose session has ended meanwhile, and in 
   await stopped;
 });
 
-it('http streams: complete after an answer larger than all that may wait', async () => {
-  // Regression: the answer itself counted against what ends it, and the stream was cut off.
+it('http streams: complete after a result larger than the buffer limit', async () => {
+  // Regression: the result counted against the limit of its own `complete`, and the stream was cut off.
   await using gateway = await startTestGateway({ environment: { MAX_BUFFERED_BYTES: '16384' } });
   const place = 'x'.repeat(8_000_000);
   gateway.world.stored = [{ ...move('m1'), place }];
@@ -334,7 +334,7 @@ it('http streams: complete after an answer larger than all that may wait', async
   expect(text.slice(-30)).toMatch(/event: complete\ndata:\s+$/);
 });
 
-it('ends a subscription when the client leaves', async () => {
+it('http streams: unsubscribe when the client disconnects', async () => {
   await using gateway = await startTestGateway();
   const { headers } = await signedIn(gateway);
   const stream = await open(gateway, { headers });
@@ -343,7 +343,7 @@ it('ends a subscription when the client leaves', async () => {
   await gateway.untilSubscribed(0);
 });
 
-it('holds nothing for a client that left while its session was being checked', async () => {
+it('http streams: keep nothing of a client that left during authentication', async () => {
   const asked = Promise.withResolvers<void>();
   const checked = Promise.withResolvers<string>();
   let isFirst = true;
@@ -368,11 +368,11 @@ it('holds nothing for a client that left while its session was being checked', a
   await asked.promise;
   leaving.abort();
   await expect(left).rejects.toThrow('aborted');
-  // The gateway, in this same process, hears of it in one of the next turns.
+  // The gateway is in this process, and sees the disconnection in one of the next turns.
   for (let turns = 0; turns < 50; turns += 1) await new Promise(setImmediate);
   isFirst = false;
   checked.resolve(session);
-  // This one is asked later: once it stands, the one that left has been dealt with.
+  // This request is later: once it is subscribed, the disconnected one has been handled.
   const staying = await open(gateway, { headers });
   await staying.until(':');
   await gateway.untilSubscribed(1);
@@ -380,7 +380,7 @@ it('holds nothing for a client that left while its session was being checked', a
   await gateway.untilSubscribed(0);
 });
 
-it('lets streams go in the drain: one without an end, for a client that comes again, one with a word', async () => {
+it('http streams: end in the drain, so that EventSource and Apollo Client reconnect', async () => {
   await using gateway = await startTestGateway();
   const { headers } = await signedIn(gateway);
   const events = await open(gateway, { headers });

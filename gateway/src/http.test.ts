@@ -7,7 +7,7 @@ import { startTestGateway } from './testing/gateway.ts';
 
 const json = { 'content-type': 'application/json' };
 
-it('answers a query over subgraphs, signed out or in', async () => {
+it('http: answers a query over subgraphs, signed out or in', async () => {
   await using gateway = await startTestGateway();
   const ann = await gateway.signIn();
   gateway.world.stored = [{ id: 'm1', parcel: 'p1', customer: 'ann', place: 'Hue', recipient: { id: 'bob' } }];
@@ -19,7 +19,7 @@ it('answers a query over subgraphs, signed out or in', async () => {
   expect(await gateway.post(query, { token: `Bearer ${ann.token}` })).toMatchObject({ status: 200, data });
 });
 
-it('subgraphs: get the authorization, a request id and the address, and nothing else', async () => {
+it('subgraph calls: forward authorization, request id and address, and nothing else', async () => {
   await using gateway = await startTestGateway();
   const ann = await gateway.signIn();
   await fetch(gateway.graphqlUrl, {
@@ -30,7 +30,7 @@ it('subgraphs: get the authorization, a request id and the address, and nothing 
   const [call] = gateway.calls;
   expect(call).toMatchObject({ subgraph: 'people', headers: { authorization: ann.token } });
   expect(call?.headers['x-request-id']).toMatch(/^[\da-f-]{36}$/);
-  // The client's own x-forwarded-for is not believed, for it comes from no trusted proxy.
+  // The client's own x-forwarded-for is ignored: it is not from a trusted proxy.
   expect(call?.headers['x-forwarded-for']).toBe('127.0.0.1');
   expect(Object.keys(call?.headers ?? {})).not.toContain('cookie');
 });
@@ -48,7 +48,7 @@ it.each([
   expect(gateway.calls).toEqual([]);
 });
 
-it('http: takes a request id, answers it and forwards it to subgraphs', async () => {
+it('http: returns a request id, and forwards it to subgraphs', async () => {
   await using gateway = await startTestGateway();
   const response = await fetch(gateway.graphqlUrl, {
     method: 'POST',
@@ -58,11 +58,11 @@ it('http: takes a request id, answers it and forwards it to subgraphs', async ()
   expect(response.headers.get('x-request-id')).toBe('trace-1');
   expect(response.headers.get('cache-control')).toBe('no-store');
   expect(gateway.calls[0]?.headers['x-request-id']).toBe('trace-1');
-  // The subgraph's line and the gateway's own.
+  // The log lines of the subgraph and of the gateway.
   expect(gateway.log.text.match(/"requestId":"trace-1".*"route":"\/graphql"/g)).toHaveLength(2);
 });
 
-describe('what is refused before any subgraph is called', () => {
+describe('http: before any subgraph is called', () => {
   let gateway: Awaited<ReturnType<typeof startTestGateway>>;
   beforeAll(async () => {
     gateway = await startTestGateway();
@@ -70,7 +70,7 @@ describe('what is refused before any subgraph is called', () => {
   afterAll(() => gateway[Symbol.asyncDispose]());
 
   it.each([
-    ['a query that is no GraphQL', { query: '{' }, 400, 'GRAPHQL_PARSE_FAILED'],
+    ['a query that is not GraphQL', { query: '{' }, 400, 'GRAPHQL_PARSE_FAILED'],
     ['an unknown field', { query: '{ nope }' }, 400, 'GRAPHQL_VALIDATION_FAILED'],
     ['an unknown argument', { query: '{ moves(nope: 1) { edges { cursor } } }' }, 400, 'GRAPHQL_VALIDATION_FAILED'],
     [
@@ -92,11 +92,11 @@ describe('what is refused before any subgraph is called', () => {
       400,
       'OPERATION_RESOLUTION_FAILURE',
     ],
-    ['a query that is no text', { query: 5 }, 400, 'BAD_REQUEST'],
+    ['a query that is not a string', { query: 5 }, 400, 'BAD_REQUEST'],
     ['no query', {}, 400, 'BAD_REQUEST'],
     ['a batch', [{ query: '{ hello }' }], 400, 'BAD_REQUEST'],
     ['a subscription', { query: 'subscription { moved { cursor } }' }, 400, 'BAD_REQUEST'],
-    ['a body that is no JSON', 'hello', 400, 'BAD_USER_INPUT'],
+    ['a body that is not JSON', 'hello', 400, 'BAD_USER_INPUT'],
     ['a body over the limit', `{"query": "${'x'.repeat(300_000)}"}`, 413, 'REQUEST_TOO_LARGE'],
   ])('refuses %s with a status and a code', async (_what, body, status, code) => {
     const response = await fetch(gateway.graphqlUrl, {
@@ -109,7 +109,7 @@ describe('what is refused before any subgraph is called', () => {
     expect(gateway.calls).toEqual([]);
   });
 
-  it('refuses a form, which a foreign page could send unasked', async () => {
+  it('refuses a form, which a foreign page could send without a preflight', async () => {
     const response = await fetch(gateway.graphqlUrl, {
       method: 'POST',
       body: new URLSearchParams({ query: '{ hello }' }),
@@ -144,7 +144,7 @@ describe('what is refused before any subgraph is called', () => {
   );
 });
 
-it('ends a session ten minutes after its last request, and not before', async () => {
+it('session: ends ten minutes after its last request, and not before', async () => {
   await using gateway = await startTestGateway();
   const { token } = await gateway.signIn();
   for (let request = 0; request < 3; request += 1) {
@@ -158,7 +158,7 @@ it('ends a session ten minutes after its last request, and not before', async ()
   });
 });
 
-it('never lets a touch make a session: a signed-out token stays out', async () => {
+it('session: is not recreated by a touch after sign-out', async () => {
   await using gateway = await startTestGateway();
   const ann = await gateway.signIn();
   await gateway.engines.keyValue.delete(`session:${ann.sid}`);
@@ -168,7 +168,7 @@ it('never lets a touch make a session: a signed-out token stays out', async () =
     });
 });
 
-it('refuses the tokens of a key that was revoked, at once', async () => {
+it('session: tokens of a revoked key are refused at once', async () => {
   await using gateway = await startTestGateway();
   const { token } = await gateway.signIn();
   expect(await gateway.post('{ hello }', { token })).toMatchObject({ status: 200 });
@@ -178,7 +178,7 @@ it('refuses the tokens of a key that was revoked, at once', async () => {
     .toMatchObject({ status: 401, errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
 });
 
-it('says that the session store is away, retryable, and serves the signed-out meanwhile', async () => {
+it('session store: if unavailable the error is retryable, signed-out requests work', async () => {
   const away = () => Promise.reject(new CodedError('KEY_VALUE_UNAVAILABLE', 'away', { retryable: true }));
   await using gateway = await startTestGateway({ keyValue: { touch: away, ping: away } });
   const { token } = await gateway.signIn();
@@ -194,7 +194,7 @@ it('says that the session store is away, retryable, and serves the signed-out me
   ]);
 });
 
-it('says that the keys can not be fetched, retryable', async () => {
+it('signing keys: a failed fetch is a retryable error', async () => {
   await using gateway = await startTestGateway({ jwksUrl: 'http://127.0.0.1:9/jwks.json' });
   const { token } = await gateway.signIn();
   expect(await gateway.post('{ hello }', { token })).toMatchObject({
@@ -203,7 +203,7 @@ it('says that the keys can not be fetched, retryable', async () => {
   });
 });
 
-it('answers what it can while a subgraph is away, with an error at the place of the rest', async () => {
+it('http: returns partial data while a subgraph is down, with an error at its path', async () => {
   await using gateway = await startTestGateway({ subgraphUrls: { people: 'http://127.0.0.1:9/graphql' } });
   gateway.world.stored = [{ id: 'm1', parcel: 'p1', customer: 'ann', place: 'Hue', recipient: { id: 'bob' } }];
   const answer = await gateway.post(
@@ -216,16 +216,16 @@ it('answers what it can while a subgraph is away, with an error at the place of 
 
 it.each([
   ['a page', 200, '<html>', 'SUBGRAPH_INVALID_RESPONSE'],
-  ['JSON that is no GraphQL', 200, '{"hello": 1}', 'SUBGRAPH_INVALID_RESPONSE'],
+  ['JSON that is not GraphQL', 200, '{"hello": 1}', 'SUBGRAPH_INVALID_RESPONSE'],
   ['a proxy’s error page', 502, 'Bad Gateway', 'SUBGRAPH_UNAVAILABLE'],
-])('tells a subgraph that answers %s', async (_what, status, body, code) => {
+])('subgraph calls: report a subgraph that answers %s', async (_what, status, body, code) => {
   await using subgraph = await startReceiver({ path: '/graphql' });
   subgraph.answerWith({ status, body });
   await using gateway = await startTestGateway({ subgraphUrls: { people: subgraph.url } });
   expect(await gateway.post('{ hello }')).toMatchObject({ errors: [{ extensions: { code } }] });
 });
 
-it('lets go of a subgraph’s call when the client is gone', async () => {
+it('subgraph calls: are aborted when the client disconnects', async () => {
   await using subgraph = await startReceiver({ path: '/graphql' });
   subgraph.answerWith('hang');
   await using gateway = await startTestGateway({ subgraphUrls: { people: subgraph.url } });
@@ -242,7 +242,7 @@ it('lets go of a subgraph’s call when the client is gone', async () => {
   await call.closed;
 });
 
-/** What a page of this origin is told by a preflight; null: it may not call. */
+/** The allowed origin in the response to a preflight; null if pages of this origin may not call. */
 async function preflight(url: string, origin: string): Promise<string | null> {
   const { headers } = await fetch(url, {
     method: 'OPTIONS',
@@ -251,20 +251,20 @@ async function preflight(url: string, origin: string): Promise<string | null> {
   return headers.get('access-control-allow-origin');
 }
 
-it('origins: pages of those that are allowed may call, and no other', async () => {
+it('origins: only pages of allowed origins may call', async () => {
   await using gateway = await startTestGateway({ environment: { ALLOWED_ORIGINS: 'https://shop.example' } });
   expect(await preflight(gateway.graphqlUrl, 'https://shop.example')).toBe('https://shop.example');
   expect(await preflight(gateway.graphqlUrl, 'https://evil.example')).toBeNull();
   expect(await preflight(gateway.graphqlUrl, 'http://localhost:3000')).toBeNull();
 });
 
-it('origins: * allows any page, also in production', async () => {
+it('origins: * allows any page, even in production', async () => {
   await using gateway = await startTestGateway({ environment: { ALLOWED_ORIGINS: '*', NODE_ENV: 'production' } });
   for (const origin of ['https://any.example', 'null'])
     expect(await preflight(gateway.graphqlUrl, origin)).toBe(origin);
 });
 
-it('serves the playground to browsers, every asset from here', async () => {
+it('playground: is served to browsers with all its assets', async () => {
   await using gateway = await startTestGateway();
   for (const path of ['/', '/graphql']) {
     const response = await fetch(gateway.url + path, { headers: { accept: 'text/html,*/*;q=0.8' } });
@@ -278,7 +278,7 @@ it('serves the playground to browsers, every asset from here', async () => {
   }
 });
 
-it('shows neither playground nor schema in production, unless told to', async () => {
+it('production: playground and introspection are off by default', async () => {
   await using gateway = await startTestGateway({ environment: { NODE_ENV: 'production' } });
   const page = await fetch(gateway.graphqlUrl, { headers: { accept: 'text/html' } });
   expect(page.headers.get('content-type')).not.toContain('text/html');
@@ -293,7 +293,7 @@ it('shows neither playground nor schema in production, unless told to', async ()
   expect(await told.post('{ __schema { queryType { name } } }')).toMatchObject({ status: 200 });
 });
 
-it('calls nobody but what it was told of, even where the environment holds a key of Apollo’s', async () => {
+it('telemetry: is off, even with an Apollo key in the environment', async () => {
   using connect = vi.spyOn(net.Socket.prototype, 'connect');
   using lookup = vi.spyOn(dns, 'lookup');
   vi.stubEnv('APOLLO_KEY', 'service:test:secret');
@@ -310,7 +310,7 @@ it('calls nobody but what it was told of, even where the environment holds a key
   expect(new Set(lookup.mock.calls.map(([host]) => host))).toEqual(new Set(['127.0.0.1']));
 });
 
-it('writes no token into its log', async () => {
+it('log: contains no token', async () => {
   await using gateway = await startTestGateway();
   const { token } = await gateway.signIn();
   await gateway.post('{ hello }', { token });
@@ -319,7 +319,7 @@ it('writes no token into its log', async () => {
   expect(gateway.log.text).not.toContain(token.slice(0, 40));
 });
 
-it('readiness: reports the planner, and does not fail for it', async () => {
+it('readiness: reports the planner, but does not depend on it', async () => {
   await using gateway = await startTestGateway();
   const ready = async () => {
     const response = await fetch(`${gateway.url}/health/ready`);

@@ -5,7 +5,7 @@ import { createKeepAlive } from './keep-alive.ts';
 
 const everyMs = 12_000;
 
-/** A socket whose client answers, or not. */
+/** A socket whose client answers pings, or does not. */
 function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolean) {
   const socket = Object.assign(new EventEmitter(), {
     awaitsPong: false,
@@ -22,7 +22,7 @@ function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolea
   return socket;
 }
 
-/** Sockets, on timers that the test moves until it disposes this: the process's, so no test may wait for anything. */
+/** Sockets on the fake timers of vitest, until disposed. They replace the process's timers, so tests can't wait. */
 function setUp({ answering, silent = 0 }: { answering: number; silent?: number }) {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
   const sockets = new Set<ClientSocket>();
@@ -47,7 +47,7 @@ function setUp({ answering, silent = 0 }: { answering: number; silent?: number }
   };
 }
 
-it.each([1, 7, 1_000])('pings each of %d sockets once in a while, and never many at once', (count) => {
+it.each([1, 7, 1_000])('keep-alive: pings each of %d sockets once per interval, a few at a time', (count) => {
   using ctx = setUp({ answering: count });
   vi.advanceTimersByTime(everyMs * 10 + 100);
   for (const { pings } of ctx.answering) expect([10, 11]).toContain(pings);
@@ -55,7 +55,7 @@ it.each([1, 7, 1_000])('pings each of %d sockets once in a while, and never many
   expect(Math.max(...[...atOnce.values()].map(({ length }) => length))).toBeLessThanOrEqual(2);
 });
 
-it('drops those that have not answered by their next turn, and no others', () => {
+it('keep-alive: drops sockets that have not answered by the next ping', () => {
   using ctx = setUp({ answering: 50, silent: 50 });
   vi.advanceTimersByTime(everyMs + 100);
   expect(ctx.sockets.size).toBe(100);
@@ -64,7 +64,7 @@ it('drops those that have not answered by their next turn, and no others', () =>
   for (const socket of ctx.answering) expect(ctx.sockets.has(socket as unknown as ClientSocket)).toBe(true);
 });
 
-it('goes on where all have left, and with those that come later', () => {
+it('keep-alive: continues after all sockets have left, with new ones', () => {
   using ctx = setUp({ answering: 3 });
   vi.advanceTimersByTime(everyMs);
   ctx.sockets.clear();
@@ -74,7 +74,7 @@ it('goes on where all have left, and with those that come later', () => {
   expect(late?.pings).toBe(3);
 });
 
-it('does not drop one that can not answer, as nothing is read from it', () => {
+it('keep-alive: does not drop a socket that is paused, whose pong is not read', () => {
   using ctx = setUp({ answering: 0, silent: 2 });
   const [held] = ctx.silent;
   if (held) held.isReadingPaused = true;

@@ -15,13 +15,13 @@ import { startSupergraphServer } from './testing/supergraph-server.ts';
 const html = '<!doctype html><title>Sign in</title>';
 const noTopic = parcelSupergraph().replace(/match: "customer"/, 'match: ""');
 
-describe('supergraph setting: names its fault', () => {
+describe('supergraph setting: the error names the fault of', () => {
   it.each([
     ['a relative file that is not there', 'nowhere/supergraph.graphql', /can't be read: \/.*nowhere.* is not there/],
     ['a folder', '.', /can't be read: .* is a folder/],
-    ['a URL of another kind', 'ftp://example.com/supergraph', /must be a file or an http:\/\/ or https:\/\/ URL/],
-    ['a URL that is none', 'http://', /must be a file or an http/],
-    ['a server that is away', 'http://127.0.0.1:9/supergraph', /can't be fetched: \S+/],
+    ['a URL with another scheme', 'ftp://example.com/supergraph', /must be a file or an http:\/\/ or https:\/\/ URL/],
+    ['an invalid URL', 'http://', /must be a file or an http/],
+    ['a server that is down', 'http://127.0.0.1:9/supergraph', /can't be fetched: \S+/],
   ])('%s', async (_what, setting, fault) => {
     const loaded = await loadSupergraph(setting);
     expect(() => readConfig(gatewayProcessSettings([], loaded.fault), { SUPERGRAPH: setting, PORT: 'x' })).toThrow(

@@ -17,7 +17,7 @@ interface Opening {
 }
 
 describe('open connections', () => {
-  it('counts what is open', () => {
+  it('are counted', () => {
     const { connections, open } = setUp();
     const one = open();
     open();
@@ -27,7 +27,7 @@ describe('open connections', () => {
     expect(connections.count).toBe(1);
   });
 
-  it('rejects one more than a process may have, until one has left', () => {
+  it('are limited per process', () => {
     const { open, log } = setUp({ total: 2 });
     const one = open('203.0.113.1');
     expect(open('203.0.113.2')).not.toBeNull();
@@ -37,7 +37,7 @@ describe('open connections', () => {
     expect(log.text).toContain('"limit":"total","maximum":2');
   });
 
-  it('rejects one more than an address may have, and no other address', () => {
+  it('are limited per address', () => {
     const { open } = setUp({ perAddress: 2 });
     const one = open('203.0.113.1', { isAnonymous: false });
     open('203.0.113.1');
@@ -47,14 +47,14 @@ describe('open connections', () => {
     expect(open('203.0.113.1')).not.toBeNull();
   });
 
-  it('takes a /64 of IPv6 for one address', () => {
+  it('of an IPv6 /64 count as one address', () => {
     const { open } = setUp({ perAddress: 1 });
     expect(open('2001:db8:1:2::1')).not.toBeNull();
     expect(open('2001:db8:1:2:ffff::1')).toBeNull();
     expect(open('2001:db8:1:3::1')).not.toBeNull();
   });
 
-  it('gives the anonymous of an address fewer, which signing in frees', () => {
+  it('without a sign-in have a lower limit, and signing in frees one', () => {
     const { open } = setUp({ perAddress: 4, anonymousPerAddress: 1 });
     const one = open();
     expect(open()).toBeNull();
@@ -70,15 +70,15 @@ describe('open connections', () => {
     expect(open()).not.toBeNull();
   });
 
-  it('logs a flood of rejections once', () => {
+  it('summarise repeated rejections in the log', () => {
     const { open, log } = setUp({ total: 1 });
     for (let count = 0; count < 1_000; count += 1) open();
     expect(log.text.split('\n').filter((line) => line.includes('rejected'))).toHaveLength(1);
   });
 });
 
-describe('the drain', () => {
-  it('closes each once, in the order in which they came, spread over the window', async () => {
+describe('drain', () => {
+  it('closes each connection once, in order of arrival, spread over the window', async () => {
     const { connections, open } = setUp();
     const closedAt: number[] = [];
     const startedAt = performance.now();
@@ -86,12 +86,12 @@ describe('the drain', () => {
     for (let index = 0; index < 50; index += 1) open(undefined, { close });
     await connections.drain(100);
     expect(closedAt).toHaveLength(50);
-    // Whatever the machine does, none comes before it is due, but for what a timer is coarse.
+    // None is closed early, apart from the resolution of a timer; a busy machine may close them late.
     expect(closedAt.every((at, index) => at >= index * 2 - 3)).toBe(true);
     expect(connections.count).toBe(0);
   });
 
-  it('waits for the slowest, skips those that left, and closes newcomers at once', async () => {
+  it('waits for the slowest, skips closed ones, and closes new ones at once', async () => {
     const { connections, open } = setUp();
     const slow = Promise.withResolvers<void>();
     let closed = 0;
@@ -115,7 +115,7 @@ describe('the drain', () => {
     expect(closed).toBe(1);
   });
 
-  it('tells those who wait for answers when their time is up', async () => {
+  it('aborts the wait for running operations at its deadline', async () => {
     const { connections, open } = setUp();
     open(undefined, {
       close: (force) => new Promise((resolve) => force.addEventListener('abort', () => resolve())),
@@ -124,7 +124,7 @@ describe('the drain', () => {
     expect(connections.count).toBe(0);
   });
 
-  it('goes on past connections that fail to close', async () => {
+  it('continues after a connection that fails to close', async () => {
     const { connections, open, log } = setUp();
     let closed = 0;
     open(undefined, { close: () => Promise.reject(new Error('rejected')) });

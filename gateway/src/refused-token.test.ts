@@ -5,7 +5,7 @@ import { startTestGateway } from './testing/gateway.ts';
 const register = 'mutation { __typename register(name: "ann") { id name } }';
 type Gateway = Awaited<ReturnType<typeof startTestGateway>>;
 
-/** Tokens that are refused, each with the code of the refusal. */
+/** Refused tokens, each with its error code. */
 const refusedTokens: [string, (gateway: Gateway) => Promise<string>, string][] = [
   ['is gibberish', async () => 'gibberish', 'UNAUTHENTICATED'],
   [
@@ -24,7 +24,7 @@ const refusedTokens: [string, (gateway: Gateway) => Promise<string>, string][] =
   ],
 ];
 
-it.each(refusedTokens)('refused token: one that %s keeps nobody from a public mutation', async (_what, make, code) => {
+it.each(refusedTokens)('refused token: one that %s does not prevent a public mutation', async (_what, make, code) => {
   await using gateway = await startTestGateway();
   const token = await make(gateway);
   expect(await gateway.post(register, { token })).toMatchObject({
@@ -39,7 +39,7 @@ it.each(refusedTokens)('refused token: one that %s keeps nobody from a public mu
   expect(gateway.calls).toHaveLength(1);
 });
 
-it('refused token: a public field beside another one does not run', async () => {
+it('refused token: a public field next to another one is not executed', async () => {
   await using gateway = await startTestGateway();
   const query = 'mutation { register(name: "ann") { id } greet(name: "ann") }';
   expect(await gateway.post(query, { token: 'gibberish' })).toMatchObject({
@@ -49,7 +49,7 @@ it('refused token: a public field beside another one does not run', async () => 
   expect(gateway.calls).toEqual([]);
 });
 
-it('refused token: a public query answers by GET', async () => {
+it('refused token: a public query is answered by GET', async () => {
   await using gateway = await startTestGateway();
   const get = (query: string) =>
     fetch(`${gateway.graphqlUrl}?${new URLSearchParams({ query })}`, {

@@ -10,7 +10,7 @@ import { startGreetingServer } from './testing/greeting-server.ts';
 import { parcelSupergraph } from './testing/parcel-supergraph.ts';
 
 const move = (id: string) => ({ id, parcel: 'p1', customer: 'ann', place: 'Hue', recipient: { id: 'bob' } });
-/** As the tracking subgraph was before it had parcels on its moves. */
+/** The tracking subgraph's schema without `Move.parcel`. */
 const without = (field: RegExp) => parcelSupergraph().replace(field, '');
 const parcelOfMove = /(?<=type Move\n[\s\S]*?)^ {2}parcel: ID!\n/m;
 
@@ -19,8 +19,8 @@ function listen(client: Client, query: string) {
   return async () => JSON.parse(JSON.stringify((await answers.next()).value ?? null));
 }
 
-describe('another supergraph', () => {
-  it('is served over the sockets that are open, and over HTTP, while subscriptions go on', async () => {
+describe('reload: another supergraph', () => {
+  it('is served over open sockets and HTTP, while subscriptions continue', async () => {
     await using gateway = await startTestGateway({ supergraphSdl: without(parcelOfMove) });
     const { token } = await gateway.signIn('ann');
     const connection = gateway.connect(token);
@@ -46,7 +46,7 @@ describe('another supergraph', () => {
     expect(errors?.[0]?.extensions?.code).not.toBe('GRAPHQL_VALIDATION_FAILED');
   });
 
-  it('ends a subscription that does not fit it with SUBSCRIPTION_SCHEMA_RELOAD, and no other', async () => {
+  it('ends only invalid subscriptions, with SUBSCRIPTION_SCHEMA_RELOAD', async () => {
     await using gateway = await startTestGateway();
     const { token } = await gateway.signIn('ann');
     const connection = gateway.connect(token);
@@ -62,7 +62,7 @@ describe('another supergraph', () => {
     expect(connection.isOpen()).toBe(true);
   });
 
-  it('ends one that it does not fit also while what was missed is read', async () => {
+  it('ends an invalid subscription also during its catch-up', async () => {
     await using gateway = await startTestGateway();
     const { token } = await gateway.signIn('ann');
     gateway.world.stored = [move('m1'), move('m2')];
@@ -84,8 +84,8 @@ describe('another supergraph', () => {
   });
 
   it.each([
-    ['is none', () => 'type Query {'],
-    ['has a subgraph without an address', () => parcelSupergraph().replaceAll('"people"', '"persons"')],
+    ['is invalid', () => 'type Query {'],
+    ['has a subgraph without a URL', () => parcelSupergraph().replaceAll('"people"', '"persons"')],
     [
       'has a topic field that can not be served',
       () => parcelSupergraph().replace('replay: "moves"', 'replay: "nothing"'),
@@ -102,7 +102,7 @@ describe('another supergraph', () => {
   });
 });
 
-/** The people subgraph at another address, that answers in its own way. */
+/** The people subgraph at another URL, with different answers. */
 async function startOtherPeople(hello = 'hello from elsewhere') {
   const closed: Promise<unknown>[] = [];
   const server = createServer((_request, response) =>
@@ -113,7 +113,7 @@ async function startOtherPeople(hello = 'hello from elsewhere') {
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
-    /** Connections so far. */
+    /** Number of connections so far. */
     connections: () => closed.length,
     /** Resolves once all of them are closed. */
     allClosed: () => Promise.all(closed),
@@ -127,7 +127,7 @@ async function startOtherPeople(hello = 'hello from elsewhere') {
 describe('reload: addresses', () => {
   const quick = { SUBGRAPH_TIMEOUT: '200ms' };
 
-  it('are those of the next supergraph from the same step on; connections to the others are closed', async () => {
+  it('switch with the supergraph, and old connections are closed', async () => {
     await using here = await startOtherPeople('here');
     await using there = await startOtherPeople('there');
     await using gateway = await startTestGateway({ subgraphUrls: { people: here.url }, environment: quick });
@@ -142,7 +142,7 @@ describe('reload: addresses', () => {
     await here.allClosed();
   });
 
-  it('stay where a supergraph is rejected, and what was opened for it is closed', async () => {
+  it('stay if a supergraph is rejected, and its new connections are closed', async () => {
     await using there = await startOtherPeople();
     await using gateway = await startTestGateway({ environment: quick });
     const { subgraphUrls } = gateway.addresses;
@@ -165,7 +165,7 @@ describe('reload: addresses', () => {
     expect(there.connections()).toBe(0);
   });
 
-  it('of a subgraph that is removed are called no more, and its connections are closed', async () => {
+  it('of a removed subgraph are not called, and its connections are closed', async () => {
     await using people = await startOtherPeople();
     await using gateway = await startTestGateway({ subgraphUrls: { people: people.url }, environment: quick });
     expect((await gateway.post('{ hello }')).data).toEqual({ hello: 'hello from elsewhere' });
@@ -176,7 +176,7 @@ describe('reload: addresses', () => {
     await people.allClosed();
   });
 
-  it('of an operation that runs already stay until it has ended', async () => {
+  it('of a running operation stay until it has ended', async () => {
     await using there = await startOtherPeople();
     await using gateway = await startTestGateway({ environment: { SUBGRAPH_TIMEOUT: '5s' } });
     gateway.world.stored = [move('m1')];
@@ -202,7 +202,7 @@ describe('reload: addresses', () => {
     expect(there.connections()).toBe(0);
   });
 
-  it('of subscriptions at subgraphs are moved to', async () => {
+  it('of subscriptions at subgraphs switch, too', async () => {
     await using here = await startGreetingServer();
     await using there = await startGreetingServer();
     await using gateway = await startTestGateway({ subscriptionUrls: { tracking: here.socketUrl } });
@@ -225,7 +225,7 @@ describe('reload: topics', () => {
     found(parcel: ID): Loss! @topic(name: "parcel-found", match: "customer", claim: "customer")
   }`;
 
-  it('that it adds are read from then on, and those that it removes are not', async () => {
+  it('that it adds are read, and those that it removes are not', async () => {
     await using gateway = await startTestGateway();
     const before = gateway.tails();
     await gateway.reload(parcelSupergraph({ more: found }));
@@ -234,7 +234,7 @@ describe('reload: topics', () => {
     expect(gateway.tails()).toEqual(before);
   });
 
-  it('follow the last of several reloads at once', async () => {
+  it('are those of the last of concurrent reloads', async () => {
     await using gateway = await startTestGateway();
     const before = gateway.tails();
     const sdls = [{ more: found }, {}, { more: found }, {}].map((options) => parcelSupergraph(options));
@@ -243,7 +243,7 @@ describe('reload: topics', () => {
   });
 });
 
-it('reload: a resuming subscription asks the store by the next supergraph, and misses nothing', async () => {
+it('reload: a resuming subscription reads the store by the next supergraph', async () => {
   await using gateway = await startTestGateway();
   await using tracking = await startProxy(new URL(gateway.addresses.subgraphUrls.tracking ?? ''));
   const { token } = await gateway.signIn('ann');
@@ -271,7 +271,7 @@ it('reload: a resuming subscription asks the store by the next supergraph, and m
   expect(tracking.calls()).toBeGreaterThan(0);
 });
 
-/** A subgraph at another address. */
+/** A subgraph at another URL. */
 async function startProxy({ origin }: URL) {
   let calls = 0;
   const server = createServer(async (request, response) => {

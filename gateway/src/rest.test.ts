@@ -4,7 +4,7 @@ import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { expect, it } from 'vitest';
 import { addRestRoutes } from './rest.ts';
 
-/** The routes in front of operations that succeed: `ran` holds their variables. */
+/** The routes with operations that succeed. `ran` has their variables. */
 async function serve() {
   const ran: Record<string, unknown>[] = [];
   const app = createHttpServer({ log: createMemoryLog(), statusOf });
@@ -45,7 +45,7 @@ it.each([
 it.each([
   ['a body', '/user/sign-in', '{"username": "a\\u0000", "password": "password"}', 'username'],
   ['a password', '/user/sign-up', JSON.stringify({ ...ann, password: 'pass\ud800word' }), 'password'],
-  ['a body, beside what is asked for', '/user/sign-in', JSON.stringify({ ...ann, more: ['\0'] }), 'more.0'],
+  ['a body, in an unknown field', '/user/sign-in', JSON.stringify({ ...ann, more: ['\0'] }), 'more.0'],
   ['a query parameter', '/voucher?callbackUrl=http://a/%00', undefined, 'callbackUrl'],
   ['a query parameter of a list', '/voucher?first=1&after=%00', undefined, 'after'],
 ])('rest: refuses NUL and lone surrogates in %s', async (_what, path, body, argument) => {
@@ -54,7 +54,7 @@ it.each([
   expect(server.ran).toEqual([]);
 });
 
-it('rest: passes what the routes take', async () => {
+it('rest: passes known parameters to the operations', async () => {
   await using server = await serve();
   expect((await server.ask('/user/sign-up', JSON.stringify(ann))).status).toBe(201);
   expect((await server.ask('/voucher?phoneNumber=+84909123456', undefined, { 'idempotency-key': 'k' })).status).toBe(

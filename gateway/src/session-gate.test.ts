@@ -12,7 +12,7 @@ import { createSessionGate } from './session-gate.ts';
 
 const idleMs = 600_000;
 
-/** A gate that takes a user's id for a token. */
+/** A gate whose tokens are user ids. */
 async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
   const resources = new AsyncDisposableStack();
   const clock = createTestClock();
@@ -50,7 +50,7 @@ async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
 
 it.each([
   ['of another user', { userId: randomUUID() }],
-  ['that another key began', { kid: 'other' }],
+  ['of another signing key', { kid: 'other' }],
   ['that does not parse', 'nonsense'],
 ])('session gate: refuses a token of a session %s', async (_what, stored) => {
   await using ctx = await setUp();
@@ -58,7 +58,7 @@ it.each([
   await expect(ctx.gate.authenticate(identity.userId)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
 });
 
-it('session gate: a watcher that throws keeps no other from hearing of the end', async () => {
+it('session gate: a watcher that throws does not affect the others', async () => {
   await using ctx = await setUp();
   const identity = await ctx.signIn();
   const heard = Promise.withResolvers<void>();
@@ -71,7 +71,7 @@ it('session gate: a watcher that throws keeps no other from hearing of the end',
   expect(ctx.log.text).toContain('a broken socket');
 });
 
-it('session gate: a session that runs out ends its watchers, also one that throws', async () => {
+it('session gate: an idle time-out notifies all watchers, even if one throws', async () => {
   await using ctx = await setUp();
   const identity = await ctx.signIn();
   const heard = Promise.withResolvers<void>();
@@ -99,7 +99,7 @@ it('session gate: watching a session of a revoked key ends at once', async () =>
   await ctx.endSession({ kid: 'key' });
   await heard.promise;
 
-  // It was authenticated before the key was revoked, and is watched only now.
+  // Authenticated before the key was revoked, watched after that.
   const late = Promise.withResolvers<void>();
   const asked = new Promise<void>((resolve) => (peeked = resolve));
   ctx.gate.onSessionEnd(second, late.resolve);

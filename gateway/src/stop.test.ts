@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import { startTestGateway } from './testing/gateway.ts';
 import { startSilentSubgraph } from './testing/silent-subgraph.ts';
 
-it('stop: ends within its deadline while a subgraph answers nothing', async () => {
-  // Regression: an event that waited for its subgraph held the stop for SUBGRAPH_TIMEOUT.
+it('shutdown: meets its deadline while a subgraph does not respond', async () => {
+  // Regression: an event that waited for its subgraph delayed shutdown by SUBGRAPH_TIMEOUT.
   await using people = await startSilentSubgraph();
   await using gateway = await startTestGateway({
     subgraphUrls: { people: people.url },
@@ -18,7 +18,7 @@ it('stop: ends within its deadline while a subgraph answers nothing', async () =
   await people.request(2);
   const overHttp = gateway.post('{ hello }');
   await people.request(3);
-  // One more waits for its turn.
+  // Another event waits in the queue.
   const waiting = gateway.post('{ again: hello }');
   const ended = Promise.allSettled([event, overSocket, overHttp, waiting]);
 

@@ -4,9 +4,9 @@ import { multipart, negotiateFormats, serverSentEvents } from './stream-formats.
 const nameOf = (format: unknown) =>
   format === serverSentEvents ? 'events' : format === multipart ? 'multipart' : format;
 
-describe('accept', () => {
+describe('Accept header', () => {
   it.each([
-    // header, a subscription's answer, a query's
+    // header, format of a subscription, format of a query
     [undefined, null, 'json'],
     ['', null, 'json'],
     ['*/*', null, 'json'],
@@ -39,7 +39,7 @@ describe('accept', () => {
     ['text/event-stream;q=0.5, */*', 'events', 'json'],
     ['text/event-stream;q=0, application/json', null, 'json'],
     ['text/event-stream;q=0', null, null],
-    // no header of anybody's
+    // headers that no client sends
     ['text/event-stream;q=nonsense', null, null],
     [', ;;, /, text/event-stream', 'events', 'events'],
     ['"text/event-stream', null, 'json'],

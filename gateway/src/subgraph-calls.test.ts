@@ -8,7 +8,7 @@ import { startTestGateway } from './testing/gateway.ts';
 const json = { 'content-type': 'application/json' };
 const hello = JSON.stringify({ data: { hello: 'hello' } });
 
-/** A subgraph whose answers a test writes. */
+/** A subgraph whose responses the test writes. */
 async function startSubgraph(answer: (response: ServerResponse, body: string) => void) {
   const calls: IncomingMessage[] = [];
   const watchers = new Set<() => void>();
@@ -44,7 +44,7 @@ async function startSubgraph(answer: (response: ServerResponse, body: string) =>
 const unavailable = { errors: [{ path: ['hello'], extensions: { code: 'SUBGRAPH_UNAVAILABLE', retryable: true } }] };
 
 describe('subgraph calls: the time-out', () => {
-  it('covers an answer that trickles', async () => {
+  it('covers a slow response body', async () => {
     await using people = await startSubgraph((response) => {
       response.writeHead(200, json);
       const trickle = setInterval(() => response.write(' '), 20);
@@ -57,7 +57,7 @@ describe('subgraph calls: the time-out', () => {
     expect(await gateway.post('{ hello }')).toMatchObject(unavailable);
   });
 
-  it('covers waiting for a turn', async () => {
+  it('covers time in the queue', async () => {
     await using people = await startSubgraph(() => {});
     await using gateway = await startTestGateway({
       subgraphUrls: { people: people.url },
@@ -69,11 +69,11 @@ describe('subgraph calls: the time-out', () => {
   });
 });
 
-describe('subgraph calls: those that wait', () => {
+describe('subgraph calls: queued calls', () => {
   it.each([
     ['calls', { SUBGRAPH_QUEUE: '1' }],
     ['bytes', { SUBGRAPH_QUEUE_BYTES: '50' }],
-  ])('are bounded in %s: more are answered at once', async (_what, environment) => {
+  ])('are bounded in %s: more fail at once', async (_what, environment) => {
     const waiting: ServerResponse[] = [];
     await using people = await startSubgraph((response) => void waiting.push(response));
     await using gateway = await startTestGateway({
@@ -82,7 +82,7 @@ describe('subgraph calls: those that wait', () => {
     });
     const first = gateway.post('{ hello }');
     await people.untilCalls(1);
-    // Of two that come now one waits, and the other is answered while nothing else is.
+    // Of two new calls one is queued. The other fails at once, while nothing else has ended.
     const others = [gateway.post('{ hello }'), gateway.post('{ hello }')];
     expect(await Promise.race(others)).toMatchObject(unavailable);
     waiting[0]?.writeHead(200, json).end(hello);
@@ -108,7 +108,7 @@ describe('subgraph calls: those that wait', () => {
       const sent = fetch(gateway.graphqlUrl, { method: 'POST', headers: json, body, signal: leaving.signal });
       return { leaving, answer: sent.then((response) => response.json() as Promise<{ errors?: unknown }>) };
     };
-    // One of two waits, for the other is refused.
+    // One of the two is queued, the other is refused.
     const asked = [ask(), ask()];
     const refused = await Promise.race(asked.map(async ({ answer }, index) => ({ index, ...(await answer) })));
     expect(refused.errors).toBeDefined();
@@ -128,7 +128,7 @@ describe('subgraph calls: those that wait', () => {
 it.each([
   ['chunked', {}],
   ['with a length', { 'content-length': '20000' }],
-])('subgraph calls: an answer over the limit is rejected, %s', async (_how, headers) => {
+])('subgraph calls: a response over the limit is rejected, %s', async (_how, headers) => {
   await using people = await startSubgraph((response) => {
     response.writeHead(200, { ...json, ...headers });
     response.write(`{"data":{"hello":"${'x'.repeat(10_000)}`);
@@ -144,7 +144,7 @@ it.each([
   });
 });
 
-it.each(['null', '[]'])('subgraph calls: an answer with errors %s is one without errors', async (errors) => {
+it.each(['null', '[]'])('subgraph calls: `errors: %s` in a response counts as no errors', async (errors) => {
   await using people = await startSubgraph((response) =>
     response.writeHead(200, json).end(`{"data":{"hello":"hello"},"errors":${errors}}`),
   );
@@ -153,7 +153,7 @@ it.each(['null', '[]'])('subgraph calls: an answer with errors %s is one without
   expect([data, seen]).toEqual([{ hello: 'hello' }, undefined]);
 });
 
-it('subgraph calls: a client who leaves is no failure of the subgraph', async () => {
+it('subgraph calls: a client’s disconnection is not a failure of the subgraph', async () => {
   let isSilent = true;
   await using people = await startSubgraph((response) => {
     if (!isSilent) response.writeHead(200, json).end(hello);
@@ -181,13 +181,13 @@ describe('subgraph calls: a failed fetch', () => {
   const recipient = { id: 'bob' };
   const move = (id: string) => ({ id, parcel: 'p1', customer: 'ann', place: 'Hue', recipient });
 
-  it('has an error at each of its root fields', async () => {
+  it('has an error at each root field', async () => {
     await using gateway = await startTestGateway({ subgraphUrls: away });
     const { errors } = await gateway.post('{ hello again: hello }');
     expect(errors?.map(({ path }) => path)).toEqual([['hello'], ['again']]);
   });
 
-  it('has an error at the list of its entities', async () => {
+  it('has an error at the path of its list of entities', async () => {
     await using gateway = await startTestGateway({ subgraphUrls: away });
     gateway.world.stored = [move('m1'), move('m2')];
     const { errors } = await gateway.post(
@@ -196,7 +196,7 @@ describe('subgraph calls: a failed fetch', () => {
     expect(errors?.map(({ path }) => path)).toEqual([['list', 'edges']]);
   });
 
-  it('has an error at the place of its one entity, in an event', async () => {
+  it('has an error at the path of its entity, in an event', async () => {
     await using gateway = await startTestGateway({ subgraphUrls: away });
     const { token } = await gateway.signIn('ann');
     const events = gateway
@@ -225,8 +225,8 @@ describe('subgraph calls: the log', () => {
       .filter((line) => line.includes(message))
       .map((line) => JSON.parse(line));
 
-  // A line per failed call, without the request's id.
-  it('has one line for many failed calls, with the id of its request', async () => {
+  // Regression: there was a line per failed call, without the request's id.
+  it('has one line for many failed calls, with the request’s id', async () => {
     await using gateway = await startTestGateway({ subgraphUrls: { people: 'http://127.0.0.1:9/graphql' } });
     for (let call = 0; call < 20; call += 1) await ask(gateway.graphqlUrl, `call-${call}`);
     expect(linesOf(gateway.log.text, 'a subgraph failed')).toMatchObject([
@@ -234,7 +234,7 @@ describe('subgraph calls: the log', () => {
     ]);
   });
 
-  it("has one line for many masked failures of a subgraph, with the request's id", async () => {
+  it('has one line for many masked failures, with the request’s id', async () => {
     const failed = JSON.stringify({
       data: { hello: null },
       errors: [{ message: 'select * from secrets', path: ['hello'], extensions: { code: 'INTERNAL_SERVER_ERROR' } }],

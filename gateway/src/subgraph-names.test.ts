@@ -6,18 +6,18 @@ import { subgraphNames } from './subgraph-names.ts';
 
 it.each([
   ['as composed', (sdl: string) => sdl],
-  ['printed otherwise', (sdl: string) => print(parse(sdl))],
+  ['printed in another way', (sdl: string) => print(parse(sdl))],
   ['on one line', stripIgnoredCharacters],
   [
-    'with its arguments the other way round',
+    'with its arguments in reverse order',
     (sdl: string) => sdl.replaceAll(/(name: "[^"]*"), (url: "[^"]*")/g, '$2, $1'),
   ],
   ['with others in a comment', (sdl: string) => `# @join__graph(name: "other", url: "x")\n${sdl}`],
-])('subgraph names: are read of a supergraph %s', (_how, write) => {
+])('subgraph names: are read from a supergraph %s', (_how, write) => {
   expect(subgraphNames(write(supergraphSdl())).sort()).toEqual(['delivery', 'user', 'voucher']);
 });
 
-it('subgraph names: are none of what is no supergraph', () => {
+it('subgraph names: are empty for an invalid supergraph', () => {
   expect(subgraphNames('type Query { a: Int }')).toEqual([]);
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' })), (text) => {
@@ -26,7 +26,7 @@ it('subgraph names: are none of what is no supergraph', () => {
   );
 });
 
-it('subgraph names: are those of every graph, whatever they are called', () => {
+it('subgraph names: may be any text', () => {
   fc.assert(
     fc.property(fc.uniqueArray(fc.string({ unit: 'grapheme' })), (names) => {
       const graphs = names.map((name, index) => `G${index} @join__graph(name: ${JSON.stringify(name)}, url: "")`);

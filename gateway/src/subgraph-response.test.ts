@@ -4,42 +4,42 @@ import { expect, it } from 'vitest';
 import { readSubgraphResponse, rootResponseKeys } from './subgraph-response.ts';
 
 it.each([
-  ['data alone', '{"data":{"a":1}}', { data: { a: 1 } }],
+  ['only data', '{"data":{"a":1}}', { data: { a: 1 } }],
   ['errors that are null', '{"data":{"a":1},"errors":null}', { data: { a: 1 } }],
   ['errors that are empty', '{"data":null,"errors":[]}', { data: null }],
-  ['errors alone', '{"errors":[{"message":"no"}]}', { errors: [{ message: 'no' }] }],
+  ['only errors', '{"errors":[{"message":"no"}]}', { errors: [{ message: 'no' }] }],
   [
-    'an error with parts that fit nowhere',
+    'an error with invalid parts',
     '{"errors":[{"message":7,"path":"x","extensions":[],"locations":[{"line":1,"column":1}]}]}',
     { errors: [{}] },
   ],
   [
-    'an error without what would set the status of the gateway’s own answer',
+    'an error without the extension that would set our HTTP status',
     '{"errors":[{"message":"no","extensions":{"code":"CLOSED","http":{"status":100,"headers":{}},"until":"noon"}}]}',
     { errors: [{ message: 'no', extensions: { code: 'CLOSED', until: 'noon' } }] },
   ],
   [
-    'an error without extensions that are nested too deep to be serialised',
+    'an error without extensions that are nested too deeply',
     `{"errors":[{"extensions":{"code":"CLOSED","deep":${'['.repeat(100_000)}${']'.repeat(100_000)}}}]}`,
     { errors: [{ extensions: { code: 'CLOSED' } }] },
   ],
   [
-    'an error without a code that is no text',
+    'an error without a code that is not a string',
     '{"errors":[{"extensions":{"code":7}}]}',
     { errors: [{ extensions: {} }] },
   ],
   ['neither data nor errors', '{"errors":[]}', null],
-  ['data that is no object', '{"data":[1]}', null],
-  ['an error that is no object', '{"data":{},"errors":[null]}', null],
-  ['errors that are no list', '{"data":{},"errors":"no"}', null],
+  ['data that is not an object', '{"data":[1]}', null],
+  ['an error that is not an object', '{"data":{},"errors":[null]}', null],
+  ['errors that are not a list', '{"data":{},"errors":"no"}', null],
   ['a list', '[]', null],
-  ['no JSON', '<html>', null],
+  ['invalid JSON', '<html>', null],
   ['nothing', '', null],
 ])('subgraph response: reads %s', (_what, text, expected) => {
   expect(readSubgraphResponse(text)).toEqual(expected);
 });
 
-it('subgraph response: is what the executor can take, or null, whatever a server sends', () => {
+it('subgraph response: is valid for the executor or null, for any input', () => {
   const part = fc.jsonValue();
   const nearly = fc.record({ data: part, errors: fc.oneof(part, fc.array(fc.record({ message: part, path: part }))) });
   fc.assert(
@@ -47,7 +47,7 @@ it('subgraph response: is what the executor can take, or null, whatever a server
       fc.oneof(
         fc.json(),
         fc.string(),
-        // As a server does that forgets to serialise.
+        // As from a server that does not serialise errors.
         fc.jsonValue().map((value) => `${typeof value === 'object' ? '[object Object]' : value}`),
         nearly.map((json) => JSON.stringify(json)),
       ),
@@ -66,7 +66,7 @@ it('subgraph response: is what the executor can take, or null, whatever a server
   );
 });
 
-it('root response keys: are those of the selected operation’s fields, through fragments and directives', () => {
+it('root response keys: respect the operation, fragments and directives', () => {
   const document = parse(`
     query ($yes: Boolean!, $no: Boolean!) {
       a b: a

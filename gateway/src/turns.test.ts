@@ -5,10 +5,10 @@ import WebSocket from 'ws';
 import { startTestGateway } from './testing/gateway.ts';
 
 const many = 100;
-// The whole of 127.0.0.0/8 is this machine.
+// All of 127.0.0.0/8 is the loopback interface.
 const [crowd, single] = ['127.0.0.2', '127.0.0.3'];
 
-it('http: a client is answered before most requests that an address sent just before', async () => {
+it('http: a client is answered before most of another address’s earlier burst', async () => {
   await using gateway = await startTestGateway();
   await using sockets = new AsyncDisposableStack();
   const { port } = new URL(gateway.url);
@@ -21,7 +21,7 @@ it('http: a client is answered before most requests that an address sent just be
   const clients = await Promise.all([...Array.from({ length: many }, () => open(crowd)), open(single)]);
   const body = JSON.stringify({ query: '{ __typename }' });
   const head = `POST /graphql HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
-  // Planned by now.
+  // Planned in advance.
   await fetch(`${gateway.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
   const answers: string[] = [];
   const answered = clients.map(async (socket) => {
@@ -35,7 +35,7 @@ it('http: a client is answered before most requests that an address sent just be
   expect(answers.indexOf(single)).toBeLessThan(many / 2);
 });
 
-it('websocket: a client is answered before most operations that an address sent just before', async () => {
+it('websocket: a client is answered before most of another’s earlier burst', async () => {
   await using gateway = await startTestGateway();
   await using sockets = new AsyncDisposableStack();
   const open = async (localAddress: string) => {

@@ -7,7 +7,7 @@ import { createSupergraphSource } from './supergraph-source.ts';
 import { startSupergraphServer } from './testing/supergraph-server.ts';
 import { watchSupergraph } from './watch-supergraph.ts';
 
-/** Watches, and notes what is loaded; `bad` can't be served. */
+/** Watches a source and records what is loaded; `bad` can't be served. */
 function watch(setting: string, served: string, intervalMs = 20) {
   const log = createMemoryLog();
   const loaded: string[] = [];
@@ -32,11 +32,11 @@ async function createFile(text: string) {
 }
 
 describe('supergraph file', () => {
-  it('is served anew when it changes; one that can’t be served or read is skipped', async () => {
+  it('is reloaded when it changes; one that can’t be read or served is skipped', async () => {
     await using folder = await createFile('one');
     await using watching = watch(folder.file, 'one');
     for (const [index, sdl] of ['two', 'bad', 'three'].entries()) {
-      // In one step: a file that is written in place is empty for a moment.
+      // By an atomic rename: a file that is written in place is empty for a moment.
       await writeFile(`${folder.file}.next`, sdl);
       await rename(`${folder.file}.next`, folder.file);
       await expect.poll(() => watching.loaded[index]).toBe(sdl);
@@ -49,7 +49,7 @@ describe('supergraph file', () => {
     expect(watching.log.text).toContain('that is no supergraph');
   });
 
-  it('is read at once on SIGHUP, and tried again', async () => {
+  it('is read at once on SIGHUP, and retried', async () => {
     await using folder = await createFile('bad');
     await using watching = watch(folder.file, 'one', 1_000_000);
     for (const times of [1, 2]) {
@@ -60,7 +60,7 @@ describe('supergraph file', () => {
 });
 
 describe('supergraph URL', () => {
-  it('is asked by ETag, and served anew when it changes', async () => {
+  it('is polled with ETag, and reloaded when it changes', async () => {
     await using server = await startSupergraphServer('one');
     await using watching = watch(server.url, 'one');
     await expect.poll(() => server.seen.filter(({ status }) => status === 304).length).toBeGreaterThan(2);
@@ -72,7 +72,7 @@ describe('supergraph URL', () => {
     expect(server.seen.filter(({ status }) => status === 200)).toHaveLength(4);
   });
 
-  it('that fails leaves the supergraph as it is, in one line however often', async () => {
+  it('that fails keeps the supergraph, and repeated failures are one log line', async () => {
     await using server = await startSupergraphServer('one', 500);
     await using watching = watch(server.url, 'one');
     await expect.poll(() => server.seen.length).toBeGreaterThan(5);
@@ -81,7 +81,7 @@ describe('supergraph URL', () => {
     await expect.poll(() => watching.loaded).toEqual(['two']);
   });
 
-  it('sends its credentials as a header, and shows them nowhere', async () => {
+  it('sends its credentials as a header, and logs none', async () => {
     await using server = await startSupergraphServer('', 403);
     const source = createSupergraphSource(server.url.replace('//', '//ann:s%40cret@'));
     await expect(source.read()).rejects.toThrow("can't be fetched: the answer is 403");

@@ -7,7 +7,7 @@ import { startTestGateway } from './testing/gateway.ts';
 
 type Gateway = Awaited<ReturnType<typeof startTestGateway>>;
 
-/** A frame as it goes over the wire, masked as a client's; RFC 6455, 5.2. */
+/** An encoded client frame, masked (RFC 6455, 5.2). */
 function frame({ opcode, isFinal, reserved, payload }: Frame): Buffer {
   const { length } = payload;
   const head = length < 126 ? [length] : length < 65_536 ? [126, length >> 8, length & 255] : null;
@@ -36,7 +36,7 @@ const query = fc.constantFrom(
   'query A { hello } query B { hello }',
   '{ __schema { types { name } } }',
 );
-/** Few ids, so that they meet, and any others. */
+/** A few ids, so that they collide, and arbitrary ones. */
 const id = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom('1', '2', '__proto__', 'constructor') },
   fc.string({ unit: 'binary', maxLength: 60 }),
@@ -73,7 +73,7 @@ const text = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.json(),
 );
-/** A message as text, as binary, or in fragments; or any frame at all. */
+/** A message as text, binary or fragments, or an arbitrary frame. */
 const frames = fc.oneof(
   { weight: 10, arbitrary: text.map((each) => [textFrame(each)]) },
   { weight: 2, arbitrary: text.map((each) => [{ ...textFrame(each), opcode: 2 }]) },
@@ -105,7 +105,7 @@ function textFrame(each: string): Frame {
   return { opcode: 1, isFinal: true, reserved: 0, payload: Buffer.from(each).subarray(0, 65_535) };
 }
 
-/** Sends frames after a handshake, then closes one way or another; resolves when the server has seen the end. */
+/** Sends frames after a handshake, then closes in one of several ways. Resolves when the server has seen the end. */
 async function send(gateway: Gateway, bytes: readonly Buffer[], how: 'end' | 'reset'): Promise<void> {
   const { hostname, port } = new URL(gateway.url);
   const socket = connect({ port: Number(port), host: hostname });
@@ -117,7 +117,7 @@ async function send(gateway: Gateway, bytes: readonly Buffer[], how: 'end' | 're
   );
   await once(socket, 'data');
   for (const each of bytes) if (!socket.destroyed) socket.write(each);
-  // What the server answers is read: until it has answered this, it is not through with what came before.
+  // Waits for the response to this message: everything before it has been handled then.
   socket.on('data', () => {});
   if (how === 'reset') await new Promise((resolve) => socket.write(frame(pingFrame), resolve));
   if (how === 'reset') socket.resetAndDestroy();
@@ -127,7 +127,7 @@ async function send(gateway: Gateway, bytes: readonly Buffer[], how: 'end' | 're
 const pingFrame: Frame = { opcode: 9, isFinal: true, reserved: 0, payload: new Uint8Array() };
 const closeFrame: Frame = { opcode: 8, isFinal: true, reserved: 0, payload: new Uint8Array([3, 232]) };
 
-/** What would have ended the process, which a gateway shares with its tests here. */
+/** Errors that would have ended the process: gateway and tests share it here. */
 function watchFaults() {
   const faults: unknown[] = [];
   const onFault = (error: unknown) => void faults.push(error);
@@ -142,7 +142,7 @@ function watchFaults() {
 }
 
 describe('websocket', () => {
-  it('lives through any frames in any order, and serves others', async () => {
+  it('survives any frames in any order, and serves other clients', async () => {
     using watch = watchFaults();
     await using gateway = await startTestGateway();
     const { client, connected } = gateway.connect((await gateway.signIn()).token);

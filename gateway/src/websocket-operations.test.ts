@@ -10,7 +10,7 @@ import { startSilentSubgraph } from './testing/silent-subgraph.ts';
 const moved = 'subscription { moved { cursor node { place recipient { name } } } }';
 const move = (id: string) => ({ id, parcel: 'p1', customer: 'ann', place: 'Hue', recipient: { id: 'bob' } });
 
-/** A client that sends what a test says; acknowledged already. */
+/** An acknowledged client that sends the test's messages. */
 async function connect(url: string, authorization?: string) {
   const socket = new WebSocket(url, 'graphql-transport-ws');
   const messages: { id?: string; type: string; payload?: unknown }[] = [];
@@ -45,7 +45,7 @@ async function connect(url: string, authorization?: string) {
 const limited = { type: 'error', payload: [{ extensions: { code: 'RATE_LIMITED' } }] };
 
 describe('websocket operations', () => {
-  it('are not read while new ones of their socket wait for their turn', async () => {
+  it('are not read while earlier ones of their socket wait for their turn', async () => {
     await using gateway = await startTestGateway();
     const hold = vi.spyOn(ClientSocket.prototype, 'pauseReading');
     await using client = await connect(gateway.socketUrl);
@@ -57,8 +57,8 @@ describe('websocket operations', () => {
     hold.mockRestore();
   });
 
-  it('complete after an answer larger than all that may wait', async () => {
-    // Regression: the answer itself counted against its `complete`, and the socket was closed with TOO_SLOW.
+  it('complete after a result larger than the buffer limit', async () => {
+    // Regression: the result counted against the limit of its own `complete`, and the socket was closed with TOO_SLOW.
     await using gateway = await startTestGateway({ environment: { MAX_BUFFERED_BYTES: '16384' } });
     const place = 'x'.repeat(8_000_000);
     gateway.world.stored = [{ ...move('m1'), place }];
@@ -91,7 +91,7 @@ describe('websocket operations', () => {
     expect(gateway.log.text).not.toContain('a subgraph failed');
   });
 
-  it('hold their slot until their work has ended, whatever the client completes', async () => {
+  it('count against the limit until their work has ended, even if completed', async () => {
     const goOn = Promise.withResolvers<void>();
     let touch: KeyValue['touch'] | undefined;
     let isHeld = false;
@@ -125,7 +125,7 @@ describe('websocket operations', () => {
     expect(client.messages.filter(({ id }) => id === '1' || id === '2')).toEqual([]);
   });
 
-  it('take an id again once the client has completed it', async () => {
+  it('may reuse an id once the client has completed it', async () => {
     await using gateway = await startTestGateway();
     const { token } = await gateway.signIn();
     gateway.world.stored = [move('m1')];
@@ -138,7 +138,7 @@ describe('websocket operations', () => {
     await gateway.untilSubscribed(0);
   });
 
-  it('that share an event get it, though the one it is fetched for leaves', async () => {
+  it('get a shared event, even if the operation that it is fetched for ends', async () => {
     const name = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
     await using gateway = await startTestGateway();
@@ -163,8 +163,8 @@ describe('websocket operations', () => {
     });
   });
 
-  it('are answered before the socket closes for the end of their session, and get no events', async () => {
-    // signOut ends its own session: its answer was lost with the socket.
+  it('are answered before the socket closes at the end of the session', async () => {
+    // Regression: signOut ends its own session, and its result was lost with the socket.
     const name = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
     await using gateway = await startTestGateway();
@@ -195,7 +195,7 @@ describe('websocket operations', () => {
     ]);
   });
 
-  it('that take long do not keep the socket of an ended session open', async () => {
+  it('that take long do not keep the socket open after the end of the session', async () => {
     await using subgraph = await startSilentSubgraph();
     await using gateway = await startTestGateway({ subgraphUrls: { people: subgraph.url } });
     const { token, sid } = await gateway.signIn();
@@ -210,7 +210,7 @@ describe('websocket operations', () => {
 });
 
 it('websocket: handles one message of a socket per turn of the event loop', async () => {
-  // What came in one piece was handled in one turn: sockets with many operations kept everybody else waiting.
+  // Regression: all messages of a chunk were handled in one turn, so a socket with many operations delayed all others.
   await using gateway = await startTestGateway();
   const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
   await once(socket, 'open');

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { startSocketServer } from './testing/socket-server.ts';
 
-// The cases of graphql-ws's own server tests, for our server.
+// The cases of the server tests of graphql-ws.
 // https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 const acknowledged = { type: 'connection_ack' };
@@ -29,7 +29,7 @@ describe('subprotocol', () => {
     async (protocols) => {
       await using server = await startSocketServer();
       const socket = new WebSocket(server.url, protocols);
-      // One that is not chosen fails the client's own handshake.
+      // The client's handshake fails if its protocol is not chosen.
       socket.on('error', () => {});
       const code = await new Promise((resolve) => socket.once('close', resolve));
       expect([4406, 1006]).toContain(code);
@@ -50,13 +50,13 @@ describe('connection_init', () => {
     expect(await client.rest()).toEqual([]);
   });
 
-  it('that does not come in time closes the socket', async () => {
+  it('that is late closes the socket', async () => {
     await using server = await startSocketServer({}, { connectionInitTimeoutMs: 1 });
     await using client = await server.connect();
     expect(await client.closed).toBe('4408 Connection initialisation timeout');
   });
 
-  it('has come in time, however long it takes to be acknowledged', async () => {
+  it('is in time, however long its acknowledgement takes', async () => {
     const authenticated = Promise.withResolvers<null>();
     await using server = await startSocketServer(
       { authenticate: () => authenticated.promise },
@@ -67,13 +67,13 @@ describe('connection_init', () => {
     client.send({ type: 'ping' });
     expect(await client.next()).toEqual({ type: 'pong' });
     await using late = await server.connect();
-    // This one's time began later, so the first one's is over, too.
+    // This socket connected later, so the time-out of the first one has elapsed, too.
     expect(await late.closed).toBe('4408 Connection initialisation timeout');
     authenticated.resolve(null);
     expect(await client.next()).toEqual(acknowledged);
   });
 
-  it('that comes twice closes the socket, also while the first is pending', async () => {
+  it('that is sent twice closes the socket, also while the first is pending', async () => {
     const pending = Promise.withResolvers<null>();
     await using server = await startSocketServer({ authenticate: () => pending.promise });
     await using client = await server.connect();
@@ -88,7 +88,7 @@ describe('connection_init', () => {
     expect(await ready.closed).toBe('4429 Too many initialisation requests');
   });
 
-  it('that can not be checked for a fault of ours closes the socket', async () => {
+  it('whose authentication fails with an internal error closes the socket', async () => {
     await using server = await startSocketServer({ authenticate: () => Promise.reject(new Error('secret detail')) });
     await using client = await server.connect();
     client.send({ type: 'connection_init' });
@@ -106,7 +106,7 @@ describe('ping and pong', () => {
     expect(await client.next()).toEqual({ type: 'pong', payload: { iCome: 'back' } });
   });
 
-  it('leave a pong unanswered', async () => {
+  it('ignore a pong', async () => {
     await using server = await startSocketServer();
     await using client = await server.connect();
     client.send({ type: 'pong' });
@@ -141,9 +141,9 @@ describe('subscribe', () => {
     ['an error', new Error('secret detail')],
     ['null', null],
     ['undefined', undefined],
-    ['a text', 'secret detail'],
+    ['a string', 'secret detail'],
     ['an object', { secret: 'detail' }],
-  ])('answers %s that is thrown with one masked error, and stays open', async (_what, thrown) => {
+  ])('answers a thrown %s with one masked error, and stays open', async (_what, thrown) => {
     await using server = await startSocketServer({ execute: () => Promise.reject(thrown) });
     await using client = await server.connectReady();
     client.subscribe('1');
@@ -154,13 +154,13 @@ describe('subscribe', () => {
       payload: [{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }],
     });
     expect(JSON.stringify(message)).not.toContain('secret');
-    // Its id is free again.
+    // Its id can be reused.
     client.subscribe('1', 'subscription');
     await server.untilSubscribed(1);
     expect(await client.rest()).toEqual([]);
   });
 
-  it('gives a subscription’s events, until it is completed by its source', async () => {
+  it('sends a subscription’s events, until its source completes it', async () => {
     await using server = await startSocketServer();
     await using client = await server.connectReady();
     client.subscribe('1', 'subscription');
@@ -197,7 +197,7 @@ describe('subscribe', () => {
     await server.untilSubscribed(0);
   });
 
-  it('with the id of an operation that is still prepared closes the socket', async () => {
+  it('with the id of an operation in preparation closes the socket', async () => {
     const pending = Promise.withResolvers<void>();
     await using server = await startSocketServer({ onPrepare: () => pending.promise });
     await using client = await server.connectReady();
@@ -209,7 +209,7 @@ describe('subscribe', () => {
 });
 
 describe('complete', () => {
-  it('stops a subscription’s events, and is not sent back', async () => {
+  it('stops a subscription’s events, and is not answered', async () => {
     await using server = await startSocketServer();
     await using client = await server.connectReady();
     client.subscribe('1', 'subscription');
@@ -222,7 +222,7 @@ describe('complete', () => {
     expect(await client.rest()).toEqual([]);
   });
 
-  it('of a long query comes before its result: nothing is sent', async () => {
+  it('of a running query suppresses its result', async () => {
     const result = Promise.withResolvers<object>();
     const begun = Promise.withResolvers<AbortSignal>();
     await using server = await startSocketServer({
@@ -241,7 +241,7 @@ describe('complete', () => {
     expect(await client.rest()).toEqual([]);
   });
 
-  it('of a subscription that is still prepared is respected', async () => {
+  it('of a subscription in preparation is respected', async () => {
     const stalled = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<void>();
     const disposed = Promise.withResolvers<void>();
@@ -263,7 +263,7 @@ describe('complete', () => {
     expect(await client.rest()).toEqual([]);
   });
 
-  it('of what is not running is ignored', async () => {
+  it('of an unknown id is ignored', async () => {
     await using server = await startSocketServer();
     await using client = await server.connectReady();
     client.complete('never');
@@ -284,11 +284,11 @@ describe('complete', () => {
   });
 });
 
-describe('a closed socket', () => {
+describe('closed socket', () => {
   it.each([
     ['closed with a code', (socket: WebSocket) => socket.close(4321, 'Byebye')],
     ['cut', (socket: WebSocket) => socket.terminate()],
-  ])('unsubscribes all that it had: %s', async (_how, close) => {
+  ])('unsubscribes all its subscriptions: %s', async (_how, close) => {
     await using server = await startSocketServer();
     await using client = await server.connectReady();
     for (const id of ['1', '2', '3']) client.subscribe(id, 'subscription');
@@ -298,7 +298,7 @@ describe('a closed socket', () => {
     await expect.poll(() => server.connections.count).toBe(0);
   });
 
-  it('unsubscribes what comes late', async () => {
+  it('unsubscribes a subscription that is ready only after the close', async () => {
     const stalled = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<void>();
     const disposed = Promise.withResolvers<void>();
@@ -319,8 +319,8 @@ describe('a closed socket', () => {
     expect(server.subscribers.size).toBe(0);
   });
 
-  it('unsubscribes the rest where one fails to', async () => {
-    // What a dispose threw left the socket's close handler, and ended the process.
+  it('unsubscribes the rest if one fails to', async () => {
+    // Regression: an error thrown by a dispose left the socket's close handler, and ended the process.
     let disposals = 0;
     await using server = await startSocketServer({
       onDispose() {
@@ -340,7 +340,7 @@ describe('a closed socket', () => {
   });
 });
 
-describe('what is no message of a client', () => {
+describe('invalid message', () => {
   const deep = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
   it.each([
     '',
@@ -375,7 +375,7 @@ describe('what is no message of a client', () => {
     '{"type":"subscribe","id":"1","payload":{"query":"query","extensions":"x"}}',
     '{"type":"complete"}',
     '{"type":"complete","id":null}',
-  ])('closes the socket, and no other: %s', async (text) => {
+  ])('closes its socket, and no other: %s', async (text) => {
     await using server = await startSocketServer();
     await using other = await server.connectReady();
     await using client = await server.connectReady();
@@ -385,7 +385,7 @@ describe('what is no message of a client', () => {
     expect([await other.next(), await other.next()]).toEqual(answer('1'));
   });
 
-  it('is one that is nested thousands of times: the server lives', async () => {
+  it('that is nested thousands of times does not harm the server', async () => {
     await using server = await startSocketServer();
     for (const message of [
       `{"type":"ping","payload":${deep(10_000)}}`,

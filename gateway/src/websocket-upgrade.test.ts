@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { createOpenConnections } from './open-connections.ts';
 import { attachWebSocket, type WebSocketOptions } from './websocket.ts';
 
-/** A server that refuses upgrades in each way that there is; it has nothing of what an upgraded socket needs. */
+/** A server that refuses upgrades in every possible way. It has no services for an upgraded socket. */
 async function startServer() {
   await using releases = new AsyncDisposableStack();
   const log = createMemoryLog();
@@ -34,7 +34,7 @@ async function startServer() {
   return {
     server,
     connections,
-    /** Asks for an upgrade, and stays half open whatever the server does. */
+    /** Requests an upgrade, and keeps its own side open. */
     async upgrade(path: string, origin?: string): Promise<Socket> {
       const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
       owned.defer(() => void socket.destroy());
@@ -59,17 +59,20 @@ const refusals = [
   ['in the drain', '/graphql', undefined, 503],
 ] as const;
 
-it.each(refusals)('upgrade: refuses one %s with a status, and serves on', async (what, path, origin, status) => {
-  await using server = await startServer();
-  if (what === 'in the drain') await server.connections.drain(1);
-  const socket = await server.upgrade(path, origin);
-  const [answer] = await once(socket.setEncoding('utf8'), 'data');
-  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-  expect(await server.isServing()).toBe(true);
-});
+it.each(refusals)(
+  'upgrade: refuses one %s with a status, and continues to serve',
+  async (what, path, origin, status) => {
+    await using server = await startServer();
+    if (what === 'in the drain') await server.connections.drain(1);
+    const socket = await server.upgrade(path, origin);
+    const [answer] = await once(socket.setEncoding('utf8'), 'data');
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(await server.isServing()).toBe(true);
+  },
+);
 
 it.each(refusals)('upgrade: survives a reset by a client that is refused %s', async (what, path, origin) => {
-  // A refused upgrade's socket had no error listener: its client's reset ended the process.
+  // Regression: the socket of a refused upgrade had no error listener, so a reset ended the process.
   await using server = await startServer();
   if (what === 'in the drain') await server.connections.drain(1);
   let client: Socket | undefined;
@@ -84,7 +87,7 @@ it.each(refusals)('upgrade: survives a reset by a client that is refused %s', as
   expect(await server.isServing()).toBe(true);
 });
 
-it('upgrade: cuts off a refused client that does not close its side', async () => {
+it('upgrade: destroys the socket of a refused client that does not close', async () => {
   await using server = await startServer();
   const closed = once(server.server, 'upgrade').then(([, socket]) => once(socket as Socket, 'close'));
   await server.upgrade('/other');
@@ -92,7 +95,7 @@ it('upgrade: cuts off a refused client that does not close its side', async () =
   expect(await server.isServing()).toBe(true);
 });
 
-it('upgrade: cuts off a refused client that goes on sending and reads nothing', async () => {
+it('upgrade: destroys the socket of a refused client that keeps sending', async () => {
   await using server = await startServer();
   const closed = once(server.server, 'upgrade').then(([, socket]) => once(socket as Socket, 'close'));
   const socket = await server.upgrade('/other');

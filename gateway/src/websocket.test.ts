@@ -10,7 +10,7 @@ import { startTestGateway } from './testing/gateway.ts';
 
 type Result = { data?: unknown; errors?: readonly { message: string; extensions?: Record<string, unknown> }[] };
 
-/** The operation's only answer; an `error` message counts as one with errors. */
+/** The operation's only result; an `error` message counts as a result with errors. */
 async function ask(client: Client, payload: SubscribePayload): Promise<Result> {
   try {
     for await (const result of client.iterate(payload)) return JSON.parse(JSON.stringify(result));
@@ -23,16 +23,16 @@ async function ask(client: Client, payload: SubscribePayload): Promise<Result> {
 const moved = 'subscription { moved { cursor node { place recipient { name } } } }';
 const move = (id: string, customer = 'ann') => ({ id, parcel: 'p1', customer, place: 'Hue', recipient: { id: 'bob' } });
 
-/** Subscribes, and resolves once events that are published now will come. */
+/** Subscribes, and resolves once the subscription is active. */
 async function subscribe(client: Client) {
   const events = client.iterate<{ moved: { cursor: string } }>({ query: moved });
   const first = events.next();
-  // The server handles a socket's messages in order: once this is answered the subscription stands.
+  // The server handles a socket's messages in order: once this is answered the subscription is active.
   await ask(client, { query: '{ hello }' });
   return { first };
 }
 
-it('streams a topic’s events, resolved across subgraphs, to the one they are for', async () => {
+it('websocket: streams a topic’s events across subgraphs to their subscriber', async () => {
   await using gateway = await startTestGateway();
   const ann = gateway.connect((await gateway.signIn('ann')).token);
   const bob = gateway.connect((await gateway.signIn('bob')).token);
@@ -48,7 +48,7 @@ it('streams a topic’s events, resolved across subgraphs, to the one they are f
 });
 
 it.each(['authorization', 'Authorization', 'AUTHORIZATION'])(
-  'takes the token under the key %s, with or without Bearer',
+  'websocket: reads the token from the key %s, with or without Bearer',
   async (key) => {
     await using gateway = await startTestGateway();
     const { token } = await gateway.signIn();
@@ -60,7 +60,7 @@ it.each(['authorization', 'Authorization', 'AUTHORIZATION'])(
   },
 );
 
-it('answers queries and mutations, too, and the signed-out where the schema lets them', async () => {
+it('websocket: answers queries and mutations, also signed out', async () => {
   await using gateway = await startTestGateway();
   const { client } = gateway.connect(null);
   expect(await ask(client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
@@ -71,7 +71,7 @@ it('answers queries and mutations, too, and the signed-out where the schema lets
 });
 
 it.each([
-  ['no GraphQL', { query: '{' }, 'GRAPHQL_PARSE_FAILED'],
+  ['not GraphQL', { query: '{' }, 'GRAPHQL_PARSE_FAILED'],
   ['an unknown field', { query: '{ nope }' }, 'GRAPHQL_VALIDATION_FAILED'],
   ['an unknown operation', { query: 'query A { hello }', operationName: 'B' }, 'OPERATION_RESOLUTION_FAILURE'],
   ['several operations and no name', { query: 'query A { hello } query B { hello }' }, 'OPERATION_RESOLUTION_FAILURE'],
@@ -85,15 +85,15 @@ it.each([
     { query: 'subscription ($p: ID) { moved(parcel: $p) { cursor } }', variables: { p: { no: 1 } } },
     'BAD_USER_INPUT',
   ],
-  ['a cursor that is none', { query: 'subscription { moved(after: "x") { cursor } }' }, 'CURSOR_INVALID'],
-])('refuses %s with a code, and goes on', async (_what, payload, code) => {
+  ['an invalid cursor', { query: 'subscription { moved(after: "x") { cursor } }' }, 'CURSOR_INVALID'],
+])('websocket: refuses %s with a code, and stays open', async (_what, payload, code) => {
   await using gateway = await startTestGateway();
   const { client } = gateway.connect((await gateway.signIn()).token);
   expect(await ask(client, payload)).toMatchObject({ errors: [{ extensions: { code } }] });
   expect(await ask(client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
 });
 
-it('closes with 4403 on a token that is not valid', async () => {
+it('websocket: closes with 4403 on an invalid token', async () => {
   await using gateway = await startTestGateway();
   const { token } = await gateway.signIn();
   expect(await gateway.connect(`${token}x`).closed).toMatchObject({ code: 4403, reason: 'UNAUTHENTICATED' });
@@ -101,14 +101,14 @@ it('closes with 4403 on a token that is not valid', async () => {
   expect(await gateway.connect(token).closed).toMatchObject({ code: 4403, reason: 'SESSION_EXPIRED' });
 });
 
-it('closes with 1013, which clients retry, while the session store is away', async () => {
+it('websocket: closes with 1013, which clients retry, without a session store', async () => {
   const away = () => Promise.reject(new CodedError('KEY_VALUE_UNAVAILABLE', 'away', { retryable: true }));
   await using gateway = await startTestGateway({ keyValue: { touch: away } });
   const { token } = await gateway.signIn();
   expect(await gateway.connect(token).closed).toMatchObject({ code: 1013, reason: 'SESSION_STORE_UNAVAILABLE' });
 });
 
-it('closes with 4408 when no connection_init comes, and tells other protocols apart', async () => {
+it('websocket: closes with 4408 without connection_init, 4406 on other protocols', async () => {
   await using gateway = await startTestGateway();
   expect(await closeCode(new WebSocket(gateway.socketUrl, 'graphql-transport-ws'))).toBe(4408);
   expect(await closeCode(new WebSocket(gateway.socketUrl))).toBe(4406);
@@ -118,7 +118,7 @@ it('closes with 4408 when no connection_init comes, and tells other protocols ap
   expect(choosy.protocol).toBe('graphql-transport-ws');
 });
 
-it('closes with 4401 who subscribes before connection_init, with 4400 what is no message of the protocol', async () => {
+it('websocket: closes with 4401 before connection_init, 4400 on invalid messages', async () => {
   await using gateway = await startTestGateway();
   const early = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
   early.on('open', () => early.send('{"id":"1","type":"subscribe","payload":{"query":"{ hello }"}}'));
@@ -134,8 +134,8 @@ it.each([
   ['an unknown type', 4400, `{"type":"${'漢'.repeat(60)}"}`],
   ['a lone surrogate', 4400, `{"type":"${'\\ud800'.repeat(60)}"}`],
   ['an id that is used twice', 4409, ...subscribeTwice('漢'.repeat(200))],
-])('websocket: cuts a close reason that is too long: %s', async (_what, code, first, ...rest) => {
-  // `ws` throws for a reason of more than 123 bytes, which ended the process.
+])('websocket: truncates a close reason that is too long: %s', async (_what, code, first, ...rest) => {
+  // Regression: `ws` throws for a reason of more than 123 bytes, which ended the process.
   await using gateway = await startTestGateway();
   const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
   socket.on('open', () => socket.send(first));
@@ -155,14 +155,14 @@ function subscribeTwice(id: string): string[] {
   return ['{"type":"connection_init"}', subscribe, subscribe];
 }
 
-it('closes with 1009 on a message over the limit', async () => {
+it('websocket: closes with 1009 on a message over the limit', async () => {
   await using gateway = await startTestGateway();
   const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
   socket.on('open', () => socket.send(JSON.stringify({ type: 'connection_init', payload: { x: 'x'.repeat(70_000) } })));
   expect(await closeCode(socket)).toBe(1009);
 });
 
-it('refuses the upgrade on another path, and to a foreign page', async () => {
+it('websocket: refuses the upgrade on another path, and to a foreign page', async () => {
   await using gateway = await startTestGateway({ environment: { ALLOWED_ORIGINS: 'https://shop.example' } });
   const upgrade = async (url: string, origin?: string) => {
     const socket = new WebSocket(url, 'graphql-transport-ws', { ...(origin && { origin }) });
@@ -181,7 +181,7 @@ it('refuses the upgrade on another path, and to a foreign page', async () => {
   expect(await upgrade(gateway.socketUrl)).toBe(101);
 });
 
-it('closes a socket with 4403 when its session ends for want of requests: pings do not count, operations do', async () => {
+it('websocket: closes with 4403 when its session is idle; pings don’t count', async () => {
   await using gateway = await startTestGateway();
   const connection = gateway.connect((await gateway.signIn()).token);
   const { first } = await subscribe(connection.client);
@@ -194,7 +194,7 @@ it('closes a socket with 4403 when its session ends for want of requests: pings 
   expect(await connection.closed).toMatchObject({ code: 4403 });
 });
 
-it('keeps a socket open whose session another gateway saw active', async () => {
+it('websocket: stays open if its session is active at another gateway', async () => {
   await using gateway = await startTestGateway();
   const ann = await gateway.signIn();
   const connection = gateway.connect(ann.token);
@@ -205,7 +205,7 @@ it('keeps a socket open whose session another gateway saw active', async () => {
   expect(await ask(connection.client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
 });
 
-it('closes the sockets of a session that is signed out anywhere, and of a revoked key, and no other', async () => {
+it('websocket: closes on sign-out anywhere, and on revocation of the key', async () => {
   await using gateway = await startTestGateway();
   const ann = await gateway.signIn('ann');
   const bob = await gateway.signIn('bob');
@@ -219,7 +219,7 @@ it('closes the sockets of a session that is signed out anywhere, and of a revoke
   expect(await other.closed).toMatchObject({ code: 4403 });
 });
 
-it('closes a session’s sockets at every gateway within a second of its end', async () => {
+it('websocket: closes at every gateway within a second of the session’s end', async () => {
   await using gateway = await startTestGateway();
   await using second = await gateway.start();
   await using third = await gateway.start();
@@ -236,7 +236,7 @@ it('closes a session’s sockets at every gateway within a second of its end', a
   expect(others.every(({ isOpen }) => isOpen())).toBe(true);
 });
 
-it('does not bring a session back to life by a request that races its sign-out', async () => {
+it('websocket: a request that races the sign-out does not recreate the session', async () => {
   const reached = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
   let holds = false;
@@ -261,7 +261,7 @@ it('does not bring a session back to life by a request that races its sign-out',
   holds = true;
   const asked = ask(client, { query: '{ hello }' });
   await reached.promise;
-  // The touch has seen the session, and tells so after it has ended.
+  // The touch has read the session, and returns after it has ended.
   await gateway.engines.keyValue.delete(sessionKey(sid));
   await gateway.endSession({ sid });
   expect(await closed).toMatchObject({ code: 4403 });
@@ -272,7 +272,7 @@ it('does not bring a session back to life by a request that races its sign-out',
   expect(await gateway.connect(token).closed).toMatchObject({ code: 4403, reason: 'SESSION_EXPIRED' });
 });
 
-it('takes the sessions of a store that was flushed for ended', async () => {
+it('websocket: closes when the session store was flushed', async () => {
   await using gateway = await startTestGateway();
   const { token, sid } = await gateway.signIn('ann');
   const { client, closed, connected } = gateway.connect(token);
@@ -282,7 +282,7 @@ it('takes the sessions of a store that was flushed for ended', async () => {
   expect(await closed).toMatchObject({ code: 4403, reason: 'The session has ended' });
 });
 
-it('lets open sockets live to their last known deadline while the session store is away', async () => {
+it('websocket: stays open to its last known deadline without a session store', async () => {
   const away = () => Promise.reject(new CodedError('KEY_VALUE_UNAVAILABLE', 'away', { retryable: true }));
   await using gateway = await startTestGateway({ keyValue: { peek: away } });
   const connection = gateway.connect((await gateway.signIn()).token);
@@ -293,7 +293,7 @@ it('lets open sockets live to their last known deadline while the session store 
   expect(await connection.closed).toMatchObject({ code: 4403 });
 });
 
-it('closes its sockets with 1001, which clients retry, when it stops', async () => {
+it('websocket: closes with 1001, which clients retry, at shutdown', async () => {
   await using gateway = await startTestGateway();
   const connection = gateway.connect((await gateway.signIn()).token);
   await connection.connected;
@@ -305,7 +305,7 @@ function closeCode(socket: WebSocket): Promise<number> {
   return new Promise((resolve) => socket.on('close', resolve));
 }
 
-it('carries as many operations as a connection and a user may have, and refuses one more', async () => {
+it('websocket: limits operations per connection, and subscriptions per user', async () => {
   await using gateway = await startTestGateway({
     environment: { MAX_SUBSCRIPTIONS_PER_CONNECTION: '2', MAX_SUBSCRIPTIONS_PER_USER: '3' },
   });
@@ -336,7 +336,7 @@ it('carries as many operations as a connection and a user may have, and refuses 
   await gateway.untilSubscribed(4);
 });
 
-it('sends a connection away with 1013 when there are as many as may be', async () => {
+it('websocket: closes with 1013 at the connection limit', async () => {
   await using gateway = await startTestGateway({ environment: { MAX_CONNECTIONS: '1' } });
   const first = gateway.connect(null);
   await first.connected;
@@ -344,7 +344,7 @@ it('sends a connection away with 1013 when there are as many as may be', async (
   expect(first.isOpen()).toBe(true);
 });
 
-it('websocket: limits the connections of an address, and its anonymous ones to fewer', async () => {
+it('websocket: limits connections per address, with a lower limit for anonymous', async () => {
   await using gateway = await startTestGateway({
     environment: {
       TRUSTED_PROXIES: 'loopback',
@@ -354,7 +354,7 @@ it('websocket: limits the connections of an address, and its anonymous ones to f
   });
   const { token } = await gateway.signIn();
   const sockets: WebSocket[] = [];
-  /** Resolves with the message that acknowledges it, or the close's reason. */
+  /** Resolves with the acknowledgement, or the reason of the close. */
   const open = (address: string, authorization?: string) => {
     const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws', {
       headers: { 'x-forwarded-for': address },
@@ -378,7 +378,7 @@ it('websocket: limits the connections of an address, and its anonymous ones to f
   for (const socket of sockets) socket.terminate();
 });
 
-it('closes a reader that has stalled, and nobody waits for it', async () => {
+it('websocket: closes a stalled consumer without delaying others', async () => {
   await using gateway = await startTestGateway({ environment: { MAX_BUFFERED_BYTES: '65536' } });
   const { token } = await gateway.signIn('ann');
   const stalled = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
@@ -404,13 +404,13 @@ it('closes a reader that has stalled, and nobody waits for it', async () => {
   const cursors = [(await first).value];
   while (cursors.length < count) cursors.push((await reader.next()).value);
   expect(cursors.at(-1)).toEqual({ data: { moved: { cursor: encodeCursor(`m${count - 1}`) } } });
-  // It is cut off: it would not even read the close.
+  // It is terminated, because it would not read the close frame.
   await gateway.untilSubscribed(1);
   stalled.resume();
   expect([1006, 1013]).toContain(await closed);
 });
 
-it('lets go of its sockets in the drain: not ready, no new ones, what runs is answered, then 1001', async () => {
+it('websocket: in the drain, refuses new sockets and answers running operations', async () => {
   await using gateway = await startTestGateway({ environment: { DRAIN_WINDOW: '1s' } });
   const { token } = await gateway.signIn('ann');
   const name = Promise.withResolvers<void>();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createLoopTurns } from './loop-turns.ts';
 
 describe('turns of the event loop', () => {
-  /** Who has begun, in order. */
+  /** The requesters that have started, in order. */
   const setUp = (perTurn: number) => {
     const turns = createLoopTurns({ perTurn });
     const begun: string[] = [];
@@ -17,7 +17,7 @@ describe('turns of the event loop', () => {
     return { begun, enter };
   };
 
-  it('begin a few operations each', async () => {
+  it('start a few operations each', async () => {
     const { begun, enter } = setUp(2);
     const counts: number[] = [];
     const count = async () => {
@@ -31,13 +31,13 @@ describe('turns of the event loop', () => {
     expect(begun).toEqual(['a1', 'a2', 'a3', 'a4', 'a5']);
   });
 
-  it('let an requester with one operation begin before one with many', async () => {
+  it('start a requester with one operation before the rest of one with many', async () => {
     const { begun, enter } = setUp(1);
     await Promise.all(['a1', 'a2', 'a3', 'b1'].map((name) => enter(name)));
     expect(begun).toEqual(['a1', 'a2', 'b1', 'a3']);
   });
 
-  it('refuse an operation whose client left before its turn', async () => {
+  it('refuse an operation whose client has left before its turn', async () => {
     const { begun, enter } = setUp(1);
     const leaving = new AbortController();
     const all = [enter('a1'), enter('a2', leaving.signal), enter('a3')];
@@ -46,7 +46,7 @@ describe('turns of the event loop', () => {
     expect(begun.toSorted()).toEqual(['a1', 'a2 SERVICE_UNAVAILABLE', 'a3']);
   });
 
-  it('begin an operation at once where nothing waits', async () => {
+  it('start an operation at once if nothing waits', async () => {
     const { begun, enter } = setUp(1);
     await enter('a1');
     await nextTurn();

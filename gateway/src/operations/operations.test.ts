@@ -10,7 +10,7 @@ import { anonymous, createTestOperations } from '../testing/operations.ts';
 import type { OperationsOptions } from './operations.ts';
 import { sha256 } from './persisted-queries.ts';
 
-/** The pipeline in front of subgraphs that answer with what a test says. */
+/** The pipeline with subgraphs that return the test's answers. */
 async function setUp({
   answer = {},
   errors,
@@ -116,7 +116,7 @@ describe('operations: limits', () => {
     expect(pipeline.sent).toEqual([]);
   });
 
-  it('let everything through that tools and the playground ask', async () => {
+  it('allow the operations of tools and the playground', async () => {
     await using pipeline = await setUp();
     const full = getIntrospectionQuery({
       descriptions: true,
@@ -128,7 +128,7 @@ describe('operations: limits', () => {
     expect(await pipeline.run(full)).toMatchObject({ data: { __schema: { queryType: { name: 'Query' } } } });
   });
 
-  it('let an operation pass in measure mode, and log what it is over', async () => {
+  it('only log in measure mode', async () => {
     const log = createMemoryLog();
     await using pipeline = await setUp({ mode: 'measure', log, answer: { me: { id: '1' } } });
     const aliases = ids(101)
@@ -139,7 +139,7 @@ describe('operations: limits', () => {
     expect(log.text).toContain('"limit":"MAX_ROOT_FIELDS","maximum":20,"actual":102');
   });
 
-  it('count the cost by the variables of each request', async () => {
+  it('compute the cost with the variables of each request', async () => {
     await using pipeline = await setUp({ answer: { purchasedVouchers: { nodes: [] } } });
     const query = 'query($first: Int) { purchasedVouchers(first: $first) { nodes { id } } }';
     expect(await pipeline.refusal(query, { first: 50 })).toBeNull();
@@ -147,8 +147,8 @@ describe('operations: limits', () => {
     expect(await pipeline.refusal(query, { first: 50 })).toBeNull();
   });
 
-  it('look at no more selections than may be, however many list sizes there are', async () => {
-    // A fragment is measured for each size of its lists: 13 kB took 60 ms of the event loop with each request.
+  it('stop measuring at the limit of selections, for any number of list sizes', async () => {
+    // Regression: a fragment is measured once per list size. A text of 13 kB blocked the event loop for 60 ms.
     await using pipeline = await setUp();
     const fields = ids(250).map((id) => `purchasedVouchers(first: ${id} last: $n) { ...F }`);
     const fragment = `fragment F on VoucherConnection { ${'nodes { id } '.repeat(360)} }`;
@@ -157,15 +157,15 @@ describe('operations: limits', () => {
     });
   });
 
-  it('let others have their turn behind millions of selections in measure mode', async () => {
-    // They were taken for minutes of work: everything new was SERVICE_UNAVAILABLE meanwhile.
+  it('let other operations run after millions of selections in measure mode', async () => {
+    // Regression: they were estimated as minutes of work, in which every new text was SERVICE_UNAVAILABLE.
     await using pipeline = await setUp({ mode: 'measure', answer: { me: { id: '1' } } });
     const fragments = ids(24).map((id) => `fragment F${id} on Query { ...F${id + 1} ...F${id + 1} }`);
     await pipeline.run(`{ ...F0 } ${fragments.join(' ')} fragment F24 on Query { __typename }`);
     expect(await pipeline.run('query Next { me { id } }')).toMatchObject({ data: { me: { id: '1' } } });
   });
 
-  it('refuse a chain of fragments that no stack holds, also in measure mode', async () => {
+  it('refuse a chain of fragments that exceeds the stack, even in measure mode', async () => {
     await using pipeline = await setUp({ mode: 'measure' });
     const chain = ids(8_000)
       .map((id) => `fragment F${id} on User { ...F${id + 1} }`)
@@ -175,14 +175,14 @@ describe('operations: limits', () => {
     });
   });
 
-  it('hold for errors as for data: an answer of errors alone has bytes, too', async () => {
+  it('count the bytes of errors as well as of data', async () => {
     const limits = { ...(await defaults()), MAX_RESPONSE_BYTES: 1_000 };
     const errors = [{ message: 'x'.repeat(2_000), extensions: { code: 'FORBIDDEN' } }];
     await using pipeline = await setUp({ limits, errors });
     await expect(pipeline.run('{ me { id } }')).rejects.toMatchObject({ details: { limit: 'MAX_RESPONSE_BYTES' } });
   });
 
-  it('refuse an answer over MAX_RESPONSE_BYTES', async () => {
+  it('refuse a response over MAX_RESPONSE_BYTES', async () => {
     const limits = { ...(await defaults()), MAX_RESPONSE_BYTES: 1_000 };
     await using pipeline = await setUp({ limits, answer: { me: { id: '1', username: 'x'.repeat(2_000) } } });
     await expect(pipeline.run('{ me { username } }')).rejects.toMatchObject({
@@ -209,7 +209,7 @@ describe('operations: requests', () => {
       'OPERATION_RESOLUTION_FAILURE',
     ],
     ['another name', { query: 'query A { me { id } }', operationName: 'B' }, 'OPERATION_RESOLUTION_FAILURE'],
-    ['fragments alone', { query: 'fragment A on User { id }' }, 'OPERATION_RESOLUTION_FAILURE'],
+    ['only fragments', { query: 'fragment A on User { id }' }, 'OPERATION_RESOLUTION_FAILURE'],
     ['variables that are a list', { query: '{ me { id } }', variables: [] }, 'BAD_USER_INPUT'],
     ['a variable with U+0000', { query: '{ me { id } }', variables: { a: '\0' } }, 'BAD_USER_INPUT'],
     [
@@ -228,7 +228,7 @@ describe('operations: requests', () => {
       'BAD_REQUEST',
     ],
     [
-      'a hash that is none',
+      'an invalid hash',
       { query: '{ me { id } }', extensions: { persistedQuery: { version: 1, sha256Hash: 'x' } } },
       'BAD_REQUEST',
     ],
@@ -242,7 +242,7 @@ describe('operations: requests', () => {
     await expect(pipeline.operations.prepare(request as never, anonymous)).rejects.toMatchObject({ code });
   });
 
-  it('answer a variable that does not fit its type with an error and no data', async () => {
+  it('with a variable of the wrong type get an error and no data', async () => {
     await using pipeline = await setUp();
     const query = 'query($n: Int) { purchasedVouchers(first: $n) { nodes { id } } }';
     await expect(pipeline.run(query, { n: 'x' })).rejects.toMatchObject({
@@ -253,7 +253,7 @@ describe('operations: requests', () => {
     expect(pipeline.sent).toEqual([]);
   });
 
-  it('with many unknown fields are refused at the first, in a short message', async () => {
+  it('with many unknown input fields are refused at the first, with a short message', async () => {
     await using pipeline = await setUp();
     const unknown = Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`x${index}`, 1]));
     const error = await pipeline
@@ -266,7 +266,7 @@ describe('operations: requests', () => {
     expect((error as Error).message).not.toContain('bbb');
   });
 
-  it('remember a persisted query once it was found valid, and no other', async () => {
+  it('store a persisted query only once it has passed validation', async () => {
     await using pipeline = await setUp({ answer: { me: { id: '1' } } });
     const { prepare } = pipeline.operations;
     const persisted = (query: string) => ({ persistedQuery: { version: 1, sha256Hash: sha256(query) } });
@@ -285,13 +285,13 @@ describe('operations: introspection', () => {
     '{ __schema { types { name } } }',
     '{ a: __type(name: "User") { name } }',
     '{ ...F } fragment F on Query { __schema { types { name } } }',
-  ])('is refused where clients may not ask for the schema: %s', async (query) => {
+  ])('is refused if it is turned off: %s', async (query) => {
     await using pipeline = await setUp({ introspection: false });
     expect(await pipeline.refusal(query)).toMatchObject({ code: 'GRAPHQL_VALIDATION_FAILED' });
     expect(await pipeline.run('{ __typename }')).toEqual({ data: { __typename: 'Query' } });
   });
 
-  it('of what the planner does not know is invalid, and no failure of ours', async () => {
+  it('that the planner rejects is invalid, and not an internal error', async () => {
     await using pipeline = await setUp();
     expect(await pipeline.refusal('{ __type(name: "User") { isOneOf } }')).toMatchObject({
       errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
@@ -314,7 +314,7 @@ describe('operations: introspection', () => {
 describe('operations: conditions', () => {
   const text = 'query($a: Boolean = true, $b: Boolean!) { me { id @skip(if: $b) username @include(if: $a) } }';
 
-  it('ask subgraphs for what they include, and answer that', async () => {
+  it('fetch and return only the fields that they include', async () => {
     await using pipeline = await setUp({ answer: { me: { id: '1', username: 'ann' } } });
     expect(await pipeline.run(text, { b: true })).toEqual({ data: { me: { username: 'ann' } } });
     expect(await pipeline.run(text, { a: false, b: false })).toEqual({ data: { me: { id: '1' } } });
@@ -322,7 +322,7 @@ describe('operations: conditions', () => {
     expect(pipeline.sent).toEqual(['{me{username}}', '{me{id}}', '{me{__typename}}']);
   });
 
-  it('that leave nothing answer nothing, and ask nobody', async () => {
+  it('that exclude everything return nothing, without a fetch', async () => {
     await using pipeline = await setUp();
     const query = 'query($a: Boolean!) { me @include(if: $a) { id } }';
     expect(await pipeline.run(query, { a: false })).toEqual({ data: {} });
@@ -330,8 +330,8 @@ describe('operations: conditions', () => {
   });
 });
 
-describe('operations: a subgraph’s', () => {
-  it('error without a code is masked, and what servers add for developers is left out', async () => {
+describe('operations: in a subgraph’s response', () => {
+  it('an error without a code is masked, and debugging extensions are dropped', async () => {
     const message = 'relation "users" does not exist at /srv/app/db.js:10 (10.0.0.5:5432)';
     await using pipeline = await setUp({
       errors: [
@@ -345,7 +345,7 @@ describe('operations: a subgraph’s', () => {
     expect(errors?.[2]).toMatchObject({ message: 'Not now.', extensions: { code: 'CLOSED', until: 'noon' } });
   });
 
-  it('value that does not fit its field is an error at its path', async () => {
+  it('a value of the wrong type is an error at its path', async () => {
     await using pipeline = await setUp({ answer: { me: { id: '1', username: { first: 'ann' } } } });
     expect(await pipeline.run('{ me { id username } }')).toMatchObject({
       data: { me: null },
@@ -354,7 +354,7 @@ describe('operations: a subgraph’s', () => {
   });
 });
 
-it('operations: share the work of one text among all who send it at once', async () => {
+it('operations: plan a text once for concurrent requests', async () => {
   await using pipeline = await setUp();
   const { planner } = pipeline.federation.current;
   let planned = 0;
@@ -374,7 +374,7 @@ it('operations: share the work of one text among all who send it at once', async
 
 const largeQuery = (name: string) => `query ${name} { me { ${'id '.repeat(4_900)} } }`;
 
-it('operations: read few new texts before the planner has done with those before', async () => {
+it('operations: parse few new texts while the planner is busy', async () => {
   // Regression: a thousand parsed documents, 1 MiB each, waited for the planner.
   const planned: (() => void)[] = [];
   let most = 0;
@@ -402,8 +402,8 @@ it('operations: read few new texts before the planner has done with those before
   expect(most).toBe(4);
 });
 
-it('operations: answer known texts at once while a client sends new ones without end', async () => {
-  // Regression: texts that are refused before planning held the loop for as long as a client sent them.
+it('operations: answer cached texts at once while a client floods new ones', async () => {
+  // Regression: texts that are refused before planning blocked the event loop for as long as a client sent them.
   await using pipeline = await setUp();
   await pipeline.refusal('{ me { id } }');
   const flood = Array.from({ length: 100 }, (_, index) => pipeline.refusal(`${largeQuery(`Q${index}`)} }`));
@@ -412,12 +412,12 @@ it('operations: answer known texts at once while a client sends new ones without
   expect(await pipeline.refusal('{ me { id } }')).toBeNull();
   expect(refused).toBeLessThan(80);
   const codes = new Set((await Promise.all(flood)).map((error) => codeOf(error)));
-  // In its turn, or not at all.
+  // Answered in its turn, or refused.
   expect([...codes].filter((code) => code !== 'SERVICE_UNAVAILABLE')).toEqual(['GRAPHQL_PARSE_FAILED']);
 });
 
-it('operations: execute small ones at once while large ones of a client wait for their turn', async () => {
-  // Regression: a thousand large operations a second, known ones, left nobody else any time.
+it('operations: execute small ones at once while large ones wait for their turn', async () => {
+  // Regression: a thousand large, cached operations per second starved all others.
   await using pipeline = await setUp({ answer: { me: { id: '1' } } });
   await pipeline.refusal('{ me { id } }');
   const roots = Array.from({ length: 19 }, (_, index) => `a${index}: me { ${'id '.repeat(40)} }`);

@@ -19,7 +19,7 @@ describe('parse: documents', () => {
     expect(document.definitions[0]?.loc).toBeUndefined();
   });
 
-  it('with a fault are GRAPHQL_PARSE_FAILED at its place', () => {
+  it('with a syntax error are GRAPHQL_PARSE_FAILED at its location', () => {
     const parse = () => parseDocument('{ me {\n  ]', guard);
     expect(parse).toThrow(GraphQLError);
     expect(parse).toThrow(
@@ -43,20 +43,20 @@ describe('parse: limits', () => {
     );
   });
 
-  it('let many tokens pass in measure mode, and no nesting that a stack can not hold', () => {
+  it('allow many tokens in measure mode, but no nesting that exceeds the stack', () => {
     expect(parseDocument(`{ ${'a '.repeat(6_000)} }`, measuring).tokens).toBe(6_002);
     expect(() => parseDocument('{a'.repeat(20_000), measuring)).toThrow(
       expect.objectContaining({ code: 'OPERATION_TOO_COMPLEX' }),
     );
   });
 
-  it('refuse U+0000 in a text, escaped in any way', () => {
+  it('refuse U+0000 in a string, in any escape', () => {
     for (const text of ['{ a(b: "\\u0000") }', '{ a(b: "x\\u{0}") }'])
       expect(() => parseDocument(text, guard)).toThrow(expect.objectContaining({ code: 'BAD_USER_INPUT' }));
   });
 });
 
-it('parse: throws coded errors only, whatever the text', () => {
+it('parse: throws only coded errors, for any text', () => {
   const piece = fc.constantFrom(
     ...[
       '{',

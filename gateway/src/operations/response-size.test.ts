@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { isLargerThan } from './response-size.ts';
 
-it('response size: is at least a sixth of the text, and not much more than it', () => {
+it('response size: is at least a sixth of the text, and hardly more than it', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       const bytes = Buffer.byteLength(JSON.stringify(value));
@@ -12,9 +12,9 @@ it('response size: is at least a sixth of the text, and not much more than it', 
   );
 });
 
-it('response size: counts what an answer refers to many times as often', () => {
+it('response size: counts an object once per reference', () => {
   let answer: object = { name: 'x'.repeat(100) };
-  // Two to the 60th entries: nobody could build the text.
+  // 2^60 entries, whose text could not be built.
   for (let level = 0; level < 60; level += 1) answer = { a: answer, b: answer };
   expect(isLargerThan(answer, 1_000_000)).toBe(true);
 });

@@ -3,8 +3,8 @@ import { SegmentedCache } from './segmented-cache.ts';
 
 const ids = (count: number) => Array.from({ length: count }, (_, index) => `id${index}`);
 
-it('repeat cache: keeps what is used again, however much is used once', () => {
-  // Regression: a client with ever new documents emptied the cache, and everybody else's were read and planned again.
+it('segmented cache: keeps values used again, however many are used once', () => {
+  // Regression: a client with ever new documents evicted all others, which were then parsed and planned again.
   const cache = new SegmentedCache<{ id: string }>(1_000);
   const known = { id: 'known' };
   cache.set('known', known, 100);
@@ -14,7 +14,7 @@ it('repeat cache: keeps what is used again, however much is used once', () => {
   expect(ids(100).filter((id) => cache.get(id))).toEqual(['id98', 'id99']);
 });
 
-it('repeat cache: forgets what was used least among that which is used again, past its bytes', () => {
+it('segmented cache: evicts the least recent of the values used again', () => {
   const cache = new SegmentedCache<{ id: string }>(1_000);
   for (const id of ids(10)) {
     cache.set(id, { id }, 100);
@@ -23,7 +23,7 @@ it('repeat cache: forgets what was used least among that which is used again, pa
   expect(ids(10).filter((id) => cache.get(id))).toEqual(ids(10).slice(3));
 });
 
-it('repeat cache: keeps one that is large, and none larger than all', () => {
+it('segmented cache: stores a large value, but none larger than the cache', () => {
   const cache = new SegmentedCache<{ id: string }>(1_000);
   cache.set('large', { id: 'large' }, 700);
   cache.set('larger', { id: 'larger' }, 1_001);

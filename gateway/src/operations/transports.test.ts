@@ -6,7 +6,7 @@ type Answer = { data?: unknown; errors?: { message: string; extensions?: Record<
 type Gateway = Awaited<ReturnType<typeof startTestGateway>>;
 type Request = { query?: string; variables?: object; operationName?: string; extensions?: object };
 
-/** One answer to a request, over each transport. */
+/** Sends a request over each transport, and returns its one result. */
 const transports: Record<string, (gateway: Gateway, request: Request) => Promise<Answer>> = {
   'HTTP POST': async ({ graphqlUrl }, request) => {
     const response = await fetch(graphqlUrl, {
@@ -83,10 +83,10 @@ function hashed(query: string) {
 }
 
 describe.each(Object.entries(transports))('one pipeline over %s', (transport, ask) => {
-  it('refuses alike, names nothing of the schema, and goes on serving', async () => {
+  it('refuses the same, suggests no names, and continues to serve', async () => {
     await using gateway = await startTestGateway({ environment: { INTROSPECTION: 'false' } });
     for (const [what, request, code, limit] of refusals) {
-      // A URL and a message are bounded more tightly than a body.
+      // URLs and messages have a lower limit than bodies.
       if (transport === 'HTTP GET' && JSON.stringify(request).length > 12_000) continue;
       const answer = await ask(gateway, request);
       expect([what, answer.errors?.[0]?.extensions?.code]).toEqual([what, code]);
@@ -97,7 +97,7 @@ describe.each(Object.entries(transports))('one pipeline over %s', (transport, as
     expect(await ask(gateway, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
   });
 
-  it('executes the operation that is named', async () => {
+  it('executes the named operation', async () => {
     await using gateway = await startTestGateway();
     const query = 'query A { hello } query B { openingHours }';
     expect(await ask(gateway, { query, operationName: 'B' })).toEqual({ data: { openingHours: '9 to 5' } });
@@ -106,7 +106,7 @@ describe.each(Object.entries(transports))('one pipeline over %s', (transport, as
     });
   });
 
-  it('remembers persisted queries', async () => {
+  it('stores persisted queries', async () => {
     await using gateway = await startTestGateway();
     const extensions = hashed('{ hello }');
     expect(await ask(gateway, { query: '{ hello }', extensions })).toEqual({ data: { hello: 'hello' } });
@@ -114,7 +114,7 @@ describe.each(Object.entries(transports))('one pipeline over %s', (transport, as
   });
 });
 
-it('subscription: works under a condition that holds, and is refused under one that does not', async () => {
+it('subscription: works under a true condition, and is refused under a false one', async () => {
   await using gateway = await startTestGateway();
   const { token } = await gateway.signIn('ann');
   const { client } = gateway.connect(`Bearer ${token}`);

@@ -5,7 +5,7 @@ import { createLoopShare } from './loop-share.ts';
 import { type Requester, WaitQueue, type WaitQueueOptions } from './wait-queue.ts';
 
 describe('fair queue', () => {
-  it('lets requesters take turns, in the order in which they came', () => {
+  it('serves requesters in turns, in order of arrival', () => {
     const queue = new FairQueue<string>();
     for (const item of ['a1', 'a2', 'a3', 'b1', 'c1', 'c2']) queue.push(item[0] as string, item);
     const order = Array.from({ length: 7 }, () => queue.shift());
@@ -13,7 +13,7 @@ describe('fair queue', () => {
     expect(queue.size).toBe(0);
   });
 
-  it('forgets who waits no longer', () => {
+  it('removes items', () => {
     const queue = new FairQueue<string>();
     for (const item of ['a1', 'a2', 'b1']) queue.push(item[0] as string, item);
     queue.delete('a', 'a1');
@@ -35,7 +35,7 @@ describe('wait queue', () => {
     return { queue, rejected, add };
   };
 
-  it('tells an requester that it waits, and once that it waits no longer', () => {
+  it('notifies a requester when it has to wait, and once when the wait is over', () => {
     const { queue, add } = setUp({ maxWaiting: 2 });
     const told: string[] = [];
     const waits = (name: string) => ({
@@ -60,7 +60,7 @@ describe('wait queue', () => {
     ]);
   });
 
-  it('rejects those of the requester with most for a newcomer, in count and in bytes', () => {
+  it('evicts from the requester with the most, by count and by bytes', () => {
     const { queue, rejected, add } = setUp({ maxWaiting: 3, maxWaitingBytes: 100 });
     for (const name of ['a1', 'a2', 'a3', 'b1']) add(name);
     expect(rejected).toEqual(['a3 SERVICE_UNAVAILABLE']);
@@ -69,7 +69,7 @@ describe('wait queue', () => {
     expect(queue.size).toBe(3);
   });
 
-  it('rejects who left, and who has left already', () => {
+  it('rejects aborted entries, also those aborted before', () => {
     const { queue, rejected, add } = setUp();
     const leaving = new AbortController();
     add('a1', { signal: leaving.signal });
@@ -80,7 +80,7 @@ describe('wait queue', () => {
     expect([queue.shift()?.name, queue.size]).toEqual(['a2', 0]);
   });
 
-  it('rejects who has waited too long', async () => {
+  it('rejects an entry after the time-out', async () => {
     const { rejected, add, queue } = setUp({ waitTimeoutMs: 1 });
     add('a1');
     await expect.poll(() => rejected).toEqual(['a1 SERVICE_UNAVAILABLE']);
@@ -89,7 +89,7 @@ describe('wait queue', () => {
 });
 
 describe('gate', () => {
-  it('lets so many through at once, and requesters take turns', async () => {
+  it('limits concurrent turns, and requesters take turns', async () => {
     const gate = createGate({ atOnce: 2 });
     const through: string[] = [];
     const enter = async (name: string) => {
@@ -99,7 +99,7 @@ describe('gate', () => {
     };
     const [first, ...others] = ['a1', 'a2', 'a3', 'b1', 'b2'].map(enter);
     (await first)?.[Symbol.dispose]();
-    // Disposing twice lets one through.
+    // Disposing a turn twice releases it once.
     (await first)?.[Symbol.dispose]();
     expect(through).toEqual(['a1', 'a2']);
     await others[1];
@@ -108,7 +108,7 @@ describe('gate', () => {
     expect(through).toEqual(['a1', 'a2', 'a3', 'b1', 'b2']);
   });
 
-  it('gives the turn of one that left to nobody', async () => {
+  it('gives no turn to a requester that has left', async () => {
     const gate = createGate({ atOnce: 1 });
     const leaving = new AbortController();
     const turn = await gate.enter({ name: 'a' }, 10);
@@ -125,7 +125,7 @@ describe('loop share', () => {
     for (const endAtMs = performance.now() + ms; performance.now() < endAtMs; );
   };
 
-  it('runs work at once after a quiet time, and passes its error on', async () => {
+  it('runs work at once after an idle time, and throws its error', async () => {
     const loopShare = createLoopShare();
     let hasRun = false;
     const running = loopShare.run(() => (hasRun = true), { requester: { name: 'a' }, bytes: 0 });
@@ -141,8 +141,8 @@ describe('loop share', () => {
     ).rejects.toThrow('fails');
   });
 
-  it('leaves most of the time to others, however much is asked for', async () => {
-    // Regression: documents refused before they are planned held the loop as long as a client sent them.
+  it('leaves most of the time to other work, for any load', async () => {
+    // Regression: documents that are refused before planning blocked the event loop for as long as a client sent them.
     const loopShare = createLoopShare({ share: 0.25, burstMs: 5 });
     const startedAtMs = performance.now();
     let workMs = 0;
@@ -153,11 +153,11 @@ describe('loop share', () => {
     };
     await Promise.all(Array.from({ length: 25 }, () => loopShare.run(work, { requester: { name: 'a' }, bytes: 0 })));
     const share = workMs / (performance.now() - startedAtMs);
-    // The last of it is owed when it resolves, and the first was free.
+    // The first work was free, and the last is not paid for yet when it resolves.
     expect(share).toBeLessThan(0.35);
   });
 
-  it('counts the time that follows work as its own', async () => {
+  it('counts the estimated time of later work', async () => {
     const loopShare = createLoopShare({ share: 0.5, burstMs: 0 });
     const startedAtMs = performance.now();
     const options = { requester: { name: 'a' }, bytes: 0, followingMs: 20 };
@@ -165,7 +165,7 @@ describe('loop share', () => {
     expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(80 - 1);
   });
 
-  it('lets requesters take turns', async () => {
+  it('serves requesters in turns', async () => {
     const loopShare = createLoopShare({ burstMs: 0 });
     const order: string[] = [];
     const run = (name: string) =>

@@ -8,7 +8,7 @@ const context = {} as GatewayContext;
 const event = (value: string) => ({ id: value, result: { value, cursor: value } });
 const failed = [{ message: 'failed' }];
 
-/** A shared subscription whose events the test answers, with one member. */
+/** A fan-out with one member, whose events the test executes. */
 function setUp(execute: FanOutHost['execute']) {
   const ended = Promise.withResolvers<readonly GraphQLFormattedError[] | undefined>();
   const next: string[] = [];
@@ -21,8 +21,8 @@ function setUp(execute: FanOutHost['execute']) {
 
 const textOf = (result: RootFieldResult) => ('value' in result ? String(result.value) : '');
 
-describe('fanOut subscription', () => {
-  // A host that threw left a rejection that nobody handled, or a subscription that never answered again.
+describe('fan-out', () => {
+  // Regression: a host that threw caused an unhandled rejection, or a fan-out that sent no more results.
   it.each<[string, FanOutHost['execute']]>([
     [
       'at once',
@@ -38,7 +38,7 @@ describe('fanOut subscription', () => {
         throw new Error('no plan');
       },
     ],
-  ])('ends with the failure of a host that throws %s', async (_when, execute) => {
+  ])('ends with the error of a host that throws %s', async (_when, execute) => {
     const { fanOut, ended } = setUp(execute);
     fanOut.push(event('first'));
     fanOut.push(event('second'));
@@ -49,7 +49,7 @@ describe('fanOut subscription', () => {
   it.each([
     ['at once', (result: RootFieldResult) => textOf(result)],
     ['later', async (result: RootFieldResult) => textOf(result)],
-  ])('ends with the failure of a member that throws on an answer that comes %s', async (_when, execute) => {
+  ])('ends with the error of a member that throws on a result that comes %s', async (_when, execute) => {
     const { fanOut, join, ended } = setUp(execute);
     join(() => {
       throw new Error('no socket');
@@ -58,7 +58,7 @@ describe('fanOut subscription', () => {
     expect(await ended).toBe(failed);
   });
 
-  it('answers events in order, however long each takes', async () => {
+  it('sends results in order, however long each takes', async () => {
     const first = Promise.withResolvers<string>();
     const { fanOut, next, ended } = setUp((result) => (textOf(result) === 'first' ? first.promise : textOf(result)));
     fanOut.push(event('first'));

@@ -21,7 +21,7 @@ const evictAll = (buffer: MessageBuffer) => {
 const maxBytes = Number.POSITIVE_INFINITY;
 
 describe('message buffer', () => {
-  it('holds the last ones, in order, and returns what it evicts', () => {
+  it('keeps the last messages in order, and returns evicted ones', () => {
     const buffer = new MessageBuffer({ maxCount: 3, maxBytes });
     const evicted = Array.from({ length: 12 }, (_, index) => {
       buffer.add(message(index, 'ann'));
@@ -31,7 +31,7 @@ describe('message buffer', () => {
     expect(positions(buffer.all())).toEqual([9, 10, 11]);
   });
 
-  it('holds no more bytes than it may, and none of a message that is larger than that', () => {
+  it('stays within its bytes, and does not keep a message larger than that', () => {
     const buffer = new MessageBuffer({ maxCount: 100, maxBytes: 3 * bytesOf(message(0, 'ann')) });
     for (const position of [0, 1, 2]) buffer.add(message(position, 'ann'));
     expect(evictAll(buffer)).toEqual([]);
@@ -48,7 +48,7 @@ describe('message buffer', () => {
     expect(positions(buffer.of('customer', 'ann'))).toEqual([6]);
   });
 
-  it('finds by any field what a look at each would find, whenever the field is first asked for', () => {
+  it('looks up by field like a linear search, whenever the index is created', () => {
     const buffer = new MessageBuffer({ maxCount: 50, maxBytes });
     const all: TopicMessage[] = [];
     for (let position = 0; position < 500; position += 1) {

@@ -14,7 +14,7 @@ import { createSubscriptions } from './subscribe.ts';
 const parcelMoved: Topic<Move> = { name: 'parcel-moved', schema: z.custom<Move>(), key: (move) => move.customer };
 const withoutNote = () => parcelSupergraph().replace(/(?<=type Move\n[\s\S]*?)^ {2}note: String\n/m, '');
 
-/** The turns of the event loop, and the CPU time of the longest one, on this thread alone. */
+/** Counts the turns of the event loop, and measures the CPU time of the longest one on this thread. */
 function watchEventLoop() {
   const usedMs = () => {
     const { user, system } = process.threadCpuUsage();
@@ -39,7 +39,7 @@ function watchEventLoop() {
   };
 }
 
-it('reload: plans, switches and ends 20,000 subscriptions while everything else has its turn', async () => {
+it('reload: handles 20,000 subscriptions without blocking the event loop', async () => {
   await using resources = new AsyncDisposableStack();
   const engines = resources.use(await openTestEngines());
   const { topics, clock, database } = engines;
@@ -64,7 +64,7 @@ it('reload: plans, switches and ends 20,000 subscriptions while everything else 
   let ended = 0;
   let answered = 0;
   for (let index = 0; index < count; index += 1) {
-    // Every other one asks for what the next supergraph lacks; one in four shares its plan with nobody.
+    // Every second one selects a field that the next supergraph lacks; one in four has an operation of its own.
     const field = index % 2 === 0 ? 'place' : 'note';
     const text = `subscription ($p: ID) { moved(parcel: $p) { node { id ${field} } } }`;
     const variables = { p: index % 4 < 2 ? String(index) : 'p1' };
@@ -92,10 +92,10 @@ it('reload: plans, switches and ends 20,000 subscriptions while everything else 
   expect(ended).toBe(count / 2);
   expect(subscriptions.count).toBe(count / 2);
   expect(turns).toBeGreaterThan(50);
-  // Most of the longest one is loading the supergraph.
+  // Most of the longest turn is the load of the supergraph.
   expect(longestMs).toBeLessThan(400);
 
-  // One that shares its plan's text, and one that has a plan of its own.
+  // One with a shared operation, and one with an operation of its own.
   const seen = resources.use(await topics.tail({ topic: parcelMoved, from: 'now', onMessage: () => {} }));
   for (const [customer, parcel] of [
     ['c2', 'p1'],

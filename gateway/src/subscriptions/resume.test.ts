@@ -10,10 +10,10 @@ import type { Move } from '../testing/parcel-supergraph.ts';
 const parcelMoved: Topic<Move> = { name: 'parcel-moved', schema: z.custom<Move>(), key: (move) => move.customer };
 const events = 1_000;
 const gatewayCount = 3;
-/** Every so many events that the client has seen, a gateway goes and another comes. */
+/** After this many events at the client, a gateway is stopped and another one started. */
 const gatewayLives = 100;
 
-/** A sequence that looks random and is the same each time. */
+/** A deterministic pseudo-random sequence. */
 function createRandom(seed: number) {
   let state = seed;
   return (below: number) => {
@@ -22,7 +22,7 @@ function createRandom(seed: number) {
   };
 }
 
-it('shows each event exactly once, in order, to a client that drops its socket again and again, while gateways come and go, the store lags and messages are repeated', async () => {
+it('resume: gives a client that reconnects often each event once and in order', async () => {
   await using ctx = await startTestGateway();
   const { engines, world, signIn } = ctx;
   const random = createRandom(7);
@@ -32,7 +32,7 @@ it('shows each event exactly once, in order, to a client that drops its socket a
   resources.defer(async () => void (await Promise.all(gateways.map((gateway) => gateway[Symbol.asyncDispose]()))));
   const { token } = await signIn('ann');
 
-  // The store: behind the topic by a few messages, a repeat changes nothing.
+  // The store lags a few messages behind the topic, and ignores duplicates.
   const stored = new Set<string>();
   resources.use(
     await engines.topics.consume({
@@ -55,7 +55,7 @@ it('shows each event exactly once, in order, to a client that drops its socket a
         move(index + offset),
       );
       index += batch.length;
-      // A relay that died between the broker's answer and its own mark sends some again.
+      // As after a crash of the relay, some messages are published twice.
       if (random(5) === 0) batch.push(move(Math.max(0, index - 1 - random(20))));
       await engines.database.transaction((tx) => engines.topics.publishAll(tx, parcelMoved, batch));
     }

@@ -20,7 +20,7 @@ const anyMessages = fc
     });
   });
 
-it('slice: one after the other they give every message once and in order, each within the bound', () => {
+it('slice: consecutive slices have every message once and in order', () => {
   fc.assert(
     fc.property(anyMessages, fc.integer({ min: 1, max: 20_000 }), (messages, maxBytes) => {
       const end: Record<number, number> = {};
@@ -47,9 +47,9 @@ it('slice: one after the other they give every message once and in order, each w
   );
 });
 
-describe('resume: more than a slice of large messages comes once and in order', () => {
+describe('resume: more than a slice of messages arrives once and in order', () => {
   const count = 7;
-  // Two of them do not fit into a slice.
+  // Two messages do not fit into a slice.
   const note = 'x'.repeat(300_000);
   const move = (index: number): Move =>
     ({ id: `m${index}`, parcel: 'p1', customer: 'ann', place: String(index), note }) as Move;
@@ -81,8 +81,8 @@ describe('resume: more than a slice of large messages comes once and in order', 
   it.each([
     ['the recent messages', {}],
     ['the topic', { TOPIC_WINDOW: '1' }],
-    ['the topic, where the recent messages are too large to be held', { TOPIC_WINDOW_BYTES: '1024' }],
-    ['the topic, one message with each reading', { TOPIC_WINDOW: '1', TOPIC_SCAN_BYTES: '1024' }],
+    ['the topic, as the recent messages are too large for memory', { TOPIC_WINDOW_BYTES: '1024' }],
+    ['the topic, one message per scan', { TOPIC_WINDOW: '1', TOPIC_SCAN_BYTES: '1024' }],
   ])('from %s', async (_where, environment) => {
     const { gateway, ann } = await start(environment);
     await using _gateway = gateway;
@@ -95,11 +95,11 @@ describe('resume: more than a slice of large messages comes once and in order', 
   it.each([
     ['the recent messages', {}],
     ['the topic', { TOPIC_WINDOW: '1' }],
-  ])('from %s, where the store has run ahead of its positions', async (_where, environment) => {
+  ])('from %s, with a store whose rows are newer than its positions', async (_where, environment) => {
     const { gateway, ann } = await start(environment);
     await using _gateway = gateway;
     gateway.world.stored = [0, 1, 2, 3, 4].map(move);
-    // Of its last page alone the ids are remembered.
+    // Only the ids of its last page are kept.
     gateway.world.pageSize = 1;
     const read = resume(ann, 'm0');
     expect(await read(count - 1)).toEqual(all.slice(1));
@@ -110,7 +110,7 @@ describe('resume: more than a slice of large messages comes once and in order', 
   it.each([
     ['the recent messages', {}],
     ['the topic', { TOPIC_WINDOW: '1' }],
-  ])('from %s, after a cursor that the store has yet to see', async (_where, environment) => {
+  ])('from %s, after a cursor that the store has not consumed yet', async (_where, environment) => {
     const { gateway, ann, bob } = await start(environment);
     await using _gateway = gateway;
     const read = resume(ann, 'm4');

@@ -9,7 +9,7 @@ const pageInfo = { hasNextPage: false, endCursor: encodeCursor('m1') };
 const masked = { code: 'SUBGRAPH_UNAVAILABLE', retryable: true };
 const invalid = { code: 'SUBGRAPH_INVALID_RESPONSE', retryable: true };
 
-describe('resume: what a subgraph answers in place of a stored page', () => {
+describe('resume: a subgraph’s error or invalid stored page', () => {
   let tracking: Awaited<ReturnType<typeof startReceiver>>;
   let gateway: Awaited<ReturnType<typeof startTestGateway>>;
   beforeAll(async () => {
@@ -37,17 +37,17 @@ describe('resume: what a subgraph answers in place of a stored page', () => {
   };
   const failed = (extensions?: object) => ({ data: null, errors: [{ message: secret, extensions }] });
 
-  // It reached the client as BAD_USER_INPUT, with its message.
+  // Regression: it reached the client as BAD_USER_INPUT, with its message.
   it.each([
     ['an error without a code', undefined],
     ['an internal error', { code: 'INTERNAL_SERVER_ERROR' }],
     ['a code that is not public', { code: 'DOWNSTREAM_SERVICE_ERROR' }],
-    ['a code that is no text', { code: 7 }],
-    ['a code that every object has', { code: 'constructor' }],
-    ['a fault in the gateway’s own query', { code: 'GRAPHQL_VALIDATION_FAILED' }],
-    ['a fault in what the gateway filled in', { code: 'BAD_USER_INPUT', argument: 'first' }],
-    ['a fault in nothing that is named', { code: 'BAD_USER_INPUT' }],
-  ])('masks %s, and keeps it retryable', async (_what, extensions) => {
+    ['a code that is not a string', { code: 7 }],
+    ['a code that is a property of every object', { code: 'constructor' }],
+    ['an error in the gateway’s own query', { code: 'GRAPHQL_VALIDATION_FAILED' }],
+    ['an error in an argument of the gateway', { code: 'BAD_USER_INPUT', argument: 'first' }],
+    ['an error without an argument', { code: 'BAD_USER_INPUT' }],
+  ])('is masked and retryable: %s', async (_what, extensions) => {
     const errors = await resume(failed(extensions));
     expect(errors).toMatchObject([{ extensions: masked }]);
     expect(JSON.stringify(errors)).not.toContain(secret);
@@ -59,8 +59,8 @@ describe('resume: what a subgraph answers in place of a stored page', () => {
     ['FORBIDDEN', {}],
     ['SERVICE_UNAVAILABLE', { retryable: true }],
     ['BAD_USER_INPUT', { argument: 'parcel' }],
-  ])('passes on its own %s', async (code, more) => {
-    // For a cursor that is unknown the gateway asks twice more: whether the topic has it, and again.
+  ])('is passed on if its code is public: %s', async (code, more) => {
+    // For an unknown cursor the gateway reads twice more: to search the topic, and to retry.
     const answer = { data: null, errors: [{ message: 'no', extensions: { code, ...more } }] };
     const first = { data: { moves: { edges: [], pageInfo, storedThrough: [] } } };
     if (code === 'CURSOR_INVALID')
@@ -72,17 +72,20 @@ describe('resume: what a subgraph answers in place of a stored page', () => {
     ['no connection', { moves: null }],
     ['no edges', { moves: { pageInfo } }],
     ['an edge that is null', { moves: { edges: [null], pageInfo } }],
-    ['a cursor that is none', { moves: { edges: [{ ...edge, replay_cursor: null }], pageInfo } }],
+    ['an invalid cursor', { moves: { edges: [{ ...edge, replay_cursor: null }], pageInfo } }],
     [
-      'a page that is followed by itself',
+      'a page whose end cursor does not advance',
       { moves: { edges: [], pageInfo: { hasNextPage: true, endCursor: encodeCursor('m0') } } },
     ],
-    ['a page that is followed by none', { moves: { edges: [edge], pageInfo: { hasNextPage: true, endCursor: null } } }],
     [
-      'a position that is no number',
+      'a page without an end cursor that has a next page',
+      { moves: { edges: [edge], pageInfo: { hasNextPage: true, endCursor: null } } },
+    ],
+    [
+      'a position that is not a number',
       { moves: { edges: [edge], pageInfo, storedThrough: [{ topic: 'parcel-moved', partition: 0, position: 'x' }] } },
     ],
-  ])('answers %s as SUBGRAPH_INVALID_RESPONSE, retryable', async (_what, data) => {
+  ])('is SUBGRAPH_INVALID_RESPONSE, retryable: %s', async (_what, data) => {
     expect(await resume({ data })).toMatchObject([{ extensions: invalid }]);
   });
 });

@@ -46,7 +46,7 @@ async function setUp({ recentCount = 10_000 } = {}) {
   return {
     world,
     engines,
-    /** Tails that were begun so far, by all. */
+    /** Number of tails started so far. */
     tails: () => tails,
     /** Another gateway process on the same engines. */
     another: async () => resources.use(await open()),
@@ -133,7 +133,7 @@ function move(place: string, over: Partial<Move> = {}): Move {
 const placesOf = (answers: ExecutionResult[]) =>
   answers.map((answer) => (answer.data as { moved: { node: { place: string } } }).moved.node.place);
 
-it('answers an event across subgraphs: the message gives its own fields, the plan fetches the rest', async () => {
+it('subscription: resolves an event from the message and other subgraphs', async () => {
   await using ctx = await setUp();
   const { subscribe, publish } = ctx;
   const feed = await subscribe('subscription { moved { cursor node { place recipient { name } } } }');
@@ -144,7 +144,7 @@ it('answers an event across subgraphs: the message gives its own fields, the pla
   ]);
 });
 
-it('takes aliases, fragments, variables and directives as a query does', async () => {
+it('subscription: supports aliases, fragments, variables and directives', async () => {
   await using ctx = await setUp();
   const { subscribe, publish } = ctx;
   const feed = await subscribe(
@@ -170,7 +170,7 @@ it('takes aliases, fragments, variables and directives as a query does', async (
   ]);
 });
 
-it('gives nobody the events of another, whatever the arguments say', async () => {
+it('subscription: never gets another user’s events, with any arguments', async () => {
   await using ctx = await setUp();
   const { subscribe, publish } = ctx;
   const ann = await subscribe('subscription { moved(parcel: "p1") { node { place } } }');
@@ -198,11 +198,11 @@ it.each([
     'subscription A { moved { node { place } } } subscription B { moved(parcel: "bobs") { node { place } } }',
     {},
   ],
-] as const)('gives nobody the events of another by %s', async (_how, query, variables) => {
+] as const)('subscription: never gets another user’s events by %s', async (_how, query, variables) => {
   await using ctx = await setUp();
   const { subscribe, publish } = ctx;
   const operationName = query.includes('subscription A') ? 'B' : undefined;
-  // Bob has the same one, so that there is something to share by mistake.
+  // Bob has an equal subscription, which must not be shared.
   const bob = await subscribe(query, { customer: 'bob', variables, operationName });
   const ann = await subscribe(query, { variables, operationName });
   await publish(move('Secret', { customer: 'bob', parcel: 'bobs' }));
@@ -212,7 +212,7 @@ it.each([
   expect(places(await bob.next())).toEqual(['"place":"Secret"']);
 });
 
-it('refuses the signed-out, a token without the claim, and a field that no topic feeds', async () => {
+it('subscription: is refused signed out, without the claim, or without a source', async () => {
   await using engines = await openTestEngines();
   await using federation = await createReloadableFederation({
     supergraphSdl,
@@ -240,7 +240,7 @@ it('refuses the signed-out, a token without the claim, and a field that no topic
   expect(subscriptions.count).toBe(0);
 });
 
-it('answers a selected field that the message lacks with TOPIC_FIELD_MISSING at its path', async () => {
+it('subscription: a field that the message lacks is TOPIC_FIELD_MISSING', async () => {
   await using ctx = await setUp();
   const { subscribe, publish, lose } = ctx;
   const moves = await subscribe('subscription { moved { node { place note } } }');
@@ -258,7 +258,7 @@ it('answers a selected field that the message lacks with TOPIC_FIELD_MISSING at 
   ]);
 });
 
-it('answers the value itself where the field is no edge, and refuses after where nothing is stored', async () => {
+it('subscription: a field without an edge returns the value, and has no `after`', async () => {
   await using ctx = await setUp();
   const { subscribe, lose } = ctx;
   const losses = await subscribe('subscription { lost(parcel: "p9") { parcel recipient { name } } }');
@@ -267,7 +267,7 @@ it('answers the value itself where the field is no edge, and refuses after where
   expect(await losses.next()).toEqual([{ data: { lost: { parcel: 'p9', recipient: null } } }]);
 });
 
-/** A subscription whose other subgraph answers nothing until it is told to, and one that needs no other. */
+/** A subscription that waits for another subgraph until the test lets that respond, and one that needs no other. */
 async function slowAndQuick({ subscribe, world }: Awaited<ReturnType<typeof setUp>>) {
   const { promise, resolve: answerNames } = Promise.withResolvers<void>();
   world.onName = () => promise;
@@ -278,7 +278,7 @@ async function slowAndQuick({ subscribe, world }: Awaited<ReturnType<typeof setU
   };
 }
 
-it('does not let the slow fetches of one subscriber hold up another', async () => {
+it('subscription: the slow fetches of one subscriber do not delay another', async () => {
   await using ctx = await setUp();
   const { slow, quick, answerNames } = await slowAndQuick(ctx);
   const waiting = slow.next();
@@ -288,7 +288,7 @@ it('does not let the slow fetches of one subscriber hold up another', async () =
   expect(await waiting).toEqual([{ data: { moved: { node: { recipient: { name: 'name of ann' } } } } }]);
 });
 
-it('executes an event once for equal operations of the same user, and for nobody else', async () => {
+it('subscription: executes an event once for equal operations of a user', async () => {
   await using ctx = await setUp();
   const { subscribe, publish, world } = ctx;
   let fetches = 0;
@@ -308,13 +308,13 @@ it('executes an event once for equal operations of the same user, and for nobody
   await publish(move('Vinh', { customer: 'bob', recipient: { id: 'bob' } }));
   expect(await bob.next()).toEqual([{ data: { moved: { node: { recipient: { name: 'name of bob' } } } } }]);
   expect(fetches).toBe(3);
-  // Those who are left go on when one leaves.
+  // The others continue when one unsubscribes.
   await equal[0]?.stop();
   await publish(move('Hanoi'));
   expect(await equal[1]?.next()).toEqual(first);
 });
 
-it('bounds the events that wait for a subgraph that does not answer: the subscription ends, to be resumed', async () => {
+it('subscription: ends, resumable, when too many events wait for a subgraph', async () => {
   await using ctx = await setUp();
   const { slow, quick, answerNames } = await slowAndQuick(ctx);
   await ctx.publish(...Array.from({ length: 1_002 }, () => move('Hue')));
@@ -324,11 +324,11 @@ it('bounds the events that wait for a subgraph that does not answer: the subscri
   answerNames();
 });
 
-it('subscription: bounds the bytes of the events that wait for a subgraph, too', async () => {
+it('subscription: ends when too many bytes wait for a subgraph', async () => {
   await using ctx = await setUp();
   const { slow, quick, answerNames } = await slowAndQuick(ctx);
   const large = (place: string) => move(place, { note: 'x'.repeat(800_000) } as Partial<Move>);
-  // The first is being answered. Two more have room, and the next one has none.
+  // The first event is being executed, two more fit into the queue, and the next one does not.
   await ctx.publish(large('a'), large('b'), large('c'));
   expect(await quick.next(3)).toHaveLength(3);
   expect(slow.ended).toBe(undefined);
@@ -339,7 +339,7 @@ it('subscription: bounds the bytes of the events that wait for a subgraph, too',
   answerNames();
 });
 
-it('keeps the event when the other subgraph fails: its field is null, with an error', async () => {
+it('subscription: sends an event with an error when another subgraph fails', async () => {
   await using ctx = await setUp();
   const { subscribe, publish, world } = ctx;
   world.onName = () => Promise.reject(new Error('down'));
@@ -350,7 +350,7 @@ it('keeps the event when the other subgraph fails: its field is null, with an er
   ]);
 });
 
-it('stops hearing once the stream is returned, also while it waits for an event', async () => {
+it('subscription: sends nothing after it was disposed', async () => {
   await using ctx = await setUp();
   const { subscribe, publish } = ctx;
   const feed = await subscribe('subscription { moved { node { place } } }');
@@ -361,7 +361,7 @@ it('stops hearing once the stream is returned, also while it waits for an event'
   expect(await feed.next()).toEqual([]);
 });
 
-/** Stores as the tracking service would: rows of what it has consumed of the topic. */
+/** The store of the tracking service: the rows that it has consumed from the topic. */
 async function positionInTopic(engines: Awaited<ReturnType<typeof openTestEngines>>, { id }: Move): Promise<number> {
   let found: number | undefined;
   await using _tail = await engines.topics.tail({
@@ -375,12 +375,12 @@ async function positionInTopic(engines: Awaited<ReturnType<typeof openTestEngine
   return found;
 }
 
-it('resumes: what is stored behind the cursor first, then the recent, then live, each once', async () => {
+it('resume: sends stored, then recent, then live events, each once', async () => {
   await using ctx = await setUp();
   const { subscribe, publish, world, engines } = ctx;
   const [a, b, c, d, e] = [move('a'), move('b'), move('c'), move('d'), move('e')];
   await publish(a, b, c, d);
-  // The store had consumed through b; by the time it read its rows it had c as well.
+  // The store reports positions through b, but its rows already include c.
   world.stored = [a, b, c];
   world.storedThrough = await positionInTopic(engines, b);
   world.pageSize = 1;
@@ -396,30 +396,27 @@ it.each([
   ['a', ['b', 'c', 'd']],
   ['b', ['c', 'd']],
   ['c', ['d']],
-])(
-  'repeats nothing behind %s where the store has rows of messages that it does not count as consumed yet',
-  async (after, missed) => {
-    await using ctx = await setUp();
-    const { subscribe, publish, world } = ctx;
-    const moves = ['a', 'b', 'c', 'd'].map((place) => move(place));
-    await publish(...moves);
-    // Another key's message is in flight still: nothing is consumed through, though rows are there.
-    world.stored = moves.slice(0, 3);
-    world.storedThrough = 0;
-    world.pageSize = 1;
-    const cursor = encodeCursor(moves.find(({ place }) => place === after)?.id ?? null);
-    const feed = await subscribe(resume, { variables: { c: cursor } });
-    expect(placesOf(await feed.next(missed.length))).toEqual(missed);
-    await publish(move('e'));
-    expect(placesOf(await feed.next())).toEqual(['e']);
-  },
-);
+])('resume: sends no duplicates after %s if stored rows are newer than positions', async (after, missed) => {
+  await using ctx = await setUp();
+  const { subscribe, publish, world } = ctx;
+  const moves = ['a', 'b', 'c', 'd'].map((place) => move(place));
+  await publish(...moves);
+  // A message of another key is in progress, so the store's position is 0 although it has rows.
+  world.stored = moves.slice(0, 3);
+  world.storedThrough = 0;
+  world.pageSize = 1;
+  const cursor = encodeCursor(moves.find(({ place }) => place === after)?.id ?? null);
+  const feed = await subscribe(resume, { variables: { c: cursor } });
+  expect(placesOf(await feed.next(missed.length))).toEqual(missed);
+  await publish(move('e'));
+  expect(placesOf(await feed.next())).toEqual(['e']);
+});
 
-it('repeats nothing, and knows the cursor, where its recent is behind what store and client have seen', async () => {
+it('resume: finds the cursor if store and client have read further than the gateway', async () => {
   await using ctx = await setUp();
   const { subscribe, publish, world } = ctx;
   const [a, b, c] = [move('a'), move('b'), move('c')];
-  // The topic has it in the moment in which the store answers.
+  // The message arrives in the topic while the store responds.
   world.stored = [a];
   world.onPage = async () => {
     world.onPage = () => {};
@@ -437,7 +434,7 @@ it('repeats nothing, and knows the cursor, where its recent is behind what store
   expect(placesOf(await unstored.next())).toEqual(['d']);
 });
 
-it('resumes from the start of the feed, and with an empty store', async () => {
+it('resume: works from the start of the feed, and with an empty store', async () => {
   await using ctx = await setUp();
   const { subscribe, publish } = ctx;
   await publish(move('a'));
@@ -449,7 +446,7 @@ it('resumes from the start of the feed, and with an empty store', async () => {
   expect(placesOf(await feed.next())).toEqual(['b']);
 });
 
-it('applies the arguments to what is replayed as to what is live', async () => {
+it('resume: applies the arguments to stored events as well as to live ones', async () => {
   await using ctx = await setUp();
   const { subscribe, publish, world, engines } = ctx;
   const [a, b, c] = [move('a', { parcel: 'p2' }), move('b'), move('c', { parcel: 'p2' })];
@@ -464,14 +461,14 @@ it('applies the arguments to what is replayed as to what is live', async () => {
   expect(placesOf(await feed.next())).toEqual(['c']);
 });
 
-it('refuses a cursor that is bad or of another feed with the code of the subgraph', async () => {
+it('resume: refuses an invalid cursor with the code of the subgraph', async () => {
   await using ctx = await setUp();
   const { subscribe } = ctx;
   const { errors } = await subscribe('subscription { moved(after: "nonsense") { node { place } } }');
   expect(errors).toMatchObject([{ extensions: { code: 'CURSOR_INVALID' } }]);
 });
 
-it('reads the topic where the store lags behind what the recent holds', async () => {
+it('resume: scans the topic if the store lags behind the recent messages', async () => {
   await using ctx = await setUp({ recentCount: 2 });
   const { subscribe, publish, another } = ctx;
   const places = ['a', 'b', 'c', 'd', 'e', 'f'];
@@ -485,7 +482,7 @@ it('reads the topic where the store lags behind what the recent holds', async ()
   expect(placesOf(await feed.next())).toEqual(['g']);
 });
 
-it('sends a message that the topic repeats once', async () => {
+it('duplicate: a message that is twice in the topic is sent once', async () => {
   await using ctx = await setUp();
   const { subscribe, publish } = ctx;
   const feed = await subscribe('subscription { moved { node { place } } }');
@@ -496,7 +493,7 @@ it('sends a message that the topic repeats once', async () => {
 
 const resume = 'subscription ($c: String) { moved(after: $c) { node { place } } }';
 
-it('looks up a repeat that the recent does not hold any more: one that is stored is not sent again', async () => {
+it('duplicate: a republished message is looked up in the store, and not sent again', async () => {
   await using ctx = await setUp({ recentCount: 1 });
   const { subscribe, publish, engines, world, another } = ctx;
   const repeat = (message: Move) =>
@@ -510,7 +507,7 @@ it('looks up a repeat that the recent does not hold any more: one that is stored
   world.stored = [a, b];
   world.storedThrough = await positionInTopic(engines, b);
   await repeat(a);
-  // One that nobody has seen before.
+  // A republished message that is not stored is sent.
   await repeat(c);
   expect(placesOf(await live.next(3))).toEqual(['Hue', 'Vinh', 'Hanoi']);
   const resumed = await subscribe(`subscription { moved(after: "${encodeCursor(b.id)}") { node { place } } }`, {
@@ -519,7 +516,7 @@ it('looks up a repeat that the recent does not hold any more: one that is stored
   expect(placesOf(await resumed.next())).toEqual(['Hanoi']);
 });
 
-it('sends a repeat of a message that was lost, though the store has it by now: its subscribers do not', async () => {
+it('duplicate: a lost message is sent when republished, even if stored meanwhile', async () => {
   await using ctx = await setUp({ recentCount: 1 });
   const { subscribe, publish, engines, world } = ctx;
   const [a, lost] = [move('Hue'), move('Vinh')];
@@ -533,7 +530,7 @@ it('sends a repeat of a message that was lost, though the store has it by now: i
   expect(placesOf(await live.next())).toEqual(['Vinh']);
 });
 
-it('resumes behind a message that the store has yet to consume, from the recent, and refuses a cursor that nobody knows', async () => {
+it('resume: finds a cursor that is not stored yet in recent messages, or refuses it', async () => {
   await using ctx = await setUp();
   const { subscribe, publish, world, engines } = ctx;
   const [a, b, c] = [move('Hue'), move('Vinh'), move('Hanoi')];
@@ -552,7 +549,7 @@ it('resumes behind a message that the store has yet to consume, from the recent,
   expect(other.errors).toMatchObject([{ extensions: { code: 'CURSOR_INVALID' } }]);
 });
 
-it('resumes behind a message that the store has yet to consume, from the topic, where the recent has not reached back', async () => {
+it('resume: finds a cursor that is not stored yet by a topic scan', async () => {
   await using ctx = await setUp({ recentCount: 1 });
   const { subscribe, publish, world, engines } = ctx;
   const [a, b, c, d] = [move('Hue'), move('Vinh'), move('Hanoi'), move('Da Nang')];
@@ -566,9 +563,9 @@ it('resumes behind a message that the store has yet to consume, from the topic, 
 });
 
 it.each([
-  ['which the recent holds', 10],
-  ['which the recent does not reach back to', 1],
-])('misses nothing where the store speaks of positions that the topic does not have, %s', async (_, recentCount) => {
+  ['from recent messages', 10],
+  ['from a topic scan', 1],
+])('resume: maps positions of a deleted topic to the beginning, %s', async (_, recentCount) => {
   await using ctx = await setUp({ recentCount });
   const { subscribe, publish, engines, world } = ctx;
   const [old, a, b, c, d] = [move('Da Lat'), move('Hue'), move('Vinh'), move('Hanoi'), move('Da Nang')];
@@ -581,7 +578,7 @@ it.each([
   expect(placesOf(await resumed.next(1))).toEqual(['Da Nang']);
 });
 
-it('reads the topic once for all who come together from further back than the recent reaches', async () => {
+it('resume: scans the topic once for all clients that reconnect at the same time', async () => {
   await using ctx = await setUp({ recentCount: 1 });
   const { subscribe, publish, world, tails } = ctx;
   const customers = Array.from({ length: 50 }, (_, index) => `customer ${index}`);
@@ -589,7 +586,7 @@ it('reads the topic once for all who come together from further back than the re
     ['Hue', 'Vinh', 'Hanoi'].map((place) => ({ ...move(place), customer })),
   );
   await publish(...moves);
-  // The first of each is stored, though the store has finished nothing.
+  // The first message of each user is stored, but the store's position is still 0.
   world.stored = moves.filter(({ place }) => place === 'Hue');
   const before = tails();
   const feeds = await Promise.all(

@@ -17,7 +17,7 @@ const parameters = fc.constantFrom(
   '(first: Int!, after: String, of: ID!)',
 );
 
-/** Supergraphs whose Subscription fields have any directive that composition might let through. */
+/** Supergraphs whose Subscription fields have any directive that composition might accept. */
 const supergraph = fc
   .record({ uses, type, items: type, parameters, strict: fc.boolean(), edges: fc.boolean() })
   .map(({ uses, type, items, parameters, strict, edges }) => {
@@ -35,7 +35,7 @@ const supergraph = fc
     `;
   });
 
-it('topic directive: gives a whole field or an error that names it, whatever the supergraph says', () => {
+it('topic directive: is read completely, or is an error that names its field', () => {
   let served = 0;
   fc.assert(
     fc.property(supergraph, (sdl) => {

@@ -8,7 +8,7 @@ import { createTopicFeeds } from './topic-feeds.ts';
 
 const field = { topic: 'receive-code', match: 'phoneNumber' } as TopicField;
 
-/** Feeds of topics whose broker is away until it is back. */
+/** Feeds of topics whose broker is unavailable until the test makes it available. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const engines = releases.use(await openTestEngines());
@@ -33,8 +33,8 @@ async function setUp() {
   };
 }
 
-// A gateway that was started again while Kafka was away exited, though most of what it serves needs no topic.
-it('topic feeds: open once a broker answers, and refuse with a retryable error until then', async () => {
+// Regression: a gateway that was restarted while Kafka was down exited, though most operations need no topic.
+it('topic feeds: open once a broker responds, with a retryable error until then', async () => {
   await using ctx = await setUp();
   const refused = expect.objectContaining({ code: 'TOPICS_UNAVAILABLE', retryable: true });
   expect(() => ctx.feeds.get('receive-code')).toThrow(refused);
@@ -42,7 +42,7 @@ it('topic feeds: open once a broker answers, and refuse with a retryable error u
   await expect.poll(() => ctx.feeds.get('receive-code').recent.hasAllAfter({})).toBe(true);
 });
 
-it('topic feeds: close while no broker answers', async () => {
+it('topic feeds: close while no broker responds', async () => {
   await using ctx = await setUp();
   expect(() => ctx.feeds.get('receive-code')).toThrow('can not be read yet');
 });

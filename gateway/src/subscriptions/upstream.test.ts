@@ -10,14 +10,14 @@ import { startGreetingServer } from '../testing/greeting-server.ts';
 
 const greeted = 'subscription ($by: ID) { hi: greeted(by: $by) { text by { name } } }';
 
-/** A subscriber whose answers are read one by one. */
+/** A subscriber whose results are read one by one. */
 function listen(client: Client, variables: Record<string, unknown> = {}, query = greeted) {
   const answers = client.iterate({ query, variables });
   const next = async () => JSON.parse(JSON.stringify((await answers.next()).value ?? null));
   return { next, stop: async () => void (await answers.return?.()) };
 }
 
-describe.each(['socketUrl', 'eventsUrl'] as const)('a subgraph’s own subscription, at its %s', (kind) => {
+describe.each(['socketUrl', 'eventsUrl'] as const)('upstream: a subscription at its %s', (kind) => {
   const setUp = async () => {
     const greetings = await startGreetingServer();
     const gateway = await startTestGateway({ subscriptionUrls: { tracking: greetings[kind] } });
@@ -27,7 +27,7 @@ describe.each(['socketUrl', 'eventsUrl'] as const)('a subgraph’s own subscript
     return { greetings, gateway, [Symbol.asyncDispose]: () => resources.disposeAsync() };
   };
 
-  it('is streamed, with the other subgraphs’ fields fetched for each event, and the subscriber’s token passed on', async () => {
+  it('streams events with the fields of other subgraphs, by the subscriber’s token', async () => {
     await using ctx = await setUp();
     const { greetings, gateway } = ctx;
     const { token } = await gateway.signIn('ann');
@@ -39,7 +39,7 @@ describe.each(['socketUrl', 'eventsUrl'] as const)('a subgraph’s own subscript
     expect(greetings.asked).toEqual([{ by: 'bob', authorization: token }]);
   });
 
-  it('is shared by equal ones, and ends at the subgraph when the last of them leaves', async () => {
+  it('is shared by equal subscriptions, until the last of them ends', async () => {
     await using ctx = await setUp();
     const { greetings, gateway } = ctx;
     const { token } = await gateway.signIn('ann');
@@ -65,7 +65,7 @@ describe.each(['socketUrl', 'eventsUrl'] as const)('a subgraph’s own subscript
     expect(gateway.upstreamSubscriptions()).toBe(0);
   });
 
-  it('is subscribed again when its connection is lost', async () => {
+  it('reconnects when its connection is lost', async () => {
     await using ctx = await setUp();
     const { greetings, gateway } = ctx;
     const ann = listen(gateway.connect(null).client);
@@ -91,7 +91,7 @@ describe.each(['socketUrl', 'eventsUrl'] as const)('a subgraph’s own subscript
     expect(gateway.upstreamSubscriptions()).toBe(0);
   });
 
-  it('ends with SUBGRAPH_UNAVAILABLE when the subgraph stays away', async () => {
+  it('ends with SUBGRAPH_UNAVAILABLE when the subgraph stays down', async () => {
     const gone = await startGreetingServer();
     await gone[Symbol.asyncDispose]();
     await using gateway = await startTestGateway({ subscriptionUrls: { tracking: gone[kind] } });
@@ -101,7 +101,7 @@ describe.each(['socketUrl', 'eventsUrl'] as const)('a subgraph’s own subscript
   });
 });
 
-it('passes on the subgraph’s own refusal', async () => {
+it('upstream: passes on the subgraph’s error', async () => {
   await using greetings = await startGreetingServer();
   await using gateway = await startTestGateway({ subscriptionUrls: { tracking: greetings.socketUrl } });
   const ann = listen(gateway.connect(null).client, { by: 'nobody' });
@@ -109,8 +109,8 @@ it('passes on the subgraph’s own refusal', async () => {
   expect(await ann.next()).toBe(null);
 });
 
-it('upstream: who has not signed in shares the most subscriptions with their address alone', async () => {
-  // All addresses shared them: one client kept everybody else who was signed out from subscribing.
+it('upstream: the limit without a sign-in is per address', async () => {
+  // Regression: all addresses shared one limit, so one client could block all signed-out clients.
   await using greetings = await startGreetingServer();
   await using gateway = await startTestGateway({
     subscriptionUrls: { tracking: greetings.socketUrl },
@@ -130,8 +130,8 @@ it('upstream: who has not signed in shares the most subscriptions with their add
   expect(await statusFrom('192.0.2.2')).toBe(200);
 });
 
-// The client library's dispose() rejected here, and nobody caught it: the process ended.
-it.each(['ws', 'http'])('upstream: leaving while the subgraph is away (%s) leaves no rejection', async (protocol) => {
+// Regression: an unhandled rejection of the client library's dispose() ended the process.
+it.each(['ws', 'http'])('upstream: unsubscribing while the subgraph is down (%s) does not reject', async (protocol) => {
   const unhandled: unknown[] = [];
   const onUnhandled = (reason: unknown) => void unhandled.push(reason);
   process.on('unhandledRejection', onUnhandled);
@@ -155,8 +155,8 @@ it.each(['ws', 'http'])('upstream: leaving while the subgraph is away (%s) leave
 describe('upstream: the token', () => {
   const sameUser = { sub: randomUUID(), phone_number: '+84909000001' };
 
-  // It was the first subscriber's for ever.
-  it('is one of a subscriber who is still there', async () => {
+  // Regression: the first subscriber's token was used for ever.
+  it('is that of a current subscriber', async () => {
     await using greetings = await startGreetingServer();
     await using gateway = await startTestGateway({ subscriptionUrls: { tracking: greetings.socketUrl } });
     const { token: leaving } = await gateway.signIn('ann', sameUser);
@@ -177,7 +177,7 @@ describe('upstream: the token', () => {
     expect(greetings.asked.map(({ authorization }) => authorization)).toEqual([leaving, staying]);
   });
 
-  it('is the one that is good the longest', async () => {
+  it('is the one that expires last', async () => {
     await using greetings = await startGreetingServer();
     await using gateway = await startTestGateway({ subscriptionUrls: { tracking: greetings.socketUrl } });
     const expiring = (seconds: number) =>
@@ -195,7 +195,7 @@ describe('upstream: the token', () => {
   });
 });
 
-describe('upstream: a subgraph that accepts and is silent is connected again', () => {
+describe('upstream: reconnects to a subgraph that accepts and is then silent', () => {
   const environment = { UPSTREAM_CONNECT_TIMEOUT: '100ms', UPSTREAM_KEEP_ALIVE: '100ms' };
   const acknowledge = (socket: WebSocket) =>
     socket.on('message', (data) => {
@@ -224,7 +224,7 @@ describe('upstream: a subgraph that accepts and is silent is connected again', (
     await upstream.untilSockets(2);
   });
 
-  it('without a sign of life on its socket', async () => {
+  it('without any frame on its socket', async () => {
     await using upstream = await startSocketServer(acknowledge, { autoPong: false });
     await using gateway = await startTestGateway({ subscriptionUrls: { tracking: upstream.url }, environment });
     void listen(gateway.connect(null).client)
@@ -233,7 +233,7 @@ describe('upstream: a subgraph that accepts and is silent is connected again', (
     await upstream.untilSockets(2);
   });
 
-  it('without a sign of life on its event stream', async () => {
+  it('without any byte on its event stream', async () => {
     let streams = 0;
     const two = Promise.withResolvers<void>();
     const server = createHttpServer((_request, response) => {
@@ -255,7 +255,7 @@ describe('upstream: a subgraph that accepts and is silent is connected again', (
     await two.promise;
   });
 
-  it('but one that only answers pings is not', async () => {
+  it('but not to one that answers pings', async () => {
     const pings = Promise.withResolvers<void>();
     let count = 0;
     await using upstream = await startSocketServer((socket) => {
@@ -274,15 +274,15 @@ describe('upstream: a subgraph that accepts and is silent is connected again', (
   });
 });
 
-describe('upstream: what is no protocol is a lost connection', () => {
+describe('upstream: a violation of the protocol is a lost connection', () => {
   const ack = '{"type":"connection_ack"}';
   it.each([
-    ['no JSON', ['{']],
+    ['invalid JSON', ['{']],
     ['an unknown type', ['{"type":"hello"}']],
     ['an event before the acknowledgement', ['{"id":"1","type":"next","payload":{"data":{"hi":null}}}']],
     ['a second acknowledgement', [ack, ack]],
-    ['an event that is no GraphQL response', [ack, '{"id":"1","type":"next","payload":{"data":7}}']],
-    ['errors that are none', [ack, '{"id":"1","type":"next","payload":{"data":null,"errors":[7]}}']],
+    ['an event that is not a GraphQL response', [ack, '{"id":"1","type":"next","payload":{"data":7}}']],
+    ['invalid errors', [ack, '{"id":"1","type":"next","payload":{"data":null,"errors":[7]}}']],
     ['bytes', [Buffer.from([0xff, 0xfe])]],
     ['an event that is too large', [ack, `{"id":"1","type":"next","payload":{"data":{"hi":"${'x'.repeat(2_000)}"}}}`]],
     ['a normal close', [1000]],
@@ -300,7 +300,7 @@ describe('upstream: what is no protocol is a lost connection', () => {
     });
     const ann = listen(gateway.connect(null).client);
     await expect(ann.next()).rejects.toMatchObject([{ extensions: { code: 'SUBGRAPH_UNAVAILABLE' } }]);
-    // The first, and five that follow it with growing pauses.
+    // The first connection, and five retries with backoff.
     expect(upstream.sockets).toBe(6);
     expect(gateway.upstreamSubscriptions()).toBe(0);
   });
@@ -323,7 +323,7 @@ describe('upstream: what is no protocol is a lost connection', () => {
   });
 });
 
-it('upstream: subscriptions at a subgraph are bounded in count, shared ones counted once', async () => {
+it('upstream: subscriptions per subgraph are limited, shared ones counted once', async () => {
   await using greetings = await startGreetingServer();
   await using gateway = await startTestGateway({
     subscriptionUrls: { tracking: greetings.socketUrl },
@@ -345,7 +345,7 @@ it('upstream: subscriptions at a subgraph are bounded in count, shared ones coun
   expect(gateway.upstreamSubscriptions()).toBe(1);
 });
 
-/** A WebSocket server that a test writes. */
+/** A WebSocket server whose frames the test writes. */
 async function startSocketServer(onSocket: (socket: WebSocket) => void, options: { autoPong?: boolean } = {}) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', ...options });
   const watchers = new Set<() => void>();
@@ -359,7 +359,7 @@ async function startSocketServer(onSocket: (socket: WebSocket) => void, options:
   await once(server, 'listening');
   return {
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    /** Connections so far. */
+    /** Number of connections so far. */
     get sockets() {
       return sockets;
     },
@@ -378,7 +378,7 @@ async function startSocketServer(onSocket: (socket: WebSocket) => void, options:
   };
 }
 
-/** A server that takes connections and says nothing. */
+/** A server that accepts connections and sends nothing. */
 async function startSilentServer() {
   const waiting: ((socket: Socket) => void)[] = [];
   const sockets = new Set<Socket>();
@@ -391,7 +391,7 @@ async function startSilentServer() {
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
-    /** The next connection that something is sent over. */
+    /** Resolves with the next connection on which data arrives. */
     connection: () => new Promise<Socket>((resolve) => void waiting.push(resolve)),
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();

@@ -69,7 +69,7 @@ const stack = 'Error: boom\\n    at resolve (/srv/people/src/resolvers.ts:12:3)'
 export const hostileAnswers: readonly HostileAnswer[] = [
   { name: 'nothing', bytes: '' },
   { name: 'nothing, by a reset', bytes: '', ending: 'reset' },
-  { name: 'no HTTP', bytes: 'SSH-2.0-OpenSSH_9.2\r\n' },
+  { name: 'not HTTP', bytes: 'SSH-2.0-OpenSSH_9.2\r\n' },
   { name: 'a TLS alert', bytes: Buffer.from('15030100020228', 'hex') },
   { name: 'a page', bytes: json('<html>It works!</html>') },
   { name: 'half a JSON text', bytes: json('{"data":{"hel') },
@@ -77,7 +77,7 @@ export const hostileAnswers: readonly HostileAnswer[] = [
   { name: 'null', bytes: json('null') },
   { name: 'a list', bytes: json('[{"data":{"hello":"hello"}}]') },
   { name: 'an empty object', bytes: json('{}') },
-  { name: 'data that is a text', bytes: json('{"data":"hello"}') },
+  { name: 'data that is a string', bytes: json('{"data":"hello"}') },
   { name: 'data without the field', bytes: json('{"data":{}}') },
   {
     name: 'a field that is an object',
@@ -140,16 +140,16 @@ export const hostileAnswers: readonly HostileAnswer[] = [
   { name: 'NUL in a header', bytes: head('200 OK', 'x: a\0b', 'content-length: 0') },
   { name: 'a header of 1 MB', bytes: head('200 OK', `x: ${'x'.repeat(1_000_000)}`) },
   { name: 'headers without an end', bytes: 'HTTP/1.1 200 OK\r\n', repeats: 'x: y\r\n'.repeat(500) },
-  { name: 'bytes that are no UTF-8', bytes: json(Buffer.from([0x7b, 0xff, 0xfe, 0x7d])) },
+  { name: 'bytes that are not UTF-8', bytes: json(Buffer.from([0x7b, 0xff, 0xfe, 0x7d])) },
   {
     name: 'gzip that was not asked for',
     bytes: json(gzipSync('{"data":{"hello":"x"}}'), '200 OK', 'content-encoding: gzip'),
   },
   { name: 'less than it said', bytes: head('200 OK', 'content-length: 1000') },
   { name: 'two lengths that differ', bytes: head('200 OK', 'content-length: 2', 'content-length: 3').concat('{}') },
-  { name: 'a chunk whose size is no number', bytes: chunked.concat('zz\r\n{}\r\n') },
+  { name: 'a chunk whose size is not a number', bytes: chunked.concat('zz\r\n{}\r\n') },
   { name: 'a body that is cut off', bytes: chunked.concat('5\r\n{"dat\r\n'), ending: 'reset' },
   { name: 'a body without an end', bytes: chunked, repeats: `4000\r\n${' '.repeat(0x4000)}\r\n` },
-  { name: 'nothing for ever', bytes: '', ending: 'hang' },
-  { name: 'headers, and nothing for ever', bytes: head('200 OK', 'content-length: 1000'), ending: 'hang' },
+  { name: 'no response at all', bytes: '', ending: 'hang' },
+  { name: 'headers, and no body', bytes: head('200 OK', 'content-length: 1000'), ending: 'hang' },
 ];

@@ -10,7 +10,7 @@ const request = (text: string, conditions = {}, operationName: string | null = n
   operationName,
   conditions,
 });
-/** Valid, and takes long to validate: every pair of its fields is compared. */
+/** A valid document that takes long to validate, because every pair of its fields is compared. */
 const slow = `{ ${Array.from({ length: 20_000 }, (_, index) => `a: voucherRequest(id: "${index % 2}") { id }`).join(' ')} }`;
 
 describe('planner: plans', () => {
@@ -26,12 +26,12 @@ describe('planner: plans', () => {
     expect(bytes).toBeGreaterThan(100);
   });
 
-  it('the operation that is named', async () => {
+  it('the named operation', async () => {
     const text = 'query A { me { id } } query B { purchasedVouchers { nodes { id } } }';
     expect((await planner.plan(request(text, {}, 'B'))).plan).toMatchObject({ node: { serviceName: 'voucher' } });
   });
 
-  it('no condition: the fields that one leaves out are not asked for', async () => {
+  it('without the fields that conditions exclude', async () => {
     const text = 'query($a: Boolean!) { me { id username @include(if: $a) phoneNumber @skip(if: $a) } }';
     const operations = await Promise.all(
       [true, false].map(async (a) => (await planner.plan(request(text, { a }))).plan.node),
@@ -39,14 +39,14 @@ describe('planner: plans', () => {
     expect(operations).toMatchObject([{ operation: '{me{id username}}' }, { operation: '{me{id phoneNumber}}' }]);
   });
 
-  it('nothing where conditions leave nothing to ask', async () => {
+  it('nothing if conditions exclude everything', async () => {
     const { plan } = await planner.plan(request('query($a: Boolean!) { me @include(if: $a) { id } }', { a: false }));
     expect(plan.node).toBeUndefined();
   });
 });
 
 describe('planner: refuses', () => {
-  it('a document with every fault, each at its place', async () => {
+  it('a document with all its errors, each at its location', async () => {
     await using planner = startPlanner();
     await expect(planner.plan(request('{ me { idd }\n nobody }'))).rejects.toMatchObject({
       errors: [
@@ -56,28 +56,28 @@ describe('planner: refuses', () => {
     });
   });
 
-  it('names nothing of the schema that was not asked for, where told so', async () => {
+  it('a document without suggesting names of the schema, if so configured', async () => {
     await using planner = startPlanner({ hideSuggestions: true });
     await expect(planner.plan(request('{ me { idd } }'))).rejects.toMatchObject({
       errors: [{ message: 'Cannot query field "idd" on type "User".' }],
     });
   });
 
-  it('what takes longer than the limit, and plans the next one in another thread', async () => {
+  it('an operation over the time limit, and plans the next one in a new thread', async () => {
     await using planner = startPlanner({ timeoutMs: 50, waitTimeoutMs: 60_000 });
     await planner.plan(request('{ me { id } }')).catch(() => {});
     await expect(planner.plan(request(slow))).rejects.toMatchObject({
       code: 'OPERATION_TOO_COMPLEX',
       details: { limit: 'planning', maximum: 50 },
     });
-    // The thread that took too long has been replaced; a fresh one is slow at first.
+    // The thread has been replaced, and a new one is slow at first.
     await expect
       .poll(() => planner.plan(request('{ me { username } }')).catch((error: unknown) => error))
       .toMatchObject({ plan: { kind: 'QueryPlan' } });
   });
 
-  it('fragments that spread each other more often than the planner counts', async () => {
-    // In measure mode no limit comes before: it was INTERNAL_SERVER_ERROR.
+  it('fragments that spread each other too often for the planner', async () => {
+    // Regression: in measure mode, without other limits, it was INTERNAL_SERVER_ERROR.
     await using planner = startPlanner();
     const fragments = Array.from(
       { length: 60 },
@@ -89,7 +89,7 @@ describe('planner: refuses', () => {
     });
   });
 
-  it('more than may wait, retryable', async () => {
+  it('operations over the queue’s limit, retryable', async () => {
     await using planner = startPlanner({ maxWaiting: 2 });
     const answers = await Promise.allSettled(
       ['{ a: me { id } }', '{ b: me { id } }', '{ c: me { id } }'].map((text) => planner.plan(request(text))),
@@ -98,7 +98,7 @@ describe('planner: refuses', () => {
     expect(answers[1]).toMatchObject({ reason: { code: 'SERVICE_UNAVAILABLE', retryable: true } });
   });
 
-  it('what is asked once it is disposed; what was asked before is answered or refused, never left', async () => {
+  it('requests after disposal; earlier ones are answered or refused, never pending', async () => {
     const planner = startPlanner();
     const asked = planner.plan(request('{ me { id } }')).catch(({ code }) => code);
     await planner[Symbol.asyncDispose]();
@@ -107,7 +107,7 @@ describe('planner: refuses', () => {
   });
 });
 
-it('planner: never blocks the thread that asks', async () => {
+it('planner: never blocks the calling thread', async () => {
   await using planner = startPlanner({ timeoutMs: 500 });
   await planner.plan(request('{ me { id } }'));
   const answer = planner.plan(request(slow)).then(
@@ -128,7 +128,7 @@ describe('planner: requesters', () => {
   const texts = (name: string, count: number) =>
     Array.from({ length: count }, (_, index) => `query ${name}${index} { me { id } }`);
 
-  it('that fill the queue pay for it: a newcomer is planned', async () => {
+  it('that fill the queue are refused, not a newcomer', async () => {
     await using planner = startPlanner({ maxWaiting: 4 });
     const many = Promise.allSettled(texts('a', 4).map((text) => planner.plan(request(text), { name: 'a' })));
     expect(await planner.plan(request('{ me { username } }'), { name: 'b' })).toMatchObject({
@@ -137,7 +137,7 @@ describe('planner: requesters', () => {
     expect((await many).at(-1)).toMatchObject({ status: 'rejected', reason: { code: 'SERVICE_UNAVAILABLE' } });
   });
 
-  it('who left are not planned for', async () => {
+  it('that have left are not planned for', async () => {
     await using planner = startPlanner();
     const leaving = new AbortController();
     const left = planner.plan(request('{ me { id } }'), { name: 'a', signal: leaving.signal });
@@ -148,7 +148,7 @@ describe('planner: requesters', () => {
 });
 
 describe('planner: ping', () => {
-  it('is answered while its thread is there, and not while it is replaced again and again', async () => {
+  it('succeeds while the thread runs, and fails while it is replaced repeatedly', async () => {
     await using planner = startPlanner({ timeoutMs: 50, waitTimeoutMs: 60_000 });
     await expect(planner.ping()).rejects.toThrow('starts');
     await expect.poll(() => planner.ping().then(() => 'ok', String)).toBe('ok');
