@@ -6,15 +6,15 @@ const url = new URL('/graphql', location.href);
 const socketUrl = Object.assign(new URL(url), { protocol: url.protocol.replace('http', 'ws') });
 
 /**
- * GraphiQL's fetcher: HTTP for queries and mutations, a WebSocket for subscriptions, each with the
- * headers of its tab, or else the token of the last sign-in.
+ * GraphiQL's fetcher: HTTP for queries and mutations, a WebSocket for subscriptions. Each has the headers of its tab, or
+ * else the token of the last sign-in.
  */
 export const fetchOperation = (parameters, options) => {
   const headers = withToken(options?.headers ?? {});
   const fetcher = createGraphiQLFetcher({
     url: url.href,
     fetch: fetchAndNote,
-    // A client an operation, because the socket's identity is that of its tab's headers.
+    // One client per operation, because the identity of a socket depends on the headers of its tab.
     wsClient: createClient({ url: socketUrl.href, connectionParams: headers, shouldRetry: () => false }),
   });
   return fetcher(parameters, { ...options, headers });

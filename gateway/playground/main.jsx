@@ -8,8 +8,8 @@ import { sampleTabs } from './sample-tabs.js';
 import { SignedIn } from './signed-in.jsx';
 
 const tabs = sampleTabs();
-// GraphiQL shows the first tab's query unasked, but not its variables; with tabs stored from an earlier visit
-// it would take them for a further tab.
+// GraphiQL shows the query of the first default tab, but not its variables. If tabs of an earlier visit are stored,
+// initial variables would open another tab.
 const isFirstVisit = localStorage.getItem('graphiql:tabState') === null;
 
 createRoot(document.getElementById('playground')).render(

@@ -7,9 +7,9 @@ const operations = import.meta.glob('../../schema/operations/*.graphql', {
 /** `encodeCursor(null)` of schema/src/cursor.ts, which needs Node. */
 const startOfFeed = 'djE6';
 
-/** A tab for each sample operation, its variables filled in so that it runs as it stands. */
+/** A tab per sample operation, with variables that make it runnable. */
 export function sampleTabs() {
-  // A fresh name and number, because both are unique: signing up works on a database that has users.
+  // A random name and number, because both must be unique among existing users.
   const digits = String(Math.floor(Math.random() * 1e7)).padStart(7, '0');
   const username = `ann-${digits}`;
   const password = 'correct horse';

@@ -1,4 +1,4 @@
-// The last sign-in of this browser tab: kept until the tab is closed, or the session signed out.
+// The last sign-in of this browser tab, until the tab is closed or signed out.
 const storageKey = 'voucher-gateway:session';
 const listeners = new Set();
 let session = JSON.parse(sessionStorage.getItem(storageKey) ?? 'null');
@@ -14,7 +14,7 @@ export function onSessionChange(listener) {
   return () => listeners.delete(listener);
 }
 
-/** Takes note of an answer that signs in or out: the first of its root fields that carries a token, or `signOut`. */
+/** Updates the session from a response that signs in or out: a root field with a token, or `signOut`. */
 export function noteAnswer(data) {
   for (const [name, value] of Object.entries(data ?? {})) {
     if (typeof value?.token === 'string') keep({ token: value.token, username: value.user?.username ?? 'you' });

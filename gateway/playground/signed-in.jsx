@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from 'react';
 import { currentSession, onSessionChange } from './session.js';
 
-/** Whose token operations carry. */
+/** Shows whose token operations have. */
 export function SignedIn() {
   const session = useSyncExternalStore(onSessionChange, currentSession);
   return (

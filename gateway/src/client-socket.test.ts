@@ -44,11 +44,11 @@ describe('client socket', () => {
   it('pauses reading while its client does not read', async () => {
     await using server = await startServer();
     const { client, socket, received } = await server.connect();
-    let asked = 0;
+    let requested = 0;
     const message = new Promise((resolve) =>
       socket.on('message', () => {
-        asked += 1;
-        resolve(asked);
+        requested += 1;
+        resolve(requested);
       }),
     );
     socket.sendText(large);

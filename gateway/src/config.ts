@@ -166,8 +166,8 @@ export function gatewayProcessSettings(subgraphs: readonly string[], supergraphF
 export type GatewayConfig = Readonly<z.output<typeof gatewaySettings>>;
 
 /** The value of a flag that is on by default, except in production. */
-export function isOn(given: boolean | undefined, { NODE_ENV }: Pick<GatewayConfig, 'NODE_ENV'>): boolean {
-  return given ?? NODE_ENV !== 'production';
+export function isOn(flag: boolean | undefined, { NODE_ENV }: Pick<GatewayConfig, 'NODE_ENV'>): boolean {
+  return flag ?? NODE_ENV !== 'production';
 }
 
 /** Creates the check whether a web page of an origin may call. Clients other than browsers send no origin, and may. */

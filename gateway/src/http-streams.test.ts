@@ -184,8 +184,8 @@ it.each([
 it('http streams: refuse bad cursors, mutations by GET, bad variables, foreign pages', async () => {
   await using gateway = await startTestGateway();
   const { headers, token } = await signedIn(gateway);
-  const refused = async (given: Parameters<typeof open>[1]) => {
-    const answer = await open(gateway, given);
+  const refused = async (input: Parameters<typeof open>[1]) => {
+    const answer = await open(gateway, input);
     return [answer.status, (await answer.json()).errors[0].extensions.code];
   };
   expect(await refused({ headers: { ...headers, 'last-event-id': 'nonsense' } })).toEqual([400, 'CURSOR_INVALID']);
@@ -296,10 +296,10 @@ it('http streams: abort subgraph calls when the client disconnects', async () =>
 it('http streams: answer running operations after the session’s end, in the drain', async () => {
   // Regression: signOut ends its own session, and its result was lost with the stream.
   const name = Promise.withResolvers<void>();
-  const asked = Promise.withResolvers<void>();
+  const requested = Promise.withResolvers<void>();
   await using gateway = await startTestGateway();
   gateway.world.onName = () => {
-    asked.resolve();
+    requested.resolve();
     return name.promise;
   };
   const { headers, sid } = await signedIn(gateway);
@@ -311,7 +311,7 @@ it('http streams: answer running operations after the session’s end, in the dr
     headers,
     query: `{ moves(customer: "ann", first: 1, after: "${after}") { edges { node { recipient { name } } } } }`,
   });
-  await asked.promise;
+  await requested.promise;
   await gateway.endSession({ sid });
   expect(await events.end()).toContain('SESSION_EXPIRED');
   const stopped = gateway.stop();
@@ -344,14 +344,14 @@ it('http streams: unsubscribe when the client disconnects', async () => {
 });
 
 it('http streams: keep nothing of a client that left during authentication', async () => {
-  const asked = Promise.withResolvers<void>();
+  const requested = Promise.withResolvers<void>();
   const checked = Promise.withResolvers<string>();
   let isFirst = true;
   let session = '';
   await using gateway = await startTestGateway({
     keyValue: {
       touch: () => {
-        asked.resolve();
+        requested.resolve();
         return isFirst ? checked.promise : Promise.resolve(session);
       },
     },
@@ -365,7 +365,7 @@ it('http streams: keep nothing of a client that left during authentication', asy
     body: JSON.stringify({ query: moved }),
     signal: leaving.signal,
   });
-  await asked.promise;
+  await requested.promise;
   leaving.abort();
   await expect(left).rejects.toThrow('aborted');
   // The gateway is in this process, and sees the disconnection in one of the next turns.

@@ -131,13 +131,13 @@ describe('http: before any subgraph is called', () => {
       );
       const [header, payload, signature] = token.split('.') as [string, string, string];
       const none = Buffer.from('{"alg":"none"}').toString('base64url');
-      const given =
+      const input =
         {
           forged: `${header}.${payload}.${signature.split('').reverse().join('')}`,
           unsigned: `${none}.${payload}.`,
           gibberish: 'x',
         }[kind] ?? token;
-      const answer = await gateway.post('{ hello }', { token: given });
+      const answer = await gateway.post('{ hello }', { token: input });
       expect(answer).toMatchObject({ status: 401, errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
       expect(gateway.calls).toEqual([]);
     },
@@ -230,7 +230,7 @@ it('subgraph calls: are aborted when the client disconnects', async () => {
   subgraph.answerWith('hang');
   await using gateway = await startTestGateway({ subgraphUrls: { people: subgraph.url } });
   const gone = new AbortController();
-  const asked = fetch(gateway.graphqlUrl, {
+  const requested = fetch(gateway.graphqlUrl, {
     method: 'POST',
     headers: json,
     body: JSON.stringify({ query: '{ hello }' }),
@@ -238,7 +238,7 @@ it('subgraph calls: are aborted when the client disconnects', async () => {
   });
   const call = await subgraph.next();
   gone.abort();
-  await expect(asked).rejects.toThrow('aborted');
+  await expect(requested).rejects.toThrow('aborted');
   await call.closed;
 });
 
@@ -285,12 +285,12 @@ it('production: playground and introspection are off by default', async () => {
   expect(await gateway.post('{ __schema { types { name } } }')).toMatchObject({
     errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
   });
-  await using told = await startTestGateway({
+  await using enabled = await startTestGateway({
     environment: { NODE_ENV: 'production', PLAYGROUND: 'true', INTROSPECTION: 'true' },
   });
-  const shown = await fetch(told.graphqlUrl, { headers: { accept: 'text/html' } });
+  const shown = await fetch(enabled.graphqlUrl, { headers: { accept: 'text/html' } });
   expect(shown.headers.get('content-type')).toContain('text/html');
-  expect(await told.post('{ __schema { queryType { name } } }')).toMatchObject({ status: 200 });
+  expect(await enabled.post('{ __schema { queryType { name } } }')).toMatchObject({ status: 200 });
 });
 
 it('telemetry: is off, even with an Apollo key in the environment', async () => {
@@ -305,7 +305,7 @@ it('telemetry: is off, even with an Apollo key in the environment', async () => 
   } finally {
     vi.unstubAllEnvs();
   }
-  const hosts = new Set(connect.mock.calls.flat(3).flatMap((given) => (given as { host?: string } | null)?.host ?? []));
+  const hosts = new Set(connect.mock.calls.flat(3).flatMap((input) => (input as { host?: string } | null)?.host ?? []));
   expect([...hosts]).toEqual(['127.0.0.1']);
   expect(new Set(lookup.mock.calls.map(([host]) => host))).toEqual(new Set(['127.0.0.1']));
 });

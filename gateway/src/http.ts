@@ -38,9 +38,9 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const createContext = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    given?: string,
+    authorization?: string,
   ): Promise<ApolloContext> => ({
-    ...(await gate.admit(request.headers.authorization?.trim() || given || null)),
+    ...(await gate.admit(request.headers.authorization?.trim() || authorization || null)),
     requestId: request.id,
     clientAddress: addresses.read(request.raw),
     signal: createClientSignal(reply.raw),
@@ -52,8 +52,8 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
 
   // The stream handler and the JSON handler may both see a request. It is authenticated once.
   const contexts = new WeakMap<FastifyRequest, Promise<ApolloContext>>();
-  const contextOf = (request: FastifyRequest, reply: FastifyReply, given?: string): Promise<ApolloContext> => {
-    if (given !== undefined) return createContext(request, reply, given);
+  const contextOf = (request: FastifyRequest, reply: FastifyReply, authorization?: string): Promise<ApolloContext> => {
+    if (authorization !== undefined) return createContext(request, reply, authorization);
     const context = contexts.get(request) ?? createContext(request, reply);
     contexts.set(request, context);
     return context;

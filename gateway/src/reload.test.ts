@@ -66,17 +66,17 @@ describe('reload: another supergraph', () => {
     await using gateway = await startTestGateway();
     const { token } = await gateway.signIn('ann');
     gateway.world.stored = [move('m1'), move('m2')];
-    const asked = Promise.withResolvers<void>();
+    const requested = Promise.withResolvers<void>();
     const { promise: held, resolve: answer } = Promise.withResolvers<void>();
     gateway.world.onPage = () => {
-      asked.resolve();
+      requested.resolve();
       return held;
     };
     const query = `subscription { moved(after: "${encodeCursor('m1')}") { node { parcel } } }`;
     const refused = expect(listen(gateway.connect(token).client, query)()).rejects.toMatchObject([
       { extensions: { code: 'SUBSCRIPTION_SCHEMA_RELOAD' } },
     ]);
-    await asked.promise;
+    await requested.promise;
     await gateway.reload(without(parcelOfMove));
     answer();
     await refused;
@@ -180,16 +180,16 @@ describe('reload: addresses', () => {
     await using there = await startOtherPeople();
     await using gateway = await startTestGateway({ environment: { SUBGRAPH_TIMEOUT: '5s' } });
     gateway.world.stored = [move('m1')];
-    const asked = Promise.withResolvers<void>();
+    const requested = Promise.withResolvers<void>();
     const { promise: held, resolve: answer } = Promise.withResolvers<void>();
     gateway.world.onPage = () => {
-      asked.resolve();
+      requested.resolve();
       return held;
     };
     const page = gateway.post(
       `{ moves(customer: "ann", first: 1, after: "${encodeCursor(null)}") { edges { node { recipient { name } } } } }`,
     );
-    await asked.promise;
+    await requested.promise;
     const { subgraphUrls } = gateway.addresses;
     await gateway.reload(parcelSupergraph(), {
       subgraphUrls: { ...subgraphUrls, people: there.url },
@@ -249,16 +249,16 @@ it('reload: a resuming subscription reads the store by the next supergraph', asy
   const { token } = await gateway.signIn('ann');
   gateway.world.stored = ['m1', 'm2', 'm3', 'm4'].map(move);
   gateway.world.pageSize = 1;
-  const asked = Promise.withResolvers<void>();
+  const requested = Promise.withResolvers<void>();
   const { promise: held, resolve: answer } = Promise.withResolvers<void>();
   gateway.world.onPage = () => {
-    asked.resolve();
+    requested.resolve();
     return held;
   };
   const query = `subscription { moved(after: "${encodeCursor('m1')}") { node { id recipient { name } } } }`;
   const next = listen(gateway.connect(token).client, query);
   const first = next();
-  await asked.promise;
+  await requested.promise;
   await gateway.reload(parcelSupergraph(), {
     subgraphUrls: { ...gateway.addresses.subgraphUrls, tracking: tracking.url },
     subscriptionUrls: {},

@@ -34,7 +34,7 @@ const jsonObject = <Shape extends z.ZodRawShape>(shape: Shape) =>
 const signUpBody = jsonObject({ username: text, phoneNumber: text, password: text });
 const signInBody = jsonObject({ username: text, password: text });
 /** An unencoded plus in a query string is decoded to a space; no number starts with a space. */
-const phoneNumber = text.transform((given) => given.replace(/^ (?=\d)/, '+')).optional();
+const phoneNumber = text.transform((value) => value.replace(/^ (?=\d)/, '+')).optional();
 const noQuery = z.strictObject({});
 const requestQuery = z.strictObject({ phoneNumber, callbackUrl: text.optional() });
 const listQuery = z.strictObject({
@@ -90,8 +90,8 @@ export function addRestRoutes(app: FastifyInstance, run: RunOperation): void {
   );
 }
 
-function read<Schema extends z.ZodType>(schema: Schema, given: unknown, what: string): z.output<Schema> {
-  const parsed = schema.safeParse(given ?? {});
+function read<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
+  const parsed = schema.safeParse(value ?? {});
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map((issue) =>
     issue.code === 'unrecognized_keys'

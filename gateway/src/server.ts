@@ -85,8 +85,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   await using releases = new AsyncDisposableStack();
   let urls: SubgraphUrls = { subgraphUrls, subscriptionUrls };
   const sources = createSubgraphSources({ limits: callLimits(config), log });
-  const dataSourceBy = (given: SubgraphUrls) => (name: string) => {
-    const url = given.subgraphUrls[name];
+  const dataSourceBy = (next: SubgraphUrls) => (name: string) => {
+    const url = next.subgraphUrls[name];
     if (url === undefined)
       throw new Error(`${subgraphUrlSetting(name)} is missing: the supergraph has a subgraph ${name}`);
     return sources.lease(name, url);

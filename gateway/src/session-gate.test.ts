@@ -101,8 +101,8 @@ it('session gate: watching a session of a revoked key ends at once', async () =>
 
   // Authenticated before the key was revoked, watched after that.
   const late = Promise.withResolvers<void>();
-  const asked = new Promise<void>((resolve) => (peeked = resolve));
+  const requested = new Promise<void>((resolve) => (peeked = resolve));
   ctx.gate.onSessionEnd(second, late.resolve);
-  await asked;
+  await requested;
   await late.promise;
 });

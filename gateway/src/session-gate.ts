@@ -93,20 +93,20 @@ export async function createSessionGate({
     if (timerAtMs <= atMs) return;
     timer?.[Symbol.dispose]();
     timerAtMs = atMs;
-    timer = clock.setTimer(atMs - clock.now(), askDue);
+    timer = clock.setTimer(atMs - clock.now(), checkDue);
   };
-  const askDue = () => {
+  const checkDue = () => {
     stopTimer();
     const now = clock.now();
     let next = Number.POSITIVE_INFINITY;
     for (const watch of watches.values()) {
-      if (watch.deadlineMs <= now) void ask(watch);
+      if (watch.deadlineMs <= now) void check(watch);
       else next = Math.min(next, watch.deadlineMs);
     }
     if (next < Number.POSITIVE_INFINITY) fireBy(Math.max(next, now + leastBetweenMs));
   };
   /** Never rejects. */
-  const ask = async (watch: Watch) => {
+  const check = async (watch: Watch) => {
     const { sid, kid, expiresAtMs } = watch.identity;
     const left = await keyValue.peek(sessionKey(sid)).catch(() => 'unknown' as const);
     if (watches.get(sid) !== watch) return;
@@ -121,7 +121,7 @@ export async function createSessionGate({
     // Revocations and ends before this point may have been missed.
     onStart() {
       keys.refresh();
-      for (const watch of [...watches.values()]) void ask(watch);
+      for (const watch of [...watches.values()]) void check(watch);
     },
     onMessage: ({ value }) => {
       if ('sid' in value) {
@@ -176,7 +176,7 @@ export async function createSessionGate({
         watches.set(identity.sid, watch);
         fireBy(watch.deadlineMs);
         // The session may have ended since it was authenticated.
-        void ask(watch);
+        void check(watch);
       }
       return new Watcher(watch, callback, forget);
     },

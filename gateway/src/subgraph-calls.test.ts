@@ -109,10 +109,10 @@ describe('subgraph calls: queued calls', () => {
       return { leaving, answer: sent.then((response) => response.json() as Promise<{ errors?: unknown }>) };
     };
     // One of the two is queued, the other is refused.
-    const asked = [ask(), ask()];
-    const refused = await Promise.race(asked.map(async ({ answer }, index) => ({ index, ...(await answer) })));
+    const requested = [ask(), ask()];
+    const refused = await Promise.race(requested.map(async ({ answer }, index) => ({ index, ...(await answer) })));
     expect(refused.errors).toBeDefined();
-    const left = asked[1 - refused.index];
+    const left = requested[1 - refused.index];
     left?.leaving.abort();
     await expect(left?.answer).rejects.toThrow('aborted');
     waiting[0]?.writeHead(200, json).end(hello);

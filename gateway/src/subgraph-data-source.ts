@@ -73,7 +73,7 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
     return { status: response.statusCode, text: await response.body.text() };
   };
 
-  const ask = async ({ request, context }: GraphQLDataSourceProcessOptions): Promise<SubgraphResponse> => {
+  const call = async ({ request, context }: GraphQLDataSourceProcessOptions): Promise<SubgraphResponse> => {
     const { query, variables, operationName } = request;
     const body = JSON.stringify({ query, variables, operationName });
     const caller = (context ?? {}) as Partial<GatewayContext>;
@@ -93,7 +93,7 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
   return {
     async process(options) {
       try {
-        return (await ask(options)) as never;
+        return (await call(options)) as never;
       } catch (error) {
         const { signal, requestId } = (options.context ?? {}) as Partial<GatewayContext>;
         if (signal?.aborted) throw cancelledBy(signal);

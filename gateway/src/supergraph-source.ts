@@ -58,8 +58,8 @@ function createFileSource(path: string): SupergraphSource {
   };
 }
 
-function createUrlSource(given: URL): SupergraphSource {
-  const url = new URL(given);
+function createUrlSource(source: URL): SupergraphSource {
+  const url = new URL(source);
   const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   // `fetch` refuses a URL with credentials.
   url.username = '';
@@ -68,7 +68,7 @@ function createUrlSource(given: URL): SupergraphSource {
     credentials === ':' ? {} : { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
   let etag: string | null = null;
   return {
-    name: withoutPassword(given.href),
+    name: withoutPassword(source.href),
     isUrl: true,
     async read({ isForced = false, signal } = {}) {
       const timeout = AbortSignal.timeout(fetchWithinMs);

@@ -38,7 +38,7 @@ export function watchSupergraph(options: WatchSupergraphOptions): AsyncDisposabl
         lines.warn(
           'read',
           { error, supergraph: source.name },
-          'the supergraph could not be read; the one before goes on',
+          'the supergraph could not be read; the previous one stays in use',
         );
       return null;
     }
@@ -51,7 +51,7 @@ export function watchSupergraph(options: WatchSupergraphOptions): AsyncDisposabl
       await reload(sdl);
       served = sdl;
     } catch (error) {
-      log.error({ error, supergraph: source.name }, 'the supergraph can not be served; the one before goes on');
+      log.error({ error, supergraph: source.name }, 'the supergraph can not be served; the previous one stays in use');
     }
   };
   const poll = () => {

@@ -140,10 +140,10 @@ describe('websocket operations', () => {
 
   it('get a shared event, even if the operation that it is fetched for ends', async () => {
     const name = Promise.withResolvers<void>();
-    const asked = Promise.withResolvers<void>();
+    const requested = Promise.withResolvers<void>();
     await using gateway = await startTestGateway();
     gateway.world.onName = () => {
-      asked.resolve();
+      requested.resolve();
       return name.promise;
     };
     const { token } = await gateway.signIn();
@@ -154,7 +154,7 @@ describe('websocket operations', () => {
     second.subscribe('1', moved);
     await gateway.untilSubscribed(2);
     await gateway.publish(move('m1'));
-    await asked.promise;
+    await requested.promise;
     first.socket.terminate();
     await gateway.untilSubscribed(1);
     name.resolve();
@@ -166,10 +166,10 @@ describe('websocket operations', () => {
   it('are answered before the socket closes at the end of the session', async () => {
     // Regression: signOut ends its own session, and its result was lost with the socket.
     const name = Promise.withResolvers<void>();
-    const asked = Promise.withResolvers<void>();
+    const requested = Promise.withResolvers<void>();
     await using gateway = await startTestGateway();
     gateway.world.onName = () => {
-      asked.resolve();
+      requested.resolve();
       return name.promise;
     };
     const { token, sid } = await gateway.signIn();
@@ -182,7 +182,7 @@ describe('websocket operations', () => {
       'answer',
       `{ moves(customer: "ann", first: 1, after: "${after}") { edges { node { recipient { name } } } } }`,
     );
-    await asked.promise;
+    await requested.promise;
     await gateway.endSession({ sid });
     await gateway.untilSubscribed(0);
     await gateway.publish(move('m2'));

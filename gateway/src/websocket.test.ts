@@ -52,10 +52,10 @@ it.each(['authorization', 'Authorization', 'AUTHORIZATION'])(
   async (key) => {
     await using gateway = await startTestGateway();
     const { token } = await gateway.signIn();
-    for (const given of [token, `Bearer ${token}`, `bearer ${token}`]) {
-      const { client } = gateway.connect(given, { key });
+    for (const input of [token, `Bearer ${token}`, `bearer ${token}`]) {
+      const { client } = gateway.connect(input, { key });
       expect(await ask(client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
-      expect(gateway.calls.at(-1)?.headers.authorization).toBe(given);
+      expect(gateway.calls.at(-1)?.headers.authorization).toBe(input);
     }
   },
 );
@@ -243,9 +243,9 @@ it('websocket: a request that races the sign-out does not recreate the session',
   let touch: KeyValue['touch'] | undefined;
   await using gateway = await startTestGateway({
     keyValue: {
-      async touch(...given) {
+      async touch(...input) {
         if (!touch) throw new Error('not set up');
-        const touched = await touch(...given);
+        const touched = await touch(...input);
         if (holds) {
           reached.resolve();
           await goOn.promise;
@@ -259,7 +259,7 @@ it('websocket: a request that races the sign-out does not recreate the session',
   const { client, closed, connected } = gateway.connect(token);
   await connected;
   holds = true;
-  const asked = ask(client, { query: '{ hello }' });
+  const requested = ask(client, { query: '{ hello }' });
   await reached.promise;
   // The touch has read the session, and returns after it has ended.
   await gateway.engines.keyValue.delete(sessionKey(sid));
@@ -267,7 +267,7 @@ it('websocket: a request that races the sign-out does not recreate the session',
   expect(await closed).toMatchObject({ code: 4403 });
   holds = false;
   goOn.resolve();
-  expect(await asked).toMatchObject({ errors: { code: 4403 } });
+  expect(await requested).toMatchObject({ errors: { code: 4403 } });
   expect(await gateway.engines.keyValue.get(sessionKey(sid))).toBeNull();
   expect(await gateway.connect(token).closed).toMatchObject({ code: 4403, reason: 'SESSION_EXPIRED' });
 });
@@ -414,17 +414,17 @@ it('websocket: in the drain, refuses new sockets and answers running operations'
   await using gateway = await startTestGateway({ environment: { DRAIN_WINDOW: '1s' } });
   const { token } = await gateway.signIn('ann');
   const name = Promise.withResolvers<void>();
-  const asked = Promise.withResolvers<void>();
+  const requested = Promise.withResolvers<void>();
   gateway.world.stored = [move('m1')];
   gateway.world.onName = () => {
-    asked.resolve();
+    requested.resolve();
     return name.promise;
   };
   const { client, closed } = gateway.connect(token);
   const answer = ask(client, {
     query: `{ moves(customer: "ann", first: 1, after: "${encodeCursor(null)}") { edges { node { recipient { name } } } } }`,
   });
-  await asked.promise;
+  await requested.promise;
   const stopped = gateway.stop();
   expect((await fetch(gateway.url.concat('/health/ready'))).status).toBe(503);
   expect((await gateway.connect(token).closed).code).toBe(1006);

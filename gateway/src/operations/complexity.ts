@@ -142,12 +142,12 @@ function createMeasure(options: ComplexityOptions): Measure {
   /** Size of the field's list, or of the lists that it sizes. */
   const sizeOf = (node: FieldNode, cost: FieldCost, sized: SizedFields | null): number => {
     if (cost.isList && sized?.names.includes(node.name.value)) return sized.size;
-    const given = cost.slicingArguments.flatMap((name) => {
+    const sizes = cost.slicingArguments.flatMap((name) => {
       const value = node.arguments?.find((argument) => argument.name.value === name)?.value;
       const number = value && numberOf(value);
       return typeof number === 'number' && Number.isFinite(number) ? [Math.max(0, number)] : [];
     });
-    return given.length > 0 ? Math.max(...given) : cost.assumedSize;
+    return sizes.length > 0 ? Math.max(...sizes) : cost.assumedSize;
   };
 
   const numberOf = (value: ValueNode): number | null => {
@@ -155,10 +155,10 @@ function createMeasure(options: ComplexityOptions): Measure {
     if (value.kind !== Kind.VARIABLE) return null;
     dependsOnVariables = true;
     const name = value.name.value;
-    const given = Object.hasOwn(variables, name) ? variables[name] : undefined;
-    if (typeof given === 'number') return given;
+    const sent = Object.hasOwn(variables, name) ? variables[name] : undefined;
+    if (typeof sent === 'number') return sent;
     const fallback = defaults.get(name);
-    return given === undefined && fallback?.kind === Kind.INT ? Number(fallback.value) : null;
+    return sent === undefined && fallback?.kind === Kind.INT ? Number(fallback.value) : null;
   };
 
   return (set, parent, sized) => {

@@ -359,9 +359,9 @@ it('operations: plan a text once for concurrent requests', async () => {
   const { planner } = pipeline.federation.current;
   let planned = 0;
   const plan = planner.plan.bind(planner);
-  planner.plan = (...given) => {
+  planner.plan = (...input) => {
     planned += 1;
-    return plan(...given);
+    return plan(...input);
   };
   const prepare = () => pipeline.operations.prepare({ query: '{ me { id username } }' }, anonymous);
   const [first, ...others] = await Promise.all([prepare(), prepare(), prepare()]);

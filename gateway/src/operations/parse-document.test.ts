@@ -104,9 +104,9 @@ it('parse: throws only coded errors, for any text', () => {
     fc.array(piece, { maxLength: 400 }).map((pieces) => pieces.join('')),
   );
   fc.assert(
-    fc.property(text, (given) => {
+    fc.property(text, (input) => {
       try {
-        parseDocument(given, guard);
+        parseDocument(input, guard);
       } catch (error) {
         if (isCodedError(error)) expect(['OPERATION_TOO_COMPLEX', 'BAD_USER_INPUT']).toContain(error.code);
         else expect(error).toMatchObject({ extensions: { code: 'GRAPHQL_PARSE_FAILED' } });

@@ -49,8 +49,8 @@ export function coerceVariables(
     const name = variable.name.value;
     const type = typeFromAST(schema, typeNode);
     if (!isInputType(type)) throw unfit([name], `$${name} has no input type.`);
-    const given = Object.hasOwn(variables, name) ? variables[name] : undefined;
-    if (given === undefined) {
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
+    if (value === undefined) {
       if (defaultValue) coerced[name] = valueFromAST(defaultValue, type);
       else if (isNonNullType(type)) throw unfit([name], `a value of type "${type}" is required.`);
       continue;
@@ -58,7 +58,7 @@ export function coerceVariables(
     const fail = (path: readonly (string | number)[], _value: unknown, { message }: Error) => {
       throw unfit([name, ...path], message);
     };
-    coerced[name] = coerceInputValue(given, type, fail, hideSuggestions);
+    coerced[name] = coerceInputValue(value, type, fail, hideSuggestions);
   }
   return coerced;
 }
@@ -85,10 +85,10 @@ export function readConditions(
   const conditions: Record<string, boolean> = {};
   for (const name of names) {
     const definition = variableDefinitions.find(({ variable }) => variable.name.value === name);
-    const given = Object.hasOwn(variables, name) ? variables[name] : undefined;
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
     const { defaultValue } = definition ?? {};
-    if (typeof given === 'boolean') conditions[name] = given;
-    else if (given === undefined && defaultValue?.kind === Kind.BOOLEAN) conditions[name] = defaultValue.value;
+    if (typeof value === 'boolean') conditions[name] = value;
+    else if (value === undefined && defaultValue?.kind === Kind.BOOLEAN) conditions[name] = defaultValue.value;
   }
   return conditions;
 }

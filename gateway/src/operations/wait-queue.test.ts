@@ -37,11 +37,11 @@ describe('wait queue', () => {
 
   it('notifies a requester when it has to wait, and once when the wait is over', () => {
     const { queue, add } = setUp({ maxWaiting: 2 });
-    const told: string[] = [];
+    const notes: string[] = [];
     const waits = (name: string) => ({
       onWait: () => {
-        told.push(`${name} waits`);
-        return () => void told.push(`${name} waits no longer`);
+        notes.push(`${name} waits`);
+        return () => void notes.push(`${name} waits no longer`);
       },
     });
     for (const name of ['a1', 'a2', 'b1']) add(name, waits(name));
@@ -49,7 +49,7 @@ describe('wait queue', () => {
     const leaving = new AbortController();
     add('c1', { ...waits('c1'), signal: leaving.signal });
     leaving.abort();
-    expect(told).toEqual([
+    expect(notes).toEqual([
       'a1 waits',
       'a2 waits',
       'a2 waits no longer',

@@ -63,13 +63,13 @@ export function planSubscription(
   const field = rootField(document);
   const definitionOfField = federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
   if (!definitionOfField) throw new Error(`the supergraph has no Subscription.${field.name.value}`);
-  const given = getArgumentValues(definitionOfField, field, operation.variables);
+  const args = getArgumentValues(definitionOfField, field, operation.variables);
   return {
     operation,
     topicField: topicFields.get(field.name.value) ?? null,
     responseKey: field.alias?.value ?? field.name.value,
-    arguments: given,
-    compared: Object.entries(given).filter(([name, value]) => name !== 'after' && (value ?? null) !== null),
+    arguments: args,
+    compared: Object.entries(args).filter(([name, value]) => name !== 'after' && (value ?? null) !== null),
     primary: { document, subgraph: node.primary.serviceName, field },
     eventPlan: eventPlan(document, node.rest),
     isAnsweredByEvent: !node.rest,

@@ -261,12 +261,12 @@ function sourceOf(planned: TopicSubscription | UpstreamSubscription): string {
 /** The request to the subgraph, without an identity. */
 function upstreamRequest({ primary, operation }: PlannedSubscription) {
   const { document, subgraph } = primary;
-  const given = operation.variables ?? {};
+  const sent = operation.variables ?? {};
   const names = usedVariables(document, document).map((definition) => definition.variable.name.value);
   return {
     subgraph,
     query: print(document),
-    variables: Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]])),
+    variables: Object.fromEntries(names.filter((name) => name in sent).map((name) => [name, sent[name]])),
   };
 }
 

@@ -73,7 +73,7 @@ export function createStoredPageReader({
 
   return async (after, first = pageSize) => {
     const variables: Value = { ...operation.variables, [variable('first')]: first, [variable('after')]: after };
-    for (const [name] of givenArguments(planned, replay)) {
+    for (const [name] of filledArguments(planned, replay)) {
       variables[variable(name)] = name === topicField.match ? key : planned.arguments[name];
     }
     const { data, errors } = await source.process({
@@ -137,12 +137,12 @@ interface Connection {
 const variable = (argument: string) => `replay_${argument}`;
 
 /** The connection's arguments that the gateway sets besides `first` and `after`, with their types. */
-function givenArguments(
-  { topicField, arguments: given }: TopicSubscription,
+function filledArguments(
+  { topicField, arguments: args }: TopicSubscription,
   replay: ReplayField,
 ): [name: string, type: string][] {
   return [...replay.arguments].filter(
-    ([name]) => name !== 'first' && name !== 'after' && (name === topicField.match || (given[name] ?? null) !== null),
+    ([name]) => name !== 'first' && name !== 'after' && (name === topicField.match || (args[name] ?? null) !== null),
   );
 }
 
@@ -155,7 +155,7 @@ function storedPageQuery(planned: TopicSubscription, replay: ReplayField): strin
   const filled: [string, string][] = [
     ['first', replay.arguments.get('first') ?? 'Int'],
     ['after', replay.arguments.get('after') ?? 'String'],
-    ...givenArguments(planned, replay),
+    ...filledArguments(planned, replay),
   ];
   const compared = new Set([topicField.match, ...planned.compared.map(([name]) => name)]);
   const definitions = [

@@ -22,11 +22,11 @@ const supergraph = fc
   .record({ uses, type, items: type, parameters, strict: fc.boolean(), edges: fc.boolean() })
   .map(({ uses, type, items, parameters, strict, edges }) => {
     const bang = strict ? '!' : '';
-    const given = uses.map(([name, value]) => `${name}: ${value}`).join(', ');
+    const input = uses.map(([name, value]) => `${name}: ${value}`).join(', ');
     return `
       directive @topic(name: String${bang}, match: String${bang}, claim: String${bang}, replay: String) on FIELD_DEFINITION
       type Query { items${parameters}: ${items} }
-      type Subscription { plain: String happened: ${type} @topic${given && `(${given})`} }
+      type Subscription { plain: String happened: ${type} @topic${input && `(${input})`} }
       type Item { id: ID storedThrough: [Position!] }
       type Edge { cursor: String node: Item }
       type Connection { ${edges ? 'edges: [Edge]' : ''} pageInfo: String storedThrough: [Position!] }

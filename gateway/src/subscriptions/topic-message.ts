@@ -17,8 +17,8 @@ export function toRootFieldResult({ topicField }: TopicSubscription, message: To
 export function matchesSubscriber(planned: TopicSubscription, key: string, value: Value): boolean {
   if (value[planned.topicField.match] !== key) return false;
   return planned.compared.every(
-    ([name, given]) =>
-      value[name] === given || ((value[name] ?? null) !== null && String(value[name]) === String(given)),
+    ([name, expected]) =>
+      value[name] === expected || ((value[name] ?? null) !== null && String(value[name]) === String(expected)),
   );
 }
 

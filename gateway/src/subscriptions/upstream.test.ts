@@ -36,7 +36,7 @@ describe.each(['socketUrl', 'eventsUrl'] as const)('upstream: a subscription at 
     await greetings.untilStreams(1);
     greetings.greet('hello', 'bob');
     expect(await first).toEqual({ data: { hi: { text: 'hello', by: { name: 'name of bob' } } } });
-    expect(greetings.asked).toEqual([{ by: 'bob', authorization: token }]);
+    expect(greetings.requested).toEqual([{ by: 'bob', authorization: token }]);
   });
 
   it('is shared by equal subscriptions, until the last of them ends', async () => {
@@ -76,7 +76,7 @@ describe.each(['socketUrl', 'eventsUrl'] as const)('upstream: a subscription at 
     await greetings.untilStreams(1);
     greetings.greet('again');
     expect(await first).toEqual({ data: { hi: { text: 'again', by: null } } });
-    expect(greetings.asked).toHaveLength(2);
+    expect(greetings.requested).toHaveLength(2);
   });
 
   it('completes when the subgraph completes it', async () => {
@@ -174,7 +174,7 @@ describe('upstream: the token', () => {
     await greetings.untilStreams(1);
     greetings.greet('again');
     expect(await answers[1]).toEqual({ data: { hi: { text: 'again', by: null } } });
-    expect(greetings.asked.map(({ authorization }) => authorization)).toEqual([leaving, staying]);
+    expect(greetings.requested.map(({ authorization }) => authorization)).toEqual([leaving, staying]);
   });
 
   it('is the one that expires last', async () => {
@@ -191,7 +191,7 @@ describe('upstream: the token', () => {
     greetings.cut();
     await greetings.untilStreams(0);
     await greetings.untilStreams(1);
-    expect(greetings.asked.map(({ authorization }) => authorization)).toEqual([tokens[0], tokens[1]]);
+    expect(greetings.requested.map(({ authorization }) => authorization)).toEqual([tokens[0], tokens[1]]);
   });
 });
 
@@ -319,7 +319,7 @@ describe('upstream: a violation of the protocol is a lost connection', () => {
     greetings.greet('x'.repeat(2_000));
     await greetings.untilStreams(0);
     await greetings.untilStreams(1);
-    expect(greetings.asked).toHaveLength(2);
+    expect(greetings.requested).toHaveLength(2);
   });
 });
 

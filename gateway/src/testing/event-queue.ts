@@ -1,15 +1,15 @@
-/** A queue between who produces events and the one client that reads them. */
+/** A queue of events with one reader. */
 export interface EventQueue<T> {
   push(event: T): void;
-  /** Ends the stream behind what is queued; with an error, the reader's `next` rejects with it. */
+  /** Ends the stream after the queued events. With an error, the reader's `next` then rejects. */
   end(error?: unknown): void;
-  /** Resolves when everything pushed has been read, or the reader has left. */
+  /** Resolves when all events have been read, or the reader has left. */
   drained(): Promise<void>;
-  /** Reads once. Returning calls `onReturn`. */
+  /** The stream, for one reader. Its `return` calls `onReturn`. */
   readonly events: AsyncGenerator<T, void, void>;
 }
 
-/** Makes a queue. `onReturn` is called once, when the reader leaves or the stream ends. */
+/** Creates a queue. `onReturn` is called once, when the reader leaves or the stream ends. */
 export function createEventQueue<T>(onReturn: () => void): EventQueue<T> {
   const queued: T[] = [];
   let state: { ended: boolean; error?: unknown } = { ended: false };

@@ -24,7 +24,7 @@ export interface SubgraphCall {
   headers: Record<string, unknown>;
 }
 
-/** A gateway in front of the parcel subgraphs over real HTTP, on a clock that the test moves. */
+/** A gateway with the parcel subgraphs over real HTTP, on a clock that the test advances. */
 export async function startTestGateway({
   environment = {},
   keyValue,
@@ -36,9 +36,9 @@ export async function startTestGateway({
   environment?: Environment;
   /** Methods of the session store to replace. */
   keyValue?: Partial<KeyValue>;
-  /** Addresses to use in place of the real subgraphs'. */
+  /** URLs that replace those of the real subgraphs. */
   subgraphUrls?: Record<string, string>;
-  /** Where subgraphs serve subscriptions of their own. */
+  /** URLs of subscriptions that subgraphs serve themselves. */
   subscriptionUrls?: Record<string, string>;
   supergraphSdl?: string;
   jwksUrl?: string;
@@ -140,17 +140,17 @@ export async function startTestGateway({
   };
   return {
     ...gateway,
-    /** Where its subgraphs answer. */
+    /** URLs of its subgraphs. */
     addresses,
-    /** The topics of which tails are open, in the order in which they were opened. */
+    /** The topics with open tails, in the order of opening. */
     tails: () => [...tails],
-    /** Subscriptions that it holds at subgraphs. */
+    /** Number of its subscriptions at subgraphs. */
     upstreamSubscriptions: () => gateway.upstreamSubscriptions,
     /** Starts another gateway on the same engines; the caller stops it. */
     start,
-    /** Stops the gateway alone: its clients and engines stay. */
+    /** Stops only the gateway, not its clients and engines. */
     stop: () => gateway[Symbol.asyncDispose](),
-    /** Resolves once as many subscriptions stand. */
+    /** Resolves once this many subscriptions are active. */
     async untilSubscribed(count: number) {
       while (gateway.subscriptions !== count) await new Promise(setImmediate);
     },

@@ -8,11 +8,11 @@ import { WebSocketServer } from 'ws';
 import { createEventQueue, type EventQueue } from './event-queue.ts';
 import { greetingSchema } from './parcel-supergraph.ts';
 
-/** A subgraph that feeds `greeted` itself, by the two libraries that subgraphs use. */
+/** A subgraph that serves `greeted` itself, with graphql-ws and graphql-sse. */
 export async function startGreetingServer() {
   const schema = greetingSchema((by, context) => {
     const { authorization } = context as { authorization?: string };
-    asked.push({ by, authorization });
+    requested.push({ by, authorization });
     if (by === 'nobody') throw new GraphQLError('nobody greets', { extensions: { code: 'NOT_FOUND' } });
     const queue = createEventQueue<object>(() => {
       streams.delete(queue);
@@ -22,7 +22,7 @@ export async function startGreetingServer() {
     notify();
     return queue.events;
   });
-  const asked: { by: string | undefined; authorization: string | undefined }[] = [];
+  const requested: { by: string | undefined; authorization: string | undefined }[] = [];
   const streams = new Set<EventQueue<object>>();
   const watchers = new Set<() => void>();
   const notify = () => {
@@ -33,7 +33,7 @@ export async function startGreetingServer() {
     context: (request) => ({ authorization: request.raw.headers.authorization }),
   });
   const server = createServer((request, response) => {
-    // It fails on a connection that `cut` has ended.
+    // Rejects for a connection that `cut` has closed.
     handler(request, response).catch(() => {});
   });
   const sockets = new WebSocketServer({ server });
@@ -47,9 +47,9 @@ export async function startGreetingServer() {
   return {
     socketUrl: `ws://127.0.0.1:${port}`,
     eventsUrl: `http://127.0.0.1:${port}`,
-    /** What subscriptions were asked with, in order. */
-    asked,
-    /** Resolves once as many subscriptions stand here. */
+    /** The arguments and tokens of subscribe requests, in order. */
+    requested,
+    /** Resolves once this many subscriptions are active here. */
     async untilStreams(count: number) {
       while (streams.size !== count)
         await new Promise<void>((resolve) => {
@@ -66,7 +66,7 @@ export async function startGreetingServer() {
     complete() {
       for (const stream of streams) stream.end();
     },
-    /** Cuts every connection, as a process that dies. */
+    /** Destroys every connection, as after a crash. */
     cut() {
       for (const socket of sockets.clients) socket.terminate();
       server.closeAllConnections();

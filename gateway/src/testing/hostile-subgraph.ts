@@ -2,17 +2,17 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 
-/** Bytes of an answer, and more of them for as long as the gateway reads where `repeats`. */
+/** The bytes of a response, followed by `repeats` for as long as the gateway reads. */
 export interface HostileAnswer {
   name: string;
   bytes: string | Buffer;
-  /** Sent again and again after `bytes`. */
+  /** Sent repeatedly after `bytes`. */
   repeats?: string;
   /** How the connection ends. Default: it is closed. */
   ending?: 'close' | 'reset' | 'hang';
 }
 
-/** A subgraph that answers every call with the bytes it was told last. */
+/** A subgraph that responds to every call with the bytes that the test has set. */
 export async function startHostileSubgraph() {
   const sockets = new Set<Socket>();
   let answer: HostileAnswer = { name: 'nothing yet', bytes: '' };
@@ -21,7 +21,7 @@ export async function startHostileSubgraph() {
     socket.on('error', () => {});
     socket.once('close', () => sockets.delete(socket));
     socket.on('data', (data) => {
-      // The end of the gateway's body: it sends JSON.
+      // The gateway's body is JSON, so this is its end.
       if (String(data).endsWith('}')) send(socket, answer);
     });
   });
@@ -65,7 +65,7 @@ const json = (text: string | Buffer, status = '200 OK', ...headers: string[]) =>
 const chunked = head('200 OK', 'content-type: application/json', 'transfer-encoding: chunked');
 const stack = 'Error: boom\\n    at resolve (/srv/people/src/resolvers.ts:12:3)';
 
-/** Answers for `{ hello }`, whose data is a text. */
+/** Responses to `{ hello }`, whose data is a string. */
 export const hostileAnswers: readonly HostileAnswer[] = [
   { name: 'nothing', bytes: '' },
   { name: 'nothing, by a reset', bytes: '', ending: 'reset' },
@@ -142,7 +142,7 @@ export const hostileAnswers: readonly HostileAnswer[] = [
   { name: 'headers without an end', bytes: 'HTTP/1.1 200 OK\r\n', repeats: 'x: y\r\n'.repeat(500) },
   { name: 'bytes that are not UTF-8', bytes: json(Buffer.from([0x7b, 0xff, 0xfe, 0x7d])) },
   {
-    name: 'gzip that was not asked for',
+    name: 'gzip that was not requested',
     bytes: json(gzipSync('{"data":{"hello":"x"}}'), '200 OK', 'content-encoding: gzip'),
   },
   { name: 'less than it said', bytes: head('200 OK', 'content-length: 1000') },

@@ -1,7 +1,7 @@
 import { silentLog } from '@voucher-gateway/platform/log';
 import { createPlanner, type Planner, type PlannerOptions } from '../operations/planning/planner.ts';
 
-/** Planners that nobody uses are kept for the next test, at most: each is a thread with a planner's memory. */
+/** Number of unused planners that are kept for later tests. Each is a thread with the memory of a planner. */
 const maxIdle = 2;
 
 interface SharedPlanner {
@@ -9,36 +9,36 @@ interface SharedPlanner {
   leases: number;
 }
 
-/** By what they plan. The least recently leased is first. */
+/** Planners by supergraph, the least recently leased first. */
 const shared = new Map<string, SharedPlanner>();
 
 /**
- * A planner for a test's gateway, whose thread others of this process with the same supergraph use as well: starting
- * one takes half a second of CPU. Disposed, it plans nothing more, and what it was asked before is answered.
+ * Leases a planner for a test's gateway. Gateways of this process with the same supergraph share its thread, because a
+ * start takes half a second of CPU. A disposed lease refuses new requests, and finishes earlier ones.
  */
 export function leasePlanner(options: PlannerOptions): Planner {
   const { supergraphSdl, hideSuggestions } = options;
   const key = JSON.stringify([supergraphSdl, hideSuggestions]);
-  // It outlives the test's own log.
+  // The planner outlives the test's log.
   const entry = shared.get(key) ?? { planner: createPlanner({ ...options, log: silentLog }), leases: 0 };
   shared.delete(key);
   shared.set(key, entry);
   entry.leases += 1;
-  const asked = new Set<Promise<unknown>>();
+  const requested = new Set<Promise<unknown>>();
   const disposal = new AbortController();
   return {
     async plan(request, requester = { name: '' }) {
-      // As the planner refuses what is asked once it is disposed.
+      // Refuses requests after disposal, like the planner itself.
       const signal = AbortSignal.any([disposal.signal, ...(requester.signal ? [requester.signal] : [])]);
       const planned = entry.planner.plan(request, { ...requester, signal });
-      asked.add(planned);
-      return planned.finally(() => asked.delete(planned));
+      requested.add(planned);
+      return planned.finally(() => requested.delete(planned));
     },
     ping: () => entry.planner.ping(),
     async [Symbol.asyncDispose]() {
       if (disposal.signal.aborted) return;
       disposal.abort();
-      await Promise.allSettled(asked);
+      await Promise.allSettled(requested);
       entry.leases -= 1;
       await closeIdle();
     },

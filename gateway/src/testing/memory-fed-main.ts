@@ -7,8 +7,9 @@ import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { gatewayProcessSettings } from '../config.ts';
 import { createGateway } from '../server.ts';
 
-// The gateway as a process of its own, without a broker: `receive-code` is fed with the arrays of values that the parent
-// process sends. It keeps nothing, and asks no subgraph, so that nobody resumes: for benchmarks beside gateways that are fed from memory.
+// The gateway in a separate process without a broker: the messages of `receive-code` are arrays of values that the parent
+// process sends. It stores nothing and calls no subgraph, so subscriptions can't resume. For benchmarks against gateways
+// whose events come from memory.
 
 const nowhere = 'http://127.0.0.1:9/graphql';
 

@@ -4,7 +4,7 @@ import { gatewaySettings } from '../config.ts';
 import type { GatewayContext } from '../context.ts';
 import { createOperations, type OperationsOptions } from '../operations/operations.ts';
 
-/** The pipeline with every limit at its default, and introspection. */
+/** The pipeline with default limits and introspection. */
 export function createTestOperations({
   federation,
   ...options
@@ -19,7 +19,7 @@ export function createTestOperations({
   });
 }
 
-/** Somebody who has not signed in. */
+/** A client that has not signed in. */
 export const anonymous: GatewayContext = {
   identity: null,
   refusal: null,

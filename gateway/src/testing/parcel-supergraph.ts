@@ -5,8 +5,8 @@ import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { concatAST, type DocumentNode, GraphQLError, type GraphQLSchema, parse } from 'graphql';
 
 /**
- * A supergraph that has nothing to do with vouchers: what the gateway does for it, it does for any. The
- * tracking subgraph stores moves, the people subgraph knows names.
+ * A supergraph unrelated to vouchers, to test that the gateway works with any. The tracking subgraph stores moves, and the
+ * people subgraph has names.
  */
 const trackingSdl = parse(`
   extend schema
@@ -50,15 +50,15 @@ export interface Move {
   recipient?: { id: string };
 }
 
-/** What the tracking subgraph stores, and how it and the people subgraph behave. A test sets it as it goes. */
+/** The data and the behaviour of the subgraphs. A test may change it at any time. */
 export interface World {
   stored: Move[];
   storedThrough: number;
-  /** Rows a page at most, to make replays page. */
+  /** Maximum rows per page, to make replays take several pages. */
   pageSize: number;
-  /** Called before each page is answered. */
+  /** Called before each page is returned. */
   onPage?: () => void | Promise<void>;
-  /** Called before each name is answered. */
+  /** Called before each name is returned. */
   onName?: (id: string) => void | Promise<void>;
 }
 
@@ -73,7 +73,7 @@ export interface ParcelSupergraphOptions {
   more?: string;
 }
 
-/** The supergraph's schema. Each is composed once per process. */
+/** The supergraph's schema, composed once per process and options. */
 export function parcelSupergraph({ people = true, more }: ParcelSupergraphOptions = {}): string {
   const key = JSON.stringify([people, more]);
   const supergraph = composed.get(key) ?? compose({ people, more });
@@ -93,7 +93,7 @@ function compose({ people, more }: ParcelSupergraphOptions): string {
   return supergraphSdl;
 }
 
-/** The tracking subgraph's schema with subscriptions of its own, as `greeted` answers them. */
+/** The tracking subgraph's schema with `greeted` as its own subscription. */
 export function greetingSchema(greeted: (by: string | undefined, context: unknown) => AsyncIterable<unknown>) {
   return buildSubgraphSchema([
     {

@@ -14,22 +14,22 @@ import type { SessionGate } from '../session-gate.ts';
 import type { Subscriber } from '../subscriptions/subscriber.ts';
 import { attachWebSocket, type WebSocketOptions } from '../websocket.ts';
 
-/** What stands behind the sockets; each is the test's to replace. */
+/** The services behind the sockets. A test may replace each. */
 export interface SocketServices {
   authenticate(authorization: string | null | undefined): Promise<Identity | null>;
-  /** Called before an operation is told to be a query or a subscription. */
+  /** Called before an operation is prepared. */
   onPrepare(): Promise<void> | void;
   /** A query's result. */
   execute(signal: AbortSignal): Promise<ExecutionResult>;
-  /** Called before a subscription is there. */
+  /** Called before a subscription is admitted. */
   onSubscribe(): Promise<void> | void;
   /** Called when a subscription is disposed. */
   onDispose(): void;
 }
 
 /**
- * Our sockets on a real server, in front of operations that the test answers: `query` is answered `{"value": 1}`, and
- * `subscription` by what the test gives its subscribers.
+ * Our sockets on a real server, with operations that the test executes: `query` returns `{"value": 1}`, and
+ * `subscription` the events that the test sends to its subscribers.
  */
 export async function startSocketServer(
   services: Partial<SocketServices> = {},
@@ -95,13 +95,13 @@ export async function startSocketServer(
     log,
     connections,
     subscribers,
-    /** Resolves once so many subscriptions are active. */
+    /** Resolves once this many subscriptions are active. */
     async untilSubscribed(count: number) {
       while (subscribers.size !== count) await once(server, 'subscribed');
     },
     /** A client that has sent nothing yet. */
     connect: () => connectRaw(url),
-    /** A client that is acknowledged. */
+    /** An acknowledged client. */
     async connectReady() {
       const client = await connectRaw(url);
       client.send({ type: 'connection_init' });
@@ -116,7 +116,7 @@ export async function startSocketServer(
   };
 }
 
-/** A client that sends what a test says, and reads message by message. */
+/** A client that sends the test's messages, and reads one message at a time. */
 export async function connectRaw(url: string, protocols: string | string[] = 'graphql-transport-ws') {
   const socket = new WebSocket(url, protocols);
   const messages: unknown[] = [];
@@ -140,7 +140,7 @@ export async function connectRaw(url: string, protocols: string | string[] = 'gr
       read += 1;
       return messages[read - 1];
     },
-    /** Messages that were not read, once the server has answered all that was sent so far. */
+    /** The remaining messages, once the server has handled all that was sent so far. */
     async rest(): Promise<unknown[]> {
       client.send({ type: 'ping', payload: { last: true } });
       const rest: unknown[] = [];

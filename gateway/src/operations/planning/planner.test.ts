@@ -100,9 +100,9 @@ describe('planner: refuses', () => {
 
   it('requests after disposal; earlier ones are answered or refused, never pending', async () => {
     const planner = startPlanner();
-    const asked = planner.plan(request('{ me { id } }')).catch(({ code }) => code);
+    const requested = planner.plan(request('{ me { id } }')).catch(({ code }) => code);
     await planner[Symbol.asyncDispose]();
-    expect(await asked).toBeDefined();
+    expect(await requested).toBeDefined();
     await expect(planner.plan(request('{ me { id } }'))).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
   });
 });

@@ -60,7 +60,7 @@ export function isEmptyOperation({ selectionSet: { selections } }: OperationDefi
   return selections.length === 1 && selections[0] === typename;
 }
 
-function conditionOf({ name, arguments: given = [] }: DirectiveNode) {
+function conditionOf({ name, arguments: args = [] }: DirectiveNode) {
   if (name.value !== 'skip' && name.value !== 'include') return null;
-  return given.find((argument) => argument.name.value === 'if')?.value ?? null;
+  return args.find((argument) => argument.name.value === 'if')?.value ?? null;
 }
