@@ -16,7 +16,7 @@ const order = (key: string) => ({
 });
 
 describe('orders', () => {
-  it('orders: the one that ended first makes room, and one that is pending never does', () => {
+  it('evict the one that ended first, and never a pending one', () => {
     const orders = createOrders({ seed: 's', maxOrders: 3 });
     const [a, b, c] = ['a', 'b', 'c'].map((key) => orders.open(order(key)));
     expect(orders.open(order('d'))).toBeNull();
@@ -29,7 +29,7 @@ describe('orders', () => {
     expect(orders.open(order('g'))).toBeNull();
   });
 
-  it('orders: a forgotten one that is saved late stays forgotten, and has its code again', () => {
+  it('ignore the late save of an evicted one, which later has the same code', () => {
     const orders = createOrders({ seed: 's', maxOrders: 1 });
     const first = orders.open(order('a'));
     if (first) orders.save(Object.assign(first, { delivered: true }));
@@ -40,7 +40,7 @@ describe('orders', () => {
     expect(orders.open(order('a'))?.derived.voucherCode).toBe(first?.derived.voucherCode);
   });
 
-  it('orders: the state file stays within twice its orders, and keeps them over a restart', async () => {
+  it('keep a state file of at most twice their number, which survives a restart', async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'vps-mock-'));
     const stateFile = join(folder.path, 'state.json');
     const options = { seed: 's', maxOrders: 10, stateFile };
@@ -58,8 +58,8 @@ describe('orders', () => {
     expect((await readFile(stateFile, 'utf8')).trim().split('\n')).toHaveLength(10);
   });
 
-  it('orders: are read again where a full disk has cut a line of the state file short', async () => {
-    // Regression: what was written behind such a line was no JSON, and nothing that has the file could be started again.
+  it('are read from a state file with a line that a full disk has truncated', async () => {
+    // Regression: the line after a truncated one was invalid JSON, and the provider could not be started any more.
     await using folder = await mkdtempDisposable(join(tmpdir(), 'vps-mock-'));
     const stateFile = join(folder.path, 'state.json');
     const options = { seed: 's', maxOrders: 10, stateFile };
@@ -75,7 +75,7 @@ describe('orders', () => {
   });
 });
 
-it('control: takes what may wait, and no more', () => {
+it('control: limits pending instructions', () => {
   const control = createControl();
   const next = nextSchema.parse({});
   for (let index = 0; index < maxWaiting; index += 1) expect(control.add(next)).toBe(true);
@@ -84,7 +84,7 @@ it('control: takes what may wait, and no more', () => {
   expect(control.add(next)).toBe(true);
 });
 
-it('vps-mock: is busy while all that it may remember is pending', async () => {
+it('vps mock: is unavailable while all its orders are pending', async () => {
   await using mock = await createVpsMock({ clock: createTestClock(), profile: 'fast', maxOrders: 1 });
   const ask = () =>
     fetch(`${mock.url}/api/request/voucher`, {
@@ -93,7 +93,7 @@ it('vps-mock: is busy while all that it may remember is pending', async () => {
       body: JSON.stringify({ phoneNumber: '0909123456', callbackUrl: 'http://127.0.0.1:9/' }),
     });
   mock.next({ delayMs: 10_000, times: 2 });
-  // It waits on a clock that stands still.
+  // It waits on a clock that does not advance.
   const first = ask().catch(() => null);
   await mock.whenAsked(1);
   const second = await ask();

@@ -6,9 +6,9 @@ const attempts = 8;
 const firstDelayMs = 1_000;
 
 /**
- * Posts the late code, again with backoff while the client is away or overloaded.
+ * Posts the late code. Retries with backoff while the client is unreachable or overloaded.
  *
- * @returns whether it was taken (2xx); false for a refusal or after the last attempt
+ * @returns true if it was accepted (2xx); false if it was refused, or after the last attempt
  */
 export async function postCallback(
   url: string,

@@ -6,13 +6,16 @@ import { profileNames } from './profiles.ts';
 export const vpsMockSettings = z.object({
   ...commonSettings,
   PORT: port(8081).describe('Port to listen on'),
-  VPS_PROFILE: oneOf(profileNames, 'mixed').describe('How long the simulated provider takes'),
+  VPS_PROFILE: oneOf(profileNames, 'mixed').describe('Profile of the delays of the simulated provider'),
   VPS_SEED: z
     .string()
     .default('voucher')
-    .describe('Seed of the simulated provider: the same seed and key give the same code and delay'),
-  VPS_STATE_FILE: z.string().optional().describe('File that keeps what the simulated provider owes over a restart'),
+    .describe('Seed of the simulated provider: equal seeds and keys give equal codes and delays'),
+  VPS_STATE_FILE: z
+    .string()
+    .optional()
+    .describe('File in which the simulated provider keeps its orders over a restart'),
 });
 
-/** Settings of a process of its own. */
+/** Settings of a separate process. */
 export const vpsMockProcessSettings = z.object({ ...vpsMockSettings.shape, ...serviceSettings });

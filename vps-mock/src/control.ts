@@ -1,29 +1,29 @@
 import { z } from 'zod';
 import { faultNames } from './profiles.ts';
 
-/** What `POST /control/next` takes. */
+/** The body of `POST /control/next`: an instruction for the next responses. */
 export const nextSchema = z.strictObject({
-  /** Only for this phone number, compared by its last nine digits. Default: for any. */
+  /** Applies only to this phone number, compared by its last nine digits. Default: to any. */
   phoneNumber: z.string().min(4).max(32).optional(),
-  /** From the request to the code. Default: the profile's; 4,000 for a fault of the late callback. */
+  /** Time from the request to the code. Default: the profile's; 4,000 for a fault of the late callback. */
   delayMs: z.number().int().min(0).max(3_600_000).optional(),
   fault: z.enum(faultNames).optional(),
-  /** How many requests it holds for. Default: 1. */
+  /** Number of requests that it applies to. Default: 1. */
   times: z.number().int().min(1).max(1_000_000).default(1),
 });
 export type Next = z.input<typeof nextSchema>;
 
-/** What was said of the next answers, oldest first. */
+/** Instructions for the next responses, oldest first. */
 export interface Control {
-  /** False where too much waits to be taken: it is not added. */
+  /** Adds an instruction. Returns false, and adds nothing, if too many are pending. */
   add(next: z.output<typeof nextSchema>): boolean;
-  /** Forgets all that was said and not taken yet. */
+  /** Removes all pending instructions. */
   clear(): void;
-  /** Takes what holds for a request of this phone number, if anything. */
+  /** Takes the instruction for a request of this phone number, if there is one. */
   take(phoneNumber: string): { delayMs?: number; fault?: Next['fault'] } | undefined;
 }
 
-/** What may be said and wait to be taken. */
+/** Maximum number of pending instructions. */
 export const maxWaiting = 1_000;
 
 export function createControl(): Control {

@@ -1,13 +1,13 @@
 import { createHash, createHmac } from 'node:crypto';
 
-/** All that the provider makes for a key, from the seed alone: the same after its own restart. */
+/** The provider's values for a key. They depend only on the seed, so they are the same after a restart. */
 export interface Derived {
   voucherCode: string;
   /** 43 characters (RFC 7636 section 4.1). */
   codeVerifier: string;
   /** S256 of the verifier. */
   codeChallenge: string;
-  /** Two numbers in [0, 1) for the attempt. */
+  /** Returns two pseudo-random numbers in [0, 1) for an attempt. */
   random(attempt: number): readonly [number, number];
 }
 

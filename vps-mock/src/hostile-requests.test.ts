@@ -37,15 +37,15 @@ async function serve() {
 const good = { phoneNumber: '0909123456', callbackUrl: 'http://127.0.0.1:1/' };
 
 it.each([
-  ['a phone number that is none', { ...good, phoneNumber: 909123456 }, {}],
+  ['an invalid phone number', { ...good, phoneNumber: 909123456 }, {}],
   ['a phone number of 33 characters', { ...good, phoneNumber: '0'.repeat(33) }, {}],
   ['NUL in the phone number', { ...good, phoneNumber: '0909123\0' }, {}],
   ['a lone surrogate in the phone number', { ...good, phoneNumber: '0909\ud800' }, {}],
   ['no callbackUrl', { phoneNumber: good.phoneNumber }, {}],
   ['a callbackUrl of another scheme', { ...good, callbackUrl: 'file:///etc/passwd' }, {}],
-  ['a callbackUrl that is none', { ...good, callbackUrl: 'http://' }, {}],
+  ['an invalid callbackUrl', { ...good, callbackUrl: 'http://' }, {}],
   ['a callbackUrl of 2,049 characters', { ...good, callbackUrl: `http://a/${'a'.repeat(2_040)}` }, {}],
-  ['NUL in what the protocol does not have', { ...good, more: ['\0'] }, {}],
+  ['NUL in an unknown field', { ...good, more: ['\0'] }, {}],
   ['an Idempotency-Key of 256 characters', good, { 'idempotency-key': 'k'.repeat(256) }],
   ['an Idempotency-Key beyond ASCII', good, { 'idempotency-key': 'k\xff' }],
   ['an Idempotency-Key with a space', good, { 'idempotency-key': 'a b' }],

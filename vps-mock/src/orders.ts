@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } f
 import { type Derived, derive } from './derive.ts';
 import type { Behaviour } from './profiles.ts';
 
-/** A request the provider has taken on. One a key: it is what is bought. */
+/** An accepted request, one per key: what is bought. */
 export interface Order {
   key: string;
   phoneNumber: string;
@@ -10,9 +10,9 @@ export interface Order {
   requestedAt: number;
   behaviour: Behaviour;
   derived: Derived;
-  /** Whether the challenge has gone out: a repeat then gets it at once. */
+  /** Whether the challenge was sent: a retry then gets it at once. */
   acknowledged: boolean;
-  /** Whether the code has reached the client: by answer, or by a callback that was taken. */
+  /** Whether the client has the code, by a response or by an accepted callback. */
   delivered: boolean;
   /** Whether its callback was given up. */
   givenUp: boolean;
@@ -20,28 +20,28 @@ export interface Order {
 
 export interface Orders {
   get(key: string): Order | undefined;
-  /** Null where there are too many that still have to be delivered. Else the order that ended first makes room. */
+  /** Opens an order, and evicts the one that ended first if needed. Returns null if too many are pending. */
   open(order: Omit<Order, 'derived' | 'acknowledged' | 'delivered' | 'givenUp'>): Order | null;
-  /** Writes down what has changed. */
+  /** Saves an order that has changed. */
   save(order: Order): void;
   all(): Order[];
 }
 
 export interface OrdersOptions {
   seed: string;
-  /** Orders at most. */
+  /** Maximum number of orders. */
   maxOrders: number;
   /** File of JSON lines that keeps the orders over a restart. Default: none. */
   stateFile?: string;
 }
 
-/** Lines that the file may have beyond two for each order, until it is written anew. */
+/** Lines that the file may have beyond two per order, before it is compacted. */
 const spareLines = 1_000;
 
-/** The provider's book. An order that made room and is asked for again has the same code, which follows from its key. */
+/** Creates the store of orders. An evicted order that is requested again has the same code, which depends on its key. */
 export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Orders {
   const orders = new Map<string, Order>();
-  /** Keys of those that have ended, in the order in which they did. */
+  /** Keys of ended orders, in the order of ending. */
   const ended = new Set<string>();
   let lines = 0;
 
@@ -65,7 +65,7 @@ export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Ord
     lines = orders.size;
   };
   const save = (order: Order) => {
-    // One that made room meanwhile stays away.
+    // An order that was evicted meanwhile is not added again.
     if (orders.get(order.key) !== order) return;
     keep(order);
     if (stateFile === undefined) return;
@@ -99,7 +99,7 @@ export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Ord
   };
 }
 
-/** Null for a line that a crash or a full disk cut short; the next one may have been written behind it. */
+/** Returns null for a line that was truncated by a crash or a full disk; the next order may be in the same line. */
 function readLine(line: string): Omit<Order, 'derived'> | null {
   try {
     return JSON.parse(line);

@@ -16,7 +16,7 @@ export const faultNames = [
 ] as const;
 export type Fault = (typeof faultNames)[number];
 
-/** What the provider will do about one request. */
+/** How the provider handles one request. */
 export interface Behaviour {
   delayMs: number;
   fault?: Fault;
@@ -42,7 +42,7 @@ export function behaviourOf(profile: ProfileName, [which, where]: readonly [numb
       if (which < 0.95) return { delayMs: between(3_100, 25_000) };
       return { delayMs: between(31_000, 40_000) };
     case 'flaky':
-      // The same key fails the same way each time it is drawn; a repeat draws anew, so it gets through.
+      // The result depends on key and attempt, so a retry has another chance.
       if (which < 0.15) return { delayMs: 0, fault: 'error' };
       if (which < 0.25) return { delayMs: 0, fault: 'drop' };
       if (which < 0.3) return { delayMs: 0, fault: 'malformed' };

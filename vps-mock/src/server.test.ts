@@ -29,7 +29,7 @@ async function setUp(options: VpsMockOptions = {}) {
     get mock() {
       return mock;
     },
-    /** Asks, lets the time pass once the provider waits on it, and answers. */
+    /** Sends a request, advances the clock once the provider waits on it, and returns the response. */
     async askAndWait(ms: number, key?: string, body?: object) {
       const answer = ask(key, body);
       await clock.whenPending(1);
@@ -50,7 +50,7 @@ async function setUp(options: VpsMockOptions = {}) {
   };
 }
 
-it('answers the code when it is made within three seconds', async () => {
+it('vps mock: responds with the code if it is ready within three seconds', async () => {
   await using ctx = await setUp();
   ctx.mock.next({ delayMs: 2_999 });
   expect(await ctx.askAndWait(2_999)).toEqual({
@@ -63,7 +63,7 @@ it('answers the code when it is made within three seconds', async () => {
   });
 });
 
-it('answers a challenge at three seconds, and posts the code with its verifier later', async () => {
+it('vps mock: responds with a challenge after 3 s, and posts the code later', async () => {
   await using ctx = await setUp();
   await ctx.control({ delayMs: 10_000 });
   const { body } = await ctx.askAndWait(3_000);
@@ -82,7 +82,7 @@ it('answers a challenge at three seconds, and posts the code with its verifier l
   expect(s256((json as { codeVerifier: string }).codeVerifier)).toBe(body.codeChallenge);
 });
 
-it('calls a code past thirty seconds late', async () => {
+it('vps mock: marks a code after thirty seconds as late', async () => {
   await using ctx = await setUp({ faults: [{ delayMs: 31_000 }] });
   await ctx.askAndWait(3_000);
   ctx.clock.advance(28_000);
@@ -92,7 +92,7 @@ it('calls a code past thirty seconds late', async () => {
   });
 });
 
-it('gives a key the same challenge until the code is made, then the code, and buys it once', async () => {
+it('vps mock: buys once per key, with the same challenge until the code is ready', async () => {
   await using ctx = await setUp({ faults: [{ delayMs: 10_000 }] });
   const first = await ctx.askAndWait(3_000, 'k1');
   expect(await ctx.ask('k1')).toEqual(first);
@@ -104,7 +104,7 @@ it('gives a key the same challenge until the code is made, then the code, and bu
   expect(orders).toMatchObject([{ key: 'k1', voucherCode: later.body.voucherCode, delivered: true }]);
 });
 
-it('answers the same challenge after its own restart, and still posts the code it owes', async () => {
+it('vps mock: keeps challenges and pending codes over a restart', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'vps-mock-'));
   await using _folder = { [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
   await using ctx = await setUp({ stateFile: join(folder, 'state.jsonl') });
@@ -116,13 +116,13 @@ it('answers the same challenge after its own restart, and still posts the code i
   expect((await ctx.receiver.next()).json).toMatchObject({ status: 'SUCCESS' });
 });
 
-it('sells each request without a key on its own', async () => {
+it('vps mock: treats each request without a key as a separate order', async () => {
   await using ctx = await setUp({ faults: [{ delayMs: 0, times: 2 }] });
   const [one, two] = [await ctx.askAndWait(0), await ctx.askAndWait(0)];
   expect(one.body.voucherCode).not.toBe(two.body.voucherCode);
 });
 
-it('posts again while the client is away or overloaded, and not after a refusal', async () => {
+it('vps mock: retries while the client is unreachable or overloaded, not refused', async () => {
   await using ctx = await setUp({ faults: [{ delayMs: 4_000, times: 2 }] });
   ctx.receiver.answerWith(503, 200);
   await ctx.askAndWait(3_000, 'k1');
@@ -141,7 +141,7 @@ it('posts again while the client is away or overloaded, and not after a refusal'
 it.each([
   ['error', 500],
   ['refuse', 422],
-] as const)('answers the fault %s with %i, once, and buys nothing', async (fault, status) => {
+] as const)('vps mock: responds to the fault %s with %i, once, and buys nothing', async (fault, status) => {
   await using ctx = await setUp();
   await ctx.control({ fault });
   expect((await ctx.ask('k1')).status).toBe(status);
@@ -149,13 +149,13 @@ it.each([
   expect((await ctx.askAndWait(0, 'k1')).status).toBe(200);
 });
 
-it('cuts the connection, and answers nonsense, when told to', async () => {
+it('vps mock: drops the connection, or sends half a JSON, on instruction', async () => {
   await using ctx = await setUp({ faults: [{ fault: 'drop' }, { fault: 'malformed' }] });
   await expect(ctx.ask()).rejects.toThrow();
   await expect(ctx.ask()).rejects.toThrow(/JSON/);
 });
 
-it('posts before it acknowledges, twice, with a wrong verifier, or not at all, when told to', async () => {
+it('vps mock: posts early, twice, with a wrong verifier, or never, on instruction', async () => {
   await using ctx = await setUp();
   ctx.mock.next({ fault: 'callback-before-acknowledgement' });
   const early = ctx.ask('early');
@@ -183,14 +183,14 @@ it('posts before it acknowledges, twice, with a wrong verifier, or not at all, w
   expect((await ctx.askAndWait(3_000, 'plain')).body).toMatchObject({ transformMethod: 'plain' });
 });
 
-it('keeps what was said for one phone number from the others, in whatever form it comes', async () => {
+it('vps mock: applies an instruction to its phone number only, in any format', async () => {
   await using ctx = await setUp();
   ctx.mock.next({ phoneNumber: '+84909123456', fault: 'error' });
   expect((await ctx.askAndWait(500, 'k1', { phoneNumber: '0911111111' })).status).toBe(200);
   expect((await ctx.ask('k2', { phoneNumber: '0909123456' })).status).toBe(500);
 });
 
-it('refuses bad input with a clear message', async () => {
+it('vps mock: refuses bad input with a clear message', async () => {
   await using ctx = await setUp();
   expect(await ctx.ask('k', { callbackUrl: 'nonsense' })).toMatchObject({
     status: 400,
@@ -200,7 +200,7 @@ it('refuses bad input with a clear message', async () => {
   expect((await ctx.control({ delay: 3 })).status).toBe(400);
 });
 
-it('draws mixed delays as its profile says', () => {
+it('vps mock: has mixed delays as its profile says', () => {
   const draws = Array.from({ length: 1_000 }, (_, index) => behaviourOf('mixed', [index / 1_000, 0.5]).delayMs);
   expect(draws.filter((ms) => ms < 3_000)).toHaveLength(600);
   expect(draws.filter((ms) => ms >= 3_000 && ms <= 25_000)).toHaveLength(350);

@@ -30,17 +30,17 @@ export interface VpsMockOptions {
   /** Default: `mixed`. */
   profile?: ProfileName;
   seed?: string;
-  /** Said of the first answers, as by `POST /control/next`. */
+  /** Instructions for the first responses, as by `POST /control/next`. */
   faults?: Next[];
-  /** File that keeps the orders over a restart. Default: none, memory alone. */
+  /** File that keeps the orders over a restart. Default: none, in memory only. */
   stateFile?: string;
-  /** Orders that it remembers; more are refused while none of these has ended. Default: 100,000. */
+  /** Maximum number of orders; more are refused while none of these has ended. Default: 100,000. */
   maxOrders?: number;
 }
 
-/** A request as the provider got it. */
+/** A request as received by the provider. */
 export interface ReceivedRequest {
-  /** Null where there was no `Idempotency-Key`. */
+  /** The `Idempotency-Key`; null without one. */
   key: string | null;
   phoneNumber: string;
   callbackUrl: string;
@@ -48,22 +48,23 @@ export interface ReceivedRequest {
 }
 
 export interface VpsMock extends Service {
-  /** Says how the next request is answered, as `POST /control/next` does. */
+  /** Adds an instruction for the next response, as `POST /control/next` does. */
   next(next: Next): void;
-  /** What it was asked, in order: the last 10,000. */
+  /** The last 10,000 requests, in order. */
   readonly requests: readonly ReceivedRequest[];
-  /** Resolves once it was asked `count` times in all. */
+  /** Resolves once it has received `count` requests in total. */
   whenAsked(count: number): Promise<void>;
 }
 
-/** It acknowledges with a challenge after this time. */
+/** Requests that are kept for `requests`. */
 const maxRequests = 10_000;
-/** Keys whose attempts are counted: a profile's next attempt may do otherwise. */
+/** Keys whose attempts are counted, because the behaviour of a profile depends on the attempt. */
 const maxAttemptKeys = 100_000;
+/** It responds with a challenge after this time. */
 const acknowledgeAfterMs = 3_000;
 /** A code later than this is late. */
 const lateAfterMs = 30_000;
-/** Delay of the code for a fault of the late callback, where none is said. */
+/** Default delay of the code for a fault of the late callback. */
 const callbackFaultDelayMs = 4_000;
 const callbackFaults: ReadonlySet<Fault | undefined> = new Set<Fault>([
   'duplicate-callback',
@@ -80,8 +81,8 @@ const requestSchema = z.object({
 /**
  * The simulated Voucher Provider Server.
  *
- * An order is opened once a key: the same key gets the code once it is made, else the same challenge,
- * also after a restart. Each order's code, verifier and delay follow from seed and key.
+ * There is one order per key. A retry with the same key gets the code if it is ready, else the same challenge, even after a
+ * restart. The code, verifier and delay of an order depend only on seed and key.
  */
 export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMock> {
   const {
@@ -102,12 +103,13 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
   const control = createControl();
   const stop = new AbortController();
   const requests: ReceivedRequest[] = [];
-  let asked = 0;
+  let requestCount = 0;
   const watchers = new Set<{ count: number; resolve: () => void }>();
   const attempts = new Map<string, number>();
   const armed = new Set<string>();
-  const next = (said: Next) => {
-    if (!control.add(nextSchema.parse(said))) throw new Error('too much is said of the next answers');
+  const next = (instruction: Next) => {
+    if (!control.add(nextSchema.parse(instruction)))
+      throw new Error('too many instructions for next responses are pending');
   };
   for (const fault of faults) next(fault);
 
@@ -115,7 +117,7 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
   const app = createHttpServer({ log, bodyLimitBytes: 65_536, readiness, limits });
   app.addHook('preValidation', refuseInvalidText);
   releases.defer(() => app.close());
-  // What waits on the clock would hold the server open for as long.
+  // Pending waits would delay closing the server.
   const waits = releases.use(createWaits(clock));
   releases.defer(() => stop.abort(new DOMException('The provider stops', 'AbortError')));
 
@@ -133,9 +135,9 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     const key = typeof header === 'string' ? header : randomUUID();
     note({ key: typeof header === 'string' ? key : null, phoneNumber, callbackUrl, at: clock.now() });
 
-    const said = control.take(phoneNumber);
+    const instruction = control.take(phoneNumber);
     const known = orders.get(key);
-    const behaviour = known && !said ? known.behaviour : plan(key, said);
+    const behaviour = known && !instruction ? known.behaviour : plan(key, instruction);
     switch (behaviour.fault) {
       case 'error':
         return sendProblem(reply, {
@@ -162,12 +164,18 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
       return sendProblem(reply, {
         status: 503,
         code: 'SERVICE_UNAVAILABLE',
-        title: `The provider has ${maxOrders} orders to deliver: ask again later.`,
+        title: `The provider has ${maxOrders} orders to deliver: retry later.`,
       });
     if (known)
       Object.assign(order, {
         callbackUrl,
-        ...(said && { behaviour, requestedAt: clock.now(), acknowledged: false, delivered: false, givenUp: false }),
+        ...(instruction && {
+          behaviour,
+          requestedAt: clock.now(),
+          acknowledged: false,
+          delivered: false,
+          givenUp: false,
+        }),
       });
     return answer(order, reply);
   });
@@ -178,7 +186,7 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     return sendProblem(reply, {
       status: 429,
       code: 'RATE_LIMITED',
-      title: `${maxWaiting} answers are said and not taken: DELETE /control/next forgets them.`,
+      title: `${maxWaiting} instructions are pending: DELETE /control/next removes them.`,
     });
   });
   app.delete('/control/next', (_incoming, reply) => {
@@ -210,20 +218,21 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 
-  function plan(key: string, said: { delayMs?: number; fault?: Fault } | undefined): Behaviour {
+  function plan(key: string, instruction: { delayMs?: number; fault?: Fault } | undefined): Behaviour {
     const attempt = attempts.get(key) ?? 0;
-    // At its end again, so that the first is the one that has not been asked for the longest.
+    // Moved to the end, so that the first key is the least recently used.
     attempts.delete(key);
     attempts.set(key, attempt + 1);
     if (attempts.size > maxAttemptKeys) attempts.delete(attempts.keys().next().value ?? '');
     const drawn = behaviourOf(profile, derive(seed, key).random(attempt));
-    if (!said) return drawn;
+    if (!instruction) return drawn;
     const delayMs =
-      said.delayMs ?? (callbackFaults.has(said.fault) ? callbackFaultDelayMs : drawn.fault ? 0 : drawn.delayMs);
-    return { delayMs, fault: said.fault };
+      instruction.delayMs ??
+      (callbackFaults.has(instruction.fault) ? callbackFaultDelayMs : drawn.fault ? 0 : drawn.delayMs);
+    return { delayMs, fault: instruction.fault };
   }
 
-  /** The code where it is made by the time of the acknowledgement, else the challenge. */
+  /** Responds with the code if it is ready before the acknowledgement, else with the challenge. */
   async function answer(order: Order, reply: FastifyReply) {
     const { behaviour, derived } = order;
     const madeInMs = order.requestedAt + behaviour.delayMs - clock.now();
@@ -250,7 +259,7 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
     });
   }
 
-  /** Sees to it that the late code is posted when it is made. */
+  /** Schedules the callback with the late code. */
   function arm(order: Order): void {
     if (armed.has(order.key) || order.behaviour.fault === 'silence') return;
     armed.add(order.key);
@@ -285,13 +294,13 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
   function note(received: ReceivedRequest): void {
     requests.push(received);
     if (requests.length > maxRequests) requests.shift();
-    asked += 1;
+    requestCount += 1;
     wake();
   }
 
   function wake(): void {
     for (const watcher of watchers) {
-      if (asked < watcher.count) continue;
+      if (requestCount < watcher.count) continue;
       watchers.delete(watcher);
       watcher.resolve();
     }

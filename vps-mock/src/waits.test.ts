@@ -15,7 +15,7 @@ it('waits: each ends at its time', async () => {
   expect(ended).toEqual([1_000, 2_000]);
 });
 
-it('waits: all end with an AbortError when disposed of, and leave no timer', async () => {
+it('waits: reject with an AbortError on disposal, and leave no timer', async () => {
   const clock = createTestClock();
   const waits = createWaits(clock);
   const all = Promise.allSettled(Array.from({ length: 100 }, () => waits.wait(1_000)));

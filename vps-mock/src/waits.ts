@@ -1,14 +1,14 @@
 import type { Clock } from '@voucher-gateway/platform/clock';
 
-/** Waits on a clock that all end together. */
+/** Waits on a clock that can all be cancelled together. */
 export interface Waits extends Disposable {
-  /** Resolves after `delayMs`; rejects with an AbortError once these are disposed of. */
+  /** Resolves after `delayMs`. Rejects with an AbortError on disposal. */
   wait(delayMs: number): Promise<void>;
 }
 
 /**
- * For many thousand orders: as listeners of one AbortSignal each would be compared with all the others, when it is
- * added and when it is removed.
+ * Creates waits for many thousand orders. It uses no AbortSignal: adding or removing a listener there takes time that is
+ * linear in the number of listeners.
  */
 export function createWaits(clock: Clock): Waits {
   const pending = new Set<() => void>();
