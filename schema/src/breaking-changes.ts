@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { Supergraph } from '@apollo/federation-internals';
 import { findBreakingChanges, type GraphQLSchema } from 'graphql';
 
-/** What clients see of a supergraph. */
+/** The API schema of a supergraph, which clients see. */
 export function apiSchemaOf(supergraphSdl: string): GraphQLSchema {
   return Supergraph.build(supergraphSdl).apiSchema().toGraphQLJSSchema();
 }
 
-/** What a client of `before` could trip over in `after`, one line a change, less what is declared. */
+/** The changes from `before` to `after` that break clients and are not declared; one line per change. */
 export function undeclaredBreakingChanges(
   before: string,
   after: string,
@@ -18,7 +18,7 @@ export function undeclaredBreakingChanges(
     .filter((description) => !declared.includes(description));
 }
 
-/** The changes that were made on purpose, as `schema/breaking-changes.json` lists them. */
+/** The intended breaking changes, from `schema/breaking-changes.json`. */
 function declaredBreakingChanges(): string[] {
   return JSON.parse(readFileSync(new URL('../breaking-changes.json', import.meta.url), 'utf8'));
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * Where a request's outcome goes, in the key-value store: written by voucher right after the request is
- * committed (best effort), read by delivery, whose own row is the durable home.
+ * The callbackUrl of a request in the key-value store. The voucher service writes it after the request is committed (best
+ * effort), and the delivery service reads it. The durable copy is in delivery's own table.
  */
 export const callbackUrlSchema = z.object({ callbackUrl: z.url().nullable() });
 
@@ -10,5 +10,5 @@ export function callbackUrlKey(requestId: string): string {
   return `callback-url:${requestId}`;
 }
 
-/** Kept this long, in milliseconds: past any give-up time in use. */
+/** Time to live: longer than any time after which a request is given up. */
 export const callbackUrlTtlMs = 86_400_000;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { failureReasonSchema, instantSchema, phoneNumberSchema, voucherStatusSchema } from './topics.ts';
 
-/** The body of a POST to a client's callbackUrl, by Standard Webhooks. The same bytes in each attempt. */
+/** The body of a POST to a client's callbackUrl (Standard Webhooks). Each attempt sends the same bytes. */
 export const callbackBodySchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('voucher.received'),

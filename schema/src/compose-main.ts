@@ -5,8 +5,8 @@ import { subgraphNames, subgraphSdl, supergraphFile } from './sdl.ts';
 import { topicFieldFaults } from './topic-contract.ts';
 import { topics } from './topics.ts';
 
-// `npm run compose:schema` writes the supergraph, unless it breaks clients and does not say so; with --check it
-// only tells whether what stands is stale, or a topic-fed field promises what its topic does not hold.
+// `npm run compose:schema` writes the supergraph, unless it has undeclared breaking changes, or a topic-fed field whose
+// topic lacks one of its fields. With --check it writes nothing, and also fails if the committed supergraph is stale.
 const composed = composeSupergraph();
 const committed = existsSync(supergraphFile) ? readFileSync(supergraphFile, 'utf8') : composed;
 const values = Object.fromEntries(

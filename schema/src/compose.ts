@@ -3,11 +3,11 @@ import { parse } from 'graphql';
 import { subgraphNames, subgraphSdl } from './sdl.ts';
 
 /**
- * Composes the subgraphs. Their URLs in the supergraph are names only: the gateway takes the real ones
- * from SUBGRAPH_<NAME>_URL.
+ * Composes the subgraphs. Their URLs in the supergraph are placeholders: the gateway reads the real ones from
+ * SUBGRAPH_<NAME>_URL.
  *
  * @returns the supergraph's SDL
- * @throws Error with every composition error, one a line
+ * @throws Error with all composition errors, one per line
  */
 export function composeSupergraph(): string {
   const result = composeServices(

@@ -5,13 +5,13 @@ import { publicErrors, statusOf } from './error-codes.ts';
 import { topics } from './topics.ts';
 import { answerSchema, challengeOf, lateCallbackSchema } from './vps-protocol.ts';
 
-it('makes the challenge of RFC 7636, appendix B', () => {
+it('vps protocol: computes the challenge of RFC 7636, appendix B', () => {
   expect(challengeOf('dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk')).toBe(
     'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
   );
 });
 
-it('takes of the provider’s answers a code or an S256 challenge, and nothing else', () => {
+it('vps protocol: accepts only a code or an S256 challenge as a response', () => {
   const codeChallenge = challengeOf('a'.repeat(43));
   const accepts = (answer: object) => answerSchema.safeParse(answer).success;
   expect(accepts({ status: 'SUCCESS', voucherCode: 'VC-1', message: 'ready' })).toBe(true);
@@ -23,7 +23,7 @@ it('takes of the provider’s answers a code or an S256 challenge, and nothing e
   expect(accepts({ status: 'LATE_SUCCESS', voucherCode: 'VC-1' })).toBe(false);
 });
 
-it('takes of the provider’s callbacks those with a verifier as RFC 7636 has it', () => {
+it('vps protocol: accepts only callbacks with a verifier of RFC 7636', () => {
   const accepts = (codeVerifier: string) =>
     lateCallbackSchema.safeParse({ codeVerifier, status: 'SUCCESS', voucherCode: 'VC-1' }).success;
   expect(accepts('a'.repeat(43))).toBe(true);
@@ -33,7 +33,7 @@ it('takes of the provider’s callbacks those with a verifier as RFC 7636 has it
   expect(accepts(`${'a'.repeat(42)}=`)).toBe(false);
 });
 
-it('reads back the cursor it made, and no text that only looks like one', () => {
+it('cursor: decodes what it encoded, and nothing that only looks like it', () => {
   for (const id of ['message-1', randomUUID(), null]) expect(decodeCursor(encodeCursor(id))).toEqual({ id });
   for (const text of [
     '',
@@ -48,7 +48,7 @@ it('reads back the cursor it made, and no text that only looks like one', () => 
     expect(decodeCursor(text)).toBeNull();
 });
 
-it('keys each topic by what must stay in order, and refuses a value that is not of its topic', () => {
+it('topics: are keyed by what must stay in order, and refuse other values', () => {
   const requestId = randomUUID();
   const at = '2026-01-31T12:00:00.000Z';
   const owner = { id: randomUUID() };
@@ -76,7 +76,7 @@ it('keys each topic by what must stay in order, and refuses a value that is not 
     expect(topics.receiveCode.schema.safeParse(wrong).success).toBe(false);
 });
 
-it('gives each public code a status of HTTP’s errors, and 500 to a code that is not public', () => {
+it('error codes: have HTTP error statuses, and 500 for an unknown code', () => {
   for (const [code, { status }] of Object.entries(publicErrors)) {
     expect(status).toBeGreaterThanOrEqual(400);
     expect(statusOf(code)).toBe(status);

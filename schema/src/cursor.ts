@@ -1,23 +1,23 @@
 /**
- * The one cursor that pages a connection and resumes a topic-fed subscription. It names a message by
- * its `id`, not a place or a time; the start of a feed has a cursor, too. It is opaque to clients.
+ * The cursor of connections and of topic-fed subscriptions. It contains the `id` of a message, not an offset or a time.
+ * The start of a feed has a cursor, too. Cursors are opaque to clients.
  *
- * A subgraph whose connection a `@topic(replay:)` names makes its cursors with this function, so that
- * the gateway can give an event the cursor that the connection would.
+ * Subgraphs with a connection for `@topic(replay:)` must encode their cursors with this function: events from the topic
+ * then have the same cursors as stored ones.
  */
 const prefix = 'v1:';
 
-/** The cursor of a message; of the start of the feed where `id` is null. */
+/** Encodes the cursor of a message, or of the start of the feed if `id` is null. */
 export function encodeCursor(id: string | null): string {
   return Buffer.from(prefix + (id ?? ''), 'utf8').toString('base64url');
 }
 
-/** `{id}`, with a null id for the start of the feed; null for a text that is no cursor of ours. */
+/** Decodes a cursor to `{id}`, where a null `id` is the start of the feed. Returns null for an invalid cursor. */
 export function decodeCursor(cursor: string): { id: string | null } | null {
   if (!/^[\w-]{1,256}$/.test(cursor)) return null;
   const text = Buffer.from(cursor, 'base64url').toString('utf8');
   if (!text.startsWith(prefix) || encodeCursor(text.slice(prefix.length)) !== cursor) return null;
   const id = text.slice(prefix.length);
-  // Ids are visible ASCII; a database would choke on some of the rest.
+  // Ids are visible ASCII. Other characters, such as NUL, can fail in the database.
   return /^[!-~]*$/.test(id) ? { id: id || null } : null;
 }

@@ -1,7 +1,6 @@
 /**
- * Every code that a client can meet, in GraphQL (`extensions.code`) and in REST (`code` of a problem
- * document), with the REST status. docs/errors.md tells each one's cause and cure; a test holds the
- * two together.
+ * All public error codes, in GraphQL (`extensions.code`) and REST (`code` of a problem document), with their REST status.
+ * docs/errors.md documents the cause and the remedy of each; a test checks that both lists are equal.
  */
 export const publicErrors = {
   GRAPHQL_PARSE_FAILED: { status: 400 },

@@ -8,7 +8,7 @@ export function subgraphSdl(name: SubgraphName): string {
   return readFileSync(new URL(`../subgraphs/${name}.graphql`, import.meta.url), 'utf8');
 }
 
-/** Where the composed supergraph stands, as `npm run compose:schema` writes it. */
+/** The file of the composed supergraph, written by `npm run compose:schema`. */
 export const supergraphFile = new URL('../supergraph.graphql', import.meta.url);
 
 /** The composed supergraph's SDL. */

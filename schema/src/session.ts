@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * A session in the key-value store: written by user at sign-in, touched by the gateway at each
- * operation, gone when it has ended. Its expiry is the sooner of the idle time and the token's end.
+ * A session in the key-value store. The user service writes it at sign-in, and the gateway touches it with each operation.
+ * It expires after the idle time-out or with the token, whichever is earlier.
  */
 export const sessionSchema = z.object({ userId: z.uuid(), kid: z.string().min(1) });
 export type Session = z.infer<typeof sessionSchema>;
@@ -11,6 +11,6 @@ export function sessionKey(sid: string): string {
   return `session:${sid}`;
 }
 
-/** What the user service sets and each verifier asks, where JWT_ISSUER and JWT_AUDIENCE are not set. */
+/** Defaults of JWT_ISSUER and JWT_AUDIENCE, for the user service and for all verifiers. */
 export const defaultIssuer = 'voucher-gateway';
 export const defaultAudience = 'voucher-gateway';

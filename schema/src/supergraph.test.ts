@@ -15,22 +15,22 @@ const homes: Record<string, string> = {
   Delivery: 'delivery',
 };
 
-it('composes, and what is committed is what composes', () => {
+it('supergraph: composes, and the committed one is up to date', () => {
   expect(supergraphSdl()).toBe(composeSupergraph());
 });
 
-it('breaks no client of the committed supergraph', () => {
+it('supergraph: breaks no client of the committed one', () => {
   expect(undeclaredBreakingChanges(supergraphSdl(), composeSupergraph())).toEqual([]);
 });
 
-it('tells a change that breaks clients, unless it is declared', () => {
+it('breaking changes: are reported unless declared', () => {
   const changed = supergraphSdl().replace(/ {2}expectedBy: DateTime!/, '  dueBy: DateTime!');
   const change = 'VoucherRequest.expectedBy was removed.';
   expect(undeclaredBreakingChanges(supergraphSdl(), changed, [])).toEqual([change]);
   expect(undeclaredBreakingChanges(supergraphSdl(), changed, [change])).toEqual([]);
 });
 
-it('describes every type, field, argument and value that clients see', () => {
+it('supergraph: describes every type, field, argument and value of the API', () => {
   const bare: string[] = [];
   const note = (path: string, { description }: { description?: string | null }) => {
     if (!description?.trim()) bare.push(path);
@@ -61,14 +61,14 @@ it.each([
     'subscription { voucherReceived { node { code owner { username } deliveries { id } } } }',
     ['voucher', 'user', 'delivery'],
   ],
-])('plans the way from %s', (_what, query, subgraphs) => {
+])('query plans: go from %s', (_what, query, subgraphs) => {
   const supergraph = Supergraph.build(supergraphSdl());
   const plan = new QueryPlanner(supergraph).buildQueryPlan(operationFromDocument(supergraph.apiSchema(), parse(query)));
   const asked = new Set([...JSON.stringify(plan).matchAll(/"serviceName":"(\w+)"/g)].map(([, name]) => name));
   expect([...asked].sort()).toEqual([...subgraphs].sort());
 });
 
-it('lets what another subgraph answers be null, so that its outage eats no event and no page', () => {
+it('supergraph: fields of other subgraphs are nullable, so an outage is partial', () => {
   const strict: string[] = [];
   for (const subgraph of subgraphNames) {
     const keys = new Set<string>();
@@ -92,6 +92,6 @@ it('lets what another subgraph answers be null, so that its outage eats no event
   expect(strict).toEqual([]);
 });
 
-it('hides from clients what only the gateway asks for', () => {
+it('supergraph: hides the fields that only the gateway requests', () => {
   expect(Object.keys(api.getTypeMap())).not.toContain('StoredPosition');
 });

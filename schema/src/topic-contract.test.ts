@@ -22,7 +22,7 @@ const whole = z.object({
 });
 const faultsOf = (value: ValueSchema) => topicFieldFaults(sdl, { moves: value });
 
-it('finds nothing wrong with a value that holds all of its type', () => {
+it('topic contract: accepts a value with all fields of its type', () => {
   expect(faultsOf(whole)).toEqual([]);
 });
 
@@ -31,17 +31,17 @@ it.each([
   ['lacks a reference’s key', whole.extend({ recipient: z.object({}) }), 'lacks Person.id'],
   ['may leave a non-null field null', whole.extend({ id: z.string().nullable() }), 'may leave Move.id null'],
   ['may leave a non-null field out', whole.extend({ id: z.string().optional() }), 'may leave Move.id null'],
-  ['lacks what is matched by', whole.omit({ customer: true }), 'has no customer to match by'],
+  ['lacks the field to match by', whole.omit({ customer: true }), 'has no customer to match by'],
   ['lacks an argument', whole.omit({ parcel: true }), 'has no parcel, which is an argument'],
-])('tells a value that %s', (_what, value, fault) => {
+])('topic contract: reports a value that %s', (_what, value, fault) => {
   expect(faultsOf(value).join('\n')).toContain(fault);
 });
 
-it('tells a topic that is not there', () => {
+it('topic contract: reports an unknown topic', () => {
   expect(topicFieldFaults(sdl, {})).toEqual(['Subscription.moved: there is no topic moves']);
 });
 
-it('finds nothing wrong with our own topic-fed fields', () => {
+it('topic contract: accepts our own topic-fed fields', () => {
   const values = { 'receive-code': topics.receiveCode.schema, 'request-failed': topics.requestFailed.schema };
   expect(subgraphNames.flatMap((name) => topicFieldFaults(subgraphSdl(name), values))).toEqual([]);
 });

@@ -9,17 +9,17 @@ import {
 } from 'graphql';
 import type { z } from 'zod';
 
-/** A topic's value as far as the contract goes: an object with these fields. */
+/** The schema of a topic's value: an object. */
 export type ValueSchema = z.ZodObject;
 
 /**
- * Holds a subgraph's `@topic` fields against the topics' values: the gateway answers an event from the value
- * alone, so the value must have all that the subgraph would answer.
+ * Checks a subgraph's `@topic` fields against the values of their topics. The gateway resolves an event from the value
+ * alone, so the value must have all fields that the subgraph would resolve.
  *
  * @param sdl the subgraph's schema
- * @param values the value's schema by topic name
- * @returns one line a fault: an unknown topic, a field of the type, an argument or a `match` that the value
- *   lacks, or one that it may leave null though the type says non-null
+ * @param values schemas of the values, by topic name
+ * @returns one line per fault: an unknown topic, a missing field, argument or `match` field, or a nullable field that is
+ *   non-null in GraphQL
  */
 export function topicFieldFaults(sdl: string, values: Readonly<Record<string, ValueSchema>>): string[] {
   const document = parse(sdl);
@@ -27,33 +27,33 @@ export function topicFieldFaults(sdl: string, values: Readonly<Record<string, Va
   for (const field of objectType(document, 'Subscription')?.fields ?? []) {
     const directive = field.directives?.find(({ name }) => name.value === 'topic');
     if (!directive) continue;
-    const given = Object.fromEntries(
+    const args = Object.fromEntries(
       (directive.arguments ?? []).map(({ name, value }) => [
         name.value,
         value.kind === Kind.STRING ? value.value : undefined,
       ]),
     );
     const place = `Subscription.${field.name.value}`;
-    const value = given.name === undefined ? undefined : values[given.name];
+    const value = args.name === undefined ? undefined : values[args.name];
     if (!value) {
-      faults.push(`${place}: there is no topic ${given.name}`);
+      faults.push(`${place}: there is no topic ${args.name}`);
       continue;
     }
-    if (given.match === undefined || !(given.match in value.shape))
-      faults.push(`${place}: the value of ${given.name} has no ${given.match} to match by`);
+    if (args.match === undefined || !(args.match in value.shape))
+      faults.push(`${place}: the value of ${args.name} has no ${args.match} to match by`);
     for (const { name } of field.arguments ?? [])
       if (name.value !== 'after' && !(name.value in value.shape))
-        faults.push(`${place}: the value of ${given.name} has no ${name.value}, which is an argument`);
+        faults.push(`${place}: the value of ${args.name} has no ${name.value}, which is an argument`);
     faults.push(
       ...missingFields(document, nodeType(document, field), value).map(
-        (fault) => `${place}: the value of ${given.name} ${fault}`,
+        (fault) => `${place}: the value of ${args.name} ${fault}`,
       ),
     );
   }
   return faults;
 }
 
-/** The type that the value stands for: the field's own, or an edge's node. */
+/** The type of the value: that of the field, or of the `node` of its edge. */
 function nodeType(document: DocumentNode, field: FieldDefinitionNode): string {
   const name = namedType(field.type);
   const node = objectType(document, name)?.fields?.find((candidate) => candidate.name.value === 'node');
@@ -63,12 +63,12 @@ function nodeType(document: DocumentNode, field: FieldDefinitionNode): string {
 function missingFields(document: DocumentNode, typeName: string, value: ValueSchema): string[] {
   const faults: string[] = [];
   for (const { name, type } of objectType(document, typeName)?.fields ?? []) {
-    const held = value.shape[name.value] as z.ZodType | undefined;
-    if (!held) faults.push(`lacks ${typeName}.${name.value}`);
-    else if (type.kind === Kind.NON_NULL_TYPE && (held.safeParse(null).success || held.safeParse(undefined).success))
+    const field = value.shape[name.value] as z.ZodType | undefined;
+    if (!field) faults.push(`lacks ${typeName}.${name.value}`);
+    else if (type.kind === Kind.NON_NULL_TYPE && (field.safeParse(null).success || field.safeParse(undefined).success))
       faults.push(`may leave ${typeName}.${name.value} null`);
-    else if (objectType(document, namedType(type)) && 'shape' in held)
-      faults.push(...missingFields(document, namedType(type), held as ValueSchema));
+    else if (objectType(document, namedType(type)) && 'shape' in field)
+      faults.push(...missingFields(document, namedType(type), field as ValueSchema));
   }
   return faults;
 }

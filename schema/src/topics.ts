@@ -1,10 +1,10 @@
 import { z } from 'zod';
 
-/** E.164: a plus and 8 to 15 digits. */
+/** A phone number in E.164: a plus and 8 to 15 digits. */
 export const phoneNumberSchema = z.string().regex(/^\+[1-9]\d{7,14}$/, 'must be a phone number in E.164 form');
 /** An instant as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`. */
 export const instantSchema = z.iso.datetime({ precision: 3 });
-/** As a database writes it, so that it compares as text: a producer may write it in capitals. */
+/** Normalised to lower case, as databases write it, so that ids compare as strings. */
 const idSchema = z.uuid().toLowerCase();
 const owner = z.object({ id: idSchema });
 
@@ -13,7 +13,7 @@ export const failureReasonSchema = z.enum(['PROVIDER_REFUSED', 'PROVIDER_UNAVAIL
 export type VoucherStatus = z.infer<typeof voucherStatusSchema>;
 export type FailureReason = z.infer<typeof failureReasonSchema>;
 
-/** A voucher was asked for. Read by voucher-integration and by delivery. */
+/** A voucher was requested. Consumed by voucher-integration and delivery. */
 export const requestCodeSchema = z.object({
   requestId: idSchema,
   userId: idSchema,
@@ -23,7 +23,7 @@ export const requestCodeSchema = z.object({
 });
 export type RequestCode = z.infer<typeof requestCodeSchema>;
 
-/** A code has come. Holds all that the Voucher type has, so that the gateway can answer it to subscribers. */
+/** A code was received. It has all fields of the Voucher type, so that the gateway can send it to subscribers. */
 export const receiveCodeSchema = z.object({
   id: idSchema,
   requestId: idSchema,
@@ -36,7 +36,7 @@ export const receiveCodeSchema = z.object({
 });
 export type ReceiveCode = z.infer<typeof receiveCodeSchema>;
 
-/** A request has failed for good. */
+/** A request has failed permanently. */
 export const requestFailedSchema = z.object({
   requestId: idSchema,
   phoneNumber: phoneNumberSchema,
@@ -48,11 +48,11 @@ export const requestFailedSchema = z.object({
 });
 export type RequestFailed = z.infer<typeof requestFailedSchema>;
 
-/** A session has ended before its time (`sid`), or all sessions of a revoked key have (`kid`). */
+/** A session was ended before its expiry (`sid`), or all sessions of a revoked signing key were (`kid`). */
 export const sessionEndedSchema = z.union([z.object({ sid: z.string().min(1) }), z.object({ kid: z.string().min(1) })]);
 export type SessionEnded = z.infer<typeof sessionEndedSchema>;
 
-/** The topics by what they say; each fits platform's `Topic`. */
+/** All topics. Each is a `Topic` of platform. */
 export const topics = {
   requestCode: { name: 'request-code', schema: requestCodeSchema, key: (value: RequestCode) => value.requestId },
   receiveCode: { name: 'receive-code', schema: receiveCodeSchema, key: (value: ReceiveCode) => value.phoneNumber },

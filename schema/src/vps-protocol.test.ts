@@ -5,7 +5,7 @@ import { answerSchema, challengeOf, lateCallbackSchema } from './vps-protocol.ts
 const codeVerifier = 'a'.repeat(43);
 const texts = fc.oneof(fc.string({ unit: 'binary', maxLength: 300 }), fc.string({ maxLength: 300 }));
 
-it('vps protocol: takes codes of 1 to 256 printable ASCII characters alone', () => {
+it('vps protocol: accepts only codes of 1 to 256 printable ASCII characters', () => {
   fc.assert(
     fc.property(texts, (voucherCode) => {
       const isCode = /^[\x20-\x7e]+$/.test(voucherCode) && voucherCode.length <= 256;
@@ -16,7 +16,7 @@ it('vps protocol: takes codes of 1 to 256 printable ASCII characters alone', () 
   );
 });
 
-it('vps protocol: takes no JSON value but an answer or a callback, and never throws', () => {
+it('vps protocol: accepts only valid responses and callbacks, and never throws', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 3 }), (value) => {
       expect(answerSchema.safeParse(value).success).toBe(false);
@@ -26,7 +26,7 @@ it('vps protocol: takes no JSON value but an answer or a callback, and never thr
   );
 });
 
-it('vps protocol: the challenge of any verifier that is taken is a challenge that is taken', () => {
+it('vps protocol: the challenge of every valid verifier is valid', () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[\w.~-]{43,128}$/), (verifier) => {
       const callback = { codeVerifier: verifier, status: 'LATE_SUCCESS', voucherCode: 'VC-1' };

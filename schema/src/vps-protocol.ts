@@ -2,37 +2,37 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 /**
- * The Voucher Provider Server's protocol, both ways.
+ * The protocol of the Voucher Provider Server, in both directions.
  *
- * We `POST /api/request/voucher` with header `Idempotency-Key: <requestId>`. Within 3 s it answers the
- * code, or else a challenge, as in RFC 7636 with the roles turned: the provider is PKCE's client, we
- * verify. Later it posts the code with the verifier to the callbackUrl we gave.
+ * We `POST /api/request/voucher` with the header `Idempotency-Key: <requestId>`. Within 3 s the provider responds with the
+ * code, or else with a challenge. Later it posts the code with the verifier to our callbackUrl. This is PKCE (RFC 7636)
+ * with the provider as the client: we verify.
  */
 export const requestPath = '/api/request/voucher';
 export const responsePath = '/api/voucher-code/vps/response';
 export const idempotencyHeader = 'idempotency-key';
 
-/** What we ask. `callbackUrl` is ours. */
+/** Our request. `callbackUrl` is a URL of ours. */
 export const voucherRequestSchema = z.object({
   phoneNumber: z.string().min(1).max(32),
   callbackUrl: z.url().max(2_048),
 });
 export type VpsVoucherRequest = z.infer<typeof voucherRequestSchema>;
 
-/** Printable ASCII: a code is shown, typed, sent by SMS, and compared byte by byte. */
+/** Printable ASCII, because codes are shown, typed, sent by SMS, and compared byte by byte. */
 const codeText = z.string().regex(/^[ -~]{1,256}$/, 'must be 1 to 256 printable ASCII characters');
 /** base64url of 32 bytes: 43 characters (RFC 7636 section 4.2). */
 const challengeText = z.string().regex(/^[\w-]{43}$/, 'must be 43 characters of base64url');
 /** 43 to 128 unreserved characters (RFC 7636 section 4.1). */
 const verifierText = z.string().regex(/^[\w.~-]{43,128}$/, 'must be 43 to 128 unreserved characters');
 
-/** The code, within 3 s. */
+/** The response with the code, within 3 s. */
 export const codeAnswerSchema = z.object({
   status: z.literal('SUCCESS'),
   voucherCode: codeText,
   message: z.string().optional(),
 });
-/** The challenge, at 3 s. Only S256 is accepted. */
+/** The response with a challenge, after 3 s. Only S256 is accepted. */
 export const challengeAnswerSchema = z.object({
   codeChallenge: challengeText,
   transformMethod: z.literal('S256'),
@@ -41,7 +41,7 @@ export const challengeAnswerSchema = z.object({
 export const answerSchema = z.union([codeAnswerSchema, challengeAnswerSchema]);
 export type VpsAnswer = z.infer<typeof answerSchema>;
 
-/** The late code, posted to us. */
+/** The body of the provider's POST with a late code. */
 export const lateCallbackSchema = z.object({
   codeVerifier: verifierText,
   status: z.enum(['SUCCESS', 'LATE_SUCCESS']),
@@ -50,16 +50,16 @@ export const lateCallbackSchema = z.object({
 });
 export type VpsLateCallback = z.infer<typeof lateCallbackSchema>;
 
-/** Words of the protocol. */
+/** Messages of the protocol. */
 export const messages = {
   processing: 'Your request is being processed within 30 seconds',
   ready: 'Thank you for using our services, your voucher code is ready.',
   lateReady: 'Thank you for your patience, your voucher code is ready.',
 } as const;
 
-/** The provider answers the challenge after this time, in milliseconds. */
+/** The provider responds with a challenge after this time. */
 export const acknowledgeAfterMs = 3_000;
-/** A code later than this after the request, in milliseconds, is late. */
+/** A code is late if it comes more than this time after the request. */
 export const lateAfterMs = 30_000;
 
 /** BASE64URL(SHA256(ASCII(verifier))), RFC 7636 section 4.6. */
