@@ -1,4 +1,5 @@
 import { answerLateMs, openPostgres, type PostgresDatabase } from './database/postgres.ts';
+import { untilWritable } from './database/postgres-writable.ts';
 import type { Engines } from './embedded-engines.ts';
 import type { DatabaseConfig, KeyValueConfig, TopicsConfig } from './engine-settings.ts';
 import { createJobs } from './jobs/pg-boss.ts';
@@ -80,7 +81,8 @@ export async function openDatabase(
 }
 
 /**
- * The engines of a service that has a database: PostgreSQL, Kafka fed from it, and jobs in it.
+ * The engines of a service that has a database: PostgreSQL, Kafka fed from it, and jobs in it. While the database is
+ * read-only it waits.
  *
  * @param limits what bounds its consumers
  * @param stopping aborts when the process begins to stop
@@ -92,6 +94,7 @@ export async function openDistributedEngines(
   { stopping, limits }: { stopping: AbortSignal; limits?: Partial<ConsumerLimits> },
 ): Promise<Omit<Engines, 'keyValue'>> {
   await using releases = new AsyncDisposableStack();
+  await untilWritable(config.DATABASE_URL, log);
   const database = releases.use(await openDatabase(config, log, stopping));
   const jobs = releases.use(
     await createJobs({
