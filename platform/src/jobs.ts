@@ -3,7 +3,10 @@ import type { Transaction } from './database.ts';
 /** A kind of delayed, retried work and the shape of its data (plain JSON). */
 export interface JobQueue<Data extends object> {
   readonly name: string;
-  /** Time after which a running job counts as lost and runs again. Default: 5 minutes. */
+  /**
+   * Time after which a running job counts as lost and runs again, as where its process has died, or never got to know
+   * of it: a connection was cut after the job was fetched. Default: 5 minutes.
+   */
   readonly timeoutMs?: number;
   /** Phantom: ties the name to its data. */
   readonly data?: Data;

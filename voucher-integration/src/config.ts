@@ -24,7 +24,6 @@ export const integrationSettings = z.object({
   INTEGRATION_PUBLIC_URL: httpUrl()
     .optional()
     .describe('Where the provider reaches voucher-integration; its own address by default'),
-  // Below the time after which the job of an ask counts as lost.
   VPS_TIMEOUT: duration('3s', { max: '50s' }).describe('The provider answers within this time'),
   VPS_CONCURRENCY: integer(2_000, { min: 1, max: 10_000 }).describe(
     'Requests that a process makes to the provider at once, first and repeated ones together',

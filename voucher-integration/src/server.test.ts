@@ -476,6 +476,24 @@ it('deletes the job that asks again with the request that a late code settles', 
   expect(await set.askAgainJobs()).toBe(0);
 });
 
+// pg-boss deletes what has waited for too long: nothing asked again, and a repeated message changed nothing.
+it('asks again when a request whose job was lost is published again', async () => {
+  let asked = 0;
+  await using provider = await startProvider(() => {
+    asked += 1;
+    return asked === 1
+      ? { codeChallenge: challengeOf(verifierA), transformMethod: 'S256', message: 'wait' }
+      : { status: 'SUCCESS', voucherCode: 'CODE-1', message: 'ready' };
+  });
+  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '10m' } });
+  const message = await set.publish();
+  await set.acknowledged(message.requestId);
+  expect(await set.askAgainJobs()).toBe(1);
+  await set.engines.database.query.execute(sql`delete from pgboss.job where name = ${askAgain.name}`);
+  await set.publish(message);
+  expect(await set.outcome()).toMatchObject([{ requestId: message.requestId, code: 'CODE-1' }]);
+});
+
 it('leaves no job of requests that were asked again and failed', async () => {
   await using set = await setUp({ settings: { GIVE_UP_AFTER: '200ms' } });
   set.vps.next({ fault: 'error', times: 1_000 });

@@ -11,7 +11,7 @@ import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { responsePath } from '@voucher-gateway/schema/vps-protocol';
 import { createAsk } from './ask.ts';
-import { askAgain } from './ask-again.ts';
+import { askAgain, askAgainIdOf } from './ask-again.ts';
 import { addCallbackRoute } from './callback-route.ts';
 import type { IntegrationConfig } from './config.ts';
 import { integrationMigrations } from './migrations.ts';
@@ -35,13 +35,17 @@ export interface VoucherIntegration extends Service {
   readonly unclaimed: number;
 }
 
+/** Beyond the provider's time-out an ask waits for its turn and is stored within this, in milliseconds. */
+const askMarginMs = 25_000;
+
 /** `request-code` → the provider → `receive-code`, or `request-failed`. */
 export async function createVoucherIntegration(options: VoucherIntegrationOptions): Promise<VoucherIntegration> {
   const { config, portSetting = 'PORT', log, clock, database, topics, jobs } = options;
   await using releases = new AsyncDisposableStack();
   let unclaimed = 0;
   await database.migrate(integrationMigrations);
-  await jobs.declare(askAgain);
+  const askQueue = { ...askAgain, timeoutMs: config.VPS_TIMEOUT + askMarginMs };
+  await jobs.declare(askQueue);
   const store = createStore({
     database,
     topics,
@@ -81,7 +85,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
 
   releases.use(
     await jobs.work(
-      askAgain,
+      askQueue,
       async ({ requestId, attempts }, { signal }) => {
         const request = await store.read(requestId);
         // Another job has replaced this one where it was asked since.
@@ -99,8 +103,14 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       // In flight until the provider has answered and what comes next is stored: a crash asks again, with the same key.
       handler: async ({ value }, { signal }) => {
         const request = await store.open(value);
-        // One that was asked already has its job; a repeat of the message asks nothing.
-        if (request.status === 'WAITING' && request.attempts === 0) await ask(request, signal);
+        if (request.status !== 'WAITING') return;
+        if (request.attempts === 0) return await ask(request, signal);
+        // One that was asked already has its job, of this id. A message that is published again is what brings back a lost one.
+        const { requestId, attempts } = request;
+        const delayMs = config.VPS_RETRY_BASE;
+        await database.transaction((tx) =>
+          jobs.schedule(tx, askAgain, { requestId, attempts }, { id: askAgainIdOf(request), delayMs }),
+        );
       },
     }),
   );

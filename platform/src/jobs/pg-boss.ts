@@ -11,6 +11,8 @@ export interface PgBossJobsOptions {
   /** PostgreSQL by its URL; or the embedded engine, as pg-boss sees it: `fromPglite(client)`. */
   database: JobsPoolOptions | { embedded: BossDatabase };
   log: Log;
+  /** How often jobs that have outrun their queue's time-out are looked for, in whole seconds. Default: 10. */
+  superviseEverySeconds?: number;
 }
 
 interface JobsPoolOptions {
@@ -24,16 +26,20 @@ interface JobsPoolOptions {
 type BossDatabase = NonNullable<ConstructorOptions['db']>;
 
 const defaultTimeoutMs = 300_000;
+/** pg-boss deletes a job that has waited for so long after it was due, whatever the outage: here every job is needed. */
+const retentionSeconds = 10 * 365 * 86_400;
 
 /**
  * The jobs port on pg-boss, in its own schema `pgboss`. A job's due time goes by the database's clock.
  */
-export async function createJobs({ database, log }: PgBossJobsOptions): Promise<Jobs> {
+export async function createJobs({ database, log, superviseEverySeconds = 10 }: PgBossJobsOptions): Promise<Jobs> {
   await using releases = new AsyncDisposableStack();
   const pool = 'url' in database ? releases.use(openPool(database, log)) : undefined;
   const boss = new PgBoss({
     ...('url' in database ? { db: pool } : { db: database.embedded, backend: 'pglite' as const }),
     schedule: false,
+    superviseIntervalSeconds: superviseEverySeconds,
+    monitorIntervalSeconds: superviseEverySeconds,
     openTelemetry: { enabled: false },
   });
   boss.on('error', (error) => log.warn({ error }, 'pg-boss reports an error'));
@@ -47,22 +53,30 @@ export async function createJobs({ database, log }: PgBossJobsOptions): Promise<
     );
   }
   const made = new Map<string, Promise<void>>();
-  const ensureQueue = ({ name, timeoutMs = defaultTimeoutMs }: JobQueue<object>) => {
+  const makeQueue = async ({ name, timeoutMs = defaultTimeoutMs }: JobQueue<object>) => {
+    const expireInSeconds = Math.max(1, Math.ceil(timeoutMs / 1_000));
+    const found = await boss.getQueue(name);
+    if (!found)
+      await boss.createQueue(name, {
+        retryLimit: 1_000_000,
+        retryDelay: 1,
+        retryBackoff: true,
+        retryDelayMax: 60,
+        expireInSeconds,
+        retentionSeconds,
+      });
+    // One that another version or setting has made. Where nothing changes a read-only database will do.
+    else if (found.expireInSeconds !== expireInSeconds || found.retentionSeconds !== retentionSeconds)
+      await boss.updateQueue(name, { expireInSeconds, retentionSeconds });
+  };
+  const ensureQueue = (queue: JobQueue<object>) => {
     const making =
-      made.get(name) ??
-      boss
-        .createQueue(name, {
-          retryLimit: 1_000_000,
-          retryDelay: 1,
-          retryBackoff: true,
-          retryDelayMax: 60,
-          expireInSeconds: Math.max(1, Math.ceil(timeoutMs / 1_000)),
-        })
-        .catch((error: unknown) => {
-          made.delete(name);
-          throw error;
-        });
-    made.set(name, making);
+      made.get(queue.name) ??
+      makeQueue(queue).catch((error: unknown) => {
+        made.delete(queue.name);
+        throw error;
+      });
+    made.set(queue.name, making);
     return making;
   };
   const scheduleAll: Jobs['scheduleAll'] = async (tx, queue, jobs) => {

@@ -32,6 +32,42 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     await ran.promise;
   });
 
+  // Its process never got to know of the job, which stayed active for minutes.
+  it('runs a job whose fetch was answered to a lost connection, soon after its time-out', async () => {
+    await using database = await openRealDatabase();
+    await using proxy = await startTcpProxy(database.url);
+    await using jobs = await createJobs({
+      database: { url: proxy.url },
+      log: silentLog,
+      superviseEverySeconds: 1,
+    });
+    const queue = { name: 'tasks', timeoutMs: 1_000 };
+    await jobs.declare(queue);
+    const id = await database.transaction((tx) => jobs.schedule(tx, queue, {}));
+    const stopCutting = proxy.cutAt(/SKIP LOCKED[\s\S]*state = 'active'/, 'after');
+    const ran = Promise.withResolvers<void>();
+    await using _worker = await jobs.work(queue, async () => ran.resolve());
+    await expect
+      .poll(async () => (await database.query.execute(sql`select id, state from pgboss.job`)).rows)
+      .toEqual([{ id, state: 'active' }]);
+    stopCutting();
+    await ran.promise;
+  });
+
+  it('changes a queue that a version before has made, and keeps jobs that wait for a long outage', async () => {
+    await using database = await openRealDatabase();
+    await using before = await createJobs({ database: { url: database.url }, log: silentLog });
+    await before.declare({ name: 'tasks', timeoutMs: 300_000 });
+    await using jobs = await createJobs({ database: { url: database.url }, log: silentLog });
+    const queue = { name: 'tasks', timeoutMs: 30_000 };
+    await jobs.declare(queue);
+    await database.transaction((tx) => jobs.schedule(tx, queue, {}));
+    const { rows } = await database.query.execute(
+      sql`select expire_seconds, keep_until > now() + interval '9 years' as is_kept from pgboss.job`,
+    );
+    expect(rows).toEqual([{ expire_seconds: 30, is_kept: true }]);
+  });
+
   it("runs a delayed job by the database's clock, whatever the process takes the time for", async () => {
     await using database = await openRealDatabase();
     await using jobs = await createJobs({ database: { url: database.url }, log: silentLog });

@@ -8,8 +8,8 @@ import { nextDelayMs } from './retry.ts';
 import type { SendResult } from './send-result.ts';
 import { attempt, type Delivery, delivery } from './tables.ts';
 
-/** The job that makes a delivery's next attempt. */
-export const attemptQueue: JobQueue<{ deliveryId: string }> = { name: 'delivery-attempt' };
+/** The job that begins a delivery's next attempt: it has ended when the attempt has begun, however long that takes. */
+export const attemptQueue: JobQueue<{ deliveryId: string }> = { name: 'delivery-attempt', timeoutMs: 30_000 };
 
 /** An attempt that has been made and is to be stored. */
 export interface MadeAttempt {
