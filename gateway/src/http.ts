@@ -2,6 +2,7 @@ import fastifyApollo from '@as-integrations/fastify';
 import fastifyCors from '@fastify/cors';
 import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
 import { createClientSignal } from '@voucher-gateway/platform/client-signal';
+import { createFailureLines } from '@voucher-gateway/platform/failure-lines';
 import { type Problem, toProblem } from '@voucher-gateway/platform/http-server';
 import type { Log } from '@voucher-gateway/platform/log';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
@@ -33,6 +34,7 @@ export interface HttpOptions {
 export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const { app, config, schema, gate, log, addresses, turns, streams } = options;
   const { operations } = streams;
+  const logFailure = createFailureLines(log);
   const apollo = await createApolloAdapter({ app, operations, schema, log });
 
   const createContext = async (
@@ -72,9 +74,11 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
 
   await app.register(async (scope) => {
     // Errors before Apollo Server handles the request have the shape of GraphQL errors, too.
-    scope.setErrorHandler((error, request, reply) =>
-      sendGraphqlError(reply, toProblem(error, statusOf), log.child({ requestId: request.id }), error),
-    );
+    scope.setErrorHandler((error, request, reply) => {
+      const problem = toProblem(error, statusOf);
+      if (problem.status >= 500) logFailure({ error, requestId: request.id, code: problem.code }, 'a request failed');
+      return sendGraphqlError(reply, problem);
+    });
     scope.addHook('onRequest', awaitTurn);
     scope.addHook('preHandler', async (request, reply) => {
       if (playground && wantsPage(request)) return playground.send(reply);
@@ -124,8 +128,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: () => apollo.stop() };
 }
 
-function sendGraphqlError(reply: FastifyReply, { status, code, title }: Problem, log: Log, error: unknown) {
-  if (status >= 500) log.error({ error, code }, 'a request failed');
+function sendGraphqlError(reply: FastifyReply, { status, code, title }: Problem) {
   return reply
     .code(status)
     .type('application/json')

@@ -79,6 +79,13 @@ const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
   'TOPIC_RECREATED',
 ]);
 
+/** The engine's outage that an error is or wraps, or null. */
+export function outageOf(error: unknown): CodedError | null {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (isCodedError(cause) && outages.has(cause.code)) return cause;
+  return null;
+}
+
 /**
  * What a client may know of an error: a coded one as it is, an engine's outage as SERVICE_UNAVAILABLE
  * (retryable), null for anything else.

@@ -47,6 +47,17 @@ it('answers a coded error as a problem document with its code, status and detail
   });
 });
 
+it('warns once of an engine that is away, however many requests meet it', async () => {
+  await using server = await serve((app) =>
+    app.get('/', () => {
+      throw new CodedError('DATABASE_UNAVAILABLE', 'The database does not answer.', { retryable: true });
+    }),
+  );
+  for (let time = 0; time < 5; time += 1) await fetch(server.url);
+  expect(server.log.text.match(/"level":"warn".*request failed/g)).toHaveLength(1);
+  expect(server.log.text).not.toContain('"level":"error"');
+});
+
 it('masks any other error, and logs it', async () => {
   await using server = await serve((app) =>
     app.get('/', () => {

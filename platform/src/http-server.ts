@@ -5,6 +5,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, 
 import { answerClientError } from './client-error.ts';
 import type { CommonConfig } from './config.ts';
 import { CodedError, errorCode, publicError } from './errors.ts';
+import { createFailureLines } from './failure-lines.ts';
 import type { Log } from './log.ts';
 import { refusePipelining } from './pipelining.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
@@ -71,6 +72,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { log, bodyLimitBytes = 1_048_576, readiness = createReadiness(), failures = () => [] } = options;
   const { statusOf = (code) => (code === 'BAD_REQUEST' || code === 'BAD_USER_INPUT' ? 400 : 500) } = options;
   const limits = { ...defaultLimits, ...options.limits };
+  const logFailure = createFailureLines(log);
   const headMs = Math.min(limits.headMs, limits.requestMs);
   const app = fastify({
     bodyLimit: bodyLimitBytes,
@@ -131,7 +133,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   });
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error, statusOf);
-    if (problem.status >= 500) log.error({ error, requestId: request.id, code: problem.code }, 'request failed');
+    if (problem.status >= 500) logFailure({ error, requestId: request.id, code: problem.code }, 'request failed');
     return sendProblem(reply, problem);
   });
   app.setNotFoundHandler((request, reply) => {

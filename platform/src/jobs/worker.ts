@@ -2,6 +2,7 @@ import type { Job, PgBoss } from 'pg-boss';
 import { createBatcher } from '../batcher.ts';
 import type { JobContext } from '../jobs.ts';
 import type { Log } from '../log.ts';
+import { createRepeatedLines } from '../repeated-lines.ts';
 import { pause } from '../topics/attempt.ts';
 
 export interface WorkerOptions<Data extends object> {
@@ -39,6 +40,7 @@ export function startWorker<Data extends object>({
 }: WorkerOptions<Data>): AsyncDisposable {
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
+  const lines = createRepeatedLines(log);
   // By id and attempt: one that was taken for lost meanwhile belongs to whoever runs it now.
   const together = (call: (jobs: Job<Data>[]) => Promise<unknown>) =>
     createBatcher<Job<Data>, void>({
@@ -58,12 +60,12 @@ export function startWorker<Data extends object>({
           signal: AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]),
         });
       } catch (error) {
-        log.warn({ error, job: job.id, queue: queueName }, 'a job failed and runs again');
+        lines.warn('failed', { error, job: job.id, queue: queueName }, 'a job failed and runs again');
         return void (await failTogether(job));
       }
       await deleteDone(job);
     } catch (error) {
-      log.warn({ error, job: job.id, queue: queueName }, "a job's end could not be stored: it runs again");
+      lines.warn('end', { error, job: job.id, queue: queueName }, "a job's end could not be stored: it runs again");
     }
   };
   const fetchDue = async (): Promise<'all' | 'more'> => {
@@ -79,7 +81,7 @@ export function startWorker<Data extends object>({
   const poll = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       const fetched = await fetchDue().catch((error: unknown) => {
-        log.warn({ error, queue: queueName }, 'due jobs could not be fetched');
+        lines.warn('fetch', { error, queue: queueName }, 'due jobs could not be fetched');
         return 'all';
       });
       await pause(fetched === 'all' ? pollMs : gatherMs, stop.signal);

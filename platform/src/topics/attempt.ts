@@ -1,4 +1,6 @@
+import { errorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { RepeatedLines } from '../repeated-lines.ts';
 import { isMessageFault } from './message-fault.ts';
 
 const firstDelayMs = 50;
@@ -6,7 +8,7 @@ const longestDelayMs = 5_000;
 
 export interface AttemptOptions {
   signal: AbortSignal;
-  log: Log;
+  lines: RepeatedLines;
   fields: object;
   /** Called after each failure that is not the message's; true where that is the end of it. */
   giveUp?(error: unknown, failingForMs: number): Promise<boolean>;
@@ -20,7 +22,7 @@ export interface AttemptOptions {
  */
 export async function attemptUntilDone(
   work: () => Promise<void>,
-  { signal, log, fields, giveUp = async () => false }: AttemptOptions,
+  { signal, lines, fields, giveUp = async () => false }: AttemptOptions,
 ): Promise<{ outcome: 'done' | 'givenUp' | 'stopped' } | { outcome: 'failed'; error: unknown }> {
   let firstFailedAt: number | undefined;
   for (let attempt = 0; ; attempt += 1) {
@@ -31,7 +33,8 @@ export async function attemptUntilDone(
     } catch (error) {
       if (signal.aborted) return { outcome: 'stopped' };
       if (isMessageFault(error)) return { outcome: 'failed', error };
-      if (attempt % 10 === 0) log.warn({ error, attempt, ...fields }, 'a message is tried again');
+      // All that wait fail together where an engine is away.
+      lines.warn(`retry ${errorCode(error)}`, { error, attempt, ...fields }, 'a message is tried again');
       firstFailedAt ??= performance.now();
       if (await giveUp(error, performance.now() - firstFailedAt)) return { outcome: 'givenUp' };
       await pause(Math.min(firstDelayMs * 2 ** attempt, longestDelayMs) * (0.5 + Math.random() / 2), signal);

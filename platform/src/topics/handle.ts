@@ -118,7 +118,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
         });
       const result = await attemptUntilDone(work, {
         signal: isOver,
-        log,
+        lines,
         fields,
         giveUp: async (error, failingForMs) => failingForMs >= limits.parkAfterMs && (await park(raw, error, fields)),
       });

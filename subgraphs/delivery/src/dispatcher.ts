@@ -1,5 +1,6 @@
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
+import { createFailureLines } from '@voucher-gateway/platform/failure-lines';
 import type { JobContext } from '@voucher-gateway/platform/jobs';
 import type { Log } from '@voucher-gateway/platform/log';
 import { createSlots } from '@voucher-gateway/platform/slots';
@@ -45,6 +46,7 @@ export function createDispatcher({
 }: DispatcherOptions): Dispatcher {
   const slots = createSlots(concurrency);
   const stop = new AbortController();
+  const logFailure = createFailureLines(log);
 
   return {
     async deliver(planned) {
@@ -102,7 +104,7 @@ export function createDispatcher({
   function start(delivery: Delivery, prepared?: Promise<Prepared>): void {
     makeAttempt(delivery, prepared)
       .catch((error: unknown) =>
-        log.warn({ error, deliveryId: delivery.id }, 'an attempt could not be stored; its job makes another'),
+        logFailure({ error, deliveryId: delivery.id }, 'an attempt could not be stored; its job makes another'),
       )
       .finally(() => slots.release());
   }
@@ -111,7 +113,7 @@ export function createDispatcher({
     const at = database.now();
     const beganAt = clock.now();
     const result = await send(delivery, stop.signal, prepared).catch((error: unknown): SendResult => {
-      log.error({ error, deliveryId: delivery.id }, 'an attempt broke on our side');
+      logFailure({ error, deliveryId: delivery.id }, 'an attempt broke on our side');
       return failed('INTERNAL_ERROR');
     });
     if (result.outcome === 'stopped') return;

@@ -2,6 +2,7 @@ import type { Clock } from '@voucher-gateway/platform/clock';
 import { createCoalesced } from '@voucher-gateway/platform/coalesced';
 import { type Database, type Transaction, tryTransactionLock } from '@voucher-gateway/platform/database';
 import { CodedError } from '@voucher-gateway/platform/errors';
+import { createFailureLines } from '@voucher-gateway/platform/failure-lines';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { eq, isNull, lt } from 'drizzle-orm';
@@ -99,9 +100,10 @@ export async function createSigningKeys({
     await rotate();
     await read();
   });
+  const logFailure = createFailureLines(log);
   const refreshLater = () => {
     timer = clock.setTimer(checkEveryMs, () => {
-      refresh().catch((error: unknown) => log.error({ error }, 'the signing keys could not be refreshed'));
+      refresh().catch((error: unknown) => logFailure({ error }, 'the signing keys could not be refreshed'));
       refreshLater();
     });
   };

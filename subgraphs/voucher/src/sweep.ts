@@ -1,5 +1,6 @@
 import type { Clock } from '@voucher-gateway/platform/clock';
 import { type Database, tryTransactionLock } from '@voucher-gateway/platform/database';
+import { createFailureLines } from '@voucher-gateway/platform/failure-lines';
 import type { Log } from '@voucher-gateway/platform/log';
 import { startRecurring } from '@voucher-gateway/platform/recurring';
 import type { Topics } from '@voucher-gateway/platform/topics';
@@ -54,6 +55,7 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
       await topics.publishAll(tx, schemaTopics.requestCode, requests.map(requestCodeOf));
       return requests.length;
     });
+  const logFailure = createFailureLines(log);
   return startRecurring({
     clock,
     everyMs,
@@ -70,6 +72,6 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
         if (count > 0) log.warn({ count }, 'requests pend past their give-up time and are published again');
       }
     },
-    onFailure: (error) => log.error({ error }, 'the sweep failed; the next one makes up for it'),
+    onFailure: (error) => logFailure({ error }, 'the sweep failed; the next one makes up for it'),
   });
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DatabaseSession } from '../../database.ts';
 import type { Log } from '../../log.ts';
+import { createRepeatedLines } from '../../repeated-lines.ts';
 import { pause } from '../attempt.ts';
 
 export interface LeasesOptions {
@@ -32,6 +33,7 @@ const reconnectAfterMs = 500;
  */
 export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOptions): Leases {
   const holder = randomUUID();
+  const lines = createRepeatedLines(log);
   const stop = new AbortController();
   const wanted = new Set<string>();
   const heldUntil = new Map<string, number>();
@@ -65,7 +67,8 @@ export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOp
         if (stop.signal.aborted) await session.query('delete from platform.lease where holder = $1', [holder]);
       } catch (error) {
         heldUntil.clear();
-        if (!stop.signal.aborted) log.warn({ error }, 'leases could not be renewed; they are asked for again');
+        if (!stop.signal.aborted)
+          lines.warn('renew', { error }, 'leases could not be renewed; they are asked for again');
       }
       await pause(reconnectAfterMs, stop.signal);
     }

@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest';
+import { CodedError } from './errors.ts';
+import { createFailureLines } from './failure-lines.ts';
+import { createMemoryLog } from './testing/log.ts';
+
+it('failure lines: warn once of an engine that is away, and are errors of anything else', () => {
+  // Some services logged an outage at `error`, and a line for each request that met it.
+  const log = createMemoryLog();
+  const logFailure = createFailureLines(log);
+  const away = new CodedError('DATABASE_UNAVAILABLE', 'The database does not answer.', { retryable: true });
+  for (let time = 0; time < 50; time += 1) logFailure({ error: new Error('query', { cause: away }) }, 'it failed');
+  for (let time = 0; time < 2; time += 1) logFailure({ error: new TypeError('ours') }, 'it failed');
+  const lines = log.text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { level: string });
+  expect(lines.map(({ level }) => level)).toEqual(['warn', 'error', 'error']);
+});
