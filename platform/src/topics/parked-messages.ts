@@ -26,7 +26,10 @@ export interface ParkedSummary {
   oldest: ReadonlyMap<number, number>;
 }
 
-type Entry = RawMessage & GroupOfTopic & { error: unknown; isReplay?: boolean };
+type Entry = RawMessage & GroupOfTopic & { error: unknown; isReplay?: boolean; isKept?: boolean };
+
+/** When one is retried that nobody retries by itself. */
+export const untilReplayed = new Date('9999-12-31T00:00:00Z');
 
 export const hashKey = (key: string) => createHash('sha256').update(key).digest('base64url');
 
@@ -45,9 +48,13 @@ export async function isAnyParked(query: Queryable, group: string): Promise<bool
   return rows[0]?.found === true;
 }
 
-/** Parks a message with its cause; one that is parked already stays as it is, whoever parked it. */
+/**
+ * Parks a message with its cause; one that is parked already stays as it is, whoever parked it.
+ *
+ * @param entry `isKept`: it is not retried before an operator replays it
+ */
 export async function parkMessage(query: Queryable, entry: Entry): Promise<void> {
-  const { topic, group, key, value, headers, partition, position, publishedAt, error, isReplay = false } = entry;
+  const { topic, group, key, value, headers, partition, position, publishedAt, error, isReplay = false, isKept } = entry;
   const { code, message } = causeOf(error);
   await query
     .insert(parkedMessage)
@@ -62,6 +69,7 @@ export async function parkMessage(query: Queryable, entry: Entry): Promise<void>
       errorCode: code,
       errorMessage: message,
       isReplay,
+      ...(isKept && { retryAt: untilReplayed }),
     })
     .onConflictDoNothing();
 }

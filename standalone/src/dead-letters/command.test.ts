@@ -39,3 +39,17 @@ it('dead-letters: tells and replays what is parked while no broker answers', asy
     message: `${id} is tried again now\nThe dead letters can not be read: No broker has answered yet.`,
   });
 });
+
+it('dead-letters: lists what the broker refused, which nobody retries before it is replayed', async () => {
+  await using database = await openTestDatabase();
+  await database.migrate(platformMigrations);
+  const raw = { key: 'k', value: '{}', headers: {}, partition: 0, position: 7, publishedAt: 1 };
+  const error = Object.assign(new Error('too large'), { code: 'TOPIC_VALUE_TOO_LARGE' });
+  await parkMessage(database.query, { topic: 'receive-code', group: 'outbox', ...raw, error, isKept: true });
+  const engines = { database, readDeadLetters: async () => {} };
+  const { message } = await runDeadLettersCommand(engines, { name: 'list' });
+  expect(message).toMatch(/receive-code → outbox {2}TOPIC_VALUE_TOO_LARGE: too large {2}\(until it is replayed\)$/);
+  await runDeadLettersCommand(engines, { name: 'replay', ids: 'all' });
+  const [row] = await readParked(database.query, { limit: 1 });
+  expect(row?.retryAt.getTime()).toBeLessThan(Date.now() + 60_000);
+});

@@ -1,5 +1,5 @@
 import type { DeadLetter } from '@voucher-gateway/platform/topics/dead-letter-reader';
-import type { ParkedRow } from '@voucher-gateway/platform/topics/parked-messages';
+import { type ParkedRow, untilReplayed } from '@voucher-gateway/platform/topics/parked-messages';
 
 /** How a message in dead-letter is named. */
 export function idOf({ topic, partition, position }: DeadLetter): string {
@@ -20,7 +20,8 @@ export function describeLetter(letter: DeadLetter): string {
 
 /** The same of a parked one. */
 export function describeParked({ id, topic, group, parkedAt, retryAt, ...row }: ParkedRow): string {
-  const retries = `${row.attempts} retries, next at ${retryAt.toISOString()}`;
+  const isKept = retryAt.getTime() === untilReplayed.getTime();
+  const retries = isKept ? 'until it is replayed' : `${row.attempts} retries, next at ${retryAt.toISOString()}`;
   return printable(
     `parked:${id}  ${parkedAt.toISOString()}  ${topic} → ${group}  ${row.errorCode}: ${row.errorMessage}  (${retries})`,
   );

@@ -1,5 +1,6 @@
 import { asc, eq, inArray, sql } from 'drizzle-orm';
 import type { Database, DatabaseSession, Transaction } from '../../database.ts';
+import { isCodedError, type PlatformErrorCode } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { outbox } from '../../tables.ts';
 import { within } from '../../within.ts';
@@ -8,6 +9,7 @@ import { createBell } from '../bell.ts';
 import type { KafkaClient } from './client.ts';
 import { createLeases } from './leases.ts';
 import type { KafkaProducer } from './producer.ts';
+import { parkRefused, returnReplayed } from './refused-messages.ts';
 
 export interface OutboxOptions {
   database: Database & { openSession(): Promise<DatabaseSession> };
@@ -47,6 +49,8 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   });
   const bell = releases.use(createBell(pollEveryMs));
   const relays = new Map<string, Promise<void>>();
+  /** By topic, what the broker takes at once, where it has refused as much as is sent otherwise. */
+  const takenAtOnce = new Map<string, number>();
   const leases = releases.use(createLeases({ openSession: database.openSession, log }));
 
   /** Sends one batch; false when there was nothing to send. */
@@ -57,18 +61,25 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
       .where(eq(outbox.topic, topic))
       .orderBy(asc(outbox.id))
       .limit(sendAtOnce);
-    const rows = firstThatFit(unsent);
+    const bytesAtOnce = takenAtOnce.get(topic) ?? sendBytesAtOnce;
+    const rows = firstThatFit(unsent, bytesAtOnce);
     if (rows.length === 0) return false;
     // A process that was frozen until now must not send what another has sent meanwhile.
     if (!leases.isHeld(leaseOf(topic))) return false;
-    await producer.send(
-      rows.map(({ id, key, value, headers }) => ({
-        topic,
-        key,
-        value,
-        headers: { ...headers, [outboxIdHeader]: String(id) },
-      })),
-    );
+    try {
+      await producer.send(
+        rows.map(({ id, key, value, headers }) => ({
+          topic,
+          key,
+          value,
+          headers: { ...headers, [outboxIdHeader]: String(id) },
+        })),
+      );
+    } catch (error) {
+      if (!isCodedError<PlatformErrorCode>(error, 'TOPIC_VALUE_TOO_LARGE')) throw error;
+      await makeWay(topic, rows, error, bytesAtOnce);
+      return true;
+    }
     await database.query.delete(outbox).where(
       inArray(
         outbox.id,
@@ -76,6 +87,14 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
       ),
     );
     return true;
+  };
+
+  /** Of a batch that the broker refuses, less is sent at once, until one message alone is known to be refused. */
+  const makeWay = async (topic: string, rows: OutboxRow[], error: Error, bytesAtOnce: number): Promise<void> => {
+    const [first] = rows;
+    if (rows.length > 1 || !first) return void takenAtOnce.set(topic, bytesAtOnce / 2);
+    await parkRefused(database, first, error, log);
+    takenAtOnce.delete(topic);
   };
 
   const lead = async (topic: string) => {
@@ -117,6 +136,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   // What a process that is gone has left behind, or one without a relay has published, is everybody's.
   const adoptUnsent = async () => {
     try {
+      await returnReplayed(database);
       for (const { topic } of await database.query.selectDistinct({ topic: outbox.topic }).from(outbox)) relay(topic);
     } catch (error) {
       log.debug({ error }, 'the outbox could not be looked through');
@@ -176,12 +196,14 @@ export async function addToOutbox(
 
 const leaseOf = (topic: string) => `outbox:${topic}`;
 
+type OutboxRow = typeof outbox.$inferSelect;
+
 /** The rows from the front that go into one batch, one at least. */
-function firstThatFit(rows: (typeof outbox.$inferSelect)[]): (typeof outbox.$inferSelect)[] {
+function firstThatFit(rows: OutboxRow[], bytesAtOnce: number): OutboxRow[] {
   let bytes = 0;
   const end = rows.findIndex(({ value }, index) => {
     bytes += Buffer.byteLength(value) + 512;
-    return index > 0 && bytes > sendBytesAtOnce;
+    return index > 0 && bytes > bytesAtOnce;
   });
   return end === -1 ? rows : rows.slice(0, end);
 }

@@ -1,4 +1,5 @@
 import type { Producer } from 'kafkajs';
+import { CodedError, type PlatformErrorCode } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { within } from '../../within.ts';
 import { disconnectWithinMs, type KafkaClient, unavailable } from './client.ts';
@@ -13,7 +14,10 @@ export interface OutgoingMessage {
 }
 
 export interface KafkaProducer extends AsyncDisposable {
-  /** Resolves once every in-sync replica has them. Throws TOPICS_UNAVAILABLE (retryable); then none, some or all may have gone. */
+  /**
+   * Resolves once every in-sync replica has them. Throws TOPICS_UNAVAILABLE (retryable), and then none, some or all may
+   * have gone; TOPIC_VALUE_TOO_LARGE where the broker takes none as large as one of them, or as all of them together.
+   */
   send(messages: readonly OutgoingMessage[]): Promise<void>;
 }
 
@@ -69,9 +73,23 @@ export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): K
         });
       } catch (error) {
         await drop();
+        if (isTooLarge(error))
+          throw new CodedError<PlatformErrorCode>(
+            'TOPIC_VALUE_TOO_LARGE',
+            'The broker refuses a message that is larger than max.message.bytes of its topic.',
+          );
         throw error;
       }
     },
     [Symbol.asyncDispose]: drop,
   };
+}
+
+/** Of the protocol: kafkajs's own classes can not be imported by their names. */
+const tooLarge = new Set<unknown>(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
+
+function isTooLarge(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (tooLarge.has((cause as { type?: unknown }).type)) return true;
+  return false;
 }

@@ -1,15 +1,19 @@
 import { spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
+import { ConfigResourceTypes } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { openPostgres } from '../../database/postgres.ts';
 import { silentLog } from '../../log.ts';
+import { createMemoryLog } from '../../testing/log.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import { startTcpProxy } from '../../testing/tcp-proxy.ts';
 import type { Topic } from '../../topics.ts';
+import { readParked, retryAtOnce } from '../parked-messages.ts';
+import { connectKafka } from './client.ts';
 import { createKafkaTopics } from './topics.ts';
 
 const relayMain = fileURLToPath(new URL('../../testing/relay-main.ts', import.meta.url));
@@ -109,6 +113,46 @@ describe('kafka: the relay of the outbox', { timeout: 120_000 }, () => {
       .toBe(true);
     await expect.poll(() => set.seen, { timeout: 20_000 }).toEqual([0, 1, 2]);
     await first[Symbol.asyncDispose]();
+  });
+
+  // One of them held up all that came after it, for good.
+  it('parks a message that the broker refuses for its size, and sends it when it is replayed', async () => {
+    await using releases = new AsyncDisposableStack();
+    const database = releases.use(await openRealDatabase());
+    const log = createMemoryLog();
+    const options = {
+      brokers: realEngines().KAFKA_BROKERS.split(','),
+      clientId: `test-${randomUUID()}`,
+      partitions: 1,
+      retentionMs: 3_600_000,
+      log,
+    };
+    const name = `texts-${randomUUID()}`;
+    const schema = z.object({ requestId: z.string(), text: z.string() });
+    const topic: Topic<z.output<typeof schema>> = { name, schema, key: ({ requestId }) => requestId };
+    const { admin } = releases.use(await connectKafka(options));
+    const limit = (bytes: number) => ({ name: 'max.message.bytes', value: String(bytes) });
+    await admin.createTopics({ topics: [{ topic: name, numPartitions: 1, configEntries: [limit(50_000)] }] });
+    const topics = releases.use(await createKafkaTopics({ ...options, database }));
+    const seen: string[] = [];
+    releases.use(await topics.tail({ topic, from: 'now', onMessage: ({ value }) => void seen.push(value.requestId) }));
+    const values = Array.from({ length: 40 }, (_, n) => ({
+      requestId: `r${n}`,
+      text: randomBytes(n === 20 ? 40_000 : 5_000).toString('hex'),
+    }));
+    await database.transaction((tx) => topics.publishAll(tx, topic, values));
+    const others = values.map(({ requestId }) => requestId).filter((requestId) => requestId !== 'r20');
+    await expect.poll(() => seen).toEqual(others);
+    const [parked] = await readParked(database.query, { limit: 10 });
+    expect(parked).toMatchObject({ topic: name, group: 'outbox', errorCode: 'TOPIC_VALUE_TOO_LARGE', attempts: 0 });
+    expect(log.text).toMatch(/"code":"TOPIC_VALUE_TOO_LARGE".*"requestId":"r20".*the broker refuses a message/);
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name, configEntries: [limit(500_000)] }],
+    });
+    await retryAtOnce(database.query, 'all');
+    await expect.poll(() => seen).toEqual([...others, 'r20']);
+    expect(await readParked(database.query, { limit: 10 })).toEqual([]);
   });
 
   // One connection per topic and half-second, only to ask.
