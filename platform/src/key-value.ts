@@ -17,5 +17,6 @@ export interface KeyValue extends AsyncDisposable {
   increment(key: string, by: number, options: { ttlMs: number }): Promise<{ value: number; expiresInMs: number }>;
   /** True when there was something to delete. */
   delete(key: string): Promise<boolean>;
-  ping(): Promise<void>;
+  /** Whether it takes changes as well (`ok`), or answers and refuses them (`degraded`), as where its memory is full. */
+  ping(): Promise<'ok' | 'degraded'>;
 }

@@ -22,6 +22,11 @@ it('readiness: fails only on what is required, and reports the rest', async () =
   expect((await read({ database: throws }, {})).status).toBe('unavailable');
 });
 
+it('readiness: reports an engine that takes no changes, and serves what needs none', async () => {
+  const readiness = createReadiness({ required: { 'key-value': async () => 'degraded' }, reported: { topics: good } });
+  expect(await readiness.read()).toEqual({ status: 'ok', engines: { topics: 'ok', 'key-value': 'degraded' } });
+});
+
 it('readiness: asks at most once a second, and once for all who ask together', async () => {
   const clock = createTestClock();
   let asked = 0;

@@ -1,7 +1,9 @@
 import { type Clock, systemClock } from './clock.ts';
 import { within } from './within.ts';
 
-type Ping = () => Promise<void>;
+/** Rejects where the engine is away; resolves with `degraded` where it answers and takes no changes, else with anything. */
+type Ping = () => Promise<unknown>;
+type EngineState = 'ok' | 'degraded' | 'away';
 
 export interface ReadinessOptions {
   /** What the service can't serve without, by name: it is ready only while each of them answers. */
@@ -17,8 +19,8 @@ export interface ReadinessOptions {
 
 export interface ReadinessReport {
   status: 'ok' | 'unavailable' | 'stopping';
-  /** By name, whether it answers. */
-  engines: Record<string, 'ok' | 'away'>;
+  /** By name, whether it answers. One that is degraded is no reason to serve nobody. */
+  engines: Record<string, EngineState>;
 }
 
 /** Whether a service wants requests. */
@@ -40,7 +42,7 @@ export function createReadiness(options: ReadinessOptions = {}): Readiness {
     return { name, isRequired, ask: createProbe(ping, isRequired ? timeoutMs : reportedTimeoutMs) };
   });
   let isRetired = false;
-  let last: { atMs: number; answers: Promise<boolean[]> } | null = null;
+  let last: { atMs: number; answers: Promise<EngineState[]> } | null = null;
   return {
     get isRetired() {
       return isRetired;
@@ -54,16 +56,16 @@ export function createReadiness(options: ReadinessOptions = {}): Readiness {
         last = { atMs: nowMs, answers: Promise.all(probes.map(({ ask }) => ask())) };
       const answers = await last.answers;
       const engines: ReadinessReport['engines'] = {};
-      for (const [index, { name }] of probes.entries()) engines[name] = answers[index] ? 'ok' : 'away';
-      const canServe = probes.every(({ isRequired }, index) => !isRequired || answers[index]);
+      for (const [index, { name }] of probes.entries()) engines[name] = answers[index] ?? 'away';
+      const canServe = probes.every(({ isRequired }, index) => !isRequired || answers[index] !== 'away');
       return { status: isRetired ? 'stopping' : canServe ? 'ok' : 'unavailable', engines };
     },
   };
 }
 
 /** Asks once at a time: an engine that hangs has one question open, however often it is asked for. */
-function createProbe(ping: Ping, timeoutMs: number): () => Promise<boolean> {
-  let open: Promise<void> | null = null;
+function createProbe(ping: Ping, timeoutMs: number): () => Promise<EngineState> {
+  let open: Promise<unknown> | null = null;
   return async () => {
     const question =
       open ??
@@ -74,10 +76,9 @@ function createProbe(ping: Ping, timeoutMs: number): () => Promise<boolean> {
         });
     open = question;
     try {
-      await within(timeoutMs, question);
-      return true;
+      return (await within(timeoutMs, question)) === 'degraded' ? 'degraded' : 'ok';
     } catch {
-      return false;
+      return 'away';
     }
   };
 }

@@ -77,7 +77,10 @@ export function createEmbeddedKeyValue({
       const rows = await available(() => database.query.delete(entry).where(live(key)).returning({ key: entry.key }));
       return rows.length > 0;
     },
-    ping: () => available(() => database.ping()),
+    async ping() {
+      await available(() => database.ping());
+      return 'ok';
+    },
     [Symbol.asyncDispose]: () => housekeeping[Symbol.asyncDispose](),
   };
 }

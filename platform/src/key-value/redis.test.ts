@@ -39,6 +39,22 @@ describe('the key-value port on Redis', () => {
   });
 });
 
+// It was said to be well, while nobody could sign in.
+it('is degraded while Redis has no memory for changes', async () => {
+  await using server = await startRedisServer([]);
+  await using keyValue = await createRedisKeyValue({ url: `redis://127.0.0.1:${server.port}`, log: silentLog });
+  expect(await keyValue.ping()).toBe('ok');
+  await keyValue.set('session', 'open', { ttlMs: 60_000 });
+  const admin = new Redis(server.port, '127.0.0.1');
+  await admin.config('SET', 'maxmemory', '1');
+  await expect(keyValue.set('key', 'value', { ttlMs: 1_000 })).rejects.toMatchObject({ code: 'KEY_VALUE_UNAVAILABLE' });
+  expect(await keyValue.touch('session', { ttlMs: 60_000 })).toBe('open');
+  expect(await keyValue.ping()).toBe('degraded');
+  await admin.config('SET', 'maxmemory', '0');
+  admin.disconnect();
+  expect(await keyValue.ping()).toBe('ok');
+});
+
 describe('Redis that is more than one server', { timeout: 180_000 }, () => {
   it('is used as a cluster', async () => {
     await using node = await startRedisServer(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);

@@ -1,4 +1,4 @@
-import { type ChainableCommander, Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { type ChainableCommander, Cluster, type ClusterOptions, Redis, type RedisOptions, ReplyError } from 'ioredis';
 import { withoutPassword } from '../config.ts';
 import { CodedError } from '../errors.ts';
 import type { KeyValue } from '../key-value.ts';
@@ -49,9 +49,7 @@ export async function createRedisKeyValue(options: RedisKeyValueOptions): Promis
       return { value: value as number, expiresInMs: expiresInMs as number };
     },
     delete: async (key) => (await available(() => redis.del(key))) > 0,
-    async ping() {
-      await available(() => redis.ping());
-    },
+    ping: () => available(() => askForChanges(redis)),
     async [Symbol.asyncDispose]() {
       redis.disconnect();
     },
@@ -63,6 +61,22 @@ export async function createRedisKeyValue(options: RedisKeyValueOptions): Promis
     log.warn({ error }, `REDIS_URL: Redis does not answer at ${withoutPassword(url)}; it is joined when it does`);
   }
   return store;
+}
+
+/** What answers changes that it refuses: full memory, a disk that fails, a replica. */
+const takesNoChanges = /^(OOM|MISCONF|READONLY|NOREPLICAS) /;
+
+/** By a change, for reads and `PING` are answered also by a server that refuses all changes. */
+async function askForChanges(redis: Redis | Cluster): Promise<'ok' | 'degraded'> {
+  try {
+    await redis.set('voucher-gateway:ping', '', 'PX', 1_000);
+  } catch (error) {
+    if (!(error instanceof ReplyError)) throw error;
+    if (takesNoChanges.test((error as Error).message)) return 'degraded';
+    // Such as a user who may not use this key.
+    await redis.ping();
+  }
+  return 'ok';
 }
 
 /** In one step on the server, so that an expiry in between is not read as "no expiry". */
