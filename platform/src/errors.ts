@@ -28,6 +28,8 @@ export interface CodedErrorOptions {
   cause?: unknown;
   /** True where the same call may succeed later. Default: false. */
   retryable?: boolean;
+  /** For how long trying again can help, in milliseconds. Default: as long as it takes. */
+  retryForMs?: number;
   /** Further public facts, copied into a GraphQL error's extensions or a problem document. */
   details?: Record<string, unknown>;
 }
@@ -42,12 +44,14 @@ export class CodedError<Code extends string = string> extends Error {
   override readonly name = 'CodedError';
   readonly code: Code;
   readonly retryable: boolean;
+  readonly retryForMs: number;
   readonly details: Record<string, unknown>;
 
   constructor(code: Code, message: string, options: CodedErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryable = options.retryable ?? false;
+    this.retryForMs = options.retryForMs ?? Number.POSITIVE_INFINITY;
     this.details = options.details ?? {};
   }
 }

@@ -52,7 +52,8 @@ export interface ConsumeOptions<Value> {
  * `<topic>.dead-letter`: a CodedError that is not retryable, a value or constraint that the database refuses. Any
  * other failure is the environment's, and is retried in place with backoff while the message's key waits. What fails
  * for longer than a limit is parked in the database: the group goes on, and the message is retried from there. Later
- * messages of its key are parked behind it.
+ * messages of its key are parked behind it. Where the error says for how long trying again can help (`retryForMs`), a
+ * message that has been parked for so long goes to dead-letter.
  */
 export type Handler<Value> = (message: Message<Value>, context: HandlerContext) => Promise<void>;
 

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import type { Migrations } from '../database.ts';
 import { type Engines, embeddedEnginesOn, embeddedStoresOn } from '../embedded-engines.ts';
 import { type Log, silentLog } from '../log.ts';
+import type { ConsumerLimits } from '../topics/consumer-limits.ts';
 import { openTestDatabase } from './database.ts';
 
 export interface TestEngines extends Omit<Engines, 'jobs'> {
@@ -14,6 +15,7 @@ export interface TestEnginesOptions {
   clock?: Clock;
   log?: Log;
   dataDir?: string;
+  limits?: Partial<ConsumerLimits>;
 }
 
 /** Embedded engines of a test's own, in memory, without jobs. Use them with `await using`. */
@@ -22,8 +24,13 @@ export async function openTestEngines({
   clock = systemClock,
   log = silentLog,
   dataDir,
+  limits,
 }: TestEnginesOptions = {}): Promise<TestEngines> {
-  const engines = await embeddedStoresOn(await openTestDatabase({ migrations, clock, dataDir }), { clock, log });
+  const engines = await embeddedStoresOn(await openTestDatabase({ migrations, clock, dataDir }), {
+    clock,
+    log,
+    limits,
+  });
   return { ...engines, clock, log };
 }
 
@@ -33,7 +40,12 @@ export async function openTestEnginesWithJobs({
   clock = systemClock,
   log = silentLog,
   dataDir,
+  limits,
 }: TestEnginesOptions = {}): Promise<TestEngines & Engines> {
-  const engines = await embeddedEnginesOn(await openTestDatabase({ migrations, clock, dataDir }), { clock, log });
+  const engines = await embeddedEnginesOn(await openTestDatabase({ migrations, clock, dataDir }), {
+    clock,
+    log,
+    limits,
+  });
   return { ...engines, clock, log };
 }

@@ -1,3 +1,4 @@
+import { codedCause } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { createRepeatedLines } from '../repeated-lines.ts';
 import { pause } from './attempt.ts';
@@ -44,7 +45,8 @@ export async function retryParked({
     const fields = { topic, group, partition: raw.partition, position: raw.position, parked: id };
     try {
       await handle(raw).catch(async (error: unknown) => {
-        if (signal.aborted || (!isMessageFault(error) && parkedForMs < keepParkedMs)) throw error;
+        const keepMs = Math.min(keepParkedMs, codedCause(error)?.retryForMs ?? keepParkedMs);
+        if (signal.aborted || (!isMessageFault(error) && parkedForMs < keepMs)) throw error;
         log.error({ error, ...fields }, 'a parked message goes to dead-letter');
         await bury(raw, error);
       });

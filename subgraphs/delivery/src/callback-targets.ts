@@ -15,22 +15,26 @@ export interface CallbackTargets {
   keep(request: RequestCode): Promise<void>;
   /**
    * The callbackUrl of a request, null where the client gave none: asks the key-value store, else our own row.
-   * @throws CodedError REQUEST_NOT_MET (retryable) while neither knows the request: its message is still on the way
+   * @throws CodedError REQUEST_NOT_MET (retryable for `waitMs`) while neither knows the request: its message is still on the way
    */
   of(requestId: string): Promise<string | null>;
 }
 
 const warnFirstMs = 10_000;
 const warnEveryMs = 30_000;
+const maxRemembered = 10_000;
 
 export function createCallbackTargets({
   database,
   keyValue,
+  waitMs,
   clock,
   log,
 }: {
   database: Database;
   keyValue: KeyValue;
+  /** How long an outcome that is parked waits for its request, which holds up later ones of its phone number. */
+  waitMs: number;
   clock: Clock;
   log: Log;
 }): CallbackTargets {
@@ -55,7 +59,10 @@ export function createCallbackTargets({
         return found.callbackUrl;
       }
       warnNowAndThen(requestId);
-      throw new CodedError('REQUEST_NOT_MET', 'The request of this outcome has not been met yet.', { retryable: true });
+      throw new CodedError('REQUEST_NOT_MET', 'The request of this outcome has not been met yet.', {
+        retryable: true,
+        retryForMs: waitMs,
+      });
     },
   };
 
@@ -81,6 +88,7 @@ export function createCallbackTargets({
 
   function warnNowAndThen(requestId: string) {
     const now = clock.now();
+    if (waiting.size >= maxRemembered) waiting.clear();
     const warnAt = waiting.get(requestId) ?? now + warnFirstMs;
     if (now >= warnAt) log.warn({ requestId }, 'an outcome waits for its request, which has not been met yet');
     waiting.set(requestId, now >= warnAt ? now + warnEveryMs : warnAt);

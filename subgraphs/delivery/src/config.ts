@@ -36,6 +36,9 @@ export const deliverySettings = z.object({
   CALLBACK_RETRY_SCHEDULE: durations('5s,5m,30m,2h,5h,10h,14h,20h,24h').describe(
     'Waiting time before each further attempt, in order, with commas between; after the last one it is given up',
   ),
+  REQUEST_WAIT: duration('1h', { max: '24d' }).describe(
+    'An outcome whose request is not known goes to dead-letter when it has been parked (PARK_AFTER) for this long: later ones of its phone number wait behind it',
+  ),
   DELIVERY_RETENTION: durationOrOff('90d').describe(
     'Deliveries that have ended, with their attempts, and the callback URLs of requests are kept for this long; 24d longer than twice KAFKA_RETENTION at least, or `off` to keep all',
   ),

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { createTestClock } from '@voucher-gateway/platform/clock';
+import { embeddedDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { Webhook } from 'standardwebhooks';
 import { expect, it } from 'vitest';
 import { createDeliveryStore } from './delivery-store.ts';
@@ -44,6 +45,22 @@ it('tries again with the same id and body, a new timestamp and a signature that 
         { status: 200, error: null },
       ],
     },
+  ]);
+});
+
+// It held up all later outcomes of its phone number, for good.
+it('lets later outcomes of a phone number go on past one whose request stays unknown', async () => {
+  await using rig = await openRig({ limits: { parkAfterMs: 20 }, environment: { REQUEST_WAIT: '100ms' } });
+  await using receiver = await openReceiver();
+  const unknown = aRequest();
+  await rig.receive(unknown);
+  const request = await rig.request({ callbackUrl: receiver.url, phoneNumber: unknown.phoneNumber });
+  const { id } = await rig.receive(request);
+  expect(JSON.parse((await receiver.next()).body)).toMatchObject({ data: { voucherId: id } });
+  const letters: { headers: Readonly<Record<string, string>>; value: string }[] = [];
+  await embeddedDeadLetters(rig.engines.database)((letter) => void letters.push(letter));
+  expect(letters).toMatchObject([
+    { headers: { 'dead-letter-error': 'REQUEST_NOT_MET' }, value: expect.stringContaining(unknown.requestId) },
   ]);
 });
 

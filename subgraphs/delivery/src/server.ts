@@ -72,7 +72,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
     }),
   );
   releases.use(await jobs.work(attemptQueue, dispatcher.runJob));
-  const targets = createCallbackTargets({ database, keyValue, clock, log });
+  const targets = createCallbackTargets({ database, keyValue, waitMs: config.REQUEST_WAIT, clock, log });
   releases.use(await startConsumers({ topics, targets, dispatcher }));
   releases.use(startHousekeeping({ database, clock, log, retentions: deliveryRetentions(config) }));
 

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '@voucher-gateway/platform/clock';
 import { type Environment, readConfig } from '@voucher-gateway/platform/config';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/lifecycle';
-import { openTestEnginesWithJobs } from '@voucher-gateway/platform/testing/engines';
+import { openTestEnginesWithJobs, type TestEnginesOptions } from '@voucher-gateway/platform/testing/engines';
 import { type Answer, postEntities, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import type { Topic } from '@voucher-gateway/platform/topics';
@@ -23,6 +23,7 @@ export interface RigOptions {
   smsSender?: SmsSender;
   environment?: Environment;
   keyValue?: Partial<KeyValue>;
+  limits?: TestEnginesOptions['limits'];
   /** Whether the service runs from the start. Default: true. */
   started?: boolean;
 }
@@ -33,12 +34,13 @@ export async function openRig({
   smsSender,
   environment,
   keyValue,
+  limits,
   started = true,
 }: RigOptions = {}) {
   const resources = new AsyncDisposableStack();
   const log = createMemoryLog();
   const identity = resources.use(await openIdentityProvider());
-  const engines = resources.use(await openTestEnginesWithJobs({ clock, log }));
+  const engines = resources.use(await openTestEnginesWithJobs({ clock, log, limits }));
   const config = readConfig(deliverySettings, { PORT: '0', JWKS_URL: identity.jwksUrl, ...environment });
   const start = async (): Promise<Service> =>
     resources.use(
