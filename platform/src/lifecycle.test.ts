@@ -59,6 +59,22 @@ it('lifecycle: serves on for its shutdown delay, not ready and without keep-aliv
   expect(await service.exit).toBe(1);
 });
 
+it('lifecycle: a rejection that nobody handles does not cut a stop short', async () => {
+  await using service = await start({ REJECTS: 'true' });
+  service.signal('SIGTERM');
+  expect([await service.line(), await service.line(), await service.line()]).toEqual(['retired', 'stopping', 'closed']);
+  expect(await service.exit).toBe(0);
+});
+
+it.each([
+  ['DATABASE_UNAVAILABLE,TOPICS_UNAVAILABLE', 0],
+  ['DATABASE_UNAVAILABLE,BROKEN', 1],
+])('lifecycle: a stop that fails by %s exits %i', async (codes, status) => {
+  await using service = await start({ STOP_FAILS_BY: codes });
+  service.signal('SIGTERM');
+  expect(await service.exit).toBe(status);
+});
+
 it('lifecycle: forces a stop that takes longer than it may', async () => {
   await using service = await start({ HANGS: 'true', STOP_WITHIN_MS: '100' });
   service.signal('SIGTERM');

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorCode, isCodedError } from './errors.ts';
+import { errorCode, isCodedError, outageOf } from './errors.ts';
 import type { Log } from './log.ts';
 
 /** What `run` stops. */
@@ -23,8 +23,9 @@ export const defaultStopMs = 10_000;
 
 /**
  * Runs a service until SIGINT or SIGTERM, which stop it in stages: it retires, so that load balancers send no more;
- * it serves on for its shutdown delay; it is disposed, and the process exits 0. A second signal, or a disposal that
- * takes longer than it may, exits 1 at once.
+ * it serves on for its shutdown delay; it is disposed, and the process exits 0, also where an engine that is away kept
+ * something from ending well. A second signal, or a disposal that takes longer than it may, exits 1 at once. A rejection that nobody handles
+ * ends the process at once, with 1, unless it stops already.
  *
  * A failed start prints its message, without a stack where the error is coded, and exits 1. A parent process that
  * opened an IPC channel gets the message `ready` once the service listens, as pm2's `wait_ready` expects.
@@ -39,8 +40,9 @@ export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }
     stop(service, log).then(
       () => process.exit(0),
       (error: unknown) => {
-        log.error({ error }, 'stop failed');
-        process.exit(1);
+        const isOutage = errorsOf(error).every(outageOf);
+        for (const each of errorsOf(error)) log[isOutage ? 'warn' : 'error']({ error: each }, 'stop failed');
+        process.exit(isOutage ? 0 : 1);
       },
     );
   };
@@ -55,7 +57,8 @@ export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }
   process.on('SIGTERM', onSignal);
   process.on('unhandledRejection', (error) => {
     log.error({ error, code: errorCode(error) }, 'unhandled rejection');
-    process.exit(1);
+    // What stops anyway is not cut short: what runs is finished, and positions are committed.
+    if (!isStopping) process.exit(1);
   });
   try {
     service = await start();
@@ -77,4 +80,9 @@ async function stop(service: Stoppable, log: Log): Promise<void> {
     process.exit(1);
   }, stopWithinMs).unref();
   await service[Symbol.asyncDispose]();
+}
+
+/** What a disposal failed by: one error, or several that suppress each other. */
+function errorsOf(error: unknown): unknown[] {
+  return error instanceof SuppressedError ? [...errorsOf(error.error), ...errorsOf(error.suppressed)] : [error];
 }

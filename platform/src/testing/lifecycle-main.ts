@@ -1,10 +1,11 @@
+import { CodedError } from '../errors.ts';
 import { createHttpServer, listen } from '../http-server.ts';
 import { run } from '../lifecycle.ts';
 import { createLog } from '../log.ts';
 import { createReadiness } from '../readiness.ts';
 
 // A small service for lifecycle.test.ts, which starts it as a process of its own.
-const { SHUTDOWN_DELAY_MS = '0', STOP_WITHIN_MS = '10000', HANGS } = process.env;
+const { SHUTDOWN_DELAY_MS = '0', STOP_WITHIN_MS = '10000', HANGS, REJECTS, STOP_FAILS_BY = '' } = process.env;
 const log = createLog({ level: 'info', service: 'small' });
 await run(
   async () => {
@@ -21,8 +22,15 @@ await run(
       stopWithinMs: Number(STOP_WITHIN_MS),
       async [Symbol.asyncDispose]() {
         process.stdout.write('stopping\n');
+        if (REJECTS) void Promise.reject(new Error('nobody handles it'));
+        // Node reports it once what is due at once has run.
+        await new Promise(setImmediate);
         if (HANGS) await new Promise(() => {});
         await app.close();
+        process.stdout.write('closed\n');
+        await using releases = new AsyncDisposableStack();
+        for (const code of STOP_FAILS_BY.split(',').filter(Boolean))
+          releases.defer(() => Promise.reject(new CodedError(code, 'It failed.', { retryable: true })));
       },
     };
   },

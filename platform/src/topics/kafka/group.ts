@@ -20,7 +20,8 @@ import { isKnownSame, isRecreated, readStanding, reportRecreated } from './recre
 /** Marks are committed at most this often, and when the group stops: a crash repeats what came since. */
 const commitEveryMs = 200;
 
-const commitWithinMs = 5_000;
+/** With the time to leave, well within that of a stop. */
+const commitWithinMs = 3_000;
 
 /** What this member knows of a partition that it holds. */
 interface Held {

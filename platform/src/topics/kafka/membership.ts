@@ -50,7 +50,7 @@ export interface Membership extends AsyncDisposable {
   readonly firstTry: Promise<void>;
 }
 
-const leaveWithinMs = 5_000;
+const leaveWithinMs = 3_000;
 const firstDelayMs = 200;
 const longestDelayMs = 5_000;
 
