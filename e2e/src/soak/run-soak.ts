@@ -49,8 +49,8 @@ export interface SoakReport {
 
 const clientCount = 50;
 const progressEveryMs = 10_000;
-/** Nothing came for so long: what is missing then is lost. A job whose process was killed runs again after 5 minutes. */
-const quietMs = 420_000;
+/** Nothing came for so long: what is missing then is lost. A job whose process was killed runs again within a minute. */
+const quietMs = 180_000;
 /** The store may be later than the callback and the subscription. */
 const storedWithinMs = 90_000;
 /** From the end of the load: a request that is unanswered then counts as never answered. */
