@@ -111,6 +111,11 @@ export const parkedMessage = platformSchema.table(
 /** The groups that have consumed by this database: who may be told to retry a message. */
 export const consumerGroup = platformSchema.table(
   'consumer_group',
-  { topic: text().notNull(), group: text('consumer_group').notNull() },
+  {
+    topic: text().notNull(),
+    group: text('consumer_group').notNull(),
+    /** One of its processes has stopped, because too many messages in a row went to dead-letter. */
+    hasStopped: boolean('has_stopped').notNull().default(false),
+  },
   (table) => [primaryKey({ columns: [table.topic, table.group] })],
 );

@@ -69,7 +69,7 @@ export interface MessageHandler {
 /** What every adapter does with a message of a group, whatever comes of it. */
 export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>): MessageHandler {
   const { topic, group, handler, log, signal, slots, limits, parking } = options;
-  let buriedInARow = 0;
+  let buriedInARow: number | undefined;
   const lines = createRepeatedLines(log);
 
   const withSlot = async (work: () => Promise<void>): Promise<void> => {
@@ -106,6 +106,11 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
     }
   };
 
+  const noteStopped = (hasStopped: boolean, fields: object) =>
+    parking
+      ?.noteStopped(hasStopped)
+      .catch((error: unknown) => log.debug({ error, ...fields }, 'that a consumer stopped could not be noted'));
+
   return {
     async handle(raw, finishedThrough, isOver = signal) {
       const fields = { topic: topic.name, group, partition: raw.partition, position: raw.position };
@@ -115,6 +120,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
           if (await parking?.parkBehind(raw)) return;
           await handler(checkedMessage(topic, raw), { signal, finishedThrough });
           buriedInARow = 0;
+          if (parking?.hasStopped) await noteStopped(false, fields);
         });
       const result = await attemptUntilDone(work, {
         signal: isOver,
@@ -124,8 +130,10 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       });
       if (result.outcome !== 'failed') return result.outcome !== 'stopped';
       const { error } = result;
-      buriedInARow += 1;
+      // Whoever restarts a consumer that has stopped has it bury one more at most.
+      buriedInARow = 1 + (buriedInARow ?? (parking?.hasStopped ? limits.maxBuriedInARow - 1 : 0));
       if (buriedInARow > limits.maxBuriedInARow) {
+        await noteStopped(true, fields);
         options.onTooManyBuried(error);
         return false;
       }

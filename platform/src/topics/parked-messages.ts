@@ -54,7 +54,19 @@ export async function isAnyParked(query: Queryable, group: string): Promise<bool
  * @param entry `isKept`: it is not retried before an operator replays it
  */
 export async function parkMessage(query: Queryable, entry: Entry): Promise<void> {
-  const { topic, group, key, value, headers, partition, position, publishedAt, error, isReplay = false, isKept } = entry;
+  const {
+    topic,
+    group,
+    key,
+    value,
+    headers,
+    partition,
+    position,
+    publishedAt,
+    error,
+    isReplay = false,
+    isKept,
+  } = entry;
   const { code, message } = causeOf(error);
   await query
     .insert(parkedMessage)
@@ -157,6 +169,14 @@ export async function readParked(
 /** The groups that have consumed by this database. */
 export async function readConsumerGroups(query: Queryable): Promise<GroupOfTopic[]> {
   return query.select().from(consumerGroup);
+}
+
+export async function hasGroupStopped(query: Queryable, { topic, group }: GroupOfTopic): Promise<boolean> {
+  const [row] = await query
+    .select({ hasStopped: consumerGroup.hasStopped })
+    .from(consumerGroup)
+    .where(and(eq(consumerGroup.topic, topic), eq(consumerGroup.group, group)));
+  return row?.hasStopped ?? false;
 }
 
 /** Has them retried at once; returns the ids of those that are parked. */

@@ -1,13 +1,18 @@
+import { and, eq } from 'drizzle-orm';
 import type { Database } from '../database.ts';
 import { consumerGroup } from '../tables.ts';
 import type { RawMessage } from './handle.ts';
-import { type GroupOfTopic, isKeyParked, parkMessage, summarizeParked } from './parked-messages.ts';
+import { type GroupOfTopic, hasGroupStopped, isKeyParked, parkMessage, summarizeParked } from './parked-messages.ts';
 
 /** Where a consumer of a group puts what it can't handle for longer than a limit. */
 export interface Parking extends GroupOfTopic {
   readonly database: Database;
   /** Whether anything of the group was parked when it was last looked. */
   readonly isUsed: boolean;
+  /** Whether one that reads it had stopped before this one began, because too many messages in a row went to dead-letter. */
+  readonly hasStopped: boolean;
+  /** Notes for those who begin after this one whether it has stopped. */
+  noteStopped(hasStopped: boolean): Promise<void>;
   /** Stores a message with its cause; false where as many are parked as may be, of other members as of a second ago. */
   park(raw: RawMessage, error: unknown): Promise<boolean>;
   /** Parks a message if one of its key is parked, so that it does not overtake that one; else false. */
@@ -39,6 +44,7 @@ export function createParking({
   /** As of the last look, and what was parked here since. */
   let count = 0;
   let isRegistered = false;
+  let hasStopped = false;
   let oldest = new Map<number, number>();
   /** Counts what was parked here, so that an older look does not hide it. */
   let changes = 0;
@@ -56,6 +62,17 @@ export function createParking({
     get isUsed() {
       return count > 0;
     },
+    get hasStopped() {
+      return hasStopped;
+    },
+    async noteStopped(value) {
+      if (hasStopped === value) return;
+      hasStopped = value;
+      await database.query
+        .update(consumerGroup)
+        .set({ hasStopped: value })
+        .where(and(eq(consumerGroup.topic, topic), eq(consumerGroup.group, group)));
+    },
     park: store,
     async parkBehind(raw) {
       if (count === 0 || !(await isKeyParked(database.query, { ...groupOfTopic, key: raw.key }))) return false;
@@ -72,6 +89,7 @@ export function createParking({
       const before = changes;
       if (!isRegistered) {
         await database.query.insert(consumerGroup).values(groupOfTopic).onConflictDoNothing();
+        hasStopped = await hasGroupStopped(database.query, groupOfTopic);
         isRegistered = true;
       }
       const summary = await summarizeParked(database.query, groupOfTopic);

@@ -268,6 +268,35 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       expect(dead).toHaveLength(3);
     });
 
+    // Whatever restarts a process that is not live had it bury as many more at each start.
+    it('are counted on by a consumer that begins after one that stopped, until it handles one', async () => {
+      await using set = await setUp();
+      const { publish, consume, deadLetters } = set;
+      const dead = await deadLetters();
+      const failUntilStopped = async () => {
+        const { topics, consumer } = await consume(
+          async () => {
+            throw new CodedError('BAD', 'It can not be.');
+          },
+          { concurrency: 1, limits: { maxBuriedInARow: 3 } },
+        );
+        await expect.poll(() => topics.failures()).toMatchObject([{ code: 'CONSUMER_STOPPED' }]);
+        await consumer[Symbol.asyncDispose]();
+      };
+      await publish(...steps('a', 6));
+      for (const count of [3, 4, 5]) {
+        await failUntilStopped();
+        await expect.poll(() => dead.length).toBe(count);
+      }
+      const seen: string[] = [];
+      const { consumer } = await consume(async ({ value }) => void seen.push(nameOf(value)));
+      await expect.poll(() => seen).toEqual(['a5']);
+      await consumer[Symbol.asyncDispose]();
+      await publish(...steps('b', 5));
+      await failUntilStopped();
+      await expect.poll(() => dead.length).toBe(8);
+    });
+
     it('are counted from zero after a message that is handled', async () => {
       await using set = await setUp();
       const { publish, consume, deadLetters } = set;

@@ -1,0 +1,1 @@
+ALTER TABLE "platform"."consumer_group" ADD COLUMN "has_stopped" boolean DEFAULT false NOT NULL;
