@@ -2,15 +2,13 @@ import fastifyApollo from '@as-integrations/fastify';
 import fastifyCors from '@fastify/cors';
 import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
 import { createClientSignal } from '@voucher-gateway/platform/client-signal';
-import { createFailureLines } from '@voucher-gateway/platform/failure-lines';
-import { type Problem, toProblem } from '@voucher-gateway/platform/http-server';
 import type { Log } from '@voucher-gateway/platform/log';
-import { statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import { type ApolloContext, createApolloAdapter } from './apollo-adapter.ts';
 import { type GatewayConfig, isOn, originPolicy } from './config.ts';
 import { createResultFormatter } from './format-result.ts';
+import { createGraphqlErrorHandler } from './graphql-error-handler.ts';
 import { addHttpStreams, type HttpStreamsOptions } from './http-streams.ts';
 import type { LoopTurns } from './operations/loop-turns.ts';
 import { requesterOf } from './operations/wait-queue.ts';
@@ -34,7 +32,6 @@ export interface HttpOptions {
 export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const { app, config, schema, gate, log, addresses, turns, streams } = options;
   const { operations } = streams;
-  const logFailure = createFailureLines(log);
   const apollo = await createApolloAdapter({ app, operations, schema, log });
 
   const createContext = async (
@@ -73,12 +70,8 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     !(request.query as { query?: string }).query;
 
   await app.register(async (scope) => {
-    // Errors before Apollo Server handles the request have the shape of GraphQL errors, too.
-    scope.setErrorHandler((error, request, reply) => {
-      const problem = toProblem(error, statusOf);
-      if (problem.status >= 500) logFailure({ error, requestId: request.id, code: problem.code }, 'a request failed');
-      return sendGraphqlError(reply, problem);
-    });
+    // What goes wrong before Apollo has the request is answered in GraphQL's shape as well.
+    scope.setErrorHandler(createGraphqlErrorHandler(log));
     scope.addHook('onRequest', awaitTurn);
     scope.addHook('preHandler', async (request, reply) => {
       if (playground && wantsPage(request)) return playground.send(reply);
@@ -126,11 +119,4 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   app.get('/', (_request, reply) => (playground ? playground.send(reply) : reply.send({ graphql: '/graphql' })));
 
   return { [Symbol.asyncDispose]: () => apollo.stop() };
-}
-
-function sendGraphqlError(reply: FastifyReply, { status, code, title }: Problem) {
-  return reply
-    .code(status)
-    .type('application/json')
-    .send(JSON.stringify({ errors: [{ message: title, extensions: { code } }] }));
 }

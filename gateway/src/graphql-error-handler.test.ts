@@ -1,0 +1,38 @@
+import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import Fastify from 'fastify';
+import { describe, expect, it } from 'vitest';
+import { createGraphqlErrorHandler } from './graphql-error-handler.ts';
+import { unavailable } from './operations/wait-queue.ts';
+
+function setUp(fail: () => Error) {
+  const log = createMemoryLog('info');
+  const app = Fastify();
+  app.setErrorHandler(createGraphqlErrorHandler(log));
+  app.post('/graphql', () => Promise.reject(fail()));
+  const post = () => app.inject({ method: 'POST', url: '/graphql', payload: {} });
+  const levels = () => [...log.text.matchAll(/"level":"(\w+)"/g)].map(([, level]) => level);
+  return { post, levels, [Symbol.asyncDispose]: () => app.close() };
+}
+
+describe('what fails before Apollo Server has the request', () => {
+  it('is retryable where too many operations wait, and one warning for all', async () => {
+    await using set = setUp(unavailable);
+    const [answer] = await Promise.all([set.post(), set.post(), set.post()]);
+    expect(answer?.statusCode).toBe(503);
+    expect(answer?.json()).toEqual({
+      errors: [
+        { message: expect.stringContaining('try again'), extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true } },
+      ],
+    });
+    expect(set.levels()).toEqual(['warn']);
+  });
+
+  it('is an error of ours, masked, where it is unknown', async () => {
+    await using set = setUp(() => new Error('secret'));
+    const answer = await set.post();
+    expect(answer.json()).toEqual({
+      errors: [{ message: expect.not.stringContaining('secret'), extensions: { code: 'INTERNAL_SERVER_ERROR' } }],
+    });
+    expect(set.levels()).toEqual(['error']);
+  });
+});
