@@ -39,6 +39,8 @@ const signUpMutation =
 const signInMutation = 'mutation ($input: SignInInput!) { signIn(input: $input) { token } }';
 const requestMutation = 'mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id cursor } }';
 const pauseMs = 250;
+/** Of a request that is repeated: twice the one before, up to this, so that an outage does not end in a storm. */
+const maxPauseMs = 8_000;
 
 /** Signs up a customer, requests a first voucher, and follows the feed from before it. */
 export async function startClient(index: number, options: ClientOptions): Promise<SoakClient> {
@@ -47,7 +49,7 @@ export async function startClient(index: number, options: ClientOptions): Promis
   let token: Promise<string> | undefined;
 
   const post = async (query: string, variables: object, isSignedIn: boolean) => {
-    for (;;) {
+    for (let pause = pauseMs; ; pause = Math.min(2 * pause, maxPauseMs)) {
       signal.throwIfAborted();
       const used = isSignedIn ? token : undefined;
       const outcome = await postOnce(nextGateway(), query, variables, await used);
@@ -55,7 +57,7 @@ export async function startClient(index: number, options: ClientOptions): Promis
       const why = 'retry' in outcome ? outcome.retry : outcome.signIn;
       recorder.repeats.set(why, (recorder.repeats.get(why) ?? 0) + 1);
       if ('signIn' in outcome) renew(used);
-      await sleep(pauseMs, undefined, { signal });
+      await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal });
     }
   };
   const graphql = async (query: string, variables: object = {}, isSignedIn = true) => {

@@ -15,10 +15,12 @@ const usage = `npm run soak -- [--minutes 15] [--seed <text>] [--rate 50] [--eve
 
 // An exit kills what was started; the default of a signal would leave all of it behind.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-process.exitCode = await main().catch((error: Error) => {
+const exitCode = await main().catch((error: Error) => {
   process.stderr.write(`${error.stack}\n`);
   return 1;
 });
+// Not when the last of its many connections and timers is gone: a report that is printed is the end.
+process.exit(exitCode);
 
 async function main(): Promise<number> {
   const options = readArguments();
