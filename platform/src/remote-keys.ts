@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errors, importJWK, type JWTVerifyGetKey } from 'jose';
+import { errors, importJWK } from 'jose';
 import { z } from 'zod';
 import { readBoundedText } from './bounded-text.ts';
 import { CodedError, errorCode } from './errors.ts';
+import type { FindKey } from './identity.ts';
 import type { Log } from './log.ts';
 import { followTopic } from './topics/follow.ts';
 import type { Topic, Topics } from './topics.ts';
@@ -28,7 +29,7 @@ export interface RemoteKeys extends Disposable {
    * @throws JWKSNoMatchingKey for a token without a kid, and where the issuer has no such key (any more); CodedError
    *   SERVICE_UNAVAILABLE (retryable) for a key that is not known while the issuer does not answer
    */
-  readonly find: JWTVerifyGetKey;
+  readonly find: FindKey;
   /** Drops a key at once and for good, whatever the issuer answers. */
   revoke(kid: string): void;
   isRevoked(kid: string): boolean;

@@ -3,10 +3,11 @@ import { createCoalesced } from '@voucher-gateway/platform/coalesced';
 import { type Database, type Transaction, tryTransactionLock } from '@voucher-gateway/platform/database';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { createFailureLines } from '@voucher-gateway/platform/failure-lines';
+import type { FindKey } from '@voucher-gateway/platform/identity';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { eq, isNull, lt } from 'drizzle-orm';
-import { createLocalJWKSet, importJWK, type JSONWebKeySet, type JWK, type JWTVerifyGetKey } from 'jose';
+import { createLocalJWKSet, importJWK, type JSONWebKeySet, type JWK } from 'jose';
 import { createKey } from './create-key.ts';
 import { signingKey } from './tables.ts';
 
@@ -20,7 +21,7 @@ export interface SigningKeys extends Disposable {
   /** The public keys, as `/.well-known/jwks.json` gives them. */
   readonly jwks: JSONWebKeySet;
   /** The same, for jose's verification. */
-  readonly verify: JWTVerifyGetKey;
+  readonly verify: FindKey;
   /** Reads the keys, and rotates them where it is time. Runs each minute by itself. */
   refresh(): Promise<void>;
   /** Forgets a key that was revoked, at once, and reads the keys. Throws as the database does. */
@@ -51,7 +52,7 @@ export async function createSigningKeys({
   tokenLifeMs,
 }: SigningKeysOptions): Promise<SigningKeys> {
   let keys: Key[] = [];
-  let verify: JWTVerifyGetKey = createLocalJWKSet({ keys: [] });
+  let verify: FindKey = createLocalJWKSet({ keys: [] });
   let timer: Disposable | undefined;
 
   /** Decides by what stands in the database, under the lock: an age that two processes saw makes one key. */
@@ -129,7 +130,7 @@ export async function createSigningKeys({
     get jwks() {
       return { keys: keys.map((key) => key.publicJwk) };
     },
-    verify: (header, token) => verify(header, token),
+    verify: (header) => verify(header),
     refresh,
     async drop(kid) {
       keys = keys.filter((key) => key.kid !== kid);

@@ -1,0 +1,71 @@
+import { exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { createTokenVerifier } from './identity.ts';
+
+async function setUp() {
+  const pair = await generateKeyPair('EdDSA', { extractable: true });
+  const state = { now: Date.now(), key: pair.publicKey as CryptoKey | null, lookups: 0 };
+  const verify = createTokenVerifier({
+    async keys() {
+      state.lookups += 1;
+      if (!state.key) throw new Error('revoked');
+      return state.key;
+    },
+    issuer: 'i',
+    audience: 'a',
+    now: () => state.now,
+  });
+  const token = await new SignJWT({ sid: 's', phone_number: '+84909123456' })
+    .setProtectedHeader({ alg: 'EdDSA', kid: 'k' })
+    .setSubject('ann')
+    .setIssuer('i')
+    .setAudience('a')
+    .setExpirationTime(new Date(state.now + 60_000))
+    .sign(pair.privateKey);
+  return { state, verify, token, pair };
+}
+
+const refused = { code: 'UNAUTHENTICATED' };
+
+describe('token verifier: a token that comes again', () => {
+  it('is the same identity, and its key is looked up again', async () => {
+    const { state, verify, token } = await setUp();
+    const first = await verify(token);
+    expect(await verify(`Bearer ${token}`)).toBe(first);
+    expect(state.lookups).toBe(2);
+  });
+
+  it('is refused once it has expired', async () => {
+    const { state, verify, token } = await setUp();
+    await verify(token);
+    state.now += 60_000;
+    await expect(verify(token)).rejects.toMatchObject({ ...refused, message: expect.stringContaining('expired') });
+  });
+
+  it('is refused once its key is revoked, and good again with the key', async () => {
+    const { state, verify, token } = await setUp();
+    await verify(token);
+    const { key } = state;
+    state.key = null;
+    await expect(verify(token)).rejects.toMatchObject(refused);
+    state.key = key;
+    expect(await verify(token)).toMatchObject({ userId: 'ann' });
+  });
+
+  it('is verified by the key that has its kid now', async () => {
+    const { state, verify, token, pair } = await setUp();
+    await verify(token);
+    state.key = (await generateKeyPair('EdDSA')).publicKey;
+    await expect(verify(token)).rejects.toMatchObject(refused);
+    state.key = (await importJWK(await exportJWK(pair.publicKey), 'EdDSA')) as CryptoKey;
+    expect(await verify(token)).toMatchObject({ userId: 'ann' });
+  });
+
+  it('is refused where its signature was changed, whatever was verified before', async () => {
+    const { verify, token } = await setUp();
+    await verify(token);
+    const [header, payload, signature = ''] = token.split('.');
+    const changed = `${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`;
+    await expect(verify([header, payload, changed].join('.'))).rejects.toMatchObject(refused);
+  });
+});
