@@ -41,10 +41,10 @@ export interface ConsumeOptions<Value> {
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
-   * Called now and then with the position through which the group has finished a partition: what
-   * `finishedThrough` could not tell yet while the last messages were in flight together.
+   * Called now and then with the position through which the group has finished each partition where that has grown:
+   * what `finishedThrough` could not tell yet while the last messages were in flight together.
    */
-  onFinishedThrough?(partition: number, position: number): Promise<void>;
+  onFinishedThrough?(positions: ReadonlyMap<number, number>): Promise<void>;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
+import { asJson, isAnyId, rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import {
@@ -8,7 +9,7 @@ import {
   topics as schemaTopics,
   type VoucherStatus,
 } from '@voucher-gateway/schema/topics';
-import { and, eq, getTableColumns, inArray, sql } from 'drizzle-orm';
+import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import { askAgain, askAgainIdOf } from './ask-again.ts';
 import type { ProviderAnswer } from './provider.ts';
 import {
@@ -94,7 +95,7 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
     const rows = await tx
       .select()
       .from(table)
-      .where(inArray(table.requestId, [...requestIds]))
+      .where(isAnyId(table.requestId, requestIds))
       .orderBy(table.requestId)
       .for('update');
     return rows.map(fromRow);
@@ -126,14 +127,19 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
       }));
       const opened = await database.query
         .insert(table)
-        .values(rows.toSorted((one, other) => (one.requestId < other.requestId ? -1 : 1)))
+        .select(
+          rowsOf(
+            table,
+            rows.toSorted((one, other) => (one.requestId < other.requestId ? -1 : 1)),
+          ),
+        )
         .onConflictDoNothing()
         .returning();
       const requests = new Map(opened.map((row) => [row.requestId, fromRow(row)]));
       const known = rows.map(({ requestId }) => requestId).filter((requestId) => !requests.has(requestId));
       if (known.length > 0)
         await database.transaction(async (tx) => {
-          const found = await tx.select().from(table).where(inArray(table.requestId, known));
+          const found = await tx.select().from(table).where(isAnyId(table.requestId, known));
           for (const row of found) requests.set(row.requestId, fromRow(row));
           await publish(tx, found.map(fromRow), { headers: { repeat: 'true' } });
         });
@@ -166,9 +172,18 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
         held: [],
       })
       .from(
-        sql`json_to_recordset(${JSON.stringify(codes)}::json) as given (request_id uuid, code text, voucher_status text, received_at timestamptz)`,
+        sql`json_to_recordset(${asJson(codes)}::json) as given (request_id uuid, code text, voucher_status text, received_at timestamptz)`,
       )
-      .where(and(eq(table.requestId, sql`given.request_id`), eq(table.status, 'WAITING')))
+      .where(
+        and(
+          eq(table.requestId, sql`given.request_id`),
+          isAnyId(
+            table.requestId,
+            codes.map(({ request_id }) => request_id),
+          ),
+          eq(table.status, 'WAITING'),
+        ),
+      )
       .returning(getTableColumns(table));
     await publish(tx, rows.map(fromRow));
     await cancelJobs(tx, rows);
@@ -220,9 +235,17 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
         lastError: sql`noted.last_error`,
       })
       .from(
-        sql`json_to_recordset(${JSON.stringify(rows)}::json) as noted (request_id uuid, challenges jsonb, held jsonb, attempts integer, last_error text)`,
+        sql`json_to_recordset(${asJson(rows)}::json) as noted (request_id uuid, challenges jsonb, held jsonb, attempts integer, last_error text)`,
       )
-      .where(eq(table.requestId, sql`noted.request_id`));
+      .where(
+        and(
+          eq(table.requestId, sql`noted.request_id`),
+          isAnyId(
+            table.requestId,
+            rows.map(({ request_id }) => request_id),
+          ),
+        ),
+      );
     await jobs.scheduleAll(tx, askAgain, nextJobs);
     if (proven.length > 0) await settleAll(tx, proven);
   };
@@ -235,10 +258,7 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
   });
   const read = createBatcher<string, ProviderRequest | null>({
     async run(requestIds) {
-      const rows = await database.query
-        .select()
-        .from(table)
-        .where(inArray(table.requestId, [...requestIds]));
+      const rows = await database.query.select().from(table).where(isAnyId(table.requestId, requestIds));
       const byId = new Map(rows.map((row) => [row.requestId, row]));
       return requestIds.map((requestId) => {
         const row = byId.get(requestId.toLowerCase());

@@ -65,7 +65,7 @@ export async function startGroup<Value>({
     }
     const finished = hold(partition, position);
     if (finished <= toldThrough) return;
-    await onFinishedThrough(partition, finished);
+    await onFinishedThrough(new Map([[partition, finished]]));
     toldThrough = finished;
   };
   /** Whether a position is due to be stored: a parked message is finished without a ring. */

@@ -1,6 +1,7 @@
 import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Clock } from '@voucher-gateway/platform/clock';
 import type { Database } from '@voucher-gateway/platform/database';
+import { rowsOf } from '@voucher-gateway/platform/database/rows';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Log } from '@voucher-gateway/platform/log';
@@ -45,7 +46,12 @@ export function createCallbackTargets({
       const rows = requests.map(({ requestId, userId, callbackUrl }) => ({ requestId, userId, callbackUrl }));
       await database.query
         .insert(requestTarget)
-        .values(rows.toSorted((one, other) => (one.requestId < other.requestId ? -1 : 1)))
+        .select(
+          rowsOf(
+            requestTarget,
+            rows.toSorted((one, other) => (one.requestId < other.requestId ? -1 : 1)),
+          ),
+        )
         .onConflictDoNothing();
       return [];
     },

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
+import { isAnyId, rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { JobQueue, Jobs } from '@voucher-gateway/platform/jobs';
-import { and, asc, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, sql } from 'drizzle-orm';
 import type { PlannedDelivery } from './plan.ts';
 import { nextDelayMs } from './retry.ts';
 import type { SendResult } from './send-result.ts';
@@ -92,7 +93,12 @@ export function createDeliveryStore({
         );
         const stored = await tx
           .insert(delivery)
-          .values(rows.toSorted((one, other) => (one.requestId < other.requestId ? -1 : 1)))
+          .select(
+            rowsOf(
+              delivery,
+              rows.toSorted((one, other) => (one.requestId < other.requestId ? -1 : 1)),
+            ),
+          )
           .onConflictDoNothing({ target: [delivery.requestId, delivery.channel] })
           .returning();
         await jobs.scheduleAll(
@@ -124,15 +130,18 @@ export function createDeliveryStore({
           after.set(row.id, changed);
           return changed;
         });
-        await tx.insert(attempt).values(
-          made.map(({ deliveryId, turn, at, durationMs, result }) => ({
-            deliveryId,
-            turn,
-            at: new Date(at),
-            durationMs,
-            status: result.status,
-            error: result.outcome === 'failed' ? result.error : null,
-          })),
+        await tx.insert(attempt).select(
+          rowsOf(
+            attempt,
+            made.map(({ deliveryId, turn, at, durationMs, result }) => ({
+              deliveryId,
+              turn,
+              at: new Date(at),
+              durationMs,
+              status: result.status,
+              error: result.outcome === 'failed' ? result.error : null,
+            })),
+          ),
         );
         const changes = before.flatMap((row) => {
           const changed = after.get(row.id);
@@ -148,7 +157,7 @@ export function createDeliveryStore({
           await tx
             .update(delivery)
             .set({ status: 'DELIVERED', ...ended })
-            .where(inArray(delivery.id, delivered));
+            .where(isAnyId(delivery.id, delivered));
         for (const { row, changed } of changes) {
           if (changed.status === 'DELIVERED') continue;
           const { status, failures, running, jobId, nextAttemptAt } = changed;
@@ -218,12 +227,7 @@ const ended = { running: false, jobId: null, nextAttemptAt: null } as const;
 
 /** In the order of ids: two that lock the same rows then wait for each other instead of both. */
 function locked(tx: Transaction, deliveryIds: readonly string[]): Promise<Delivery[]> {
-  return tx
-    .select()
-    .from(delivery)
-    .where(inArray(delivery.id, [...deliveryIds]))
-    .orderBy(asc(delivery.id))
-    .for('update');
+  return tx.select().from(delivery).where(isAnyId(delivery.id, deliveryIds)).orderBy(asc(delivery.id)).for('update');
 }
 
 async function change(tx: Transaction, row: Delivery, values: Partial<Delivery>): Promise<Delivery> {

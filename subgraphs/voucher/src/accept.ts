@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createBatcher } from '@voucher-gateway/platform/batcher';
 import { type Database, type Transaction, violatedUnique } from '@voucher-gateway/platform/database';
+import { rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { and, eq, gt, lte, or, sql } from 'drizzle-orm';
@@ -92,17 +93,22 @@ async function insertRequests(tx: Transaction, made: readonly (AskedRequest & { 
   const at = new Date(now);
   return tx
     .insert(voucherRequest)
-    .values(
-      made.map(({ id, userId, phoneNumber, callbackUrl }) => ({
-        id,
-        userId,
-        phoneNumber,
-        callbackUrl,
-        status: 'PENDING' as const,
-        requestedAt: at,
-        publishedAt: at,
-        feedEnd: sql`(select ${voucher.id} from ${voucher} where ${voucher.phoneNumber} = ${phoneNumber} order by ${voucher.feedNumber} desc limit 1)`,
-      })),
+    .select(
+      rowsOf(
+        voucherRequest,
+        made.map(({ id, userId, phoneNumber, callbackUrl }) => ({
+          id,
+          userId,
+          phoneNumber,
+          callbackUrl,
+          status: 'PENDING' as const,
+          requestedAt: at,
+          publishedAt: at,
+        })),
+        {
+          feedEnd: sql`(select ${voucher.id} from ${voucher} where ${voucher.phoneNumber} = input.phone_number order by ${voucher.feedNumber} desc limit 1)`,
+        },
+      ),
     )
     .returning();
 }
@@ -119,7 +125,13 @@ async function insertKeys(
   if (keyed.length === 0) return;
   const at = new Date(now);
   await tx.delete(keyTable).where(and(isOneOf(keyed), lte(keyTable.expiresAt, at)));
-  await tx.insert(keyTable).values(keyed.map((row) => ({ ...row, expiresAt: new Date(now + keyLifeMs) })));
+  const expiresAt = new Date(now + keyLifeMs);
+  await tx.insert(keyTable).select(
+    rowsOf(
+      keyTable,
+      keyed.map((row) => ({ ...row, expiresAt })),
+    ),
+  );
 }
 
 type Keyed = Pick<AskedRequest, 'userId' | 'key'>;

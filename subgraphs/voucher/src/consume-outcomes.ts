@@ -1,5 +1,6 @@
 import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Queryable, Transaction } from '@voucher-gateway/platform/database';
+import { asJson, isAnyId, rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { ConsumeOptions, HandlerContext, Message, Topics } from '@voucher-gateway/platform/topics';
 import { type ReceiveCode, type RequestFailed, topics as schemaTopics } from '@voucher-gateway/schema/topics';
@@ -23,10 +24,12 @@ export async function consumeOutcomes({
 }): Promise<AsyncDisposable> {
   const positionsOf = (topic: string): Pick<ConsumeOptions<unknown>, 'onAssigned' | 'onFinishedThrough'> => ({
     onAssigned: (partition, position) => beginPosition(database.query, topic, partition, position),
-    onFinishedThrough: (partition, position) => storePosition(database.query, topic, partition, position),
+    onFinishedThrough: (positions) => storePositions(database.query, topic, positions),
   });
   await using consumers = new AsyncDisposableStack();
   const persist = createBatcher<{ message: Message<ReceiveCode>; context: HandlerContext }, void>({
+    // Each stores the partitions' positions: a second one would only wait for the first.
+    concurrency: 1,
     run: (together) =>
       database.transaction(async (tx) => {
         await persistAll(
@@ -34,11 +37,10 @@ export async function consumeOutcomes({
           together.map(({ message }) => message.value),
         );
         // Each knows only itself finished, not the others of the batch: what it could not tell yet comes by onFinishedThrough.
-        const partitions = Map.groupBy(together, ({ message }) => message.partition);
-        for (const [partition, here] of partitions) {
-          const through = Math.max(...here.map(({ context }) => context.finishedThrough()));
-          await storePosition(tx, schemaTopics.receiveCode.name, partition, through);
-        }
+        const positions = new Map<number, number>();
+        for (const { message, context } of together)
+          positions.set(message.partition, Math.max(positions.get(message.partition) ?? 0, context.finishedThrough()));
+        await storePositions(tx, schemaTopics.receiveCode.name, positions);
         return [];
       }),
   });
@@ -58,7 +60,7 @@ export async function consumeOutcomes({
         database.transaction(async (tx) => {
           if (!(await fail(tx, message.value)))
             log.warn({ requestId: message.value.requestId }, 'a failure came for a request that is not pending');
-          await storePosition(tx, message.topic, message.partition, context.finishedThrough());
+          await storePositions(tx, message.topic, new Map([[message.partition, context.finishedThrough()]]));
         }),
       ...positionsOf(schemaTopics.requestFailed.name),
     }),
@@ -73,22 +75,27 @@ async function persistAll(tx: Transaction, outcomes: readonly ReceiveCode[]): Pr
   // Taken in one order, so that two batches never wait for each other both.
   const phoneNumbers = outcomes.map(({ phoneNumber }) => phoneNumber).toSorted();
   await tx.execute(
-    sql`select pg_advisory_xact_lock(hashtext('voucher:feed:' || phone_number)) from json_array_elements_text(${JSON.stringify(phoneNumbers)}::json) as phone_number`,
+    sql`select pg_advisory_xact_lock(hashtext('voucher:feed:' || phone_number)) from json_array_elements_text(${asJson(phoneNumbers)}::json) as phone_number`,
   );
   await tx
     .insert(voucher)
-    .values(
-      outcomes.map(({ id, requestId, code, phoneNumber, status, requestedAt, receivedAt, owner }) => ({
-        id,
-        requestId,
-        userId: owner.id,
-        code,
-        phoneNumber,
-        status,
-        requestedAt: new Date(requestedAt),
-        receivedAt: new Date(receivedAt),
-        feedNumber: sql`(select coalesce(max(${voucher.feedNumber}), 0) + 1 from ${voucher} where ${voucher.phoneNumber} = ${phoneNumber})`,
-      })),
+    .select(
+      rowsOf(
+        voucher,
+        outcomes.map(({ id, requestId, code, phoneNumber, status, requestedAt, receivedAt, owner }) => ({
+          id,
+          requestId,
+          userId: owner.id,
+          code,
+          phoneNumber,
+          status,
+          requestedAt: new Date(requestedAt),
+          receivedAt: new Date(receivedAt),
+        })),
+        {
+          feedNumber: sql`(select coalesce(max(${voucher.feedNumber}), 0) + 1 from ${voucher} where ${voucher.phoneNumber} = input.phone_number)`,
+        },
+      ),
     )
     .onConflictDoNothing({ target: voucher.requestId });
   const ended = outcomes.map(({ requestId, receivedAt }) => ({ id: requestId, ended_at: receivedAt }));
@@ -96,8 +103,16 @@ async function persistAll(tx: Transaction, outcomes: readonly ReceiveCode[]): Pr
   await tx
     .update(voucherRequest)
     .set({ status: 'FULFILLED', endedAt: sql`ended.ended_at`, failureReason: null, failureMessage: null })
-    .from(sql`json_to_recordset(${JSON.stringify(ended)}::json) as ended (id uuid, ended_at timestamptz)`)
-    .where(eq(voucherRequest.id, sql`ended.id`));
+    .from(sql`json_to_recordset(${asJson(ended)}::json) as ended (id uuid, ended_at timestamptz)`)
+    .where(
+      and(
+        eq(voucherRequest.id, sql`ended.id`),
+        isAnyId(
+          voucherRequest.id,
+          ended.map(({ id }) => id),
+        ),
+      ),
+    );
 }
 
 async function fail(tx: Transaction, { requestId, reason, message, failedAt }: RequestFailed): Promise<boolean> {
@@ -125,13 +140,21 @@ async function beginPosition(query: Queryable, topic: string, partition: number,
 }
 
 /** Never backwards: messages of different keys finish in any order. */
-async function storePosition(query: Queryable, topic: string, partition: number, position: number): Promise<void> {
+async function storePositions(query: Queryable, topic: string, positions: ReadonlyMap<number, number>): Promise<void> {
   await query
     .insert(consumedPosition)
-    .values({ topic, partition, position })
+    .select(
+      rowsOf(
+        consumedPosition,
+        // In one order, so that two that store the same partitions don't deadlock.
+        [...positions]
+          .toSorted(([one], [other]) => one - other)
+          .map(([partition, position]) => ({ topic, partition, position })),
+      ),
+    )
     .onConflictDoUpdate({
       target: [consumedPosition.topic, consumedPosition.partition],
-      set: { position },
+      set: { position: sql`excluded.position` },
       setWhere: sql`${consumedPosition.position} < excluded.position`,
     });
 }

@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm';
+import { bigint, jsonb, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 import { expect, it } from 'vitest';
+import { isAnyId, rowsOf } from '../../database/rows.ts';
 import type { Database } from '../../database.ts';
 import { codedCause } from '../../errors.ts';
 
@@ -43,5 +45,52 @@ export function databaseContract(open: () => Promise<Database>): void {
     await using _listening = await database.listen('news', heard.resolve);
     await database.transaction((tx) => tx.execute(sql`select pg_notify('news', 'hello')`));
     expect(await heard.promise).toBe('hello');
+  });
+
+  it('inserts rows given as one parameter as it does by values', async () => {
+    await using database = await open();
+    await database.query.execute(
+      sql`create table entry (id uuid, size bigint, at timestamptz, about jsonb, note text default 'none', number bigint)`,
+    );
+    const entry = pgTable('entry', {
+      id: uuid().notNull(),
+      size: bigint({ mode: 'number' }),
+      at: timestamp({ withTimezone: true, precision: 3, mode: 'date' }),
+      about: jsonb().$type<{ tags: string[] }>(),
+      note: text().default(sql`'none'`),
+      number: bigint({ mode: 'number' }),
+    });
+    const rows = [
+      {
+        id: '00000000-0000-4000-8000-000000000001',
+        size: Number.MAX_SAFE_INTEGER,
+        at: new Date(1),
+        about: { tags: ['a"b\\'] },
+      },
+      { id: '00000000-0000-4000-8000-000000000002', size: null, at: null, about: null },
+    ];
+    const number = sql`coalesce(input.size, 0) - 1`;
+    const stored = await database.query
+      .insert(entry)
+      .select(rowsOf(entry, rows, { number }))
+      .returning();
+    expect(stored).toEqual([
+      { ...rows[0], note: 'none', number: Number.MAX_SAFE_INTEGER - 1 },
+      { ...rows[1], note: 'none', number: -1 },
+    ]);
+    const ids = rows.map(({ id }) => id);
+    expect(await database.query.select().from(entry).where(isAnyId(entry.id, ids)).orderBy(entry.id)).toEqual(stored);
+    expect(await database.query.select().from(entry).where(isAnyId(entry.id, []))).toEqual([]);
+  });
+
+  it('stores a text that was cut within a character with a replacement character', async () => {
+    await using database = await open();
+    await database.query.execute(sql`create table cut (note text)`);
+    const cut = pgTable('cut', { note: text() });
+    const [row] = await database.query
+      .insert(cut)
+      .select(rowsOf(cut, [{ note: '😀'.slice(0, 1) }]))
+      .returning();
+    expect(row).toEqual({ note: '\ufffd' });
   });
 }

@@ -105,7 +105,7 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
           if (isBroken && key === bad) throw new Error('broken');
           told.push({ key, at: position, through: finishedThrough() });
         },
-        { ...soon, onFinishedThrough: async (_, position) => void positions.push(position) },
+        { ...soon, onFinishedThrough: async (through) => void positions.push(...through.values()) },
       );
       await publish({ key: bad, number: 0 });
       await expect.poll(async () => (await parked()).length).toBe(1);

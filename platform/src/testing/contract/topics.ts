@@ -367,7 +367,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       const finished: number[] = [];
       await consume(async ({ position }, { finishedThrough }) => told.add([position, finishedThrough()]), {
         concurrency: 1,
-        onFinishedThrough: async (_, position) => void finished.push(position),
+        onFinishedThrough: async (through) => void finished.push(...through.values()),
       });
       await publish(...steps('a', 3));
       const all = await told.first(3);

@@ -84,8 +84,8 @@ describe('a topic that was deleted and recreated while it is read', { timeout: 1
         topic: set.topic,
         group: 'readers',
         onAssigned: async (_, position) => void assigned.push(position),
-        onFinishedThrough: async (_, position) => {
-          finished = position;
+        onFinishedThrough: async (positions) => {
+          finished = Math.max(...positions.values());
         },
         handler: async ({ value }) => void handled.push(value.number),
       });

@@ -88,7 +88,7 @@ describe('kafka: the turns of a group', { timeout: 120_000 }, () => {
       client,
       producer: set.use(createKafkaProducer(client, silentLog)),
       log: silentLog,
-      onFinishedThrough: async (_, position) => void finished.push(position),
+      onFinishedThrough: async (through) => void finished.push(...through.values()),
       async handler({ value: { number } }) {
         if (number === 1) await release.promise;
         handled.push(number);

@@ -179,18 +179,21 @@ export async function startKafkaGroup<Value>({
   };
 
   const commit = async () => {
-    for (const [partition, place] of held) {
-      if (wasRecreated) return;
-      const position = place.mark.through();
-      if (position !== place.committed) {
-        await membership.consumer?.commitOffsets([{ topic: name, partition, offset: String(position) }]);
-        place.committed = position;
-      }
-      const finished = hold(partition, position);
-      if (finished <= place.told) continue;
-      await onFinishedThrough(partition, finished);
-      place.told = finished;
+    if (wasRecreated) return;
+    const marks = [...held].map(([partition, place]) => ({ partition, place, position: place.mark.through() }));
+    const uncommitted = marks.filter(({ place, position }) => position !== place.committed);
+    if (uncommitted.length > 0) {
+      await membership.consumer?.commitOffsets(
+        uncommitted.map(({ partition, position }) => ({ topic: name, partition, offset: String(position) })),
+      );
+      for (const { place, position } of uncommitted) place.committed = position;
     }
+    const finished = marks
+      .map(({ partition, place, position }) => ({ partition, place, through: hold(partition, position) }))
+      .filter(({ place, through }) => through > place.told);
+    if (finished.length === 0) return;
+    await onFinishedThrough(new Map(finished.map(({ partition, through }) => [partition, through])));
+    for (const { place, through } of finished) place.told = through;
   };
   const tryCommit = () =>
     commit().catch((error: unknown) => log.debug({ error, ...fields }, 'a position could not be committed yet'));

@@ -1,4 +1,5 @@
-import { asc, eq, inArray, sql } from 'drizzle-orm';
+import { asc, eq, sql } from 'drizzle-orm';
+import { isAnyId, rowsOf } from '../../database/rows.ts';
 import type { Database, DatabaseSession, Transaction } from '../../database.ts';
 import { isCodedError, type PlatformErrorCode } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -81,9 +82,10 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
       return true;
     }
     await database.query.delete(outbox).where(
-      inArray(
+      isAnyId(
         outbox.id,
         rows.map(({ id }) => id),
+        'bigint',
       ),
     );
     return true;
@@ -190,9 +192,17 @@ export async function addToOutbox(
   // One statement: a round trip is most of what it costs. Equal notifications of a transaction are one.
   await tx
     .insert(outbox)
-    .values(messages.map((message) => ({ ...message, topic })))
+    .select(
+      rowsOf(
+        outbox,
+        messages.map((message) => ({ ...message, topic })),
+        { id: nextId },
+      ),
+    )
     .returning({ notified: sql`pg_notify(${channel}, ${topic})` });
 }
+
+const nextId = sql`nextval(pg_get_serial_sequence('platform.outbox', 'id'))`;
 
 const leaseOf = (topic: string) => `outbox:${topic}`;
 

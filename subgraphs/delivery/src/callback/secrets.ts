@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Queryable } from '@voucher-gateway/platform/database';
+import { isAnyId } from '@voucher-gateway/platform/database/rows';
 import { and, desc, eq, gt, isNull, lte, or, sql } from 'drizzle-orm';
 import { callbackSecret } from '../tables.ts';
 import { secretPrefix } from './signature.ts';
@@ -25,19 +27,24 @@ export function createCallbackSecrets({
   /** A replaced secret signs along for this time, in milliseconds. */
   oldSecretSignsMs: number;
 }): CallbackSecrets {
-  const live = (userId: string) =>
-    database.query
-      .select()
-      .from(callbackSecret)
-      .where(
-        and(
-          eq(callbackSecret.userId, userId),
-          or(isNull(callbackSecret.signsUntil), gt(callbackSecret.signsUntil, new Date(database.now()))),
-        ),
-      )
-      // Descending puts null first: the current one.
-      .orderBy(desc(callbackSecret.signsUntil), desc(callbackSecret.createdAt))
-      .limit(signingAtMost);
+  /** Those of a user that sign now, the current one first. What is asked together shares a statement. */
+  const live = createBatcher<string, (typeof callbackSecret.$inferSelect)[]>({
+    async run(userIds) {
+      const rows = await database.query
+        .select()
+        .from(callbackSecret)
+        .where(
+          and(
+            isAnyId(callbackSecret.userId, userIds),
+            or(isNull(callbackSecret.signsUntil), gt(callbackSecret.signsUntil, new Date(database.now()))),
+          ),
+        )
+        // Descending puts null first: the current one.
+        .orderBy(desc(callbackSecret.signsUntil), desc(callbackSecret.createdAt));
+      const byUser = Map.groupBy(rows, ({ userId }) => userId);
+      return userIds.map((userId) => (byUser.get(userId) ?? []).slice(0, signingAtMost));
+    },
+  });
   const signing = async (userId: string) => {
     let rows = await live(userId);
     if (rows[0]?.signsUntil !== null) {
