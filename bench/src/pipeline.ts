@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDistributedStack } from '@voucher-gateway/standalone/distributed';
@@ -20,6 +20,9 @@ const loadInFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
 const burst = 1_000;
 /** Requests whose codes come by the provider's callbacks: accepted at one rate, and due at another. */
 const late = { requests: 3_000, acceptedPerSecond: 300, duePerSecond: 500, dueAfterMs: 20_000, saidTogether: 30 };
+
+/** What all processes of this machine have computed, in milliseconds. */
+const busyMs = () => cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0);
 
 interface Customer {
   token: string;
@@ -120,6 +123,7 @@ export async function pipeline(): Promise<Report> {
 
   journeys.clear();
   const loadAccepts: number[] = [];
+  const busyBefore = busyMs();
   const loadStart = performance.now();
   const loadEnd = loadStart + loadSeconds * 1_000;
   await Promise.all(
@@ -141,6 +145,12 @@ export async function pipeline(): Promise<Report> {
     { name: 'load', metric: 'undelivered 10 s after', unit: 'requests', value: left },
   );
   await settle(120_000);
+  results.push({
+    name: 'load',
+    metric: 'CPU per request, all processes',
+    unit: 'ms',
+    value: round((busyMs() - busyBefore) / loadAccepts.length),
+  });
 
   journeys.clear();
   await fetch(`${stack.vpsUrl}/control/next`, { method: 'DELETE' });
