@@ -7,15 +7,15 @@ import { cleanEnvironment } from './standalone-process.ts';
 
 const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
 
-/** `npm run admin -- <words>`; `installation` is where the product is installed, by default this repository. */
+/** Runs `npm run admin -- <words>`. `installation` is the folder of the installation. Default: this repository. */
 export const runAdmin = (environment: Environment, words: string[], installation?: string) =>
   runCommand('admin-main.ts', environment, words, installation);
 
-/** `npm run dead-letters -- <words>`, in the same way. */
+/** Runs `npm run dead-letters -- <words>`. */
 export const runDeadLetters = (environment: Environment, words: string[], installation?: string) =>
   runCommand('dead-letters-main.ts', environment, words, installation);
 
-/** `npm run topics -- <words>`, in the same way. */
+/** Runs `npm run topics -- <words>`. */
 export const runTopics = (environment: Environment, words: string[], installation?: string) =>
   runCommand('topics-main.ts', environment, words, installation);
 

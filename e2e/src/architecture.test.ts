@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What `npm run lint` says of a file with this import at this path. */
+/** The output of `npm run lint` for a file with this import at this path. */
 function lint(path: string, specifier: string) {
   const file = join(root, path);
   mkdirSync(dirname(file), { recursive: true });
@@ -19,7 +19,7 @@ function lint(path: string, specifier: string) {
   }
 }
 
-// design: an import may only point down this list.
+// Imports may only go down the list of workspaces.
 it.each([
   ['platform/src/planted.ts', '@voucher-gateway/schema/topics'],
   ['platform/src/planted.ts', '../../gateway/src/server.ts'],
@@ -34,7 +34,7 @@ it.each([
   ['e2e/src/planted.ts', '@voucher-gateway/gateway/server'],
   ['gateway/src/planted.ts', '@voucher-gateway/examples/graphql-ws'],
   ['examples/src/planted.ts', '@voucher-gateway/platform/errors'],
-])('refuses that %s imports %s', (path, specifier) => {
+])('imports: %s may not import %s', (path, specifier) => {
   const { failed, said } = lint(path, specifier);
   expect(said).toContain('noRestrictedImports');
   expect(failed).toBe(true);
@@ -44,6 +44,6 @@ it.each([
   ['gateway/src/planted.ts', '@voucher-gateway/platform/errors'],
   ['subgraphs/user/src/planted.ts', '@voucher-gateway/schema/topics'],
   ['standalone/src/planted.ts', '@voucher-gateway/gateway/server'],
-])('lets %s import %s', (path, specifier) => {
+])('imports: %s may import %s', (path, specifier) => {
   expect(lint(path, specifier)).toMatchObject({ failed: false });
 });

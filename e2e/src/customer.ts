@@ -6,7 +6,7 @@ import { Webhook } from 'standardwebhooks';
 import WebSocket from 'ws';
 import type { System } from './system.ts';
 
-/** What `POST /control/next` of the simulated provider takes. */
+/** The body of the simulated provider's `POST /control/next`. */
 export interface ProviderSays {
   delayMs?: number;
   fault?: string;
@@ -20,34 +20,34 @@ export interface Callback {
   data: Record<string, string>;
 }
 
-/** The next event of a subscription; rejects with its errors. */
+/** Resolves with the next event of a subscription; rejects with its errors. */
 // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
 export type NextEvent = () => Promise<any>;
 
-/** Someone who uses the product over the wire, with a receiver of their own. Use it with `await using`. */
+/** A customer that uses the product over the network, with a callback receiver. Use it with `await using`. */
 export interface Customer extends AsyncDisposable {
   readonly username: string;
   /** E.164. */
   readonly phoneNumber: string;
   readonly token: string;
   readonly receiver: Receiver;
-  /** Runs an operation; throws unless it answers without errors. */
+  /** Executes an operation. Throws if the response has errors. */
   // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
   graphql(query: string, variables?: object): Promise<Record<string, any>>;
-  /** Runs an operation, whatever it answers. */
+  /** Executes an operation, and returns the response with its errors. */
   answerOf(query: string, variables?: object): Promise<Answer>;
   // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
   requestVoucher(input?: object): Promise<any>;
-  /** Subscribes; resolves when events that happen from now on will come. */
+  /** Subscribes. Resolves once the subscription is active. */
   subscribe(query: string, variables?: object): Promise<NextEvent>;
-  /** The next call of the receiver, its signature verified. */
+  /** The next callback, with its signature verified. */
   nextCallback(): Promise<Callback>;
   verify(call: ReceivedCall): Callback;
-  /** Tells the simulated provider how it will answer this customer's next request. */
+  /** Instructs the simulated provider how to respond to this customer's next request. */
   tellProvider(says: ProviderSays): Promise<void>;
 }
 
-/** Signs up someone new. */
+/** Signs up a new customer. */
 export async function startCustomer(system: System, { receiverPort = 0 } = {}): Promise<Customer> {
   await using releases = new AsyncDisposableStack();
   const username = `user-${randomUUID().slice(0, 18)}`;
@@ -100,7 +100,7 @@ export async function startCustomer(system: System, { receiverPort = 0 } = {}): 
       const events = client.iterate({ query, variables: { ...variables } });
       const first = events.next();
       first.catch(() => {});
-      // The gateway handles a socket's messages in order: once this is answered, the subscription stands.
+      // The gateway handles a socket's messages in order: once this is answered, the subscription is active.
       for await (const _answer of client.iterate({ query: '{ __typename }' })) break;
       let isFirst = true;
       return async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-// What broke: a package that the gateway imports was a devDependency, so that no production install started.
+// Regression: a package that the gateway imports was a devDependency, so no production install started.
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -3,18 +3,18 @@ import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
 export interface FollowerOptions {
-  /** The session's token. A function is called before each connection. */
+  /** The session's token, or a function that is called before each connection. */
   token: string | (() => Promise<string>);
-  /** The cursor to begin behind. */
+  /** The cursor to start after. */
   after: string;
-  /** Where to connect to next. */
+  /** Returns the URL of the gateway to connect to next. */
   nextGateway(): string;
-  /** After how many events it drops its connection by itself, for each connection. Default: never. */
+  /** Returns the number of events after which it drops the current connection. Default: never. */
   patience?(): number;
   onVoucher?(voucher: FollowedVoucher): void;
-  /** Called with the code that a connection was closed with, or that a subscription was refused with. */
+  /** Called with the close code of a connection, or the error code of a refused subscription. */
   onCutOff?(code: number | string): void;
-  /** It waits so long after a connection that brought nothing, in milliseconds. Default: 20. */
+  /** Delay in milliseconds after a connection without events. Default: 20. */
   pauseMs?: number;
 }
 
@@ -24,15 +24,15 @@ export interface FollowedVoucher {
   code: string;
 }
 
-/** A client that follows its vouchers over several gateways: whenever it is cut off, it comes again behind its cursor. */
+/** A client that follows its vouchers over several gateways. When its connection is lost it resumes after its cursor. */
 export interface Follower extends AsyncDisposable {
-  /** The vouchers' ids as they came. */
+  /** Ids of the vouchers, in order of arrival. */
   readonly seen: readonly string[];
-  /** Connections that were opened. */
+  /** Number of connections. */
   readonly connections: number;
-  /** By the code that they were closed with, without those that it dropped itself. */
+  /** Number of closed connections by close code, without those that it dropped itself. */
   readonly closed: ReadonlyMap<number, number>;
-  /** Errors that subscriptions ended with, by code. */
+  /** Error codes of ended subscriptions. */
   readonly refusals: readonly string[];
 }
 
@@ -55,7 +55,7 @@ export function startFollower({
   let isOver = false;
   let leave = () => {};
 
-  /** Follows over one connection until it ends. */
+  /** Follows on one connection until it ends. */
   const follow = async () => {
     let isMine = false;
     let isOpen = false;
@@ -98,7 +98,7 @@ export function startFollower({
         if (left <= 0 || isOver) break;
       }
     } catch (error) {
-      // A lost connection is told as its close event, a refusal as errors.
+      // The error is a close event for a lost connection, and a list of errors for a refusal.
       if (Array.isArray(error)) {
         const code = String(error[0]?.extensions?.code ?? error[0]?.message);
         refusals.push(code);

@@ -1,9 +1,9 @@
-/** Production, apart from what tests need: receivers of callbacks on this machine, introspection, quick stops. */
+/** Production settings, except for the needs of tests: local callback receivers, introspection, quick shutdown. */
 export const productionEnvironment = {
   NODE_ENV: 'production',
   CALLBACK_ALLOW_LOOPBACK: 'true',
   INTROSPECTION: 'true',
   SHUTDOWN_DELAY: '0s',
-  // A suite's customers all come from one address.
+  // All customers of a suite have the same address.
   RATE_LIMITS: 'off',
 };

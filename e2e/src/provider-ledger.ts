@@ -1,13 +1,13 @@
 import type { System } from './system.ts';
 
-/** What the simulated provider made for a request: the outside record that codes are checked against. */
+/** An order in the simulated provider's ledger, against which codes are checked. */
 export interface LedgerEntry {
   key: string | null;
   voucherCode: string;
   delivered: boolean;
 }
 
-/** The provider's entry for a request, by its Idempotency-Key. */
+/** The ledger entry of a request, whose id is the Idempotency-Key. */
 export async function ledgerEntry({ vpsUrl }: System, requestId: string): Promise<LedgerEntry | undefined> {
   const { orders } = (await (await fetch(`${vpsUrl}/control/ledger`)).json()) as { orders: LedgerEntry[] };
   const mine = orders.filter(({ key }) => key === requestId);

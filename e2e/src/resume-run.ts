@@ -6,15 +6,15 @@ import { type Customer, startCustomer } from './customer.ts';
 import { startFollower } from './follower.ts';
 
 export interface ResumeRunOptions {
-  /** Vouchers of the one who follows. */
+  /** Number of vouchers of the follower. */
   events: number;
-  /** Times that the follower drops its connection by itself, about. */
+  /** Approximate number of times that the follower drops its connection. */
   reconnects: number;
-  /** A gateway is killed so long after the one before is back. */
+  /** Delay until the next gateway is killed, after the last one is back. */
   killEveryMs: number;
 }
 
-/** What a follower saw, beside what there was to see. */
+/** The events that a follower has seen, and those that are stored. */
 export interface ResumeLedger {
   accepted: number;
   stored: number;
@@ -23,24 +23,24 @@ export interface ResumeLedger {
   repeated: number;
   outOfOrder: number;
   connections: number;
-  /** Connections that it did not drop itself. */
+  /** Number of connections that it did not drop itself. */
   cutOff: number;
   kills: number;
   seconds: number;
   refusals: readonly string[];
 }
 
-/** Nothing came for so long, with everything stored: the rest is missing. */
+/** If nothing arrives for this time after everything is stored, the rest is missing. */
 const quietMs = 20_000;
 
-/** The gateways of a system: its own and so many replicas. */
+/** Starts replicas, and returns all gateways of a system. */
 export async function gatewaysOf(system: DistributedStack, count: number): Promise<ServiceProcess[]> {
   const gateways: ServiceProcess[] = [system.services.gateway];
   while (gateways.length < count) gateways.push(await system.addReplica('gateway'));
   return gateways;
 }
 
-/** Asks for a voucher until one of the gateways accepts, with the same key: an answer may be lost with its gateway. */
+/** Requests a voucher with the same key until a gateway responds: a response may be lost with its gateway. */
 export async function requestSomehow(
   { token }: Customer,
   nextGateway: () => string,
@@ -60,7 +60,7 @@ export async function requestSomehow(
   }
 }
 
-/** The ids of a customer's vouchers, in the order of their feed. */
+/** Ids of a customer's vouchers, in feed order. */
 export async function storedVouchers({ token }: Customer, gatewayUrl: string): Promise<string[]> {
   const ids: string[] = [];
   for (let after: string | null = null; ; ) {
@@ -79,8 +79,8 @@ export async function storedVouchers({ token }: Customer, gatewayUrl: string): P
 }
 
 /**
- * Promise F, measured: one client follows its vouchers over three gateways, drops its connection at random, and one of
- * the gateways is killed by `kill -9` every few seconds and started again.
+ * Measures promise F. A client follows its vouchers over three gateways and drops its connection at random, while a gateway
+ * is killed with `kill -9` and restarted every few seconds.
  */
 export async function runResume(system: DistributedStack, options: ResumeRunOptions): Promise<ResumeLedger> {
   const { events, reconnects, killEveryMs } = options;
@@ -93,7 +93,7 @@ export async function runResume(system: DistributedStack, options: ResumeRunOpti
     token: customer.token,
     after: first.cursor,
     nextGateway: any,
-    // From 1 on, and the quotient on average.
+    // At least 1, and events / reconnects on average.
     patience: () => 1 + Math.floor(Math.random() * (2 * (events / reconnects) - 1)),
   });
 
@@ -125,7 +125,7 @@ export async function runResume(system: DistributedStack, options: ResumeRunOpti
   isOver = true;
   await killing;
 
-  // The store may be behind the topic, which the follower saw.
+  // The store may lag behind the topic, from which the follower gets its events.
   let stored: string[] = [];
   for (const since = performance.now(); performance.now() - since < quietMs; await sleep(200)) {
     stored = await storedVouchers(customer, system.gatewayUrl);

@@ -18,23 +18,23 @@ export interface Exit {
   stderr: string;
 }
 
-/** `npm start` as a process of its own. */
+/** `npm start` in a separate process. */
 export interface StandaloneProcess extends System {
   readonly pid: number;
-  /** Sends a signal; resolves when the process is gone. */
+  /** Sends a signal. Resolves when the process has exited. */
   stop(signal: NodeJS.Signals): Promise<Exit>;
   readonly exit: Promise<Exit>;
-  /** What it has printed until now. */
+  /** Its output so far. */
   printed(): string;
 }
 
 export interface Place extends AsyncDisposable {
   readonly dataDir: string;
-  /** Ports and folder of one installation, the same at each start. */
+  /** Settings of an installation, with its ports and folder: the same at each start. */
   readonly environment: Record<string, string>;
 }
 
-/** A folder and ports that nobody else uses. */
+/** Creates an installation with a new folder and free ports. */
 export async function makePlace(): Promise<Place> {
   const dataDir = await mkdtemp(join(tmpdir(), 'voucher-gateway-'));
   const [gateway, vps, integration] = await freePorts([0, 0, 0]);
@@ -51,8 +51,8 @@ export async function makePlace(): Promise<Place> {
 }
 
 /**
- * Starts it and resolves when it says that it is ready. Rejects with what it printed when it ends before.
- * `installation` is the folder of another install.
+ * Starts it. Resolves when it has printed that it is ready; rejects with its output if it exits before that.
+ * `installation` is the folder of another installation.
  */
 export async function startStandalone(
   environment: Record<string, string>,
@@ -82,24 +82,24 @@ export async function startStandalone(
   };
 }
 
-/** Starts it and waits for nothing. */
+/** Starts it without waiting. */
 export function runStandalone(environment: Record<string, string>, installation = thisInstallation) {
   const main = join(installation, 'standalone/src/main.ts');
   return spawnFollowed(main, environment, installation);
 }
 
-/** `npm run demo`. */
+/** Runs `npm run demo`. */
 export function runDemo(environment: Record<string, string>) {
   return spawnFollowed(demo, environment);
 }
 
-/** What a process of the product inherits of this one. They share what Node compiled: most of a start is compilation. */
+/** The environment of a product process. It shares Node's compile cache, because most of a start is compilation. */
 export function cleanEnvironment(environment: Record<string, string | undefined>) {
   const { PATH, HOME, TMPDIR } = process.env;
   return { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'), ...environment };
 }
 
-/** Ends a process with the channel to whoever started it: a test run that is killed leaves none behind. */
+/** Ends a process when its IPC channel closes, so that a killed test run leaves no processes. */
 const endWithParent = `data:text/javascript,process.once('disconnect',()=>process.exit(1));process.channel?.unref()`;
 
 function spawnFollowed(main: string, environment: Record<string, string>, cwd?: string) {
@@ -123,7 +123,7 @@ function follow(child: ChildProcess) {
     child,
     exit,
     output: () => stdout,
-    /** Resolves once standard output holds the text. */
+    /** Resolves once standard output contains the text. */
     printed: (text: string) =>
       new Promise<void>((resolve) => {
         if (stdout.includes(text)) return resolve();

@@ -1,21 +1,21 @@
-/** Everything that runs, as its users reach it. */
+/** A running product, with the URLs by which users reach it. */
 export interface System extends AsyncDisposable {
   readonly gatewayUrl: string;
   readonly vpsUrl: string;
   readonly integrationUrl: string;
 }
 
-/** Boots the whole product on free ports with data of its own. `environment` sets what it is told. */
+/** Starts the whole product on free ports with separate data. `environment` has its settings. */
 export type StartSystem = (environment?: Record<string, string>) => Promise<System>;
 
-/** Ports and data of one installation, the same at each start. */
+/** An installation, which has the same ports and data at each start. */
 export interface Installation extends AsyncDisposable {
   start(): Promise<RunningSystem>;
 }
 
-/** A system in processes of its own. */
+/** A system in separate processes. */
 export interface RunningSystem extends System {
-  /** Sends every process the signal; resolves when all are gone. */
+  /** Sends every process the signal. Resolves when all have exited. */
   stop(signal: NodeJS.Signals): Promise<unknown>;
 }
 

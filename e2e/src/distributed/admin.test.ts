@@ -7,7 +7,7 @@ import { kidOf, runAdmin } from '../admin-command.ts';
 import { type Customer, startCustomer } from '../customer.ts';
 import { type DistributedSystem, startDistributed } from './system.ts';
 
-/** Everything is to have heard of it this long after the command was told that it was done. */
+/** Time in which all services must know of a command, after it has ended. */
 const withinMs = 1_000;
 
 describe('an operator’s commands', { timeout: 180_000 }, () => {
@@ -20,7 +20,7 @@ describe('an operator’s commands', { timeout: 180_000 }, () => {
       inject('installation'),
     );
 
-  /** Opens a socket; `closed` is the code that it is closed with. */
+  /** Opens a socket. `closed` resolves with its close code. */
   async function openSocket(url: string, token: string) {
     const connected = Promise.withResolvers<void>();
     const closed = Promise.withResolvers<number>();
@@ -67,11 +67,11 @@ describe('an operator’s commands', { timeout: 180_000 }, () => {
     }
   });
 
-  it('revoke-key: is known to gateways and subgraphs within a second, and another key signs', async () => {
+  it('revoke-key: reaches gateways and subgraphs within a second, and a new key signs', async () => {
     await using ann = await startCustomer(system);
     const kid = kidOf(ann.token);
     const { user, voucher, delivery } = system.urls;
-    // A subgraph has the token from the gateway, and verifies it, too.
+    // Subgraphs verify the token that the gateway forwards, too.
     const places: [string, string][] = [
       [system.gatewayUrl, '{ me { id } }'],
       [secondGateway, '{ me { id } }'],

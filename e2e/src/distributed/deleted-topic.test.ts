@@ -11,16 +11,16 @@ import { startFollower } from '../follower.ts';
 import { requestSomehow, storedVouchers } from '../resume-run.ts';
 import { startDistributed } from './system.ts';
 
-/** The commands of the runbook, each as its words. */
+/** The commands of the runbook, each as a list of words. */
 async function runbookCommands(): Promise<string[][]> {
   const text = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
   const section = text.split('### A topic that was deleted\n')[1]?.split('\n## ')[0] ?? '';
   return [...section.matchAll(/^ *npm run topics -- (.*?) +#/gm)].map(([, words = '']) => words.split(' '));
 }
 
-it('runbook: what is lost with a deleted topic comes again', { timeout: 400_000 }, async () => {
+it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 }, async () => {
   const releases = new AsyncDisposableStack();
-  // After the services' log was shown, where the test fails.
+  // Runs after the log of the services was printed for a failed test.
   onTestFinished(() => releases.disposeAsync());
   const system = releases.use(await startDistributed({ VPS_PROFILE: 'fast', DRAIN_WINDOW: '1ms' }));
   const { KAFKA_BROKERS } = realEngines();
@@ -47,7 +47,7 @@ it('runbook: what is lost with a deleted topic comes again', { timeout: 400_000 
   await database.query('rollback');
   await admin.deleteTopics({ topics: [topic] });
   await system.start('voucher');
-  // It goes to the topic that is made for it.
+  // It is published to the recreated topic.
   await requestSomehow(customer, nextGateway);
   const live = async (url: string) => {
     const answer = await fetch(`${url}/health/live`);
@@ -74,7 +74,7 @@ it('runbook: what is lost with a deleted topic comes again', { timeout: 400_000 
   for (const name of serviceNames) await system.start(name);
   for (const url of [system.gatewayUrl, system.urls.delivery]) expect(await live(url)).toMatchObject({ status: 200 });
 
-  // Their give-up time is over.
+  // Makes their give-up time elapse.
   await database.query(
     `update voucher.voucher_request set published_at = now() - interval '1 day' where status = 'PENDING'`,
   );

@@ -21,21 +21,21 @@ import { ledgerEntry } from '../provider-ledger.ts';
 import { showOnFailure } from './service-logs.ts';
 import { servicePorts } from './service-ports.ts';
 
-// Engines of its own, because it kills them.
+// Separate engines, because it kills them.
 let folder: string;
 let engines: Engines;
 let stack: DistributedStack;
 let releases: AsyncDisposableStack;
 
-/** What is known from outside of a request that was accepted. */
+/** An accepted request, as seen from outside. */
 interface Accepted {
   requestId: string;
   customer: Customer;
 }
 
 /**
- * Promises A, B and C, by a ledger that nobody inside has written: what the client was told, what the provider
- * made, what the receiver got, and the rows.
+ * Checks promises A, B and C from outside: by the client's responses, the provider's orders, the receiver's calls and the
+ * stored rows.
  */
 async function expectKept(accepted: readonly Accepted[]): Promise<void> {
   const client = new pg.Client({ connectionString: engines.postgres.url });
@@ -50,7 +50,7 @@ async function expectKept(accepted: readonly Accepted[]): Promise<void> {
         })
         .toBeGreaterThan(0);
       const calls = customer.receiver.calls.filter(({ json }) => isMine(json));
-      // C: the same id and body in each attempt, and a signature that is right.
+      // C: equal ids and bodies in all attempts, and valid signatures.
       expect(new Set(calls.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
       expect(new Set(calls.map(({ body }) => body)).size).toBe(1);
       const [first] = calls;
@@ -58,7 +58,7 @@ async function expectKept(accepted: readonly Accepted[]): Promise<void> {
       const { data, type } = customer.verify(first);
       const made = await ledgerEntry(stack, requestId);
       expect({ type, code: data.code }).toEqual({ type: 'voucher.received', code: made?.voucherCode });
-      // A and B: one row, of the code that the provider made. The row may come after the callback.
+      // A and B: one row with the provider's code. It may be stored after the callback.
       await expect
         .poll(
           async () => (await client.query('select code from voucher.voucher where request_id = $1', [requestId])).rows,
@@ -71,7 +71,7 @@ async function expectKept(accepted: readonly Accepted[]): Promise<void> {
   }
 }
 
-/** Asks again and again until told to stop; an answer with an error is no acceptance. */
+/** Requests vouchers in a loop until stopped. A response with an error does not count as accepted. */
 function keepAsking(customers: readonly Customer[]) {
   const accepted: Accepted[] = [];
   const refused: string[] = [];
@@ -98,13 +98,13 @@ function keepAsking(customers: readonly Customer[]) {
   };
 }
 
-/** What a service answers of itself and its engines. */
+/** The readiness of a service and its engines. */
 async function readiness(name: ServiceName) {
   const response = await fetch(`${stack.urls[name]}/health/ready`);
   return [response.status, ((await response.json()) as { engines: Record<string, string> }).engines];
 }
 
-/** The engines that run now, by name: they are killed and started again. */
+/** The running engines by name. Tests kill and restart them. */
 const running = new Map<EngineName, AsyncDisposable>();
 type EngineName = 'postgres' | 'redis' | 'kafka';
 const stopEngine = (name: EngineName) => running.get(name)?.[Symbol.asyncDispose]();
@@ -120,7 +120,7 @@ async function startEngine(name: EngineName): Promise<void> {
 
 const portOf = (url: string) => Number(new URL(url.includes('//') ? url : `kafka://${url}`).port);
 
-describe('faults, a process a service on engines of its own', { timeout: 300_000 }, () => {
+describe('faults, one process per service', { timeout: 300_000 }, () => {
   beforeAll(async () => {
     await using opening = new AsyncDisposableStack();
     folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-faults-'));
@@ -151,7 +151,7 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
   afterAll(() => releases?.disposeAsync());
 
   it.each<ServiceName>(['voucher', 'voucher-integration', 'delivery', 'gateway', 'user', 'vps-mock'])(
-    'keeps its promises when %s is killed under load and started again',
+    'of %s: a kill under load breaks no promise',
     async (name) => {
       await using ann = await startCustomer(stack);
       await using bob = await startCustomer(stack);
@@ -166,7 +166,7 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
     },
   );
 
-  it('accepts while Kafka is away, and delivers every code once it is back', async () => {
+  it('of Kafka: requests are accepted, and delivered once it is back', async () => {
     await using customer = await startCustomer(stack);
     await stopEngine('kafka');
     const accepted: Accepted[] = [];
@@ -179,7 +179,7 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
     await expectKept(accepted);
   });
 
-  it('calls back though Redis is emptied and gone after acceptance; everyone signs in again, nothing else is lost', async () => {
+  it('of Redis: its loss ends all sessions, and loses nothing else', async () => {
     await using customer = await startCustomer(stack);
     await fetch(`${stack.vpsUrl}/control/next`, {
       method: 'POST',
@@ -196,7 +196,7 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
     for (const name of ['voucher', 'delivery'] as const)
       await expect.poll(() => readiness(name)).toMatchObject([200, { 'key-value': 'away' }]);
     await expect.poll(() => readiness('gateway')).toMatchObject([503, { 'key-value': 'away' }]);
-    // An empty one takes its place.
+    // Replaced by an empty one.
     await rm(join(folder, 'engines', 'redis'), { recursive: true, force: true });
     await startEngine('redis');
     await expect
@@ -206,7 +206,7 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
     await expectKept([{ requestId: (await another.requestVoucher()).id, customer: another }]);
   });
 
-  it('answers a retryable error while PostgreSQL is away, with no side effect, and goes on once it is back', async () => {
+  it('of PostgreSQL: errors are retryable and without side effects until it is back', async () => {
     await using customer = await startCustomer(stack);
     await stopEngine('postgres');
     expect(
@@ -222,13 +222,13 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
       id: requestId,
     });
     expect(voucherRequest.status).toBe('FULFILLED');
-    // The one that was refused left nothing: its key is free.
+    // The refused request has no side effects: its key can be used again.
     const again = await customer.requestVoucher({ callbackUrl: customer.receiver.url, idempotencyKey: 'while-away' });
     await expectKept([{ requestId: again.id, customer }]);
   });
 
-  // No service came up while Kafka was away, and none was ready again.
-  it('starts with PostgreSQL alone, serves what it can, and joins Redis and Kafka when they come', async () => {
+  // Regression: no service started while Kafka was down, or became ready again.
+  it('at the start: services wait for Redis and Kafka, and serve what they can', async () => {
     await using customer = await startCustomer(stack);
     await stopEngine('kafka');
     await stopEngine('redis');
@@ -248,11 +248,11 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
     for (const name of serviceNames) expect([name, await liveStatus(name)]).toEqual([name, 200]);
   });
 
-  it('stops in time and exits 0 while PostgreSQL is away', async () => {
+  it('of PostgreSQL: services stop in time and exit 0 while it is down', async () => {
     await stopEngine('postgres');
     for (const name of ['user', 'voucher', 'delivery', 'voucher-integration'] as const)
       await expect.poll(() => readinessOf(name), { timeout: 60_000 }).toMatchObject([503, { database: 'away' }]);
-    // An engine that is away is no reason to restart a service.
+    // The outage of an engine must not make a service unhealthy.
     for (const name of serviceNames) expect([name, await liveStatus(name)]).toEqual([name, 200]);
     await stopServices();
     await startEngine('postgres');
@@ -262,13 +262,13 @@ describe('faults, a process a service on engines of its own', { timeout: 300_000
   });
 });
 
-/** Stops every service as a deploy does: each exits 0 by itself, within its deadline. */
+/** Stops every service like a deployment: each exits with 0 within its deadline. */
 async function stopServices(): Promise<void> {
   await Promise.all(serviceNames.map((name) => stack.kill(name, 'SIGTERM')));
   for (const name of serviceNames) expect([name, stack.exitOf(name)]).toEqual([name, { code: 0, signal: null }]);
 }
 
-/** As `readiness`, while the service may not listen yet. */
+/** As `readiness`; null while the service does not listen yet. */
 const readinessOf = (name: ServiceName) => readiness(name).catch(() => null);
 
 const liveStatus = async (name: ServiceName) => (await fetch(`${stack.urls[name]}/health/live`)).status;

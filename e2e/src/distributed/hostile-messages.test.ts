@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCustomer } from '../customer.ts';
 import { type DistributedSystem, startDistributed } from './system.ts';
 
-/** By topic, the groups that each message must have been refused by. Gateways read receive-code and others as tails. */
+/** By topic, the groups that must bury each message. Gateways read topics with tails, which have no group. */
 const readers: Readonly<Record<string, readonly string[]>> = {
   'request-code': ['delivery', 'voucher-integration'],
   'receive-code': ['delivery', 'voucher'],
@@ -14,7 +14,7 @@ const readers: Readonly<Record<string, readonly string[]>> = {
 };
 const partitions = 3;
 
-/** No publisher of ours sends these. */
+/** Messages that our publishers never send. */
 const hostile: Readonly<Record<string, Message>> = {
   'no JSON': { key: 'k', value: 'no json' },
   'an empty text': { key: 'k', value: '' },
@@ -24,7 +24,7 @@ const hostile: Readonly<Record<string, Message>> = {
   'a tombstone': { key: 'k', value: null },
   'no key, and wrong fields': { value: '{"requestId":1,"code":[],"sid":"","kid":{}}' },
   'an empty key': { key: '', value: '{}' },
-  'a key that is no UTF-8': { key: Buffer.from([0xff, 0xfe, 0x00]), value: '{}' },
+  'a key that is not UTF-8': { key: Buffer.from([0xff, 0xfe, 0x00]), value: '{}' },
   'bytes that are no UTF-8': { key: 'k', value: Buffer.from([0xff, 0xfe, 0x00, 0x80]) },
   'NUL as text': { key: 'k', value: '\0\0\0' },
   'NUL in every field': {
@@ -42,10 +42,10 @@ const hostile: Readonly<Record<string, Message>> = {
   'lists nested 100,000 deep': { key: 'k', value: `${'['.repeat(100_000)}${']'.repeat(100_000)}` },
   '900 kB of no JSON': { key: 'k', value: 'x'.repeat(900_000) },
   '900 kB that is no UTF-8': { key: 'k', value: Buffer.alloc(900_000, 0xff) },
-  'as much as the broker takes': { key: 'k', value: 'x'.repeat(1_048_000) },
+  'the largest that the broker accepts': { key: 'k', value: 'x'.repeat(1_048_000) },
   'headers of 900 kB': { key: 'k', value: '{}', headers: { large: 'x'.repeat(900_000) } },
   '900 kB in one field': { key: 'k', value: JSON.stringify({ code: 'x'.repeat(899_000) }) },
-  'a header that is no UTF-8': {
+  'a header that is not UTF-8': {
     key: 'k',
     value: '{}',
     headers: { traceparent: Buffer.from([0xff, 0x00]), 'x y': 'z' },
@@ -60,7 +60,7 @@ describe('hostile messages on real topics', { timeout: 300_000 }, () => {
   }, 180_000);
   afterAll(() => system?.[Symbol.asyncDispose]());
 
-  /** What is in dead-letter: by topic and attack, which groups put it there. */
+  /** The groups that have buried each attack, by topic. */
   async function readDeadLetter(resources: AsyncDisposableStack) {
     const buried = new Map<string, string[]>();
     const consumer = kafka().consumer({ groupId: `${system.topicPrefix}hostile`, maxBytesPerPartition: 10_485_760 });
@@ -85,11 +85,11 @@ describe('hostile messages on real topics', { timeout: 300_000 }, () => {
     return buried;
   }
 
-  it('kafka: messages of strangers are buried, later ones handled, no process ends', async () => {
+  it('hostile messages: are buried, later ones handled, and no process ends', async () => {
     await using resources = new AsyncDisposableStack();
     const pids = serviceNames.map((name) => system.pidOf(name));
     const customer = resources.use(await startCustomer(system));
-    // Every topic and group is there, and the gateway's tails read.
+    // Afterwards every topic and group exists, and the gateway's tails are active.
     const next = await customer.subscribe('subscription { voucherReceived { node { code } } }');
     await customer.requestVoucher();
     await next();
@@ -109,7 +109,7 @@ describe('hostile messages on real topics', { timeout: 300_000 }, () => {
           })),
         });
 
-    // On whichever partition they are, they come after those of strangers.
+    // In every partition they come after the hostile ones.
     for (let count = 0; count < 6; count += 1) {
       const another = resources.use(await startCustomer(system));
       const received = await another.subscribe('subscription { voucherReceived { node { code } } }');

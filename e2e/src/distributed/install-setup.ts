@@ -8,7 +8,7 @@ import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Folder of a production install, made for this run as the Dockerfile makes the image's. */
+    /** Folder of a production install for this run, built like the image. */
     installation: string;
   }
 }
@@ -16,13 +16,13 @@ declare module 'vitest' {
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** Installs for production into a clean folder: the files under version control, then the Dockerfile's build steps. */
+/** Installs for production into an empty folder: copies the tracked files and runs the build steps of the Dockerfile. */
 export default async function setup(project: TestProject) {
   await using releases = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-installed-'));
   releases.defer(() => rm(folder, { recursive: true, force: true }));
   const { stdout } = await run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root });
-  // One that was deleted is listed until its deletion is committed.
+  // Git lists a deleted file until the deletion is committed.
   for (const file of stdout.split('\0').filter(Boolean))
     await cp(join(root, file), join(folder, file)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
@@ -34,7 +34,7 @@ export default async function setup(project: TestProject) {
   return () => owned.disposeAsync();
 }
 
-/** What the stage `build` runs. */
+/** The commands of the stage `build`. */
 function buildSteps(dockerfile: string): string[] {
   const [, stage = ''] = /^FROM \S+ AS build$([\s\S]*?)^FROM /m.exec(dockerfile) ?? [];
   const steps = [...stage.matchAll(/^RUN (.+)$/gm)].map(([, command = '']) => command);
@@ -42,7 +42,7 @@ function buildSteps(dockerfile: string): string[] {
   return steps;
 }
 
-/** This Node first, packages from npm's cache, and nothing of the npm that runs this. */
+/** An environment with this Node first in PATH, packages from npm's cache, and none of the variables of the outer npm. */
 function npmEnvironment(): NodeJS.ProcessEnv {
   const { NODE_ENV, ...inherited } = process.env;
   const isOfThisRun = (name: string) => /^npm_(command|lifecycle_|package_|config_(local_)?prefix)/.test(name);

@@ -8,9 +8,9 @@ import { productionEnvironment } from '../production-environment.ts';
 import { makePlace, startStandalone } from '../standalone-process.ts';
 import { startDistributed } from './system.ts';
 
-// What broke: a package that the gateway imports was a devDependency, so that no production install started.
+// Regression: a package that the gateway imports was a devDependency, so no production install started.
 
-it('production install: holds no package that is for development only', { timeout: 300_000 }, async () => {
+it('production install: has no development-only package', { timeout: 300_000 }, async () => {
   const { packages } = JSON.parse(await readFile(join(inject('installation'), 'package-lock.json'), 'utf8'));
   const onlyForDevelopment = Object.keys(packages).filter((path) => packages[path].dev);
   expect(onlyForDevelopment).toContain('node_modules/vitest');
@@ -18,7 +18,7 @@ it('production install: holds no package that is for development only', { timeou
     expect(existsSync(join(inject('installation'), path, 'package.json')), path).toBe(false);
 });
 
-it('production install: runs every service, and serves the playground where it is on', {
+it('production install: runs every service, and the playground if enabled', {
   timeout: 300_000,
 }, async () => {
   await using system = await startDistributed({ PLAYGROUND: 'true' });

@@ -23,7 +23,7 @@ it.each([
   ['subgraphs/voucher', ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'JWKS_URL']],
   ['subgraphs/delivery', ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'JWKS_URL']],
   ['voucher-integration', ['DATABASE_URL', 'KAFKA_BROKERS', 'VPS_URL']],
-])('%s on its own names every setting that is missing, and those that are wrong, at once', async (folder, missing) => {
+])('%s: alone, reports all missing and wrong settings at once', async (folder, missing) => {
   const { PATH, HOME } = process.env;
   const child = spawn(process.execPath, [entry(folder)], { env: { PATH, HOME, PORT: 'http', KAFKA_PREFIX: 'a b' } });
   const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
@@ -34,17 +34,17 @@ it.each([
 });
 
 describe('services as processes', { timeout: 300_000 }, () => {
-  it('are ready and light at rest, and on SIGTERM stop within their deadline and leave their port', async () => {
+  it('are ready, use little memory, and stop on SIGTERM within their deadline', async () => {
     await using installation = await installDistributed();
     await using system = await installation.start();
-    // Without a SUPERGRAPH there is nothing to read again.
+    // Without a SUPERGRAPH there is nothing to reload.
     process.kill(system.pidOf('gateway') ?? Number.NaN, 'SIGHUP');
     for (const name of serviceNames) {
       const { status } = await fetch(`${system.urls[name]}/health/live`);
       expect(status).toBe(200);
       const residentMiB =
         Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${system.pidOf(name)}/status`, 'utf8'))?.[1]) / 1_024;
-      // The gateway holds the supergraph twice: its planner has a thread of its own.
+      // The gateway has the supergraph twice: its planner is a separate thread.
       expect(residentMiB, `${name} holds ${residentMiB} MiB`).toBeLessThan(name === 'gateway' ? 280 : 200);
     }
     for (const name of [...serviceNames].reverse()) {
@@ -54,8 +54,8 @@ describe('services as processes', { timeout: 300_000 }, () => {
     }
   });
 
-  it('are not taken for ready where another process answers on their port', async () => {
-    // Regression: one stack used another's voucher service, until that one stopped.
+  it('are not ready if another process responds on their port', async () => {
+    // Regression: a stack used the voucher service of another one, until that stopped.
     await using installation = await installDistributed();
     await using system = await installation.start();
     await system.kill('vps-mock', 'SIGTERM');
@@ -66,7 +66,7 @@ describe('services as processes', { timeout: 300_000 }, () => {
   });
 });
 
-it('the gateway serves another supergraph on SIGHUP, over the sockets that are open', { timeout: 90_000 }, async () => {
+it('gateway: reloads the supergraph on SIGHUP, and keeps sockets open', { timeout: 90_000 }, async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-supergraph-'));
   const file = join(folder.path, 'supergraph.graphql');
   const sdl = await readFile(new URL('../../../schema/supergraph.graphql', import.meta.url), 'utf8');

@@ -4,13 +4,13 @@ import { afterEach } from 'vitest';
 const files = new Set<string>();
 const shownBytes = 20_000;
 
-/** Prints the end of this log with each test that fails, until it is disposed. */
+/** Prints the end of this log for each failed test, until disposed. */
 export function showOnFailure(logFile: string): Disposable {
   files.add(logFile);
   return { [Symbol.dispose]: () => void files.delete(logFile) };
 }
 
-// Runs as a setup file of the project: what the services said is removed with their folder.
+// A setup file of the project, because the logs are removed with their folder.
 afterEach(async ({ task }) => {
   if (task.result?.state !== 'fail') return;
   for (const file of files) process.stderr.write(`--- ${task.name}: the services' log ---\n${await readEnd(file)}\n`);

@@ -1,16 +1,16 @@
 import { serviceNames } from '@voucher-gateway/standalone/distributed';
 import { freePorts } from '@voucher-gateway/standalone/engines/process';
 
-/** Below those that systems give to outgoing connections, so that none takes a port while its service starts. */
+/** Below the ephemeral ports, so that no outgoing connection takes a port while its service starts. */
 const firstPort = 10_000;
 const portsPerWorker = 5_000;
 
 let next = 0;
 
-/** A port for each service, out of this worker's own range: test files that run side by side start services at once. */
+/** A port per service, from a range per worker: concurrent test files start services at the same time. */
 export async function servicePorts(): Promise<Record<string, number>> {
   const worker = Number(process.env.VITEST_POOL_ID);
-  // Files of one worker follow each other; what the one before them left on its way out has other ports.
+  // The files of one worker run in sequence, with different ports: services of the previous file may still be stopping.
   next ||= process.pid;
   const wanted = serviceNames.map(() => firstPort + (worker - 1) * portsPerWorker + (next++ % portsPerWorker));
   const ports = await freePorts(wanted);

@@ -12,7 +12,7 @@ import { servicePorts } from './service-ports.ts';
 
 export interface DistributedSystem extends RunningSystem, DistributedStack {
   readonly databaseUrl: string;
-  /** Stands before the names of its topics and groups on the broker. */
+  /** Prefix of its topics and groups on the broker. */
   readonly topicPrefix: string;
 }
 
@@ -20,7 +20,7 @@ export interface DistributedInstallation extends Installation {
   start(): Promise<DistributedSystem>;
 }
 
-/** A process a service, on PostgreSQL, Redis and Kafka: a database and topics of its own. */
+/** Installs one process per service on PostgreSQL, Redis and Kafka, with a separate database and topics. */
 export async function installDistributed(environment: Record<string, string> = {}): Promise<DistributedInstallation> {
   await using releases = new AsyncDisposableStack();
   const database = releases.use(await createRealDatabase());
@@ -60,7 +60,7 @@ export async function installDistributed(environment: Record<string, string> = {
   };
 }
 
-/** Installed, started, and removed when it is disposed. */
+/** Installs and starts a system. Disposing removes it. */
 export async function startDistributed(environment: Record<string, string> = {}): Promise<DistributedSystem> {
   await using releases = new AsyncDisposableStack();
   const installation = releases.use(await installDistributed(environment));

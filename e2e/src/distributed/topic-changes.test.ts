@@ -7,21 +7,21 @@ import { type Follower, startFollower } from '../follower.ts';
 import { requestSomehow, storedVouchers } from '../resume-run.ts';
 import { type DistributedSystem, startDistributed } from './system.ts';
 
-/** A customer, and who follows their vouchers from the first one on. */
+/** A customer and a subscriber that follows their vouchers from the first one. */
 interface Followed {
   customer: Customer;
-  /** The end of their feed before the first one. */
+  /** Cursor of the end of their feed before the first voucher. */
   start: string;
   follower: Follower;
 }
 
-describe('a client that comes again sees each voucher once', { timeout: 300_000 }, () => {
+describe('resume: a client sees each voucher once', { timeout: 300_000 }, () => {
   let system: DistributedSystem;
   let admin: Admin;
   let database: pg.Client;
   let topic: string;
   beforeAll(async () => {
-    // A window that a few messages leave again.
+    // A small number of recent messages, so that they are evicted soon.
     system = await startDistributed({ VPS_PROFILE: 'fast', DRAIN_WINDOW: '1ms', TOPIC_WINDOW: '20' });
     topic = `${system.topicPrefix}receive-code`;
     admin = new Kafka({ brokers: realEngines().KAFKA_BROKERS.split(','), logLevel: logLevel.NOTHING }).admin();
@@ -36,7 +36,7 @@ describe('a client that comes again sees each voucher once', { timeout: 300_000 
 
   const gateway = () => system.gatewayUrl;
   const request = (customer: Customer) => requestSomehow(customer, gateway);
-  /** One who drops the connection after each few vouchers. */
+  /** A subscriber that reconnects after every few vouchers. */
   const follow = async (resources: AsyncDisposableStack): Promise<Followed> => {
     const customer = resources.use(await startCustomer(system));
     const { cursor } = await request(customer);
@@ -47,14 +47,14 @@ describe('a client that comes again sees each voucher once', { timeout: 300_000 
       follower: resources.use(startFollower({ token: customer.token, after: cursor, nextGateway: gateway, patience })),
     };
   };
-  /** What was asked for is stored, and was seen as it is stored. */
+  /** Checks that all requested vouchers are stored, and were seen in the same order. */
   const expectAllSeen = async ({ customer, follower }: Followed, count: number) => {
     const stored = () => storedVouchers(customer, system.gatewayUrl);
     await expect.poll(async () => (await stored()).length, { timeout: 90_000 }).toBe(count);
     await expect.poll(() => follower.seen, { timeout: 90_000 }).toEqual(await stored());
     expect(follower.refusals).toEqual([]);
   };
-  /** Holds the store up: its subgraph answers, and stores nothing, until this is disposed. */
+  /** Stops the store's progress: its subgraph responds, but stores nothing, until disposed. */
   const holdStore = async (): Promise<AsyncDisposable> => {
     await database.query('begin');
     await database.query('lock table voucher.voucher in share mode');
@@ -62,7 +62,7 @@ describe('a client that comes again sees each voucher once', { timeout: 300_000 
   };
   const published = async () => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0);
 
-  /** Asks `count` times, where all asked for before is in the topic; resolves when these codes are, too. */
+  /** Requests `count` vouchers per customer. Resolves once all their codes are in the topic. */
   const requestMany = async (all: readonly Followed[], count: number) => {
     const before = await published();
     await Promise.all(all.flatMap(({ customer }) => Array.from({ length: count }, () => request(customer))));
@@ -71,14 +71,14 @@ describe('a client that comes again sees each voucher once', { timeout: 300_000 
   const followMany = (resources: AsyncDisposableStack, count: number) =>
     Promise.all(Array.from({ length: count }, () => follow(resources)));
 
-  it('where the store lags far behind a gateway that has just started', async () => {
+  it('if the store lags far behind a gateway that has just started', async () => {
     await using resources = new AsyncDisposableStack();
     const followed = await follow(resources);
     const { customer, follower, start } = followed;
     await expectAllSeen(followed, 1);
     {
       await using _held = await holdStore();
-      // Three times what the window holds.
+      // Three times the recent messages.
       await requestMany([followed], 60);
       await system.kill('gateway', 'SIGKILL');
       await system.start('gateway');
@@ -90,7 +90,7 @@ describe('a client that comes again sees each voucher once', { timeout: 300_000 
     await expectAllSeen(followed, 61);
   });
 
-  it('where the topic gets more partitions, and the store lags behind while keys move', async () => {
+  it('if the topic gets more partitions while the store lags', async () => {
     await using resources = new AsyncDisposableStack();
     const all = await followMany(resources, 8);
     await Promise.all(all.map((followed) => expectAllSeen(followed, 1)));
@@ -98,7 +98,7 @@ describe('a client that comes again sees each voucher once', { timeout: 300_000 
       await using _held = await holdStore();
       await requestMany(all, 5);
       await admin.createPartitions({ topicPartitions: [{ topic, count: 6 }] });
-      // It knows of the new partitions at once; readers find them within seconds.
+      // It uses the new partitions at once, and readers find them within seconds.
       await system.kill('voucher-integration', 'SIGTERM');
       await system.start('voucher-integration');
       await requestMany(all, 5);

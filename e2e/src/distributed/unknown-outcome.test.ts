@@ -8,7 +8,7 @@ import { startDistributed } from './system.ts';
 
 const requestVoucher = 'mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id } }';
 
-it('unknown outcome: the same idempotencyKey tells it, wherever COMMIT was cut', { timeout: 300_000 }, async () => {
+it('unknown outcome: a retry with the same idempotencyKey resolves a lost COMMIT', { timeout: 300_000 }, async () => {
   await using database = await createRealDatabase();
   await using network = await startTcpProxy(database.url);
   await using system = await startDistributed({ DATABASE_URL: network.url, VPS_PROFILE: 'fast' });

@@ -4,7 +4,7 @@ import { startCustomer } from '../customer.ts';
 import { startStandalone } from '../standalone-process.ts';
 import { makePreparedPlace } from './system.ts';
 
-it('admin: ends sessions and revokes a key of npm start while it is stopped', { timeout: 180_000 }, async () => {
+it('admin: ends sessions and revokes a key while npm start is stopped', { timeout: 180_000 }, async () => {
   await using place = await makePreparedPlace();
   const { environment } = place;
   let standalone = await startStandalone(environment);
@@ -35,7 +35,7 @@ it('admin: ends sessions and revokes a key of npm start while it is stopped', { 
   await standalone.stop('SIGKILL');
 });
 
-it('admin: says how it is used, and exits 2', async () => {
+it('admin: prints its usage, and exits with 2', async () => {
   const { code, stdout, stderr } = await runAdmin({}, ['revoke']);
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toContain('npm run admin -- revoke-key <kid>');

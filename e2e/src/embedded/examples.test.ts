@@ -11,11 +11,11 @@ import { startCustomer } from '../customer.ts';
 import type { System } from '../system.ts';
 import { startEmbedded } from './system.ts';
 
-// The browser's, which Node has not switched on.
+// A browser API that Node does not enable by default.
 beforeAll(() => void vi.stubGlobal('EventSource', EventSource));
 afterAll(() => void vi.unstubAllGlobals());
 
-describe('each example gets every voucher once, in order, through a network that is cut', () => {
+describe('examples: get every voucher once and in order over an unreliable network', () => {
   let system: System;
   beforeAll(async () => {
     system = await startEmbedded();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { System } from '../system.ts';
 import { startEmbedded } from './system.ts';
 
-// Requests come through a proxy that is trusted, so that a test can come from any address.
+// Requests come through a trusted proxy, so that a test can use any client address.
 const limits = {
   RATE_LIMITS: 'on',
   TRUSTED_PROXIES: 'loopback',
@@ -51,24 +51,24 @@ describe('behind a trusted proxy', () => {
   });
   afterAll(() => system[Symbol.asyncDispose]());
 
-  it('rate limits: guessing from many addresses never locks the owner out at home', async () => {
+  it('rate limits: guessing from many addresses does not lock out the owner', async () => {
     const home = from(system, '203.0.113.7');
     const { username } = await home.signUp();
-    // The 20 stand for any number: the shared count is used up after 5.
+    // 20 is an arbitrary number: the shared limit is reached after 5.
     for (let address = 1; address <= 20; address += 1) {
       const { json } = await from(system, `198.51.100.${address}`).signIn(username, 'a wrong one');
       expect(json.code).toBe(address <= 5 ? 'INVALID_CREDENTIALS' : 'RATE_LIMITED');
     }
-    // Not even with the right password, from where the owner has never been.
+    // Also with the correct password, from an address that the owner has never used.
     expect((await from(system, '198.51.100.99').signIn(username)).json.code).toBe('RATE_LIMITED');
     expect((await home.signIn(username)).status).toBe(200);
-    // Its own count holds there.
+    // The address of the owner has a separate limit.
     const wrong = [];
     for (let attempt = 0; attempt < 6; attempt += 1) wrong.push(await home.signIn(username, 'a wrong one'));
     expect(codesOf(wrong)).toEqual([...Array(5).fill('INVALID_CREDENTIALS'), 'RATE_LIMITED']);
   });
 
-  it('rate limits: signing in correctly never counts against the username', async () => {
+  it('rate limits: a correct sign-in does not count against the username', async () => {
     const { username } = await from(system, '203.0.113.200').signUp();
     for (let attempt = 0; attempt < 12; attempt += 1)
       expect((await from(system, `203.0.113.${attempt}`).signIn(username)).status).toBe(200);

@@ -15,21 +15,21 @@ import {
 } from '../standalone-process.ts';
 import { makePreparedPlace } from './system.ts';
 
-// One place for all. That a first start makes the database is seen where the demo runs on its own.
+// All tests share one installation. The demo on its own tests a first start, which creates the database.
 let place: Place;
 beforeAll(async () => {
   place = await makePreparedPlace();
 });
 afterAll(() => place[Symbol.asyncDispose]());
 
-describe('one that runs', () => {
+describe('npm start: while it runs', () => {
   let standalone: StandaloneProcess;
   beforeAll(async () => {
     standalone = await startStandalone({ ...place.environment, LOG_LEVEL: 'trace', VPS_PROFILE: 'fast' });
   }, 180_000);
   afterAll(() => standalone?.[Symbol.asyncDispose]());
 
-  it('says what it starts, where everything is and what to paste', () => {
+  it('prints its URLs and commands to paste', () => {
     const stdout = standalone.printed();
     for (const part of ['engines', 'user', 'vps-mock', 'delivery', 'voucher', 'voucher-integration', 'gateway'])
       expect(stdout).toMatch(new RegExp(`✓ ${part} `));
@@ -38,8 +38,8 @@ describe('one that runs', () => {
     expect(stdout).toContain('npm run demo');
   });
 
-  // That one which was killed does not keep the folder is seen in the restarts.
-  it('keeps its data folder: another is refused, naming the folder and the process', async () => {
+  // The restart suite tests that a killed process does not keep the folder locked.
+  it('locks its data folder: the error of another names the folder and the process', async () => {
     await using elsewhere = await makePlace();
     const { code, stderr } = await runStandalone({ ...elsewhere.environment, DATA_DIR: place.dataDir }).exit;
     expect(code).toBe(1);
@@ -48,7 +48,7 @@ describe('one that runs', () => {
     expect(stderr).toContain('DATA_DIR');
   }, 60_000);
 
-  it('walks the whole story by npm run demo, against what runs and on its own', async () => {
+  it('npm run demo runs the whole story, against it and on its own', async () => {
     await using elsewhere = await makePlace();
     const [own, against] = await Promise.all([runDemo(elsewhere.environment).exit, runDemo(place.environment).exit]);
     for (const { code, stdout } of [own, against]) {
@@ -63,7 +63,7 @@ describe('one that runs', () => {
     expect(against.stdout).toContain(`Using the gateway at`);
   }, 180_000);
 
-  it('writes no phone number, code, token, password or callback URL into its log; drains on Ctrl-C', async () => {
+  it('logs no personal data or secrets, and drains on Ctrl-C', async () => {
     await using customer = await startCustomer(standalone);
     const request = await customer.requestVoucher();
     const { data } = await customer.nextCallback();
@@ -88,7 +88,7 @@ describe('one that runs', () => {
 });
 
 it.each(['GATEWAY_PORT', 'VPS_PORT', 'INTEGRATION_PORT'])(
-  'names %s when its port is taken, and exits 1',
+  'npm start: names %s if its port is in use, and exits with 1',
   async (setting) => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
@@ -103,7 +103,7 @@ it.each(['GATEWAY_PORT', 'VPS_PORT', 'INTEGRATION_PORT'])(
   30_000,
 );
 
-it('names every setting that is wrong, at once, and exits 1', async () => {
+it('npm start: reports all wrong settings at once, and exits with 1', async () => {
   const { code, stderr } = await runStandalone({
     GATEWAY_PORT: 'http',
     SESSION_IDLE: 'soon',
@@ -122,13 +122,13 @@ it('names every setting that is wrong, at once, and exits 1', async () => {
     expect(stderr).toMatch(new RegExp(`- ${name} must .*"${given}"`));
 });
 
-it('refuses settings that contradict each other, naming both', async () => {
+it('npm start: refuses contradictory settings, naming both', async () => {
   const { code, stderr } = await runStandalone({ ...place.environment, SESSION_IDLE: '2h', SESSION_MAX: '1h' }).exit;
   expect(code).toBe(1);
   expect(stderr).toContain('SESSION_IDLE must not be longer than SESSION_MAX');
 });
 
-it('refuses a data folder that can not be written or made, naming the setting', async () => {
+it('npm start: refuses a data folder that can not be written, naming the setting', async () => {
   const file = join(place.dataDir, 'a-file');
   await writeFile(file, '');
   const { code, stderr } = await runStandalone({ ...place.environment, DATA_DIR: join(file, 'data') }).exit;
@@ -137,7 +137,7 @@ it('refuses a data folder that can not be written or made, naming the setting', 
   expect(stderr).toContain(join(file, 'data'));
 });
 
-it('refuses a data folder that is damaged, naming the setting and what to do, and leaves it as it is', async () => {
+it('npm start: refuses a damaged data folder unchanged, and says what to do', async () => {
   await using damaged = await makePreparedPlace();
   const database = join(damaged.dataDir, 'postgres');
   await writeFile(join(database, 'PG_VERSION'), 'nonsense');
@@ -150,10 +150,10 @@ it('refuses a data folder that is damaged, naming the setting and what to do, an
   expect(await readdir(database)).toEqual(entries);
 }, 180_000);
 
-// A test run that was killed left its processes behind.
-it('e2e: what a test starts ends with the test’s process', async () => {
+// Regression: a test run that was killed left its processes running.
+it('e2e: the processes of a test end with the test’s process', async () => {
   const { child } = runStandalone(place.environment);
-  // Not `close`, which a parent that has disconnected never hears.
+  // `close` is not emitted after the parent has disconnected.
   const exit = once(child, 'exit');
   child.disconnect();
   expect(await exit).toEqual([1, null]);

@@ -4,17 +4,17 @@ import { inject } from 'vitest';
 import { makePlace, type Place, startStandalone } from '../standalone-process.ts';
 import type { Install, StartSystem } from '../system.ts';
 
-/** A suite's customers all come from one address. */
+/** All customers of a suite have the same address. */
 const withoutRateLimits = { RATE_LIMITS: 'off' };
 
-/** All in this process, on embedded engines. */
+/** Starts everything in this process, on embedded engines. */
 export const startEmbedded: StartSystem = (environment = {}) =>
   createTemporaryStack({
     environment: { ...withoutRateLimits, ...environment },
     dataFrom: inject('emptyDataDirectory'),
   });
 
-/** A place whose database is there and empty: a first start takes twice as long as the next ones. */
+/** An installation with an empty database: a first start takes twice as long as later ones. */
 export async function makePreparedPlace(): Promise<Place> {
   await using releases = new AsyncDisposableStack();
   const place = releases.use(await makePlace());
@@ -23,7 +23,7 @@ export async function makePreparedPlace(): Promise<Place> {
   return place;
 }
 
-/** `npm start`, as a process of its own. */
+/** Installs `npm start` as a separate process. */
 export const installEmbedded: Install = async (environment) => {
   const place = await makePreparedPlace();
   return {

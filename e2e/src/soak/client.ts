@@ -5,11 +5,11 @@ import { postOnce } from './gateway-client.ts';
 import type { AskedRequest, SeenVoucher } from './ledger.ts';
 import type { Receivers } from './receivers.ts';
 
-/** Where the clients of a soak write down what they see. */
+/** Records what the clients of a soak see. */
 export interface Recorder {
   asked: AskedRequest[];
   streamed: SeenVoucher[];
-  /** Answers that had to be repeated, by code. */
+  /** Number of retried requests, by error code. */
   repeats: Map<string, number>;
 }
 
@@ -17,18 +17,18 @@ export interface ClientOptions {
   nextGateway(): string;
   receivers: Receivers;
   recorder: Recorder;
-  /** Aborts what is still repeated. */
+  /** Aborts pending retries. */
   signal: AbortSignal;
 }
 
-/** A customer of the soak: it repeats with the same key until it is answered, signs in again, and follows its feed. */
+/** A customer of the soak. It retries with the same key, signs in again when its session ends, and follows its feed. */
 export interface SoakClient extends AsyncDisposable {
   readonly phoneNumber: string;
-  /** Requests a voucher until it is answered; resolves once it is. */
+  /** Requests a voucher, with retries until there is a response. */
   requestVoucher(input?: { phoneNumber?: string }): Promise<AskedRequest>;
-  /** Requests with the key of an earlier request again. */
+  /** Sends an earlier request again, with the same key. */
   repeat(request: AskedRequest): Promise<void>;
-  /** Runs an operation until it is answered. */
+  /** Executes an operation, with retries until there is a response. */
   // biome-ignore lint/suspicious/noExplicitAny: a caller reads what it asked for
   graphql(query: string, variables?: object): Promise<Record<string, any>>;
 }
@@ -42,7 +42,7 @@ const pauseMs = 250;
 /** Of a request that is repeated: twice the one before, up to this, so that an outage does not end in a storm. */
 const maxPauseMs = 8_000;
 
-/** Signs up a customer, requests a first voucher, and follows the feed from before it. */
+/** Signs up a customer, requests a first voucher, and follows the feed from its start. */
 export async function startClient(index: number, options: ClientOptions): Promise<SoakClient> {
   const { nextGateway, receivers, recorder, signal } = options;
   const username = `soak-${index}-${randomUUID().slice(0, 8)}`;
@@ -65,7 +65,7 @@ export async function startClient(index: number, options: ClientOptions): Promis
     if ('data' in outcome) return outcome.data;
     throw new Error(`refused: ${outcome.refusal}`);
   };
-  /** Signs in again, once for all who find that this token is over. */
+  /** Signs in again, once for all concurrent calls whose token has expired. */
   const renew = (stale: Promise<string> | undefined) => {
     if (token !== stale) return;
     token = graphql(signInMutation, { input: { username, password } }, false).then(({ signIn }) => signIn.token);

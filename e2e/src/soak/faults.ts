@@ -6,28 +6,28 @@ import { findLeaseHolder } from './lease-holder.ts';
 import type { FaultName } from './schedule.ts';
 import type { SoakSystem, SystemProcess } from './soak-system.ts';
 
-/** What a fault works on. */
+/** What faults operate on. */
 export interface FaultContext {
   system: SoakSystem;
-  /** Has the receiver of one customer answer nothing until it is called with false. */
+  /** Makes the receiver of one customer hang, until called with false. */
   hangReceiver(isHanging: boolean): void;
-  /** Processes that were killed so far: the next ones are those that follow. */
+  /** Number of processes killed so far, from which the next ones are chosen. */
   killed: number;
-  /** Writes down what must not be. */
+  /** Reports a violation. */
   complain(what: string): void;
 }
 
-/** What one fault alone may touch at a time. */
+/** Resources that only one fault may use at a time. */
 export type Resource = 'postgres' | 'kafka' | 'redis' | 'processes' | 'provider' | 'receiver';
 
 export interface Fault {
   needs: readonly Resource[];
-  /** Makes it; resolves when it is healed. `which`, in [0, 1), says which process it hits, where it hits one. */
+  /** Injects the fault. Resolves when it is healed. `which`, in [0, 1), selects the affected process. */
   run(context: FaultContext, which: number): Promise<void>;
 }
 
 const beginsPerCut = 60;
-/** One after the other. */
+/** Number of processes that are killed one after the other. */
 const killedAtATime = 3;
 const startWithinMs = 120_000;
 
@@ -95,7 +95,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     needs: ['processes'],
     async run({ system, complain }) {
       let holder = await findLeaseHolder(system);
-      // While the database is away there is none.
+      // While the database is down nobody has the lease.
       for (let time = 0; !holder && time < 30; time += 1) {
         await sleep(1_000);
         holder = await findLeaseHolder(system);
@@ -156,7 +156,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   },
 };
 
-/** Statements on one connection of its own, past the proxy. */
+/** Runs statements on a separate connection that bypasses the proxy. */
 async function query({ engines }: SoakSystem, ...statements: string[]): Promise<void> {
   const client = new pg.Client({ connectionString: engines.postgres.url });
   await client.connect();
@@ -174,7 +174,7 @@ async function freeze({ pid }: SystemProcess, forMs: number): Promise<void> {
   process.kill(pid, 'SIGCONT');
 }
 
-/** As a deploy does it: SIGTERM, which ends with exit code 0, and a start. */
+/** Restarts a process like a deployment: SIGTERM, which must lead to exit code 0, and a start. */
 async function restart(process: SystemProcess, complain: FaultContext['complain']): Promise<void> {
   await process.kill('SIGTERM');
   const { code, signal } = process.exit;
@@ -182,7 +182,7 @@ async function restart(process: SystemProcess, complain: FaultContext['complain'
   await startAgain(process, complain);
 }
 
-/** As whatever supervises it does: a start that fails, as without its database, is repeated. */
+/** Starts a process like a supervisor: it retries a failed start, for example without a database. */
 async function startAgain(process: SystemProcess, complain: FaultContext['complain']): Promise<void> {
   const deadline = performance.now() + startWithinMs;
   for (;;) {
@@ -197,7 +197,7 @@ async function startAgain(process: SystemProcess, complain: FaultContext['compla
   }
 }
 
-/** Repeats what a process that is just away refuses. */
+/** Retries a request while its process is down. */
 async function untilDone(request: () => Promise<Response>): Promise<void> {
   const deadline = performance.now() + startWithinMs;
   while (!(await request().catch(() => null))?.ok) {

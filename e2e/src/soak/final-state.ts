@@ -4,7 +4,7 @@ import { runDeadLetters } from '../admin-command.ts';
 import type { Check } from './ledger.ts';
 import type { SoakSystem } from './soak-system.ts';
 
-/** What an operator finds once everything is healed: groups, messages that were not handled, and health. */
+/** Checks the state after all faults are healed: consumer groups, unhandled messages, and health. */
 export async function checkFinalState(system: SoakSystem, logFile: string): Promise<Check[]> {
   return [
     check('services that are not live and ready', system.processes.length, await findUnhealthy(system)),
@@ -29,7 +29,7 @@ export async function findUnhealthy({ processes }: SoakSystem): Promise<string[]
   return (await Promise.all(asked)).flat();
 }
 
-/** The stack writes down where a process ended that nobody had killed. */
+/** Finds unexpected exits of processes, which the stack logs. */
 async function findCrashes(logFile: string): Promise<string[]> {
   return (await readFile(logFile, 'utf8')).split('\n').filter((line) => line.includes(' ended by itself: '));
 }
@@ -40,7 +40,7 @@ async function listUnhandled({ environment }: SoakSystem): Promise<string[]> {
   return stdout.startsWith('Nothing is parked') ? [] : stdout.split('\n');
 }
 
-/** Each process is one member of each group of its service. */
+/** Checks that each process is one member of each group of its service. */
 async function checkGroups(system: SoakSystem): Promise<Check> {
   const groups = await readGroups(system);
   return check(
@@ -50,7 +50,7 @@ async function checkGroups(system: SoakSystem): Promise<Check> {
   );
 }
 
-/** Whether every process is in its groups once. */
+/** Whether every process is a member of its groups exactly once. */
 export async function areGroupsWhole(system: SoakSystem): Promise<boolean> {
   return !(await readGroups(system)).some(isWrong);
 }
@@ -64,7 +64,7 @@ interface Group {
 const isWrong = ({ members, expected }: Group) => members !== expected;
 const describe = ({ groupId, members, expected }: Group) => `${groupId} has ${members} of ${expected}`;
 
-/** Without the readers that gateways have for themselves: each is a group of its own, and goes with its process. */
+/** Reads consumer groups, without those of the gateways' tails, which are per process. */
 async function readGroups({ engines, processes }: SoakSystem): Promise<Group[]> {
   const admin = new Kafka({ brokers: [engines.kafka.brokers], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();

@@ -1,20 +1,20 @@
 import { request } from 'undici';
 
-/** What came of one attempt of an operation. */
+/** The outcome of one attempt of an operation. */
 export type Outcome =
   // biome-ignore lint/suspicious/noExplicitAny: a caller reads what it asked for
   | { data: Record<string, any> }
-  /** To be tried again: no answer, or an error that says so. */
+  /** Retryable: no response, or a retryable error. */
   | { retry: string }
-  /** The session is over: to be tried again after a sign-in. */
+  /** The session has ended: retryable after a sign-in. */
   | { signIn: string }
   | { refusal: string };
 
-/** A client gives up waiting after this time, and tries again elsewhere. */
+/** Time-out of a client, after which it retries at another gateway. */
 const answerWithinMs = 10_000;
 const sessionCodes: ReadonlySet<string> = new Set(['SESSION_EXPIRED', 'UNAUTHENTICATED']);
 
-/** Posts an operation to a gateway and judges the answer as a careful client does. */
+/** Posts an operation to a gateway, and classifies the response as a careful client would. */
 export async function postOnce(
   gatewayUrl: string,
   query: string,

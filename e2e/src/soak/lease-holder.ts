@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import pg from 'pg';
 import type { SoakSystem, SystemProcess } from './soak-system.ts';
 
-/** The connection of the one who relays requests: it holds an advisory lock as long as it lives. */
+/** The connection of the outbox relay, which holds an advisory lock. */
 const holdersPort = `
   select client_port as port from platform.lease
   join pg_locks on locktype = 'advisory' and objsubid = 1
@@ -10,7 +10,7 @@ const holdersPort = `
   join pg_stat_activity using (pid)
   where name = 'outbox:request-code' and expires_at > now()`;
 
-/** The process that sends requests from the outbox to Kafka now; null while there is none. */
+/** The process that currently relays requests from the outbox to Kafka; null if there is none. */
 export async function findLeaseHolder({ engines, database, processes }: SoakSystem): Promise<SystemProcess | null> {
   const client = new pg.Client({ connectionString: engines.postgres.url });
   await client.connect();
@@ -24,7 +24,7 @@ export async function findLeaseHolder({ engines, database, processes }: SoakSyst
   }
 }
 
-/** `socket:[<inode>]` of a connection on this machine, by the ports of both ends. */
+/** `socket:[<inode>]` of a local connection, by its two ports. */
 function socketAt(localPort: number, remotePort: number): string | undefined {
   const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0');
   for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {

@@ -50,7 +50,7 @@ function createLedger(): Draft {
   };
 }
 
-/** Titles of the checks that a ledger breaks, with how many broke each. */
+/** Titles of failed checks, with the number of violations. */
 const brokenBy = (change: (ledger: Draft) => void) => {
   const ledger = createLedger();
   change(ledger);
@@ -61,16 +61,16 @@ const brokenBy = (change: (ledger: Draft) => void) => {
   );
 };
 
-/** Changes the first of a list, and returns it. */
+/** Changes the first entry of a list, and returns it. */
 const change = <T extends object>(list: T[], to: Partial<T>) => Object.assign(list[0] as T, to);
 
 describe('soak: ledger', () => {
-  it('ledger: finds nothing where nothing is wrong, and counts what it looked at', () => {
+  it('ledger: finds nothing in a correct ledger, and counts what it has checked', () => {
     expect(brokenBy(() => {})).toEqual({});
     for (const { title, checked } of checkLedger(createLedger())) expect([title, checked > 0]).toEqual([title, true]);
   });
 
-  it('ledger: takes a failure that says why for an end', () => {
+  it('ledger: accepts a failure with a reason as an end', () => {
     expect(
       brokenBy((ledger) => {
         ledger.asked.push(askedBy(ann, 'a3'));
@@ -121,7 +121,7 @@ describe('soak: ledger', () => {
       { 'B: more than one voucher for a request (doubled)': 1 },
     ],
     [
-      'a callback that nobody took',
+      'a callback that was never accepted',
       ({ callbacks }) => change(callbacks, { isTaken: false }),
       { 'C: never called back': 1 },
     ],
@@ -164,12 +164,12 @@ describe('soak: ledger', () => {
       },
     ],
     [
-      'an order of a request that was refused',
+      'an order of a refused request',
       ({ sold }) => sold.push({ requestId: 'unknown', code: 'x' }),
       { 'E: something is left of a request that was not accepted': 1 },
     ],
     [
-      'a voucher of a request that was refused',
+      'a voucher of a refused request',
       ({ stored, streamed }) => {
         stored.push(voucherOf(ann, 'unknown'));
         streamed.push(voucherOf(ann, 'unknown'));
@@ -177,12 +177,12 @@ describe('soak: ledger', () => {
       { 'E: something is left of a request that was not accepted': 1 },
     ],
     [
-      'a callback of a request that was refused',
+      'a callback of a refused request',
       ({ callbacks }) => callbacks.push(callbackOf(ann, 'unknown')),
       { 'E: something is left of a request that was not accepted': 1 },
     ],
     [
-      'a key that gave two requests',
+      'a key with two requests',
       ({ asked, ...ledger }) => {
         change(asked, { ids: ['a1', 'a3'] });
         ledger.sold.push({ requestId: 'a3', code: 'code-a3' });
@@ -193,7 +193,7 @@ describe('soak: ledger', () => {
       { 'E: a key with two requests': 1 },
     ],
     [
-      'a refusal of a request that is valid',
+      'a refusal of a valid request',
       ({ asked }) => asked.push({ ...askedBy(ann, 'none'), ids: [], refusal: 'INTERNAL_SERVER_ERROR' }),
       { 'E: refused for good without reason': 1 },
     ],
@@ -215,7 +215,7 @@ describe('soak: ledger', () => {
     ],
     ['an event that came twice', ({ streamed }) => streamed.push(voucherOf(ann, 'a1')), { 'F: seen twice by it': 1 }],
     [
-      'events that changed places',
+      'events in another order',
       ({ streamed }) => streamed.splice(0, 2, voucherOf(ann, 'a2'), voucherOf(ann, 'a1')),
       { 'F: seen out of order': 1 },
     ],

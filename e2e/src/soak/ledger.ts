@@ -1,13 +1,13 @@
-/** What a customer asked for under one idempotency key, over all its repeats. */
+/** A request of a customer with one idempotency key, including all its retries. */
 export interface AskedRequest {
   /** Phone number, E.164. */
   customer: string;
   key: string;
-  /** Whether it may be refused for good: it asks for what the customer may not. */
+  /** Whether it must be refused: it requests what the customer may not have. */
   isForbidden: boolean;
-  /** Ids of the answers that accepted it, in order. */
+  /** Ids in the responses that accepted it, in order. */
   ids: string[];
-  /** Code of the answer that refused it for good. */
+  /** Error code of the response that refused it permanently. */
   refusal?: string;
 }
 
@@ -17,17 +17,17 @@ export interface ReceivedCallback {
   customer: string;
   requestId: string;
   type: string;
-  /** The voucher's; empty where the request failed. */
+  /** The voucher's code; empty if the request failed. */
   code: string;
   webhookId: string;
   body: string;
-  /** Whether the signature is right by the customer's secret. */
+  /** Whether the signature matches the customer's secret. */
   isGenuine: boolean;
-  /** Whether the receiver answered 200. */
+  /** Whether the receiver responded with 200. */
   isTaken: boolean;
 }
 
-/** A voucher as a customer saw it, in a subscription or in the list of vouchers. */
+/** A voucher that a customer has seen, in a subscription or in the list of vouchers. */
 export interface SeenVoucher {
   customer: string;
   id: string;
@@ -35,31 +35,31 @@ export interface SeenVoucher {
   code: string;
 }
 
-/** What happened, written down by those outside: customers, their receivers, and the provider. Each list in order. */
+/** What customers, their receivers and the provider have recorded. Each list is in order. */
 export interface Ledger {
   asked: readonly AskedRequest[];
   /** The provider's own ledger. */
   sold: readonly { requestId: string; code: string }[];
   callbacks: readonly ReceivedCallback[];
   streamed: readonly SeenVoucher[];
-  /** By customer in the order of the feed. */
+  /** By customer, in feed order. */
   stored: readonly SeenVoucher[];
   /** Requests whose status is FAILED, with the reason. */
   failed: readonly { requestId: string; reason: string | null }[];
 }
 
-/** One question to the ledger, and its answer. */
+/** A check of the ledger and its result. */
 export interface Check {
-  /** A to F of the product's promises; `-` for one about the state at the end. */
+  /** The promise that it checks, A to F; `-` for the final state. */
   promise: 'A' | 'B' | 'C' | 'D' | 'E' | 'F' | '-';
   title: string;
-  /** How many were looked at. */
+  /** Number of checked entries. */
   checked: number;
-  /** Those that broke it, each in a few words. */
+  /** Short descriptions of the violations. */
   broken: readonly string[];
 }
 
-/** Checks the promises one by one. Each request is looked at, none is sampled. */
+/** Checks every promise for every request, without sampling. */
 export function checkLedger(ledger: Ledger): Check[] {
   const ownerOf = new Map(ledger.asked.flatMap(({ ids, customer }) => ids.map((id) => [id, customer] as const)));
   const accepted = [...ownerOf.keys()];
@@ -119,7 +119,7 @@ export function checkLedger(ledger: Ledger): Check[] {
 
 const nameOf = ({ customer, requestId }: { customer: string; requestId: string }) => `${requestId} at ${customer}`;
 
-/** A request that nobody was told of is counted under E. */
+/** A request whose id no customer has received counts under E. */
 function isOfAnother(seen: { customer: string; requestId: string }, ownerOf: ReadonlyMap<string, string>): boolean {
   const owner = ownerOf.get(seen.requestId);
   return owner !== undefined && owner !== seen.customer;
@@ -130,7 +130,7 @@ function codesOfTwo(stored: Ledger['stored']): string[] {
   return [...byCode].filter(([, of]) => new Set(of.map(({ requestId }) => requestId)).size > 1).map(([code]) => code);
 }
 
-/** Promise E: what was refused left nothing, and a key stands for one request. */
+/** Promise E: a refused request has no side effects, and a key is one request. */
 function checkRefusals({ asked, ...ledger }: Ledger, ownerOf: ReadonlyMap<string, string>): Check[] {
   const traces = [
     ...ledger.sold.map(({ requestId }) => ({ where: 'bought', requestId })),
@@ -173,7 +173,7 @@ function checkRefusals({ asked, ...ledger }: Ledger, ownerOf: ReadonlyMap<string
   ];
 }
 
-/** Promise F: each customer's subscription has shown the whole feed, in its order. */
+/** Promise F: each customer's subscription has received the whole feed in order. */
 function checkFeeds({ stored, streamed }: Ledger): Check[] {
   const seenBy = groupBy(streamed, ({ customer }) => customer);
   const missed: string[] = [];

@@ -9,20 +9,20 @@ export interface LoadOptions {
 }
 
 export interface Load {
-  /** Requests that were due while too many were unanswered. */
+  /** Requests that were skipped because too many were pending. */
   skipped: number;
-  /** Resolves when each request has its answer. */
+  /** Resolves when all requests have a response. */
   answered: Promise<unknown>;
 }
 
-/** Requests that are repeated at a time, at most: what a client's patience and memory take. */
+/** Maximum number of pending requests, to bound the memory of the clients. */
 const maxUnanswered = 4_000;
-/** One in so many is requested once more with its key, after it was accepted. */
+/** One of this many requests is sent again with its key, after it was accepted. */
 const repeatEvery = 20;
-/** One in so many asks for a voucher for another's phone number. */
+/** One of this many requests is for another customer's phone number. */
 const forbiddenEvery = 100;
 
-/** Requests at a steady rate, whatever becomes of them; resolves when the last one has been sent. */
+/** Sends requests at a steady rate, independent of their responses. Resolves when the last one was sent. */
 export async function runLoad({ clients, requestsPerSecond, durationMs, complain }: LoadOptions): Promise<Load> {
   const running = new Set<Promise<void>>();
   const clientAt = (index: number) => clients[index % clients.length] as SoakClient;

@@ -7,13 +7,13 @@ import { isKept, printReport } from './print-report.ts';
 import { runSoak } from './run-soak.ts';
 import { type FaultName, faultNames } from './schedule.ts';
 
-// `npm run soak -- --minutes 15 --seed 7`: see docs/reliability.md. Exits 1 when a promise was broken, and then keeps
-// the services' log.
+// `npm run soak -- --minutes 15 --seed 7`: see docs/reliability.md. If a promise was broken it exits with 1, and keeps the
+// services' log.
 const usage = `npm run soak -- [--minutes 15] [--seed <text>] [--rate 50] [--every 20] [--faults <name>,<name>]
     --rate is in requests per second, --every in seconds from fault to fault. Faults: ${faultNames.join(', ')}
 `;
 
-// An exit kills what was started; the default of a signal would leave all of it behind.
+// Child processes are killed on exit, but not by the default action of a signal.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const exitCode = await main().catch((error: Error) => {
   process.stderr.write(`${error.stack}\n`);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type MemorySample, measureGrowth, readResidentMiB } from './memory.ts';
 
-/** One sample a second. */
+/** One sample per second. */
 const series = (name: string, residentMiB: (second: number) => number, startedAt = 0): MemorySample[] =>
   Array.from({ length: 60 }, (_, second) => ({
     name,
@@ -11,17 +11,17 @@ const series = (name: string, residentMiB: (second: number) => number, startedAt
   }));
 
 describe('soak: memory', () => {
-  it('memory: reads what a process holds, and null where there is none', () => {
+  it('memory: reads the memory of a process; null if it does not exist', () => {
     expect(readResidentMiB(process.pid)).toBeGreaterThan(10);
     expect(readResidentMiB(undefined)).toBeNull();
   });
 
-  it('memory: finds no growth in a process that is flat but for peaks and its warm-up', () => {
+  it('memory: finds no growth in peaks and warm-up', () => {
     const flat = series('voucher', (second) => (second < 10 ? 20 : second % 7 === 0 ? 300 : 100));
     expect(measureGrowth(flat, 10_000)).toEqual([{ name: 'voucher', fromMiB: 100, toMiB: 100, growth: 0 }]);
   });
 
-  it('memory: finds the growth of a process that leaks, by its name', () => {
+  it('memory: finds the growth of a process that leaks', () => {
     const samples = [...series('voucher', () => 100), ...series('gateway', (second) => 100 + second)];
     const [voucher, gateway] = measureGrowth(samples, 10_000);
     expect(voucher).toMatchObject({ name: 'voucher', growth: 0 });
@@ -29,13 +29,13 @@ describe('soak: memory', () => {
     expect(gateway?.growth).toBeGreaterThan(0.2);
   });
 
-  it('memory: is not deceived by a restart, after which a process holds little', () => {
+  it('memory: finds growth in spite of a restart, which frees memory', () => {
     const leak = series('voucher', (second) => 100 + 2 * second);
     const restarted = series('voucher', () => 20, 60_000).slice(0, 9);
     expect(measureGrowth([...leak, ...restarted], 10_000)[0]?.growth).toBeGreaterThan(0.3);
   });
 
-  it('memory: leaves out a process that was never warm for long', () => {
+  it('memory: ignores a process with too little time after its warm-up', () => {
     expect(
       measureGrowth(
         series('voucher', () => 100),

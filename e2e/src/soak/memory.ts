@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-/** Resident memory of a process at a time. */
+/** A sample of a process's resident memory. */
 export interface MemorySample {
-  /** Its service, and which process of it. */
+  /** The name of the process: its service and number. */
   name: string;
   atMs: number;
   /** How long it has run. */
@@ -10,7 +10,7 @@ export interface MemorySample {
   residentMiB: number;
 }
 
-/** How much memory the processes of one name held once they were warm, and later. */
+/** Memory of the processes of one name after their warm-up, and at the end. */
 export interface MemoryGrowth {
   name: string;
   fromMiB: number;
@@ -19,7 +19,7 @@ export interface MemoryGrowth {
   growth: number;
 }
 
-/** Resident memory of a process in MiB; null where there is none of that id. */
+/** Resident memory of a process in MiB; null if it does not exist. */
 export function readResidentMiB(pid: number | undefined): number | null {
   try {
     const kiB = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
@@ -29,12 +29,12 @@ export function readResidentMiB(pid: number | undefined): number | null {
   }
 }
 
-/** Fewer samples than this at either end say nothing. */
+/** Minimum number of samples at the start and at the end. */
 const minSamples = 5;
 
 /**
- * Compares the median of the first third of the time with that of the last. Samples of a process that is younger than
- * `warmUpMs` do not count, for a process that was restarted holds little. A name with too few samples is left out.
+ * Compares the medians of the first and of the last third of the time. Samples of processes younger than `warmUpMs` do not
+ * count, because a restarted process uses little memory. Names with too few samples are omitted.
  */
 export function measureGrowth(samples: readonly MemorySample[], warmUpMs: number): MemoryGrowth[] {
   const warm = samples.filter(({ ageMs }) => ageMs >= warmUpMs);

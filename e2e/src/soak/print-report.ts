@@ -5,7 +5,7 @@ const shownOfEach = 5;
 /** Whether every promise was kept. */
 export const isKept = ({ checks }: SoakReport) => checks.every(({ broken }) => broken.length === 0);
 
-/** The report as tables of Markdown. */
+/** The report as Markdown tables. */
 export function printReport(report: SoakReport): string {
   const { checks, memory, repeats, schedule } = report;
   const faults = Map.groupBy(schedule, ({ fault }) => fault);

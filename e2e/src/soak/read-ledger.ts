@@ -10,7 +10,7 @@ interface Page {
   pageInfo: { hasNextPage: boolean; endCursor: string };
 }
 
-/** A customer's vouchers, in the order of their feed. */
+/** A customer's vouchers, in feed order. */
 export async function readStored({ phoneNumber, graphql }: SoakClient): Promise<SeenVoucher[]> {
   const vouchers: SeenVoucher[] = [];
   let after: string | null = null;
@@ -22,7 +22,7 @@ export async function readStored({ phoneNumber, graphql }: SoakClient): Promise<
   }
 }
 
-/** Of these requests, those that have failed. */
+/** Returns the requests that have failed. */
 export async function readFailed(
   clients: readonly SoakClient[],
   requests: readonly AskedRequest[],
@@ -37,7 +37,7 @@ export async function readFailed(
   return failed;
 }
 
-/** What the provider has sold, by its own ledger. */
+/** The orders in the provider's ledger. */
 export async function readSold(vpsUrl: string): Promise<Ledger['sold'][number][]> {
   const { orders } = (await (await fetch(`${vpsUrl}/control/ledger`)).json()) as {
     orders: { key: string; voucherCode: string }[];

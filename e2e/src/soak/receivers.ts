@@ -4,12 +4,12 @@ import { text } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
 import type { ReceivedCallback } from './ledger.ts';
 
-/** Takes the callbacks of many customers, each at a path of their own, and verifies them. */
+/** Receives and verifies the callbacks of many customers, each at a separate path. */
 export interface Receivers extends AsyncDisposable {
   readonly calls: readonly ReceivedCallback[];
-  /** Where a customer is called back, signed with their secret. */
+  /** Opens the callback URL of a customer, whose calls are signed with this secret. */
   open(customer: string, secret: string): string;
-  /** Answers none of this customer's calls until it is called with false. */
+  /** Does not respond to this customer's calls, until called with false. */
   hang(customer: string, isHanging: boolean): void;
   /** Calls `look` after each call. */
   onCall(look: (call: ReceivedCallback) => void): void;

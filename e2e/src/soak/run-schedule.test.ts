@@ -3,7 +3,7 @@ import { type Fault, type FaultContext, faults, type Resource } from './faults.t
 import { runSchedule } from './run-schedule.ts';
 import type { SoakSystem } from './soak-system.ts';
 
-/** A fault that is healed when the test says so. */
+/** A fault that the test heals. */
 const createFault = (...needs: Resource[]) => {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { needs, run: vi.fn(() => promise), heal: () => resolve() };
@@ -19,7 +19,7 @@ const createContext = () => {
 };
 
 describe('soak: running schedule', () => {
-  it('running schedule: overlaps faults that touch different engines, and no others', async () => {
+  it('running schedule: overlaps only faults with different resources', async () => {
     const made = {
       'begin-cut': createFault('postgres'),
       'database-silent': createFault('postgres'),
@@ -39,7 +39,7 @@ describe('soak: running schedule', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('running schedule: reports a fault that fails, and makes the next one', async () => {
+  it('running schedule: reports a failed fault, and continues with the next', async () => {
     const fails: Fault = { needs: ['postgres'], run: () => Promise.reject(new Error('no such database')) };
     const made = { 'begin-cut': fails, 'database-silent': createFault('postgres') };
     const { context, complaints } = createContext();

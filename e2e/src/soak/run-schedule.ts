@@ -3,16 +3,16 @@ import { faults as allFaults, type Fault, type FaultContext, type Resource } fro
 import type { Due, FaultName } from './schedule.ts';
 
 export interface RunningSchedule {
-  /** Faults that are made now. */
+  /** Active faults. */
   readonly active: ReadonlySet<FaultName>;
   /** Resolves when all of them are healed. */
   readonly done: Promise<void>;
 }
 
 /**
- * Makes each fault when it is due. Those that touch the same wait for each other; all others overlap.
+ * Injects each fault when it is due. Faults with a common resource run one after the other; all others overlap.
  *
- * @param say is told when one begins, and when it is healed
+ * @param say called when a fault starts, and when it is healed
  */
 export function runSchedule(
   schedule: readonly Due[],

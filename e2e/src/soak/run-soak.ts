@@ -15,19 +15,19 @@ import { type SoakSystem, startSoakSystem } from './soak-system.ts';
 export interface SoakOptions {
   durationMs: number;
   seed: string;
-  /** For data and logs; removed by the caller. */
+  /** Folder for data and logs, which the caller removes. */
   folder: string;
   logFile: string;
   /** Default: 50. */
   requestsPerSecond?: number;
-  /** A fault begins so often. Default: 20 s. */
+  /** Interval of faults. Default: 20 s. */
   everyMs?: number;
   /** Default: all. */
   faults?: readonly FaultName[];
   /** Folder of an installation whose services to run. Default: this repository. */
   installation?: string;
   ports?: Partial<Record<ServiceName, number>>;
-  /** Takes a line on what happens. Default: nobody. */
+  /** Prints a line of progress. Default: nothing is printed. */
   say?(line: string): void;
 }
 
@@ -37,9 +37,9 @@ export interface SoakReport {
   memory: readonly MemoryGrowth[];
   requests: number;
   accepted: number;
-  /** Requests that were not made because too many waited. */
+  /** Requests that were skipped because too many were pending. */
   skipped: number;
-  /** Answers that clients repeated their request for, by code. */
+  /** Number of retried requests, by error code. */
   repeats: ReadonlyMap<string, number>;
   /** From the start of the load to its end. */
   loadSeconds: number;
@@ -49,16 +49,16 @@ export interface SoakReport {
 
 const clientCount = 50;
 const progressEveryMs = 10_000;
-/** Nothing came for so long: what is missing then is lost. A job whose process was killed runs again within a minute. */
+/** After this time without arrivals, what is missing is lost. A job whose process was killed is retried within a minute. */
 const quietMs = 180_000;
-/** The store may be later than the callback and the subscription. */
+/** A voucher may be stored this much later than its callback and event. */
 const storedWithinMs = 90_000;
-/** From the end of the load: a request that is unanswered then counts as never answered. */
+/** Time after the load, when a pending request counts as never answered. */
 const answeredWithinMs = 300_000;
 const giveUpAfterMs = 3_600_000;
 const healthyWithinMs = 90_000;
 const warmUpMs = 60_000;
-/** Only a run of this length says something about memory. */
+/** Memory is evaluated only in runs of at least this length. */
 const memoryFromMs = 600_000;
 const maxGrowth = 0.1;
 
@@ -77,7 +77,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     const client = await startClient(index, { nextGateway, receivers, recorder, signal: ending.signal });
     clients.push(releases.use(client));
   }
-  // Before the clients: what they still repeat ends first.
+  // Released before the clients, so that their pending retries end first.
   releases.defer(() => ending.abort());
   const complaints: string[] = [];
   const context = {
@@ -113,7 +113,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const ledger = await readLedger(system, clients, { recorder, receivers });
   const settleSeconds = seconds() - loadSeconds;
 
-  // The simulated provider remembers its orders: that is no growth of the product's.
+  // The simulated provider keeps its orders in memory, and is not part of the product.
   const memory = measureGrowth(
     samples.taken.filter(({ name }) => name !== 'vps-mock'),
     warmUpMs,
@@ -151,7 +151,7 @@ function checkMemory(memory: readonly MemoryGrowth[]): Check {
   };
 }
 
-/** Reads what is stored once it is all there. */
+/** Reads the stored vouchers, once all are stored. */
 async function readLedger(system: SoakSystem, clients: readonly SoakClient[], { recorder, receivers }: Outside) {
   const accepted = new Set(recorder.asked.flatMap(({ ids }) => ids));
   const read = async (): Promise<Ledger> => {
@@ -181,13 +181,13 @@ interface Outside {
   receivers: Receivers;
 }
 
-/** Counts what has arrived of what was accepted. */
+/** Counts the arrivals for accepted requests. */
 function watchArrivals({ recorder, receivers }: Outside) {
   const calledBack = new Set<string>();
   const seen = new Set<string>();
   const note = ({ requestId, isTaken, type }: ReceivedCallback) => {
     if (isTaken) calledBack.add(requestId);
-    // A failure is not in the subscription of codes.
+    // The subscription of codes does not report failures.
     if (type === 'voucher.failed') seen.add(requestId);
   };
   receivers.onCall(note);

@@ -1,4 +1,4 @@
-/** What can go wrong during a soak. `faults.ts` has a function for each. */
+/** The faults of a soak, each implemented in `faults.ts`. */
 export const faultNames = [
   'begin-cut',
   'connections-terminated',
@@ -18,10 +18,10 @@ export type FaultName = (typeof faultNames)[number];
 
 /** A fault that is due. */
 export interface Due {
-  /** Since the load began. */
+  /** Time since the start of the load. */
   atMs: number;
   fault: FaultName;
-  /** In [0, 1): which of the processes it hits, where it hits one. */
+  /** A number in [0, 1) that selects the affected process. */
   which: number;
 }
 
@@ -29,13 +29,13 @@ export interface ScheduleOptions {
   seed: string;
   durationMs: number;
   everyMs: number;
-  /** Those to draw from. Default: all. */
+  /** The faults to choose from. Default: all. */
   names?: readonly FaultName[];
 }
 
 /**
- * When which fault begins: the same seed gives the same schedule. Each fault comes once before any comes again, in an
- * order that is drawn anew for each round. The last one begins `everyMs` before the end.
+ * Creates the schedule of faults, which depends only on the seed. In each round every fault occurs once, in random order.
+ * The last one starts `everyMs` before the end.
  */
 export function createSchedule({ seed, durationMs, everyMs, names = faultNames }: ScheduleOptions): Due[] {
   const random = createRandom(seed);
@@ -58,7 +58,7 @@ function shuffle<T>(values: readonly T[], random: () => number): T[] {
   return shuffled;
 }
 
-/** Numbers in [0, 1) that follow from the seed: FNV-1a of it, then mulberry32. */
+/** A pseudo-random generator of numbers in [0, 1): mulberry32, seeded with FNV-1a. */
 export function createRandom(seed: string): () => number {
   let state = 0x811c9dc5;
   for (const byte of Buffer.from(seed)) state = Math.imul(state ^ byte, 0x01000193);

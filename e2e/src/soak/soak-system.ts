@@ -11,38 +11,38 @@ import { type Engines, startEngines } from '@voucher-gateway/standalone/engines/
 import { startKafka } from '@voucher-gateway/standalone/engines/kafka';
 import { productionEnvironment } from '../production-environment.ts';
 
-/** One process of the system, and which service it is of. */
+/** A process of the system, with its service. */
 export interface SystemProcess extends ServiceProcess {
   /** Such as `voucher-2`. */
   readonly name: string;
   readonly service: ServiceName;
 }
 
-/** The distributed stack on engines of its own, with all that faults need. */
+/** The distributed stack on separate engines, with what faults need. */
 export interface SoakSystem extends AsyncDisposable {
   readonly stack: DistributedStack;
   readonly engines: Engines;
-  /** Stands between every service and PostgreSQL. */
+  /** The proxy between all services and PostgreSQL. */
   readonly database: TcpProxy;
   readonly processes: readonly SystemProcess[];
   readonly gatewayUrls: readonly string[];
-  /** What the operator's commands are told. */
+  /** Settings for the operator's commands. */
   readonly environment: Readonly<Record<string, string>>;
   killKafka(): Promise<void>;
   startKafka(): Promise<void>;
 }
 
 export interface SoakSystemOptions {
-  /** For data and logs. */
+  /** Folder for data and logs. */
   folder: string;
   /** Folder of an installation whose services to start. Default: this repository. */
   installation?: string;
   ports?: Partial<Record<ServiceName, number>>;
-  /** File that takes the services' log. */
+  /** File for the services' log. */
   logFile: string;
 }
 
-/** What runs beside the first process of each service, so that there is another to follow one that is frozen. */
+/** Additional processes, so that another one takes over while the first one is frozen. */
 const replicas: readonly ServiceName[] = ['gateway', 'voucher'];
 
 const settings = {
@@ -96,7 +96,7 @@ export async function startSoakSystem(options: SoakSystemOptions): Promise<SoakS
   };
 }
 
-/** Its id and exit are read when they are asked for: they change with each start. */
+/** Adds a name to a process. Its id and exit are getters, because they change with each start. */
 function withName(of: ServiceProcess, name: string, service: ServiceName): SystemProcess {
   return Object.assign(Object.create(of), { name, service });
 }

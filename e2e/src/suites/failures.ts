@@ -3,9 +3,9 @@ import { startCustomer } from '../customer.ts';
 import { ledgerEntry } from '../provider-ledger.ts';
 import type { StartSystem, System } from '../system.ts';
 
-/** A provider that does not keep its side, on a system that `startSystem` boots. */
+/** Tests with a failing provider, on a system of `startSystem`. */
 export function failuresSuite(startSystem: StartSystem): void {
-  // A provider that does not keep its side, with waiting times that a test can wait for.
+  // Shortened time-outs, for tests.
   let system: System;
   beforeAll(async () => {
     system = await startSystem({
@@ -22,14 +22,14 @@ export function failuresSuite(startSystem: StartSystem): void {
   const requestOf =
     'query ($id: ID!) { voucherRequest(id: $id) { status failureReason message voucher { code } deliveries { channel status } } }';
 
-  describe.concurrent('a provider that fails', () => {
+  describe.concurrent('failing provider', () => {
     it.for([
       ['refuses', 'refuse', 'PROVIDER_REFUSED'],
       ['answers with errors', 'error', 'PROVIDER_UNAVAILABLE'],
       ['drops the connection', 'drop', 'PROVIDER_UNAVAILABLE'],
       ['acknowledges and falls silent', 'silence', 'PROVIDER_SILENT'],
     ])(
-      'ends a request as failed when it %s for good, and says so everywhere',
+      'fails a request when it %s permanently, and every channel reports it',
       async ([_what, fault, reason], { expect }) => {
         await using customer = await startCustomer(system);
         await customer.tellProvider({ fault, times: 1_000 });
@@ -55,7 +55,7 @@ export function failuresSuite(startSystem: StartSystem): void {
     );
 
     it.for(['error', 'malformed', 'drop', 'hang'])(
-      'gets the code from a provider that recovers from: %s',
+      'still delivers the code when it recovers from: %s',
       async (fault, { expect }) => {
         await using customer = await startCustomer(system);
         await customer.tellProvider({ fault, times: fault === 'hang' ? 1 : 3 });
@@ -69,7 +69,7 @@ export function failuresSuite(startSystem: StartSystem): void {
     );
 
     it.for(['wrong-verifier', 'plain'])(
-      'takes no code that it can not verify, and asks again: %s',
+      'is asked again for a code that can not be verified: %s',
       async (fault, { expect }) => {
         await using customer = await startCustomer(system);
         await customer.tellProvider({ fault, delayMs: 3_200 });
@@ -81,7 +81,7 @@ export function failuresSuite(startSystem: StartSystem): void {
       },
     );
 
-    it('answers within the same message whatever the provider does', async ({ expect }) => {
+    it('does not affect the response to a request', async ({ expect }) => {
       await using customer = await startCustomer(system);
       await customer.tellProvider({ fault: 'hang' });
       expect(await customer.requestVoucher()).toMatchObject({

@@ -3,10 +3,10 @@ import { type Customer, startCustomer } from '../customer.ts';
 import { ledgerEntry } from '../provider-ledger.ts';
 import type { StartSystem, System } from '../system.ts';
 
-/** The original specification's flow, told on a system that `startSystem` boots. */
+/** Tests of the original specification's flow, on a system of `startSystem`. */
 export function flowSuite(startSystem: StartSystem): void {
-  // The original specification's steps, (0) to (13), from outside. Tests share one system and run side by side:
-  // each is a customer of its own.
+  // Numbers in parentheses are the steps (0) to (13) of the original specification. Tests run concurrently on one system,
+  // each with another customer.
   let system: System;
   beforeAll(async () => {
     system = await startSystem();
@@ -34,8 +34,8 @@ export function flowSuite(startSystem: StartSystem): void {
   }
 
   /**
-   * (10) to (13): what the customer has bought, once as much is stored and every delivery of it has been made. A callback
-   * may come ahead of its row.
+   * (10) to (13): the purchased vouchers, once `count` are stored and all their deliveries have ended. A callback may arrive
+   * before its row is stored.
    */
   function purchasedOnceDelivered(customer: Customer, count = 1): Promise<PurchasedVoucher[]> {
     return vi.waitFor(
@@ -53,14 +53,12 @@ export function flowSuite(startSystem: StartSystem): void {
   }
 
   describe.concurrent('the flow', () => {
-    it('gives a code that the provider has within 3 s to the callback, the subscription and the list', async ({
-      expect,
-    }) => {
+    it('delivers a code within 3 s to callback, subscription and list', async ({ expect }) => {
       await using customer = await startCustomer(system);
       await customer.tellProvider({ delayMs: 300 });
       const nextEvent = await customer.subscribe(feed);
 
-      // (0) The request is accepted at once, and says what comes.
+      // (0) The request is accepted at once.
       const request = await customer.requestVoucher();
       expect(request).toMatchObject({
         status: 'PENDING',
@@ -69,9 +67,9 @@ export function flowSuite(startSystem: StartSystem): void {
       });
       expect(Date.parse(request.expectedBy) - Date.parse(request.requestedAt)).toBe(30_000);
 
-      // (8) The code comes to the callbackUrl, signed; (8') and live.
+      // (8) The code is posted to the callbackUrl, signed, and (8') sent to the subscriber.
       const [callback, event] = await Promise.all([customer.nextCallback(), nextEvent()]);
-      // (1) to (5): the provider was asked with the request's id as its key, and made this code.
+      // (1) to (5): the provider received the request's id as the key, and issued this code.
       const made = await ledgerEntry(system, request.id);
       expect(callback).toMatchObject({
         type: 'voucher.received',
@@ -87,7 +85,7 @@ export function flowSuite(startSystem: StartSystem): void {
         deliveries: expect.any(Array),
       });
 
-      // (9) It is stored; (10) to (13) and read.
+      // (9) It is stored, and (10) to (13) read.
       expect(await purchasedOnceDelivered(customer)).toEqual([
         {
           id: callback.data.voucherId,
@@ -107,9 +105,7 @@ export function flowSuite(startSystem: StartSystem): void {
       expect(customer.receiver.calls).toHaveLength(1);
     });
 
-    it('gives a code that comes by the provider’s late callback, its verifier matching the challenge', async ({
-      expect,
-    }) => {
+    it('delivers a code of the provider’s callback after verifying it', async ({ expect }) => {
       await using customer = await startCustomer(system);
       await customer.tellProvider({ delayMs: 4_500 });
       const request = await customer.requestVoucher();
@@ -120,7 +116,7 @@ export function flowSuite(startSystem: StartSystem): void {
       expect(await purchasedOnceDelivered(customer)).toMatchObject([{ code: made?.voucherCode }]);
     });
 
-    it('sends a code that is later than 30 s by SMS, and to the callback as LATE_SUCCESS', async ({ expect }) => {
+    it('sends a code after 30 s by SMS, and to the callback as LATE_SUCCESS', async ({ expect }) => {
       await using customer = await startCustomer(system);
       await customer.tellProvider({ delayMs: 31_000 });
       const nextEvent = await customer.subscribe(feed);
@@ -133,9 +129,7 @@ export function flowSuite(startSystem: StartSystem): void {
       expect(voucher?.deliveries.map(({ channel }) => channel).sort()).toEqual(['CALLBACK', 'SMS']);
     }, 60_000);
 
-    it('makes one voucher of a code that the provider sends twice, and of a second request with its key', async ({
-      expect,
-    }) => {
+    it('creates one voucher for a duplicate callback, and for a retry with its key', async ({ expect }) => {
       await using customer = await startCustomer(system);
       await customer.tellProvider({ fault: 'duplicate-callback', delayMs: 3_500 });
       const input = { callbackUrl: customer.receiver.url, idempotencyKey: 'order-1' };
@@ -146,7 +140,7 @@ export function flowSuite(startSystem: StartSystem): void {
       expect(await customer.requestVoucher(input)).toMatchObject({ id: request.id, status: 'FULFILLED' });
     });
 
-    it('takes a callback that comes before its acknowledgement was stored', async ({ expect }) => {
+    it('accepts a callback before its acknowledgement is stored', async ({ expect }) => {
       await using customer = await startCustomer(system);
       await customer.tellProvider({ fault: 'callback-before-acknowledgement', delayMs: 3_500 });
       const request = await customer.requestVoucher();
@@ -155,7 +149,7 @@ export function flowSuite(startSystem: StartSystem): void {
       expect(await purchasedOnceDelivered(customer)).toHaveLength(1);
     });
 
-    it('sends each of two requests of one phone at once to its own URL', async ({ expect }) => {
+    it('sends concurrent requests of one phone each to its own URL', async ({ expect }) => {
       await using customer = await startCustomer(system);
       await customer.tellProvider({ delayMs: 400, times: 2 });
       const callbackUrls = ['a', 'b'].map((path) => customer.receiver.url.replace('/callback', `/${path}`));
@@ -167,9 +161,7 @@ export function flowSuite(startSystem: StartSystem): void {
       expect(new Set(codes).size).toBe(2);
     });
 
-    it('gives a client that subscribes after its code came the code nevertheless, from the request’s cursor', async ({
-      expect,
-    }) => {
+    it('sends an earlier code to a client that subscribes from the request’s cursor', async ({ expect }) => {
       await using customer = await startCustomer(system);
       await customer.tellProvider({ delayMs: 0 });
       const request = await customer.requestVoucher();
@@ -178,14 +170,14 @@ export function flowSuite(startSystem: StartSystem): void {
       const first = (await nextEvent()).voucherReceived;
       expect(first.node.code).toBe(data.code);
 
-      // And resumes behind what it has seen: the next event is the next code.
+      // It resumes after the first event: the next event is the next code.
       const resumed = await customer.subscribe(feed, { after: first.cursor });
       await customer.tellProvider({ delayMs: 0 });
       const second = await customer.requestVoucher();
       expect((await resumed()).voucherReceived.node.requestId).toBe(second.id);
     });
 
-    it('shows a customer nothing of another: no voucher, no request, no event', async ({ expect }) => {
+    it('shows a customer no voucher, request or event of another', async ({ expect }) => {
       await using ann = await startCustomer(system);
       await using bob = await startCustomer(system);
       await ann.tellProvider({ delayMs: 0 });
@@ -201,7 +193,7 @@ export function flowSuite(startSystem: StartSystem): void {
       });
       const own = await bob.requestVoucher();
       expect((await toBobAny()).voucherReceived.node.requestId).toBe(own.id);
-      // An id that only Ann's events have: Bob's feed stays silent, though his own event has come to his other feed.
+      // Only Ann's events have this id: Bob's feed gets nothing, although his own event has arrived on another feed.
       const silent = await Promise.race([toBob(), bob.nextCallback().then(() => 'silent')]);
       expect(silent).toBe('silent');
     });

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Customer, startCustomer } from '../customer.ts';
 import type { StartSystem, System } from '../system.ts';
 
-/** The operations by curl, on a system that `startSystem` boots. */
+/** Tests of the REST operations with curl, on a system of `startSystem`. */
 export function restSuite(startSystem: StartSystem): void {
-  // The operations of the original specification, by the curl lines that it gives.
+  // The operations of the original specification, with its curl commands.
   let system: System;
   let ann: Customer;
   beforeAll(async () => {
@@ -34,7 +34,7 @@ export function restSuite(startSystem: StartSystem): void {
   const json = { 'content-type': 'application/json' };
   const local = () => `090${randomInt(1_000_000, 9_999_999)}`;
 
-  it('signs up, asks, signs in and lists, by the original’s curl lines', async () => {
+  it('rest: supports the curl commands of the original specification', async () => {
     const phoneNumber = local();
     const username = `curl-${randomUUID().slice(0, 8)}`;
     const password = '1234567';
@@ -58,7 +58,7 @@ export function restSuite(startSystem: StartSystem): void {
     const call = await ann.receiver.next();
     expect(call.json).toMatchObject({ data: { requestId: asked.json.id } });
 
-    // A browser sends the token of a session that has ended along; it must not stand in the way of the next one.
+    // A browser may send the token of an ended session. It must not prevent a new sign-in.
     const signedIn = await curl({
       path: '/user/sign-in',
       headers: { ...json, authorization: 'stale' },
@@ -76,7 +76,7 @@ export function restSuite(startSystem: StartSystem): void {
     });
   });
 
-  it('pages the list by its cursors', async () => {
+  it('rest: pages the list by cursors', async () => {
     await using customer = await startCustomer(system);
     for (let request = 0; request < 3; request += 1) {
       await customer.requestVoucher();
@@ -98,7 +98,7 @@ export function restSuite(startSystem: StartSystem): void {
     expect(rest.pageInfo.hasNextPage).toBe(false);
   });
 
-  it('takes an Idempotency-Key: the same request for the same input, a refusal for another', async () => {
+  it('rest: an Idempotency-Key returns the same request, and refuses other input', async () => {
     const headers = { authorization: ann.token, 'idempotency-key': randomUUID() };
     const first = await curl({ path: '/voucher', headers });
     expect(await curl({ path: `/voucher?phoneNumber=${encodeURIComponent(ann.phoneNumber)}`, headers })).toMatchObject({
@@ -112,7 +112,7 @@ export function restSuite(startSystem: StartSystem): void {
     });
   });
 
-  it('takes a phone number as it is typed: local, international, its plus not encoded', async () => {
+  it('rest: accepts local and international numbers, and an unencoded plus', async () => {
     const local = `0${ann.phoneNumber.slice(3)}`;
     for (const phoneNumber of [ann.phoneNumber, encodeURIComponent(ann.phoneNumber), local])
       expect(
@@ -120,7 +120,7 @@ export function restSuite(startSystem: StartSystem): void {
       ).toMatchObject({ status: 202, json: { phoneNumber: ann.phoneNumber } });
   });
 
-  it('answers the direct request to the provider, too', async () => {
+  it('rest: the simulated provider responds to a direct request', async () => {
     const response = await fetch(`${system.vpsUrl}/api/request/voucher`, {
       method: 'POST',
       headers: json,
@@ -139,7 +139,7 @@ export function restSuite(startSystem: StartSystem): void {
     ]);
   });
 
-  describe('what is wrong gets a problem document with a stable code', () => {
+  describe('rest: problem document with a stable code for', () => {
     const signUp = (over: object = {}) =>
       JSON.stringify({ username: `u-${randomUUID().slice(0, 8)}`, phoneNumber: local(), password: '1234567', ...over });
     const own = () => ({ authorization: ann.token });
@@ -186,7 +186,7 @@ export function restSuite(startSystem: StartSystem): void {
         'password',
       ],
       [
-        'a phone number that is none',
+        'an invalid phone number',
         () => ({ path: '/user/sign-up', headers: json, body: signUp({ phoneNumber: '12' }) }),
         400,
         'PHONE_NUMBER_INVALID',
@@ -237,14 +237,14 @@ export function restSuite(startSystem: StartSystem): void {
         'phoneNumber',
       ],
       [
-        'a phone number that is none, of a request',
+        'an invalid phone number, of a request',
         () => ({ path: '/voucher?phoneNumber=abc', headers: own() }),
         400,
         'PHONE_NUMBER_INVALID',
         'phoneNumber',
       ],
       [
-        'a callbackUrl that is no URL',
+        'a callbackUrl that is not a URL',
         () => ({ path: '/voucher?callbackUrl=here', headers: own() }),
         400,
         'CALLBACK_URL_REFUSED',
@@ -278,7 +278,7 @@ export function restSuite(startSystem: StartSystem): void {
         'CURSOR_INVALID',
         'after',
       ],
-      ['an address where nothing is', () => ({ method: 'GET', path: '/vouchers' }), 404, 'NOT_FOUND'],
+      ['an unknown path', () => ({ method: 'GET', path: '/vouchers' }), 404, 'NOT_FOUND'],
     ])('%s', async (_what, asked, status, code, argument) => {
       const answer = await curl(asked());
       expect(answer).toMatchObject({ status, type: 'application/problem+json', json: { status, code } });

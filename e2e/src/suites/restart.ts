@@ -3,14 +3,14 @@ import { startCustomer } from '../customer.ts';
 import { ledgerEntry } from '../provider-ledger.ts';
 import type { Install, Installation, RunningSystem } from '../system.ts';
 
-/** A restart of everything between request and code, on what `install` installs. */
+/** Tests with a restart of everything between request and code, on an installation of `install`. */
 export function restartSuite(install: Install): void {
   const resources = new AsyncDisposableStack();
   let place: Installation;
-  // Runs between the tests, too: each start takes its time.
+  // Stays running between the tests, because a start is slow.
   let system: RunningSystem;
   beforeAll(async () => {
-    // What a test tells the provider of its next answer is lost with the provider; it is fast then.
+    // Pending instructions are lost when the provider restarts; it then uses the profile `fast`.
     place = resources.use(await install({ VPS_PROFILE: 'fast' }));
     system = await place.start();
     resources.defer(() => system[Symbol.asyncDispose]());
@@ -28,7 +28,7 @@ export function restartSuite(install: Install): void {
     ['stopped', 'SIGTERM'],
     ['killed', 'SIGKILL'],
   ] as const)(
-    'delivers the code of a request once, when everything is %s between request and code and started again',
+    'restart: delivers a code once if everything is %s before it and restarted',
     async (_what, signal) => {
       await using customer = await startCustomer(system);
       await customer.tellProvider({ delayMs: 4_000 });
@@ -38,7 +38,7 @@ export function restartSuite(install: Install): void {
       const callback = await customer.nextCallback();
       const made = await ledgerEntry(system, request.id);
       expect(callback.data).toMatchObject({ requestId: request.id, code: made?.voucherCode });
-      // The session, too, has outlived the restart.
+      // The session has survived the restart as well.
       expect((await customer.graphql(purchased)).purchasedVouchers.nodes).toEqual([
         { id: callback.data.voucherId, requestId: request.id, code: made?.voucherCode },
       ]);
@@ -46,7 +46,7 @@ export function restartSuite(install: Install): void {
     240_000,
   );
 
-  it('shows the purchased vouchers after a restart, and resumes a feed where it was', async () => {
+  it('restart: keeps purchased vouchers, and a feed resumes where it was', async () => {
     await using customer = await startCustomer(system);
     await customer.requestVoucher();
     const first = await customer.nextCallback();

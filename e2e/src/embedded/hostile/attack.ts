@@ -1,22 +1,22 @@
 import type { System } from '../../system.ts';
 import { type Answer, exchange } from './wire.ts';
 
-/** One hostile input, and what it is to be answered. */
+/** A hostile input and the expected response. */
 export interface Attack {
   name: string;
-  /** The bytes of a connection to the table's server, or whatever takes more than that. */
+  /** The bytes to send to the table's server, or a function for a longer attack. */
   send: Buffer | string | ((system: System) => Promise<Answer>);
-  /** HTTP status; null: cut off without an answer. Default: any below 500. */
+  /** HTTP status; null if the connection is closed without a response. Default: any below 500. */
   status?: number | null;
-  /** Error code that the answer holds. */
+  /** Error code in the response. */
   code?: string;
-  /** Of a WebSocket. */
+  /** Close code of a WebSocket. */
   closeCode?: number;
 }
 
 export interface AttackTable {
   boundary: string;
-  /** The server that bytes go to. */
+  /** The server to which bytes are sent. */
   urlOf(system: System): string;
   attacks: readonly Attack[];
 }

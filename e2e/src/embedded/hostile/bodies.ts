@@ -7,7 +7,7 @@ const persisted = (extension: unknown) =>
   operation({ query: '{ __typename }', extensions: { persistedQuery: extension } });
 const get = (parameters: string) => request('GET', `/graphql?${parameters}`);
 
-/** Bodies and query strings of `/graphql` that are no GraphQL request. */
+/** Bodies and query strings of `/graphql` that are not valid GraphQL requests. */
 const attacks: Attack[] = [
   {
     name: 'an empty body',
@@ -36,7 +36,11 @@ const attacks: Attack[] = [
   { name: 'a query that is empty', send: operation({ query: '' }), status: 400 },
   { name: 'no query', send: operation({}), status: 400 },
   { name: 'variables that are a list', send: operation({ query: '{ __typename }', variables: [] }) },
-  { name: 'variables that are a text', send: operation({ query: '{ __typename }', variables: '{"a":' }), status: 400 },
+  {
+    name: 'variables that are a string',
+    send: operation({ query: '{ __typename }', variables: '{"a":' }),
+    status: 400,
+  },
   {
     name: 'an operation name that is an object',
     send: operation({ query: '{ __typename }', operationName: {} }),
@@ -47,7 +51,7 @@ const attacks: Attack[] = [
     send: operation({ query: '{ __typename }', operationName: 'constructor' }),
     status: 400,
   },
-  { name: 'extensions that are a text', send: operation({ query: '{ __typename }', extensions: 'x' }), status: 400 },
+  { name: 'extensions that are a string', send: operation({ query: '{ __typename }', extensions: 'x' }), status: 400 },
   {
     name: 'a prototype in variables',
     send: operation(
@@ -55,7 +59,7 @@ const attacks: Attack[] = [
     ),
   },
   {
-    name: 'a persisted operation that nobody has',
+    name: 'a persisted operation that is not stored',
     send: operation({ extensions: { persistedQuery: { version: 1, sha256Hash: hash } } }),
     code: 'PERSISTED_QUERY_NOT_FOUND',
   },
@@ -66,7 +70,7 @@ const attacks: Attack[] = [
     send: persisted({ version: 1, sha256Hash: { length: 64 } }),
     status: 400,
   },
-  { name: 'a persisted operation that is a text', send: persisted('__proto__'), status: 400 },
+  { name: 'a persisted operation that is a string', send: persisted('__proto__'), status: 400 },
   {
     name: 'a persisted operation named after a prototype',
     send: operation({ extensions: { persistedQuery: { version: 1, sha256Hash: '__proto__' } } }),
@@ -74,7 +78,7 @@ const attacks: Attack[] = [
   },
   { name: 'GET without a query', send: get(''), status: 400 },
   { name: 'GET with two queries', send: get('query={__typename}&query={me{id}}'), status: 400 },
-  { name: 'GET with variables that are no JSON', send: get('query={__typename}&variables={'), status: 400 },
+  { name: 'GET with variables that are not JSON', send: get('query={__typename}&variables={'), status: 400 },
   { name: 'GET with a query of broken escapes', send: get('query=%7B%zz%'), status: 400 },
   { name: 'GET with 3,000 parameters', send: get(`query={__typename}&${'a=1&'.repeat(3_000)}`) },
   {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type AttackTable, attack } from './attack.ts';
 import type { Target } from './target.ts';
 
-/** Tries each table, and after each whether the same process serves its other clients. */
+/** Runs each table of attacks, and checks after each that the process still serves its other clients. */
 export function describeAttacks(tables: readonly AttackTable[], targetOf: () => Target): void {
   describe.each(tables)('$boundary', ({ urlOf, attacks }) => {
     it.each(attacks)('$name', async (input) => {
@@ -17,7 +17,7 @@ export function describeAttacks(tables: readonly AttackTable[], targetOf: () => 
       if (input.closeCode !== undefined) expect(answer.closeCode, shown).toBe(input.closeCode);
     });
 
-    it('leaves the process and its other clients alone', async () => {
+    it('does not affect the process and its other clients', async () => {
       await targetOf().expectUndisturbed();
       await targetOf().expectDelivery();
     });

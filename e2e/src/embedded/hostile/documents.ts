@@ -4,11 +4,11 @@ import { exchange, operation } from './wire.ts';
 
 const times = (count: number, piece: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => piece(index)).join(' ');
-/** Fragments that spread the next one twice: 2 to the power of `count` fields. */
+/** Fragments that each spread the next one twice: 2^`count` fields. */
 const doubling = (count: number, directive: (index: number) => string) =>
   `${times(count, (index) => `fragment f${index} on Query { ...f${index + 1} ${directive(index)} ...f${index + 1} }`)} fragment f${count} on Query { __typename }`;
 
-/** Documents that cost more than they look, with the code that refuses them. */
+/** Documents that cost more than their size suggests. */
 const costly: [name: string, query: string, variables?: object][] = [
   ['2,500 nested fragments', `{ ${'... on Query { '.repeat(2_500)}__typename${' }'.repeat(2_500)} }`],
   ['selections nested 20,000 deep', `${'{a'.repeat(20_000)}${'}'.repeat(20_000)}`],
@@ -42,7 +42,7 @@ const introspecting: [name: string, query: string][] = [
   ],
 ];
 
-/** Documents that are wrong in ways that ask an executor for more than an answer. */
+/** Invalid documents that might disturb an executor. */
 const wrong: [name: string, query: string, variables?: object][] = [
   [
     'root fields under 16 variables',
@@ -64,12 +64,12 @@ const wrong: [name: string, query: string, variables?: object][] = [
   ['a directive on the wrong place', 'query @deprecated { __typename }'],
   ['@skip of a text', '{ __typename @skip(if: "yes") }'],
   ['two anonymous operations', '{ __typename } { __typename }'],
-  ['type definitions alone', 'type Query { hacked: String }'],
+  ['only type definitions', 'type Query { hacked: String }'],
   ['a number out of every range', `{ purchasedVouchers(first: ${'9'.repeat(400)}) { nodes { id } } }`],
   ['a float for a whole number', '{ purchasedVouchers(first: 1e400) { nodes { id } } }'],
   ['a text without an end', '{ voucherRequest(id: "'],
   ['a block text without an end', '{ voucherRequest(id: """'],
-  ['an escape that is none', '{ voucherRequest(id: "\\u{ffffffff}") { id } }'],
+  ['an invalid escape', '{ voucherRequest(id: "\\u{ffffffff}") { id } }'],
   ['a lone surrogate', '{ voucherRequest(id: "\\ud800") { id } }'],
   ['NUL in the document', '{ __typename \u0000 }'],
   ['NUL in an argument', 'mutation { signIn(input: {username: "a\\u0000", password: "correct horse"}) { token } }'],
@@ -86,7 +86,7 @@ const wrong: [name: string, query: string, variables?: object][] = [
   ],
   ['entities of another’s id', '{ _entities(representations: [{__typename: "User", id: "1"}]) { __typename } }'],
   ['the SDL of a subgraph', '{ _service { sdl } }'],
-  ['a cursor that is none', '{ purchasedVouchers(after: "\' union select") { nodes { id } } }'],
+  ['an invalid cursor', '{ purchasedVouchers(after: "\' union select") { nodes { id } } }'],
 ];
 
 const overHttp = (query: string, variables?: object) => operation({ query, variables });

@@ -26,7 +26,7 @@ const tables: AttackTable[] = [
   documents,
 ];
 
-// One process for all of it: what one input leaves behind meets the next.
+// One process for all attacks, so that side effects of one would affect the next.
 let target: Target;
 beforeAll(async () => {
   target = await startTarget();
@@ -50,4 +50,4 @@ describe('flood', () => {
   });
 });
 
-it('memory: stays bounded through all of it', () => target.expectBoundedMemory());
+it('memory: stays bounded under all attacks', () => target.expectBoundedMemory());

@@ -8,7 +8,7 @@ const chunked = (chunks: string) =>
   }).toString('latin1') + chunks;
 const raw = (...lines: string[]) => `${lines.join('\r\n')}\r\n\r\n`;
 
-/** Bytes that are no request, or one that few servers have thought of (RFC 9112). */
+/** Bytes that are not a valid request, and unusual requests (RFC 9112). */
 const attacks: Attack[] = [
   { name: 'no HTTP at all', send: 'SSH-2.0-OpenSSH_9.2\r\n', status: 400 },
   { name: 'a TLS hello', send: Buffer.from('16030100a5010000a10303', 'hex'), status: 400 },
@@ -51,7 +51,7 @@ const attacks: Attack[] = [
     status: 400,
   },
   {
-    name: 'a length that is no number',
+    name: 'a length that is not a number',
     send: request('POST', '/graphql', { headers: { 'content-length': '1e3' } }),
     status: 400,
   },
@@ -65,15 +65,15 @@ const attacks: Attack[] = [
     send: `${raw('POST /graphql HTTP/1.1', 'host: a', 'content-length: 4', 'transfer-encoding: chunked')}0\r\n\r\nGET / HTTP/1.1\r\n`,
     status: 400,
   },
-  { name: 'a chunk whose size is no number', send: chunked('zz\r\n{}\r\n0\r\n\r\n'), status: 400 },
+  { name: 'a chunk whose size is not a number', send: chunked('zz\r\n{}\r\n0\r\n\r\n'), status: 400 },
   { name: 'a chunk of 16 EiB', send: chunked('1ffffffffffffffff\r\n{}'), status: 400 },
   { name: 'a chunk longer than it says', send: chunked(`2\r\n${query}\r\n0\r\n\r\n`), status: 400 },
   { name: 'chunk extensions of 100 kB', send: chunked(`1;${'x'.repeat(100_000)}\r\n1\r\n0\r\n\r\n`) },
   {
-    name: 'an encoding of the transfer that nobody knows',
+    name: 'an encoding of the transfer that is unknown',
     send: request('POST', '/graphql', { headers: { 'transfer-encoding': 'gzip, rot13' } }),
   },
-  { name: 'an expectation that nobody knows', send: operation(query, { expect: 'the-unexpected' }), status: 417 },
+  { name: 'an expectation that is unknown', send: operation(query, { expect: 'the-unexpected' }), status: 417 },
   { name: 'a body that is said to be gzipped', send: operation(query, { 'content-encoding': 'gzip' }) },
   { name: 'a body in UTF-16', send: operation(query, { 'content-type': 'application/json; charset=utf-16' }) },
   { name: 'a body without a type', send: operation(query, { 'content-type': null }) },
@@ -85,11 +85,11 @@ const attacks: Attack[] = [
     name: 'a form in parts',
     send: operation('--x\r\n\r\n\r\n--x--', { 'content-type': 'multipart/form-data; boundary=x' }),
   },
-  { name: 'a type that is no type', send: operation(query, { 'content-type': ';;;=,' }) },
+  { name: 'a type that is invalid', send: operation(query, { 'content-type': ';;;=,' }) },
   { name: 'an authorization of control characters', send: operation(query, { authorization: 'Bearer \x01\x02' }) },
   { name: 'an authorization of 12 kB', send: operation(query, { authorization: `Bearer ${'a.'.repeat(6_000)}` }) },
   {
-    name: 'a client that resets once it has asked',
+    name: 'a client that resets after its request',
     send: ({ gatewayUrl }) => exchange(gatewayUrl, operation(query), 'reset'),
     status: null,
   },

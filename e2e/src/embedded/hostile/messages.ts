@@ -9,7 +9,7 @@ const say =
     converse(gatewayUrl, messages, options);
 const fresh = { init: false };
 const untilClosed = { init: false, until: /never/ };
-/** Answered before anything was initialised: with a close. */
+/** A message before `connection_init`, to which the server responds with a close. */
 const first = (name: string, message: string | Buffer | object, closeCode: number): Attack => ({
   name,
   send: say([message], fresh),
@@ -18,11 +18,11 @@ const first = (name: string, message: string | Buffer | object, closeCode: numbe
 const init = (payload: unknown) => ({ type: 'connection_init', payload });
 const times = <T>(count: number, piece: (index: number) => T) =>
   Array.from({ length: count }, (_, index) => piece(index));
-/** It takes a while: a password is hashed. */
+/** A slow operation, because it hashes a password. */
 const signIn = { query: 'mutation { signIn(input: {username: "nobody", password: "correct horse"}) { token } }' };
 const voucherReceived = { query: 'subscription { voucherReceived { cursor } }' };
 
-/** Messages that the protocol does not know, or not now (graphql-ws's PROTOCOL.md). */
+/** Messages that violate the protocol (graphql-ws's PROTOCOL.md). */
 const attacks: Attack[] = [
   first('text that is no JSON', 'hello', 4400),
   first('JSON that is no object', '[1]', 4400),
@@ -36,7 +36,7 @@ const attacks: Attack[] = [
   first('a message over the limit', `{"type":"ping","payload":{"a":"${'x'.repeat(100_000)}"}}`, 1009),
   first('a subscription before connection_init', subscribe('a'), 4401),
   first('a payload that is a list', init([1]), 4400),
-  first('a payload that is a text', init('Bearer x'), 4400),
+  first('a payload that is a string', init('Bearer x'), 4400),
   first('a message of the server’s', { type: 'connection_ack' }, 4400),
   first('next before connection_init', { id: 'a', type: 'next', payload: {} }, 4400),
   { name: 'a ping whose payload is a long text', send: say([{ type: 'ping', payload: cjk }], fresh), closeCode: 4400 },
@@ -44,14 +44,14 @@ const attacks: Attack[] = [
     name: 'a ping whose payload is large',
     send: say([{ type: 'ping', payload: { a: cjk.repeat(300) } }], { ...fresh, until: /pong/ }),
   },
-  { name: 'a pong that nobody asked for', send: say([{ type: 'pong' }, { type: 'pong', payload: { a: cjk } }]) },
+  { name: 'a pong that is unsolicited', send: say([{ type: 'pong' }, { type: 'pong', payload: { a: cjk } }]) },
   { name: 'two connection_inits', send: say([init({})]), closeCode: 4429 },
   {
     name: 'an authorization that is an object',
     send: say([init({ authorization: { toString: 'x' } })], { ...fresh, until: /ack/ }),
   },
   {
-    name: 'an authorization that is no token',
+    name: 'an authorization that is not a token',
     send: say([init({ authorization: `Bearer ${cjk}` })], untilClosed),
     closeCode: 4403,
   },
@@ -95,7 +95,7 @@ const attacks: Attack[] = [
     closeCode: 4400,
   },
   {
-    name: 'extensions that are a text',
+    name: 'extensions that are a string',
     send: say([subscribe('a', { query: '{ __typename }', extensions: 'x' })]),
     closeCode: 4400,
   },
@@ -105,7 +105,7 @@ const attacks: Attack[] = [
     code: 'GRAPHQL_PARSE_FAILED',
   },
   {
-    name: 'complete of what was never there',
+    name: 'complete of an unknown id',
     send: say([
       { id: 'nobody', type: 'complete' },
       { id: 'constructor', type: 'complete' },
@@ -125,7 +125,7 @@ const attacks: Attack[] = [
     send: say(times(100, (index) => [subscribe(`a${index}`, signIn), { id: `a${index}`, type: 'complete' }]).flat()),
   },
   {
-    name: 'a persisted operation that nobody has',
+    name: 'a persisted operation that is not stored',
     send: say([subscribe('a', { query: '', extensions: { persistedQuery: { version: 1, sha256Hash: 'a' } } })], {
       until: /"type":"error"/,
     }),
@@ -165,9 +165,9 @@ const frameAttacks: Attack[] = [
   },
   { name: 'a close of one byte', send: send(frame('x', { opcode: 8 })), closeCode: 1002 },
   { name: 'a close with a code that is reserved', send: send(closing(1005)), closeCode: 1002 },
-  { name: 'a close with a code of nobody', send: send(closing(65_535)), closeCode: 1002 },
+  { name: 'a close with an unknown code', send: send(closing(65_535)), closeCode: 1002 },
   {
-    name: 'a close whose reason is no UTF-8',
+    name: 'a close whose reason is not UTF-8',
     send: send(frame(Buffer.from([0x03, 0xe8, 0xff]), { opcode: 8 })),
     closeCode: 1007,
   },

@@ -6,7 +6,7 @@ import { introspection } from './documents.ts';
 import { hostileReceivers, listen } from './receivers.ts';
 import { startTarget, type Target } from './target.ts';
 
-// As in development: introspection answers. One customer asks for many vouchers.
+// As in development, with introspection. One customer requests many vouchers.
 let target: Target;
 beforeAll(async () => {
   target = await startTarget({ INTROSPECTION: 'true', RATE_LIMITS: 'off', CALLBACK_TIMEOUT: '3s' });
@@ -28,10 +28,10 @@ describe('callback receiver', () => {
     expect(findInternal(JSON.stringify(first))).toBeNull();
   });
 
-  it('leaves the process and its other clients alone', async () => {
+  it('does not affect the process and its other clients', async () => {
     await target.expectUndisturbed();
     await target.expectDelivery();
   });
 });
 
-it('memory: stays bounded through all of it', () => target.expectBoundedMemory());
+it('memory: stays bounded under all attacks', () => target.expectBoundedMemory());

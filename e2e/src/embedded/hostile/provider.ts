@@ -10,11 +10,11 @@ const callback = (body: unknown, query = '', headers: Record<string, string | nu
 const badInput = { status: 400, code: 'BAD_USER_INPUT' };
 const nested = `{"codeVerifier":${'['.repeat(20_000)}${']'.repeat(20_000)}}`;
 
-/** What somebody sends who has found where the provider calls us back. */
+/** Requests to the URL of the provider's callbacks by someone who has found it. */
 const callbacks: Attack[] = [
-  { name: 'a code for a request of nobody', send: callback(code, `?request=${randomUUID()}`), status: 404 },
+  { name: 'a code for an unknown request', send: callback(code, `?request=${randomUUID()}`), status: 404 },
   { name: 'a code without a request', send: callback(code), status: 404 },
-  { name: 'a request that is no id', send: callback(code, "?request=1';--"), status: 404 },
+  { name: 'a request that is not an id', send: callback(code, "?request=1';--"), status: 404 },
   { name: 'NUL in the request', send: callback(code, '?request=%00'), ...badInput },
   { name: 'two requests', send: callback(code, `?request=${randomUUID()}&request=${randomUUID()}`) },
   { name: 'no body', send: request('POST', path), status: 400 },
@@ -37,7 +37,7 @@ const callbacks: Attack[] = [
   { name: 'a code of 257 characters', send: callback({ ...code, voucherCode: 'x'.repeat(257) }), ...badInput },
   { name: 'a code that is empty', send: callback({ ...code, voucherCode: '' }), ...badInput },
   { name: 'a message with NUL', send: callback({ ...code, message: '\0' }), ...badInput },
-  { name: 'a status of nobody', send: callback({ ...code, status: 'REVOKED' }), ...badInput },
+  { name: 'an unknown status', send: callback({ ...code, status: 'REVOKED' }), ...badInput },
   { name: 'a prototype', send: callback(`{"__proto__":${JSON.stringify(code)}}`), status: 400 },
   { name: 'another method', send: request('GET', path), status: 405 },
 ];
@@ -54,14 +54,14 @@ const control = (body: unknown) =>
   request('POST', '/control/next', { body: typeof body === 'string' ? body : JSON.stringify(body) });
 const valid = { phoneNumber: '0909123456', callbackUrl: 'http://127.0.0.1:9/' };
 
-/** The simulated provider, which development leaves open. */
+/** Requests to the simulated provider, which is open in development. */
 const orders: Attack[] = [
   { name: 'no body', send: request('POST', '/api/request/voucher'), status: 400 },
   { name: 'null', send: order('null'), status: 400 },
   { name: 'half a JSON text', send: order('{"phoneNumber":'), status: 400 },
   { name: 'a phone number that is a list', send: order({ ...valid, phoneNumber: ['1', '2', '3', '4'] }), status: 400 },
   { name: 'a phone number with NUL', send: order({ ...valid, phoneNumber: '0909\0' }), status: 400 },
-  { name: 'a callback that is no URL', send: order({ ...valid, callbackUrl: 'javascript:alert(1)' }), status: 400 },
+  { name: 'a callback that is not a URL', send: order({ ...valid, callbackUrl: 'javascript:alert(1)' }), status: 400 },
   {
     name: 'a callback of 10 kB',
     send: order({ ...valid, callbackUrl: `http://a/${'a'.repeat(10_000)}` }),
@@ -73,11 +73,11 @@ const orders: Attack[] = [
     status: 400,
   },
   { name: 'a body of 1 MB', send: order({ ...valid, x: 'x'.repeat(1_000_000) }), status: 413 },
-  { name: 'a fault of nobody', send: control({ fault: 'explode' }), status: 400 },
+  { name: 'an unknown fault', send: control({ fault: 'explode' }), status: 400 },
   { name: 'a delay below zero', send: control({ delayMs: -1 }), status: 400 },
   { name: 'a delay of a million years', send: control({ delayMs: 1e300 }), status: 400 },
   { name: 'a prototype', send: control('{"__proto__":{"fault":"hang"},"constructor":1}'), status: 400 },
-  { name: 'an address that is not there', send: request('GET', '/control/%2e%2e/ledger') },
+  { name: 'an unknown path', send: request('GET', '/control/%2e%2e/ledger') },
 ];
 
 export const provider: AttackTable = { boundary: 'simulated provider', urlOf: ({ vpsUrl }) => vpsUrl, attacks: orders };

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 
-/** What a callback's receiver does once it was called. */
+/** A hostile receiver of callbacks. */
 export interface HostileReceiver {
   name: string;
   answer(socket: Socket): void;
@@ -15,7 +15,7 @@ const says = (name: string, ...pieces: (string | Buffer)[]): HostileReceiver => 
     socket.end();
   },
 });
-/** Writes the piece again and again for as long as the other side takes it. */
+/** Writes the piece repeatedly, for as long as the other side reads. */
 const endless = (name: string, opening: string, piece: string): HostileReceiver => ({
   name,
   answer: (socket) => {
@@ -30,7 +30,7 @@ const endless = (name: string, opening: string, piece: string): HostileReceiver 
 const head = (status: string, ...headers: string[]) =>
   `HTTP/1.1 ${status}\r\n${headers.map((line) => `${line}\r\n`).join('')}\r\n`;
 
-/** Receivers that our own users name: nothing that they answer may hurt anyone else. */
+/** Receivers are chosen by users. Their responses must not affect anyone else. */
 export const hostileReceivers: readonly HostileReceiver[] = [
   { name: 'hangs up at once', answer: (socket) => socket.resetAndDestroy() },
   { name: 'closes without a word', answer: (socket) => socket.end() },
@@ -38,7 +38,7 @@ export const hostileReceivers: readonly HostileReceiver[] = [
   says('answers by TLS', Buffer.from('15030100020228', 'hex')),
   says('answers HTTP/0.9', 'hello'),
   says('answers a status that does not exist', head('999 Beyond')),
-  says('answers a status that is no number', head('2xx Fine')),
+  says('answers a status that is not a number', head('2xx Fine')),
   says('answers NUL in a header', head('200 OK', 'x: a\0b')),
   says('answers a header of 1 MB', head('200 OK', `x: ${'x'.repeat(1_000_000)}`)),
   endless('answers headers without an end', 'HTTP/1.1 200 OK\r\n', 'x: y\r\n'.repeat(500)),
@@ -53,7 +53,7 @@ export const hostileReceivers: readonly HostileReceiver[] = [
     head('500 Broken', 'transfer-encoding: chunked'),
     '400\r\n'.concat('x'.repeat(1_024), '\r\n'),
   ),
-  says('answers a chunk whose size is no number', head('200 OK', 'transfer-encoding: chunked'), 'zz\r\n\r\n'),
+  says('answers a chunk whose size is not a number', head('200 OK', 'transfer-encoding: chunked'), 'zz\r\n\r\n'),
   says('answers two lengths that differ', head('200 OK', 'content-length: 1', 'content-length: 2'), 'ab'),
   says('answers less than it said', head('200 OK', 'content-length: 1000'), 'x'),
   says('answers more than it said', head('200 OK', 'content-length: 1'), 'x'.repeat(10_000)),
@@ -69,10 +69,7 @@ export const hostileReceivers: readonly HostileReceiver[] = [
   ),
   says('asks to be tried in a million years', head('503 Busy', 'retry-after: 99999999999999', 'content-length: 0')),
   says('asks to be tried before now', head('503 Busy', 'retry-after: -1', 'content-length: 0')),
-  says(
-    'asks to be tried at a date that is none',
-    head('503 Busy', 'retry-after: Thu, 99 Foo 9999', 'content-length: 0'),
-  ),
+  says('asks to be tried at an invalid date', head('503 Busy', 'retry-after: Thu, 99 Foo 9999', 'content-length: 0')),
   says(
     'upgrades unasked',
     head('101 Switching Protocols', 'upgrade: websocket', 'connection: upgrade'),
@@ -93,7 +90,7 @@ export interface ListeningReceiver extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Listens, and answers each call so. Use it with `await using`. */
+/** Starts the receiver. Use it with `await using`. */
 export async function listen({ answer }: HostileReceiver): Promise<ListeningReceiver> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

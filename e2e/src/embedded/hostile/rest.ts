@@ -8,7 +8,7 @@ const signUp = (fields: object) =>
 const signIn = (fields: object) => post('/user/sign-in', { username: 'mallory', password: 'correct horse', ...fields });
 const badInput = { status: 400, code: 'BAD_USER_INPUT' };
 
-/** What someone with curl sends. */
+/** Hostile REST requests. */
 const attacks: Attack[] = [
   { name: 'an unknown parameter', send: request('GET', '/voucher?admin=true'), ...badInput },
   {
@@ -17,7 +17,7 @@ const attacks: Attack[] = [
     ...badInput,
   },
   { name: 'a parameter that is given twice', send: request('GET', '/voucher?first=1&first=2'), ...badInput },
-  { name: 'a count that is no number', send: request('GET', '/voucher?first=ten'), ...badInput },
+  { name: 'a count that is not a number', send: request('GET', '/voucher?first=ten'), ...badInput },
   { name: 'a count below zero', send: request('GET', '/voucher?first=-1'), ...badInput },
   { name: 'NUL in a parameter', send: request('GET', '/voucher?phoneNumber=%00'), ...badInput },
   { name: 'a surrogate in a parameter', send: request('GET', '/voucher?after=%ED%A0%80') },
@@ -54,7 +54,7 @@ const attacks: Attack[] = [
   { name: 'a username of a lone surrogate', send: signUp({ username: '\ud800ab' }), ...badInput },
   { name: 'a username of 10 kB', send: signUp({ username: 'a'.repeat(10_000) }), ...badInput },
   {
-    name: 'a phone number with SQL behind it',
+    name: 'a phone number with SQL',
     send: signUp({ phoneNumber: "+84901234567'; drop table users; --" }),
     status: 400,
   },
@@ -68,9 +68,9 @@ const attacks: Attack[] = [
     send: post('/user/sign-in', '{"__proto__":{"username":"a"},"password":"correct horse"}'),
     ...badInput,
   },
-  { name: 'a method that is not taken', send: request('PUT', '/voucher'), status: 405 },
-  { name: 'an address that is not there', send: request('GET', '/user/../../etc/passwd'), status: 404 },
-  { name: 'an address behind another', send: request('GET', '/voucher/%2e%2e/secret'), status: 404 },
+  { name: 'a method that is not allowed', send: request('PUT', '/voucher'), status: 405 },
+  { name: 'an unknown path', send: request('GET', '/user/../../etc/passwd'), status: 404 },
+  { name: 'a path that climbs', send: request('GET', '/voucher/%2e%2e/secret'), status: 404 },
 ];
 
 export const rest: AttackTable = { boundary: 'rest', urlOf: ({ gatewayUrl }) => gatewayUrl, attacks };

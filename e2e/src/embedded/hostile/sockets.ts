@@ -6,11 +6,11 @@ export interface Conversation {
   /** Sends `connection_init` first and waits for its acknowledgement. Default: true. */
   init?: boolean;
   protocol?: string;
-  /** Ends it: a message that matches. Default: the answer to a ping that is sent last. */
+  /** The message that ends the conversation. Default: the answer to a final ping. */
   until?: RegExp;
 }
 
-/** Says these messages in order, and hears what comes until the end: `until`, or the socket's close. */
+/** Sends messages in order, and collects the responses until `until` matches or the socket is closed. */
 export async function converse(
   gatewayUrl: string,
   messages: readonly (string | Buffer | object)[],
@@ -57,7 +57,7 @@ export interface FrameOptions {
   isMasked?: boolean;
 }
 
-/** A client's frame (RFC 6455, 5.2), also one that no client may send. */
+/** Encodes a client frame (RFC 6455, 5.2), which may be invalid. */
 export function frame(
   payload: string | Buffer,
   { opcode = 1, fin = true, reserved = 0, isMasked = true }: FrameOptions = {},
@@ -69,11 +69,11 @@ export function frame(
     data.length < 126
       ? Buffer.from([mask | data.length])
       : Buffer.from([mask | 126, data.length >> 8, data.length & 0xff]);
-  // A mask of zeros leaves the payload as it is.
+  // A mask of zeros does not change the payload.
   return Buffer.concat([Buffer.from([first]), length, ...(isMasked ? [Buffer.alloc(4)] : []), data]);
 }
 
-/** The bytes of an upgrade, for a socket whose frames are sent as they are. */
+/** The bytes of an upgrade request, for a socket with raw frames. */
 export function upgrade(headers: Record<string, string | null> = {}, path = '/graphql'): Buffer {
   const merged: Record<string, string | null> = {
     host: 'gateway.test',
@@ -88,7 +88,7 @@ export function upgrade(headers: Record<string, string | null> = {}, path = '/gr
   return Buffer.from(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1');
 }
 
-/** Upgrades, sends frames as they are, and reads until the server closes. */
+/** Upgrades, sends raw frames, and reads until the server closes. */
 export async function sendFrames(
   gatewayUrl: string,
   frames: readonly Buffer[],
@@ -103,7 +103,7 @@ export async function sendFrames(
   for (const bytes of frames) socket.write(bytes);
   await within(closed, () => 'the socket stays open');
   const received = Buffer.concat(chunks);
-  // The last frame is a close: its payload begins with the code.
+  // The last frame is a close frame, whose payload starts with the code.
   const close = received.lastIndexOf(0x88);
   const closeCode = close >= 0 && close + 4 <= received.length ? received.readUInt16BE(close + 2) : undefined;
   return { status: null, text: received.toString('utf8'), closeCode };

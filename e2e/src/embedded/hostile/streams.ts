@@ -8,7 +8,7 @@ const get = (parameters: string, headers: Record<string, string> = events) =>
   request('GET', `/graphql?${parameters}`, { headers });
 const subscription = { query: 'subscription { voucherReceived { cursor } }' };
 
-/** Streams that are opened and cut in large numbers. */
+/** Opens and destroys many streams. */
 async function openAndCut({ gatewayUrl }: { gatewayUrl: string }): Promise<Answer> {
   const heard = await Promise.all(
     Array.from({ length: 50 }, async () => {
@@ -22,7 +22,7 @@ async function openAndCut({ gatewayUrl }: { gatewayUrl: string }): Promise<Answe
   return { status: null, text: heard.join('') };
 }
 
-/** Event streams and multipart answers. */
+/** Attacks on event streams and multipart responses. */
 const attacks: Attack[] = [
   {
     name: 'a stream of what does not parse',
@@ -48,21 +48,21 @@ const attacks: Attack[] = [
   },
   { name: 'a multipart subscription without a token', send: operation(subscription, parts), status: 401 },
   {
-    name: 'a token in the address that is none',
+    name: 'an invalid token in the URL',
     send: get('query=subscription{voucherReceived{cursor}}&access_token=..'),
     status: 401,
   },
-  { name: 'two tokens in the address', send: get('query={__typename}&access_token=a&access_token=b') },
+  { name: 'two tokens in the URL', send: get('query={__typename}&access_token=a&access_token=b') },
   { name: 'a mutation by GET', send: get('query=mutation{signOut}'), status: 405 },
   {
-    name: 'a last event id that is no cursor',
+    name: 'a last event id that is not a cursor',
     send: get('query={__typename}', { ...events, 'last-event-id': '\x7f{}' }),
   },
   {
     name: 'a last event id of 8 kB',
     send: get('query={__typename}', { ...events, 'last-event-id': 'a'.repeat(8_000) }),
   },
-  { name: 'variables that are no JSON', send: get('query={__typename}&variables={'), status: 400 },
+  { name: 'variables that are not JSON', send: get('query={__typename}&variables={'), status: 400 },
   {
     name: 'an Accept of 1,000 types',
     send: operation({ query: '{ __typename }' }, { accept: 'a/b;q=0.1,'.repeat(1_000) }),
@@ -79,7 +79,7 @@ const attacks: Attack[] = [
     status: 403,
   },
   {
-    name: 'an answer that would be of 30 MB',
+    name: 'a response of 30 MB',
     send: operation(
       {
         query: `{ ${Array.from({ length: 600 }, (_, index) => `a${index}: __schema { types { name description fields { name description } } }`).join(' ')} }`,

@@ -5,21 +5,21 @@ import { startStandalone } from '../../standalone-process.ts';
 import type { System } from '../../system.ts';
 import { makePreparedPlace } from '../system.ts';
 
-/** A system in production, limits at their defaults, with a customer who wants to notice nothing. */
+/** A system with production settings and default limits, and a customer that the attacks must not affect. */
 export interface Target extends AsyncDisposable {
   readonly system: System;
-  /** Whether the process that was started lives, and answers its customer within a second. */
+  /** Checks that the process is still running, and responds to its customer within a second. */
   expectUndisturbed(): Promise<void>;
-  /** Whether it holds, and has held, a bounded amount of memory. */
+  /** Checks its current and its peak memory. */
   expectBoundedMemory(): Promise<void>;
-  /** Whether the customer's subscription, open since the start, gets the code of a request made now. */
+  /** Checks that the customer's subscription, open since the start, receives the code of a new request. */
   expectDelivery(): Promise<void>;
 }
 
-/** A fresh start has some 700 MiB at most: the embedded database has its share. */
+/** After a start it is about 700 MiB, of which a large part is the embedded database. */
 const maxPeakMiB = 1_200;
 
-/** Starts everything as `npm start` does. Use it with `await using`. */
+/** Starts everything with `npm start`. Use it with `await using`. */
 export async function startTarget(environment: Record<string, string> = {}): Promise<Target> {
   await using releases = new AsyncDisposableStack();
   const place = releases.use(await makePreparedPlace());

@@ -3,7 +3,7 @@ import type { Attack, AttackTable } from './attack.ts';
 import { upgrade } from './sockets.ts';
 import { type Answer, connectClient, exchange, operation, request, within } from './wire.ts';
 
-/** Asks for an upgrade and cuts the connection, before or after the answer. */
+/** Requests an upgrade and resets the connection, before or after the response. */
 const andReset =
   (bytes: Buffer, waitsForAnswer: boolean) =>
   async ({ gatewayUrl }: { gatewayUrl: string }): Promise<Answer> => {
@@ -14,7 +14,7 @@ const andReset =
     return { status: null, text: String(chunk) };
   };
 
-/** Opened many times over: what one leaves behind shows in the process. */
+/** Repeats an attack many times, so that leaks become visible. */
 const many =
   (count: number, once: (system: { gatewayUrl: string }) => Promise<Answer>) =>
   async (system: { gatewayUrl: string }): Promise<Answer> => {
@@ -24,15 +24,15 @@ const many =
 
 const foreign = { origin: 'https://elsewhere.test' };
 
-/** Upgrades that are none, or that nobody grants. */
+/** Invalid upgrades, and upgrades that are refused. */
 const attacks: Attack[] = [
   { name: 'a doubly slashed address', send: upgrade({}, '//'), status: 404 },
-  { name: 'an address that is no URL', send: upgrade({}, 'http://[::1:99999/graphql'), status: 404 },
+  { name: 'an address that is not a URL', send: upgrade({}, 'http://[::1:99999/graphql'), status: 404 },
   { name: 'an absolute address', send: upgrade({}, 'http://elsewhere.test/graphql'), status: 404 },
   { name: 'another address', send: upgrade({}, '/elsewhere'), status: 404 },
   { name: 'an address of 8 kB', send: upgrade({}, `/${'a'.repeat(8_000)}`), status: 404 },
   { name: 'a page of another origin', send: upgrade(foreign), status: 403 },
-  { name: 'an origin that is no URL', send: upgrade({ origin: '::::' }), status: 403 },
+  { name: 'an origin that is not a URL', send: upgrade({ origin: '::::' }), status: 403 },
   { name: 'the origin null of a sandbox', send: upgrade({ origin: 'null' }), status: 403 },
   { name: 'no Host beside an origin', send: upgrade({ host: '', origin: 'http://' }), status: 403 },
   { name: 'no key', send: upgrade({ 'sec-websocket-key': null }), status: 400 },
@@ -45,7 +45,7 @@ const attacks: Attack[] = [
     send: operation('{"query":"{ __typename }"}', { connection: 'Upgrade', upgrade: 'websocket' }),
   },
   {
-    name: 'a subprotocol that is no token',
+    name: 'a subprotocol that is not a token',
     send: upgrade({ 'sec-websocket-protocol': 'graphql-transport-ws,,;' }),
     status: 400,
   },

@@ -1,42 +1,42 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** What a client got: an HTTP answer or a socket's messages, as text. */
+/** What a client received: an HTTP response, or a socket's messages, as text. */
 export interface Answer {
-  /** HTTP status; null where the connection ended without an answer. */
+  /** HTTP status; null if the connection ended without a response. */
   status: number | null;
   text: string;
-  /** Of a WebSocket that was closed. */
+  /** Close code of a WebSocket. */
   closeCode?: number;
 }
 
 export interface RequestOptions {
-  /** Replaces a header of the same name in lower case; null leaves it out. */
+  /** Headers in lower case that replace the defaults; null removes one. */
   headers?: Record<string, string | null>;
   body?: string | Buffer;
 }
 
-/** Nothing here takes so long: who waits longer was forgotten by the server. */
+/** Time-out. No response here takes this long. */
 const patienceMs = 20_000;
 
 let clients = 0;
 
-/** An address of the loopback network for each client: limits per address are not what is tried here. */
+/** A loopback address per client, to stay below limits per address. */
 export function nextClientAddress(): string {
   clients += 1;
   return `127.${1 + (clients >> 16)}.${(clients >> 8) & 0xff}.${clients & 0xff}`;
 }
 
-/** Connects as a client of its own. */
+/** Connects from an address of its own. */
 export async function connectClient(url: string, address = nextClientAddress()): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), localAddress: address });
-  // A server that cuts it off is an outcome.
+  // A reset by the server is a valid outcome.
   socket.on('error', () => {});
   await once(socket, 'connect');
   return socket;
 }
 
-/** The bytes of a request. It asks for the connection to be closed, so that its end is the answer's. */
+/** The bytes of a request with `connection: close`, so that the response ends with the connection. */
 export function request(method: string, path: string, { headers = {}, body = '' }: RequestOptions = {}): Buffer {
   const merged: Record<string, string | null> = {
     host: 'gateway.test',
@@ -53,14 +53,14 @@ export function request(method: string, path: string, { headers = {}, body = '' 
   ]);
 }
 
-/** An operation by POST. */
+/** The bytes of a GraphQL operation by POST. */
 export function operation(body: unknown, headers: Record<string, string | null> = {}): Buffer {
   return request('POST', '/graphql', { headers, body: typeof body === 'string' ? body : JSON.stringify(body) });
 }
 
 /**
- * Sends bytes as they are and reads until the server closes. `reset` cuts the connection once they are sent, `end` closes
- * the client's side alone.
+ * Sends raw bytes and reads until the server closes. `reset` resets the connection once they are sent, `end` closes only
+ * the client's side.
  */
 export async function exchange(
   url: string,
@@ -83,7 +83,7 @@ export async function exchange(
   return { status: status === undefined ? null : Number(status), text };
 }
 
-/** The outcome, or an error that says what was waited for. */
+/** Awaits an outcome. On time-out it throws an error with a description. */
 export async function within<T>(outcome: Promise<T>, waitedFor: () => string): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(waitedFor())), patienceMs);
