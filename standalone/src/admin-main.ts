@@ -9,8 +9,8 @@ import { standaloneSettings } from './config.ts';
 import { quickenImports } from './quick-imports.ts';
 import { runCommand } from './run-command.ts';
 
-// `npm run admin -- <command>`: with DATABASE_URL on the engines of the user service, while it runs or not; else on the
-// folder of `npm start`, while that does not run. Only the engines that it needs are imported.
+// `npm run admin -- <command>`. With DATABASE_URL it works on the engines of the user service, which may be running. Else
+// it works on the folder of `npm start`, which must be stopped. It imports only the engines that it needs.
 using _quicker = quickenImports();
 const { adminUsage, parseAdminCommand, runAdminCommand } = await import('@voucher-gateway/subgraph-user/admin');
 const command = parseAdminCommand(process.argv.slice(2));

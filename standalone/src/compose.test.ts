@@ -25,7 +25,7 @@ interface ComposeService {
 }
 const compose = parse(read('docker-compose.yml'), { merge: true }) as { services: Record<string, ComposeService> };
 const dockerfile = read('Dockerfile');
-/** As compose fills variables in: `${NAME:-default}` where nothing is set. */
+/** Substitutes `${NAME:-default}` like compose, without set variables. */
 const filled = (text: string) => text.replace(/\$\{\w+:-([^}]*)\}/g, '$1');
 const serviceOf = (name: string): ComposeService => {
   const service = compose.services[name];
@@ -33,7 +33,7 @@ const serviceOf = (name: string): ComposeService => {
   return service;
 };
 
-it('starts the engines and every service, and nothing else', () => {
+it('compose: starts the engines and every service, and nothing else', () => {
   expect(Object.keys(compose.services).sort()).toEqual(['kafka', 'postgres', 'redis', ...serviceNames].sort());
   expect(serviceOf('postgres')).toMatchObject({
     container_name: 'postgres',
@@ -43,7 +43,7 @@ it('starts the engines and every service, and nothing else', () => {
   expect(serviceOf('kafka').environment?.KAFKA_PROCESS_ROLES).toBe('broker,controller');
 });
 
-it('pins every image to a version', () => {
+it('compose: pins every image to a version', () => {
   const images = [
     ...Object.values(compose.services).map(({ image }) => image),
     ...[...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image = '']) => image),
@@ -54,14 +54,14 @@ it('pins every image to a version', () => {
 describe.each([...serviceNames])('%s', (name: ServiceName) => {
   const { environment = {}, command = [], ports = [], depends_on = {}, ...service } = serviceOf(name);
 
-  it('is told only what its configuration knows, and all that it needs', () => {
+  it('has only known settings, and all required ones', () => {
     const settings = processSettings[name];
     expect(Object.keys(environment).filter((variable) => !(variable in settings.shape))).toEqual([]);
     const told = Object.fromEntries(Object.entries(environment).map(([variable, value]) => [variable, filled(value)]));
     expect(() => readConfig(settings, { NODE_ENV: 'production', HOST: '0.0.0.0', ...told })).not.toThrow();
   });
 
-  it('is for production, unless told otherwise', () => {
+  it('has NODE_ENV=production by default', () => {
     expect(settingsOf(processSettings[name]).find((setting) => setting.name === 'NODE_ENV')).toMatchObject({
       fallback: 'production',
     });
@@ -72,7 +72,7 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
     expect(service.read_only).toBe(true);
   });
 
-  it('gives it more time to stop than it takes, as docs/operations.md tells', () => {
+  it('has a grace period longer than its shutdown, as in docs/operations.md', () => {
     const told = Object.fromEntries(Object.entries(environment).map(([variable, value]) => [variable, filled(value)]));
     const config = readConfig(z.object({ ...serviceSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW }), {
       NODE_ENV: 'production',
@@ -84,7 +84,7 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
     expect(read('docs/operations.md')).toContain(`| \`${name}\` | ${stopsWithinMs / 1_000} s | ${graceMs / 1_000} s |`);
   });
 
-  it('listens on the port that is published and that others are told', () => {
+  it('listens on the port that is published and configured at others', () => {
     const port = environment.PORT;
     for (const published of ports) expect(published.split(':').at(-1)).toBe(port);
     for (const other of Object.values(compose.services))
@@ -92,10 +92,10 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
         for (const [, told] of filled(value).matchAll(new RegExp(`//${name}:(\\d+)`, 'g'))) expect(told).toBe(port);
   });
 
-  it('waits for what it needs until that is healthy', () => {
+  it('starts once its dependencies are healthy', () => {
     for (const [other, { condition }] of Object.entries(depends_on)) {
       expect(condition).toBe('service_healthy');
-      // The image checks our own services' health; the engines say how.
+      // The image has the health check of our own services; engines have their own.
       if (!(serviceNames as readonly string[]).includes(other)) expect(serviceOf(other).healthcheck).toBeDefined();
     }
     for (const engine of ['postgres', 'redis', 'kafka'])
@@ -104,28 +104,28 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
   });
 });
 
-it('lets the gateway and voucher-integration be scaled: no name and no single port stands in the way', () => {
+it('compose: gateway and voucher-integration can be scaled', () => {
   for (const name of ['gateway', 'voucher-integration'] as const) {
     expect(serviceOf(name).container_name).toBeUndefined();
     for (const port of serviceOf(name).ports ?? []) expect(port).toMatch(/^\d+-\d+:/);
   }
 });
 
-it('compose: puts an init process before each service, for Node ignores early signals as process 1', () => {
+it('compose: runs each service under init, as Node ignores early signals as PID 1', () => {
   for (const name of serviceNames) expect(serviceOf(name).init).toBe(true);
 });
 
-it('builds an image in stages, that runs as nobody in particular and checks its health', () => {
+it('image: is built in stages, runs unprivileged, and has a health check', () => {
   expect(dockerfile.match(/^FROM /gm)?.length).toBeGreaterThan(1);
   expect(dockerfile).toMatch(/^USER node$/m);
   expect(dockerfile).toMatch(/^HEALTHCHECK /m);
-  // Every workspace's manifest is there before npm ci.
+  // Every workspace's package.json is copied before npm ci.
   const { workspaces } = JSON.parse(read('package.json')) as { workspaces: string[] };
   for (const workspace of workspaces.filter((pattern) => !pattern.includes('*')))
     expect(dockerfile).toContain(`COPY ${workspace}/package.json ${workspace}/`);
 });
 
-it('runs a service with the same options of Node, whoever starts it', () => {
+it('node options: are the same wherever a service is started', () => {
   expect(JSON.parse(/^ENTRYPOINT (.+)$/m.exec(dockerfile)?.[1] ?? '[]')).toEqual(['node', ...nodeOptions]);
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   const starts = Object.entries(scripts).filter(
@@ -135,7 +135,7 @@ it('runs a service with the same options of Node, whoever starts it', () => {
   for (const [, command] of starts) expect(command.split(' ').slice(0, -1)).toEqual(['node', ...nodeOptions]);
 });
 
-it('standalone: waits longer for its own stop than the gateway takes for its drain', () => {
+it('standalone: its shutdown time-out is longer than the gateway’s drain', () => {
   const DRAIN_WINDOW = 60_000;
   expect(stopWithinMs({ DRAIN_WINDOW })).toBeGreaterThan(DRAIN_WINDOW + defaultStopMs);
 });

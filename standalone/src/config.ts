@@ -8,7 +8,7 @@ import { integrationSettings, providerRequestsOutliveTopics } from '@voucher-gat
 import { vpsMockSettings } from '@voucher-gateway/vps-mock/config';
 import { z } from 'zod';
 
-/** What the composition root fills in itself: where its own parts listen. */
+/** Settings that the composition root sets: the addresses of its parts. */
 const filledIn = [
   'PORT',
   'VPS_STATE_FILE',
@@ -19,7 +19,7 @@ const filledIn = [
   'SUBGRAPH_DELIVERY_URL',
 ] as const;
 
-/** Every service's settings but those, and the ports of `npm start`. */
+/** The other settings of all services, and the ports of `npm start`. */
 export const standaloneSettings = z
   .object({
     ...without(gatewaySettings.shape),
@@ -33,7 +33,7 @@ export const standaloneSettings = z
     DATA_DIR: z.string().default('.data').describe('Folder of the embedded database'),
     GATEWAY_PORT: port(8080).describe('Port of the gateway'),
     VPS_PORT: port(8081).describe('Port of the simulated provider'),
-    INTEGRATION_PORT: port(8082).describe("Port that takes the provider's callbacks"),
+    INTEGRATION_PORT: port(8082).describe("Port for the provider's callbacks"),
     VPS_URL: httpUrl().optional().describe('Another provider; the simulated one is then not started'),
     INTEGRATION_PUBLIC_URL: httpUrl()
       .optional()

@@ -9,8 +9,8 @@ import { type DeadLettersCommand, deadLettersUsage, parseDeadLettersCommand } fr
 import { quickenImports } from './quick-imports.ts';
 import { type CommandResult, runCommand } from './run-command.ts';
 
-// `npm run dead-letters -- <command>`: with DATABASE_URL on a service's engines, else on the folder of `npm start`;
-// while that runs or not. One that runs answers by itself: nothing of the engines is imported then.
+// `npm run dead-letters -- <command>`. With DATABASE_URL it works on a service's engines, else on the folder of `npm start`.
+// Either may be running. A running `npm start` executes the command itself, and no engine is imported here.
 const words = process.argv.slice(2);
 const command = parseDeadLettersCommand(words);
 const environment: Environment = { LOG_LEVEL: 'error', ...readEnvironment() };

@@ -14,7 +14,7 @@ export interface DemoOptions {
   say(line: string): void;
 }
 
-/** The story: sign up, receive, subscribe, request, verify, list. Rejects when a step fails. */
+/** Runs the demo: sign up, start a receiver, request, subscribe, verify, list. Rejects if a step fails. */
 export async function createDemo({ gatewayUrl, vpsUrl, user, say }: DemoOptions): Promise<void> {
   const startedAt = performance.now();
   const step = (what: string, detail?: unknown) => {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { createDistributedStack } from './distributed.ts';
 import { welcome } from './welcome.ts';
 
-// `npm run start:distributed`: a process a service, on the engines that the environment names.
+// `npm run start:distributed`: one process per service, on the engines of the environment.
 process.once('SIGINT', () =>
   process.stdout.write('\nStopping: what runs is finished first. Ctrl-C again forces it.\n'),
 );
@@ -14,7 +14,7 @@ await run(
   async () => {
     const startedAt = performance.now();
     const environment = readEnvironment();
-    // Each service reads its own; that an engine is missing is said once, with what to do.
+    // Each service reads its own settings. Missing engines are reported here once, with what to do.
     const engines = z.object({ ...databaseSettings, ...keyValueSettings, ...topicsSettings });
     try {
       readConfig(engines, environment);
@@ -23,7 +23,7 @@ await run(
       throw error;
     }
     const stack = await createDistributedStack({
-      // On one machine, for developers: services alone are for production.
+      // This launcher is for developers, so it does not default to production as services do.
       environment: { LOG_LEVEL: 'warn', ...environment, NODE_ENV: environment.NODE_ENV?.trim() || 'development' },
       ports: {
         gateway: 8_080,

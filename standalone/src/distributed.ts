@@ -11,11 +11,11 @@ import { z } from 'zod';
 import { freePort, freePorts, stopProcess } from './engines/process.ts';
 import type { Stack } from './stack.ts';
 
-/** The services, in the order in which they start: what others wait for comes first. */
+/** The services in the order of starting: dependencies come first. */
 export const serviceNames = ['vps-mock', 'user', 'voucher', 'delivery', 'voucher-integration', 'gateway'] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
-/** By service, in the folder that holds them all. */
+/** Entry file per service, relative to the installation. */
 const entryFiles: Record<ServiceName, string> = {
   'vps-mock': 'vps-mock/src/main.ts',
   user: 'subgraphs/user/src/main.ts',
@@ -25,58 +25,59 @@ const entryFiles: Record<ServiceName, string> = {
   gateway: 'gateway/src/main.ts',
 };
 
-/** One service's process. */
+/** The process of a service. */
 export interface ServiceProcess {
   readonly url: string;
   readonly pid: number | undefined;
-  /** How it ended; nulls while it runs. */
+  /** How it exited; nulls while it runs. */
   readonly exit: { code: number | null; signal: NodeJS.Signals | null };
-  /** Sends it a signal; resolves when it is gone. */
+  /** Sends it a signal. Resolves when it has exited. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Starts it again once it is gone, on its old port; resolves when it is ready. */
+  /** Restarts it on its port after it has exited. Resolves when it is ready. */
   start(): Promise<void>;
 }
 
-/** Every service as a process, in front of the engines that the environment names. */
+/** All services as processes, on the engines of the environment. */
 export interface DistributedStack extends Stack {
   readonly urls: Readonly<Record<ServiceName, string>>;
   readonly services: Readonly<Record<ServiceName, ServiceProcess>>;
   pidOf(name: ServiceName): number | undefined;
-  /** How a service's process ended; nulls while it runs. */
+  /** How a service's process exited; nulls while it runs. */
   exitOf(name: ServiceName): { code: number | null; signal: NodeJS.Signals | null };
-  /** Sends a signal to a service; resolves when it is gone. */
+  /** Sends a signal to a service. Resolves when it has exited. */
   kill(name: ServiceName, signal: NodeJS.Signals): Promise<void>;
-  /** Starts a service that is gone, on its old port; resolves when it is ready. */
+  /** Restarts a service on its port after it has exited. Resolves when it is ready. */
   start(name: ServiceName): Promise<void>;
-  /** Starts one more process of a service, on a free port; resolves when it is ready. It ends with the stack. */
+  /** Starts another process of a service on a free port, until the stack is disposed. Resolves when it is ready. */
   addReplica(name: ServiceName): Promise<ServiceProcess>;
 }
 
 export interface DistributedOptions {
-  /** What every service is told: the engines, and any setting. */
+  /** Settings of all services, with the engines. */
   environment: Environment;
   /** Folder of an installation whose services to start. Default: this one. */
   installation?: string;
-  /** Standard ports; any that are free where one is taken. Default: free ones. */
+  /** Preferred ports; a free one replaces one that is in use. Default: free ports. */
   ports?: Partial<Record<ServiceName, number>>;
-  /** File that takes the services' log. Default: standard error. */
+  /** File for the services' log. Default: standard error. */
   logFile?: string;
   onReady?(name: string, detail: string): void;
 }
 
 /**
- * A young generation of 16 MiB: with less, texts that wait for their turn grow old, and each collection of the old holds
- * everybody up; with more, a connection takes more than 15 KiB. As many threads that collect garbage as there are cores to
- * spare: Node's four take turns with the server itself where it has but one. The same as in package.json and in the
- * Dockerfile.
+ * Options of Node, also in package.json and the Dockerfile.
+ *
+ * Semi-space of 16 MiB: with less, texts that wait in queues are promoted to the old generation, whose collections delay all
+ * requests. With more, a connection takes more than 15 KiB. Pool size 0 lets V8 choose the number of its threads by the
+ * number of cores: Node's default of four competes with the main thread on a single core.
  */
 export const nodeOptions: readonly string[] = ['--max-semi-space-size=16', '--v8-pool-size=0'];
 const readyWithinMs = 60_000;
 const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
-/** What says how long the services' own stops may take. */
+/** The settings that determine how long shutdown may take. */
 const stopSettings = z.object({ ...serviceSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW });
 
-/** Starts every service as a process of its own. Whatever was started is stopped again when one fails. */
+/** Starts every service as a separate process. If one fails, all are stopped. */
 export async function createDistributedStack(options: DistributedOptions): Promise<DistributedStack> {
   const { environment, installation = thisInstallation, ports = {}, logFile, onReady = () => {} } = options;
   await using releases = new AsyncDisposableStack();
@@ -119,14 +120,14 @@ export async function createDistributedStack(options: DistributedOptions): Promi
         await ended;
       },
       async start() {
-        // node itself, not npm, which does not pass signals on and wait.
+        // Runs node directly: npm does not forward signals and wait.
         const starting = spawn(process.execPath, [...nodeOptions, join(installation, entryFiles[name])], {
           cwd: installation,
           env: { ...process.env, ...shared, PORT: new URL(url).port },
           stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
           detached: true,
         });
-        // Another process may have taken the port in the meantime, and answers there as well.
+        // Another process may have taken the port meanwhile, and would respond to the readiness check.
         let listens = false;
         starting.once('message', () => {
           listens = true;
@@ -165,18 +166,18 @@ export async function createDistributedStack(options: DistributedOptions): Promi
   releases.defer(() => void process.off('exit', forget));
   releases.defer(async () => {
     isStopping = true;
-    // In reverse, side by side where they can: the gateway takes no more, then what is behind it ends.
+    // In reverse order, concurrently where possible: first intake at the gateway ends, then the services behind it.
     for (const name of ['gateway', 'voucher-integration'] as const) await services[name].kill('SIGTERM');
     await Promise.all([...children].map((child) => stopProcess(child, 'SIGTERM', stageMs)));
   });
 
   const isOurs = (name: ServiceName) => name !== 'vps-mock' || environment.VPS_URL === undefined;
   const wanted = serviceNames.filter(isOurs);
-  // The keys stand behind user, and migrations take turns: the rest start side by side.
+  // The others need the keys of user. They start concurrently: migrations lock each other.
   await Promise.all(wanted.map((name) => services[name].start()));
   const owned = releases.move();
   return {
-    // The gateway, voucher-integration, then the rest; each process forces its own end in time.
+    // The gateway, voucher-integration, then the rest. Each process forces its own exit in time.
     stopWithinMs: config.DRAIN_WINDOW + 3 * stageMs,
     gatewayUrl: urls.gateway,
     vpsUrl: shared.VPS_URL ?? '',

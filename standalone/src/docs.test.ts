@@ -12,7 +12,7 @@ import { expect, it } from 'vitest';
 import { standaloneSettings } from './config.ts';
 import { envExample, settingsOf } from './settings.ts';
 
-/** What package-lock.json says of a package. */
+/** The entry of a package in package-lock.json. */
 interface LockedPackage {
   license?: string;
   dev?: boolean;
@@ -29,7 +29,7 @@ function filesOf(folder: string, ending: string): string[] {
     .filter((name) => name.endsWith(ending));
 }
 
-/** Rows of the tables under a heading: their cells, code marks taken off. */
+/** The rows of the tables under a heading, as cells without code marks. */
 function rowsUnder(page: string, heading: string): string[][] {
   const section = page.split(/^## /m).find((part) => part.startsWith(heading)) ?? '';
   return section
@@ -43,24 +43,24 @@ function rowsUnder(page: string, heading: string): string[][] {
     );
 }
 
-it('keeps .env.example what the configuration schemas say', () => {
+it('.env.example: is up to date with the configuration schemas', () => {
   expect(read('.env.example')).toBe(envExample());
 });
 
-it('describes every setting', () => {
+it('settings: have a description', () => {
   expect(settingsOf(standaloneSettings).filter(({ description }) => description === '')).toEqual([]);
 });
 
-it('tells README’s settings with their names and defaults', () => {
+it('README: lists settings with their names and defaults', () => {
   const settings = new Map(settingsOf(standaloneSettings).map(({ name, fallback }) => [name, fallback ?? '']));
-  // What npm start prints for people takes the place of lines at info.
+  // npm start prints progress for people instead of log lines of level info.
   settings.set('LOG_LEVEL', 'warn');
   const told = rowsUnder(read('README.md'), 'Settings').map(([name, fallback]) => [name, fallback]);
   expect(told.length).toBeGreaterThan(5);
   expect(told).toEqual(told.map(([name = '']) => [name, settings.get(name)]));
 });
 
-it('documents each public code with its status, and no other', () => {
+it('docs/errors.md: documents each public code with its status, and no other', () => {
   const told = rowsUnder(read('docs/errors.md'), 'Codes that a client').map(([code, status]) => [code, Number(status)]);
   expect(told.sort()).toEqual(
     Object.entries(publicErrors)
@@ -73,12 +73,12 @@ it.each([
   ['Codes that an operator', platformErrorCodes],
   ['Why an attempt', attemptErrors],
   ['Why a request', failureReasonSchema.options],
-] as const)('documents each code under "%s", and no other', (heading, codes) => {
+] as const)('docs/errors.md: documents each code under "%s", and no other', (heading, codes) => {
   const told = rowsUnder(read('docs/errors.md'), heading).map(([code]) => code);
   expect(told.sort()).toEqual([...codes].sort());
 });
 
-it('shows only operations that the schema answers, in pages and in the playground', () => {
+it('docs: contain only valid operations, as does the playground', () => {
   const schema = apiSchemaOf(supergraphSdl());
   const shown = [
     ...filesOf('schema/operations', '.graphql').map((path) => [path, read(path)] as const),
@@ -94,12 +94,12 @@ it('shows only operations that the schema answers, in pages and in the playgroun
   for (const [path, text] of operations) expect(validate(schema, parse(text)), `${path}:\n${text}`).toEqual([]);
 });
 
-it('starts the playground’s feed at its beginning', () => {
+it('playground: its feed starts at the beginning', () => {
   const [, cursor = ''] = /startOfFeed = '(\w+)'/.exec(read('gateway/playground/sample-tabs.js')) ?? [];
   expect(decodeCursor(cursor)).toEqual({ id: null });
 });
 
-it('licences: names every package of a production install whose licence is not permissive', () => {
+it('licences: lists every production package whose licence is not permissive', () => {
   const permissive = ['MIT', 'ISC', '0BSD', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0', 'Unlicense'];
   const permissiveToo = ['(MIT AND BSD-3-Clause)', '(MIT OR CC0-1.0)'];
   const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, LockedPackage> };
@@ -112,7 +112,7 @@ it('licences: names every package of a production install whose licence is not p
   for (const [name] of others) expect(read('README.md')).toContain(`\`${name}\``);
 });
 
-it('links only to pages that are there', () => {
+it('docs: link only to existing pages', () => {
   for (const path of pages) {
     const folder = new URL(path, `file://${root}`);
     const links = [...read(path).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(

@@ -8,7 +8,7 @@ import { quickenImports } from './quick-imports.ts';
 import { welcome } from './welcome.ts';
 
 // `npm start`: every service in one process on embedded engines.
-// People read the progress on standard output; log lines start at warnings unless LOG_LEVEL says otherwise.
+// Progress for people is printed on standard output. The default LOG_LEVEL is `warn`.
 const environment = { LOG_LEVEL: 'warn', ...readEnvironment() };
 const log = createLog({ level: 'warn', service: 'standalone' });
 process.once('SIGINT', () =>
@@ -21,7 +21,7 @@ await run(
     await assertPortsFree(config);
     await using releases = new AsyncDisposableStack();
     const directory = releases.use(await openDataDirectory(config.DATA_DIR));
-    // Imported once settings, ports and folder are right: what is wrong is said at once.
+    // Imported only after settings, ports and folder are checked, so that errors are reported without delay.
     const { createStack } = await importStack();
     const stack = releases.use(
       await createStack({

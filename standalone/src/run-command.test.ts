@@ -2,7 +2,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { runCommand } from './run-command.ts';
 
-it('operators’ commands: say what a statement failed by, and not what was in it', async () => {
+it('operators’ commands: print the cause of a failed statement, not its values', async () => {
   // Regression: on a read-only database a replay printed its statement, with the message's phone number and code.
   const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   onTestFinished(() => {

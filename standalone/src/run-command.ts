@@ -1,18 +1,18 @@
 import { type CodedError, codedCause } from '@voucher-gateway/platform/errors';
 
-/** What came of an operator's command. */
+/** The result of an operator's command. */
 export interface CommandResult {
-  /** False when something of what was asked was not done. */
+  /** False if any part of the command was not done. */
   done: boolean;
-  /** What to print. */
+  /** The text to print. */
   message: string;
 }
 
 /**
- * Runs the command of a process and prints what came of it. The process exits with 0, with 1 when it was not done, or
- * with 2, and how it is used, when there is no such command.
+ * Runs the command of a process and prints its result. The exit code is 0, or 1 if it was not done, or 2 for an invalid
+ * command, for which it prints the usage.
  *
- * @param explain what to add to the message of a failure; default: nothing
+ * @param explain returns a text to add to the message of a failure. Default: none
  */
 export async function runCommand<Command>(
   command: Command | null,

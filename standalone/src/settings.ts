@@ -11,7 +11,7 @@ import { z } from 'zod';
 import { standaloneSettings } from './config.ts';
 import type { ServiceName } from './distributed.ts';
 
-/** Each service's settings as a process of its own, by the service's name. */
+/** The settings of each service as a separate process, by name. */
 export const processSettings: Readonly<Record<ServiceName, z.ZodObject>> = {
   gateway: gatewayProcessSettings(subgraphNames),
   user: userProcessSettings,
@@ -30,12 +30,12 @@ const engineSettings = z.object({
 export interface Setting {
   name: string;
   description: string;
-  /** As it is written in the environment; null where there is none. */
+  /** The default as written in the environment; null if there is none. */
   fallback: string | null;
   isRequired: boolean;
 }
 
-/** What a schema of settings tells of each of them. */
+/** Lists the settings of a schema. */
 export function settingsOf(schema: z.ZodObject): Setting[] {
   return Object.entries(schema.shape).map(([name, type]) => ({
     name,

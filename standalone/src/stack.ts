@@ -20,7 +20,7 @@ import { runDeadLettersCommand } from './dead-letters/command.ts';
 import { serveCommands } from './dead-letters/control.ts';
 import { deadLettersUsage, parseDeadLettersCommand } from './dead-letters/parse-command.ts';
 
-/** Everything in one process. Disposing stops intake first: the gateway, then what is behind it. */
+/** All services in one process. Disposing stops the gateway first, then the services behind it. */
 export interface Stack extends Stoppable {
   readonly gatewayUrl: string;
   /** The provider: the simulated one, or VPS_URL. */
@@ -30,7 +30,7 @@ export interface Stack extends Stoppable {
 
 export interface StackOptions {
   config: StandaloneConfig;
-  /** DATA_DIR, where it is locked already; disposed by whoever has locked it, after the stack. */
+  /** DATA_DIR, if the caller has locked it. The caller then disposes it after the stack. */
   directory?: DataDirectory;
   clock?: Clock;
   /** Called as each part is ready. */
@@ -39,13 +39,13 @@ export interface StackOptions {
   logOf?(service: string): Log;
 }
 
-/** A stop may take this long: the gateway's with its drain, and after it the services' and the engines'. */
+/** Time-out of shutdown: of the gateway with its drain, and then of the services and the engines. */
 export function stopWithinMs({ DRAIN_WINDOW }: Pick<StandaloneConfig, 'DRAIN_WINDOW'>): number {
   return DRAIN_WINDOW + 2 * defaultStopMs;
 }
 
 /**
- * Boots every service on embedded engines. Whatever was started is stopped again when a later part fails.
+ * Starts every service on embedded engines. If a part fails, those that are already started are stopped.
  *
  * @throws CodedError DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE, DATA_DIR_CORRUPT, PORT_TAKEN
  */

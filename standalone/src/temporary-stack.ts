@@ -5,7 +5,7 @@ import { type Environment, readConfig } from '@voucher-gateway/platform/config';
 import { standaloneSettings } from './config.ts';
 import { createStack, type Stack } from './stack.ts';
 
-/** A stack of its own on free ports, whose data goes when it is disposed. */
+/** Starts a temporary stack on free ports. Disposing deletes its data. */
 export async function createTemporaryStack({
   say = () => {},
   environment = {},
@@ -13,7 +13,7 @@ export async function createTemporaryStack({
 }: {
   say?(line: string): void;
   environment?: Environment;
-  /** A data folder to begin with a copy of. Default: none, its database is created, which takes seconds. */
+  /** A data folder to copy. Default: a new database is created, which takes seconds. */
   dataFrom?: string;
 } = {}): Promise<Stack> {
   await using releases = new AsyncDisposableStack();

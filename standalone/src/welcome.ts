@@ -1,4 +1,4 @@
-/** What `npm start` prints once everything is ready: where it is, and two commands to paste. */
+/** The text that `npm start` prints when everything is ready: URLs, and two commands to paste. */
 export function welcome({
   gatewayUrl,
   vpsUrl,

@@ -10,7 +10,7 @@ const engines = {
 };
 const subgraph = { ...engines, JWKS_URL: 'http://127.0.0.1:8091/.well-known/jwks.json' };
 
-/** By what reads them: the schema, and settings that it takes. */
+/** By reader: its schema and valid settings. */
 const readers = {
   standalone: [standaloneSettings, {}],
   gateway: [
@@ -40,11 +40,11 @@ const withDatabase: Reader[] = ['user', 'voucher', 'delivery', 'voucher-integrat
 const withKeyValue: Reader[] = ['gateway', 'user', 'voucher', 'delivery'];
 const withTopics: Reader[] = ['gateway', 'user', 'voucher', 'delivery', 'voucher-integration'];
 
-/** A setting, wrong values of it, and who must refuse them. */
+/** A setting, wrong values, and the readers that must refuse them. */
 const wrong: readonly (readonly [setting: string, values: readonly string[], readers: readonly Reader[]])[] = [
   ['NODE_ENV', ['prod', 'PRODUCTION'], all],
   ['LOG_LEVEL', ['verbose'], all],
-  // Past 2^31 ms a timer of Node's fires at once.
+  // Node's timers fire at once for more than 2^31 ms.
   ['REQUEST_TIMEOUT', ['25d', '2147483648ms', '10', '-1s', '0s', '1 m'], all],
   ['KEEP_ALIVE', ['25h', 'off'], all],
   ['SHUTDOWN_DELAY', ['2h', '5'], all],
@@ -74,7 +74,7 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
   ['VPS_CONCURRENCY', ['0', '10001', 'many'], ['standalone', 'voucher-integration']],
   ['VPS_RETRY_MAX', ['25d'], ['standalone', 'voucher-integration']],
   ['IDEMPOTENCY_KEY_RETENTION', ['3651d', '0s', 'off'], ['standalone', 'voucher']],
-  // Messages are kept for 7 days: what handling them reads must be there for longer.
+  // Messages are kept for 7 days. The rows that their handling reads must be kept for longer.
   ['PROVIDER_REQUEST_RETENTION', ['3651d', 'never', '37d'], ['standalone', 'voucher-integration']],
   ['DELIVERY_RETENTION', ['0s', 'never', '37d'], ['standalone', 'delivery']],
   ['OLD_SECRET_RETENTION', ['25d', 'off'], ['standalone', 'delivery']],
@@ -120,7 +120,7 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
     withDatabase,
   ],
   ['DATABASE_POOL', ['1', '501'], withDatabase],
-  // PostgreSQL takes milliseconds as 32 bits.
+  // PostgreSQL stores milliseconds in 32 bits.
   ['STATEMENT_TIMEOUT', ['2147483648ms', '25d', '2h'], withDatabase],
   [
     'REDIS_URL',
@@ -146,11 +146,11 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
 const cases = wrong.flatMap(([setting, values, by]) => values.map((value) => [setting, value, by] as const));
 
 describe('wrong settings', () => {
-  it('settings: the base of each reader is right', () => {
+  it('settings: the base of each reader is valid', () => {
     for (const reader of all) expect(() => read(reader, {}), reader).not.toThrow();
   });
 
-  it.each(cases)('%s=%s is refused by its name', (setting, value, by) => {
+  it.each(cases)('%s=%s is refused, and the error names it', (setting, value, by) => {
     for (const reader of by)
       expect(() => read(reader, { [setting]: value }), reader).toThrow(
         expect.objectContaining({
@@ -161,7 +161,7 @@ describe('wrong settings', () => {
   });
 });
 
-it('settings: what messages read is kept for longer than they are, by both settings', () => {
+it('settings: rows that messages read must be kept for longer than messages', () => {
   const retention = { KAFKA_RETENTION: '30d', PROVIDER_REQUEST_RETENTION: '84d' };
   expect(read('voucher-integration', retention)).toMatchObject({ PROVIDER_REQUEST_RETENTION: 84 * 86_400_000 });
   expect(() => read('voucher-integration', { ...retention, KAFKA_RETENTION: '31d' })).toThrow(

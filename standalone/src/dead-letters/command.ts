@@ -7,7 +7,7 @@ import type { DeadLettersCommand } from './parse-command.ts';
 import { describeLetter, describeParked, idOf, showLetter, showParked } from './print.ts';
 import { createReplay } from './replay.ts';
 
-/** What the command works on: a service's database, and the topics. */
+/** The engines of the command: a service's database and the topics. */
 export interface DeadLetterEngines {
   database: Database;
   readDeadLetters: ReadDeadLetters;
@@ -87,7 +87,7 @@ async function replay(
   return { done: isDone && missing.size === 0, message: lines.join('\n') };
 }
 
-/** Reads the dead letters; says why it can't, so that what is parked is told and done while no broker answers. */
+/** Reads the dead letters. Returns the error as a text, so that the command also works on parked messages without a broker. */
 async function whyUnread(
   readDeadLetters: ReadDeadLetters,
   onLetter: (letter: DeadLetter) => void,

@@ -16,8 +16,9 @@ const maxRequestBytes = 1_000_000;
 const socketOf = (dataDir: string) => join(dataDir, 'control.sock');
 
 /**
- * Takes an operator's commands for as long as this process has the folder: on a socket in it, for who owns the folder
- * alone. Where there can be none, as with a path of over 100 bytes, commands have to wait until the process is stopped.
+ * Serves an operator's commands while this process has the folder, on a Unix socket in it that only the folder's owner can
+ * use. If the socket can't be created, for example because its path has over 100 bytes, commands work only while the
+ * process is stopped.
  */
 export async function serveCommands({
   dataDir,
@@ -30,7 +31,7 @@ export async function serveCommands({
 }): Promise<AsyncDisposable> {
   const path = socketOf(dataDir);
   const server = createServer({ requestTimeout: answerWithinMs }, async (incoming, response) => {
-    response.on('error', (error) => log.debug({ error }, 'an operator left'));
+    response.on('error', (error) => log.debug({ error }, 'an operator has disconnected'));
     try {
       response.end(JSON.stringify(await run(await readWords(incoming))));
     } catch (error) {
@@ -39,8 +40,8 @@ export async function serveCommands({
       response.end(JSON.stringify({ done: false, message }));
     }
   });
-  server.on('error', (error) => log.warn({ error }, 'operators can not be heard while this runs'));
-  // Of a process that was killed. The folder is this one's now.
+  server.on('error', (error) => log.warn({ error }, 'operators’ commands can not be received while this runs'));
+  // Left by a process that was killed: this process has the folder now.
   await rm(path, { force: true });
   server.listen(path);
   if (
@@ -61,7 +62,7 @@ export async function serveCommands({
   };
 }
 
-/** Has the process that runs on the folder run a command; null where none listens. */
+/** Sends a command to the process that runs on the folder. Returns null if none listens. */
 export async function sendCommand(dataDir: string, words: readonly string[]): Promise<CommandResult | null> {
   const sent = request({ socketPath: socketOf(dataDir), method: 'POST', timeout: answerWithinMs });
   sent.on('timeout', () => sent.destroy(new Error('npm start does not answer')));

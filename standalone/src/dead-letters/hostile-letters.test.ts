@@ -41,8 +41,8 @@ it.each([
   ['position', 'x'],
   ['published-at', 'x'],
   ['published-at', '9223372036854775807'],
-])('dead-letters: a stranger’s letter with the %s %s keeps none back', async (name, value) => {
-  // The database refused it, and with it the command ended: what came after could never be tried again.
+])('dead-letters: a foreign message with the %s %s does not affect others', async (name, value) => {
+  // Regression: the database refused it, which ended the command, so later messages could never be replayed.
   await using ctx = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: value } }, { headers: from }]);
   expect(await ctx.command({ name: 'replay', ids: 'all' })).toEqual({
     done: false,
@@ -51,7 +51,7 @@ it.each([
   expect(await ctx.parked()).toMatchObject([{ partition: 0, position: 1 }]);
 });
 
-it('dead-letters: lists no more of a letter’s headers than a line holds', async () => {
+it('dead-letters: truncates headers in the list', async () => {
   await using ctx = await setUp([{ headers: { ...from, 'dead-letter-message': 'x'.repeat(1_000_000) } }]);
   expect((await ctx.command({ name: 'list' })).message.length).toBeLessThan(2_000);
 });

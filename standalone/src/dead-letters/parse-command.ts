@@ -11,7 +11,7 @@ export type DeadLettersCommand =
   | { name: 'show'; id: string }
   | { name: 'replay'; ids: ReadonlySet<string> | 'all' };
 
-/** Null for words that are no command. */
+/** Parses a command; null if it is invalid. */
 export function parseDeadLettersCommand([name, ...words]: readonly string[]): DeadLettersCommand | null {
   const [id, ...others] = words;
   if (name === 'list' && id === undefined) return { name };

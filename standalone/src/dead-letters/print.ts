@@ -1,15 +1,15 @@
 import type { DeadLetter } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { type ParkedRow, untilReplayed } from '@voucher-gateway/platform/topics/parked-messages';
 
-/** How a message in dead-letter is named. */
+/** The id of a dead letter. */
 export function idOf({ topic, partition, position }: DeadLetter): string {
   return `${topic}:${partition}:${position}`;
 }
 
-/** Of a header in a list: a stranger's may be as long as a message. */
+/** Characters of a header that are printed: a foreign message may have long ones. */
 const maxShown = 1_000;
 
-/** One line, without what is in the message. */
+/** Describes a dead letter in one line, without its value. */
 export function describeLetter(letter: DeadLetter): string {
   const { headers, publishedAt } = letter;
   const of = (name: string) => (headers[`dead-letter-${name}`] ?? '?').slice(0, maxShown);
@@ -18,7 +18,7 @@ export function describeLetter(letter: DeadLetter): string {
   );
 }
 
-/** The same of a parked one. */
+/** Describes a parked message in one line, without its value. */
 export function describeParked({ id, topic, group, parkedAt, retryAt, ...row }: ParkedRow): string {
   const isKept = retryAt.getTime() === untilReplayed.getTime();
   const retries = isKept ? 'until it is replayed' : `${row.attempts} retries, next at ${retryAt.toISOString()}`;
@@ -36,7 +36,7 @@ export function showParked({ id, keyHash, message, publishedAt, ...row }: Parked
   return printable(JSON.stringify(shown, null, 2));
 }
 
-/** What a stranger published may hold what a terminal obeys. */
+/** Escapes control characters: a foreign message may contain terminal commands. */
 function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) =>
     character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -7,24 +7,24 @@ import { idOf } from './print.ts';
 export interface Replayed {
   id: string;
   group: string;
-  /** Why it can't be given to its group again. */
+  /** Why it can't be replayed to its group. */
   fault?: string;
 }
 
 export interface Replay {
   add(letter: DeadLetter): void;
-  /** Parks what was added for its group, which tries it at once. Safe to repeat. */
+  /** Parks the added messages for their groups, which retry them at once. Idempotent. */
   run(): Promise<Replayed[]>;
 }
 
-/** Of one command, at most: they are in memory meanwhile. */
+/** Maximum number of messages per command, because they are kept in memory. */
 const atMost = 10_000;
 const maxCharacters = 100_000_000;
 const largestPartition = 2 ** 31 - 1;
 
 /**
- * Gives dead letters to the group that could not handle them, and to no other: each is parked as what it was in its
- * topic, once.
+ * Replays dead letters to the group that could not handle them, and to no other. Each is parked once, as the message that
+ * it was in its topic.
  */
 export async function createReplay({ query }: Database): Promise<Replay> {
   const groups = new Set((await readConsumerGroups(query)).map(({ topic, group }) => `${topic} ${group}`));
@@ -38,7 +38,7 @@ export async function createReplay({ query }: Database): Promise<Replay> {
     const [topic, group] = [of('topic'), of('group')];
     const [partition, position] = [Number(of('partition')), Number(of('position'))];
     const publishedAt = Number(of('published-at') ?? letter.publishedAt);
-    // A stranger may have written it, and the database takes no other numbers.
+    // A foreign message may have any text here, and the database accepts only these numbers.
     const isPlace =
       [partition, position, publishedAt].every(Number.isSafeInteger) && partition >= 0 && partition <= largestPartition;
     if (!topic || !group || !isPlace) return 'its headers do not tell where it comes from';

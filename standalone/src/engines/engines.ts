@@ -4,21 +4,21 @@ import { type KafkaEngine, startKafka } from './kafka.ts';
 import { type PostgresEngine, startPostgres } from './postgres.ts';
 import { type RedisEngine, startRedis } from './redis.ts';
 
-/** PostgreSQL, Redis and Kafka as processes of this machine. */
+/** PostgreSQL, Redis and Kafka as local processes. */
 export interface Engines extends AsyncDisposable {
   readonly postgres: PostgresEngine;
   readonly redis: RedisEngine;
   readonly kafka: KafkaEngine;
-  /** What services are told: `DATABASE_URL`, `REDIS_URL`, `KAFKA_BROKERS`. */
+  /** Settings for services: `DATABASE_URL`, `REDIS_URL`, `KAFKA_BROKERS`. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /**
- * Starts the three engines, side by side.
+ * Starts the three engines concurrently.
  *
- * @param folder for their data and logs
- * @param libraries where Kafka's jars are kept
- * @throws CodedError ENGINE_MISSING, with the command that installs what is missing
+ * @param folder folder for their data and logs
+ * @param libraries folder of Kafka's jars
+ * @throws CodedError ENGINE_MISSING, with the command that installs the missing engine
  */
 export async function startEngines({
   folder,
@@ -29,7 +29,7 @@ export async function startEngines({
   folder: string;
   libraries?: string;
   onReady?(name: string, detail: string): void;
-  /** Whether to take the standard ports where they are free. */
+  /** Whether to use the standard ports if they are free. */
   standardPorts?: boolean;
 }): Promise<Engines> {
   mkdirSync(folder, { recursive: true });
@@ -53,7 +53,7 @@ export async function startEngines({
       return engine;
     }),
   ] as const;
-  // One that fails waits for the others: they are stopped with it.
+  // Waits for all of them even if one fails, so that all can be stopped.
   await Promise.allSettled(starting);
   const [postgres, redis, kafka] = await Promise.all(starting);
   const owned = releases.move();

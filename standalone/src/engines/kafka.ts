@@ -10,7 +10,7 @@ import { EngineMissing, type EngineProcess, freePort, isOnPath, startEngine } fr
 export interface KafkaEngine extends AsyncDisposable {
   /** `host:port`. */
   readonly brokers: string;
-  /** Where its jars are. */
+  /** Folder of its jars. */
   readonly libraries: string;
   readonly process: EngineProcess;
 }
@@ -18,9 +18,9 @@ export interface KafkaEngine extends AsyncDisposable {
 const pom = fileURLToPath(new URL('../../engines/pom.xml', import.meta.url));
 
 /**
- * Apache Kafka in KRaft mode, one node that is broker and controller, from Maven Central.
+ * Starts Apache Kafka in KRaft mode, with one node as broker and controller. Its jars are from Maven Central.
  *
- * @param libraries where its jars are kept: fetched once for each pom.xml
+ * @param libraries folder of the jars, which are fetched once per pom.xml
  */
 export async function startKafka({
   folder,
@@ -53,7 +53,7 @@ export async function startKafka({
       'offsets.topic.num.partitions': 8,
       'transaction.state.log.replication.factor': 1,
       'transaction.state.log.min.isr': 1,
-      // A group of one needs not wait for others to join.
+      // Groups have one member here, and need not wait for others to join.
       'group.initial.rebalance.delay.ms': 0,
     })
       .map(([name, value]) => `${name}=${value}\n`)
@@ -81,12 +81,12 @@ export async function startKafka({
   return { brokers, libraries, process: engine, [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose]() };
 }
 
-/** A cluster's id as Kafka writes it: 22 characters of base64url; with a dash ahead the tool would take it for an option. */
+/** A cluster id in Kafka's format: 22 characters of base64url, not starting with a dash, which the tool parses as an option. */
 export function clusterId(bytes: Buffer): string {
   return bytes.toString('base64url').replace(/^-/, 'A');
 }
 
-/** Resolves once groups can be joined: a broker that has just started still loads them when it answers already. */
+/** Resolves once groups can be joined: a broker responds before it has loaded them. */
 async function coordinatorAnswers(brokers: string): Promise<void> {
   quietRequestQueue();
   const kafka = new Kafka({
@@ -98,14 +98,14 @@ async function coordinatorAnswers(brokers: string): Promise<void> {
   const admin = kafka.admin();
   await admin.connect();
   try {
-    // The retries are needed: kafkajs asks who the brokers are only after it has failed once.
+    // Retries are needed, because kafkajs refreshes the list of brokers only after a failure.
     await admin.describeGroups(['engines-are-ready']);
   } finally {
     await admin.disconnect();
   }
 }
 
-/** The folder of the jars that the pom asks for. */
+/** Fetches the jars of the pom, and returns their folder. */
 function fetchJars(libraries: string): string {
   if (!isOnPath('java')) throw new EngineMissing('Java 17 or newer', 'apt-get install openjdk-17-jre-headless');
   const asked = readFileSync(pom, 'utf8');

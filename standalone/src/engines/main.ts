@@ -6,10 +6,10 @@ import { run } from '@voucher-gateway/platform/lifecycle';
 import { createLog } from '@voucher-gateway/platform/log';
 import { startEngines } from './engines.ts';
 
-// `npm run engines`: PostgreSQL, Redis and Kafka for development, by docker-compose.yml where there is a Docker
-// engine, else from the machine's binaries. Standard output holds KEY=value lines alone, for `source` and scripts.
+// `npm run engines`: PostgreSQL, Redis and Kafka for development, with docker-compose.yml if Docker is available, else from
+// installed binaries. Standard output has only KEY=value lines, for `source` and scripts.
 const say = (line: string) => process.stderr.write(`${line}\n`);
-/** Kafka alone may take ten seconds and more to end its logs. */
+/** Kafka may take more than ten seconds to close its logs. */
 const stopWithinMs = 30_000;
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -44,7 +44,7 @@ async function composeUp(): Promise<AsyncDisposable> {
   announce({
     DATABASE_URL: 'postgres://postgres:postgres@127.0.0.1:5432/bank_voucher_int',
     REDIS_URL: 'redis://127.0.0.1:6379',
-    // The listener for programs outside the containers.
+    // The listener for clients outside the containers.
     KAFKA_BROKERS: '127.0.0.1:9093',
   });
   return {

@@ -10,10 +10,10 @@ export interface PostgresEngine extends AsyncDisposable {
   readonly process: EngineProcess;
 }
 
-/** The database of the original. */
+/** The database name of the original specification. */
 const databaseName = 'bank_voucher_int';
 
-/** PostgreSQL from the machine's binaries. */
+/** Starts PostgreSQL from installed binaries. */
 export async function startPostgres({
   folder,
   port: preferred = 5_432,
@@ -76,7 +76,7 @@ async function query(url: string, text: string) {
   }
 }
 
-/** Debian keeps the server's programs out of PATH, by version. */
+/** Finds the server's programs. Debian installs them per version, outside PATH. */
 function findBinaries(): (name: string) => string {
   const debian = '/usr/lib/postgresql';
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
@@ -91,7 +91,7 @@ interface Owner {
   gid?: number;
 }
 
-/** PostgreSQL refuses to run as root: whom it runs as then, the user that its package makes, or else nobody. */
+/** The user to run PostgreSQL as, which refuses root: the user of its package, or else `nobody`. */
 function unprivileged(): Owner {
   if (process.getuid?.() !== 0) return {};
   for (const user of ['postgres', 'nobody']) {
@@ -102,7 +102,7 @@ function unprivileged(): Owner {
   return {};
 }
 
-/** A folder that its owner can reach: where the given one stands under a closed folder, one beside the machine's temporary files. */
+/** A folder that the user can access: this one, or one in the temporary folder if a parent of it is not accessible. */
 function ownedFolder(folder: string, { uid, gid }: Owner): string {
   mkdirSync(folder, { recursive: true });
   if (uid === undefined || gid === undefined) return folder;

@@ -5,18 +5,18 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CodedError } from '@voucher-gateway/platform/errors';
 
-/** The standard port, or any free one where that is taken. */
+/** Returns the preferred port, or a free one if it is in use. */
 export async function freePort(preferred: number): Promise<number> {
   const [port] = await freePorts([preferred]);
   return port as number;
 }
 
-/** The same for several: no two are the same. */
+/** As `freePort` for several distinct ports. */
 export async function freePorts(preferred: readonly number[]): Promise<number[]> {
   await using held = new AsyncDisposableStack();
   const found: number[] = [];
   for (const port of preferred) {
-    // Taken: any other will do.
+    // In use: takes any other.
     const server = (await listen(port)) ?? (await listen(0));
     if (!server) throw new Error('there is no free port');
     held.use(server);
@@ -39,13 +39,13 @@ async function listen(port: number): Promise<Server | null> {
 const startWithinMs = 60_000;
 const attemptWithinMs = 1_500;
 
-/** An engine's process. Disposing stops it by a signal, and by force when that takes too long. */
+/** The process of an engine. Disposing stops it with a signal, and kills it after a time-out. */
 export interface EngineProcess extends AsyncDisposable {
   readonly pid: number;
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts an engine; its output goes to a file. Rejects when it ends before `ready` resolves, with the end of that. */
+/** Starts an engine with its output in a file. Rejects with the end of the output if it exits before `ready` resolves. */
 export async function startEngine({
   name,
   command,
@@ -59,12 +59,12 @@ export async function startEngine({
   command: string;
   args: string[];
   logFile: string;
-  /** Resolves when the engine answers; tried again and again. */
+  /** Resolves when the engine responds. It is retried. */
   ready(): Promise<unknown>;
   stopSignal?: NodeJS.Signals;
 } & Pick<SpawnOptions, 'uid' | 'gid' | 'cwd' | 'env'>): Promise<EngineProcess> {
   const log = openSync(logFile, 'a');
-  // A group of its own: Ctrl-C in the terminal is for us, who stop it in order.
+  // A separate process group, so that Ctrl-C in the terminal only reaches us. We stop it in order.
   const child = spawn(command, args, { ...options, stdio: ['ignore', log, log], detached: true });
   closeSync(log);
   const ended = once(child, 'exit').then(() => 'ended' as const);
@@ -77,7 +77,7 @@ export async function startEngine({
     for (;;) {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`${name} ended: ${readFileSync(logFile, 'utf8').slice(-2_000)}`);
-      // An attempt may hang where the engine takes the connection before it can answer.
+      // An attempt may hang if the engine accepts the connection before it can respond.
       const isReady = await Promise.race([
         ready().then(
           () => true,
@@ -104,7 +104,7 @@ export async function startEngine({
   };
 }
 
-/** Stops a process: a signal, and SIGKILL after a while. Default: 10 s. */
+/** Stops a process with a signal, and with SIGKILL after a time-out. Default: 10 s. */
 export async function stopProcess(child: ChildProcess, signal: NodeJS.Signals, withinMs = 10_000): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const ended = once(child, 'exit');
@@ -119,7 +119,7 @@ export function isOnPath(command: string): boolean {
   return spawnSync('which', [command], { stdio: 'ignore' }).status === 0;
 }
 
-/** What is missing, with the command that installs it. */
+/** The error of a missing engine, with the command that installs it. */
 export class EngineMissing extends CodedError {
   constructor(what: string, install: string) {
     super('ENGINE_MISSING', `${what} is missing: ${install}`);

@@ -9,7 +9,7 @@ export interface RedisEngine extends AsyncDisposable {
   readonly process: EngineProcess;
 }
 
-/** Redis from the machine's binary, with its append-only file. */
+/** Starts Redis from the installed binary, with an append-only file. */
 export async function startRedis({
   folder,
   port: preferred = 6_379,

@@ -7,8 +7,8 @@ import { startEngines } from '../engines/engines.ts';
 const names = ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS'];
 
 /**
- * The engines for the suites on real ones: those that the environment names, else started for this run. All projects
- * of the run share them.
+ * The engines for suites on real engines: those of the environment, or else started for this run. All projects of the run
+ * share them.
  */
 export default async function setup({ vitest }: TestProject) {
   const project = vitest.getRootProject();
