@@ -1,8 +1,8 @@
 /**
- * The part of the product's schema that the peers are measured with. The field answers what our own does, but that
- * whose events it answers is an argument: the peers have no identity to look at.
+ * The part of the product's schema with which the peers are measured. The field returns the same as ours, but its phone
+ * number is an argument, because the peers have no identity.
  *
- * @param {string} fedBy a directive on the field, which says what feeds it
+ * @param {string} fedBy the directive of the field that names its source of events
  */
 export const voucherTypes = (fedBy = '') => /* GraphQL */ `
   extend type Query {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { Kafka, logLevel } from 'kafkajs';
 
 /**
- * Feeds a peer, which has no topics of its own: with what the benchmark sends to this process or, where that gives
- * KAFKA_BROKERS, with the product's topic, read by the library that our gateway reads it by, with its options.
+ * Publishes events to a peer, which has no topics. They come from messages of the benchmark or, with KAFKA_BROKERS, from
+ * the product's topic, read with the same library and options as our gateway.
  *
  * @param {(event: {cursor: string, node: {phoneNumber: string}}) => void} publish to the peer's in-memory pubsub
  */

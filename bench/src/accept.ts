@@ -6,8 +6,8 @@ const warmUps = 50;
 const requests = 300;
 
 /**
- * How long requestVoucher takes to answer, one at a time, on the embedded engines, while the provider takes its
- * 3 s for every request; and beside it a query that touches no subgraph, for what HTTP and the gateway cost alone.
+ * Measures the latency of requestVoucher on embedded engines, one request at a time, with a provider that takes 3 s. For
+ * comparison it measures a query without subgraph calls, which costs only HTTP and the gateway.
  */
 export async function accept(): Promise<Report> {
   await using stack = await createTemporaryStack({ environment: { VPS_PROFILE: 'slow', RATE_LIMITS: 'off' } });

@@ -10,27 +10,27 @@ export type AttackName =
   | 'the same operation at the limit a second';
 
 export interface AttackersData {
-  /** The gateway's. */
+  /** URL of the gateway. */
   url: string;
   attack: AttackName;
   count: number;
 }
 
-/** What they have done since they started. */
+/** Counts since the start. */
 export interface AttackersTally {
-  /** Connections opened, again and again for those that are cut off. */
+  /** Opened connections, including those that replace closed ones. */
   opened: number;
   sent: number;
-  /** Operations answered, refused ones too. */
+  /** Operations with a response, including refused ones. */
   answered: number;
 }
 
 const { url, attack, count } = workerData as AttackersData;
-// Real attackers have machines of their own. On Linux this is the priority of this thread alone.
+// Real attackers run on other machines. On Linux this sets the priority of this thread only.
 if (process.platform === 'linux') setPriority(19);
 const port = Number(new URL(url).port);
 const tally: AttackersTally = { opened: 0, sent: 0, answered: 0 };
-/** So many to an address, below the gateway's limits. */
+/** Attackers per address, below the gateway's limits. */
 const perAddress = 150;
 const addressOf = (index: number) => `127.0.1.${1 + Math.floor(index / perAddress)}`;
 const openings: Record<AttackName, (index: number) => void> = {
@@ -42,12 +42,12 @@ const known = costlyOperation();
 const nextOperation = () => (attack === 'the same operation at the limit a second' ? known : costlyOperation());
 
 for (let index = 0; index < count; index += 1) {
-  // Spread over the second, as clients are that know nothing of each other.
+  // Spread over a second, like independent clients.
   setTimeout(() => openings[attack](index), (index / count) * 1_000);
 }
 parentPort?.on('message', () => parentPort?.postMessage(tally));
 
-/** Repeats each second until the connection is closed. Then opens another in its place. */
+/** Repeats every second until the connection is closed, and then replaces it. */
 function everySecond(send: () => void, onClosed: (listener: () => void) => void, reopen: () => void): void {
   tally.opened += 1;
   send();
@@ -60,7 +60,7 @@ function everySecond(send: () => void, onClosed: (listener: () => void) => void,
 
 function open(index: number): Socket {
   const socket = connect({ host: '127.0.0.1', port, localAddress: addressOf(index) });
-  // Cut off: it opens another.
+  // Closed by the server: it is replaced.
   socket.on('error', () => {});
   return socket;
 }
@@ -119,7 +119,7 @@ function askOverWebSocket(index: number): void {
     perMessageDeflate: false,
   });
   let id = 0;
-  // Cut off, or rejected: it opens another.
+  // Closed or rejected by the server: it is replaced.
   socket.on('error', () => {});
   socket.on('open', () => socket.send('{"type":"connection_init"}'));
   socket.on('message', (data: Buffer) => {

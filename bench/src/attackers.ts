@@ -6,7 +6,7 @@ export interface Attackers extends AsyncDisposable {
   tally(): Promise<AttackersTally>;
 }
 
-/** Starts them in a thread of their own: what they do must not hold up those whose latency is measured. */
+/** Starts the attackers in a separate thread, so that they do not delay the clients whose latency is measured. */
 export async function startAttackers(data: AttackersData): Promise<Attackers> {
   const worker = new Worker(new URL('./attackers-thread.ts', import.meta.url), { workerData: data });
   await once(worker, 'online');

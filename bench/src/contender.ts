@@ -3,23 +3,23 @@ import type { MeasuredProcess } from './measured-process.ts';
 import type { Publish } from './steady-load.ts';
 import type { Addressee } from './voucher-event.ts';
 
-/** A gateway that is measured. */
+/** A measured gateway. */
 export interface Contender {
-  /** As it stands in front of its results; empty for our own, fed from Kafka. */
+  /** Prefix of its results; empty for our gateway with Kafka. */
   readonly label: string;
-  /** One of ours must not fail. */
+  /** Whether it is ours, which must not fail. */
   readonly isOurs: boolean;
-  /** Starts it, for so many clients. */
+  /** Starts it for this many clients. */
   start(clients: number): Promise<StartedContender>;
 }
 
 export interface StartedContender extends AsyncDisposable {
-  /** The gateway alone, without what feeds it. */
+  /** The process of the gateway, without its source of events. */
   readonly process: MeasuredProcess;
-  /** One a client. */
+  /** One per client. */
   readonly addressees: readonly Addressee[];
-  /** How an addressee connects and subscribes to its own events, in the order of `addressees`. */
+  /** Options with which an addressee connects and subscribes to its events, by index in `addressees`. */
   clientOptions(index: number): Omit<LoadClientOptions, 'onNext'>;
-  /** Feeds it. */
+  /** Publishes events to it. */
   readonly publish: Publish;
 }

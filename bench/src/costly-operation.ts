@@ -4,12 +4,12 @@ const fields = ['id', 'requestId', 'code', 'status', 'phoneNumber', 'requestedAt
 let asked = 0;
 
 /**
- * An operation just below the gateway's default limits: as many root fields and tokens as it may have. Each is another
- * text, so that nothing that was kept of the one before helps.
+ * Creates an operation just below the gateway's default limits of root fields and tokens. Each call returns a different
+ * text, so that no cache helps.
  */
 export function costlyOperation(): string {
   asked += 1;
-  // A root field has ten tokens beside what it selects.
+  // A root field has ten tokens besides its selections.
   const each = Math.floor(tokensLeft / rootFields) - 10;
   const selected = Array.from({ length: each }, (_, index) => fields[index % fields.length]).join(' ');
   const roots = Array.from(

@@ -1,15 +1,15 @@
 /**
- * How long events are under way, by this process's clock. An event carries in its code when it was sent, and in which
- * window of time: what comes late does not count for the window after.
+ * Measures the latency of events by this process's clock. The code of an event contains when it was sent, and in which
+ * window: late events do not count for the next window.
  */
 export interface FlightTimes {
-  /** Begins a window; what was sent before does not count any more. */
+  /** Starts a window. Events sent before no longer count. */
   begin(): void;
-  /** The code of an event that is sent now. */
+  /** Returns the code for an event that is sent now. */
   stamp(): string;
-  /** Takes the code of an event that has come. */
+  /** Records the arrival of an event by its code. */
   arrived(code: string): void;
-  /** Of the window's events that have come, in milliseconds. */
+  /** Latencies of the window's events that have arrived, in milliseconds. */
   readonly timesMs: readonly number[];
 }
 

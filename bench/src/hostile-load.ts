@@ -13,7 +13,7 @@ const queriesPerSecond = 50;
 const eventsPerSecond = 50;
 const lateAfterMs = 10_000;
 
-/** A subgraph that answers everything at once with the same user. */
+/** A subgraph that responds to everything at once with the same user. */
 export async function startQuickSubgraph(): Promise<{ url: string } & AsyncDisposable> {
   const answer = JSON.stringify({ data: { me: { id: 'ann', username: 'ann' } } });
   const server = createServer((incoming, response) => {
@@ -31,7 +31,7 @@ export async function startQuickSubgraph(): Promise<{ url: string } & AsyncDispo
   };
 }
 
-/** Clients who mean well: some ask queries, some get events. */
+/** The load of well-behaved clients: queries and events. */
 export interface GoodLoad {
   gateway: MeasuredProcess;
   token: string;
@@ -43,15 +43,15 @@ export interface GoodLoad {
 export interface GoodPhase {
   queriesMs: readonly number[];
   eventsMs: readonly number[];
-  /** Queries that had no answer, or a wrong one. */
+  /** Queries without a response, or with a wrong one. */
   failed: number;
-  /** Events that had not come 10 s after the last. */
+  /** Events that have not arrived 10 s after the last one was sent. */
   missing: number;
   cpuShare: number;
   rssBytes: number;
 }
 
-/** Asks and publishes at a steady rate for so long, whatever the answers take. */
+/** Sends queries and publishes events at a steady rate, independent of the responses. */
 export async function runGoodPhase(load: GoodLoad, seconds: number): Promise<GoodPhase> {
   const { gateway, publish, subscribers, flights } = load;
   const events = eventsPerSecond * seconds;

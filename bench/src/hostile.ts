@@ -17,8 +17,8 @@ const attacks: readonly AttackName[] = [
 ];
 
 /**
- * What clients who mean well notice of a thousand who do not: their queries and events beside the same load without
- * them. The gateway has its default limits.
+ * Measures how a thousand attackers affect well-behaved clients: latencies of their queries and events, with and without
+ * attackers. The gateway has its default limits.
  */
 export async function hostile(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -34,7 +34,7 @@ export async function hostile(): Promise<Report> {
         SUBGRAPH_VOUCHER_URL: subgraph.url,
         LOG_LEVEL: 'fatal',
       },
-      // The planner's thread and the garbage collector's work beside the thread that serves requests.
+      // Not pinned, because the planner's thread and the garbage collector run beside the main thread.
       { pinned: false },
     ),
   );
@@ -66,7 +66,7 @@ export async function hostile(): Promise<Report> {
     const phase = await runAttacked(load, attack, results);
     attacked.push([attack, phase]);
   }
-  // What the attackers have left in the sockets' buffers is read and refused first.
+  // The gateway first reads and refuses what is left in the buffers of the attackers' sockets.
   results.push(...goodResults('right after', await runGoodPhase(load, seconds)));
 
   const p99 = (samples: readonly number[]) => percentile(samples, 0.99);
@@ -88,10 +88,10 @@ export async function hostile(): Promise<Report> {
   };
 }
 
-/** The same load while the attackers are at it. */
+/** Runs the same load during an attack. */
 async function runAttacked(load: GoodLoad, attack: AttackName, results: Result[]): Promise<GoodPhase> {
   await using attacking: Attackers = await startAttackers({ url: load.gateway.url, attack, count: attackers });
-  // All are there by then.
+  // All attackers are connected after the warm-up.
   await runGoodPhase(load, warmUpSeconds);
   const earlier = await attacking.tally();
   const phase = await runGoodPhase(load, seconds);

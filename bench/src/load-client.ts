@@ -6,22 +6,22 @@ const atOnce = 50;
 const openWithinMs = 30_000;
 
 export interface LoadClientOptions {
-  /** The server's, such as `http://127.0.0.1:4000`. */
+  /** URL of the server, such as `http://127.0.0.1:4000`. */
   url: string;
   /** Payload of `connection_init`. */
   connectionInit?: object;
   /** Payload of `subscribe`. */
   subscribe: { query: string; variables?: object };
-  /** Takes each `next` message as it came, in JSON. */
+  /** Called with each `next` message, as unparsed JSON. */
   onNext(message: Buffer): void;
 }
 
-/** A client that does no more than it must. Disposing cuts its connection off. */
+/** A minimal client. Disposing terminates its connection. */
 export interface LoadClient extends Disposable {
   readonly socket: WebSocket;
 }
 
-/** Opens many clients, 50 at a time. Those that can't be opened are null. */
+/** Opens many clients, 50 at a time. Those that fail are null. */
 export async function openClients(all: readonly LoadClientOptions[]): Promise<(LoadClient | null)[]> {
   const clients: (LoadClient | null)[] = [];
   for (let index = 0; index < all.length; index += atOnce) {
@@ -31,7 +31,7 @@ export async function openClients(all: readonly LoadClientOptions[]): Promise<(L
   return clients;
 }
 
-/** Resolves once the server has taken the subscription; some let it stand a little later. */
+/** Resolves once the server has accepted the subscription. Some servers activate it a little later. */
 async function openClient({ url, connectionInit, subscribe, onNext }: LoadClientOptions): Promise<LoadClient> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
     perMessageDeflate: false,
@@ -46,15 +46,15 @@ async function openClient({ url, connectionInit, subscribe, onNext }: LoadClient
     if (data.includes(next)) return onNext(data);
     const message = JSON.parse(String(data));
     if (message.type === 'connection_ack') {
-      // An id that is nobody else's, as clients have: Mercurius' gateway tells subscriptions apart by it.
+      // A unique id, because Mercurius' gateway identifies subscriptions by it.
       say({ id: randomUUID(), type: 'subscribe', payload: subscribe });
-      // Our own server handles a socket's messages in order: once this is answered, the subscription stands.
+      // Our server handles a socket's messages in order: once this is answered, the subscription is active.
       say({ type: 'ping' });
     } else if (message.type === 'pong') resolve();
     else if (message.type === 'error') reject(new Error(JSON.stringify(message.payload)));
   });
   say({ type: 'connection_init', ...(connectionInit && { payload: connectionInit }) });
-  const timer = setTimeout(() => reject(new Error('the subscription does not stand')), openWithinMs);
+  const timer = setTimeout(() => reject(new Error('the subscription is not active')), openWithinMs);
   try {
     await promise;
   } catch (error) {

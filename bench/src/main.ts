@@ -6,7 +6,7 @@ import { resume } from './resume.ts';
 import { stalled } from './stalled.ts';
 import { subscriptions } from './subscriptions.ts';
 
-// `npm run bench -- <name>`: exits 1 when a bound is missed.
+// `npm run bench -- <name>`: exits with 1 if a bound is exceeded.
 const benchmarks: Record<string, () => Promise<Report>> = { accept, hostile, pipeline, resume, stalled, subscriptions };
 const name = process.argv[2] ?? '';
 const benchmark = benchmarks[name];

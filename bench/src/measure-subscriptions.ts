@@ -14,17 +14,16 @@ const probeWithinMs = 20_000;
 
 export interface Load {
   connections: number;
-  /** Events a second, one after the other. */
+  /** Rates in events per second, measured one after the other. */
   rates: readonly number[];
-  /** How long a rate is published. */
+  /** Seconds for which a rate is published. */
   secondsAt(rate: number): number;
 }
 
 /**
- * Connects clients to a gateway, each with a subscription and a phone number of its own, and publishes events at a
- * steady rate, each for one of them. Results: RSS a connection, before any event; the clients that never hear; and by
- * rate, how long from the publisher to the client, CPU an event, CPU as a share of one core while it is published, and
- * the events that have not come 10 s after the last.
+ * Connects clients to a gateway, each with its own phone number and subscription, and publishes events at a steady rate,
+ * each for one client. Results: RSS per connection before any event, and clients without events. By rate: latency from
+ * publisher to client, CPU per event, CPU as a share of one core, and events missing 10 s after the last one.
  */
 export async function measureSubscriptions(
   contender: Contender,
@@ -60,12 +59,12 @@ export async function measureSubscriptions(
   return results;
 }
 
-/** What a contender's results are called. */
+/** The name of a contender's results. */
 export function nameOf({ label }: Pick<Contender, 'label'>, connections: number, rate?: number): string {
   return `${label && `${label}: `}${connections} connections${rate === undefined ? '' : `, ${rate} events/s`}`;
 }
 
-/** Publishes to each until all have heard, or for 20 s: not every server tells when a subscription stands. */
+/** Publishes to each client until all have received an event, or for 20 s: not every server reports active subscriptions. */
 async function probe(started: StartedContender, heard: ReadonlySet<number>, flights: FlightTimes): Promise<void> {
   const deadline = performance.now() + probeWithinMs;
   const { addressees, publish } = started;
@@ -92,7 +91,7 @@ async function measureRate(
       rate,
       next() {
         const addressee = addressees[Math.floor(Math.random() * addressees.length)];
-        if (!addressee) throw new Error('nobody listens');
+        if (!addressee) throw new Error('there are no clients');
         return voucherEvent(addressee, flights.stamp());
       },
     });

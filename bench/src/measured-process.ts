@@ -6,40 +6,40 @@ import { isOnPath, stopProcess } from '@voucher-gateway/standalone/engines/proce
 
 const startWithinMs = 30_000;
 
-/** A server in a process of its own, and what it takes of the machine. Its figures throw once it has ended. */
+/** A server in a separate process, with its resource usage. Reading a figure throws once it has exited. */
 export interface MeasuredProcess extends AsyncDisposable {
-  /** Where it answers, such as `http://127.0.0.1:4000`. */
+  /** Its URL, such as `http://127.0.0.1:4000`. */
   readonly url: string;
   rssBytes(): number;
-  /** User and system time since its start; a tick is 10 ms. */
+  /** User and system CPU time since its start, in ticks of 10 ms. */
   cpuMs(): number;
-  /** Files, and sockets above all, that it has open. */
+  /** Number of its open files, most of which are sockets. */
   openFiles(): number;
-  /** Gives it a message by the channel between processes; resolves once that is written. */
+  /** Sends it a message over the IPC channel. Resolves once it is written. */
   send(message: object): Promise<void>;
 }
 
 export interface MeasuredProcessOptions {
   name: string;
-  /** What Node runs, with its options. */
+  /** Arguments of Node: options and the entry file. */
   args: readonly string[];
   environment: Readonly<Record<string, string>>;
   port: number;
-  /** Path that answers 2xx once it serves. */
+  /** Path that responds with 2xx once the server is ready. */
   readyPath: string;
-  /** Whether it is kept to one core, where this machine can do that; see {@link pinnedCore}. */
+  /** Whether it is pinned to one core, if the machine supports it; see {@link pinnedCore}. */
   pinned: boolean;
-  /** Whether it takes messages. */
+  /** Whether it receives messages. */
   takesMessages?: boolean;
-  /** Takes each line that it logs. Default: they go where ours go. */
+  /** Called with each line of its log. Default: lines are printed like ours. */
   onLog?: ((line: string) => void) | undefined;
 }
 
-/** Starts a server; resolves once it serves. */
+/** Starts a server. Resolves once it is ready. */
 export async function startMeasured(options: MeasuredProcessOptions): Promise<MeasuredProcess> {
   const { name, args, environment, port, readyPath, pinned, takesMessages = false, onLog } = options;
   const core = pinned ? pinnedCore() : null;
-  // taskset becomes what it runs: the process id is Node's.
+  // taskset executes Node in its own process, so the process id is Node's.
   const [command, ...rest] = [...(core === null ? [] : ['taskset', '-c', String(core)]), process.execPath, ...args];
   const child = spawn(command as string, rest, {
     env: { ...process.env, NODE_ENV: 'production', ...environment },
@@ -74,7 +74,7 @@ export async function startMeasured(options: MeasuredProcessOptions): Promise<Me
   };
 }
 
-/** The core that measured processes are kept to: the first that this process may use; null where taskset is missing. */
+/** The core to which measured processes are pinned: the first available one; null without taskset. */
 export function pinnedCore(): number | null {
   const allowed = /Cpus_allowed_list:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
   return allowed !== undefined && isOnPath('taskset') ? Number(allowed) : null;
@@ -89,7 +89,7 @@ async function serves(child: ChildProcess, url: string, name: string): Promise<v
     );
   while (!(await answers())) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${name} did not start`);
-    if (performance.now() > deadline) throw new Error(`${name} does not answer`);
+    if (performance.now() > deadline) throw new Error(`${name} does not respond`);
     await sleep(50);
   }
 }

@@ -14,20 +14,20 @@ import type { Publish } from './steady-load.ts';
 const entry = (file: string) => fileURLToPath(new URL(`../../gateway/src/${file}`, import.meta.url));
 const sessionMs = 3_600_000;
 
-/** How a gateway is started; see {@link MeasuredProcessOptions}. Default: pinned. */
+/** Options of a gateway's process; see {@link MeasuredProcessOptions}. Default: pinned. */
 export type StartOptions = Partial<Pick<MeasuredProcessOptions, 'onLog' | 'pinned'>>;
 
-/** Kafka and Redis, users who are signed in, and our gateway between them; no subgraph answers. */
+/** Our gateway with Kafka, Redis and signed-in users, without subgraphs. */
 export interface OwnGateway extends AsyncDisposable {
-  /** Makes users, each with a session. */
+  /** Creates users, each with a session. */
   signIn(count: number): Promise<TestUser[]>;
-  /** Starts a gateway as `npm run start:gateway` does, in production; the one before should have ended. */
+  /** Starts a gateway like `npm run start:gateway` in production. The previous one should have exited. */
   start(environment?: Record<string, string>, options?: StartOptions): Promise<MeasuredProcess>;
-  /** The same, without Kafka: fed with the events that it is sent. */
+  /** The same without Kafka: its events are sent to it. */
   startFromMemory(): Promise<MeasuredProcess>;
-  /** Kafka's, `host:port`. */
+  /** Address of Kafka, `host:port`. */
   readonly brokers: string;
-  /** Publishes to the topic that feeds `voucherReceived`. */
+  /** Publishes to the topic of `voucherReceived`. */
   publish: Publish;
 }
 
@@ -61,7 +61,7 @@ export async function openOwnGateway(): Promise<OwnGateway> {
         ...engines.environment,
         PORT: String(port),
         DRAIN_WINDOW: '1ms',
-        // All clients are of one address here.
+        // All clients have the same address here.
         MAX_CONNECTIONS_PER_ADDRESS: 'off',
         MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS: 'off',
         MAX_HTTP_CONNECTIONS_PER_ADDRESS: 'off',
@@ -97,7 +97,7 @@ export async function openOwnGateway(): Promise<OwnGateway> {
     },
     async start(environment = {}, options = {}) {
       const gateway = await startGateway('main.ts', { environment, ...options });
-      // The gateway has made the topic by now.
+      // The gateway has created the topic.
       await producer.connect();
       return gateway;
     },

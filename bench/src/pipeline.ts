@@ -18,7 +18,7 @@ const lightSeconds = Number(process.env.BENCH_LIGHT_SECONDS ?? 20);
 const loadSeconds = Number(process.env.BENCH_LOAD_SECONDS ?? 60);
 const loadInFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
 const burst = 1_000;
-/** Requests whose codes come by the provider's callbacks: accepted at one rate, and due at another. */
+/** The load of requests whose codes come by the provider's callbacks: rates of acceptance, and of callbacks. */
 const late = { requests: 3_000, acceptedPerSecond: 300, duePerSecond: 500, dueAfterMs: 20_000, saidTogether: 30 };
 
 /** What all processes of this machine have computed, in milliseconds. */
@@ -29,7 +29,7 @@ interface Customer {
   phoneNumber: string;
 }
 
-/** What happened to each request, by its id, in milliseconds of this process's clock. */
+/** The times of a request's events, in milliseconds of this process's clock. */
 interface Journey {
   acceptedAt: number;
   calledBackAt?: number;
@@ -37,10 +37,12 @@ interface Journey {
 }
 
 /**
- * The whole pipeline on PostgreSQL, Redis and Kafka, a process a service, all on this machine: how long from the
- * acceptance of a request to its callback and to its subscriber, under light load; how many are accepted a second
- * under full load; a burst of 1,000 at once with a provider that takes 2.95 s for each, the longest that it answers
- * without a challenge; and late codes, which the provider posts at 500 a second.
+ * Measures the whole pipeline on PostgreSQL, Redis and Kafka, with one process per service on this machine:
+ *
+ * 1. Under light load: latency from acceptance to callback and to subscriber.
+ * 2. Under full load: accepted requests per second.
+ * 3. A burst of 1,000 requests, with a provider that takes 2.95 s each: the longest without a challenge.
+ * 4. Late codes, which the provider posts at 500 per second.
  */
 export async function pipeline(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -73,7 +75,7 @@ export async function pipeline(): Promise<Report> {
   const note = (requestId: string, what: 'calledBackAt' | 'streamedAt') => {
     const journey = journeys.get(requestId);
     if (journey) journey[what] ??= performance.now();
-    // The code may overtake the acceptance on its way to the client.
+    // The code may reach the client before the response to the request.
     else early.set(requestId, { [what]: performance.now(), ...early.get(requestId) });
   };
   const callbackUrl = releases.use(await startReceiver((requestId) => note(requestId, 'calledBackAt'))).url;
@@ -86,7 +88,7 @@ export async function pipeline(): Promise<Report> {
   let turn = 0;
   const request = async (): Promise<number> => {
     const person = people[turn++ % people.length];
-    if (!person) throw new Error('nobody asks');
+    if (!person) throw new Error('there are no customers');
     const startedAt = performance.now();
     const id = await api.requestVoucher(person.token, callbackUrl);
     const acceptedAt = performance.now();
@@ -100,7 +102,7 @@ export async function pipeline(): Promise<Report> {
   const since = (from: ReadonlyMap<string, Journey>, what: 'calledBackAt' | 'streamedAt') =>
     [...from.values()].map((journey) => Math.max(0, (journey[what] ?? Number.NaN) - journey.acceptedAt));
 
-  // Warm: plans, connections, partitions.
+  // Warms up plans, connections and partitions.
   await tell({ delayMs: 0, times: 1_000_000 });
   for (let round = 0; round < 200; round += 1) await request();
   await settle(10_000);
@@ -154,7 +156,7 @@ export async function pipeline(): Promise<Report> {
 
   journeys.clear();
   await fetch(`${stack.vpsUrl}/control/next`, { method: 'DELETE' });
-  // Just under what makes it a late one: the code comes in the answer itself.
+  // Just below the provider's limit: the code is still in its response.
   await tell({ delayMs: 2_950, times: 1_000_000 });
   const burstStart = performance.now();
   await Promise.all(Array.from({ length: burst }, request));
@@ -284,7 +286,7 @@ async function startReceiver(onCall: (requestId: string) => void) {
   };
 }
 
-/** Subscribes to a customer's codes; resolves when events that come from now on will be seen. */
+/** Subscribes to a customer's codes. Resolves once the subscription is active. */
 async function subscribe(url: string, { token }: Customer, onCode: (requestId: string) => void) {
   const client = createClient({
     url,

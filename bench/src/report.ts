@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 
 export const mebibyte = 2 ** 20;
 
-/** One figure. */
+/** A measured figure. */
 export interface Result {
   /** What was measured, such as `requestVoucher`. */
   name: string;
-  /** Which figure of it, such as `p95`. */
+  /** Name of the figure, such as `p95`. */
   metric: string;
   unit: string;
   value: number;
@@ -28,7 +28,7 @@ export interface Report {
   bounds: Bound[];
 }
 
-/** The value below which `share` (0 to 1) of the samples lie, by nearest rank; NaN of none. */
+/** The percentile of samples by nearest rank, for a `share` of 0 to 1; NaN without samples. */
 export function percentile(samples: readonly number[], share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
@@ -51,14 +51,13 @@ export function below(results: readonly Result[], name: string, metric: string, 
   return { name: `${name} ${metric}`, limit, value, ok: value < limit };
 }
 
-/** One of the results; NaN where it was not measured. */
+/** The value of a result; NaN if it was not measured. */
 export function figureOf(results: readonly Result[], name: string, metric: string): number {
   return results.find((result) => result.name === name && result.metric === metric)?.value ?? Number.NaN;
 }
 
 /**
- * One result for each figure that was measured several times: the median; of what is counted as missing or failed, the
- * most.
+ * Combines repeated measurements to one result per figure: the median, or the maximum of missing and failed ones.
  */
 export function medians(results: readonly Result[]): Result[] {
   const figures = Map.groupBy(results, ({ name, metric }) => `${name}: ${metric}`);
@@ -75,7 +74,7 @@ export function atMost(name: string, value: number, limit: number): Bound {
   return { name, limit, value, ok: value <= limit };
 }
 
-/** Prints the tables, writes `bench/results/<name>.json`, and tells whether every bound holds. */
+/** Prints the tables and writes `bench/results/<name>.json`. Returns whether every bound is met. */
 export function publish(name: string, startedAt: Date, { results, bounds }: Report): boolean {
   console.table(results);
   if (bounds.length > 0) console.table(bounds);

@@ -10,8 +10,8 @@ const events = Number(process.env.BENCH_EVENTS ?? 10_000);
 const reconnects = Number(process.env.BENCH_RECONNECTS ?? 1_000);
 
 /**
- * Promise F as a ledger: one client, its vouchers made by the whole product, each service a process on PostgreSQL,
- * Redis and Kafka, three gateways of which one is killed every few seconds.
+ * Measures promise F with one client on the whole product, with one process per service on PostgreSQL, Redis and Kafka. One
+ * of three gateways is killed every few seconds.
  */
 export async function resume(): Promise<Report> {
   await using releases = new AsyncDisposableStack();

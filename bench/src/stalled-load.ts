@@ -8,38 +8,38 @@ import { type Addressee, voucherEvent } from './voucher-event.ts';
 const readersRate = 200;
 const othersRate = 400;
 const lateAfterMs = 10_000;
-// An answer is large by its aliases, and not by its event: the topic and what is kept of it carry a small part.
+// Aliases make the results large, while the messages in the topic stay small.
 const aliases = 64;
 const codeBytes = 2_048;
 const answerBytes = aliases * codeBytes;
 
-/** A subscription whose answers have 128 KiB. */
+/** A subscription whose results have 128 KiB. */
 export const largeAnswers = `subscription { voucherReceived { node { ${Array.from({ length: aliases }, (_, index) => `code${index}: code`).join(' ')} } } }`;
 
 export interface StalledLoad {
   publish: Publish;
   gateway: MeasuredProcess;
-  /** They get small events. */
+  /** Clients with small events, which always read. */
   readers: readonly Addressee[];
-  /** They subscribe to large answers. */
+  /** Clients with large results. */
   others: readonly Addressee[];
   flights: FlightTimes;
 }
 
-/** What was measured while a load was published. */
+/** The measurements of a phase. */
 export interface Phase {
-  /** Of the readers' events. */
+  /** Latencies of the readers' events. */
   timesMs: readonly number[];
-  /** Events that have not come 10 s after the last. */
+  /** Events that have not arrived 10 s after the last one was sent. */
   missing: number;
   peakRssBytes: number;
-  /** At its end. */
+  /** RSS at the end of the phase. */
   rssBytes: number;
-  /** Of one core, from 0 to 1. */
+  /** CPU as a share of one core, from 0 to 1. */
   cpuShare: number;
 }
 
-/** Publishes so many events to each of the others, in turn, and small ones to the readers all the while. */
+/** Publishes events to each of the others in turn, and meanwhile small ones to the readers. */
 export async function runPhase(
   { publish, gateway, readers, others, flights }: StalledLoad,
   answersEach: number,
@@ -86,10 +86,10 @@ export function phaseResults(name: string, { timesMs, missing, peakRssBytes, rss
   ];
 }
 
-/** As many answers as fill what the kernel holds of a connection at most, and the gateway's own buffer behind it. */
+/** The number of results that fill the kernel's buffers of a connection and the gateway's buffer. */
 export function answersToFill(maxBufferedBytes: number): number {
   const kernel = (file: string) => readFileSync(`/proc/sys/net/ipv4/${file}`, 'utf8').trim().split(/\s+/).map(Number);
-  // A receiver that reads nothing never has more than it begins with; a sender may have the most there is.
+  // The receive buffer of a stalled reader keeps its initial size; the send buffer may grow to its maximum.
   const [, received = 0] = kernel('tcp_rmem');
   const [, , sent = 0] = kernel('tcp_wmem');
   return Math.ceil((received + sent + maxBufferedBytes) / answerBytes) + 2;

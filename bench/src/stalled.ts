@@ -8,16 +8,19 @@ import { openStallingReaders } from './stalling-readers.ts';
 
 const connections = Number(process.env.BENCH_CONNECTIONS ?? 2_000);
 const half = Math.floor(connections / 2);
-/** The gateway's default. */
+/** The gateway's default limit. */
 const maxBufferedBytes = 262_144;
 const warmUpAnswers = 8;
 const settleMs = 5_000;
 const smallAnswers = 'subscription { voucherReceived { cursor node { code } } }';
 
 /**
- * Half of a gateway's clients stop reading, and are sent so much that the kernel's buffers and then the gateway's are
- * full. What the other half notices, beside the same load while all read; what the gateway holds meanwhile, and
- * whether it gives that back: all of it twice; and whether each that stalls is cut off.
+ * Half of a gateway's clients stop reading, and are sent enough to fill the buffers of the kernel and of the gateway. It
+ * measures, twice:
+ *
+ * - latencies of the other half, compared with the same load while all read
+ * - memory of the gateway while clients stall, and whether it is released
+ * - whether each stalled client is disconnected
  */
 export async function stalled(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -49,7 +52,7 @@ export async function stalled(): Promise<Report> {
   const load: StalledLoad = { publish: ownGateway.publish, gateway, readers, others, flights };
   const openOthers = () =>
     openStallingReaders({ url: gateway.url, query: largeAnswers, tokens: others.map(({ token }) => token) });
-  /** A phase in which the others read, too; what is missing to them counts. */
+  /** Runs a phase in which the others read, too. Their missing events count. */
   const allReading = async (answersEach: number): Promise<Phase> => {
     await using reading = await openOthers();
     await runPhase(load, warmUpAnswers);
@@ -58,7 +61,7 @@ export async function stalled(): Promise<Report> {
     return { ...phase, missing: phase.missing + missingToOthers };
   };
   const answersEach = answersToFill(maxBufferedBytes);
-  /** The others stop reading: new ones, for the more was read of a connection, the more the kernel holds of it. */
+  /** Runs a phase in which the others stall. They are new connections: the kernel's buffers grow with the bytes read. */
   const othersStalled = async (): Promise<Stall> => {
     tooSlow.length = 0;
     await using stalling = await openOthers();
@@ -69,13 +72,13 @@ export async function stalled(): Promise<Report> {
     return {
       ...phase,
       bufferedBytes: [...tooSlow],
-      // Never more than they are: another connection of the gateway may have ended, too.
+      // At most all of them: another connection of the gateway may have been closed, too.
       gone: Math.min(half, openFiles - gateway.openFiles()),
       settledRssBytes: gateway.rssBytes(),
     };
   };
 
-  // In turn, so that what changes with time weighs the same on both sides.
+  // In turn, so that changes over time affect both sides equally.
   const firstRead = await allReading(Math.ceil(answersEach / 2));
   await sleep(settleMs);
   const firstStall = await othersStalled();
@@ -130,13 +133,13 @@ export async function stalled(): Promise<Report> {
   };
 }
 
-/** A phase in which half of the clients stall. */
+/** The measurements of a phase in which half of the clients stall. */
 interface Stall extends Phase {
-  /** By connection that was closed as TOO_SLOW, what waited for it. */
+  /** Buffered bytes of each connection that was closed with TOO_SLOW. */
   bufferedBytes: readonly number[];
-  /** Connections that the gateway does not have any more. */
+  /** Number of connections that the gateway has closed. */
   gone: number;
-  /** A while after. */
+  /** RSS some time after the phase. */
   settledRssBytes: number;
 }
 

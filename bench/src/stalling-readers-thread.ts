@@ -2,14 +2,14 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { openClients } from './load-client.ts';
 
 export interface ReadersData {
-  /** The gateway's. */
+  /** URL of the gateway. */
   url: string;
   query: string;
-  /** One a reader. */
+  /** One per reader. */
   tokens: readonly string[];
 }
 
-/** Each is answered by how many messages they have got. */
+/** Both are answered with the number of received messages. */
 export type ReadersQuestion = 'received' | 'stall';
 
 const heartbeatMs = 5_000;
@@ -36,8 +36,8 @@ parentPort?.postMessage(received);
 
 function stall(): void {
   for (const socket of sockets) socket.pause();
-  // Signs of life that nobody asked for (RFC 6455, 5.5.3): who reads no ping does not answer it, and would be dropped
-  // for that before the gateway's buffer is full.
+  // Unsolicited pongs (RFC 6455, 5.5.3): a stalled client does not read pings, and would be dropped by the keep-alive before
+  // the gateway's buffer is full.
   setInterval(() => {
     for (const socket of sockets) if (socket.readyState === socket.OPEN) socket.pong();
   }, heartbeatMs);

@@ -5,15 +5,15 @@ import type { ReadersData, ReadersQuestion } from './stalling-readers-thread.ts'
 
 const lateAfterMs = 10_000;
 
-/** Subscribers that read, until they are told not to. */
+/** Subscribers that can stop reading. */
 export interface StallingReaders extends AsyncDisposable {
-  /** How many of so many messages they have not got, 10 s from now at the latest. */
+  /** Resolves with the number of messages missing to `of`, at zero or after 10 s. */
   missing(of: number): Promise<number>;
-  /** From now on they read nothing more, though they stay connected. */
+  /** Stops reading, without disconnecting. */
   stall(): Promise<void>;
 }
 
-/** Opens them in a thread of their own: what they read must not hold up those whose latency is measured. */
+/** Opens subscribers in a separate thread, so that they do not delay the clients whose latency is measured. */
 export async function openStallingReaders(data: ReadersData): Promise<StallingReaders> {
   const worker = new Worker(new URL('./stalling-readers-thread.ts', import.meta.url), { workerData: data });
   await once(worker, 'message');

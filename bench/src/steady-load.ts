@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VoucherEvent } from './voucher-event.ts';
 
-/** Gives events to what feeds a gateway; resolves once that has them. */
+/** Publishes events to a gateway's source. Resolves once it has them. */
 export type Publish = (events: readonly VoucherEvent[]) => Promise<unknown>;
 
-/** Publishes events at a steady rate, in events a second; resolves once all are taken, and rejects once one is not. */
+/** Publishes events at a steady rate per second. Resolves once all are published, and rejects if one fails. */
 export async function publishSteadily(
   publish: Publish,
   { total, rate, next }: { total: number; rate: number; next(index: number): VoucherEvent },
@@ -24,7 +24,7 @@ export async function publishSteadily(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Waits until it holds, at most so long; tells whether it does. */
+/** Waits until the condition is true, up to a time limit. Returns whether it is. */
 export async function within(limitMs: number, holds: () => boolean): Promise<boolean> {
   const deadline = performance.now() + limitMs;
   while (!holds() && performance.now() < deadline) await sleep(20);

@@ -10,23 +10,24 @@ const counts = (usual: readonly number[]) => process.env.BENCH_CONNECTIONS?.spli
 const ownCounts = counts([100, 1_000, 5_000, 10_000]);
 const memoryCounts = counts([100, 1_000, 10_000]);
 const rates = (process.env.BENCH_RATES ?? '200,1000').split(',').map(Number);
-/** Where gateways are compared. */
+/** The load at which gateways are compared. */
 const compared = { connections: 10_000, rate: 200 };
-/** How often each of those that are compared is measured: one after the other, and so again. */
+/** Number of rounds in which the compared gateways are measured, one after the other. */
 const turns = Number(process.env.BENCH_TURNS ?? 3);
 const comparedRates = rates.filter((rate) => rate === compared.rate);
-/** Long enough for some events to lie above the 99th percentile. */
+/** Long enough for some events above the 99th percentile. */
 const secondsAt = (rate: number) => Number(process.env.BENCH_SECONDS ?? Math.max(10, 4_000 / rate));
-/** Not measured: a broker and a load that have only just started are slow, and whoever came first would bear it. */
+/** A warm-up without results: a new broker and load generator are slow, which would disadvantage the first gateway. */
 const warmUp = { connections: 1_000, rates: [1_000], secondsAt: () => 60 };
 const query = 'subscription { voucherReceived { cursor node { requestId code } } }';
 
 /**
- * What an event and a connection cost a gateway: one process on one core, N WebSockets with a subscription and a phone
- * number each, and events at a steady rate, each for one of them. Ours on real Kafka and Redis, with tokens and
- * sessions; beside it its peers, without: all fed from the same topic, and all from their own memory, without a
- * broker. Where they are compared they take turns, and a figure is the median of its turns: what a machine does
- * besides comes and goes. A peer that fails is reported as such, and does not end the run.
+ * Measures the cost of events and connections: one gateway process on one core, N WebSockets with one subscription and
+ * phone number each, and events at a steady rate, each for one of them.
+ *
+ * Our gateway runs on real Kafka and Redis, with tokens and sessions; its peers have neither. All are measured with the
+ * same Kafka topic, and with events from memory. Compared gateways take turns, and each figure is the median of its
+ * rounds, to reduce noise of the machine. A peer that fails is reported, and does not end the run.
  */
 export async function subscriptions(): Promise<Report> {
   const peers = await openPeers(process.env.BENCH_PEERS);
@@ -94,8 +95,8 @@ async function measure(contender: Contender, connections: number, at = rates): P
 }
 
 /**
- * All that are compared, each once a turn, in another order each: a broker gets faster for minutes. Rates at which they
- * are not compared are measured in the first turn alone.
+ * Measures all compared gateways once per round, in a different order each, because a broker gets faster for minutes. Rates
+ * that are not compared are measured only in the first round.
  */
 async function measureInTurns(contenders: readonly Contender[]): Promise<Result[]> {
   const results: Result[] = [];
@@ -129,7 +130,7 @@ function ownBounds(own: Contender, results: readonly Result[]): Bound[] {
   return bounds;
 }
 
-/** The first is no slower than the others, where they carry the load at all. */
+/** Bounds by which the first gateway must not be slower than the others, if these can handle the load. */
 function betterThanOthers([ours, ...others]: readonly Contender[], results: readonly Result[]): Bound[] {
   const { connections, rate } = compared;
   if (!ours || !ownCounts.includes(connections) || !rates.includes(rate)) return [];

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-/** Who an event is for. */
+/** The receiver of an event. */
 export interface Addressee {
   phoneNumber: string;
   userId: string;
@@ -9,7 +9,7 @@ export interface Addressee {
 /** A message of the topic `receive-code`. */
 export type VoucherEvent = ReturnType<typeof voucherEvent>;
 
-/** A new voucher for somebody; what is measured travels in its code. */
+/** Creates an event with a new voucher. Its code contains the measurement. */
 export function voucherEvent({ phoneNumber, userId }: Addressee, code: string) {
   const at = new Date().toISOString();
   return {

@@ -68,8 +68,8 @@ export interface DistributedOptions {
  * Options of Node, also in package.json and the Dockerfile.
  *
  * Semi-space of 16 MiB: with less, texts that wait in queues are promoted to the old generation, whose collections delay all
- * requests. With more, a connection takes more than 15 KiB. Pool size 0 lets V8 choose the number of its threads by the
- * number of cores: Node's default of four competes with the main thread on a single core.
+ * requests. With more, a connection takes more than 15 KiB. Pool size 0 lets Node choose the number of V8 threads by the
+ * number of cores: the default of four competes with the main thread on a single core.
  */
 export const nodeOptions: readonly string[] = ['--max-semi-space-size=16', '--v8-pool-size=0'];
 const readyWithinMs = 60_000;

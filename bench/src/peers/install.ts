@@ -4,10 +4,10 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Where the peers are: a project of its own, for they need another graphql than we do. */
+/** The folder of the peers: a separate project, because they need another version of graphql. */
 export const peersFolder = fileURLToPath(new URL('../../peers', import.meta.url));
 
-/** Installs the peers, as their lockfile says, where that has not been done yet. */
+/** Installs the peers by their lockfile, unless they are installed already. */
 export async function installPeers(): Promise<void> {
   const changedAt = (file: string) => statSync(join(peersFolder, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (changedAt('node_modules/.package-lock.json') > changedAt('package-lock.json')) return;

@@ -10,20 +10,20 @@ const query =
   'subscription ($phoneNumber: String!) { voucherReceived(phoneNumber: $phoneNumber) { cursor node { requestId code } } }';
 const script = (name: string) => join(peersFolder, name);
 
-/** A topic, as peers are fed by it. */
+/** The Kafka topic from which peers read events. */
 export interface TopicFeed {
-  /** `host:port`, with commas between them. */
+  /** Comma-separated `host:port`. */
   brokers: string;
   publish: Publish;
 }
 
-/** A gateway that ours is measured beside. Nobody asks it for a token: it has less to do than ours has. */
+/** A gateway to compare with. It has less to do than ours, because it checks no tokens. */
 export interface Peer {
   fromMemory: Contender;
   fromTopic(feed: TopicFeed): Contender;
 }
 
-/** A peer's processes; the source publishes to a pubsub in its memory. */
+/** A peer's processes. The source publishes to an in-memory pubsub. */
 interface PeerProcesses {
   gateway: MeasuredProcess;
   source: MeasuredProcess;
@@ -68,9 +68,9 @@ const definitions: Record<string, PeerDefinition> = {
 };
 
 /**
- * The peers, installed where need be.
+ * Opens the peers, which are installed if needed.
  *
- * @param asked names with commas between them; undefined is all, an empty text none
+ * @param asked comma-separated names; undefined for all, an empty text for none
  */
 export async function openPeers(asked: string | undefined): Promise<Peer[]> {
   const names = asked?.split(',').filter(Boolean) ?? Object.keys(definitions);
