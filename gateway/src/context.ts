@@ -15,8 +15,8 @@ export interface GatewayContext {
   /** Aborts when the client has disconnected, or has completed the operation. Never aborts for a live subscription. */
   readonly signal: AbortSignal;
   /**
-   * Called when the operation has to wait for its turn; the function that it returns is called when the wait is over. Set
-   * for connections on which the client could send more meanwhile.
+   * Called when the operation has to wait for its turn; the function that it returns is called when the wait is over. It
+   * pauses reading from a WebSocket, whose client could send further operations during the wait.
    */
   readonly onWait?: () => () => void;
 }

@@ -12,7 +12,7 @@ import type { TopicFeeds } from './topic-feeds.ts';
 
 export interface ReloadOptions {
   next: Federation;
-  /** Topic-fed fields of the next supergraph. */
+  /** Subscription fields with `@topic` in the next supergraph. */
   topicFields: ReadonlyMap<string, TopicField>;
   /** The operations that have subscriptions. A live set. */
   running: ReadonlySet<SharedOperation>;
