@@ -7,7 +7,7 @@ const lateAfterMs = 10_000;
 
 /** Subscribers that can stop reading. */
 export interface StallingReaders extends AsyncDisposable {
-  /** Resolves with the number of messages missing to `of`, at zero or after 10 s. */
+  /** Resolves with how many of `of` messages have not arrived: as soon as it is zero, or after 10 s. */
   missing(of: number): Promise<number>;
   /** Stops reading, without disconnecting. */
   stall(): Promise<void>;
