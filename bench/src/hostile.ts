@@ -38,8 +38,8 @@ export async function hostile(): Promise<Report> {
       { pinned: false },
     ),
   );
-  const [asker, ...users] = await ownGateway.signIn(subscribers + 1);
-  if (!asker) throw new Error('nobody is signed in');
+  const [querier, ...users] = await ownGateway.signIn(subscribers + 1);
+  if (!querier) throw new Error('nobody is signed in');
   const flights = createFlightTimes();
   const clients = await openClients(
     users.map(({ token }) => ({
@@ -52,7 +52,7 @@ export async function hostile(): Promise<Report> {
   for (const client of clients) if (client) releases.use(client);
   const load: GoodLoad = {
     gateway,
-    token: asker.token,
+    token: querier.token,
     publish: ownGateway.publish,
     subscribers: users,
     flights,

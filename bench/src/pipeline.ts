@@ -63,11 +63,11 @@ export async function pipeline(): Promise<Report> {
     }),
   );
   const api = releases.use(await openApi(stack.gatewayUrl));
-  const tell = (says: object) =>
+  const instruct = (instruction: object) =>
     fetch(`${stack.vpsUrl}/control/next`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(says),
+      body: JSON.stringify(instruction),
     }).then((response) => response.text());
 
   const journeys = new Map<string, Journey>();
@@ -103,7 +103,7 @@ export async function pipeline(): Promise<Report> {
     [...from.values()].map((journey) => Math.max(0, (journey[what] ?? Number.NaN) - journey.acceptedAt));
 
   // Warms up plans, connections and partitions.
-  await tell({ delayMs: 0, times: 1_000_000 });
+  await instruct({ delayMs: 0, times: 1_000_000 });
   for (let round = 0; round < 200; round += 1) await request();
   await settle(10_000);
 
@@ -157,7 +157,7 @@ export async function pipeline(): Promise<Report> {
   journeys.clear();
   await fetch(`${stack.vpsUrl}/control/next`, { method: 'DELETE' });
   // Just below the provider's limit: the code is still in its response.
-  await tell({ delayMs: 2_950, times: 1_000_000 });
+  await instruct({ delayMs: 2_950, times: 1_000_000 });
   const burstStart = performance.now();
   await Promise.all(Array.from({ length: burst }, request));
   const firstAcceptedAt = Math.min(...[...journeys.values()].map(({ acceptedAt }) => acceptedAt));
@@ -180,7 +180,7 @@ export async function pipeline(): Promise<Report> {
   journeys.clear();
   await fetch(`${stack.vpsUrl}/control/next`, { method: 'DELETE' });
   for (let index = 0; index < late.requests; index += late.saidTogether)
-    await tell({
+    await instruct({
       delayMs: Math.round(late.dueAfterMs + dueAtMs(index) - acceptedAtMs(index)),
       times: late.saidTogether,
     });

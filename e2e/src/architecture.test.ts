@@ -13,7 +13,7 @@ function lint(path: string, specifier: string) {
   writeFileSync(file, `import * as planted from '${specifier}';\n\nexport const held = planted;\n`);
   try {
     const { status, stdout, stderr } = spawnSync(join(root, 'node_modules/.bin/biome'), ['check', file], { cwd: root });
-    return { failed: status !== 0, said: `${stdout}${stderr}` };
+    return { failed: status !== 0, output: `${stdout}${stderr}` };
   } finally {
     rmSync(file);
   }
@@ -35,8 +35,8 @@ it.each([
   ['gateway/src/planted.ts', '@voucher-gateway/examples/graphql-ws'],
   ['examples/src/planted.ts', '@voucher-gateway/platform/errors'],
 ])('imports: %s may not import %s', (path, specifier) => {
-  const { failed, said } = lint(path, specifier);
-  expect(said).toContain('noRestrictedImports');
+  const { failed, output } = lint(path, specifier);
+  expect(output).toContain('noRestrictedImports');
   expect(failed).toBe(true);
 });
 

@@ -7,7 +7,7 @@ import WebSocket from 'ws';
 import type { System } from './system.ts';
 
 /** The body of the simulated provider's `POST /control/next`. */
-export interface ProviderSays {
+export interface ProviderInstruction {
   delayMs?: number;
   fault?: string;
   times?: number;
@@ -44,7 +44,7 @@ export interface Customer extends AsyncDisposable {
   nextCallback(): Promise<Callback>;
   verify(call: ReceivedCall): Callback;
   /** Instructs the simulated provider how to respond to this customer's next request. */
-  tellProvider(says: ProviderSays): Promise<void>;
+  instructProvider(instruction: ProviderInstruction): Promise<void>;
 }
 
 /** Signs up a new customer. */
@@ -111,11 +111,11 @@ export async function startCustomer(system: System, { receiverPort = 0 } = {}): 
         return value.data;
       };
     },
-    async tellProvider(says) {
+    async instructProvider(instruction) {
       const response = await fetch(`${system.vpsUrl}/control/next`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ phoneNumber, ...says }),
+        body: JSON.stringify({ phoneNumber, ...instruction }),
       });
       if (!response.ok) throw new Error(`the provider refused: ${await response.text()}`);
     },

@@ -98,7 +98,7 @@ export async function runResume(system: DistributedStack, options: ResumeRunOpti
   });
 
   let accepted = 1;
-  const asking = Promise.all(
+  const requesting = Promise.all(
     Array.from({ length: 32 }, async () => {
       while (accepted < events) {
         accepted += 1;
@@ -117,7 +117,7 @@ export async function runResume(system: DistributedStack, options: ResumeRunOpti
       kills += 1;
     }
   })();
-  await asking;
+  await requesting;
   for (let [count, since] = [0, performance.now()]; follower.seen.length < events; await sleep(50)) {
     if (follower.seen.length > count) [count, since] = [follower.seen.length, performance.now()];
     if (performance.now() - since > quietMs) break;

@@ -64,8 +64,8 @@ it.each([
 ])('query plans: go from %s', (_what, query, subgraphs) => {
   const supergraph = Supergraph.build(supergraphSdl());
   const plan = new QueryPlanner(supergraph).buildQueryPlan(operationFromDocument(supergraph.apiSchema(), parse(query)));
-  const asked = new Set([...JSON.stringify(plan).matchAll(/"serviceName":"(\w+)"/g)].map(([, name]) => name));
-  expect([...asked].sort()).toEqual([...subgraphs].sort());
+  const fetched = new Set([...JSON.stringify(plan).matchAll(/"serviceName":"(\w+)"/g)].map(([, name]) => name));
+  expect([...fetched].sort()).toEqual([...subgraphs].sort());
 });
 
 it('supergraph: fields of other subgraphs are nullable, so an outage is partial', () => {

@@ -33,20 +33,20 @@ export function topicFieldFaults(sdl: string, values: Readonly<Record<string, Va
         value.kind === Kind.STRING ? value.value : undefined,
       ]),
     );
-    const place = `Subscription.${field.name.value}`;
+    const path = `Subscription.${field.name.value}`;
     const value = args.name === undefined ? undefined : values[args.name];
     if (!value) {
-      faults.push(`${place}: there is no topic ${args.name}`);
+      faults.push(`${path}: there is no topic ${args.name}`);
       continue;
     }
     if (args.match === undefined || !(args.match in value.shape))
-      faults.push(`${place}: the value of ${args.name} has no ${args.match} to match by`);
+      faults.push(`${path}: the value of ${args.name} has no ${args.match} to match by`);
     for (const { name } of field.arguments ?? [])
       if (name.value !== 'after' && !(name.value in value.shape))
-        faults.push(`${place}: the value of ${args.name} has no ${name.value}, which is an argument`);
+        faults.push(`${path}: the value of ${args.name} has no ${name.value}, which is an argument`);
     faults.push(
       ...missingFields(document, nodeType(document, field), value).map(
-        (fault) => `${place}: the value of ${args.name} ${fault}`,
+        (fault) => `${path}: the value of ${args.name} ${fault}`,
       ),
     );
   }

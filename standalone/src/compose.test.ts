@@ -57,8 +57,10 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
   it('has only known settings, and all required ones', () => {
     const settings = processSettings[name];
     expect(Object.keys(environment).filter((variable) => !(variable in settings.shape))).toEqual([]);
-    const told = Object.fromEntries(Object.entries(environment).map(([variable, value]) => [variable, filled(value)]));
-    expect(() => readConfig(settings, { NODE_ENV: 'production', HOST: '0.0.0.0', ...told })).not.toThrow();
+    const configured = Object.fromEntries(
+      Object.entries(environment).map(([variable, value]) => [variable, filled(value)]),
+    );
+    expect(() => readConfig(settings, { NODE_ENV: 'production', HOST: '0.0.0.0', ...configured })).not.toThrow();
   });
 
   it('has NODE_ENV=production by default', () => {
@@ -73,10 +75,12 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
   });
 
   it('has a grace period longer than its shutdown, as in docs/operations.md', () => {
-    const told = Object.fromEntries(Object.entries(environment).map(([variable, value]) => [variable, filled(value)]));
+    const configured = Object.fromEntries(
+      Object.entries(environment).map(([variable, value]) => [variable, filled(value)]),
+    );
     const config = readConfig(z.object({ ...serviceSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW }), {
       NODE_ENV: 'production',
-      ...told,
+      ...configured,
     });
     const stopsWithinMs = shutdownDelayMs(config) + (name === 'gateway' ? config.DRAIN_WINDOW : 0) + defaultStopMs;
     const graceMs = parseDurationMs(service.stop_grace_period ?? '') ?? 0;
@@ -89,7 +93,8 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
     for (const published of ports) expect(published.split(':').at(-1)).toBe(port);
     for (const other of Object.values(compose.services))
       for (const value of Object.values(other.environment ?? {}))
-        for (const [, told] of filled(value).matchAll(new RegExp(`//${name}:(\\d+)`, 'g'))) expect(told).toBe(port);
+        for (const [, configured] of filled(value).matchAll(new RegExp(`//${name}:(\\d+)`, 'g')))
+          expect(configured).toBe(port);
   });
 
   it('starts once its dependencies are healthy', () => {

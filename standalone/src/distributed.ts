@@ -139,16 +139,17 @@ export async function createDistributedStack(options: DistributedOptions): Promi
         if (child) children.delete(child);
         child = starting;
         children.add(starting);
-        let said = '';
+        let output = '';
         for (const stream of [starting.stdout, starting.stderr])
           stream?.on('data', (chunk: Buffer) => {
-            said = (said + chunk).slice(-4_000);
+            output = (output + chunk).slice(-4_000);
             if (!isStopping || logFile !== undefined) log.write(chunk);
           });
         const deadline = Date.now() + readyWithinMs;
         while (!listens || !(await isReady(url))) {
-          if (hasEnded()) throw new Error(`${name} ended:\n${said}`);
-          if (Date.now() > deadline) throw new Error(`${name} is not ready after ${readyWithinMs / 1_000} s:\n${said}`);
+          if (hasEnded()) throw new Error(`${name} ended:\n${output}`);
+          if (Date.now() > deadline)
+            throw new Error(`${name} is not ready after ${readyWithinMs / 1_000} s:\n${output}`);
           await sleep(50);
         }
         onReady(name, url);

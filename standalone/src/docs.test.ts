@@ -55,14 +55,17 @@ it('README: lists settings with their names and defaults', () => {
   const settings = new Map(settingsOf(standaloneSettings).map(({ name, fallback }) => [name, fallback ?? '']));
   // npm start prints progress for people instead of log lines of level info.
   settings.set('LOG_LEVEL', 'warn');
-  const told = rowsUnder(read('README.md'), 'Settings').map(([name, fallback]) => [name, fallback]);
-  expect(told.length).toBeGreaterThan(5);
-  expect(told).toEqual(told.map(([name = '']) => [name, settings.get(name)]));
+  const documented = rowsUnder(read('README.md'), 'Settings').map(([name, fallback]) => [name, fallback]);
+  expect(documented.length).toBeGreaterThan(5);
+  expect(documented).toEqual(documented.map(([name = '']) => [name, settings.get(name)]));
 });
 
 it('docs/errors.md: documents each public code with its status, and no other', () => {
-  const told = rowsUnder(read('docs/errors.md'), 'Codes that a client').map(([code, status]) => [code, Number(status)]);
-  expect(told.sort()).toEqual(
+  const documented = rowsUnder(read('docs/errors.md'), 'Codes that a client').map(([code, status]) => [
+    code,
+    Number(status),
+  ]);
+  expect(documented.sort()).toEqual(
     Object.entries(publicErrors)
       .map(([code, { status }]) => [code, status])
       .sort(),
@@ -74,8 +77,8 @@ it.each([
   ['Why an attempt', attemptErrors],
   ['Why a request', failureReasonSchema.options],
 ] as const)('docs/errors.md: documents each code under "%s", and no other', (heading, codes) => {
-  const told = rowsUnder(read('docs/errors.md'), heading).map(([code]) => code);
-  expect(told.sort()).toEqual([...codes].sort());
+  const documented = rowsUnder(read('docs/errors.md'), heading).map(([code]) => code);
+  expect(documented.sort()).toEqual([...codes].sort());
 });
 
 it('docs: contain only valid operations, as does the playground', () => {

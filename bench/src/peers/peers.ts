@@ -70,10 +70,10 @@ const definitions: Record<string, PeerDefinition> = {
 /**
  * Opens the peers, which are installed if needed.
  *
- * @param asked comma-separated names; undefined for all, an empty text for none
+ * @param selected comma-separated names; undefined for all, an empty text for none
  */
-export async function openPeers(asked: string | undefined): Promise<Peer[]> {
-  const names = asked?.split(',').filter(Boolean) ?? Object.keys(definitions);
+export async function openPeers(selected: string | undefined): Promise<Peer[]> {
+  const names = selected?.split(',').filter(Boolean) ?? Object.keys(definitions);
   const unknown = names.find((name) => !definitions[name]);
   if (unknown) throw new Error(`BENCH_PEERS: ${unknown} is none of ${Object.keys(definitions).join(', ')}`);
   if (names.length > 0) await installPeers();

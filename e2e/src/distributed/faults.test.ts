@@ -72,11 +72,11 @@ async function expectKept(accepted: readonly Accepted[]): Promise<void> {
 }
 
 /** Requests vouchers in a loop until stopped. A response with an error does not count as accepted. */
-function keepAsking(customers: readonly Customer[]) {
+function keepRequesting(customers: readonly Customer[]) {
   const accepted: Accepted[] = [];
   const refused: string[] = [];
   let isOver = false;
-  const asking = customers.map(async (customer) => {
+  const requesting = customers.map(async (customer) => {
     while (!isOver) {
       const input = { callbackUrl: customer.receiver.url, idempotencyKey: randomUUID() };
       const answer = await customer
@@ -93,7 +93,7 @@ function keepAsking(customers: readonly Customer[]) {
     refused,
     async stop() {
       isOver = true;
-      await Promise.all(asking);
+      await Promise.all(requesting);
     },
   };
 }
@@ -155,7 +155,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     async (name) => {
       await using ann = await startCustomer(stack);
       await using bob = await startCustomer(stack);
-      const load = keepAsking([ann, bob]);
+      const load = keepRequesting([ann, bob]);
       await expect.poll(() => load.accepted.length).toBeGreaterThan(10);
       await stack.kill(name, 'SIGKILL');
       await stack.start(name);

@@ -41,13 +41,13 @@ describe('three gateways', { timeout: 300_000 }, () => {
         const { id, cursor } = await requestSomehow(customer, next);
         const follower = resources.use(startFollower({ token: customer.token, after: cursor, nextGateway: next }));
         const requests = [id];
-        const asking = (async () => {
+        const requesting = (async () => {
           while (!isOver) {
             requests.push((await requestSomehow(customer, next)).id);
             await sleep(20);
           }
         })();
-        return { customer, follower, requests, asking };
+        return { customer, follower, requests, requesting };
       }),
     );
     for (const gateway of gateways) {
@@ -60,8 +60,8 @@ describe('three gateways', { timeout: 300_000 }, () => {
       await gateway.start();
     }
     isOver = true;
-    for (const { customer, follower, requests, asking } of followed) {
-      await asking;
+    for (const { customer, follower, requests, requesting } of followed) {
+      await requesting;
       const stored = () => storedVouchers(customer, system.gatewayUrl);
       await expect.poll(async () => (await stored()).length, { timeout: 90_000 }).toBe(requests.length);
       await expect.poll(() => follower.seen, { timeout: 90_000 }).toEqual(await stored());

@@ -41,12 +41,12 @@ describe('examples: get every voucher once and in order over an unreliable netwo
         look();
       });
     const buy = async () => {
-      await customer.tellProvider({ delayMs: 0 });
+      await customer.instructProvider({ delayMs: 0 });
       const bought = await customer.requestVoucher();
       await customer.nextCallback();
       return bought.id;
     };
-    await customer.tellProvider({ delayMs: 0 });
+    await customer.instructProvider({ delayMs: 0 });
     const { id, cursor } = await customer.requestVoucher();
     await customer.nextCallback();
     using resources = new DisposableStack();

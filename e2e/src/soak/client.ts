@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startFollower } from '../follower.ts';
 import { postOnce } from './gateway-client.ts';
-import type { AskedRequest, SeenVoucher } from './ledger.ts';
+import type { LedgerRequest, SeenVoucher } from './ledger.ts';
 import type { Receivers } from './receivers.ts';
 
 /** Records what the clients of a soak see. */
 export interface Recorder {
-  asked: AskedRequest[];
+  requests: LedgerRequest[];
   streamed: SeenVoucher[];
   /** Number of retried requests, by error code. */
   repeats: Map<string, number>;
@@ -25,9 +25,9 @@ export interface ClientOptions {
 export interface SoakClient extends AsyncDisposable {
   readonly phoneNumber: string;
   /** Requests a voucher, with retries until there is a response. */
-  requestVoucher(input?: { phoneNumber?: string }): Promise<AskedRequest>;
+  requestVoucher(input?: { phoneNumber?: string }): Promise<LedgerRequest>;
   /** Sends an earlier request again, with the same key. */
-  repeat(request: AskedRequest): Promise<void>;
+  repeat(request: LedgerRequest): Promise<void>;
   /** Executes an operation, with retries until there is a response. */
   // biome-ignore lint/suspicious/noExplicitAny: a caller reads what it asked for
   graphql(query: string, variables?: object): Promise<Record<string, any>>;
@@ -78,20 +78,20 @@ export async function startClient(index: number, options: ClientOptions): Promis
   const { phoneNumber } = signUp.user;
   const callbackUrl = receivers.open(phoneNumber, (await graphql('{ me { callbackSecret } }')).me.callbackSecret);
 
-  const ask = async (asked: AskedRequest, more: object) => {
-    const outcome = await post(requestMutation, { input: { callbackUrl, idempotencyKey: asked.key, ...more } }, true);
-    if ('refusal' in outcome) asked.refusal = outcome.refusal;
+  const send = async (request: LedgerRequest, more: object) => {
+    const outcome = await post(requestMutation, { input: { callbackUrl, idempotencyKey: request.key, ...more } }, true);
+    if ('refusal' in outcome) request.refusal = outcome.refusal;
     if (!('data' in outcome)) return '';
-    asked.ids.push(outcome.data.requestVoucher.id);
+    request.ids.push(outcome.data.requestVoucher.id);
     return outcome.data.requestVoucher.cursor as string;
   };
-  const begin = (isForbidden: boolean): AskedRequest => {
-    const asked = { customer: phoneNumber, key: randomUUID(), isForbidden, ids: [] };
-    recorder.asked.push(asked);
-    return asked;
+  const begin = (isForbidden: boolean): LedgerRequest => {
+    const request = { customer: phoneNumber, key: randomUUID(), isForbidden, ids: [] };
+    recorder.requests.push(request);
+    return request;
   };
 
-  const after = await ask(begin(false), {});
+  const after = await send(begin(false), {});
   let connectedWith = token;
   const follower = startFollower({
     token: () => {
@@ -111,12 +111,12 @@ export async function startClient(index: number, options: ClientOptions): Promis
     phoneNumber,
     graphql,
     async requestVoucher(more = {}) {
-      const asked = begin(more.phoneNumber !== undefined);
-      await ask(asked, more);
-      return asked;
+      const request = begin(more.phoneNumber !== undefined);
+      await send(request, more);
+      return request;
     },
     async repeat(request) {
-      await ask(request, {});
+      await send(request, {});
     },
     [Symbol.asyncDispose]: () => follower[Symbol.asyncDispose](),
   };

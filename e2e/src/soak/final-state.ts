@@ -17,7 +17,7 @@ export async function checkFinalState(system: SoakSystem, logFile: string): Prom
 const check = (title: string, checked: number, broken: string[]): Check => ({ promise: '-', title, checked, broken });
 
 export async function findUnhealthy({ processes }: SoakSystem): Promise<string[]> {
-  const asked = processes.map(async ({ name, url }) => {
+  const results = processes.map(async ({ name, url }) => {
     const answers = ['live', 'ready'].map(async (what) => {
       const answer = await fetch(`${url}/health/${what}`, { signal: AbortSignal.timeout(5_000) })
         .then(async (response) => ({ isOk: response.ok, text: await response.text() }))
@@ -26,7 +26,7 @@ export async function findUnhealthy({ processes }: SoakSystem): Promise<string[]
     });
     return (await Promise.all(answers)).flat();
   });
-  return (await Promise.all(asked)).flat();
+  return (await Promise.all(results)).flat();
 }
 
 /** Finds unexpected exits of processes, which the stack logs. */

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type AskedRequest, checkLedger, type Ledger } from './ledger.ts';
+import { checkLedger, type Ledger, type LedgerRequest } from './ledger.ts';
 
 const ann = '+84900000001';
 const bob = '+84900000002';
 
 type Draft = { [List in keyof Ledger]: Ledger[List][number][] };
 
-const askedBy = (customer: string, id: string): AskedRequest => ({
+const requestBy = (customer: string, id: string): LedgerRequest => ({
   customer,
   key: `key-${id}`,
   isForbidden: false,
@@ -37,9 +37,9 @@ function createLedger(): Draft {
     [bob, 'b1'],
   ] as const;
   return {
-    asked: [
-      ...requests.map(([customer, id]) => askedBy(customer, id)),
-      { ...askedBy(ann, 'a1'), ids: ['a1', 'a1'] },
+    requests: [
+      ...requests.map(([customer, id]) => requestBy(customer, id)),
+      { ...requestBy(ann, 'a1'), ids: ['a1', 'a1'] },
       { customer: bob, key: 'not-own', isForbidden: true, ids: [], refusal: 'FORBIDDEN' },
     ],
     sold: requests.map(([, requestId]) => ({ requestId, code: `code-${requestId}` })),
@@ -73,7 +73,7 @@ describe('soak: ledger', () => {
   it('ledger: accepts a failure with a reason as an end', () => {
     expect(
       brokenBy((ledger) => {
-        ledger.asked.push(askedBy(ann, 'a3'));
+        ledger.requests.push(requestBy(ann, 'a3'));
         ledger.callbacks.push({ ...callbackOf(ann, 'a3'), type: 'voucher.failed', code: '' });
         ledger.failed.push({ requestId: 'a3', reason: 'PROVIDER_REFUSED' });
       }),
@@ -183,8 +183,8 @@ describe('soak: ledger', () => {
     ],
     [
       'a key with two requests',
-      ({ asked, ...ledger }) => {
-        change(asked, { ids: ['a1', 'a3'] });
+      ({ requests, ...ledger }) => {
+        change(requests, { ids: ['a1', 'a3'] });
         ledger.sold.push({ requestId: 'a3', code: 'code-a3' });
         ledger.callbacks.push(callbackOf(ann, 'a3'));
         ledger.stored.push(voucherOf(ann, 'a3'));
@@ -194,17 +194,17 @@ describe('soak: ledger', () => {
     ],
     [
       'a refusal of a valid request',
-      ({ asked }) => asked.push({ ...askedBy(ann, 'none'), ids: [], refusal: 'INTERNAL_SERVER_ERROR' }),
+      ({ requests }) => requests.push({ ...requestBy(ann, 'none'), ids: [], refusal: 'INTERNAL_SERVER_ERROR' }),
       { 'E: refused for good without reason': 1 },
     ],
     [
       'a request that was never answered',
-      ({ asked }) => asked.push({ ...askedBy(ann, 'none'), ids: [] }),
+      ({ requests }) => requests.push({ ...requestBy(ann, 'none'), ids: [] }),
       { 'E: never answered': 1 },
     ],
     [
       'a forbidden request that was accepted',
-      ({ asked }) => change(asked, { isForbidden: true }),
+      ({ requests }) => change(requests, { isForbidden: true }),
       { 'E: accepted though it may not be asked': 1 },
     ],
     ['an event that was missed', ({ streamed }) => streamed.shift(), { 'F: missed by a subscriber that resumes': 1 }],

@@ -1,5 +1,5 @@
 /** A request of a customer with one idempotency key, including all its retries. */
-export interface AskedRequest {
+export interface LedgerRequest {
   /** Phone number, E.164. */
   customer: string;
   key: string;
@@ -37,7 +37,7 @@ export interface SeenVoucher {
 
 /** What customers, their receivers and the provider have recorded. Each list is in order. */
 export interface Ledger {
-  asked: readonly AskedRequest[];
+  requests: readonly LedgerRequest[];
   /** The provider's own ledger. */
   sold: readonly { requestId: string; code: string }[];
   callbacks: readonly ReceivedCallback[];
@@ -61,7 +61,7 @@ export interface Check {
 
 /** Checks every promise for every request, without sampling. */
 export function checkLedger(ledger: Ledger): Check[] {
-  const ownerOf = new Map(ledger.asked.flatMap(({ ids, customer }) => ids.map((id) => [id, customer] as const)));
+  const ownerOf = new Map(ledger.requests.flatMap(({ ids, customer }) => ids.map((id) => [id, customer] as const)));
   const accepted = [...ownerOf.keys()];
   const sold = groupBy(ledger.sold, ({ requestId }) => requestId);
   const stored = groupBy(ledger.stored, ({ requestId }) => requestId);
@@ -131,14 +131,14 @@ function codesOfTwo(stored: Ledger['stored']): string[] {
 }
 
 /** Promise E: a refused request has no side effects, and a key is one request. */
-function checkRefusals({ asked, ...ledger }: Ledger, ownerOf: ReadonlyMap<string, string>): Check[] {
+function checkRefusals({ requests, ...ledger }: Ledger, ownerOf: ReadonlyMap<string, string>): Check[] {
   const traces = [
     ...ledger.sold.map(({ requestId }) => ({ where: 'bought', requestId })),
     ...ledger.callbacks.map(({ requestId }) => ({ where: 'called back', requestId })),
     ...ledger.stored.map(({ requestId }) => ({ where: 'stored', requestId })),
   ];
-  const repeated = asked.filter(({ ids }) => ids.length > 1);
-  const valid = asked.filter(({ isForbidden }) => !isForbidden);
+  const repeated = requests.filter(({ ids }) => ids.length > 1);
+  const valid = requests.filter(({ isForbidden }) => !isForbidden);
   return [
     {
       promise: 'E',
@@ -161,14 +161,14 @@ function checkRefusals({ asked, ...ledger }: Ledger, ownerOf: ReadonlyMap<string
     {
       promise: 'E',
       title: 'never answered',
-      checked: asked.length,
-      broken: asked.filter(({ ids, refusal }) => ids.length === 0 && refusal === undefined).map(({ key }) => key),
+      checked: requests.length,
+      broken: requests.filter(({ ids, refusal }) => ids.length === 0 && refusal === undefined).map(({ key }) => key),
     },
     {
       promise: 'E',
       title: 'accepted though it may not be asked',
-      checked: asked.length - valid.length,
-      broken: asked.filter((one) => one.isForbidden && one.ids.length > 0).map(({ key }) => key),
+      checked: requests.length - valid.length,
+      broken: requests.filter((one) => one.isForbidden && one.ids.length > 0).map(({ key }) => key),
     },
   ];
 }

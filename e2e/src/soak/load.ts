@@ -30,8 +30,8 @@ export async function runLoad({ clients, requestsPerSecond, durationMs, complain
     const client = clientAt(index);
     if (index % forbiddenEvery === 1)
       return void (await client.requestVoucher({ phoneNumber: clientAt(index + 1).phoneNumber }));
-    const asked = await client.requestVoucher();
-    if (index % repeatEvery === 2) await client.repeat(asked);
+    const request = await client.requestVoucher();
+    if (index % repeatEvery === 2) await client.repeat(request);
   };
   const startedAt = performance.now();
   const count = (requestsPerSecond * durationMs) / 1_000;

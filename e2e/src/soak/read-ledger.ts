@@ -1,5 +1,5 @@
 import type { SoakClient } from './client.ts';
-import type { AskedRequest, Ledger, SeenVoucher } from './ledger.ts';
+import type { Ledger, LedgerRequest, SeenVoucher } from './ledger.ts';
 
 const feedQuery =
   'query ($after: String) { purchasedVouchers(first: 100, after: $after) { nodes { id requestId code } pageInfo { hasNextPage endCursor } } }';
@@ -25,7 +25,7 @@ export async function readStored({ phoneNumber, graphql }: SoakClient): Promise<
 /** Returns the requests that have failed. */
 export async function readFailed(
   clients: readonly SoakClient[],
-  requests: readonly AskedRequest[],
+  requests: readonly LedgerRequest[],
 ): Promise<Ledger['failed'][number][]> {
   const clientOf = new Map(clients.map((client) => [client.phoneNumber, client]));
   const failed: Ledger['failed'][number][] = [];

@@ -68,7 +68,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   await using releases = new AsyncDisposableStack();
   const system = releases.use(await startSoakSystem(rest));
   const receivers = releases.use(await startReceivers());
-  const recorder: Recorder = { asked: [], streamed: [], repeats: new Map() };
+  const recorder: Recorder = { requests: [], streamed: [], repeats: new Map() };
   const ending = new AbortController();
   let turn = 0;
   const nextGateway = () => system.gatewayUrls[turn++ % system.gatewayUrls.length] as string;
@@ -132,8 +132,8 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     ],
     schedule,
     memory,
-    requests: recorder.asked.length,
-    accepted: recorder.asked.filter(({ ids }) => ids.length > 0).length,
+    requests: recorder.requests.length,
+    accepted: recorder.requests.filter(({ ids }) => ids.length > 0).length,
     skipped: load.skipped,
     repeats: recorder.repeats,
     loadSeconds,
@@ -153,13 +153,13 @@ function checkMemory(memory: readonly MemoryGrowth[]): Check {
 
 /** Reads the stored vouchers, once all are stored. */
 async function readLedger(system: SoakSystem, clients: readonly SoakClient[], { recorder, receivers }: Outside) {
-  const accepted = new Set(recorder.asked.flatMap(({ ids }) => ids));
+  const accepted = new Set(recorder.requests.flatMap(({ ids }) => ids));
   const read = async (): Promise<Ledger> => {
     const stored = (await Promise.all(clients.map(readStored))).flat();
     const ended = new Set(stored.map(({ requestId }) => requestId));
-    const open = recorder.asked.filter(({ ids: [id] }) => id !== undefined && !ended.has(id));
+    const open = recorder.requests.filter(({ ids: [id] }) => id !== undefined && !ended.has(id));
     return {
-      asked: recorder.asked,
+      requests: recorder.requests,
       sold: await readSold(system.stack.vpsUrl),
       callbacks: receivers.calls,
       streamed: recorder.streamed,
@@ -193,12 +193,12 @@ function watchArrivals({ recorder, receivers }: Outside) {
   receivers.onCall(note);
   receivers.calls.forEach(note);
   let streamed = 0;
-  const acceptedIds = () => recorder.asked.flatMap(({ ids: [id] }) => (id === undefined ? [] : [id]));
+  const acceptedIds = () => recorder.requests.flatMap(({ ids: [id] }) => (id === undefined ? [] : [id]));
   const hasAll = () => {
     for (; streamed < recorder.streamed.length; streamed += 1) seen.add(recorder.streamed[streamed]?.requestId ?? '');
     return acceptedIds().every((id) => calledBack.has(id) && seen.has(id));
   };
-  const waiting = () => recorder.asked.filter(({ ids, refusal }) => ids.length === 0 && !refusal).length;
+  const waiting = () => recorder.requests.filter(({ ids, refusal }) => ids.length === 0 && !refusal).length;
   return {
     describe: () =>
       `accepted ${acceptedIds().length}, unanswered ${waiting()}, called back ${calledBack.size}, seen live ${recorder.streamed.length}`,

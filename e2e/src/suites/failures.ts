@@ -32,7 +32,7 @@ export function failuresSuite(startSystem: StartSystem): void {
       'fails a request when it %s permanently, and every channel reports it',
       async ([_what, fault, reason], { expect }) => {
         await using customer = await startCustomer(system);
-        await customer.tellProvider({ fault, times: 1_000 });
+        await customer.instructProvider({ fault, times: 1_000 });
         const nextFailure = await customer.subscribe(failures);
         const request = await customer.requestVoucher();
         const [event, callback] = await Promise.all([nextFailure(), customer.nextCallback()]);
@@ -58,8 +58,8 @@ export function failuresSuite(startSystem: StartSystem): void {
       'still delivers the code when it recovers from: %s',
       async (fault, { expect }) => {
         await using customer = await startCustomer(system);
-        await customer.tellProvider({ fault, times: fault === 'hang' ? 1 : 3 });
-        await customer.tellProvider({ delayMs: 100 });
+        await customer.instructProvider({ fault, times: fault === 'hang' ? 1 : 3 });
+        await customer.instructProvider({ delayMs: 100 });
         const request = await customer.requestVoucher();
         expect(await customer.nextCallback()).toMatchObject({
           type: 'voucher.received',
@@ -72,8 +72,8 @@ export function failuresSuite(startSystem: StartSystem): void {
       'is asked again for a code that can not be verified: %s',
       async (fault, { expect }) => {
         await using customer = await startCustomer(system);
-        await customer.tellProvider({ fault, delayMs: 3_200 });
-        await customer.tellProvider({ delayMs: 0 });
+        await customer.instructProvider({ fault, delayMs: 3_200 });
+        await customer.instructProvider({ delayMs: 0 });
         const request = await customer.requestVoucher();
         const { data } = await customer.nextCallback();
         expect(data.code).toBe((await ledgerEntry(system, request.id))?.voucherCode);
@@ -83,7 +83,7 @@ export function failuresSuite(startSystem: StartSystem): void {
 
     it('does not affect the response to a request', async ({ expect }) => {
       await using customer = await startCustomer(system);
-      await customer.tellProvider({ fault: 'hang' });
+      await customer.instructProvider({ fault: 'hang' });
       expect(await customer.requestVoucher()).toMatchObject({
         status: 'PENDING',
         message: 'Your request is being processed within 30 seconds',

@@ -55,7 +55,7 @@ export function flowSuite(startSystem: StartSystem): void {
   describe.concurrent('the flow', () => {
     it('delivers a code within 3 s to callback, subscription and list', async ({ expect }) => {
       await using customer = await startCustomer(system);
-      await customer.tellProvider({ delayMs: 300 });
+      await customer.instructProvider({ delayMs: 300 });
       const nextEvent = await customer.subscribe(feed);
 
       // (0) The request is accepted at once.
@@ -107,7 +107,7 @@ export function flowSuite(startSystem: StartSystem): void {
 
     it('delivers a code of the provider’s callback after verifying it', async ({ expect }) => {
       await using customer = await startCustomer(system);
-      await customer.tellProvider({ delayMs: 4_500 });
+      await customer.instructProvider({ delayMs: 4_500 });
       const request = await customer.requestVoucher();
       // (4.2)
       const callback = await customer.nextCallback();
@@ -118,7 +118,7 @@ export function flowSuite(startSystem: StartSystem): void {
 
     it('sends a code after 30 s by SMS, and to the callback as LATE_SUCCESS', async ({ expect }) => {
       await using customer = await startCustomer(system);
-      await customer.tellProvider({ delayMs: 31_000 });
+      await customer.instructProvider({ delayMs: 31_000 });
       const nextEvent = await customer.subscribe(feed);
       const request = await customer.requestVoucher();
       const [callback, event] = await Promise.all([customer.nextCallback(), nextEvent()]);
@@ -131,7 +131,7 @@ export function flowSuite(startSystem: StartSystem): void {
 
     it('creates one voucher for a duplicate callback, and for a retry with its key', async ({ expect }) => {
       await using customer = await startCustomer(system);
-      await customer.tellProvider({ fault: 'duplicate-callback', delayMs: 3_500 });
+      await customer.instructProvider({ fault: 'duplicate-callback', delayMs: 3_500 });
       const input = { callbackUrl: customer.receiver.url, idempotencyKey: 'order-1' };
       const request = await customer.requestVoucher(input);
       expect(await customer.requestVoucher(input)).toMatchObject({ id: request.id });
@@ -142,7 +142,7 @@ export function flowSuite(startSystem: StartSystem): void {
 
     it('accepts a callback before its acknowledgement is stored', async ({ expect }) => {
       await using customer = await startCustomer(system);
-      await customer.tellProvider({ fault: 'callback-before-acknowledgement', delayMs: 3_500 });
+      await customer.instructProvider({ fault: 'callback-before-acknowledgement', delayMs: 3_500 });
       const request = await customer.requestVoucher();
       const { data } = await customer.nextCallback();
       expect(data.code).toBe((await ledgerEntry(system, request.id))?.voucherCode);
@@ -151,7 +151,7 @@ export function flowSuite(startSystem: StartSystem): void {
 
     it('sends concurrent requests of one phone each to its own URL', async ({ expect }) => {
       await using customer = await startCustomer(system);
-      await customer.tellProvider({ delayMs: 400, times: 2 });
+      await customer.instructProvider({ delayMs: 400, times: 2 });
       const callbackUrls = ['a', 'b'].map((path) => customer.receiver.url.replace('/callback', `/${path}`));
       const requests = await Promise.all(callbackUrls.map((callbackUrl) => customer.requestVoucher({ callbackUrl })));
       const calls = [await customer.receiver.next(), await customer.receiver.next()];
@@ -163,7 +163,7 @@ export function flowSuite(startSystem: StartSystem): void {
 
     it('sends an earlier code to a client that subscribes from the request’s cursor', async ({ expect }) => {
       await using customer = await startCustomer(system);
-      await customer.tellProvider({ delayMs: 0 });
+      await customer.instructProvider({ delayMs: 0 });
       const request = await customer.requestVoucher();
       const { data } = await customer.nextCallback();
       const nextEvent = await customer.subscribe(feed, { after: request.cursor });
@@ -172,7 +172,7 @@ export function flowSuite(startSystem: StartSystem): void {
 
       // It resumes after the first event: the next event is the next code.
       const resumed = await customer.subscribe(feed, { after: first.cursor });
-      await customer.tellProvider({ delayMs: 0 });
+      await customer.instructProvider({ delayMs: 0 });
       const second = await customer.requestVoucher();
       expect((await resumed()).voucherReceived.node.requestId).toBe(second.id);
     });
@@ -180,8 +180,8 @@ export function flowSuite(startSystem: StartSystem): void {
     it('shows a customer no voucher, request or event of another', async ({ expect }) => {
       await using ann = await startCustomer(system);
       await using bob = await startCustomer(system);
-      await ann.tellProvider({ delayMs: 0 });
-      await bob.tellProvider({ delayMs: 0 });
+      await ann.instructProvider({ delayMs: 0 });
+      await bob.instructProvider({ delayMs: 0 });
       const request = await ann.requestVoucher();
       const toBob = await bob.subscribe(feed, { requestId: request.id });
       const toBobAny = await bob.subscribe(feed);

@@ -47,16 +47,16 @@ export function restSuite(startSystem: StartSystem): void {
     });
 
     const authorization = String(signedUp.json.token);
-    const asked = await curl({
+    const request = await curl({
       path: `/voucher?phoneNumber=${phoneNumber}&callbackUrl=${encodeURIComponent(ann.receiver.url)}`,
       headers: { authorization },
     });
-    expect(asked).toMatchObject({
+    expect(request).toMatchObject({
       status: 202,
       json: { id: expect.any(String), status: 'PENDING', message: 'Your request is being processed within 30 seconds' },
     });
     const call = await ann.receiver.next();
-    expect(call.json).toMatchObject({ data: { requestId: asked.json.id } });
+    expect(call.json).toMatchObject({ data: { requestId: request.json.id } });
 
     // A browser may send the token of an ended session. It must not prevent a new sign-in.
     const signedIn = await curl({
@@ -72,7 +72,7 @@ export function restSuite(startSystem: StartSystem): void {
     });
     expect(listed).toMatchObject({
       status: 200,
-      json: { nodes: [{ requestId: asked.json.id, status: 'SUCCESS' }], pageInfo: { hasNextPage: false } },
+      json: { nodes: [{ requestId: request.json.id, status: 'SUCCESS' }], pageInfo: { hasNextPage: false } },
     });
   });
 
@@ -279,8 +279,8 @@ export function restSuite(startSystem: StartSystem): void {
         'after',
       ],
       ['an unknown path', () => ({ method: 'GET', path: '/vouchers' }), 404, 'NOT_FOUND'],
-    ])('%s', async (_what, asked, status, code, argument) => {
-      const answer = await curl(asked());
+    ])('%s', async (_what, request, status, code, argument) => {
+      const answer = await curl(request());
       expect(answer).toMatchObject({ status, type: 'application/problem+json', json: { status, code } });
       expect(answer.json.title).toMatch(/\.$/);
       if (argument) expect(answer.json.argument).toBe(argument);

@@ -31,7 +31,7 @@ export function restartSuite(install: Install): void {
     'restart: delivers a code once if everything is %s before it and restarted',
     async (_what, signal) => {
       await using customer = await startCustomer(system);
-      await customer.tellProvider({ delayMs: 4_000 });
+      await customer.instructProvider({ delayMs: 4_000 });
       const request = await customer.requestVoucher();
       await restart(signal);
 

@@ -108,9 +108,9 @@ async function coordinatorAnswers(brokers: string): Promise<void> {
 /** Fetches the jars of the pom, and returns their folder. */
 function fetchJars(libraries: string): string {
   if (!isOnPath('java')) throw new EngineMissing('Java 17 or newer', 'apt-get install openjdk-17-jre-headless');
-  const asked = readFileSync(pom, 'utf8');
+  const wanted = readFileSync(pom, 'utf8');
   const mark = join(libraries, 'pom.xml');
-  if (existsSync(mark) && readFileSync(mark, 'utf8') === asked) return libraries;
+  if (existsSync(mark) && readFileSync(mark, 'utf8') === wanted) return libraries;
   if (!isOnPath('mvn')) throw new EngineMissing('Maven', 'apt-get install maven');
   const fresh = `${libraries}.${process.pid}`;
   const { status, stdout, stderr } = spawnSync(
@@ -119,7 +119,7 @@ function fetchJars(libraries: string): string {
     { encoding: 'utf8' },
   );
   if (status !== 0) throw new Error(`Kafka could not be fetched: ${stdout}${stderr}`);
-  writeFileSync(join(fresh, 'pom.xml'), asked);
+  writeFileSync(join(fresh, 'pom.xml'), wanted);
   rmSync(libraries, { recursive: true, force: true });
   renameSync(fresh, libraries);
   return libraries;
