@@ -14,7 +14,7 @@ export function printReport(report: SoakReport): string {
     `The last one was settled ${report.settleSeconds} s after the load.`,
     '',
     ...table(
-      ['promise', 'what must not be', 'looked at', 'found'],
+      ['promise', 'violation', 'checked', 'found'],
       checks.map(({ promise, title, checked, broken }) => [promise, title, checked, broken.length]),
     ),
     '',
