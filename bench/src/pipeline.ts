@@ -19,9 +19,9 @@ const loadSeconds = Number(process.env.BENCH_LOAD_SECONDS ?? 60);
 const loadInFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
 const burst = 1_000;
 /** The load of requests whose codes come by the provider's callbacks: rates of acceptance, and of callbacks. */
-const late = { requests: 3_000, acceptedPerSecond: 300, duePerSecond: 500, dueAfterMs: 20_000, saidTogether: 30 };
+const late = { requests: 3_000, acceptedPerSecond: 300, duePerSecond: 500, dueAfterMs: 20_000, perInstruction: 30 };
 
-/** What all processes of this machine have computed, in milliseconds. */
+/** CPU time of all processes of this machine, in milliseconds. */
 const busyMs = () => cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0);
 
 interface Customer {
@@ -179,10 +179,10 @@ export async function pipeline(): Promise<Report> {
 
   journeys.clear();
   await fetch(`${stack.vpsUrl}/control/next`, { method: 'DELETE' });
-  for (let index = 0; index < late.requests; index += late.saidTogether)
+  for (let index = 0; index < late.requests; index += late.perInstruction)
     await instruct({
       delayMs: Math.round(late.dueAfterMs + dueAtMs(index) - acceptedAtMs(index)),
-      times: late.saidTogether,
+      times: late.perInstruction,
     });
   const lateStart = performance.now();
   const lateRunning: Promise<unknown>[] = [];

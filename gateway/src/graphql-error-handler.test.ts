@@ -14,25 +14,25 @@ function setUp(fail: () => Error) {
   return { post, levels, [Symbol.asyncDispose]: () => app.close() };
 }
 
-describe('what fails before Apollo Server has the request', () => {
-  it('is retryable where too many operations wait, and one warning for all', async () => {
-    await using set = setUp(unavailable);
-    const [answer] = await Promise.all([set.post(), set.post(), set.post()]);
+describe('error before Apollo Server has the request', () => {
+  it('is retryable for a full queue, and logs one warning for many', async () => {
+    await using ctx = setUp(unavailable);
+    const [answer] = await Promise.all([ctx.post(), ctx.post(), ctx.post()]);
     expect(answer?.statusCode).toBe(503);
     expect(answer?.json()).toEqual({
       errors: [
         { message: expect.stringContaining('try again'), extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true } },
       ],
     });
-    expect(set.levels()).toEqual(['warn']);
+    expect(ctx.levels()).toEqual(['warn']);
   });
 
-  it('is an error of ours, masked, where it is unknown', async () => {
-    await using set = setUp(() => new Error('secret'));
-    const answer = await set.post();
+  it('is masked as an internal error if it is unknown', async () => {
+    await using ctx = setUp(() => new Error('secret'));
+    const answer = await ctx.post();
     expect(answer.json()).toEqual({
       errors: [{ message: expect.not.stringContaining('secret'), extensions: { code: 'INTERNAL_SERVER_ERROR' } }],
     });
-    expect(set.levels()).toEqual(['error']);
+    expect(ctx.levels()).toEqual(['error']);
   });
 });

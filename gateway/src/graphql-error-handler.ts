@@ -4,7 +4,7 @@ import type { Log } from '@voucher-gateway/platform/log';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** Answers what fails before Apollo Server has the request: in GraphQL's shape, with a code, and `retryable` where it is. */
+/** Handles errors before Apollo Server has the request: responds with GraphQL errors, with `code` and `retryable`. */
 export function createGraphqlErrorHandler(log: Log) {
   const logFailure = createFailureLines(log);
   return (error: unknown, request: FastifyRequest, reply: FastifyReply) => {

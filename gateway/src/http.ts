@@ -70,7 +70,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     !(request.query as { query?: string }).query;
 
   await app.register(async (scope) => {
-    // What goes wrong before Apollo has the request is answered in GraphQL's shape as well.
+    // Errors before Apollo Server handles the request have the shape of GraphQL errors, too.
     scope.setErrorHandler(createGraphqlErrorHandler(log));
     scope.addHook('onRequest', awaitTurn);
     scope.addHook('preHandler', async (request, reply) => {

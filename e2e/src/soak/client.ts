@@ -39,7 +39,7 @@ const signUpMutation =
 const signInMutation = 'mutation ($input: SignInInput!) { signIn(input: $input) { token } }';
 const requestMutation = 'mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id cursor } }';
 const pauseMs = 250;
-/** Of a request that is repeated: twice the one before, up to this, so that an outage does not end in a storm. */
+/** Largest delay of exponential backoff between retries, so that they do not overload the system after an outage. */
 const maxPauseMs = 8_000;
 
 /** Signs up a customer, requests a first voucher, and follows the feed from its start. */

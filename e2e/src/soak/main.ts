@@ -19,7 +19,7 @@ const exitCode = await main().catch((error: Error) => {
   process.stderr.write(`${error.stack}\n`);
   return 1;
 });
-// Not when the last of its many connections and timers is gone: a report that is printed is the end.
+// Exits after the report, without waiting for open connections and timers.
 process.exit(exitCode);
 
 async function main(): Promise<number> {

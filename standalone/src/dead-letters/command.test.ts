@@ -40,7 +40,7 @@ it('dead-letters: lists and replays parked messages without a broker', async () 
   });
 });
 
-it('dead-letters: lists what the broker refused, which nobody retries before it is replayed', async () => {
+it('dead-letters: lists a message that the broker refused, retried only by replay', async () => {
   await using database = await openTestDatabase();
   await database.migrate(platformMigrations);
   const raw = { key: 'k', value: '{}', headers: {}, partition: 0, position: 7, publishedAt: 1 };
