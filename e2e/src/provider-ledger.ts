@@ -11,6 +11,6 @@ export interface LedgerEntry {
 export async function ledgerEntry({ vpsUrl }: System, requestId: string): Promise<LedgerEntry | undefined> {
   const { orders } = (await (await fetch(`${vpsUrl}/control/ledger`)).json()) as { orders: LedgerEntry[] };
   const mine = orders.filter(({ key }) => key === requestId);
-  if (mine.length > 1) throw new Error(`the provider made ${mine.length} codes for one request`);
+  if (mine.length > 1) throw new Error(`the provider has ${mine.length} orders for one request`);
   return mine[0];
 }

@@ -76,11 +76,11 @@ it('keep-alive: continues after all sockets have left, with new ones', () => {
 
 it('keep-alive: does not drop a socket that is paused, whose pong is not read', () => {
   using ctx = setUp({ answering: 0, silent: 2 });
-  const [held] = ctx.silent;
-  if (held) held.isReadingPaused = true;
+  const [paused] = ctx.silent;
+  if (paused) paused.isReadingPaused = true;
   vi.advanceTimersByTime(everyMs * 3);
   expect(ctx.sockets.size).toBe(1);
-  if (held) held.isReadingPaused = false;
+  if (paused) paused.isReadingPaused = false;
   vi.advanceTimersByTime(everyMs * 3);
   expect(ctx.sockets.size).toBe(0);
 });

@@ -32,7 +32,7 @@ async function runDistributed(command: AdminCommand): Promise<AdminResult> {
   const topics = createOutboxPublisher(database);
   const result = await runAdminCommand({ database, topics, openKeyValue: () => openKeyValue(config, log) }, command);
   if (!result.done || (await topics.waitUntilSent(schemaTopics.sessionEnded.name, sentWithinMs))) return result;
-  const waits = 'The other services have not been told yet: user or Kafka is away. They will be once both are back.';
+  const waits = 'The other services are not notified yet: user or Kafka is down. They will be once both are back.';
   return { ...result, message: `${result.message}\n${waits}` };
 }
 

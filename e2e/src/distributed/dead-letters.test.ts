@@ -29,4 +29,4 @@ async function start(): Promise<OperatedSystem> {
   };
 }
 
-describe('on PostgreSQL, Redis and Kafka, a process a service', () => deadLettersSuite(start));
+describe('on PostgreSQL, Redis and Kafka, one process per service', () => deadLettersSuite(start));

@@ -56,15 +56,15 @@ async function expectKept(accepted: readonly Accepted[]): Promise<void> {
       const [first] = calls;
       if (!first) throw new Error('no call');
       const { data, type } = customer.verify(first);
-      const made = await ledgerEntry(stack, requestId);
-      expect({ type, code: data.code }).toEqual({ type: 'voucher.received', code: made?.voucherCode });
+      const order = await ledgerEntry(stack, requestId);
+      expect({ type, code: data.code }).toEqual({ type: 'voucher.received', code: order?.voucherCode });
       // A and B: one row with the provider's code. It may be stored after the callback.
       await expect
         .poll(
           async () => (await client.query('select code from voucher.voucher where request_id = $1', [requestId])).rows,
           { timeout: 90_000 },
         )
-        .toEqual([{ code: made?.voucherCode }]);
+        .toEqual([{ code: order?.voucherCode }]);
     }
   } finally {
     await client.end();

@@ -75,11 +75,11 @@ it('gateway: reloads the supergraph on SIGHUP, and keeps sockets open', { timeou
   await using system = await installation.start();
   await using customer = await startCustomer(system);
   const next = await customer.subscribe('subscription { voucherReceived { node { code } } }');
-  await writeFile(file, sdl.replace(/^type Query\n/m, '"""Served anew."""\n$&'));
+  await writeFile(file, sdl.replace(/^type Query\n/m, '"""Reloaded."""\n$&'));
   process.kill(system.pidOf('gateway') ?? Number.NaN, 'SIGHUP');
   await expect
     .poll(async () => (await customer.graphql('{ __type(name: "Query") { description } }')).__type.description)
-    .toBe('Served anew.');
+    .toBe('Reloaded.');
   await customer.requestVoucher({});
   expect((await next()).voucherReceived.node.code).toEqual(expect.any(String));
 });

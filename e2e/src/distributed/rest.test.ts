@@ -2,4 +2,4 @@ import { describe } from 'vitest';
 import { restSuite } from '../suites/rest.ts';
 import { startDistributed } from './system.ts';
 
-describe('on PostgreSQL, Redis and Kafka, a process a service', () => restSuite(startDistributed));
+describe('on PostgreSQL, Redis and Kafka, one process per service', () => restSuite(startDistributed));

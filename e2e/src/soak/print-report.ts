@@ -10,7 +10,7 @@ export function printReport(report: SoakReport): string {
   const { checks, memory, repeats, schedule } = report;
   const faults = Map.groupBy(schedule, ({ fault }) => fault);
   return [
-    `${report.requests} requests in ${report.loadSeconds} s, ${report.accepted} accepted, ${report.skipped} not made because too many were unanswered.`,
+    `${report.requests} requests in ${report.loadSeconds} s, ${report.accepted} accepted, ${report.skipped} skipped because too many were pending.`,
     `The last one was settled ${report.settleSeconds} s after the load.`,
     '',
     ...table(

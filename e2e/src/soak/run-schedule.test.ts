@@ -20,33 +20,33 @@ const createContext = () => {
 
 describe('soak: running schedule', () => {
   it('running schedule: overlaps only faults with different resources', async () => {
-    const made = {
+    const overrides = {
       'begin-cut': createFault('postgres'),
       'database-silent': createFault('postgres'),
       'kafka-killed': createFault('kafka'),
     };
     const { context, complaints } = createContext();
     const schedule = [due('begin-cut'), due('database-silent'), due('kafka-killed')];
-    const running = runSchedule(schedule, context, () => {}, { ...faults, ...made });
+    const running = runSchedule(schedule, context, () => {}, { ...faults, ...overrides });
     await expect.poll(() => [...running.active]).toEqual(['begin-cut', 'kafka-killed']);
-    made['kafka-killed'].heal();
+    overrides['kafka-killed'].heal();
     await expect.poll(() => [...running.active]).toEqual(['begin-cut']);
-    expect(made['database-silent'].run).not.toHaveBeenCalled();
-    made['begin-cut'].heal();
+    expect(overrides['database-silent'].run).not.toHaveBeenCalled();
+    overrides['begin-cut'].heal();
     await expect.poll(() => [...running.active]).toEqual(['database-silent']);
-    made['database-silent'].heal();
+    overrides['database-silent'].heal();
     await running.done;
     expect(complaints).toEqual([]);
   });
 
   it('running schedule: reports a failed fault, and continues with the next', async () => {
     const fails: Fault = { needs: ['postgres'], run: () => Promise.reject(new Error('no such database')) };
-    const made = { 'begin-cut': fails, 'database-silent': createFault('postgres') };
+    const overrides = { 'begin-cut': fails, 'database-silent': createFault('postgres') };
     const { context, complaints } = createContext();
-    made['database-silent'].heal();
+    overrides['database-silent'].heal();
     const schedule = [due('begin-cut'), due('database-silent')];
-    await runSchedule(schedule, context, () => {}, { ...faults, ...made }).done;
-    expect(made['database-silent'].run).toHaveBeenCalled();
+    await runSchedule(schedule, context, () => {}, { ...faults, ...overrides }).done;
+    expect(overrides['database-silent'].run).toHaveBeenCalled();
     expect(complaints).toEqual(['begin-cut failed: Error: no such database']);
   });
 });

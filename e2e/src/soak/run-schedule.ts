@@ -37,12 +37,12 @@ export function runSchedule(
     await healed;
   };
   const running = async () => {
-    const made: Promise<void>[] = [];
+    const healed: Promise<void>[] = [];
     for (const due of schedule) {
       await sleep(Math.max(0, startedAt + due.atMs - performance.now()));
-      made.push(make(due));
+      healed.push(make(due));
     }
-    await Promise.all(made);
+    await Promise.all(healed);
   };
   return { active, done: running() };
 }

@@ -70,15 +70,15 @@ export function flowSuite(startSystem: StartSystem): void {
       // (8) The code is posted to the callbackUrl, signed, and (8') sent to the subscriber.
       const [callback, event] = await Promise.all([customer.nextCallback(), nextEvent()]);
       // (1) to (5): the provider received the request's id as the key, and issued this code.
-      const made = await ledgerEntry(system, request.id);
+      const order = await ledgerEntry(system, request.id);
       expect(callback).toMatchObject({
         type: 'voucher.received',
-        data: { requestId: request.id, code: made?.voucherCode, status: 'SUCCESS', phoneNumber: customer.phoneNumber },
+        data: { requestId: request.id, code: order?.voucherCode, status: 'SUCCESS', phoneNumber: customer.phoneNumber },
       });
       expect(event.voucherReceived.node).toMatchObject({
         id: callback.data.voucherId,
         requestId: request.id,
-        code: made?.voucherCode,
+        code: order?.voucherCode,
         status: 'SUCCESS',
         phoneNumber: customer.phoneNumber,
         owner: { username: customer.username },
@@ -90,7 +90,7 @@ export function flowSuite(startSystem: StartSystem): void {
         {
           id: callback.data.voucherId,
           requestId: request.id,
-          code: made?.voucherCode,
+          code: order?.voucherCode,
           status: 'SUCCESS',
           owner: { username: customer.username },
           deliveries: [{ channel: 'CALLBACK', status: 'DELIVERED', attempts: [{ status: 200, error: null }] }],
@@ -99,7 +99,7 @@ export function flowSuite(startSystem: StartSystem): void {
       expect((await customer.graphql(requestOf, { id: request.id })).voucherRequest).toEqual({
         status: 'FULFILLED',
         message: expect.any(String),
-        voucher: { code: made?.voucherCode },
+        voucher: { code: order?.voucherCode },
         deliveries: [{ channel: 'CALLBACK', status: 'DELIVERED' }],
       });
       expect(customer.receiver.calls).toHaveLength(1);
@@ -111,9 +111,9 @@ export function flowSuite(startSystem: StartSystem): void {
       const request = await customer.requestVoucher();
       // (4.2)
       const callback = await customer.nextCallback();
-      const made = await ledgerEntry(system, request.id);
-      expect(callback.data).toMatchObject({ requestId: request.id, code: made?.voucherCode, status: 'SUCCESS' });
-      expect(await purchasedOnceDelivered(customer)).toMatchObject([{ code: made?.voucherCode }]);
+      const order = await ledgerEntry(system, request.id);
+      expect(callback.data).toMatchObject({ requestId: request.id, code: order?.voucherCode, status: 'SUCCESS' });
+      expect(await purchasedOnceDelivered(customer)).toMatchObject([{ code: order?.voucherCode }]);
     });
 
     it('sends a code after 30 s by SMS, and to the callback as LATE_SUCCESS', async ({ expect }) => {

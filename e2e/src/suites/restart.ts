@@ -36,11 +36,11 @@ export function restartSuite(install: Install): void {
       await restart(signal);
 
       const callback = await customer.nextCallback();
-      const made = await ledgerEntry(system, request.id);
-      expect(callback.data).toMatchObject({ requestId: request.id, code: made?.voucherCode });
+      const order = await ledgerEntry(system, request.id);
+      expect(callback.data).toMatchObject({ requestId: request.id, code: order?.voucherCode });
       // The session has survived the restart as well.
       expect((await customer.graphql(purchased)).purchasedVouchers.nodes).toEqual([
-        { id: callback.data.voucherId, requestId: request.id, code: made?.voucherCode },
+        { id: callback.data.voucherId, requestId: request.id, code: order?.voucherCode },
       ]);
     },
     240_000,

@@ -78,7 +78,7 @@ export const hostileReceivers: readonly HostileReceiver[] = [
   says('answers twice', head('200 OK', 'content-length: 0'), head('500 Broken', 'content-length: 0')),
   { name: 'never answers', answer: () => {} },
   {
-    name: 'answers a byte a second',
+    name: 'answers one byte per second',
     answer: (socket) => {
       const timer = setInterval(() => socket.write('H'), 1_000);
       socket.once('close', () => clearInterval(timer));

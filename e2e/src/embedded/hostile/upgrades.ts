@@ -62,7 +62,7 @@ const attacks: Attack[] = [
   { name: 'a refused client that resets at once', send: many(50, andReset(upgrade(foreign), false)) },
   { name: 'a client that resets once it is upgraded', send: many(50, andReset(upgrade(), true)) },
   {
-    name: 'a refused client that goes on sending',
+    name: 'a refused client that keeps sending',
     send: Buffer.concat([upgrade({}, '/elsewhere'), Buffer.alloc(200_000, 'x')]),
   },
   {
