@@ -6,8 +6,8 @@ export interface LoopTurnsOptions extends WaitQueueOptions {
 }
 
 /**
- * Starts a few operations per turn of the event loop, and requesters take turns. A burst of one requester delays another's
- * operation by a few, not by all.
+ * Starts a few operations per turn of the event loop, and requesters take turns. If one requester sends a thousand
+ * operations at once, another one's operation waits for only a few of them.
  */
 export interface LoopTurns {
   /**
