@@ -41,7 +41,7 @@ export interface HttpLimits {
   idleMs: number;
   /** From an answer that is ready to its last byte in the client's hands; no stream is meant. Default: 2 min. */
   answerMs: number;
-  /** A server that closes waits this long for requests that run. Default: 8 s, less than a stop may take. */
+  /** A server that closes waits this long for requests that run. Default: 5 s, half of what a stop may take. */
   closeMs: number;
 }
 /** The limits that settings give. */
@@ -53,7 +53,7 @@ const defaultLimits: HttpLimits = {
   requestMs: 30_000,
   idleMs: 72_000,
   answerMs: 120_000,
-  closeMs: 8_000,
+  closeMs: 5_000,
 };
 /** A connection is closed after so many requests, so that load balancers spread their connections anew. */
 const maxRequestsPerConnection = 10_000;

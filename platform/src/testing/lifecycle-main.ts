@@ -30,7 +30,7 @@ await run(
         process.stdout.write('closed\n');
         await using releases = new AsyncDisposableStack();
         for (const code of STOP_FAILS_BY.split(',').filter(Boolean))
-          releases.defer(() => Promise.reject(new CodedError(code, 'It failed.', { retryable: true })));
+          releases.defer(() => Promise.reject(new CodedError(code, 'It failed.', { retryable: code !== 'BROKEN' })));
       },
     };
   },
