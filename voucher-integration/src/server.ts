@@ -83,7 +83,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
     callbackUrlOf: (requestId) => `${publicUrl}${responsePath}?request=${requestId}`,
   });
 
-  releases.use(
+  const worker = releases.use(
     await jobs.work(
       askQueue,
       async ({ requestId, attempts }, { signal }) => {
@@ -95,7 +95,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       { concurrency: config.VPS_CONCURRENCY },
     ),
   );
-  releases.use(
+  const consumer = releases.use(
     await topics.consume({
       topic: schemaTopics.requestCode,
       group: 'voucher-integration',
@@ -114,6 +114,10 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       },
     }),
   );
+  // Both at once, or each would begin asks while the other ends.
+  releases.defer(async () => {
+    await Promise.all([worker, consumer].map((each) => each[Symbol.asyncDispose]()));
+  });
   const owned = releases.move();
   return {
     url,
