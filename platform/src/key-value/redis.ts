@@ -99,6 +99,8 @@ function connect({ url, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis
   const common: RedisOptions = {
     lazyConnect: true,
     enableOfflineQueue: false,
+    // The commands of one turn of the event loop go out in one write.
+    enableAutoPipelining: true,
     maxRetriesPerRequest: 0,
     connectTimeout: 3_000,
     commandTimeout: commandTimeoutMs,
@@ -125,6 +127,7 @@ function connect({ url, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis
       const cluster: ClusterOptions = {
         lazyConnect: true,
         enableOfflineQueue: false,
+        enableAutoPipelining: true,
         clusterRetryStrategy: backoff,
         redisOptions: secured,
         ...(tls && { dnsLookup: (address, callback) => callback(null, address) }),
