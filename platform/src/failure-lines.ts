@@ -8,8 +8,8 @@ interface FailureFields {
 }
 
 /**
- * Makes what logs failures by one rule: an engine that is away and whatever else may be repeated, such as an overload, is
- * a warning that is not repeated for each of a flood; anything else is an error, a line each.
+ * Logs failures by one rule: a retryable failure, such as an outage of an engine or an overload, is a warning, and one line
+ * represents many; any other failure is an error with a line of its own.
  */
 export function createFailureLines(log: Log): (fields: FailureFields, message: string) => void {
   const lines = createRepeatedLines(log);

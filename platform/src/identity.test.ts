@@ -27,8 +27,8 @@ async function setUp() {
 
 const refused = { code: 'UNAUTHENTICATED' };
 
-describe('token verifier: a token that comes again', () => {
-  it('is the same identity, and its key is looked up again', async () => {
+describe('token verifier: a repeated token', () => {
+  it('has the same identity, and its key is looked up again', async () => {
     const { state, verify, token } = await setUp();
     const first = await verify(token);
     expect(await verify(`Bearer ${token}`)).toBe(first);

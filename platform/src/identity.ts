@@ -45,8 +45,8 @@ const rememberedTokens = 2_000;
 /**
  * Verifies a token: EdDSA only, a key named by `kid`, issuer, audience, expiry, and the claims we rely on.
  *
- * The signature of a token that comes again is not computed again: it takes longer than all else that a request needs
- * of its token. Its key is still looked up each time, so that a revoked key counts at once, and so is its expiry.
+ * The signature of a repeated token is not verified again, as that is the most expensive step. Its expiry is checked and
+ * its key is looked up each time, so that revoking a key takes effect at once.
  *
  * The verifier takes the authorization header's value, with or without `Bearer `.
  * @throws CodedError UNAUTHENTICATED for any token that is not valid now; SERVICE_UNAVAILABLE

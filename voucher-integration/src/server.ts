@@ -114,7 +114,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       },
     }),
   );
-  // Both at once, or each would begin asks while the other ends.
+  // At the same time: each would otherwise start new requests to the provider while the other one stops.
   releases.defer(async () => {
     await Promise.all([worker, consumer].map((each) => each[Symbol.asyncDispose]()));
   });

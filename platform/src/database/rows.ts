@@ -1,15 +1,16 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { type AnyPgColumn, PgJsonb, type PgTable } from 'drizzle-orm/pg-core';
 
-/** How the rows are called in SQL that computes a column: `input.phone_number`. */
+/** Name of the given row in SQL that computes a column: `input.phone_number`. */
 const input = sql.identifier('input');
 
 /**
- * Rows to insert as a SELECT over one JSON parameter, for `insert(table).select(...)`. The statement's text is the same
- * for any number of rows: `values` of a hundred rows has a thousand parameters, which cost more to write, parse and
- * plan than the rows to store.
+ * A SELECT over one JSON parameter, for `insert(table).select(...)`. The text of the statement is the same for any number
+ * of rows. `values` for 100 rows has 1,000 parameters, and writing, parsing and planning them costs more than storing
+ * the rows.
  *
- * A column that no row has gets its default; one in `computed` is read from SQL, in which `input` is the row.
+ * @param computed SQL for columns that are computed from the given row, which is named `input`; a column that is neither
+ *   given nor computed gets its default
  */
 export function rowsOf<Table extends PgTable>(
   table: Table,
@@ -34,12 +35,12 @@ export function rowsOf<Table extends PgTable>(
   return sql`select ${sql.join(values, sql`, `)} from json_to_recordset(${asJson(records)}::json) as ${input} (${sql.join(types, sql`, `)})`;
 }
 
-/** Values as JSON text that PostgreSQL takes: it refuses the lone surrogates that a cut text may have. */
+/** JSON for a PostgreSQL parameter: lone surrogates, which PostgreSQL rejects, become replacement characters. */
 export function asJson(value: unknown): string {
   return JSON.stringify(value, (_, each) => (typeof each === 'string' ? each.toWellFormed() : each));
 }
 
-/** Whether a column has one of the ids; one parameter for all of them. */
+/** Whether a column equals one of the ids, given as one parameter. */
 export function isAnyId(column: AnyPgColumn, ids: readonly (string | number)[], type: 'uuid' | 'bigint' = 'uuid'): SQL {
   return sql`${column} = any(${`{${ids.join(',')}}`}::${sql.raw(type)}[])`;
 }
