@@ -1,6 +1,6 @@
 import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
-import { asJson, isAnyId, rowsOf } from '@voucher-gateway/platform/database/rows';
+import { isAnyId, joinById, rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import {
@@ -162,28 +162,23 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
       voucher_status: voucherStatusOf(status, requestedAt, new Date(atMs)),
       received_at: new Date(atMs).toISOString(),
     }));
+    const settled = joinById(table.requestId, codes, {
+      request_id: 'uuid',
+      code: 'text',
+      voucher_status: 'text',
+      received_at: 'timestamptz',
+    });
     const rows = await tx
       .update(table)
       .set({
         status: 'SETTLED',
-        code: sql`given.code`,
-        voucherStatus: sql`given.voucher_status`,
-        receivedAt: sql`given.received_at`,
+        code: sql`input.code`,
+        voucherStatus: sql`input.voucher_status`,
+        receivedAt: sql`input.received_at`,
         held: [],
       })
-      .from(
-        sql`json_to_recordset(${asJson(codes)}::json) as given (request_id uuid, code text, voucher_status text, received_at timestamptz)`,
-      )
-      .where(
-        and(
-          eq(table.requestId, sql`given.request_id`),
-          isAnyId(
-            table.requestId,
-            codes.map(({ request_id }) => request_id),
-          ),
-          eq(table.status, 'WAITING'),
-        ),
-      )
+      .from(settled.from)
+      .where(and(settled.isJoined, eq(table.status, 'WAITING')))
       .returning(getTableColumns(table));
     await publish(tx, rows.map(fromRow));
     await cancelJobs(tx, rows);
@@ -226,26 +221,23 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
       attempts,
       last_error: lastError,
     }));
+    const answered = joinById(table.requestId, rows, {
+      request_id: 'uuid',
+      challenges: 'jsonb',
+      held: 'jsonb',
+      attempts: 'integer',
+      last_error: 'text',
+    });
     await tx
       .update(table)
       .set({
-        challenges: sql`noted.challenges`,
-        held: sql`noted.held`,
-        attempts: sql`noted.attempts`,
-        lastError: sql`noted.last_error`,
+        challenges: sql`input.challenges`,
+        held: sql`input.held`,
+        attempts: sql`input.attempts`,
+        lastError: sql`input.last_error`,
       })
-      .from(
-        sql`json_to_recordset(${asJson(rows)}::json) as noted (request_id uuid, challenges jsonb, held jsonb, attempts integer, last_error text)`,
-      )
-      .where(
-        and(
-          eq(table.requestId, sql`noted.request_id`),
-          isAnyId(
-            table.requestId,
-            rows.map(({ request_id }) => request_id),
-          ),
-        ),
-      );
+      .from(answered.from)
+      .where(answered.isJoined);
     await jobs.scheduleAll(tx, askAgain, nextJobs);
     if (proven.length > 0) await settleAll(tx, proven);
   };

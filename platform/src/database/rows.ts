@@ -32,7 +32,31 @@ export function rowsOf<Table extends PgTable>(
       given.map(([key, column]) => [column.name, toJson(column, (row as Record<string, unknown>)[key])]),
     ),
   );
-  return sql`select ${sql.join(values, sql`, `)} from json_to_recordset(${asJson(records)}::json) as ${input} (${sql.join(types, sql`, `)})`;
+  return sql`select ${sql.join(values, sql`, `)} from ${recordset(records, sql.join(types, sql`, `))}`;
+}
+
+/**
+ * FROM and WHERE of an update of the rows with the given ids, in which `input` is the given row. The condition names the
+ * ids twice: for a recordset alone the planner assumes 100 rows, and scans the table.
+ *
+ * @param id column of the table; the given rows have it by the same name
+ * @param types SQL types of the given rows' columns, by name
+ */
+export function joinById<Row extends object>(
+  id: AnyPgColumn,
+  rows: readonly Row[],
+  types: Record<keyof Row & string, string>,
+): { from: SQL; isJoined: SQL } {
+  const columns = Object.entries(types).map(([name, type]) => `${name} ${type}`);
+  const ids = rows.map((row) => (row as Record<string, string>)[id.name] as string);
+  return {
+    from: recordset(rows, sql.raw(columns.join(', '))),
+    isJoined: sql`(${id} = ${input}.${sql.identifier(id.name)} and ${isAnyId(id, ids)})`,
+  };
+}
+
+function recordset(rows: readonly object[], types: SQL): SQL {
+  return sql`json_to_recordset(${asJson(rows)}::json) as ${input} (${types})`;
 }
 
 /** JSON for a PostgreSQL parameter: lone surrogates, which PostgreSQL rejects, become replacement characters. */

@@ -1,6 +1,6 @@
 import { createBatcher } from '@voucher-gateway/platform/batcher';
 import type { Database, Queryable, Transaction } from '@voucher-gateway/platform/database';
-import { asJson, isAnyId, rowsOf } from '@voucher-gateway/platform/database/rows';
+import { asJson, joinById, rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { ConsumeOptions, HandlerContext, Message, Topics } from '@voucher-gateway/platform/topics';
 import { type ReceiveCode, type RequestFailed, topics as schemaTopics } from '@voucher-gateway/schema/topics';
@@ -98,21 +98,17 @@ async function persistAll(tx: Transaction, outcomes: readonly ReceiveCode[]): Pr
       ),
     )
     .onConflictDoNothing({ target: voucher.requestId });
-  const ended = outcomes.map(({ requestId, receivedAt }) => ({ id: requestId, ended_at: receivedAt }));
+  const ended = joinById(
+    voucherRequest.id,
+    outcomes.map(({ requestId, receivedAt }) => ({ id: requestId, ended_at: receivedAt })),
+    { id: 'uuid', ended_at: 'timestamptz' },
+  );
   // Integration's outcome is final and the only one; a code wins over a failure that was noted by mistake.
   await tx
     .update(voucherRequest)
-    .set({ status: 'FULFILLED', endedAt: sql`ended.ended_at`, failureReason: null, failureMessage: null })
-    .from(sql`json_to_recordset(${asJson(ended)}::json) as ended (id uuid, ended_at timestamptz)`)
-    .where(
-      and(
-        eq(voucherRequest.id, sql`ended.id`),
-        isAnyId(
-          voucherRequest.id,
-          ended.map(({ id }) => id),
-        ),
-      ),
-    );
+    .set({ status: 'FULFILLED', endedAt: sql`input.ended_at`, failureReason: null, failureMessage: null })
+    .from(ended.from)
+    .where(ended.isJoined);
 }
 
 async function fail(tx: Transaction, { requestId, reason, message, failedAt }: RequestFailed): Promise<boolean> {
