@@ -190,7 +190,8 @@ export async function startKafkaGroup<Value>({
     }
     const finished = marks
       .map(({ partition, place, position }) => ({ partition, place, through: hold(partition, position) }))
-      .filter(({ place, through }) => through > place.told);
+      // One may have been revoked during the commit.
+      .filter(({ partition, place, through }) => held.get(partition) === place && through > place.told);
     if (finished.length === 0) return;
     await onFinishedThrough(new Map(finished.map(({ partition, through }) => [partition, through])));
     for (const { place, through } of finished) place.told = through;
