@@ -15,14 +15,15 @@ async function setUp() {
     audience: 'a',
     now: () => state.now,
   });
-  const token = await new SignJWT({ sid: 's', phone_number: '+84909123456' })
-    .setProtectedHeader({ alg: 'EdDSA', kid: 'k' })
-    .setSubject('ann')
-    .setIssuer('i')
-    .setAudience('a')
-    .setExpirationTime(new Date(state.now + 60_000))
-    .sign(pair.privateKey);
-  return { state, verify, token, pair };
+  const sign = (claims = {}) =>
+    new SignJWT({ sid: 's', phone_number: '+84909123456', ...claims })
+      .setProtectedHeader({ alg: 'EdDSA', kid: 'k' })
+      .setSubject('ann')
+      .setIssuer('i')
+      .setAudience('a')
+      .setExpirationTime(new Date(state.now + 60_000))
+      .sign(pair.privateKey);
+  return { state, verify, sign, token: await sign(), pair };
 }
 
 const refused = { code: 'UNAUTHENTICATED' };
@@ -67,5 +68,28 @@ describe('token verifier: a repeated token', () => {
     const [header, payload, signature = ''] = token.split('.');
     const changed = `${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`;
     await expect(verify([header, payload, changed].join('.'))).rejects.toMatchObject(refused);
+  });
+
+  it('is forgotten for larger ones, which are remembered up to 4 MB', async () => {
+    const { verify, token, sign } = await setUp();
+    const first = await verify(token);
+    await verify(await sign({ large: 'x'.repeat(2_000_000) }));
+    expect(await verify(token)).toBe(first);
+    await verify(await sign({ large: 'y'.repeat(2_000_000) }));
+    await verify(await sign({ large: 'z'.repeat(2_000_000) }));
+    expect(await verify(token)).not.toBe(first);
+  });
+});
+
+describe('token verifier: a token that is written in another way', () => {
+  it.each([
+    ['spaces', (signature: string) => `${signature.slice(0, 9)}${' '.repeat(10_000)}${signature.slice(9)}`],
+    ['a line break', (signature: string) => `${signature.slice(0, 9)}\n${signature.slice(9)}`],
+    ['padding', (signature: string) => `${signature}==`],
+  ])('is refused with %s in its signature', async (_, change) => {
+    // Regression: a client could have one token remembered 2,000 times, each time with 60 kB of spaces.
+    const { verify, token } = await setUp();
+    const [header, payload, signature = ''] = token.split('.');
+    await expect(verify([header, payload, change(signature)].join('.'))).rejects.toMatchObject(refused);
   });
 });

@@ -39,8 +39,14 @@ export interface TokenVerifierOptions {
 
 export type TokenVerifier = (authorization: string) => Promise<Identity>;
 
-/** Tokens remembered as verified. A token takes some 700 bytes. */
+/** Tokens remembered as verified, and their characters together: one of ours has some 400. */
 const rememberedTokens = 2_000;
+const rememberedCharacters = 4_000_000;
+/**
+ * A token has one way to be written (RFC 7515 section 7.1). jose also reads white space and padding in its signature, by
+ * which one token would be any number of them, as large as a client likes.
+ */
+const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
  * Verifies a token: EdDSA only, a key named by `kid`, issuer, audience, expiry, and the claims we rely on.
@@ -56,6 +62,8 @@ const rememberedTokens = 2_000;
 export function createTokenVerifier({ keys, issuer, audience, now }: TokenVerifierOptions): TokenVerifier {
   const verified = new LRUCache<string, { identity: Identity; header: JWTHeaderParameters; key: CryptoKey }>({
     max: rememberedTokens,
+    maxSize: rememberedCharacters,
+    sizeCalculation: (_, token) => token.length,
   });
 
   const keyByKid = (header: JWTHeaderParameters) => {
@@ -65,6 +73,7 @@ export function createTokenVerifier({ keys, issuer, audience, now }: TokenVerifi
   };
 
   const verify = async (token: string): Promise<Identity> => {
+    if (!compactForm.test(token)) throw new errors.JWSInvalid('It is not in compact form.');
     const known = verified.get(token);
     if (known && known.identity.expiresAtMs > now() && (await keys(known.header)) === known.key) return known.identity;
     verified.delete(token);
