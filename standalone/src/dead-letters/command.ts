@@ -4,7 +4,7 @@ import type { DeadLetter, ReadDeadLetters } from '@voucher-gateway/platform/topi
 import { readParked, retryAtOnce } from '@voucher-gateway/platform/topics/parked-messages';
 import type { CommandResult } from '../run-command.ts';
 import type { DeadLettersCommand } from './parse-command.ts';
-import { describeLetter, describeParked, idOf, showLetter, showParked } from './print.ts';
+import { describeLetter, describeParked, describeReplayed, idOf, showLetter, showParked } from './print.ts';
 import { createReplay } from './replay.ts';
 
 /** The engines of the command: a service's database and the topics. */
@@ -77,9 +77,9 @@ async function replay(
       missing.delete(idOf(letter));
       replays.add(letter);
     }));
-  for (const { id, fault, group } of await replays.run()) {
-    if (fault) isDone = false;
-    lines.push(fault ? `${id} is left as it is: ${fault}` : `${id} is given to ${group} again`);
+  for (const replayed of await replays.run()) {
+    if (replayed.fault) isDone = false;
+    lines.push(describeReplayed(replayed));
   }
   for (const id of missing) if (!unread || parkedIds([id]).length > 0) lines.push(`There is no message ${id}.`);
   if (unread) return { done: false, message: [...lines, unread].join('\n') };

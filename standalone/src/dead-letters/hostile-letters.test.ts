@@ -55,3 +55,36 @@ it('dead-letters: truncates headers in the list', async () => {
   await using ctx = await setUp([{ headers: { ...from, 'dead-letter-message': 'x'.repeat(1_000_000) } }]);
   expect((await ctx.command({ name: 'list' })).message.length).toBeLessThan(2_000);
 });
+
+const terminal = '\u001b]0;gotcha\u0007\u202e\nparked:1 is tried again now';
+
+it.each(['topic', 'group', 'message', 'error'])(
+  'dead-letters: prints a foreign %s header in one line, without terminal commands',
+  async (name) => {
+    await using ctx = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: terminal } }]);
+    const { message } = await ctx.command({ name: 'list' });
+    expect(message.split('\n')).toHaveLength(1);
+    expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  },
+);
+
+it.each(['topic', 'group'])(
+  'dead-letters: replays a foreign %s header in one line, without terminal commands',
+  async (name) => {
+    await using ctx = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: terminal } }]);
+    const { message } = await ctx.command({ name: 'replay', ids: 'all' });
+    expect(message).toContain('is left as it is');
+    expect(message.split('\n')).toHaveLength(1);
+    expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  },
+);
+
+it('dead-letters: replays one behind 10,000 that can not be', async () => {
+  // Regression: as many as a command takes were kept in memory and refused, each time anew.
+  const foreign = Array.from({ length: 10_000 }, () => ({ headers: { 'dead-letter-topic': 'x'.repeat(1_500) } }));
+  await using ctx = await setUp([...foreign, { headers: from }]);
+  const { message } = await ctx.command({ name: 'replay', ids: 'all' });
+  expect(message).toContain(':0:10001 is given to readers again');
+  expect(message.length).toBeLessThan(1_000_000);
+  expect(await ctx.parked()).toHaveLength(1);
+});

@@ -1,5 +1,6 @@
 import type { DeadLetter } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { type ParkedRow, untilReplayed } from '@voucher-gateway/platform/topics/parked-messages';
+import type { Replayed } from './replay.ts';
 
 /** The id of a dead letter. */
 export function idOf({ topic, partition, position }: DeadLetter): string {
@@ -12,17 +13,15 @@ const maxShown = 1_000;
 /** Describes a dead letter in one line, without its value. */
 export function describeLetter(letter: DeadLetter): string {
   const { headers, publishedAt } = letter;
-  const of = (name: string) => (headers[`dead-letter-${name}`] ?? '?').slice(0, maxShown);
-  return printable(
-    `${idOf(letter)}  ${timeOf(publishedAt)}  ${of('topic')} → ${of('group')}  ${of('error')}: ${of('message')}`,
-  );
+  const of = (name: string) => inOneLine((headers[`dead-letter-${name}`] ?? '?').slice(0, maxShown));
+  return `${idOf(letter)}  ${timeOf(publishedAt)}  ${of('topic')} → ${of('group')}  ${of('error')}: ${of('message')}`;
 }
 
 /** Describes a parked message in one line, without its value. */
 export function describeParked({ id, topic, group, parkedAt, retryAt, ...row }: ParkedRow): string {
   const isKept = retryAt.getTime() === untilReplayed.getTime();
   const retries = isKept ? 'until it is replayed' : `${row.attempts} retries, next at ${retryAt.toISOString()}`;
-  return printable(
+  return inOneLine(
     `parked:${id}  ${parkedAt.toISOString()}  ${topic} → ${group}  ${row.errorCode}: ${row.errorMessage}  (${retries})`,
   );
 }
@@ -36,11 +35,25 @@ export function showParked({ id, keyHash, message, publishedAt, ...row }: Parked
   return printable(JSON.stringify(shown, null, 2));
 }
 
-/** Escapes control characters: a foreign message may contain terminal commands. */
-function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) =>
-    character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+/** Describes the result of a replay in one line. */
+export function describeReplayed({ id, group, fault }: Replayed): string {
+  return inOneLine(fault ? `${id} is left as it is: ${fault}` : `${id} is given to ${group} again`);
+}
+
+/** Escapes control characters and line breaks: a foreign message may contain terminal commands, or lines of ours. */
+function inOneLine(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, escapeCharacter);
+}
+
+/** The same for a JSON text, which has line breaks of its own and escapes those of its values. */
+function printable(json: string): string {
+  return json.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) =>
+    character === '\n' ? character : escapeCharacter(character),
   );
+}
+
+function escapeCharacter(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function timeOf(ms: number): string {

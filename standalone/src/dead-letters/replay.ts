@@ -20,7 +20,16 @@ export interface Replay {
 /** Maximum number of messages per command, because they are kept in memory. */
 const atMost = 10_000;
 const maxCharacters = 100_000_000;
+/** Maximum number of those that are named which can't be replayed: there may be any number of foreign ones. */
+const namedAtMost = 1_000;
 const largestPartition = 2 ** 31 - 1;
+
+/** Whether a topic or group may have this name: Kafka limits them to 249 and 255 characters. */
+function isName(text: string | undefined): text is string {
+  return text !== undefined && text !== '' && text.length <= 255;
+}
+
+type ParkedLetter = Parameters<typeof parkMessage>[1];
 
 /**
  * Replays dead letters to the group that could not handle them, and to no other. Each is parked once, as the message that
@@ -28,12 +37,11 @@ const largestPartition = 2 ** 31 - 1;
  */
 export async function createReplay({ query }: Database): Promise<Replay> {
   const groups = new Set((await readConsumerGroups(query)).map(({ topic, group }) => `${topic} ${group}`));
-  const letters: DeadLetter[] = [];
-  let characters = 0;
-  let left = 0;
+  const added: (Replayed & { parked?: ParkedLetter })[] = [];
+  let [replayable, unnamed, left, characters] = [0, 0, 0, 0];
 
-  const replay = async (letter: DeadLetter): Promise<string | undefined> => {
-    const { key, value, headers } = letter;
+  /** The message as it was in its topic, or why it can't be replayed. */
+  const toParked = ({ key, value, headers, ...letter }: DeadLetter): ParkedLetter | string => {
     const of = (name: string) => headers[`dead-letter-${name}`];
     const [topic, group] = [of('topic'), of('group')];
     const [partition, position] = [Number(of('partition')), Number(of('position'))];
@@ -41,32 +49,36 @@ export async function createReplay({ query }: Database): Promise<Replay> {
     // A foreign message may have any text here, and the database accepts only these numbers.
     const isPlace =
       [partition, position, publishedAt].every(Number.isSafeInteger) && partition >= 0 && partition <= largestPartition;
-    if (!topic || !group || !isPlace) return 'its headers do not tell where it comes from';
+    if (!isName(topic) || !isName(group) || !isPlace) return 'its headers do not tell where it comes from';
     if (of('cut')) return 'only its beginning was kept';
     if (!groups.has(`${topic} ${group}`)) return `no service on this database consumes ${topic} as ${group}`;
     const own = Object.entries(headers).filter(([name]) => !name.startsWith('dead-letter-'));
     const raw = { key, value, headers: Object.fromEntries(own), partition, position, publishedAt };
     const error = new Error('it was in dead-letter, and is tried again');
-    await parkMessage(query, { topic, group, ...raw, error, isReplay: true });
-    return undefined;
+    return { topic, group, ...raw, error, isReplay: true };
   };
 
   return {
     add(letter) {
+      const parked = toParked(letter);
+      if (typeof parked === 'string') {
+        if (added.length - replayable < namedAtMost) added.push({ id: idOf(letter), group: '?', fault: parked });
+        else unnamed += 1;
+        return;
+      }
       const length = textLengthOf(letter);
-      if (letters.length >= atMost || characters + length > maxCharacters) {
+      if (replayable >= atMost || characters + length > maxCharacters) {
         left += 1;
         return;
       }
+      replayable += 1;
       characters += length;
-      letters.push(letter);
+      added.push({ id: idOf(letter), group: parked.group, parked });
     },
     async run() {
-      const replayed: Replayed[] = [];
-      for (const letter of letters) {
-        const fault = await replay(letter);
-        replayed.push({ id: idOf(letter), group: letter.headers['dead-letter-group'] ?? '?', ...(fault && { fault }) });
-      }
+      for (const { parked } of added) if (parked) await parkMessage(query, parked);
+      const replayed: Replayed[] = added.map(({ parked, ...each }) => each);
+      if (unnamed > 0) replayed.push({ id: `${unnamed} more`, group: '', fault: 'they can not be replayed either' });
       if (left > 0)
         replayed.push({ id: `${left} more`, group: '', fault: `a command tries ${atMost} or 100 MB again at most` });
       return replayed;
