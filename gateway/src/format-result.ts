@@ -1,7 +1,7 @@
 import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { InvalidDocument } from './operations/operation-error.ts';
+import { InvalidDocument } from './request/invalid-document.ts';
 
 /** A result as it is sent. */
 export interface FormattedResult {

@@ -1,9 +1,9 @@
 import { Supergraph } from '@apollo/federation-internals';
 import { supergraphSdl as ownSupergraphSdl } from '@voucher-gateway/schema/sdl';
 import { parse } from 'graphql';
-import { subgraphNames } from './subgraph-names.ts';
-import { readTopicFields } from './subscriptions/topic-directive.ts';
-import { createSupergraphSource, type SupergraphSource } from './supergraph-source.ts';
+import { subgraphNames } from './federation/subgraph-names.ts';
+import { createSupergraphSource, type SupergraphSource } from './federation/supergraph-source.ts';
+import { readTopicFields } from './subscriptions/plan/topic-directive.ts';
 
 /** The supergraph to start with. */
 export interface LoadedSupergraph {

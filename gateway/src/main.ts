@@ -3,10 +3,10 @@ import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { openKeyValue, openTopics } from '@voucher-gateway/platform/distributed-engines';
 import { runService } from '@voucher-gateway/platform/service-main';
 import { gatewayProcessSettings, subgraphUrlSetting, subscriptionsUrlSetting } from './config.ts';
+import { subgraphNames } from './federation/subgraph-names.ts';
+import { watchSupergraph } from './federation/watch-supergraph.ts';
 import { type LoadedSupergraph, loadSupergraph } from './load-supergraph.ts';
 import { createGateway } from './server.ts';
-import { subgraphNames } from './subgraph-names.ts';
-import { watchSupergraph } from './watch-supergraph.ts';
 
 /** A file is cheap to poll. */
 const filePollMs = 1_000;

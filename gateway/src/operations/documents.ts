@@ -11,16 +11,17 @@ import {
   parse,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import type { Planner } from '../planning/planner.ts';
+import { conditionVariables } from '../planning/resolve-conditions.ts';
+import { type LimitGuard, maxNesting, tooComplex } from '../request/limits.ts';
+import type { Conditions } from '../request/variables.ts';
+import type { LoopShare } from '../scheduling/loop-share.ts';
+import type { Requester } from '../scheduling/wait-queue.ts';
 import { type Complexity, measureComplexity } from './complexity.ts';
 import { createCostModel } from './cost-model.ts';
-import { type LimitGuard, maxNesting, tooComplex } from './limits.ts';
-import type { LoopShare } from './loop-share.ts';
 import { parseDocument } from './parse-document.ts';
 import { sha256 } from './persisted-queries.ts';
-import type { Planner } from './planning/planner.ts';
-import { type Conditions, conditionVariables } from './planning/resolve-conditions.ts';
 import { SegmentedCache } from './segmented-cache.ts';
-import type { Requester } from './wait-queue.ts';
 
 /** A document that was parsed within the limits. It is validated when one of its operations is planned. */
 export interface KnownDocument {

@@ -1,28 +1,20 @@
-import type { QueryPlan } from '@apollo/query-planner';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import {
-  type DocumentNode,
-  type ExecutionResult,
-  type FragmentDefinitionNode,
-  getOperationAST,
-  type OperationDefinitionNode,
-} from 'graphql';
+import { type DocumentNode, type ExecutionResult, getOperationAST, type OperationDefinitionNode } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import { createFailureMask } from '../failure-mask.ts';
-import type { Federation } from '../federation.ts';
-import type { ReloadableFederation } from '../reloadable-federation.ts';
+import { createFailureMask } from '../federation/failure-mask.ts';
+import type { ExecutableOperation, Federation } from '../federation/federation.ts';
+import type { ReloadableFederation } from '../federation/reloadable-federation.ts';
+import { createLimitGuard, type OperationLimits } from '../request/limits.ts';
+import { type Conditions, checkVariables, readConditions } from '../request/variables.ts';
+import { createGate } from '../scheduling/gate.ts';
+import { createLoopShare } from '../scheduling/loop-share.ts';
+import { requesterOf } from '../scheduling/wait-queue.ts';
 import { createDocuments, type Documents } from './documents.ts';
-import { createGate } from './gate.ts';
-import { createLimitGuard, type OperationLimits } from './limits.ts';
-import { createLoopShare } from './loop-share.ts';
 import { createPersistedQueries, type PersistedQueries, persistedQueryHash, sha256 } from './persisted-queries.ts';
-import type { Conditions } from './planning/resolve-conditions.ts';
 import { isPublicOperation } from './public-fields.ts';
 import { isLargerThan } from './response-size.ts';
-import { checkVariables, readConditions } from './variables.ts';
-import { requesterOf } from './wait-queue.ts';
 
 /** An operation as a client sends it. */
 export interface OperationRequest {
@@ -33,22 +25,16 @@ export interface OperationRequest {
 }
 
 /** An operation that is ready to be executed: within the limits, valid, planned and authorised. */
-export interface Operation {
+export interface Operation extends ExecutableOperation {
   /** The document's text. */
   text: string;
   /** The parsed document: the same object for equal texts, while it is cached. */
   document: DocumentNode;
-  /** The document's fragments, by name. */
-  fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   operationName: string | null;
-  /** As sent by the client: not coerced yet. */
-  variables: Readonly<Record<string, unknown>>;
-  definition: OperationDefinitionNode;
   /** Number of selections, with fragments expanded. */
   selections: number;
   /** Values of the variables that `@skip` and `@include` depend on. The plan depends on them. */
   conditions: Conditions;
-  plan: QueryPlan;
   /** The federation that it was planned by. It is executed by the same one, even after a reload. */
   federation: Federation;
 }

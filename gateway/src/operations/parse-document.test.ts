@@ -3,7 +3,7 @@ import { silentLog } from '@voucher-gateway/platform/log';
 import fc from 'fast-check';
 import { GraphQLError, Kind } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { createLimitGuard, type OperationLimits } from './limits.ts';
+import { createLimitGuard, type OperationLimits } from '../request/limits.ts';
 import { parseDocument } from './parse-document.ts';
 
 const limits = { MAX_TOKENS: 5_000 } as OperationLimits;

@@ -2,7 +2,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import { nestingStep } from '@voucher-gateway/platform/graphql-text';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type DocumentNode, GraphQLError, Lexer, parse, Source, TokenKind } from 'graphql';
-import { type LimitGuard, maxNesting, tooComplex } from './limits.ts';
+import { type LimitGuard, maxNesting, tooComplex } from '../request/limits.ts';
 
 /** A document and its number of tokens. */
 export interface ParsedDocument {

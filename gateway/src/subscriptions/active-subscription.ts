@@ -1,8 +1,8 @@
 import { groupAddress } from '@voucher-gateway/platform/client-address';
 import { type GatewayContext, LiveContext } from '../context.ts';
-import type { CatchUp } from './catch-up.ts';
 import type { ResumePoint } from './fan-out.ts';
 import type { Quota } from './quota.ts';
+import type { CatchUp } from './resume/catch-up.ts';
 import type { SharedOperation } from './shared-operation.ts';
 import type { Subscriber } from './subscriber.ts';
 

@@ -1,8 +1,8 @@
 import type { GraphQLFormattedError } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import type { GatewayContext } from '../context.ts';
-import type { RootFieldResult } from './execute-event.ts';
 import { FanOut, type FanOutHost } from './fan-out.ts';
+import type { RootFieldResult } from './plan/execute-event.ts';
 
 const context = {} as GatewayContext;
 const event = (value: string) => ({ id: value, result: { value, cursor: value } });

@@ -2,9 +2,9 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { GraphQLFormattedError } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import type { RootFieldResult } from './execute-event.ts';
+import type { UpstreamToken } from '../federation/subgraph-subscriptions.ts';
+import type { RootFieldResult } from './plan/execute-event.ts';
 import type { Subscriber } from './subscriber.ts';
-import type { UpstreamToken } from './upstream.ts';
 
 /** An event to be executed and sent to all members. */
 export interface FanOutEvent {

@@ -4,12 +4,12 @@ import type { Topic } from '@voucher-gateway/platform/topics';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import type { GatewayContext } from '../context.ts';
-import { createReloadableFederation } from '../reloadable-federation.ts';
+import { createReloadableFederation } from '../federation/reloadable-federation.ts';
 import { leasePlanner } from '../testing/lease-planner.ts';
 import { anonymous, createTestOperations } from '../testing/operations.ts';
 import { createWorld, type Move, parcelDataSource, parcelSupergraph } from '../testing/parcel-supergraph.ts';
 import type { Subscription } from './active-subscription.ts';
-import { createSubscriptions } from './subscribe.ts';
+import { createSubscriptions } from './subscriptions.ts';
 
 const parcelMoved: Topic<Move> = { name: 'parcel-moved', schema: z.custom<Move>(), key: (move) => move.customer };
 const withoutNote = () => parcelSupergraph().replace(/(?<=type Move\n[\s\S]*?)^ {2}note: String\n/m, '');

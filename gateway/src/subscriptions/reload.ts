@@ -1,13 +1,13 @@
 import { CodedError, isRetryable } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import type { Federation } from '../federation.ts';
+import type { Federation } from '../federation/federation.ts';
+import type { Preparation } from '../federation/reloadable-federation.ts';
 import type { ResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
-import type { Preparation } from '../reloadable-federation.ts';
-import { inSlices } from './in-slices.ts';
+import { inSlices } from '../scheduling/in-slices.ts';
+import type { TopicField } from './plan/topic-directive.ts';
 import type { OperationChange, SharedOperation } from './shared-operation.ts';
-import type { TopicField } from './topic-directive.ts';
 import type { TopicFeeds } from './topic-feeds.ts';
 
 export interface ReloadOptions {

@@ -3,25 +3,26 @@ import type { Identity } from '@voucher-gateway/platform/identity';
 import type { Log } from '@voucher-gateway/platform/log';
 import { type GraphQLFormattedError, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import type { Federation } from '../federation.ts';
+import type { Federation } from '../federation/federation.ts';
+import { asDownstreamError, type Upstreams } from '../federation/subgraph-subscriptions.ts';
 import type { ResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
-import { executeEvent, type RootFieldResult } from './execute-event.ts';
 import { FanOut, type FanOutHost, type ResumePoint } from './fan-out.ts';
-import { bytesOf } from './message-buffer.ts';
+import { executeEvent, type RootFieldResult } from './plan/execute-event.ts';
+import { isRepublished, matchesSubscriber, toRootFieldResult } from './plan/match.ts';
 import {
   type PlannedSubscription,
   planSubscription,
   type TopicSubscription,
   type UpstreamSubscription,
   usedVariables,
-} from './plan-subscription.ts';
-import { idOf, type RecentMessages, type TopicListener, type TopicMessage } from './recent-messages.ts';
-import { createStoredPageReader } from './stored-page.ts';
+} from './plan/plan-subscription.ts';
+import type { TopicField } from './plan/topic-directive.ts';
+import { isStoredAtOrBefore } from './resume/stored-messages.ts';
+import { createStoredPageReader } from './resume/stored-page.ts';
 import type { Subscriber } from './subscriber.ts';
-import type { TopicField } from './topic-directive.ts';
-import { isRepublished, isStoredAtOrBefore, matchesSubscriber, toRootFieldResult } from './topic-message.ts';
-import { asDownstreamError, type Upstreams } from './upstream.ts';
+import { bytesOf, idOf, type TopicMessage } from './topic/message.ts';
+import type { RecentMessages, TopicListener } from './topic/recent-messages.ts';
 
 /** What shared operations depend on. */
 export interface SharedOperationEnvironment {

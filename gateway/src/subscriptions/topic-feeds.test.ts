@@ -3,7 +3,7 @@ import { silentLog } from '@voucher-gateway/platform/log';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { expect, it } from 'vitest';
-import type { TopicField } from './topic-directive.ts';
+import type { TopicField } from './plan/topic-directive.ts';
 import { createTopicFeeds } from './topic-feeds.ts';
 
 const field = { topic: 'receive-code', match: 'phoneNumber' } as TopicField;

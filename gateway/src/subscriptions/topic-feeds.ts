@@ -2,11 +2,11 @@ import { CodedError, isRetryable } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { pause } from '@voucher-gateway/platform/topics/attempt';
-import type { Preparation } from '../reloadable-federation.ts';
-import type { MessageBounds } from './message-buffer.ts';
-import { openRecentMessages, type RecentMessages } from './recent-messages.ts';
-import type { TopicField } from './topic-directive.ts';
-import { createTopicScan, type TopicScan } from './topic-scan.ts';
+import type { Preparation } from '../federation/reloadable-federation.ts';
+import type { TopicField } from './plan/topic-directive.ts';
+import type { MessageBounds } from './topic/message-buffer.ts';
+import { openRecentMessages, type RecentMessages } from './topic/recent-messages.ts';
+import { createTopicScan, type TopicScan } from './topic/topic-scan.ts';
 
 /** The sources of a topic's subscriptions. */
 export interface TopicFeed {

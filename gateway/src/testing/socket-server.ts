@@ -6,13 +6,13 @@ import type { Identity } from '@voucher-gateway/platform/identity';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import type { ExecutionResult } from 'graphql';
 import WebSocket from 'ws';
-import { createSendBudget } from '../backpressure.ts';
-import { createOpenConnections } from '../open-connections.ts';
-import { createLoopTurns } from '../operations/loop-turns.ts';
 import type { Operation } from '../operations/operations.ts';
-import type { SessionGate } from '../session-gate.ts';
+import { createLoopTurns } from '../scheduling/loop-turns.ts';
+import type { SessionGate } from '../sessions/session-gate.ts';
 import type { Subscriber } from '../subscriptions/subscriber.ts';
-import { attachWebSocket, type WebSocketOptions } from '../websocket.ts';
+import { createSendBudget } from '../transports/backpressure.ts';
+import { createOpenConnections } from '../transports/connections.ts';
+import { attachWebSocket, type WebSocketOptions } from '../transports/websocket.ts';
 
 /** The services behind the sockets. A test may replace each. */
 export interface SocketServices {

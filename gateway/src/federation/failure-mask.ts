@@ -1,0 +1,60 @@
+import { CodedError, errorCode } from '@voucher-gateway/platform/errors';
+import { formatPublicError, originalOf } from '@voucher-gateway/platform/graphql-errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import type { GatewayContext } from '../context.ts';
+import { InvalidDocument } from '../request/invalid-document.ts';
+
+/** Replaces internal errors by coded ones that clients may see, and logs them with the request's id. */
+export interface FailureMask {
+  maskResult(result: ExecutionResult, context: GatewayContext): ExecutionResult;
+  /** The error to throw instead of this one. */
+  maskThrown(error: unknown, context: GatewayContext): unknown;
+}
+
+export function createFailureMask(log: Log): FailureMask {
+  const lines = createRepeatedLines(log);
+  /** Repeated failures are summarised: each subgraph logs its own. */
+  const report = (error: unknown, { requestId }: GatewayContext, fields: object = {}) => {
+    const original = originalOf(error);
+    const subgraph = error instanceof GraphQLError ? error.extensions.serviceName : undefined;
+    lines.error(
+      `${String(subgraph)} ${errorCode(original)}`,
+      { requestId, ...(typeof subgraph === 'string' && { subgraph }), error: original, ...fields },
+      'an operation failed',
+    );
+  };
+
+  return {
+    maskResult(result, context) {
+      let failures = 0;
+      const errors = result.errors?.map((error) => {
+        if (formatPublicError(toFormatted(error), error)) return error;
+        // One line per response.
+        if (failures === 0) report(error, context, { path: error.path });
+        failures += 1;
+        return new GraphQLError(internal().message, { path: error.path, originalError: internal() });
+      });
+      return failures === 0 ? result : { ...result, errors };
+    },
+    maskThrown(error, context) {
+      if (error instanceof InvalidDocument || isPublic(error)) return error;
+      report(error, context);
+      return internal();
+    },
+  };
+}
+
+const internal = () => new CodedError<PublicErrorCode>('INTERNAL_SERVER_ERROR', 'Something went wrong on our side.');
+
+function isPublic(error: unknown): boolean {
+  const message = error instanceof Error ? error.message : '';
+  return formatPublicError(error instanceof GraphQLError ? error.toJSON() : { message }, error) !== null;
+}
+
+/** Executors may return errors without `toJSON`: plain ones, or those of another copy of graphql-js. */
+function toFormatted(error: GraphQLError) {
+  return error.toJSON?.() ?? error;
+}

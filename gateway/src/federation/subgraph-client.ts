@@ -1,0 +1,180 @@
+import type { GraphQLDataSource, GraphQLDataSourceProcessOptions } from '@apollo/gateway';
+import { groupAddress } from '@voucher-gateway/platform/client-address';
+import { CodedError, errorCode, isCodedError } from '@voucher-gateway/platform/errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { GraphQLError, type GraphQLFormattedError, parse } from 'graphql';
+import { Pool, errors as undiciErrors } from 'undici';
+import type { GatewayContext } from '../context.ts';
+import { type CallQueueOptions, createCallQueue, QueueFullError } from './call-queue.ts';
+import { readSubgraphResponse, rootResponseKeys, type SubgraphResponse } from './subgraph-response.ts';
+
+/** Limits of the calls to a subgraph. */
+export interface SubgraphCallLimits extends CallQueueOptions {
+  /** Time-out of a call, including its time in the queue. */
+  timeoutMs: number;
+  /** Largest response body, in bytes. */
+  maxAnswerBytes: number;
+}
+
+export interface SubgraphDataSourceOptions {
+  /** The subgraph's name in the supergraph. */
+  name: string;
+  /** Its GraphQL URL. */
+  url: string;
+  limits: SubgraphCallLimits;
+  log: Log;
+}
+
+/** Disposing waits for running calls. */
+export interface SubgraphDataSource extends GraphQLDataSource, AsyncDisposable {
+  /** Fails all running and future calls. */
+  abort(): Promise<void>;
+}
+
+/**
+ * A subgraph over HTTP, with an undici pool. A call is aborted when its client disconnects, and is never retried. The
+ * `authorization` header, the request id and the client's address are forwarded, and nothing else.
+ *
+ * Failures are GraphQL errors at the paths of the missing fields: SUBGRAPH_UNAVAILABLE (retryable) or
+ * SUBGRAPH_INVALID_RESPONSE. A call that the client has aborted is not a failure of the subgraph.
+ */
+export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDataSourceOptions): SubgraphDataSource {
+  const { origin, pathname, search } = new URL(url);
+  const queue = createCallQueue(limits);
+  const lines = createRepeatedLines(log);
+  const pool = new Pool(origin, {
+    connections: limits.maxRunning,
+    pipelining: 1,
+    // undici's time-outs are per chunk; ours covers the whole call.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxResponseSize: limits.maxAnswerBytes,
+    connect: { timeout: Math.min(limits.timeoutMs, 5_000) },
+  });
+
+  const exchange = async (body: string, context: Partial<GatewayContext>, signal: AbortSignal) => {
+    const { authorization, requestId, clientAddress } = context;
+    const response = await pool.request({
+      path: `${pathname}${search}`,
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        ...(authorization && { authorization }),
+        ...(requestId && { 'x-request-id': requestId }),
+        // Replaces any header of the client: subgraphs rate-limit by it.
+        ...(clientAddress && { 'x-forwarded-for': clientAddress }),
+      },
+      body,
+      signal,
+    });
+    return { status: response.statusCode, text: await response.body.text() };
+  };
+
+  const call = async ({ request, context }: GraphQLDataSourceProcessOptions): Promise<SubgraphResponse> => {
+    const { query, variables, operationName } = request;
+    const body = JSON.stringify({ query, variables, operationName });
+    const caller = (context ?? {}) as Partial<GatewayContext>;
+    using deadline = createDeadline(limits.timeoutMs, caller.signal);
+    const { signal } = deadline;
+    const { status, text } = await queue.run(() => exchange(body, caller, signal), {
+      requester: groupAddress(caller.clientAddress ?? ''),
+      bytes: Buffer.byteLength(body),
+      signal,
+    });
+    const answer = readSubgraphResponse(text);
+    if (answer) return answer;
+    if (status >= 500) throw new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer');
+    throw new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered something that is no GraphQL response');
+  };
+
+  return {
+    async process(options) {
+      try {
+        return (await call(options)) as never;
+      } catch (error) {
+        const { signal, requestId } = (options.context ?? {}) as Partial<GatewayContext>;
+        if (signal?.aborted) throw cancelledBy(signal);
+        const { code, message, cause } = asCallError(error);
+        const fields = { subgraph: name, code, requestId, ...(cause !== undefined && { cause: errorCode(cause) }) };
+        lines.warn(code, fields, 'a subgraph failed');
+        return failedFetch(options, `The subgraph ${name} ${message}.`, {
+          code,
+          serviceName: name,
+          ...(code === 'SUBGRAPH_UNAVAILABLE' && { retryable: true }),
+        });
+      }
+    },
+    abort: () => pool.destroy(),
+    async [Symbol.asyncDispose]() {
+      if (!pool.destroyed) await pool.close();
+    },
+  };
+}
+
+/** All calls of the gateway are for operations of clients. */
+type OfOperation = Extract<GraphQLDataSourceProcessOptions, { incomingRequestContext: unknown }>;
+
+/** Why a call failed. The message is the end of a sentence that starts with the subgraph's name. */
+class CallError extends Error {
+  readonly code: PublicErrorCode;
+
+  constructor(code: PublicErrorCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+function asCallError(error: unknown): CallError {
+  if (error instanceof CallError) return error;
+  if (error instanceof undiciErrors.ResponseExceededMaxSizeError)
+    return new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered too much', error);
+  if (error instanceof QueueFullError)
+    return new CallError('SUBGRAPH_UNAVAILABLE', 'has too many calls waiting', error);
+  return new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer', error);
+}
+
+/** The error of an operation whose client has disconnected, or whose time-out has elapsed. */
+function cancelledBy({ reason }: AbortSignal): Error {
+  return isCodedError(reason)
+    ? reason
+    : new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'The operation was cancelled.', { cause: reason });
+}
+
+/**
+ * The errors of a failed fetch, at the response paths that are missing because of it. The executor prefixes the path of
+ * returned errors with the path of the fetch. It leaves a thrown error as it is.
+ */
+function failedFetch(
+  options: GraphQLDataSourceProcessOptions,
+  message: string,
+  extensions: Record<string, unknown>,
+): { errors: GraphQLFormattedError[] } {
+  const { request, document, pathInIncomingRequest = [] } = options as OfOperation;
+  const variables = (request.variables ?? {}) as Record<string, unknown>;
+  const isOfEntities = Array.isArray(variables.representations);
+  const keys = isOfEntities ? [] : rootResponseKeys(document ?? parse(request.query ?? ''), variables);
+  if (keys.length > 0) return { errors: keys.map((key) => ({ message, path: [key], extensions })) };
+  // A fetch of entities in a list is one error at the path of the list.
+  const list = pathInIncomingRequest.indexOf('@');
+  const path = list === -1 ? pathInIncomingRequest : pathInIncomingRequest.slice(0, list);
+  throw new GraphQLError(message, { ...(path.length > 0 && { path }), extensions });
+}
+
+/** A signal that aborts after `ms`, or with another signal. Disposing releases both. */
+function createDeadline(ms: number, other: AbortSignal | undefined): { signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(other?.reason);
+  const timer = setTimeout(() => controller.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError')), ms);
+  if (other?.aborted) onAbort();
+  other?.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      other?.removeEventListener('abort', onAbort);
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  GraphQLIncludeDirective,
+  GraphQLSkipDirective,
+  getDirectiveValues,
+  getOperationAST,
+  Kind,
+  type SelectionNode,
+  type SelectionSetNode,
+} from 'graphql';
+import { isNestedDeeper } from '../request/nesting.ts';
+
+/** Errors that are kept per response, because each is formatted and logged. */
+const maxErrors = 100;
+
+/** A longer error path is dropped: formatting it would block the event loop. */
+const maxPathLength = 200;
+/** Characters of a message that are kept. */
+const maxMessageLength = 2_000;
+
+/** Deeper extensions are dropped: serialisers recurse into them. */
+const maxExtensionsNesting = 100;
+
+/** A subgraph's GraphQL response. */
+export interface SubgraphResponse {
+  data?: Record<string, unknown> | null;
+  errors?: readonly SubgraphError[];
+}
+
+export interface SubgraphError {
+  message?: string;
+  path?: readonly (string | number)[];
+  extensions?: Record<string, unknown>;
+}
+
+/** Parses a GraphQL response; null if it is not one. */
+export function readSubgraphResponse(text: string): SubgraphResponse | null {
+  return toSubgraphResponse(parseJson(text));
+}
+
+/**
+ * Converts JSON to a GraphQL response; null if it is not one. `errors: null` and `errors: []` count as no errors: the
+ * specification forbids them, but servers send them.
+ */
+export function toSubgraphResponse(json: unknown): SubgraphResponse | null {
+  if (!isRecord(json)) return null;
+  const { data } = json;
+  if (data !== undefined && data !== null && !isRecord(data)) return null;
+  const errors = readErrors(json.errors ?? []);
+  if (!errors || (data === undefined && errors.length === 0)) return null;
+  return { ...(data !== undefined && { data }), ...(errors.length > 0 && { errors }) };
+}
+
+function readErrors(errors: unknown): SubgraphError[] | null {
+  if (!Array.isArray(errors) || !errors.every(isRecord)) return null;
+  return errors.slice(0, maxErrors).map(({ message, path, extensions }) => ({
+    ...(typeof message === 'string' && { message: message.slice(0, maxMessageLength) }),
+    ...(isPath(path) && { path }),
+    ...(isRecord(extensions) && { extensions: readExtensions(extensions) }),
+  }));
+}
+
+/** Drops `http`, which Apollo Server would apply to the whole response, a code that is not a string, and deep nesting. */
+function readExtensions({ http: _http, code, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  return { ...(typeof code === 'string' && { code }), ...(!isNestedDeeper(rest, maxExtensionsNesting) && rest) };
+}
+
+function isPath(value: unknown): value is readonly (string | number)[] {
+  return (
+    Array.isArray(value) &&
+    value.length <= maxPathLength &&
+    value.every((step) => typeof step === 'string' || typeof step === 'number')
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The response keys of an operation's root fields. */
+export function rootResponseKeys(document: DocumentNode, variables: Record<string, unknown>): string[] {
+  const fragments = new Map(
+    document.definitions
+      .filter((node): node is FragmentDefinitionNode => node.kind === Kind.FRAGMENT_DEFINITION)
+      .map((fragment) => [fragment.name.value, fragment]),
+  );
+  const isIncluded = (node: SelectionNode) =>
+    getDirectiveValues(GraphQLSkipDirective, node, variables)?.if !== true &&
+    getDirectiveValues(GraphQLIncludeDirective, node, variables)?.if !== false;
+  const keysOf = (selectionSet: SelectionSetNode | undefined): string[] =>
+    (selectionSet?.selections ?? []).filter(isIncluded).flatMap((node) => {
+      if (node.kind === Kind.FIELD) return [node.alias?.value ?? node.name.value];
+      return keysOf(
+        node.kind === Kind.INLINE_FRAGMENT ? node.selectionSet : fragments.get(node.name.value)?.selectionSet,
+      );
+    });
+  return [...new Set(keysOf(getOperationAST(document)?.selectionSet))];
+}

@@ -1,0 +1,145 @@
+import { ApolloServer, type ApolloServerPlugin, type BaseContext, HeaderMap } from '@apollo/server';
+import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
+import { publicError } from '@voucher-gateway/platform/errors';
+import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import { apolloLogger, nothingForApollo } from '@voucher-gateway/platform/subgraph-server';
+import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
+import type { FastifyInstance } from 'fastify';
+import { type DocumentNode, type ExecutionResult, GraphQLError, type GraphQLSchema, parse } from 'graphql';
+import type { GatewayContext } from '../context.ts';
+import type { Operation, Operations } from '../operations/operations.ts';
+import { InvalidDocument } from '../request/invalid-document.ts';
+import { readRetryAfter } from '../transports/retry-after.ts';
+
+export type ApolloContext = BaseContext & GatewayContext;
+
+export interface ApolloAdapterOptions {
+  app: FastifyInstance;
+  operations: Operations;
+  /** A schema to satisfy Apollo Server, which neither validates nor executes by it. */
+  schema: GraphQLSchema;
+  log: Log;
+}
+
+/**
+ * Apollo Server as an HTTP adapter: it handles methods, media types, CSRF prevention and the protocol of persisted queries.
+ * Parsing, limits, validation, planning and execution are done by `operations`.
+ *
+ * @see https://graphql.github.io/graphql-over-http/draft/
+ */
+export async function createApolloAdapter(options: ApolloAdapterOptions): Promise<ApolloServer<ApolloContext>> {
+  const { app, operations, schema, log } = options;
+  /** The prepared operation per request context, or the errors of preparing it. */
+  const outcomes = new WeakMap<object, Operation | readonly GraphQLError[]>();
+
+  const preparation: ApolloServerPlugin<ApolloContext> = {
+    requestDidStart: async () => ({
+      async didResolveSource({ request, source, contextValue }) {
+        const sent = { ...request, query: source };
+        // Apollo Server would look up the name in the placeholder document.
+        delete request.operationName;
+        try {
+          const operation = await operations.prepare(sent, contextValue);
+          outcomes.set(contextValue, refuseByMethod(operation, request.http?.method) ?? operation);
+        } catch (error) {
+          outcomes.set(contextValue, toGraphqlErrors(error));
+        }
+      },
+      async willSendResponse({ response: { body, http } }) {
+        const seconds = body.kind === 'single' ? readRetryAfter(body.singleResult.errors) : null;
+        if (seconds !== null) http.headers.set('retry-after', String(seconds));
+      },
+    }),
+  };
+  const execute = async (contextValue: ApolloContext): Promise<ExecutionResult> => {
+    const outcome = outcomes.get(contextValue);
+    if (!outcome) throw new Error('a request was not prepared');
+    if (!('plan' in outcome)) return { errors: outcome };
+    try {
+      return await operations.execute(outcome, contextValue);
+    } catch (error) {
+      return { errors: toGraphqlErrors(error) };
+    }
+  };
+
+  const apollo = new ApolloServer<ApolloContext>({
+    gateway: {
+      onSchemaLoadOrUpdate(callback) {
+        callback({ apiSchema: schema, coreSupergraphSdl: '' });
+        return () => {};
+      },
+      load: async () => ({ executor: ({ context }) => execute(context as ApolloContext) as never }),
+      stop: async () => {},
+    },
+    // A placeholder for every text, so that Apollo Server neither parses nor validates.
+    documentStore: { get: async () => anyDocument, set: async () => {}, delete: async () => {} },
+    persistedQueries: {
+      cache: {
+        get: async (key) => operations.persistedQueries.get(key.replace(/^apq:/, '')),
+        // The pipeline stores a text once it has passed validation.
+        set: async () => {},
+        delete: async () => {},
+      },
+    },
+    // Checked by the pipeline, like every other rule for documents.
+    introspection: true,
+    includeStacktraceInErrorResponses: false,
+    stopOnTerminationSignals: false,
+    formatError: createErrorFormatter(log),
+    plugins: [preparation, fastifyApolloDrainPlugin(app), ...nothingForApollo()],
+    logger: apolloLogger(log),
+  });
+  await apollo.start();
+  return apollo;
+}
+
+const anyDocument: DocumentNode = parse('{ __typename }');
+
+/** The errors of an operation that this HTTP method may not execute; null if it may. */
+function refuseByMethod({ definition }: Operation, method: string | undefined): readonly GraphQLError[] | null {
+  if (definition.operation === 'subscription')
+    return badRequest(
+      'Subscriptions are served here over WebSocket (graphql-transport-ws), as text/event-stream, and as multipart/mixed;subscriptionSpec=1.0: ask for one of them by the accept header.',
+      { status: 400 },
+    );
+  if (method === 'GET' && definition.operation !== 'query')
+    return badRequest('GET is for queries only: send a mutation by POST.', {
+      status: 405,
+      headers: new HeaderMap([['allow', 'POST']]),
+    });
+  return null;
+}
+
+function badRequest(message: string, http: object): readonly GraphQLError[] {
+  return [new GraphQLError(message, { extensions: { code: 'BAD_REQUEST' satisfies PublicErrorCode, http } })];
+}
+
+/** The errors of a failed request, each with the HTTP status of its code. */
+function toGraphqlErrors(error: unknown): readonly GraphQLError[] {
+  const errors = error instanceof InvalidDocument ? error.errors : [toGraphqlError(error)];
+  return errors.map((fault) => {
+    const { message, nodes, source, positions, path, originalError, extensions } = fault;
+    const status = statusOf(String(extensions.code ?? 'INTERNAL_SERVER_ERROR'));
+    return new GraphQLError(message, {
+      nodes,
+      source,
+      positions,
+      path,
+      originalError,
+      extensions: { ...extensions, http: { status } },
+    });
+  });
+}
+
+/** Converts to a GraphQL error. A coded error keeps its code; anything else is masked by the formatter. */
+function toGraphqlError(error: unknown): GraphQLError {
+  if (error instanceof GraphQLError) return error;
+  const coded = publicError(error);
+  if (!coded) return new GraphQLError('', { originalError: error as Error });
+  const { code, message, retryable, details } = coded;
+  return new GraphQLError(message, {
+    originalError: coded,
+    extensions: { ...details, code, ...(retryable && { retryable }) },
+  });
+}

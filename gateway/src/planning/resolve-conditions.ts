@@ -1,0 +1,64 @@
+import {
+  type DirectiveNode,
+  type DocumentNode,
+  type FieldNode,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionNode,
+  visit,
+} from 'graphql';
+import type { Conditions } from '../request/variables.ts';
+
+/** The variables that `@skip` and `@include` of a document depend on, sorted and without duplicates. */
+export function conditionVariables(document: DocumentNode): readonly string[] {
+  const names = new Set<string>();
+  visit(document, {
+    Directive(node) {
+      const condition = conditionOf(node);
+      if (condition?.kind === Kind.VARIABLE) names.add(condition.name.value);
+      return false;
+    },
+  });
+  return [...names].sort();
+}
+
+/**
+ * Resolves `@skip` and `@include`, and removes what they exclude. The planner takes more than linear time in the number of
+ * conditions.
+ *
+ * An empty selection set gets a placeholder `__typename`. `isEmptyOperation` recognises an operation that is empty.
+ */
+export function resolveConditions(document: DocumentNode, conditions: Conditions): DocumentNode {
+  const isIncluded = ({ directives = [] }: SelectionNode) =>
+    directives.every((directive) => {
+      const condition = conditionOf(directive);
+      if (!condition) return true;
+      const value =
+        condition.kind === Kind.BOOLEAN
+          ? condition.value
+          : conditions[(condition as { name: { value: string } }).name.value];
+      return directive.name.value === 'include' ? value === true : value !== true;
+    });
+  return visit(document, {
+    Directive: (node) => (conditionOf(node) ? null : undefined),
+    SelectionSet: {
+      enter(node) {
+        const selections = node.selections.filter(isIncluded);
+        if (selections.length === node.selections.length) return undefined;
+        return { ...node, selections: selections.length > 0 ? selections : [typename] };
+      },
+    },
+  });
+}
+
+const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
+
+/** Whether conditions have removed all fields of the operation: only the placeholder `__typename` is left. */
+export function isEmptyOperation({ selectionSet: { selections } }: OperationDefinitionNode): boolean {
+  return selections.length === 1 && selections[0] === typename;
+}
+
+function conditionOf({ name, arguments: args = [] }: DirectiveNode) {
+  if (name.value !== 'skip' && name.value !== 'include') return null;
+  return args.find((argument) => argument.name.value === 'if')?.value ?? null;
+}

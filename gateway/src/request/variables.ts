@@ -1,0 +1,96 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import { assertValidText } from '@voucher-gateway/platform/text';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import {
+  coerceInputValue,
+  type GraphQLSchema,
+  isInputType,
+  isNonNullType,
+  Kind,
+  type OperationDefinitionNode,
+  typeFromAST,
+  valueFromAST,
+} from 'graphql';
+import { maxNesting, tooComplex } from './limits.ts';
+import { isNestedDeeper } from './nesting.ts';
+
+export type Variables = Readonly<Record<string, unknown>>;
+
+/** Values of the variables that `@skip` and `@include` depend on. */
+export type Conditions = Readonly<Record<string, boolean>>;
+
+/**
+ * Checks a request's variables before they are passed on: nesting, because serialisers recurse, and invalid text.
+ *
+ * @throws CodedError BAD_USER_INPUT, OPERATION_TOO_COMPLEX
+ */
+export function checkVariables(variables: unknown): Variables {
+  if ((variables ?? null) === null) return {};
+  if (typeof variables !== 'object' || Array.isArray(variables))
+    throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'The variables must be an object.');
+  if (isNestedDeeper(variables, maxNesting)) throw tooComplex('nesting', maxNesting);
+  assertValidText(variables);
+  return variables as Variables;
+}
+
+/**
+ * Coerces variables to their types, with defaults. It stops at the first error, because graphql-js repeats the whole value
+ * in each message.
+ *
+ * @throws CodedError BAD_USER_INPUT with the path as `argument`
+ * @see https://spec.graphql.org/draft/#CoerceVariableValues()
+ */
+export function coerceVariables(
+  schema: GraphQLSchema,
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  variables: Variables,
+  hideSuggestions: boolean,
+): Record<string, unknown> {
+  const coerced: Record<string, unknown> = {};
+  for (const { variable, type: typeNode, defaultValue } of variableDefinitions) {
+    const name = variable.name.value;
+    const type = typeFromAST(schema, typeNode);
+    if (!isInputType(type)) throw unfit([name], `$${name} has no input type.`);
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
+    if (value === undefined) {
+      if (defaultValue) coerced[name] = valueFromAST(defaultValue, type);
+      else if (isNonNullType(type)) throw unfit([name], `a value of type "${type}" is required.`);
+      continue;
+    }
+    const fail = (path: readonly (string | number)[], _value: unknown, { message }: Error) => {
+      throw unfit([name, ...path], message);
+    };
+    coerced[name] = coerceInputValue(value, type, fail, hideSuggestions);
+  }
+  return coerced;
+}
+
+const maxReasonLength = 300;
+
+function unfit(path: readonly (string | number)[], reason: string): CodedError<PublicErrorCode> {
+  const argument = path.join('.').slice(0, maxReasonLength);
+  const shown = reason.length > maxReasonLength ? `${reason.slice(0, maxReasonLength)}…` : reason;
+  return new CodedError<PublicErrorCode>('BAD_USER_INPUT', `The variable $${argument} does not fit: ${shown}`, {
+    details: { argument },
+  });
+}
+
+/**
+ * The values of the variables that `@skip` and `@include` depend on. Values that are not Booleans are omitted: coercion
+ * reports them.
+ */
+export function readConditions(
+  names: readonly string[],
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  variables: Variables,
+): Conditions {
+  const conditions: Record<string, boolean> = {};
+  for (const name of names) {
+    const definition = variableDefinitions.find(({ variable }) => variable.name.value === name);
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
+    const { defaultValue } = definition ?? {};
+    if (typeof value === 'boolean') conditions[name] = value;
+    else if (value === undefined && defaultValue?.kind === Kind.BOOLEAN) conditions[name] = defaultValue.value;
+  }
+  return conditions;
+}

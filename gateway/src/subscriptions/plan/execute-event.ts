@@ -1,0 +1,102 @@
+import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLFieldResolver } from 'graphql';
+import type { GatewayContext } from '../../context.ts';
+import { eventSource, type PlannedSubscription } from './plan-subscription.ts';
+
+/**
+ * The root field's result: the raw value of a topic message, or the data of a subgraph's response with its errors. The
+ * cursor is set if the subscription can be resumed after this event.
+ */
+export type RootFieldResult = { cursor: string | null } & (
+  | { value: unknown }
+  | { data: unknown; errors?: readonly GraphQLError[] }
+);
+
+/**
+ * Executes the operation for one event. The event is the result of the plan's primary fetch; the other fetches go to
+ * their subgraphs with the subscriber's identity. Synchronous if the plan has no other fetches.
+ *
+ * A selected field that a message lacks is an error TOPIC_FIELD_MISSING at its path.
+ */
+export function executeEvent(
+  planned: PlannedSubscription,
+  result: RootFieldResult,
+  context: GatewayContext,
+): ExecutionResult | Promise<ExecutionResult> {
+  if ('value' in result) {
+    const { document, operationName } = planned.operation;
+    if (planned.isAnsweredByEvent) return executeOnValue(planned, result.value, document, operationName);
+    return executePlan(planned, executeOnValue(planned, result.value, planned.primary.document), context);
+  }
+  const primary = {
+    data: result.data === undefined ? null : { [planned.responseKey]: result.data },
+    ...(result.errors && { errors: result.errors }),
+  };
+  return executePlan(planned, primary, context);
+}
+
+/** Executes the plan, with the event as the result of its primary fetch. */
+async function executePlan(
+  planned: PlannedSubscription,
+  primary: ExecutionResult,
+  context: GatewayContext,
+): Promise<ExecutionResult> {
+  if ((primary.data ?? null) === null) return primary;
+  const { federation } = planned.operation;
+  const sources = {
+    ...federation.dataSources,
+    [eventSource]: { process: async () => ({ data: primary.data ?? undefined }) },
+  };
+  const result = await federation.executePlan(planned.eventPlan, sources as never, planned.operation, context);
+  if (!primary.errors) return result;
+  return { ...result, data: result.data ?? null, errors: [...primary.errors, ...(result.errors ?? [])] };
+}
+
+/**
+ * Executes a document on the event's value with graphql-js, which implements aliases, fragments, directives, abstract
+ * types and null propagation as the specification has them.
+ */
+function executeOnValue(
+  { primary, operation }: PlannedSubscription,
+  value: unknown,
+  document: DocumentNode,
+  operationName?: string | null,
+): ExecutionResult {
+  const result = execute({
+    schema: operation.federation.supergraph,
+    document,
+    operationName,
+    rootValue: { [primary.field.name.value]: value },
+    variableValues: operation.variables,
+    fieldResolver: ownField,
+    typeResolver: (object) => (object as { __typename?: string }).__typename,
+  });
+  if (result instanceof Promise) throw new Error('the execution of an event must be synchronous');
+  return {
+    data: result.data as ExecutionResult['data'],
+    ...(result.errors && {
+      errors: result.errors.map((error) =>
+        isCodedError(error.originalError)
+          ? new GraphQLError(error.originalError.message, {
+              path: error.path,
+              extensions: { code: error.originalError.code },
+            })
+          : new GraphQLError('The message has a value that does not fit its field.', {
+              path: error.path,
+              extensions: { code: 'TOPIC_FIELD_MISSING' },
+            }),
+      ),
+    }),
+  };
+}
+
+const ownField: GraphQLFieldResolver<unknown, unknown> = (source, _args, _context, info) => {
+  if (typeof source === 'object' && source !== null && Object.hasOwn(source, info.fieldName)) {
+    return (source as Record<string, unknown>)[info.fieldName];
+  }
+  throw new CodedError<PublicErrorCode>(
+    'TOPIC_FIELD_MISSING',
+    `The topic's messages have no field ${info.fieldName} for ${info.parentType.name}.`,
+  );
+};

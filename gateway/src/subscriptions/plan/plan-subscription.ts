@@ -1,0 +1,149 @@
+import type { FetchNode, PlanNode, QueryPlan } from '@apollo/query-planner';
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import {
+  type DocumentNode,
+  type FieldNode,
+  getArgumentValues,
+  getOperationAST,
+  Kind,
+  parse,
+  type VariableDefinitionNode,
+  visit,
+} from 'graphql';
+import type { Operation } from '../../operations/operations.ts';
+import type { TopicField } from './topic-directive.ts';
+
+/** A subscription that is ready to be executed for each event. */
+export interface PlannedSubscription {
+  operation: Operation;
+  /** Key of the root field in the response: its alias or name. */
+  responseKey: string;
+  /** The root field's arguments, coerced. */
+  arguments: Record<string, unknown>;
+  /** The arguments that a message must equal: all that are set but `after`. */
+  compared: readonly [name: string, value: unknown][];
+  /** The plan's primary fetch, whose result is the event. */
+  primary: { document: DocumentNode; subgraph: string; field: FieldNode };
+  /** The query plan of one event: the primary fetch, then the fetches from other subgraphs. */
+  eventPlan: QueryPlan;
+  /** True if the plan has no other fetches. The client's own document is then executed on the event. */
+  isAnsweredByEvent: boolean;
+}
+
+/** A subscription whose events come from a topic. */
+export interface TopicSubscription extends PlannedSubscription {
+  topicField: TopicField;
+}
+
+/** A subscription whose events come from its subgraph. */
+export interface UpstreamSubscription extends PlannedSubscription {
+  topicField: null;
+}
+
+/**
+ * Plans a subscription. Apollo's planner returns a Subscription node: a primary fetch, which each event replaces, and the
+ * rest of the plan.
+ *
+ * @param operation a validated subscription with coerced variables
+ * @throws CodedError BAD_USER_INPUT if `@skip` or `@include` leaves no root field
+ */
+export function planSubscription(
+  topicFields: ReadonlyMap<string, TopicField>,
+  operation: Operation,
+): TopicSubscription | UpstreamSubscription {
+  const { federation, plan } = operation;
+  const { node } = plan;
+  if (node?.kind !== 'Subscription')
+    throw new CodedError<PublicErrorCode>(
+      'BAD_USER_INPUT',
+      'A subscription selects exactly one field; here @skip or @include leaves none.',
+    );
+  const document = parsePrimary(node.primary);
+  const field = rootField(document);
+  const definitionOfField = federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
+  if (!definitionOfField) throw new Error(`the supergraph has no Subscription.${field.name.value}`);
+  const args = getArgumentValues(definitionOfField, field, operation.variables);
+  return {
+    operation,
+    topicField: topicFields.get(field.name.value) ?? null,
+    responseKey: field.alias?.value ?? field.name.value,
+    arguments: args,
+    compared: Object.entries(args).filter(([name, value]) => name !== 'after' && (value ?? null) !== null),
+    primary: { document, subgraph: node.primary.serviceName, field },
+    eventPlan: eventPlan(document, node.rest),
+    isAnsweredByEvent: !node.rest,
+  };
+}
+
+/**
+ * The variable that is used only as `after` of a topic-fed root field; null if there is none. Operations that differ only
+ * in this variable are equal once they are live.
+ */
+export function afterVariable(
+  topicFields: ReadonlyMap<string, TopicField>,
+  { document, definition }: Operation,
+): string | null {
+  const root = definition.selectionSet.selections[0];
+  if (root?.kind !== Kind.FIELD || !topicFields.has(root.name.value)) return null;
+  const value = root.arguments?.find(({ name }) => name.value === 'after')?.value;
+  if (value?.kind !== Kind.VARIABLE) return null;
+  let uses = 0;
+  visit(document, {
+    VariableDefinition: () => false,
+    Variable: ({ name }) => {
+      if (name.value === value.name.value) uses += 1;
+    },
+  });
+  return uses === 1 ? value.name.value : null;
+}
+
+/** The cursor to resume after, from the subscriber's variables; null to start with new events. */
+export function afterOf(
+  { primary: { field }, operation }: PlannedSubscription,
+  variables: Record<string, unknown>,
+): string | null {
+  const definition = operation.federation.supergraph.getSubscriptionType()?.getFields()[field.name.value];
+  if (!definition) throw new Error(`the supergraph has no Subscription.${field.name.value}`);
+  const { after } = getArgumentValues(definition, field, variables);
+  return (after ?? null) === null ? null : String(after);
+}
+
+/** Parses the planner's text of the fetch. The document is cached in the plan, which equal operations share. */
+function parsePrimary(primary: FetchNode): DocumentNode {
+  primary.operationDocumentNode ??= parse(primary.operation);
+  return primary.operationDocumentNode;
+}
+
+function rootField(document: DocumentNode): FieldNode {
+  const operation = getOperationAST(document);
+  const selection = operation?.selectionSet.selections.find((node) => node.kind === Kind.FIELD);
+  if (!selection || selection.kind !== Kind.FIELD) throw new Error('the primary fetch selects no field');
+  return selection;
+}
+
+/** The document's variables that these nodes use. */
+export function usedVariables(document: DocumentNode, ...nodes: unknown[]): VariableDefinitionNode[] {
+  const used = new Set<string>();
+  for (const node of nodes.flat()) {
+    if (node) visit(node as never, { Variable: ({ name }) => void used.add(name.value) });
+  }
+  return (getOperationAST(document)?.variableDefinitions ?? []).filter((definition) =>
+    used.has(definition.variable.name.value),
+  );
+}
+
+/** Name of the data source that returns the event. It starts with a space, so no subgraph can have it. */
+export const eventSource = ' event';
+
+function eventPlan(primary: DocumentNode, rest: PlanNode | undefined): QueryPlan {
+  const fetch: FetchNode = {
+    kind: 'Fetch',
+    serviceName: eventSource,
+    operation: '',
+    operationName: undefined,
+    operationKind: 'query' as FetchNode['operationKind'],
+    operationDocumentNode: primary,
+  };
+  return { kind: 'QueryPlan', node: rest ? { kind: 'Sequence', nodes: [fetch, rest] } : fetch };
+}

@@ -1,0 +1,177 @@
+import type { GraphQLDataSourceProcessOptions } from '@apollo/gateway';
+import { isCodedError } from '@voucher-gateway/platform/errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { Positions } from '@voucher-gateway/platform/topics';
+import { decodeCursor } from '@voucher-gateway/schema/cursor';
+import { type FragmentDefinitionNode, type GraphQLFormattedError, Kind, print } from 'graphql';
+import type { GatewayContext } from '../../context.ts';
+import { type TopicSubscription, usedVariables } from '../plan/plan-subscription.ts';
+import type { ReplayField } from '../plan/topic-directive.ts';
+import type { Value } from '../topic/message.ts';
+import { invalidPage, unreadablePage } from './stored-page-errors.ts';
+
+/** One page of stored events after a cursor. */
+export interface StoredPage {
+  /** The plan by which the rows were selected: another one may be current by now. */
+  planned: TopicSubscription;
+  /** By partition, the topic position through which the store had consumed before it read the rows. */
+  storedThrough: Positions;
+  edges: StoredEdge[];
+  hasNextPage: boolean;
+  endCursor: string | null;
+}
+
+/**
+ * Reads a page of stored events after a cursor.
+ *
+ * @param first maximum number of rows. Default: 100
+ * @throws GraphQLError with the subgraph's code if it is public, such as CURSOR_INVALID; else a retryable CodedError
+ *   SUBGRAPH_UNAVAILABLE or SUBGRAPH_INVALID_RESPONSE
+ */
+export type ReadStoredPage = (after: string, first?: number) => Promise<StoredPage>;
+
+export interface StoredEdge {
+  /** Id of the message that the row was stored from. */
+  id: string | null;
+  cursor: string;
+  /** The root field's data, as in a response to the primary fetch. */
+  data: unknown;
+  /** The fields that `match` and the arguments are compared with. */
+  compared: Value;
+}
+
+const pageSize = 100;
+
+/** A value of Apollo's enum: the package exports only its type. */
+const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOptions['kind'] & never;
+
+export interface StoredPageReaderOptions {
+  planned: TopicSubscription;
+  replay: ReplayField;
+  /** Value of the subscriber's claim. */
+  key: string;
+  context: GatewayContext;
+  log: Log;
+}
+
+/**
+ * Creates the function that reads stored pages: from the connection that `@topic(replay:)` names, with the subscriber's
+ * identity. Each edge has the selections of the primary fetch.
+ */
+export function createStoredPageReader({
+  planned,
+  replay,
+  key,
+  context,
+  log,
+}: StoredPageReaderOptions): ReadStoredPage {
+  const { topicField, primary, operation } = planned;
+  const { subgraph } = primary;
+  const query = storedPageQuery(planned, replay);
+  const source = operation.federation.dataSources[subgraph];
+  if (!source) throw new Error(`no data source for ${subgraph}`);
+
+  return async (after, first = pageSize) => {
+    const variables: Value = { ...operation.variables, [variable('first')]: first, [variable('after')]: after };
+    for (const [name] of filledArguments(planned, replay)) {
+      variables[variable(name)] = name === topicField.match ? key : planned.arguments[name];
+    }
+    const { data, errors } = await source.process({
+      kind: incomingOperation,
+      request: { query, variables },
+      incomingRequestContext: { context } as never,
+      context,
+    });
+    const error = (errors as GraphQLFormattedError[] | undefined)?.[0];
+    if (error) {
+      const failure = unreadablePage(error, planned.arguments);
+      if (isCodedError(failure)) log.warn({ subgraph, error: failure }, 'a subgraph could not read a stored page');
+      throw failure;
+    }
+    try {
+      return readConnection((data as Record<string, Connection>)[replay.field] as Connection, planned, after);
+    } catch (cause) {
+      log.warn({ subgraph, error: cause }, 'a subgraph returned an invalid stored page');
+      throw invalidPage(cause);
+    }
+  };
+}
+
+/** Throws for a connection that does not match its type, or whose end cursor is still `after`. */
+function readConnection(connection: Connection, planned: TopicSubscription, after: string): StoredPage {
+  const { topicField } = planned;
+  const { edges, pageInfo, storedThrough } = connection;
+  const { hasNextPage, endCursor } = pageInfo;
+  if (hasNextPage && (endCursor === null || endCursor === after))
+    throw new Error('the page does not advance its cursor');
+  return {
+    planned,
+    storedThrough: Object.fromEntries(
+      (storedThrough ?? [])
+        .filter((at) => at.topic === topicField.topic)
+        .map(({ partition, position }) => [partition, readPosition(position)]),
+    ),
+    edges: edges.map((edge) => ({
+      id: decodeCursor(edge.replay_cursor)?.id ?? null,
+      cursor: edge.replay_cursor,
+      data: topicField.isEdge ? edge : edge.replay_answer,
+      compared: edge.replay_node,
+    })),
+    hasNextPage,
+    endCursor,
+  };
+}
+
+function readPosition(text: string): number {
+  const position = Number(text);
+  if (!Number.isSafeInteger(position) || position < 0) throw new Error('a stored position is no whole number');
+  return position;
+}
+
+interface Connection {
+  edges: { replay_cursor: string; replay_answer?: unknown; replay_node: Value }[];
+  pageInfo: { hasNextPage: boolean; endCursor: string | null };
+  storedThrough?: { topic: string; partition: number; position: string }[];
+}
+
+const variable = (argument: string) => `replay_${argument}`;
+
+/** The connection's arguments that the gateway sets besides `first` and `after`, with their types. */
+function filledArguments(
+  { topicField, arguments: args }: TopicSubscription,
+  replay: ReplayField,
+): [name: string, type: string][] {
+  return [...replay.arguments].filter(
+    ([name]) => name !== 'first' && name !== 'after' && (name === topicField.match || (args[name] ?? null) !== null),
+  );
+}
+
+function storedPageQuery(planned: TopicSubscription, replay: ReplayField): string {
+  const { primary, topicField } = planned;
+  const selections = primary.field.selectionSet?.selections.map((node) => print(node)).join('\n') ?? '';
+  const fragments = primary.document.definitions.filter(
+    (node): node is FragmentDefinitionNode => node.kind === Kind.FRAGMENT_DEFINITION,
+  );
+  const filled: [string, string][] = [
+    ['first', replay.arguments.get('first') ?? 'Int'],
+    ['after', replay.arguments.get('after') ?? 'String'],
+    ...filledArguments(planned, replay),
+  ];
+  const compared = new Set([topicField.match, ...planned.compared.map(([name]) => name)]);
+  const definitions = [
+    ...usedVariables(primary.document, primary.field.selectionSet, fragments).map((definition) => print(definition)),
+    ...filled.map(([name, type]) => `$${variable(name)}: ${type}`),
+  ];
+  return `query Replay(${definitions.join(', ')}) {
+  ${replay.field}(${filled.map(([name]) => `${name}: $${variable(name)}`).join(', ')}) {
+    ${replay.hasPositions ? 'storedThrough { topic partition position }' : ''}
+    edges {
+      ${topicField.isEdge ? selections : `replay_answer: node { ${selections} }`}
+      replay_cursor: cursor
+      replay_node: node { ${[...compared].join(' ')} }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+${fragments.map((fragment) => print(fragment)).join('\n')}`;
+}

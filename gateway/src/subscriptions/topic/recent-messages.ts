@@ -1,0 +1,151 @@
+import type { Log } from '@voucher-gateway/platform/log';
+import type { Positions, Tail, Topics } from '@voucher-gateway/platform/topics';
+import { anyTopic, idOf, mapPartitions, type Slice, type TopicMessage } from './message.ts';
+import { type MessageBounds, MessageBuffer } from './message-buffer.ts';
+import { cutSlice } from './slice.ts';
+
+/**
+ * The last messages of a topic, in memory, and the listeners for new ones. There is one tail per topic and process.
+ *
+ * Listeners are indexed by field and value, so the cost of a message depends only on its own listeners. A message is
+ * dropped as a duplicate if the buffer has one with the same `id`.
+ */
+export interface RecentMessages extends AsyncDisposable {
+  /** Whether all messages after these positions are in memory. */
+  hasAllAfter(positions: Positions): boolean;
+  /** The first messages after these positions whose `match` field equals `key`, in order. */
+  after(positions: Positions, match: string, key: string): Slice;
+  /** Resolves once it has read everything that was in the topic at the time of the call. */
+  caughtUp(): Promise<void>;
+  /**
+   * Maps the store's positions to the current topic. A position past the end of its partition is from a deleted topic of
+   * the same name, and becomes the beginning. Call it after `caughtUp`.
+   */
+  toCurrentTopic(positions: Positions): Positions;
+  /** Whether the message with this id is in memory. */
+  has(id: string): boolean;
+  /**
+   * Passes the listener each new message whose `match` field equals `key`, until disposed.
+   *
+   * @throws CodedError TOPIC_RECREATED (retryable) once the topic was recreated: its tail has ended
+   */
+  listen(match: string, key: string, listener: TopicListener): Disposable;
+}
+
+export interface TopicListener {
+  onMessage(message: TopicMessage): void;
+  /** Called when there will be no more messages. */
+  onEnd(error: Error): void;
+}
+
+export interface RecentMessagesOptions {
+  topics: Topics;
+  topic: string;
+  /** Fields that listeners match by. */
+  matches: ReadonlySet<string>;
+  bounds: MessageBounds;
+  log: Log;
+}
+
+/** Starts a tail. Resolves once the topic's last messages have been read. */
+export async function openRecentMessages(options: RecentMessagesOptions): Promise<RecentMessages> {
+  const { topics, topic, matches, bounds, log } = options;
+  const buffer = new MessageBuffer(bounds);
+  const ids = new Set<string>();
+  /** By partition, the position of the last evicted message: everything after it is in memory. */
+  const start: Record<number, number> = {};
+  /** By partition, the last position that was read. */
+  const through: Record<number, number> = {};
+  const see = (partition: number, position: number) => {
+    through[partition] = Math.max(through[partition] ?? 0, position);
+  };
+  const seeAll = (positions: Positions) => {
+    for (const [partition, position] of Object.entries(positions)) see(Number(partition), position);
+  };
+  /** Listeners by field, then value. */
+  const index = new Map<string, Map<string, Set<TopicListener>>>();
+
+  const onMessage = (message: TopicMessage) => {
+    const id = idOf(message);
+    see(message.partition, message.position);
+    if (id !== null && ids.has(id)) return;
+    if (id !== null) ids.add(id);
+    buffer.add(message);
+    for (let evicted = buffer.evict(); evicted; evicted = buffer.evict()) {
+      start[evicted.partition] = evicted.position;
+      const evictedId = idOf(evicted);
+      if (evictedId !== null) ids.delete(evictedId);
+    }
+    for (const match of matches) {
+      const key = message.value[match];
+      if (typeof key !== 'string') continue;
+      for (const listener of index.get(match)?.get(key) ?? []) {
+        try {
+          listener.onMessage(message);
+        } catch (error) {
+          log.error({ error, topic, position: message.position }, 'a subscriber failed on a message');
+        }
+      }
+    }
+  };
+
+  let endedBy: Error | null = null;
+  const onEnd = (error: Error) => {
+    endedBy = error;
+    for (const byKey of index.values())
+      for (const listeners of [...byKey.values()]) for (const listener of [...listeners]) listener.onEnd(error);
+  };
+
+  const tail: Tail = await topics.tail({ topic: anyTopic(topic), from: { last: bounds.maxCount }, onMessage, onEnd });
+  seeAll(tail.startedAt);
+  const startOf = (partition: number) => start[partition] ?? tail.coversAfter[partition] ?? 0;
+
+  return {
+    hasAllAfter(positions) {
+      const partitions = new Set(
+        [...Object.keys(positions), ...Object.keys(tail.coversAfter), ...Object.keys(start)].map(Number),
+      );
+      return [...partitions].every((partition) => startOf(partition) <= (positions[partition] ?? 0));
+    },
+    after: (positions, match, key) =>
+      cutSlice(
+        {
+          messages: buffer.of(match, key).filter(({ partition, position }) => position > (positions[partition] ?? 0)),
+          through: { ...positions, ...through },
+          isWhole: true,
+        },
+        positions,
+      ),
+    caughtUp: async () => seeAll(await tail.caughtUp()),
+    toCurrentTopic: (positions) =>
+      mapPartitions(positions, (position, partition) => (position > (through[partition] ?? 0) ? 0 : position)),
+    has: (id) => ids.has(id),
+    listen(match, key, listener) {
+      if (endedBy) throw endedBy;
+      const byKey = index.get(match) ?? new Map<string, Set<TopicListener>>();
+      index.set(match, byKey);
+      return new Listening(byKey, key, listener);
+    },
+    [Symbol.asyncDispose]: () => tail[Symbol.asyncDispose](),
+  };
+}
+
+/** A listener's entry in the index. A class, because there is one per user. */
+class Listening implements Disposable {
+  readonly #byKey: Map<string, Set<TopicListener>>;
+  readonly #key: string;
+  readonly #listener: TopicListener;
+
+  constructor(byKey: Map<string, Set<TopicListener>>, key: string, listener: TopicListener) {
+    this.#byKey = byKey;
+    this.#key = key;
+    this.#listener = listener;
+    byKey.set(key, (byKey.get(key) ?? new Set()).add(listener));
+  }
+
+  [Symbol.dispose](): void {
+    const listeners = this.#byKey.get(this.#key);
+    listeners?.delete(this.#listener);
+    if (listeners?.size === 0) this.#byKey.delete(this.#key);
+  }
+}

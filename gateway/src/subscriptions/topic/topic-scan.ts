@@ -1,0 +1,120 @@
+import { createCoalesced } from '@voucher-gateway/platform/coalesced';
+import type { Message, Positions, Topics } from '@voucher-gateway/platform/topics';
+import { anyTopic, bytesOf, mapPartitions, type Slice, type TopicMessage, type Value } from './message.ts';
+import { sliceBytes } from './slice.ts';
+
+/** Reads a topic for subscribers that resume from before the recent messages. */
+export interface TopicScan {
+  /**
+   * The first messages after these positions whose `match` field equals `key`, in order; null if retention has removed
+   * some. Calls during a scan share the next one: thousands of clients that reconnect must not scan the topic once each.
+   */
+  read(from: Positions, match: string, key: string): Promise<Slice | null>;
+}
+
+export interface TopicScanOptions {
+  topics: Topics;
+  topic: string;
+  /** Bytes of messages that one scan collects for all its readers. */
+  maxBytes: number;
+}
+
+/** One caller of a scan. It collects at most one slice. */
+class Reader {
+  readonly from: Positions;
+  readonly match: string;
+  readonly key: string;
+  readonly messages: TopicMessage[] = [];
+  /** The positions at which it was full; null while it has room. */
+  stoppedAt: Positions | null = null;
+  #bytes = 0;
+
+  constructor(from: Positions, match: string, key: string) {
+    this.from = from;
+    this.match = match;
+    this.key = key;
+  }
+
+  /** Adds the message, or stops before it. Returns the bytes added. */
+  take(message: TopicMessage, seen: Positions): number {
+    if (this.stoppedAt || message.position <= (this.from[message.partition] ?? 0)) return 0;
+    const bytes = bytesOf(message);
+    if (this.messages.length > 0 && this.#bytes + bytes > sliceBytes) {
+      this.stop(seen);
+      return 0;
+    }
+    this.messages.push(message);
+    this.#bytes += bytes;
+    return bytes;
+  }
+
+  /** @param seen the scan's positions, which may still be before this reader's own */
+  stop(seen: Positions): void {
+    const { from } = this;
+    this.stoppedAt ??= {
+      ...from,
+      ...mapPartitions(seen, (position, partition) => Math.max(position, from[partition] ?? 0)),
+    };
+  }
+}
+
+interface ScanResult {
+  /** By partition, the position at which the scan ended. */
+  through: Positions;
+  coversAfter: Positions;
+}
+
+export function createTopicScan({ topics, topic, maxBytes }: TopicScanOptions): TopicScan {
+  let waiting: Reader[] = [];
+  const scanForAll = createCoalesced(async (): Promise<ScanResult> => {
+    const readers = waiting;
+    waiting = [];
+    const collect = createCollector(readers, maxBytes);
+    const last: Record<number, number> = {};
+    await using tail = await topics.tail({
+      topic: anyTopic(topic),
+      from: { after: earliest(readers) },
+      onMessage(message) {
+        collect(message, last);
+        last[message.partition] = message.position;
+      },
+    });
+    return { through: tail.startedAt, coversAfter: tail.coversAfter };
+  });
+
+  const read = async (from: Positions, match: string, key: string): Promise<Slice | null> => {
+    const reader = new Reader(from, match, key);
+    waiting.push(reader);
+    const { through, coversAfter } = await scanForAll();
+    const hasAll = Object.entries(coversAfter).every(
+      ([partition, position]) => position <= (from[Number(partition)] ?? 0),
+    );
+    if (!hasAll) return null;
+    const { messages, stoppedAt } = reader;
+    return { messages, through: stoppedAt ?? { ...from, ...through }, isWhole: stoppedAt === null };
+  };
+  return { read };
+}
+
+/** Creates the function that passes messages to their readers, until all readers together have `maxBytes`. */
+function createCollector(readers: readonly Reader[], maxBytes: number) {
+  const index = [...Map.groupBy(readers, ({ match }) => match)].map(([match, ofMatch]) => ({
+    match,
+    byKey: Map.groupBy<unknown, Reader>(ofMatch, ({ key }) => key),
+  }));
+  let bytes = 0;
+  return (message: Message<Value>, seen: Positions): void => {
+    if (bytes > maxBytes) return;
+    for (const { match, byKey } of index)
+      for (const reader of byKey.get(message.value[match]) ?? []) bytes += reader.take(message, seen);
+    if (bytes > maxBytes) for (const reader of readers) reader.stop({ ...seen, [message.partition]: message.position });
+  };
+}
+
+/** The earliest position per partition. A partition that one reader does not name is read from its beginning. */
+function earliest(readers: readonly Reader[]): Positions {
+  const [first, ...others] = readers.map(({ from }) => from);
+  return mapPartitions(first ?? {}, (position, partition) =>
+    Math.min(position, ...others.map((from) => from[partition] ?? 0)),
+  );
+}

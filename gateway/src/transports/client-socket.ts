@@ -1,0 +1,123 @@
+import type { Log } from '@voucher-gateway/platform/log';
+import { type RawData, WebSocket } from 'ws';
+import { encodeWithinLimit, oversizedBytes, type SendBudget, type SlowConsumer } from './backpressure.ts';
+import { closeCodes, closeSocket } from './close-socket.ts';
+
+/** Bounds of the bytes that are buffered for clients. */
+export interface SendLimits {
+  /** Buffered bytes per connection; with more it is closed with 1013. */
+  maxBufferedBytes: number;
+  /** The bound of all connections together. */
+  budget: SendBudget;
+  log: Log;
+}
+
+/** What handles the messages of a socket. */
+export interface SocketHandler {
+  receive(data: RawData): void;
+  /** Called once the socket is closed. */
+  release(): void;
+}
+
+/**
+ * A client's socket with its state, so that all sockets share the same listener functions.
+ *
+ * Messages are written at once, and the bytes that a slow consumer leaves buffered are counted. Reading from the client
+ * pauses while half of the limit is buffered, or while one of its operations waits for its turn. A client that reads
+ * nothing at all answers no ping, so the keep-alive drops it.
+ */
+export class ClientSocket extends WebSocket implements SlowConsumer {
+  /** Null if the connection was rejected. */
+  connection: SocketHandler | null = null;
+  /** True from a ping until its pong. */
+  awaitsPong = false;
+  limits: SendLimits | null = null;
+  /** Size of the last text that was larger than the limit, until the buffer is empty again. */
+  #oversizedBytes = 0;
+  /** Number of its operations that wait for their turn. */
+  #readingPauses = 0;
+  /** True while a callback is pending that updates the budget once the buffer is empty. */
+  #isWatched = false;
+
+  /** Sends a text, or closes with 1013 if too much is buffered already. Never throws. */
+  sendText(text: string): void {
+    if (this.readyState !== this.OPEN || !this.limits) return;
+    const { maxBufferedBytes } = this.limits;
+    const bufferedBytes = this.bufferedAmount;
+    const encoded = encodeWithinLimit(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);
+    if (encoded === null) this.#closeAsTooSlow(bufferedBytes);
+    else {
+      if (bufferedBytes === 0) this.#oversizedBytes = oversizedBytes(encoded, maxBufferedBytes);
+      this.send(encoded, { binary: false });
+    }
+    if (this.bufferedAmount > 0) this.#noteWaiting();
+  }
+
+  /** Resolves once what was sent so far has left this process, or the socket is closed. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.readyState !== this.OPEN || this.bufferedAmount === 0) return resolve();
+      // Frames are written in order: when the ping is flushed, so is everything before it.
+      this.ping('', false, () => resolve());
+    });
+  }
+
+  /** Pauses reading from the client, while one of its operations waits for its turn. Returns the function to end it. */
+  pauseReading(): () => void {
+    this.#readingPauses += 1;
+    this.#pauseOrResume();
+    return () => {
+      this.#readingPauses -= 1;
+      this.#pauseOrResume();
+    };
+  }
+
+  /** True while reading is paused for an operation: a pong can't be received then. */
+  get isReadingPaused(): boolean {
+    return this.#readingPauses > 0;
+  }
+
+  drop(): void {
+    const { maxBufferedBytes = 0, log } = this.limits ?? {};
+    const bufferedBytes = this.bufferedAmount;
+    if (this.readyState === this.OPEN && bufferedBytes <= maxBufferedBytes) {
+      this.#closeAsTooSlow(bufferedBytes);
+      return;
+    }
+    log?.info({ bufferedBytes }, 'a slow consumer is terminated');
+    this.terminate();
+  }
+
+  /** Releases its share of the budget, once the socket is closed. */
+  release(): void {
+    this.limits?.budget.note(this, 0);
+    this.limits = null;
+  }
+
+  #noteWaiting(): void {
+    if (!this.limits) return;
+    const { budget } = this.limits;
+    const bufferedBytes = this.bufferedAmount;
+    this.#pauseOrResume();
+    if (bufferedBytes > 0 && !this.#isWatched && this.readyState === this.OPEN) {
+      this.#isWatched = true;
+      void this.flushed().then(() => {
+        this.#isWatched = false;
+        this.#noteWaiting();
+      });
+    }
+    budget.note(this, bufferedBytes);
+  }
+
+  #pauseOrResume(): void {
+    if (this.readyState !== this.OPEN) return;
+    const reads = this.#readingPauses === 0 && this.bufferedAmount <= (this.limits?.maxBufferedBytes ?? 0) / 2;
+    if (reads && this.isPaused) this.resume();
+    else if (!reads && !this.isPaused) this.pause();
+  }
+
+  #closeAsTooSlow(bufferedBytes: number): void {
+    this.limits?.log.info({ bufferedBytes }, 'a slow consumer is closed');
+    void closeSocket(this, closeCodes.tryAgainLater, 'TOO_SLOW');
+  }
+}

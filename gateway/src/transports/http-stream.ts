@@ -1,0 +1,178 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { Identity } from '@voucher-gateway/platform/identity';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import type { FastifyReply } from 'fastify';
+import type { GraphQLFormattedError } from 'graphql';
+import type { SessionGate } from '../sessions/session-gate.ts';
+import type { Subscription } from '../subscriptions/active-subscription.ts';
+import type { Subscriber } from '../subscriptions/subscriber.ts';
+import { encodeWithinLimit, oversizedBytes, type SendBudget, type SlowConsumer } from './backpressure.ts';
+import type { ConnectionClient, OpenConnections } from './connections.ts';
+import type { StreamFormat } from './stream-formats.ts';
+
+/** Options that all streams share. */
+export interface HttpStreamOptions {
+  connections: OpenConnections;
+  gate: SessionGate;
+  log: Log;
+  /** Bytes that are buffered for a slow consumer, before its connection is dropped. */
+  maxBufferedBytes: number;
+  /** The bound of all connections together. */
+  budget: SendBudget;
+}
+
+const keepAliveMs = 10_000;
+/** Time that a client has to read the end of its stream, before it is destroyed. */
+const closeWithinMs = 1_000;
+
+/**
+ * A stream of results in one HTTP response. It counts as an open connection from its construction, before the operation is
+ * subscribed or executed, until the response is closed or the stream is released.
+ */
+export class HttpStream implements Subscriber, SlowConsumer {
+  readonly #reply: FastifyReply;
+  readonly #format: StreamFormat;
+  readonly #options: HttpStreamOptions;
+  readonly #resources = new DisposableStack();
+  #state: 'preparing' | 'started' | 'answering' = 'preparing';
+  /** Set during the drain: a stream that has not started yet ends as soon as it starts. */
+  #isGoingAway = false;
+  /** Size of the last text that was larger than the limit, until the buffer is empty again. */
+  #oversizedBytes = 0;
+
+  /** @throws CodedError SERVICE_UNAVAILABLE (retryable) during the drain, or if a connection limit is reached */
+  constructor(reply: FastifyReply, format: StreamFormat, client: ConnectionClient, options: HttpStreamOptions) {
+    this.#reply = reply;
+    this.#format = format;
+    this.#options = options;
+    const { connections } = options;
+    const counted = connections.isDraining ? null : connections.tryAdd(client, (force) => this.#goAway(force));
+    if (!counted)
+      throw new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'No more connections here; try again.', {
+        retryable: true,
+      });
+    this.#resources.use(counted);
+    reply.raw.once('close', () => {
+      this.release();
+      options.budget.note(this, 0);
+    });
+  }
+
+  /** Sends a subscription's results, until it ends, its session ends, or the client disconnects. */
+  subscribe(subscription: Subscription, identity: Identity | null): FastifyReply {
+    const { gate } = this.#options;
+    if (identity) this.#resources.use(gate.onSessionEnd(identity, () => this.#endWithSession()));
+    this.#state = 'started';
+    return this.#start(subscription);
+  }
+
+  /** Sends the one result of a query or mutation. The drain and the session's end wait for it, as for `signOut`. */
+  answer(operation: Subscription): FastifyReply {
+    this.#state = 'answering';
+    return this.#start(operation);
+  }
+
+  #start(subscription: Subscription): FastifyReply {
+    const { log } = this.#options;
+    const { raw } = this.#reply;
+    this.#reply.hijack();
+    if (raw.destroyed) {
+      // The client has disconnected meanwhile.
+      subscription[Symbol.dispose]();
+      this.release();
+      return this.#reply;
+    }
+    this.#resources.use(subscription);
+    raw.on('error', (error) => log.debug({ error }, 'a stream failed'));
+    raw.writeHead(200, {
+      ...(this.#reply.getHeaders() as Record<string, string>),
+      'content-type': this.#format.contentType,
+      'cache-control': 'no-store',
+      // Turns off the response buffering of proxies such as nginx.
+      'x-accel-buffering': 'no',
+    });
+    this.#write(this.#format.opening);
+    const keepAlive = setInterval(() => this.#write(this.#format.keepAlive), keepAliveMs);
+    this.#resources.defer(() => clearInterval(keepAlive));
+    if (this.#isGoingAway && this.#state === 'started') this.#endForDrain();
+    else subscription.start(this);
+    return this.#reply;
+  }
+
+  next(json: string, cursor: string | null): void {
+    this.#write(this.#format.next(json, cursor));
+  }
+
+  end(errors?: readonly GraphQLFormattedError[]): void {
+    this.#endWith(errors ? this.#format.fail(errors) : this.#format.complete);
+  }
+
+  flushed(): Promise<void> {
+    const { raw } = this.#reply;
+    if (!raw.writableNeedDrain || raw.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      raw.once('drain', resolve);
+      raw.once('close', resolve);
+    });
+  }
+
+  /** Releases its resources: the response is closed, or will be used for an error instead. */
+  release(): void {
+    this.#resources.dispose();
+  }
+
+  #write(text: string): void {
+    const { raw } = this.#reply;
+    if (raw.destroyed || raw.writableEnded || text === '') return;
+    const { maxBufferedBytes } = this.#options;
+    const bufferedBytes = raw.writableLength;
+    const encoded = encodeWithinLimit(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);
+    if (encoded === null) this.drop();
+    else {
+      if (bufferedBytes === 0) this.#oversizedBytes = oversizedBytes(encoded, maxBufferedBytes);
+      raw.write(encoded, this.#noteWaiting);
+      this.#noteWaiting();
+    }
+  }
+
+  readonly #noteWaiting = (): void => {
+    const { raw } = this.#reply;
+    if (!raw.closed) this.#options.budget.note(this, raw.writableLength);
+  };
+
+  drop(): void {
+    const { raw } = this.#reply;
+    this.#options.log.info({ bufferedBytes: raw.writableLength }, 'the stream of a slow consumer is dropped');
+    raw.destroy();
+  }
+
+  #endWith(text: string): void {
+    const { raw } = this.#reply;
+    if (raw.writableEnded) return;
+    this.#write(text);
+    raw.end();
+    this.release();
+  }
+
+  #endWithSession(): void {
+    this.end([{ message: 'The session has ended; sign in again.', extensions: { code: 'SESSION_EXPIRED' } }]);
+  }
+
+  #endForDrain(): void {
+    const extensions = { code: 'SERVICE_UNAVAILABLE' satisfies PublicErrorCode, retryable: true };
+    this.#endWith(this.#format.goAway([{ message: 'The gateway stops here; reconnect.', extensions }]));
+  }
+
+  #goAway(force: AbortSignal): Promise<void> {
+    this.#isGoingAway = true;
+    const { raw } = this.#reply;
+    if (this.#state === 'started') this.#endForDrain();
+    const signal = this.#state === 'started' ? AbortSignal.timeout(closeWithinMs) : force;
+    return new Promise((resolve) => {
+      if (raw.closed) return resolve();
+      signal.addEventListener('abort', () => raw.destroy(), { once: true });
+      raw.once('close', resolve);
+    });
+  }
+}

@@ -1,0 +1,138 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { GatewayContext } from '../context.ts';
+import { createResultFormatter, type ResultFormatter } from '../format-result.ts';
+import type { Operation, OperationRequest, Operations } from '../operations/operations.ts';
+import type { Subscription } from '../subscriptions/active-subscription.ts';
+import { HttpStream, type HttpStreamOptions } from './http-stream.ts';
+import { readRetryAfter } from './retry-after.ts';
+import type { OperationServices } from './services.ts';
+import { negotiateFormats } from './stream-formats.ts';
+
+export interface HttpStreamsOptions extends OperationServices, HttpStreamOptions {
+  /** Whether a page of this origin may call. */
+  allowsOrigin(origin: string | undefined, host?: string): boolean;
+  /** Creates the context. `authorization` replaces the header. */
+  contextOf(request: FastifyRequest, reply: FastifyReply, authorization?: string): Promise<GatewayContext>;
+}
+
+const sentOperation = z.object({
+  query: z.string().nullish(),
+  operationName: z.string().nullish(),
+  variables: z.record(z.string(), z.unknown()).nullish(),
+  extensions: z.record(z.string(), z.unknown()).nullish(),
+});
+
+/**
+ * Serves operations as streams in one HTTP response, depending on the Accept header. Subscriptions are sent as
+ * `text/event-stream` (Server-Sent Events) or `multipart/mixed;subscriptionSpec=…`. Queries and mutations are sent as
+ * Server-Sent Events if these are preferred to JSON. Any other request is passed to the next handler.
+ *
+ * Errors before the stream starts are sent as JSON with the HTTP status of their code. A browser's EventSource can not set
+ * headers, so a GET may have the token as `access_token`. `Last-Event-ID` is the cursor to resume after.
+ */
+export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions): void {
+  const { operations, subscriptions, log } = options;
+  const formatter = createResultFormatter(log);
+
+  app.addHook('preHandler', async (request, reply) => {
+    const accepted = negotiateFormats(request.headers.accept);
+    if (!accepted.subscription) return;
+    let context: GatewayContext;
+    let operation: Operation;
+    try {
+      context = await options.contextOf(request, reply, accessToken(request));
+      operation = await operations.prepare(sentBy(request), context);
+    } catch (error) {
+      // If JSON is preferred, the next handler reports the error.
+      return accepted.answer === 'json' ? undefined : refuse(reply, error);
+    }
+    const kind = operation.definition.operation;
+    const format = kind === 'subscription' ? accepted.subscription : accepted.answer;
+    if (format === 'json' || format === null) return;
+    try {
+      if (!options.allowsOrigin(request.headers.origin, request.headers.host))
+        throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Pages of this origin may not call.');
+      if (kind === 'mutation' && request.method === 'GET')
+        return reply
+          .code(405)
+          .header('allow', 'POST')
+          .send({ errors: [{ message: 'A mutation is sent by POST.', extensions: { code: 'BAD_REQUEST' } }] });
+      const { identity, clientAddress } = context;
+      const stream = new HttpStream(reply, format, { address: clientAddress, isAnonymous: identity === null }, options);
+      try {
+        if (kind !== 'subscription') return stream.answer(single(operations, operation, context, formatter));
+        const after = lastEventId(request);
+        return stream.subscribe(await subscriptions.subscribe(operation, context, { after }), identity);
+      } catch (error) {
+        stream.release();
+        throw error;
+      }
+    } catch (error) {
+      return refuse(reply, error);
+    }
+  });
+
+  function refuse(reply: FastifyReply, thrown: unknown) {
+    const errors = formatter.formatErrors(thrown);
+    const code = String(errors[0]?.extensions?.code ?? 'INTERNAL_SERVER_ERROR');
+    const retryAfterSeconds = readRetryAfter(errors);
+    if (retryAfterSeconds !== null) reply.header('retry-after', retryAfterSeconds);
+    return reply.code(statusOf(code)).type('application/json; charset=utf-8').send(JSON.stringify({ errors }));
+  }
+}
+
+/** A query or mutation as a subscription with one result. */
+function single(
+  operations: Operations,
+  operation: Operation,
+  context: GatewayContext,
+  { formatResult, formatErrors }: ResultFormatter,
+): Subscription {
+  return {
+    start(subscriber) {
+      operations
+        .execute(operation, context)
+        .then((result) => {
+          subscriber.next(JSON.stringify(formatResult(result)), null);
+          subscriber.end();
+        })
+        .catch((error: unknown) => subscriber.end(formatErrors(error)));
+    },
+    [Symbol.dispose]() {},
+  };
+}
+
+function sentBy(request: FastifyRequest): OperationRequest {
+  const parsed = sentOperation.safeParse(request.method === 'GET' ? fromQueryString(request.query) : request.body);
+  if (parsed.success) return parsed.data;
+  const path = parsed.error.issues[0]?.path.join('.') || 'the body';
+  throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `The request is no GraphQL operation: ${path} does not fit.`);
+}
+
+function fromQueryString(query: unknown): object {
+  const { variables, extensions, ...rest } = query as Record<string, unknown>;
+  return { ...rest, variables: fromJson(variables), extensions: fromJson(extensions) };
+}
+
+/** Parses JSON. An invalid text is returned as it is, so that the schema reports it. */
+function fromJson(text: unknown): unknown {
+  if (typeof text !== 'string') return text;
+  try {
+    return text === '' ? undefined : JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function accessToken(request: FastifyRequest): string | undefined {
+  const { access_token: token } = request.query as { access_token?: unknown };
+  return request.method === 'GET' && typeof token === 'string' && token !== '' ? token : undefined;
+}
+
+function lastEventId(request: FastifyRequest): string | null {
+  const id = request.headers['last-event-id'];
+  return typeof id === 'string' && id !== '' ? id : null;
+}

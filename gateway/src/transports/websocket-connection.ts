@@ -1,0 +1,288 @@
+import { randomBytes } from 'node:crypto';
+import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
+import type { Identity } from '@voucher-gateway/platform/identity';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { CloseCode, type Message, MessageType, type SubscribePayload, validateMessage } from 'graphql-ws';
+import type { RawData } from 'ws';
+import type { GatewayContext } from '../context.ts';
+import type { ResultFormatter } from '../format-result.ts';
+import type { LoopTurns } from '../scheduling/loop-turns.ts';
+import { requesterOf } from '../scheduling/wait-queue.ts';
+import type { ClientSocket, SocketHandler } from './client-socket.ts';
+import { closeCodes, closeSocket } from './close-socket.ts';
+import type { OpenConnection } from './connections.ts';
+import type { OperationServices } from './services.ts';
+import { type OperationConnection, SocketOperation } from './websocket-operation.ts';
+
+/** Options that all connections share. */
+export interface ConnectionOptions extends OperationServices {
+  formatter: ResultFormatter;
+  /** The turns that operations wait for. */
+  turns: LoopTurns;
+  /** Time-out for `connection_init`, after which the socket is closed with 4408. */
+  connectionInitTimeoutMs: number;
+  /** Concurrent operations; more fail with RATE_LIMITED. */
+  maxOperations: number;
+}
+
+/** Time for running operations to finish after the session has ended: `signOut` ends its own session. */
+const answerWithinMs = 1_000;
+
+/**
+ * The server side of one `graphql-transport-ws` connection, over `ws`. It replaces the server of graphql-ws, and is a
+ * class, to keep the memory per connection small.
+ *
+ * @see https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
+ */
+export class SocketConnection implements SocketHandler, OperationConnection {
+  readonly #options: ConnectionOptions;
+  readonly #socket: ClientSocket;
+  readonly #clientAddress: string;
+  #state: 'new' | 'initialising' | 'ready' | 'session ended' = 'new';
+  #initTimer: NodeJS.Timeout | undefined;
+  #counted: OpenConnection | null = null;
+  #identity: Identity | null = null;
+  #authorization: string | null = null;
+  #watch: Disposable | null = null;
+  /** Operations by the client's id. */
+  #operations: Map<string, SocketOperation> | null = null;
+  /** Number of running operations, including completed ones that still run; started subscriptions do not count. */
+  #working = 0;
+  #subscriptions = 0;
+  #idle: PromiseWithResolvers<void> | null = null;
+
+  constructor(socket: ClientSocket, clientAddress: string, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#clientAddress = clientAddress;
+    this.#options = options;
+  }
+
+  /** Adds it to the open connections. Returns false if a limit is reached. */
+  open(): boolean {
+    const { connections, connectionInitTimeoutMs } = this.#options;
+    // Anonymous until `connection_init`.
+    this.#counted = connections.tryAdd({ address: this.#clientAddress, isAnonymous: true }, (force) =>
+      this.#goAway(force),
+    );
+    if (!this.#counted) return false;
+    this.#initTimer = setTimeout(
+      () => this.#close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
+      connectionInitTimeoutMs,
+    );
+    return true;
+  }
+
+  /** Closes once no operation runs. */
+  async #goAway(force: AbortSignal): Promise<void> {
+    await this.#untilIdle(force);
+    await closeSocket(this.#socket, closeCodes.goingAway, 'Going away');
+  }
+
+  /** Resolves when no operation runs, the socket is closed, or the signal aborts. */
+  #untilIdle(signal: AbortSignal): Promise<void> {
+    if (this.#working === 0) return Promise.resolve();
+    this.#idle ??= Promise.withResolvers();
+    signal.addEventListener('abort', this.#idle.resolve as () => void, { once: true });
+    return this.#idle.promise;
+  }
+
+  /** Handles a message of the client. Never throws. */
+  receive(data: RawData): void {
+    this.#handle(data).catch((error: unknown) => {
+      this.#options.log.warn({ error }, 'a message could not be handled');
+      this.#close(CloseCode.InternalServerError, 'Internal server error');
+    });
+  }
+
+  async #handle(data: RawData): Promise<void> {
+    // Ignores messages once the socket is being closed.
+    if (this.#socket.readyState !== this.#socket.OPEN || this.#state === 'session ended') return;
+    const message = readMessage(data);
+    if (message instanceof Error) return this.#close(CloseCode.BadRequest, message.message);
+    switch (message.type) {
+      case MessageType.ConnectionInit:
+        return this.#initialise(message.payload as Record<string, unknown> | undefined);
+      case MessageType.Ping:
+        return this.send(
+          JSON.stringify({ type: MessageType.Pong, ...(message.payload && { payload: message.payload }) }),
+        );
+      case MessageType.Pong:
+        return;
+      case MessageType.Subscribe:
+        return this.#begin(message.id, message.payload);
+      case MessageType.Complete:
+        return this.#leave(message.id);
+      default:
+        return this.#close(CloseCode.BadRequest, `Unexpected message of type ${message.type}`);
+    }
+  }
+
+  async #initialise(parameters: Record<string, unknown> | undefined): Promise<void> {
+    if (this.#state !== 'new')
+      return this.#close(CloseCode.TooManyInitialisationRequests, 'Too many initialisation requests');
+    this.#state = 'initialising';
+    clearTimeout(this.#initTimer);
+    this.#initTimer = undefined;
+    const { gate, log } = this.#options;
+    try {
+      this.#authorization = readAuthorization(parameters);
+      this.#identity = await gate.authenticate(this.#authorization);
+    } catch (error) {
+      if (isCodedError(error))
+        return this.#close(error.retryable ? closeCodes.tryAgainLater : CloseCode.Forbidden, error.code);
+      log.error({ error }, 'a connection could not be authenticated');
+      return this.#close(closeCodes.internalError, 'INTERNAL_SERVER_ERROR');
+    }
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#identity) {
+      this.#counted?.signIn();
+      this.#watch = gate.onSessionEnd(this.#identity, () => this.#endSession());
+    }
+    this.#state = 'ready';
+    this.send(acknowledged);
+  }
+
+  async #begin(id: string, payload: SubscribePayload): Promise<void> {
+    if (this.#state !== 'ready') return this.#close(CloseCode.Unauthorized, 'Unauthorized');
+    this.#operations ??= new Map();
+    const operations = this.#operations;
+    if (operations.has(id))
+      return this.#close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+    const { formatter, maxOperations } = this.#options;
+    const operation = new SocketOperation(this, id);
+    if (this.#working + this.#subscriptions >= maxOperations)
+      return operation.end(
+        formatter.formatErrors(
+          new CodedError<PublicErrorCode>(
+            'RATE_LIMITED',
+            `A connection carries ${maxOperations} operations at once: end one first.`,
+          ),
+        ),
+      );
+    operations.set(id, operation);
+    this.#working += 1;
+    try {
+      await this.#run(operation, payload);
+    } catch (error) {
+      if (isCodedError(error, 'SESSION_EXPIRED')) this.#endSession();
+      if (operation.isWanted) operation.end(formatter.formatErrors(error));
+    } finally {
+      this.#working -= 1;
+      // Deferred, so that the result is sent before the socket is closed.
+      if (this.#working === 0 && this.#idle) setImmediate(this.#idle.resolve);
+    }
+  }
+
+  async #run(operation: SocketOperation, payload: SubscribePayload): Promise<void> {
+    const { operations, subscriptions, turns, gate, formatter } = this.#options;
+    // Pauses reading while an operation waits: the client can't send faster than it is served.
+    const onWait = () => this.#socket.pauseReading();
+    const clientAddress = this.#clientAddress;
+    await turns.enter(2 * (payload.query?.length ?? 0), () =>
+      requesterOf({ clientAddress, signal: operation.signal, onWait }),
+    );
+    if (!operation.isWanted) return;
+    if (this.#identity) await gate.touch(this.#identity);
+    if (!operation.isWanted) return;
+    const context: GatewayContext = {
+      identity: this.#identity,
+      refusal: null,
+      authorization: this.#authorization,
+      requestId: newRequestId(),
+      clientAddress,
+      signal: operation.signal,
+      onWait,
+    };
+    const prepared = await operations.prepare(payload, context);
+    if (!operation.isWanted) return;
+    if (prepared.definition.operation === 'subscription') {
+      const subscription = await subscriptions.subscribe(prepared, context);
+      if (!operation.isWanted || this.#state !== 'ready') return subscription[Symbol.dispose]();
+      this.#subscriptions += 1;
+      return operation.start(subscription);
+    }
+    const result = await operations.execute(prepared, context);
+    if (!operation.isWanted) return;
+    operation.next(JSON.stringify(formatter.formatResult(result)));
+    operation.end();
+  }
+
+  /** Aborts an operation without a message to the client. It counts against the limit until its work has ended. */
+  #leave(id: string): void {
+    const operation = this.#operations?.get(id);
+    if (!operation) return;
+    operation.leave();
+    this.onEnd(operation);
+  }
+
+  onEnd(operation: SocketOperation): void {
+    if (this.#operations?.get(operation.id) === operation) this.#operations.delete(operation.id);
+    if (operation.isSubscription) this.#subscriptions -= 1;
+  }
+
+  onLeaveError(error: unknown): void {
+    this.#options.log.error({ error }, 'an operation could not be aborted');
+  }
+
+  send(text: string): void {
+    this.#socket.sendText(text);
+  }
+
+  flushed(): Promise<void> {
+    return this.#socket.flushed();
+  }
+
+  /** Ends all subscriptions at once, gives running operations a short time to finish, and closes. */
+  #endSession(): void {
+    if (this.#state === 'session ended') return;
+    this.#state = 'session ended';
+    for (const { id, isSubscription } of [...(this.#operations?.values() ?? [])]) if (isSubscription) this.#leave(id);
+    void this.#untilIdle(AbortSignal.timeout(answerWithinMs)).then(() =>
+      this.#close(CloseCode.Forbidden, 'The session has ended'),
+    );
+  }
+
+  #close(code: number, reason: string): void {
+    void closeSocket(this.#socket, code, reason);
+  }
+
+  /** Releases everything, once the socket is closed. */
+  release(): void {
+    clearTimeout(this.#initTimer);
+    this.#counted?.[Symbol.dispose]();
+    this.#watch?.[Symbol.dispose]();
+    for (const id of [...(this.#operations?.keys() ?? [])]) this.#leave(id);
+    this.#idle?.resolve();
+  }
+}
+
+const acknowledged = JSON.stringify({ type: MessageType.ConnectionAck });
+
+/** A flat string: it is kept as long as the subscription, and `randomUUID` returns one that takes more memory. */
+const newRequestId = () => randomBytes(16).toString('hex');
+
+function readMessage(data: RawData): Message | Error {
+  const value = parseJson(String(data));
+  if (value === undefined) return new Error('The message is not JSON');
+  try {
+    return validateMessage(value);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** Returns undefined for invalid JSON. The parser's message is not passed on. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function readAuthorization(parameters: Readonly<Record<string, unknown>> | undefined): string | null {
+  for (const [name, value] of Object.entries(parameters ?? {})) {
+    if (name.toLowerCase() === 'authorization' && typeof value === 'string' && value.trim() !== '') return value;
+  }
+  return null;
+}

@@ -1,0 +1,84 @@
+import type { GraphQLFormattedError } from 'graphql';
+import { MessageType } from 'graphql-ws';
+import type { Subscription } from '../subscriptions/active-subscription.ts';
+import type { Subscriber } from '../subscriptions/subscriber.ts';
+
+/** What an operation needs of its connection. */
+export interface OperationConnection {
+  send(text: string): void;
+  flushed(): Promise<void>;
+  /** Called once, when the server has ended the operation. */
+  onEnd(operation: SocketOperation): void;
+  /** Called when releasing the operation failed. */
+  onLeaveError(error: unknown): void;
+}
+
+/** An operation of a WebSocket client. A class, because there is one per subscription. */
+export class SocketOperation implements Subscriber {
+  readonly id: string;
+  readonly #connection: OperationConnection;
+  /** Null once the subscription is live: there is nothing left to abort. */
+  #controller: AbortController | null = new AbortController();
+  #subscription: Subscription | null = null;
+  #hasLeft = false;
+
+  constructor(connection: OperationConnection, id: string) {
+    this.#connection = connection;
+    this.id = id;
+  }
+
+  /** Whether the client still waits for it. */
+  get isWanted(): boolean {
+    return !this.#hasLeft;
+  }
+
+  /** Whether it is a started subscription. */
+  get isSubscription(): boolean {
+    return this.#subscription !== null;
+  }
+
+  /** Aborts when the client completes the operation or disconnects. Throws once the subscription is live. */
+  get signal(): AbortSignal {
+    if (!this.#controller) throw new Error('a live subscription has no signal of its own');
+    return this.#controller.signal;
+  }
+
+  /** Starts to send the subscription's results. The client must still wait for it. */
+  start(subscription: Subscription): void {
+    this.#subscription = subscription;
+    subscription.start(this);
+  }
+
+  /** Aborts its work and unsubscribes. Never throws: the connection has other operations. */
+  leave(): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    try {
+      this.#controller?.abort();
+      this.#subscription?.[Symbol.dispose]();
+    } catch (error) {
+      this.#connection.onLeaveError(error);
+    }
+  }
+
+  next(json: string): void {
+    if (this.#hasLeft) return;
+    this.#connection.send(`{"id":${JSON.stringify(this.id)},"type":"next","payload":${json}}`);
+  }
+
+  end(errors?: readonly GraphQLFormattedError[]): void {
+    if (this.#hasLeft) return;
+    this.leave();
+    this.#connection.onEnd(this);
+    const message = errors ? { type: MessageType.Error, payload: errors } : { type: MessageType.Complete };
+    this.#connection.send(JSON.stringify({ id: this.id, ...message }));
+  }
+
+  onLive(): void {
+    this.#controller = null;
+  }
+
+  flushed(): Promise<void> {
+    return this.#connection.flushed();
+  }
+}

@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { createClientAddresses } from '@voucher-gateway/platform/client-address';
+import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { expect, it } from 'vitest';
+import { createOpenConnections } from './connections.ts';
+import { attachWebSocket, type WebSocketOptions } from './websocket.ts';
+
+/** A server that refuses upgrades in every possible way. It has no services for an upgraded socket. */
+async function startServer() {
+  await using releases = new AsyncDisposableStack();
+  const log = createMemoryLog();
+  const connections = createOpenConnections({ total: 10, perAddress: 10, anonymousPerAddress: 10 }, log);
+  const server = createServer((_request, response) => response.end('still here'));
+  releases.defer(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  releases.use(
+    attachWebSocket({
+      server,
+      path: '/graphql',
+      connections,
+      addresses: createClientAddresses([]),
+      log,
+      allowsOrigin: ({ headers }) => headers.origin === undefined,
+    } as Partial<WebSocketOptions> as WebSocketOptions),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const owned = releases.move();
+  const { port } = server.address() as AddressInfo;
+  return {
+    server,
+    connections,
+    /** Requests an upgrade, and keeps its own side open. */
+    async upgrade(path: string, origin?: string): Promise<Socket> {
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      owned.defer(() => void socket.destroy());
+      await once(socket, 'connect');
+      socket.write(
+        `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
+          `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${origin ? `Origin: ${origin}\r\n` : ''}\r\n`,
+      );
+      return socket;
+    },
+    isServing: async () => (await (await fetch(`http://127.0.0.1:${port}/`)).text()) === 'still here',
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+const refusals = [
+  ['on another path', '/other', undefined, 404],
+  ['on a path that is no address', '//', undefined, 404],
+  ['on an absolute address that is none', 'http://', undefined, 404],
+  ['with a port that is none', '//x:99999999', undefined, 404],
+  ['of a foreign page', '/graphql', 'https://evil.example', 403],
+  ['in the drain', '/graphql', undefined, 503],
+] as const;
+
+it.each(refusals)(
+  'upgrade: refuses one %s with a status, and continues to serve',
+  async (what, path, origin, status) => {
+    await using server = await startServer();
+    if (what === 'in the drain') await server.connections.drain(1);
+    const socket = await server.upgrade(path, origin);
+    const [answer] = await once(socket.setEncoding('utf8'), 'data');
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(await server.isServing()).toBe(true);
+  },
+);
+
+it.each(refusals)('upgrade: survives a reset by a client that is refused %s', async (what, path, origin) => {
+  // Regression: the socket of a refused upgrade had no error listener, so a reset ended the process.
+  await using server = await startServer();
+  if (what === 'in the drain') await server.connections.drain(1);
+  let client: Socket | undefined;
+  const closed = new Promise((resolve) => {
+    server.server.prependListener('upgrade', (_request, socket: Socket) => {
+      socket.once('close', resolve);
+      client?.resetAndDestroy();
+    });
+  });
+  client = await server.upgrade(path, origin);
+  await closed;
+  expect(await server.isServing()).toBe(true);
+});
+
+it('upgrade: destroys the socket of a refused client that does not close', async () => {
+  await using server = await startServer();
+  const closed = once(server.server, 'upgrade').then(([, socket]) => once(socket as Socket, 'close'));
+  await server.upgrade('/other');
+  await closed;
+  expect(await server.isServing()).toBe(true);
+});
+
+it('upgrade: destroys the socket of a refused client that keeps sending', async () => {
+  await using server = await startServer();
+  const closed = once(server.server, 'upgrade').then(([, socket]) => once(socket as Socket, 'close'));
+  const socket = await server.upgrade('/other');
+  socket.on('error', () => {}).pause();
+  const send = () => void (socket.destroyed || socket.write('x'.repeat(65_536), () => setImmediate(send)));
+  send();
+  await closed;
+  expect(await server.isServing()).toBe(true);
+});

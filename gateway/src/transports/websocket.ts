@@ -1,0 +1,112 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
+import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { createResultFormatter } from '../format-result.ts';
+import { ClientSocket, type SendLimits } from './client-socket.ts';
+import { closeCodes, closeSocket } from './close-socket.ts';
+import type { HttpConnections } from './http-connections.ts';
+import { createKeepAlive } from './keep-alive.ts';
+import { type ConnectionOptions, SocketConnection } from './websocket-connection.ts';
+
+export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 'connectionInitTimeoutMs'> {
+  server: Server;
+  addresses: ClientAddresses;
+  /** The path to upgrade. */
+  path: string;
+  /** Time-out for `connection_init`, after which the socket is closed with 4408. Default: 3 s. */
+  connectionInitTimeoutMs?: number;
+  sendLimits: SendLimits;
+  /** Largest message in bytes; a larger one closes the socket with 1009. Default: 64 kB. */
+  maxMessageBytes?: number;
+  /** Counts a connection until it is a WebSocket. */
+  httpConnections: Pick<HttpConnections, 'release'>;
+  /** Interval of pings. A socket that has not answered by the next ping is terminated. Default: 12 s. */
+  keepAliveMs?: number;
+  /** Whether a page of the request's origin may connect. Clients other than browsers send no origin. Default: any. */
+  allowsOrigin?(request: IncomingMessage): boolean;
+}
+
+/**
+ * Serves GraphQL over WebSocket (`graphql-transport-ws`): queries, mutations and subscriptions.
+ *
+ * `connection_init` may have the payload `{"authorization": "Bearer <token>"}`, the key in any case, `Bearer` optional.
+ * Without a token the client is signed out. A socket is closed with 4403 for an invalid token and at the end of its
+ * session. It is closed with 1013 if the session store can't be reached, a connection limit is reached, or the client is
+ * a slow consumer.
+ *
+ * During the drain a socket is closed with 1001 once its queries and mutations have finished: clients reconnect. New
+ * sockets are refused. Disposing closes all that are left.
+ */
+export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
+  const { server, path, connections, httpConnections, addresses, sendLimits, log, allowsOrigin = () => true } = options;
+  const { connectionInitTimeoutMs = 3_000, maxMessageBytes = 65_536, keepAliveMs = 12_000 } = options;
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: maxMessageBytes,
+    handleProtocols,
+    WebSocket: ClientSocket,
+    // At most one message per socket and turn of the event loop, for fairness between sockets.
+    allowSynchronousEvents: false,
+  });
+  const keepAlive = createKeepAlive(sockets.clients, keepAliveMs);
+  const shared: ConnectionOptions = { ...options, connectionInitTimeoutMs, formatter: createResultFormatter(log) };
+
+  // For example a frame over the size limit. `ws` closes the socket with the matching code.
+  const onError = (error: Error) => log.debug({ error }, 'a socket failed');
+  // The upgrade request is not kept: with its headers it would be a large part of a connection's memory.
+  const onConnection = (socket: ClientSocket, request: IncomingMessage) => {
+    socket.on('error', onError);
+    if (socket.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL)
+      return void closeSocket(socket, CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');
+    const connection = new SocketConnection(socket, addresses.read(request), shared);
+    if (!connection.open()) return void closeSocket(socket, closeCodes.tryAgainLater, 'TOO_MANY_CONNECTIONS');
+    httpConnections.release(request.socket);
+    socket.connection = connection;
+    socket.limits = sendLimits;
+    socket.on('message', onMessage);
+    socket.on('close', onClose);
+    keepAlive.watch(socket);
+  };
+
+  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // `new URL` would throw for an invalid path.
+    if (request.url?.split('?', 1)[0] !== path) return refuseUpgrade(socket, '404 Not Found');
+    if (!allowsOrigin(request)) return refuseUpgrade(socket, '403 Forbidden');
+    if (connections.isDraining) return refuseUpgrade(socket, '503 Service Unavailable');
+    sockets.handleUpgrade(request, socket, head, onConnection);
+  };
+  server.on('upgrade', onUpgrade);
+
+  return {
+    async [Symbol.asyncDispose]() {
+      server.off('upgrade', onUpgrade);
+      keepAlive[Symbol.dispose]();
+      await Promise.all([...sockets.clients].map((socket) => closeSocket(socket, closeCodes.goingAway, 'Going away')));
+      sockets.close();
+    },
+  };
+}
+
+function onMessage(this: WebSocket, data: RawData): void {
+  (this as ClientSocket).connection?.receive(data);
+}
+
+function onClose(this: WebSocket): void {
+  (this as ClientSocket).connection?.release();
+  (this as ClientSocket).release();
+}
+
+/** Time that a client has to close after its upgrade was refused, before the socket is destroyed. */
+const refusedWithinMs = 1_000;
+
+function refuseUpgrade(socket: Duplex, status: string): void {
+  const timer = setTimeout(() => socket.destroy(), refusedWithinMs);
+  // Node no longer listens to the socket: a reset would be an unhandled error event.
+  socket.on('error', () => socket.destroy());
+  socket.once('close', () => clearTimeout(timer));
+  // Discards what the client still sends; otherwise the end of the socket would not be noticed.
+  socket.resume();
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
