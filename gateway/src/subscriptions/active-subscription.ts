@@ -89,7 +89,7 @@ export class ActiveSubscription implements Subscription {
         this.#goLive(subscriber, { sent, cursor });
       },
     }).catch((error: unknown) => {
-      if (!this.#hasEnded) subscriber.end(shared.failure(error));
+      if (!this.#hasEnded) subscriber.end(shared.formatErrors(error));
     });
   }
 

@@ -1,7 +1,7 @@
 import type { GraphQLFormattedError } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import type { GatewayContext } from '../context.ts';
-import { FanOut, type FanOutHost } from './fan-out.ts';
+import { FanOut, type FanOutOptions } from './fan-out.ts';
 import type { RootFieldResult } from './plan/execute-event.ts';
 
 const context = {} as GatewayContext;
@@ -9,11 +9,11 @@ const event = (value: string) => ({ id: value, result: { value, cursor: value } 
 const failed = [{ message: 'failed' }];
 
 /** A fan-out with one member, whose events the test executes. */
-function setUp(execute: FanOutHost['execute']) {
+function setUp(execute: FanOutOptions['execute']) {
   const ended = Promise.withResolvers<readonly GraphQLFormattedError[] | undefined>();
   const next: string[] = [];
-  const host: FanOutHost = { open: () => ({ [Symbol.dispose]() {} }), execute, failure: () => failed, onEnd() {} };
-  const fanOut = new FanOut(host, 'ann', 'ann');
+  const open = () => ({ [Symbol.dispose]() {} });
+  const fanOut = new FanOut({ open, execute, formatErrors: () => failed, onEnd() {} }, 'ann', 'ann');
   const join = (onNext: (json: string) => void) =>
     fanOut.join({ next: onNext, end: ended.resolve, flushed: async () => {} }, context);
   return { fanOut, join, member: join((json) => next.push(json)), next, ended: ended.promise };
@@ -22,8 +22,8 @@ function setUp(execute: FanOutHost['execute']) {
 const textOf = (result: RootFieldResult) => ('value' in result ? String(result.value) : '');
 
 describe('fan-out', () => {
-  // Regression: a host that threw caused an unhandled rejection, or a fan-out that sent no more results.
-  it.each<[string, FanOutHost['execute']]>([
+  // Regression: an execution that threw caused an unhandled rejection, or a fan-out that sent no more results.
+  it.each<[string, FanOutOptions['execute']]>([
     [
       'at once',
       () => {
@@ -38,7 +38,7 @@ describe('fan-out', () => {
         throw new Error('no plan');
       },
     ],
-  ])('ends with the error of a host that throws %s', async (_when, execute) => {
+  ])('ends with the error of an execution that throws %s', async (_when, execute) => {
     const { fanOut, ended } = setUp(execute);
     fanOut.push(event('first'));
     fanOut.push(event('second'));

@@ -25,14 +25,14 @@ export interface ResumePoint {
   cursor: string;
 }
 
-/** The owner of fan-outs: it opens their sources and executes their events. */
-export interface FanOutHost {
+/** Functions that all fan-outs of an operation share. */
+export interface FanOutOptions {
   /** Opens the source of events, for the first member. */
   open(fanOut: FanOut): Disposable;
   /** Executes an event. Returns the GraphQL result as JSON; synchronously if nothing is fetched. */
   execute(result: RootFieldResult, context: GatewayContext): string | Promise<string>;
   /** The errors that members are sent when an event can't be executed, or too many wait. */
-  failure(error: unknown): readonly GraphQLFormattedError[];
+  formatErrors(error: unknown): readonly GraphQLFormattedError[];
   /** Called when the last member has left, or the fan-out has ended. */
   onEnd(fanOut: FanOut): void;
 }
@@ -53,7 +53,7 @@ export class FanOut {
   readonly identityKey: string;
   /** Value of the members' claim. */
   readonly key: string;
-  readonly #host: FanOutHost;
+  readonly #options: FanOutOptions;
   readonly #members = new Set<FanOutMember>();
   /** Events that wait for the one that is being executed; null if none does. */
   #waiting: WaitingEvents | null = null;
@@ -65,8 +65,8 @@ export class FanOut {
   #isAnswering = false;
   #hasEnded = false;
 
-  constructor(host: FanOutHost, identityKey: string, key: string) {
-    this.#host = host;
+  constructor(options: FanOutOptions, identityKey: string, key: string) {
+    this.#options = options;
     this.identityKey = identityKey;
     this.key = key;
   }
@@ -103,7 +103,7 @@ export class FanOut {
       return;
     }
     this.#waiting ??= new WaitingEvents();
-    if (!this.#waiting.add(next)) this.end(this.#host.failure(tooManyWait()));
+    if (!this.#waiting.add(next)) this.end(this.#options.formatErrors(tooManyWait()));
   }
 
   /** Closes the source of events, so that another one can be opened. */
@@ -126,12 +126,12 @@ export class FanOut {
   openSource(): void {
     if (this.#hasEnded || this.#source) return;
     try {
-      const source = this.#host.open(this);
+      const source = this.#options.open(this);
       // Opening may have ended the fan-out.
       if (this.#hasEnded) source[Symbol.dispose]();
       else this.#source = source;
     } catch (error) {
-      this.end(this.#host.failure(error));
+      this.end(this.#options.formatErrors(error));
     }
   }
 
@@ -155,7 +155,7 @@ export class FanOut {
     try {
       this.#answerInOrder(first);
     } catch (error) {
-      this.end(this.#host.failure(error));
+      this.end(this.#options.formatErrors(error));
     }
   }
 
@@ -176,7 +176,7 @@ export class FanOut {
             this.#send(current, json);
             this.#answerFrom(this.#waiting?.shift());
           })
-          .catch((error: unknown) => this.end(this.#host.failure(error)));
+          .catch((error: unknown) => this.end(this.#options.formatErrors(error)));
         return;
       }
       this.#send(current, executed);
@@ -187,8 +187,10 @@ export class FanOut {
 
   /** Returns null for a duplicate. */
   #execute({ result, isDuplicate }: FanOutEvent, context: GatewayContext): string | null | Promise<string | null> {
-    if (!isDuplicate) return this.#host.execute(result, context);
-    return isDuplicate(context, this.#cursor).then((isKnown) => (isKnown ? null : this.#host.execute(result, context)));
+    if (!isDuplicate) return this.#options.execute(result, context);
+    return isDuplicate(context, this.#cursor).then((isKnown) =>
+      isKnown ? null : this.#options.execute(result, context),
+    );
   }
 
   #send({ event: { id, result }, number }: NonNullable<Waiting>, json: string | null): void {
@@ -206,7 +208,7 @@ export class FanOut {
     this.#members.clear();
     this.#waiting = null;
     this.#source?.[Symbol.dispose]();
-    this.#host.onEnd(this);
+    this.#options.onEnd(this);
   }
 }
 

@@ -7,7 +7,7 @@ import type { Federation } from '../federation/federation.ts';
 import { asDownstreamError, type Upstreams } from '../federation/subgraph-subscriptions.ts';
 import type { ResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
-import { FanOut, type FanOutHost, type ResumePoint } from './fan-out.ts';
+import { FanOut, type FanOutOptions, type ResumePoint } from './fan-out.ts';
 import { executeEvent, type RootFieldResult } from './plan/execute-event.ts';
 import { isRepublished, matchesSubscriber, toRootFieldResult } from './plan/match.ts';
 import {
@@ -38,7 +38,7 @@ export interface SharedOperationEnvironment {
 }
 
 /** One subscription operation with its query plan, and one fan-out for each group of identical subscribers. */
-export class SharedOperation implements FanOutHost {
+export class SharedOperation {
   #operation: Operation;
   /** Identifies it among the operations of the same document: the operation's name and its variables. */
   readonly name: string;
@@ -48,6 +48,14 @@ export class SharedOperation implements FanOutHost {
   /** Fan-outs of live subscribers, by identity key. */
   readonly #fanOuts = new Map<string, FanOut>();
   readonly #environment: SharedOperationEnvironment;
+  readonly #fanOutOptions: FanOutOptions = {
+    open: (fanOut) => this.#open(fanOut),
+    execute: (result, context) => this.execute(result, context),
+    formatErrors: (error) => this.formatErrors(error),
+    onEnd: (fanOut) => {
+      if (this.#fanOuts.get(fanOut.identityKey) === fanOut) this.#fanOuts.delete(fanOut.identityKey);
+    },
+  };
   /** Number of subscriptions, live or catching up. */
   #count = 0;
   #endedWith: readonly GraphQLFormattedError[] | null = null;
@@ -97,7 +105,7 @@ export class SharedOperation implements FanOutHost {
    */
   join(subscriber: Subscriber, key: string, context: GatewayContext, resumePoint: ResumePoint | null): Disposable {
     const identityKey = fingerprint(context.identity);
-    const fanOut = this.#fanOuts.get(identityKey) ?? new FanOut(this, identityKey, key);
+    const fanOut = this.#fanOuts.get(identityKey) ?? new FanOut(this.#fanOutOptions, identityKey, key);
     this.#fanOuts.set(identityKey, fanOut);
     return fanOut.join(subscriber, context, resumePoint);
   }
@@ -115,11 +123,12 @@ export class SharedOperation implements FanOutHost {
       : JSON.stringify(formatter.formatResult(result));
   }
 
-  failure(error: unknown): readonly GraphQLFormattedError[] {
+  /** The errors that subscribers are sent for a thrown value. */
+  formatErrors(error: unknown): readonly GraphQLFormattedError[] {
     return this.#environment.formatter.formatErrors(error);
   }
 
-  open(fanOut: FanOut): Disposable {
+  #open(fanOut: FanOut): Disposable {
     const planned = this.#planned;
     if (planned.topicField === null) return this.#openUpstream(planned, fanOut);
     const feed = new TopicFeedListener(this, fanOut);
@@ -142,14 +151,10 @@ export class SharedOperation implements FanOutHost {
               ...(errors && { errors: errors.map(asDownstreamError) }),
             },
           }),
-        fail: (error) => fanOut.end(this.failure(error)),
+        fail: (error) => fanOut.end(this.formatErrors(error)),
         complete: () => fanOut.complete(),
       },
     );
-  }
-
-  onEnd(fanOut: FanOut): void {
-    if (this.#fanOuts.get(fanOut.identityKey) === fanOut) this.#fanOuts.delete(fanOut.identityKey);
   }
 
   /**
@@ -238,7 +243,7 @@ class TopicFeedListener implements TopicListener {
   }
 
   onEnd(error: Error): void {
-    this.#fanOut.end(this.#shared.failure(error));
+    this.#fanOut.end(this.#shared.formatErrors(error));
   }
 }
 

@@ -1,0 +1,54 @@
+import type { Positions } from '@voucher-gateway/platform/topics';
+import { decodeCursor, encodeCursor } from '@voucher-gateway/schema/cursor';
+import type { TopicSubscription } from '../plan/plan-subscription.ts';
+import { idOf, type Slice } from '../topic/message.ts';
+import type { RecentMessages } from '../topic/recent-messages.ts';
+import type { TopicScan } from '../topic/topic-scan.ts';
+import type { ReadStoredPage } from './stored-page.ts';
+
+/** A subscription that resumes after a cursor, and what its events are read from. */
+export interface ResumeOptions {
+  /** The current plan of the subscription: the supergraph may be reloaded during catch-up. */
+  planned(): TopicSubscription;
+  /** Value of the subscriber's claim, which the `match` field must equal. */
+  key: string;
+  recent: RecentMessages;
+  scan: TopicScan;
+  /** Reads a page of stored events after a cursor (`createStoredPageReader`). */
+  readStoredPage: ReadStoredPage;
+  after: string;
+}
+
+/**
+ * Finds the messages after a cursor that the store does not know, in the topic: the store may lag behind the client.
+ * Returns null if the topic does not have the cursor's message either.
+ */
+export async function findUnstored(options: ResumeOptions): Promise<Slice | null> {
+  const { planned, key, recent, scan, readStoredPage, after } = options;
+  const { match } = planned().topicField;
+  const id = decodeCursor(after)?.id;
+  const { storedThrough } = await readStoredPage(encodeCursor(null), 1);
+  // The client may have the cursor from another gateway that has read further than this one.
+  await recent.caughtUp();
+  const inRecent = await findAfter(id, {}, async (from) => recent.after(from, match, key));
+  if (inRecent) return inRecent;
+  const from = recent.toCurrentTopic(storedThrough);
+  // The recent messages cover this range, so the cursor is unknown. Avoids a topic scan for arbitrary cursors.
+  if (recent.hasAllAfter(from)) return null;
+  return findAfter(id, from, (positions) => scan.read(positions, match, key));
+}
+
+/** The rest of the slice that has the message with this id. Null if no slice has it. */
+async function findAfter(
+  id: string | null | undefined,
+  from: Positions,
+  read: (from: Positions) => Promise<Slice | null>,
+): Promise<Slice | null> {
+  for (let slice = await read(from); slice; slice = await read(slice.through)) {
+    const { messages, through, isWhole } = slice;
+    const at = messages.findIndex((message) => idOf(message) === id);
+    if (at !== -1) return { messages: messages.slice(at + 1), through, isWhole };
+    if (isWhole) return null;
+  }
+  return null;
+}

@@ -1,0 +1,41 @@
+import { decodeCursor } from '@voucher-gateway/schema/cursor';
+import { idOf, type TopicMessage } from '../topic/message.ts';
+
+/** Recognises topic messages that the store has at or before a cursor: they were sent as stored rows. */
+export class StoredRange {
+  readonly #cursor: string;
+  readonly #isStored: (id: string, cursor: string) => Promise<boolean>;
+  /** Partitions in which a message after the cursor was seen: all later ones are after it, too. */
+  readonly #passed = new Set<number>();
+
+  /** @param isStored whether the store has the message with this id, at or before the cursor */
+  constructor(cursor: string, isStored: (id: string, cursor: string) => Promise<boolean>) {
+    this.#cursor = cursor;
+    this.#isStored = isStored;
+  }
+
+  /**
+   * Skips messages at or before the cursor. A partition is in feed order, so the first message after the cursor settles
+   * the rest of its partition.
+   */
+  async skipStored(messages: readonly TopicMessage[]): Promise<readonly TopicMessage[]> {
+    const cursorId = decodeCursor(this.#cursor)?.id ?? null;
+    if (cursorId === null) return messages;
+    const atCursor = messages.findIndex((message) => idOf(message) === cursorId);
+    const kept: TopicMessage[] = [];
+    for (const [index, message] of messages.entries()) {
+      const { partition } = message;
+      if (!this.#passed.has(partition)) {
+        const id = idOf(message);
+        const isUpToCursor =
+          partition === messages[atCursor]?.partition
+            ? index <= atCursor
+            : id !== null && (await this.#isStored(id, this.#cursor));
+        if (isUpToCursor) continue;
+        this.#passed.add(partition);
+      }
+      kept.push(message);
+    }
+    return kept;
+  }
+}
