@@ -1,0 +1,39 @@
+import { derive } from './derive.ts';
+import { type Behaviour, behaviourOf, type Fault, type ProfileName } from './profiles.ts';
+
+/** Keys whose attempts are counted, because the behaviour of a profile depends on the attempt. */
+const maxKeys = 100_000;
+/** Default delay of the code for a fault of the late callback. */
+const callbackFaultDelayMs = 4_000;
+
+const callbackFaults: ReadonlySet<Fault | undefined> = new Set<Fault>([
+  'duplicate-callback',
+  'wrong-verifier',
+  'callback-before-acknowledgement',
+  'plain',
+]);
+
+/** Whether the fault is one of the late callback, so that the code may not be in the response. */
+export function isCallbackFault(fault: Fault | undefined): boolean {
+  return callbackFaults.has(fault);
+}
+
+/**
+ * Creates the function that chooses the behaviour for the next attempt of a key: the profile's, or as instructed. It
+ * depends only on seed, key and the number of attempts.
+ */
+export function createBehaviours(profile: ProfileName, seed: string) {
+  const attempts = new Map<string, number>();
+  return (key: string, instruction: { delayMs?: number; fault?: Fault } | undefined): Behaviour => {
+    const attempt = attempts.get(key) ?? 0;
+    // Moved to the end, so that the first key is the least recently used.
+    attempts.delete(key);
+    attempts.set(key, attempt + 1);
+    if (attempts.size > maxKeys) attempts.delete(attempts.keys().next().value ?? '');
+    const drawn = behaviourOf(profile, derive(seed, key).random(attempt));
+    if (!instruction) return drawn;
+    const { fault } = instruction;
+    const defaultMs = isCallbackFault(fault) ? callbackFaultDelayMs : drawn.fault ? 0 : drawn.delayMs;
+    return { delayMs: instruction.delayMs ?? defaultMs, fault };
+  };
+}
