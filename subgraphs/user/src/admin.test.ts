@@ -13,7 +13,7 @@ async function setUp() {
   await database.migrate(userMigrations);
   return {
     keyValue,
-    /** Adds a user with so many sessions; answers the first one's key. */
+    /** Adds a user with sessions, and returns the key of the first one. */
     async addUser(username: string, sessions: number, id: string = randomUUID()) {
       await database.query.insert(bankUser).values({
         id,
@@ -37,7 +37,7 @@ async function setUp() {
     },
     async run(...words: string[]) {
       const command = parseAdminCommand(words);
-      if (!command) throw new Error('no command');
+      if (!command) throw new Error('not a command');
       return runAdminCommand({ ...engines, openKeyValue: async () => engines.keyValue }, command);
     },
     [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),
@@ -52,39 +52,39 @@ describe('admin commands', () => {
     [['end-sessions', 'a', 'b']],
     [['list-keys', 'x']],
     [['x']],
-  ])('admin: %j is no command', (words) => expect(parseAdminCommand(words)).toBeNull());
+  ])('admin: rejects the arguments %j', (words) => expect(parseAdminCommand(words)).toBeNull());
 
-  it('end-sessions: ends those of a user, by username in any case and by id', async () => {
-    await using set = await setUp();
+  it('end-sessions: finds the user by username in any case, and by id', async () => {
+    await using ctx = await setUp();
     const id = randomUUID();
-    const anns = await set.addUser('Ann', 2, id);
-    const bobs = await set.addUser('bob', 1);
-    expect(await set.run('end-sessions', 'aNN')).toEqual({ done: true, message: '2 sessions of Ann ended.' });
-    expect(await set.keyValue.get(anns)).toBeNull();
-    expect(await set.keyValue.get(bobs)).not.toBeNull();
-    expect(await set.run('end-sessions', id.toUpperCase())).toEqual({
+    const anns = await ctx.addUser('Ann', 2, id);
+    const bobs = await ctx.addUser('bob', 1);
+    expect(await ctx.run('end-sessions', 'aNN')).toEqual({ done: true, message: '2 sessions of Ann ended.' });
+    expect(await ctx.keyValue.get(anns)).toBeNull();
+    expect(await ctx.keyValue.get(bobs)).not.toBeNull();
+    expect(await ctx.run('end-sessions', id.toUpperCase())).toEqual({
       done: true,
       message: '0 sessions of Ann ended.',
     });
-    expect(await set.run('end-sessions', 'carl')).toEqual({ done: false, message: 'There is no user carl.' });
+    expect(await ctx.run('end-sessions', 'carl')).toEqual({ done: false, message: 'There is no user carl.' });
   });
 
-  it("end-sessions: takes an id for the user's whose it is, not for a username", async () => {
-    await using set = await setUp();
+  it("end-sessions: prefers a user's id to an equal username", async () => {
+    await using ctx = await setUp();
     const id = randomUUID();
-    const anns = await set.addUser('ann', 1, id);
-    await set.addUser(id, 1);
-    expect((await set.run('end-sessions', id)).message).toBe('1 session of ann ended.');
-    expect(await set.keyValue.get(anns)).toBeNull();
+    const anns = await ctx.addUser('ann', 1, id);
+    await ctx.addUser(id, 1);
+    expect((await ctx.run('end-sessions', id)).message).toBe('1 session of ann ended.');
+    expect(await ctx.keyValue.get(anns)).toBeNull();
   });
 
-  it('revoke-key: withdraws a key, and names those that there are for an unknown one', async () => {
-    await using set = await setUp();
-    const kid = await set.addKey();
-    const unknown = await set.run('revoke-key', 'x');
+  it('revoke-key: revokes a key, and lists the keys for an unknown one', async () => {
+    await using ctx = await setUp();
+    const kid = await ctx.addKey();
+    const unknown = await ctx.run('revoke-key', 'x');
     expect(unknown).toEqual({ done: false, message: `There is no key x.\n${kid}  signs` });
-    expect((await set.run('revoke-key', kid)).done).toBe(true);
-    const { message } = await set.run('list-keys');
+    expect((await ctx.run('revoke-key', kid)).done).toBe(true);
+    const { message } = await ctx.run('list-keys');
     expect(message).not.toContain(kid);
     expect(message).toMatch(/^[\da-f-]{36} {2}signs$/);
   });

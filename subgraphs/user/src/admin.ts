@@ -8,23 +8,23 @@ import { revokeKey } from './revoke-key.ts';
 import { bankUser, signingKey } from './tables.ts';
 import { usernameKey } from './username-key.ts';
 
-/** What an operator's command works on: the same as the user service. */
+/** The engines of an operator's commands: those of the user service. */
 export interface AdminEngines {
   database: Database;
   topics: Pick<Topics, 'publish' | 'publishAll'>;
-  /** Opened when it is needed. */
+  /** Called only by commands that need the key-value store. */
   openKeyValue(): Promise<KeyValue>;
 }
 
 export interface AdminResult {
-  /** False when there was no such key or user: nothing was changed. */
+  /** False if there is no such key or user: nothing was changed. */
   done: boolean;
-  /** What to print. */
+  /** Text to print. */
   message: string;
 }
 
 export const adminUsage = `npm run admin -- revoke-key <kid>
-    Withdraws a signing key: the tokens that it signed are refused, and their sessions end.
+    Revokes a signing key: tokens signed with it are rejected, and their sessions end.
 npm run admin -- end-sessions <username or user id>
     Ends all sessions of a user.
 npm run admin -- list-keys
@@ -35,7 +35,7 @@ export type AdminCommand =
   | { name: 'end-sessions'; user: string }
   | { name: 'list-keys' };
 
-/** Null for words that are no command. */
+/** Parses the arguments of the command line; null if they are not a valid command. */
 export function parseAdminCommand(words: readonly string[]): AdminCommand | null {
   const [name, argument, ...others] = words;
   if (others.length > 0) return null;
@@ -56,7 +56,7 @@ export async function runAdminCommand(engines: AdminEngines, command: AdminComma
     case 'revoke-key': {
       const { kid } = command;
       const done = await revokeKey(engines, kid);
-      const revoked = `The key ${kid} is revoked: its tokens are refused, and its sessions end.`;
+      const revoked = `The key ${kid} is revoked: its tokens are rejected, and their sessions end.`;
       return { done, message: done ? revoked : `There is no key ${kid}.\n${await listKeys(database)}` };
     }
     case 'end-sessions': {
@@ -80,7 +80,7 @@ async function findUser(database: Database, name: string) {
     return user;
   };
   const isId = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(name);
-  // The id first: anyone may choose a username that is another user's id.
+  // Search by id first: a user may have chosen another user's id as username.
   return (isId ? await find(eq(bankUser.id, name)) : undefined) ?? find(eq(bankUser.usernameKey, usernameKey(name)));
 }
 
@@ -88,7 +88,7 @@ async function listKeys(database: Database): Promise<string> {
   const keys = await database.query.select().from(signingKey).orderBy(signingKey.signsFrom);
   const now = database.now();
   const state = ({ signsFrom, publishedUntil }: (typeof keys)[number]) => {
-    if (publishedUntil) return `signs no more, is published until ${publishedUntil.toISOString()}`;
+    if (publishedUntil) return `no longer signs, is published until ${publishedUntil.toISOString()}`;
     return signsFrom.getTime() > now ? `signs from ${signsFrom.toISOString()}` : 'signs';
   };
   return keys.length === 0 ? 'There are no keys.' : keys.map((key) => `${key.kid}  ${state(key)}`).join('\n');

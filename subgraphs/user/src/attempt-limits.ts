@@ -5,7 +5,7 @@ import { createRateLimiter, type RateLimit } from '@voucher-gateway/platform/rat
 import type { UserConfig } from './config.ts';
 import { requireSessionStore } from './require-session-store.ts';
 
-/** Who tries: a username as it is compared, and where from (`groupAddress`). */
+/** An attempt to sign in: the normalised username, and the client's address (`groupAddress`). */
 export interface Attempt {
   usernameKey: string;
   address: string;
@@ -13,29 +13,28 @@ export interface Attempt {
 
 export interface AttemptLimits {
   /**
-   * Counts a sign-up, or an attempt to sign in, by its address.
+   * Counts a sign-up or a sign-in against its address.
    * @throws CodedError RATE_LIMITED (retryable) with `retryAfterSeconds`; SESSION_STORE_UNAVAILABLE (retryable)
    */
   countSignUp(address: string): Promise<void>;
   countSignIn(address: string): Promise<void>;
   /**
-   * Runs the comparison of a password, which counts against the username when the password is wrong. Throws as
-   * `countSignUp`, and what `compare` throws.
+   * Runs the comparison of a password, and counts a wrong one against the username. Throws as `countSignUp`, and what
+   * `compare` throws.
    */
   countFailure<Result>(attempt: Attempt, compare: () => Promise<Result>): Promise<Result>;
-  /** Remembers that the user signs in from there: failures from elsewhere do not count against that address. */
+  /** Remembers an address of the user: failures from other addresses do not count against it. */
   rememberAddress(attempt: Attempt): Promise<void>;
 }
 
-/** An address that a user has signed in from is remembered for this long after the last time. */
+/** An address is remembered for this time after the user's last sign-in from it. */
 const rememberedForMs = 90 * 86_400_000;
 
 /**
- * Limits on guessing passwords and on making users. Wrong passwords count per username, from all addresses together;
- * an address from which the user has signed in before has a count of its own. So whoever guesses from many addresses
- * shuts out strangers to that username, but never its owner at an address of theirs.
+ * Creates the limits on guessing passwords and creating users. Wrong passwords count per username, over all addresses.
+ * An address from which the user has signed in has its own count, so that an attack can not lock the user out there.
  *
- * While the store is away nobody signs in or up: no session could begin, and nobody may guess without a count.
+ * While the store is unavailable nobody can sign in or up: sessions need it, and attempts must not go uncounted.
  */
 export function createAttemptLimits({
   config,
@@ -59,7 +58,7 @@ export function createAttemptLimits({
       const key = await requireSessionStore(async () => {
         const isKnown = (await keyValue.get(knownAddressKey(attempt))) !== null;
         const counted = isKnown ? `${attempt.usernameKey}@${attempt.address}` : attempt.usernameKey;
-        // Before the comparison, so that attempts at once can't all pass.
+        // Count before the comparison, so that concurrent attempts can not exceed the limit.
         await failures.count(counted);
         return counted;
       });

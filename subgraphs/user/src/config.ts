@@ -10,7 +10,7 @@ import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/rate-lim
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
-/** A rule over two settings, for `refine`. */
+/** A check of two settings, for `refine`. */
 export const idleWithinMax = [
   (settings: { SESSION_IDLE: number; SESSION_MAX: number }) => settings.SESSION_IDLE <= settings.SESSION_MAX,
   { message: 'SESSION_IDLE must not be longer than SESSION_MAX' },
@@ -28,17 +28,17 @@ export const userSettings = z
     DEFAULT_REGION: region().describe('Region in which phone numbers without a country code are read'),
     ...rateLimitsSetting,
     LIMIT_SIGN_INS_PER_USERNAME: rateLimit('10/10m').describe(
-      'Wrong passwords of a username, from all addresses together; an address it has signed in from has its own count',
+      'Wrong passwords per username, over all addresses; an address from which the user has signed in has its own count',
     ),
-    LIMIT_SIGN_INS_PER_ADDRESS: rateLimit('120/1m').describe('Sign-ins from an address, IPv6 by /64, right or wrong'),
-    LIMIT_SIGN_UPS_PER_ADDRESS: rateLimit('60/10m').describe('Sign-ups from an address, IPv6 by /64'),
+    LIMIT_SIGN_INS_PER_ADDRESS: rateLimit('120/1m').describe('Sign-ins per address (IPv6: per /64), successful or not'),
+    LIMIT_SIGN_UPS_PER_ADDRESS: rateLimit('60/10m').describe('Sign-ups per address (IPv6: per /64)'),
     KEY_ROTATION: duration('30d', { max: '3650d' }).describe('A signing key is replaced after this time'),
   })
   .refine(...idleWithinMax);
 
 export type UserConfig = Readonly<z.output<typeof userSettings>>;
 
-/** Settings of a process of its own, on engines of its own. */
+/** Settings of the subgraph as a separate process, with its own engines. */
 export const userProcessSettings = z
   .object({ ...userSettings.shape, ...serviceSettings, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
   .refine(...idleWithinMax)

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
 import type { signingKey } from './tables.ts';
 
-/** A new Ed25519 key that signs from now on. */
+/** Creates an Ed25519 key that signs from now on. */
 export async function createKey(nowMs: number): Promise<typeof signingKey.$inferSelect> {
   const { privateKey, publicKey } = await generateKeyPair('Ed25519', { extractable: true });
   const kid = randomUUID();

@@ -13,18 +13,18 @@ export interface SessionEngines {
   keyValue: KeyValue;
 }
 
-/** Sessions ended in one step. */
+/** Sessions that are ended in one transaction. */
 const batchSize = 200;
 
 /**
- * Ends sessions everywhere, and answers how many there still were.
+ * Ends sessions, and returns how many were active.
  * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable)
  */
 export async function endSessions(
   { database, topics, keyValue }: SessionEngines,
   sids: readonly string[],
 ): Promise<number> {
-  // The store first: a session that was announced as ended must not live on in it.
+  // Delete before publishing: a session that was reported as ended must not be in the store any more.
   const deleted = await requireSessionStore(() => Promise.all(sids.map((sid) => keyValue.delete(sessionKey(sid)))));
   await database.transaction(async (tx) => {
     await tx.delete(session).where(inArray(session.sid, [...sids]));
@@ -37,7 +37,7 @@ export async function endSessions(
   return deleted.filter(Boolean).length;
 }
 
-/** Ends every session of a user, and answers how many there still were. Throws as `endSessions`. */
+/** Ends every session of a user, and returns how many were active. Throws as `endSessions`. */
 export async function endUserSessions(engines: SessionEngines, userId: string): Promise<number> {
   let ended = 0;
   for (;;) {

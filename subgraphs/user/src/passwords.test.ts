@@ -5,7 +5,7 @@ import { createPasswords } from './passwords.ts';
 const { signal } = new AbortController();
 
 describe('passwords', () => {
-  it('passwords: a hash verifies its own password alone, and nobody has none', async () => {
+  it('passwords: verifies only the right password, and none without a hash', async () => {
     const passwords = await createPasswords();
     const hash = await passwords.hash('1234567', signal);
     expect(await passwords.verify(hash, '1234567', signal)).toBe(true);
@@ -13,7 +13,7 @@ describe('passwords', () => {
     expect(await passwords.verify(null, '1234567', signal)).toBe(false);
   });
 
-  it('passwords: refuses who comes to a full queue, and serves those in it', async () => {
+  it('passwords: rejects requests if the queue is full, and serves those in it', async () => {
     const passwords = await createPasswords({ concurrency: 1, maxWaiting: 3 });
     const results = await Promise.allSettled(Array.from({ length: 6 }, () => passwords.hash('1234567', signal)));
     expect(results.map(({ status }) => status)).toEqual([...Array(4).fill('fulfilled'), ...Array(2).fill('rejected')]);
@@ -24,7 +24,7 @@ describe('passwords', () => {
     await passwords.hash('1234567', signal);
   });
 
-  it('passwords: drops what waits once its request has ended', async () => {
+  it('passwords: removes a request from the queue once it has ended', async () => {
     const passwords = await createPasswords({ concurrency: 1, maxWaiting: 800 });
     const order: string[] = [];
     const first = passwords.hash('1234567', signal).then(() => order.push('first'));
@@ -40,20 +40,20 @@ describe('passwords', () => {
     expect(new Set(order.slice(0, -2))).toEqual(new Set(['SERVICE_UNAVAILABLE']));
   });
 
-  it('passwords: a request that has ended takes no turn, also where one is free', async () => {
+  it('passwords: rejects a request that has ended, also without a queue', async () => {
     const passwords = await createPasswords();
     await expect(passwords.hash('1234567', AbortSignal.abort())).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     await passwords.hash('1234567', signal);
   });
 
-  it('passwords: tokens are verified while every hash that may run does', async () => {
+  it('passwords: leaves threads for the verification of tokens', async () => {
     const passwords = await createPasswords();
     const { privateKey, publicKey } = await generateKeyPair('Ed25519', { extractable: true });
     const key = await importJWK(await exportJWK(publicKey), 'EdDSA');
     const token = await new SignJWT({}).setProtectedHeader({ alg: 'EdDSA' }).sign(privateKey);
     let hashed = 0;
     const hashes = Array.from({ length: 40 }, () => passwords.hash('1234567', signal).then(() => (hashed += 1)));
-    // Behind four hashes, which take all of libuv's threads, each of these would wait for one to end.
+    // With four concurrent hashes on libuv's four threads each verification would wait for a hash.
     for (let verified = 0; verified < 40; verified += 1) await jwtVerify(token, key);
     expect(hashed).toBeLessThan(20);
     await Promise.all(hashes);

@@ -10,20 +10,20 @@ const options = { algorithm: argon2id, memoryCost: 19_456, timeCost: 2, parallel
 
 export interface Passwords {
   /**
-   * @throws CodedError SERVICE_UNAVAILABLE (retryable) when too many wait, and when the signal aborts before its turn
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the signal aborts before its turn
    */
   hash(password: string, signal: AbortSignal): Promise<string>;
-  /** False for a wrong password, and, after the same work, where there is no hash. Throws as `hash`. */
+  /** False for a wrong password. Without a hash it does the same work, and is false. Throws as `hash`. */
   verify(passwordHash: string | null, password: string, signal: AbortSignal): Promise<boolean>;
 }
 
 export interface PasswordsOptions {
   /**
-   * Hashes at once. Default: 2 of libuv's four threads, so that the verification of tokens, which needs one, too, does
-   * not wait: with 4 it takes 27 ms, with 2 it takes 0.3 ms.
+   * Concurrent hashes. Default: 2 of libuv's four threads, because the verification of tokens needs threads, too: it
+   * takes 27 ms beside 4 hashes, and 0.3 ms beside 2.
    */
   concurrency?: number;
-  /** Requests that may wait for their turn. Default: 100, which two threads do in about 3 s. */
+  /** Length of the queue. Default: 100, which two threads hash in about 3 s. */
   maxWaiting?: number;
 }
 
@@ -45,7 +45,7 @@ export async function createPasswords({
       waiting -= 1;
     }
   };
-  const inTurn = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
+  const runInTurn = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
     if (signal.aborted) throw tooBusy('The request ended before its turn.', signal.reason);
     if (!slots.tryTake(1)) await waitForTurn(signal);
     try {
@@ -54,11 +54,12 @@ export async function createPasswords({
       slots.release();
     }
   };
-  const nobody = await hash('the hash of nobody, so that an unknown user takes as long as a wrong password', options);
+  // Compared for an unknown user, who then takes as long as a wrong password.
+  const dummyHash = await hash('no user has this password', options);
   return {
-    hash: (password, signal) => inTurn(() => hash(password, options), signal),
+    hash: (password, signal) => runInTurn(() => hash(password, options), signal),
     async verify(passwordHash, password, signal) {
-      const matches = await inTurn(() => verify(passwordHash ?? nobody, password), signal);
+      const matches = await runInTurn(() => verify(passwordHash ?? dummyHash, password), signal);
       return matches && passwordHash !== null;
     },
   };

@@ -1,7 +1,7 @@
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
-/** Answers an outage of the store, and any failure that has no code, as SESSION_STORE_UNAVAILABLE (retryable). */
+/** Converts an outage of the store, and any error without a code, to SESSION_STORE_UNAVAILABLE (retryable). */
 export async function requireSessionStore<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

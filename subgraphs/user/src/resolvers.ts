@@ -7,15 +7,15 @@ import type { Sessions } from './sessions.ts';
 import type { Caller, User, Users } from './users.ts';
 
 export interface UserContext {
-  /** Who asks: null when signed out. Throws UNAUTHENTICATED for a bad token, only once it is asked for. */
+  /** Verifies the caller's token; null when signed out. Throws UNAUTHENTICATED if the token is invalid. */
   identity(): Promise<Identity | null>;
   users: DataLoader<string, User | null>;
-  /** Who signs up or in. */
+  /** The client that signs up or in. */
   caller: Caller;
 }
 
 export function createResolvers({ users, sessions }: { users: Users; sessions: Sessions }) {
-  /** By request, the user who has signed up or in with it. */
+  /** Id of the user who signed up or in with the request. */
   const ownUsers = new WeakMap<UserContext, string>();
   return {
     DateTime: dateTimeScalar,
@@ -32,10 +32,10 @@ export function createResolvers({ users, sessions }: { users: Users; sessions: S
         context: UserContext,
       ) {
         const user = await users.signUp(input, context.caller);
-        return signedIn(user, context);
+        return beginSession(user, context);
       },
       async signIn(_: unknown, { input }: { input: { username: string; password: string } }, context: UserContext) {
-        return signedIn(await users.signIn(input, context.caller), context);
+        return beginSession(await users.signIn(input, context.caller), context);
       },
       async signOut(_: unknown, _args: unknown, context: UserContext) {
         const identity = await context.identity();
@@ -45,7 +45,7 @@ export function createResolvers({ users, sessions }: { users: Users; sessions: S
     User: {
       __resolveReference: ({ id }: { id: string }, context: UserContext) => context.users.load(id),
       async phoneNumber(user: User, _args: unknown, context: UserContext) {
-        // Whoever has just signed up or in is their own, with no token yet.
+        // A user who has just signed up or in has no token in this request.
         if (ownUsers.get(context) === user.id) return user.phoneNumber;
         const identity = await context.identity();
         if (identity?.userId !== user.id)
@@ -55,7 +55,7 @@ export function createResolvers({ users, sessions }: { users: Users; sessions: S
     },
   };
 
-  async function signedIn(user: User, context: UserContext) {
+  async function beginSession(user: User, context: UserContext) {
     const session = await sessions.begin(user);
     ownUsers.set(context, user.id);
     return { ...session, user };

@@ -1,7 +1,7 @@
 import { deleteFrom, type Retention } from '@voucher-gateway/platform/housekeeping';
 import { session } from './tables.ts';
 
-/** What user deletes. Signing keys go when they are rotated. */
+/** The rows that the user subgraph deletes. Signing keys are deleted by their rotation. */
 export const userRetentions: readonly Retention[] = [
   { name: 'sessions whose token has expired', keepMs: 0, deleteSome: deleteFrom(session, session.expiresAt) },
 ];

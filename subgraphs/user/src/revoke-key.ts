@@ -6,8 +6,8 @@ import { createKey } from './create-key.ts';
 import { signingKey } from './tables.ts';
 
 /**
- * Withdraws a signing key: every process is told, and refuses its tokens from then on. Another key signs; one is created
- * where there is none. False, and no change, when there is no such key.
+ * Revokes a signing key: every process is notified, and then rejects its tokens. If no other key signs, one is created.
+ * Returns false, without a change, if there is no such key.
  */
 export async function revokeKey(
   { database, topics }: { database: Database; topics: Pick<Topics, 'publish'> },
@@ -17,7 +17,7 @@ export async function revokeKey(
   return database.transaction(async (tx) => {
     const removed = await tx.delete(signingKey).where(eq(signingKey.kid, kid)).returning({ kid: signingKey.kid });
     if (removed.length === 0) return false;
-    // One that is to sign later stays as it is; another must sign now.
+    // The next key is published but does not sign yet, so it is no replacement.
     const signing = await tx
       .select({ kid: signingKey.kid })
       .from(signingKey)

@@ -37,7 +37,7 @@ export interface UserServiceOptions {
   keyValue: KeyValue;
 }
 
-/** The user subgraph at `/graphql`, its keys at `/.well-known/jwks.json`. */
+/** Starts the user subgraph at `/graphql`, with its public keys at `/.well-known/jwks.json`. */
 export async function createUserService({
   config,
   log,
@@ -66,7 +66,7 @@ export async function createUserService({
   });
   const sessions = createSessions({ config, database, topics, keyValue, keys });
   releases.use(startHousekeeping({ database, clock, log, retentions: userRetentions }));
-  // Whoever revoked a key, this process must neither sign with it nor verify by it any more.
+  // Another process may have revoked a key: stop signing and verifying with it.
   releases.use(
     await followTopic(topics, {
       topic: schemaTopics.sessionEnded,
@@ -99,7 +99,7 @@ export async function createUserService({
         reported: { topics: topics.ping },
       },
       context: async (request, signal) => {
-        // Verified when a resolver asks: an old token sent along must not keep anyone from signing in.
+        // Verified only when a resolver needs it: a client with an expired token must be able to sign in.
         let identity: Promise<Identity | null> | undefined;
         const { authorization } = request.headers;
         return {
@@ -119,12 +119,11 @@ export async function createUserService({
   return {
     url: server.url,
     retire: server.retire,
-
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-/** The client's address as the gateway says; a proxy between the two may have added its own behind it. */
+/** Returns the client's address, which is the first entry: a proxy between gateway and subgraph appends its own. */
 function forwardedAddress({ headers, ip }: { headers: IncomingHttpHeaders; ip: string }): string {
   const [client = ''] = String(headers['x-forwarded-for'] ?? '').split(',');
   return isIP(client.trim()) ? client.trim() : ip;

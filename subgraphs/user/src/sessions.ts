@@ -14,10 +14,10 @@ import { session as sessionTable } from './tables.ts';
 export interface Sessions {
   /**
    * Begins a session.
-   * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable): nothing has begun
+   * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable): no session was created
    */
   begin(user: { id: string; phoneNumber: string }): Promise<{ token: string; expiresAt: Date }>;
-  /** Ends a session everywhere; false when it had ended. Throws SESSION_STORE_UNAVAILABLE (retryable). */
+  /** Ends a session. Returns false if it had ended already. Throws SESSION_STORE_UNAVAILABLE (retryable). */
   end(identity: Identity): Promise<boolean>;
 }
 
@@ -46,7 +46,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         .setExpirationTime(expiresAt)
         .sign(await importPrivate(privateJwk));
       const session: Session = { userId: id, kid };
-      // The store first: a session that is listed and not stored yet could be ended too early, and then begin.
+      // Store before listing: a session that is listed first could be ended by its user before it is stored.
       await requireSessionStore(() =>
         keyValue.set(sessionKey(sid), JSON.stringify(session), {
           ttlMs: Math.min(config.SESSION_IDLE, config.SESSION_MAX),
@@ -55,7 +55,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       try {
         await database.query.insert(sessionTable).values({ sid, userId: id, expiresAt: new Date(expiresAt * 1_000) });
       } catch (error) {
-        // One that nobody could end must not begin; if it stays, nobody has its token.
+        // An unlisted session could not be ended by its user. If the deletion fails, nobody has its token.
         await keyValue.delete(sessionKey(sid)).catch(() => {});
         throw error;
       }

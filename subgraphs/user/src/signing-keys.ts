@@ -11,20 +11,20 @@ import { createLocalJWKSet, importJWK, type JSONWebKeySet, type JWK } from 'jose
 import { createKey } from './create-key.ts';
 import { signingKey } from './tables.ts';
 
-/** A key is published this long before it signs, so that every verifier has fetched it by then. */
-const publishAheadMs = 3_600_000;
+/** A key is published for this time before it signs, so that every verifier has fetched it by then. */
+const publishBeforeMs = 3_600_000;
 const checkEveryMs = 60_000;
 
 export interface SigningKeys extends Disposable {
-  /** The key that signs now. */
+  /** Returns the key that signs now. Throws SERVICE_UNAVAILABLE (retryable) if there is none. */
   current(): { kid: string; privateJwk: JWK };
-  /** The public keys, as `/.well-known/jwks.json` gives them. */
+  /** The public keys, as `/.well-known/jwks.json` has them. */
   readonly jwks: JSONWebKeySet;
-  /** The same, for jose's verification. */
+  /** Finds a public key for jose's verification. */
   readonly verify: FindKey;
-  /** Reads the keys, and rotates them where it is time. Runs each minute by itself. */
+  /** Rotates the keys if one is due, and reads them. Also runs every minute. */
   refresh(): Promise<void>;
-  /** Forgets a key that was revoked, at once, and reads the keys. Throws as the database does. */
+  /** Removes a revoked key from memory at once, then reads the keys. Throws the database's errors. */
   drop(kid: string): Promise<void>;
 }
 
@@ -41,8 +41,8 @@ export interface SigningKeysOptions {
 type Key = typeof signingKey.$inferSelect;
 
 /**
- * The keys that sign tokens, kept in the database. One process rotates them at a time: the next key is
- * published an hour before it signs; the one it replaces stays published until its last token is dead.
+ * Opens the keys that sign tokens. They are stored in the database, and one process at a time rotates them: the next key
+ * is published an hour before it signs, the replaced one until its last token has expired.
  */
 export async function createSigningKeys({
   database,
@@ -55,29 +55,29 @@ export async function createSigningKeys({
   let verify: FindKey = createLocalJWKSet({ keys: [] });
   let timer: Disposable | undefined;
 
-  /** Decides by what stands in the database, under the lock: an age that two processes saw makes one key. */
+  /** Reads the keys again under the lock, so that two processes create only one successor. */
   const rotate = async () => {
-    const spare = await createKey(database.now());
+    const successor = await createKey(database.now());
     await database.transaction(async (tx) => {
       if (!(await tryTransactionLock(tx, 'users:signing-keys'))) return;
       const now = database.now();
       await tx.delete(signingKey).where(lt(signingKey.publishedUntil, new Date(now)));
-      const standing = await tx.select().from(signingKey).where(isNull(signingKey.publishedUntil));
-      const newest = standing.toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime())[0];
-      if (!newest) await tx.insert(signingKey).values({ ...spare, signsFrom: new Date(now) });
-      else if (newest.signsFrom.getTime() + rotateAfterMs - publishAheadMs <= now) {
+      const active = await tx.select().from(signingKey).where(isNull(signingKey.publishedUntil));
+      const newest = active.toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime())[0];
+      if (!newest) await tx.insert(signingKey).values({ ...successor, signsFrom: new Date(now) });
+      else if (newest.signsFrom.getTime() + rotateAfterMs - publishBeforeMs <= now) {
         await tx.insert(signingKey).values({
-          ...spare,
-          signsFrom: new Date(Math.max(now + publishAheadMs, newest.signsFrom.getTime() + rotateAfterMs)),
+          ...successor,
+          signsFrom: new Date(Math.max(now + publishBeforeMs, newest.signsFrom.getTime() + rotateAfterMs)),
         });
       }
-      await retire(tx, standing, now);
+      await retireReplaced(tx, active, now);
     });
   };
 
-  /** A key that another has replaced is published until the last token it can have signed is dead. */
-  const retire = async (tx: Transaction, standing: Key[], now: number) => {
-    const signing = standing
+  /** Sets until when replaced keys are published: until the last token that they may have signed has expired. */
+  const retireReplaced = async (tx: Transaction, active: Key[], now: number) => {
+    const signing = active
       .filter((key) => key.signsFrom.getTime() <= now)
       .toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime());
     for (const replaced of signing.slice(1)) {
@@ -96,23 +96,23 @@ export async function createSigningKeys({
     keys = await database.query.select().from(signingKey);
     useKeys();
   };
-  // One at a time: a slower read that began before a key was revoked must not bring it back.
+  // One refresh at a time: a slower one that started before a key was revoked would restore that key.
   const refresh = createCoalesced(async () => {
     await rotate();
     await read();
   });
   const logFailure = createFailureLines(log);
-  const refreshLater = () => {
+  const scheduleRefresh = () => {
     timer = clock.setTimer(checkEveryMs, () => {
       refresh().catch((error: unknown) => logFailure({ error }, 'the signing keys could not be refreshed'));
-      refreshLater();
+      scheduleRefresh();
     });
   };
 
   await refresh();
-  // Another process may hold the lock just now and be making the first key.
+  // Another process may hold the lock and be creating the first key.
   for (let attempt = 0; keys.length === 0 && attempt < 50; attempt += 1) await refresh();
-  refreshLater();
+  scheduleRefresh();
 
   return {
     current() {
@@ -120,7 +120,7 @@ export async function createSigningKeys({
       const signing = keys
         .filter((key) => key.signsFrom.getTime() <= now && key.publishedUntil === null)
         .toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime())[0];
-      // For a moment after a key was revoked, while the database is away.
+      // Possible after a key was revoked, while the database is unavailable.
       if (!signing)
         throw new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'No key signs tokens at the moment; try again.', {
           retryable: true,
@@ -141,7 +141,7 @@ export async function createSigningKeys({
   };
 }
 
-/** The private key, for jose. */
+/** Imports a private key for jose. */
 export function importPrivate(privateJwk: JWK) {
   return importJWK(privateJwk, 'EdDSA');
 }

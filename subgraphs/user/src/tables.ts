@@ -9,7 +9,7 @@ export const bankUser = schema.table(
   {
     id: uuid().primaryKey(),
     username: text().notNull(),
-    /** The username in lower case: what is unique. */
+    /** The normalised username (`usernameKey`), which is unique. */
     usernameKey: text('username_key').notNull(),
     phoneNumber: text('phone_number').notNull(),
     passwordHash: text('password_hash').notNull(),
@@ -21,13 +21,13 @@ export const bankUser = schema.table(
   ],
 );
 
-/** Which sessions a user may have: the key-value store, where they live, can't be searched by user. */
+/** The sessions of each user. They are stored in the key-value store, which can't be searched by user. */
 export const session = schema.table(
   'session',
   {
     sid: uuid().primaryKey(),
     userId: uuid('user_id').notNull(),
-    /** When its token has expired: the row is then of no use. */
+    /** When its token expires, and the row is deleted. */
     expiresAt: instant('expires_at').notNull(),
   },
   (table) => [index('session_by_user').on(table.userId), index('session_by_expiry').on(table.expiresAt)],
@@ -38,8 +38,8 @@ export const signingKey = schema.table('signing_key', {
   privateJwk: jsonb('private_jwk').$type<JWK>().notNull(),
   publicJwk: jsonb('public_jwk').$type<JWK>().notNull(),
   createdAt: instant('created_at').notNull(),
-  /** From when it signs. */
+  /** The time from which it signs. */
   signsFrom: instant('signs_from').notNull(),
-  /** From when it is published no more: when its last token is dead. Null while it signs or will. */
+  /** When its last token expires, and the key is deleted. Null until another key has replaced it. */
   publishedUntil: instant('published_until'),
 });

@@ -1,4 +1,4 @@
-/** A username as it is compared: whatever the case. */
+/** Normalises a username for comparison, which ignores case. */
 export function usernameKey(username: string): string {
   return username.normalize('NFKC').toLowerCase();
 }

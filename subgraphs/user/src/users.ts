@@ -13,7 +13,7 @@ export type User = Pick<typeof bankUser.$inferSelect, 'id' | 'username' | 'phone
 
 export interface Users {
   /**
-   * Makes a user.
+   * Creates a user.
    * @throws CodedError BAD_USER_INPUT, PHONE_NUMBER_INVALID, USERNAME_TAKEN, PHONE_NUMBER_TAKEN; RATE_LIMITED,
    *   SERVICE_UNAVAILABLE, SESSION_STORE_UNAVAILABLE (all retryable)
    */
@@ -23,13 +23,13 @@ export interface Users {
    *   SERVICE_UNAVAILABLE, SESSION_STORE_UNAVAILABLE (all retryable)
    */
   signIn(input: { username: string; password: string }, caller: Caller): Promise<User>;
-  /** Users by id, null for an unknown one, in the order asked. */
+  /** Returns users in the order of the ids, null for an unknown one. */
   byIds(ids: readonly string[]): Promise<(User | null)[]>;
 }
 
-/** Who signs up or in. */
+/** A client that signs up or in. */
 export interface Caller {
-  /** Where from, as addresses are counted (`groupAddress`). */
+  /** Its address, as rate limits count it (`groupAddress`). */
   address: string;
   /** Aborts when the request has ended. */
   signal: AbortSignal;
@@ -71,16 +71,16 @@ export function createUsers({
       };
       try {
         const [row] = await database.query.insert(bankUser).values(user).returning(shape);
-        if (!row) throw new Error('no row came back');
+        if (!row) throw new Error('the insert returned no row');
         await limits.rememberAddress({ usernameKey: user.usernameKey, address });
         return row;
       } catch (error) {
-        throw taken(error);
+        throw toTakenError(error);
       }
     },
     async signIn({ username, password }, { address, signal }) {
       await limits.countSignIn(address);
-      // Nobody can have such a name or password: it is not worth the work of comparing.
+      // No user can have such a name or password, so a comparison would be wasted work.
       if (!isUsername(username) || !isPassword(password)) throw invalidCredentials();
       const attempt = { usernameKey: usernameKey(username), address };
       const user = await limits.countFailure(attempt, async () => {
@@ -93,9 +93,9 @@ export function createUsers({
       return user;
     },
     async byIds(ids) {
-      const known = ids.filter((id) => /^[0-9a-f-]{36}$/i.test(id));
+      const valid = ids.filter((id) => /^[0-9a-f-]{36}$/i.test(id));
       const rows =
-        known.length > 0 ? await database.query.select(shape).from(bankUser).where(inArray(bankUser.id, known)) : [];
+        valid.length > 0 ? await database.query.select(shape).from(bankUser).where(inArray(bankUser.id, valid)) : [];
       const byId = new Map(rows.map((row) => [row.id, row]));
       return ids.map((id) => byId.get(id.toLowerCase()) ?? null);
     },
@@ -118,8 +118,8 @@ function badInput(argument: string, message: string): CodedError<PublicErrorCode
   return new CodedError<PublicErrorCode>('BAD_USER_INPUT', message, { details: { argument } });
 }
 
-/** Which of the two is taken; the index that was violated tells. */
-function taken(error: unknown): unknown {
+/** Converts a violated unique index to USERNAME_TAKEN or PHONE_NUMBER_TAKEN; returns any other error as it is. */
+function toTakenError(error: unknown): unknown {
   switch (violatedUnique(error)) {
     case 'bank_user_username':
       return new CodedError<PublicErrorCode>('USERNAME_TAKEN', 'This username is taken.', {
