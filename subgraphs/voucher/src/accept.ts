@@ -8,44 +8,43 @@ import { and, eq, gt, lte, or, sql } from 'drizzle-orm';
 import { requestCodeOf, type VoucherRequestRow } from './request-row.ts';
 import { idempotencyKey as keyTable, voucher, voucherRequest } from './tables.ts';
 
-/** A request that has been found good. */
-export interface AskedRequest {
+/** A validated request. */
+export interface ValidatedRequest {
   userId: string;
   phoneNumber: string;
   callbackUrl: string | null;
   key: string | null;
-  /** Of the input as it was understood: what a key stands for. */
+  /** Hash of the normalised input. It detects an idempotency key that is used with another input. */
   fingerprint: string;
 }
 
 export interface AcceptedRequest {
   request: VoucherRequestRow;
-  /** Of the input that the request was made by. */
+  /** Hash of the input that created the request. */
   fingerprint: string;
-  /** False where the idempotency key stood for a request already. */
+  /** False if the idempotency key already had a request. */
   isNew: boolean;
 }
 
 export interface AcceptOptions {
   database: Database;
   topics: Topics;
-  /** An idempotency key stands for its request this long, in milliseconds. */
+  /** An idempotency key returns its request for this time, in milliseconds. */
   keyLifeMs: number;
 }
 
 /**
- * Makes the function that stores a request with its idempotency key and its message, in one transaction. What
- * comes together shares the transaction.
+ * Creates the function that stores a request with its idempotency key and its message, in one transaction. Concurrent
+ * requests share the transaction.
  */
 export function createAccept({ database, topics, keyLifeMs }: AcceptOptions) {
-  const accept = createBatcher<AskedRequest, AcceptedRequest>({
-    run: (together) =>
-      database.transaction((tx) => acceptAll(tx, { topics, keyLifeMs, now: database.now() }, together)),
+  const accept = createBatcher<ValidatedRequest, AcceptedRequest>({
+    run: (batch) => database.transaction((tx) => acceptAll(tx, { topics, keyLifeMs, now: database.now() }, batch)),
   });
-  return (asked: AskedRequest): Promise<AcceptedRequest> =>
-    accept(asked).catch((error: unknown) => {
-      // Another request with the key has just been accepted: it is answered.
-      if (violatedUnique(error) === 'idempotency_key_user_id_key_pk') return accept(asked);
+  return (request: ValidatedRequest): Promise<AcceptedRequest> =>
+    accept(request).catch((error: unknown) => {
+      // A concurrent request with the same key was stored first: return that one.
+      if (violatedUnique(error) === 'idempotency_key_user_id_key_pk') return accept(request);
       throw error;
     });
 }
@@ -53,32 +52,32 @@ export function createAccept({ database, topics, keyLifeMs }: AcceptOptions) {
 async function acceptAll(
   tx: Transaction,
   { topics, keyLifeMs, now }: Omit<AcceptOptions, 'database'> & { now: number },
-  together: readonly AskedRequest[],
+  batch: readonly ValidatedRequest[],
 ): Promise<AcceptedRequest[]> {
-  const known = await findByKeys(tx, together, now);
-  /** By key where there is one: others with it in this very batch are answered with the first. */
-  const made = new Map<string, AskedRequest & { id: string }>();
-  const names = together.map((asked) => {
-    const name = asked.key === null ? randomUUID() : keyNameOf(asked);
-    if (!known.has(name) && !made.has(name)) made.set(name, { ...asked, id: randomUUID() });
+  const existing = await findByKeys(tx, batch, now);
+  /** New requests by key. Requests of this batch with the same key get the first one. */
+  const created = new Map<string, ValidatedRequest & { id: string }>();
+  const names = batch.map((request) => {
+    const name = request.key === null ? randomUUID() : keyNameOf(request);
+    if (!existing.has(name) && !created.has(name)) created.set(name, { ...request, id: randomUUID() });
     return name;
   });
-  const rows = await insertRequests(tx, [...made.values()], now);
-  await insertKeys(tx, [...made.values()], { now, keyLifeMs });
+  const rows = await insertRequests(tx, [...created.values()], now);
+  await insertKeys(tx, [...created.values()], { now, keyLifeMs });
   await topics.publishAll(tx, schemaTopics.requestCode, rows.map(requestCodeOf));
   const rowOf = new Map(rows.map((row) => [row.id, row]));
   return names.map((name, index) => {
-    const found = known.get(name);
+    const found = existing.get(name);
     if (found) return { ...found, isNew: false };
-    const own = made.get(name);
+    const own = created.get(name);
     const request = own && rowOf.get(own.id);
-    if (!request) throw new Error('no row came back');
+    if (!request) throw new Error('the insert returned no row');
     return { request, fingerprint: own.fingerprint, isNew: names.indexOf(name) === index };
   });
 }
 
-async function findByKeys(tx: Transaction, together: readonly AskedRequest[], now: number) {
-  const keyed = together.filter(({ key }) => key !== null);
+async function findByKeys(tx: Transaction, batch: readonly ValidatedRequest[], now: number) {
+  const keyed = batch.filter(({ key }) => key !== null);
   if (keyed.length === 0) return new Map<string, { fingerprint: string; request: VoucherRequestRow }>();
   const rows = await tx
     .select({ userId: keyTable.userId, key: keyTable.key, fingerprint: keyTable.fingerprint, request: voucherRequest })
@@ -88,15 +87,15 @@ async function findByKeys(tx: Transaction, together: readonly AskedRequest[], no
   return new Map(rows.map(({ fingerprint, request, ...row }) => [keyNameOf(row), { fingerprint, request }]));
 }
 
-async function insertRequests(tx: Transaction, made: readonly (AskedRequest & { id: string })[], now: number) {
-  if (made.length === 0) return [];
+async function insertRequests(tx: Transaction, created: readonly (ValidatedRequest & { id: string })[], now: number) {
+  if (created.length === 0) return [];
   const at = new Date(now);
   return tx
     .insert(voucherRequest)
     .select(
       rowsOf(
         voucherRequest,
-        made.map(({ id, userId, phoneNumber, callbackUrl }) => ({
+        created.map(({ id, userId, phoneNumber, callbackUrl }) => ({
           id,
           userId,
           phoneNumber,
@@ -115,12 +114,12 @@ async function insertRequests(tx: Transaction, made: readonly (AskedRequest & { 
 
 async function insertKeys(
   tx: Transaction,
-  made: readonly (AskedRequest & { id: string })[],
+  created: readonly (ValidatedRequest & { id: string })[],
   { now, keyLifeMs }: { now: number; keyLifeMs: number },
 ) {
-  const keyed = made
+  const keyed = created
     .flatMap(({ id, userId, key, fingerprint }) => (key === null ? [] : { userId, key, fingerprint, requestId: id }))
-    // Two batches with the same keys then wait for each other in one order.
+    // Insert in key order, so that two batches with the same keys can not deadlock.
     .toSorted((one, other) => (keyNameOf(one) < keyNameOf(other) ? -1 : 1));
   if (keyed.length === 0) return;
   const at = new Date(now);
@@ -134,7 +133,7 @@ async function insertKeys(
   );
 }
 
-type Keyed = Pick<AskedRequest, 'userId' | 'key'>;
+type Keyed = Pick<ValidatedRequest, 'userId' | 'key'>;
 
 function keyNameOf({ userId, key }: Keyed): string {
   return `${userId}/${key}`;

@@ -15,21 +15,23 @@ import { z } from 'zod';
 export const voucherSettings = z.object({
   ...commonSettings,
   PORT: port(8092).describe('Port to listen on'),
-  JWKS_URL: httpUrl().describe("The user service's keys"),
+  JWKS_URL: httpUrl().describe("URL of the user service's public keys"),
   JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
   DEFAULT_REGION: region().describe('Region in which phone numbers without a country code are read'),
   ...rateLimitsSetting,
-  LIMIT_VOUCHERS_PER_USER: rateLimit('30/1m').describe('Voucher requests of a user, refused ones and repeats too'),
-  GIVE_UP_AFTER: duration('1h').describe('A request without a code fails this long after it was made'),
+  LIMIT_VOUCHERS_PER_USER: rateLimit('30/1m').describe(
+    'Voucher requests per user, including rejected and repeated ones',
+  ),
+  GIVE_UP_AFTER: duration('1h').describe('A request without a code fails after this time'),
   IDEMPOTENCY_KEY_RETENTION: duration('24h', { max: '3650d' }).describe(
-    'An idempotency key gives the same request again for this long; then it is deleted',
+    'An idempotency key returns its request for this time; then it is deleted',
   ),
 });
 
 export type VoucherConfig = Readonly<z.output<typeof voucherSettings>>;
 
-/** Settings of a process of its own, on engines of its own. */
+/** Settings of the subgraph as a separate process, with its own engines. */
 export const voucherProcessSettings = z
   .object({
     ...voucherSettings.shape,

@@ -10,8 +10,8 @@ import { consumedPosition, voucher, voucherRequest } from './tables.ts';
 const group = 'voucher';
 
 /**
- * Persists the outcomes. A voucher gets its number in the phone number's feed as it is consumed; a repeat
- * gets none and changes nothing. The position consumed through is stored in the same transaction.
+ * Stores the outcomes. A voucher gets the next number in the feed of its phone number; a duplicate changes nothing.
+ * The positions consumed so far are stored in the same transaction.
  */
 export async function consumeOutcomes({
   database,
@@ -23,24 +23,24 @@ export async function consumeOutcomes({
   log: Log;
 }): Promise<AsyncDisposable> {
   const positionsOf = (topic: string): Pick<ConsumeOptions<unknown>, 'onAssigned' | 'onFinishedThrough'> => ({
-    onAssigned: (partition, position) => beginPosition(database.query, topic, partition, position),
-    onFinishedThrough: (positions) => storePositions(database.query, topic, positions),
+    onAssigned: (partition, position) => resetPosition(database.query, topic, partition, position),
+    onFinishedThrough: (positions) => advancePositions(database.query, topic, positions),
   });
   await using consumers = new AsyncDisposableStack();
-  const persist = createBatcher<{ message: Message<ReceiveCode>; context: HandlerContext }, void>({
-    // Each stores the partitions' positions: a second one would only wait for the first.
+  const store = createBatcher<{ message: Message<ReceiveCode>; context: HandlerContext }, void>({
+    // Every batch updates the same position rows, so a second one would only wait for their locks.
     concurrency: 1,
-    run: (together) =>
+    run: (batch) =>
       database.transaction(async (tx) => {
-        await persistAll(
+        await storeVouchers(
           tx,
-          together.map(({ message }) => message.value),
+          batch.map(({ message }) => message.value),
         );
-        // Each knows only itself finished, not the others of the batch: what it could not tell yet comes by onFinishedThrough.
+        // A context counts its own message as finished, but no other of this batch: onFinishedThrough stores the rest.
         const positions = new Map<number, number>();
-        for (const { message, context } of together)
+        for (const { message, context } of batch)
           positions.set(message.partition, Math.max(positions.get(message.partition) ?? 0, context.finishedThrough()));
-        await storePositions(tx, schemaTopics.receiveCode.name, positions);
+        await advancePositions(tx, schemaTopics.receiveCode.name, positions);
         return [];
       }),
   });
@@ -48,7 +48,7 @@ export async function consumeOutcomes({
     await topics.consume({
       topic: schemaTopics.receiveCode,
       group,
-      handler: (message, context) => persist({ message, context }),
+      handler: (message, context) => store({ message, context }),
       ...positionsOf(schemaTopics.receiveCode.name),
     }),
   );
@@ -58,9 +58,9 @@ export async function consumeOutcomes({
       group,
       handler: (message, context) =>
         database.transaction(async (tx) => {
-          if (!(await fail(tx, message.value)))
-            log.warn({ requestId: message.value.requestId }, 'a failure came for a request that is not pending');
-          await storePositions(tx, message.topic, new Map([[message.partition, context.finishedThrough()]]));
+          if (!(await storeFailure(tx, message.value)))
+            log.warn({ requestId: message.value.requestId }, 'received a failure for a request that is not pending');
+          await advancePositions(tx, message.topic, new Map([[message.partition, context.finishedThrough()]]));
         }),
       ...positionsOf(schemaTopics.requestFailed.name),
     }),
@@ -69,10 +69,9 @@ export async function consumeOutcomes({
   return { [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** Messages that came together share a transaction; those of a phone number never do: they come one after the other. */
-async function persistAll(tx: Transaction, outcomes: readonly ReceiveCode[]): Promise<void> {
-  // Messages of a phone number are handled in order; the lock holds also where two processes share a feed for a moment.
-  // Taken in one order, so that two batches never wait for each other both.
+/** Stores a batch of vouchers. It has at most one per phone number: the consumer handles those one after the other. */
+async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]): Promise<void> {
+  // During a rebalance two processes may append to the same feed. Lock in order, so that two batches can not deadlock.
   const phoneNumbers = outcomes.map(({ phoneNumber }) => phoneNumber).toSorted();
   await tx.execute(
     sql`select pg_advisory_xact_lock(hashtext('voucher:feed:' || phone_number)) from json_array_elements_text(${asJson(phoneNumbers)}::json) as phone_number`,
@@ -103,7 +102,7 @@ async function persistAll(tx: Transaction, outcomes: readonly ReceiveCode[]): Pr
     outcomes.map(({ requestId, receivedAt }) => ({ id: requestId, ended_at: receivedAt })),
     { id: 'uuid', ended_at: 'timestamptz' },
   );
-  // Integration's outcome is final and the only one; a code wins over a failure that was noted by mistake.
+  // An outcome of voucher-integration is final. A code replaces a failure that was stored by mistake.
   await tx
     .update(voucherRequest)
     .set({ status: 'FULFILLED', endedAt: sql`input.ended_at`, failureReason: null, failureMessage: null })
@@ -111,7 +110,10 @@ async function persistAll(tx: Transaction, outcomes: readonly ReceiveCode[]): Pr
     .where(ended.isJoined);
 }
 
-async function fail(tx: Transaction, { requestId, reason, message, failedAt }: RequestFailed): Promise<boolean> {
+async function storeFailure(
+  tx: Transaction,
+  { requestId, reason, message, failedAt }: RequestFailed,
+): Promise<boolean> {
   const rows = await tx
     .update(voucherRequest)
     .set({ status: 'FAILED', endedAt: new Date(failedAt), failureReason: reason, failureMessage: message })
@@ -121,10 +123,10 @@ async function fail(tx: Transaction, { requestId, reason, message, failedAt }: R
 }
 
 /**
- * Where the group begins a partition, backwards, too: who resumes by a position that is too low is told nothing twice, by
- * one that is too high too little.
+ * Stores where the group starts a partition, even if lower than before: a position that is too low is safe (duplicates
+ * are dropped), one that is too high loses messages.
  */
-async function beginPosition(query: Queryable, topic: string, partition: number, position: number): Promise<void> {
+async function resetPosition(query: Queryable, topic: string, partition: number, position: number): Promise<void> {
   await query
     .insert(consumedPosition)
     .values({ topic, partition, position })
@@ -135,14 +137,18 @@ async function beginPosition(query: Queryable, topic: string, partition: number,
     });
 }
 
-/** Never backwards: messages of different keys finish in any order. */
-async function storePositions(query: Queryable, topic: string, positions: ReadonlyMap<number, number>): Promise<void> {
+/** Stores higher positions only: messages of different keys finish in any order. */
+async function advancePositions(
+  query: Queryable,
+  topic: string,
+  positions: ReadonlyMap<number, number>,
+): Promise<void> {
   await query
     .insert(consumedPosition)
     .select(
       rowsOf(
         consumedPosition,
-        // In one order, so that two that store the same partitions don't deadlock.
+        // Store in partition order, so that two transactions can not deadlock.
         [...positions]
           .toSorted(([one], [other]) => one - other)
           .map(([partition, position]) => ({ topic, partition, position })),

@@ -5,7 +5,7 @@ import { and, eq, inArray } from 'drizzle-orm';
 import type { VoucherContext } from './resolvers.ts';
 import { voucher, voucherRequest } from './tables.ts';
 
-/** What one request loads: the user's own rows, batched; null for anyone else's, and for what is no id. */
+/** Creates a request's loaders of the user's own rows. They load null for other users' rows and for invalid ids. */
 export function createLoaders(database: Database, identity: Identity | null): Omit<VoucherContext, 'identity'> {
   const own = <Row extends object>(
     read: (ids: string[], userId: string) => Promise<Row[]>,

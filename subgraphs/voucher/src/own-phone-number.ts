@@ -4,19 +4,19 @@ import { toE164 } from '@voucher-gateway/platform/phone-number';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
 /**
- * The phone number asked for, which must be the user's own; that one where none is given.
+ * Checks that a phone number is the user's own, and returns it as E.164. Default: the user's own.
  *
  * @param argument path of the argument, for the error
  * @throws CodedError PHONE_NUMBER_INVALID, FORBIDDEN
  */
-export function ownPhoneNumber(
+export function requireOwnPhoneNumber(
   identity: Identity,
-  given: string | null | undefined,
+  phoneNumber: string | null | undefined,
   region: string,
   argument: string,
 ): string {
-  if (given === null || given === undefined) return identity.phoneNumber;
-  const e164 = toE164(given, region);
+  if (phoneNumber === null || phoneNumber === undefined) return identity.phoneNumber;
+  const e164 = toE164(phoneNumber, region);
   if (!e164)
     throw new CodedError<PublicErrorCode>('PHONE_NUMBER_INVALID', 'This is not a valid phone number.', {
       details: { argument },

@@ -26,19 +26,19 @@ const defaultSize = 20;
 const maxSize = 100;
 
 /**
- * A page of a phone number's feed, oldest first, by Relay's cursor connections specification.
+ * Reads a page of a phone number's feed, oldest first, by Relay's cursor connections specification.
  *
- * @throws CodedError BAD_USER_INPUT for sizes that don't fit, CURSOR_INVALID for a cursor of another feed
+ * @throws CodedError BAD_USER_INPUT for an invalid page size, CURSOR_INVALID for a cursor of another feed
  */
 export async function readPage(database: Database, phoneNumber: string, args: PageArguments): Promise<VoucherPage> {
   const backwards = (args.last ?? null) !== null;
-  if (backwards && (args.first ?? null) !== null) throw badSize('last', 'Give first or last, not both.');
-  const size = backwards ? checkedSize('last', args.last) : checkedSize('first', args.first);
+  if (backwards && (args.first ?? null) !== null) throw invalidSize('last', 'Set first or last, not both.');
+  const size = backwards ? parseSize('last', args.last) : parseSize('first', args.first);
 
-  // Before the rows: what is consumed in between is in the rows, and told apart by its id.
+  // Read before the rows: a voucher that is stored in between may be in both, and is recognised by its id.
   const storedThrough = await database.query.select().from(consumedPosition);
-  const after = await placeOf(database, phoneNumber, args.after, 'after');
-  const before = await placeOf(database, phoneNumber, args.before, 'before');
+  const after = await findFeedNumber(database, phoneNumber, args.after, 'after');
+  const before = await findFeedNumber(database, phoneNumber, args.before, 'before');
   const filter = filterOf(args.filter);
   const inside: (SQL | undefined)[] = [eq(voucher.phoneNumber, phoneNumber), ...filter];
   if (after !== null) inside.push(gt(voucher.feedNumber, after));
@@ -52,8 +52,8 @@ export async function readPage(database: Database, phoneNumber: string, args: Pa
     .limit(size + 1);
   const hasMore = found.length > size;
   const rows = backwards ? found.slice(0, size).reverse() : found.slice(0, size);
-  /** Whether the feed goes on beyond a cursor given, on the side that was not counted. */
-  const beyond = async (condition: SQL) => {
+  /** Whether the filtered feed has a voucher that fulfils the condition. */
+  const hasAny = async (condition: SQL) => {
     const [row] = await database.query
       .select({ id: voucher.id })
       .from(voucher)
@@ -61,12 +61,12 @@ export async function readPage(database: Database, phoneNumber: string, args: Pa
       .limit(1);
     return row !== undefined;
   };
-  const behind = before === null ? false : await beyond(gte(voucher.feedNumber, before));
-  const ahead = after === null || after === 0 ? false : await beyond(lt(voucher.feedNumber, after + 1));
+  const hasLater = before === null ? false : await hasAny(gte(voucher.feedNumber, before));
+  const hasEarlier = after === null || after === 0 ? false : await hasAny(lt(voucher.feedNumber, after + 1));
   return {
     rows,
-    hasNextPage: backwards ? behind : hasMore || behind,
-    hasPreviousPage: backwards ? hasMore || ahead : ahead,
+    hasNextPage: backwards ? hasLater : hasMore || hasLater,
+    hasPreviousPage: backwards ? hasMore || hasEarlier : hasEarlier,
     storedThrough: storedThrough.map(({ topic, partition, position }) => ({
       topic,
       partition,
@@ -75,13 +75,13 @@ export async function readPage(database: Database, phoneNumber: string, args: Pa
   };
 }
 
-/** The cursor of a voucher. */
+/** Encodes the cursor of a voucher. */
 export function cursorOf(row: Pick<VoucherRow, 'id'>): string {
   return encodeCursor(row.id);
 }
 
-/** The feed number that a cursor names: 0 for the start of the feed. */
-async function placeOf(
+/** Returns the feed number of a cursor's voucher, 0 for the start of the feed; null without a cursor. */
+async function findFeedNumber(
   database: Database,
   phoneNumber: string,
   cursor: string | null | undefined,
@@ -110,12 +110,12 @@ function filterOf(filter: PageArguments['filter']): SQL[] {
   return conditions;
 }
 
-function checkedSize(argument: 'first' | 'last', size: number | null | undefined): number {
+function parseSize(argument: 'first' | 'last', size: number | null | undefined): number {
   if (size === null || size === undefined) return defaultSize;
-  if (size < 0 || size > maxSize) throw badSize(argument, `${argument} is a number from 0 to ${maxSize}.`);
+  if (size < 0 || size > maxSize) throw invalidSize(argument, `${argument} is a number from 0 to ${maxSize}.`);
   return size;
 }
 
-function badSize(argument: string, message: string): CodedError<PublicErrorCode> {
+function invalidSize(argument: string, message: string): CodedError<PublicErrorCode> {
   return new CodedError<PublicErrorCode>('BAD_USER_INPUT', message, { details: { argument } });
 }

@@ -4,12 +4,12 @@ import type { voucherRequest } from './tables.ts';
 
 export type VoucherRequestRow = typeof voucherRequest.$inferSelect;
 
-/** The request's message, from the row alone: a repeat is the same bytes. */
+/** Builds the request's message from its row alone, so that it is the same bytes each time. */
 export function requestCodeOf({ id, userId, phoneNumber, callbackUrl, requestedAt }: VoucherRequestRow): RequestCode {
   return { requestId: id, userId, phoneNumber, callbackUrl, requestedAt: requestedAt.toISOString() };
 }
 
-/** A request's present state in words. */
+/** Describes the current state of a request. */
 export function messageOf({ status, failureMessage }: VoucherRequestRow, now: number, expectedBy: Date): string {
   switch (status) {
     case 'PENDING':

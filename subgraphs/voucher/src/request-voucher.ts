@@ -9,7 +9,7 @@ import { callbackUrlKey, callbackUrlTtlMs } from '@voucher-gateway/schema/callba
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { createAccept } from './accept.ts';
 import { normaliseCallbackUrl } from './callback-url.ts';
-import { ownPhoneNumber } from './own-phone-number.ts';
+import { requireOwnPhoneNumber } from './own-phone-number.ts';
 import type { VoucherRequestRow } from './request-row.ts';
 
 export interface RequestVoucherInput {
@@ -24,49 +24,56 @@ export interface RequestVoucherOptions {
   keyValue: KeyValue;
   log: Log;
   region: string;
-  /** An idempotency key stands for its request this long, in milliseconds. */
+  /** An idempotency key returns its request for this time, in milliseconds. */
   keyLifeMs: number;
 }
 
 /**
- * Makes the function that accepts a request. Row, idempotency key and message commit together; the
- * callbackUrl goes to the key-value store afterwards, best effort: delivery has it from the message, too.
+ * Creates the function that accepts a request. Row, idempotency key and message are stored in one transaction. The
+ * callbackUrl is then cached in the key-value store, best effort: the message has it, too.
  *
- * The function throws CodedError FORBIDDEN, PHONE_NUMBER_INVALID, CALLBACK_URL_REFUSED, BAD_USER_INPUT or
- * IDEMPOTENCY_KEY_REUSED, and then has left nothing behind; so it has with DATABASE_UNAVAILABLE. After COMMIT_UNKNOWN
- * the same key tells.
+ * The function throws CodedError FORBIDDEN, PHONE_NUMBER_INVALID, CALLBACK_URL_REFUSED, BAD_USER_INPUT,
+ * IDEMPOTENCY_KEY_REUSED or DATABASE_UNAVAILABLE: nothing is stored. After COMMIT_UNKNOWN a retry with the same key
+ * returns the request if it was stored.
  */
 export function createRequestVoucher(options: RequestVoucherOptions) {
   const { keyValue, log, region } = options;
   const accept = createAccept(options);
   return async (identity: Identity, input: RequestVoucherInput): Promise<VoucherRequestRow> => {
-    const phoneNumber = ownPhoneNumber(identity, input.phoneNumber, region, 'input.phoneNumber');
+    const phoneNumber = requireOwnPhoneNumber(identity, input.phoneNumber, region, 'input.phoneNumber');
     const callbackUrl = (input.callbackUrl ?? null) === null ? null : normaliseCallbackUrl(String(input.callbackUrl));
-    const key = checkedKey(input.idempotencyKey);
+    const key = parseKey(input.idempotencyKey);
     const fingerprint = createHash('sha256')
       .update(JSON.stringify([phoneNumber, callbackUrl]))
       .digest('base64url');
 
     const accepted = await accept({ userId: identity.userId, phoneNumber, callbackUrl, key, fingerprint });
     if (accepted.fingerprint !== fingerprint) {
-      throw new CodedError<PublicErrorCode>('IDEMPOTENCY_KEY_REUSED', 'This idempotencyKey stands for another input.', {
-        details: { argument: 'input.idempotencyKey' },
-      });
+      throw new CodedError<PublicErrorCode>(
+        'IDEMPOTENCY_KEY_REUSED',
+        'This idempotencyKey was used with another input.',
+        {
+          details: { argument: 'input.idempotencyKey' },
+        },
+      );
     }
-    if (accepted.isNew) remember(accepted.request);
+    if (accepted.isNew) cacheCallbackUrl(accepted.request);
     return accepted.request;
   };
 
-  function remember({ id, callbackUrl }: VoucherRequestRow): void {
+  function cacheCallbackUrl({ id, callbackUrl }: VoucherRequestRow): void {
     keyValue
       .set(callbackUrlKey(id), JSON.stringify({ callbackUrl }), { ttlMs: callbackUrlTtlMs })
       .catch((error: unknown) =>
-        log.warn({ error, requestId: id }, 'a callbackUrl is not in the key-value store; delivery goes by its own row'),
+        log.warn(
+          { error, requestId: id },
+          'a callbackUrl could not be cached in the key-value store; delivery reads it from its database',
+        ),
       );
   }
 }
 
-function checkedKey(key: string | null | undefined): string | null {
+function parseKey(key: string | null | undefined): string | null {
   if (key === null || key === undefined) return null;
   if (key.length < 1 || key.length > 255) {
     throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'An idempotencyKey has 1 to 255 characters.', {

@@ -7,18 +7,18 @@ import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { lateAfterMs } from '@voucher-gateway/schema/vps-protocol';
 import type DataLoader from 'dataloader';
-import { ownPhoneNumber } from './own-phone-number.ts';
+import { requireOwnPhoneNumber } from './own-phone-number.ts';
 import { cursorOf, type PageArguments, readPage, type VoucherPage, type VoucherRow } from './purchased-vouchers.ts';
 import { messageOf, type VoucherRequestRow } from './request-row.ts';
 import type { createRequestVoucher, RequestVoucherInput } from './request-voucher.ts';
 
 export interface VoucherContext {
-  /** Who asks: null when signed out. */
+  /** The caller; null when signed out. */
   identity: Identity | null;
-  /** The user's own, by id; null for anyone else's. */
+  /** The user's own requests by id; null for those of others. */
   requests: DataLoader<string, VoucherRequestRow | null>;
   vouchers: DataLoader<string, VoucherRow | null>;
-  /** The user's own, by request. */
+  /** The user's own vouchers by request id. */
   vouchersByRequest: DataLoader<string, VoucherRow | null>;
 }
 
@@ -36,16 +36,20 @@ export function createResolvers({ database, requestVoucher, limiter, region }: R
     DateTime: dateTimeScalar,
     Query: {
       purchasedVouchers(_: unknown, args: PageArguments & { phoneNumber?: string | null }, context: VoucherContext) {
-        return readPage(database, ownPhoneNumber(signedIn(context), args.phoneNumber, region, 'phoneNumber'), args);
+        return readPage(
+          database,
+          requireOwnPhoneNumber(requireIdentity(context), args.phoneNumber, region, 'phoneNumber'),
+          args,
+        );
       },
       voucherRequest(_: unknown, { id }: { id: string }, context: VoucherContext) {
-        signedIn(context);
+        requireIdentity(context);
         return context.requests.load(id);
       },
     },
     Mutation: {
       async requestVoucher(_: unknown, { input }: { input: RequestVoucherInput }, context: VoucherContext) {
-        const identity = signedIn(context);
+        const identity = requireIdentity(context);
         await limiter.count(identity.userId);
         return requestVoucher(identity, input);
       },
@@ -79,16 +83,16 @@ export function createResolvers({ database, requestVoucher, limiter, region }: R
   };
 }
 
-/** The gateway feeds these from their topics; asked for here, over whatever transport, they say so. */
-const refuse = () => {
+/** The gateway feeds these fields from their topics; the subgraph rejects them on every transport. */
+const rejectSubscription = () => {
   throw new CodedError<PublicErrorCode>(
     'BAD_USER_INPUT',
-    'Subscribe at the gateway: this field is fed from a topic there.',
+    'Subscribe at the gateway: there this field is fed from a topic.',
   );
 };
-const fedByTheGateway = { subscribe: refuse, resolve: refuse };
+const fedByTheGateway = { subscribe: rejectSubscription, resolve: rejectSubscription };
 
-function signedIn({ identity }: VoucherContext): Identity {
+function requireIdentity({ identity }: VoucherContext): Identity {
   if (!identity) throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'Sign in first.');
   return identity;
 }

@@ -1,10 +1,10 @@
 import { deleteFrom, type Retention } from '@voucher-gateway/platform/housekeeping';
 import { idempotencyKey } from './tables.ts';
 
-/** A repeat that began before its key expired must find it. */
+/** A retry that started before its key expired must still find it. */
 const afterExpiryMs = 300_000;
 
-/** What voucher deletes: requests and vouchers stay. */
+/** The rows that the voucher subgraph deletes. Requests and vouchers are kept. */
 export const voucherRetentions: readonly Retention[] = [
   {
     name: 'expired idempotency keys',

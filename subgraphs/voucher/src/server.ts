@@ -33,7 +33,7 @@ export interface VoucherServiceOptions {
   keyValue: KeyValue;
 }
 
-/** The voucher subgraph at `/graphql`. */
+/** Starts the voucher subgraph at `/graphql`. */
 export async function createVoucherService({
   config,
   log,
@@ -53,7 +53,7 @@ export async function createVoucherService({
     keyLifeMs: config.IDEMPOTENCY_KEY_RETENTION,
   });
   if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: voucher requests are not limited');
-  // They need no store: while it is away they go on, and are not counted.
+  // Requests do not need the key-value store: while it is unavailable they are accepted without a limit.
   const limiter = allowWithoutStore(
     createRateLimiter({
       keyValue,

@@ -22,7 +22,7 @@ async function setUp() {
     log,
     query,
     database: engines.database,
-    /** Requests that were published this long ago. */
+    /** Adds requests that were published this long ago. */
     async addRequests(count: number, { ageMs, status = 'PENDING' }: { ageMs: number; status?: string }) {
       const at = new Date(clock.now() - ageMs).toISOString();
       await query.execute(sql`
@@ -40,42 +40,42 @@ async function setUp() {
   };
 }
 
-it('sweep: publishes all that are overdue in one turn, and no others', async () => {
-  // It published 500 a minute at most: an emptied topic took hours to make up for.
-  await using set = await setUp();
+it('sweep: publishes all overdue requests in one run, and no others', async () => {
+  // Regression: it published at most 500 per minute, so recovery from an emptied topic took hours.
+  await using ctx = await setUp();
   const overdueMs = giveUpAfterMs + 300_001;
-  await set.addRequests(2_000, { ageMs: overdueMs });
-  await set.addRequests(3, { ageMs: giveUpAfterMs });
-  await set.addRequests(3, { ageMs: overdueMs, status: 'FULFILLED' });
-  set.clock.advance(60_000);
-  await expect.poll(() => set.log.text).toContain('published again');
-  expect(set.log.text).toContain('"count":2000');
-  expect(await set.published()).toBe(2_000);
+  await ctx.addRequests(2_000, { ageMs: overdueMs });
+  await ctx.addRequests(3, { ageMs: giveUpAfterMs });
+  await ctx.addRequests(3, { ageMs: overdueMs, status: 'FULFILLED' });
+  ctx.clock.advance(60_000);
+  await expect.poll(() => ctx.log.text).toContain('published again');
+  expect(ctx.log.text).toContain('"count":2000');
+  expect(await ctx.published()).toBe(2_000);
 });
 
-it('sweep: does not wait for what is deleted', async () => {
-  // Expired keys were deleted in the same transaction: where that failed, or took long, nothing was published.
-  await using set = await setUp();
-  await set.addRequests(1, { ageMs: giveUpAfterMs + 300_001 });
-  await set.query.execute(sql`
+it('sweep: publishes while the deletion of keys fails', async () => {
+  // Regression: expired keys were deleted in the same transaction. If that failed, nothing was published.
+  await using ctx = await setUp();
+  await ctx.addRequests(1, { ageMs: giveUpAfterMs + 300_001 });
+  await ctx.query.execute(sql`
     insert into voucher.idempotency_key (user_id, key, fingerprint, request_id, expires_at)
     values (gen_random_uuid(), 'old', '', gen_random_uuid(), '2020-01-01')`);
-  await set.query.execute(sql`
+  await ctx.query.execute(sql`
     create function voucher.refuse() returns trigger language plpgsql as $$ begin raise 'not now'; end $$`);
-  await set.query.execute(sql`
+  await ctx.query.execute(sql`
     create trigger refuse before delete on voucher.idempotency_key for each row execute function voucher.refuse()`);
-  set.clock.advance(60_000);
-  await expect.poll(set.published).toBe(1);
+  ctx.clock.advance(60_000);
+  await expect.poll(ctx.published).toBe(1);
 });
 
-it('sweep: finds what is overdue by an index of the pending requests alone', async () => {
-  await using set = await setUp();
-  await set.addRequests(5_000, { ageMs: giveUpAfterMs * 2, status: 'FULFILLED' });
-  await set.addRequests(3, { ageMs: giveUpAfterMs * 2 });
-  await set.query.execute(sql`analyze voucher.voucher_request`);
-  const scanned = await indexScans(set.database, 'voucher', async () => {
-    set.clock.advance(60_000);
-    await expect.poll(set.published).toBe(3);
+it('sweep: finds overdue requests by a partial index of pending ones', async () => {
+  await using ctx = await setUp();
+  await ctx.addRequests(5_000, { ageMs: giveUpAfterMs * 2, status: 'FULFILLED' });
+  await ctx.addRequests(3, { ageMs: giveUpAfterMs * 2 });
+  await ctx.query.execute(sql`analyze voucher.voucher_request`);
+  const scanned = await indexScans(ctx.database, 'voucher', async () => {
+    ctx.clock.advance(60_000);
+    await expect.poll(ctx.published).toBe(3);
   });
   expect(scanned).toContain('voucher_request_overdue');
 });

@@ -9,12 +9,12 @@ import { and, asc, lte, sql } from 'drizzle-orm';
 import { requestCodeOf } from './request-row.ts';
 import { voucherRequest } from './tables.ts';
 
-/** On top of the give-up time, so that an outcome on its way is not asked for again. */
+/** Added to the give-up time, so that no request is published again while its outcome is in flight. */
 const marginMs = 300_000;
 const everyMs = 60_000;
-const atOnce = 500;
-/** What is left is the next turn's. */
-const batchesPerTurn = 200;
+const batchSize = 500;
+/** The remaining requests wait for the next run. */
+const batchesPerRun = 200;
 
 export interface SweepOptions {
   database: Database;
@@ -25,12 +25,12 @@ export interface SweepOptions {
 }
 
 /**
- * Each minute: publishes requests again that pend past their give-up time, as many as there are. Integration answers
- * them as in its row, so that a lost message or topic loses nothing. Processes take turns, batch by batch.
+ * Every minute publishes overdue requests again: those that are still pending after their give-up time. Integration then
+ * publishes their outcome again, so that a lost message or topic loses nothing. Processes take turns, batch by batch.
  */
 export function startSweep({ database, topics, clock, log, giveUpAfterMs }: SweepOptions): AsyncDisposable {
-  /** Returns how many it has published; 0 where another process is at it. */
-  const publishSome = (now: number): Promise<number> =>
+  /** Returns the number of requests published; 0 while another process holds the lock. */
+  const publishBatch = (now: number): Promise<number> =>
     database.transaction(async (tx) => {
       if (!(await tryTransactionLock(tx, 'voucher:sweep'))) return 0;
       const overdue = tx
@@ -38,14 +38,14 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
         .from(voucherRequest)
         .where(
           and(
-            // Written out, as a parameter would not be known to be the index's own.
+            // A literal, because the planner uses a partial index only if it sees its condition.
             sql`${voucherRequest.status} = 'PENDING'`,
             lte(voucherRequest.publishedAt, new Date(now - giveUpAfterMs - marginMs)),
           ),
         )
         .orderBy(asc(voucherRequest.publishedAt))
-        .limit(atOnce)
-        // Whoever has one locked is about to end it.
+        .limit(batchSize)
+        // A locked request is about to end.
         .for('update', { skipLocked: true });
       const requests = await tx
         .update(voucherRequest)
@@ -63,15 +63,15 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
       const now = database.now();
       let count = 0;
       try {
-        for (let batch = 0; batch < batchesPerTurn && !signal.aborted; batch += 1) {
-          const published = await publishSome(now);
+        for (let batch = 0; batch < batchesPerRun && !signal.aborted; batch += 1) {
+          const published = await publishBatch(now);
           count += published;
-          if (published < atOnce) return;
+          if (published < batchSize) return;
         }
       } finally {
-        if (count > 0) log.warn({ count }, 'requests pend past their give-up time and are published again');
+        if (count > 0) log.warn({ count }, 'overdue requests were published again');
       }
     },
-    onFailure: (error) => logFailure({ error }, 'the sweep failed; the next one makes up for it'),
+    onFailure: (error) => logFailure({ error }, 'the sweep failed; the next one retries'),
   });
 }

@@ -16,22 +16,22 @@ export const voucherRequest = schema.table(
     failureMessage: text('failure_message'),
     requestedAt: instant('requested_at').notNull(),
     endedAt: instant('ended_at'),
-    /** The last voucher of the user's feed at acceptance; null when the feed was empty. */
+    /** The last voucher of the phone number's feed when the request was accepted; null if the feed was empty. */
     feedEnd: uuid('feed_end'),
-    /** When its message was last published; a request that pends too long is published again. */
+    /** When its message was last published. An overdue request is published again. */
     publishedAt: instant('published_at').notNull(),
   },
-  // Of the few that pend alone: what the sweep looks for.
+  // A partial index for the sweep: few requests are pending.
   (table) => [index('voucher_request_overdue').on(table.publishedAt).where(sql`${table.status} = 'PENDING'`)],
 );
 
-/** Which request an idempotency key stands for, for 24 hours. */
+/** The request of each idempotency key, until it expires. */
 export const idempotencyKey = schema.table(
   'idempotency_key',
   {
     userId: uuid('user_id').notNull(),
     key: text().notNull(),
-    /** The input as it was understood. */
+    /** Hash of the normalised input. */
     fingerprint: text().notNull(),
     requestId: uuid('request_id').notNull(),
     expiresAt: instant('expires_at').notNull(),
@@ -53,7 +53,7 @@ export const voucher = schema.table(
     status: text({ enum: ['SUCCESS', 'LATE_SUCCESS'] }).notNull(),
     requestedAt: instant('requested_at').notNull(),
     receivedAt: instant('received_at').notNull(),
-    /** Place in the phone number's feed: counted in the order of consumption, so that clocks and partitions change nothing. */
+    /** Position in the phone number's feed, in the order of consumption: independent of clocks and partitions. */
     feedNumber: integer('feed_number').notNull(),
   },
   (table) => [
@@ -62,14 +62,14 @@ export const voucher = schema.table(
   ],
 );
 
-/** Through where each topic has been consumed, stored with what was consumed. */
+/** Position up to which each partition was consumed, stored in the transaction of the messages. */
 export const consumedPosition = schema.table(
   'consumed_position',
   {
     topic: text().notNull(),
     partition: integer().notNull(),
     position: bigint({ mode: 'number' }).notNull(),
-    /** Not used any more: it goes a version later. */
+    /** Unused. To be dropped in the next version, once no running process writes it. */
     publishedAt: instant('published_at'),
   },
   (table) => [primaryKey({ columns: [table.topic, table.partition] })],
