@@ -10,15 +10,15 @@ import type { RequestCode } from '@voucher-gateway/schema/topics';
 import { eq } from 'drizzle-orm';
 import { requestTarget } from './tables.ts';
 
-/** Whom an outcome goes to. */
+/** The callbackUrl of each request. */
 export interface CallbackTargets {
-  /** Keeps a request's callbackUrl, or that there is none. A repeat changes nothing. */
-  keep(request: RequestCode): Promise<void>;
+  /** Stores a request's callbackUrl, or that it has none. A duplicate changes nothing. */
+  store(request: RequestCode): Promise<void>;
   /**
-   * The callbackUrl of a request, null where the client gave none: asks the key-value store, else our own row.
-   * @throws CodedError REQUEST_NOT_MET (retryable for `waitMs`) while neither knows the request: its message is still on the way
+   * Finds the callbackUrl of a request in the key-value store, or else in the database; null if the client set none.
+   * @throws CodedError REQUEST_NOT_SEEN_YET (retryable for `waitMs`) if neither has the request: it is not consumed yet
    */
-  of(requestId: string): Promise<string | null>;
+  find(requestId: string): Promise<string | null>;
 }
 
 const warnFirstMs = 10_000;
@@ -34,14 +34,14 @@ export function createCallbackTargets({
 }: {
   database: Database;
   keyValue: KeyValue;
-  /** How long an outcome that is parked waits for its request, which holds up later ones of its phone number. */
+  /** How long a parked outcome waits for its request, in milliseconds. Later ones of its phone number wait, too. */
   waitMs: number;
   clock: Clock;
   log: Log;
 }): CallbackTargets {
-  /** When to warn next, by request that an outcome waits for. */
+  /** When to warn next, by request id. */
   const waiting = new Map<string, number>();
-  const keep = createBatcher<RequestCode, void>({
+  const store = createBatcher<RequestCode, void>({
     async run(requests) {
       const rows = requests.map(({ requestId, userId, callbackUrl }) => ({ requestId, userId, callbackUrl }));
       await database.query
@@ -57,34 +57,34 @@ export function createCallbackTargets({
     },
   });
   return {
-    keep,
-    async of(requestId) {
-      const found = (await fromKeyValue(requestId)) ?? (await fromOwnRow(requestId));
+    store,
+    async find(requestId) {
+      const found = (await readKeyValue(requestId)) ?? (await readRow(requestId));
       if (found) {
         waiting.delete(requestId);
         return found.callbackUrl;
       }
-      warnNowAndThen(requestId);
-      throw new CodedError('REQUEST_NOT_MET', 'The request of this outcome has not been met yet.', {
+      warnPeriodically(requestId);
+      throw new CodedError('REQUEST_NOT_SEEN_YET', 'The request of this outcome has not been consumed yet.', {
         retryable: true,
         retryForMs: waitMs,
       });
     },
   };
 
-  async function fromKeyValue(requestId: string): Promise<{ callbackUrl: string | null } | null> {
+  async function readKeyValue(requestId: string): Promise<{ callbackUrl: string | null } | null> {
     try {
       const text = await keyValue.get(callbackUrlKey(requestId));
       const parsed = callbackUrlSchema.safeParse(text === null ? null : parseJson(text));
       return parsed.success ? parsed.data : null;
     } catch (error) {
       if (!isCodedError(error, 'KEY_VALUE_UNAVAILABLE')) throw error;
-      log.debug({ requestId }, 'the key-value store is away; the own row is asked');
+      log.debug({ requestId }, 'the key-value store is unavailable; the callbackUrl is read from the database');
       return null;
     }
   }
 
-  async function fromOwnRow(requestId: string): Promise<{ callbackUrl: string | null } | undefined> {
+  async function readRow(requestId: string): Promise<{ callbackUrl: string | null } | undefined> {
     const [row] = await database.query
       .select({ callbackUrl: requestTarget.callbackUrl })
       .from(requestTarget)
@@ -92,11 +92,11 @@ export function createCallbackTargets({
     return row;
   }
 
-  function warnNowAndThen(requestId: string) {
+  function warnPeriodically(requestId: string) {
     const now = clock.now();
     if (waiting.size >= maxRemembered) waiting.clear();
     const warnAt = waiting.get(requestId) ?? now + warnFirstMs;
-    if (now >= warnAt) log.warn({ requestId }, 'an outcome waits for its request, which has not been met yet');
+    if (now >= warnAt) log.warn({ requestId }, 'an outcome waits for its request, which has not been consumed yet');
     waiting.set(requestId, now >= warnAt ? now + warnEveryMs : warnAt);
   }
 }

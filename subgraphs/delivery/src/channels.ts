@@ -5,19 +5,19 @@ import type { SendResult } from './send-result.ts';
 import { type SmsSender, sendSms } from './sms-sender.ts';
 import type { Delivery } from './tables.ts';
 
-/** What an attempt needs beside its delivery: a callback's secrets. */
-export type Prepared = readonly string[];
+/** The secrets that sign a callback; none for an SMS. */
+export type SigningSecrets = readonly string[];
 
 /** Makes one attempt at a delivery over its channel. `stop` ends it early. */
-export type Send = (delivery: Delivery, stop: AbortSignal, prepared?: Promise<Prepared>) => Promise<SendResult>;
+export type Send = (delivery: Delivery, stop: AbortSignal, secrets?: Promise<SigningSecrets>) => Promise<SendResult>;
 
 export interface Channels {
-  /** Begins to read what the first attempt needs, while its delivery is being stored. */
-  prepare(planned: Pick<Delivery, 'channel' | 'userId'>): Promise<Prepared>;
+  /** Reads what an attempt needs. A first attempt does so while its delivery is being stored. */
+  prefetch(planned: Pick<Delivery, 'channel' | 'userId'>): Promise<SigningSecrets>;
   send: Send;
 }
 
-/** How each channel sends. */
+/** Creates the senders of all channels. */
 export function createChannels({
   callbacks,
   secrets,
@@ -31,15 +31,15 @@ export function createChannels({
   clock: Clock;
   timeoutMs: number;
 }): Channels {
-  const prepare: Channels['prepare'] = async ({ channel, userId }) =>
+  const prefetch: Channels['prefetch'] = async ({ channel, userId }) =>
     channel === 'CALLBACK' ? secrets.signing(userId) : [];
-  const send: Send = async (delivery, stop, prepared = prepare(delivery)) => {
+  const send: Send = async (delivery, stop, prefetched = prefetch(delivery)) => {
     const { id, channel, url, phoneNumber, body, round } = delivery;
     switch (channel) {
       case 'CALLBACK':
-        return callbacks.send({ id, url: url ?? '', body, secrets: await prepared }, stop);
+        return callbacks.send({ id, url: url ?? '', body, secrets: await prefetched }, stop);
       case 'SMS': {
-        // A message that is sent again by hand is another one to the provider; a retry is the same.
+        // For the provider a redelivery is a new message, and a retry is the same one.
         const idempotencyKey = round === 0 ? id : `${id}:${round}`;
         return sendSms(
           { phoneNumber: phoneNumber ?? '', text: body, idempotencyKey },
@@ -48,5 +48,5 @@ export function createChannels({
       }
     }
   };
-  return { prepare, send };
+  return { prefetch, send };
 }

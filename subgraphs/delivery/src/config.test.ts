@@ -5,7 +5,7 @@ import { allowsLoopback, deliverySettings } from './config.ts';
 const read = (environment: Record<string, string> = {}) =>
   readConfig(deliverySettings, { JWKS_URL: 'http://127.0.0.1/jwks.json', ...environment });
 
-it('retries by the example schedule of Standard Webhooks unless told otherwise', () => {
+it('CALLBACK_RETRY_SCHEDULE: defaults to the example of Standard Webhooks', () => {
   const [second, minute, hour] = [1_000, 60_000, 3_600_000];
   expect(read().CALLBACK_RETRY_SCHEDULE).toEqual([
     5 * second,
@@ -21,7 +21,7 @@ it('retries by the example schedule of Standard Webhooks unless told otherwise',
   expect(read({ CALLBACK_RETRY_SCHEDULE: '20ms, 1s' }).CALLBACK_RETRY_SCHEDULE).toEqual([20, 1_000]);
 });
 
-it.each(['soon', '5s,', '0s', '5s;5m'])('refuses the schedule %s, naming the setting', (text) => {
+it.each(['soon', '5s,', '0s', '5s;5m'])('CALLBACK_RETRY_SCHEDULE: rejects %s', (text) => {
   expect(() => read({ CALLBACK_RETRY_SCHEDULE: text })).toThrow(/CALLBACK_RETRY_SCHEDULE must be durations/);
 });
 
@@ -30,11 +30,11 @@ it.each([
   ['production', undefined, false],
   ['production', 'true', true],
   ['development', 'false', false],
-])('in %s with CALLBACK_ALLOW_LOOPBACK %s lets callbacks go inside: %s', (NODE_ENV, flag, expected) => {
+])('allowsLoopback: NODE_ENV %s and CALLBACK_ALLOW_LOOPBACK %s give %s', (NODE_ENV, flag, expected) => {
   const config = read({ NODE_ENV, ...(flag !== undefined && { CALLBACK_ALLOW_LOOPBACK: flag }) });
   expect(allowsLoopback(config)).toBe(expected);
 });
 
-it('refuses CALLBACK_ALLOW_LOOPBACK that is neither true nor false', () => {
+it('CALLBACK_ALLOW_LOOPBACK: rejects a value other than true and false', () => {
   expect(() => read({ CALLBACK_ALLOW_LOOPBACK: 'yes' })).toThrow(/CALLBACK_ALLOW_LOOPBACK must be true or false/);
 });

@@ -24,26 +24,28 @@ import { z } from 'zod';
 export const deliverySettings = z.object({
   ...commonSettings,
   PORT: port(8093).describe('Port to listen on'),
-  JWKS_URL: httpUrl().describe("Where the user service's signing keys stand"),
+  JWKS_URL: httpUrl().describe("URL of the user service's public keys"),
   JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
   ...rateLimitsSetting,
-  LIMIT_REDELIVERIES_PER_USER: rateLimit('30/1m').describe('Redeliveries that a user asks for'),
+  LIMIT_REDELIVERIES_PER_USER: rateLimit('30/1m').describe('Redeliveries per user'),
   CALLBACK_ALLOW_LOOPBACK: optionalFlag().describe(
-    'Whether callbacks may go to loopback and private addresses. Default: true, but false where NODE_ENV is production',
+    'Whether callbacks may go to loopback and private addresses. Default: true, but false if NODE_ENV is production',
   ),
-  CALLBACK_TIMEOUT: duration('10s', { max: '1h' }).describe('A callback that has no answer by then counts as failed'),
+  CALLBACK_TIMEOUT: duration('10s', { max: '1h' }).describe(
+    'A callback without a response within this time has failed',
+  ),
   CALLBACK_RETRY_SCHEDULE: durations('5s,5m,30m,2h,5h,10h,14h,20h,24h').describe(
-    'Waiting time before each further attempt, in order, with commas between; after the last one it is given up',
+    'Delay before each retry, separated by commas. After the last retry the delivery fails',
   ),
   REQUEST_WAIT: duration('1h', { max: '24d' }).describe(
-    'An outcome whose request is not known goes to dead-letter when it has been parked (PARK_AFTER) for this long: later ones of its phone number wait behind it',
+    'An outcome without its request is sent to dead-letter after it has been parked (PARK_AFTER) for this time. Later ones of its phone number wait for it',
   ),
   DELIVERY_RETENTION: durationOrOff('90d').describe(
-    'Deliveries that have ended, with their attempts, and the callback URLs of requests are kept for this long; 24d longer than twice KAFKA_RETENTION at least, or `off` to keep all',
+    'Deliveries that have ended, with their attempts, and the callback URLs of requests are kept for this time; at least 24d longer than twice KAFKA_RETENTION, or `off` to keep all',
   ),
   OLD_SECRET_RETENTION: duration('24h').describe(
-    'A callback secret that was replaced signs along for this long; then it is deleted',
+    'A replaced callback secret still signs for this time, beside the current one; then it is deleted',
   ),
 });
 
@@ -51,7 +53,7 @@ export const deliveriesOutliveTopics = outlivesTopics('DELIVERY_RETENTION');
 
 export type DeliveryConfig = Readonly<z.output<typeof deliverySettings>>;
 
-/** Whether callbacks may go to loopback and private addresses: what is said, else by NODE_ENV. */
+/** Whether callbacks may go to loopback and private addresses: by its setting, or else by NODE_ENV. */
 export function allowsLoopback(config: Pick<DeliveryConfig, 'CALLBACK_ALLOW_LOOPBACK' | 'NODE_ENV'>): boolean {
   return config.CALLBACK_ALLOW_LOOPBACK ?? config.NODE_ENV !== 'production';
 }
@@ -59,7 +61,7 @@ export function allowsLoopback(config: Pick<DeliveryConfig, 'CALLBACK_ALLOW_LOOP
 const maxRetries = 100;
 const maxRetryMs = 24 * 86_400_000;
 
-/** Durations such as `5s,5m`, in milliseconds once parsed. */
+/** A setting with durations such as `5s,5m`, parsed to milliseconds. */
 function durations(fallback: string) {
   return z
     .string()
@@ -70,13 +72,13 @@ function durations(fallback: string) {
         return list as readonly number[];
       context.addIssue({
         code: 'custom',
-        message: `must be durations with commas between, at most ${maxRetries}, each of at most 24d, such as 5s,5m,2h`,
+        message: `must be durations separated by commas, at most ${maxRetries}, each of at most 24d, such as 5s,5m,2h`,
       });
       return z.NEVER;
     });
 }
 
-/** Settings of a process of its own, on engines of its own. */
+/** Settings of the subgraph as a separate process, with its own engines. */
 export const deliveryProcessSettings = z
   .object({
     ...deliverySettings.shape,

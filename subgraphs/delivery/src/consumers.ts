@@ -1,15 +1,15 @@
 import type { Topics } from '@voucher-gateway/platform/topics';
-import { topics as contracts } from '@voucher-gateway/schema/topics';
+import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import type { CallbackTargets } from './callback-targets.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { type Outcome, planDeliveries } from './plan.ts';
 
-/** Whose messages the consumers are. */
+/** Name of the consumer group. */
 export const group = 'delivery';
 
 /**
- * Reads what delivery needs: requests for their callbackUrl, outcomes to send. An outcome is finished when its
- * deliveries are stored.
+ * Consumes requests, for their callbackUrl, and outcomes, to deliver them. An outcome is finished when its deliveries are
+ * stored.
  */
 export async function startConsumers({
   topics,
@@ -22,26 +22,26 @@ export async function startConsumers({
 }): Promise<AsyncDisposable> {
   await using started = new AsyncDisposableStack();
   const deliver = async (outcome: Outcome) => {
-    const callbackUrl = await targets.of(outcome.value.requestId);
+    const callbackUrl = await targets.find(outcome.value.requestId);
     await dispatcher.deliver(planDeliveries(outcome, callbackUrl));
   };
   started.use(
     await topics.consume({
-      topic: contracts.requestCode,
+      topic: schemaTopics.requestCode,
       group,
-      handler: ({ value }) => targets.keep(value),
+      handler: ({ value }) => targets.store(value),
     }),
   );
   started.use(
     await topics.consume({
-      topic: contracts.receiveCode,
+      topic: schemaTopics.receiveCode,
       group,
       handler: ({ value }) => deliver({ type: 'voucher.received', value }),
     }),
   );
   started.use(
     await topics.consume({
-      topic: contracts.requestFailed,
+      topic: schemaTopics.requestFailed,
       group,
       handler: ({ value }) => deliver({ type: 'voucher.failed', value }),
     }),

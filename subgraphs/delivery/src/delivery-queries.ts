@@ -3,7 +3,7 @@ import DataLoader from 'dataloader';
 import { and, asc, eq, inArray } from 'drizzle-orm';
 import { type Attempt, attempt, type Delivery, delivery } from './tables.ts';
 
-/** What one user may read, batched within one request. Ids that we have not met answer [] or null. */
+/** A request's loaders of one user's own rows. They load [] or null for unknown ids. */
 export interface DeliveryLoaders {
   byVoucher: DataLoader<string, Delivery[]>;
   byRequest: DataLoader<string, Delivery[]>;
@@ -16,12 +16,12 @@ export function createDeliveryLoaders(database: Database, userId: string): Deliv
     column: typeof delivery.id | typeof delivery.voucherId | typeof delivery.requestId,
     ids: readonly string[],
   ) => {
-    const known = ids.filter(isUuid);
-    if (known.length === 0) return [];
+    const valid = ids.filter(isUuid);
+    if (valid.length === 0) return [];
     return database.query
       .select()
       .from(delivery)
-      .where(and(inArray(column, known), eq(delivery.userId, userId)))
+      .where(and(inArray(column, valid), eq(delivery.userId, userId)))
       .orderBy(asc(delivery.createdAt), asc(delivery.channel));
   };
   const same = (a: string | null, b: string) => a === b.toLowerCase();
@@ -49,7 +49,7 @@ export function createDeliveryLoaders(database: Database, userId: string): Deliv
   };
 }
 
-/** Whether the database would take it as a uuid: ids come from clients. */
+/** Whether an id of a client is a valid uuid for the database. */
 export function isUuid(id: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id);
 }

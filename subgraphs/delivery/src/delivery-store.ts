@@ -9,47 +9,46 @@ import { nextDelayMs } from './retry.ts';
 import type { SendResult } from './send-result.ts';
 import { attempt, type Delivery, delivery } from './tables.ts';
 
-/** The job that begins a delivery's next attempt: it has ended when the attempt has begun, however long that takes. */
+/** The job that starts a delivery's next attempt. It ends when the attempt has started, however long that one takes. */
 export const attemptQueue: JobQueue<{ deliveryId: string }> = { name: 'delivery-attempt', timeoutMs: 30_000 };
 
-/** An attempt that has been made and is to be stored. */
-export interface MadeAttempt {
+/** The result of an attempt, to be stored. */
+export interface FinishedAttempt {
   deliveryId: string;
   turn: number;
-  /** When it began, in milliseconds since the epoch. */
+  /** When it started, in milliseconds since the epoch. */
   at: number;
   durationMs: number;
   result: Exclude<SendResult, { outcome: 'stopped' }>;
 }
 
 /**
- * The deliveries, and who may attempt them when.
+ * The deliveries and their attempts.
  *
- * A delivery is PENDING until a receiver has taken it (DELIVERED) or the schedule is through (FAILED). While it is
- * PENDING exactly one job is named in its row, and it is `running` or not:
+ * A delivery is PENDING until a receiver has accepted it (DELIVERED) or the retry schedule has ended (FAILED). A PENDING
+ * delivery names exactly one job, and is in one of two states:
  *
- * - not running: the job makes the next attempt when it is due;
- * - running: an attempt is being made, and the job is its safety net, due when the attempt must have ended. It
- *   runs only if the process died: whoever stores the attempt's result cancels it in the same transaction.
+ * - not `running`: the job makes the next attempt when it is due;
+ * - `running`: an attempt is in progress, and the job is its lease, due when the attempt must have ended. It runs only if
+ *   the process has died: storing the attempt's result cancels it in the same transaction.
  *
- * Beginning an attempt replaces the job that allowed it by a safety net of its own, by compare-and-set on the
- * job's id. So a job that comes twice, late, or after a redelivery finds itself replaced and does nothing, and no
- * two attempts at one delivery run at once, whatever the number of processes.
+ * Starting an attempt replaces its job by the lease, by compare-and-set on the job's id. A duplicate, late or outdated job
+ * therefore does nothing, and no two attempts at one delivery run at the same time in any number of processes.
  */
 export interface DeliveryStore {
   /**
-   * Stores what is planned, but for channels that the request already has, each with its job.
-   * @param begin whether the caller makes the first attempt at once; else the jobs make it
-   * @returns what was stored
+   * Stores planned deliveries, each with its job. A channel that the request already has is skipped.
+   * @param begin whether the caller makes the first attempts at once; otherwise the jobs do
+   * @returns the deliveries that were stored
    */
   record(planned: readonly PlannedDelivery[], options: { begin: boolean }): Promise<Delivery[]>;
-  /** Begins the attempt that a job allows; null where the job has been replaced. */
+  /** Starts the attempt of a job; null if the job has been replaced. */
   begin(deliveryId: string, jobId: string): Promise<Delivery | null>;
-  /** Stores an attempt and what follows from it. Answers the delivery as it is then. */
-  settle(made: MadeAttempt): Promise<Delivery>;
+  /** Stores an attempt and the delivery's next state, which it returns. */
+  settle(finished: FinishedAttempt): Promise<Delivery>;
   /**
-   * Starts a user's own delivery anew; one that is being attempted right now is left to that.
-   * @returns null where there is none; `begun` where the caller makes the attempt
+   * Restarts a user's own delivery, unless an attempt is in progress.
+   * @returns null if there is none; `begun` if the caller makes the attempt
    */
   redeliver(
     deliveryId: string,
@@ -66,15 +65,15 @@ export function createDeliveryStore({
 }: {
   database: Database;
   jobs: Jobs;
-  /** Waiting times between attempts, in milliseconds. */
+  /** Delays between attempts, in milliseconds. */
   schedule: readonly number[];
-  /** By then an attempt has ended or its process has died, in milliseconds. */
+  /** Time after which an attempt has ended or its process has died, in milliseconds. */
   leaseMs: number;
 }): DeliveryStore {
   const scheduleJob = (tx: Transaction, deliveryId: string, delayMs: number, id: string = randomUUID()) =>
     jobs.schedule(tx, attemptQueue, { deliveryId }, { delayMs, id });
 
-  const recordTogether = createBatcher({
+  const recordInBatch = createBatcher({
     run: (calls: readonly { planned: readonly PlannedDelivery[]; begin: boolean }[]) =>
       database.transaction(async (tx) => {
         const now = new Date(database.now());
@@ -115,25 +114,25 @@ export function createDeliveryStore({
       }),
   });
 
-  const settleTogether = createBatcher({
-    run: (made: readonly MadeAttempt[]) =>
+  const settleInBatch = createBatcher({
+    run: (attempts: readonly FinishedAttempt[]) =>
       database.transaction(async (tx) => {
-        const before = await locked(
+        const before = await lockRows(
           tx,
-          made.map(({ deliveryId }) => deliveryId),
+          attempts.map(({ deliveryId }) => deliveryId),
         );
         const after = new Map(before.map((row) => [row.id, row]));
-        const answers = made.map((each) => {
+        const results = attempts.map((each) => {
           const row = after.get(each.deliveryId);
-          if (!row) throw new Error('a delivery that was attempted is not there');
-          const changed = { ...row, ...afterAttempt(row, each) };
+          if (!row) throw new Error('a delivery was deleted during its attempt');
+          const changed = { ...row, ...applyAttempt(row, each) };
           after.set(row.id, changed);
           return changed;
         });
         await tx.insert(attempt).select(
           rowsOf(
             attempt,
-            made.map(({ deliveryId, turn, at, durationMs, result }) => ({
+            attempts.map(({ deliveryId, turn, at, durationMs, result }) => ({
               deliveryId,
               turn,
               at: new Date(at),
@@ -162,15 +161,15 @@ export function createDeliveryStore({
           if (changed.status === 'DELIVERED') continue;
           const { status, failures, running, jobId, nextAttemptAt } = changed;
           if (jobId && nextAttemptAt) await scheduleJob(tx, row.id, nextAttemptAt.getTime() - database.now(), jobId);
-          await change(tx, row, { status, failures, running, jobId, nextAttemptAt });
+          await updateRow(tx, row, { status, failures, running, jobId, nextAttemptAt });
         }
-        return answers;
+        return results;
       }),
   });
 
-  /** What follows from an attempt: nothing where it is no longer the current one. */
-  const afterAttempt = (row: Delivery, { turn, result }: MadeAttempt): Partial<Delivery> => {
-    // A result that comes after its lease: delivered still counts, a failure is the later attempt's to tell.
+  /** Returns the changes after an attempt: none if it is no longer the current one. */
+  const applyAttempt = (row: Delivery, { turn, result }: FinishedAttempt): Partial<Delivery> => {
+    // After its lease a success still counts, but a failure does not: a later attempt is in progress.
     const isCurrent = row.status === 'PENDING' && (row.turn === turn || result.outcome === 'delivered');
     if (!isCurrent) return {};
     if (result.outcome === 'delivered') return { status: 'DELIVERED', ...ended };
@@ -181,35 +180,35 @@ export function createDeliveryStore({
   };
 
   return {
-    record: (planned, { begin }) => recordTogether({ planned, begin }),
+    record: (planned, { begin }) => recordInBatch({ planned, begin }),
 
     begin: (deliveryId, jobId) =>
       database.transaction(async (tx) => {
-        const safetyId = randomUUID();
+        const leaseId = randomUUID();
         const [row] = await tx
           .update(delivery)
           .set({
             turn: sql`${delivery.turn} + 1`,
             running: true,
-            jobId: safetyId,
+            jobId: leaseId,
             nextAttemptAt: new Date(database.now()),
           })
           .where(and(eq(delivery.id, deliveryId), eq(delivery.jobId, jobId), eq(delivery.status, 'PENDING')))
           .returning();
-        if (row) await scheduleJob(tx, deliveryId, leaseMs, safetyId);
+        if (row) await scheduleJob(tx, deliveryId, leaseMs, leaseId);
         return row ?? null;
       }),
 
-    settle: settleTogether,
+    settle: settleInBatch,
 
     redeliver: (deliveryId, userId, { begin }) =>
       database.transaction(async (tx) => {
-        const [row] = await locked(tx, [deliveryId]);
+        const [row] = await lockRows(tx, [deliveryId]);
         if (row?.userId !== userId) return null;
         if (row.running) return { delivery: row, begun: false };
         if (row.jobId) await jobs.cancel(tx, attemptQueue, [row.jobId]);
         const jobId = await scheduleJob(tx, deliveryId, begin ? leaseMs : 0);
-        const renewed = await change(tx, row, {
+        const restarted = await updateRow(tx, row, {
           status: 'PENDING',
           nextAttemptAt: new Date(database.now()),
           jobId,
@@ -218,19 +217,19 @@ export function createDeliveryStore({
           failures: 0,
           round: row.round + 1,
         });
-        return { delivery: renewed, begun: begin };
+        return { delivery: restarted, begun: begin };
       }),
   };
 }
 
 const ended = { running: false, jobId: null, nextAttemptAt: null } as const;
 
-/** In the order of ids: two that lock the same rows then wait for each other instead of both. */
-function locked(tx: Transaction, deliveryIds: readonly string[]): Promise<Delivery[]> {
+/** Locks rows in id order, so that two transactions can not deadlock. */
+function lockRows(tx: Transaction, deliveryIds: readonly string[]): Promise<Delivery[]> {
   return tx.select().from(delivery).where(isAnyId(delivery.id, deliveryIds)).orderBy(asc(delivery.id)).for('update');
 }
 
-async function change(tx: Transaction, row: Delivery, values: Partial<Delivery>): Promise<Delivery> {
+async function updateRow(tx: Transaction, row: Delivery, values: Partial<Delivery>): Promise<Delivery> {
   await tx.update(delivery).set(values).where(eq(delivery.id, row.id));
   return { ...row, ...values };
 }

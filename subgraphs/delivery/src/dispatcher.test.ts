@@ -9,7 +9,7 @@ import { deliveryMigrations } from './migrations.ts';
 import { planDeliveries } from './plan.ts';
 import { delivery } from './tables.ts';
 import { eventually } from './testing/eventually.ts';
-import { aCode, aRequest } from './testing/rig.ts';
+import { buildCode, buildRequest } from './testing/rig.ts';
 
 async function setUp(send: Send, { concurrency = 1 } = {}) {
   const resources = new AsyncDisposableStack();
@@ -23,17 +23,19 @@ async function setUp(send: Send, { concurrency = 1 } = {}) {
   resources.use(await jobs.work(attemptQueue, dispatcher.runJob));
   return {
     deliver: () =>
-      dispatcher.deliver(planDeliveries({ type: 'voucher.received', value: aCode(aRequest()) }, 'http://a.invalid')),
+      dispatcher.deliver(
+        planDeliveries({ type: 'voucher.received', value: buildCode(buildRequest()) }, 'http://a.invalid'),
+      ),
     rows: () => database.query.select().from(delivery).orderBy(delivery.createdAt),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
 
-it('leaves what it has no room for to the jobs, and makes no more attempts at once than it may', async () => {
+it('dispatcher: leaves attempts beyond its concurrency to the jobs', async () => {
   const running: PromiseWithResolvers<void>[] = [];
   let most = 0;
   let now = 0;
-  await using set = await setUp(async () => {
+  await using ctx = await setUp(async () => {
     now += 1;
     most = Math.max(most, now);
     const one = Promise.withResolvers<void>();
@@ -42,24 +44,24 @@ it('leaves what it has no room for to the jobs, and makes no more attempts at on
     now -= 1;
     return { outcome: 'delivered', status: 200 };
   });
-  await set.deliver();
-  await set.deliver();
-  expect((await set.rows()).map((row) => row.running)).toEqual([true, false]);
+  await ctx.deliver();
+  await ctx.deliver();
+  expect((await ctx.rows()).map((row) => row.running)).toEqual([true, false]);
   for (const turn of [0, 1]) {
     await eventually(() => running[turn]).toBeDefined();
     running[turn]?.resolve();
   }
-  await eventually(async () => (await set.rows()).map((row) => row.status)).toEqual(['DELIVERED', 'DELIVERED']);
+  await eventually(async () => (await ctx.rows()).map((row) => row.status)).toEqual(['DELIVERED', 'DELIVERED']);
   expect(most).toBe(1);
 });
 
-it('counts an attempt that breaks on our side as failed, and makes the next', async () => {
+it('dispatcher: retries after an internal error', async () => {
   let attempts = 0;
-  await using set = await setUp(async () => {
+  await using ctx = await setUp(async () => {
     attempts += 1;
-    if (attempts === 1) throw new Error('our own fault');
+    if (attempts === 1) throw new Error('internal');
     return { outcome: 'delivered', status: 200 };
   });
-  await set.deliver();
-  await eventually(set.rows).toMatchObject([{ status: 'DELIVERED', failures: 1, turn: 2 }]);
+  await ctx.deliver();
+  await eventually(ctx.rows).toMatchObject([{ status: 'DELIVERED', failures: 1, turn: 2 }]);
 });

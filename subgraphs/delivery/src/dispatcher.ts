@@ -4,40 +4,40 @@ import { createFailureLines } from '@voucher-gateway/platform/failure-lines';
 import type { JobContext } from '@voucher-gateway/platform/jobs';
 import type { Log } from '@voucher-gateway/platform/log';
 import { createSlots } from '@voucher-gateway/platform/slots';
-import type { Channels, Prepared, Send } from './channels.ts';
+import type { Channels, Send, SigningSecrets } from './channels.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { PlannedDelivery } from './plan.ts';
 import { failed, type SendResult } from './send-result.ts';
 import type { Delivery } from './tables.ts';
 
-/** Makes attempts, a bounded number at once, outside of whoever asks for them. */
+/** Makes attempts in the background, a bounded number concurrently. */
 export interface Dispatcher extends AsyncDisposable {
   /** Stores deliveries and starts their first attempts; resolves once they are stored. */
   deliver(planned: readonly PlannedDelivery[]): Promise<void>;
-  /** Starts a user's own delivery anew; null where there is none. */
+  /** Restarts a user's own delivery; null if there is none. */
   redeliver(deliveryId: string, userId: string): Promise<Delivery | null>;
-  /** Handles a job: resolves once its attempt has begun, or where another has replaced it. */
+  /** Handles a job. Resolves when its attempt has started, or if another job has replaced it. */
   runJob(data: { deliveryId: string }, context: Pick<JobContext, 'id' | 'signal'>): Promise<void>;
 }
 
 export interface DispatcherOptions {
   store: DeliveryStore;
   send: Send;
-  /** Begins what a first attempt needs while its delivery is being stored. Default: `send` reads it. */
-  prepare?: Channels['prepare'];
+  /** Reads what a first attempt needs while its delivery is being stored. Default: `send` reads it. */
+  prefetch?: Channels['prefetch'];
   database: Pick<Database, 'now'>;
   clock: Clock;
   log: Log;
-  /** Attempts at once. Default: 256. */
+  /** Concurrent attempts. Default: 256. */
   concurrency?: number;
-  /** Attempts that run when it is disposed get this long to end, in real milliseconds. Default: 2 s. */
+  /** Time for running attempts to end on disposal, in milliseconds of the system clock. Default: 2 s. */
   drainMs?: number;
 }
 
 export function createDispatcher({
   store,
   send,
-  prepare,
+  prefetch,
   database,
   clock,
   log,
@@ -51,17 +51,17 @@ export function createDispatcher({
   return {
     async deliver(planned) {
       if (planned.length === 0) return;
-      // With no slot free the jobs make the first attempts, as soon as they get one.
+      // Without a free slot the first attempts are left to the jobs.
       const begin = slots.tryTake(planned.length);
-      const prepared = new Map(begin && prepare ? planned.map((each) => [each.id, prepare(each)]) : []);
-      // Whoever uses it meets its failure.
-      for (const preparing of prepared.values()) preparing.catch(() => {});
+      const prefetched = new Map(begin && prefetch ? planned.map((each) => [each.id, prefetch(each)]) : []);
+      // The attempt that awaits it handles a rejection; this prevents an unhandledRejection until then.
+      for (const promise of prefetched.values()) promise.catch(() => {});
       let started = 0;
       try {
         for (const delivery of await store.record(planned, { begin })) {
           if (!begin) continue;
           started += 1;
-          start(delivery, prepared.get(delivery.id));
+          start(delivery, prefetched.get(delivery.id));
         }
       } finally {
         if (begin) for (let unused = planned.length - started; unused > 0; unused -= 1) slots.release();
@@ -94,30 +94,33 @@ export function createDispatcher({
       }
     },
     async [Symbol.asyncDispose]() {
-      const timer = setTimeout(() => stop.abort(new DOMException('Delivery stops', 'AbortError')), drainMs);
+      const timer = setTimeout(
+        () => stop.abort(new DOMException('The delivery service is stopping', 'AbortError')),
+        drainMs,
+      );
       await slots.idle();
       clearTimeout(timer);
     },
   };
 
-  /** Makes an attempt that has begun, and gives its slot back. */
-  function start(delivery: Delivery, prepared?: Promise<Prepared>): void {
-    makeAttempt(delivery, prepared)
+  /** Makes an attempt in the background, and then releases its slot. */
+  function start(delivery: Delivery, prefetched?: Promise<SigningSecrets>): void {
+    makeAttempt(delivery, prefetched)
       .catch((error: unknown) =>
-        logFailure({ error, deliveryId: delivery.id }, 'an attempt could not be stored; its job makes another'),
+        logFailure({ error, deliveryId: delivery.id }, 'an attempt could not be stored; its job retries the delivery'),
       )
       .finally(() => slots.release());
   }
 
-  async function makeAttempt(delivery: Delivery, prepared?: Promise<Prepared>): Promise<void> {
+  async function makeAttempt(delivery: Delivery, prefetched?: Promise<SigningSecrets>): Promise<void> {
     const at = database.now();
-    const beganAt = clock.now();
-    const result = await send(delivery, stop.signal, prepared).catch((error: unknown): SendResult => {
-      logFailure({ error, deliveryId: delivery.id }, 'an attempt broke on our side');
+    const startedAt = clock.now();
+    const result = await send(delivery, stop.signal, prefetched).catch((error: unknown): SendResult => {
+      logFailure({ error, deliveryId: delivery.id }, 'an attempt failed with an internal error');
       return failed('INTERNAL_ERROR');
     });
     if (result.outcome === 'stopped') return;
-    const durationMs = Math.max(0, Math.round(clock.now() - beganAt));
+    const durationMs = Math.max(0, Math.round(clock.now() - startedAt));
     const { id: deliveryId, requestId, channel, turn } = delivery;
     const { status } = await store.settle({ deliveryId, turn, at, durationMs, result });
     const fields = { deliveryId, requestId, channel, turn, httpStatus: result.status, durationMs };

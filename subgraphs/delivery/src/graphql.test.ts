@@ -2,28 +2,28 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, expect, it } from 'vitest';
 import { eventually } from './testing/eventually.ts';
 import { openReceiver } from './testing/receiver.ts';
-import { aRequest, openRig } from './testing/rig.ts';
+import { buildRequest, openHarness } from './testing/rig.ts';
 
-const rig = await openRig({ environment: { CALLBACK_RETRY_SCHEDULE: '1h' } });
-afterAll(() => rig[Symbol.asyncDispose]());
+const harness = await openHarness({ environment: { CALLBACK_RETRY_SCHEDULE: '1h' } });
+afterAll(() => harness[Symbol.asyncDispose]());
 const redeliver = (deliveryId: string | undefined, userId?: string) =>
-  rig.post(
+  harness.post(
     'mutation ($deliveryId: ID!) { redeliver(deliveryId: $deliveryId) { id status nextAttemptAt attempts { status } } }',
     { deliveryId },
     userId,
   );
 const rotate = async (userId: string) =>
-  (await rig.post('mutation { rotateCallbackSecret }', {}, userId)).data?.rotateCallbackSecret as string;
+  (await harness.post('mutation { rotateCallbackSecret }', {}, userId)).data?.rotateCallbackSecret as string;
 const delivered = async (request: { requestId: string; userId: string }, attempts: number) => {
-  await eventually(async () => (await rig.deliveries(request)).map((one) => [one.status, one.attempts.length])).toEqual(
-    [['DELIVERED', attempts]],
-  );
+  await eventually(async () =>
+    (await harness.deliveries(request)).map((one) => [one.status, one.attempts.length]),
+  ).toEqual([['DELIVERED', attempts]]);
 };
 
-it('sends a delivery again at once, with the same id and body, and answers it as pending', async () => {
+it('redeliver: sends the same id and body at once, and returns PENDING', async () => {
   await using receiver = await openReceiver();
-  const request = await rig.request({ callbackUrl: receiver.url });
-  await rig.receive(request);
+  const request = await harness.request({ callbackUrl: receiver.url });
+  await harness.receive(request);
   const first = await receiver.next();
   await delivered(request, 1);
   const id = first.headers['webhook-id'] as string;
@@ -34,56 +34,56 @@ it('sends a delivery again at once, with the same id and body, and answers it as
   await delivered(request, 2);
 });
 
-it('sends a delivery that waits for its next attempt at once', async () => {
+it('redeliver: sends a delivery at once that waits for its retry', async () => {
   await using receiver = await openReceiver();
   receiver.answer = (response) => void response.writeHead(500).end();
-  const request = await rig.request({ callbackUrl: receiver.url });
-  await rig.receive(request);
+  const request = await harness.request({ callbackUrl: receiver.url });
+  await harness.receive(request);
   const { headers } = await receiver.next();
-  await eventually(async () => (await rig.deliveries(request))[0]?.attempts.length).toBe(1);
+  await eventually(async () => (await harness.deliveries(request))[0]?.attempts.length).toBe(1);
   receiver.answer = (response) => void response.writeHead(200).end();
   await redeliver(headers['webhook-id'] as string, request.userId);
   await receiver.next();
   await delivered(request, 2);
 });
 
-it('does not send a second time at once what is being sent', async () => {
+it('redeliver: starts no second attempt beside one in progress', async () => {
   await using receiver = await openReceiver();
-  const hanging = Promise.withResolvers<() => void>();
-  receiver.answer = (response) => hanging.resolve(() => void response.writeHead(200).end());
-  const request = await rig.request({ callbackUrl: receiver.url });
-  await rig.receive(request);
+  const pending = Promise.withResolvers<() => void>();
+  receiver.answer = (response) => pending.resolve(() => void response.writeHead(200).end());
+  const request = await harness.request({ callbackUrl: receiver.url });
+  await harness.receive(request);
   const { headers } = await receiver.next();
   const answers = await Promise.all([1, 2].map(() => redeliver(headers['webhook-id'] as string, request.userId)));
   expect(answers.map(({ data }) => data?.redeliver)).toMatchObject([{ status: 'PENDING' }, { status: 'PENDING' }]);
-  (await hanging.promise)();
+  (await pending.promise)();
   await delivered(request, 1);
   expect(receiver.received).toHaveLength(1);
 });
 
-it('answers NOT_FOUND for a delivery that is unknown or not one’s own, and UNAUTHENTICATED when signed out', async () => {
+it('redeliver: rejects unknown and foreign deliveries, and signed-out users', async () => {
   await using receiver = await openReceiver();
-  const request = await rig.request({ callbackUrl: receiver.url });
-  await rig.receive(request);
+  const request = await harness.request({ callbackUrl: receiver.url });
+  await harness.receive(request);
   const id = (await receiver.next()).headers['webhook-id'] as string;
-  const other = aRequest().userId;
+  const other = buildRequest().userId;
   const codes = [];
   for (const [deliveryId, user] of [
     [id, other],
-    [aRequest().requestId, other],
+    [buildRequest().requestId, other],
     ['nonsense', other],
     [id, undefined],
   ] as const) {
     codes.push((await redeliver(deliveryId, user)).errors?.[0]?.extensions?.code);
   }
   expect(codes).toEqual(['NOT_FOUND', 'NOT_FOUND', 'NOT_FOUND', 'UNAUTHENTICATED']);
-  expect((await rig.post('mutation { rotateCallbackSecret }', {})).errors?.[0]?.extensions?.code).toBe(
+  expect((await harness.post('mutation { rotateCallbackSecret }', {})).errors?.[0]?.extensions?.code).toBe(
     'UNAUTHENTICATED',
   );
 });
 
-it('refuses a token that is not valid', async () => {
-  const response = await fetch(`${rig.service.url}/graphql`, {
+it('mutations: reject an invalid token', async () => {
+  const response = await fetch(`${harness.service.url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: 'Bearer nonsense' },
     body: JSON.stringify({ query: 'mutation { rotateCallbackSecret }' }),
@@ -91,40 +91,44 @@ it('refuses a token that is not valid', async () => {
   expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
 });
 
-it('shows the secret to its user alone', async () => {
-  const { userId } = aRequest();
-  expect(await rig.secret(userId)).toMatch(/^whsec_/);
-  for (const asking of [aRequest().userId, undefined]) {
-    const { data } = await rig.entities([{ __typename: 'User', id: userId }], '... on User { callbackSecret }', asking);
+it('callbackSecret: is visible to its user only', async () => {
+  const { userId } = buildRequest();
+  expect(await harness.secret(userId)).toMatch(/^whsec_/);
+  for (const asking of [buildRequest().userId, undefined]) {
+    const { data } = await harness.entities(
+      [{ __typename: 'User', id: userId }],
+      '... on User { callbackSecret }',
+      asking,
+    );
     expect(data?._entities).toEqual([{ callbackSecret: null }]);
   }
 });
 
-it('signs with the old and the new secret after a rotation', async () => {
+it('rotateCallbackSecret: callbacks are signed with the old and the new secret', async () => {
   await using receiver = await openReceiver();
-  const request = await rig.request({ callbackUrl: receiver.url });
-  const old = await rig.secret(request.userId);
+  const request = await harness.request({ callbackUrl: receiver.url });
+  const old = await harness.secret(request.userId);
   const current = await rotate(request.userId);
-  expect([await rig.secret(request.userId), current === old]).toEqual([current, false]);
-  await rig.receive(request);
+  expect([await harness.secret(request.userId), current === old]).toEqual([current, false]);
+  await harness.receive(request);
   const { headers, body } = await receiver.next();
   expect(headers['webhook-signature']).toMatch(/^v1,\S+ v1,\S+$/);
   for (const secret of [current, old]) new Webhook(secret).verify(body, headers as Record<string, string>);
 });
 
-it('writes no phone number, code, callbackUrl, secret or token to its log', async () => {
+it('log: contains no phone number, code, callbackUrl, secret or token', async () => {
   await using receiver = await openReceiver();
   const down = await openReceiver();
   await down[Symbol.asyncDispose]();
   const phone = { phoneNumber: '+84909555123' };
-  const late = await rig.request({ ...phone, callbackUrl: receiver.url });
-  const code = await rig.receive(late, { status: 'LATE_SUCCESS' });
-  const unheard = await rig.request({ ...phone, callbackUrl: down.url });
-  const unheardCode = await rig.receive(unheard);
-  const unresolved = await rig.request({ ...phone, callbackUrl: 'http://receiver.invalid/secret-path' });
-  await rig.receive(unresolved);
+  const late = await harness.request({ ...phone, callbackUrl: receiver.url });
+  const code = await harness.receive(late, { status: 'LATE_SUCCESS' });
+  const unheard = await harness.request({ ...phone, callbackUrl: down.url });
+  const unheardCode = await harness.receive(unheard);
+  const unresolved = await harness.request({ ...phone, callbackUrl: 'http://receiver.invalid/secret-path' });
+  await harness.receive(unresolved);
   for (const request of [late, unheard, unresolved]) {
-    await eventually(async () => (await rig.deliveries(request)).map(({ attempts }) => attempts.length)).toEqual(
+    await eventually(async () => (await harness.deliveries(request)).map(({ attempts }) => attempts.length)).toEqual(
       request === late ? [1, 1] : [1],
     );
   }
@@ -136,13 +140,13 @@ it('writes no phone number, code, callbackUrl, secret or token to its log', asyn
     new URL(down.url).host,
     'receiver.invalid',
     'secret-path',
-    await rig.secret(late.userId),
-    await rig.identity.signIn(late.userId),
+    await harness.secret(late.userId),
+    await harness.identity.signIn(late.userId),
   ];
-  expect(rig.log.text).toContain(late.requestId);
-  for (const secret of secrets) expect(rig.log.text).not.toContain(secret);
+  expect(harness.log.text).toContain(late.requestId);
+  for (const secret of secrets) expect(harness.log.text).not.toContain(secret);
 });
 
-it('tells that it is ready', async () => {
-  expect((await fetch(`${rig.service.url}/health/ready`)).status).toBe(200);
+it('health: is ready', async () => {
+  expect((await fetch(`${harness.service.url}/health/ready`)).status).toBe(200);
 });

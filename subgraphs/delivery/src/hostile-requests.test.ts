@@ -1,10 +1,10 @@
 import { httpServerContract } from '@voucher-gateway/platform/testing/contract/http-server';
-import { openRig } from './testing/rig.ts';
+import { openHarness } from './testing/rig.ts';
 
 httpServerContract(
   async (environment) => {
-    const rig = await openRig({ environment });
-    return { url: rig.service.url, log: rig.log, [Symbol.asyncDispose]: () => rig[Symbol.asyncDispose]() };
+    const harness = await openHarness({ environment });
+    return { url: harness.service.url, log: harness.log, [Symbol.asyncDispose]: () => harness[Symbol.asyncDispose]() };
   },
   ['/graphql'],
 );

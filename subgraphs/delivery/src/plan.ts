@@ -3,12 +3,12 @@ import type { CallbackBody } from '@voucher-gateway/schema/callback';
 import type { ReceiveCode, RequestFailed } from '@voucher-gateway/schema/topics';
 import type { Channel } from './tables.ts';
 
-/** How a request has ended, as the topics tell. */
+/** How a request has ended: a message of one of the two outcome topics. */
 export type Outcome =
   | { type: 'voucher.received'; value: ReceiveCode }
   | { type: 'voucher.failed'; value: RequestFailed };
 
-/** A delivery to make: what is sent, and where to. */
+/** A delivery that is not stored yet. */
 export interface PlannedDelivery {
   id: string;
   requestId: string;
@@ -21,13 +21,13 @@ export interface PlannedDelivery {
 }
 
 /**
- * What an outcome sends: to the callbackUrl where there is one, and a late code by SMS as well.
+ * Plans the deliveries of an outcome: a callback if there is a callbackUrl, and an SMS for a late code.
  *
- * @param callbackUrl null where the client gave none
+ * @param callbackUrl null if the client set none
  */
 export function planDeliveries(outcome: Outcome, callbackUrl: string | null): PlannedDelivery[] {
   const { value } = outcome;
-  const about = {
+  const fields = {
     requestId: value.requestId,
     voucherId: outcome.type === 'voucher.received' ? outcome.value.id : null,
     userId: value.owner.id,
@@ -35,11 +35,11 @@ export function planDeliveries(outcome: Outcome, callbackUrl: string | null): Pl
   const planned: PlannedDelivery[] = [];
   if (callbackUrl !== null) {
     const body = JSON.stringify(callbackBody(outcome));
-    planned.push({ id: randomUUID(), ...about, channel: 'CALLBACK', url: callbackUrl, phoneNumber: null, body });
+    planned.push({ id: randomUUID(), ...fields, channel: 'CALLBACK', url: callbackUrl, phoneNumber: null, body });
   }
   if (outcome.type === 'voucher.received' && outcome.value.status === 'LATE_SUCCESS') {
     const body = smsText(outcome.value);
-    planned.push({ id: randomUUID(), ...about, channel: 'SMS', url: null, phoneNumber: value.phoneNumber, body });
+    planned.push({ id: randomUUID(), ...fields, channel: 'SMS', url: null, phoneNumber: value.phoneNumber, body });
   }
   return planned;
 }

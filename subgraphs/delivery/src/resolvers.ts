@@ -9,9 +9,9 @@ import type { Dispatcher } from './dispatcher.ts';
 import type { Delivery } from './tables.ts';
 
 export interface DeliveryContext {
-  /** Who asks: null when signed out. Throws UNAUTHENTICATED for a bad token. */
+  /** Verifies the caller's token; null when signed out. Throws UNAUTHENTICATED if the token is invalid. */
   identity(): Promise<Identity | null>;
-  /** What a user may read. */
+  /** Returns the loaders of a user's own rows. */
   loaders(userId: string): DeliveryLoaders;
 }
 
@@ -33,25 +33,25 @@ export function createResolvers({
     DateTime: dateTimeScalar,
     Mutation: {
       async redeliver(_: unknown, { deliveryId }: { deliveryId: string }, context: DeliveryContext): Promise<Delivery> {
-        const { userId } = await signedIn(context);
+        const { userId } = await requireIdentity(context);
         await limiter.count(userId);
-        const renewed = isUuid(deliveryId) ? await dispatcher.redeliver(deliveryId, userId) : null;
-        if (!renewed) throw new CodedError<PublicErrorCode>('NOT_FOUND', 'You have no delivery of this id.');
-        return renewed;
+        const restarted = isUuid(deliveryId) ? await dispatcher.redeliver(deliveryId, userId) : null;
+        if (!restarted) throw new CodedError<PublicErrorCode>('NOT_FOUND', 'You have no delivery with this id.');
+        return restarted;
       },
       async rotateCallbackSecret(_: unknown, _args: unknown, context: DeliveryContext): Promise<string> {
-        return secrets.rotate((await signedIn(context)).userId);
+        return secrets.rotate((await requireIdentity(context)).userId);
       },
     },
     Voucher: {
       __resolveReference: ({ id }: Reference) => ({ id }),
       deliveries: async ({ id }: Reference, _args: unknown, context: DeliveryContext) =>
-        (await own(context))?.byVoucher.load(id) ?? [],
+        (await ownLoaders(context))?.byVoucher.load(id) ?? [],
     },
     VoucherRequest: {
       __resolveReference: ({ id }: Reference) => ({ id }),
       deliveries: async ({ id }: Reference, _args: unknown, context: DeliveryContext) =>
-        (await own(context))?.byRequest.load(id) ?? [],
+        (await ownLoaders(context))?.byRequest.load(id) ?? [],
     },
     User: {
       __resolveReference: ({ id }: Reference) => ({ id }),
@@ -62,20 +62,20 @@ export function createResolvers({
     },
     Delivery: {
       __resolveReference: async ({ id }: Reference, context: DeliveryContext) =>
-        (await own(context))?.byId.load(id) ?? null,
+        (await ownLoaders(context))?.byId.load(id) ?? null,
       attempts: async ({ id, userId }: Delivery, _args: unknown, context: DeliveryContext) =>
         context.loaders(userId).attempts.load(id),
     },
   };
 }
 
-async function signedIn(context: DeliveryContext): Promise<Identity> {
+async function requireIdentity(context: DeliveryContext): Promise<Identity> {
   const identity = await context.identity();
   if (!identity) throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'Sign in first.');
   return identity;
 }
 
-async function own(context: DeliveryContext): Promise<DeliveryLoaders | null> {
+async function ownLoaders(context: DeliveryContext): Promise<DeliveryLoaders | null> {
   const identity = await context.identity();
   return identity && context.loaders(identity.userId);
 }

@@ -5,7 +5,7 @@ import type { DeliveryConfig } from './config.ts';
 import { group } from './consumers.ts';
 import { attempt, callbackSecret, delivery, requestTarget } from './tables.ts';
 
-/** What delivery deletes: never a delivery that is to be attempted, nor what a user's callbacks are signed with. */
+/** The rows that delivery deletes: never a pending delivery, nor a secret that signs. */
 export function deliveryRetentions(config: Pick<DeliveryConfig, 'DELIVERY_RETENTION'>): Retention[] {
   const keepMs = config.DELIVERY_RETENTION;
   return [
@@ -19,7 +19,7 @@ export function deliveryRetentions(config: Pick<DeliveryConfig, 'DELIVERY_RETENT
   ];
 }
 
-/** With their attempts. One that was sent again by hand is as old as its last attempt. */
+/** Deletes deliveries with their attempts. The age of a redelivered one is that of its last attempt. */
 const deleteDeliveries: Retention['deleteSome'] = async (query, { before, limit }) => {
   const lastAttemptAt = sql`(select max(${attempt.at}) from ${attempt} where ${attempt.deliveryId} = ${delivery.id})`;
   const { rows } = await query.execute<{ count: number }>(sql`
@@ -29,7 +29,7 @@ const deleteDeliveries: Retention['deleteSome'] = async (query, { before, limit 
         and coalesce(${lastAttemptAt}, ${delivery.createdAt}) < ${before.toISOString()}
       order by ${delivery.createdAt} limit ${limit} for update skip locked
     ),
-    tried as (delete from ${attempt} where ${attempt.deliveryId} in (select id from ended)),
+    attempts as (delete from ${attempt} where ${attempt.deliveryId} in (select id from ended)),
     deleted as (delete from ${delivery} where ${delivery.id} in (select id from ended) returning 1)
     select count(*)::int as count from deleted`);
   return rows[0]?.count ?? 0;
@@ -37,6 +37,6 @@ const deleteDeliveries: Retention['deleteSome'] = async (query, { before, limit 
 
 const deleteOldTargets = deleteFrom(requestTarget, requestTarget.createdAt);
 
-/** None while an outcome is parked, however long ago: it reads its request's when it is retried. */
+/** Deletes nothing while an outcome is parked, because its retry reads the callbackUrl of its request. */
 const deleteTargets: Retention['deleteSome'] = async (query, options) =>
   (await isAnyParked(query, group)) ? 0 : deleteOldTargets(query, options);

@@ -4,16 +4,16 @@ import { longestRetryAfterMs, nextDelayMs, parseRetryAfterMs } from './retry.ts'
 const schedule = [5_000, 300_000];
 const random = () => 0;
 
-it('follows the schedule, and gives up after its last entry', () => {
+it('nextDelayMs: follows the schedule, and is null after its last entry', () => {
   const delays = [1, 2, 3].map((failures) => nextDelayMs({ schedule, failures, retryAfterMs: null, random }));
   expect(delays).toEqual([5_000, 300_000, null]);
 });
 
-it('adds up to a fifth at random, and takes nothing away', () => {
+it('nextDelayMs: adds a random jitter of at most a fifth', () => {
   expect(nextDelayMs({ schedule, failures: 1, retryAfterMs: null, random: () => 1 })).toBe(6_000);
 });
 
-it('waits longer where the receiver asks for it, up to a day, and never less than the schedule says', () => {
+it('nextDelayMs: is lengthened by Retry-After up to a day, and never shortened', () => {
   const delay = (retryAfterMs: number) => nextDelayMs({ schedule, failures: 1, retryAfterMs, random });
   expect([delay(1_000), delay(60_000), delay(10 * longestRetryAfterMs)]).toEqual([5_000, 60_000, longestRetryAfterMs]);
 });
@@ -27,6 +27,6 @@ it.each([
   ['soon', null],
   ['1.5', null],
   [undefined, null],
-])('reads Retry-After %s as %s ms', (header, expected) => {
+])('parseRetryAfterMs: parses %s as %s ms', (header, expected) => {
   expect(parseRetryAfterMs(header, Date.parse('2026-01-31T12:00:00Z'))).toBe(expected);
 });

@@ -1,34 +1,34 @@
-/** A receiver's Retry-After is heeded up to this time. */
+/** A longer Retry-After of a receiver is reduced to this time. */
 export const longestRetryAfterMs = 86_400_000;
-/** At most this part of a waiting time is added to it, at random, so that what failed together does not come back together. */
+/** Up to this fraction of a delay is added at random, to spread the retries of simultaneous failures. */
 const jitter = 0.2;
 
 export interface RetryInput {
-  /** Waiting time in milliseconds before the second attempt, the third, …. */
+  /** Delays before the second attempt, the third and so on, in milliseconds. */
   schedule: readonly number[];
   /** Attempts that have failed so far: 1 or more. */
   failures: number;
-  /** What the receiver's Retry-After says, in milliseconds from now. */
+  /** The receiver's Retry-After, in milliseconds from now; null without one. */
   retryAfterMs: number | null;
-  /** 0 to 1. */
+  /** Returns a number from 0 to 1. Default: `Math.random`. */
   random?: () => number;
 }
 
 /**
- * Time until the next attempt in milliseconds, or null after the last. A receiver may ask for more time
- * than the schedule gives, not for less.
+ * Returns the time until the next attempt in milliseconds, or null after the last one. A receiver's Retry-After can
+ * lengthen a delay of the schedule, not shorten it.
  *
  * @see Standard Webhooks, "Deliverability and reliability"
  */
 export function nextDelayMs({ schedule, failures, retryAfterMs, random = Math.random }: RetryInput): number | null {
   const base = schedule[failures - 1];
   if (base === undefined) return null;
-  const asked = Math.min(retryAfterMs ?? 0, longestRetryAfterMs);
-  return Math.round(Math.max(base, asked) * (1 + jitter * random()));
+  const requested = Math.min(retryAfterMs ?? 0, longestRetryAfterMs);
+  return Math.round(Math.max(base, requested) * (1 + jitter * random()));
 }
 
 /**
- * A Retry-After header in milliseconds from `nowMs`: seconds or an HTTP date; null for anything else.
+ * Parses a Retry-After header: seconds or an HTTP date. Returns milliseconds from `nowMs`; null if it is invalid.
  * @see RFC 9110 section 10.2.3
  */
 export function parseRetryAfterMs(header: string | string[] | undefined, nowMs: number): number | null {

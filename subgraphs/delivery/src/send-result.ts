@@ -1,4 +1,4 @@
-/** Why an attempt failed, as a short stable word that a client sees. */
+/** Why an attempt failed: a stable code that a client sees. */
 export const attemptErrors = [
   'ADDRESS_REFUSED',
   'CONNECTION_LOST',
@@ -16,13 +16,13 @@ export const attemptErrors = [
 ] as const;
 export type AttemptError = (typeof attemptErrors)[number];
 
-/** What came of an attempt. `stopped`: we are stopping and do not know; it counts as none. */
+/** The result of an attempt. `stopped`: aborted by a shutdown with unknown outcome, so it is not counted. */
 export type SendResult =
   | { outcome: 'delivered'; status: number | null }
   | { outcome: 'failed'; status: number | null; error: AttemptError; retryAfterMs: number | null; final: boolean }
   | { outcome: 'stopped' };
 
-/** A failed attempt; `final` where trying again is of no use. */
+/** Creates the result of a failed attempt; `final` if a retry is of no use. */
 export function failed(
   error: AttemptError,
   {

@@ -42,10 +42,10 @@ export interface DeliveryServiceOptions {
   smsSender?: SmsSender;
 }
 
-/** Beyond its time-out an attempt needs this long at most to be stored, in milliseconds. */
+/** Time to store an attempt after its time-out, in milliseconds. */
 const storeMarginMs = 5_000;
 
-/** The delivery subgraph at `/graphql`: signed callbacks and SMS. */
+/** Starts the delivery subgraph at `/graphql`: signed callbacks and SMS. */
 export async function createDeliveryService(options: DeliveryServiceOptions): Promise<Service> {
   const { config, log, clock, database, topics, keyValue, jobs, smsSender = createLogSmsSender({ log }) } = options;
   const timeoutMs = config.CALLBACK_TIMEOUT;
@@ -77,7 +77,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   releases.use(startHousekeeping({ database, clock, log, retentions: deliveryRetentions(config) }));
 
   if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: redeliveries are not limited');
-  // They need no store: while it is away they go on, and are not counted.
+  // Redeliveries do not need the key-value store: while it is unavailable they are accepted without a limit.
   const limiter = allowWithoutStore(
     createRateLimiter({
       keyValue,
@@ -123,9 +123,9 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
             return identity;
           },
           loaders: (userId) => {
-            const made = loaders.get(userId) ?? createDeliveryLoaders(database, userId);
-            loaders.set(userId, made);
-            return made;
+            const own = loaders.get(userId) ?? createDeliveryLoaders(database, userId);
+            loaders.set(userId, own);
+            return own;
           },
         };
       },

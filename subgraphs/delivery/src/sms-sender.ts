@@ -6,25 +6,25 @@ export interface Sms {
   /** E.164. */
   phoneNumber: string;
   text: string;
-  /** The same in each attempt at the same message: a provider drops what it has had. */
+  /** The same in each attempt at the same message, so that the provider can drop duplicates. */
   idempotencyKey: string;
 }
 
-/** The SMS port. Resolves once the provider has taken the message, rejects when it has not. */
+/** The SMS port. `send` resolves when the provider has accepted the message, and rejects otherwise. */
 export interface SmsSender {
   send(sms: Sms, options?: { signal?: AbortSignal }): Promise<void>;
 }
 
-/** The embedded sender: a line in the log, without number and text; the delivery's record tells the rest. */
+/** Creates the embedded sender: it writes a log line, without phone number and text. */
 export function createLogSmsSender({ log }: { log: Log }): SmsSender {
   return {
     async send({ idempotencyKey }) {
-      log.info({ idempotencyKey }, 'an SMS would be sent now; there is no provider');
+      log.info({ idempotencyKey }, 'no SMS is sent, because no SMS provider is configured');
     },
   };
 }
 
-/** Makes one attempt at an SMS; never rejects, and waits no longer than `timeoutMs`. */
+/** Makes one attempt to send an SMS, for at most `timeoutMs`. Never rejects. */
 export async function sendSms(
   sms: Sms,
   { sender, clock, timeoutMs, stop }: { sender: SmsSender; clock: Clock; timeoutMs: number; stop: AbortSignal },

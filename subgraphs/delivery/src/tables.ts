@@ -7,48 +7,48 @@ const instant = (name: string) => timestamp(name, { withTimezone: true, precisio
 export type Channel = 'CALLBACK' | 'SMS';
 export type DeliveryStatus = 'PENDING' | 'DELIVERED' | 'FAILED';
 
-/** Where each request's outcome goes: the durable home of callbackUrl. */
+/** The durable callbackUrl of each request. */
 export const requestTarget = schema.table(
   'request_target',
   {
     requestId: uuid('request_id').primaryKey(),
     userId: uuid('user_id').notNull(),
-    /** Null where the client gave none. */
+    /** Null if the client set none. */
     callbackUrl: text('callback_url'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (table) => [index('request_target_by_age').on(table.createdAt)],
 );
 
-/** An outcome on its way over one channel. Its states stand in delivery-store.ts. */
+/** The delivery of an outcome over one channel. delivery-store.ts describes its states. */
 export const delivery = schema.table(
   'delivery',
   {
     /** Also the callback's `webhook-id`. */
     id: uuid().primaryKey(),
     requestId: uuid('request_id').notNull(),
-    /** Null where the request failed. */
+    /** Null if the request failed. */
     voucherId: uuid('voucher_id'),
     userId: uuid('user_id').notNull(),
     channel: text().$type<Channel>().notNull(),
-    /** Where to, for a callback. */
+    /** URL of a callback. */
     url: text(),
-    /** Where to, for an SMS: E.164. */
+    /** Phone number of an SMS, E.164. */
     phoneNumber: text('phone_number'),
-    /** What is sent, built once: the callback's body or the SMS's text. */
+    /** The callback's body or the SMS's text, the same in each attempt. */
     body: text().notNull(),
     status: text().$type<DeliveryStatus>().notNull(),
     createdAt: instant('created_at').notNull(),
     nextAttemptAt: instant('next_attempt_at'),
-    /** The one job that may make the next attempt; any other finds itself replaced. Null when there is none to make. */
+    /** The only job that may make the next attempt. Null once the delivery has ended. */
     jobId: uuid('job_id'),
-    /** Number of the last attempt begun. */
+    /** Number of the last attempt that was started. */
     turn: integer().notNull(),
-    /** Whether that attempt has no result yet. */
+    /** Whether that attempt is still without a result. */
     running: boolean().notNull(),
-    /** Failed attempts since the start, or since it was last sent again by hand: place in the retry schedule. */
+    /** Failed attempts since creation or the last redelivery: the index in the retry schedule. */
     failures: integer().notNull(),
-    /** How often it was sent again by hand. */
+    /** Number of redeliveries. */
     round: integer().notNull(),
   },
   (table) => [
@@ -60,7 +60,7 @@ export const delivery = schema.table(
 
 export type Delivery = typeof delivery.$inferSelect;
 
-/** What has been tried. */
+/** The attempts of deliveries that have a result. */
 export const attempt = schema.table(
   'attempt',
   {
@@ -69,10 +69,10 @@ export const attempt = schema.table(
       .references(() => delivery.id),
     turn: integer().notNull(),
     at: instant('at').notNull(),
-    /** HTTP status; null where there was no answer. */
+    /** HTTP status; null without a response. */
     status: integer(),
     durationMs: integer('duration_ms').notNull(),
-    /** A short stable word; null when nothing went wrong. */
+    /** A stable code (`AttemptError`); null after a success. */
     error: text(),
   },
   (table) => [primaryKey({ columns: [table.deliveryId, table.turn] })],
@@ -86,10 +86,10 @@ export const callbackSecret = schema.table(
   {
     id: uuid().primaryKey(),
     userId: uuid('user_id').notNull(),
-    /** `whsec_` and base64. */
+    /** `whsec_`, then base64. */
     secret: text().notNull(),
     createdAt: instant('created_at').notNull(),
-    /** Null for the current one; a replaced one signs along until then. */
+    /** Until when a replaced secret still signs; null for the current one. */
     signsUntil: instant('signs_until'),
   },
   (table) => [

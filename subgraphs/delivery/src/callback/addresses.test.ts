@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { isRefusedAddress } from './addresses.ts';
 
-const inside = [
+const internal = [
   '127.0.0.1',
   '127.8.8.8',
   '10.0.0.1',
@@ -30,18 +30,18 @@ const never = [
   'fd00:ec2::254',
   'nonsense',
 ];
-const outside = ['8.8.8.8', '1.1.1.1', '2606:4700:4700::1111', '::ffff:8.8.8.8'];
+const external = ['8.8.8.8', '1.1.1.1', '2606:4700:4700::1111', '::ffff:8.8.8.8'];
 
-it.each(inside)('refuses %s, an address inside, unless it is allowed', (address) => {
+it.each(internal)('addresses: internal %s is refused, unless it is allowed', (address) => {
   expect(isRefusedAddress(address, { allowLoopback: false })).toBe(true);
   expect(isRefusedAddress(address, { allowLoopback: true })).toBe(false);
 });
 
-it.each(never)('refuses %s always', (address) => {
+it.each(never)('addresses: %s is always refused', (address) => {
   expect(isRefusedAddress(address, { allowLoopback: false })).toBe(true);
   expect(isRefusedAddress(address, { allowLoopback: true })).toBe(true);
 });
 
-it.each(outside)('lets callbacks go to %s', (address) => {
+it.each(external)('addresses: %s is allowed', (address) => {
   expect(isRefusedAddress(address, { allowLoopback: false })).toBe(false);
 });

@@ -4,29 +4,28 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import ipaddr from 'ipaddr.js';
 import { buildConnector } from 'undici';
 
-/** Metadata services of clouds at addresses that no range gives away. */
+/** Metadata services of clouds at public or private addresses, which no range check finds. */
 const metadataAddresses = new Set(['168.63.129.16', 'fd00:ec2::254']);
-/** What CALLBACK_ALLOW_LOOPBACK opens. */
-const inside = new Set(['loopback', 'private', 'uniqueLocal']);
+/** The ranges that CALLBACK_ALLOW_LOOPBACK allows. */
+const internalRanges = new Set(['loopback', 'private', 'uniqueLocal']);
 
 /**
- * Whether callbacks must not go to an address: anything but public unicast, and with `allowLoopback` loopback
- * and private addresses. Link-local and metadata addresses are always refused.
+ * Whether callbacks to an address are refused. Allowed are public unicast and, with `allowLoopback`, loopback and private
+ * addresses. Link-local and metadata addresses are always refused.
  *
- * @param address IPv4 or IPv6; an IPv4 address within IPv6 counts as the former
+ * @param address IPv4 or IPv6; an IPv4-mapped IPv6 address is treated as IPv4
  */
 export function isRefusedAddress(address: string, { allowLoopback }: { allowLoopback: boolean }): boolean {
   if (!ipaddr.isValid(address)) return true;
   const parsed = ipaddr.process(address);
   if (metadataAddresses.has(parsed.toString())) return true;
   const range = parsed.range();
-  return range !== 'unicast' && !(allowLoopback && inside.has(range));
+  return range !== 'unicast' && !(allowLoopback && internalRanges.has(range));
 }
 
 /**
- * An undici connector that refuses addresses with ADDRESS_REFUSED. It judges what is connected to, after the name
- * was resolved, so that a name that resolves to something else the next time is judged again. One refused address
- * of a name is enough.
+ * Creates an undici connector that rejects refused addresses with ADDRESS_REFUSED. It checks the resolved addresses of
+ * each connection, against DNS rebinding. A name with one refused address is refused.
  */
 export function createGuardedConnector({
   allowLoopback,
@@ -49,7 +48,7 @@ export function createGuardedConnector({
   };
   const connect = buildConnector({ timeout: timeoutMs, lookup: guardedLookup, allowH2: false });
   return (options, callback) => {
-    // A literal address is never looked up.
+    // A literal address does not pass through the lookup.
     const literal = options.hostname.replace(/^\[|\]$/g, '');
     if (isIP(literal) && isRefusedAddress(literal, { allowLoopback })) callback(refusal(), null);
     else connect(options, callback);

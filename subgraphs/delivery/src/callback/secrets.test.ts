@@ -11,7 +11,7 @@ afterAll(() => database[Symbol.asyncDispose]());
 const hour = 3_600_000;
 const secrets = createCallbackSecrets({ database, oldSecretSignsMs: 24 * hour });
 
-it('makes a secret of 32 random bytes on first need, the same from then on', async () => {
+it('secret: has 32 random bytes, and is created on first use', async () => {
   const user = randomUUID();
   const secret = await secrets.current(user);
   expect(secret).toMatch(/^whsec_/);
@@ -20,13 +20,13 @@ it('makes a secret of 32 random bytes on first need, the same from then on', asy
   expect(await secrets.current(randomUUID())).not.toBe(secret);
 });
 
-it('makes one secret for all that need it first at once', async () => {
+it('secret: is created once for concurrent first uses', async () => {
   const user = randomUUID();
-  const made = await Promise.all(Array.from({ length: 8 }, () => secrets.current(user)));
-  expect(new Set(made).size).toBe(1);
+  const created = await Promise.all(Array.from({ length: 8 }, () => secrets.current(user)));
+  expect(new Set(created).size).toBe(1);
 });
 
-it('signs with the old secret as well for 24 hours after a rotation, the new one first', async () => {
+it('rotation: the old secret still signs for 24 hours, after the new one', async () => {
   const user = randomUUID();
   const first = await secrets.current(user);
   const second = await secrets.rotate(user);
@@ -37,7 +37,7 @@ it('signs with the old secret as well for 24 hours after a rotation, the new one
   expect(await secrets.signing(user)).toEqual([second]);
 });
 
-it('keeps each secret of a day with two rotations for its own 24 hours', async () => {
+it('rotation: each replaced secret signs for its own 24 hours', async () => {
   const user = randomUUID();
   const first = await secrets.current(user);
   const second = await secrets.rotate(user);
@@ -48,18 +48,18 @@ it('keeps each secret of a day with two rotations for its own 24 hours', async (
   expect(await secrets.signing(user)).toEqual([third, second]);
 });
 
-it('signs with four secrets at most, however often one rotates', async () => {
+it('rotation: at most four secrets sign', async () => {
   const user = randomUUID();
-  const made: string[] = [];
+  const created: string[] = [];
   for (let turn = 0; turn < 6; turn += 1) {
-    made.unshift(await secrets.rotate(user));
+    created.unshift(await secrets.rotate(user));
     clock.advance(1);
   }
-  expect(await secrets.signing(user)).toEqual(made.slice(0, 4));
+  expect(await secrets.signing(user)).toEqual(created.slice(0, 4));
 });
 
-it('leaves one current secret after rotations at once', async () => {
+it('rotation: leaves one current secret after concurrent rotations', async () => {
   const user = randomUUID();
-  const made = await Promise.all([secrets.rotate(user), secrets.rotate(user), secrets.current(user)]);
-  expect(made).toContain(await secrets.current(user));
+  const created = await Promise.all([secrets.rotate(user), secrets.rotate(user), secrets.current(user)]);
+  expect(created).toContain(await secrets.current(user));
 });

@@ -6,16 +6,16 @@ import { and, desc, eq, gt, isNull, lte, or, sql } from 'drizzle-orm';
 import { callbackSecret } from '../tables.ts';
 import { secretPrefix } from './signature.ts';
 
-/** Secrets that sign at most, whoever rotates all day: the header must stay small enough for any receiver. */
-const signingAtMost = 4;
+/** Maximum of secrets that sign, so that the header stays small however often a user rotates. */
+const maxSigning = 4;
 
 /** The secrets that a user's callbacks are signed with. */
 export interface CallbackSecrets {
-  /** The current secret, made on first need. */
+  /** Returns the current secret. It is created on first use. */
   current(userId: string): Promise<string>;
-  /** What to sign with now, the current one first. */
+  /** Returns the secrets that sign now, the current one first. */
   signing(userId: string): Promise<string[]>;
-  /** Makes a new current secret and answers it; the one before signs along for a while. */
+  /** Creates a new current secret and returns it. The previous one still signs for some time. */
   rotate(userId: string): Promise<string>;
 }
 
@@ -24,11 +24,11 @@ export function createCallbackSecrets({
   oldSecretSignsMs,
 }: {
   database: Database;
-  /** A replaced secret signs along for this time, in milliseconds. */
+  /** A replaced secret still signs for this time, in milliseconds. */
   oldSecretSignsMs: number;
 }): CallbackSecrets {
-  /** Those of a user that sign now, the current one first. What is asked together shares a statement. */
-  const live = createBatcher<string, (typeof callbackSecret.$inferSelect)[]>({
+  /** Reads the rows that sign now, the current one first. Concurrent calls share a statement. */
+  const readSigning = createBatcher<string, (typeof callbackSecret.$inferSelect)[]>({
     async run(userIds) {
       const rows = await database.query
         .select()
@@ -39,18 +39,18 @@ export function createCallbackSecrets({
             or(isNull(callbackSecret.signsUntil), gt(callbackSecret.signsUntil, new Date(database.now()))),
           ),
         )
-        // Descending puts null first: the current one.
+        // A descending order starts with null, which is the current one.
         .orderBy(desc(callbackSecret.signsUntil), desc(callbackSecret.createdAt));
       const byUser = Map.groupBy(rows, ({ userId }) => userId);
-      return userIds.map((userId) => (byUser.get(userId) ?? []).slice(0, signingAtMost));
+      return userIds.map((userId) => (byUser.get(userId) ?? []).slice(0, maxSigning));
     },
   });
   const signing = async (userId: string) => {
-    let rows = await live(userId);
+    let rows = await readSigning(userId);
     if (rows[0]?.signsUntil !== null) {
-      // Of several that come here together the unique index lets one insert.
+      // The unique index admits one of several concurrent inserts.
       await insert(database.query, userId).onConflictDoNothing();
-      rows = await live(userId);
+      rows = await readSigning(userId);
     }
     return rows.map((row) => row.secret);
   };
@@ -66,7 +66,7 @@ export function createCallbackSecrets({
     signing,
     async current(userId) {
       const [secret] = await signing(userId);
-      if (secret === undefined) throw new Error('a secret that was made is not there');
+      if (secret === undefined) throw new Error('a secret was deleted after its creation');
       return secret;
     },
     rotate: (userId) =>
@@ -80,9 +80,9 @@ export function createCallbackSecrets({
           .update(callbackSecret)
           .set({ signsUntil: new Date(now + oldSecretSignsMs) })
           .where(and(eq(callbackSecret.userId, userId), isNull(callbackSecret.signsUntil)));
-        const [made] = await insert(tx, userId).returning({ secret: callbackSecret.secret });
-        if (!made) throw new Error('a secret could not be stored');
-        return made.secret;
+        const [created] = await insert(tx, userId).returning({ secret: callbackSecret.secret });
+        if (!created) throw new Error('a secret could not be stored');
+        return created.secret;
       }),
   };
 }

@@ -26,21 +26,21 @@ const failure = (error: string, more: object = {}) => ({
   ...more,
 });
 
-it.each([200, 201, 204, 299])('takes status %d for delivered', async (status) => {
+it.each([200, 201, 204, 299])('send: status %d is delivered', async (status) => {
   await using receiver = await openReceiver();
   await using sender = openSender();
   receiver.answer = (response) => void response.writeHead(status).end();
   expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual({ outcome: 'delivered', status });
 });
 
-it.each([400, 404, 500, 503])('takes status %d for a failure', async (status) => {
+it.each([400, 404, 500, 503])('send: status %d is a failure', async (status) => {
   await using receiver = await openReceiver();
   await using sender = openSender();
   receiver.answer = (response) => void response.writeHead(status).end('no');
   expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('HTTP_ERROR', { status }));
 });
 
-it('takes 410 for final', async () => {
+it('send: status 410 is final', async () => {
   await using receiver = await openReceiver();
   await using sender = openSender();
   receiver.answer = (response) => void response.writeHead(410).end();
@@ -49,7 +49,7 @@ it('takes 410 for final', async () => {
   );
 });
 
-it('tells what Retry-After asks for', async () => {
+it('send: returns Retry-After', async () => {
   await using receiver = await openReceiver();
   await using sender = openSender();
   receiver.answer = (response) => void response.writeHead(429, { 'retry-after': '120' }).end();
@@ -58,16 +58,16 @@ it('tells what Retry-After asks for', async () => {
   );
 });
 
-it('does not follow a redirect', async () => {
-  await using elsewhere = await openReceiver();
+it('send: does not follow redirects', async () => {
+  await using other = await openReceiver();
   await using receiver = await openReceiver();
   await using sender = openSender();
-  receiver.answer = (response) => void response.writeHead(307, { location: elsewhere.url }).end();
+  receiver.answer = (response) => void response.writeHead(307, { location: other.url }).end();
   expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('HTTP_ERROR', { status: 307 }));
-  expect(elsewhere.received).toEqual([]);
+  expect(other.received).toEqual([]);
 });
 
-it('is delivered by its status, however much body follows', async () => {
+it('send: is decided by the status, whatever the size of the body', async () => {
   await using receiver = await openReceiver();
   await using sender = openSender();
   const closed = Promise.withResolvers<void>();
@@ -84,7 +84,7 @@ it('is delivered by its status, however much body follows', async () => {
   await closed.promise;
 });
 
-it('gives up on a receiver that does not answer in time', async () => {
+it('send: times out without a response', async () => {
   await using receiver = await openReceiver();
   const clock = createTestClock();
   await using sender = openSender({ clock });
@@ -92,7 +92,7 @@ it('gives up on a receiver that does not answer in time', async () => {
   expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('TIMEOUT'));
 });
 
-it('tells that it was stopped, and nothing about the receiver', async () => {
+it('send: reports that it was stopped', async () => {
   await using receiver = await openReceiver();
   await using sender = openSender();
   const stop = new AbortController();
@@ -100,28 +100,31 @@ it('tells that it was stopped, and nothing about the receiver', async () => {
   expect(await sender.send({ ...callback, url: receiver.url }, stop.signal)).toEqual({ outcome: 'stopped' });
 });
 
-it('tells a refused connection', async () => {
+it('send: reports a refused connection', async () => {
   const receiver = await openReceiver();
   await receiver[Symbol.asyncDispose]();
   await using sender = openSender();
   expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('CONNECTION_REFUSED'));
 });
 
-it('tells a lost connection, and an answer that is no HTTP', async () => {
+it('send: reports a lost connection, and a response that is not HTTP', async () => {
   await using sender = openSender();
-  for (const [answer, word] of [
+  for (const [response, code] of [
     ['', 'CONNECTION_LOST'],
     ['hello\r\n\r\n', 'RESPONSE_INVALID'],
   ] as const) {
-    const server = createServer((socket) => void socket.once('data', () => socket.end(answer))).listen(0, '127.0.0.1');
+    const server = createServer((socket) => void socket.once('data', () => socket.end(response))).listen(
+      0,
+      '127.0.0.1',
+    );
     await new Promise((resolve) => server.once('listening', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    expect(await sender.send({ ...callback, url }, never)).toEqual(failure(word));
+    expect(await sender.send({ ...callback, url }, never)).toEqual(failure(code));
     server.close();
   }
 });
 
-it('tells a name that does not resolve, and a TLS handshake that fails', async () => {
+it('send: reports a failed DNS lookup, and a failed TLS handshake', async () => {
   const nowhere: LookupAll = (_hostname, _options, done) =>
     done(Object.assign(new Error('no'), { code: 'ENOTFOUND' }), []);
   await using lost = openSender({ lookup: nowhere });
@@ -134,7 +137,7 @@ it('tells a name that does not resolve, and a TLS handshake that fails', async (
 });
 
 it.each(['ftp://receiver.example/', 'http://', 'javascript:alert(1)'])(
-  'tells that %s is no URL to call',
+  'send: reports %s as an invalid URL',
   async (url) => {
     await using sender = openSender();
     expect(await sender.send({ ...callback, url }, never)).toEqual(failure('URL_INVALID'));
@@ -150,7 +153,7 @@ it.each([
   'http://0x7f.1',
   'http://127.0.0.1.',
   'https://10.0.0.1',
-])('refuses to call %s where loopback is not allowed', async (origin) => {
+])('send: refuses %s if loopback is not allowed', async (origin) => {
   await using receiver = await openReceiver();
   await using sender = openSender({ allowLoopback: false });
   const url = `${origin}:${new URL(receiver.url).port}/`;
@@ -158,11 +161,11 @@ it.each([
   expect(receiver.received).toEqual([]);
 });
 
-it('refuses a name when one of its addresses is refused, judged at each connection anew', async () => {
+it('send: checks all addresses of a name at each connection', async () => {
   await using receiver = await openReceiver();
-  let asked = 0;
+  let lookups = 0;
   const lookup: LookupAll = (_hostname, _options, done) => {
-    asked += 1;
+    lookups += 1;
     done(null, [
       { address: '8.8.8.8', family: 4 },
       { address: '127.0.0.1', family: 4 },
@@ -172,10 +175,10 @@ it('refuses a name when one of its addresses is refused, judged at each connecti
   const url = receiver.url.replace('127.0.0.1', 'receiver.example');
   for (const _turn of [1, 2])
     expect(await sender.send({ ...callback, url }, never)).toEqual(failure('ADDRESS_REFUSED'));
-  expect(asked).toBe(2);
+  expect(lookups).toBe(2);
 });
 
-it('calls what a name resolves to', async () => {
+it('send: connects to the resolved address', async () => {
   await using receiver = await openReceiver();
   await using sender = openSender({
     lookup: (_hostname, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }]),

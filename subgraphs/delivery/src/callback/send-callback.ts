@@ -3,7 +3,7 @@ import { Agent, request } from 'undici';
 import { parseRetryAfterMs } from '../retry.ts';
 import { failed, type SendResult } from '../send-result.ts';
 import { createGuardedConnector, type LookupAll } from './addresses.ts';
-import { wordOf } from './send-error.ts';
+import { attemptErrorOf } from './send-error.ts';
 import { signatureHeader } from './signature.ts';
 
 export interface Callback {
@@ -11,32 +11,32 @@ export interface Callback {
   id: string;
   url: string;
   body: string;
-  /** What to sign with, `whsec_…`. */
+  /** The secrets to sign with, `whsec_…`. */
   secrets: readonly string[];
 }
 
 export interface CallbackSender extends AsyncDisposable {
-  /** Makes one attempt; never rejects. `stop` ends it early. */
+  /** Makes one attempt. Never rejects. `stop` aborts it. */
   send(callback: Callback, stop: AbortSignal): Promise<SendResult>;
 }
 
 export interface CallbackSenderOptions {
   clock: Clock;
-  /** Time for `webhook-timestamp`, in milliseconds since the epoch. */
+  /** Returns the time for `webhook-timestamp`, in milliseconds since the epoch. */
   now(): number;
   timeoutMs: number;
   /** Whether loopback and private addresses may be called. */
   allowLoopback: boolean;
-  /** How names are resolved. Default: as the system does. */
+  /** Resolves host names. Default: `dns.lookup`. */
   lookup?: LookupAll;
 }
 
-/** Of an answer's body this many bytes are read, and dropped, so that the connection can be used again. */
+/** Bytes of a response's body that are read and discarded, so that the connection can be reused. */
 const bodyLimitBytes = 16_384;
 
 /**
- * Sends callbacks by Standard Webhooks: 2xx is delivered, 410 is final, anything else is failed. Redirects are
- * not followed.
+ * Creates a sender of callbacks by Standard Webhooks. 2xx is delivered, 410 is a final failure, any other status is a
+ * failure. Redirects are not followed.
  */
 export function createCallbackSender({
   clock,
@@ -47,7 +47,7 @@ export function createCallbackSender({
 }: CallbackSenderOptions): CallbackSender {
   const agent = new Agent({
     connect: createGuardedConnector({ allowLoopback, timeoutMs, ...(lookup && { lookup }) }),
-    // The attempt's own time-out rules.
+    // The attempt has its own time-out.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: 16_384,
@@ -73,7 +73,7 @@ export function createCallbackSender({
             'webhook-signature': signatureHeader({ id, timestampSeconds, body, secrets }),
           },
         });
-        // The status has decided; what comes of the body is of no interest.
+        // The status decides, so errors of the body are ignored.
         await response.body.dump({ limit: bodyLimitBytes, signal }).catch(() => {});
         const status = response.statusCode;
         if (status >= 200 && status < 300) return { outcome: 'delivered', status };
@@ -82,7 +82,7 @@ export function createCallbackSender({
       } catch (error) {
         if (timeout.aborted) return failed('TIMEOUT');
         if (stop.aborted) return { outcome: 'stopped' };
-        return failed(wordOf(error));
+        return failed(attemptErrorOf(error));
       }
     },
     [Symbol.asyncDispose]: () => agent.destroy(),

@@ -1,7 +1,7 @@
 import { errorCode } from '@voucher-gateway/platform/errors';
 import type { AttemptError } from '../send-result.ts';
 
-const words: Record<string, AttemptError> = {
+const codes: Record<string, AttemptError> = {
   ADDRESS_REFUSED: 'ADDRESS_REFUSED',
   ECONNREFUSED: 'CONNECTION_REFUSED',
   ECONNRESET: 'CONNECTION_LOST',
@@ -31,11 +31,11 @@ const words: Record<string, AttemptError> = {
   HTTPParserError: 'RESPONSE_INVALID',
 };
 
-/** The word that a client sees for what undici, the network, TLS or DNS threw. */
-export function wordOf(error: unknown): AttemptError {
+/** Maps an error of undici, the network, TLS or DNS to the code that a client sees. */
+export function attemptErrorOf(error: unknown): AttemptError {
   const code = errorCode(error);
-  const word = words[code];
-  if (word) return word;
+  const mapped = codes[code];
+  if (mapped) return mapped;
   if (code.startsWith('EAI_')) return 'DNS_FAILED';
   if (/^(ERR_TLS|ERR_SSL|CERT_)/.test(code)) return 'TLS_FAILED';
   if (code.startsWith('HPE_')) return 'RESPONSE_INVALID';

@@ -9,13 +9,13 @@ const [current, old] = [
 const id = '01234567-89ab-4def-8123-456789abcdef';
 const body = '{"message":"grüß Gott"}';
 
-it('signs as the Standard Webhooks library does', () => {
+it('signature: equals that of the Standard Webhooks library', () => {
   const at = new Date('2026-01-31T12:00:00Z');
   const header = signatureHeader({ id, timestampSeconds: at.getTime() / 1_000, body, secrets: [current] });
   expect(header).toBe(new Webhook(current).sign(id, at, body));
 });
 
-it('signs with each secret, so that a receiver with either can verify', () => {
+it('signature: verifies with each of the secrets', () => {
   const timestampSeconds = Math.floor(Date.now() / 1_000);
   const headers = {
     'webhook-id': id,

@@ -3,9 +3,9 @@ import { createHmac } from 'node:crypto';
 export const secretPrefix = 'whsec_';
 
 /**
- * The `webhook-signature` header: `v1,<base64 HMAC-SHA256 of id.timestamp.body>`, one a secret, with spaces between.
+ * Builds the `webhook-signature` header: `v1,<base64 HMAC-SHA256 of id.timestamp.body>` per secret, separated by spaces.
  *
- * @param secrets each `whsec_` and base64
+ * @param secrets each is `whsec_`, then base64
  * @see Standard Webhooks 1.0, "Signature scheme"
  */
 export function signatureHeader({

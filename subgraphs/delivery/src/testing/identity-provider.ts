@@ -5,11 +5,11 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 
 export interface IdentityProvider extends AsyncDisposable {
   jwksUrl: string;
-  /** An authorization header of a user. */
+  /** Returns an authorization header for a user. */
   signIn(userId: string): Promise<string>;
 }
 
-/** Signs tokens as the user service does, and serves the key. */
+/** Starts a server that signs tokens as the user service does, and serves its public key. */
 export async function openIdentityProvider(): Promise<IdentityProvider> {
   const { publicKey, privateKey } = await generateKeyPair('Ed25519');
   const keys = [{ ...(await exportJWK(publicKey)), kid: 'test', alg: 'EdDSA' }];

@@ -10,15 +10,15 @@ export interface Received {
 
 export interface Receiver extends AsyncDisposable {
   url: string;
-  /** All that has come, oldest first. */
+  /** All requests, oldest first. */
   received: Received[];
-  /** The next request that `next` has not answered yet. */
+  /** Waits for the next request that `next` has not returned yet. */
   next(): Promise<Received>;
-  /** How it answers from now on. */
+  /** Responds to a request. A test may replace it. */
   answer: (response: ServerResponse, request: Received) => void;
 }
 
-/** A client's callback receiver on a free port. Answers 204 until told otherwise. */
+/** Opens a client's callback receiver, by default on a free port. Its default response is 204. */
 export async function openReceiver({ port = 0 }: { port?: number } = {}): Promise<Receiver> {
   const received: Received[] = [];
   const waiting: ((request: Received) => void)[] = [];

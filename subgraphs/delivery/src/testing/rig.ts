@@ -8,17 +8,17 @@ import { type Answer, postEntities, postGraphql } from '@voucher-gateway/platfor
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import type { Topic } from '@voucher-gateway/platform/topics';
 import {
-  topics as contracts,
   type ReceiveCode,
   type RequestCode,
   type RequestFailed,
+  topics as schemaTopics,
 } from '@voucher-gateway/schema/topics';
 import { deliverySettings } from '../config.ts';
 import { createDeliveryService } from '../server.ts';
 import type { SmsSender } from '../sms-sender.ts';
 import { openIdentityProvider } from './identity-provider.ts';
 
-export interface RigOptions {
+export interface HarnessOptions {
   clock?: Clock;
   smsSender?: SmsSender;
   environment?: Environment;
@@ -28,15 +28,15 @@ export interface RigOptions {
   started?: boolean;
 }
 
-/** The delivery service on engines of its own, with the other services played by the test. */
-export async function openRig({
+/** Opens the delivery service on its own engines. The test plays the other services. */
+export async function openHarness({
   clock = systemClock,
   smsSender,
   environment,
   keyValue,
   limits,
   started = true,
-}: RigOptions = {}) {
+}: HarnessOptions = {}) {
   const resources = new AsyncDisposableStack();
   const log = createMemoryLog();
   const identity = resources.use(await openIdentityProvider());
@@ -56,13 +56,13 @@ export async function openRig({
   const graphqlUrl = () => `${service?.url}/graphql`;
   const publish = <Value>(topic: Topic<Value>, value: Value) =>
     engines.database.transaction((tx) => engines.topics.publish(tx, topic, value));
-  const rig = {
+  const harness = {
     clock,
     log,
     engines,
     identity,
     publish,
-    /** Starts the service, or starts it again. */
+    /** Starts or restarts the service. */
     async start() {
       service = await start();
     },
@@ -70,22 +70,22 @@ export async function openRig({
       if (!service) throw new Error('the service was not started');
       return service;
     },
-    /** A request that was accepted. */
+    /** Publishes an accepted request. */
     async request(values: Partial<RequestCode> = {}): Promise<RequestCode> {
-      const request = aRequest(values);
-      await publish(contracts.requestCode, request);
+      const request = buildRequest(values);
+      await publish(schemaTopics.requestCode, request);
       return request;
     },
-    /** Its code has come. */
+    /** Publishes the code of a request. */
     async receive(request: RequestCode, values: Partial<ReceiveCode> = {}): Promise<ReceiveCode> {
-      const received = aCode(request, values);
-      await publish(contracts.receiveCode, received);
+      const received = buildCode(request, values);
+      await publish(schemaTopics.receiveCode, received);
       return received;
     },
-    /** It has failed. */
+    /** Publishes the failure of a request. */
     async fail(request: RequestCode): Promise<RequestFailed> {
-      const failure = aFailure(request);
-      await publish(contracts.requestFailed, failure);
+      const failure = buildFailure(request);
+      await publish(schemaTopics.requestFailed, failure);
       return failure;
     },
     post: async (query: string, variables: object, userId?: string): Promise<Answer> =>
@@ -97,9 +97,9 @@ export async function openRig({
         selection,
         userId === undefined ? undefined : await identity.signIn(userId),
       ),
-    /** What the user sees of a request's deliveries. */
+    /** Returns a request's deliveries as the user sees them. */
     async deliveries({ requestId, userId }: { requestId: string; userId: string }): Promise<SeenDelivery[]> {
-      const { data, errors } = await rig.entities(
+      const { data, errors } = await harness.entities(
         [{ __typename: 'VoucherRequest', id: requestId }],
         '... on VoucherRequest { deliveries { id channel status url nextAttemptAt attempts { at status durationMs error } } }',
         userId,
@@ -108,7 +108,7 @@ export async function openRig({
       return (data?._entities as { deliveries: SeenDelivery[] }[])[0]?.deliveries ?? [];
     },
     async secret(userId: string): Promise<string> {
-      const { data } = await rig.entities(
+      const { data } = await harness.entities(
         [{ __typename: 'User', id: userId }],
         '... on User { callbackSecret }',
         userId,
@@ -117,7 +117,7 @@ export async function openRig({
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
-  return rig;
+  return harness;
 }
 
 export interface SeenDelivery {
@@ -129,7 +129,7 @@ export interface SeenDelivery {
   attempts: { at: string; status: number | null; durationMs: number; error: string | null }[];
 }
 
-export function aRequest(values: Partial<RequestCode> = {}): RequestCode {
+export function buildRequest(values: Partial<RequestCode> = {}): RequestCode {
   return {
     requestId: randomUUID(),
     userId: randomUUID(),
@@ -140,7 +140,7 @@ export function aRequest(values: Partial<RequestCode> = {}): RequestCode {
   };
 }
 
-export function aCode(
+export function buildCode(
   { requestId, userId, phoneNumber, requestedAt }: RequestCode,
   values: Partial<ReceiveCode> = {},
 ): ReceiveCode {
@@ -157,7 +157,7 @@ export function aCode(
   };
 }
 
-export function aFailure({ requestId, userId, phoneNumber, requestedAt }: RequestCode): RequestFailed {
+export function buildFailure({ requestId, userId, phoneNumber, requestedAt }: RequestCode): RequestFailed {
   return {
     requestId,
     phoneNumber,
