@@ -12,18 +12,17 @@ export interface AskOptions {
   log: Log;
   provider: Provider;
   store: Store;
-  /** Where the provider posts a request's late code. */
+  /** Returns the URL to which the provider posts the late code of a request. */
   callbackUrlOf(requestId: string): string;
 }
 
 /**
- * Makes the function that asks the provider about a WAITING request and stores what comes next, in one
- * transaction: the code, a refusal, or the challenge or failure together with the job that asks again.
+ * Creates the function that sends a WAITING request to the provider and stores the answer in one transaction: a code or
+ * a refusal ends the request; a challenge or a failure is stored with the job that retries.
  *
- * Who was acknowledged and hears nothing is asked again after VPS_SILENCE_AFTER, who failed after
- * VPS_RETRY_BASE, each time after twice as long; a last time when GIVE_UP_AFTER has passed, and then the
- * request fails. A provider that acknowledges for the first time as late as that has its 30 s, and is asked once
- * more. The key is the same each time, so the provider sells once.
+ * Retries start VPS_SILENCE_AFTER after an acknowledgement, or VPS_RETRY_BASE after a failure, with exponential backoff.
+ * The last one is after GIVE_UP_AFTER, then the request fails. If the provider acknowledges only the last one, it gets 30 s
+ * and one more retry. The idempotency key never changes, so the provider sells once.
  */
 export function createAsk({ config, database, log, provider, store, callbackUrlOf }: AskOptions) {
   const deadlineOf = (request: ProviderRequest) => request.requestedAt.getTime() + config.GIVE_UP_AFTER;
@@ -31,12 +30,12 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
   return async (request: Extract<ProviderRequest, { status: 'WAITING' }>, signal: AbortSignal): Promise<void> => {
     const { requestId, phoneNumber } = request;
     const isLast = database.now() >= deadlineOf(request);
-    const answered = await provider.ask({ requestId, phoneNumber, callbackUrl: callbackUrlOf(requestId) }, signal);
-    const answer = answered.kind === 'refused' && isAcknowledged(request) ? notRefused(answered) : answered;
-    log.debug({ requestId, answer: answer.kind, attempt: request.attempts + 1 }, 'the provider was asked');
+    const received = await provider.ask({ requestId, phoneNumber, callbackUrl: callbackUrlOf(requestId) }, signal);
+    const answer = received.kind === 'refused' && isAcknowledged(request) ? toFailure(received) : received;
+    log.debug({ requestId, answer: answer.kind, attempt: request.attempts + 1 }, 'a request to the provider has ended');
     const atMs = database.now();
     if (answer.kind === 'code') {
-      await store.settleTogether(request, { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs });
+      await store.settleInBatch(request, { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs });
       return;
     }
     if (answer.kind === 'refused') {
@@ -47,20 +46,20 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
     if (answer.kind === 'failed') logFailure(request, answer);
     if (!isLast || isFirstAcknowledgement(request, answer)) {
       const delayMs = delayUntilNext(request, answer, deadlineOf(request) - atMs);
-      await store.noteTogether({ requestId, answer, delayMs });
+      await store.storeAnswerInBatch({ requestId, answer, delayMs });
       return;
     }
     await database.transaction(async (tx) => {
-      await store.note(tx, { requestId, answer, delayMs: null });
+      await store.storeAnswer(tx, { requestId, answer, delayMs: null });
       await store.fail(tx, requestId, isAcknowledged(request) ? 'PROVIDER_SILENT' : 'PROVIDER_UNAVAILABLE', atMs);
     });
   };
 
-  function logFailure(request: ProviderRequest & { status: 'WAITING' }, { error, isAlarming }: Failure): void {
-    const about = { requestId: request.requestId, failure: error, attempt: request.attempts + 1 };
-    if (isAlarming)
-      log.error(about, 'the provider turns us away; it is asked again, and may take somebody to set right');
-    else log.warn(about, 'the provider failed a request');
+  function logFailure(request: ProviderRequest & { status: 'WAITING' }, { error, needsOperator }: Failure): void {
+    const fields = { requestId: request.requestId, failure: error, attempt: request.attempts + 1 };
+    if (needsOperator)
+      log.error(fields, 'the provider rejects us; the request is retried, and an operator may have to fix the cause');
+    else log.warn(fields, 'a request to the provider failed');
   }
 
   function delayUntilNext(
@@ -69,12 +68,12 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
     leftMs: number,
   ): number {
     const firstMs = answer.kind === 'challenge' ? config.VPS_SILENCE_AFTER : config.VPS_RETRY_BASE;
-    // Jitter, so that those who failed together don't come back together; the last one comes at the deadline.
+    // Jitter spreads the retries of requests that failed at the same time. The last retry is at the deadline.
     const jitter = 0.75 + Math.random() / 2;
     const longestMs = Math.max(config.VPS_RETRY_MAX / 1.25, firstMs);
     const jittered = Math.min(firstMs * 2 ** Math.min(request.attempts, 30), longestMs) * jitter;
-    const lateMs = isFirstAcknowledgement(request, answer) ? Math.min(config.VPS_SILENCE_AFTER, lateAfterMs) : 1;
-    return Math.max(lateMs, Math.min(jittered, leftMs));
+    const leastMs = isFirstAcknowledgement(request, answer) ? Math.min(config.VPS_SILENCE_AFTER, lateAfterMs) : 1;
+    return Math.max(leastMs, Math.min(jittered, leftMs));
   }
 }
 
@@ -88,7 +87,7 @@ function isFirstAcknowledgement(request: ProviderRequest, { kind }: ProviderAnsw
   return kind === 'challenge' && !isAcknowledged(request);
 }
 
-/** A provider that has acknowledged a request may have sold: that it refuses it now is no answer. */
-function notRefused({ error }: { error: string }): Failure {
-  return { kind: 'failed', error, isAlarming: true };
+/** A refusal after an acknowledgement is a failure: the provider may have sold a code already. */
+function toFailure({ error }: { error: string }): Failure {
+  return { kind: 'failed', error, needsOperator: true };
 }

@@ -12,8 +12,9 @@ import {
 } from '@voucher-gateway/schema/vps-protocol';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { type ProviderRequest, verifies } from './state.ts';
-import type { GivenCode, Store } from './store.ts';
+import { classify } from './classify-callback.ts';
+import type { ProviderRequest } from './state.ts';
+import type { ProviderCode, Store } from './store.ts';
 
 export interface CallbackRouteOptions {
   database: Database;
@@ -22,31 +23,30 @@ export interface CallbackRouteOptions {
 }
 
 /**
- * Takes the provider's late codes.
+ * Adds the route for the provider's late codes. `classify` has the cases.
  *
- * | the request | answer |
+ * | case | response |
  * |---|---|
- * | is unknown | 404 |
- * | is not named, and several were acknowledged with the challenge | 400: whose code it is can't be told |
- * | has no challenge yet | 202: kept, and judged when the acknowledgement is stored; 503 when five are kept |
- * | waits, and the verifier is right | 200: settled; row and message are committed before |
- * | has challenges, and the verifier is none of theirs | 403, nothing changes |
- * | is settled with the same code | 200 |
- * | is settled with another code | 409 |
- * | has failed, and the verifier is right, or there is no challenge | 200: kept as unclaimed, published nowhere |
- * | the same, and another code is kept | 409 |
+ * | UNKNOWN | 404 |
+ * | the URL names no request, and several have the challenge | 400: the code can not be assigned |
+ * | EARLY | 202: held, and verified when the acknowledgement is stored; 503 if five are held |
+ * | VERIFIED | 200, after row and message are committed |
+ * | NOT_VERIFIED | 403, nothing changes |
+ * | DUPLICATE | 200 |
+ * | CONFLICT | 409 |
+ * | FAILED | 200: kept as the unclaimed code, not published; 409 if another code is kept |
  */
 export function addCallbackRoute(app: FastifyInstance, { database, store, log }: CallbackRouteOptions): void {
-  // Strangers may send as many as they like.
+  // Anyone can reach this route, so repeated lines are limited.
   const lines = createRepeatedLines(log);
   app.addHook('preValidation', refuseInvalidText);
   app.post(responsePath, async (incoming, reply) => {
     const body = lateCallbackSchema.safeParse(incoming.body);
     if (!body.success) {
-      const faults = body.error.issues.map((issue) => issue.path.join('.') || 'the body');
+      const invalid = body.error.issues.map((issue) => issue.path.join('.') || 'the body');
       throw new CodedError<PublicErrorCode>(
         'BAD_USER_INPUT',
-        `The callback does not fit the protocol: ${faults.join(', ')}.`,
+        `The callback does not fit the protocol: ${invalid.join(', ')}.`,
       );
     }
     const status = await judge(await find(incoming.query, body.data), body.data);
@@ -64,54 +64,56 @@ export function addCallbackRoute(app: FastifyInstance, { database, store, log }:
     const [found = null, another] = await store.findByChallenge(codeChallenge);
     if (!another) return found;
     const { requestId } = another;
-    lines.error('challenge', { requestId }, 'the provider has given one challenge to several requests');
+    lines.error('challenge', { requestId }, 'the provider used one challenge for several requests');
     throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'Several requests have this challenge: name the request.');
   }
 
+  /** Stores the callback and returns the response's status. */
   async function judge(request: ProviderRequest | null, callback: VpsLateCallback): Promise<200 | 202> {
-    if (!request) throw new CodedError<PublicErrorCode>('NOT_FOUND', 'There is no such request.');
-    const { requestId, challenges } = request;
-    const given: GivenCode = { voucherCode: callback.voucherCode, status: callback.status, atMs: database.now() };
-    const isVerified = verifies(callback.codeVerifier, challenges);
-    const isHeld = request.status === 'WAITING' && challenges.length === 0;
-    // Nothing is published for one that has ended: its verifier need not be known.
-    const endedWithout = request.status !== 'WAITING' && challenges.length === 0;
-    if (!isVerified && !isHeld && !endedWithout) {
-      lines.warn('verifier', { requestId }, "a callback's verifier is not of this request");
-      throw new CodedError<PublicErrorCode>('FORBIDDEN', 'The verifier is not of this request.');
-    }
-    switch (request.status) {
-      case 'WAITING':
-        if (isHeld) {
-          const held = await database.transaction((tx) =>
-            store.hold(tx, requestId, {
-              codeVerifier: callback.codeVerifier,
-              status: callback.status,
-              voucherCode: callback.voucherCode,
-              at: new Date(given.atMs).toISOString(),
-            }),
-          );
-          if (held === 'full') throw tooManyHeld();
-          if (held === 'held') return 202;
-        } else if (await store.settleTogether(request, given)) return 200;
-        // Somebody else was quicker: judged by what stands now.
-        return judge(await store.read(requestId), callback);
-      case 'SETTLED':
-        if (request.code === callback.voucherCode) return 200;
-        lines.error('settled', { requestId }, 'the provider sent another code for a request that is settled');
+    const { codeVerifier, voucherCode, status } = callback;
+    const code: ProviderCode = { voucherCode, status, atMs: database.now() };
+    const found = classify(request, callback);
+    switch (found.kind) {
+      case 'UNKNOWN':
+        throw new CodedError<PublicErrorCode>('NOT_FOUND', 'There is no such request.');
+      case 'NOT_VERIFIED':
+        lines.warn('verifier', { requestId: found.requestId }, 'a callback has a wrong verifier');
+        throw new CodedError<PublicErrorCode>('FORBIDDEN', 'The verifier does not match this request.');
+      case 'EARLY': {
+        const { requestId } = found;
+        const at = new Date(code.atMs).toISOString();
+        const held = await database.transaction((tx) =>
+          store.hold(tx, requestId, { codeVerifier, status, voucherCode, at }),
+        );
+        if (held === 'full') throw tooManyHeld();
+        return held === 'held' ? 202 : judgeAgain(requestId, callback);
+      }
+      case 'VERIFIED':
+        return (await store.settleInBatch(found.request, code)) ? 200 : judgeAgain(found.request.requestId, callback);
+      case 'DUPLICATE':
+        return 200;
+      case 'CONFLICT':
+        lines.error('settled', { requestId: found.requestId }, 'the provider sent another code for a settled request');
         throw new CodedError<PublicErrorCode>('VOUCHER_CODE_CONFLICT', 'This request is settled with another code.');
-      case 'FAILED':
-        if ((await database.transaction((tx) => store.keepUnclaimed(tx, requestId, given))) !== 'another') return 200;
-        lines.error('failed', { requestId }, 'the provider sent another code for a request that has failed');
+      case 'FAILED': {
+        const { requestId } = found;
+        if ((await database.transaction((tx) => store.keepUnclaimed(tx, requestId, code))) !== 'conflict') return 200;
+        lines.error('failed', { requestId }, 'the provider sent another code for a failed request');
         throw new CodedError<PublicErrorCode>('VOUCHER_CODE_CONFLICT', 'Another code of this request is kept.');
+      }
     }
+  }
+
+  /** The request has changed meanwhile: read it again. */
+  async function judgeAgain(requestId: string, callback: VpsLateCallback): Promise<200 | 202> {
+    return judge(await store.read(requestId), callback);
   }
 }
 
 function tooManyHeld(): CodedError<PublicErrorCode> {
   return new CodedError<PublicErrorCode>(
     'SERVICE_UNAVAILABLE',
-    'Too many callbacks of this request wait for its acknowledgement; try again later.',
+    'Too many callbacks of this request wait for its acknowledgement; retry later.',
     { retryable: true },
   );
 }

@@ -20,26 +20,26 @@ import { z } from 'zod';
 export const integrationSettings = z.object({
   ...commonSettings,
   PORT: port(8082).describe("Port that takes the provider's callbacks"),
-  VPS_URL: httpUrl().describe('The provider'),
+  VPS_URL: httpUrl().describe('Base URL of the provider'),
   INTEGRATION_PUBLIC_URL: httpUrl()
     .optional()
-    .describe('Where the provider reaches voucher-integration; its own address by default'),
-  VPS_TIMEOUT: duration('3s', { max: '50s' }).describe('The provider answers within this time'),
+    .describe('Base URL at which the provider reaches voucher-integration. Default: its own address'),
+  VPS_TIMEOUT: duration('3s', { max: '50s' }).describe('Time-out of a request to the provider'),
   VPS_CONCURRENCY: integer(2_000, { min: 1, max: 10_000 }).describe(
-    'Requests that a process makes to the provider at once, first and repeated ones together',
+    'Concurrent requests to the provider per process, first ones and retries together',
   ),
   VPS_SILENCE_AFTER: duration('45s').describe(
-    'A provider that has sent no code this long after its acknowledgement is asked again',
+    'A request is sent to the provider again if no code arrives within this time after its acknowledgement',
   ),
-  GIVE_UP_AFTER: duration('1h').describe('A request without a code fails this long after it was made'),
+  GIVE_UP_AFTER: duration('1h').describe('A request without a code fails after this time'),
   VPS_RETRY_BASE: duration('1s').describe(
-    'The first retry of the provider comes after this time; each next one after twice as long',
+    'Time before the first retry of a failed request to the provider; it doubles with each retry',
   ),
   VPS_RETRY_MAX: duration('4m').describe(
-    'Longest time between two retries of the provider: after an outage all are asked again within it',
+    'Longest time between two retries: after an outage of the provider all requests are retried within it',
   ),
   PROVIDER_REQUEST_RETENTION: durationOrOff('90d').describe(
-    'What the provider answered to a request that has ended is kept for this long after the request was made; 24d longer than twice KAFKA_RETENTION at least, or `off` to keep all',
+    'Requests to the provider that have ended are kept for this time after they were created; at least 24d longer than twice KAFKA_RETENTION, or `off` to keep all',
   ),
 });
 
@@ -47,7 +47,7 @@ export const providerRequestsOutliveTopics = outlivesTopics('PROVIDER_REQUEST_RE
 
 export type IntegrationConfig = Readonly<z.output<typeof integrationSettings>>;
 
-/** Settings of a process of its own, on engines of its own. */
+/** Settings of voucher-integration as a separate process, with its own engines. */
 export const integrationProcessSettings = z
   .object({
     ...integrationSettings.shape,

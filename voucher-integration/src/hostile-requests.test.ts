@@ -22,7 +22,7 @@ async function serve(environment: Environment = {}) {
     url,
     log,
     rows: async () => (await engines.database.query.execute(sql`select * from provider_request`)).rows,
-    /** Posts a callback; answers its status and code. */
+    /** Posts a callback. Returns the response's status and error code. */
     async callback(search: string, body: unknown) {
       const response = await fetch(`${url}${responsePath}${search}`, {
         method: 'POST',
@@ -39,40 +39,40 @@ httpServerContract(serve, [responsePath]);
 
 const requestId = '6f2b3c1e-8f7a-4f0e-9d3e-2b1a0c9d8e7f';
 const good = { codeVerifier: 'a'.repeat(43), status: 'SUCCESS', voucherCode: 'VC-1', message: 'ready' };
-const known = `?request=${requestId}`;
+const forRequest = `?request=${requestId}`;
 
 describe('hostile callbacks', () => {
   it.each([
-    ['NUL in the code', known, { ...good, voucherCode: 'VC\0' }, 400],
-    ['a lone surrogate in the code', known, { ...good, voucherCode: '\ud800' }, 400],
-    ['a code beyond ASCII', known, { ...good, voucherCode: 'VC-é' }, 400],
-    ['a code of 257 characters', known, { ...good, voucherCode: 'x'.repeat(257) }, 400],
-    ['an empty code', known, { ...good, voucherCode: '' }, 400],
-    ['a code that is no text', known, { ...good, voucherCode: { toString: 'x' } }, 400],
-    ['NUL in the verifier', known, { ...good, codeVerifier: `${'a'.repeat(42)}\0` }, 400],
-    ['a verifier that is a list', known, { ...good, codeVerifier: ['a'.repeat(43)] }, 400],
-    ['NUL in the message', known, { ...good, message: '\0' }, 400],
-    ['a lone surrogate in the message', known, { ...good, message: '\udfff' }, 400],
-    ['NUL in what the protocol does not have', known, { ...good, more: { deep: ['\0'] } }, 400],
-    ['a status that does not exist', known, { ...good, status: 'FAILED' }, 400],
-    ['no body', known, null, 400],
-    ['a list', known, [good], 400],
+    ['NUL in the code', forRequest, { ...good, voucherCode: 'VC\0' }, 400],
+    ['a lone surrogate in the code', forRequest, { ...good, voucherCode: '\ud800' }, 400],
+    ['a code beyond ASCII', forRequest, { ...good, voucherCode: 'VC-é' }, 400],
+    ['a code of 257 characters', forRequest, { ...good, voucherCode: 'x'.repeat(257) }, 400],
+    ['an empty code', forRequest, { ...good, voucherCode: '' }, 400],
+    ['a code that is not a string', forRequest, { ...good, voucherCode: { toString: 'x' } }, 400],
+    ['NUL in the verifier', forRequest, { ...good, codeVerifier: `${'a'.repeat(42)}\0` }, 400],
+    ['a verifier that is a list', forRequest, { ...good, codeVerifier: ['a'.repeat(43)] }, 400],
+    ['NUL in the message', forRequest, { ...good, message: '\0' }, 400],
+    ['a lone surrogate in the message', forRequest, { ...good, message: '\udfff' }, 400],
+    ['NUL in an unknown field', forRequest, { ...good, more: { deep: ['\0'] } }, 400],
+    ['a status that does not exist', forRequest, { ...good, status: 'FAILED' }, 400],
+    ['no body', forRequest, null, 400],
+    ['a list', forRequest, [good], 400],
     ['NUL in the request', '?request=%00', good, 400],
     ['a lone surrogate in the request', '?request=%ED%A0%80', good, 404],
-    ['a request that is no id', "?request='%20or%201=1", good, 404],
+    ['a request that is not an id', "?request='%20or%201=1", good, 404],
     ['an empty request', '?request=', good, 404],
-    ['two requests', `${known}&request=${requestId}`, good, 404],
+    ['two requests', `${forRequest}&request=${requestId}`, good, 404],
     ['a request of 5,000 characters', `?request=${'a'.repeat(5_000)}`, good, 404],
-    ['a request that nobody made', known, good, 404],
-    ['a verifier that nobody knows', '', good, 404],
-    ['a request named otherwise', '?requestId=x&__proto__[request]=y', good, 404],
-  ])('callback: refuses %s', async (_what, search, body, status) => {
+    ['a request that does not exist', forRequest, good, 404],
+    ['an unknown verifier', '', good, 404],
+    ['a request under another parameter', '?requestId=x&__proto__[request]=y', good, 404],
+  ])('callback: rejects %s', async (_what, search, body, status) => {
     await using server = await serve();
     expect(await server.callback(search, body)).toEqual([status, status === 404 ? 'NOT_FOUND' : 'BAD_USER_INPUT']);
     expect(server.log.text).not.toContain('"level":"error"');
   });
 
-  it('callback: answers any JSON with 400 or 404, and stores nothing of it', async () => {
+  it('callback: rejects any JSON with 400 or 404, and stores nothing', async () => {
     await using server = await serve();
     const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('a'.repeat(43), 'SUCCESS', '\0', '\ud800'));
     const body = fc.oneof(

@@ -5,17 +5,17 @@ import { createSlots } from '@voucher-gateway/platform/slots';
 import { answerSchema, idempotencyHeader, requestPath } from '@voucher-gateway/schema/vps-protocol';
 import { Agent, request } from 'undici';
 
-/** How the provider answered. */
+/** The provider's answer to a request. */
 export type ProviderAnswer =
   | { kind: 'code'; voucherCode: string }
   | { kind: 'challenge'; codeChallenge: string }
-  /** It will not sell: asking again is of no use. */
+  /** The provider will not sell: a retry is of no use. */
   | { kind: 'refused'; error: string }
-  /** It did not answer as it should: ask again. With an alarm where that may take somebody to set right. */
-  | { kind: 'failed'; error: string; isAlarming?: boolean };
+  /** No usable answer: retry. `needsOperator` if the cause is our credential, route or request format. */
+  | { kind: 'failed'; error: string; needsOperator?: boolean };
 
 export interface Provider extends AsyncDisposable {
-  /** Asks for the code of a request; the same key however often. Rejects only when the signal aborts. */
+  /** Requests a code, with the request's id as the idempotency key. Rejects only when the signal aborts. */
   ask(
     voucherRequest: { requestId: string; phoneNumber: string; callbackUrl: string },
     signal: AbortSignal,
@@ -25,24 +25,24 @@ export interface Provider extends AsyncDisposable {
 export interface ProviderOptions {
   /** Base URL of the provider. */
   url: string;
-  /** The provider answers within this time; a little more is granted for the way there and back. */
+  /** The provider's own time-out, in milliseconds; ours is a little longer. */
   timeoutMs: number;
   clock: Clock;
-  /** Requests to the provider at once, at most; further ones wait for their turn, and their time starts with it. */
+  /** Maximum of concurrent requests. Others wait, and their time-out starts with their turn. */
   concurrency: number;
 }
 
-/** Granted on top of the time-out: the provider acknowledges right at its end. */
+/** Added to the time-out: the provider acknowledges right at its end. */
 const graceMs = 1_000;
 const maxAnswerBytes = 65_536;
-/** Refusals that a later try may not get: time-out, conflict, too early, too many. */
-const passing = new Set([408, 409, 425, 429]);
-/** Refusals of our credential, of the route or of how we ask, by the provider or a proxy before it: not of the sale. */
-const alarming = new Set([401, 403, 404, 405, 406, 407, 411, 413, 414, 415, 421, 426, 428, 431]);
+/** Statuses that a retry may not get again: time-out, conflict, too early, too many requests. */
+const retryableStatuses = new Set([408, 409, 425, 429]);
+/** Statuses that reject our credential, route or request format, by the provider or a proxy, and not the sale. */
+const operatorStatuses = new Set([401, 403, 404, 405, 406, 407, 411, 413, 414, 415, 421, 426, 428, 431]);
 
 export function createProvider({ url, timeoutMs, clock, concurrency }: ProviderOptions): Provider {
   const agent = new Agent({ connections: concurrency, pipelining: 1, connect: { timeout: timeoutMs } });
-  // First and repeated requests share them: a provider that is back after an outage is not overrun.
+  // First requests and retries share the limit, so that a provider is not overloaded after an outage.
   const slots = createSlots(concurrency);
   return {
     async ask({ requestId, phoneNumber, callbackUrl }, signal) {
@@ -60,12 +60,12 @@ export function createProvider({ url, timeoutMs, clock, concurrency }: ProviderO
         if (statusCode >= 300) {
           await body.dump({ limit: maxAnswerBytes });
           const error = `HTTP_${statusCode}`;
-          if (alarming.has(statusCode)) return { kind: 'failed', error, isAlarming: true };
-          return statusCode >= 400 && statusCode < 500 && !passing.has(statusCode)
+          if (operatorStatuses.has(statusCode)) return { kind: 'failed', error, needsOperator: true };
+          return statusCode >= 400 && statusCode < 500 && !retryableStatuses.has(statusCode)
             ? { kind: 'refused', error }
             : { kind: 'failed', error };
         }
-        return read(await readBoundedText(body, maxAnswerBytes));
+        return parseAnswer(await readBoundedText(body, maxAnswerBytes));
       } catch (error) {
         signal.throwIfAborted();
         return { kind: 'failed', error: timeout.aborted ? 'TIMEOUT' : errorCode(error) };
@@ -77,7 +77,7 @@ export function createProvider({ url, timeoutMs, clock, concurrency }: ProviderO
   };
 }
 
-function read(text: string | null): ProviderAnswer {
+function parseAnswer(text: string | null): ProviderAnswer {
   let json: unknown = null;
   try {
     json = JSON.parse(text ?? '');

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import type { IntegrationConfig } from './config.ts';
 import { providerRequest as table } from './tables.ts';
 
-/** What integration deletes: never a request that waits, nor a code that is bought and unclaimed. */
+/** The rows that voucher-integration deletes: never a WAITING request, nor one with an unclaimed code. */
 export function integrationRetentions(config: Pick<IntegrationConfig, 'PROVIDER_REQUEST_RETENTION'>): Retention[] {
   return [
     {

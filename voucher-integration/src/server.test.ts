@@ -38,10 +38,10 @@ async function setUp({
   let service = await createVoucherIntegration({ ...engines, clock, log, config });
   resources.defer(() => service[Symbol.asyncDispose]());
   const outcomes: (ReceiveCode | RequestFailed)[] = [];
-  let heard = () => {};
+  let notify = () => {};
   const onMessage = ({ value }: { value: ReceiveCode | RequestFailed }) => {
     outcomes.push(value);
-    heard();
+    notify();
   };
   resources.use(await engines.topics.tail({ topic: schemaTopics.receiveCode, from: 'now', onMessage }));
   resources.use(await engines.topics.tail({ topic: schemaTopics.requestFailed, from: 'now', onMessage }));
@@ -66,11 +66,11 @@ async function setUp({
       await engines.database.transaction((tx) => engines.topics.publish(tx, schemaTopics.requestCode, message));
       return message;
     },
-    /** Resolves with the outcomes once there are `count`. */
+    /** Waits for `count` outcomes, and returns them. */
     async outcome(count = 1) {
       while (outcomes.length < count) {
         await new Promise<void>((resolve) => {
-          heard = resolve;
+          notify = resolve;
         });
       }
       return outcomes;
@@ -90,7 +90,7 @@ async function setUp({
       await service[Symbol.asyncDispose]();
       service = await createVoucherIntegration({ ...engines, clock, log, config });
     },
-    /** Jobs that wait to ask the provider again, or have. */
+    /** Number of jobs that retry requests, including completed ones. */
     askAgainJobs: async () =>
       (await engines.database.query.execute(sql`select * from pgboss.job where name = ${askAgain.name}`)).rows.length,
     row: async (requestId: string) =>
@@ -115,7 +115,7 @@ async function setUp({
 const verifierA = 'a'.repeat(43);
 const verifierB = 'b'.repeat(43);
 
-/** A provider of the test's own, for what the simulated one does not do. */
+/** Starts a provider with custom answers, for cases that the simulator does not have. */
 async function startProvider(answer: (key: string) => Promise<object> | object) {
   const { fastify } = await import('fastify');
   const app = fastify({ forceCloseConnections: true });
@@ -124,10 +124,10 @@ async function startProvider(answer: (key: string) => Promise<object> | object) 
   return { url: url.replace('[::1]', '127.0.0.1'), [Symbol.asyncDispose]: () => app.close() };
 }
 
-it('publishes a code that comes within three seconds', async () => {
-  await using set = await setUp();
-  const { requestId, userId, requestedAt } = await set.publish();
-  expect(await set.outcome()).toEqual([
+it('code: is published if it arrives within three seconds', async () => {
+  await using ctx = await setUp();
+  const { requestId, userId, requestedAt } = await ctx.publish();
+  expect(await ctx.outcome()).toEqual([
     {
       id: expect.any(String),
       requestId,
@@ -139,224 +139,224 @@ it('publishes a code that comes within three seconds', async () => {
       owner: { id: userId },
     },
   ]);
-  expect(set.vps.requests).toMatchObject([{ key: requestId }]);
+  expect(ctx.vps.requests).toMatchObject([{ key: requestId }]);
 });
 
-it('publishes a code that comes by a verified callback', async () => {
-  await using set = await setUp({ frozen: true });
-  set.vps.next({ delayMs: 10_000 });
-  const { requestId } = await set.publish();
-  await set.vps.whenAsked(1);
-  set.clock.advance(3_000);
-  await set.acknowledged(requestId);
-  set.clock.advance(7_000);
-  expect(await set.outcome()).toMatchObject([{ requestId, status: 'SUCCESS' }]);
+it('code: is published if it arrives by a verified callback', async () => {
+  await using ctx = await setUp({ frozen: true });
+  ctx.vps.next({ delayMs: 10_000 });
+  const { requestId } = await ctx.publish();
+  await ctx.vps.whenAsked(1);
+  ctx.clock.advance(3_000);
+  await ctx.acknowledged(requestId);
+  ctx.clock.advance(7_000);
+  expect(await ctx.outcome()).toMatchObject([{ requestId, status: 'SUCCESS' }]);
 });
 
-it('calls a code late by our clock, whatever the provider says', async () => {
-  await using set = await setUp({ frozen: true });
-  set.vps.next({ delayMs: 0 });
-  await set.publish({ requestedAt: new Date(set.clock.now() - 30_001).toISOString() });
-  await set.vps.whenAsked(1);
-  set.clock.advance(0);
-  expect(await set.outcome()).toMatchObject([{ status: 'LATE_SUCCESS' }]);
+it('code: is late by our clock, even if the provider does not report it as late', async () => {
+  await using ctx = await setUp({ frozen: true });
+  ctx.vps.next({ delayMs: 0 });
+  await ctx.publish({ requestedAt: new Date(ctx.clock.now() - 30_001).toISOString() });
+  await ctx.vps.whenAsked(1);
+  ctx.clock.advance(0);
+  expect(await ctx.outcome()).toMatchObject([{ status: 'LATE_SUCCESS' }]);
 });
 
-it('calls a code late when the provider says so, whatever our clock says', async () => {
+it('code: is late if the provider reports it as late, even if our clock disagrees', async () => {
   await using provider = await startProvider(() => ({
     codeChallenge: challengeOf(verifierA),
     transformMethod: 'S256',
   }));
-  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
-  const { requestId } = await set.publish();
-  await set.acknowledged(requestId);
-  expect(await set.callback(requestId, { codeVerifier: verifierA, status: 'LATE_SUCCESS' })).toMatchObject({
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
+  const { requestId } = await ctx.publish();
+  await ctx.acknowledged(requestId);
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA, status: 'LATE_SUCCESS' })).toMatchObject({
     status: 200,
   });
-  expect(await set.outcome()).toMatchObject([{ status: 'LATE_SUCCESS' }]);
+  expect(await ctx.outcome()).toMatchObject([{ status: 'LATE_SUCCESS' }]);
 });
 
-it('judges callbacks as the protocol says: unknown, wrong verifier, right, again, another code', async () => {
+it('callback: gets the response of the protocol for each case', async () => {
   await using provider = await startProvider(() => ({
     codeChallenge: challengeOf(verifierA),
     transformMethod: 'S256',
   }));
-  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
-  const { requestId } = await set.publish();
-  await set.acknowledged(requestId);
-  expect(await set.callback(randomUUID(), { codeVerifier: verifierA })).toMatchObject({
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
+  const { requestId } = await ctx.publish();
+  await ctx.acknowledged(requestId);
+  expect(await ctx.callback(randomUUID(), { codeVerifier: verifierA })).toMatchObject({
     status: 404,
     code: 'NOT_FOUND',
   });
-  expect(await set.callback('nonsense', { codeVerifier: verifierA })).toMatchObject({ status: 404 });
-  const before = await set.row(requestId);
-  expect(await set.callback(requestId, { codeVerifier: verifierB })).toMatchObject({ status: 403, code: 'FORBIDDEN' });
-  expect(await set.row(requestId)).toEqual(before);
-  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
-  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
-  expect(await set.callback(requestId, { codeVerifier: verifierA, voucherCode: 'CODE-2' })).toMatchObject({
+  expect(await ctx.callback('nonsense', { codeVerifier: verifierA })).toMatchObject({ status: 404 });
+  const before = await ctx.row(requestId);
+  expect(await ctx.callback(requestId, { codeVerifier: verifierB })).toMatchObject({ status: 403, code: 'FORBIDDEN' });
+  expect(await ctx.row(requestId)).toEqual(before);
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA, voucherCode: 'CODE-2' })).toMatchObject({
     status: 409,
     code: 'VOUCHER_CODE_CONFLICT',
   });
-  expect(await set.callback(requestId, { codeVerifier: verifierB, voucherCode: 'CODE-1' })).toMatchObject({
+  expect(await ctx.callback(requestId, { codeVerifier: verifierB, voucherCode: 'CODE-1' })).toMatchObject({
     status: 403,
   });
-  expect(await set.outcome()).toMatchObject([{ code: 'CODE-1' }]);
+  expect(await ctx.outcome()).toMatchObject([{ code: 'CODE-1' }]);
 });
 
-it('takes no verifier of another request, and finds the request by the challenge where none is named', async () => {
+it('callback: is matched by its challenge, and rejected for another request', async () => {
   const verifiers = new Map<string, string>();
   await using provider = await startProvider((key) => ({
     codeChallenge: challengeOf(verifiers.get(key) ?? ''),
     transformMethod: 'S256',
   }));
-  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
   const [a, b] = [randomUUID(), randomUUID()];
   verifiers.set(a, verifierA).set(b, verifierB);
-  await set.publish({ requestId: a });
-  await set.publish({ requestId: b });
-  await set.acknowledged(a);
-  await set.acknowledged(b);
-  expect(await set.callback(a, { codeVerifier: verifierB })).toMatchObject({ status: 403 });
-  expect(await set.callback(null, { codeVerifier: verifierB, voucherCode: 'CODE-B' })).toMatchObject({ status: 200 });
-  expect(await set.callback(null, { codeVerifier: 'c'.repeat(43) })).toMatchObject({ status: 404 });
-  expect(await set.outcome()).toMatchObject([{ requestId: b, code: 'CODE-B' }]);
+  await ctx.publish({ requestId: a });
+  await ctx.publish({ requestId: b });
+  await ctx.acknowledged(a);
+  await ctx.acknowledged(b);
+  expect(await ctx.callback(a, { codeVerifier: verifierB })).toMatchObject({ status: 403 });
+  expect(await ctx.callback(null, { codeVerifier: verifierB, voucherCode: 'CODE-B' })).toMatchObject({ status: 200 });
+  expect(await ctx.callback(null, { codeVerifier: 'c'.repeat(43) })).toMatchObject({ status: 404 });
+  expect(await ctx.outcome()).toMatchObject([{ requestId: b, code: 'CODE-B' }]);
 });
 
-it('refuses a callback that names no request where several have its challenge', async () => {
-  // It settled one of them, whosever the code was.
+it('callback: is rejected if it names no request and several have its challenge', async () => {
+  // Regression: it settled any one of them.
   await using provider = await startProvider(() => ({
     codeChallenge: challengeOf(verifierA),
     transformMethod: 'S256',
   }));
-  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
-  const [a, b] = [await set.publish(), await set.publish()];
-  for (const { requestId } of [a, b]) await set.acknowledged(requestId);
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
+  const [a, b] = [await ctx.publish(), await ctx.publish()];
+  for (const { requestId } of [a, b]) await ctx.acknowledged(requestId);
   const callback = { codeVerifier: verifierA, voucherCode: 'CODE-B' };
-  expect(await set.callback(null, callback)).toMatchObject({ status: 400 });
-  expect(await set.callback(b.requestId, callback)).toMatchObject({ status: 200 });
-  expect(await set.outcome()).toMatchObject([{ requestId: b.requestId, code: 'CODE-B' }]);
+  expect(await ctx.callback(null, callback)).toMatchObject({ status: 400 });
+  expect(await ctx.callback(b.requestId, callback)).toMatchObject({ status: 200 });
+  expect(await ctx.outcome()).toMatchObject([{ requestId: b.requestId, code: 'CODE-B' }]);
 });
 
-it('keeps a callback as unclaimed that was held when its request failed', async () => {
-  // The provider was told that it is kept, and it was dropped.
-  const asked = Promise.withResolvers<void>();
+it('callback: becomes the unclaimed code if its request fails while it is held', async () => {
+  // Regression: it was dropped, although the provider had got a 202.
+  const requested = Promise.withResolvers<void>();
   const held = Promise.withResolvers<void>();
   await using provider = await startProvider(async () => {
-    asked.resolve();
+    requested.resolve();
     await held.promise;
     throw Object.assign(new Error('refused'), { statusCode: 422 });
   });
-  await using set = await setUp({ settings: { VPS_URL: provider.url } });
-  const { requestId } = await set.publish();
-  await asked.promise;
-  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 202 });
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url } });
+  const { requestId } = await ctx.publish();
+  await requested.promise;
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 202 });
   held.resolve();
-  expect(await set.outcome()).toMatchObject([{ requestId, reason: 'PROVIDER_REFUSED' }]);
-  expect(await set.row(requestId)).toMatchObject({ held: [], unclaimed_code: 'CODE-1' });
-  expect(set.service.unclaimed).toBe(1);
-  expect(alarms(set.log)).toMatchObject([{ requestId }]);
+  expect(await ctx.outcome()).toMatchObject([{ requestId, reason: 'PROVIDER_REFUSED' }]);
+  expect(await ctx.row(requestId)).toMatchObject({ held: [], unclaimed_code: 'CODE-1' });
+  expect(ctx.service.unclaimed).toBe(1);
+  expect(alarms(ctx.log)).toMatchObject([{ requestId }]);
 });
 
-it('takes a request as one, in whatever case its id is written', async () => {
-  // Its row was never found again: each try failed, and published the outcome of one that had ended once more.
-  await using set = await setUp();
-  const message = await set.publish();
-  await set.outcome();
-  await set.publish({ ...message, requestId: message.requestId.toUpperCase() });
-  const other = await set.publish({ requestId: randomUUID().toUpperCase() });
-  const outcomes = await set.outcome(3);
+it('request: is the same in whatever case its id is written', async () => {
+  // Regression: its row was not found, so every attempt failed, and published the outcome again.
+  await using ctx = await setUp();
+  const message = await ctx.publish();
+  await ctx.outcome();
+  await ctx.publish({ ...message, requestId: message.requestId.toUpperCase() });
+  const other = await ctx.publish({ requestId: randomUUID().toUpperCase() });
+  const outcomes = await ctx.outcome(3);
   expect(outcomes.map(({ requestId }) => requestId).toSorted()).toEqual(
     [message.requestId, message.requestId, other.requestId.toLowerCase()].toSorted(),
   );
-  expect(set.vps.requests).toHaveLength(2);
+  expect(ctx.vps.requests).toHaveLength(2);
 });
 
-it('logs a flood of wrong callbacks in a line of each kind', async () => {
-  await using set = await setUp();
-  const { requestId } = await set.publish();
-  await set.outcome();
+it('log: has one line for a flood of conflicting callbacks', async () => {
+  await using ctx = await setUp();
+  const { requestId } = await ctx.publish();
+  await ctx.outcome();
   for (let number = 0; number < 20; number += 1)
-    expect(await set.callback(requestId, { codeVerifier: verifierA, voucherCode: `FORGED-${number}` })).toMatchObject({
+    expect(await ctx.callback(requestId, { codeVerifier: verifierA, voucherCode: `FORGED-${number}` })).toMatchObject({
       status: 409,
     });
-  expect(alarms(set.log)).toMatchObject([{ requestId }]);
+  expect(alarms(ctx.log)).toMatchObject([{ requestId }]);
 });
 
-it('keeps callbacks that come before the acknowledgement, has the sixth come again, and judges them then', async () => {
-  const asked = Promise.withResolvers<void>();
+it('callback: is held before the acknowledgement, and the sixth is told to retry', async () => {
+  const requested = Promise.withResolvers<void>();
   const acknowledge = Promise.withResolvers<object>();
   await using provider = await startProvider(() => {
-    asked.resolve();
+    requested.resolve();
     return acknowledge.promise;
   });
-  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
-  const { requestId } = await set.publish();
-  await asked.promise;
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
+  const { requestId } = await ctx.publish();
+  await requested.promise;
   for (let wrong = 0; wrong < 4; wrong += 1) {
     expect(
-      await set.callback(requestId, { codeVerifier: String(wrong).repeat(43), voucherCode: 'FORGED' }),
+      await ctx.callback(requestId, { codeVerifier: String(wrong).repeat(43), voucherCode: 'FORGED' }),
     ).toMatchObject({ status: 202 });
   }
-  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 202 });
-  expect(await set.callback(requestId, { codeVerifier: verifierB })).toMatchObject({
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 202 });
+  expect(await ctx.callback(requestId, { codeVerifier: verifierB })).toMatchObject({
     status: 503,
     code: 'SERVICE_UNAVAILABLE',
   });
-  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 202 });
-  expect((await set.row(requestId))?.held).toHaveLength(5);
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 202 });
+  expect((await ctx.row(requestId))?.held).toHaveLength(5);
   acknowledge.resolve({ codeChallenge: challengeOf(verifierA), transformMethod: 'S256' });
-  expect(await set.outcome()).toMatchObject([{ requestId, code: 'CODE-1' }]);
+  expect(await ctx.outcome()).toMatchObject([{ requestId, code: 'CODE-1' }]);
 });
 
-it('drops what it kept when no verifier is right', async () => {
-  const asked = Promise.withResolvers<void>();
+it('callback: is dropped after the acknowledgement if its verifier is wrong', async () => {
+  const requested = Promise.withResolvers<void>();
   const acknowledge = Promise.withResolvers<object>();
   await using provider = await startProvider(() => {
-    asked.resolve();
+    requested.resolve();
     return acknowledge.promise;
   });
-  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
-  const { requestId } = await set.publish();
-  await asked.promise;
-  await set.callback(requestId, { codeVerifier: verifierB, voucherCode: 'FORGED' });
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
+  const { requestId } = await ctx.publish();
+  await requested.promise;
+  await ctx.callback(requestId, { codeVerifier: verifierB, voucherCode: 'FORGED' });
   acknowledge.resolve({ codeChallenge: challengeOf(verifierA), transformMethod: 'S256' });
-  await set.acknowledged(requestId);
-  expect(await set.row(requestId)).toMatchObject({ status: 'WAITING', held: [], code: null });
+  await ctx.acknowledged(requestId);
+  expect(await ctx.row(requestId)).toMatchObject({ status: 'WAITING', held: [], code: null });
 });
 
 it.each(['callback-before-acknowledgement', 'duplicate-callback'] as const)(
-  'gets one outcome through the fault %s',
+  'outcome: is published once despite the fault %s',
   async (fault) => {
-    await using set = await setUp({ provider: { faults: [{ fault }] } });
-    const { requestId } = await set.publish();
-    expect(await set.outcome()).toMatchObject([{ requestId, status: 'SUCCESS' }]);
+    await using ctx = await setUp({ provider: { faults: [{ fault }] } });
+    const { requestId } = await ctx.publish();
+    expect(await ctx.outcome()).toMatchObject([{ requestId, status: 'SUCCESS' }]);
   },
 );
 
 it.each(['error', 'drop', 'malformed', 'plain'] as const)(
-  'asks again with the same key after the fault %s',
+  'retry: has the same key after the fault %s',
   async (fault) => {
-    await using set = await setUp({ provider: { faults: [{ fault }, { delayMs: 0 }] } });
-    const { requestId } = await set.publish();
-    expect(await set.outcome()).toMatchObject([{ requestId, status: 'SUCCESS' }]);
-    expect(set.vps.requests.map((request) => request.key)).toEqual([requestId, requestId]);
+    await using ctx = await setUp({ provider: { faults: [{ fault }, { delayMs: 0 }] } });
+    const { requestId } = await ctx.publish();
+    expect(await ctx.outcome()).toMatchObject([{ requestId, status: 'SUCCESS' }]);
+    expect(ctx.vps.requests.map((request) => request.key)).toEqual([requestId, requestId]);
   },
 );
 
-it('asks again when the provider hangs past its time', async () => {
-  await using set = await setUp({
+it('retry: follows a request that timed out', async () => {
+  await using ctx = await setUp({
     settings: { VPS_TIMEOUT: '50ms' },
     provider: { faults: [{ fault: 'hang' }, { delayMs: 0 }] },
   });
-  await set.publish();
-  expect(await set.outcome()).toMatchObject([{ status: 'SUCCESS' }]);
+  await ctx.publish();
+  expect(await ctx.outcome()).toMatchObject([{ status: 'SUCCESS' }]);
 });
 
-it('fails at once what the provider refuses', async () => {
-  await using set = await setUp({ provider: { faults: [{ fault: 'refuse' }] } });
-  const { requestId, userId } = await set.publish();
-  expect(await set.outcome()).toMatchObject([
+it('request: fails at once if the provider refuses it', async () => {
+  await using ctx = await setUp({ provider: { faults: [{ fault: 'refuse' }] } });
+  const { requestId, userId } = await ctx.publish();
+  expect(await ctx.outcome()).toMatchObject([
     { requestId, reason: 'PROVIDER_REFUSED', message: expect.any(String), owner: { id: userId } },
   ]);
 });
@@ -367,264 +367,272 @@ const alarms = (log: { text: string }) =>
     .filter((line) => line.includes('"level":"error"'))
     .map((line) => JSON.parse(line));
 
-it.each([401, 403, 404, 405, 407, 415, 421])('asks again, with an alarm, after the status %i', async (statusCode) => {
-  // Regression: an expired credential failed every request for ever.
-  let asked = 0;
-  await using provider = await startProvider(() => {
-    asked += 1;
-    if (asked === 1) throw Object.assign(new Error('refused'), { statusCode });
-    return { status: 'SUCCESS', voucherCode: 'CODE-1' };
-  });
-  await using set = await setUp({ settings: { VPS_URL: provider.url } });
-  await set.publish();
-  expect(await set.outcome()).toMatchObject([{ code: 'CODE-1' }]);
-  expect(alarms(set.log)).toMatchObject([{ failure: `HTTP_${statusCode}` }]);
-});
+it.each([401, 403, 404, 405, 407, 415, 421])(
+  'retry: follows the status %i, with a log line at level error',
+  async (statusCode) => {
+    // Regression: an expired credential failed every request for good.
+    let received = 0;
+    await using provider = await startProvider(() => {
+      received += 1;
+      if (received === 1) throw Object.assign(new Error('refused'), { statusCode });
+      return { status: 'SUCCESS', voucherCode: 'CODE-1' };
+    });
+    await using ctx = await setUp({ settings: { VPS_URL: provider.url } });
+    await ctx.publish();
+    expect(await ctx.outcome()).toMatchObject([{ code: 'CODE-1' }]);
+    expect(alarms(ctx.log)).toMatchObject([{ failure: `HTTP_${statusCode}` }]);
+  },
+);
 
-it('asks again where the provider refuses what it has acknowledged', async () => {
-  // It may have sold: FAILED would lose the code.
+it('retry: follows a refusal after an acknowledgement', async () => {
+  // The provider may have sold a code, which FAILED would lose.
   const answers = [{ codeChallenge: challengeOf(verifierA), transformMethod: 'S256' }, null];
   await using provider = await startProvider(() => {
     const answer = answers.shift();
     if (answer === null) throw Object.assign(new Error('refused'), { statusCode: 422 });
     return answer ?? { status: 'SUCCESS', voucherCode: 'CODE-1' };
   });
-  await using set = await setUp({ settings: { VPS_URL: provider.url } });
-  await set.publish();
-  expect(await set.outcome()).toMatchObject([{ code: 'CODE-1' }]);
-  expect(alarms(set.log)).toMatchObject([{ failure: 'HTTP_422' }]);
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url } });
+  await ctx.publish();
+  expect(await ctx.outcome()).toMatchObject([{ code: 'CODE-1' }]);
+  expect(alarms(ctx.log)).toMatchObject([{ failure: 'HTTP_422' }]);
 });
 
-it('waits for the code of a first acknowledgement, though it came as the request was given up', async () => {
+it('request: waits for its code after a first acknowledgement at the deadline', async () => {
   await using provider = await startProvider(() => ({
     codeChallenge: challengeOf(verifierA),
     transformMethod: 'S256',
   }));
-  await using set = await setUp({
+  await using ctx = await setUp({
     settings: { VPS_URL: provider.url, GIVE_UP_AFTER: '1m', VPS_SILENCE_AFTER: '1h' },
   });
-  const { requestId } = await set.publish({ requestedAt: new Date(Date.now() - 3_600_000).toISOString() });
-  await set.acknowledged(requestId);
-  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
-  expect(await set.outcome()).toMatchObject([{ requestId, code: 'CODE-1', status: 'LATE_SUCCESS' }]);
+  const { requestId } = await ctx.publish({ requestedAt: new Date(Date.now() - 3_600_000).toISOString() });
+  await ctx.acknowledged(requestId);
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
+  expect(await ctx.outcome()).toMatchObject([{ requestId, code: 'CODE-1', status: 'LATE_SUCCESS' }]);
 });
 
-it('keeps a code that comes after a request failed without an acknowledgement', async () => {
-  await using set = await setUp({ provider: { faults: [{ fault: 'refuse' }] } });
-  const { requestId } = await set.publish();
-  await set.outcome();
-  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
-  // One that is not the first may be the one that is bought: its sender is not told that we have it.
-  expect(await set.callback(requestId, { codeVerifier: verifierB, voucherCode: 'CODE-2' })).toMatchObject({
+it('unclaimed code: is kept for a request that failed without an acknowledgement', async () => {
+  await using ctx = await setUp({ provider: { faults: [{ fault: 'refuse' }] } });
+  const { requestId } = await ctx.publish();
+  await ctx.outcome();
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
+  // The second code may be the one that was bought, so it is not confirmed with a 200.
+  expect(await ctx.callback(requestId, { codeVerifier: verifierB, voucherCode: 'CODE-2' })).toMatchObject({
     status: 409,
   });
-  expect(set.service.unclaimed).toBe(1);
-  expect(await set.row(requestId)).toMatchObject({ status: 'FAILED', unclaimed_code: 'CODE-1' });
-  expect(set.outcomes).toHaveLength(1);
+  expect(ctx.service.unclaimed).toBe(1);
+  expect(await ctx.row(requestId)).toMatchObject({ status: 'FAILED', unclaimed_code: 'CODE-1' });
+  expect(ctx.outcomes).toHaveLength(1);
 });
 
-it.each(['', 'CODE\n1', 'CODE-€', 'C'.repeat(257)])('asks again where the code is %j', async (voucherCode) => {
+it.each([
+  ['empty', ''],
+  ['with a line break', 'CODE\n1'],
+  ['beyond ASCII', 'CODE-€'],
+  ['too long', 'C'.repeat(257)],
+])('retry: follows an answer whose code is %s', async (_what, voucherCode) => {
   const codes = [voucherCode, 'CODE-1'];
   await using provider = await startProvider(() => ({ status: 'SUCCESS', voucherCode: codes.shift() }));
-  await using set = await setUp({ settings: { VPS_URL: provider.url } });
-  const { requestId } = await set.publish();
-  expect(await set.outcome()).toMatchObject([{ code: 'CODE-1' }]);
-  expect(await set.callback(requestId, { codeVerifier: verifierA, voucherCode })).toMatchObject({ status: 400 });
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url } });
+  const { requestId } = await ctx.publish();
+  expect(await ctx.outcome()).toMatchObject([{ code: 'CODE-1' }]);
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA, voucherCode })).toMatchObject({ status: 400 });
 });
 
-it('gives up on a provider that never answers well', async () => {
-  await using set = await setUp({
+it('request: fails as PROVIDER_UNAVAILABLE after GIVE_UP_AFTER', async () => {
+  await using ctx = await setUp({
     settings: { GIVE_UP_AFTER: '300ms' },
     provider: { faults: [{ fault: 'error', times: 1_000 }] },
   });
-  await set.publish();
-  expect(await set.outcome()).toMatchObject([{ reason: 'PROVIDER_UNAVAILABLE' }]);
-  expect(set.vps.requests.length).toBeGreaterThan(1);
+  await ctx.publish();
+  expect(await ctx.outcome()).toMatchObject([{ reason: 'PROVIDER_UNAVAILABLE' }]);
+  expect(ctx.vps.requests.length).toBeGreaterThan(1);
 });
 
-it('gives up on a provider that is silent, after asking once more; a code after that is kept and published nowhere', async () => {
-  let asked = 0;
+it('request: fails as PROVIDER_SILENT after a last retry; a later code is unclaimed', async () => {
+  let received = 0;
   await using provider = await startProvider(() => {
-    asked += 1;
+    received += 1;
     return { codeChallenge: challengeOf(verifierA), transformMethod: 'S256' };
   });
-  await using set = await setUp({
+  await using ctx = await setUp({
     settings: { VPS_URL: provider.url, GIVE_UP_AFTER: '1m' },
   });
-  const { requestId } = await set.publish({ requestedAt: new Date(Date.now() - 3_600_000).toISOString() });
-  expect(await set.outcome()).toMatchObject([{ requestId, reason: 'PROVIDER_SILENT' }]);
-  expect(asked).toBe(2);
-  expect(await set.callback(requestId, { codeVerifier: verifierB })).toMatchObject({ status: 403 });
-  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
-  expect(await set.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
-  expect(set.service.unclaimed).toBe(1);
-  expect(await set.row(requestId)).toMatchObject({ status: 'FAILED', unclaimed_code: 'CODE-1' });
-  expect(set.outcomes).toHaveLength(1);
+  const { requestId } = await ctx.publish({ requestedAt: new Date(Date.now() - 3_600_000).toISOString() });
+  expect(await ctx.outcome()).toMatchObject([{ requestId, reason: 'PROVIDER_SILENT' }]);
+  expect(received).toBe(2);
+  expect(await ctx.callback(requestId, { codeVerifier: verifierB })).toMatchObject({ status: 403 });
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
+  expect(await ctx.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
+  expect(ctx.service.unclaimed).toBe(1);
+  expect(await ctx.row(requestId)).toMatchObject({ status: 'FAILED', unclaimed_code: 'CODE-1' });
+  expect(ctx.outcomes).toHaveLength(1);
 });
 
-// 300 late codes left 300 jobs, each of which was polled past until it was due.
-it('deletes the job that asks again with the request that a late code settles', async () => {
-  await using set = await setUp({ frozen: true, settings: { VPS_SILENCE_AFTER: '45s' } });
-  set.vps.next({ delayMs: 10_000 });
-  const { requestId } = await set.publish();
-  await set.vps.whenAsked(1);
-  set.clock.advance(3_000);
-  await set.acknowledged(requestId);
-  expect(await set.askAgainJobs()).toBe(1);
-  set.clock.advance(7_000);
-  await set.outcome();
-  expect(await set.askAgainJobs()).toBe(0);
+it('job: is deleted when a late code settles its request', async () => {
+  // Regression: 300 late codes left 300 jobs, which slowed down polling until they were due.
+  await using ctx = await setUp({ frozen: true, settings: { VPS_SILENCE_AFTER: '45s' } });
+  ctx.vps.next({ delayMs: 10_000 });
+  const { requestId } = await ctx.publish();
+  await ctx.vps.whenAsked(1);
+  ctx.clock.advance(3_000);
+  await ctx.acknowledged(requestId);
+  expect(await ctx.askAgainJobs()).toBe(1);
+  ctx.clock.advance(7_000);
+  await ctx.outcome();
+  expect(await ctx.askAgainJobs()).toBe(0);
 });
 
-// pg-boss deletes what has waited for too long: nothing asked again, and a repeated message changed nothing.
-it('asks again when a request whose job was lost is published again', async () => {
-  let asked = 0;
+it('job: is recreated by a republished message if it was lost', async () => {
+  // Regression: pg-boss deletes old jobs, and then nothing retried the request.
+  let received = 0;
   await using provider = await startProvider(() => {
-    asked += 1;
-    return asked === 1
+    received += 1;
+    return received === 1
       ? { codeChallenge: challengeOf(verifierA), transformMethod: 'S256', message: 'wait' }
       : { status: 'SUCCESS', voucherCode: 'CODE-1', message: 'ready' };
   });
-  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '10m' } });
-  const message = await set.publish();
-  await set.acknowledged(message.requestId);
-  expect(await set.askAgainJobs()).toBe(1);
-  await set.engines.database.query.execute(sql`delete from pgboss.job where name = ${askAgain.name}`);
-  await set.publish(message);
-  expect(await set.outcome()).toMatchObject([{ requestId: message.requestId, code: 'CODE-1' }]);
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '10m' } });
+  const message = await ctx.publish();
+  await ctx.acknowledged(message.requestId);
+  expect(await ctx.askAgainJobs()).toBe(1);
+  await ctx.engines.database.query.execute(sql`delete from pgboss.job where name = ${askAgain.name}`);
+  await ctx.publish(message);
+  expect(await ctx.outcome()).toMatchObject([{ requestId: message.requestId, code: 'CODE-1' }]);
 });
 
-it('leaves no job of requests that were asked again and failed', async () => {
-  await using set = await setUp({ settings: { GIVE_UP_AFTER: '200ms' } });
-  set.vps.next({ fault: 'error', times: 1_000 });
-  for (let request = 0; request < 3; request += 1) await set.publish();
-  await set.outcome(3);
-  await expect.poll(set.askAgainJobs).toBe(0);
+it('job: is deleted when its request fails', async () => {
+  await using ctx = await setUp({ settings: { GIVE_UP_AFTER: '200ms' } });
+  ctx.vps.next({ fault: 'error', times: 1_000 });
+  for (let request = 0; request < 3; request += 1) await ctx.publish();
+  await ctx.outcome(3);
+  await expect.poll(ctx.askAgainJobs).toBe(0);
 });
 
-it('asks about no more at once than VPS_CONCURRENCY, first and repeated requests together', async () => {
+it('concurrency: is bounded by VPS_CONCURRENCY, first requests and retries together', async () => {
   let open = 0;
   let most = 0;
-  const asked = new Set<string>();
+  const seen = new Set<string>();
   await using provider = await startProvider(async (key) => {
     open += 1;
     most = Math.max(most, open);
     await new Promise(setImmediate);
     open -= 1;
-    if (asked.has(key)) return { status: 'SUCCESS', voucherCode: `CODE-${key}`, message: 'ready' };
-    asked.add(key);
+    if (seen.has(key)) return { status: 'SUCCESS', voucherCode: `CODE-${key}`, message: 'ready' };
+    seen.add(key);
     throw new Error('not now');
   });
-  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_CONCURRENCY: '3' } });
-  for (let request = 0; request < 40; request += 1) await set.publish();
-  const outcomes = await set.outcome(40);
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url, VPS_CONCURRENCY: '3' } });
+  for (let request = 0; request < 40; request += 1) await ctx.publish();
+  const outcomes = await ctx.outcome(40);
   expect(outcomes.filter((outcome) => 'code' in outcome)).toHaveLength(40);
   expect(most).toBeLessThanOrEqual(3);
 });
 
-it('asks again about many at once after an outage', async () => {
-  const asked = new Set<string>();
-  const together = Promise.withResolvers<void>();
+it('concurrency: retries many requests at once after an outage', async () => {
+  const seen = new Set<string>();
+  const allArrived = Promise.withResolvers<void>();
   let again = 0;
   await using provider = await startProvider(async (key) => {
-    if (!asked.has(key)) {
-      asked.add(key);
+    if (!seen.has(key)) {
+      seen.add(key);
       throw new Error('not now');
     }
-    // Nobody is answered before all are asked: with eight at once none ever is.
+    // Answers are sent once all requests have arrived, so a low concurrency would never end.
     again += 1;
-    if (again === 40) together.resolve();
-    await together.promise;
+    if (again === 40) allArrived.resolve();
+    await allArrived.promise;
     return { status: 'SUCCESS', voucherCode: `CODE-${key}`, message: 'ready' };
   });
-  await using set = await setUp({ settings: { VPS_URL: provider.url } });
-  for (let request = 0; request < 40; request += 1) await set.publish();
-  expect((await set.outcome(40)).filter((outcome) => 'code' in outcome)).toHaveLength(40);
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url } });
+  for (let request = 0; request < 40; request += 1) await ctx.publish();
+  expect((await ctx.outcome(40)).filter((outcome) => 'code' in outcome)).toHaveLength(40);
 });
 
-it('has many requests in flight: a hundred take about as long as one', async () => {
+it('concurrency: has a hundred requests in flight', async () => {
   const all = Promise.withResolvers<object>();
-  let asked = 0;
-  // Nobody is answered before all have asked: one after the other would never end.
+  let received = 0;
+  // Answers are sent once all requests have arrived, so sequential requests would never end.
   await using provider = await startProvider(async (key) => {
-    asked += 1;
-    if (asked === 100) all.resolve({});
+    received += 1;
+    if (received === 100) all.resolve({});
     await all.promise;
     return { status: 'SUCCESS', voucherCode: `CODE-${key}` };
   });
-  await using set = await setUp({ settings: { VPS_URL: provider.url } });
-  await Promise.all(Array.from({ length: 100 }, () => set.publish()));
-  expect(new Set((await set.outcome(100)).map((outcome) => outcome.requestId)).size).toBe(100);
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url } });
+  await Promise.all(Array.from({ length: 100 }, () => ctx.publish()));
+  expect(new Set((await ctx.outcome(100)).map((outcome) => outcome.requestId)).size).toBe(100);
 });
 
-it('publishes the same outcome, to the byte, when the request is seen again', async () => {
-  await using set = await setUp();
-  const message = await set.publish();
-  const [first] = await set.outcome();
-  await set.publish(message);
-  const [, second] = await set.outcome(2);
+it('outcome: is published again with the same bytes for a duplicate request', async () => {
+  await using ctx = await setUp();
+  const message = await ctx.publish();
+  const [first] = await ctx.outcome();
+  await ctx.publish(message);
+  const [, second] = await ctx.outcome(2);
   expect(JSON.stringify(second)).toBe(JSON.stringify(first));
-  expect(set.vps.requests).toHaveLength(1);
+  expect(ctx.vps.requests).toHaveLength(1);
 });
 
-it('asks again with the same key when it was stopped while the provider was thinking', async () => {
-  const asked = Promise.withResolvers<void>();
+it('restart: sends an unanswered request again with the same key', async () => {
+  const requested = Promise.withResolvers<void>();
   const keys: string[] = [];
   await using provider = await startProvider((key) => {
     keys.push(key);
-    asked.resolve();
+    requested.resolve();
     return keys.length === 1 ? new Promise(() => {}) : { status: 'SUCCESS', voucherCode: 'CODE-1' };
   });
-  await using set = await setUp({ settings: { VPS_URL: provider.url } });
-  const { requestId } = await set.publish();
-  await asked.promise;
-  await set.restart();
-  expect(await set.outcome()).toMatchObject([{ requestId, code: 'CODE-1' }]);
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url } });
+  const { requestId } = await ctx.publish();
+  await requested.promise;
+  await ctx.restart();
+  expect(await ctx.outcome()).toMatchObject([{ requestId, code: 'CODE-1' }]);
   expect(keys).toEqual([requestId, requestId]);
 });
 
-it('publishes once when two callbacks come at once', async () => {
+it('outcome: is published once for concurrent callbacks', async () => {
   await using provider = await startProvider(() => ({
     codeChallenge: challengeOf(verifierA),
     transformMethod: 'S256',
   }));
-  await using set = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
-  const { requestId } = await set.publish();
-  await set.acknowledged(requestId);
-  const answers = await Promise.all([1, 2, 3].map(() => set.callback(requestId, { codeVerifier: verifierA })));
+  await using ctx = await setUp({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
+  const { requestId } = await ctx.publish();
+  await ctx.acknowledged(requestId);
+  const answers = await Promise.all([1, 2, 3].map(() => ctx.callback(requestId, { codeVerifier: verifierA })));
   expect(answers.map((answer) => answer.status)).toEqual([200, 200, 200]);
-  await set.publish({ requestId: randomUUID() });
-  expect((await set.outcome()).filter((outcome) => outcome.requestId === requestId)).toHaveLength(1);
+  await ctx.publish({ requestId: randomUUID() });
+  expect((await ctx.outcome()).filter((outcome) => outcome.requestId === requestId)).toHaveLength(1);
 });
 
-it('answers a malformed or an oversized callback with a stable code', async () => {
-  await using set = await setUp();
-  expect(await set.callback(randomUUID(), { codeVerifier: 'short' })).toMatchObject({
+it('callback: is rejected with a stable code if malformed or oversized', async () => {
+  await using ctx = await setUp();
+  expect(await ctx.callback(randomUUID(), { codeVerifier: 'short' })).toMatchObject({
     status: 400,
     code: 'BAD_USER_INPUT',
   });
-  expect(await set.callback(randomUUID(), { codeVerifier: 'x'.repeat(70_000) })).toMatchObject({
+  expect(await ctx.callback(randomUUID(), { codeVerifier: 'x'.repeat(70_000) })).toMatchObject({
     status: 413,
     code: 'REQUEST_TOO_LARGE',
   });
 });
 
-it('writes no code, verifier or phone number to its log', async () => {
-  await using set = await setUp({ provider: { faults: [{ fault: 'error' }, { delayMs: 0 }] } });
-  await set.publish();
-  const [outcome] = await set.outcome();
-  for (const secret of [(outcome as ReceiveCode).code, '909123456']) expect(set.log.text).not.toContain(secret);
+it('log: contains no code, verifier or phone number', async () => {
+  await using ctx = await setUp({ provider: { faults: [{ fault: 'error' }, { delayMs: 0 }] } });
+  await ctx.publish();
+  const [outcome] = await ctx.outcome();
+  for (const secret of [(outcome as ReceiveCode).code, '909123456']) expect(ctx.log.text).not.toContain(secret);
 });
 
-it('retention: deletes requests that ended long ago, never one that waits or an unclaimed code', async () => {
-  await using set = await setUp({ frozen: true, settings: { PROVIDER_REQUEST_RETENTION: '60d' } });
-  const { query } = set.engines.database;
+it('retention: deletes old ended requests, but no WAITING one or unclaimed code', async () => {
+  await using ctx = await setUp({ frozen: true, settings: { PROVIDER_REQUEST_RETENTION: '60d' } });
+  const { query } = ctx.engines.database;
   const add = (name: string, { status, days, unclaimed }: { status: string; days: number; unclaimed?: string }) =>
     query.execute(sql`
       insert into integration.provider_request (
         request_id, user_id, phone_number, requested_at, status, challenges, held, attempts, last_error, unclaimed_code
       ) values (
-        gen_random_uuid(), gen_random_uuid(), '+84909123456', ${new Date(set.clock.now() - days * 86_400_000).toISOString()},
+        gen_random_uuid(), gen_random_uuid(), '+84909123456', ${new Date(ctx.clock.now() - days * 86_400_000).toISOString()},
         ${status}, '[]', '[]', 1, ${name}, ${unclaimed ?? null}
       )`);
   await add('settled long ago', { status: 'SETTLED', days: 61 });
@@ -632,7 +640,7 @@ it('retention: deletes requests that ended long ago, never one that waits or an 
   await add('unclaimed', { status: 'FAILED', days: 400, unclaimed: 'CODE-1' });
   await add('waits', { status: 'WAITING', days: 400 });
   await add('settled', { status: 'SETTLED', days: 59 });
-  set.clock.advance(600_000);
+  ctx.clock.advance(600_000);
   const names = async () =>
     (await query.execute(sql`select last_error from integration.provider_request order by 1`)).rows.map(
       (row) => row.last_error,

@@ -31,20 +31,20 @@ export interface VoucherIntegrationOptions {
 }
 
 export interface VoucherIntegration extends Service {
-  /** Requests that failed with a code that is bought, since the start. */
+  /** Number of codes since the start that were bought for requests that had failed. */
   readonly unclaimed: number;
 }
 
-/** Beyond the provider's time-out an ask waits for its turn and is stored within this, in milliseconds. */
-const askMarginMs = 25_000;
+/** Time for a job to wait for its turn and to store the answer, beyond the provider's time-out, in milliseconds. */
+const jobMarginMs = 25_000;
 
-/** `request-code` → the provider → `receive-code`, or `request-failed`. */
+/** Starts voucher-integration: `request-code` → the provider → `receive-code` or `request-failed`. */
 export async function createVoucherIntegration(options: VoucherIntegrationOptions): Promise<VoucherIntegration> {
   const { config, portSetting = 'PORT', log, clock, database, topics, jobs } = options;
   await using releases = new AsyncDisposableStack();
   let unclaimed = 0;
   await database.migrate(integrationMigrations);
-  const askQueue = { ...askAgain, timeoutMs: config.VPS_TIMEOUT + askMarginMs };
+  const askQueue = { ...askAgain, timeoutMs: config.VPS_TIMEOUT + jobMarginMs };
   await jobs.declare(askQueue);
   const store = createStore({
     database,
@@ -52,7 +52,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
     jobs,
     onUnclaimed(requestId) {
       unclaimed += 1;
-      log.error({ requestId }, 'a request has failed, and its code has come: it is bought and unclaimed');
+      log.error({ requestId }, 'received a code for a request that has failed: it is bought and unclaimed');
     },
   });
   releases.use(startHousekeeping({ database, clock, log, retentions: integrationRetentions(config) }));
@@ -88,7 +88,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       askQueue,
       async ({ requestId, attempts }, { signal }) => {
         const request = await store.read(requestId);
-        // Another job has replaced this one where it was asked since.
+        // With another count of attempts, another job has replaced this one.
         if (request?.status === 'WAITING' && request.attempts === (attempts ?? request.attempts))
           await ask(request, signal);
       },
@@ -100,12 +100,12 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       topic: schemaTopics.requestCode,
       group: 'voucher-integration',
       concurrency: config.VPS_CONCURRENCY,
-      // In flight until the provider has answered and what comes next is stored: a crash asks again, with the same key.
+      // The message is unfinished until the answer is stored. After a crash it is sent again, with the same key.
       handler: async ({ value }, { signal }) => {
         const request = await store.open(value);
         if (request.status !== 'WAITING') return;
         if (request.attempts === 0) return await ask(request, signal);
-        // One that was asked already has its job, of this id. A message that is published again is what brings back a lost one.
+        // A request with attempts has a job with this id already. A republished message recreates it if it was lost.
         const { requestId, attempts } = request;
         const delayMs = config.VPS_RETRY_BASE;
         await database.transaction((tx) =>
@@ -114,7 +114,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       },
     }),
   );
-  // At the same time: each would otherwise start new requests to the provider while the other one stops.
+  // Stop both at once: the second would otherwise start new requests while the first one stops.
   releases.defer(async () => {
     await Promise.all([worker, consumer].map((each) => each[Symbol.asyncDispose]()));
   });

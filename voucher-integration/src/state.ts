@@ -4,68 +4,67 @@ import { challengeOf, lateAfterMs, type VpsLateCallback } from '@voucher-gateway
 import { v5 as uuidV5 } from 'uuid';
 
 /*
- * A request's life.
+ * The states of a request to the provider.
  *
- *   WAITING ──code, in the answer or by a verified callback──▶ SETTLED
- *      └────refused, or given up──▶ FAILED
+ *   WAITING ──code, in the answer or in a verified callback──▶ SETTLED
+ *      └────refused, or timed out──▶ FAILED
  *
- * WAITING keeps every challenge the provider has acknowledged with (a retry may get another one), and,
- * before there is any, the callbacks that came too early. SETTLED and FAILED are final: what comes
- * afterwards is answered, and changes nothing that was published.
+ * A WAITING request keeps every challenge of the provider, because a retry may get another one. Callbacks before the first
+ * challenge are held. SETTLED and FAILED are final: later callbacks are answered, and nothing more is published.
  */
 
 export interface Challenge {
   codeChallenge: string;
 }
 
-/** A callback that can't be judged yet. */
+/** A callback that arrived before the first challenge, so that it can not be verified yet. */
 export type HeldCallback = Pick<VpsLateCallback, 'codeVerifier' | 'status' | 'voucherCode'> & { at: string };
 
-/** Callbacks kept for a request at most, before its first challenge. */
+/** Maximum of held callbacks per request. */
 export const maxHeld = 5;
 
-interface Asked {
+interface RequestFields {
   requestId: string;
   userId: string;
   phoneNumber: string;
   requestedAt: Date;
 }
 export type ProviderRequest =
-  | (Asked & {
+  | (RequestFields & {
       status: 'WAITING';
       challenges: Challenge[];
       held: HeldCallback[];
       attempts: number;
       lastError: string | null;
     })
-  | (Asked & {
+  | (RequestFields & {
       status: 'SETTLED';
       challenges: Challenge[];
       code: string;
       voucherStatus: VoucherStatus;
       receivedAt: Date;
     })
-  | (Asked & { status: 'FAILED'; challenges: Challenge[]; reason: FailureReason; failedAt: Date });
+  | (RequestFields & { status: 'FAILED'; challenges: Challenge[]; reason: FailureReason; failedAt: Date });
 
-/** Namespace of voucher ids, so that a request's voucher has one id however often it is published. */
+/** Namespace of voucher ids: the same request always gives the same id. */
 const voucherNamespace = '6f0f6d5e-6a3b-5b0c-9a51-0d6c7f9b2f10';
 
-/** Late if the provider says so, or by our clock. */
+/** Returns the status of a voucher: late if the provider reports it as late, or by our clock. */
 export function voucherStatusOf(providerStatus: VoucherStatus, requestedAt: Date, receivedAt: Date): VoucherStatus {
   const isLate = providerStatus === 'LATE_SUCCESS' || receivedAt.getTime() - requestedAt.getTime() > lateAfterMs;
   return isLate ? 'LATE_SUCCESS' : 'SUCCESS';
 }
 
-/** Whether the verifier proves that who sends it made one of the challenges (RFC 7636 section 4.6). */
+/** Whether the verifier matches one of the challenges (RFC 7636 section 4.6). */
 export function verifies(codeVerifier: string, challenges: readonly Challenge[]): boolean {
-  const given = Buffer.from(challengeOf(codeVerifier));
+  const actual = Buffer.from(challengeOf(codeVerifier));
   return challenges.some(({ codeChallenge }) => {
-    const known = Buffer.from(codeChallenge);
-    return known.length === given.length && timingSafeEqual(known, given);
+    const expected = Buffer.from(codeChallenge);
+    return expected.length === actual.length && timingSafeEqual(expected, actual);
   });
 }
 
-/** The outcome as it is published, from the row alone: a repeat is the same bytes. */
+/** Builds the outcome's message from its row alone, so that it is the same bytes each time. */
 export function receiveCodeOf(request: Extract<ProviderRequest, { status: 'SETTLED' }>): ReceiveCode {
   return {
     id: uuidV5(request.requestId, voucherNamespace),
@@ -85,7 +84,7 @@ const failureMessages: Record<FailureReason, string> = {
   PROVIDER_SILENT: 'The voucher provider did not send the code in time.',
 };
 
-/** The failure as it is published, from the row alone. */
+/** Builds the failure's message from its row alone, so that it is the same bytes each time. */
 export function requestFailedOf(request: Extract<ProviderRequest, { status: 'FAILED' }>): RequestFailed {
   return {
     requestId: request.requestId,

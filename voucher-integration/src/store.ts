@@ -23,75 +23,74 @@ import {
 } from './state.ts';
 import { providerRequest as table } from './tables.ts';
 
-/** A code as the provider gave it. */
-export interface GivenCode {
+/** A code from the provider. */
+export interface ProviderCode {
   voucherCode: string;
   status: VoucherStatus;
-  /** When it came, in milliseconds since the epoch. */
+  /** When it arrived, in milliseconds since the epoch. */
   atMs: number;
 }
 
-/** An answer of the provider that does not end a request. */
-export interface NotedAnswer {
+/** An answer of the provider that does not end the request. */
+export interface InterimAnswer {
   requestId: string;
   answer: Extract<ProviderAnswer, { kind: 'challenge' | 'failed' }>;
-  /** When it is asked again, in milliseconds; null: never. */
+  /** Time until the next retry, in milliseconds; null for none. */
   delayMs: number | null;
 }
 
 type WaitingRequest = Extract<ProviderRequest, { status: 'WAITING' }>;
 
-/** What settling needs of a request: neither ever changes. */
-export type RequestInWaiting = Pick<ProviderRequest, 'requestId' | 'requestedAt'>;
+/** The fields that settling needs. They never change. */
+export type PendingRequest = Pick<ProviderRequest, 'requestId' | 'requestedAt'>;
 
 /**
- * The rows, each change by compare-and-set, with the message it leads to in the same transaction. While a request
- * is WAITING and was asked, there is one job that asks again; it is deleted with whatever ends the request.
+ * The requests to the provider. Every change is a compare-and-set, in one transaction with its messages. A WAITING
+ * request with attempts has exactly one job that retries it, deleted when the request ends.
  */
 export interface Store {
   /**
-   * The request's row, made WAITING if there is none; the outcome of one that has ended is published again, the
-   * same bytes. What comes together shares a statement.
+   * Returns the request's row, created as WAITING if there is none. The outcome of a request that has ended is published
+   * again. Concurrent calls share a statement.
    */
   open(message: RequestCode): Promise<ProviderRequest>;
   read(requestId: string): Promise<ProviderRequest | null>;
-  /** The requests that were acknowledged with this challenge, two at most: a provider may have given it to all. */
+  /** Returns at most two requests with this challenge: enough to detect one that the provider has used twice. */
   findByChallenge(codeChallenge: string): Promise<ProviderRequest[]>;
-  /** WAITING → SETTLED with its message; false, and nothing, when it is WAITING no more. */
-  settle(tx: Transaction, request: RequestInWaiting, code: GivenCode): Promise<boolean>;
-  /** The same in a transaction of its own, shared with what comes together. */
-  settleTogether(request: RequestInWaiting, code: GivenCode): Promise<boolean>;
+  /** WAITING → SETTLED, with its message. Returns false, without a change, if it is no longer WAITING. */
+  settle(tx: Transaction, request: PendingRequest, code: ProviderCode): Promise<boolean>;
+  /** `settle` in a transaction that concurrent calls share. */
+  settleInBatch(request: PendingRequest, code: ProviderCode): Promise<boolean>;
   /**
-   * WAITING → FAILED with its message; false, and nothing, when it is WAITING no more. The first of the callbacks that
-   * were held is kept as unclaimed: the provider was told that we have it, and does not send it again.
+   * WAITING → FAILED, with its message. Returns false, without a change, if it is no longer WAITING. The first held
+   * callback becomes the unclaimed code: the provider got a 202 for it, and will not send it again.
    */
   fail(tx: Transaction, requestId: string, reason: FailureReason, atMs: number): Promise<boolean>;
   /**
-   * Stores an answer that does not end the request, with the job that asks again. A challenge judges what was held
-   * for it: the first held callback that verifies settles the request, the others are dropped. Nothing, when it is
-   * WAITING no more.
+   * Stores an answer and the job that retries. With a challenge, the first held callback that verifies settles the
+   * request, and the others are dropped. Does nothing if the request is no longer WAITING.
    */
-  note(tx: Transaction, noted: NotedAnswer): Promise<void>;
-  /** The same in a transaction of its own, shared with what comes together. */
-  noteTogether(noted: NotedAnswer): Promise<void>;
-  /** Holds a callback for a request without a challenge: not where `maxHeld` are, and not when it can be judged by now. */
+  storeAnswer(tx: Transaction, interim: InterimAnswer): Promise<void>;
+  /** `storeAnswer` in a transaction that concurrent calls share. */
+  storeAnswerInBatch(interim: InterimAnswer): Promise<void>;
+  /** Holds a callback of a request without a challenge. `full` at `maxHeld`; `judge` if the request has changed. */
   hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<'held' | 'full' | 'judge'>;
-  /** Keeps the first code that came after the request had failed; says whether it is `known` or there is `another`. */
-  keepUnclaimed(tx: Transaction, requestId: string, code: GivenCode): Promise<'kept' | 'known' | 'another'>;
+  /** Keeps the first code of a FAILED request. `duplicate` if it is kept already, `conflict` if another one is. */
+  keepUnclaimed(tx: Transaction, requestId: string, code: ProviderCode): Promise<'kept' | 'duplicate' | 'conflict'>;
 }
 
 export interface StoreOptions {
   database: Database;
   topics: Topics;
   jobs: Jobs;
-  /** Told of each request that failed with a code that is bought. */
+  /** Called for each request that failed although its code was bought. */
   onUnclaimed?(requestId: string): void;
 }
 
 export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: StoreOptions): Store {
   const waiting = (requestId: string) => and(eq(table.requestId, requestId), eq(table.status, 'WAITING'));
-  /** In the order of ids, so that two that lock the same rows don't deadlock. */
-  const lock = async (tx: Transaction, requestIds: readonly string[]) => {
+  /** Locks rows in id order, so that two transactions can not deadlock. */
+  const lockRows = async (tx: Transaction, requestIds: readonly string[]) => {
     const rows = await tx
       .select()
       .from(table)
@@ -125,7 +124,7 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
         held: [],
         attempts: 0,
       }));
-      const opened = await database.query
+      const inserted = await database.query
         .insert(table)
         .select(
           rowsOf(
@@ -135,28 +134,28 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
         )
         .onConflictDoNothing()
         .returning();
-      const requests = new Map(opened.map((row) => [row.requestId, fromRow(row)]));
-      const known = rows.map(({ requestId }) => requestId).filter((requestId) => !requests.has(requestId));
-      if (known.length > 0)
+      const requests = new Map(inserted.map((row) => [row.requestId, fromRow(row)]));
+      const existing = rows.map(({ requestId }) => requestId).filter((requestId) => !requests.has(requestId));
+      if (existing.length > 0)
         await database.transaction(async (tx) => {
-          const found = await tx.select().from(table).where(isAnyId(table.requestId, known));
+          const found = await tx.select().from(table).where(isAnyId(table.requestId, existing));
           for (const row of found) requests.set(row.requestId, fromRow(row));
           await publish(tx, found.map(fromRow), { headers: { repeat: 'true' } });
         });
       return messages.map(({ requestId }) => {
         const request = requests.get(requestId);
-        if (!request) throw new Error('the row is gone');
+        if (!request) throw new Error('the row has been deleted');
         return request;
       });
     },
   });
 
-  /** Settles those that are WAITING; answers for each whether this did it. */
+  /** Settles the requests that are WAITING. Returns for each whether it was. */
   const settleAll = async (
     tx: Transaction,
-    given: readonly { request: RequestInWaiting; code: GivenCode }[],
+    settlements: readonly { request: PendingRequest; code: ProviderCode }[],
   ): Promise<boolean[]> => {
-    const codes = given.map(({ request: { requestId, requestedAt }, code: { voucherCode, status, atMs } }) => ({
+    const codes = settlements.map(({ request: { requestId, requestedAt }, code: { voucherCode, status, atMs } }) => ({
       request_id: requestId,
       code: voucherCode,
       voucher_status: voucherStatusOf(status, requestedAt, new Date(atMs)),
@@ -185,30 +184,30 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
     const codeOf = new Map(rows.map(({ requestId, code }) => [requestId, code]));
     return codes.map(({ request_id, code }) => codeOf.get(request_id) === code && codeOf.delete(request_id));
   };
-  const settleTogether = createBatcher({
-    run: (given: readonly { request: RequestInWaiting; code: GivenCode }[]) =>
-      database.transaction((tx) => settleAll(tx, given)),
+  const settleInBatch = createBatcher({
+    run: (batch: readonly { request: PendingRequest; code: ProviderCode }[]) =>
+      database.transaction((tx) => settleAll(tx, batch)),
   });
 
-  const noteAll = async (tx: Transaction, noted: readonly NotedAnswer[]): Promise<void> => {
-    const locked = await lock(
+  const storeAnswers = async (tx: Transaction, interims: readonly InterimAnswer[]): Promise<void> => {
+    const locked = await lockRows(
       tx,
-      noted.map(({ requestId }) => requestId),
+      interims.map(({ requestId }) => requestId),
     );
     const waitingById = new Map<string, WaitingRequest>();
     for (const request of locked) if (request.status === 'WAITING') waitingById.set(request.requestId, request);
     const nextJobs: { data: { requestId: string; attempts: number }; delayMs: number; id: string }[] = [];
-    const proven: { request: RequestInWaiting; code: GivenCode }[] = [];
-    for (const { requestId, answer, delayMs } of noted) {
+    const verified: { request: PendingRequest; code: ProviderCode }[] = [];
+    for (const { requestId, answer, delayMs } of interims) {
       const request = waitingById.get(requestId);
       if (!request) continue;
-      const asked = { ...request, ...afterAnswer(request, answer) };
-      waitingById.set(requestId, asked);
+      const updated = { ...request, ...applyAnswer(request, answer) };
+      waitingById.set(requestId, updated);
       if (delayMs !== null)
-        nextJobs.push({ data: { requestId, attempts: asked.attempts }, delayMs, id: askAgainIdOf(asked) });
-      const held = request.held.find(({ codeVerifier }) => verifies(codeVerifier, asked.challenges));
+        nextJobs.push({ data: { requestId, attempts: updated.attempts }, delayMs, id: askAgainIdOf(updated) });
+      const held = request.held.find(({ codeVerifier }) => verifies(codeVerifier, updated.challenges));
       if (held)
-        proven.push({
+        verified.push({
           request,
           code: { voucherCode: held.voucherCode, status: held.status, atMs: Date.parse(held.at) },
         });
@@ -221,7 +220,7 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
       attempts,
       last_error: lastError,
     }));
-    const answered = joinById(table.requestId, rows, {
+    const joined = joinById(table.requestId, rows, {
       request_id: 'uuid',
       challenges: 'jsonb',
       held: 'jsonb',
@@ -236,15 +235,15 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
         attempts: sql`input.attempts`,
         lastError: sql`input.last_error`,
       })
-      .from(answered.from)
-      .where(answered.isJoined);
+      .from(joined.from)
+      .where(joined.isJoined);
     await jobs.scheduleAll(tx, askAgain, nextJobs);
-    if (proven.length > 0) await settleAll(tx, proven);
+    if (verified.length > 0) await settleAll(tx, verified);
   };
-  const noteTogether = createBatcher<NotedAnswer, void>({
-    run: (noted) =>
+  const storeAnswerInBatch = createBatcher<InterimAnswer, void>({
+    run: (batch) =>
       database.transaction(async (tx) => {
-        await noteAll(tx, noted);
+        await storeAnswers(tx, batch);
         return [];
       }),
   });
@@ -263,7 +262,7 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
     open,
     read,
     async findByChallenge(codeChallenge) {
-      // The index has the acknowledged ones. Materialized, for a limit would make a scan of the table look cheap.
+      // Materialized, so that the planner uses the partial index: with a limit it would prefer a table scan.
       const acknowledged = sql`
         with acknowledged as materialized (
           select request_id from ${table}
@@ -277,7 +276,7 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
       return rows.map(fromRow);
     },
     settle: async (tx, request, code) => (await settleAll(tx, [{ request, code }]))[0] ?? false,
-    settleTogether: (request, code) => settleTogether({ request, code }),
+    settleInBatch: (request, code) => settleInBatch({ request, code }),
     async fail(tx, requestId, reason, atMs) {
       const [row] = await tx
         .update(table)
@@ -297,15 +296,15 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
       await cancelJobs(tx, [row]);
       return true;
     },
-    note: (tx, noted) => noteAll(tx, [noted]),
-    noteTogether,
+    storeAnswer: (tx, interim) => storeAnswers(tx, [interim]),
+    storeAnswerInBatch,
     async hold(tx, requestId, callback) {
-      const [request] = await lock(tx, [requestId]);
+      const [request] = await lockRows(tx, [requestId]);
       if (request?.status !== 'WAITING' || request.challenges.length > 0) return 'judge';
-      const isKnown = request.held.some(
+      const isDuplicate = request.held.some(
         (held) => held.codeVerifier === callback.codeVerifier && held.voucherCode === callback.voucherCode,
       );
-      if (isKnown) return 'held';
+      if (isDuplicate) return 'held';
       if (request.held.length >= maxHeld) return 'full';
       await tx
         .update(table)
@@ -324,20 +323,20 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
         return 'kept';
       }
       const [row] = await tx.select({ code: table.unclaimedCode }).from(table).where(eq(table.requestId, requestId));
-      return row?.code === voucherCode ? 'known' : 'another';
+      return row?.code === voucherCode ? 'duplicate' : 'conflict';
     },
   };
   return store;
 }
 
-function afterAnswer(request: WaitingRequest, answer: NotedAnswer['answer']): Partial<WaitingRequest> {
+function applyAnswer(request: WaitingRequest, answer: InterimAnswer['answer']): Partial<WaitingRequest> {
   const attempts = request.attempts + 1;
   if (answer.kind === 'failed') return { attempts, lastError: answer.error };
   const { codeChallenge } = answer;
-  const isKnown = request.challenges.some((known) => known.codeChallenge === codeChallenge);
+  const isDuplicate = request.challenges.some((challenge) => challenge.codeChallenge === codeChallenge);
   return {
     attempts,
-    challenges: isKnown ? request.challenges : [...request.challenges, { codeChallenge }],
+    challenges: isDuplicate ? request.challenges : [...request.challenges, { codeChallenge }],
     held: [],
     lastError: null,
   };
@@ -345,15 +344,15 @@ function afterAnswer(request: WaitingRequest, answer: NotedAnswer['answer']): Pa
 
 function fromRow(row: typeof table.$inferSelect): ProviderRequest {
   const { requestId, userId, phoneNumber, requestedAt, challenges } = row;
-  const asked = { requestId, userId, phoneNumber, requestedAt, challenges };
+  const fields = { requestId, userId, phoneNumber, requestedAt, challenges };
   switch (row.status) {
     case 'WAITING':
-      return { ...asked, status: 'WAITING', held: row.held, attempts: row.attempts, lastError: row.lastError };
+      return { ...fields, status: 'WAITING', held: row.held, attempts: row.attempts, lastError: row.lastError };
     case 'SETTLED':
       if (row.code === null || row.voucherStatus === null || row.receivedAt === null)
         throw new Error(`the row of ${requestId} is incomplete`);
       return {
-        ...asked,
+        ...fields,
         status: 'SETTLED',
         code: row.code,
         voucherStatus: row.voucherStatus,
@@ -361,6 +360,6 @@ function fromRow(row: typeof table.$inferSelect): ProviderRequest {
       };
     case 'FAILED':
       if (row.failureReason === null || row.failedAt === null) throw new Error(`the row of ${requestId} is incomplete`);
-      return { ...asked, status: 'FAILED', reason: row.failureReason, failedAt: row.failedAt };
+      return { ...fields, status: 'FAILED', reason: row.failureReason, failedAt: row.failedAt };
   }
 }

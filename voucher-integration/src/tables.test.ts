@@ -14,7 +14,7 @@ async function setUp() {
   return {
     ...engines,
     store: createStore(engines),
-    /** Settled requests, two of five of which were acknowledged, with challenges c1, c2 and so on. */
+    /** Adds settled requests. Two of five have challenges, named c1, c2 and so on. */
     async fill(count: number) {
       await query.execute(sql`
         insert into integration.provider_request
@@ -28,23 +28,23 @@ async function setUp() {
   };
 }
 
-it('indexes: a request is found by its challenge without a scan of the table', async () => {
-  await using set = await setUp();
-  await set.fill(5_000);
+it('indexes: find a request by its challenge without a table scan', async () => {
+  await using ctx = await setUp();
+  await ctx.fill(5_000);
   let found: unknown;
-  const scanned = await indexScans(set.database, 'integration', async () => {
-    found = await set.store.findByChallenge('c4001');
+  const scanned = await indexScans(ctx.database, 'integration', async () => {
+    found = await ctx.store.findByChallenge('c4001');
   });
   expect(found).toMatchObject([{ challenges: [{ codeChallenge: 'c4001' }] }]);
   expect(scanned.toSorted()).toEqual(['provider_request_acknowledged', 'provider_request_pkey']);
 });
 
-it('indexes: settling a request writes to none of them', async () => {
-  // The status was in an index that nothing read, so that each change of a row changed all its indexes.
-  await using set = await setUp();
+it('indexes: are not written when a request is settled', async () => {
+  // Regression: an unused index had the status, so every update of a row wrote to all its indexes.
+  await using ctx = await setUp();
   const requestId = randomUUID();
   const requestedAt = new Date();
-  await set.store.open({
+  await ctx.store.open({
     requestId,
     userId: randomUUID(),
     phoneNumber: '+84909123456',
@@ -52,9 +52,9 @@ it('indexes: settling a request writes to none of them', async () => {
     requestedAt: requestedAt.toISOString(),
   });
   const code = { voucherCode: 'CODE', status: 'SUCCESS', atMs: Date.now() } as const;
-  expect(await set.store.settleTogether({ requestId, requestedAt }, code)).toBe(true);
-  await set.database.query.execute(sql`select pg_stat_force_next_flush()`);
-  const { rows } = await set.database.query.execute(
+  expect(await ctx.store.settleInBatch({ requestId, requestedAt }, code)).toBe(true);
+  await ctx.database.query.execute(sql`select pg_stat_force_next_flush()`);
+  const { rows } = await ctx.database.query.execute(
     sql`select n_tup_upd::int as updates, n_tup_hot_upd::int as hot from pg_stat_user_tables where relname = 'provider_request'`,
   );
   expect(rows).toEqual([{ updates: 1, hot: 1 }]);

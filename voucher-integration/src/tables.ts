@@ -5,7 +5,7 @@ import type { Challenge, HeldCallback } from './state.ts';
 export const schema = pgSchema('integration');
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
-/** One row a request: what integration waits for, and how it ended. */
+/** One row per request to the provider: its state and its outcome. */
 export const providerRequest = schema.table(
   'provider_request',
   {
@@ -15,24 +15,24 @@ export const providerRequest = schema.table(
     requestedAt: instant('requested_at').notNull(),
     status: text({ enum: ['WAITING', 'SETTLED', 'FAILED'] }).notNull(),
     challenges: jsonb().$type<Challenge[]>().notNull(),
-    /** Callbacks that came before any challenge was stored; judged when one is. */
+    /** Callbacks that arrived before the first challenge. They are verified when it is stored. */
     held: jsonb().$type<HeldCallback[]>().notNull(),
-    /** How often the provider was asked. */
+    /** How many times the request was sent to the provider. */
     attempts: integer().notNull(),
-    /** How its last answer failed; null after a challenge. */
+    /** Code of the last failure; null after a challenge. */
     lastError: text('last_error'),
     code: text(),
     voucherStatus: text('voucher_status', { enum: ['SUCCESS', 'LATE_SUCCESS'] }),
     receivedAt: instant('received_at'),
     failureReason: text('failure_reason', { enum: ['PROVIDER_REFUSED', 'PROVIDER_UNAVAILABLE', 'PROVIDER_SILENT'] }),
     failedAt: instant('failed_at'),
-    /** A verified code that came after the request had failed: bought, and published nowhere. */
+    /** A code that arrived after the request had failed: it is bought, but not published. */
     unclaimedCode: text('unclaimed_code'),
     unclaimedAt: instant('unclaimed_at'),
   },
   (table) => [
     index('provider_request_by_age').on(table.requestedAt),
-    // For `@>` alone, of those that were acknowledged. No column that settling changes is in an index.
+    // Partial, for `@>` on acknowledged requests. No index has a column that settling changes, so updates stay HOT.
     index('provider_request_acknowledged')
       .using('gin', table.challenges.op('jsonb_path_ops'))
       .where(sql`${table.challenges} <> '[]'`),
