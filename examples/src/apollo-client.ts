@@ -1,9 +1,9 @@
 import { ApolloClient, gql, HttpLink, InMemoryCache, ServerError } from '@apollo/client';
 import { type VoucherEvent, vouchers, type WatchOptions } from './watch.ts';
 
-const comeBackAfterMs = 500;
+const reconnectAfterMs = 500;
 
-/** By Apollo Client, over multipart HTTP: no link but its own. Returns what stops it. */
+/** With Apollo Client over multipart HTTP, which its own link supports. Returns a function that stops it. */
 export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOptions): () => void {
   const client = new ApolloClient({
     cache: new InMemoryCache(),
@@ -12,9 +12,9 @@ export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOpti
   let cursor = after;
   let stop = () => {};
   const subscribe = () => {
-    // Apollo Client does not reconnect a multipart stream by itself.
-    const comeBack = () => {
-      const timer = setTimeout(subscribe, comeBackAfterMs);
+    // Apollo Client does not reconnect a multipart stream on its own.
+    const reconnect = () => {
+      const timer = setTimeout(subscribe, reconnectAfterMs);
       stop = () => clearTimeout(timer);
     };
     const subscription = client
@@ -29,8 +29,8 @@ export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOpti
             onEnd?.(error);
           }
         },
-        error: (error) => (ServerError.is(error) && error.statusCode < 500 ? onEnd?.(error) : comeBack()),
-        complete: comeBack,
+        error: (error) => (ServerError.is(error) && error.statusCode < 500 ? onEnd?.(error) : reconnect()),
+        complete: reconnect,
       });
     stop = () => subscription.unsubscribe();
   };

@@ -1,14 +1,14 @@
 import { type VoucherEvent, vouchers, type WatchOptions } from './watch.ts';
 
 /**
- * By the browser's own EventSource: no library at all. It reconnects by itself, and sends the last event's id, which
- * is its cursor. Returns what stops it.
+ * With the browser's EventSource, without a library. It reconnects on its own, with the last event's id, which is its
+ * cursor. Returns a function that stops it.
  */
 export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOptions): () => void {
   const search = new URLSearchParams({
     query: vouchers,
     variables: JSON.stringify({ after }),
-    // An EventSource can set no header.
+    // An EventSource can't set headers.
     access_token: token,
   });
   const source = new EventSource(`${url}?${search}`);
@@ -20,8 +20,8 @@ export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOpti
   });
   source.addEventListener('complete', () => source.close());
   source.addEventListener('error', () => {
-    // A refusal, such as of the token: a lost connection is made anew, and is no end.
-    if (source.readyState === source.CLOSED) onEnd?.('refused');
+    // The request was rejected, for example for its token. After a lost connection an EventSource reconnects.
+    if (source.readyState === source.CLOSED) onEnd?.('rejected');
   });
   return () => source.close();
 }

@@ -1,16 +1,16 @@
 import { createClient } from 'graphql-ws';
 import { type VoucherEvent, vouchers, type WatchOptions } from './watch.ts';
 
-/** By graphql-ws, over a WebSocket. Returns what stops it. */
+/** With graphql-ws over a WebSocket. Returns a function that stops it. */
 export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOptions): () => void {
   const client = createClient({
     url: url.replace(/^http/, 'ws'),
     connectionParams: { authorization: `Bearer ${token}` },
     retryAttempts: Number.POSITIVE_INFINITY,
-    // All but 4403: with the same token there is no coming back.
+    // Retry after any close code but 4403, which the same token would get again.
     shouldRetry: (event) => (event as { code?: number }).code !== 4403,
   });
-  // The client sends this object again whenever it has reconnected: with the cursor as it is then.
+  // The client sends this object at each reconnect, with the current cursor.
   const variables = { after };
   const stop = client.subscribe<VoucherEvent>(
     { query: vouchers, variables },

@@ -2,7 +2,7 @@ import { Client, subscriptionExchange } from '@urql/core';
 import { createClient } from 'graphql-ws';
 import { type VoucherEvent, vouchers, type WatchOptions } from './watch.ts';
 
-/** By urql, with graphql-ws below it. Returns what stops it. */
+/** With urql on top of graphql-ws. Returns a function that stops it. */
 export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOptions): () => void {
   let cursor = after;
   const socket = createClient({
@@ -23,7 +23,7 @@ export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOpti
                 query,
                 variables: {
                   ...variables,
-                  // Read whenever the operation is sent: after a reconnect, too.
+                  // A getter, because the operation is sent again at each reconnect.
                   get after() {
                     return cursor;
                   },

@@ -1,12 +1,12 @@
-/** What each of these clients does: calls `onVoucher` with each voucher once, in order, however often it is cut off. */
+/** Options of each client. It calls `onVoucher` once per voucher, in order, across reconnects. */
 export interface WatchOptions {
-  /** The gateway's `/graphql`. */
+  /** URL of the gateway's `/graphql`. */
   url: string;
   token: string;
-  /** The cursor to begin behind, such as `VoucherRequest.cursor`; null for what happens from now on. */
+  /** The cursor to start after, such as `VoucherRequest.cursor`; null for new vouchers only. */
   after: string | null;
   onVoucher(voucher: Voucher, cursor: string): void;
-  /** Called when it can't go on: the session has ended, or the operation is refused. */
+  /** Called when it can't continue: the session has ended, or the operation was rejected. */
   onEnd?(reason: unknown): void;
 }
 
@@ -19,7 +19,7 @@ export interface VoucherEvent {
   voucherReceived: { cursor: string; node: Voucher };
 }
 
-/** The cursor is selected: it is what to come back with. */
+/** Selects the cursor, which is needed to resume. */
 export const vouchers = /* GraphQL */ `
   subscription Vouchers($after: String) {
     voucherReceived(after: $after) { cursor node { requestId code } }
