@@ -28,14 +28,15 @@ export interface StandaloneProcess extends System {
   printed(): string;
 }
 
-export interface Place extends AsyncDisposable {
+/** Folder, ports and settings of an installation. */
+export interface StandaloneSetup extends AsyncDisposable {
   readonly dataDir: string;
-  /** Settings of an installation, with its ports and folder: the same at each start. */
+  /** The settings, the same at each start. */
   readonly environment: Record<string, string>;
 }
 
-/** Creates an installation with a new folder and free ports. */
-export async function makePlace(): Promise<Place> {
+/** Creates a setup with a new folder and free ports. */
+export async function createSetup(): Promise<StandaloneSetup> {
   const dataDir = await mkdtemp(join(tmpdir(), 'voucher-gateway-'));
   const [gateway, vps, integration] = await freePorts([0, 0, 0]);
   return {

@@ -20,7 +20,7 @@ export interface HttpServerOptions {
   statusOf?: (code: string) => number;
   /** What `/health/ready` answers. Default: ready until it is retired. */
   readiness?: Readiness;
-  /** What the process can't mend by itself, so that `/health/live` is 503. Default: nothing. */
+  /** A fault that only a restart can fix, so that `/health/live` is 503. Default: nothing. */
   failures?: () => readonly LiveFailure[];
   limits?: Partial<HttpLimits>;
 }

@@ -5,7 +5,7 @@ import { serviceNames } from '@voucher-gateway/standalone/distributed';
 import { expect, inject, it } from 'vitest';
 import { startCustomer } from '../customer.ts';
 import { productionEnvironment } from '../production-environment.ts';
-import { makePlace, startStandalone } from '../standalone-process.ts';
+import { createSetup, startStandalone } from '../standalone-process.ts';
 import { startDistributed } from './system.ts';
 
 // Regression: a package that the gateway imports was a devDependency, so no production install started.
@@ -30,9 +30,9 @@ it('production install: runs every service, and the playground if enabled', {
 });
 
 it('production install: npm start accepts a request and delivers its code', { timeout: 300_000 }, async () => {
-  await using place = await makePlace();
+  await using setup = await createSetup();
   await using standalone = await startStandalone(
-    { ...place.environment, ...productionEnvironment, VPS_PROFILE: 'fast' },
+    { ...setup.environment, ...productionEnvironment, VPS_PROFILE: 'fast' },
     inject('installation'),
   );
   await using customer = await startCustomer(standalone);

@@ -2,11 +2,11 @@ import { expect, it } from 'vitest';
 import { kidOf, runAdmin } from '../admin-command.ts';
 import { startCustomer } from '../customer.ts';
 import { startStandalone } from '../standalone-process.ts';
-import { makePreparedPlace } from './system.ts';
+import { createPreparedSetup } from './system.ts';
 
 it('admin: ends sessions and revokes a key while npm start is stopped', { timeout: 180_000 }, async () => {
-  await using place = await makePreparedPlace();
-  const { environment } = place;
+  await using setup = await createPreparedSetup();
+  const { environment } = setup;
   let standalone = await startStandalone(environment);
   await using ann = await startCustomer(standalone);
   await using bob = await startCustomer(standalone);

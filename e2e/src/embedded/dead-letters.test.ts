@@ -3,12 +3,12 @@ import { describe } from 'vitest';
 import { runDeadLetters } from '../admin-command.ts';
 import { type StandaloneProcess, startStandalone } from '../standalone-process.ts';
 import { deadLetterSettings, deadLettersSuite, type OperatedSystem } from '../suites/dead-letters.ts';
-import { makePreparedPlace } from './system.ts';
+import { createPreparedSetup } from './system.ts';
 
 async function start(): Promise<OperatedSystem> {
   await using releases = new AsyncDisposableStack();
-  const place = releases.use(await makePreparedPlace());
-  const environment = { ...place.environment, ...deadLetterSettings };
+  const setup = releases.use(await createPreparedSetup());
+  const environment = { ...setup.environment, ...deadLetterSettings };
   let running: StandaloneProcess = await startStandalone(environment);
   releases.defer(() => running[Symbol.asyncDispose]());
   const owned = releases.move();
@@ -20,7 +20,7 @@ async function start(): Promise<OperatedSystem> {
     async killAndAlter(statement) {
       await running.stop('SIGKILL');
       {
-        await using database = await openPglite({ dataDir: place.dataDir });
+        await using database = await openPglite({ dataDir: setup.dataDir });
         await database.client.exec(statement);
       }
       running = await startStandalone(environment);

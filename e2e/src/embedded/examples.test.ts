@@ -66,7 +66,7 @@ describe('examples: get every voucher once and in order over an unreliable netwo
     await until(2);
     proxy.cut();
     bought.push(await buy(), await buy());
-    proxy.mend();
+    proxy.restore();
     await until(4);
     bought.push(await buy());
     await until(5);

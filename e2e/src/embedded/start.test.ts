@@ -6,26 +6,26 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCustomer } from '../customer.ts';
 import {
-  makePlace,
-  type Place,
+  createSetup,
   runDemo,
   runStandalone,
   type StandaloneProcess,
+  type StandaloneSetup,
   startStandalone,
 } from '../standalone-process.ts';
-import { makePreparedPlace } from './system.ts';
+import { createPreparedSetup } from './system.ts';
 
 // All tests share one installation. The demo on its own tests a first start, which creates the database.
-let place: Place;
+let setup: StandaloneSetup;
 beforeAll(async () => {
-  place = await makePreparedPlace();
+  setup = await createPreparedSetup();
 });
-afterAll(() => place[Symbol.asyncDispose]());
+afterAll(() => setup[Symbol.asyncDispose]());
 
 describe('npm start: while it runs', () => {
   let standalone: StandaloneProcess;
   beforeAll(async () => {
-    standalone = await startStandalone({ ...place.environment, LOG_LEVEL: 'trace', VPS_PROFILE: 'fast' });
+    standalone = await startStandalone({ ...setup.environment, LOG_LEVEL: 'trace', VPS_PROFILE: 'fast' });
   }, 180_000);
   afterAll(() => standalone?.[Symbol.asyncDispose]());
 
@@ -40,17 +40,17 @@ describe('npm start: while it runs', () => {
 
   // The restart suite tests that a killed process does not keep the folder locked.
   it('locks its data folder: the error of another names the folder and the process', async () => {
-    await using elsewhere = await makePlace();
-    const { code, stderr } = await runStandalone({ ...elsewhere.environment, DATA_DIR: place.dataDir }).exit;
+    await using other = await createSetup();
+    const { code, stderr } = await runStandalone({ ...other.environment, DATA_DIR: setup.dataDir }).exit;
     expect(code).toBe(1);
-    expect(stderr).toContain(place.dataDir);
+    expect(stderr).toContain(setup.dataDir);
     expect(stderr).toContain(String(standalone.pid));
     expect(stderr).toContain('DATA_DIR');
   }, 60_000);
 
   it('npm run demo runs the whole story, against it and on its own', async () => {
-    await using elsewhere = await makePlace();
-    const [own, against] = await Promise.all([runDemo(elsewhere.environment).exit, runDemo(place.environment).exit]);
+    await using other = await createSetup();
+    const [own, against] = await Promise.all([runDemo(other.environment).exit, runDemo(setup.environment).exit]);
     for (const { code, stdout } of [own, against]) {
       expect(stdout).toMatch(/Signed up as .*\n.*Got the secret/);
       expect(stdout).toContain('Your request is being processed within 30 seconds');
@@ -93,7 +93,7 @@ it.each(['GATEWAY_PORT', 'VPS_PORT', 'INTEGRATION_PORT'])(
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
-    const { code, stderr } = await runStandalone({ ...place.environment, [setting]: String(port) }).exit;
+    const { code, stderr } = await runStandalone({ ...setup.environment, [setting]: String(port) }).exit;
     other.close();
     expect(code).toBe(1);
     expect(stderr.trim()).toBe(
@@ -123,22 +123,22 @@ it('npm start: reports all wrong settings at once, and exits with 1', async () =
 });
 
 it('npm start: refuses contradictory settings, naming both', async () => {
-  const { code, stderr } = await runStandalone({ ...place.environment, SESSION_IDLE: '2h', SESSION_MAX: '1h' }).exit;
+  const { code, stderr } = await runStandalone({ ...setup.environment, SESSION_IDLE: '2h', SESSION_MAX: '1h' }).exit;
   expect(code).toBe(1);
   expect(stderr).toContain('SESSION_IDLE must not be longer than SESSION_MAX');
 });
 
 it('npm start: refuses a data folder that can not be written, naming the setting', async () => {
-  const file = join(place.dataDir, 'a-file');
+  const file = join(setup.dataDir, 'a-file');
   await writeFile(file, '');
-  const { code, stderr } = await runStandalone({ ...place.environment, DATA_DIR: join(file, 'data') }).exit;
+  const { code, stderr } = await runStandalone({ ...setup.environment, DATA_DIR: join(file, 'data') }).exit;
   expect(code).toBe(1);
   expect(stderr).toContain('DATA_DIR');
   expect(stderr).toContain(join(file, 'data'));
 });
 
 it('npm start: refuses a damaged data folder unchanged, and says what to do', async () => {
-  await using damaged = await makePreparedPlace();
+  await using damaged = await createPreparedSetup();
   const database = join(damaged.dataDir, 'postgres');
   await writeFile(join(database, 'PG_VERSION'), 'nonsense');
   await writeFile(join(database, 'global', 'pg_control'), 'nonsense');
@@ -152,7 +152,7 @@ it('npm start: refuses a damaged data folder unchanged, and says what to do', as
 
 // Regression: a test run that was killed left its processes running.
 it('e2e: the processes of a test end with the test’s process', async () => {
-  const { child } = runStandalone(place.environment);
+  const { child } = runStandalone(setup.environment);
   // `close` is not emitted after the parent has disconnected.
   const exit = once(child, 'exit');
   child.disconnect();

@@ -1,7 +1,7 @@
 import { cp } from 'node:fs/promises';
 import { createTemporaryStack } from '@voucher-gateway/standalone/temporary-stack';
 import { inject } from 'vitest';
-import { makePlace, type Place, startStandalone } from '../standalone-process.ts';
+import { createSetup, type StandaloneSetup, startStandalone } from '../standalone-process.ts';
 import type { Install, StartSystem } from '../system.ts';
 
 /** All customers of a suite have the same address. */
@@ -14,20 +14,20 @@ export const startEmbedded: StartSystem = (environment = {}) =>
     dataFrom: inject('emptyDataDirectory'),
   });
 
-/** An installation with an empty database: a first start takes twice as long as later ones. */
-export async function makePreparedPlace(): Promise<Place> {
+/** Creates a setup with an empty database: a first start takes twice as long as later ones. */
+export async function createPreparedSetup(): Promise<StandaloneSetup> {
   await using releases = new AsyncDisposableStack();
-  const place = releases.use(await makePlace());
-  await cp(inject('emptyDataDirectory'), place.dataDir, { recursive: true });
+  const setup = releases.use(await createSetup());
+  await cp(inject('emptyDataDirectory'), setup.dataDir, { recursive: true });
   releases.move();
-  return place;
+  return setup;
 }
 
 /** Installs `npm start` as a separate process. */
 export const installEmbedded: Install = async (environment) => {
-  const place = await makePreparedPlace();
+  const setup = await createPreparedSetup();
   return {
-    start: () => startStandalone({ ...place.environment, ...withoutRateLimits, ...environment }),
-    [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
+    start: () => startStandalone({ ...setup.environment, ...withoutRateLimits, ...environment }),
+    [Symbol.asyncDispose]: () => setup[Symbol.asyncDispose](),
   };
 };

@@ -72,7 +72,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     async run({ system }) {
       system.database.silence();
       await sleep(20_000);
-      system.database.mend();
+      system.database.restore();
     },
   },
   'kafka-killed': {

@@ -6,20 +6,20 @@ import type { Install, Installation, RunningSystem } from '../system.ts';
 /** Tests with a restart of everything between request and code, on an installation of `install`. */
 export function restartSuite(install: Install): void {
   const resources = new AsyncDisposableStack();
-  let place: Installation;
+  let installation: Installation;
   // Stays running between the tests, because a start is slow.
   let system: RunningSystem;
   beforeAll(async () => {
     // Pending instructions are lost when the provider restarts; it then uses the profile `fast`.
-    place = resources.use(await install({ VPS_PROFILE: 'fast' }));
-    system = await place.start();
+    installation = resources.use(await install({ VPS_PROFILE: 'fast' }));
+    system = await installation.start();
     resources.defer(() => system[Symbol.asyncDispose]());
   }, 240_000);
   afterAll(() => resources.disposeAsync());
 
   const restart = async (signal: NodeJS.Signals) => {
     await system.stop(signal);
-    system = await place.start();
+    system = await installation.start();
   };
 
   const purchased = '{ purchasedVouchers { nodes { id requestId code } } }';

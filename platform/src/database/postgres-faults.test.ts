@@ -139,7 +139,7 @@ describe('a PostgreSQL that is silent, its connections open', () => {
     ];
     for (const error of await Promise.all(asked.map((one) => one.then(() => null, codedCause))))
       expect(error).toMatchObject(away);
-    set.proxy.mend();
+    set.proxy.restore();
     await expectWhole(set.database);
   });
 
@@ -150,7 +150,7 @@ describe('a PostgreSQL that is silent, its connections open', () => {
     const { taken } = set.proxy;
     set.proxy.silence();
     await set.proxy.untilTaken(taken + 1);
-    set.proxy.mend();
+    set.proxy.restore();
     await expect
       .poll(async () => {
         await set.direct.query.execute(sql`select pg_notify('news', 'back')`);

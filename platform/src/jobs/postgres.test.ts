@@ -28,7 +28,7 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     proxy.silence();
     await database.transaction((tx) => jobs.schedule(tx, queue, {}));
     await proxy.untilTaken(taken + 1);
-    proxy.mend();
+    proxy.restore();
     await ran.promise;
   });
 

@@ -158,6 +158,6 @@ it('starts while Redis is away, names the setting in the log, and is used when i
   await using keyValue = await createRedisKeyValue({ url: proxy.url, log });
   await expect(keyValue.ping()).rejects.toMatchObject({ code: 'KEY_VALUE_UNAVAILABLE', retryable: true });
   expect(lines).toContainEqual(expect.stringContaining('REDIS_URL: Redis does not answer at redis://127.0.0.1'));
-  proxy.mend();
+  proxy.restore();
   await expect.poll(() => keyValue.ping().then(() => 'ok', String)).toBe('ok');
 });

@@ -5,13 +5,14 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export interface TcpProxy extends AsyncDisposable {
   /** The target's URL with the proxy's host and port. */
   readonly url: string;
-  /** Cuts every connection, and takes none until it is mended. */
+  /** Closes every connection, and rejects new ones until `restore`. */
   cut(): void;
-  /** Holds back every byte of every connection, in both directions, until it is mended: nothing is lost or closed. */
+  /** Delays every byte of every connection, in both directions, until `restore`: nothing is lost or closed. */
   silence(): void;
-  /** Loses every byte of the connections that are open, which stay open. Later ones are as good as new. */
+  /** Drops every byte of the open connections, without closing them. Later connections work. */
   vanish(): void;
-  mend(): void;
+  /** Ends `cut` and `silence`. */
+  restore(): void;
   /**
    * Cuts each connection whose client sends what matches, until the returned function is called. `before`: the
    * server never gets it; `after`: it does, and its answer is lost.
@@ -92,7 +93,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     vanish() {
       for (const socket of sockets) vanished.add(socket);
     },
-    mend() {
+    restore() {
       isCut = false;
       speaking?.resolve();
       speaking = null;

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { type Customer, startCustomer } from '../../customer.ts';
 import { startStandalone } from '../../standalone-process.ts';
 import type { System } from '../../system.ts';
-import { makePreparedPlace } from '../system.ts';
+import { createPreparedSetup } from '../system.ts';
 
 /** A system with production settings and default limits, and a customer that the attacks must not affect. */
 export interface Target extends AsyncDisposable {
@@ -22,10 +22,10 @@ const maxPeakMiB = 1_200;
 /** Starts everything with `npm start`. Use it with `await using`. */
 export async function startTarget(environment: Record<string, string> = {}): Promise<Target> {
   await using releases = new AsyncDisposableStack();
-  const place = releases.use(await makePreparedPlace());
+  const setup = releases.use(await createPreparedSetup());
   const system = releases.use(
     await startStandalone({
-      ...place.environment,
+      ...setup.environment,
       NODE_ENV: 'production',
       CALLBACK_ALLOW_LOOPBACK: 'true',
       VPS_PROFILE: 'fast',

@@ -66,7 +66,7 @@ describe('kafka: while no broker answers', { timeout: 120_000 }, () => {
     await expect(topics.ping()).rejects.toMatchObject(away);
     await expect(topics.tail({ topic: set.topic, from: 'now', onMessage: () => {} })).rejects.toMatchObject(away);
     expect(handled).toEqual([]);
-    set.proxy.mend();
+    set.proxy.restore();
     await expect.poll(() => handled).toEqual([1]);
     await topics.ping();
     await started.promise;

@@ -117,7 +117,7 @@ describe('kafka: joining a group', { timeout: 180_000 }, () => {
     set.proxy.cut();
     await expect.poll(() => set.members(set.clientId)).toEqual([]);
     expect(failures.list()).toEqual([]);
-    set.proxy.mend();
+    set.proxy.restore();
     await expect
       .poll(() =>
         failures
@@ -153,7 +153,7 @@ describe('kafka: joining a group', { timeout: 180_000 }, () => {
     });
     await expect.poll(() => missed).toBeGreaterThan(8);
     expect(failures.list()).toEqual([]);
-    set.proxy.mend();
+    set.proxy.restore();
   });
 
   it.each(faults)('leaves one member after %s (%i) failed, cut %s it arrived', async (_name, apiKey, when) => {
@@ -175,7 +175,7 @@ describe('kafka: joining a group', { timeout: 180_000 }, () => {
     // Until the broker has given them up: each has to join again.
     set.proxy.cut();
     await expect.poll(() => set.members(set.clientId), { timeout: 30_000 }).toEqual([]);
-    set.proxy.mend();
+    set.proxy.restore();
     await failing;
     const published = await set.publish();
     await expect.poll(() => [handled.size, seen.size], { timeout: 60_000 }).toEqual([published, published]);
@@ -195,12 +195,12 @@ describe('kafka: joining a group', { timeout: 180_000 }, () => {
       joining.resolve();
       return false;
     }, 'before');
-    set.proxy.mend();
+    set.proxy.restore();
     await joining.promise;
     stopWatching();
     // A service that is told to stop has 10 s for all of it.
     await within(8_000, group[Symbol.asyncDispose]());
-    set.proxy.mend();
+    set.proxy.restore();
     const handled = new Set<number>();
     await using _next = await startKafkaGroup({
       ...set.options,

@@ -99,7 +99,7 @@ describe('kafka: the relay of the outbox', { timeout: 120_000 }, () => {
     proxy.silence();
     await set.database.transaction((tx) => second.publish(tx, set.topic, 1));
     await expect.poll(() => set.seen, { timeout: 15_000 }).toEqual([0, 1]);
-    proxy.mend();
+    proxy.restore();
     await second[Symbol.asyncDispose]();
     await expect
       .poll(() =>
