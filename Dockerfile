@@ -28,8 +28,8 @@ COPY --from=build --chown=root:root /app /app
 # For the simulated provider's state, where a volume is put.
 RUN mkdir /state && chown node:node /state
 USER node
-# node itself, and not npm, which would keep signals to itself.
-ENTRYPOINT ["node", "--max-semi-space-size=16", "--v8-pool-size=0"]
+# Not npm, which does not forward signals: this process becomes the service.
+ENTRYPOINT ["node", "scripts/run.js"]
 CMD ["gateway/src/main.ts"]
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=12 \
   CMD ["node", "scripts/healthcheck.js"]

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeOptions } from '@voucher-gateway/standalone/distributed';
 import { freePorts } from '@voucher-gateway/standalone/engines/process';
+import { nodeOptions } from '@voucher-gateway/standalone/node-options';
 import type { System } from './system.ts';
 
 const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));

@@ -9,6 +9,7 @@ import { type Environment, readConfig, serviceSettings, shutdownDelayMs } from '
 import { defaultStopMs } from '@voucher-gateway/platform/lifecycle';
 import { z } from 'zod';
 import { freePort, freePorts, stopProcess } from './engines/process.ts';
+import { nodeOptions } from './node-options.ts';
 import type { Stack } from './stack.ts';
 
 /** The services in the order of starting: dependencies come first. */
@@ -64,14 +65,6 @@ export interface DistributedOptions {
   onReady?(name: string, detail: string): void;
 }
 
-/**
- * Options of Node, also in package.json and the Dockerfile.
- *
- * Semi-space of 16 MiB: with less, texts that wait in queues are promoted to the old generation, whose collections delay all
- * requests. With more, a connection takes more than 15 KiB. Pool size 0 lets Node choose the number of V8 threads by the
- * number of cores: the default of four competes with the main thread on a single core.
- */
-export const nodeOptions: readonly string[] = ['--max-semi-space-size=16', '--v8-pool-size=0'];
 const readyWithinMs = 60_000;
 const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
 /** The settings that determine how long shutdown may take. */
