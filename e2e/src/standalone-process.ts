@@ -94,6 +94,11 @@ export function runDemo(environment: Record<string, string>) {
   return spawnFollowed(demo, environment);
 }
 
+/** Runs `npm run dev` in an installation. */
+export function runDev(environment: Record<string, string>, installation: string) {
+  return spawnFollowed(join(installation, 'scripts/dev.ts'), environment);
+}
+
 /** The environment of a product process. It shares Node's compile cache, because most of a start is compilation. */
 export function cleanEnvironment(environment: Record<string, string | undefined>) {
   const { PATH, HOME, TMPDIR } = process.env;
@@ -111,10 +116,11 @@ function spawnFollowed(main: string, environment: Record<string, string>, cwd?: 
 function follow(child: ChildProcess) {
   let stdout = '';
   let stderr = '';
-  const waiting = new Set<{ text: string; resolve: () => void }>();
+  const waiting = new Set<{ text: string; times: number; resolve: () => void }>();
+  const isPrinted = (text: string, times: number) => stdout.split(text).length > times;
   child.stdout?.on('data', (chunk) => {
     stdout += chunk;
-    for (const waiter of waiting) if (stdout.includes(waiter.text)) waiter.resolve();
+    for (const { text, times, resolve } of waiting) if (isPrinted(text, times)) resolve();
   });
   child.stderr?.on('data', (chunk) => {
     stderr += chunk;
@@ -124,11 +130,11 @@ function follow(child: ChildProcess) {
     child,
     exit,
     output: () => stdout,
-    /** Resolves once standard output contains the text. */
-    printed: (text: string) =>
+    /** Resolves once standard output contains the text, or contains it several times. */
+    printed: (text: string, times = 1) =>
       new Promise<void>((resolve) => {
-        if (stdout.includes(text)) return resolve();
-        waiting.add({ text, resolve });
+        if (isPrinted(text, times)) return resolve();
+        waiting.add({ text, times, resolve });
       }),
   };
 }

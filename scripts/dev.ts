@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import pretty from 'pino-pretty';
+import { nodeOptions } from '../standalone/src/node-options.ts';
+
+// `npm run dev`: like `npm start`, but restarted when a file changes, and with a log for people.
+const folders = ['gateway/src', 'platform', 'schema', 'standalone/src', 'subgraphs', 'voucher-integration', 'vps-mock'];
+
+const watcher = spawn(
+  process.execPath,
+  [
+    ...nodeOptions,
+    '--watch',
+    '--watch-preserve-output',
+    ...folders.map((folder) => `--watch-path=${folder}`),
+    'standalone/src/main.ts',
+  ],
+  {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    stdio: ['ignore', 'inherit', 'pipe'],
+    // A separate process group. With ours, Ctrl-C would reach the stack twice: from the terminal, and from the watcher.
+    // A second signal forces its exit.
+    detached: true,
+  },
+);
+watcher.stderr.pipe(
+  pretty({
+    translateTime: 'SYS:HH:MM:ss.l',
+    messageFormat: '{service}: {msg}',
+    ignore: 'service',
+    destination: 2,
+    sync: true,
+  }),
+);
+process.on('SIGINT', () => watcher.kill('SIGINT'));
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => watcher.kill('SIGTERM'));
+// However this process ends, it leaves nothing running.
+process.once('exit', () => watcher.kill('SIGTERM'));
+watcher.once('close', (code) => process.exit(code ?? 1));
