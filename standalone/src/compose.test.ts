@@ -130,6 +130,10 @@ it('image: is built in stages, runs unprivileged, and has a health check', () =>
     expect(dockerfile).toContain(`COPY ${workspace}/package.json ${workspace}/`);
 });
 
+it('image: has the Node of .nvmrc, which the workflows install', () => {
+  expect(dockerfile.match(/^FROM node:(\d+)\./gm)).toEqual(Array(2).fill(`FROM node:${read('.nvmrc').trim()}.`));
+});
+
 it('launcher: starts the services of the image and of package.json', () => {
   const launcher = ['node', 'scripts/run.js'];
   expect(JSON.parse(/^ENTRYPOINT (.+)$/m.exec(dockerfile)?.[1] ?? '[]')).toEqual(launcher);
