@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { platformErrorCodes } from '@voucher-gateway/platform/errors';
 import { apiSchemaOf } from '@voucher-gateway/schema/breaking-changes';
@@ -21,7 +21,7 @@ interface LockedPackage {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(root + path, 'utf8');
-const pages = ['README.md', 'CONTRIBUTING.md', ...filesOf('docs', '.md')];
+const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...filesOf('docs', '.md')];
 
 function filesOf(folder: string, ending: string): string[] {
   return readdirSync(root + folder, { recursive: true })
@@ -115,20 +115,29 @@ it('licences: lists every production package whose licence is not permissive', (
   for (const [name] of others) expect(read('README.md')).toContain(`\`${name}\``);
 });
 
-it('docs: link only to existing pages', () => {
+it('docs: link only to existing pages and headings', () => {
   for (const path of pages) {
-    const folder = new URL(path, `file://${root}`);
-    const links = [...read(path).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(
-      ([, link = '']) => new URL(link, folder),
-    );
-    for (const link of links) expect(() => readdirOrRead(fileURLToPath(link)), `${path}: ${link}`).not.toThrow();
+    const page = new URL(path, `file://${root}`);
+    const links = [...read(path).matchAll(/\]\((?!https?:)([^)]+)\)/g)].map(([, link = '']) => new URL(link, page));
+    for (const link of links) {
+      const text = readFileOrFolder(fileURLToPath(link));
+      if (link.hash) expect(anchorsOf(text), `${path}: ${link}`).toContain(link.hash);
+    }
   }
 });
 
-function readdirOrRead(path: string) {
-  try {
-    return readFileSync(path);
-  } catch {
-    return readdirSync(path);
-  }
+/** The anchors that GitHub gives to the headings of a page. */
+function anchorsOf(page: string): string[] {
+  return [...page.matchAll(/^#+ (.+)$/gm)].map(
+    ([, heading = '']) =>
+      `#${heading
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-')}`,
+  );
+}
+
+/** The text of a file, or nothing for a folder. Throws where there is neither. */
+function readFileOrFolder(path: string): string {
+  return statSync(path).isDirectory() ? '' : readFileSync(path, 'utf8');
 }
