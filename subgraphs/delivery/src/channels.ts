@@ -32,7 +32,7 @@ export function createChannels({
   timeoutMs: number;
 }): Channels {
   const prefetch: Channels['prefetch'] = async ({ channel, userId }) =>
-    channel === 'CALLBACK' ? secrets.signing(userId) : [];
+    channel === 'CALLBACK' ? secrets.readSigning(userId) : [];
   const send: Send = async (delivery, stop, prefetched = prefetch(delivery)) => {
     const { id, channel, url, phoneNumber, body, round } = delivery;
     switch (channel) {

@@ -125,7 +125,8 @@ export function createDispatcher({
     const { status } = await store.settle({ deliveryId, turn, at, durationMs, result });
     const fields = { deliveryId, requestId, channel, turn, httpStatus: result.status, durationMs };
     if (result.outcome === 'delivered') log.info(fields, 'delivered');
-    else if (status === 'FAILED') log.warn({ ...fields, reason: result.error }, 'given up after the last attempt');
+    else if (status === 'FAILED')
+      log.warn({ ...fields, reason: result.error }, 'the delivery failed after its last attempt');
     else log.info({ ...fields, reason: result.error }, 'an attempt failed');
   }
 }

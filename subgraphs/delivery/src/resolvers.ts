@@ -57,7 +57,7 @@ export function createResolvers({
       __resolveReference: ({ id }: Reference) => ({ id }),
       async callbackSecret({ id }: Reference, _args: unknown, context: DeliveryContext): Promise<string | null> {
         const identity = await context.identity();
-        return identity?.userId === id ? secrets.current(id) : null;
+        return identity?.userId === id ? secrets.readCurrent(id) : null;
       },
     },
     Delivery: {

@@ -63,7 +63,9 @@ export function createAttemptLimits({
         return counted;
       });
       const takeBack = () =>
-        failures.takeBack(key).catch((error: unknown) => log.warn({ error }, 'an attempt could not be taken back'));
+        failures
+          .takeBack(key)
+          .catch((error: unknown) => log.warn({ error }, 'a sign-in attempt could not be removed from its rate limit'));
       try {
         const result = await compare();
         await takeBack();

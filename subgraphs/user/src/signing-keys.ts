@@ -75,7 +75,7 @@ export async function createSigningKeys({
     });
   };
 
-  /** Sets until when replaced keys are published: until the last token that they may have signed has expired. */
+  /** Publishes replaced keys until the last token that they may have signed has expired. */
   const retireReplaced = async (tx: Transaction, active: Key[], now: number) => {
     const signing = active
       .filter((key) => key.signsFrom.getTime() <= now)

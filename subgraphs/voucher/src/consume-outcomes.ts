@@ -36,7 +36,7 @@ export async function consumeOutcomes({
           tx,
           batch.map(({ message }) => message.value),
         );
-        // A context counts its own message as finished, but no other of this batch: onFinishedThrough stores the rest.
+        // A context counts only its own message of the batch as finished. onFinishedThrough stores the final positions.
         const positions = new Map<number, number>();
         for (const { message, context } of batch)
           positions.set(message.partition, Math.max(positions.get(message.partition) ?? 0, context.finishedThrough()));

@@ -4,7 +4,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import ipaddr from 'ipaddr.js';
 import { buildConnector } from 'undici';
 
-/** Metadata services of clouds at public or private addresses, which no range check finds. */
+/** Metadata services of clouds whose addresses are in public or private ranges. */
 const metadataAddresses = new Set(['168.63.129.16', 'fd00:ec2::254']);
 /** The ranges that CALLBACK_ALLOW_LOOPBACK allows. */
 const internalRanges = new Set(['loopback', 'private', 'uniqueLocal']);

@@ -13,39 +13,39 @@ const secrets = createCallbackSecrets({ database, oldSecretSignsMs: 24 * hour })
 
 it('secret: has 32 random bytes, and is created on first use', async () => {
   const user = randomUUID();
-  const secret = await secrets.current(user);
+  const secret = await secrets.readCurrent(user);
   expect(secret).toMatch(/^whsec_/);
   expect(Buffer.from(secret.slice('whsec_'.length), 'base64')).toHaveLength(32);
-  expect(await secrets.signing(user)).toEqual([secret]);
-  expect(await secrets.current(randomUUID())).not.toBe(secret);
+  expect(await secrets.readSigning(user)).toEqual([secret]);
+  expect(await secrets.readCurrent(randomUUID())).not.toBe(secret);
 });
 
 it('secret: is created once for concurrent first uses', async () => {
   const user = randomUUID();
-  const created = await Promise.all(Array.from({ length: 8 }, () => secrets.current(user)));
+  const created = await Promise.all(Array.from({ length: 8 }, () => secrets.readCurrent(user)));
   expect(new Set(created).size).toBe(1);
 });
 
 it('rotation: the old secret still signs for 24 hours, after the new one', async () => {
   const user = randomUUID();
-  const first = await secrets.current(user);
+  const first = await secrets.readCurrent(user);
   const second = await secrets.rotate(user);
-  expect(await secrets.current(user)).toBe(second);
+  expect(await secrets.readCurrent(user)).toBe(second);
   clock.advance(24 * hour - 1);
-  expect(await secrets.signing(user)).toEqual([second, first]);
+  expect(await secrets.readSigning(user)).toEqual([second, first]);
   clock.advance(1);
-  expect(await secrets.signing(user)).toEqual([second]);
+  expect(await secrets.readSigning(user)).toEqual([second]);
 });
 
 it('rotation: each replaced secret signs for its own 24 hours', async () => {
   const user = randomUUID();
-  const first = await secrets.current(user);
+  const first = await secrets.readCurrent(user);
   const second = await secrets.rotate(user);
   clock.advance(hour);
   const third = await secrets.rotate(user);
-  expect(await secrets.signing(user)).toEqual([third, second, first]);
+  expect(await secrets.readSigning(user)).toEqual([third, second, first]);
   clock.advance(23 * hour);
-  expect(await secrets.signing(user)).toEqual([third, second]);
+  expect(await secrets.readSigning(user)).toEqual([third, second]);
 });
 
 it('rotation: at most four secrets sign', async () => {
@@ -55,11 +55,11 @@ it('rotation: at most four secrets sign', async () => {
     created.unshift(await secrets.rotate(user));
     clock.advance(1);
   }
-  expect(await secrets.signing(user)).toEqual(created.slice(0, 4));
+  expect(await secrets.readSigning(user)).toEqual(created.slice(0, 4));
 });
 
 it('rotation: leaves one current secret after concurrent rotations', async () => {
   const user = randomUUID();
-  const created = await Promise.all([secrets.rotate(user), secrets.rotate(user), secrets.current(user)]);
-  expect(created).toContain(await secrets.current(user));
+  const created = await Promise.all([secrets.rotate(user), secrets.rotate(user), secrets.readCurrent(user)]);
+  expect(created).toContain(await secrets.readCurrent(user));
 });

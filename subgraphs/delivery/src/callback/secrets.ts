@@ -12,9 +12,9 @@ const maxSigning = 4;
 /** The secrets that a user's callbacks are signed with. */
 export interface CallbackSecrets {
   /** Returns the current secret. It is created on first use. */
-  current(userId: string): Promise<string>;
+  readCurrent(userId: string): Promise<string>;
   /** Returns the secrets that sign now, the current one first. */
-  signing(userId: string): Promise<string[]>;
+  readSigning(userId: string): Promise<string[]>;
   /** Creates a new current secret and returns it. The previous one still signs for some time. */
   rotate(userId: string): Promise<string>;
 }
@@ -28,7 +28,7 @@ export function createCallbackSecrets({
   oldSecretSignsMs: number;
 }): CallbackSecrets {
   /** Reads the rows that sign now, the current one first. Concurrent calls share a statement. */
-  const readSigning = createBatcher<string, (typeof callbackSecret.$inferSelect)[]>({
+  const readRows = createBatcher<string, (typeof callbackSecret.$inferSelect)[]>({
     async run(userIds) {
       const rows = await database.query
         .select()
@@ -45,12 +45,12 @@ export function createCallbackSecrets({
       return userIds.map((userId) => (byUser.get(userId) ?? []).slice(0, maxSigning));
     },
   });
-  const signing = async (userId: string) => {
-    let rows = await readSigning(userId);
+  const readSigning = async (userId: string) => {
+    let rows = await readRows(userId);
     if (rows[0]?.signsUntil !== null) {
       // The unique index admits one of several concurrent inserts.
       await insert(database.query, userId).onConflictDoNothing();
-      rows = await readSigning(userId);
+      rows = await readRows(userId);
     }
     return rows.map((row) => row.secret);
   };
@@ -63,9 +63,9 @@ export function createCallbackSecrets({
     });
 
   return {
-    signing,
-    async current(userId) {
-      const [secret] = await signing(userId);
+    readSigning,
+    async readCurrent(userId) {
+      const [secret] = await readSigning(userId);
       if (secret === undefined) throw new Error('a secret was deleted after its creation');
       return secret;
     },
