@@ -1,4 +1,3 @@
-import { Worker } from 'node:worker_threads';
 import type { QueryPlan } from '@apollo/query-planner';
 import type { Log } from '@voucher-gateway/platform/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
@@ -12,8 +11,8 @@ import {
   WaitQueue,
   type WaitQueueOptions,
 } from '../scheduling/wait-queue.ts';
-import type { PlanOperationOptions, PlanRequest, PlanResult } from './plan-operation.ts';
-import type { WorkerMessage } from './planner-worker.ts';
+import type { PlanOperationOptions, PlanRequest } from './plan-operation.ts';
+import { type PlannerResponse, startPlannerThread } from './planner-thread.ts';
 
 export interface PlannerOptions extends PlanOperationOptions, WaitQueueOptions {
   log: Log;
@@ -40,21 +39,15 @@ export interface PlannedOperation {
   bytes: number;
 }
 
-/** Heap limit of the thread: an operation that exceeds it ends the thread, not the process. */
-const maxHeapMb = 1_024;
 /** graphql-js's limit for comparisons of fields with the same name. */
 const maxComparisons = 500_000;
-/** If this many threads end within this time, a single operation is not the cause. */
-const maxReplaced = 3;
-const replacedWithinMs = 60_000;
 /** After an operation of at least `shortMs` the planner pauses for as long as it took, up to `maxRestMs`, if others wait. */
 const shortMs = 10;
 const maxRestMs = 250;
-/** Time-out for the thread to load the supergraph. */
-const startTimeoutMs = 60_000;
 
 interface Job extends Waiting {
   request: PlanRequest;
+  startedAtMs: number;
   resolve(planned: PlannedOperation): void;
   reject(error: unknown): void;
 }
@@ -71,164 +64,97 @@ export function createPlanner({
   waitTimeoutMs,
   maxWaiting,
   maxWaitingBytes,
-  ...options
+  ...workerData
 }: PlannerOptions): Planner {
   const queue = new WaitQueue<Job>({ waitTimeoutMs, maxWaiting, maxWaitingBytes });
-  /** The thread; null while it starts. */
-  let worker: Worker | null = null;
-  let starting: Worker | null = null;
   let running: Job | null = null;
-  let jobStartedAtMs = 0;
-  /** Timer of the pause before the next operation. */
+  /** Timer of the next look at the CPU time of the running job. */
+  let limitTimer: NodeJS.Timeout | undefined;
+  /** Timer of the pause before the next job. */
   let resting: NodeJS.Timeout | undefined;
-  let timer: NodeJS.Timeout | undefined;
   let isDisposed = false;
   let onIdle = () => {};
-  /** When the latest threads ended unexpectedly, oldest first. */
-  const replacedAtMs: number[] = [];
 
-  /** Starts the thread. Retries with backoff if it ends before it is ready. */
-  const start = (attempt: number) => {
-    const startAgain = () => {
-      clearTimeout(timer);
-      if (!isDisposed) timer = setTimeout(() => start(attempt + 1), Math.min(100 * 2 ** attempt, 5_000)).unref();
-    };
-    try {
-      const started = new Worker(new URL('./planner-worker.ts', import.meta.url), {
-        name: 'planner',
-        workerData: options,
-        resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
-      });
-      starting = started;
-      timer = setTimeout(() => void started.terminate(), startTimeoutMs);
-      started.on('error', (error) => log.error({ error }, 'the planner thread failed'));
-      started.on('exit', () => {
-        if (!isDisposed && (worker === started || starting === started)) noteReplaced();
-        if (worker === started) replace(unavailable);
-        else if (starting === started) startAgain();
-      });
-      started.on('message', (message: WorkerMessage) => {
-        if (message.kind !== 'ready') return answer(message);
-        clearTimeout(timer);
-        starting = null;
-        worker = started;
-        started.unref();
-        next();
-      });
-    } catch (error) {
-      // The system may be out of threads.
-      log.error({ error, attempt }, 'the planner thread can not be started; retrying');
-      starting = null;
-      startAgain();
-    }
+  const next = () => {
+    clearTimeout(resting);
+    resting = undefined;
+    if (running || !thread.isReady) return;
+    const job = queue.shift();
+    if (!job) return onIdle();
+    running = job;
+    job.startedAtMs = performance.now();
+    limitTime(job).catch((error: unknown) => log.error({ error }, 'the time of an operation could not be limited'));
+    thread.send(job.request);
   };
-
-  const noteReplaced = () => {
-    replacedAtMs.push(performance.now());
-    if (replacedAtMs.length > maxReplaced) replacedAtMs.shift();
-  };
-  const isRestless = () =>
-    replacedAtMs.length === maxReplaced && performance.now() - (replacedAtMs[0] ?? 0) < replacedWithinMs;
-
-  /** Terminates the thread, rejects the running job, and starts another thread. */
-  const replace = (error: () => unknown) => {
-    const ended = worker;
-    worker = null;
-    finish()?.reject(error());
-    void ended?.terminate();
-    if (isDisposed) onIdle();
-    else start(0);
-  };
+  /** Ends the running job. */
   const finish = (): Job | null => {
-    clearTimeout(timer);
+    clearTimeout(limitTimer);
     const job = running;
     running = null;
     return job;
   };
-  const next = () => {
-    clearTimeout(resting);
-    resting = undefined;
-    if (running || !worker) return;
-    const job = queue.shift();
-    if (!job) return onIdle();
-    running = job;
-    jobStartedAtMs = performance.now();
-    void limitTime(worker, job);
-    worker.postMessage(job.request);
+  const fail = (error: unknown) => {
+    finish()?.reject(error);
+    if (isDisposed) onIdle();
   };
   /** Refuses the job on time-out. It measures CPU time, so that a simple operation is not refused on a busy machine. */
-  const limitTime = async (thread: Worker, job: Job) => {
-    const endAtMs = performance.now() + 10 * timeoutMs;
-    const startedAtMs = await readCpuMs(thread);
+  const limitTime = async (job: Job) => {
+    const endAtMs = job.startedAtMs + 10 * timeoutMs;
+    const startedAtMs = await thread.readCpuMs();
     for (let usedMs: number | null = 0; running === job && usedMs !== null && startedAtMs !== null; ) {
       if (usedMs >= timeoutMs || performance.now() >= endAtMs) {
-        noteReplaced();
         log.info({ timeoutMs }, 'an operation took too long to plan and was refused');
-        return replace(() => tooComplex('planning', timeoutMs));
+        if (!isDisposed) thread.replace();
+        return fail(tooComplex('planning', timeoutMs));
       }
       const { promise, resolve } = Promise.withResolvers<void>();
-      timer = setTimeout(resolve, Math.max(20, timeoutMs - usedMs));
+      limitTimer = setTimeout(resolve, Math.max(20, timeoutMs - usedMs));
       await promise;
-      const nowMs = await readCpuMs(thread);
+      const nowMs = await thread.readCpuMs();
       usedMs = nowMs === null ? null : nowMs - startedAtMs;
     }
   };
-  const answer = (message: Exclude<WorkerMessage, { kind: 'ready' }>) => {
+  const onResponse = (response: PlannerResponse) => {
     const job = finish();
     // The main thread then has to execute the plan: the pause leaves it time for other work.
-    const tookMs = performance.now() - jobStartedAtMs;
+    const tookMs = performance.now() - (job?.startedAtMs ?? 0);
     if (tookMs < shortMs || queue.size === 0) next();
     else resting = setTimeout(next, Math.min(tookMs, maxRestMs));
     if (!job) return;
     try {
-      job.resolve(readAnswer(message, job.request));
+      job.resolve(readResponse(response, job.request));
     } catch (error) {
       job.reject(error);
     }
   };
-
-  start(0);
+  const onLost = () => fail(unavailable());
+  const thread = startPlannerThread({ workerData, log, onReady: next, onResponse, onLost });
 
   return {
     plan(request, requester = { name: '' }) {
       if (isDisposed) return Promise.reject(unavailable());
       const { promise, resolve, reject } = Promise.withResolvers<PlannedOperation>();
-      queue.add(requester, { request, bytes: 2 * request.text.length, resolve, reject });
+      queue.add(requester, { request, bytes: 2 * request.text.length, startedAtMs: 0, resolve, reject });
       if (!resting) next();
       return promise;
     },
     async ping() {
-      if (!worker) throw new Error('the planner thread starts');
-      if (isRestless()) throw new Error('the planner thread is replaced again and again');
+      if (!thread.isReady) throw new Error('the planner thread starts');
+      if (thread.isRestless) throw new Error('the planner thread is replaced again and again');
     },
     async [Symbol.asyncDispose]() {
       isDisposed = true;
       // After a reload the requests that are already queued are still planned by this planner.
       if (running) await new Promise<void>((resolve) => (onIdle = resolve));
       for (let job = queue.shift(); job; job = queue.shift()) job.reject(unavailable());
-      clearTimeout(timer);
+      clearTimeout(limitTimer);
       clearTimeout(resting);
-      const threads = [worker, starting];
-      worker = null;
-      await Promise.all(threads.map((thread) => thread?.terminate()));
+      await thread[Symbol.asyncDispose]();
     },
   };
 }
 
-/** CPU time of a thread so far; null if it has ended, which ends its job as well. */
-async function readCpuMs(thread: Worker): Promise<number | null> {
-  try {
-    const { user, system } = await thread.cpuUsage();
-    return (user + system) / 1_000;
-  } catch {
-    return null;
-  }
-}
-
-function readAnswer(
-  message: PlanResult | { kind: 'failed'; message: string },
-  { text }: PlanRequest,
-): PlannedOperation {
+function readResponse(message: PlannerResponse, { text }: PlanRequest): PlannedOperation {
   switch (message.kind) {
     case 'plan':
       return message;

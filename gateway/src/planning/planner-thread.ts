@@ -1,0 +1,135 @@
+import { Worker } from 'node:worker_threads';
+import type { Log } from '@voucher-gateway/platform/log';
+import type { PlanOperationOptions, PlanRequest } from './plan-operation.ts';
+import type { WorkerMessage } from './planner-worker.ts';
+
+/** The response to a request. */
+export type PlannerResponse = Exclude<WorkerMessage, { kind: 'ready' }>;
+
+export interface PlannerThreadOptions {
+  workerData: PlanOperationOptions;
+  log: Log;
+  /** Called when the thread can be sent a request: after its start, and after each replacement. */
+  onReady(): void;
+  onResponse(response: PlannerResponse): void;
+  /** Called when the thread has ended by itself. It is being replaced. */
+  onLost(): void;
+}
+
+/** The thread that validates and plans, one request at a time. It is replaced when it ends. */
+export interface PlannerThread extends AsyncDisposable {
+  readonly isReady: boolean;
+  /** True if it was replaced so often within a minute that a single operation is not the cause. */
+  readonly isRestless: boolean;
+  send(request: PlanRequest): void;
+  /** CPU time of the current thread in milliseconds; null if there is none, or it has ended. */
+  readCpuMs(): Promise<number | null>;
+  /** Terminates the thread, and starts another. */
+  replace(): void;
+}
+
+/** Heap limit of the thread: an operation that exceeds it ends the thread, not the process. */
+const maxHeapMb = 1_024;
+/** If this many threads end within this time, a single operation is not the cause. */
+const maxReplaced = 3;
+const replacedWithinMs = 60_000;
+/** Time-out for the thread to load the supergraph. */
+const startTimeoutMs = 60_000;
+
+/** `ready` is a thread that has loaded the supergraph; `starting` one that has not yet, or the time until the next try. */
+type State =
+  | { name: 'starting'; worker: Worker | null; timer: NodeJS.Timeout | undefined }
+  | { name: 'ready'; worker: Worker }
+  | { name: 'disposed' };
+
+/** Starts the thread. If it ends before it is ready, the start is retried with backoff. */
+export function startPlannerThread(options: PlannerThreadOptions): PlannerThread {
+  const { workerData, log, onReady, onResponse, onLost } = options;
+  let state: State = { name: 'starting', worker: null, timer: undefined };
+  /** When the latest threads were replaced, oldest first. */
+  const replacedAtMs: number[] = [];
+
+  const noteReplaced = () => {
+    replacedAtMs.push(performance.now());
+    if (replacedAtMs.length > maxReplaced) replacedAtMs.shift();
+  };
+  const start = (attempt: number) => {
+    try {
+      const worker = new Worker(new URL('./planner-worker.ts', import.meta.url), {
+        name: 'planner',
+        workerData,
+        resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
+      });
+      state = { name: 'starting', worker, timer: setTimeout(() => void worker.terminate(), startTimeoutMs) };
+      worker.on('error', (error) => log.error({ error }, 'the planner thread failed'));
+      worker.on('message', (message: WorkerMessage) => onMessage(worker, message));
+      worker.on('exit', () => onExit(worker, attempt));
+    } catch (error) {
+      // The system may be out of threads.
+      log.error({ error, attempt }, 'the planner thread can not be started; retrying');
+      startLater(attempt + 1);
+    }
+  };
+  const startLater = (attempt: number) => {
+    const timer = setTimeout(() => start(attempt), Math.min(100 * 2 ** (attempt - 1), 5_000)).unref();
+    state = { name: 'starting', worker: null, timer };
+  };
+  const onMessage = (worker: Worker, message: WorkerMessage) => {
+    if (state.name === 'disposed' || state.worker !== worker) return;
+    if (message.kind !== 'ready') return onResponse(message);
+    if (state.name === 'starting') clearTimeout(state.timer);
+    state = { name: 'ready', worker };
+    worker.unref();
+    onReady();
+  };
+  /** Called also for a thread that was terminated: it is not the current one any more. */
+  const onExit = (worker: Worker, attempt: number) => {
+    if (state.name === 'disposed' || state.worker !== worker) return;
+    noteReplaced();
+    if (state.name === 'starting') {
+      clearTimeout(state.timer);
+      startLater(attempt + 1);
+    } else {
+      start(0);
+      onLost();
+    }
+  };
+
+  start(0);
+
+  return {
+    get isReady() {
+      return state.name === 'ready';
+    },
+    get isRestless() {
+      return replacedAtMs.length === maxReplaced && performance.now() - (replacedAtMs[0] ?? 0) < replacedWithinMs;
+    },
+    send(request) {
+      if (state.name === 'ready') state.worker.postMessage(request);
+    },
+    readCpuMs: async () => (state.name === 'ready' ? readCpuMs(state.worker) : null),
+    replace() {
+      if (state.name !== 'ready') return;
+      const { worker } = state;
+      noteReplaced();
+      start(0);
+      void worker.terminate();
+    },
+    async [Symbol.asyncDispose]() {
+      if (state.name === 'disposed') return;
+      const { worker } = state;
+      if (state.name === 'starting') clearTimeout(state.timer);
+      state = { name: 'disposed' };
+      await worker?.terminate();
+    },
+  };
+}
+
+async function readCpuMs(thread: Worker): Promise<number | null> {
+  try {
+    const { user, system } = await thread.cpuUsage();
+    return (user + system) / 1_000;
+  } catch {
+    return null;
+  }
+}
