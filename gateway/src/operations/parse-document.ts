@@ -1,7 +1,16 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { nestingStep } from '@voucher-gateway/platform/graphql-text';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type DocumentNode, GraphQLError, Lexer, parse, Source, TokenKind } from 'graphql';
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  GraphQLError,
+  Kind,
+  Lexer,
+  parse,
+  Source,
+  TokenKind,
+} from 'graphql';
 import { type LimitGuard, maxNesting, tooComplex } from '../request/limits.ts';
 
 /** A document and its number of tokens. */
@@ -52,4 +61,11 @@ function countTokens(text: string, guard: LimitGuard): number {
   }
   guard.check('MAX_TOKENS', tokens);
   return tokens;
+}
+
+/** The fragments of a document, by name. */
+export function fragmentsOf({ definitions }: DocumentNode): Record<string, FragmentDefinitionNode> {
+  const fragments: Record<string, FragmentDefinitionNode> = Object.create(null);
+  for (const node of definitions) if (node.kind === Kind.FRAGMENT_DEFINITION) fragments[node.name.value] = node;
+  return fragments;
 }
