@@ -10,6 +10,7 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { sessionKey, sessionSchema } from '@voucher-gateway/schema/session';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import type { GatewayContext } from '../context.ts';
+import { watchSessions } from './watched-sessions.ts';
 
 /** Authenticates requests by token and session, and notifies connections when their session ends. */
 export interface SessionGate extends AsyncDisposable {
@@ -39,22 +40,9 @@ export interface SessionGateOptions {
   idleMs: number;
 }
 
-/** A session with open connections. */
-interface Watch {
-  identity: Identity;
-  callbacks: Set<() => void>;
-  /** When it ends, as far as this process knows. */
-  deadlineMs: number;
-}
-
-/** Minimum interval between checks for sessions past their deadline. */
-const leastBetweenMs = 250;
-
 /**
- * Each process keeps a deadline per session. At the deadline it reads the store, because another process may have seen
- * activity. All sessions share one timer: a timer each would be a large part of a connection's memory. Messages of the
- * topic `session-ended` end sessions at once. While the store can't be reached, connections stay open until the last
- * known deadline.
+ * Authenticates by the store, where every process counts activity. Messages of the topic `session-ended` end sessions at
+ * once; without them, connections are closed at the deadline of their session (`watchSessions`).
  */
 export async function createSessionGate({
   verify,
@@ -65,75 +53,27 @@ export async function createSessionGate({
   log,
   idleMs,
 }: SessionGateOptions): Promise<SessionGate> {
-  const watches = new Map<string, Watch>();
-  let timer: Disposable | null = null;
-  let timerAtMs = Number.POSITIVE_INFINITY;
-
-  const stopTimer = () => {
-    timer?.[Symbol.dispose]();
-    timer = null;
-    timerAtMs = Number.POSITIVE_INFINITY;
-  };
-  const forget = (watch: Watch) => {
-    if (watches.get(watch.identity.sid) === watch) watches.delete(watch.identity.sid);
-    if (watches.size === 0) stopTimer();
-  };
-  const end = (watch: Watch) => {
-    forget(watch);
-    for (const callback of watch.callbacks) {
-      try {
-        callback();
-      } catch (error) {
-        log.error({ error }, 'a connection could not be notified of the end of its session');
-      }
-    }
-  };
-  /** Sets the timer to fire at or before this time. Firing early is harmless. */
-  const fireBy = (atMs: number) => {
-    if (timerAtMs <= atMs) return;
-    timer?.[Symbol.dispose]();
-    timerAtMs = atMs;
-    timer = clock.setTimer(atMs - clock.now(), checkDue);
-  };
-  const checkDue = () => {
-    stopTimer();
-    const now = clock.now();
-    let next = Number.POSITIVE_INFINITY;
-    for (const watch of watches.values()) {
-      if (watch.deadlineMs <= now) void check(watch);
-      else next = Math.min(next, watch.deadlineMs);
-    }
-    if (next < Number.POSITIVE_INFINITY) fireBy(Math.max(next, now + leastBetweenMs));
-  };
-  /** Never rejects. */
-  const check = async (watch: Watch) => {
-    const { sid, kid, expiresAtMs } = watch.identity;
-    const left = await keyValue.peek(sessionKey(sid)).catch(() => 'unknown' as const);
-    if (watches.get(sid) !== watch) return;
-    if (left !== 'unknown') watch.deadlineMs = Math.min(clock.now() + (left?.expiresInMs ?? 0), expiresAtMs);
-    if (watch.deadlineMs <= clock.now() || keys.isRevoked(kid)) end(watch);
-    else fireBy(watch.deadlineMs);
-  };
-
-  const ended = await followTopic(topics, {
-    topic: schemaTopics.sessionEnded,
-    log,
-    // Revocations and ends before this point may have been missed.
-    onStart() {
-      keys.refresh();
-      for (const watch of [...watches.values()]) void check(watch);
-    },
-    onMessage: ({ value }) => {
-      if ('sid' in value) {
-        const watch = watches.get(value.sid);
-        if (watch) end(watch);
-        return;
-      }
-      keys.revoke(value.kid);
-      log.info({ kid: value.kid }, 'a signing key was revoked');
-      for (const watch of [...watches.values()]) if (watch.identity.kid === value.kid) end(watch);
-    },
-  });
+  await using releases = new AsyncDisposableStack();
+  const { isRevoked } = keys;
+  const sessions = releases.use(watchSessions({ keyValue, isRevoked, clock, log, idleMs }));
+  releases.use(
+    await followTopic(topics, {
+      topic: schemaTopics.sessionEnded,
+      log,
+      // Revocations and ends before this point may have been missed.
+      onStart() {
+        keys.refresh();
+        sessions.checkAll();
+      },
+      onMessage({ value }) {
+        if ('sid' in value) return sessions.end(value.sid);
+        keys.revoke(value.kid);
+        log.info({ kid: value.kid }, 'a signing key was revoked');
+        sessions.endOfKey(value.kid);
+      },
+    }),
+  );
+  const owned = releases.move();
 
   const touch = async (identity: Identity) => {
     const ttlMs = Math.min(idleMs, identity.expiresAtMs - clock.now());
@@ -142,8 +82,7 @@ export async function createSessionGate({
       throw new CodedError<PublicErrorCode>('SESSION_EXPIRED', 'The session has ended; sign in again.');
     if (keys.isRevoked(identity.kid) || !isSessionOf(session, identity))
       throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'The token is not valid any more; sign in again.');
-    const watch = watches.get(identity.sid);
-    if (watch) watch.deadlineMs = clock.now() + ttlMs;
+    sessions.extend(identity.sid, ttlMs);
   };
 
   const authenticate = async (authorization: string | null | undefined) => {
@@ -164,46 +103,9 @@ export async function createSessionGate({
       }
     },
     touch,
-    onSessionEnd(identity, callback) {
-      const known = watches.get(identity.sid);
-      const watch = known ?? {
-        identity,
-        callbacks: new Set(),
-        deadlineMs: Math.min(clock.now() + idleMs, identity.expiresAtMs),
-      };
-      watch.callbacks.add(callback);
-      if (!known) {
-        watches.set(identity.sid, watch);
-        fireBy(watch.deadlineMs);
-        // The session may have ended since it was authenticated.
-        void check(watch);
-      }
-      return new Watcher(watch, callback, forget);
-    },
-    async [Symbol.asyncDispose]() {
-      watches.clear();
-      stopTimer();
-      await ended[Symbol.asyncDispose]();
-    },
+    onSessionEnd: sessions.watch,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** A callback for the end of a session. A class, because there is one per connection. */
-class Watcher implements Disposable {
-  readonly #watch: Watch;
-  readonly #callback: () => void;
-  readonly #forget: (watch: Watch) => void;
-
-  constructor(watch: Watch, callback: () => void, forget: (watch: Watch) => void) {
-    this.#watch = watch;
-    this.#callback = callback;
-    this.#forget = forget;
-  }
-
-  [Symbol.dispose](): void {
-    this.#watch.callbacks.delete(this.#callback);
-    if (this.#watch.callbacks.size === 0) this.#forget(this.#watch);
-  }
 }
 
 /** Whether a stored session belongs to the token: it has the same user and signing key. */

@@ -1,0 +1,158 @@
+import type { Clock } from '@voucher-gateway/platform/clock';
+import type { Identity } from '@voucher-gateway/platform/identity';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import type { Log } from '@voucher-gateway/platform/log';
+import { sessionKey } from '@voucher-gateway/schema/session';
+
+/** The sessions with open connections. Each has a deadline, as far as this process knows. */
+export interface WatchedSessions extends Disposable {
+  /** Calls back once when the session ends, until disposed. */
+  watch(identity: Identity, callback: () => void): Disposable;
+  /** Moves the session's deadline, after its activity. */
+  extend(sid: string, ttlMs: number): void;
+  /** Ends the session. */
+  end(sid: string): void;
+  /** Ends all sessions whose tokens were signed with the key. */
+  endOfKey(kid: string): void;
+  /** Reads all sessions from the store, and ends those that have ended there. */
+  checkAll(): void;
+}
+
+export interface WatchedSessionsOptions {
+  keyValue: KeyValue;
+  isRevoked(kid: string): boolean;
+  clock: Clock;
+  log: Log;
+  /** A session ends this long after its last request. */
+  idleMs: number;
+}
+
+interface Watch {
+  identity: Identity;
+  callbacks: Set<() => void>;
+  deadlineMs: number;
+}
+
+/** Minimum interval between checks for sessions past their deadline. */
+const minCheckIntervalMs = 250;
+
+/**
+ * At its deadline a session is read from the store, because another process may have seen activity. All sessions share one
+ * timer: a timer each would be a large part of a connection's memory. While the store can't be reached, connections stay
+ * open until the last known deadline.
+ */
+export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: WatchedSessionsOptions): WatchedSessions {
+  const watches = new Map<string, Watch>();
+  const timer = createEarliestTimer(clock, () => checkDue());
+
+  const forget = (watch: Watch) => {
+    if (watches.get(watch.identity.sid) === watch) watches.delete(watch.identity.sid);
+    if (watches.size === 0) timer.stop();
+  };
+  const end = (watch: Watch) => {
+    forget(watch);
+    for (const callback of watch.callbacks) {
+      try {
+        callback();
+      } catch (error) {
+        log.error({ error }, 'a connection could not be notified of the end of its session');
+      }
+    }
+  };
+  /** Never rejects. */
+  const check = async (watch: Watch) => {
+    const { sid, kid, expiresAtMs } = watch.identity;
+    const left = await keyValue.peek(sessionKey(sid)).catch(() => 'unknown' as const);
+    if (watches.get(sid) !== watch) return;
+    if (left !== 'unknown') watch.deadlineMs = Math.min(clock.now() + (left?.expiresInMs ?? 0), expiresAtMs);
+    if (watch.deadlineMs <= clock.now() || isRevoked(kid)) end(watch);
+    else timer.fireBy(watch.deadlineMs);
+  };
+  const checkDue = () => {
+    const now = clock.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const watch of watches.values()) {
+      if (watch.deadlineMs <= now) void check(watch);
+      else next = Math.min(next, watch.deadlineMs);
+    }
+    if (next < Number.POSITIVE_INFINITY) timer.fireBy(Math.max(next, now + minCheckIntervalMs));
+  };
+  const add = (identity: Identity): Watch => {
+    const deadlineMs = Math.min(clock.now() + idleMs, identity.expiresAtMs);
+    const watch: Watch = { identity, callbacks: new Set(), deadlineMs };
+    watches.set(identity.sid, watch);
+    timer.fireBy(deadlineMs);
+    return watch;
+  };
+
+  return {
+    watch(identity, callback) {
+      const known = watches.get(identity.sid);
+      const watch = known ?? add(identity);
+      watch.callbacks.add(callback);
+      // The session may have ended since it was authenticated.
+      if (!known) void check(watch);
+      return new Watcher(watch, callback, forget);
+    },
+    extend(sid, ttlMs) {
+      const watch = watches.get(sid);
+      if (watch) watch.deadlineMs = clock.now() + ttlMs;
+    },
+    end(sid) {
+      const watch = watches.get(sid);
+      if (watch) end(watch);
+    },
+    endOfKey(kid) {
+      for (const watch of [...watches.values()]) if (watch.identity.kid === kid) end(watch);
+    },
+    checkAll() {
+      for (const watch of [...watches.values()]) void check(watch);
+    },
+    [Symbol.dispose]() {
+      watches.clear();
+      timer.stop();
+    },
+  };
+}
+
+/** A timer that can be moved to an earlier time. */
+function createEarliestTimer(clock: Clock, onFire: () => void) {
+  let timer: Disposable | null = null;
+  let atMs = Number.POSITIVE_INFINITY;
+  const stop = () => {
+    timer?.[Symbol.dispose]();
+    timer = null;
+    atMs = Number.POSITIVE_INFINITY;
+  };
+  return {
+    stop,
+    /** Fires at or before this time: firing early is harmless. */
+    fireBy(byMs: number) {
+      if (atMs <= byMs) return;
+      timer?.[Symbol.dispose]();
+      atMs = byMs;
+      timer = clock.setTimer(byMs - clock.now(), () => {
+        stop();
+        onFire();
+      });
+    },
+  };
+}
+
+/** A callback for the end of a session. A class, because there is one per connection. */
+class Watcher implements Disposable {
+  readonly #watch: Watch;
+  readonly #callback: () => void;
+  readonly #forget: (watch: Watch) => void;
+
+  constructor(watch: Watch, callback: () => void, forget: (watch: Watch) => void) {
+    this.#watch = watch;
+    this.#callback = callback;
+    this.#forget = forget;
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch.callbacks.delete(this.#callback);
+    if (this.#watch.callbacks.size === 0) this.#forget(this.#watch);
+  }
+}
