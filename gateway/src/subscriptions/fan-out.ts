@@ -2,7 +2,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { GraphQLFormattedError } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import type { UpstreamToken } from '../federation/subgraph-subscriptions.ts';
+import type { UpstreamToken } from '../federation/shared-upstream.ts';
 import type { RootFieldResult } from './plan/execute-event.ts';
 import type { Subscriber } from './subscriber.ts';
 
@@ -52,7 +52,7 @@ export class FanOut {
   /** Equal for all members: subgraphs respond the same to all of them. */
   readonly identityKey: string;
   /** Value of the members' claim. */
-  readonly key: string;
+  readonly claimValue: string;
   readonly #options: FanOutOptions;
   readonly #members = new Set<FanOutMember>();
   /** Events that wait for the one that is being executed; null if none does. */
@@ -65,10 +65,10 @@ export class FanOut {
   #isAnswering = false;
   #hasEnded = false;
 
-  constructor(options: FanOutOptions, identityKey: string, key: string) {
+  constructor(options: FanOutOptions, identityKey: string, claimValue: string) {
     this.#options = options;
     this.identityKey = identityKey;
-    this.key = key;
+    this.claimValue = claimValue;
   }
 
   /**

@@ -1,0 +1,158 @@
+import type { CodedError } from '@voucher-gateway/platform/errors';
+import type { Log } from '@voucher-gateway/platform/log';
+import { connectSocket, type createEventStreams, type UpstreamLimits } from './subgraph-connection.ts';
+import type { SubgraphResponse } from './subgraph-response.ts';
+import { subgraphUnavailable } from './subgraph-unavailable.ts';
+
+/** A subscriber's own token, by which the subgraph authorises the subscription. */
+export interface UpstreamToken {
+  /** The value of the authorization header; null if signed out. */
+  authorization: string | null;
+  expiresAtMs: number;
+}
+
+/** The receiver of a subgraph's events. */
+export interface UpstreamListener {
+  /** The token to subscribe with: the one that expires last. */
+  token(): UpstreamToken;
+  next(response: SubgraphResponse): void;
+  /** Called when the subgraph completes the subscription. */
+  complete(): void;
+  fail(error: CodedError): void;
+}
+
+export interface SharedUpstreamOptions extends UpstreamLimits {
+  subgraph: string;
+  query: string;
+  variables: Record<string, unknown>;
+  streams: ReturnType<typeof createEventStreams>;
+  /** Where the subgraph serves subscriptions: `ws:` by graphql-ws, `http:` by Server-Sent Events. */
+  url(): string | undefined;
+  log: Log;
+  /** Failures in a row before the subscription is given up. */
+  retries: number;
+  /** Delay in milliseconds after the first failure; doubled with each, up to 2 s. */
+  retryBaseMs: number;
+  /** Called once, when the subscription has ended or was given up, or its last listener has left. */
+  onEnd(): void;
+}
+
+type State =
+  | { name: 'connected'; url: string | undefined; connection: Disposable }
+  /** The connection is being opened, and may be lost before it is returned. */
+  | { name: 'connecting'; url: string | undefined }
+  | { name: 'waiting'; url: string | undefined; timer: NodeJS.Timeout }
+  | { name: 'ended' };
+
+const longestWaitMs = 2_000;
+
+/**
+ * One subscription at a subgraph, for all its listeners. When its connection is lost it waits, with exponential backoff,
+ * and reconnects. A connection that lasted, or received an event, sets the number of failures back to 0.
+ */
+export class SharedUpstream {
+  readonly #options: SharedUpstreamOptions;
+  readonly #listeners = new Set<UpstreamListener>();
+  #state: State = { name: 'connecting', url: undefined };
+  #failures = 0;
+
+  constructor(options: SharedUpstreamOptions) {
+    this.#options = options;
+  }
+
+  add(listener: UpstreamListener): void {
+    this.#listeners.add(listener);
+  }
+
+  remove(listener: UpstreamListener): void {
+    if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.stop();
+  }
+
+  /** Connects. Never throws: a failure is retried. */
+  connect(): void {
+    const { url: readUrl, streams, subgraph, query, variables, keepAliveMs } = this.#options;
+    const startedAtMs = performance.now();
+    const lose = (error: unknown) => {
+      if (performance.now() - startedAtMs > keepAliveMs) this.#failures = 0;
+      this.#wait(error);
+    };
+    const url = readUrl();
+    this.#state = { name: 'connecting', url };
+    try {
+      if (url === undefined) throw new Error(`${subgraph} serves no subscriptions any more`);
+      const connectBy = /^wss?:/.test(url) ? connectSocket : streams.connect;
+      const { authorization } = this.#token();
+      const connection = connectBy(
+        { ...this.#options, url, query, variables, authorization },
+        {
+          next: (response) => {
+            this.#failures = 0;
+            for (const listener of [...this.#listeners]) listener.next(response);
+          },
+          complete: () => this.#end((listener) => listener.complete()),
+          refuse: (errors) =>
+            this.#end((listener) => {
+              listener.next({ errors });
+              listener.complete();
+            }),
+          lose,
+        },
+      );
+      if (this.#state.name === 'connecting') this.#state = { name: 'connected', url, connection };
+      else connection[Symbol.dispose]();
+    } catch (error) {
+      lose(error);
+    }
+  }
+
+  reconnectIfMoved(): void {
+    if (this.#state.name === 'ended' || this.#options.url() === this.#state.url) return;
+    this.#leaveState();
+    this.#failures = 0;
+    this.connect();
+  }
+
+  stop(): void {
+    if (this.#state.name === 'ended') return;
+    this.#leaveState();
+    this.#state = { name: 'ended' };
+    this.#options.onEnd();
+  }
+
+  #wait(error: unknown): void {
+    if (this.#state.name === 'ended') return;
+    const { log, subgraph, retries, retryBaseMs } = this.#options;
+    const { url } = this.#state;
+    if (this.#failures >= retries) {
+      log.warn({ subgraph, error }, 'a subscription at a subgraph is given up');
+      this.#end((listener) => listener.fail(subgraphUnavailable(`The subgraph ${subgraph} does not answer.`)));
+      return;
+    }
+    log.info({ subgraph, error, failures: this.#failures }, 'a subscription at a subgraph is lost; reconnecting');
+    const longestMs = Math.min(retryBaseMs * 2 ** this.#failures, longestWaitMs);
+    this.#failures += 1;
+    const timer = setTimeout(() => this.connect(), longestMs * (0.5 + Math.random() / 2));
+    this.#state = { name: 'waiting', url, timer };
+  }
+
+  #end(report: (listener: UpstreamListener) => void): void {
+    this.stop();
+    for (const listener of [...this.#listeners]) report(listener);
+  }
+
+  /** Releases what the current state holds. */
+  #leaveState(): void {
+    if (this.#state.name === 'waiting') clearTimeout(this.#state.timer);
+    if (this.#state.name === 'connected') this.#state.connection[Symbol.dispose]();
+  }
+
+  /** The listeners' token that expires last. */
+  #token(): UpstreamToken {
+    let best: UpstreamToken = { authorization: null, expiresAtMs: Number.NEGATIVE_INFINITY };
+    for (const listener of this.#listeners) {
+      const token = listener.token();
+      if (token.expiresAtMs > best.expiresAtMs) best = token;
+    }
+    return best;
+  }
+}
