@@ -20,7 +20,7 @@ export interface Subscription extends Disposable {
 /** One subscription, from admission until it is disposed. A class, because there is one per subscription. */
 export class ActiveSubscription implements Subscription {
   readonly #shared: SharedOperation;
-  readonly #key: string;
+  readonly #claimValue: string;
   #context: GatewayContext;
   readonly #quota: Quota;
   /** The missed events, sent before the subscription goes live. Null without a cursor, and once it is live. */
@@ -30,14 +30,14 @@ export class ActiveSubscription implements Subscription {
   #hasEnded = false;
 
   /**
-   * @param key value of the claim that the topic field matches by
+   * @param claimValue value of the claim that the topic field matches by
    * @throws CodedError RATE_LIMITED
    */
-  constructor(shared: SharedOperation, key: string, context: GatewayContext, quota: Quota) {
+  constructor(shared: SharedOperation, claimValue: string, context: GatewayContext, quota: Quota) {
     quota.take(holderOf(context));
     shared.enter();
     this.#shared = shared;
-    this.#key = key;
+    this.#claimValue = claimValue;
     this.#context = context;
     this.#quota = quota;
   }
@@ -58,7 +58,7 @@ export class ActiveSubscription implements Subscription {
     if (this.#hasEnded) return;
     this.#context = new LiveContext(this.#context);
     subscriber.onLive?.();
-    this.#running = this.#shared.join(subscriber, this.#key, this.#context, resumePoint);
+    this.#running = this.#shared.join(subscriber, this.#claimValue, this.#context, resumePoint);
   }
 
   #catchUp(subscriber: Subscriber, { sendAll }: CatchUp): void {

@@ -100,12 +100,17 @@ export class SharedOperation {
   /**
    * Adds a live subscriber to the fan-out of its identity, until disposed.
    *
-   * @param key value of the subscriber's claim
+   * @param claimValue value of the subscriber's claim
    * @param resumePoint what the subscriber has already received; null if it did not resume
    */
-  join(subscriber: Subscriber, key: string, context: GatewayContext, resumePoint: ResumePoint | null): Disposable {
+  join(
+    subscriber: Subscriber,
+    claimValue: string,
+    context: GatewayContext,
+    resumePoint: ResumePoint | null,
+  ): Disposable {
     const identityKey = fingerprint(context.identity);
-    const fanOut = this.#fanOuts.get(identityKey) ?? new FanOut(this.#fanOutOptions, identityKey, key);
+    const fanOut = this.#fanOuts.get(identityKey) ?? new FanOut(this.#fanOutOptions, identityKey, claimValue);
     this.#fanOuts.set(identityKey, fanOut);
     return fanOut.join(subscriber, context, resumePoint);
   }
@@ -132,7 +137,7 @@ export class SharedOperation {
     const planned = this.#planned;
     if (planned.topicField === null) return this.#openUpstream(planned, fanOut);
     const feed = new TopicFeedListener(this, fanOut);
-    return this.#environment.recentMessagesOf(planned).listen(planned.topicField.match, fanOut.key, feed);
+    return this.#environment.recentMessagesOf(planned).listen(planned.topicField.match, fanOut.claimValue, feed);
   }
 
   #openUpstream(planned: UpstreamSubscription, fanOut: FanOut): Disposable {
@@ -223,10 +228,10 @@ class TopicFeedListener implements TopicListener {
   }
 
   onMessage(message: TopicMessage): void {
-    const { key } = this.#fanOut;
+    const { claimValue } = this.#fanOut;
     // The current plan: the supergraph may have been reloaded since.
     const { planned, log } = this.#shared;
-    if (!planned.topicField || !matchesSubscriber(planned, key, message.value)) return;
+    if (!planned.topicField || !matchesSubscriber(planned, claimValue, message.value)) return;
     const id = idOf(message);
     const { replay } = planned.topicField;
     this.#fanOut.push({
@@ -237,7 +242,7 @@ class TopicFeedListener implements TopicListener {
         id !== null &&
         isRepublished(message) && {
           isDuplicate: (context, cursor) =>
-            isStoredAtOrBefore(createStoredPageReader({ planned, replay, key, context, log }), id, cursor),
+            isStoredAtOrBefore(createStoredPageReader({ planned, replay, claimValue, context, log }), id, cursor),
         }),
     });
   }

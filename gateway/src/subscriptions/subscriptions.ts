@@ -13,13 +13,13 @@ import type { Operation } from '../operations/operations.ts';
 import { coerceVariables } from '../request/variables.ts';
 import { requesterOf } from '../scheduling/wait-queue.ts';
 import { ActiveSubscription, type Subscription } from './active-subscription.ts';
-import { afterOf, afterVariable, type TopicSubscription } from './plan/plan-subscription.ts';
+import { openMissed } from './open-missed.ts';
+import { afterOf } from './plan/plan-subscription.ts';
 import { readTopicFields, type TopicField } from './plan/topic-directive.ts';
 import { createQuota } from './quota.ts';
 import { prepareReload } from './reload.ts';
-import { type CatchUp, openCatchUp } from './resume/catch-up.ts';
-import { createStoredPageReader, type ReadStoredPage } from './resume/stored-page.ts';
-import { SharedOperation, type SharedOperationEnvironment } from './shared-operation.ts';
+import type { SharedOperation } from './shared-operation.ts';
+import { createSharedOperations } from './shared-operations.ts';
 import type { MessageBounds } from './topic/message-buffer.ts';
 import { createTopicFeeds } from './topic-feeds.ts';
 
@@ -84,79 +84,14 @@ export async function createSubscriptions({
   (await feeds.prepareFor(topicFieldsOf(federation.current).values())).commit();
   const owned = releases.move();
   const quota = createQuota(maxPerUser);
-  /** Operations with subscriptions, by text, then name: the key is the same after a reload. */
-  const sharedByText = new Map<string, Map<string, SharedOperation>>();
-  const running = new Set<SharedOperation>();
-
   const formatter = createResultFormatter(log);
-  const environment: SharedOperationEnvironment = {
+  const sharedOperations = createSharedOperations({
     formatter,
     log,
     ...(upstreams && { upstreams }),
     topicFieldsOf,
     recentMessagesOf: ({ topicField }) => feeds.get(topicField.topic).recent,
-    onUsed(shared) {
-      const { text } = shared.operation;
-      const sharedByName = sharedByText.get(text) ?? new Map<string, SharedOperation>();
-      sharedByText.set(text, sharedByName.set(shared.name, shared));
-      running.add(shared);
-    },
-    onUnused(shared) {
-      const { text } = shared.operation;
-      const sharedByName = sharedByText.get(text);
-      if (sharedByName?.get(shared.name) === shared) sharedByName.delete(shared.name);
-      if (sharedByName?.size === 0) sharedByText.delete(text);
-      running.delete(shared);
-    },
-  };
-  const sharedOperationOf = (requested: Operation, variables: Record<string, unknown>): SharedOperation => {
-    const operation = { ...requested, variables };
-    const fields = topicFieldsOf(operation.federation);
-    const { [afterVariable(fields, operation) ?? '']: _after, ...sharedVariables } = variables;
-    const name = JSON.stringify([operation.operationName ?? null, sharedVariables]);
-    return sharedByText.get(operation.text)?.get(name) ?? new SharedOperation(operation, name, environment);
-  };
-  /** Value of the subscriber's claim. Throws if the client may not subscribe. */
-  const keyOf = ({ planned: { topicField, primary } }: SharedOperation, identity: Identity | null): string => {
-    if (topicField === null) {
-      if (upstreams) return '';
-      throw new CodedError<PublicErrorCode>(
-        'GRAPHQL_VALIDATION_FAILED',
-        `Subscription.${primary.field.name.value} is fed by nothing.`,
-      );
-    }
-    if (!identity) throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'Sign in to subscribe.');
-    const key = identity.claims[topicField.claim];
-    if (typeof key === 'string') return key;
-    throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Your token lacks what this subscription goes by.');
-  };
-  const openMissed = async (
-    shared: SharedOperation,
-    key: string,
-    after: string,
-    context: GatewayContext,
-  ): Promise<CatchUp> => {
-    const { planned } = shared;
-    if (!planned.topicField?.replay)
-      throw new CodedError<PublicErrorCode>(
-        'BAD_USER_INPUT',
-        `${planned.primary.field.name.value} can not be resumed: nothing is stored.`,
-      );
-    const { recent, scan } = feeds.get(planned.topicField.topic);
-    // A reload keeps the topic of an operation, or ends it.
-    const current = () => shared.planned as TopicSubscription;
-    let reader: { planned: TopicSubscription; readStoredPage: ReadStoredPage } | null = null;
-    const readStoredPage: ReadStoredPage = async (from, first) => {
-      const planned = current();
-      const { replay } = planned.topicField;
-      if (!replay) throw new Error('a subscription lost its stored history');
-      if (reader?.planned !== planned)
-        reader = { planned, readStoredPage: createStoredPageReader({ planned, replay, key, context, log }) };
-      return reader.readStoredPage(from, first);
-    };
-    return openCatchUp({ planned: current, key, recent, scan, clock, log, readStoredPage, after });
-  };
-
+  });
   return {
     get count() {
       return quota.taken;
@@ -168,14 +103,16 @@ export async function createSubscriptions({
         operation = await planFor(federation.current, operation, context);
       const { schema, hideSuggestions } = operation.federation;
       const variables = coerceVariables(schema, operation.definition, operation.variables, hideSuggestions);
-      const shared = sharedOperationOf(operation, variables);
-      const key = keyOf(shared, context.identity);
+      const shared = sharedOperations.get(operation, variables);
+      const claimValue = readClaimValue(shared, context.identity, upstreams);
       using undo = new DisposableStack();
-      const subscription = undo.use(new ActiveSubscription(shared, key, context, quota));
+      const subscription = undo.use(new ActiveSubscription(shared, claimValue, context, quota));
       const resumeAfter = after ?? afterOf(shared.planned, variables);
       if (resumeAfter !== null)
         try {
-          subscription.resumeWith(await openMissed(shared, key, resumeAfter, context));
+          subscription.resumeWith(
+            await openMissed({ shared, claimValue, after: resumeAfter, context, feeds, clock, log }),
+          );
         } catch (error) {
           // If a reload has retired the operation meanwhile, the subscription ends with that error when it starts.
           if (!shared.endedWith) throw error;
@@ -184,7 +121,14 @@ export async function createSubscriptions({
       return subscription;
     },
     prepareFor: async (next) =>
-      prepareReload({ next, topicFields: topicFieldsOf(next), running, feeds, formatter, log }),
+      prepareReload({
+        next,
+        topicFields: topicFieldsOf(next),
+        running: sharedOperations.running,
+        feeds,
+        formatter,
+        log,
+      }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -199,4 +143,27 @@ async function planFor(
   const requester = requesterOf({ clientAddress, signal });
   const { plan } = await federation.planner.plan({ text, operationName, conditions }, requester);
   return { ...operation, plan, federation };
+}
+
+/**
+ * The value of the subscriber's claim that the topic field matches by; empty for a field without a topic.
+ *
+ * @throws CodedError UNAUTHENTICATED, FORBIDDEN; GRAPHQL_VALIDATION_FAILED for a field that nothing feeds
+ */
+function readClaimValue(
+  { planned: { topicField, primary } }: SharedOperation,
+  identity: Identity | null,
+  upstreams: Upstreams | undefined,
+): string {
+  if (topicField === null) {
+    if (upstreams) return '';
+    throw new CodedError<PublicErrorCode>(
+      'GRAPHQL_VALIDATION_FAILED',
+      `Subscription.${primary.field.name.value} is fed by nothing.`,
+    );
+  }
+  if (!identity) throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'Sign in to subscribe.');
+  const value = identity.claims[topicField.claim];
+  if (typeof value === 'string') return value;
+  throw new CodedError<PublicErrorCode>('FORBIDDEN', 'Your token lacks what this subscription goes by.');
 }

@@ -12,8 +12,8 @@ export function toRootFieldResult({ topicField }: TopicSubscription, message: To
 }
 
 /** Whether a value has the subscriber's claim, which authorises it, and equals each argument that is set. */
-export function matchesSubscriber(planned: TopicSubscription, key: string, value: Value): boolean {
-  if (value[planned.topicField.match] !== key) return false;
+export function matchesSubscriber(planned: TopicSubscription, claimValue: string, value: Value): boolean {
+  if (value[planned.topicField.match] !== claimValue) return false;
   return planned.compared.every(
     ([name, expected]) =>
       value[name] === expected || ((value[name] ?? null) !== null && String(value[name]) === String(expected)),

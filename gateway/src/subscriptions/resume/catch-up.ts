@@ -118,13 +118,13 @@ class CatchUpRun {
 
   /** Sends all stored pages. */
   async #sendStored(first: StoredPage | null): Promise<Phase> {
-    const { key, readStoredPage } = this.#options;
+    const { claimValue, readStoredPage } = this.#options;
     for (let page = first; ; page = null) {
       const read = page ?? (await this.#retry(() => readStoredPage(this.#cursor)));
       const ids = new Set<string>();
       for (const { id, compared, data, cursor } of read.edges) {
         if (id !== null) ids.add(id);
-        if ((id === null || !this.#sent.has(id)) && matchesSubscriber(read.planned, key, compared))
+        if ((id === null || !this.#sent.has(id)) && matchesSubscriber(read.planned, claimValue, compared))
           await this.#target.send({ data, cursor }, read.planned);
       }
       this.#cursor = read.endCursor ?? this.#cursor;
@@ -139,13 +139,13 @@ class CatchUpRun {
 
   /** Sends one slice of the topic, unless the recent messages reach back to its positions. */
   async #sendScanned({ positions, stored, slice }: Phase & { name: 'SCAN' }): Promise<Phase> {
-    const { recent, scan, planned, key, log, clock } = this.#options;
+    const { recent, scan, planned, claimValue, log, clock } = this.#options;
     if (slice) return { name: 'SCAN', ...(await this.#sendSlice(slice, stored)), slice: null };
     await this.#retry(() => recent.caughtUp());
     const from = recent.toCurrentTopic(positions);
     if (recent.hasAllAfter(from)) return { name: 'RECENT', positions: from, stored };
     const { match, topic } = planned().topicField;
-    const scanned = await this.#retry(() => scan.read(from, match, key));
+    const scanned = await this.#retry(() => scan.read(from, match, claimValue));
     if (scanned) return { name: 'SCAN', positions: from, stored, slice: scanned };
     log.warn({ topic }, 'the store lags behind the retention of the topic: it is read again');
     await delay(clock, readAgainAfterMs, this.#target.signal);
@@ -154,11 +154,11 @@ class CatchUpRun {
 
   /** Sends one slice of the recent messages, or goes live if there are none. */
   async #sendRecent({ positions, stored }: Phase & { name: 'RECENT' }): Promise<Phase> {
-    const { recent, planned, key } = this.#options;
+    const { recent, planned, claimValue } = this.#options;
     const { goLive, signal } = this.#target;
     const from = recent.toCurrentTopic(positions);
     if (!recent.hasAllAfter(from)) return { name: 'SCAN', positions: from, stored, slice: null };
-    const slice = recent.after(from, planned().topicField.match, key);
+    const slice = recent.after(from, planned().topicField.match, claimValue);
     if (slice.messages.length > 0) return { name: 'RECENT', ...(await this.#sendSlice(slice, stored)) };
     signal.throwIfAborted();
     // Nothing is awaited since the look at the recent messages: none can arrive in between.
@@ -168,7 +168,7 @@ class CatchUpRun {
 
   /** Sends the messages of a slice. Returns the positions after it. */
   async #sendSlice(slice: Slice, stored: StoredRange | null) {
-    const { planned, key } = this.#options;
+    const { planned, claimValue } = this.#options;
     for (const message of stored ? await stored.skipStored(slice.messages) : slice.messages) {
       const id = idOf(message);
       if (id !== null) {
@@ -178,7 +178,7 @@ class CatchUpRun {
         this.#cursor = encodeCursor(id);
       }
       const current = planned();
-      if (matchesSubscriber(current, key, message.value))
+      if (matchesSubscriber(current, claimValue, message.value))
         await this.#target.send(toRootFieldResult(current, message), current);
     }
     return { positions: slice.through, stored: slice.isWhole ? null : stored };

@@ -11,7 +11,7 @@ export interface ResumeOptions {
   /** The current plan of the subscription: the supergraph may be reloaded during catch-up. */
   planned(): TopicSubscription;
   /** Value of the subscriber's claim, which the `match` field must equal. */
-  key: string;
+  claimValue: string;
   recent: RecentMessages;
   scan: TopicScan;
   /** Reads a page of stored events after a cursor (`createStoredPageReader`). */
@@ -24,18 +24,18 @@ export interface ResumeOptions {
  * Returns null if the topic does not have the cursor's message either.
  */
 export async function findUnstored(options: ResumeOptions): Promise<Slice | null> {
-  const { planned, key, recent, scan, readStoredPage, after } = options;
+  const { planned, claimValue, recent, scan, readStoredPage, after } = options;
   const { match } = planned().topicField;
   const id = decodeCursor(after)?.id;
   const { storedThrough } = await readStoredPage(encodeCursor(null), 1);
   // The client may have the cursor from another gateway that has read further than this one.
   await recent.caughtUp();
-  const inRecent = await findAfter(id, {}, async (from) => recent.after(from, match, key));
+  const inRecent = await findAfter(id, {}, async (from) => recent.after(from, match, claimValue));
   if (inRecent) return inRecent;
   const from = recent.toCurrentTopic(storedThrough);
   // The recent messages cover this range, so the cursor is unknown. Avoids a topic scan for arbitrary cursors.
   if (recent.hasAllAfter(from)) return null;
-  return findAfter(id, from, (positions) => scan.read(positions, match, key));
+  return findAfter(id, from, (positions) => scan.read(positions, match, claimValue));
 }
 
 /** The rest of the slice that has the message with this id. Null if no slice has it. */

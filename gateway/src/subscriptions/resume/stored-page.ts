@@ -49,7 +49,7 @@ export interface StoredPageReaderOptions {
   planned: TopicSubscription;
   replay: ReplayField;
   /** Value of the subscriber's claim. */
-  key: string;
+  claimValue: string;
   context: GatewayContext;
   log: Log;
 }
@@ -61,7 +61,7 @@ export interface StoredPageReaderOptions {
 export function createStoredPageReader({
   planned,
   replay,
-  key,
+  claimValue,
   context,
   log,
 }: StoredPageReaderOptions): ReadStoredPage {
@@ -74,7 +74,7 @@ export function createStoredPageReader({
   return async (after, first = pageSize) => {
     const variables: Value = { ...operation.variables, [variable('first')]: first, [variable('after')]: after };
     for (const [name] of filledArguments(planned, replay)) {
-      variables[variable(name)] = name === topicField.match ? key : planned.arguments[name];
+      variables[variable(name)] = name === topicField.match ? claimValue : planned.arguments[name];
     }
     const { data, errors } = await source.process({
       kind: incomingOperation,

@@ -13,8 +13,8 @@ import { cutSlice } from './slice.ts';
 export interface RecentMessages extends AsyncDisposable {
   /** Whether all messages after these positions are in memory. */
   hasAllAfter(positions: Positions): boolean;
-  /** The first messages after these positions whose `match` field equals `key`, in order. */
-  after(positions: Positions, match: string, key: string): Slice;
+  /** The first messages after these positions whose `match` field equals `claimValue`, in order. */
+  after(positions: Positions, match: string, claimValue: string): Slice;
   /** Resolves once it has read everything that was in the topic at the time of the call. */
   caughtUp(): Promise<void>;
   /**
@@ -25,11 +25,11 @@ export interface RecentMessages extends AsyncDisposable {
   /** Whether the message with this id is in memory. */
   has(id: string): boolean;
   /**
-   * Passes the listener each new message whose `match` field equals `key`, until disposed.
+   * Passes the listener each new message whose `match` field equals `claimValue`, until disposed.
    *
    * @throws CodedError TOPIC_RECREATED (retryable) once the topic was recreated: its tail has ended
    */
-  listen(match: string, key: string, listener: TopicListener): Disposable;
+  listen(match: string, claimValue: string, listener: TopicListener): Disposable;
 }
 
 export interface TopicListener {
@@ -77,9 +77,9 @@ export async function openRecentMessages(options: RecentMessagesOptions): Promis
       if (evictedId !== null) ids.delete(evictedId);
     }
     for (const match of matches) {
-      const key = message.value[match];
-      if (typeof key !== 'string') continue;
-      for (const listener of index.get(match)?.get(key) ?? []) {
+      const claimValue = message.value[match];
+      if (typeof claimValue !== 'string') continue;
+      for (const listener of index.get(match)?.get(claimValue) ?? []) {
         try {
           listener.onMessage(message);
         } catch (error) {
@@ -92,8 +92,8 @@ export async function openRecentMessages(options: RecentMessagesOptions): Promis
   let endedBy: Error | null = null;
   const onEnd = (error: Error) => {
     endedBy = error;
-    for (const byKey of index.values())
-      for (const listeners of [...byKey.values()]) for (const listener of [...listeners]) listener.onEnd(error);
+    for (const byClaimValue of index.values())
+      for (const listeners of [...byClaimValue.values()]) for (const listener of [...listeners]) listener.onEnd(error);
   };
 
   const tail: Tail = await topics.tail({ topic: anyTopic(topic), from: { last: bounds.maxCount }, onMessage, onEnd });
@@ -107,10 +107,12 @@ export async function openRecentMessages(options: RecentMessagesOptions): Promis
       );
       return [...partitions].every((partition) => startOf(partition) <= (positions[partition] ?? 0));
     },
-    after: (positions, match, key) =>
+    after: (positions, match, claimValue) =>
       cutSlice(
         {
-          messages: buffer.of(match, key).filter(({ partition, position }) => position > (positions[partition] ?? 0)),
+          messages: buffer
+            .of(match, claimValue)
+            .filter(({ partition, position }) => position > (positions[partition] ?? 0)),
           through: { ...positions, ...through },
           isWhole: true,
         },
@@ -120,11 +122,11 @@ export async function openRecentMessages(options: RecentMessagesOptions): Promis
     toCurrentTopic: (positions) =>
       mapPartitions(positions, (position, partition) => (position > (through[partition] ?? 0) ? 0 : position)),
     has: (id) => ids.has(id),
-    listen(match, key, listener) {
+    listen(match, claimValue, listener) {
       if (endedBy) throw endedBy;
-      const byKey = index.get(match) ?? new Map<string, Set<TopicListener>>();
-      index.set(match, byKey);
-      return new Listening(byKey, key, listener);
+      const byClaimValue = index.get(match) ?? new Map<string, Set<TopicListener>>();
+      index.set(match, byClaimValue);
+      return new Listening(byClaimValue, claimValue, listener);
     },
     [Symbol.asyncDispose]: () => tail[Symbol.asyncDispose](),
   };
@@ -132,20 +134,20 @@ export async function openRecentMessages(options: RecentMessagesOptions): Promis
 
 /** A listener's entry in the index. A class, because there is one per user. */
 class Listening implements Disposable {
-  readonly #byKey: Map<string, Set<TopicListener>>;
-  readonly #key: string;
+  readonly #byClaimValue: Map<string, Set<TopicListener>>;
+  readonly #claimValue: string;
   readonly #listener: TopicListener;
 
-  constructor(byKey: Map<string, Set<TopicListener>>, key: string, listener: TopicListener) {
-    this.#byKey = byKey;
-    this.#key = key;
+  constructor(byClaimValue: Map<string, Set<TopicListener>>, claimValue: string, listener: TopicListener) {
+    this.#byClaimValue = byClaimValue;
+    this.#claimValue = claimValue;
     this.#listener = listener;
-    byKey.set(key, (byKey.get(key) ?? new Set()).add(listener));
+    byClaimValue.set(claimValue, (byClaimValue.get(claimValue) ?? new Set()).add(listener));
   }
 
   [Symbol.dispose](): void {
-    const listeners = this.#byKey.get(this.#key);
+    const listeners = this.#byClaimValue.get(this.#claimValue);
     listeners?.delete(this.#listener);
-    if (listeners?.size === 0) this.#byKey.delete(this.#key);
+    if (listeners?.size === 0) this.#byClaimValue.delete(this.#claimValue);
   }
 }

@@ -6,10 +6,10 @@ import { sliceBytes } from './slice.ts';
 /** Reads a topic for subscribers that resume from before the recent messages. */
 export interface TopicScan {
   /**
-   * The first messages after these positions whose `match` field equals `key`, in order; null if retention has removed
+   * The first messages after these positions whose `match` field equals `claimValue`, in order; null if retention has removed
    * some. Calls during a scan share the next one: thousands of clients that reconnect must not scan the topic once each.
    */
-  read(from: Positions, match: string, key: string): Promise<Slice | null>;
+  read(from: Positions, match: string, claimValue: string): Promise<Slice | null>;
 }
 
 export interface TopicScanOptions {
@@ -23,16 +23,16 @@ export interface TopicScanOptions {
 class Reader {
   readonly from: Positions;
   readonly match: string;
-  readonly key: string;
+  readonly claimValue: string;
   readonly messages: TopicMessage[] = [];
   /** The positions at which it was full; null while it has room. */
   stoppedAt: Positions | null = null;
   #bytes = 0;
 
-  constructor(from: Positions, match: string, key: string) {
+  constructor(from: Positions, match: string, claimValue: string) {
     this.from = from;
     this.match = match;
-    this.key = key;
+    this.claimValue = claimValue;
   }
 
   /** Adds the message, or stops before it. Returns the bytes added. */
@@ -82,8 +82,8 @@ export function createTopicScan({ topics, topic, maxBytes }: TopicScanOptions): 
     return { through: tail.startedAt, coversAfter: tail.coversAfter };
   });
 
-  const read = async (from: Positions, match: string, key: string): Promise<Slice | null> => {
-    const reader = new Reader(from, match, key);
+  const read = async (from: Positions, match: string, claimValue: string): Promise<Slice | null> => {
+    const reader = new Reader(from, match, claimValue);
     waiting.push(reader);
     const { through, coversAfter } = await scanForAll();
     const hasAll = Object.entries(coversAfter).every(
@@ -100,13 +100,13 @@ export function createTopicScan({ topics, topic, maxBytes }: TopicScanOptions): 
 function createCollector(readers: readonly Reader[], maxBytes: number) {
   const index = [...Map.groupBy(readers, ({ match }) => match)].map(([match, ofMatch]) => ({
     match,
-    byKey: Map.groupBy<unknown, Reader>(ofMatch, ({ key }) => key),
+    byClaimValue: Map.groupBy<unknown, Reader>(ofMatch, ({ claimValue }) => claimValue),
   }));
   let bytes = 0;
   return (message: Message<Value>, seen: Positions): void => {
     if (bytes > maxBytes) return;
-    for (const { match, byKey } of index)
-      for (const reader of byKey.get(message.value[match]) ?? []) bytes += reader.take(message, seen);
+    for (const { match, byClaimValue } of index)
+      for (const reader of byClaimValue.get(message.value[match]) ?? []) bytes += reader.take(message, seen);
     if (bytes > maxBytes) for (const reader of readers) reader.stop({ ...seen, [message.partition]: message.position });
   };
 }
