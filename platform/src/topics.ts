@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Transaction } from './database.ts';
 import type { TopicsFailure } from './topics/consumer-failures.ts';
 
-/** A topic: its name, the schema that each value is checked against on the way in and out, and its key. */
+/** A topic: its name, the schema that each value is checked against when published and read, and its key. */
 export interface Topic<Value> {
   readonly name: string;
   readonly schema: z.ZodType<Value>;
@@ -17,43 +17,47 @@ export interface Message<Value> {
   value: Value;
   headers: Readonly<Record<string, string>>;
   partition: number;
-  /** Place in the partition: grows, with gaps. */
+  /** Position in the partition: increases, with gaps. */
   position: number;
   /** Milliseconds since the epoch. */
   publishedAt: number;
-  /** Length of its key, value and headers as text: what it takes in memory grows with it. */
+  /** Length of key, value and headers as text: an estimate of the memory that it takes. */
   textLength: number;
 }
 
-/** Position of the last message by partition. A partition that is missing stands at its beginning. */
+/** Position of the last message per partition. A missing partition is at its beginning. */
 export type Positions = Readonly<Record<number, number>>;
 
 export interface ConsumeOptions<Value> {
   topic: Topic<Value>;
-  /** The consumer group: its members share the messages, and it starts at the topic's beginning. */
+  /** The consumer group: its members share the partitions, and it starts at the topic's beginning. */
   group: string;
-  /** Messages that are handled at once, at most; one that waits for its next attempt is not counted. Default: 64. */
+  /**
+   * Limit of messages that are handled concurrently; one that waits for its next attempt is not counted. Default: 64.
+   */
   concurrency?: number;
   handler: Handler<Value>;
   /**
-   * Called when this member is given a partition, before it handles a message of it, with the position through which
-   * the group has finished it: no further than that, whatever was told before.
+   * Called when this member is assigned a partition, before it handles a message of it. `position`: up to there the
+   * group has finished the partition, even if a higher one was reported before.
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
-   * Called now and then with the position through which the group has finished each partition where that has grown:
-   * what `finishedThrough` could not tell yet while the last messages were in flight together.
+   * Called periodically with the partitions whose finished position has grown. It covers what `finishedThrough` could
+   * not report while the last messages ran concurrently.
    */
   onFinishedThrough?(positions: ReadonlyMap<number, number>): Promise<void>;
 }
 
 /**
- * Handles one message. It is finished when what comes next is stored. Where it fails by its own fault it goes to
- * `<topic>.dead-letter`: a CodedError that is not retryable, a value or constraint that the database refuses. Any
- * other failure is the environment's, and is retried in place with backoff while the message's key waits. What fails
- * for longer than a limit is parked in the database: the group goes on, and the message is retried from there. Later
- * messages of its key are parked behind it. Where the error says for how long trying again can help (`retryForMs`), a
- * message that has been parked for so long goes to dead-letter.
+ * Handles one message; the message is finished when this resolves.
+ *
+ * - An error that is the message's own sends it to `<topic>.dead-letter`: a CodedError that is not retryable, or a
+ *   value or constraint that the database rejects.
+ * - Any other error is retried in place with backoff, while later messages of the key wait.
+ * - A message that fails for longer than a limit is parked in the database, with the later ones of its key, and retried
+ *   from there.
+ * - A parked message goes to dead-letter after `retryForMs` of its error, where the error has one.
  */
 export type Handler<Value> = (message: Message<Value>, context: HandlerContext) => Promise<void>;
 
@@ -61,10 +65,10 @@ export interface HandlerContext {
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
   /**
-   * The position in the message's partition through which this group has finished everything, this
-   * message counted as finished; 0 once the partition is not this member's any more, or the message was
-   * parked. A parked message holds it back for up to 10,000 positions. Read it inside the
-   * transaction that stores the message's effect.
+   * The position up to which this group has finished the message's partition, counting this message as finished. 0 if
+   * the partition was revoked or the message was parked; a parked message holds it back by up to 10,000 positions.
+   *
+   * Read it inside the transaction that stores the message's effect.
    */
   finishedThrough(): number;
 }
@@ -72,32 +76,30 @@ export interface HandlerContext {
 export interface TailOptions<Value> {
   topic: Topic<Value>;
   /**
-   * Where to start: `now`; behind given positions; or with the last `last` messages, shared out over the partitions.
-   * A position past retention starts at the oldest message kept.
+   * Where to start: `now`; after the given positions; or with the last `last` messages, divided among the partitions. A
+   * position older than retention starts at the oldest stored message.
    */
   from: 'now' | { after: Positions } | { last: number };
-  /** Called in order by key. It must not throw, and is not awaited. */
+  /** Called in order per key. It must not throw, and is not awaited. */
   onMessage(message: Message<Value>): void;
   /**
-   * Called when the tail ends by itself, with TOPIC_RECREATED (retryable): its topic was deleted and recreated, and
-   * nothing more comes until the process is restarted.
+   * Called when the tail ends by itself, with TOPIC_RECREATED (retryable): its topic was deleted and recreated. No
+   * message follows until the process is restarted.
    */
   onEnd?(error: Error): void;
 }
 
 export interface Tail extends AsyncDisposable {
   /**
-   * Position of the last message at the time the tail started, by partition; everything up to there
-   * has been given to `onMessage` when `tail` resolves.
+   * Position of the last message per partition when the tail started. `onMessage` has received everything up to there
+   * when `tail` resolves.
    */
   readonly startedAt: Positions;
-  /**
-   * Position, by partition, behind which this tail has given every message: start of what it covers.
-   */
+  /** The position per partition after which `onMessage` receives every message. */
   readonly coversAfter: Positions;
   /**
-   * Resolves once everything that stood in the topic when it was called has been given to `onMessage`, with the
-   * position of its last message by partition. Rejects where the broker does not answer, and when the tail ends.
+   * Resolves once `onMessage` has received everything that was in the topic at the call, with the last position per
+   * partition. Rejects if the broker does not respond, and when the tail ends.
    */
   caughtUp(): Promise<Positions>;
 }
@@ -116,7 +118,7 @@ export interface Topics extends AsyncDisposable {
     value: Value,
     options?: { headers?: Record<string, string> },
   ): Promise<void>;
-  /** The same for several values, in their order, in one round trip. None is nothing. */
+  /** The same for several values, in their order, in one round trip. An empty list is a no-op. */
   publishAll<Value>(
     tx: Transaction,
     topic: Topic<Value>,
@@ -124,19 +126,21 @@ export interface Topics extends AsyncDisposable {
     options?: { headers?: Record<string, string> },
   ): Promise<void>;
   /**
-   * Joins a group. At least once, many in flight, the same key in order, also where partitions are added; the group's
-   * stored position never passes unfinished work. Disposing stops the intake, aborts the signal, and awaits what runs.
+   * Joins a group. At least once, concurrent, in order per key, even when partitions are added; the committed position
+   * never passes unfinished work.
+   *
+   * Disposing stops the intake, aborts the signal, and awaits running handlers.
    */
   consume<Value>(options: ConsumeOptions<Value>): Promise<AsyncDisposable>;
-  /** Every process sees every message; nothing is stored about it. */
+  /** Reads every message in every process, without stored positions. */
   tail<Value>(options: TailOptions<Value>): Promise<Tail>;
-  /** Resolves when the broker answers, else throws a retryable error. */
+  /** Resolves when the broker responds, else throws a retryable error. */
   ping(): Promise<void>;
-  /** Consumers and tails that do nothing though the broker answers: the process is to be restarted. */
+  /** Consumers and tails that are stuck although the broker responds: the process must be restarted. */
   failures(): readonly TopicsFailure[];
 }
 
-/** The topic that takes what a consumer could not handle: the value as it came, the error in headers. */
+/** The topic for messages that a consumer could not handle: the original value, with the error in headers. */
 export function deadLetterName(topic: string): string {
   return `${topic}.dead-letter`;
 }

@@ -10,15 +10,15 @@ export interface AttemptOptions {
   signal: AbortSignal;
   lines: RepeatedLines;
   fields: object;
-  /** Called after each failure that is not the message's; true where that is the end of it. */
+  /** Called after each failure that is not the message's own; true ends the attempts. */
   giveUp?(error: unknown, failingForMs: number): Promise<boolean>;
 }
 
 /**
- * Runs a message's `work` until it resolves, fails by the message's own fault, is given up, or the signal aborts: any
- * other error is tried again with exponential backoff and jitter.
+ * Runs a message's `work` until it resolves, fails by the message's own fault, is given up, or the signal aborts. Other
+ * errors are retried with exponential backoff and jitter.
  *
- * @returns `done`; `stopped` when the signal aborted; `failed` with the error that is the message's fault
+ * @returns `done`; `givenUp`; `stopped` when the signal aborted; `failed` with the error that is the message's fault
  */
 export async function attemptUntilDone(
   work: () => Promise<void>,
@@ -33,8 +33,8 @@ export async function attemptUntilDone(
     } catch (error) {
       if (signal.aborted) return { outcome: 'stopped' };
       if (isMessageFault(error)) return { outcome: 'failed', error };
-      // All that wait fail together where an engine is away.
-      lines.warn(`retry ${errorCode(error)}`, { error, attempt, ...fields }, 'a message is tried again');
+      // While an engine is down every message fails: one line per code is enough.
+      lines.warn(`retry ${errorCode(error)}`, { error, attempt, ...fields }, 'a message is retried');
       firstFailedAt ??= performance.now();
       if (await giveUp(error, performance.now() - firstFailedAt)) return { outcome: 'givenUp' };
       await pause(Math.min(firstDelayMs * 2 ** attempt, longestDelayMs) * (0.5 + Math.random() / 2), signal);
@@ -42,8 +42,8 @@ export async function attemptUntilDone(
   }
 }
 
-/** Runs `work` until it resolves, once a second, whatever its error is; false when the signal aborted first. */
-export async function persist(
+/** Runs `work` once a second until it resolves, whatever its error is; false when the signal aborted first. */
+export async function retryEverySecond(
   work: () => Promise<void>,
   { signal, log, fields, failing }: { signal: AbortSignal; log: Log; fields: object; failing: string },
 ): Promise<boolean> {
@@ -52,14 +52,14 @@ export async function persist(
       await work();
       return true;
     } catch (error) {
-      log.warn({ error, ...fields }, `${failing}; it is tried again`);
+      log.warn({ error, ...fields }, `${failing}; it is retried`);
       await pause(1_000, signal);
     }
   }
   return false;
 }
 
-/** Resolves after the time or when the signal aborts, whichever is first. */
+/** Resolves after the time, or earlier when the signal aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();

@@ -1,24 +1,24 @@
-/** Wakes readers by topic: at a ring, and now and then, for the rings that were missed. */
-export interface Bell extends Disposable {
-  ring(topic: string): void;
-  listen(topic: string, onRing: () => void): Disposable;
+/** Notifies readers per topic, and all of them periodically, in case a notification was missed. */
+export interface Notifier extends Disposable {
+  notify(topic: string): void;
+  listen(topic: string, onNotify: () => void): Disposable;
 }
 
-export function createBell(everyMs: number): Bell {
+export function createNotifier(everyMs: number): Notifier {
   const listeners = new Map<string, Set<() => void>>();
   const timer = setInterval(() => {
-    for (const topic of listeners.keys()) ring(topic);
+    for (const topic of listeners.keys()) notify(topic);
   }, everyMs);
   timer.unref();
-  const ring = (topic: string) => {
+  const notify = (topic: string) => {
     for (const listener of listeners.get(topic) ?? []) listener();
   };
   return {
-    ring,
-    listen(topic, onRing) {
+    notify,
+    listen(topic, onNotify) {
       const set = listeners.get(topic) ?? new Set();
-      listeners.set(topic, set.add(onRing));
-      return { [Symbol.dispose]: () => void set.delete(onRing) };
+      listeners.set(topic, set.add(onNotify));
+      return { [Symbol.dispose]: () => void set.delete(onNotify) };
     },
     [Symbol.dispose]() {
       clearInterval(timer);

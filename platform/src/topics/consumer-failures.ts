@@ -1,13 +1,13 @@
-/** Why a consumer or tail does nothing, though a restart or an operator may help. */
+/** Why a consumer or tail is stuck, where a restart or an operator may help. */
 export interface TopicsFailure {
   code: 'CONSUMER_STOPPED' | 'CONSUMER_NOT_JOINED' | 'TOPIC_RECREATED';
   topic: string;
-  /** Of a tail there is none. */
+  /** Undefined for a tail. */
   group?: string;
   message: string;
 }
 
-/** What fails at the moment, by whom it concerns. */
+/** The current failures, one per reader. */
 export interface ConsumerFailures {
   set(reader: object, failure: TopicsFailure): void;
   clear(reader: object): void;

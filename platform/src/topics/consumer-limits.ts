@@ -1,46 +1,46 @@
 import { z } from 'zod';
 import { duration, durationOrOff, integer } from '../config.ts';
 
-/** Settings of what consumers do with messages that they can't handle. */
+/** Settings of how consumers treat messages that they can't handle. */
 export const consumerSettings = {
   PARK_AFTER: duration('5m', { max: '24h' }).describe(
-    'A message that fails for this long, by a fault that is not its own, is parked: it is retried from a table, and its partition goes on',
+    'A message that fails for this long, through no fault of its own, is parked: it is retried from a table, and its partition continues',
   ),
   MAX_PARKED: integer(10_000, { min: 0, max: 10_000_000 }).describe(
-    'Parked messages of a consumer group and topic at most; beyond that a message is retried where it is, and its partition waits in the end',
+    'Limit of parked messages per consumer group and topic; beyond it a message is retried in place, and its partition may stall',
   ),
   PARKED_RETENTION: durationOrOff('off').describe(
-    'A parked message that still fails after this time goes to dead-letter; with `off` it is retried for as long as it takes',
+    'A parked message that still fails after this time goes to dead-letter; with `off` it is retried forever',
   ),
   MAX_BURIED_IN_A_ROW: integer(100, { min: 1, max: 1_000_000 }).describe(
-    'A consumer that would send more messages than this to dead-letter in a row stops, and its service is not live',
+    'A consumer that would send more than this many messages in a row to dead-letter stops, and its service is not live',
   ),
   MAX_HELD_MESSAGES: integer(1_000, { min: 1, max: 1_000_000 }).describe(
-    'Messages of one partition that a consumer holds at most, those included that are finished after one that is not',
+    'Limit of messages per partition in a consumer, including finished ones after an unfinished one',
   ),
   MAX_HELD_BYTES: integer(8_388_608, { min: 1_024, max: 1_073_741_824 }).describe(
-    'The same in bytes of those that are not finished, with one batch more at most',
+    'Limit of bytes of unfinished messages per partition in a consumer; one batch may exceed it',
   ),
 };
 
 const schema = z.object(consumerSettings);
 type ConsumerConfig = Readonly<z.output<typeof schema>>;
 
-/** What bounds a consumer of a group. */
+/** Limits of a consumer in a group. */
 export interface ConsumerLimits {
-  /** A message that fails for this long, by a fault that is not its own, is parked. Milliseconds. */
+  /** A message that fails for this long, through no fault of its own, is parked. Milliseconds. */
   parkAfterMs: number;
-  /** Parked messages of a group and topic at most. */
+  /** Limit of parked messages per group and topic. */
   maxParked: number;
   /** A parked message that still fails after this time goes to dead-letter. Milliseconds; Infinity: it stays parked. */
   keepParkedMs: number;
-  /** Messages that go to dead-letter in a row at most: one more stops the consumer. */
+  /** Limit of messages in a row that go to dead-letter: one more stops the consumer. */
   maxBuriedInARow: number;
-  /** Messages of a partition in memory at most, finished ones after an unfinished one included. */
+  /** Limit of messages per partition in memory, including finished ones after an unfinished one. */
   maxHeld: number;
-  /** Bytes of a partition's unfinished messages at most, with one batch more. */
+  /** Limit of bytes of unfinished messages per partition; one batch may exceed it. */
   maxHeldBytes: number;
-  /** A consumer or tail that is in no group for this long, while the broker answers, fails. Milliseconds. */
+  /** A consumer or tail that has not joined its group for this long, while the broker responds, fails. Milliseconds. */
   joinWithinMs: number;
 }
 
@@ -55,5 +55,5 @@ export function consumerLimitsOf(config: ConsumerConfig): Omit<ConsumerLimits, '
   };
 }
 
-/** The limits where nothing is set. */
+/** The limits without any settings. */
 export const defaultConsumerLimits: ConsumerLimits = { ...consumerLimitsOf(schema.parse({})), joinWithinMs: 60_000 };

@@ -4,18 +4,18 @@ import { topicMessage } from '../tables.ts';
 import { deadLetterName } from '../topics.ts';
 import type { RawMessage } from './handle.ts';
 
-/** A message as it is in a dead-letter topic. */
+/** A message in a dead-letter topic. */
 export interface DeadLetter extends RawMessage {
-  /** With `.dead-letter`. */
+  /** Including `.dead-letter`. */
   topic: string;
 }
 
-/** Reads what is in all dead-letter topics now, oldest first within each partition. */
+/** Reads all messages that are in dead-letter topics at the call, oldest first within each partition. */
 export type ReadDeadLetters = (onLetter: (letter: DeadLetter) => void) => Promise<void>;
 
 const readAtOnce = 100;
 
-/** Of the embedded engines. */
+/** The reader for the embedded engines. */
 export function embeddedDeadLetters(database: Database): ReadDeadLetters {
   return async (onLetter) => {
     let after = 0;

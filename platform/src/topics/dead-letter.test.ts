@@ -3,18 +3,18 @@ import { fitDeadLetter } from './dead-letter.ts';
 
 const raw = { key: 'k', value: '{}', headers: { a: 'b' }, partition: 0, position: 1, publishedAt: 0 };
 const about = { 'dead-letter-error': 'TOPIC_VALUE_INVALID' };
-/** What a broker counts, apart from a few bytes for each part. */
+/** The size that a broker counts, apart from a few bytes per part. */
 const sizeOf = ({ key, value, headers }: ReturnType<typeof fitDeadLetter>) =>
   Buffer.byteLength(key) + Buffer.byteLength(value) + Buffer.byteLength(JSON.stringify(headers));
 
-it('dead-letter: a message is kept as it is', () => {
+it('dead-letter: stores a message unchanged', () => {
   expect(fitDeadLetter(raw, about)).toEqual({ key: 'k', value: '{}', headers: { a: 'b', ...about } });
 });
 
-// Regression: what was too large to be buried held its partition up, for it was tried again for ever.
+// Regression: a message that was too large to bury blocked its partition, because it was retried forever.
 it.each([
   ['a value of 1 MB', { value: 'x'.repeat(1_048_000) }],
-  ['bytes that are no UTF-8', { value: Buffer.alloc(900_000, 0xff).toString() }],
+  ['bytes that are not UTF-8', { value: Buffer.alloc(900_000, 0xff).toString() }],
   ['characters of four bytes', { value: '💥'.repeat(250_001) }],
   ['a key of 1 MB', { key: '漢'.repeat(349_000) }],
   ['headers of 1 MB', { headers: { ...raw.headers, large: 'x'.repeat(1_000_000) } }],
@@ -22,7 +22,7 @@ it.each([
     '1,000 headers of 1 kB',
     { headers: Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`h${i}`, 'x'.repeat(990)])) },
   ],
-])('dead-letter: %s fits below a broker’s limit', (_what, fields) => {
+])('dead-letter: %s is cut to fit a broker’s limit', (_what, fields) => {
   const buried = fitDeadLetter({ ...raw, ...fields }, about);
   expect(sizeOf(buried)).toBeLessThan(1_000_000);
   expect(buried.headers).toMatchObject(about);

@@ -1,13 +1,13 @@
 import type { RawMessage } from './handle.ts';
 import { maxValueBytes } from './wire.ts';
 
-/** Of a stranger's message; together they leave room for our own headers below a broker's limit of 1 MiB. */
+/** Limits for foreign messages. Together they leave room for our own headers below a broker's limit of 1 MiB. */
 const maxKeyBytes = 10_000;
 const maxHeaderBytes = 1_000;
 const maxHeadersBytes = 32_000;
 const maxMessageBytes = 2_000;
 
-/** A message as dead-letter takes it. */
+/** A message in the form that dead-letter stores. */
 export interface BuriedMessage {
   key: string;
   value: string;
@@ -15,11 +15,10 @@ export interface BuriedMessage {
 }
 
 /**
- * What of a message that can't be handled is stored in dead-letter: all of it, where it is no larger than what our own
- * publishers may send; else its beginning, and `dead-letter-cut` says how many bytes its value had. One that is too
- * large to be buried would hold up its partition for ever.
+ * Fits a message that can't be handled into dead-letter, since one too large to bury would block its partition forever.
+ * A value above the limit of our publishers is cut, and `dead-letter-cut` holds its original bytes.
  *
- * @param about headers of our own, which say why and from where
+ * @param about our own headers: the error and the message's origin
  */
 export function fitDeadLetter({ key, value, headers }: RawMessage, about: Record<string, string>): BuriedMessage {
   const kept: Record<string, string> = {};
@@ -30,21 +29,19 @@ export function fitDeadLetter({ key, value, headers }: RawMessage, about: Record
     left -= bytes;
     kept[name] = text;
   }
-  // Bytes that are no UTF-8 are three each by now.
+  // Invalid UTF-8 was decoded to replacement characters of three bytes each.
   const valueBytes = Buffer.byteLength(value);
   const cut: Record<string, string> = valueBytes > maxValueBytes ? { 'dead-letter-cut': String(valueBytes) } : {};
-  const own = Object.fromEntries(
-    Object.entries(about).map(([name, text]) => [name, beginningOf(text, maxMessageBytes)]),
-  );
+  const own = Object.fromEntries(Object.entries(about).map(([name, text]) => [name, truncate(text, maxMessageBytes)]));
   return {
-    key: beginningOf(key, maxKeyBytes),
-    value: beginningOf(value, maxValueBytes),
+    key: truncate(key, maxKeyBytes),
+    value: truncate(value, maxValueBytes),
     headers: { ...kept, ...own, ...cut },
   };
 }
 
-/** So much of a text as fits into so many bytes of UTF-8, its last character whole. */
-function beginningOf(text: string, maxBytes: number): string {
+/** Truncates to a number of UTF-8 bytes, at a character boundary. */
+function truncate(text: string, maxBytes: number): string {
   if (Buffer.byteLength(text) <= maxBytes) return text;
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(maxBytes));
   return text.slice(0, read);

@@ -3,20 +3,23 @@ import type { Database } from '../database.ts';
 import { topicPosition } from '../tables.ts';
 import { type ConsumeOptions, deadLetterName } from '../topics.ts';
 import { pause } from './attempt.ts';
-import { type MessageLog, partition, rawMessage } from './embedded.ts';
+import { type MessageLog, partition, toRawMessage } from './embedded.ts';
 import type { GroupContext } from './group-context.ts';
 import { createGroupWork } from './group-work.ts';
 import { type RawMessage, textLengthOf } from './handle.ts';
 import { createKeyQueues } from './key-queues.ts';
 import { createLowWaterMark } from './low-water-mark.ts';
 
-/** The mark is stored at most this often, and when the group stops: a crash repeats what came since. */
+/**
+ * How often the low-water mark is stored at most; it is also stored at stop. After a crash the messages since are
+ * redelivered.
+ */
 const storeEveryMs = 100;
 const readAtOnce = 500;
 
 /**
- * One dispatcher of a group: reads the log by position, keeps a queue in memory a key, and stores the
- * position through which everything is finished.
+ * One dispatcher per group: it reads the log by position, keeps a queue in memory per key, and stores the low-water
+ * mark.
  */
 export async function startGroup<Value>({
   onAssigned = async () => {},
@@ -40,14 +43,14 @@ export async function startGroup<Value>({
   });
   await refreshParked();
   let storedThrough = readThrough;
-  let toldThrough = hold(partition, readThrough);
-  await onAssigned(partition, toldThrough);
+  let reportedThrough = hold(partition, readThrough);
+  await onAssigned(partition, reportedThrough);
   const mark = createLowWaterMark(readThrough);
   const queues = createKeyQueues();
   let wake: () => void = () => {};
-  let rung = true;
-  const ring = () => {
-    rung = true;
+  let isNotified = true;
+  const notify = () => {
+    isNotified = true;
     wake();
   };
 
@@ -64,29 +67,29 @@ export async function startGroup<Value>({
       storedThrough = position;
     }
     const finished = hold(partition, position);
-    if (finished <= toldThrough) return;
+    if (finished <= reportedThrough) return;
     await onFinishedThrough(new Map([[partition, finished]]));
-    toldThrough = finished;
+    reportedThrough = finished;
   };
-  /** Whether a position is due to be stored: a parked message is finished without a ring. */
-  const isMarkDue = () => mark.through() !== storedThrough || hold(partition, mark.through()) > toldThrough;
+  /** Whether a position must be stored: finishing a parked message does not notify the dispatcher. */
+  const isMarkDue = () => mark.through() !== storedThrough || hold(partition, mark.through()) > reportedThrough;
 
   const work = async (raw: RawMessage) => {
     if (!(await handle(raw, () => hold(partition, mark.through(raw.position))))) return;
     mark.finish(raw.position);
-    ring();
+    notify();
   };
 
   const dispatch = async () => {
     let storeAt = 0;
     while (!stop.signal.aborted) {
       try {
-        rung = false;
+        isNotified = false;
         const room = mark.bytes < bounds.maxHeldBytes ? Math.min(bounds.maxHeld - mark.size, readAtOnce) : 0;
         const rows = room > 0 ? await messages.read(topic.name, readThrough, room) : [];
         for (const row of rows) {
           readThrough = row.id;
-          const raw = rawMessage(row);
+          const raw = toRawMessage(row);
           mark.take(raw.position, textLengthOf(raw));
           queues.run(row.key, () => work(raw));
         }
@@ -97,13 +100,13 @@ export async function startGroup<Value>({
         if (rows.length > 0 && rows.length === room) continue;
       } catch (error) {
         if (stop.signal.aborted) break;
-        log.warn({ error, ...fields }, 'a group could not read; it tries again');
+        log.warn({ error, ...fields }, 'a group could not read; it retries');
         await pause(500, stop.signal);
         continue;
       }
-      if (!rung && !stop.signal.aborted) {
-        // A mark that is not stored yet wakes by itself: there may be nothing to ring.
-        const due = isMarkDue() ? setTimeout(ring, storeEveryMs) : undefined;
+      if (!isNotified && !stop.signal.aborted) {
+        // A mark that is not stored yet needs a timer: there may be no further notification.
+        const due = isMarkDue() ? setTimeout(notify, storeEveryMs) : undefined;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -112,7 +115,7 @@ export async function startGroup<Value>({
     }
   };
 
-  const listening = messages.listen(topic.name, ring);
+  const listening = messages.listen(topic.name, notify);
   stop.signal.addEventListener('abort', () => wake());
   const dispatching = dispatch();
   const retrying = retryParked();
@@ -124,7 +127,7 @@ export async function startGroup<Value>({
       await dispatching;
       await Promise.all([queues.idle(), retrying]);
       await storeMark().catch((error: unknown) =>
-        log.warn({ error, ...fields }, 'a position could not be stored; its messages come again'),
+        log.warn({ error, ...fields }, 'a position could not be stored; its messages are redelivered'),
       );
     })();
     return ending;

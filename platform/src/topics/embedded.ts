@@ -6,11 +6,11 @@ import { deleteFrom, startHousekeeping } from '../housekeeping.ts';
 import type { Log } from '../log.ts';
 import { topicMessage } from '../tables.ts';
 import type { Message, Tail, TailOptions, Topics } from '../topics.ts';
-import { createBell } from './bell.ts';
+import { createNotifier } from './bell.ts';
 import { createConsumerFailures } from './consumer-failures.ts';
 import { type ConsumerLimits, defaultConsumerLimits } from './consumer-limits.ts';
 import { startGroup } from './embedded-group.ts';
-import { checkedMessage, type RawMessage } from './handle.ts';
+import { checkMessage, type RawMessage } from './handle.ts';
 import { createReaders } from './readers.ts';
 import { encodeValue } from './wire.ts';
 
@@ -18,21 +18,21 @@ export interface EmbeddedTopicsOptions {
   database: Database;
   clock: Clock;
   log: Log;
-  /** Messages older than this are dropped. Default: 7 days. */
+  /** Messages older than this are deleted. Default: 7 days. */
   retentionMs?: number;
-  /** Default: as the settings have it. */
+  /** Default: those of the settings. */
   limits?: Partial<ConsumerLimits>;
 }
 
-/** A row of the log, before its value was checked. */
+/** A row of the log, with an unchecked value. */
 export type LoggedMessage = typeof topicMessage.$inferSelect;
 
-/** What a group and a tail read the log by. */
+/** Access to the log for groups and tails. */
 export interface MessageLog {
-  /** Messages behind a position, oldest first, `limit` at most. */
+  /** Messages after a position, oldest first, at most `limit`. */
   read(topic: string, after: number, limit: number): Promise<LoggedMessage[]>;
-  /** Calls `onRing` when there may be more, after a commit and now and then. */
-  listen(topic: string, onRing: () => void): Disposable;
+  /** Calls `onNotify` when there may be new messages: after a commit, and periodically. */
+  listen(topic: string, onNotify: () => void): Disposable;
   append(
     tx: Transaction,
     topic: string,
@@ -40,7 +40,7 @@ export interface MessageLog {
   ): Promise<void>;
 }
 
-/** All messages of the log stand in one partition. */
+/** The log has one partition. */
 export const partition = 0;
 
 const readAtOnce = 500;
@@ -48,9 +48,10 @@ const pollEveryMs = 1_000;
 const channel = 'platform_topics';
 
 /**
- * The topics port on a message log in the embedded database. Publishing appends to the log within the
- * caller's transaction: log and outbox are one. The database has one connection, so positions become
- * visible in order, and a reader that goes by position misses nothing.
+ * The topics port on a message log in the embedded database. Publishing appends to the log within the caller's
+ * transaction, so that log and outbox are one.
+ *
+ * The database has one connection, so positions become visible in order, and a reader by position misses nothing.
  */
 export async function createEmbeddedTopics({
   database,
@@ -60,8 +61,8 @@ export async function createEmbeddedTopics({
   limits,
 }: EmbeddedTopicsOptions): Promise<Topics> {
   await using releases = new AsyncDisposableStack();
-  const bell = releases.use(createBell(pollEveryMs));
-  releases.use(await database.listen(channel, (topic) => bell.ring(topic)));
+  const notifier = releases.use(createNotifier(pollEveryMs));
+  releases.use(await database.listen(channel, (topic) => notifier.notify(topic)));
   releases.use(
     startHousekeeping({
       database,
@@ -85,7 +86,7 @@ export async function createEmbeddedTopics({
         .where(and(eq(topicMessage.topic, topic), gt(topicMessage.id, after)))
         .orderBy(asc(topicMessage.id))
         .limit(limit),
-    listen: (topic, onRing) => bell.listen(topic, onRing),
+    listen: (topic, onNotify) => notifier.listen(topic, onNotify),
     async append(tx, topic, added) {
       const publishedAt = new Date(clock.now());
       await tx.insert(topicMessage).values(added.map((message) => ({ ...message, topic, publishedAt })));
@@ -106,16 +107,16 @@ export async function createEmbeddedTopics({
   return {
     publish: (tx, topic, value, options) => publishAll(tx, topic, [value], options),
     publishAll,
-    consume: async (options) => readers.keep(await startGroup({ ...options, ...groupContext })),
-    tail: async (options) => readers.keep(await startTail(options, { database, messages, log })),
+    consume: async (options) => readers.track(await startGroup({ ...options, ...groupContext })),
+    tail: async (options) => readers.track(await startTail(options, { database, messages, log })),
     ping: () => database.ping(),
     failures: failures.list,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-/** A row as both adapters know a message. */
-export function rawMessage({ id, key, value, headers, publishedAt }: LoggedMessage): RawMessage {
+/** Converts a row to the form that both adapters use. */
+export function toRawMessage({ id, key, value, headers, publishedAt }: LoggedMessage): RawMessage {
   return { key, value, headers, partition, position: id, publishedAt: publishedAt.getTime() };
 }
 
@@ -135,15 +136,14 @@ async function startTail<Value>(
   };
   const end = (await newest(0)) ?? 0;
   const oldestKept = await messages.read(topic.name, 0, 1);
-  const behindOldest = (oldestKept[0]?.id ?? 1) - 1;
-  // Positions are the whole log's, so nothing tells whether a topic's first message kept is its first ever,
-  // unless the log itself has lost some.
+  const beforeOldest = (oldestKept[0]?.id ?? 1) - 1;
+  // Positions count the whole log. Whether a topic lost older messages is known only if the log itself has lost some.
   const lost = await database.query
     .select({ id: topicMessage.id })
     .from(topicMessage)
     .orderBy(asc(topicMessage.id))
     .limit(1);
-  const floor = (lost[0]?.id ?? 1) > 1 ? behindOldest : 0;
+  const floor = (lost[0]?.id ?? 1) > 1 ? beforeOldest : 0;
   let position: number;
   if (from === 'now') position = end;
   else if ('last' in from) position = (await newest(from.last)) ?? floor;
@@ -153,7 +153,7 @@ async function startTail<Value>(
   let stopped = false;
   let reading: Promise<void> | null = null;
   let again = false;
-  const readOn = async () => {
+  const readNew = async () => {
     for (;;) {
       const rows = await messages.read(topic.name, position, readAtOnce);
       for (const row of rows) {
@@ -161,9 +161,9 @@ async function startTail<Value>(
         position = row.id;
         let message: Message<Value>;
         try {
-          message = checkedMessage(topic, rawMessage(row));
+          message = checkMessage(topic, toRawMessage(row));
         } catch (error) {
-          log.warn({ error, topic: topic.name, position }, 'a tail passes over a message that does not parse');
+          log.warn({ error, topic: topic.name, position }, 'a tail skips a message that does not parse');
           continue;
         }
         onMessage(message);
@@ -171,26 +171,26 @@ async function startTail<Value>(
       if (rows.length < readAtOnce) return;
     }
   };
-  await readOn();
+  await readNew();
   const waiting = new Set<() => void>();
-  const ring = () => {
+  const notify = () => {
     if (stopped) return;
     if (reading) {
       again = true;
       return;
     }
     again = false;
-    reading = readOn()
-      .catch((error: unknown) => log.warn({ error, topic: topic.name }, 'a tail could not read; it tries again'))
+    reading = readNew()
+      .catch((error: unknown) => log.warn({ error, topic: topic.name }, 'a tail could not read; it retries'))
       .finally(() => {
         reading = null;
         for (const look of waiting) look();
-        if (again) ring();
+        if (again) notify();
       });
   };
-  const listening = messages.listen(topic.name, ring);
-  ring();
-  // The log may have dropped what was read.
+  const listening = messages.listen(topic.name, notify);
+  notify();
+  // Retention may have deleted what was read.
   const newestOfAll = createCoalesced(async () => Math.max((await newest(0)) ?? 0, position));
   return {
     startedAt: { [partition]: end },
@@ -201,7 +201,7 @@ async function startTail<Value>(
       const look = () => {
         if (position >= until) resolve();
         else if (stopped) reject(new Error('the tail is closed'));
-        else ring();
+        else notify();
       };
       waiting.add(look);
       look();

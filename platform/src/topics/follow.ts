@@ -6,9 +6,10 @@ import { pause } from './attempt.ts';
 const retryEveryMs = 1_000;
 
 /**
- * A tail from now on, for who can serve without it: where no broker answers it is started as soon as one does.
+ * Starts a tail from now on, for a caller that works without it too. If no broker responds, it starts as soon as one
+ * does.
  *
- * @param onStart called when it has started: what happened before was not seen
+ * @param onStart called when it has started: earlier messages were not seen
  */
 export async function followTopic<Value>(
   topics: Topics,
@@ -25,7 +26,7 @@ export async function followTopic<Value>(
     while (!stop.signal.aborted && !tail) {
       await pause(retryEveryMs, stop.signal);
       if (!stop.signal.aborted)
-        await start().catch((error: unknown) => log.debug({ error }, 'a topic is not followed yet'));
+        await start().catch((error: unknown) => log.debug({ error }, 'a topic can not be followed yet'));
     }
   };
   try {

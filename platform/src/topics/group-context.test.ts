@@ -3,7 +3,7 @@ import { createMemoryLog } from '../testing/log.ts';
 import { createConsumerFailures } from './consumer-failures.ts';
 import { reportStopped } from './group-context.ts';
 
-it('consumer: says with a stable code that it stopped, and what the last message failed by', () => {
+it('consumer: reports that it stopped, with a stable code and the last error', () => {
   const log = createMemoryLog();
   const failures = createConsumerFailures();
   const fields = { topic: 'steps', group: 'readers' };

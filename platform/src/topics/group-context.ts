@@ -3,18 +3,18 @@ import type { Log } from '../log.ts';
 import type { ConsumerFailures } from './consumer-failures.ts';
 import type { ConsumerLimits } from './consumer-limits.ts';
 
-/** What every adapter gives its consumers. */
+/** What every adapter passes to its consumers. */
 export interface GroupContext {
-  /** Where messages are parked. */
+  /** The database for parked messages. */
   database?: Database;
-  /** Default: as the settings have it. */
+  /** Default: those of the settings. */
   limits?: ConsumerLimits;
-  /** Where it reports that it can't go on. */
+  /** Where a consumer reports that it is stuck. */
   failures?: ConsumerFailures;
   log: Log;
 }
 
-/** Says that a consumer stops, because nearly all that it reads would go to dead-letter. */
+/** Reports that a consumer stops, because nearly all its messages would go to dead-letter. */
 export function reportStopped({
   failures,
   reader,

@@ -1,4 +1,4 @@
-import { createSlots } from '../slots.ts';
+import { createSemaphore } from '../slots.ts';
 import type { ConsumeOptions } from '../topics.ts';
 import { createConsumerFailures } from './consumer-failures.ts';
 import { defaultConsumerLimits } from './consumer-limits.ts';
@@ -13,22 +13,22 @@ export interface GroupWorkOptions<Value>
     Pick<MessageHandlerOptions<Value>, 'bury'> {
   /** Aborts when the consumer stops. */
   stop: AbortController;
-  /** Called when the consumer is to stop, because nearly all that it reads would go to dead-letter. */
+  /** Called when the consumer must stop, because nearly all its messages would go to dead-letter. */
   onStopped(): void;
 }
 
-/** What every adapter does for a consumer of a group, wherever its messages and positions are. */
+/** What both adapters do for a consumer of a group, wherever its messages and positions are stored. */
 export interface GroupWork extends Pick<MessageHandler, 'handle'> {
-  /** Messages of a partition that may be in memory at most. */
+  /** Limit of messages per partition in memory. */
   readonly maxHeld: number;
   readonly maxHeldBytes: number;
-  /** The position through which everything is finished, what is parked counted as unfinished; see `Parking.hold`. */
+  /** The position up to which everything is finished, where parked messages count as unfinished; see `Parking.hold`. */
   hold(partition: number, position: number): number;
-  /** Looks what is parked; called before the first message of a partition. */
+  /** Reads which messages are parked; called before the first message of a partition. */
   refreshParked(): Promise<void>;
-  /** Retries what is parked, until the consumer stops. */
+  /** Retries parked messages until the consumer stops. */
   retryParked(): Promise<void>;
-  /** Forgets that the consumer stopped. */
+  /** Clears the report that the consumer stopped. */
   clearFailure(): void;
 }
 
@@ -53,7 +53,7 @@ export function createGroupWork<Value>({
     handler,
     log,
     signal: stop.signal,
-    slots: createSlots(concurrency),
+    semaphore: createSemaphore(concurrency),
     limits,
     parking,
     bury,

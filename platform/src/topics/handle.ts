@@ -1,19 +1,19 @@
 import { codedCause } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { createRepeatedLines } from '../repeated-lines.ts';
-import type { Slots } from '../slots.ts';
+import type { Semaphore } from '../slots.ts';
 import type { Handler, Message, Topic } from '../topics.ts';
-import { attemptUntilDone, persist } from './attempt.ts';
+import { attemptUntilDone, retryEverySecond } from './attempt.ts';
 import { causeOf } from './cause.ts';
 import type { ConsumerLimits } from './consumer-limits.ts';
 import { type BuriedMessage, fitDeadLetter } from './dead-letter.ts';
 import type { Parking } from './parking.ts';
 import { decodeValue } from './wire.ts';
 
-/** A message as it came, before its value was checked. */
+/** A message as it was read, with an unchecked value. */
 export interface RawMessage {
   key: string;
-  /** JSON, as far as its publisher kept his word. */
+  /** JSON, unless its publisher was faulty. */
   value: string;
   headers: Readonly<Record<string, string>>;
   partition: number;
@@ -21,8 +21,8 @@ export interface RawMessage {
   publishedAt: number;
 }
 
-/** A checked message. Throws CodedError TOPIC_VALUE_INVALID. */
-export function checkedMessage<Value>(topic: Topic<Value>, raw: RawMessage): Message<Value> {
+/** Decodes and checks a message. Throws CodedError TOPIC_VALUE_INVALID. */
+export function checkMessage<Value>(topic: Topic<Value>, raw: RawMessage): Message<Value> {
   const { key, headers, partition, position, publishedAt } = raw;
   const value = decodeValue(topic, raw.value);
   return { topic: topic.name, key, value, headers, partition, position, publishedAt, textLength: textLengthOf(raw) };
@@ -41,43 +41,43 @@ export interface MessageHandlerOptions<Value> {
   log: Log;
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
-  /** One per message that runs. One that waits for its next attempt has none. */
-  slots: Slots;
+  /** One permit per running message. A message that waits for its next attempt has none. */
+  semaphore: Semaphore;
   limits: ConsumerLimits;
-  /** Without one nothing is parked: what fails is retried for ever. */
+  /** Without it nothing is parked: a failing message is retried forever. */
   parking?: Parking;
-  /** Stores a message in the topic's dead-letter. */
+  /** Stores a message in the topic's dead-letter topic. */
   bury(message: BuriedMessage): Promise<void>;
-  /** Called when more messages than may be would go to dead-letter in a row. The consumer is to stop. */
+  /** Called when too many messages in a row would go to dead-letter. The consumer must stop. */
   onTooManyBuried(error: unknown): void;
 }
 
 export interface MessageHandler {
   /**
-   * Handles a message of the topic until it is finished: handled, parked, or in dead-letter.
+   * Handles a message until it is finished: handled, parked, or in dead-letter.
    *
-   * @param isOver aborts when the message is not this member's any more
-   * @returns false when the consumer stopped, or it was over, first
+   * @param isOver aborts when the partition is revoked
+   * @returns false when the consumer stopped or `isOver` aborted first
    */
   handle(raw: RawMessage, finishedThrough: () => number, isOver?: AbortSignal): Promise<boolean>;
-  /** Handles a parked message once, and throws what the handler throws. */
+  /** Handles a parked message once, and rethrows the handler's error. */
   handleParked(raw: RawMessage): Promise<void>;
-  /** Sends a message to dead-letter, with why. */
+  /** Sends a message to dead-letter, with the error. */
   bury(raw: RawMessage, error: unknown): Promise<void>;
 }
 
-/** What every adapter does with a message of a group, whatever comes of it. */
+/** How both adapters treat a message of a group: retry, park, or bury it. */
 export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>): MessageHandler {
-  const { topic, group, handler, log, signal, slots, limits, parking } = options;
+  const { topic, group, handler, log, signal, semaphore, limits, parking } = options;
   let buriedInARow: number | undefined;
   const lines = createRepeatedLines(log);
 
-  const withSlot = async (work: () => Promise<void>): Promise<void> => {
-    await slots.take(signal);
+  const withPermit = async (work: () => Promise<void>): Promise<void> => {
+    await semaphore.acquire(signal);
     try {
       await work();
     } finally {
-      slots.release();
+      semaphore.release();
     }
   };
   const bury = (raw: RawMessage, error: unknown) => {
@@ -100,7 +100,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       lines.error('parked', { error, ...fields }, 'a message is parked: it has failed for too long');
       return true;
     } catch (parkError) {
-      // The database may be what fails. The message stays where it is.
+      // The database itself may be failing. The message is retried in place.
       log.debug({ error: parkError, ...fields }, 'a message could not be parked yet');
       return false;
     }
@@ -109,16 +109,16 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
   const noteStopped = (hasStopped: boolean, fields: object) =>
     parking
       ?.noteStopped(hasStopped)
-      .catch((error: unknown) => log.debug({ error, ...fields }, 'that a consumer stopped could not be noted'));
+      .catch((error: unknown) => log.debug({ error, ...fields }, 'the stop of a consumer could not be stored'));
 
   return {
     async handle(raw, finishedThrough, isOver = signal) {
       const fields = { topic: topic.name, group, partition: raw.partition, position: raw.position };
       const work = () =>
-        withSlot(async () => {
+        withPermit(async () => {
           isOver.throwIfAborted();
-          if (await parking?.parkBehind(raw)) return;
-          await handler(checkedMessage(topic, raw), { signal, finishedThrough });
+          if (await parking?.parkIfKeyParked(raw)) return;
+          await handler(checkMessage(topic, raw), { signal, finishedThrough });
           buriedInARow = 0;
           if (parking?.hasStopped) await noteStopped(false, fields);
         });
@@ -130,7 +130,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       });
       if (result.outcome !== 'failed') return result.outcome !== 'stopped';
       const { error } = result;
-      // Whoever restarts a consumer that has stopped has it bury one more at most.
+      // A consumer that has stopped buries one more message at most after a restart.
       buriedInARow = 1 + (buriedInARow ?? (parking?.hasStopped ? limits.maxBuriedInARow - 1 : 0));
       if (buriedInARow > limits.maxBuriedInARow) {
         await noteStopped(true, fields);
@@ -138,14 +138,14 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
         return false;
       }
       log.error({ error, ...fields }, 'a message goes to dead-letter');
-      return persist(() => withSlot(() => bury(raw, error)), {
+      return retryEverySecond(() => withPermit(() => bury(raw, error)), {
         signal: isOver,
         log,
         fields,
         failing: 'dead-letter can not be written',
       });
     },
-    handleParked: (raw) => handler(checkedMessage(topic, raw), { signal, finishedThrough: () => 0 }),
+    handleParked: (raw) => handler(checkMessage(topic, raw), { signal, finishedThrough: () => 0 }),
     bury,
   };
 }

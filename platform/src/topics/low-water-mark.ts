@@ -1,23 +1,23 @@
 /**
- * The position through which everything is finished, though work finishes in any order. Positions are
- * taken in growing order, with gaps.
+ * The position up to which everything is finished, although messages finish in any order. Positions are added in
+ * increasing order, with gaps.
  */
 export interface LowWaterMark {
-  /** Notes that the message at `position` is in work; `bytes` is what it takes in memory until it is finished. */
+  /** Adds the unfinished message at `position`; `bytes` is the memory that it takes until it is finished. */
   take(position: number, bytes?: number): void;
-  /** Notes that the message at `position` is finished. */
+  /** Marks the message at `position` as finished. */
   finish(position: number): void;
-  /** The position through which everything taken is finished, `position` counted as finished. */
+  /** The low-water mark, optionally with the message at `position` counted as finished. */
   through(position?: number): number;
-  /** Messages that it keeps: those not finished, and finished ones after one that is not. */
+  /** Number of tracked messages: the unfinished ones, and finished ones after an unfinished one. */
   readonly size: number;
-  /** Bytes of those that are not finished. */
+  /** Bytes of the unfinished messages. */
   readonly bytes: number;
 }
 
-/** @param start position of the last message that is finished */
+/** @param start position of the last finished message */
 export function createLowWaterMark(start: number): LowWaterMark {
-  // A Map keeps the order of insertion, which is the order of positions.
+  // A Map keeps insertion order, which is the order of positions.
   const taken = new Map<number, { bytes: number; isFinished: boolean }>();
   let mark = start;
   let unfinishedBytes = 0;

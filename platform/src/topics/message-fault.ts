@@ -1,12 +1,14 @@
 import { isCodedError } from '../errors.ts';
 
-/** SQLSTATE classes of values and constraints: the database will refuse the same again. */
+/** SQLSTATE classes of data exceptions and constraint violations: a retry fails in the same way. */
 const refusedValue = /^2[23][0-9A-Z]{3}$/;
 
 /**
- * Whether a failure is the message's own, so that trying again can't help: a coded refusal, or a value or constraint
- * that the database refuses. Anything else is the environment's: an engine that is away or read-only, a permission
- * or table that is missing, a bug that the next deploy fixes.
+ * Whether a failure is the message's own, so that a retry can't help: a coded error that is not retryable, or a value
+ * or constraint that the database rejects.
+ *
+ * Anything else is the environment's: an engine that is down or read-only, a missing permission or table, a bug that
+ * the next deploy fixes.
  */
 export function isMessageFault(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {

@@ -26,7 +26,7 @@ describe('parked messages', () => {
     ]);
   });
 
-  it('come back as they were, whatever is in them', async () => {
+  it('are read as they were stored, whatever their content', async () => {
     await using database = await openTestDatabase();
     const odd = {
       ...entry('\0\ud800'.repeat(10_000), 2 ** 40),
@@ -42,7 +42,7 @@ describe('parked messages', () => {
     ]);
   });
 
-  it('are taken by one process at a time, the first of each key alone', async () => {
+  it('are claimed by one process at a time, only the first of each key', async () => {
     await using database = await openTestDatabase();
     for (const [key, position] of [
       ['a', 1],
@@ -58,7 +58,7 @@ describe('parked messages', () => {
     expect(await claimDue(database.query, claim)).toMatchObject([{ raw: { key: 'a', position: 2 } }]);
   });
 
-  it('of a process that died are given back after a while, and those that failed after their delay', async () => {
+  it('are due again after a claim expires, or after the delay of a failure', async () => {
     await using database = await openTestDatabase();
     await parkMessage(database.query, entry('a', 1));
     const [due] = await claimDue(database.query, { ...claim, leaseMs: 0 });
@@ -69,8 +69,8 @@ describe('parked messages', () => {
     expect(await claimDue(database.query, claim)).toMatchObject([{ attempts: 2 }]);
   });
 
-  // Each look compared every two of them: 3,000 took eight minutes.
-  it('are taken in time that grows with their number, and no faster', async () => {
+  // Regression: each claim compared all pairs of messages, and 3,000 took eight minutes.
+  it('are claimed in time linear to their number', async () => {
     await using database = await openTestDatabase();
     const { errorCode, errorMessage } = { errorCode: 'Error', errorMessage: 'broken' };
     await database.query.insert(parkedMessage).values(

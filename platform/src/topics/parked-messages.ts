@@ -5,13 +5,13 @@ import { consumerGroup, parkedMessage } from '../tables.ts';
 import { causeOf } from './cause.ts';
 import type { RawMessage } from './handle.ts';
 
-/** Whose messages: a group's, of a topic. */
+/** A consumer group on one topic. */
 export interface GroupOfTopic {
   topic: string;
   group: string;
 }
 
-/** A parked message that is to be retried now. */
+/** A parked message that is due for a retry. */
 export interface DueMessage {
   id: number;
   attempts: number;
@@ -19,16 +19,16 @@ export interface DueMessage {
   raw: RawMessage;
 }
 
-/** What is parked of a group and topic. */
+/** The parked messages of a group and topic in figures. */
 export interface ParkedSummary {
   count: number;
-  /** By partition, the position of the oldest one that the group has not passed otherwise. */
+  /** Position of the oldest parked message per partition, without replayed ones. */
   oldest: ReadonlyMap<number, number>;
 }
 
 type Entry = RawMessage & GroupOfTopic & { error: unknown; isReplay?: boolean; isKept?: boolean };
 
-/** When one is retried that nobody retries by itself. */
+/** The due time of messages that are retried only when an operator replays them. */
 export const untilReplayed = new Date('9999-12-31T00:00:00Z');
 
 export const hashKey = (key: string) => createHash('sha256').update(key).digest('base64url');
@@ -40,7 +40,7 @@ export async function isKeyParked(query: Queryable, { topic, group, key }: Group
   return rows[0]?.found === true;
 }
 
-/** Whether anything of a group is parked, of any topic. */
+/** Whether the group has parked messages of any topic. */
 export async function isAnyParked(query: Queryable, group: string): Promise<boolean> {
   const { rows } = await query.execute<{ found: boolean }>(
     sql`select exists (select from ${parkedMessage} where consumer_group = ${group}) as found`,
@@ -49,9 +49,9 @@ export async function isAnyParked(query: Queryable, group: string): Promise<bool
 }
 
 /**
- * Parks a message with its cause; one that is parked already stays as it is, whoever parked it.
+ * Parks a message with its cause. A message that is parked already stays unchanged.
  *
- * @param entry `isKept`: it is not retried before an operator replays it
+ * @param entry `isKept`: it is not retried until an operator replays it
  */
 export async function parkMessage(query: Queryable, entry: Entry): Promise<void> {
   const {
@@ -87,8 +87,8 @@ export async function parkMessage(query: Queryable, entry: Entry): Promise<void>
 }
 
 /**
- * Takes messages that are due, the first of each key alone, and has everybody else leave them alone for a while: a
- * process that dies with them gives them back by that. Two that take at once look at `retry_at` again under its lock.
+ * Claims due messages, only the first of each key, for the duration of a lease: after a crash of the claimant they are
+ * due again. Of two concurrent claims the second one rechecks `retry_at` under the row lock.
  */
 export async function claimDue(
   query: Queryable,
@@ -122,12 +122,12 @@ export async function claimDue(
   }));
 }
 
-/** Forgets one that is finished. */
+/** Deletes a parked message that is finished. */
 export async function removeParked(query: Queryable, id: number): Promise<void> {
   await query.delete(parkedMessage).where(eq(parkedMessage.id, id));
 }
 
-/** Notes why one failed again, and when it is retried. */
+/** Stores the error of another failure, and the time of the next retry. */
 export async function postpone(
   query: Queryable,
   id: number,
@@ -147,7 +147,10 @@ export async function postpone(
 
 export type ParkedRow = typeof parkedMessage.$inferSelect;
 
-/** Parked messages of every group and topic, oldest first: those with their texts, or the first `limit` without. */
+/**
+ * Parked messages of all groups and topics, oldest first: those of the ids with their content, or the first `limit`
+ * without.
+ */
 export async function readParked(
   query: Queryable,
   which: { ids: readonly number[] } | { limit: number },
@@ -166,7 +169,7 @@ export async function readParked(
     .limit(which.limit);
 }
 
-/** The groups that have consumed by this database. */
+/** The groups that have consumed with this database. */
 export async function readConsumerGroups(query: Queryable): Promise<GroupOfTopic[]> {
   return query.select().from(consumerGroup);
 }
@@ -179,7 +182,7 @@ export async function hasGroupStopped(query: Queryable, { topic, group }: GroupO
   return row?.hasStopped ?? false;
 }
 
-/** Has them retried at once; returns the ids of those that are parked. */
+/** Makes messages due now; returns the ids of those that are parked. */
 export async function retryAtOnce(query: Queryable, ids: readonly number[] | 'all'): Promise<number[]> {
   if (ids.length === 0) return [];
   const rows = await query

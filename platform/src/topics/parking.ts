@@ -4,35 +4,37 @@ import { consumerGroup } from '../tables.ts';
 import type { RawMessage } from './handle.ts';
 import { type GroupOfTopic, hasGroupStopped, isKeyParked, parkMessage, summarizeParked } from './parked-messages.ts';
 
-/** Where a consumer of a group puts what it can't handle for longer than a limit. */
+/** Where a consumer of a group parks messages that fail for longer than a limit. */
 export interface Parking extends GroupOfTopic {
   readonly database: Database;
-  /** Whether anything of the group was parked when it was last looked. */
+  /** Whether the group had parked messages at the last refresh. */
   readonly isUsed: boolean;
-  /** Whether one that reads it had stopped before this one began, because too many messages in a row went to dead-letter. */
+  /** Whether an earlier consumer of the group had stopped, because too many messages in a row went to dead-letter. */
   readonly hasStopped: boolean;
-  /** Notes for those who begin after this one whether it has stopped. */
+  /** Stores for later consumers of the group whether this one has stopped. */
   noteStopped(hasStopped: boolean): Promise<void>;
-  /** Stores a message with its cause; false where as many are parked as may be, of other members as of a second ago. */
+  /** Stores a message with its cause. False if the limit is reached; the count of other members is a second old. */
   park(raw: RawMessage, error: unknown): Promise<boolean>;
-  /** Parks a message if one of its key is parked, so that it does not overtake that one; else false. */
-  parkBehind(raw: RawMessage): Promise<boolean>;
-  /** The position through which everything is finished, though what is parked counts as finished in `position`. */
+  /** Parks a message if one of its key is parked, so that it does not overtake that one; else returns false. */
+  parkIfKeyParked(raw: RawMessage): Promise<boolean>;
+  /** Lowers a position to before the oldest parked message, because `position` counts parked messages as finished. */
   hold(partition: number, position: number): number;
-  /** Looks what is parked; called before the first message of a partition, and now and then. */
+  /** Reads which messages are parked; called before the first message of a partition, and periodically. */
   refresh(): Promise<void>;
 }
 
 /**
- * A position waits for a parked message for so many positions: who resumes by it reads the topic from there, and must not
- * read all of it because of one message.
+ * A parked message holds a position back by at most this much: resuming subscribers read the topic from there, and must
+ * not read all of it because of one message.
  */
 const heldForPositions = 10_000;
 
 /**
- * Parking keeps the order of a key: while one of its messages is parked, later ones are parked behind it, and they are
- * retried one after the other. What is known in memory is enough for that, for a key's messages are in one partition,
- * and what another member has parked of it is looked up before the partition's first message.
+ * Parking keeps the order of a key: while one of its messages is parked, later ones are parked too, and all are retried
+ * in order.
+ *
+ * The state in memory is enough for that, since a key's messages are in one partition. What another member has parked
+ * of it is read before the partition's first message.
  */
 export function createParking({
   database,
@@ -41,12 +43,12 @@ export function createParking({
   maxParked,
 }: GroupOfTopic & { database: Database; maxParked: number }): Parking {
   const groupOfTopic = { topic, group };
-  /** As of the last look, and what was parked here since. */
+  /** As of the last refresh, plus what was parked here since. */
   let count = 0;
   let isRegistered = false;
   let hasStopped = false;
   let oldest = new Map<number, number>();
-  /** Counts what was parked here, so that an older look does not hide it. */
+  /** Counts messages parked here, so that an older refresh does not hide them. */
   let changes = 0;
   const store = async (raw: RawMessage, error: unknown): Promise<boolean> => {
     if (count >= maxParked) return false;
@@ -74,10 +76,10 @@ export function createParking({
         .where(and(eq(consumerGroup.topic, topic), eq(consumerGroup.group, group)));
     },
     park: store,
-    async parkBehind(raw) {
+    async parkIfKeyParked(raw) {
       if (count === 0 || !(await isKeyParked(database.query, { ...groupOfTopic, key: raw.key }))) return false;
       if (!(await store(raw, new Error('an earlier message of its key is parked'))))
-        throw new Error('an earlier message of its key is parked, and no more can be');
+        throw new Error('an earlier message of its key is parked, and the limit of parked messages is reached');
       return true;
     },
     hold(partition, position) {
@@ -93,7 +95,7 @@ export function createParking({
         isRegistered = true;
       }
       const summary = await summarizeParked(database.query, groupOfTopic);
-      // What was parked meanwhile is in `oldest` already, and may be missing in the summary.
+      // Messages parked during the query are in `oldest` already, and may be missing in the summary.
       const others = changes === before ? [] : oldest;
       count = summary.count + changes - before;
       oldest = new Map(summary.oldest);

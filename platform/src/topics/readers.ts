@@ -1,13 +1,13 @@
-/** The consumers and tails that are open, so that closing the port closes them. */
+/** The open consumers and tails, which are closed with the port. */
 export interface Readers extends AsyncDisposable {
-  /** Takes a reader in; disposing what it answers closes the reader, once. */
-  keep<T extends AsyncDisposable>(reader: T): T;
+  /** Adds a reader; disposing the returned one closes it, once. */
+  track<T extends AsyncDisposable>(reader: T): T;
 }
 
 export function createReaders(): Readers {
   const open = new Set<AsyncDisposable>();
   return {
-    keep: (reader) => {
+    track: (reader) => {
       open.add(reader);
       return {
         ...reader,

@@ -10,9 +10,9 @@ export interface RetryParkedOptions {
   parking: Parking;
   /** Handles a message as the consumer does. */
   handle(raw: DueMessage['raw']): Promise<void>;
-  /** Sends one that fails by its own fault, or has failed for too long, to dead-letter. */
+  /** Sends a message that fails by its own fault, or has failed for too long, to dead-letter. */
   bury(raw: DueMessage['raw'], error: unknown): Promise<void>;
-  /** How long that is, in milliseconds. */
+  /** How long a message is retried at most, in milliseconds. */
   keepParkedMs: number;
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
@@ -20,13 +20,13 @@ export interface RetryParkedOptions {
 }
 
 const atOnce = 16;
-/** A process that dies gives what it has taken back by this. */
+/** After a crash the claimed messages are due again after this time. */
 const leaseMs = 60_000;
 const lookEveryMs = 1_000;
 const firstDelayMs = 1_000;
 const longestDelayMs = 60_000;
 
-/** Retries what is parked of a group, the messages of a key one after the other, until the signal aborts. */
+/** Retries a group's parked messages, those of one key in order, until the signal aborts. */
 export async function retryParked({
   parking,
   handle,
@@ -37,7 +37,7 @@ export async function retryParked({
 }: RetryParkedOptions): Promise<void> {
   const { topic, group } = parking;
   const { query } = parking.database;
-  // A fault of a deploy fails thousands of them, once a minute each.
+  // A faulty deploy fails thousands of messages, each once a minute.
   const lines = createRepeatedLines(log);
 
   /** True when the message is finished, so that the next one of its key is due. */

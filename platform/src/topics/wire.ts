@@ -1,11 +1,11 @@
 import { CodedError } from '../errors.ts';
 import type { Topic } from '../topics.ts';
 
-/** Largest value, in bytes of JSON: below Kafka's default of 1 MiB a message, with room for headers. */
+/** Largest value in bytes of JSON: below Kafka's default of 1 MiB per message, with room for headers. */
 export const maxValueBytes = 900_000;
 
 /**
- * A value as it travels.
+ * Checks and encodes a value for publishing.
  * @throws CodedError TOPIC_VALUE_INVALID, TOPIC_VALUE_TOO_LARGE
  */
 export function encodeValue<Value>(topic: Topic<Value>, value: Value): string {
@@ -27,7 +27,7 @@ export function encodeValue<Value>(topic: Topic<Value>, value: Value): string {
 }
 
 /**
- * A value as it came.
+ * Decodes and checks a value that was read.
  * @throws CodedError TOPIC_VALUE_INVALID, for text that is not JSON or does not fit the schema
  */
 export function decodeValue<Value>(topic: Topic<Value>, text: string): Value {
@@ -49,7 +49,7 @@ export function decodeValue<Value>(topic: Topic<Value>, text: string): Value {
   return parsed.data;
 }
 
-/** Where and what, never the value: it may be a code or a phone number. */
+/** The path and fault of each issue, never the value: it may be a code or a phone number. */
 function faultsOf(issues: readonly { path: PropertyKey[]; code?: string }[]): string {
   return issues.map((issue) => `${issue.path.map(String).join('.') || 'value'} (${issue.code})`).join(', ');
 }

@@ -3,37 +3,37 @@ import { createRequire } from 'node:module';
 import { type Log, silentLog } from '../../log.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: any method of any class.
-type Method = ((this: any, ...args: any[]) => any) & { [isAmended]?: true };
+type Method = ((this: any, ...args: any[]) => any) & { [isPatched]?: true };
 
-/** A better method for a class that kafkajs does not export. */
-export interface Amendment {
-  /** Where kafkajs has the class, such as `kafkajs/src/consumer/consumerGroup`. */
+/** A patch for a method of a class that kafkajs does not export. */
+export interface Patch {
+  /** The module of the class, such as `kafkajs/src/consumer/consumerGroup`. */
   path: string;
   method: string;
-  /** SHA-256 of the method's source that this was written for, in hex. */
+  /** SHA-256 in hex of the method's source that the patch was written for. */
   writtenFor: string;
-  /** The method in place of kafkajs's own. */
-  amend(original: Method): Method;
-  /** What that costs where it is not amended, for the log. */
+  /** Returns the method that replaces kafkajs's own. */
+  patch(original: Method): Method;
+  /** What it costs if the patch is not applied, for the log. */
   without: string;
 }
 
-const isAmended: unique symbol = Symbol('isAmended');
+const isPatched: unique symbol = Symbol('isPatched');
 
 /**
- * Amends the class; once, however often it is called. Where kafkajs's method is not the one that the amendment was
- * written for, it stays as it is, and a warning says so.
+ * Patches the class once, however often it is called. If the method's source has changed since the patch was written,
+ * it is left alone and a warning is logged.
  */
-export function amendOnce({ path, method, writtenFor, amend, without }: Amendment, log: Log = silentLog): void {
+export function patchOnce({ path, method, writtenFor, patch, without }: Patch, log: Log = silentLog): void {
   const prototype = prototypeOf(path);
   const original = prototype?.[method];
-  if (original?.[isAmended]) return;
+  if (original?.[isPatched]) return;
   if (prototype && original && sourceHash(original) === writtenFor)
-    prototype[method] = Object.assign(amend(original), { [isAmended]: true as const });
+    prototype[method] = Object.assign(patch(original), { [isPatched]: true as const });
   else
     log.warn(
       { class: path, method },
-      `this method of kafkajs is not what our amendment was written for, and stays as it is: ${without}`,
+      `this method of kafkajs has changed since our patch was written, and is not patched: ${without}`,
     );
 }
 

@@ -10,7 +10,7 @@ import { within } from '../../within.ts';
 import { followTopic } from '../follow.ts';
 import { createKafkaTopics } from './topics.ts';
 
-/** A database, and what the topics port needs to reach its broker by way of a proxy in which faults are made. */
+/** A database, and a topics port that reaches its broker through a proxy with faults. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const brokers = realEngines().KAFKA_BROKERS.split(',');
@@ -33,7 +33,7 @@ async function setUp() {
       database,
       log: silentLog,
     },
-    /** Consumes the topic; what was handled so far is in the answer. */
+    /** Consumes the topic; returns the array of handled messages. */
     async consume(topics: Topics): Promise<readonly number[]> {
       const handled: number[] = [];
       await topics.consume({ topic, group: 'readers', handler: async ({ value }) => void handled.push(value) });
@@ -44,12 +44,12 @@ async function setUp() {
 }
 
 const away = { code: 'TOPICS_UNAVAILABLE', retryable: true };
-/** A service that is told to stop has 10 s for all of it. */
+/** A service has 10 s for its whole shutdown. */
 const stopWithinMs = 8_000;
 
-describe('kafka: while no broker answers', { timeout: 120_000 }, () => {
-  // Whoever was started again while Kafka was away exited, and nothing was accepted.
-  it('starts, takes what is published, and joins when one does', async () => {
+describe('kafka: while no broker responds', { timeout: 120_000 }, () => {
+  // Regression: a service that was restarted while Kafka was down exited, and no request was accepted.
+  it('starts, stores published messages, and joins when one does', async () => {
     await using set = await setUp();
     set.proxy.cut();
     await using topics = await createKafkaTopics(set.options);
@@ -74,8 +74,9 @@ describe('kafka: while no broker answers', { timeout: 120_000 }, () => {
     await expect.poll(() => followed).toContain(2);
   });
 
-  it('goes on where its connections stay open and silent, as with a host that vanished', async () => {
-    // Regression: nothing was sent or read for as long as TCP kept the old connections, and all said that they were ready.
+  it('continues after its connections became silent, as if the host vanished', async () => {
+    // Regression: nothing was sent or read until TCP gave the old connections up, and every service reported itself
+    // ready.
     await using set = await setUp();
     await using topics = await createKafkaTopics({ ...set.options, requestTimeoutMs: 1_000 });
     const handled = await set.consume(topics);
@@ -94,7 +95,7 @@ describe('kafka: while no broker answers', { timeout: 120_000 }, () => {
     await topics.ping();
   });
 
-  it('stops in time where it never has', async () => {
+  it('stops in time if none ever has', async () => {
     await using set = await setUp();
     set.proxy.cut();
     const topics = await createKafkaTopics(set.options);
@@ -107,7 +108,7 @@ describe('kafka: while no broker answers', { timeout: 120_000 }, () => {
   });
 
   it.each(['cut', 'silence'] as const)(
-    'stops in time where the network is lost (%s), with all that it reads',
+    'stops in time when the network is lost (%s), with several groups',
     async (fault) => {
       await using set = await setUp();
       const topics = await createKafkaTopics(set.options);

@@ -12,7 +12,7 @@ import { createKafkaTopics } from './topics.ts';
 const stepSchema = z.object({ key: z.string(), number: z.number() });
 type Step = z.infer<typeof stepSchema>;
 
-/** A topic of its own, and what an operator does to it. */
+/** A topic of its own, with an operator's actions on it. */
 async function setUp(partitions: number) {
   await using releases = new AsyncDisposableStack();
   const brokers = realEngines().KAFKA_BROKERS.split(',');
@@ -31,7 +31,7 @@ async function setUp(partitions: number) {
     topic,
     admin,
     publish: (...steps: Step[]) => publishOn(topics, ...steps),
-    /** Publishes by a process that has just started. */
+    /** Publishes from a newly started process. */
     async publishAfresh(...steps: Step[]) {
       await using fresh = await createKafkaTopics({ ...options, database: await database.another() });
       await using seen = await fresh.tail({ topic, from: 'now', onMessage: () => {} });
@@ -41,7 +41,7 @@ async function setUp(partitions: number) {
         .poll(async () => Object.values(await seen.caughtUp()).reduce((sum, end) => sum + end, 0))
         .toBeGreaterThanOrEqual(Object.values(seen.startedAt).reduce((sum, end) => sum + end, 0) + steps.length);
     },
-    /** As another process has it; disposed with the rest. */
+    /** A port as another process would have it; disposed with the rest. */
     another: async (limits?: Partial<ConsumerLimits>) =>
       owned.use(await createKafkaTopics({ ...options, limits, database: await database.another() })),
     async deleteTopic() {
@@ -54,7 +54,7 @@ async function setUp(partitions: number) {
           const made = await admin
             .createTopics({ topics: [{ topic: topic.name, numPartitions }] })
             .catch((error: unknown) => error);
-          // Who reads it may have been faster.
+          // A reader may already have created the topic.
           return made === false && numPartitions === partitions ? true : made;
         })
         .toBe(true);
@@ -66,7 +66,7 @@ async function setUp(partitions: number) {
 const steps = (key: string, from: number, to: number): Step[] =>
   Array.from({ length: to - from }, (_, index) => ({ key, number: from + index }));
 
-describe('a topic that was deleted and recreated while it is read', { timeout: 180_000 }, () => {
+describe('a topic that is deleted and recreated while it is read', { timeout: 180_000 }, () => {
   const isReported = (topics: Topics, topic: Topic<Step>) =>
     topics.failures().some((failure) => failure.code === 'TOPIC_RECREATED' && failure.topic === topic.name);
 
@@ -74,7 +74,7 @@ describe('a topic that was deleted and recreated while it is read', { timeout: 1
     ['fewer', 3],
     ['as many', 5],
     ['more', 8],
-  ])('stops its groups, and the next process handles it whole, where it has %s messages', async (_, count) => {
+  ])('stops its groups, and the next process handles all of it, with %s messages', async (_, count) => {
     await using set = await setUp(1);
     const handled: number[] = [];
     const assigned: number[] = [];
@@ -108,7 +108,7 @@ describe('a topic that was deleted and recreated while it is read', { timeout: 1
   it.each([
     ['messages', 3, 2],
     ['partitions', 1, 3],
-  ])('ends its tails, and the next process has it whole, where it has fewer %s', async (_, partitions, count) => {
+  ])('ends its tails, and the next process reads all of it, with fewer %s', async (_, partitions, count) => {
     await using set = await setUp(3);
     const keys = ['a', 'b', 'c', 'd', 'e', 'f'];
     const seen: Step[] = [];
@@ -138,14 +138,14 @@ describe('a topic that was deleted and recreated while it is read', { timeout: 1
       onMessage: ({ value }) => next.push(value),
     });
     await after.caughtUp();
-    // A batch is sent again where the publisher knew partitions that are gone.
+    // A batch is sent again if the publisher knew partitions that no longer exist.
     for (const key of keys) {
       const numbers = new Set(next.filter((step) => step.key === key).map(({ number }) => number));
       expect([...numbers]).toEqual(steps(key, 3, 3 + count).map(({ number }) => number));
     }
   });
 
-  it('is told by who has read it, though nothing is published any more', async () => {
+  it('is reported by its readers, even if nothing is published any more', async () => {
     await using set = await setUp(1);
     const handled: number[] = [];
     await set.topics.consume({
@@ -159,7 +159,7 @@ describe('a topic that was deleted and recreated while it is read', { timeout: 1
     await expect.poll(() => isReported(set.topics, set.topic), { timeout: 90_000 }).toBe(true);
   });
 
-  it('is none where retention has passed what a group has not read yet', async () => {
+  it('is not reported when retention deleted unread messages', async () => {
     await using set = await setUp(1);
     const reader = await set.another({ maxHeld: 2 });
     const handled: number[] = [];
@@ -181,7 +181,7 @@ describe('a topic that was deleted and recreated while it is read', { timeout: 1
     await set.admin.deleteTopicRecords({ topic: set.topic.name, partitions: [{ partition: 0, offset: '8' }] });
     release.resolve();
     await expect.poll(() => handled.at(-1), { timeout: 60_000 }).toBe(9);
-    // It looks when its group deals out the partitions again.
+    // The check runs when the group rebalances.
     await using other = await set.another();
     await other.consume({
       topic: set.topic,
@@ -195,11 +195,11 @@ describe('a topic that was deleted and recreated while it is read', { timeout: 1
 });
 
 describe('a topic that gets more partitions', { timeout: 180_000 }, () => {
-  /** Some whose partition changes, and some whose does not. */
+  /** Keys that move to a new partition, and keys that stay. */
   const keys = Array.from({ length: 40 }, (_, index) => `key-${index}`);
   const moving = keys.filter((key) => partitionOf(key, 4) > 0);
 
-  it('is handled in order by key, though the group lags behind when a key moves', async () => {
+  it('is handled in order per key, even if the group lags when a key moves', async () => {
     await using set = await setUp(1);
     const orders = new Map(keys.map((key) => [key, [] as number[]]));
     const others: number[] = [];
@@ -222,7 +222,7 @@ describe('a topic that gets more partitions', { timeout: 180_000 }, () => {
     await expect.poll(() => others.length).toBe(200);
     await set.admin.createPartitions({ topicPartitions: [{ topic: set.topic.name, count: 4 }] });
     await set.publishAfresh(...keys.flatMap((key) => steps(key, 5, 10)));
-    // Who does not lag has found the new partitions: so has who does.
+    // When the fast group has found the new partitions, so has the slow one.
     await expect.poll(() => others.length, { timeout: 90_000 }).toBe(400);
     for (const key of moving) expect(orders.get(key)).toEqual([0]);
     release.resolve();
@@ -230,7 +230,7 @@ describe('a topic that gets more partitions', { timeout: 180_000 }, () => {
     for (const numbers of orders.values()) expect(numbers).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  it('is tailed in order by key: by who was there, and by who comes later', async () => {
+  it('is tailed in order per key, by earlier and by later tails', async () => {
     await using set = await setUp(2);
     const reader = await set.another();
     const there: Step[] = [];

@@ -1,66 +1,69 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Admin, type ISocketFactory, type Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
-import { CodedError, isCodedError } from '../../errors.ts';
+import { CodedError, isCodedError, orUnavailable } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { within } from '../../within.ts';
 import { pause } from '../attempt.ts';
-import { quietRequestQueue } from './quiet-request-queue.ts';
+import { patchRequestQueue } from './quiet-request-queue.ts';
 import { createKafka } from './silent-connections.ts';
-import { skipEmptyBatches } from './skip-empty-batches.ts';
+import { patchEmptyBatches } from './skip-empty-batches.ts';
 
 export interface KafkaOptions {
   /** `host:port` of some of the brokers. */
   brokers: readonly string[];
   clientId: string;
-  /** Stands before the names of topics and groups, where several installations share a cluster. Default: none. */
+  /** Prefix of topic and group names, for installations that share a cluster. Default: none. */
   prefix?: string;
   /** Whether to speak TLS. Default: false. */
   tls?: boolean;
   /** Default: none. */
   sasl?: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string };
-  /** Of a topic that is made because nobody has. */
+  /** Partitions of a topic that this client creates. */
   partitions: number;
-  /** Default: as the brokers have it. */
+  /** Default: that of the brokers. */
   replication?: number | undefined;
   retentionMs: number;
-  /** How connections are opened. Default: TCP, or TLS where that is set. */
+  /** How connections are opened. Default: TCP, or TLS if set. */
   socketFactory?: ISocketFactory;
-  /** A request that has no answer by then fails, and a connection on which nothing came since is closed. Default: 15 s. */
+  /**
+   * A request without a response for this long fails, and its connection is closed if it received nothing since.
+   * Default: 15 s.
+   */
   requestTimeoutMs?: number;
   log: Log;
 }
 
-/** A connection to the brokers, that makes topics as they are met. */
+/** A connection to the brokers, which creates topics on first use. */
 export interface KafkaClient extends AsyncDisposable {
   readonly kafka: Kafka;
   readonly admin: Admin;
-  /** Resolves when a broker has answered for the first time: with false where it is disposed before. */
+  /** Resolves with true on the first response of a broker, with false when disposed before. */
   readonly connected: Promise<boolean>;
   /** The name on the broker of a topic or group. */
   nameOf(name: string): string;
-  /** Makes the topic unless it is there. Throws TOPICS_UNAVAILABLE (retryable). */
+  /** Creates the topic if it does not exist. Throws TOPICS_UNAVAILABLE (retryable). */
   ensureTopic(name: string): Promise<void>;
-  /** Has `ensureTopic` look again: the topic may have been deleted. */
+  /** Makes `ensureTopic` check again: the topic may have been deleted. */
   forgetTopic(name: string): void;
-  /** Throws TOPICS_UNAVAILABLE (retryable) while no broker answers. */
+  /** Throws TOPICS_UNAVAILABLE (retryable) while no broker responds. */
   ping(): Promise<void>;
-  /** Whether one answers at once: who is about to stop does not wait for one that is away. */
+  /** Whether a broker responds within a second: at shutdown nobody waits for one that is down. */
   answersAtOnce(): Promise<boolean>;
 }
 
-/** Partitions that are added are read after this time at the latest. */
+/** Added partitions are read after this time at the latest. */
 export const partitionsFoundWithinMs = 10_000;
 
 const connectEveryMs = 1_000;
 export const disconnectWithinMs = 1_000;
 const atOnceMs = 1_000;
-const missedForMs = 10_000;
+const assumedDownMs = 10_000;
 const pingWithinMs = 3_000;
-const settleWithinMs = 15_000;
+const readyWithinMs = 15_000;
 
 /**
- * Connects, now or as soon as a broker answers: one that is away fails what is called, and not the start. kafkajs's
- * own retries are short: who calls decides for how long to try.
+ * Connects now, or as soon as a broker responds: a broker that is down fails calls, but not the start. kafkajs's own
+ * retries are short, because callers decide how long to retry.
  */
 export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> {
   const {
@@ -76,8 +79,8 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     requestTimeoutMs = 15_000,
     log,
   } = options;
-  quietRequestQueue(log);
-  skipEmptyBatches(log);
+  patchRequestQueue(log);
+  patchEmptyBatches(log);
   const kafka = createKafka({
     brokers: [...brokers],
     clientId,
@@ -88,22 +91,22 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     requestTimeout: requestTimeoutMs,
     retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 },
     logLevel: logLevel.WARN,
-    logCreator: logInto(log),
+    logCreator: createKafkaLog(log),
   });
   const admin = kafka.admin();
-  // One of its own: kafkajs's asks for every topic that it has asked offsets of, and fails where one is deleted.
-  const maker = kafka.admin();
+  // A second admin: kafkajs refreshes every topic whose offsets an admin ever fetched, and fails if one was deleted.
+  const topicAdmin = kafka.admin();
   const stop = new AbortController();
   let isConnected = false;
-  let missedAt = Number.NEGATIVE_INFINITY;
+  let unansweredAt = Number.NEGATIVE_INFINITY;
   const connectOnce = async () => {
-    await Promise.all([admin.connect(), maker.connect()]);
+    await Promise.all([admin.connect(), topicAdmin.connect()]);
     isConnected = true;
   };
   const connecting = connectOnce().catch((error: unknown) => {
-    log.warn({ error }, `KAFKA_BROKERS: no broker answers at ${brokers.join(', ')}; it is joined when it does`);
+    log.warn({ error }, `KAFKA_BROKERS: no broker answers at ${brokers.join(', ')}; connecting is retried`);
   });
-  /** Ends when there is a connection: from then on kafkajs makes it again by itself. */
+  /** Resolves on the first connection; from then on kafkajs reconnects by itself. */
   const connected = connecting.then(async () => {
     while (!isConnected && !stop.signal.aborted) {
       await pause(connectEveryMs, stop.signal);
@@ -116,26 +119,26 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     if (!isConnected) throw new CodedError('TOPICS_UNAVAILABLE', 'No broker has answered yet.', { retryable: true });
   };
   await connecting;
-  const made = new Map<string, Promise<void>>();
+  const ensured = new Map<string, Promise<void>>();
   const nameOf = (name: string) => prefix + name;
-  const make = async (name: string) => {
-    if (!(await maker.listTopics()).includes(name))
-      await maker
+  const createTopic = async (name: string) => {
+    if (!(await topicAdmin.listTopics()).includes(name))
+      await topicAdmin
         .createTopics({
           topics: [
             {
               topic: name,
               numPartitions: partitions,
               ...(replication !== undefined && { replicationFactor: replication }),
-              // What is not named here, as min.insync.replicas, is the brokers', also when they change it.
+              // Other settings, such as min.insync.replicas, keep following the brokers' defaults.
               configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
             },
           ],
         })
         .catch((error: unknown) => {
-          throw refusal(name, error);
+          throw toRefusal(name, error);
         });
-    const { topics } = await maker.fetchTopicMetadata({ topics: [name] });
+    const { topics } = await topicAdmin.fetchTopicMetadata({ topics: [name] });
     if (topics.some((topic) => topic.partitions.some(({ leader }) => leader < 0))) throw new Error('no leader yet');
   };
 
@@ -144,75 +147,62 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     admin,
     nameOf,
     ensureTopic(name) {
-      const making =
-        made.get(name) ??
-        unavailable(() => {
+      const ensuring =
+        ensured.get(name) ??
+        orUnavailable('TOPICS_UNAVAILABLE', () => {
           requireConnection();
-          return settled(() => make(nameOf(name)));
+          return retryUntilReady(() => createTopic(nameOf(name)));
         }).catch((error: unknown) => {
-          made.delete(name);
+          ensured.delete(name);
           throw error;
         });
-      made.set(name, making);
-      return making;
+      ensured.set(name, ensuring);
+      return ensuring;
     },
-    forgetTopic: (name) => void made.delete(name),
+    forgetTopic: (name) => void ensured.delete(name),
     async ping() {
-      await unavailable(() => {
+      await orUnavailable('TOPICS_UNAVAILABLE', () => {
         requireConnection();
         return within(pingWithinMs, admin.describeCluster());
       });
     },
     async answersAtOnce() {
-      // Those who stop together, or one after the other, do not each wait for an answer that does not come.
-      if (!isConnected || performance.now() - missedAt < missedForMs) return false;
+      // After one failure the next calls return at once, so that concurrent shutdowns do not each wait.
+      if (!isConnected || performance.now() - unansweredAt < assumedDownMs) return false;
       try {
         await within(atOnceMs, admin.describeCluster());
         return true;
       } catch {
-        missedAt = performance.now();
+        unansweredAt = performance.now();
         return false;
       }
     },
     connected,
     async [Symbol.asyncDispose]() {
       stop.abort();
-      // kafkajs waits for answers that are due.
-      await within(disconnectWithinMs, Promise.all([admin.disconnect(), maker.disconnect()])).catch((error: unknown) =>
-        log.debug({ error }, 'a connection to Kafka was left open'),
+      // disconnect() waits for outstanding responses.
+      await within(disconnectWithinMs, Promise.all([admin.disconnect(), topicAdmin.disconnect()])).catch(
+        (error: unknown) => log.debug({ error }, 'a connection to Kafka was left open'),
       );
     },
   };
 }
 
-/** Runs a call to the brokers; what goes wrong is TOPICS_UNAVAILABLE, retryable. */
-export async function unavailable<T>(work: () => Promise<T>): Promise<Awaited<T>> {
-  try {
-    return await work();
-  } catch (cause) {
-    if (isCodedError(cause)) throw cause;
-    throw new CodedError('TOPICS_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true });
-  }
-}
-
-/** What a broker answers that will not make a topic, said with its reason: it is not worth waiting for. */
-function refusal(name: string, error: unknown): unknown {
-  // kafkajs's own classes can not be imported by their names.
+/** The error of a broker that refuses to create a topic, with its reason: waiting does not help. */
+function toRefusal(name: string, error: unknown): unknown {
+  // kafkajs does not export its error classes.
   const { errors } = error as { errors?: Error[] };
   if (!errors) return error;
   const reasons = errors.map(({ message }) => message).join(' ');
-  return new CodedError('TOPICS_UNAVAILABLE', `The broker does not make the topic ${name}: ${reasons}`, {
+  return new CodedError('TOPICS_UNAVAILABLE', `The broker does not create the topic ${name}: ${reasons}`, {
     cause: error,
     retryable: true,
   });
 }
 
-/**
- * Tries again for a while: a topic that is just being made, perhaps by another process, is not known to every broker at
- * once. What is coded is refused, and fails at once.
- */
-export async function settled<T>(work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + settleWithinMs;
+/** Retries for a while: not every broker knows a new topic at once. A coded error is final, and fails at once. */
+export async function retryUntilReady<T>(work: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + readyWithinMs;
   for (;;) {
     try {
       return await work();
@@ -223,13 +213,17 @@ export async function settled<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** kafkajs logs on our port: a rebalance is no warning, and neither is what it retries by itself, or we report. */
-function logInto(log: Log): KafkaConfig['logCreator'] {
+/**
+ * Logs kafkajs's messages on our log. A rebalance is no warning, nor is what kafkajs retries or we report ourselves.
+ */
+function createKafkaLog(log: Log): KafkaConfig['logCreator'] {
   return () =>
     ({ level, log: { message, error, groupId } }) => {
       const fields = { part: 'kafkajs', ...(error && { reason: String(error) }), ...(groupId && { groupId }) };
-      const isToldElsewhere = /rebalanc|not aware of this member|Response CreateTopics/i.test(`${error} ${message}`);
-      if (level <= logLevel.ERROR && !isToldElsewhere) log.warn(fields, message);
+      const isReportedElsewhere = /rebalanc|not aware of this member|Response CreateTopics/i.test(
+        `${error} ${message}`,
+      );
+      if (level <= logLevel.ERROR && !isReportedElsewhere) log.warn(fields, message);
       else log.debug(fields, message);
     };
 }

@@ -13,7 +13,7 @@ import { startKafkaTail } from './tail.ts';
 
 const topicSchema = z.object({ number: z.number() });
 
-/** A topic of one partition, and hands on the consumers that kafkajs makes. */
+/** A topic of one partition, and access to the consumers that kafkajs creates. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const clientId = `test-${randomUUID()}`;
@@ -62,15 +62,15 @@ async function setUp() {
 }
 
 interface Crashable extends Consumer {
-  /** What kafkajs does first when it gives a consumer up: from here on it has no group. */
+  /** The first step when kafkajs gives a consumer up: from here on it has no group. */
   loseGroup(): Promise<void>;
-  /** What it does then. */
+  /** The second step. */
   reportCrash(): void;
-  /** Hands over a batch once more, or one that it has fetched before. */
+  /** Delivers a batch again, or one that was fetched before. */
   handOver: NonNullable<ConsumerRunConfig['eachBatch']>;
 }
 
-/** A consumer that crashes in two steps, as one of kafkajs does by itself: there is time in between. */
+/** A consumer that crashes in two steps, as kafkajs's own do, with time between the steps. */
 function crashable(consumer: Consumer): Crashable {
   const listeners: ((event: never) => void)[] = [];
   const run = consumer.run.bind(consumer);
@@ -92,8 +92,8 @@ function crashable(consumer: Consumer): Crashable {
 }
 
 describe('kafka: a consumer that crashes', { timeout: 120_000 }, () => {
-  // `resume` throws while a consumer has no group: nobody caught it, and the process ended.
-  it('has its paused partition resumed by nobody, and another consumer continues', async () => {
+  // Regression: `resume` throws while a consumer has no group. Nothing caught it, and the process ended.
+  it('does not resume its paused partition, and another consumer continues', async () => {
     await using set = await setUp();
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
     const handled = new Set<number>();
@@ -125,7 +125,7 @@ describe('kafka: a consumer that crashes', { timeout: 120_000 }, () => {
     expect(set.unhandled).toEqual([]);
   });
 
-  it('is replaced by one consumer, also where that one can not join at first', async () => {
+  it('is replaced by exactly one consumer, even if that can not join at first', async () => {
     await using set = await setUp();
     const handled = new Set<number>();
     const options = { topic: set.topic, client: set.client, log: silentLog };
@@ -157,13 +157,14 @@ describe('kafka: a consumer that crashes', { timeout: 120_000 }, () => {
     }
     await set.publish(0, 3);
     await expect.poll(() => [handled.size, seen.size]).toEqual([3, 3]);
-    // Two that crashed, four that could not join, and the two that did.
+    // Two that crashed, four that could not join, and the two that joined.
     expect(set.consumers).toHaveLength(8);
     expect(set.unhandled).toEqual([]);
   });
 
-  // It was taken for one of the consumer after it: what lay between was skipped, and committed as if it were handled.
-  it('has what it hands over late ignored, and so is a batch of a partition that is not assigned', async () => {
+  // Regression: a late batch was attributed to the next consumer; messages in between were skipped and committed as
+  // handled.
+  it('has late batches and batches of unassigned partitions ignored', async () => {
     await using set = await setUp();
     const handled = new Set<number>();
     await using _group = await startKafkaGroup({
@@ -192,7 +193,7 @@ describe('kafka: a consumer that crashes', { timeout: 120_000 }, () => {
   });
 });
 
-/** A batch of one message, as kafkajs hands it over. */
+/** A batch of one message, in kafkajs's form. */
 function batchOf(topic: string, partition: number, offset: number): EachBatchPayload {
   const message = { offset: String(offset), key: Buffer.from('k'), value: Buffer.from('{"number":1000}'), headers: {} };
   return {

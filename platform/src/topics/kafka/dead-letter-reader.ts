@@ -1,28 +1,30 @@
 import { randomUUID } from 'node:crypto';
-import { CodedError } from '../../errors.ts';
+import { CodedError, orUnavailable } from '../../errors.ts';
 import { deadLetterName } from '../../topics.ts';
 import { within } from '../../within.ts';
 import type { ReadDeadLetters } from '../dead-letter-reader.ts';
-import { connectKafka, disconnectWithinMs, type KafkaOptions, unavailable } from './client.ts';
-import { rawMessage } from './raw-message.ts';
+import { connectKafka, disconnectWithinMs, type KafkaOptions } from './client.ts';
+import { toRawMessage } from './raw-message.ts';
 import { tailGroupPrefix } from './tail.ts';
 
-/** Nothing has come for so long: the broker is away. */
+/** Without a message for this long the broker counts as down. */
 const silentForMs = 30_000;
 
-/** Of Kafka. Reads as a tail does: what it leaves behind when it is killed, the next start of a tail deletes. */
+/** The reader for Kafka. It reads like a tail: if it is killed, the next start of a tail deletes its group. */
 export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
   return async (onLetter) => {
     await using client = await connectKafka(options);
     await client.ping();
     const prefix = client.nameOf('');
-    const names = (await unavailable(() => client.admin.listTopics())).filter(
+    const names = (await orUnavailable('TOPICS_UNAVAILABLE', () => client.admin.listTopics())).filter(
       (name) => name.startsWith(prefix) && name.endsWith(deadLetterName('')),
     );
-    /** Where each partition ends that has not been read through, by topic and partition. */
+    /** The end of each partition that has not been read completely, by topic and partition. */
     const unread = new Map<string, number>();
     for (const name of names)
-      for (const { partition, low, high } of await unavailable(() => client.admin.fetchTopicOffsets(name)))
+      for (const { partition, low, high } of await orUnavailable('TOPICS_UNAVAILABLE', () =>
+        client.admin.fetchTopicOffsets(name),
+      ))
         if (low !== high) unread.set(`${name}/${partition}`, Number(high));
     if (unread.size === 0) return;
 
@@ -43,7 +45,7 @@ export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
           const place = `${batch.topic}/${batch.partition}`;
           const end = unread.get(place) ?? 0;
           for (const message of batch.messages) {
-            const raw = rawMessage(batch.partition, message);
+            const raw = toRawMessage(batch.partition, message);
             if (raw.position <= end) onLetter({ ...raw, topic: batch.topic.slice(prefix.length) });
           }
           resolveOffset(batch.lastOffset());
@@ -60,7 +62,7 @@ export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
       clearTimeout(timer);
       await within(5 * disconnectWithinMs, consumer.disconnect())
         .then(() => client.admin.deleteGroups([groupId]))
-        .catch(() => options.log.debug({ groupId }, 'the group of a reader was left behind'));
+        .catch(() => options.log.debug({ groupId }, 'the group of a reader could not be deleted'));
     }
   };
 }

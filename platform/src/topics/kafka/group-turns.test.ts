@@ -7,12 +7,12 @@ import { realEngines } from '../../testing/real-engines.ts';
 import type { Topic } from '../../topics.ts';
 import { connectKafka } from './client.ts';
 import { startKafkaGroup } from './group.ts';
-import { createGroupTurns } from './group-turns.ts';
+import { createPartitionOrder } from './group-turns.ts';
 import { createKafkaProducer } from './producer.ts';
 
 const schema = z.object({ number: z.number() });
 
-/** A topic of its own with three partitions, and who writes to any of them. */
+/** A topic of its own with three partitions, and a producer for each of them. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const client = releases.use(
@@ -43,8 +43,8 @@ async function setUp() {
   };
 }
 
-describe('kafka: the turns of a group', { timeout: 120_000 }, () => {
-  it('end where what a partition waits for stands still, though others move', async () => {
+describe('kafka: the partition order of a group', { timeout: 120_000 }, () => {
+  it('ends when the older partitions stall, even if others progress', async () => {
     await using set = await setUp();
     const { client, topic } = set;
     const groupId = `turns-${randomUUID()}`;
@@ -63,7 +63,7 @@ describe('kafka: the turns of a group', { timeout: 120_000 }, () => {
     const moving = (async () => {
       for (let position = 1; !stop.signal.aborted; position += 1) await commit(2, position);
     })();
-    const turns = createGroupTurns({
+    const order = createPartitionOrder({
       client,
       groupId,
       name: topic.name,
@@ -71,12 +71,12 @@ describe('kafka: the turns of a group', { timeout: 120_000 }, () => {
       signal: stop.signal,
       patienceMs: 2_000,
     });
-    await turns.await(1, () => false);
+    await order.waitForOlderPartitions(1, () => false);
     stop.abort();
     await moving;
   });
 
-  it('are none in a new group: no partition waits for what another holds', async () => {
+  it('does not apply to a new group: no partition waits for another', async () => {
     await using set = await setUp();
     const { client, topic, publish } = set;
     const handled: number[] = [];
@@ -94,7 +94,7 @@ describe('kafka: the turns of a group', { timeout: 120_000 }, () => {
         handled.push(number);
       },
     });
-    // Disposed first: the group waits for what runs.
+    // Disposed first: the group waits for running handlers.
     using _gate = { [Symbol.dispose]: () => release.resolve() };
     await publish(0, 0, 1);
     // It is committed by then.

@@ -3,29 +3,31 @@ import type { Log } from '../../log.ts';
 import type { Positions } from '../../topics.ts';
 import { pause } from '../attempt.ts';
 import type { KafkaClient } from './client.ts';
-import { readStanding, type Standing } from './recreated.ts';
+import { readOffsets, type TopicOffsets } from './recreated.ts';
 
-/** When a partition that was added is begun. */
-export interface GroupTurns {
+/** Delays a newly added partition until older ones have drained, so that keys that moved keep their order. */
+export interface PartitionOrder {
   /**
-   * Called when these partitions are this member's. Of a group that has finished nothing it has their beginnings
-   * committed, for none of them was added: they need not wait once the first one has been committed.
+   * Called when partitions are assigned to this member. For a new group it commits their beginnings, since none of them
+   * was added later: none must wait after the first commit.
    */
   begin(partitions: ReadonlySet<number>, commit: (positions: Positions) => Promise<unknown>): void;
-  /** Resolves when the partition's first message may be handled, or `isOver`, or the signal aborts. */
-  await(partition: number, isOver: () => boolean): Promise<void>;
+  /** Resolves when the partition's first message may be handled, when `isOver`, or when the signal aborts. */
+  waitForOlderPartitions(partition: number, isOver: () => boolean): Promise<void>;
 }
 
 const lookEveryMs = 200;
-/** Where the older partitions stand still for so long, a new one waits no longer: codes go before order. */
+/** Gives up ordering after a minute without progress: late is worse than out of order. */
 const defaultPatienceMs = 60_000;
 
 /**
- * Keeps a key's messages in order where partitions are added: a key moves to a new partition alone (`partitionOf`), and
- * one that the group has not begun is begun once the group has finished those below it through where they stand then.
- * A group that has finished nothing at all begins everywhere at once.
+ * Keeps a key's messages in order when partitions are added, since a key only ever moves to a new partition
+ * (`partitionOf`). A partition without a commit starts once the group has finished the lower ones up to their ends at
+ * that time.
+ *
+ * A group without any commit starts all partitions at once.
  */
-export function createGroupTurns({
+export function createPartitionOrder({
   client,
   groupId,
   name,
@@ -35,16 +37,16 @@ export function createGroupTurns({
 }: {
   client: KafkaClient;
   groupId: string;
-  /** Of the topic, on the broker. */
+  /** Name of the topic on the broker. */
   name: string;
   log: Log;
   signal: AbortSignal;
   patienceMs?: number;
-}): GroupTurns {
-  const look = createCoalesced(() => readStanding(client, name, groupId));
+}): PartitionOrder {
+  const look = createCoalesced(() => readOffsets(client, name, groupId));
 
-  /** What must be finished first. */
-  const barrierOf = (partition: number, { committed, oldest, ends }: Standing): Positions => {
+  /** The positions that must be finished first. */
+  const barrierOf = (partition: number, { committed, oldest, ends }: TopicOffsets): Positions => {
     const isBegun = committed[partition] !== undefined;
     if (isBegun || Object.keys(committed).length === 0) return {};
     return Object.fromEntries(
@@ -70,10 +72,10 @@ export function createGroupTurns({
     begin(partitions, commit) {
       if (!isNew) return;
       beginning = beginAll(partitions, commit).catch((error: unknown) =>
-        log.debug({ error, groupId }, 'whether the group is a new one is not known'),
+        log.debug({ error, groupId }, 'whether the group is new could not be read'),
       );
     },
-    async await(partition, isOver) {
+    async waitForOlderPartitions(partition, isOver) {
       await beginning;
       let barrier: Positions | undefined;
       let left = Number.POSITIVE_INFINITY;
@@ -86,13 +88,13 @@ export function createGroupTurns({
             .map(([below, end]) => Math.max(0, end - (seen.committed[Number(below)] ?? 0)))
             .reduce((sum, count) => sum + count, 0);
           if (rest === 0) return;
-          // What it waits for has moved: others may go on for ever.
+          // Only progress of the older partitions counts: others may progress forever.
           if (rest < left) [left, movedAt] = [rest, performance.now()];
         } catch (error) {
-          log.debug({ error, groupId, partition }, 'where the group stands is not known yet');
+          log.debug({ error, groupId, partition }, 'the offsets of the group could not be read yet');
         }
         if (performance.now() - movedAt > patienceMs) {
-          log.warn({ groupId, partition }, 'older partitions stand still; a new one is begun before them');
+          log.warn({ groupId, partition }, 'older partitions make no progress; a new one starts before them');
           return;
         }
       }

@@ -2,7 +2,7 @@ import type { EachBatchPayload } from 'kafkajs';
 import { createCoalesced } from '../../coalesced.ts';
 import { type ConsumeOptions, deadLetterName } from '../../topics.ts';
 import { within } from '../../within.ts';
-import { pause, persist } from '../attempt.ts';
+import { pause, retryEverySecond } from '../attempt.ts';
 import { createConsumerFailures } from '../consumer-failures.ts';
 import { defaultConsumerLimits } from '../consumer-limits.ts';
 import type { GroupContext } from '../group-context.ts';
@@ -11,28 +11,33 @@ import { textLengthOf } from '../handle.ts';
 import { createKeyQueues } from '../key-queues.ts';
 import { createLowWaterMark, type LowWaterMark } from '../low-water-mark.ts';
 import type { KafkaClient } from './client.ts';
-import { createGroupTurns } from './group-turns.ts';
+import { createPartitionOrder } from './group-turns.ts';
 import { keepMembership } from './membership.ts';
 import type { KafkaProducer } from './producer.ts';
-import { rawMessage } from './raw-message.ts';
-import { isKnownSame, isRecreated, readStanding, reportRecreated } from './recreated.ts';
+import { toRawMessage } from './raw-message.ts';
+import { isKnownSame, isRecreated, readOffsets, reportRecreated } from './recreated.ts';
 
-/** Marks are committed at most this often, and when the group stops: a crash repeats what came since. */
+/**
+ * How often low-water marks are committed at most; they are also committed at stop. After a crash the messages since
+ * are redelivered.
+ */
 const commitEveryMs = 200;
 
-/** With the time to leave, well within that of a stop. */
+/** Together with the time to leave the group, well below the time limit of a stop. */
 const commitWithinMs = 3_000;
 
-/** What this member knows of a partition that it holds. */
-interface Held {
+/** The state of a partition that is assigned to this member. */
+interface AssignedPartition {
   mark: LowWaterMark;
-  /** The last message taken: what kafkajs reads again up to there, as after a rebalance, is passed over. */
+  /**
+   * Position of the last message taken. kafkajs reads up to there again after a rebalance; those messages are skipped.
+   */
   last: number;
   committed: number;
-  /** Position that `onFinishedThrough` was told last. */
-  told: number;
+  /** The position that `onFinishedThrough` received last. */
+  reported: number;
   isPaused: boolean;
-  /** Aborts when another member has it, as far as is known, and when the consumer stops. */
+  /** Aborts when the partition is revoked, and when the consumer stops. */
   isOver: AbortSignal;
   revoke(): void;
   /** Resolves when its messages may be handled. */
@@ -40,18 +45,19 @@ interface Held {
 }
 
 /**
- * A member of a consumer group on kafkajs, which is given batches and handed them back at once: messages
- * wait and run here, so that kafkajs goes on fetching and with that sends its heartbeats.
+ * A member of a consumer group on kafkajs. Batches are taken from kafkajs at once and their messages wait here, so that
+ * kafkajs keeps fetching and sends heartbeats.
  *
- * - Only the low-water mark is committed: kafkajs's own `resolveOffset` would skip what runs still.
+ * - Only the low-water mark is committed: kafkajs's own `resolveOffset` would skip running messages.
  * - At most `concurrency` messages run. One that waits for its next attempt does not count, and is parked after a
- *   while; a partition that holds as many messages as it may, finished ones after an unfinished one included, is paused.
- * - A partition that is revoked is let go of: what waits is dropped, what is finished is committed, what
- *   runs ends. One that stays goes on behind what was taken of it.
- * - A topic that was deleted and recreated is not followed: the group stops, commits nothing more, and says so. It looks
- *   for that when it joins, and before it passes over what it has taken already, which may be another topic's.
- * - What is held belongs to the consumer that is in the group (`keepMembership`): when that ends nothing is held, and
- *   the next one reads again from what is committed, for nothing is known of who had the partitions meanwhile.
+ *   while.
+ * - A partition at its limit of messages or bytes is paused.
+ * - When a partition is revoked, waiting messages are dropped, finished ones are committed, and running ones end. A
+ *   partition that stays continues after the last message taken.
+ * - When its topic was deleted and recreated, the group stops, commits nothing more, and reports it. It checks this
+ *   when it joins, and before it skips messages as already taken.
+ * - Partitions belong to one consumer (`keepMembership`). When that ends, the next one starts at the committed
+ *   positions, since others may have had the partitions in between.
  */
 export async function startKafkaGroup<Value>({
   onAssigned = async () => {},
@@ -66,20 +72,20 @@ export async function startKafkaGroup<Value>({
   const fields = { topic: topic.name, group };
   const name = client.nameOf(topic.name);
   const stop = new AbortController();
-  const held = new Map<number, Held>();
-  // A group a topic on the broker: kafkajs deals out a group's topics as if each member read all of them.
+  const assignedPartitions = new Map<number, AssignedPartition>();
+  // One group per topic on the broker: kafkajs assigns a group's topics as if each member read all of them.
   const groupId = client.nameOf(`${group}.${topic.name}`);
   const queues = createKeyQueues();
-  const turns = createGroupTurns({ client, groupId, name, log, signal: stop.signal });
-  /** By partition, the last position taken and committed here, whoever has it now. */
+  const partitionOrder = createPartitionOrder({ client, groupId, name, log, signal: stop.signal });
+  /** Per partition, the last position taken and committed by this process, whoever has it assigned now. */
   const taken: Record<number, number> = {};
   const committed: Record<number, number> = {};
   let wasRecreated = false;
-  const lookAgain = createCoalesced(async () => {
-    // As of before: both may grow meanwhile.
+  const checkRecreated = createCoalesced(async () => {
+    // Copies: both may grow during the query.
     const before = [{ ...taken }, { ...committed }] as const;
-    const standing = await readStanding(client, name, groupId);
-    if (wasRecreated || !isRecreated(standing, ...before)) return;
+    const offsets = await readOffsets(client, name, groupId);
+    if (wasRecreated || !isRecreated(offsets, ...before)) return;
     wasRecreated = true;
     reportRecreated(failures, stop, fields, log);
     void leave();
@@ -87,7 +93,7 @@ export async function startKafkaGroup<Value>({
   /** Whether the topic is known to be the one that was read before. */
   const isSameTopic = () =>
     isKnownSame(
-      lookAgain().then(() => !wasRecreated),
+      checkRecreated().then(() => !wasRecreated),
       fields,
       log,
     );
@@ -109,98 +115,107 @@ export async function startKafkaGroup<Value>({
     if (isStale() || stop.signal.aborted) return;
     const { partition } = batch;
     const first = Number(batch.firstOffset() ?? 0);
-    const place = held.get(partition) ?? begin(partition, first);
+    const assigned = assignedPartitions.get(partition) ?? begin(partition, first);
     if (first < (taken[partition] ?? 0)) {
       if (!(await isSameTopic())) return;
-      if (isStale() || held.get(partition) !== place) return;
+      if (isStale() || assignedPartitions.get(partition) !== assigned) return;
     }
     for (const message of batch.messages) {
-      const raw = rawMessage(partition, message);
-      if (raw.position <= place.last) continue;
-      place.last = raw.position;
+      const raw = toRawMessage(partition, message);
+      if (raw.position <= assigned.last) continue;
+      assigned.last = raw.position;
       taken[partition] = Math.max(taken[partition] ?? 0, raw.position);
-      place.mark.take(raw.position, textLengthOf(raw));
+      assigned.mark.take(raw.position, textLengthOf(raw));
       queues.run(`${partition}/${raw.key}`, async () => {
-        await place.begun;
-        if (place.isOver.aborted) return;
+        await assigned.begun;
+        if (assigned.isOver.aborted) return;
         const finishedThrough = () =>
-          held.get(partition) === place ? hold(partition, place.mark.through(raw.position)) : 0;
-        if (await handle(raw, finishedThrough, place.isOver)) place.mark.finish(raw.position);
-        relieve(partition, place);
+          assignedPartitions.get(partition) === assigned ? hold(partition, assigned.mark.through(raw.position)) : 0;
+        if (await handle(raw, finishedThrough, assigned.isOver)) assigned.mark.finish(raw.position);
+        resumeWhenDrained(partition, assigned);
       });
     }
     resolveOffset(batch.lastOffset());
-    if (isFull(place) && !place.isPaused) setPaused(partition, place, true);
+    if (isFull(assigned) && !assigned.isPaused) setPaused(partition, assigned, true);
   };
-  const isFull = ({ mark }: Held, share = 1) =>
+  const isFull = ({ mark }: AssignedPartition, share = 1) =>
     mark.size >= bounds.maxHeld * share || mark.bytes >= bounds.maxHeldBytes * share;
-  const begin = (partition: number, position: number): Held => {
-    const assigned = () =>
-      persist(
+  const begin = (partition: number, position: number): AssignedPartition => {
+    const reportAssigned = () =>
+      retryEverySecond(
         async () => {
           await refreshParked();
-          place.told = hold(partition, position);
-          await onAssigned(partition, place.told);
+          assigned.reported = hold(partition, position);
+          await onAssigned(partition, assigned.reported);
         },
         {
-          signal: place.isOver,
+          signal: assigned.isOver,
           log,
           fields: { ...fields, partition },
-          failing: 'where a partition begins could not be told',
+          failing: 'the start of a partition could not be reported',
         },
       );
     const revoked = new AbortController();
-    const place: Held = {
+    const assigned: AssignedPartition = {
       mark: createLowWaterMark(position),
       last: position,
       committed: position,
-      told: position,
+      reported: position,
       isPaused: false,
       isOver: AbortSignal.any([stop.signal, revoked.signal]),
       revoke: () => revoked.abort(),
       begun: Promise.resolve(),
     };
-    place.begun = turns.await(partition, () => place.isOver.aborted).then(() => place.isOver.aborted || assigned());
-    held.set(partition, place);
-    return place;
+    assigned.begun = partitionOrder
+      .waitForOlderPartitions(partition, () => assigned.isOver.aborted)
+      .then(() => assigned.isOver.aborted || reportAssigned());
+    assignedPartitions.set(partition, assigned);
+    return assigned;
   };
-  const relieve = (partition: number, place: Held) => {
-    if (!place.isPaused || isFull(place, 0.5) || held.get(partition) !== place) return;
-    setPaused(partition, place, false);
+  const resumeWhenDrained = (partition: number, assigned: AssignedPartition) => {
+    if (!assigned.isPaused || isFull(assigned, 0.5) || assignedPartitions.get(partition) !== assigned) return;
+    setPaused(partition, assigned, false);
   };
-  const setPaused = (partition: number, place: Held, isPaused: boolean) => {
-    place.isPaused = isPaused;
+  const setPaused = (partition: number, assigned: AssignedPartition, isPaused: boolean) => {
+    assigned.isPaused = isPaused;
     try {
       membership.consumer?.[isPaused ? 'pause' : 'resume']([{ topic: name, partitions: [partition] }]);
     } catch (error) {
-      // A consumer that has crashed has no group. The next one begins its partitions again.
+      // A consumer that has crashed has no group. The next one starts with its partitions unpaused.
       log.debug({ error, ...fields, partition }, 'a partition could not be paused or resumed');
     }
   };
 
   const commit = async () => {
     if (wasRecreated) return;
-    const marks = [...held].map(([partition, place]) => ({ partition, place, position: place.mark.through() }));
-    const uncommitted = marks.filter(({ place, position }) => position !== place.committed);
+    const marks = [...assignedPartitions].map(([partition, assigned]) => ({
+      partition,
+      assigned,
+      position: assigned.mark.through(),
+    }));
+    const uncommitted = marks.filter(({ assigned, position }) => position !== assigned.committed);
     if (uncommitted.length > 0) {
       await membership.consumer?.commitOffsets(
         uncommitted.map(({ partition, position }) => ({ topic: name, partition, offset: String(position) })),
       );
-      for (const { place, position } of uncommitted) place.committed = position;
+      for (const { assigned, position } of uncommitted) assigned.committed = position;
     }
     const finished = marks
-      .map(({ partition, place, position }) => ({ partition, place, through: hold(partition, position) }))
-      // One may have been revoked during the commit.
-      .filter(({ partition, place, through }) => held.get(partition) === place && through > place.told);
+      .map(({ partition, assigned, position }) => ({ partition, assigned, through: hold(partition, position) }))
+      // A partition may have been revoked during the commit.
+      .filter(
+        ({ partition, assigned, through }) =>
+          assignedPartitions.get(partition) === assigned && through > assigned.reported,
+      );
     if (finished.length === 0) return;
     await onFinishedThrough(new Map(finished.map(({ partition, through }) => [partition, through])));
-    for (const { place, through } of finished) place.told = through;
+    for (const { assigned, through } of finished) assigned.reported = through;
   };
   const tryCommit = () =>
     commit().catch((error: unknown) => log.debug({ error, ...fields }, 'a position could not be committed yet'));
-  const revoke = (partition: number, place: Held) => {
-    place.revoke();
-    held.delete(partition);
+  const revoke = (partition: number, assigned: AssignedPartition) => {
+    assigned.revoke();
+    assignedPartitions.delete(partition);
   };
 
   const membership = keepMembership({
@@ -211,16 +226,16 @@ export async function startKafkaGroup<Value>({
     run: { partitionsConsumedConcurrently: 16 },
     onBatch,
     onJoin(consumer, partitions, isNewcomer) {
-      for (const [partition, place] of held) {
+      for (const [partition, assigned] of assignedPartitions) {
         const paused = [{ topic: name, partitions: [partition] }];
         if (isNewcomer || !partitions.has(partition)) {
-          revoke(partition, place);
+          revoke(partition, assigned);
           consumer.resume(paused);
-        } else if (place.isPaused) consumer.pause(paused);
+        } else if (assigned.isPaused) consumer.pause(paused);
       }
       if (Object.keys(taken).length > 0) void isSameTopic();
       else
-        turns.begin(partitions, (positions) =>
+        partitionOrder.begin(partitions, (positions) =>
           consumer.commitOffsets(
             Object.entries(positions).map(([partition, position]) => ({
               topic: name,
@@ -235,7 +250,7 @@ export async function startKafkaGroup<Value>({
     },
     onRebalance: () => void tryCommit(),
     onEnd() {
-      for (const [partition, place] of held) revoke(partition, place);
+      for (const [partition, assigned] of assignedPartitions) revoke(partition, assigned);
     },
     failures,
     joinWithinMs: limits.joinWithinMs,

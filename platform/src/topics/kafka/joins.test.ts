@@ -14,13 +14,13 @@ import { startKafkaGroup } from './group.ts';
 import { createKafkaProducer } from './producer.ts';
 import { startKafkaTail } from './tail.ts';
 
-/** The protocol's API keys. */
+/** API keys of the Kafka protocol. */
 const [findCoordinator, joinGroup, syncGroup] = [10, 11, 14];
 const isRequest = (data: Buffer, apiKey: number) => data.length > 6 && data.readInt16BE(4) === apiKey;
 
 const topicSchema = z.object({ number: z.number() });
 
-/** A topic, and a client that reaches its broker by way of a proxy in which faults are made. */
+/** A topic, and a client that reaches its broker through a proxy with faults. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const brokers = realEngines().KAFKA_BROKERS.split(',');
@@ -49,14 +49,14 @@ async function setUp() {
     producer,
     topic,
     options: { topic, client, producer, log: silentLog },
-    /** Publishes some, and resolves with how many there are by then. */
+    /** Publishes messages, and resolves with how many there are by then. */
     async publish() {
       const numbers = Array.from({ length: 40 }, () => published++);
       const messages = numbers.map((number) => ({ key: `k${number}`, value: JSON.stringify({ number }), headers: {} }));
       await producer.send(messages.map((message) => ({ topic: topic.name, ...message })));
       return published;
     },
-    /** Cuts every connection that sends a request of the kind, so many times. */
+    /** Cuts connections on a request with this API key, `times` times. */
     async failAt(apiKey: number, when: 'before' | 'after', times: number) {
       const { promise, resolve } = Promise.withResolvers<void>();
       let left = times;
@@ -69,7 +69,7 @@ async function setUp() {
       await promise;
       stopCutting();
     },
-    /** How many members each of the groups has whose id begins so. */
+    /** The number of members of each group with this id prefix. */
     async members(prefix: string) {
       const { groups } = await direct.admin.listGroups();
       const ids = groups.map(({ groupId }) => groupId).filter((id) => id.startsWith(prefix));
@@ -86,8 +86,8 @@ const faults = [
 ] as const;
 
 describe('kafka: joining a group', { timeout: 180_000 }, () => {
-  // Such a consumer did nothing, and its service said that all was well.
-  it('fails where a consumer or tail is in none for too long while the broker answers, until it has joined', async () => {
+  // Regression: such a consumer did nothing, and its service reported itself healthy.
+  it('fails after too long without a group while the broker responds, until it joins', async () => {
     await using set = await setUp();
     const failures = createConsumerFailures();
     const limits = { ...defaultConsumerLimits, joinWithinMs: 400 };
@@ -130,7 +130,7 @@ describe('kafka: joining a group', { timeout: 180_000 }, () => {
     await expect.poll(() => failures.list()).toEqual([]);
   });
 
-  it('does not fail while the broker is away, however long', async () => {
+  it('does not fail while the broker is down, however long', async () => {
     await using set = await setUp();
     const failures = createConsumerFailures();
     let missed = 0;
@@ -172,7 +172,7 @@ describe('kafka: joining a group', { timeout: 180_000 }, () => {
       { ...set.options, clientId: set.clientId },
     );
     const failing = set.failAt(apiKey, when, 4);
-    // Until the broker has given them up: each has to join again.
+    // Until the broker has removed the old members and each has rejoined.
     set.proxy.cut();
     await expect.poll(() => set.members(set.clientId), { timeout: 30_000 }).toEqual([]);
     set.proxy.restore();
@@ -182,8 +182,8 @@ describe('kafka: joining a group', { timeout: 180_000 }, () => {
     await expect.poll(() => set.members(set.clientId), { timeout: 30_000 }).toEqual([1, 1]);
   });
 
-  // The consumer that was about to join did so, and stayed: nobody knew it any more, and its partitions stood still.
-  it('is given up where the consumer is disposed meanwhile, also when the broker answers after', async () => {
+  // Regression: a consumer that was about to join did so and stayed; nothing used it, and its partitions stalled.
+  it('is given up when the consumer is disposed, even if the broker responds later', async () => {
     await using set = await setUp();
     const group = await startKafkaGroup({ ...set.options, group: set.clientId, async handler() {} });
     set.proxy.cut();
@@ -198,7 +198,7 @@ describe('kafka: joining a group', { timeout: 180_000 }, () => {
     set.proxy.restore();
     await joining.promise;
     stopWatching();
-    // A service that is told to stop has 10 s for all of it.
+    // A service has 10 s for its whole shutdown.
     await within(8_000, group[Symbol.asyncDispose]());
     set.proxy.restore();
     const handled = new Set<number>();

@@ -6,30 +6,37 @@ import { pause } from '../attempt.ts';
 
 export interface LeasesOptions {
   openSession(): Promise<DatabaseSession>;
-  /** Who does not renew a lease for so long has lost it, in milliseconds. Default: 10 s. */
+  /** A lease that is not renewed for this long is lost, in milliseconds. Default: 10 s. */
   durationMs?: number;
   log: Log;
 }
 
-/** What one process on a database does alone, as long as it lives and runs. */
+/** Leases on work that only one process per database may do at a time. */
 export interface Leases extends AsyncDisposable {
-  /** Resolves with true when this process has the lease, which is renewed from then on; with false when it aborts. */
+  /**
+   * Resolves with true when this process has the lease, which is renewed from then on; with false when the signal
+   * aborts.
+   */
   untilHeld(name: string, signal: AbortSignal): Promise<boolean>;
-  /** Whether it has it now. Asked again right before each act: a process that was frozen has lost it meanwhile. */
+  /**
+   * Whether this process has the lease now. Check it right before each action: a process that was frozen has lost it.
+   */
   isHeld(name: string): boolean;
 }
 
-/** Those who stand by ask so often; one question is for all leases. */
+/** How often processes without the lease ask for it, with one query for all leases. */
 const askEveryMs = 1_000;
 const reconnectAfterMs = 500;
 
 /**
- * Leases in a table, on one connection per process. The holder renews them; it is followed by another process
+ * Leases in a table, on one connection per process. The holder renews them. Another process takes a lease over
  *
- * - when its connection is gone, because it holds an advisory lock as long as that lives: at once after `kill -9`;
- * - when it has not renewed them in time: it is frozen, or its host has vanished, and its connection seems to live.
+ * - when the holder's connection ends, at once after `kill -9`: the holder has an advisory lock for as long as it
+ *   lives;
+ * - when the holder has not renewed it in time: it is frozen, or its host vanished, while its connection seems alive.
  *
- * It counts the time from before it asked, by a clock that goes on while it is frozen, and so ends first.
+ * The holder counts the time from before its query, by a clock that runs while it is frozen, so that its lease ends
+ * first.
  */
 export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOptions): Leases {
   const holder = randomUUID();
@@ -43,7 +50,7 @@ export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOp
 
   const ask = async (session: DatabaseSession): Promise<void> => {
     const askedAt = performance.now();
-    // Renewed when a third of its time has passed.
+    // Renewed after a third of its time.
     const due = [...wanted].filter((name) => (heldUntil.get(name) ?? 0) - askedAt < (durationMs * 2) / 3);
     if (due.length === 0) return;
     const rows = await session.query<{ name: string }>(takeLeases, [due, holder, durationMs]);
@@ -67,8 +74,7 @@ export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOp
         if (stop.signal.aborted) await session.query('delete from platform.lease where holder = $1', [holder]);
       } catch (error) {
         heldUntil.clear();
-        if (!stop.signal.aborted)
-          lines.warn('renew', { error }, 'leases could not be renewed; they are asked for again');
+        if (!stop.signal.aborted) lines.warn('renew', { error }, 'leases could not be renewed; this is retried');
       }
       await pause(reconnectAfterMs, stop.signal);
     }
@@ -100,7 +106,7 @@ export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOp
 
 const lockOf = (holder: string) => `hashtextextended('lease:' || ${holder}, 0)`;
 const lockHolder = `select pg_advisory_lock(${lockOf('$1::text')})`;
-/** In the order of names, so that two processes never wait for each other both. */
+/** Ordered by name, so that two processes can not deadlock. */
 const takeLeases = `
   insert into platform.lease as held (name, holder, expires_at)
   select name, $2::uuid, now() + $3::int * interval '1 millisecond' from unnest($1::text[]) as name order by name

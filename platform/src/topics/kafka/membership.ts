@@ -17,26 +17,26 @@ export interface MembershipOptions {
   client: KafkaClient;
   /** Name of the topic, without the installation's prefix. */
   topic: string;
-  /** The group that the next consumer joins, on the broker. */
+  /** The group that the next consumer joins, as named on the broker. */
   groupId(): string;
   config?: Partial<ConsumerConfig>;
   run?: Pick<ConsumerRunConfig, 'partitionsConsumedConcurrently'>;
-  /** A batch of a partition that is assigned to this consumer. */
+  /** Receives a batch of a partition that is assigned to this consumer. */
   onBatch(payload: EachBatchPayload, consumer: Consumer): Promise<void>;
   /**
-   * The consumer has joined, or joined again, and these partitions are its own from here on. `isNewcomer`: the group
-   * did not know it any more, so that others may have had its partitions meanwhile.
+   * The consumer has joined or rejoined, and these partitions are assigned to it. `isNewcomer`: the group had forgotten
+   * it, so that others may have had its partitions in between.
    */
   onJoin(consumer: Consumer, partitions: ReadonlySet<number>, isNewcomer: boolean): void;
-  /** The broker has taken a commit: kafkajs resolves one of a consumer that has stopped, too. */
+  /** The broker has stored a commit. kafkajs also resolves the commits of a stopped consumer, so this is the proof. */
   onCommitted?(partition: number, offset: number): void;
-  /** The group is about to deal out its partitions again. */
+  /** The group is about to rebalance. */
   onRebalance?(): void;
-  /** The consumer is none any more: it has crashed, or has left, and nothing is assigned to it. */
+  /** The consumer has crashed or left; nothing is assigned to it any more. */
   onEnd?(): void;
   /** The consumer has left its group. */
   onLeft?(groupId: string): Promise<void>;
-  /** Where it reports that it is in no group. */
+  /** Where a consumer without a group is reported. */
   failures: ConsumerFailures;
   joinWithinMs: number;
   fields: { topic: string; group?: string };
@@ -46,7 +46,7 @@ export interface MembershipOptions {
 export interface Membership extends AsyncDisposable {
   /** The consumer that is in the group now. */
   readonly consumer: Consumer | undefined;
-  /** Settles with the first try to join. */
+  /** Settles with the first attempt to join. */
   readonly firstTry: Promise<void>;
 }
 
@@ -55,11 +55,14 @@ const firstDelayMs = 200;
 const longestDelayMs = 5_000;
 
 /**
- * Keeps one consumer in a group. A consumer is JOINING until the group has dealt out its partitions to it for the
- * first time, a MEMBER until it crashes or the membership is disposed, and then ENDED: it leaves, what it still hands
- * over is ignored, and it can't join again. The next one is made after it has left. As one loop does all of it there
- * is never more than one that joins, whatever kafkajs reports, and however often: a first join that fails, it reports
- * as a crash, too.
+ * Keeps one consumer in a group. A consumer is JOINING until its first assignment, a MEMBER until it crashes or the
+ * membership is disposed, and then ENDED.
+ *
+ * An ended consumer leaves, its late batches are ignored, and it can't rejoin. The next one is created after it has
+ * left.
+ *
+ * One loop does all of this, so that never more than one consumer joins, even if kafkajs reports a failed first join as
+ * a crash, too.
  */
 export function keepMembership(options: MembershipOptions): Membership {
   const { client, topic, log, fields, onEnd = () => {}, onLeft = async () => {} } = options;
@@ -73,7 +76,7 @@ export function keepMembership(options: MembershipOptions): Membership {
   let current: Consumer | undefined;
   let isJoined = false;
 
-  /** The life of one consumer. Resolves when it ends after it had joined, rejects when it never has. */
+  /** The life of one consumer. Resolves when it ends after it had joined, rejects when it never joined. */
   const live = async (): Promise<void> => {
     const groupId = options.groupId();
     const phase = { isEnded: false };
@@ -128,14 +131,14 @@ export function keepMembership(options: MembershipOptions): Membership {
       await Promise.race([start(), crashed.promise, stopped]);
       firstTry.resolve();
       await Promise.race([crashed.promise, stopped]).catch((error: unknown) =>
-        log.warn({ error, ...fields }, 'a consumer crashed; another one joins'),
+        log.warn({ error, ...fields }, 'a consumer crashed; a new one joins'),
       );
     } finally {
       phase.isEnded = true;
       current = undefined;
       isJoined = false;
       onEnd();
-      // Of a broker that is away nothing comes; it misses the member by itself.
+      // A broker that is down can't respond; it removes the member after the session timeout.
       const isInVain = stop.signal.aborted && !(await client.answersAtOnce());
       await within(isInVain ? 0 : leaveWithinMs, consumer.disconnect())
         .then(() => onLeft(groupId))
@@ -152,15 +155,15 @@ export function keepMembership(options: MembershipOptions): Membership {
         attempt = 0;
       } catch (error) {
         firstTry.reject(error);
-        log.warn({ error, ...fields }, 'a consumer could not join; another one tries');
+        log.warn({ error, ...fields }, 'a consumer could not join; a new one retries');
       }
       await pause(Math.min(firstDelayMs * 2 ** attempt, longestDelayMs), stop.signal);
-      // It may have been deleted meanwhile.
+      // The topic may have been deleted.
       client.forgetTopic(topic);
     }
   })();
 
-  // It may wait for an answer of the broker's when it is told to stop: nobody waits for it.
+  // Not awaited: it may be waiting for a response of the broker at stop.
   void watchMembership({ ...options, isJoined: () => isJoined, signal: stop.signal });
 
   return {
@@ -175,7 +178,7 @@ export function keepMembership(options: MembershipOptions): Membership {
   };
 }
 
-/** kafkajs's own assigner, until the consumer has ended: it is asked before each request to join. */
+/** kafkajs's own assigner, which throws once the consumer has ended: kafkajs calls it before each request to join. */
 function refuseEnded(phase: { isEnded: boolean }): PartitionAssigner {
   return (config) => {
     const assigner = PartitionAssigners.roundRobin(config);

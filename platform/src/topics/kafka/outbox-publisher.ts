@@ -6,9 +6,9 @@ import type { Topics } from '../../topics.ts';
 import { encodeValue } from '../wire.ts';
 import { addToOutbox } from './outbox.ts';
 
-/** Publishes without a broker: a service that runs on the same database sends what is in the outbox. */
+/** Publishes without a broker: a service on the same database sends the outbox. */
 export interface OutboxPublisher extends Pick<Topics, 'publish' | 'publishAll'> {
-  /** Whether what was published to a topic has been sent; waits for that, for this time at most. */
+  /** Waits until all published messages of a topic are sent; false after the time-out. */
   waitUntilSent(topic: string, timeoutMs: number): Promise<boolean>;
 }
 

@@ -6,7 +6,7 @@ import type { Log } from '../../log.ts';
 import { outbox } from '../../tables.ts';
 import { within } from '../../within.ts';
 import { pause } from '../attempt.ts';
-import { createBell } from '../bell.ts';
+import { createNotifier } from '../bell.ts';
 import type { KafkaClient } from './client.ts';
 import { createLeases } from './leases.ts';
 import type { KafkaProducer } from './producer.ts';
@@ -21,16 +21,19 @@ export interface OutboxOptions {
 
 export interface Outbox extends AsyncDisposable {
   add: typeof addToOutbox;
-  /** Sends a topic's messages from now on, also those that other processes on this database add. */
+  /** Relays a topic's messages from now on, including those that other processes on this database add. */
   relay(topic: string): void;
 }
 
-/** The header that tells a message's row: a relay that dies between the broker's ack and its own mark sends it again. */
+/**
+ * The header with the id of a message's row, by which duplicates are found: a relay that crashes before it deletes the
+ * row sends it again.
+ */
 export const outboxIdHeader = 'outbox-id';
 
 const channel = 'platform_outbox';
 const sendAtOnce = 500;
-/** The broker takes a batch as one message, of 1 MiB by default. */
+/** The broker limits a whole batch, to 1 MiB by default. */
 const sendBytesAtOnce = 700_000;
 const pollEveryMs = 1_000;
 const adoptEveryMs = 2_000;
@@ -38,9 +41,11 @@ const adoptSoonMs = 200;
 const stopWithinMs = 2_000;
 
 /**
- * The outbox and its relays. One relay per topic and database is at work at a time, by a lease; the other processes
- * stand by, and one of them follows a relay that is gone, or frozen. It takes what is unsent in the order of ids, whatever it sent before: a
- * transaction that began earlier may commit later. It is woken by NOTIFY and now and then by itself.
+ * The outbox and its relays. A lease keeps one relay per topic and database active; the others stand by, and one takes
+ * over from a relay that crashed or is frozen.
+ *
+ * A relay always sends the lowest unsent ids, because a transaction that began earlier may commit later. It is woken by
+ * NOTIFY, and periodically.
  */
 export async function openOutbox({ database, producer, client, log }: OutboxOptions): Promise<Outbox> {
   await using releases = new AsyncDisposableStack();
@@ -48,9 +53,9 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   const stopped = new Promise<void>((resolve) => {
     stop.signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  const bell = releases.use(createBell(pollEveryMs));
+  const notifier = releases.use(createNotifier(pollEveryMs));
   const relays = new Map<string, Promise<void>>();
-  /** By topic, what the broker takes at once, where it has refused as much as is sent otherwise. */
+  /** Per topic, the bytes per batch, once the broker has rejected the default. */
   const takenAtOnce = new Map<string, number>();
   const leases = releases.use(createLeases({ openSession: database.openSession, log }));
 
@@ -63,9 +68,9 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
       .orderBy(asc(outbox.id))
       .limit(sendAtOnce);
     const bytesAtOnce = takenAtOnce.get(topic) ?? sendBytesAtOnce;
-    const rows = firstThatFit(unsent, bytesAtOnce);
+    const rows = takeBatch(unsent, bytesAtOnce);
     if (rows.length === 0) return false;
-    // A process that was frozen until now must not send what another has sent meanwhile.
+    // A process that was frozen must not send what another one has sent since.
     if (!leases.isHeld(leaseOf(topic))) return false;
     try {
       await producer.send(
@@ -78,7 +83,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
       );
     } catch (error) {
       if (!isCodedError<PlatformErrorCode>(error, 'TOPIC_VALUE_TOO_LARGE')) throw error;
-      await makeWay(topic, rows, error, bytesAtOnce);
+      await shrinkBatch(topic, rows, error, bytesAtOnce);
       return true;
     }
     await database.query.delete(outbox).where(
@@ -91,8 +96,8 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     return true;
   };
 
-  /** Of a batch that the broker refuses, less is sent at once, until one message alone is known to be refused. */
-  const makeWay = async (topic: string, rows: OutboxRow[], error: Error, bytesAtOnce: number): Promise<void> => {
+  /** Halves the batches after a rejection, until a single message is known to be the cause. */
+  const shrinkBatch = async (topic: string, rows: OutboxRow[], error: Error, bytesAtOnce: number): Promise<void> => {
     const [first] = rows;
     if (rows.length > 1 || !first) return void takenAtOnce.set(topic, bytesAtOnce / 2);
     await parkRefused(database, first, error, log);
@@ -100,29 +105,29 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   };
 
   const lead = async (topic: string) => {
-    let rung = true;
+    let isNotified = true;
     let wake = () => {};
-    using _listening = bell.listen(topic, () => {
-      rung = true;
+    using _listening = notifier.listen(topic, () => {
+      isNotified = true;
       wake();
     });
     stop.signal.addEventListener('abort', () => wake());
     let failures = 0;
     const isOver = () => stop.signal.aborted || !leases.isHeld(leaseOf(topic));
     while (!isOver()) {
-      rung = false;
+      isNotified = false;
       try {
         await Promise.race([client.ensureTopic(topic), stopped]);
         while (!isOver() && (await sendSome(topic))) failures = 0;
       } catch (error) {
         if (isOver()) return;
-        if (failures % 10 === 0) log.warn({ error, topic }, 'the outbox could not be sent; it is tried again');
+        if (failures % 10 === 0) log.warn({ error, topic }, 'the outbox could not be sent; it is retried');
         client.forgetTopic(topic);
         await pause(Math.min(100 * 2 ** failures, 2_000), stop.signal);
         failures += 1;
         continue;
       }
-      if (!rung && !isOver())
+      if (!isNotified && !isOver())
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -135,13 +140,13 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   const relay = (topic: string) => {
     if (!relays.has(topic) && !stop.signal.aborted) relays.set(topic, contend(topic));
   };
-  // What a process that is gone has left behind, or one without a relay has published, is everybody's.
+  // Adopts messages that a stopped process has left, or that a process without a relay has published.
   const adoptUnsent = async () => {
     try {
       await returnReplayed(database);
       for (const { topic } of await database.query.selectDistinct({ topic: outbox.topic }).from(outbox)) relay(topic);
     } catch (error) {
-      log.debug({ error }, 'the outbox could not be looked through');
+      log.debug({ error }, 'the topics of the outbox could not be read');
     }
   };
   const adopt = async () => {
@@ -151,7 +156,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     }
   };
   let adoptTimer: NodeJS.Timeout | undefined;
-  /** Soon, and not at once: the publisher's own relay is given the time to send it. */
+  /** Delayed, to give the publisher's own relay time to send it. */
   const adoptSoon = () => {
     adoptTimer ??= setTimeout(() => {
       adoptTimer = undefined;
@@ -160,7 +165,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   };
   releases.use(
     await database.listen(channel, (topic) => {
-      bell.ring(topic);
+      notifier.notify(topic);
       if (!relays.has(topic)) adoptSoon();
     }),
   );
@@ -169,9 +174,9 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     stop.abort();
     clearTimeout(adoptTimer);
     await adopting;
-    // What a broker that is away has not taken by then stays in the outbox.
+    // Unsent messages stay in the outbox.
     await within(stopWithinMs, Promise.all(relays.values())).catch((error: unknown) =>
-      log.debug({ error }, 'a relay was given up while it sent'),
+      log.debug({ error }, 'a relay was abandoned while it was sending'),
     );
   });
   const owned = releases.move();
@@ -183,13 +188,13 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   };
 }
 
-/** Adds messages, one at least, within the publisher's transaction, and wakes the relays when it commits. */
+/** Adds at least one message within the publisher's transaction, and wakes the relays on commit. */
 export async function addToOutbox(
   tx: Transaction,
   topic: string,
   messages: readonly Pick<typeof outbox.$inferInsert, 'key' | 'value' | 'headers'>[],
 ): Promise<void> {
-  // One statement: a round trip is most of what it costs. Equal notifications of a transaction are one.
+  // One statement, since the round trip is most of the cost. PostgreSQL merges equal notifications of a transaction.
   await tx
     .insert(outbox)
     .select(
@@ -208,8 +213,8 @@ const leaseOf = (topic: string) => `outbox:${topic}`;
 
 type OutboxRow = typeof outbox.$inferSelect;
 
-/** The rows from the front that go into one batch, one at least. */
-function firstThatFit(rows: OutboxRow[], bytesAtOnce: number): OutboxRow[] {
+/** The first rows that fit into one batch, at least one. */
+function takeBatch(rows: OutboxRow[], bytesAtOnce: number): OutboxRow[] {
   let bytes = 0;
   const end = rows.findIndex(({ value }, index) => {
     bytes += Buffer.byteLength(value) + 512;

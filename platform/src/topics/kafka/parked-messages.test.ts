@@ -15,7 +15,7 @@ const entry = (position: number) => ({
   error: new Error('broken'),
 });
 
-it('parked messages: processes at once park each once, and take none that another has', {
+it('parked messages: concurrent processes park each once, and claim each once', {
   timeout: 60_000,
 }, async () => {
   await using database = await openRealDatabase();

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 
 /**
- * The partition of a key, by jump consistent hash: where partitions are added a key stays where it was or moves to one
- * of the new ones, never to another old one. So readers can keep its messages in order: they begin a new partition
- * behind what the older ones held.
+ * The partition of a key, by jump consistent hash: when partitions are added a key stays, or moves to one of the new
+ * ones. Readers keep its messages in order by starting a new partition after the older ones.
  *
- * @param count of partitions, 1 at least
+ * @param count number of partitions, at least 1
  * @see Lamping and Veach, A Fast, Minimal Memory, Consistent Hash Algorithm, https://arxiv.org/abs/1406.2294
  */
 export function partitionOf(key: string, count: number): number {

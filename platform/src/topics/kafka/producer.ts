@@ -1,8 +1,8 @@
 import type { Producer } from 'kafkajs';
-import { CodedError, type PlatformErrorCode } from '../../errors.ts';
+import { CodedError, orUnavailable, type PlatformErrorCode } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { within } from '../../within.ts';
-import { disconnectWithinMs, type KafkaClient, unavailable } from './client.ts';
+import { disconnectWithinMs, type KafkaClient } from './client.ts';
 import { partitionOf } from './partition-of.ts';
 
 /** A message for the broker. */
@@ -15,18 +15,20 @@ export interface OutgoingMessage {
 
 export interface KafkaProducer extends AsyncDisposable {
   /**
-   * Resolves once every in-sync replica has them. Throws TOPICS_UNAVAILABLE (retryable), and then none, some or all may
-   * have gone; TOPIC_VALUE_TOO_LARGE where the broker takes none as large as one of them, or as all of them together.
+   * Resolves once every in-sync replica has them.
+   *
+   * @throws CodedError TOPICS_UNAVAILABLE (retryable), when none, some or all may have been sent;
+   *   TOPIC_VALUE_TOO_LARGE, when the broker rejects the size of a message or of the batch
    */
   send(messages: readonly OutgoingMessage[]): Promise<void>;
 }
 
-/** Longer than readers take to find a partition that was added: they are there before its first message. */
+/** Longer than readers take to find an added partition, so that they read it before its first message. */
 const partitionsUsedAfterMs = 60_000;
 
 /**
- * An idempotent producer with acks from all. One that failed is thrown away: kafkajs does not find its
- * sequence numbers again after the broker has refused one.
+ * An idempotent producer with acks from all replicas. It is discarded after a failure: kafkajs can't recover its
+ * sequence numbers after the broker has rejected one.
  */
 export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): KafkaProducer {
   let connecting: Promise<Producer> | undefined;
@@ -50,7 +52,7 @@ export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): K
     connecting = undefined;
     if (!dropped) return;
     const closing = dropped.then((producer) => producer.disconnect());
-    // kafkajs waits for answers that are due.
+    // disconnect() waits for outstanding responses.
     await within(disconnectWithinMs, closing).catch((error: unknown) =>
       log.debug({ error }, 'a producer could not be closed'),
     );
@@ -60,7 +62,7 @@ export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): K
     async send(messages) {
       const byTopic = Map.groupBy(messages, ({ topic }) => topic);
       try {
-        await unavailable(async () => {
+        await orUnavailable('TOPICS_UNAVAILABLE', async () => {
           connecting ??= open();
           const producer = await connecting;
           await producer.sendBatch({
@@ -76,7 +78,7 @@ export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): K
         if (isTooLarge(error))
           throw new CodedError<PlatformErrorCode>(
             'TOPIC_VALUE_TOO_LARGE',
-            'The broker refuses a message that is larger than max.message.bytes of its topic.',
+            'The broker rejects a message that is larger than max.message.bytes of its topic.',
           );
         throw error;
       }
@@ -85,7 +87,7 @@ export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): K
   };
 }
 
-/** Of the protocol: kafkajs's own classes can not be imported by their names. */
+/** Error types of the protocol: kafkajs does not export its error classes. */
 const tooLarge = new Set<unknown>(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
 function isTooLarge(error: unknown): boolean {

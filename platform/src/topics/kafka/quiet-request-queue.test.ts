@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import { expect, it } from 'vitest';
-import { quietRequestQueue } from './quiet-request-queue.ts';
+import { patchRequestQueue } from './quiet-request-queue.ts';
 
 const open = () => {
-  quietRequestQueue();
+  patchRequestQueue();
   const RequestQueue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue');
   const queue = new RequestQueue({
     instrumentationEmitter: null,
@@ -17,13 +17,13 @@ const open = () => {
   return Object.assign(queue, { [Symbol.dispose]: () => queue.destroy() });
 };
 
-it('sets no timer on a connection that nothing waits for', () => {
+it('kafkajs: sets no timer on an idle connection', () => {
   using queue = open();
   queue.scheduleCheckPendingRequests();
   expect(queue.throttleCheckTimeoutId).toBeNull();
 });
 
-it('looks again where a request waits, and where the broker throttles', () => {
+it('kafkajs: checks its queue while a request waits or the broker throttles', () => {
   using waiting = open();
   waiting.pending.push({});
   waiting.scheduleCheckPendingRequests();

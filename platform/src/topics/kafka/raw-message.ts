@@ -2,10 +2,10 @@ import type { IHeaders, KafkaMessage } from 'kafkajs';
 import type { RawMessage } from '../handle.ts';
 
 /**
- * A message of Kafka as the port knows it. Its position is Kafka's offset plus one: the place behind it,
- * so that 0 stands ahead of a partition's first message and a position can be committed as it is.
+ * Converts a Kafka message. Its position is the offset plus one, so that 0 is before a partition's first message and a
+ * position can be committed as it is.
  */
-export function rawMessage(partition: number, { offset, key, value, headers, timestamp }: KafkaMessage): RawMessage {
+export function toRawMessage(partition: number, { offset, key, value, headers, timestamp }: KafkaMessage): RawMessage {
   return {
     key: key?.toString('utf8') ?? '',
     value: value?.toString('utf8') ?? '',

@@ -4,15 +4,15 @@ import type { Positions } from '../../topics.ts';
 import type { ConsumerFailures } from '../consumer-failures.ts';
 import type { KafkaClient } from './client.ts';
 
-/** Where a topic's partitions begin and end, and through where a group has committed them, on the broker. */
-export interface Standing {
+/** The oldest and end offsets of a topic's partitions, and a group's committed positions, as the broker has them. */
+export interface TopicOffsets {
   oldest: Positions;
   ends: Positions;
-  /** Of what nothing is committed is missing. */
+  /** Partitions without a commit are missing. */
   committed: Positions;
 }
 
-export async function readStanding(client: KafkaClient, name: string, groupId?: string): Promise<Standing> {
+export async function readOffsets(client: KafkaClient, name: string, groupId?: string): Promise<TopicOffsets> {
   const [offsets, groups] = await Promise.all([
     client.admin.fetchTopicOffsets(name),
     groupId === undefined ? [] : client.admin.fetchOffsets({ groupId, topics: [name] }),
@@ -26,33 +26,32 @@ export async function readStanding(client: KafkaClient, name: string, groupId?: 
 }
 
 /**
- * Whether a topic is another one than was read before, of the same name: it ends ahead of what was read of it, or less
- * is committed than was, though retention has not passed that: the broker forgets it with the topic. kafkajs knows no
- * topic ids.
+ * Whether a topic was deleted and recreated since it was read; kafkajs has no topic ids. It ends before the last
+ * message read, or the broker has lost a commit that retention does not explain.
  *
- * @param taken position of the last message read, by partition
- * @param committed what was committed here
+ * @param taken position of the last message read, per partition
+ * @param committed positions that were committed here
  */
-export function isRecreated(standing: Standing, taken: Positions, committed: Positions = {}): boolean {
+export function isRecreated(offsets: TopicOffsets, taken: Positions, committed: Positions = {}): boolean {
   const at = (positions: Positions, partition: string) => positions[Number(partition)] ?? 0;
   return (
-    Object.entries(taken).some(([partition, position]) => at(standing.ends, partition) < position) ||
+    Object.entries(taken).some(([partition, position]) => at(offsets.ends, partition) < position) ||
     Object.entries(committed).some(
       ([partition, position]) =>
-        at(standing.committed, partition) < position && at(standing.oldest, partition) <= position,
+        at(offsets.committed, partition) < position && at(offsets.oldest, partition) <= position,
     )
   );
 }
 
-/** What a look at a topic says, whether it is the one that was read before; false where the look fails. */
+/** Resolves with whether the topic is the one that was read before; false if the check fails. */
 export function isKnownSame(look: Promise<boolean>, fields: object, log: Log): Promise<boolean> {
   return look.catch((error: unknown) => {
-    log.debug({ error, ...fields }, 'whether a topic was recreated is not known yet');
+    log.debug({ error, ...fields }, 'whether a topic was recreated could not be checked yet');
     return false;
   });
 }
 
-/** Says that a reader stops, because its topic is another one by now; returns what to tell who waits for it. */
+/** Reports that a reader stops because its topic was recreated; returns the error for its callers. */
 export function reportRecreated(
   failures: ConsumerFailures,
   reader: object,

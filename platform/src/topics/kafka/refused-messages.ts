@@ -5,12 +5,12 @@ import type { Log } from '../../log.ts';
 import { outbox, parkedMessage } from '../../tables.ts';
 import { parkMessage } from '../parked-messages.ts';
 
-/** The group under which messages are parked that the broker refuses: the relay's, and no consumer's. */
+/** The group of parked messages that the broker rejected. It belongs to the relay, not to a consumer. */
 const outboxGroup = 'outbox';
 
 type OutboxRow = typeof outbox.$inferSelect;
 
-/** Takes a message that the broker refuses out of the outbox, and parks it with its cause until an operator replays it. */
+/** Moves a rejected message from the outbox to the parked messages, with its cause, until an operator replays it. */
 export async function parkRefused(database: Database, row: OutboxRow, error: unknown, log: Log): Promise<void> {
   const { id, topic, key, value, headers } = row;
   const refused = { key, value, headers, partition: 0, position: id, publishedAt: database.now() };
@@ -19,10 +19,10 @@ export async function parkRefused(database: Database, row: OutboxRow, error: unk
     await tx.delete(outbox).where(eq(outbox.id, id));
   });
   const fields = { code: errorCode(error), topic, outboxId: id, requestId: requestIdOf(value), error };
-  log.error(fields, 'the broker refuses a message: it is parked, and those after it are sent');
+  log.error(fields, 'the broker rejected a message: it is parked, and later ones are sent');
 }
 
-/** Gives messages back to the outbox that an operator replays: the relay sends them next. */
+/** Moves messages that an operator replays back to the outbox; the relay sends them next. */
 export async function returnReplayed({ query }: Database): Promise<void> {
   await query.execute(sql`
     with returned as (
@@ -33,7 +33,7 @@ export async function returnReplayed({ query }: Database): Promise<void> {
     select topic, message ->> 'key', message ->> 'value', (message -> 'headers')::jsonb from returned`);
 }
 
-/** Which request it is about, where it says so: a value holds what no line may. */
+/** The request id, if the value has one. No other part of a value may be logged. */
 function requestIdOf(value: string): string | undefined {
   const requestId = (JSON.parse(value) as { requestId?: unknown } | null)?.requestId;
   return typeof requestId === 'string' ? requestId : undefined;

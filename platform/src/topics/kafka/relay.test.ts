@@ -18,7 +18,7 @@ import { createKafkaTopics } from './topics.ts';
 
 const relayMain = fileURLToPath(new URL('../../testing/relay-main.ts', import.meta.url));
 
-/** A topic, what was seen of it in its order, and who publishes to it. */
+/** A topic, the messages read from it in order, and publishers. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const { KAFKA_BROKERS } = realEngines();
@@ -41,7 +41,7 @@ async function setUp() {
     seen,
     openTopics: async (on = database as Awaited<ReturnType<typeof openPostgres>>) =>
       owned.use(await createKafkaTopics({ ...options, database: on })),
-    /** A process that publishes the number, and has relayed it. */
+    /** Starts a process that publishes the number and relays it. */
     async startRelay(number: number) {
       const child = spawn(process.execPath, [relayMain], {
         stdio: ['ignore', 'inherit', 'inherit'],
@@ -64,8 +64,8 @@ async function setUp() {
 }
 
 describe('kafka: the relay of the outbox', { timeout: 120_000 }, () => {
-  // Its connection, and with it its lock, lived on: nothing was relayed any more.
-  it('is followed within 15 s when it is frozen, and sends nothing when it wakes', async () => {
+  // Regression: its connection stayed open, and with it its lock: nothing was relayed any more.
+  it('is replaced within 15 s when it is frozen, and sends nothing when it wakes', async () => {
     await using set = await setUp();
     const frozen = await set.startRelay(0);
     const topics = await set.openTopics();
@@ -79,7 +79,7 @@ describe('kafka: the relay of the outbox', { timeout: 120_000 }, () => {
     expect(await set.holders()).toEqual([follower]);
   });
 
-  it('is followed at once when its process was killed', async () => {
+  it('is replaced at once when its process is killed', async () => {
     await using set = await setUp();
     const killed = await set.startRelay(0);
     const topics = await set.openTopics();
@@ -88,7 +88,7 @@ describe('kafka: the relay of the outbox', { timeout: 120_000 }, () => {
     await expect.poll(() => set.seen, { timeout: 6_000 }).toEqual([0, 1, 2, 3]);
   });
 
-  it('is followed when its database is silent for it, and relays again after', async () => {
+  it('is replaced when its database connection is silent, and can relay again', async () => {
     await using set = await setUp();
     await using proxy = await startTcpProxy(set.database.url);
     await using cutOff = await openPostgres({ url: proxy.url, log: silentLog });
@@ -115,8 +115,8 @@ describe('kafka: the relay of the outbox', { timeout: 120_000 }, () => {
     await first[Symbol.asyncDispose]();
   });
 
-  // One of them held up all that came after it, for good.
-  it('parks a message that the broker refuses for its size, and sends it when it is replayed', async () => {
+  // Regression: one such message blocked all later ones for good.
+  it('parks a message that is too large for the broker, and sends it on replay', async () => {
     await using releases = new AsyncDisposableStack();
     const database = releases.use(await openRealDatabase());
     const log = createMemoryLog();
@@ -145,7 +145,7 @@ describe('kafka: the relay of the outbox', { timeout: 120_000 }, () => {
     await expect.poll(() => seen).toEqual(others);
     const [parked] = await readParked(database.query, { limit: 10 });
     expect(parked).toMatchObject({ topic: name, group: 'outbox', errorCode: 'TOPIC_VALUE_TOO_LARGE', attempts: 0 });
-    expect(log.text).toMatch(/"code":"TOPIC_VALUE_TOO_LARGE".*"requestId":"r20".*the broker refuses a message/);
+    expect(log.text).toMatch(/"code":"TOPIC_VALUE_TOO_LARGE".*"requestId":"r20".*the broker rejected a message/);
     await admin.alterConfigs({
       validateOnly: false,
       resources: [{ type: ConfigResourceTypes.TOPIC, name, configEntries: [limit(500_000)] }],
@@ -155,7 +155,7 @@ describe('kafka: the relay of the outbox', { timeout: 120_000 }, () => {
     expect(await readParked(database.query, { limit: 10 })).toEqual([]);
   });
 
-  // One connection per topic and half-second, only to ask.
+  // Regression: one connection per topic and half-second, only to ask for the lease.
   it('stands by on one connection, however many topics there are', async () => {
     await using set = await setUp();
     await set.startRelay(0);
@@ -169,7 +169,7 @@ describe('kafka: the relay of the outbox', { timeout: 120_000 }, () => {
     await expect
       .poll(async () => (await set.database.query.execute(sql`select 1 from platform.lease`)).rows.length)
       .toBe(6);
-    // The pool's, the one that listens, and the one for leases.
+    // One of the pool, one that listens, and one for leases.
     expect(proxy.taken).toBe(3);
     await topics[Symbol.asyncDispose]();
   });

@@ -7,7 +7,7 @@ import type { Topic } from '../../topics.ts';
 import { rereadTopics } from './reread.ts';
 import { createKafkaTopics } from './topics.ts';
 
-it('reread: a group begins at the beginning of its topic, once it has no members', { timeout: 120_000 }, async () => {
+it('reread: restarts a group at the beginning of its topic, once it has no members', { timeout: 120_000 }, async () => {
   const options = {
     brokers: realEngines().KAFKA_BROKERS.split(','),
     clientId: `test-${randomUUID()}`,

@@ -1,18 +1,18 @@
-import { connectKafka, type KafkaOptions, unavailable } from './client.ts';
+import { orUnavailable } from '../../errors.ts';
+import { connectKafka, type KafkaOptions } from './client.ts';
 
 /**
- * Has groups begin at the beginning of their topic when their services start again: what they have committed is
- * deleted. Nothing is, where one of them has members.
+ * Restarts groups at the beginning of their topic: their commits are deleted. Does nothing if one of them has members.
  *
- * @returns those that have members
+ * @returns the groups that have members
  * @throws CodedError TOPICS_UNAVAILABLE (retryable)
  */
 export async function rereadTopics(options: KafkaOptions, names: readonly string[]): Promise<string[]> {
   await using client = await connectKafka(options);
   await client.ping();
-  return await unavailable(async () => {
+  return await orUnavailable('TOPICS_UNAVAILABLE', async () => {
     const listed = new Set((await client.admin.listGroups()).groups.map(({ groupId }) => groupId));
-    // A group that has never been committed nothing.
+    // A group that the broker does not know has no commits.
     const known = names.filter((name) => listed.has(client.nameOf(name)));
     if (known.length === 0) return [];
     const groupIds = known.map(client.nameOf);

@@ -9,16 +9,16 @@ const openSocket: ISocketFactory = ({ host, port, ssl, onConnect }) =>
 const keepAliveAfterMs = 60_000;
 
 /**
- * kafkajs, but for connections that are open and silent, as to a host that vanished: kafkajs goes on using them until TCP
- * gives up, after a quarter of an hour. Here one on which nothing has come since a request that timed out is closed, and
- * kafkajs opens another one.
+ * A Kafka client that closes silent connections, as to a host that vanished; kafkajs would use them until TCP gives up,
+ * after 15 minutes. A connection that received nothing since a timed-out request is closed, and kafkajs opens a new
+ * one.
  */
 export function createKafka({ socketFactory = openSocket, ...config }: KafkaConfig): Kafka {
   const open = new Map<Socket, { broker: string; readAtMs: number }>();
   const closeSilent = ({ payload: { broker, sentAt, apiName } }: RequestTimeoutEvent) => {
     for (const [socket, connection] of open)
       if (connection.broker === broker && connection.readAtMs < sentAt)
-        socket.destroy(new Error(`nothing came since ${apiName} was asked`));
+        socket.destroy(new Error(`nothing was received since the request ${apiName}`));
   };
   return new (class extends Kafka {
     override admin(...options: Parameters<Kafka['admin']>) {

@@ -1,32 +1,33 @@
 import { randomUUID } from 'node:crypto';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { createCoalesced } from '../../coalesced.ts';
+import { orUnavailable } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Message, Positions, Tail, TailOptions } from '../../topics.ts';
 import { createConsumerFailures } from '../consumer-failures.ts';
 import { defaultConsumerLimits } from '../consumer-limits.ts';
 import type { GroupContext } from '../group-context.ts';
-import { checkedMessage } from '../handle.ts';
-import { type KafkaClient, settled, unavailable } from './client.ts';
+import { checkMessage } from '../handle.ts';
+import { type KafkaClient, retryUntilReady } from './client.ts';
 import { keepMembership } from './membership.ts';
-import { rawMessage } from './raw-message.ts';
-import { isKnownSame, isRecreated, readStanding, reportRecreated } from './recreated.ts';
+import { toRawMessage } from './raw-message.ts';
+import { isKnownSame, isRecreated, readOffsets, reportRecreated } from './recreated.ts';
 
-/** Groups of tails bear this prefix, and nobody else's do. */
+/** The prefix of all groups of tails, and of no others. */
 export const tailGroupPrefix = (client: KafkaClient, clientId: string) => client.nameOf(`${clientId}.tail.`);
 
-/** What a tail reads through before it resolves may take this long. */
+/** Time limit for reading to the end before a tail resolves. */
 const startWithinMs = 30_000;
 
 /**
- * A tail on kafkajs, which assigns partitions to groups alone: one group per consumer, that commits nothing and is
- * deleted when it ends.
+ * A tail on kafkajs. kafkajs assigns partitions only to groups, so each consumer has a group of its own, which commits
+ * nothing and is deleted at the end.
  *
- * - Where each partition goes on is held here, and set again at each join, because kafkajs would start over.
- * - A partition is begun behind what those below it held when it was found: a key moves to new partitions alone
- *   (`partitionOf`), so its messages come in order. One that is found later starts at its beginning.
- * - A topic that was deleted and recreated is not followed: the tail stops and says so. It looks for that when it joins,
- *   when it is asked whether it has caught up, and before it passes over what it has given already.
+ * - Positions are kept here, and set at each join, because kafkajs would start over.
+ * - A partition starts after the lower ones have been read up to their ends at its discovery. A key only moves to new
+ *   partitions (`partitionOf`), so its messages stay in order. A partition found later starts at its beginning.
+ * - When its topic was deleted and recreated the tail stops and reports it. It checks this when it joins, in
+ *   `caughtUp`, and before it skips messages as already read.
  */
 export async function startKafkaTail<Value>(
   { topic, from, onMessage, onEnd = () => {} }: TailOptions<Value>,
@@ -41,7 +42,7 @@ export async function startKafkaTail<Value>(
   const fields = { topic: topic.name };
   const name = client.nameOf(topic.name);
   await client.ensureTopic(topic.name);
-  const read = () => unavailable(() => settled(() => readStanding(client, name)));
+  const read = () => orUnavailable('TOPICS_UNAVAILABLE', () => retryUntilReady(() => readOffsets(client, name)));
   const { oldest, ends: startedAt } = await read();
   const count = Object.keys(startedAt).length;
   const coversAfter: Positions = Object.fromEntries(
@@ -52,16 +53,16 @@ export async function startKafkaTail<Value>(
       return [partition, Math.max(start, Math.min(from.after[Number(partition)] ?? 0, end))];
     }),
   );
-  /** Position through which each partition was given out. */
+  /** Position per partition up to which `onMessage` was called. */
   const through: Record<number, number> = { ...coversAfter };
   const stop = new AbortController();
-  /** Called whenever more was given out, and when the tail stops. */
+  /** Callbacks for progress, and for the end of the tail. */
   const waiting = new Set<() => void>();
   const isThrough = (ends: Positions) =>
     Object.entries(ends).every(([partition, end]) => (through[Number(partition)] ?? 0) >= end);
-  /** Of what `begin` has let in. */
+  /** Partitions that `begin` has started. */
   const begun = new Set<number>();
-  /** By partition that waits for others: through where. */
+  /** Per waiting partition, the positions that must be read first. */
   const barriers = new Map<number, Positions>();
   let endedBy: unknown = new Error('the tail is closed');
   const untilThrough = (ends: Positions): Promise<void> => {
@@ -82,17 +83,17 @@ export async function startKafkaTail<Value>(
     return leaving;
   };
   const ends = createCoalesced(async (): Promise<Positions> => {
-    // As of before: it grows meanwhile.
+    // A copy: it grows during the query.
     const before = { ...through };
-    const standing = await read();
-    if (!stop.signal.aborted && isRecreated(standing, before)) {
+    const offsets = await read();
+    if (!stop.signal.aborted && isRecreated(offsets, before)) {
       const error = reportRecreated(failures, stop, fields, log);
       endedBy = error;
       void leave();
       onEnd(error);
     }
     if (stop.signal.aborted) throw endedBy;
-    return standing.ends;
+    return offsets.ends;
   });
   /** Whether the topic is known to be the one that was read before. */
   const isSameTopic = () =>
@@ -107,7 +108,7 @@ export async function startKafkaTail<Value>(
     return until;
   };
 
-  /** Whether a partition may be given out; else it is paused until those below it are through. */
+  /** Whether a partition may be read; else it is paused until the lower ones have reached its barrier. */
   const begin = async (partition: number, pausePartition: () => () => void): Promise<boolean> => {
     if (begun.has(partition)) return true;
     const held = barriers.get(partition) ?? (partition in startedAt ? startedAt : await ends());
@@ -119,7 +120,7 @@ export async function startKafkaTail<Value>(
     }
     barriers.set(partition, barrier);
     const resume = pausePartition();
-    // It is read again then, and looked at again.
+    // After resuming, the same batch is fetched and checked again.
     untilThrough(barrier)
       .then(resume)
       .catch((error: unknown) => log.debug({ error, ...fields, partition }, 'a partition could not be resumed'));
@@ -132,22 +133,19 @@ export async function startKafkaTail<Value>(
     if (!(await begin(partition, pausePartition))) return;
     for (const message of batch.messages) {
       if (stop.signal.aborted || isStale()) return;
-      const raw = rawMessage(partition, message);
+      const raw = toRawMessage(partition, message);
       if (raw.position <= (through[partition] ?? 0)) continue;
       through[partition] = raw.position;
       let checked: Message<Value>;
       try {
-        checked = checkedMessage(topic, raw);
+        checked = checkMessage(topic, raw);
       } catch (error) {
-        log.warn(
-          { error, ...fields, partition, position: raw.position },
-          'a tail passes over a message that does not parse',
-        );
+        log.warn({ error, ...fields, partition, position: raw.position }, 'a tail skips a message that does not parse');
         continue;
       }
       onMessage(checked);
     }
-    // Gaps, as of transactions, end a partition as well as messages do.
+    // A batch may end after its last message, for example with markers of transactions.
     through[partition] = Math.max(through[partition] ?? 0, Number(batch.lastOffset()) + 1);
     resolveOffset(batch.lastOffset());
     for (const look of waiting) look();
@@ -155,7 +153,7 @@ export async function startKafkaTail<Value>(
 
   let hasJoined = false;
   /** kafkajs would start over. */
-  const goOn = (consumer: Consumer, partitions: ReadonlySet<number>) => {
+  const resumePartitions = (consumer: Consumer, partitions: ReadonlySet<number>) => {
     for (const partition of partitions)
       consumer.seek({ topic: name, partition, offset: String(through[partition] ?? 0) });
     if (hasJoined) void isSameTopic();
@@ -167,7 +165,7 @@ export async function startKafkaTail<Value>(
     groupId: () => `${tailGroupPrefix(client, clientId)}${randomUUID()}`,
     config: { maxWaitTimeInMs: 500 },
     onBatch,
-    onJoin: goOn,
+    onJoin: resumePartitions,
     async onLeft(groupId) {
       await client.admin
         .deleteGroups([groupId])
@@ -191,10 +189,12 @@ export async function startKafkaTail<Value>(
     },
   };
   try {
-    await unavailable(() => membership.firstTry);
+    await orUnavailable('TOPICS_UNAVAILABLE', () => membership.firstTry);
     const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error('the start of a tail takes too long')), startWithinMs);
-    await unavailable(() => Promise.race([untilThrough(startedAt), late])).finally(() => clearTimeout(timer));
+    const timer = setTimeout(() => reject(new Error('the start of a tail took too long')), startWithinMs);
+    await orUnavailable('TOPICS_UNAVAILABLE', () => Promise.race([untilThrough(startedAt), late])).finally(() =>
+      clearTimeout(timer),
+    );
   } catch (error) {
     await tail[Symbol.asyncDispose]();
     throw error;
@@ -202,7 +202,7 @@ export async function startKafkaTail<Value>(
   return tail;
 }
 
-/** Deletes the groups of tails whose process was killed: nobody is in them any more. */
+/** Deletes the groups of tails whose process was killed. */
 export async function deleteDeadTails(client: KafkaClient, clientId: string, log: Log): Promise<void> {
   try {
     const { groups } = await client.admin.listGroups();

@@ -32,7 +32,7 @@ async function open() {
     database,
     topics,
     admin,
-    /** As a process of its own has it, with its own connections to the database. */
+    /** A port as another process would have it, with its own connections to the database. */
     async another(limits?: Partial<ConsumerLimits>) {
       return owned.use(await createKafkaTopics({ ...options, limits, database: await database.another() }));
     },
@@ -51,8 +51,8 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
   topicsContract(open);
   parkingContract(open);
 
-  it('says why the broker makes no topic, and does not keep the start waiting', async () => {
-    // Regression: each consumer was waited for for 15 s, one after the other, with ten lines a second that gave no reason.
+  it('reports why the broker rejects a topic, and does not delay the start', async () => {
+    // Regression: the start waited 15 s per consumer in turn, with ten log lines per second that gave no reason.
     await using database = await openRealDatabase();
     const log = createMemoryLog('warn');
     await using topics = await createKafkaTopics({
@@ -71,7 +71,7 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
     expect(log.text).not.toContain('Response CreateTopics');
   });
 
-  it('shares a group’s messages between processes, and loses none when one joins or leaves in the middle', async () => {
+  it('shares a group between processes, and loses nothing when one joins or leaves', async () => {
     await using set = await open();
     const topic = newTopic();
     const count = 300;
@@ -97,14 +97,14 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
     await joined[Symbol.asyncDispose]();
     await publish(200, count);
     await allHandled.promise;
-    // At least once: what was repeated by a rebalance comes in order as well.
+    // At least once: messages that a rebalance redelivers are in order, too.
     for (const numbers of orders.values())
       expect([...new Set(numbers)]).toEqual(
         [...numbers].sort((a, b) => a - b).filter((n, i, all) => all.indexOf(n) === i),
       );
   });
 
-  it('relays what a process left behind that is gone, and each message of several relays once', async () => {
+  it('relays what a stopped process has left, and each message once', async () => {
     await using set = await open();
     const topic = newTopic();
     const others = [await set.another(), await set.another()];
@@ -121,7 +121,7 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
     for (let number = 0; number < 90; number += 1) {
       const publisher = [set.topics, ...others][number % 3] ?? set.topics;
       await set.database.transaction((tx) => publisher.publish(tx, topic, { key: 'one', number }));
-      // One of the three goes in the middle, perhaps the one that relays.
+      // One of the three stops, perhaps the one that relays.
       if (number === 45) await others[0]?.[Symbol.asyncDispose]().then(() => (others[0] = others[1] as never));
     }
     await all.promise;
@@ -131,7 +131,7 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
       .toEqual([]);
   });
 
-  it('leaves no group of a tail behind, nor one of a process that was killed', async () => {
+  it('deletes the groups of tails, even of a process that was killed', async () => {
     await using set = await open();
     const topic = newTopic();
     const groups = async () =>
@@ -155,7 +155,7 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
     await expect.poll(groups).toEqual([]);
   });
 
-  it('topics that are made: have the partitions and retention set, and the rest as the broker', async () => {
+  it('created topics: have the configured partitions and retention', async () => {
     await using set = await open();
     const topic = newTopic();
     await set.topics.tail({ topic, from: 'now', onMessage: () => {} });
@@ -171,7 +171,7 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
     expect(entries.get('min.insync.replicas')?.configSource).not.toBe(ofTopic);
   });
 
-  it('topics that are made: have as many replicas as is set, or as the broker has it', async () => {
+  it('created topics: have the configured replicas, or the broker’s default', async () => {
     await using set = await open();
     const make = async (replication?: number) => {
       const brokers = realEngines().KAFKA_BROKERS.split(',');
@@ -184,7 +184,7 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
     };
     expect(await make()).toBe(1);
     expect(await make(1)).toBe(1);
-    // There is one broker.
+    // The test cluster has one broker.
     await expect(make(2)).rejects.toMatchObject({ code: 'TOPICS_UNAVAILABLE' });
   });
 });

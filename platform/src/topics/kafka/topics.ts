@@ -11,16 +11,16 @@ import { createKafkaProducer } from './producer.ts';
 import { deleteDeadTails, startKafkaTail } from './tail.ts';
 
 export interface KafkaTopicsOptions extends KafkaOptions {
-  /** Where the outbox is, and parked messages are; without it nothing can be published or parked. */
+  /** The database of outbox and parked messages; without it nothing can be published or parked. */
   database?: OutboxOptions['database'];
-  /** Default: as the settings have it. */
+  /** Default: those of the settings. */
   limits?: Partial<ConsumerLimits>;
   log: Log;
 }
 
 /**
- * The topics port on Kafka, fed from the outbox in the publisher's database. While no broker answers groups and the
- * outbox wait for one; a tail can't be started (TOPICS_UNAVAILABLE).
+ * The topics port on Kafka, with the outbox in the publisher's database. While no broker responds, groups and the
+ * outbox wait; a tail can't be started (TOPICS_UNAVAILABLE).
  */
 export async function createKafkaTopics({ database, limits, log, ...options }: KafkaTopicsOptions): Promise<Topics> {
   const { clientId } = options;
@@ -55,8 +55,8 @@ export async function createKafkaTopics({ database, limits, log, ...options }: K
   return {
     publish: (tx, topic, value, publishOptions) => publishAll(tx, topic, [value], publishOptions),
     publishAll,
-    consume: async (consumeOptions) => readers.keep(await startKafkaGroup({ ...consumeOptions, ...groupContext })),
-    tail: async (tailOptions) => readers.keep(await startKafkaTail(tailOptions, { ...groupContext, clientId })),
+    consume: async (consumeOptions) => readers.track(await startKafkaGroup({ ...consumeOptions, ...groupContext })),
+    tail: async (tailOptions) => readers.track(await startKafkaTail(tailOptions, { ...groupContext, clientId })),
     ping: client.ping,
     failures: failures.list,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

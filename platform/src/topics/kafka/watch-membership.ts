@@ -7,7 +7,7 @@ export interface WatchMembershipOptions {
   client: Pick<KafkaClient, 'ping'>;
   /** Whether the consumer is in its group now. */
   isJoined(): boolean;
-  /** Time without a group, while the broker answers, after which it fails. */
+  /** Time without a group, while the broker responds, after which it is reported. */
   joinWithinMs: number;
   failures: ConsumerFailures;
   fields: { topic: string; group?: string };
@@ -18,9 +18,8 @@ export interface WatchMembershipOptions {
 const longestStepMs = 5_000;
 
 /**
- * Reports a consumer that is not in its group for a while though the broker answers: kafkajs may have come to an end that
- * only a restart helps against. Time in which the broker does not answer does not count, and neither does that in which
- * this process was frozen.
+ * Reports a consumer that is out of its group for too long although the broker responds: kafkajs may be stuck, and only
+ * a restart helps. Time during which the broker is down or this process is frozen does not count.
  */
 export async function watchMembership(options: WatchMembershipOptions): Promise<void> {
   const { client, isJoined, joinWithinMs, failures, fields, signal, log } = options;
@@ -48,7 +47,7 @@ export async function watchMembership(options: WatchMembershipOptions): Promise<
     if (missedForMs < joinWithinMs || isReported) continue;
     isReported = true;
     const code = 'CONSUMER_NOT_JOINED';
-    const message = 'The consumer is not in its group, though the broker answers.';
+    const message = 'The consumer is not in its group, although the broker answers.';
     failures.set(options, { code, ...fields, message });
     log.error({ code, missedForMs, ...fields }, message);
   }
