@@ -23,7 +23,7 @@ export const topicMessage = platformSchema.table(
     id: bigserial({ mode: 'number' }).primaryKey(),
     topic: text().notNull(),
     key: text().notNull(),
-    /** JSON as text: the same bytes come out as went in, and one that does not parse can be told. */
+    /** JSON as text, so that the bytes are unchanged, and text that does not parse can be detected. */
     value: text().notNull(),
     headers: jsonb().$type<Record<string, string>>().notNull(),
     publishedAt: timestamp('published_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull(),
@@ -34,7 +34,7 @@ export const topicMessage = platformSchema.table(
   ],
 );
 
-/** Through where a group has finished a topic. */
+/** The position up to which a group has finished a topic. */
 export const topicPosition = platformSchema.table(
   'topic_position',
   {
@@ -45,7 +45,7 @@ export const topicPosition = platformSchema.table(
   (table) => [primaryKey({ columns: [table.topic, table.group] })],
 );
 
-/** What is to be sent to the broker: written in the publisher's transaction, removed once the broker has it. */
+/** Messages for the broker: inserted in the publisher's transaction, deleted once the broker has stored them. */
 export const outbox = platformSchema.table(
   'outbox',
   {
@@ -58,10 +58,10 @@ export const outbox = platformSchema.table(
   (table) => [index('outbox_by_topic').on(table.topic, table.id)],
 );
 
-/** Who does what one process alone may do, and until when. */
+/** Leases on work that only one process may do, with their expiry. */
 export const lease = platformSchema.table('lease', {
   name: text().primaryKey(),
-  /** One per process and start. */
+  /** Unique per process start. */
   holder: uuid().notNull(),
   expiresAt: timestamp('expires_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull(),
 });
@@ -77,29 +77,29 @@ export const keyValueEntry = platformSchema.table(
   (table) => [index('key_value_by_expiry').on(table.expiresAt)],
 );
 
-/** Messages whose group could not handle them for longer than a limit: its committed position has passed them. */
+/** Messages that failed for longer than a limit: the group's committed position has passed them. */
 export const parkedMessage = platformSchema.table(
   'parked_message',
   {
     id: bigserial({ mode: 'number' }).primaryKey(),
     topic: text().notNull(),
     group: text('consumer_group').notNull(),
-    /** Of the key, which a stranger may have made too long for an index. */
+    /** A hash, because foreign messages may have keys that are too long for an index. */
     keyHash: text('key_hash').notNull(),
     partition: integer().notNull(),
     position: bigint({ mode: 'number' }).notNull(),
-    /** Milliseconds since the epoch, as the broker has it. */
+    /** Milliseconds since the epoch, from the broker. */
     publishedAt: bigint('published_at', { mode: 'number' }).notNull(),
-    /** Key, value and headers as JSON: as text they may hold what PostgreSQL does not store. */
+    /** Key, value and headers as JSON, because they may contain characters that PostgreSQL rejects. */
     message: text().notNull(),
     errorCode: text('error_code').notNull(),
     errorMessage: text('error_message').notNull(),
     /** Retries since it was parked. */
     attempts: integer().notNull().default(0),
-    /** From dead-letter, by an operator: the group has passed it long ago. */
+    /** True if an operator replayed it from dead-letter, after the group had passed it. */
     isReplay: boolean('is_replay').notNull().default(false),
     parkedAt: timestamp('parked_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull().defaultNow(),
-    /** Nobody else retries it before then. */
+    /** Due time; also the end of the lease while it is being retried. */
     retryAt: timestamp('retry_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull().defaultNow(),
   },
   (table) => [
@@ -108,13 +108,13 @@ export const parkedMessage = platformSchema.table(
   ],
 );
 
-/** The groups that have consumed by this database: who may be told to retry a message. */
+/** The groups that have consumed with this database, and can be asked to retry a message. */
 export const consumerGroup = platformSchema.table(
   'consumer_group',
   {
     topic: text().notNull(),
     group: text('consumer_group').notNull(),
-    /** One of its processes has stopped, because too many messages in a row went to dead-letter. */
+    /** True if one of its processes has stopped, because too many messages in a row went to dead-letter. */
     hasStopped: boolean('has_stopped').notNull().default(false),
   },
   (table) => [primaryKey({ columns: [table.topic, table.group] })],

@@ -34,7 +34,7 @@ async function startOwner(folder: string) {
   };
 }
 
-it('data directory: refuses a folder whose owner lives, naming it', async () => {
+it('data directory: rejects a folder whose owner is alive, naming it', async () => {
   await using place = await makeFolder();
   await using owner = await startOwner(place.folder);
   await expect(openDataDirectory(place.folder)).rejects.toMatchObject({
@@ -54,10 +54,10 @@ it('data directory: takes over at once from an owner that was killed and not rea
 });
 
 it.each([
-  ['of a process that is gone', '999999999 1\n'],
+  ['of a process that has ended', '999999999 1\n'],
   ['of another process with the same pid', `${process.pid} 1\n`],
   ['of a parent with the same pid', `${process.ppid} 1\n`],
-  ['that was cut before it was written', ''],
+  ['that is empty, after a crash before the write', ''],
   ['that is damaged', 'nonsense\n'],
 ])('data directory: takes over a lock %s', async (_what, lock) => {
   await using place = await makeFolder();
@@ -66,7 +66,7 @@ it.each([
   await expect(openDataDirectory(place.folder)).rejects.toMatchObject({ code: 'DATA_DIR_LOCKED' });
 });
 
-it('data directory: gives the folder back', async () => {
+it('data directory: releases the folder', async () => {
   await using place = await makeFolder();
   for (let time = 0; time < 2; time += 1) {
     await using _directory = await openDataDirectory(place.folder);

@@ -6,14 +6,14 @@ import { CodedError, errorCode } from '../errors.ts';
 import { type OwnerState, readOwnerState, thisProcess } from './lock-owner.ts';
 
 export interface DataDirectory extends AsyncDisposable {
-  /** Where the database's own files lie. */
+  /** Folder of the database's own files. */
   readonly databasePath: string;
 }
 
 /**
- * Makes the folder if need be, and locks it for this process until disposed: two owners would lose
- * data silently. The lock is a file with the owner's pid and start time; one whose owner is dead is
- * taken over, at once after `kill -9`, too.
+ * Creates the folder if needed and locks it for this process until disposed, because two owners would silently lose
+ * data. The lock file has the owner's pid and start time; the lock of a dead owner is taken over at once, even after
+ * `kill -9`.
  *
  * @throws CodedError DATA_DIR_LOCKED, naming folder and pid; DATA_DIR_UNWRITABLE
  */
@@ -22,7 +22,7 @@ export async function openDataDirectory(dataDir: string): Promise<DataDirectory>
   try {
     await mkdir(folder, { recursive: true });
     await access(folder, constants.W_OK | constants.X_OK);
-    if (!(await stat(folder)).isDirectory()) throw new Error('it is no folder');
+    if (!(await stat(folder)).isDirectory()) throw new Error('it is not a folder');
   } catch (error) {
     throw unwritable(folder, error);
   }
@@ -34,7 +34,7 @@ export async function openDataDirectory(dataDir: string): Promise<DataDirectory>
   };
 }
 
-/** An owner that was killed has gone by then, and one that makes its lock has written it, in milliseconds. */
+/** How long to wait for a killed owner to exit, and for a new owner to write its lock, in milliseconds. */
 const settledWithinMs = 10_000;
 const emptyWithinMs = 1_000;
 
@@ -70,7 +70,7 @@ async function takeLock(lock: string, folder: string): Promise<void> {
   }
 }
 
-/** `empty`: its owner is between making and writing it, or was killed there. */
+/** `empty`: its owner has created it but not written it yet, or crashed in between. */
 async function readLockState(text: string): Promise<OwnerState | 'empty'> {
   const [pid = '', started = ''] = text.trim().split(' ');
   if (pid === '') return 'empty';
@@ -94,7 +94,7 @@ function unwritable(folder: string, cause: unknown): CodedError {
   );
 }
 
-/** Moves the stale lock away under a name of our own; a lock that changed in between is put back. */
+/** Renames the stale lock before deleting it; a lock that changed in between is restored. */
 async function removeStale(lock: string, stale: string): Promise<void> {
   const aside = `${lock}.${process.pid}`;
   await rename(lock, aside).catch(() => {});

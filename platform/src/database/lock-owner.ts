@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { errorCode } from '../errors.ts';
 
-/** A process as a lock file names it: a pid is given again, in containers at each start, so its start time tells. */
+/** A process in a lock file. Pids are reused, in containers at each start, so the start time identifies the process. */
 export interface LockOwner {
   pid: number;
-  /** The kernel's start time, or an empty text where it does not tell. */
+  /** The kernel's start time, or an empty text where it is unknown. */
   started: string;
 }
 
@@ -12,12 +12,12 @@ export async function thisProcess(): Promise<LockOwner> {
   return { pid: process.pid, started: (await readProcess(process.pid))?.started ?? '' };
 }
 
-/** `dying`: it was killed, or exits, and the kernel has not ended all of its threads yet. */
+/** `dying`: killed or exiting, but some of its threads are still running. */
 export type OwnerState = 'alive' | 'dying' | 'dead';
 
 /**
- * Tells whether the owner of a lock still runs. A zombie, which was killed and which nobody has reaped, does not.
- * Where there is no /proc, whatever has the pid counts as alive.
+ * Reads whether the owner of a lock still runs. A zombie, which was killed but not reaped, counts as dead. Without
+ * /proc any process with the pid counts as alive.
  */
 export async function readOwnerState({ pid, started }: LockOwner): Promise<OwnerState> {
   try {
@@ -40,7 +40,7 @@ const exitingFlag = 0x4;
 async function readProcess(pid: number) {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   if (text === null) return null;
-  // The command's name, in brackets, may hold spaces: fields count from behind it.
+  // The command in parentheses may contain spaces: count fields after it.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const [state = '', , , , , , flags = '0'] = fields;
   return {
@@ -51,7 +51,7 @@ async function readProcess(pid: number) {
   };
 }
 
-/** Whether SIGKILL waits for the process: it will run no more code of its own. */
+/** Whether SIGKILL is pending: the process will run no more code of its own. */
 async function isBeingKilled(pid: number): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const killBit = 1n << 8n;

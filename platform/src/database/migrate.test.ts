@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { openTestDatabase } from '../testing/database.ts';
 import { migrationsFolder } from '../testing/migrations-folder.ts';
 
-it('applies each migration once, whoever calls it how often', async () => {
+it('migrations: are applied once each, however often they run', async () => {
   await using database = await openTestDatabase();
   await using first = await migrationsFolder({ '0000_note': 'create table shop.note (text text)' });
   const migrate = (folder: string) => database.migrate({ schema: 'shop', folder });
@@ -16,18 +16,18 @@ it('applies each migration once, whoever calls it how often', async () => {
   await database.query.execute(sql`insert into shop.note (text, day) values ('a', now())`);
 });
 
-it('keeps contexts in one database apart: each has its schema and its bookkeeping', async () => {
+it('migrations: are recorded per context, each in its own schema', async () => {
   await using database = await openTestDatabase();
   await using shop = await migrationsFolder({ '0000_note': 'create table shop.note (text text)' });
   await using bank = await migrationsFolder({ '0000_note': 'create table bank.account (text text)' });
   await database.migrate({ schema: 'shop', folder: shop.folder });
   await database.migrate({ schema: 'bank', folder: bank.folder });
-  // People find the tables without a prefix.
+  // Operators find the tables without a prefix.
   expect((await database.query.execute(sql`select count(*)::int as n from note`)).rows).toEqual([{ n: 0 }]);
   expect((await database.query.execute(sql`select count(*)::int as n from account`)).rows).toEqual([{ n: 0 }]);
 });
 
-it('leaves nothing of a migration that fails', async () => {
+it('migrations: are rolled back if one fails', async () => {
   await using database = await openTestDatabase();
   await using broken = await migrationsFolder({
     '0000_note': 'create table shop.note (text text)',

@@ -3,16 +3,16 @@ import { readMigrationFiles } from 'drizzle-orm/migrator';
 import type { Migrations, Queryable } from '../database.ts';
 
 /**
- * A migration waits for a table for this long at most: whoever comes after it waits behind it, readers as well. Longer
- * than `deadlock_timeout` (1 s), after which PostgreSQL has its own vacuum make way.
+ * Time limit for a migration's table locks, because later readers and writers queue after it. Longer than
+ * `deadlock_timeout` (1 s), after which PostgreSQL cancels its own vacuum.
  */
 const lockWithinMs = 3_000;
 
 /**
- * Applies a context's migrations in one transaction, under an advisory lock, so that processes that
- * start together take turns. The bookkeeping stands in the context's own schema: drizzle's default
- * table, shared by two folders, would silently skip one of them. Where nothing is left to do nothing is
- * written, so that a database that is read-only will do.
+ * Applies a context's migrations in one transaction, under an advisory lock, so that concurrent processes take turns.
+ *
+ * The migrations table is in the context's own schema: drizzle's default table, shared by two folders, would silently
+ * skip one of them. Without missing migrations nothing is written, so that a read-only database works.
  */
 export async function applyMigrations(tx: Queryable, { schema, folder }: Migrations): Promise<void> {
   const migrations = readMigrationFiles({ migrationsFolder: folder });
@@ -43,7 +43,7 @@ export async function applyMigrations(tx: Queryable, { schema, folder }: Migrati
   await extendSearchPath(tx, schema);
 }
 
-/** Puts the schema on the database's search_path, so that people find its tables without a prefix. */
+/** Adds the schema to the database's search_path, so that operators find its tables without a prefix. */
 async function extendSearchPath(tx: Queryable, schema: string): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(hashtext('search_path'))`);
   const current = await readSearchPath(tx);
@@ -54,7 +54,7 @@ async function extendSearchPath(tx: Queryable, schema: string): Promise<void> {
   await tx.execute(sql.raw(`set search_path = ${path}`));
 }
 
-/** The database's search_path, as it is set for every user. */
+/** The database's search_path for all users. */
 async function readSearchPath(tx: Queryable): Promise<string[]> {
   const { rows } = await tx.execute<{ setting: string }>(sql`
     select setting from pg_db_role_setting, unnest(setconfig) as setting

@@ -2,9 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { CodedError } from '../errors.ts';
 
 /**
- * Knows whether the running code stands inside a transaction of one database. The scope is marked
- * ended with the transaction, so that work which a transaction merely started may use the database
- * afterwards.
+ * Detects whether code runs inside a transaction of one database. The scope ends with the transaction, so that work
+ * that was only started inside it may use the database afterwards.
  */
 export function createNestedUseGuard() {
   const scopes = new AsyncLocalStorage<{ open: boolean }>();

@@ -1,19 +1,19 @@
 import { CodedError, isCodedError } from '../errors.ts';
 
 /**
- * SQLSTATE classes and codes for which the database, and not the statement, is at fault: connections, sign-in,
- * a database that is not there, is read-only or short of something, locks, permissions, its own faults.
+ * SQLSTATE classes and codes for faults of the database rather than the statement: connections, sign-in, a missing or
+ * read-only database, lack of resources, locks, permissions, internal errors.
  */
 const outages = /^(08|28|3D|53|57|58|XX|25006|25P03|40001|40P01|42501|55P03)/;
 
-/** The database's own error code, or null for an error that did not come from it; of `pg` as of PGlite. */
+/** The SQLSTATE of an error of the database, with `pg` and PGlite; null for any other error. */
 export function sqlStateOf(error: unknown): string | null {
   if (!(error instanceof Error) || !('severity' in error)) return null;
   const { code } = error as { code?: unknown };
   return typeof code === 'string' ? code : null;
 }
 
-/** The database's error as a retryable one where it is away, or short of something; null for any other. */
+/** Converts an error of the database to a retryable one if it is an outage; null for any other error. */
 export function toOutage(error: unknown): CodedError | null {
   const sqlState = sqlStateOf(error);
   return sqlState !== null && outages.test(sqlState) ? outage(error, sqlState) : null;
@@ -24,12 +24,12 @@ export function outage(cause: unknown, sqlState: string | null): CodedError {
 }
 
 function messageOf(sqlState: string | null): string {
-  if (sqlState === '25006') return 'The database takes no changes.';
+  if (sqlState === '25006') return 'The database is read-only.';
   if (sqlState === '53100') return "The database's disk is full.";
   return 'The database does not answer.';
 }
 
-/** An error whose cause is an outage, with that as its cause: as drizzle wraps those of its statements. */
+/** Converts the cause of an error if it is an outage, since drizzle wraps the errors of its statements. */
 export function withOutageCause(error: unknown): unknown {
   if (!(error instanceof Error) || isCodedError(error)) return error;
   const found = toOutage(error.cause);

@@ -9,19 +9,19 @@ import { applyMigrations } from './migrate.ts';
 import { createNestedUseGuard } from './nested-use.ts';
 import { withOutageCause } from './outage.ts';
 
-/** How values of some types are read. */
+/** Parsers for the values of some types. */
 export const parsers = { [types.INT8]: (text: string) => Number(text) };
 
 export interface PgliteOptions {
-  /** Folder of the data. Default: none, the data lives in memory. */
+  /** Folder of the data. Default: none, the data is in memory. */
   dataDir?: string;
-  /** That folder, where it is locked already. Whoever has locked it disposes it, after the database. */
+  /** A folder that is already locked. The caller disposes it, after the database. */
   directory?: Pick<DataDirectory, 'databasePath'>;
   /** A dump to start from (`PGlite.dumpDataDir`), for tests. */
   template?: Blob;
-  /** One that is open, in place of all the above, for tests. It is closed with this. */
+  /** An open instance, instead of all the above, for tests. It is closed with the database. */
   instance?: PGlite;
-  /** The clock that `now` answers. Default: the machine's, which is PGlite's own. */
+  /** The clock of `now`. Default: the machine's, which PGlite uses, too. */
   clock?: Clock;
 }
 
@@ -32,9 +32,7 @@ export interface PgliteDatabase extends Database {
 }
 
 /**
- * Opens PostgreSQL in this process.
- *
- * `dataDir` is locked for one live process. Data survives `kill -9`, not a power cut: PGlite does not
+ * Opens PostgreSQL in this process, and locks `dataDir`. Data survives `kill -9`, but not a power cut: PGlite does not
  * fsync.
  *
  * @throws CodedError DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE or DATA_DIR_CORRUPT, each naming DATA_DIR
@@ -105,7 +103,7 @@ function rethrowOutage(error: unknown): never {
   throw withOutageCause(error);
 }
 
-/** The client with each statement refused inside a transaction of its own. */
+/** Guards the client: its methods throw inside a transaction. */
 function guarded(pglite: PGlite, guard: ReturnType<typeof createNestedUseGuard>): PGlite {
   const checked = new Set<PropertyKey>(['query', 'sql', 'exec', 'transaction', 'listen', 'runExclusive']);
   return new Proxy(pglite, {

@@ -3,11 +3,11 @@ import { isCodedError } from '../errors.ts';
 import { outage, sqlStateOf, toOutage } from './outage.ts';
 
 export interface ConnectionLimits {
-  /** The database cancels a statement that takes longer, in milliseconds. Default: none. */
+  /** The database cancels a statement that takes longer, in milliseconds. Default: no limit. */
   statementTimeoutMs?: number;
-  /** A statement whose answer is not there by then has failed, and its connection with it, in milliseconds. */
+  /** A statement without a response for this long fails and its connection is closed, in milliseconds. */
   queryTimeoutMs: number;
-  /** When it aborts, connections are closed, and no more are opened. */
+  /** When it aborts, all connections are closed, and no more are opened. */
   abandoned?: AbortSignal | undefined;
 }
 
@@ -15,11 +15,11 @@ export type ConnectionOptions = pg.PoolConfig & Pick<ConnectionLimits, 'abandone
 
 const connectWithinMs = 5_000;
 const endWithinMs = 1_000;
-/** Node asks ten times, a second apart, before it gives a connection up. */
+/** Node sends ten probes, one per second, before it closes the connection. */
 const keepAliveAfterMs = 5_000;
 const idleInTransactionMs = 10_000;
 
-/** How the database notices that a client's host has vanished: within 15 s, in place of two hours. */
+/** The database detects a vanished client host within 15 s instead of two hours. */
 const serverKeepAlive = {
   tcp_keepalives_idle: '5',
   tcp_keepalives_interval: '2',
@@ -28,8 +28,8 @@ const serverKeepAlive = {
 };
 
 /**
- * How every connection to PostgreSQL is made: nothing is waited for without an end, by neither side.
- * What the URL says of the same settings wins.
+ * The settings of every connection to PostgreSQL: on both sides every wait has a time-out. Options in the URL override
+ * them.
  */
 export function connectionConfig(
   url: string,
@@ -52,18 +52,18 @@ export function connectionConfig(
   };
 }
 
-/** Whether nothing is known any more of what the database did: its answer, and perhaps the connection, is lost. */
+/** Whether the outcome of a statement is unknown: its response, and perhaps the connection, was lost. */
 export function isAnswerLost(error: unknown): boolean {
   const sqlState = sqlStateOf(error);
   return sqlState === null || /^(08|57P|58)/.test(sqlState);
 }
 
-/** An error as a retryable one where the database is away; else as it is. */
+/** Converts an error to a retryable one if it is an outage; else returns it unchanged. */
 function asOutage(error: unknown): unknown {
   if (isCodedError(error)) return error;
   const sqlState = sqlStateOf(error);
   if (sqlState !== null) return toOutage(error) ?? error;
-  // A value that can't be written as a parameter is the caller's fault. Else it is the network, or a time-out.
+  // A value that can't be encoded as a parameter is the caller's fault. Anything else is the network, or a time-out.
   return isOfCode(error) ? error : outage(error, null);
 }
 
@@ -73,7 +73,7 @@ function isOfCode(error: unknown): boolean {
 
 type Callback = (error: unknown, ...rest: unknown[]) => void;
 
-/** Calls a method of `pg`, promised or by callback, its errors made outages where they are. */
+/** Calls a method of `pg`, with promise or callback, and converts errors that are outages. */
 function mapErrors(call: (args: unknown[]) => unknown, args: unknown[], onError: (error: unknown) => void): unknown {
   const mapError = (error: unknown) => {
     onError(error);
@@ -89,9 +89,9 @@ function mapErrors(call: (args: unknown[]) => unknown, args: unknown[], onError:
   return result instanceof Promise ? result.catch((error: unknown) => Promise.reject(mapError(error))) : result;
 }
 
-/** A connection whose errors are outages where they are. */
+/** A connection that throws outages as retryable errors. */
 export class OutageClient extends pg.Client {
-  /** True once an answer is missing: the next one could be of the statement before. */
+  /** True after a missing response: the next one could belong to the previous statement. */
   isBroken = false;
   readonly #abandoned: AbortSignal | undefined;
 
@@ -101,7 +101,7 @@ export class OutageClient extends pg.Client {
     const destroy = () => this.destroy();
     this.#abandoned?.addEventListener('abort', destroy);
     this.once('end', () => this.#abandoned?.removeEventListener('abort', destroy));
-    // The pool listens only to those that lie idle; one in use tells by the statement that fails.
+    // pg-pool handles errors of idle clients only. For a busy one the failing query reports it.
     this.on('error', () => {
       this.isBroken = true;
     });
@@ -117,7 +117,7 @@ export class OutageClient extends pg.Client {
   override connect = ((...args: unknown[]) =>
     mapErrors(
       (given) => {
-        // Closed while it connects, as by who abandons it later.
+        // Close while it connects, as a later abort would.
         if (this.#abandoned?.aborted) setImmediate(() => this.destroy());
         return (super.connect as (...given: unknown[]) => unknown)(...given);
       },
@@ -125,12 +125,12 @@ export class OutageClient extends pg.Client {
       () => {},
     )) as pg.Client['connect'];
 
-  /** A statement with a time-out of its own, in milliseconds. */
+  /** Runs a statement with its own time-out, in milliseconds. */
   queryWithin(timeoutMs: number, text: string): Promise<pg.QueryResult> {
     return this.query({ text, query_timeout: timeoutMs } as pg.QueryConfig);
   }
 
-  /** Says goodbye, and closes without an answer where none comes: a silent database would keep it open for ever. */
+  /** Closes the connection; after a time-out by destroying it, since a silent database would keep it open forever. */
   async close(): Promise<void> {
     const timer = setTimeout(() => this.destroy(), endWithinMs);
     await this.end()
@@ -138,13 +138,13 @@ export class OutageClient extends pg.Client {
       .finally(() => clearTimeout(timer));
   }
 
-  /** Closes without a goodbye. */
+  /** Closes the socket without a termination message. */
   destroy(): void {
     (this as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
   }
 }
 
-/** A pool of connections whose errors are outages where they are. */
+/** A pool of connections that throw outages as retryable errors. */
 export class OutagePool extends pg.Pool {
   readonly #clients = new Set<OutageClient>();
 
@@ -160,7 +160,7 @@ export class OutagePool extends pg.Pool {
       () => {},
     )) as pg.Pool['connect'];
 
-  // The pool itself answers the error of a connection that breaks, as it came.
+  // The pool itself rejects with the unconverted error when a connection breaks.
   override query = ((...args: unknown[]) =>
     mapErrors(
       (given) => (super.query as (...given: unknown[]) => unknown)(...given),
@@ -168,7 +168,7 @@ export class OutagePool extends pg.Pool {
       () => {},
     )) as pg.Pool['query'];
 
-  /** Ends what is idle, and soon the rest: whoever disposes of it has ended what uses it. */
+  /** Closes idle connections at once and the others soon after: their users have ended by now. */
   async close(): Promise<void> {
     const timer = setTimeout(() => {
       for (const client of this.#clients) client.destroy();

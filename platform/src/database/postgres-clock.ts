@@ -2,22 +2,22 @@ import type { Log } from '../log.ts';
 import type { OutagePool } from './postgres-client.ts';
 
 const measureEveryMs = 60_000;
-/** What took longer says too little: the answer was read somewhere in between. */
+/** A slower sample is too inaccurate: the clock was read somewhere in between. */
 const goodWithinMs = 1_000;
-/** A machine's clock that moved so far from the process's was set, or the machine slept. */
+/** If the machine's clock moved this far from the monotonic one, it was set, or the machine slept. */
 const movedMs = 1_000;
 
 /**
- * The database's clock, by its distance from this process's monotonic clock: setting the machine's clock changes
- * nothing. The monotonic clock stops while the machine sleeps, so the distance is measured again where the two differ.
+ * The database's clock, as an offset to this process's monotonic clock, so that setting the machine's clock has no
+ * effect. The monotonic clock stops while the machine sleeps, so the offset is measured again when the two diverge.
  */
 export function createDatabaseClock(pool: OutagePool, log: Log) {
   let offsetMs: number | undefined;
   let machineOffsetMs = readMachineOffset();
 
-  /** Measures once; a sample that took too long is dropped, unless there is none yet. */
+  /** Measures the offset once; a slow sample is dropped, unless it is the first one. */
   const measure = async (): Promise<void> => {
-    // Taken first: waiting for a connection is no part of the way.
+    // Acquired first: waiting for a connection is not part of the round trip.
     const client = await pool.connect();
     let failure: Error | undefined;
     try {
@@ -59,7 +59,7 @@ export function createDatabaseClock(pool: OutagePool, log: Log) {
   };
 }
 
-/** How far the machine's clock is from the process's own. */
+/** Difference of the machine's clock and the monotonic one. */
 function readMachineOffset(): number {
   return Date.now() - performance.now();
 }

@@ -14,7 +14,7 @@ import type { Topic } from '../topics.ts';
 
 const settings = z.object({ ...databaseSettings, ...topicsSettings });
 
-it('engines: end without an error, and at once, while each BEGIN is cut', async () => {
+it('engines: engines: close at once and without an error while each BEGIN is cut', async () => {
   await using direct = await openRealDatabase();
   await using proxy = await startTcpProxy(direct.url);
   const { KAFKA_BROKERS } = realEngines();
@@ -53,8 +53,8 @@ it('engines: end without an error, and at once, while each BEGIN is cut', async 
   expect(performance.now() - startedAt).toBeLessThan(defaultStopMs);
 });
 
-// A service ended on such a database, and whatever restarts it had it end again and again.
-it('engines: wait for a database that takes no changes, and say so once', async () => {
+// Regression: a service exited on a read-only database, and its supervisor restarted it over and over.
+it('engines: wait for a read-only database, and log it once', async () => {
   await using fresh = await createRealDatabase();
   await using admin = await openRealDatabase();
   const name = new URL(fresh.url).pathname.slice(1);
@@ -69,16 +69,16 @@ it('engines: wait for a database that takes no changes, and say so once', async 
     () => true,
     () => true,
   );
-  const waits = /the database takes no changes; the service starts once it does/g;
+  const waits = /the database is read-only; the service starts once it is writable/g;
   await expect.poll(() => log.text).toMatch(waits);
   expect(await Promise.race([isOpen, connectedTwice()])).toBe(false);
   expect(log.text.match(waits)).toHaveLength(1);
   await setReadOnly('off');
   await using engines = await opening;
   await engines.jobs.declare({ name: 'tasks' });
-  expect(log.text).toContain('the database takes changes again');
+  expect(log.text).toContain('the database is writable again');
 
-  /** Resolves with false once it has asked again: each time on a connection of its own. */
+  /** Resolves with false after two checks, each of which opens a connection. */
   async function connectedTwice(): Promise<false> {
     const read = async () => {
       const { rows } = await admin.query.execute<{ count: number }>(

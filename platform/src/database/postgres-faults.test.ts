@@ -11,7 +11,7 @@ import { OutageClient } from './postgres-client.ts';
 const poolSize = 3;
 const away = { code: 'DATABASE_UNAVAILABLE', retryable: true };
 
-/** A database, and one and the same by way of a proxy in which faults are made. */
+/** A database, and the same one through a proxy with faults. */
 async function setUp({ queryTimeoutMs = 10_000, stopping }: { queryTimeoutMs?: number; stopping?: AbortSignal } = {}) {
   await using releases = new AsyncDisposableStack();
   const direct = releases.use(await openRealDatabase());
@@ -31,7 +31,7 @@ async function setUp({ queryTimeoutMs = 10_000, stopping }: { queryTimeoutMs?: n
   };
 }
 
-/** Every connection of the pool works, at the same time: none is lost to it, and none is left in a transaction. */
+/** Uses all connections of the pool at once: none is lost, and none is left in a transaction. */
 async function expectWhole(database: Database): Promise<void> {
   const inside = Array.from({ length: poolSize }, () => Promise.withResolvers<void>());
   const all = Promise.all(inside.map(({ promise }) => promise));
@@ -47,7 +47,7 @@ async function expectWhole(database: Database): Promise<void> {
 }
 
 describe('transactions on PostgreSQL', () => {
-  // drizzle began outside of its `try`: each BEGIN that failed kept a connection for ever.
+  // Regression: drizzle began outside of its `try`, and each failed BEGIN leaked a connection.
   it('keep the pool whole when their BEGIN is cut, more often than it has connections', async () => {
     await using set = await setUp();
     const stopCutting = set.proxy.cutAt(/\bbegin\0/, 'before');
@@ -81,7 +81,7 @@ describe('transactions on PostgreSQL', () => {
     expect(await set.read()).toEqual(Array.from({ length: poolSize }, () => ({ text: 'whole' })));
   });
 
-  it.each(['after', 'before'] as const)('say that it is not known, where COMMIT is cut %s it arrived', async (when) => {
+  it.each(['after', 'before'] as const)('report an unknown outcome when COMMIT is cut %s it arrived', async (when) => {
     await using set = await setUp();
     const stopCutting = set.proxy.cutAt(/\bcommit\0/, when);
     const unknown = await set.write('perhaps').then(
@@ -96,17 +96,17 @@ describe('transactions on PostgreSQL', () => {
   });
 
   // PostgreSQL answers such a COMMIT with ROLLBACK, and no error.
-  it('fail where a statement failed and its error was caught', async () => {
+  it('fail when a statement failed and its error was caught', async () => {
     await using set = await setUp();
     const swallowing = set.database.transaction(async (tx) => {
       await tx.execute(sql`insert into note values ('lost')`);
       await tx.execute(sql`select * from nothing`).catch(() => {});
     });
-    await expect(swallowing).rejects.toThrow('nothing of it is kept');
+    await expect(swallowing).rejects.toThrow('it was rolled back');
     expect(await set.read()).toEqual([]);
   });
 
-  it('fail with a retryable error where the database is read-only', async () => {
+  it('fail with a retryable error when the database is read-only', async () => {
     await using set = await setUp();
     const setReadOnly = (value: string) =>
       set.direct.query.execute(
@@ -116,7 +116,7 @@ describe('transactions on PostgreSQL', () => {
     await setReadOnly('on');
     await expect
       .poll(() => set.write('refused').catch((error: unknown) => (error as Error).message))
-      .toBe('The database takes no changes.');
+      .toBe('The database is read-only.');
     const refused = await set.write('refused').catch((error: unknown) => error);
     expect(refused).toMatchObject(away);
     expect(publicError(refused)).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryable: true });
@@ -126,9 +126,9 @@ describe('transactions on PostgreSQL', () => {
   });
 });
 
-describe('a PostgreSQL that is silent, its connections open', () => {
-  // Nothing on our side ended the wait: two hung batches were enough that nothing was accepted any more.
-  it('costs what was asked its time-out, and is used again with every connection', async () => {
+describe('a silent PostgreSQL with open connections', () => {
+  // Regression: our side had no time-out, and two stuck batches sufficed to accept no more requests.
+  it('fails statements after their time-out, and is used again afterwards', async () => {
     await using set = await setUp({ queryTimeoutMs: 300 });
     await expectWhole(set.database);
     set.proxy.silence();
@@ -143,7 +143,7 @@ describe('a PostgreSQL that is silent, its connections open', () => {
     await expectWhole(set.database);
   });
 
-  it('has its listeners connect again, so that they hear what comes after', async () => {
+  it('makes its listeners reconnect, so that they receive later notifications', async () => {
     await using set = await setUp();
     const heard: string[] = [];
     await using _listening = await set.database.listen('news', (text) => heard.push(text));
@@ -159,7 +159,7 @@ describe('a PostgreSQL that is silent, its connections open', () => {
       .toContain('back');
   });
 
-  it('keeps nobody from ending', async () => {
+  it('does not block disposal', async () => {
     await using set = await setUp();
     await expectWhole(set.database);
     await using session = await set.database.openSession();
@@ -172,8 +172,8 @@ describe('a PostgreSQL that is silent, its connections open', () => {
     expect(await asked).toMatchObject({ cause: away });
   }, 10_000);
 
-  it('is given up by a process that stops, with all that waits for it', async () => {
-    // Regression: each statement was waited for in turn, and services were forced to end after 10 s, with exit code 1.
+  it('is abandoned by a process that stops, with all its statements', async () => {
+    // Regression: statements were awaited in turn, and services were killed after 10 s, with exit code 1.
     const stopping = new AbortController();
     await using set = await setUp({ queryTimeoutMs: 60_000, stopping: stopping.signal });
     await expectWhole(set.database);
@@ -192,7 +192,7 @@ describe('a PostgreSQL that is silent, its connections open', () => {
     expect(performance.now() - startedAt).toBeLessThan(1_000);
   }, 10_000);
 
-  it('is waited for by a process that stops where it is only slow', async () => {
+  it('is awaited by a process that stops if it is only slow', async () => {
     const stopping = new AbortController();
     await using set = await setUp({ stopping: stopping.signal });
     const slow = Array.from({ length: poolSize }, () => set.database.query.execute(sql`select pg_sleep(4)`));
@@ -202,8 +202,8 @@ describe('a PostgreSQL that is silent, its connections open', () => {
 });
 
 describe('connections to PostgreSQL', () => {
-  // The pool answered such an error itself, without a code: it was masked, and sent messages to dead-letter.
-  it('are away where they are terminated or cut, outside of a transaction, too', async () => {
+  // Regression: the pool threw such errors without a code; they were masked, and messages went to dead-letter.
+  it('report an outage when terminated or cut, even outside of a transaction', async () => {
     await using set = await setUp();
     const terminated = set.database.query.execute(sql`select pg_terminate_backend(pg_backend_pid()), pg_sleep(1)`);
     await expect(terminated).rejects.toMatchObject({ cause: away });
@@ -221,7 +221,7 @@ describe('connections to PostgreSQL', () => {
     await expect(set.database.query.execute(sql`select 1`)).rejects.toMatchObject({ cause: away });
   });
 
-  it('are ended by it soon where their holder vanishes, also inside a transaction', async () => {
+  it('are closed by the server soon after their client vanishes', async () => {
     await using set = await setUp();
     const { rows } = await set.database.query.execute(
       sql`select name, setting from pg_settings where name ~ '^(tcp_|idle_in_transaction)' order by name`,
@@ -235,7 +235,7 @@ describe('connections to PostgreSQL', () => {
     ]);
   });
 
-  it('keep what their URL sets by itself', async () => {
+  it('keep the options of their URL', async () => {
     await using set = await setUp();
     const url = new URL(set.direct.url);
     url.searchParams.set('options', '-c tcp_user_timeout=7000 -c work_mem=5MB');
@@ -246,8 +246,8 @@ describe('connections to PostgreSQL', () => {
     expect(rows).toEqual([{ tcp: '7000', mem: '5MB', idle: '5' }]);
   });
 
-  // Five capital letters: it was taken for one of the database's own codes, and so for the statement's fault.
-  it('are away where they break with EPIPE', async () => {
+  // Regression: EPIPE has five capital letters, was taken for an SQLSTATE, and thus for the statement's fault.
+  it('report an outage when they break with EPIPE', async () => {
     await using set = await setUp();
     const client = new OutageClient({ connectionString: set.direct.url });
     await client.connect();

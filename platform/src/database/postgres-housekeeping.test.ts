@@ -34,7 +34,7 @@ async function setUp() {
   };
 }
 
-it('housekeeping: two processes at once delete each row once, and wait for none that is locked', async () => {
+it('housekeeping: concurrent processes delete each row once, and skip locked ones', async () => {
   await using set = await setUp();
   await using one = await set.start();
   await using other = await set.start();
@@ -49,7 +49,7 @@ it('housekeeping: two processes at once delete each row once, and wait for none 
   expect(await set.left()).toBe(0);
 });
 
-it('housekeeping: a read-only database is logged once a turn, and made up for', async () => {
+it('housekeeping: a read-only database is logged once per run, and caught up with later', async () => {
   await using set = await setUp();
   const name = new URL(set.database.url).pathname.slice(1);
   await set.database.query.execute(sql.raw(`alter database ${name} set default_transaction_read_only = on`));

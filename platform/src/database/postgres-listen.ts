@@ -7,8 +7,8 @@ const askEveryMs = 5_000;
 const answerWithinMs = 5_000;
 
 /**
- * Closes a connection on which nothing is asked for long once the database does not answer on it any more:
- * a silent one looks like one on which nothing happens.
+ * Closes an idle connection once the database no longer answers on it: a silent connection looks like one without
+ * notifications.
  */
 function closeWhenSilent(client: OutageClient): void {
   const ask = () => {
@@ -18,7 +18,7 @@ function closeWhenSilent(client: OutageClient): void {
   client.once('end', () => clearInterval(timer));
 }
 
-/** Listens on a connection of its own, made again whenever it is lost: a notification in between is missed. */
+/** Listens on a dedicated connection, which reconnects when lost. Notifications in between are missed. */
 export async function listenOn({
   connection,
   channel,
@@ -49,7 +49,7 @@ export async function listenOn({
       throw error;
     }
     closeWhenSilent(opened);
-    // Wrapped, because an async function waits for a promise that it returns.
+    // Wrapped, because an async function awaits a promise that it returns.
     return { ended };
   };
   let connected = await open();
@@ -64,7 +64,7 @@ export async function listenOn({
         attempt = 0;
       } catch (error) {
         attempt += 1;
-        log.debug({ error, channel }, 'the database can not be listened to; it is tried again');
+        log.debug({ error, channel }, 'listening to the database failed; it is retried');
         connected = { ended: Promise.resolve() };
       }
     }

@@ -7,8 +7,8 @@ const askEveryMs = 1_000;
 const answerWithinMs = 2_000;
 
 /**
- * A signal that aborts when the process stops and the database does not answer: nothing that waits for it can be
- * finished, and a stop has not the time to wait. One that answers is waited for as ever.
+ * Returns a signal that aborts when the process stops and the database does not answer: statements can't finish, and a
+ * stop has no time to wait. A database that answers is awaited as usual.
  *
  * @param stopping aborts when the process begins to stop
  */
@@ -22,7 +22,7 @@ export function abandonWhenSilent(
     while (!disposed.signal.aborted) {
       if (!(await answers(connection))) {
         if (disposed.signal.aborted) return;
-        log.warn({}, 'the database does not answer: the stop waits for nothing of it');
+        log.warn({}, 'the database does not answer: the stop does not wait for it');
         abandoned.abort();
         return;
       }
@@ -33,7 +33,7 @@ export function abandonWhenSilent(
   return { signal: abandoned.signal, [Symbol.dispose]: () => disposed.abort() };
 }
 
-/** On a connection of its own: those of the pool may all be in use. A refusal is an answer. */
+/** Uses a new connection, since those of the pool may all be in use. An error of the server is an answer, too. */
 async function answers(connection: ConnectionOptions): Promise<boolean> {
   const client = new OutageClient(connection);
   try {

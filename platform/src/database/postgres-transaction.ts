@@ -8,10 +8,11 @@ const rollBackWithinMs = 2_000;
 const dialect = new PgDialect();
 
 /**
- * Runs work in one transaction on a connection of the pool. drizzle's own leaks the connection when its `begin`
- * or `rollback` fails. Here one goes back to the pool only if it is known to be in no transaction; else it is closed.
+ * Runs work in one transaction on a connection of the pool. drizzle leaks the connection when its `begin` or `rollback`
+ * fails. Here a connection returns to the pool only if it is known to be outside a transaction; else it is closed.
  *
- * @throws CodedError DATABASE_UNAVAILABLE (retryable): nothing is kept; COMMIT_UNKNOWN (retryable): all or nothing is
+ * @throws CodedError DATABASE_UNAVAILABLE (retryable): it was rolled back; COMMIT_UNKNOWN (retryable): it was committed
+ *   or rolled back
  */
 export async function runTransaction<T>(pool: OutagePool, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const client = (await pool.connect()) as unknown as OutageClient & { release(destroy: boolean): void };
@@ -45,11 +46,11 @@ async function commit(client: OutageClient): Promise<void> {
       retryable: true,
     });
   }
-  // Its answer where a statement failed whose error was caught.
-  if (command === 'ROLLBACK') throw new Error('a statement of the transaction failed, so that nothing of it is kept');
+  // PostgreSQL's answer to COMMIT after a failed statement whose error was caught.
+  if (command === 'ROLLBACK') throw new Error('a statement of the transaction failed, so that it was rolled back');
 }
 
-/** Whether the connection is known to be in no transaction. */
+/** Whether the connection is known to be outside a transaction. */
 async function rollBack(client: OutageClient): Promise<boolean> {
   if (client.isBroken) return false;
   try {

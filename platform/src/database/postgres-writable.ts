@@ -7,8 +7,8 @@ const askEveryMs = 1_000;
 const queryTimeoutMs = 5_000;
 
 /**
- * Resolves once the database takes changes: a service that started on one that is read-only, as in a failover, would
- * fail, and be started again and again. One that does not answer in the first place is for who opens it to report.
+ * Resolves once the database is writable: on a read-only one, as in a failover, a service would fail and be restarted
+ * over and over. If the first check gets no answer it resolves, and opening the database reports the error.
  */
 export async function untilWritable(url: string, log: Log): Promise<void> {
   let isReported = false;
@@ -20,15 +20,15 @@ export async function untilWritable(url: string, log: Log): Promise<void> {
     }
     if (!isReported) {
       const database = withoutPassword(url);
-      log.warn({ database }, 'DATABASE_URL: the database takes no changes; the service starts once it does');
+      log.warn({ database }, 'DATABASE_URL: the database is read-only; the service starts once it is writable');
     }
     isReported = true;
     await sleep(askEveryMs);
   }
-  if (isReported) log.info({}, 'the database takes changes again: the service starts');
+  if (isReported) log.info({}, 'the database is writable again: the service starts');
 }
 
-/** On a connection of its own each time: an open one keeps what was set when it was made. */
+/** Uses a new connection each time: an open one keeps the setting of its start. */
 async function isReadOnly(url: string): Promise<boolean> {
   const client = new OutageClient(connectionConfig(url, { queryTimeoutMs }));
   try {

@@ -12,7 +12,7 @@ import { openPostgres } from './postgres.ts';
 describe('the database port on PostgreSQL', () => {
   databaseContract(() => openRealDatabase());
 
-  it('tells listeners of a notification, also after their connection was cut', async () => {
+  it('notifies listeners, even after their connection was cut', async () => {
     await using database = await openRealDatabase();
     const heard: string[] = [];
     await using _listening = await database.listen('news', (text) => heard.push(text));
@@ -30,7 +30,7 @@ describe('the database port on PostgreSQL', () => {
       .toContain('two');
   });
 
-  it('is retryable where the database is away, and says what it refuses where it is not', async () => {
+  it('throws retryable errors for outages, and the database’s own error otherwise', async () => {
     await using database = await openRealDatabase();
     const wrong = database.query.execute(sql`select * from nothing`);
     await expect(wrong).rejects.toSatisfy((error) => !isRetryable(error));
@@ -44,8 +44,8 @@ describe('the database port on PostgreSQL', () => {
     await expect(database.query.execute(sql`select 1`)).resolves.toBeDefined();
   });
 
-  it.each([3_600_000, -3_600_000])('keeps its time where the machine’s clock is set by %i ms', async (byMs) => {
-    // Regression: for up to a minute each time was wrong by as much: requests came late, or from the future.
+  it.each([3_600_000, -3_600_000])('keeps its time when the machine’s clock is set by %i ms', async (byMs) => {
+    // Regression: for up to a minute each time was off by as much, and requests were late, or in the future.
     await using database = await openRealDatabase();
     onTestFinished(() => void vi.useRealTimers());
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + byMs });
@@ -55,15 +55,15 @@ describe('the database port on PostgreSQL', () => {
     expect(Math.abs(database.now() - Number(rows[0]?.now))).toBeLessThan(5_000);
   });
 
-  it('lets several processes migrate together', async () => {
+  it('migrates once for concurrent processes', async () => {
     await using fresh = await createRealDatabase();
     const databases = await Promise.all([1, 2, 3].map(() => openPostgres({ url: fresh.url, log: silentLog })));
     await Promise.all(databases.map((database) => database.migrate(platformMigrations)));
     await Promise.all(databases.map((database) => database[Symbol.asyncDispose]()));
   });
 
-  it('keeps nobody waiting behind a migration whose table a long transaction reads', async () => {
-    // Regression: a backup that ran kept everyone who read or wrote the table waiting, for as long as it took.
+  it('does not block others while a migration waits for a long transaction', async () => {
+    // Regression: during a backup all readers and writers of the table waited until the backup ended.
     await using database = await openRealDatabase();
     const log = createMemoryLog();
     await using migrating = await openPostgres({ url: database.url, log });
@@ -79,7 +79,7 @@ describe('the database port on PostgreSQL', () => {
     await database.query.execute(sql`select note from platform.lease`);
   });
 
-  it('migrates a database that takes no changes where nothing is left to migrate', async () => {
+  it('migrates a read-only database without missing migrations', async () => {
     // Regression: neither a service nor an operator's command could start on it.
     await using database = await openRealDatabase();
     const name = new URL(database.url).pathname.slice(1);
@@ -93,7 +93,7 @@ describe('the database port on PostgreSQL', () => {
   });
 });
 
-it('says at the start that the database does not answer', async () => {
+it('postgres: reports at the start that the database does not answer', async () => {
   await expect(openPostgres({ url: 'postgres://x@127.0.0.1:9/x', log: silentLog })).rejects.toMatchObject({
     code: 'DATABASE_UNAVAILABLE',
   });

@@ -17,33 +17,31 @@ export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`, with `?sslmode=verify-full` and the like for TLS. */
   url: string;
   log: Log;
-  /** Connections at most. Default: 10. */
+  /** Limit of connections. Default: 10. */
   poolSize?: number;
   /** A statement that takes longer is cancelled. Default: 10 s. */
   statementTimeoutMs?: number;
-  /** A statement whose answer is not there by then has failed, and its connection is closed. Default: 2 s more. */
+  /** A statement without a response for this long fails, and its connection is closed. Default: 2 s more than that. */
   queryTimeoutMs?: number;
-  /** Aborts when the process begins to stop: from then on nothing is waited for where the database does not answer. */
+  /** Aborts when the process begins to stop: from then on a database that does not answer is not awaited. */
   stopping?: AbortSignal | undefined;
 }
 
-/** PostgreSQL, with what lives as long as a connection. */
+/** PostgreSQL, with dedicated connections. */
 export interface PostgresDatabase extends Database {
   openSession(): Promise<DatabaseSession>;
-  /** Aborts when it is given up: the process stops, and it does not answer. */
+  /** Aborts when the database is abandoned, because the process stops and the database does not answer. */
   readonly abandoned: AbortSignal;
 }
 
-/** How much later than the database itself a client gives a statement up, in milliseconds. */
+/** How much longer than the database's own time-out a client waits for a response, in milliseconds. */
 export const answerLateMs = 2_000;
-/** Another process may be at a migration for longer than a statement may take. */
+/** Longer than a statement may take: another process may be running a migration. */
 const migrateWithinMs = 600_000;
 
 /**
- * The database port on PostgreSQL by `pg`.
- *
- * What fails because the database is away is CodedError DATABASE_UNAVAILABLE, retryable; what the database
- * refuses is its own error.
+ * The database port on PostgreSQL with `pg`. An outage is a CodedError DATABASE_UNAVAILABLE (retryable); what the
+ * database rejects keeps the database's own error.
  *
  * @throws CodedError DATABASE_UNAVAILABLE when it does not answer at the start
  */
@@ -110,7 +108,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
       await whenUnlocked(() => runTransaction(slow.pool, (tx) => applyMigrations(tx, migrations)), {
         withinMs: migrateWithinMs,
         onLocked: (error) =>
-          log.warn({ error, schema: migrations.schema }, 'a table is in use: its migration is tried again'),
+          log.warn({ error, schema: migrations.schema }, 'a table is in use: its migration is retried'),
       });
     },
     async ping() {
@@ -132,7 +130,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
           try {
             return (await client.query(text, values)).rows;
           } catch (error) {
-            // The next answer could be this one's.
+            // The next response could belong to this statement.
             if (client.isBroken) client.destroy();
             throw error;
           }

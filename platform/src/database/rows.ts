@@ -1,16 +1,15 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { type AnyPgColumn, PgJsonb, type PgTable } from 'drizzle-orm/pg-core';
 
-/** Name of the given row in SQL that computes a column: `input.phone_number`. */
+/** SQL name of the input rows, for expressions such as `input.phone_number`. */
 const input = sql.identifier('input');
 
 /**
- * A SELECT over one JSON parameter, for `insert(table).select(...)`. The text of the statement is the same for any number
- * of rows. `values` for 100 rows has 1,000 parameters, and writing, parsing and planning them costs more than storing
- * the rows.
+ * A SELECT over one JSON parameter, for `insert(table).select(...)`. The statement's text is the same for any number of
+ * rows: with `values`, 100 rows have 1,000 parameters, which cost more than storing the rows.
  *
- * @param computed SQL for columns that are computed from the given row, which is named `input`; a column that is neither
- *   given nor computed gets its default
+ * @param computed SQL per computed column, which may use the input row `input`; a column that is neither in the input
+ *   nor computed gets its default
  */
 export function rowsOf<Table extends PgTable>(
   table: Table,
@@ -36,11 +35,11 @@ export function rowsOf<Table extends PgTable>(
 }
 
 /**
- * FROM and WHERE of an update of the rows with the given ids, in which `input` is the given row. The condition names the
- * ids twice: for a recordset alone the planner assumes 100 rows, and scans the table.
+ * FROM and WHERE of an update of the rows with the given ids; the input row is `input`. The condition repeats the ids:
+ * for a recordset alone the planner assumes 100 rows, and scans the table.
  *
- * @param id column of the table; the given rows have it by the same name
- * @param types SQL types of the given rows' columns, by name
+ * @param id column of the table; the input rows have it by the same name
+ * @param types SQL types of the input rows' columns, by name
  */
 export function joinById<Row extends object>(
   id: AnyPgColumn,
@@ -64,7 +63,7 @@ export function asJson(value: unknown): string {
   return JSON.stringify(value, (_, each) => (typeof each === 'string' ? each.toWellFormed() : each));
 }
 
-/** Whether a column equals one of the ids, given as one parameter. */
+/** Whether a column equals one of the ids, which are one parameter. */
 export function isAnyId(column: AnyPgColumn, ids: readonly (string | number)[], type: 'uuid' | 'bigint' = 'uuid'): SQL {
   return sql`${column} = any(${`{${ids.join(',')}}`}::${sql.raw(type)}[])`;
 }

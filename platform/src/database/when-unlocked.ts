@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sqlStateOf } from './outage.ts';
 
-/** Those who had to wait meanwhile have their turn. */
+/** Lets the transactions that queued after the lock run first. */
 const againAfterMs = 3_000;
-/** SQLSTATE: a lock that did not come in time; a deadlock. */
+/** SQLSTATE: lock time-out; deadlock. */
 const locked = new Set(['55P03', '40P01']);
 
-/** Runs a transaction again where it could not get a lock, until it has waited for too long: then it throws as it fails. */
+/** Retries a transaction that could not get a lock; after the time limit it throws the last error. */
 export async function whenUnlocked<T>(
   work: () => Promise<T>,
   { withinMs, onLocked }: { withinMs: number; onLocked(error: unknown): void },
