@@ -1,7 +1,6 @@
 /**
- * What a failure is, wherever it is caught: a stable code, a message that may be shown, and whether
- * trying again can help. The public codes (GraphQL, REST) stand in schema/src/error-codes.ts; the codes of the
- * plumbing stand here. Both are documented in docs/errors.md.
+ * The internal error codes. The public codes (GraphQL, REST) are in schema/src/error-codes.ts; both are documented in
+ * docs/errors.md.
  */
 export const platformErrorCodes = [
   'COMMIT_UNKNOWN',
@@ -24,18 +23,18 @@ export const platformErrorCodes = [
 export type PlatformErrorCode = (typeof platformErrorCodes)[number];
 
 export interface CodedErrorOptions {
-  /** What led here. Logged, never sent to a client. */
+  /** The underlying error. Logged, never sent to a client. */
   cause?: unknown;
-  /** True where the same call may succeed later. Default: false. */
+  /** True if the same call may succeed later. Default: false. */
   retryable?: boolean;
-  /** For how long trying again can help, in milliseconds. Default: as long as it takes. */
+  /** For how long a retry can help, in milliseconds. Default: forever. */
   retryForMs?: number;
-  /** Further public facts, copied into a GraphQL error's extensions or a problem document. */
+  /** Further public data, copied into a GraphQL error's extensions or a problem document. */
   details?: Record<string, unknown>;
 }
 
 /**
- * An error with a stable code.
+ * An error with a stable code, a message that may be shown, and whether a retry can help.
  *
  * @example
  * throw new CodedError<PublicErrorCode>('FORBIDDEN', 'This phone number is not yours.');
@@ -56,25 +55,25 @@ export class CodedError<Code extends string = string> extends Error {
   }
 }
 
-/** True for a CodedError, of one code where `code` is given. Safe over two copies of this module. */
+/** Whether an error is a CodedError, optionally of one code. Works across two copies of this module. */
 export function isCodedError<Code extends string>(error: unknown, code?: Code): error is CodedError<Code> {
   return (
     error instanceof Error && error.name === 'CodedError' && (code === undefined || (error as CodedError).code === code)
   );
 }
 
-/** The coded error that an error is or wraps, nearest first: a query builder wraps what its driver throws. */
+/** The first coded error among an error and its causes: a query builder wraps what its driver throws. */
 export function codedCause(error: unknown): CodedError | null {
   for (let cause = error; cause instanceof Error; cause = cause.cause) if (isCodedError(cause)) return cause;
   return null;
 }
 
-/** Whether trying the same thing again can help: data on the error, never a guess where it is caught. */
+/** Whether a retry can help: data on the error, never a guess at the catch site. */
 export function isRetryable(error: unknown): boolean {
   return codedCause(error)?.retryable ?? false;
 }
 
-/** Engines that are away: for a client, the service is. */
+/** Outages of engines, which clients see as an outage of the service. */
 const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
   'COMMIT_UNKNOWN',
   'DATABASE_UNAVAILABLE',
@@ -83,7 +82,28 @@ const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
   'TOPIC_RECREATED',
 ]);
 
-/** The engine's outage that an error is or wraps, or null. */
+const unavailableMessages = {
+  KEY_VALUE_UNAVAILABLE: 'The key-value store does not answer.',
+  TOPICS_UNAVAILABLE: 'The broker does not answer.',
+} as const satisfies Partial<Record<PlatformErrorCode, string>>;
+
+/**
+ * Runs a call to an engine, and throws any failure as `code`, retryable. Other coded errors pass, except an outage of the
+ * database below an embedded engine.
+ */
+export async function orUnavailable<T>(
+  code: keyof typeof unavailableMessages,
+  work: () => PromiseLike<T>,
+): Promise<Awaited<T>> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (isCodedError(cause) && cause.code !== 'DATABASE_UNAVAILABLE') throw cause;
+    throw new CodedError(code, unavailableMessages[code], { cause, retryable: true });
+  }
+}
+
+/** The first outage of an engine among an error and its causes, or null. */
 export function outageOf(error: unknown): CodedError | null {
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     if (isCodedError(cause) && outages.has(cause.code)) return cause;
@@ -91,26 +111,26 @@ export function outageOf(error: unknown): CodedError | null {
 }
 
 /**
- * What a client may know of an error: a coded one as it is, an engine's outage as SERVICE_UNAVAILABLE
- * (retryable), null for anything else.
+ * The error that a client may see: a coded error unchanged, an engine's outage as SERVICE_UNAVAILABLE (retryable), null
+ * for anything else.
  */
 export function publicError(error: unknown): CodedError | null {
   if (isCodedError(error) && !outages.has(error.code)) return error;
   const coded = codedCause(error);
   if (!coded || !outages.has(coded.code)) return null;
   if (isCodedError<PlatformErrorCode>(coded, 'COMMIT_UNKNOWN'))
-    return new CodedError('SERVICE_UNAVAILABLE', 'Whether it was done is not known; find out, or repeat it safely.', {
+    return new CodedError('SERVICE_UNAVAILABLE', 'The outcome is unknown; check it, or repeat the request safely.', {
       cause: error,
       retryable: true,
       details: { outcome: 'unknown' },
     });
-  return new CodedError('SERVICE_UNAVAILABLE', 'The service is away at the moment; try again.', {
+  return new CodedError('SERVICE_UNAVAILABLE', 'The service is unavailable at the moment; try again.', {
     cause: error,
     retryable: true,
   });
 }
 
-/** An error's code for a log line: ours, the system's (`ECONNREFUSED`), or its class name. */
+/** An error's code for a log line: our own, the system's (`ECONNREFUSED`), or its class name. */
 export function errorCode(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   const { code } = error as { code?: unknown };

@@ -1,22 +1,22 @@
 /**
- * The key-value port: strings that expire. Adapters: `key-value/embedded` (a table) and Redis.
- * Every key has an expiry. All methods throw CodedError KEY_VALUE_UNAVAILABLE (retryable) while the
- * store is away, at once and never by hanging.
+ * The key-value port: strings with an expiry. Adapters: `key-value/embedded` (a table) and Redis.
+ *
+ * While the store is down all methods throw CodedError KEY_VALUE_UNAVAILABLE (retryable), at once or after a time-out.
  */
 export interface KeyValue extends AsyncDisposable {
   get(key: string): Promise<string | null>;
   set(key: string, value: string, options: { ttlMs: number }): Promise<void>;
-  /** Gives a key that exists a new expiry and answers its value; null, and no change, where it does not exist. */
+  /** Resets the expiry of a key and returns its value; null if the key does not exist. */
   touch(key: string, options: { ttlMs: number }): Promise<string | null>;
-  /** The value and the time it has left; changes nothing. */
+  /** The value and the time until it expires; changes nothing. */
   peek(key: string): Promise<{ value: string; expiresInMs: number } | null>;
   /**
-   * Adds to a whole number in one step and answers the sum with the time that it has left. A key that does not exist is
-   * created from 0 with the expiry given; one that exists keeps its expiry.
+   * Atomically adds to a whole number, and returns the sum with the time until it expires. A missing key is created
+   * from 0 with `ttlMs`; an existing key keeps its expiry.
    */
   increment(key: string, by: number, options: { ttlMs: number }): Promise<{ value: number; expiresInMs: number }>;
-  /** True when there was something to delete. */
+  /** True if the key existed. */
   delete(key: string): Promise<boolean>;
-  /** Whether it takes changes as well (`ok`), or answers and refuses them (`degraded`), as where its memory is full. */
+  /** `ok`, or `degraded` if the store answers but rejects writes, for example because its memory is full. */
   ping(): Promise<'ok' | 'degraded'>;
 }

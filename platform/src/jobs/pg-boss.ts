@@ -8,30 +8,28 @@ import type { Log } from '../log.ts';
 import { startWorker } from './worker.ts';
 
 export interface PgBossJobsOptions {
-  /** PostgreSQL by its URL; or the embedded engine, as pg-boss sees it: `fromPglite(client)`. */
+  /** PostgreSQL by its URL; or the embedded database for pg-boss: `fromPglite(client)`. */
   database: JobsPoolOptions | { embedded: BossDatabase };
   log: Log;
-  /** How often jobs that have outrun their queue's time-out are looked for, in whole seconds. Default: 10. */
+  /** Interval of the search for jobs that exceeded their queue's time-out, in whole seconds. Default: 10. */
   superviseEverySeconds?: number;
 }
 
 interface JobsPoolOptions {
   url: string;
-  /** A statement whose answer is not there by then has failed. Default: 12 s. */
+  /** A statement without a response for this long fails. Default: 12 s. */
   queryTimeoutMs?: number;
-  /** Aborts when the database is given up: its connections are closed, and no more are opened. */
+  /** Aborts when the database is abandoned: its connections are closed, and no more are opened. */
   abandoned?: AbortSignal;
 }
 
 type BossDatabase = NonNullable<ConstructorOptions['db']>;
 
 const defaultTimeoutMs = 300_000;
-/** pg-boss deletes a job that has waited for so long after it was due, whatever the outage: here every job is needed. */
+/** pg-boss deletes a job that is overdue for this long, even after an outage; here every job is needed. */
 const retentionSeconds = 10 * 365 * 86_400;
 
-/**
- * The jobs port on pg-boss, in its own schema `pgboss`. A job's due time goes by the database's clock.
- */
+/** The jobs port on pg-boss, in its own schema `pgboss`. Due times follow the database's clock. */
 export async function createJobs({ database, log, superviseEverySeconds = 10 }: PgBossJobsOptions): Promise<Jobs> {
   await using releases = new AsyncDisposableStack();
   const pool = 'url' in database ? releases.use(openPool(database, log)) : undefined;
@@ -47,7 +45,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
   pool?.endStart();
   releases.defer(() => boss.stop({ graceful: true, timeout: 15_000, close: false }));
   if ('embedded' in database) {
-    // This process alone works on it: what ran when it was last stopped is lost for sure, and need not wait for its time-out.
+    // Only this process uses the database: jobs that were running at the last stop are lost, and need not wait for
+    // their time-out.
     await database.embedded.executeSql(
       `update pgboss.job set state = 'retry', start_after = now() where state = 'active'`,
     );
@@ -65,7 +64,7 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
         expireInSeconds,
         retentionSeconds,
       });
-    // One that another version or setting has made. Where nothing changes a read-only database will do.
+    // Created by another version or setting. Without a change nothing is written, so that a read-only database works.
     else if (found.expireInSeconds !== expireInSeconds || found.retentionSeconds !== retentionSeconds)
       await boss.updateQueue(name, { expireInSeconds, retentionSeconds });
   };
@@ -86,7 +85,7 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
       jobs.map(({ data, delayMs = 0, id }) => ({
         data,
         ...(id && { id }),
-        // An interval: it is the database that adds it to its clock.
+        // An interval, which the database adds to its own clock.
         ...(delayMs > 0 && { startAfter: `${delayMs} milliseconds` }),
       })),
       { db: fromDrizzle(tx as never, sql as never) },
@@ -102,7 +101,7 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
     },
     scheduleAll,
     async cancel(tx, queue, ids) {
-      // Deleted, not marked: nearly every job here is a safety net, and what is left of them slows the polling.
+      // Deleted, not marked: most jobs are time-outs that are cancelled, and their rows would slow polling.
       if (ids.length > 0) await boss.deleteJob(queue.name, [...ids], { db: fromDrizzle(tx as never, sql as never) });
     },
     async work(queue, handler, { concurrency = 16 } = {}) {
@@ -114,11 +113,11 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
   };
 }
 
-/** A first start makes pg-boss's tables, or waits until another process has made them. */
+/** The first start creates pg-boss's tables, or waits for another process to create them. */
 const startWithinMs = 600_000;
 const connections = 4;
 
-/** pg-boss's statements on a pool of ours: its own waits for an answer without end. */
+/** Runs pg-boss's statements on our own pool, because its own has no time-out. */
 function openPool(
   { url, queryTimeoutMs = 12_000, abandoned }: JobsPoolOptions,
   log: Log,

@@ -15,8 +15,8 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     return { database, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   });
 
-  // pg-boss's own pool waits for an answer for ever: a worker whose poll hung ran nothing any more.
-  it('runs jobs after the database was silent, by a connection that answers', async () => {
+  // Regression: pg-boss's own pool has no time-out, so a worker whose poll got no answer stopped running jobs.
+  it('runs jobs after the database was silent, on a new connection', async () => {
     await using database = await openRealDatabase();
     await using proxy = await startTcpProxy(database.url);
     await using jobs = await createJobs({ database: { url: proxy.url, queryTimeoutMs: 300 }, log: silentLog });
@@ -32,8 +32,8 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     await ran.promise;
   });
 
-  // Its process never got to know of the job, which stayed active for minutes.
-  it('runs a job whose fetch was answered to a lost connection, soon after its time-out', async () => {
+  // Regression: the process never received the job, which stayed active for minutes.
+  it('runs a job soon after its time-out when the fetch’s response was lost', async () => {
     await using database = await openRealDatabase();
     await using proxy = await startTcpProxy(database.url);
     await using jobs = await createJobs({
@@ -54,7 +54,7 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     await ran.promise;
   });
 
-  it('changes a queue that a version before has made, and keeps jobs that wait for a long outage', async () => {
+  it('updates a queue of an older version, and keeps jobs over a long outage', async () => {
     await using database = await openRealDatabase();
     await using before = await createJobs({ database: { url: database.url }, log: silentLog });
     await before.declare({ name: 'tasks', timeoutMs: 300_000 });
@@ -68,7 +68,7 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     expect(rows).toEqual([{ expire_seconds: 30, is_kept: true }]);
   });
 
-  it("runs a delayed job by the database's clock, whatever the process takes the time for", async () => {
+  it("runs a delayed job by the database's clock, not by the process's", async () => {
     await using database = await openRealDatabase();
     await using jobs = await createJobs({ database: { url: database.url }, log: silentLog });
     const queue = { name: 'tasks' };
@@ -85,7 +85,7 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     await ran.promise;
   });
 
-  it('runs jobs after its connections were terminated, time and again', async () => {
+  it('runs jobs after its connections were terminated repeatedly', async () => {
     await using database = await openRealDatabase();
     await using jobs = await createJobs({ database: { url: database.url }, log: silentLog });
     const queue = { name: 'tasks' };

@@ -9,7 +9,7 @@ export interface WorkerOptions<Data extends object> {
   boss: Pick<PgBoss, 'fetch' | 'deleteJob' | 'fail'>;
   queueName: string;
   handler: (data: Data, context: JobContext) => Promise<void>;
-  /** Jobs that run at once, at most. */
+  /** Limit of jobs that run concurrently. */
   concurrency: number;
   /** After this time a job's signal aborts. */
   timeoutMs: number;
@@ -17,18 +17,21 @@ export interface WorkerOptions<Data extends object> {
 }
 
 /**
- * Jobs start at most this late: they are polled for. A notification each would wake every worker for nothing: nearly
- * all jobs are due later, and most are cancelled before.
+ * Delay of a due job at most. Polling is cheaper than notifications: nearly all jobs are due later, and most are
+ * cancelled before that.
  */
 const pollMs = 500;
-/** While more are due than could be fetched, slots are gathered this long, so that a fetch fills several. */
+/**
+ * While more jobs are due than were fetched, freed capacity is collected for this long, so that one fetch starts
+ * several.
+ */
 const gatherMs = 20;
-/** Jobs per fetch, at most. */
+/** Limit of jobs per fetch. */
 const maxFetched = 500;
 
 /**
- * Runs due jobs, as many at once as there are slots. Unlike `boss.work`, a job that takes long holds its own slot and
- * not those of a batch. What is done is deleted, and what failed is scheduled again, each for many in one statement.
+ * Runs due jobs up to a limit of concurrency. Unlike with `boss.work`, a slow job takes only its own capacity, not that
+ * of a batch. Finished jobs are deleted and failed ones rescheduled in batches.
  */
 export function startWorker<Data extends object>({
   boss,
@@ -41,16 +44,16 @@ export function startWorker<Data extends object>({
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
   const lines = createRepeatedLines(log);
-  // By id and attempt: one that was taken for lost meanwhile belongs to whoever runs it now.
-  const together = (call: (jobs: Job<Data>[]) => Promise<unknown>) =>
+  // By id and attempt: a job that counted as lost belongs to the worker that runs it now.
+  const createJobBatcher = (call: (jobs: Job<Data>[]) => Promise<unknown>) =>
     createBatcher<Job<Data>, void>({
       run: async (jobs) => {
         await call([...jobs]);
         return [];
       },
     });
-  const deleteDone = together((jobs) => boss.deleteJob(queueName, jobs));
-  const failTogether = together((jobs) => boss.fail(queueName, jobs));
+  const deleteDone = createJobBatcher((jobs) => boss.deleteJob(queueName, jobs));
+  const failJob = createJobBatcher((jobs) => boss.fail(queueName, jobs));
 
   const run = async (job: Job<Data>): Promise<void> => {
     try {
@@ -60,12 +63,12 @@ export function startWorker<Data extends object>({
           signal: AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]),
         });
       } catch (error) {
-        lines.warn('failed', { error, job: job.id, queue: queueName }, 'a job failed and runs again');
-        return void (await failTogether(job));
+        lines.warn('failed', { error, job: job.id, queue: queueName }, 'a job failed; it is retried');
+        return void (await failJob(job));
       }
       await deleteDone(job);
     } catch (error) {
-      lines.warn('end', { error, job: job.id, queue: queueName }, "a job's end could not be stored: it runs again");
+      lines.warn('end', { error, job: job.id, queue: queueName }, "a job's end could not be stored; it runs again");
     }
   };
   const fetchDue = async (): Promise<'all' | 'more'> => {

@@ -17,7 +17,7 @@ async function open() {
 describe('the key-value port on a table', () => {
   keyValueContract(open);
 
-  it('fails at once, retryable, when its database is closed', async () => {
+  it('fails at once with a retryable error when its database is closed', async () => {
     const { keyValue, ...opened } = await open();
     await opened[Symbol.asyncDispose]();
     await expect(keyValue.get('key')).rejects.toMatchObject({ code: 'KEY_VALUE_UNAVAILABLE', retryable: true });

@@ -1,13 +1,13 @@
 import { and, eq, gt, sql } from 'drizzle-orm';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database.ts';
-import { CodedError } from '../errors.ts';
+import { orUnavailable } from '../errors.ts';
 import { deleteFrom, startHousekeeping } from '../housekeeping.ts';
 import type { KeyValue } from '../key-value.ts';
 import type { Log } from '../log.ts';
 import { keyValueEntry as entry } from '../tables.ts';
 
-/** The key-value port on a table. Expiry goes by the clock; what has expired is deleted now and then. */
+/** The key-value port on a table. Keys expire by the clock; expired rows are deleted periodically. */
 export function createEmbeddedKeyValue({
   database,
   clock,
@@ -28,12 +28,14 @@ export function createEmbeddedKeyValue({
 
   return {
     async get(key) {
-      const [row] = await available(() => database.query.select({ value: entry.value }).from(entry).where(live(key)));
+      const [row] = await orUnavailable('KEY_VALUE_UNAVAILABLE', () =>
+        database.query.select({ value: entry.value }).from(entry).where(live(key)),
+      );
       return row?.value ?? null;
     },
     async set(key, value, { ttlMs }) {
       const expiresAt = after(ttlMs);
-      await available(() =>
+      await orUnavailable('KEY_VALUE_UNAVAILABLE', () =>
         database.query
           .insert(entry)
           .values({ key, value, expiresAt })
@@ -41,7 +43,7 @@ export function createEmbeddedKeyValue({
       );
     },
     async touch(key, { ttlMs }) {
-      const [row] = await available(() =>
+      const [row] = await orUnavailable('KEY_VALUE_UNAVAILABLE', () =>
         database.query
           .update(entry)
           .set({ expiresAt: after(ttlMs) })
@@ -51,13 +53,15 @@ export function createEmbeddedKeyValue({
       return row?.value ?? null;
     },
     async peek(key) {
-      const [row] = await available(() => database.query.select().from(entry).where(live(key)));
+      const [row] = await orUnavailable('KEY_VALUE_UNAVAILABLE', () =>
+        database.query.select().from(entry).where(live(key)),
+      );
       return row ? { value: row.value, expiresInMs: row.expiresAt.getTime() - clock.now() } : null;
     },
     async increment(key, by, { ttlMs }) {
       const now = new Date(clock.now());
       const isLive = gt(entry.expiresAt, now);
-      const [row] = await available(() =>
+      const [row] = await orUnavailable('KEY_VALUE_UNAVAILABLE', () =>
         database.query
           .insert(entry)
           .values({ key, value: String(by), expiresAt: after(ttlMs) })
@@ -74,25 +78,15 @@ export function createEmbeddedKeyValue({
       return { value: Number(row.value), expiresInMs: row.expiresAt.getTime() - clock.now() };
     },
     async delete(key) {
-      const rows = await available(() => database.query.delete(entry).where(live(key)).returning({ key: entry.key }));
+      const rows = await orUnavailable('KEY_VALUE_UNAVAILABLE', () =>
+        database.query.delete(entry).where(live(key)).returning({ key: entry.key }),
+      );
       return rows.length > 0;
     },
     async ping() {
-      await available(() => database.ping());
+      await orUnavailable('KEY_VALUE_UNAVAILABLE', () => database.ping());
       return 'ok';
     },
     [Symbol.asyncDispose]: () => housekeeping[Symbol.asyncDispose](),
   };
-}
-
-async function available<T>(work: () => PromiseLike<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof CodedError && error.code === 'NESTED_DATABASE_USE') throw error;
-    throw new CodedError('KEY_VALUE_UNAVAILABLE', 'The key-value store does not answer.', {
-      cause: error,
-      retryable: true,
-    });
-  }
 }

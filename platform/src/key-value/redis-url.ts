@@ -10,7 +10,7 @@ export interface RedisAddress {
   password?: string;
 }
 
-/** Whether a text is an address as `RedisKeyValueOptions.url` tells. */
+/** Whether a text is a URL in the format of `RedisKeyValueOptions.url`. */
 export function isRedisUrl(url: string): boolean {
   const [, , , , , hosts] = matchUrl(url) ?? [];
   return hosts?.split(',').every((node) => isHostAndPort(node, { isPortOptional: true })) ?? false;
@@ -19,7 +19,7 @@ export function isRedisUrl(url: string): boolean {
 /** @throws CodedError CONFIG_INVALID */
 export function parseRedisUrl(url: string): RedisAddress {
   const [, scheme, mode, username, password, hosts = '', path = ''] = matchUrl(url) ?? [];
-  if (scheme === undefined) throw new CodedError('CONFIG_INVALID', 'REDIS_URL is no address of Redis.');
+  if (scheme === undefined) throw new CodedError('CONFIG_INVALID', 'REDIS_URL is not a Redis address.');
   const defaultPort = mode === '-sentinel' ? 26_379 : 6_379;
   return {
     kind: mode === '-sentinel' ? 'sentinel' : mode === '-cluster' ? 'cluster' : 'single',
@@ -34,7 +34,7 @@ export function parseRedisUrl(url: string): RedisAddress {
   };
 }
 
-/** Null for a text that is no address of Redis. */
+/** Null for a text that is not a Redis address. */
 function matchUrl(url: string): RegExpExecArray | null {
   return /^(rediss?)(-sentinel|-cluster)?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]+)(?:\/([^?]*))?(?:\?.*)?$/.exec(url);
 }

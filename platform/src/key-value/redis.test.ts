@@ -19,7 +19,7 @@ describe('the key-value port on Redis', () => {
     const keyValue = await createRedisKeyValue({ url: realEngines().REDIS_URL, log: silentLog });
     return {
       keyValue,
-      // Redis's clock is nobody's to move.
+      // Redis's clock can't be changed.
       wait: async (ms: number) => void (await sleep(ms)),
       [Symbol.asyncDispose]: () => keyValue[Symbol.asyncDispose](),
     };
@@ -39,8 +39,8 @@ describe('the key-value port on Redis', () => {
   });
 });
 
-// It was said to be well, while nobody could sign in.
-it('is degraded while Redis has no memory for changes', async () => {
+// Regression: it was reported as ready, although nobody could sign in.
+it('redis: is degraded while Redis has no memory for writes', async () => {
   await using server = await startRedisServer([]);
   await using keyValue = await createRedisKeyValue({ url: `redis://127.0.0.1:${server.port}`, log: silentLog });
   expect(await keyValue.ping()).toBe('ok');
@@ -55,7 +55,7 @@ it('is degraded while Redis has no memory for changes', async () => {
   expect(await keyValue.ping()).toBe('ok');
 });
 
-describe('Redis that is more than one server', { timeout: 180_000 }, () => {
+describe('Redis with several servers', { timeout: 180_000 }, () => {
   it('is used as a cluster', async () => {
     await using node = await startRedisServer(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);
     const admin = new Redis(node.port, '127.0.0.1');
@@ -74,8 +74,8 @@ describe('Redis that is more than one server', { timeout: 180_000 }, () => {
     await usable(`redis-sentinel://127.0.0.1:${sentinel.port}/vouchers`);
   });
 
-  it('comes back where the connection stays open and silent, as with a host that vanished', async () => {
-    // Regression: commands failed for as long as TCP kept the old connection, while new ones would have been answered.
+  it('reconnects after its connection became silent, as if the host vanished', async () => {
+    // Regression: commands failed until TCP gave the old connection up, although a new one would have worked.
     await using network = await startTcpProxy(realEngines().REDIS_URL);
     await using keyValue = await createRedisKeyValue({ url: network.url, log: silentLog, commandTimeoutMs: 100 });
     const key = `key:${randomUUID()}`;
@@ -84,7 +84,7 @@ describe('Redis that is more than one server', { timeout: 180_000 }, () => {
     await expect.poll(() => keyValue.get(key).catch(({ code }) => code)).toBe(null);
   });
 
-  it('comes back by itself after a restart; meanwhile commands fail at once', async () => {
+  it('reconnects after a restart; until then commands fail at once', async () => {
     await using first = await startRedisServer([]);
     await using keyValue = await createRedisKeyValue({ url: `redis://127.0.0.1:${first.port}`, log: silentLog });
     await keyValue.set('key', 'value', { ttlMs: 60_000 });
@@ -114,7 +114,7 @@ describe('Redis that is more than one server', { timeout: 180_000 }, () => {
   }
 });
 
-/** A server of the machine's Redis, that answers; `config` is its file. */
+/** Starts Redis, and resolves when it answers; `config` is the content of its file. */
 async function startRedisServer(args: string[], config = '', port = 0) {
   await using releases = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-redis-'));
@@ -139,7 +139,7 @@ async function startRedisServer(args: string[], config = '', port = 0) {
 }
 
 async function freePort(): Promise<number> {
-  // A cluster's node takes the port 10,000 above as well.
+  // A cluster node uses the port 10,000 above, too.
   for (;;) {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -149,8 +149,8 @@ async function freePort(): Promise<number> {
   }
 }
 
-// A service that started while Redis was away exited, though it serves most of what it does without.
-it('starts while Redis is away, names the setting in the log, and is used when it comes', async () => {
+// Regression: a service that started while Redis was down exited, although most of it works without Redis.
+it('redis: may be down at the start; the log names the setting', async () => {
   const lines: string[] = [];
   const log = { ...silentLog, warn: (_fields: object, text: string) => void lines.push(text) };
   await using proxy = await startTcpProxy(realEngines().REDIS_URL);

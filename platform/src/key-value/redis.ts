@@ -1,6 +1,6 @@
 import { type ChainableCommander, Cluster, type ClusterOptions, Redis, type RedisOptions, ReplyError } from 'ioredis';
 import { withoutPassword } from '../config.ts';
-import { CodedError } from '../errors.ts';
+import { orUnavailable } from '../errors.ts';
 import type { KeyValue } from '../key-value.ts';
 import type { Log } from '../log.ts';
 import { within } from '../within.ts';
@@ -8,48 +8,48 @@ import { parseRedisUrl } from './redis-url.ts';
 
 export interface RedisKeyValueOptions {
   /**
-   * `redis://[user:password@]host[:port][/db]`; `rediss://` for TLS. Several nodes with commas between:
-   * `redis-sentinel://host:port,host:port/master-name`, `redis-cluster://host:port,host:port`, and
-   * `rediss-…` for TLS.
+   * `redis://[user:password@]host[:port][/db]`; `rediss://` for TLS. Several nodes, comma-separated:
+   * `redis-sentinel://host:port,host:port/master-name`, `redis-cluster://host:port,host:port`, and `rediss-…` for TLS.
    */
   url: string;
   log: Log;
-  /** A command that has no answer by then fails. Default: 2 s. */
+  /** A command without a response for this long fails. Default: 2 s. */
   commandTimeoutMs?: number;
 }
 
-/** A connection on which nothing comes for so long after a command has failed is closed, and made again. */
+/** A connection that receives nothing for this long after a failed command is closed and reopened. */
 const closeAfterMs = 500;
-/** A start waits no longer for what is away. */
+/** Time limit for connecting at the start. */
 const startWithinMs = 5_000;
 
 /**
- * The key-value port on Redis 6.2 or newer. A command fails at once, or after its time-out, while Redis is
- * away: nothing is queued. The connection comes back by itself, for as long as it takes, also where it is open and
- * silent; one that can't be made at the start is no different.
+ * The key-value port on Redis 6.2 or newer. While Redis is down commands fail at once, or after their time-out; nothing
+ * is queued.
+ *
+ * The client reconnects forever, also after a failed start, and when the connection is open but silent.
  */
 export async function createRedisKeyValue(options: RedisKeyValueOptions): Promise<KeyValue> {
   const { url, log } = options;
   const redis = connect(options);
-  redis.on('error', (error: unknown) => log.warn({ error }, 'the connection to Redis failed; it is made again'));
+  redis.on('error', (error: unknown) => log.warn({ error }, 'the connection to Redis failed; it reconnects'));
   const store: KeyValue = {
-    get: (key) => available(() => redis.get(key)),
+    get: (key) => orUnavailable('KEY_VALUE_UNAVAILABLE', () => redis.get(key)),
     async set(key, value, { ttlMs }) {
-      await available(() => redis.set(key, value, 'PX', whole(ttlMs)));
+      await orUnavailable('KEY_VALUE_UNAVAILABLE', () => redis.set(key, value, 'PX', whole(ttlMs)));
     },
-    touch: (key, { ttlMs }) => available(() => redis.getex(key, 'PX', whole(ttlMs))),
+    touch: (key, { ttlMs }) => orUnavailable('KEY_VALUE_UNAVAILABLE', () => redis.getex(key, 'PX', whole(ttlMs))),
     async peek(key) {
-      const [value, left] = await available(() => readWithExpiry(redis, key));
+      const [value, left] = await orUnavailable('KEY_VALUE_UNAVAILABLE', () => readWithExpiry(redis, key));
       return value === null || left < 0 ? null : { value, expiresInMs: left };
     },
     async increment(key, by, { ttlMs }) {
-      const [, value, expiresInMs] = await available(() =>
+      const [, value, expiresInMs] = await orUnavailable('KEY_VALUE_UNAVAILABLE', () =>
         execute(redis.multi().set(key, 0, 'PX', whole(ttlMs), 'NX').incrby(key, by).pttl(key)),
       );
       return { value: value as number, expiresInMs: expiresInMs as number };
     },
-    delete: async (key) => (await available(() => redis.del(key))) > 0,
-    ping: () => available(() => askForChanges(redis)),
+    delete: async (key) => (await orUnavailable('KEY_VALUE_UNAVAILABLE', () => redis.del(key))) > 0,
+    ping: () => orUnavailable('KEY_VALUE_UNAVAILABLE', () => askForChanges(redis)),
     async [Symbol.asyncDispose]() {
       redis.disconnect();
     },
@@ -58,37 +58,37 @@ export async function createRedisKeyValue(options: RedisKeyValueOptions): Promis
     await within(startWithinMs, redis.connect());
     await store.ping();
   } catch (error) {
-    log.warn({ error }, `REDIS_URL: Redis does not answer at ${withoutPassword(url)}; it is joined when it does`);
+    log.warn({ error }, `REDIS_URL: Redis does not answer at ${withoutPassword(url)}; connecting is retried`);
   }
   return store;
 }
 
-/** What answers changes that it refuses: full memory, a disk that fails, a replica. */
+/** Errors of a server that answers, but rejects writes: full memory, a failing disk, a replica. */
 const takesNoChanges = /^(OOM|MISCONF|READONLY|NOREPLICAS) /;
 
-/** By a change, for reads and `PING` are answered also by a server that refuses all changes. */
+/** Checks with a write, because a server that rejects all writes still answers reads and `PING`. */
 async function askForChanges(redis: Redis | Cluster): Promise<'ok' | 'degraded'> {
   try {
     await redis.set('voucher-gateway:ping', '', 'PX', 1_000);
   } catch (error) {
     if (!(error instanceof ReplyError)) throw error;
     if (takesNoChanges.test((error as Error).message)) return 'degraded';
-    // Such as a user who may not use this key.
+    // For example a user without permission for this key.
     await redis.ping();
   }
   return 'ok';
 }
 
-/** In one step on the server, so that an expiry in between is not read as "no expiry". */
+/** Atomic on the server, so that an expiry in between is not read as "no expiry". */
 async function readWithExpiry(redis: Redis | Cluster, key: string): Promise<[string | null, number]> {
   const [value, left] = await execute(redis.multi().get(key).pttl(key));
   return [value as string | null, left as number];
 }
 
-/** Runs commands in one step on the server and answers the result of each. */
+/** Runs commands atomically on the server, and returns the result of each. */
 async function execute(commands: ChainableCommander): Promise<unknown[]> {
   const results = await commands.exec();
-  if (!results) throw new Error('no answer');
+  if (!results) throw new Error('the transaction was discarded');
   return results.map(([error, result]) => {
     if (error) throw error;
     return result;
@@ -99,15 +99,15 @@ function connect({ url, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis
   const common: RedisOptions = {
     lazyConnect: true,
     enableOfflineQueue: false,
-    // The commands of one turn of the event loop go out in one write.
+    // The commands of one turn of the event loop are sent in one write.
     enableAutoPipelining: true,
     maxRetriesPerRequest: 0,
     connectTimeout: 3_000,
     commandTimeout: commandTimeoutMs,
-    // A host that vanished closes nothing: without it the connection is kept until TCP gives up, after a quarter of an hour.
+    // A vanished host closes nothing: without this the connection is kept until TCP gives up, after 15 minutes.
     socketTimeout: commandTimeoutMs + closeAfterMs,
     retryStrategy: backoff,
-    // A replica that was promoted answers writes; a demoted master says so, and the connection is made again.
+    // A demoted master rejects writes with READONLY; reconnecting finds the promoted one.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   };
   const { kind, tls, nodes, path, username, password } = parseRedisUrl(url);
@@ -143,12 +143,4 @@ function backoff(attempt: number): number {
 
 function whole(ms: number): number {
   return Math.max(1, Math.round(ms));
-}
-
-async function available<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    throw new CodedError('KEY_VALUE_UNAVAILABLE', 'The key-value store does not answer.', { cause, retryable: true });
-  }
 }
