@@ -1,6 +1,7 @@
 import { openDataDirectory } from '../database/data-directory.ts';
 
-// For data-directory.test.ts: owns the folder until it is killed, with memory that takes the kernel a while to free.
+// For data-directory.test.ts: owns the folder until killed, with so much memory that the kernel needs a while to free
+// it.
 const [, , folder = ''] = process.argv;
 const memory = Buffer.alloc(300_000_000, 1);
 await openDataDirectory(folder);

@@ -5,12 +5,12 @@ import { openPglite, type PgliteDatabase } from '../database/pglite.ts';
 import type { Migrations } from '../database.ts';
 import { createReusableDatabases } from './reusable-databases.ts';
 
-// Of this test file: opening a database takes longer than most tests.
+// Shared within a test file: opening a database takes longer than most tests.
 const reusable = createReusableDatabases(template);
 
 /**
- * An empty database of one's own, with the migrations given: in memory, or in `dataDir`. Use it with `await using`:
- * once disposed, one in memory is emptied for the next test of the file.
+ * An empty database with the migrations applied: in memory, or in `dataDir`. Use it with `await using`; one in memory
+ * is emptied and reused for the next test of the file.
  */
 export async function openTestDatabase(
   options: { migrations?: Migrations[]; clock?: Clock; dataDir?: string } = {},

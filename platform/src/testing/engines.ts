@@ -18,7 +18,7 @@ export interface TestEnginesOptions {
   limits?: Partial<ConsumerLimits>;
 }
 
-/** Embedded engines of a test's own, in memory, without jobs. Use them with `await using`. */
+/** Embedded engines in memory for one test, without jobs. Use them with `await using`. */
 export async function openTestEngines({
   migrations,
   clock = systemClock,
@@ -34,7 +34,7 @@ export async function openTestEngines({
   return { ...engines, clock, log };
 }
 
-/** As `openTestEngines`, with jobs: their start takes longer than that of all the others. */
+/** Like `openTestEngines`, with jobs, which start more slowly than all the others. */
 export async function openTestEnginesWithJobs({
   migrations,
   clock = systemClock,

@@ -9,9 +9,12 @@ import { silentLog } from '../log.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** File that holds a dump of a database with the engines' own tables alone: opening it is six times faster than making one. */
+    /**
+     * A file with a dump of a database that has only the engines' tables: opening it is six times faster than creating
+     * one.
+     */
     emptyDatabase: string;
-    /** The same database as the folder that `DATA_DIR` names, to be copied. */
+    /** The same database as a folder for `DATA_DIR`, to be copied. */
     emptyDataDirectory: string;
   }
 }

@@ -1,7 +1,7 @@
-/** A GraphQL answer as a test reads it. */
+/** A GraphQL response. */
 export interface Answer {
   status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
+  // biome-ignore lint/suspicious/noExplicitAny: a test knows the fields that it requested
   data?: Record<string, any> | null;
   errors?: { message: string; path?: (string | number)[]; extensions?: { code?: string; [key: string]: unknown } }[];
 }
@@ -21,7 +21,7 @@ export async function postGraphql(
   return { status: response.status, ...((await response.json()) as object) };
 }
 
-/** Asks a subgraph for entities, as the gateway does. */
+/** Requests entities from a subgraph, as the gateway does. */
 export function postEntities(
   url: string,
   representations: object[],

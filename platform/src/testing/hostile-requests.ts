@@ -2,7 +2,7 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 const json = 'content-type: application/json';
 
-/** A request of raw lines with `host` and a body whose length is right. */
+/** Builds a request of raw lines with `host`, and a body with a correct length. */
 function request(line: string, headers: readonly string[] = [], body = ''): string {
   const length = Buffer.byteLength(body, 'latin1');
   return [line, 'host: localhost', ...headers, ...(length > 0 ? [`content-length: ${length}`] : []), '', body].join(
@@ -13,16 +13,16 @@ const post = (path: string, body: string, headers: readonly string[] = [json]) =
   request(`POST ${path} HTTP/1.1`, headers, body);
 const latin1 = (bytes: Buffer) => bytes.toString('latin1');
 
-/** An operation as a body. */
+/** An operation as a request body. */
 const operation = (query: string, variables: object = {}) => JSON.stringify({ query, variables });
-/** Each spreads the next. */
+/** Fragments that each spread the next one. */
 const fragmentsInARow = (count: number) =>
   Array.from(
     { length: count },
     (_, index) => `fragment F${index} on Query {${index + 1 < count ? `...F${index + 1}` : '__typename'}}`,
   ).join(' ');
 
-/** Bodies that are no operation and no callback, whatever they look like. */
+/** Bodies that are neither an operation nor a callback. */
 export const hostileBodies: readonly [what: string, body: string, ...headers: string[]][] = [
   ['no JSON', '{'],
   ['empty', ''],
@@ -49,9 +49,9 @@ export const hostileBodies: readonly [what: string, body: string, ...headers: st
   ['the same key many times', `{${'"query":1,'.repeat(2_000)}"query":2}`],
   ['many keys', `{${Array.from({ length: 5_000 }, (_, index) => `"k${index}":0`).join(',')}}`],
   ['NUL as an escape', '{"query": "\\u0000", "codeVerifier": "\\u0000", "phoneNumber": "\\u0000"}'],
-  ['NUL as it is', '{"query": "\0"}'],
+  ['NUL unescaped', '{"query": "\0"}'],
   ['a lone surrogate', '{"query": "\\ud800", "phoneNumber": "\\udc00", "voucherCode": "\\ud800"}'],
-  ['bytes that are no UTF-8', '{"query": "\xff\xfe\xc0\x80\xed\xa0\x80"}'],
+  ['bytes that are not UTF-8', '{"query": "\xff\xfe\xc0\x80\xed\xa0\x80"}'],
   ['a byte order mark', '\xef\xbb\xbf{"query": "{__typename}"}'],
   ['UTF-16', latin1(Buffer.from('{"query": "{__typename}"}', 'utf16le'))],
   ['a comment', '{"query": /* no */ "{__typename}"}'],
@@ -80,8 +80,8 @@ export const hostileBodies: readonly [what: string, body: string, ...headers: st
   ['a subscription', operation('subscription {voucherReceived {cursor}}')],
   ['a text that never ends', operation('{__type(name: "')],
   ['a block string that never ends', operation('{__type(name: """')],
-  ['an escape that is none', operation('{__type(name: "\\u{110000}") {name}}')],
-  ['an operation that is not there', '{"query": "{__typename}", "operationName": "Nope"}'],
+  ['an invalid escape', operation('{__type(name: "\\u{110000}") {name}}')],
+  ['an unknown operation name', '{"query": "{__typename}", "operationName": "Nope"}'],
   ['a number beyond Int', operation('query ($a: Int) {__type(name: $a) {name}}', { a: 1e300 })],
   ['charset of UTF-16', '{}', 'content-type: application/json; charset=utf-16le'],
   ['a charset that does not exist', '{}', 'content-type: application/json; charset=nonsense'],
@@ -98,14 +98,14 @@ export const hostileBodies: readonly [what: string, body: string, ...headers: st
   ['text/plain', '{}', 'content-type: text/plain'],
   ['a content type of GraphQL', '{__typename}', 'content-type: application/graphql'],
   ['gzip', latin1(gzipSync('{"query": "{__typename}"}')), json, 'content-encoding: gzip'],
-  ['gzip that is not said', latin1(gzipSync('{"query": "{__typename}"}'))],
+  ['gzip without a content encoding', latin1(gzipSync('{"query": "{__typename}"}'))],
   ['brotli', latin1(brotliCompressSync('{}')), json, 'content-encoding: br'],
   ['an encoding that does not exist', '{}', json, 'content-encoding: nonsense'],
   ['an Expect that can not be met', '{}', json, 'expect: 200-maybe'],
   ['100-continue', '{}', json, 'expect: 100-continue'],
 ];
 
-/** Requests as bytes, for a path that takes POST. No client of ours sends any of these. */
+/** Raw requests to a path that accepts POST. Our own clients send none of these. */
 export function hostileRequests(path: string): readonly [what: string, bytes: string][] {
   const get = (target: string, ...headers: string[]) => request(`GET ${target} HTTP/1.1`, headers);
   return [
@@ -123,14 +123,14 @@ export function hostileRequests(path: string): readonly [what: string, bytes: st
     ['HTTP/1.1 without a Host', `GET / HTTP/1.1\r\n\r\n`],
     ['an empty Host', 'GET / HTTP/1.1\r\nhost:\r\n\r\n'],
     ['an empty Host with a body', `POST ${path} HTTP/1.1\r\nhost: \r\n${json}\r\ncontent-length: 2\r\n\r\n{}`],
-    ['a Host that is none', `GET ${path} HTTP/1.1\r\nhost: ][@:/\\\r\n\r\n`],
+    ['an invalid Host', `GET ${path} HTTP/1.1\r\nhost: ][@:/\\\r\n\r\n`],
     ['a Host with a bad port', `POST ${path} HTTP/1.1\r\nhost: a:99999999\r\n${json}\r\ncontent-length: 2\r\n\r\n{}`],
     ['two Hosts', `GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n`],
     ['HTTP/2.0 in words', 'GET / HTTP/2.0\r\nhost: a\r\n\r\n'],
     ["HTTP/2's preface", 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['HTTP/9.9', 'GET / HTTP/9.9\r\nhost: a\r\n\r\n'],
     ['HTTP/0.9', 'GET /\r\n'],
-    ['no HTTP', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+    ['bytes that are not HTTP', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
     ['a method that does not exist', 'FROB / HTTP/1.1\r\nhost: a\r\n\r\n'],
     ['a method in lower case', 'get / HTTP/1.1\r\nhost: a\r\n\r\n'],
     ...['TRACE', 'PROPFIND', 'PURGE', 'QUERY', 'M-SEARCH', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS', 'LINK'].map(
@@ -146,7 +146,7 @@ export function hostileRequests(path: string): readonly [what: string, bytes: st
     ['an address as a whole URL', get(`http://example.com${path}`)],
     ['a POST to a whole URL', post(`http://example.com${path}`, '{}')],
     ['a whole URL of another scheme', get('ftp://example.com/')],
-    ['a whole URL that is none', get('http://[::1:/')],
+    ['an invalid whole URL', get('http://[::1:/')],
     ['a whole URL with a bad port', post(`http://a:99999999${path}`, '{}')],
     ['a whole URL with a user', post(`http://user:pass@a${path}`, '{}')],
     ['a URL without a slash', get('graphql')],
@@ -158,7 +158,7 @@ export function hostileRequests(path: string): readonly [what: string, bytes: st
     ['escaped dots', get('/%2e%2e/%2e%2e/etc/passwd')],
     ['a broken escape', get('/%')],
     ['a broken escape in the query string', get(`${path}?a=%&b=%zz&%`)],
-    ['a broken escape behind a path', get(`${path}/%E0%A4%A`)],
+    ['a broken escape after a path', get(`${path}/%E0%A4%A`)],
     ['an overlong escape', get('/%c0%ae%c0%ae/')],
     ['an escaped NUL', get('/%00')],
     ['an escaped NUL in the query string', get(`${path}?query=%00&request=%00&phoneNumber=%00`)],
@@ -182,7 +182,7 @@ export function hostileRequests(path: string): readonly [what: string, bytes: st
     ['3,000 headers', get('/', ...Array.from({ length: 3_000 }, (_, index) => `x-${index}: a`))],
     ['bare line feeds', `GET / HTTP/1.1\nhost: a\n\n`],
     ['a negative length', `POST ${path} HTTP/1.1\r\nhost: a\r\n${json}\r\ncontent-length: -1\r\n\r\n`],
-    ['a length that is no number', `POST ${path} HTTP/1.1\r\nhost: a\r\n${json}\r\ncontent-length: two\r\n\r\n{}`],
+    ['a length that is not a number', `POST ${path} HTTP/1.1\r\nhost: a\r\n${json}\r\ncontent-length: two\r\n\r\n{}`],
     ['an endless length', `POST ${path} HTTP/1.1\r\nhost: a\r\n${json}\r\ncontent-length: ${'9'.repeat(40)}\r\n\r\n{}`],
     ['a length over the limit', `POST ${path} HTTP/1.1\r\nhost: a\r\n${json}\r\ncontent-length: 99999999999\r\n\r\n{}`],
     ['a length that is too long', `POST ${path} HTTP/1.1\r\nhost: a\r\n${json}\r\ncontent-length: 10\r\n\r\n{}`],
@@ -213,14 +213,14 @@ export function hostileRequests(path: string): readonly [what: string, bytes: st
       `POST ${path} HTTP/1.1\r\nhost: a\r\n${json}\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx-a: b\r\n\r\n`,
     ],
     [
-      'an encoding of transfer that does not exist',
+      'an unknown transfer encoding',
       `POST ${path} HTTP/1.1\r\nhost: a\r\n${json}\r\ntransfer-encoding: nonsense\r\n\r\n{}`,
     ],
     [
       'a smuggled request',
       `POST ${path} HTTP/1.1\r\nhost: a\r\n${json}\r\ncontent-length: 2\r\ntransfer-encoding : chunked\r\n\r\n{}`,
     ],
-    ['an upgrade to what does not exist', get(path, 'connection: upgrade', 'upgrade: nonsense')],
+    ['an upgrade to an unknown protocol', get(path, 'connection: upgrade', 'upgrade: nonsense')],
     [
       'an upgrade to HTTP/2',
       get(path, 'connection: Upgrade, HTTP2-Settings', 'upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__'),
@@ -236,18 +236,18 @@ export function hostileRequests(path: string): readonly [what: string, bytes: st
         'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==',
       ),
     ],
-    ['an authorization that is none', post(path, '{}', [json, 'authorization: \xff\x01'])],
+    ['an invalid authorization', post(path, '{}', [json, 'authorization: \xff\x01'])],
     ['two authorizations', post(path, '{}', [json, 'authorization: Bearer a', 'authorization: Bearer b'])],
     ['an authorization of 15,000 bytes', post(path, '{}', [json, `authorization: Bearer ${'a.'.repeat(7_500)}`])],
     ['an Idempotency-Key of bytes', post(path, '{}', [json, 'idempotency-key: \xff\xfe'])],
     ['two Idempotency-Keys', post(path, '{}', [json, 'idempotency-key: a', 'idempotency-key: b'])],
-    ['an Accept that is none', post(path, '{}', [json, 'accept: ,;q=,*/;q=x'])],
+    ['an invalid Accept', post(path, '{}', [json, 'accept: ,;q=,*/;q=x'])],
     ['an Accept of 10,000 bytes', post(path, '{}', [json, `accept: ${'text/event-stream;q=0.1,'.repeat(420)}`])],
-    ['an Origin that is none', post(path, '{}', [json, 'origin: ][://'])],
-    ['an X-Forwarded-For that is none', post(path, '{}', [json, `x-forwarded-for: ${'a,'.repeat(4_000)}`])],
+    ['an invalid Origin', post(path, '{}', [json, 'origin: ][://'])],
+    ['an invalid X-Forwarded-For', post(path, '{}', [json, `x-forwarded-for: ${'a,'.repeat(4_000)}`])],
     ['an X-Request-Id of bytes', post(path, '{}', [json, 'x-request-id: \xff"\\'])],
     ['a Range', get('/', 'range: bytes=5-1,-,9999999999-')],
-    ['conditions that are none', get('/', 'if-modified-since: never', 'if-none-match: "', 'if-range: x')],
+    ['invalid conditions', get('/', 'if-modified-since: never', 'if-none-match: "', 'if-range: x')],
     ['pipelined requests', `${get('/health/live').repeat(3)}nonsense`],
   ];
 }

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../database.ts';
 
-/** How often each index of a schema is scanned while `work` runs, the names of those alone that are. */
+/** Counts the scans of a schema's indexes while `work` runs; returns only those with any. */
 export async function indexScans(database: Database, schema: string, work: () => Promise<unknown>) {
   const read = async () => {
     await database.query.execute(sql`select pg_stat_force_next_flush()`);

@@ -1,8 +1,8 @@
-/** What only our own side may see: stacks, JavaScript's errors, SQL, files and addresses. */
+/** Text that only operators may see: stacks, JavaScript's errors, SQL, files and addresses. */
 const internals: readonly RegExp[] = [
   /\n\s+at .+[:(]/,
   /node_modules|file:\/\/|\.[cm]?[jt]s:\d+/,
-  // A parser's own `Syntax Error: …` speaks of the document alone.
+  // The parser's own `Syntax Error: …` describes only the document.
   /\b(Type|Range|Reference|Syntax|Internal|Aggregate)Error\b|(?<!Syntax )\bError: /,
   /Cannot (read|set|convert|destructure|assign)|is not (a function|iterable|defined)|Unexpected (token|end of)|in JSON at/,
   /call stack|Invalid string length|stack ?trace/i,
@@ -10,7 +10,7 @@ const internals: readonly RegExp[] = [
   /E(CONNREFUSED|CONNRESET|PIPE|NOENT|ADDRINUSE)\b|127\.0\.0\.1:\d+|localhost:\d+/,
 ];
 
-/** What a text for clients lets slip of our own side; null where it is clean. */
+/** Finds internal text in a response to a client; null if there is none. */
 export function findInternal(text: string): string | null {
   for (const pattern of internals) {
     const [found] = pattern.exec(text) ?? [];

@@ -4,7 +4,7 @@ import { run } from '../lifecycle.ts';
 import { createLog } from '../log.ts';
 import { createReadiness } from '../readiness.ts';
 
-// A small service for lifecycle.test.ts, which starts it as a process of its own.
+// A small service, which lifecycle.test.ts starts as a process.
 const { SHUTDOWN_DELAY_MS = '0', STOP_WITHIN_MS = '10000', HANGS, REJECTS, STOP_FAILS_BY = '' } = process.env;
 const log = createLog({ level: 'info', service: 'small' });
 await run(
@@ -23,7 +23,7 @@ await run(
       async [Symbol.asyncDispose]() {
         process.stdout.write('stopping\n');
         if (REJECTS) void Promise.reject(new Error('nobody handles it'));
-        // Node reports it once what is due at once has run.
+        // Node reports the rejection after the current microtasks.
         await new Promise(setImmediate);
         if (HANGS) await new Promise(() => {});
         await app.close();

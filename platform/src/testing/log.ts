@@ -1,6 +1,6 @@
 import { createLog, type Log } from '../log.ts';
 
-/** A log whose lines a test reads: `text` is all that was written. */
+/** A log for tests: `text` is everything that was written. */
 export function createMemoryLog(level = 'trace'): Log & { readonly text: string } {
   const lines: string[] = [];
   const log = createLog({ level, service: 'test', destination: { write: (line) => void lines.push(line) } });

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A folder of migrations as drizzle-kit makes it: SQL by name, in order. */
+/** Creates a folder of migrations like drizzle-kit's: SQL by name, in order. */
 export async function migrationsFolder(files: Record<string, string>) {
   const folder = await mkdtemp(join(tmpdir(), 'migrations-'));
   await mkdir(join(folder, 'meta'));

@@ -1,19 +1,19 @@
 import { connect } from 'node:net';
 
-/** What came back over a raw connection until the server closed it. */
+/** What was received over a raw connection until the server closed it. */
 export interface RawAnswer {
-  /** Of each response, in order; empty when the server closed without one. */
+  /** The statuses of the responses, in order; empty if the server closed without one. */
   statuses: number[];
   text: string;
 }
 
-/** Sends bytes as they are, then half-closes; resolves once the server has closed, too. */
+/** Sends raw bytes, then half-closes; resolves once the server has closed, too. */
 export async function sendRaw(url: string, bytes: string | Buffer): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  // A reset is a way to close, too: what counts is what came before.
+  // The server may also close with a reset: only what was received before counts.
   socket.on('error', () => {});
   socket.end(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   await new Promise((resolve) => socket.once('close', resolve));

@@ -7,19 +7,19 @@ import { platformMigrations } from '../migrations.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Where the real engines are. */
+    /** The addresses of the real engines. */
     engines: { DATABASE_URL: string; REDIS_URL: string; KAFKA_BROKERS: string };
   }
 }
 
-/** Where the real engines are: only in the suites that vitest.config.ts runs on them. */
+/** The addresses of the real engines: only in the suites for which vitest.config.ts starts them. */
 export function realEngines() {
   const engines = inject('engines');
   if (!engines) throw new Error('this file needs real engines: add it to `onRealEngines` in vitest.config.ts');
   return engines;
 }
 
-/** A database of a test's own, dropped when it is disposed. */
+/** A database for one test, dropped when it is disposed. */
 export async function createRealDatabase(): Promise<{ url: string } & AsyncDisposable> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const admin = async (text: string) => {
@@ -33,7 +33,7 @@ export async function createRealDatabase(): Promise<{ url: string } & AsyncDispo
   return { url: url.href, [Symbol.asyncDispose]: () => admin(`drop database if exists ${name} with (force)`) };
 }
 
-/** A database of a test's own with the ports' tables, opened. */
+/** An open database for one test, with the ports' tables. */
 export async function openRealDatabase({
   log = silentLog,
 }: {

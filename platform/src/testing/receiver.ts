@@ -12,17 +12,17 @@ export interface ReceivedCall {
   closed: Promise<void>;
 }
 
-/** An answer: a status with `{}`, a status with a body, or none ever. */
+/** The response: a status with `{}`, a status with a body, or none. */
 export type ReceiverAnswer = number | { status: number; body: string } | 'hang';
 
-/** A server that takes calls, as a client's callback receiver does. */
+/** An HTTP server that records calls, like a client's callback receiver. */
 export interface Receiver extends AsyncDisposable {
   readonly url: string;
   /** All calls so far. */
   readonly calls: readonly ReceivedCall[];
-  /** The next call that no earlier `next` has answered; waits for it. */
+  /** The next call that no earlier `next` has returned; waits for it. */
   next(): Promise<ReceivedCall>;
-  /** The next answers; 200 after them. */
+  /** The next responses, in order; afterwards 200. */
   answerWith(...answers: ReceiverAnswer[]): void;
 }
 

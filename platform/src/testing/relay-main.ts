@@ -4,7 +4,7 @@ import { silentLog } from '../log.ts';
 import { createKafkaTopics } from '../topics/kafka/topics.ts';
 import type { Topic } from '../topics.ts';
 
-// A process that publishes a number, and relays the outbox from then on, for relay.test.ts.
+// A process for relay.test.ts that publishes a number, and then relays the outbox.
 const { DATABASE_URL = '', KAFKA_BROKERS = '', TOPIC = '', NUMBER = '0' } = process.env;
 const database = await openPostgres({ url: DATABASE_URL, log: silentLog });
 const topics = await createKafkaTopics({

@@ -1,19 +1,19 @@
 import { PGlite } from '@electric-sql/pglite';
 import { parsers } from '../database/pglite.ts';
 
-/** Databases kept open between tests, at most: each holds some 200 MB. */
+/** Limit of databases kept open between tests: each takes some 200 MB. */
 const maxIdle = 2;
-/** A database that is not emptied within this time, in milliseconds, is closed: a transaction may hold it. */
+/** A database that can't be emptied within this time, in milliseconds, is closed: a transaction may block it. */
 const emptyWithinMs = 5_000;
-/** Rows of a table of up to this many bytes are deleted; a larger one is truncated. */
+/** Rows of tables up to this many bytes are deleted; larger tables are truncated. */
 const maxDeletedBytes = 65_536;
 
 export interface ReusableDatabases {
-  /** One that is as the template. Closing it gives it back. */
+  /** A database like the template. Closing it returns it to the pool. */
   take(): Promise<PGlite>;
 }
 
-/** Opens databases from a template, and empties those that are closed for whoever takes the next. */
+/** Opens databases from a template, and empties closed ones for reuse. */
 export function createReusableDatabases(template: () => Promise<Blob>): ReusableDatabases {
   const idle: EmptyDatabase[] = [];
   return {
@@ -29,7 +29,7 @@ export function createReusableDatabases(template: () => Promise<Blob>): Reusable
 
 interface EmptyDatabase {
   pglite: PGlite;
-  /** Makes it what it was when it was opened. */
+  /** Restores the state after opening. */
   empty(): Promise<unknown>;
 }
 
@@ -83,7 +83,7 @@ async function openEmpty(template: Blob): Promise<EmptyDatabase> {
   return {
     pglite,
     async empty() {
-      // Waits for a transaction that still runs.
+      // Waits for a transaction that is still running.
       await pglite.transaction(async () => {});
       await pglite.exec('discard all');
       await pglite.exec(emptying);
@@ -91,7 +91,7 @@ async function openEmpty(template: Blob): Promise<EmptyDatabase> {
   };
 }
 
-/** The same database for one borrower: closed for them by `close`, whoever else uses it later. */
+/** A database for one borrower: `close` closes it for them, although it is reused later. */
 function lend(pglite: PGlite, giveBack: () => Promise<void>): PGlite {
   let isClosed = false;
   return new Proxy(pglite, {

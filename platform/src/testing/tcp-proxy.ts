@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A network between a client and a server in which a test makes faults. Use it with `await using`. */
+/** A network between a client and a server, with faults for tests. Use it with `await using`. */
 export interface TcpProxy extends AsyncDisposable {
   /** The target's URL with the proxy's host and port. */
   readonly url: string;
@@ -14,14 +14,14 @@ export interface TcpProxy extends AsyncDisposable {
   /** Ends `cut` and `silence`. */
   restore(): void;
   /**
-   * Cuts each connection whose client sends what matches, until the returned function is called. `before`: the
-   * server never gets it; `after`: it does, and its answer is lost.
+   * Cuts each connection whose client sends matching data, until the returned function is called. `before`: the server
+   * does not receive the data; `after`: it does, and its response is lost.
    */
   cutAt(what: RegExp | ((data: Buffer) => boolean), when: 'before' | 'after'): () => void;
-  /** Resolves once this many connections have been taken since the start. */
+  /** Resolves once this many connections have been accepted since the start. */
   untilTaken(count: number): Promise<void>;
   readonly taken: number;
-  /** The port of the client whose connection the server sees come from this port; undefined where there is none. */
+  /** The client's port of the connection that the server sees from this port; undefined if there is none. */
   clientPortOf(seenPort: number): number | undefined;
 }
 

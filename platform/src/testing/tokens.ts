@@ -7,7 +7,7 @@ export interface TestUser {
   userId: string;
   phoneNumber: string;
   sid: string;
-  /** A token that is valid for an hour by the machine's time, or as the claims say. */
+  /** A token that is valid for an hour of the machine's time, unless the claims differ. */
   token: string;
 }
 
@@ -15,7 +15,7 @@ export interface TestUser {
 export interface TestIssuer extends AsyncDisposable {
   readonly jwksUrl: string;
   readonly kid: string;
-  /** Makes a user with a token; `claims` replace the usual ones. */
+  /** Creates a user with a token; `claims` override the defaults. */
   user(over?: {
     userId?: string;
     phoneNumber?: string;

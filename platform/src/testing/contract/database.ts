@@ -5,7 +5,7 @@ import { isAnyId, rowsOf } from '../../database/rows.ts';
 import type { Database } from '../../database.ts';
 import { codedCause } from '../../errors.ts';
 
-/** What every adapter of the database port must do. */
+/** The contract of the database port. */
 export function databaseContract(open: () => Promise<Database>): void {
   it('commits a transaction that resolves and rolls one back that throws', async () => {
     await using database = await open();
@@ -19,7 +19,7 @@ export function databaseContract(open: () => Promise<Database>): void {
     expect((await database.query.execute(sql`select text from note`)).rows).toEqual([{ text: 'kept' }]);
   });
 
-  it('refuses any other use of the database inside a transaction with NESTED_DATABASE_USE', async () => {
+  it('rejects other use of the database inside a transaction (NESTED_DATABASE_USE)', async () => {
     await using database = await open();
     const refused = { code: 'NESTED_DATABASE_USE' };
     await database.transaction(async () => {
@@ -39,7 +39,7 @@ export function databaseContract(open: () => Promise<Database>): void {
     await database.query.execute(sql`select 1`);
   });
 
-  it('tells listeners of a notification once its transaction has committed', async () => {
+  it('notifies listeners once the transaction has committed', async () => {
     await using database = await open();
     const heard = Promise.withResolvers<string>();
     await using _listening = await database.listen('news', heard.resolve);
@@ -47,7 +47,7 @@ export function databaseContract(open: () => Promise<Database>): void {
     expect(await heard.promise).toBe('hello');
   });
 
-  it('inserts rows given as one parameter as it does by values', async () => {
+  it('inserts rows from one parameter like rows from values', async () => {
     await using database = await open();
     await database.query.execute(
       sql`create table entry (id uuid, size bigint, at timestamptz, about jsonb, note text default 'none', number bigint)`,
@@ -83,7 +83,7 @@ export function databaseContract(open: () => Promise<Database>): void {
     expect(await database.query.select().from(entry).where(isAnyId(entry.id, []))).toEqual([]);
   });
 
-  it('stores a text that was cut within a character with a replacement character', async () => {
+  it('stores a replacement character for half a character', async () => {
     await using database = await open();
     await database.query.execute(sql`create table cut (note text)`);
     const cut = pgTable('cut', { note: text() });

@@ -6,20 +6,20 @@ import { sendRaw } from '../raw-http.ts';
 
 export interface HttpServerUnderTest extends AsyncDisposable {
   url: string;
-  /** All that was logged so far. */
+  /** Everything logged so far. */
   log: { readonly text: string };
 }
 
-/** What an answer must not show: stacks, files, JavaScript's and the database's own errors. */
+/** Text that a response must not contain: stacks, files, errors of JavaScript or the database. */
 const internals =
   /\n\s+at |\.ts:|node:|TypeError|RangeError|SyntaxError|Unexpected token|call stack|Invalid string length|SQLSTATE|invalid byte sequence/;
 
-/** What the HTTP server of every service must do with hostile requests, to paths that take POST, and with slow ones. */
+/** The contract of every service's HTTP server for slow clients, and for hostile requests to paths that accept POST. */
 export function httpServerContract(
   open: (environment: Environment) => Promise<HttpServerUnderTest>,
   paths: readonly string[],
 ): void {
-  it.each(paths)('hostile requests: %s answers none with a 5xx, and serves on', async (path) => {
+  it.each(paths)('hostile requests: %s answers none with a 5xx, and continues to serve', async (path) => {
     await using server = await open({});
     const failures: string[] = [];
     const requests = hostileRequests(path);
@@ -35,7 +35,7 @@ export function httpServerContract(
     expect(server.log.text).not.toMatch(/"level":"(error|fatal)"/);
   });
 
-  it('hostile requests: cuts clients that send a byte at a time, and serves others', async () => {
+  it('hostile requests: disconnects clients that send byte by byte, and serves others', async () => {
     await using server = await open({ REQUEST_TIMEOUT: '300ms' });
     const slow = Array.from({ length: 20 }, () => dripHeader(server.url));
     expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
@@ -43,7 +43,7 @@ export function httpServerContract(
   });
 }
 
-/** Sends a header that never ends, a byte every few milliseconds; resolves with the answer once it is cut. */
+/** Sends an endless header, a byte every few milliseconds; resolves with the response when disconnected. */
 async function dripHeader(url: string): Promise<string> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) });

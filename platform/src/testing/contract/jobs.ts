@@ -13,7 +13,7 @@ interface Task {
   number: number;
 }
 
-/** What the jobs port must do, on every database. */
+/** The contract of the jobs port. */
 export function jobsContract(open: () => Promise<JobsUnderTest>): void {
   const setUp = async () => {
     const under = await open();
@@ -41,7 +41,7 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
     };
   };
 
-  it('runs a job once its transaction has committed, and not one that was rolled back', async () => {
+  it('runs a job once its transaction has committed, and not if it rolls back', async () => {
     await using set = await setUp();
     const { database, jobs, queue, schedule, work, ran } = set;
     await work();
@@ -54,7 +54,7 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
     expect(await ran(1)).toEqual([2]);
   });
 
-  it('runs a delayed job when it is due, after those that were due before', async () => {
+  it('runs a delayed job when it is due, after jobs that were due earlier', async () => {
     await using set = await setUp();
     const { schedule, work, ran } = set;
     await work();
@@ -63,7 +63,7 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
     expect(await ran(2)).toEqual([2, 1]);
   });
 
-  it('runs again, with backoff, a job that failed', async () => {
+  it('retries a failed job with backoff', async () => {
     await using set = await setUp();
     const { schedule, work, ran } = set;
     let failures = 1;
@@ -75,7 +75,7 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
     expect(failures).toBe(-1);
   });
 
-  it('does not run what was cancelled in time, and takes the cancelling of what is gone', async () => {
+  it('does not run a cancelled job, and ignores the cancellation of an ended one', async () => {
     await using set = await setUp();
     const { database, jobs, queue, schedule, work, ran } = set;
     const id = await schedule(1, { delayMs: 500 });
@@ -87,7 +87,7 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
     expect(await ran(1)).toEqual([2]);
   });
 
-  it('awaits what runs when a worker stops, and keeps the rest for the next one', async () => {
+  it('awaits running jobs when a worker stops, and keeps the rest for the next one', async () => {
     await using set = await setUp();
     const { jobs, queue, schedule, work, ran } = set;
     const started = Promise.withResolvers<void>();
@@ -111,7 +111,7 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
     expect(await ran(1)).toEqual([2]);
   });
 
-  it('runs as many at once as it may, and none waits for the slowest of others', async () => {
+  it('runs jobs up to its concurrency, and none waits for a slow one', async () => {
     await using set = await setUp();
     const { database, jobs, queue } = set;
     const slow = Promise.withResolvers<void>();
@@ -145,7 +145,7 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
     expect(atOnce).toBeLessThanOrEqual(50);
   });
 
-  it('leaves nothing of jobs that are done, nor of one that was cancelled while it ran', async () => {
+  it('deletes finished jobs, and one that was cancelled while it ran', async () => {
     await using set = await setUp();
     const { database, jobs, queue, schedule } = set;
     const started = Promise.withResolvers<void>();

@@ -4,16 +4,16 @@ import type { KeyValue } from '../../key-value.ts';
 
 export interface KeyValueUnderTest extends AsyncDisposable {
   keyValue: KeyValue;
-  /** Lets this much time pass. */
+  /** Advances time by this many milliseconds. */
   wait(ms: number): Promise<void>;
 }
 
-/** What every adapter of the key-value port must do. */
+/** The contract of the key-value port. */
 export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
   const setUp = async () => ({ ...(await open()), key: `key:${randomUUID()}` });
   const ttlMs = 2_000;
 
-  it('gives back what was set, until it expires', async () => {
+  it('get: returns the value until it expires', async () => {
     await using set = await setUp();
     const { keyValue, wait, key } = set;
     expect(await keyValue.get(key)).toBeNull();
@@ -25,7 +25,7 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
     expect(await keyValue.get(key)).toBeNull();
   });
 
-  it('lets a touch keep what exists, and never make what does not', async () => {
+  it('touch: extends a key that exists, and never creates one', async () => {
     await using set = await setUp();
     const { keyValue, wait, key } = set;
     expect(await keyValue.touch(key, { ttlMs })).toBeNull();
@@ -39,7 +39,7 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
     expect(await keyValue.touch(key, { ttlMs })).toBeNull();
   });
 
-  it('tells the time that is left, and changes nothing by it', async () => {
+  it('peek: returns the remaining time, and changes nothing', async () => {
     await using set = await setUp();
     const { keyValue, wait, key } = set;
     expect(await keyValue.peek(key)).toBeNull();
@@ -51,7 +51,7 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
     expect(left?.expiresInMs).toBeLessThanOrEqual(1_500);
   });
 
-  it('deletes, and says whether there was something to delete', async () => {
+  it('delete: deletes, and returns whether the key existed', async () => {
     await using set = await setUp();
     const { keyValue, key } = set;
     expect(await keyValue.delete(key)).toBe(false);
@@ -60,7 +60,7 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
     expect(await keyValue.get(key)).toBeNull();
   });
 
-  it('increment: counts up and down from 0, and keeps the expiry that the first call gave', async () => {
+  it('increment: counts up and down from 0, and keeps the expiry of the first call', async () => {
     await using set = await setUp();
     const { keyValue, wait, key } = set;
     expect((await keyValue.increment(key, 2, { ttlMs })).value).toBe(2);
@@ -73,7 +73,7 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
     expect(await keyValue.get(key)).toBe('1');
   });
 
-  it('increment: begins again from 0 once the key has expired', async () => {
+  it('increment: restarts from 0 once the key has expired', async () => {
     await using set = await setUp();
     const { keyValue, wait, key } = set;
     await keyValue.increment(key, 7, { ttlMs });
@@ -83,7 +83,7 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
     expect(again.expiresInMs).toBeGreaterThan(ttlMs - 500);
   });
 
-  it('increment: counts each of many calls at once', async () => {
+  it('increment: counts each of many concurrent calls', async () => {
     await using set = await setUp();
     const { keyValue, key } = set;
     const values = await Promise.all(Array.from({ length: 50 }, () => keyValue.increment(key, 1, { ttlMs: 60_000 })));
@@ -92,7 +92,7 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
     );
   });
 
-  it('does not let a touch that races a delete bring the key back', async () => {
+  it('touch: does not restore a key in a race with delete', async () => {
     await using set = await setUp();
     const { keyValue, key } = set;
     await keyValue.set(key, 'value', { ttlMs });
@@ -104,7 +104,7 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
     expect(await keyValue.get(key)).toBeNull();
   });
 
-  it('keeps any text', async () => {
+  it('set: stores any text', async () => {
     await using set = await setUp();
     const { keyValue, key } = set;
     const text = `${'x'.repeat(10_000)} {"a": "ü€😀"}\n'";--`;

@@ -13,7 +13,7 @@ const stepSchema = z.object({ key: z.string(), number: z.number().int() });
 type Step = z.infer<typeof stepSchema>;
 const group = 'readers';
 
-/** What a consumer does with messages that it can't handle, on every adapter of the topics port. */
+/** The contract of the topics port for messages that a consumer can't handle. */
 export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
   const setUp = async () => {
     const under = await open();
@@ -22,7 +22,7 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       ...under,
       topic,
       publish: (...steps: Step[]) => under.database.transaction((tx) => under.topics.publishAll(tx, topic, steps)),
-      /** A member of the group as a process with these limits has it. */
+      /** A member of the group in a process with these limits. */
       async consume(
         handler: Handler<Step>,
         { limits, ...options }: Partial<ConsumeOptions<Step>> & { limits?: Partial<ConsumerLimits> } = {},
@@ -30,9 +30,9 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
         const topics = await under.another(limits);
         return { topics, consumer: await topics.consume({ topic, group, handler, ...options }) };
       },
-      /** As the database has them, oldest first. */
+      /** The parked messages in the database, oldest first. */
       parked: () => under.database.query.select().from(parkedMessage).orderBy(parkedMessage.id),
-      /** Keys and numbers of what comes to dead-letter from now on. */
+      /** Keys and numbers of the messages that go to dead-letter from now on. */
       async deadLetters() {
         const dead: string[] = [];
         await under.topics.consume({
@@ -55,8 +55,8 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
   const soon = { limits: { parkAfterMs: 100 } };
 
   describe('parking', () => {
-    // Such a message kept its key, and the group's committed position, for as long as it failed.
-    it('parks what fails for too long, with its cause, and the group’s position moves on', async () => {
+    // Regression: such a message blocked its key, and the group's committed position, for as long as it failed.
+    it('parks a message that fails for too long, and the group’s position advances', async () => {
       await using set = await setUp();
       const { publish, consume, parked } = set;
       const before: string[] = [];
@@ -76,7 +76,7 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       await expect.poll(parked).toEqual([]);
     });
 
-    it('keeps the order of a key: what comes after a parked message waits for it', async () => {
+    it('keeps the order of a key: later messages wait for a parked one', async () => {
       await using set = await setUp();
       const { publish, consume, parked } = set;
       const seen: string[] = [];
@@ -93,7 +93,7 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       await expect.poll(() => seen).toEqual(['b0', 'b1', 'a0', 'a1', 'a2', 'a3']);
     });
 
-    it('does not tell that a parked message is finished, and tells it afterwards', async () => {
+    it('reports a parked message as finished only when it is', async () => {
       await using set = await setUp();
       const { publish, consume, parked } = set;
       const [bad = '', good = ''] = keysTogether(2);
@@ -133,7 +133,7 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       await expect.poll(parked).toEqual([]);
     });
 
-    it('sends a parked message to dead-letter that fails for longer than it is kept', async () => {
+    it('sends a parked message to dead-letter after its retention', async () => {
       await using set = await setUp();
       const { publish, consume, parked, deadLetters } = set;
       const broken = async () => {
@@ -150,7 +150,7 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       await expect.poll(parked).toEqual([]);
     });
 
-    it('retries in place while the database can not park, and while as many are parked as may be', async () => {
+    it('retries in place while parking fails, or its limit is reached', async () => {
       await using set = await setUp();
       const { database, publish, consume, parked } = set;
       const seen: string[] = [];
@@ -173,7 +173,7 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       expect(await parked()).toEqual([]);
     });
 
-    it('parks a message with any key and headers as it is', async () => {
+    it('parks a message unchanged, whatever its key and headers', async () => {
       await using set = await setUp();
       const { database, topics, topic, consume, parked } = set;
       const seen: unknown[] = [];
@@ -193,8 +193,9 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
   });
 
   describe('retries', () => {
-    // Each retry kept a slot for the time it waited: as many stuck messages as slots stopped the group.
-    it('hold no slot: other keys go on while more messages than slots are retried', async () => {
+    // Regression: each retry kept a permit while it waited, so that as many stuck messages as permits stopped the
+    // group.
+    it('hold no permit: other keys continue while many messages are retried', async () => {
       await using set = await setUp();
       const { publish, consume } = set;
       const failing = new Set<string>();
@@ -215,8 +216,8 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       await expect.poll(() => seen.length).toBe(10);
     });
 
-    // Each finished message after an unfinished one was remembered, without a bound.
-    it('hold a bounded number of messages after one that is stuck', async () => {
+    // Regression: finished messages after an unfinished one were tracked without a limit.
+    it('limit the number of messages after one that is stuck', async () => {
       await using set = await setUp();
       const { topics, topic, publish, consume } = set;
       const [stuck = '', ...keys] = keysTogether(61);
@@ -236,7 +237,7 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       await topics.consume({ topic, group: 'others', handler: async ({ value: { key } }) => void others.push(key) });
       for (const key of keys.slice(19)) await publish({ key, number: 0 });
       await expect.poll(() => others.length).toBe(61);
-      // What was fetched already may still be handed over.
+      // Messages that were already fetched may still be delivered.
       expect(seen.length).toBeLessThan(40);
       isStuck = false;
       await expect.poll(() => seen.length).toBe(61);
@@ -244,8 +245,8 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
   });
 
   describe('dead letters in a row', () => {
-    // A fault that is taken for the messages' emptied a whole topic into dead-letter.
-    it('stop the consumer when there are too many, which says so, and leave the rest as it is', async () => {
+    // Regression: a fault attributed to the messages emptied a whole topic into dead-letter.
+    it('stop the consumer when there are too many, and leave the rest unchanged', async () => {
       await using set = await setUp();
       const { publish, consume, deadLetters, topic } = set;
       const dead = await deadLetters();
@@ -268,8 +269,8 @@ export function parkingContract(open: () => Promise<TopicsUnderTest>): void {
       expect(dead).toHaveLength(3);
     });
 
-    // Whatever restarts a process that is not live had it bury as many more at each start.
-    it('are counted on by a consumer that begins after one that stopped, until it handles one', async () => {
+    // Regression: after each restart a consumer buried as many messages again.
+    it('are counted across a restart, until a message is handled', async () => {
       await using set = await setUp();
       const { publish, consume, deadLetters } = set;
       const dead = await deadLetters();

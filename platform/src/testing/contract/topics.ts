@@ -14,13 +14,13 @@ import {
   type Topics,
 } from '../../topics.ts';
 
-/** Engines that the topics port is tried on. */
+/** The engines under a topics port. */
 export interface TopicsUnderTest extends AsyncDisposable {
   database: Database;
   topics: Topics;
   /** The port as another process would have it, on the same engines; disposed with them. */
   another(limits?: Partial<ConsumerLimits>): Promise<Topics>;
-  /** Puts a text under a topic that no publisher would let through. */
+  /** Stores a text in a topic that publishers would reject. */
   publishRaw(topic: string, key: string, text: string): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ const newTopic = (): Topic<Step> => ({
   key: ({ key }) => key,
 });
 
-/** Collects what comes, and tells when there is enough of it. */
+/** Collects values, and resolves once there are enough. */
 function collector<T>() {
   const items: T[] = [];
   const waiters = new Set<{ count: number; resolve: (items: T[]) => void }>();
@@ -45,7 +45,7 @@ function collector<T>() {
       items.push(item);
       for (const waiter of waiters) if (items.length >= waiter.count) waiter.resolve([...items]);
     },
-    /** All, once there are `count`. */
+    /** All values, once there are `count`. */
     first: (count: number) =>
       new Promise<T[]>((resolve) => {
         if (items.length >= count) return resolve([...items]);
@@ -54,7 +54,7 @@ function collector<T>() {
   };
 }
 
-/** What every adapter of the topics port must do. */
+/** The contract of the topics port. */
 export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
   const setUp = async () => {
     const under = await open();
@@ -67,7 +67,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       ...under,
       topic,
       publish,
-      /** Publishes, and waits until readers can see it: behind an outbox that is a little later. */
+      /** Publishes, and resolves when readers can see it; with an outbox that is a little later. */
       async publishAndWait(...steps: Step[]) {
         const seen = collector<Step>();
         await using _tail = await under.topics.tail({
@@ -86,7 +86,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
   const steps = (key: string, count: number) => Array.from({ length: count }, (_, number) => ({ key, number }));
 
   describe('publish', () => {
-    it('delivers the value, its key and headers, once the transaction has committed', async () => {
+    it('delivers value, key and headers once the transaction has committed', async () => {
       await using set = await setUp();
       const { database, topics, topic, consume } = set;
       const seen = collector<Message<Step>>();
@@ -114,7 +114,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(await seen.first(1)).toEqual([2]);
     });
 
-    it('refuses a value that does not fit the schema, or is too large, and says nothing of it', async () => {
+    it('rejects a value that does not fit the schema or is too large, without quoting it', async () => {
       await using set = await setUp();
       const { database, topics, topic } = set;
       const publish = (value: unknown) => database.transaction((tx) => topics.publish(tx, topic, value as Step));
@@ -137,7 +137,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(await seen.first(3)).toEqual([0, 1, 2]);
     });
 
-    it('handles the same key in order and different keys side by side', async () => {
+    it('handles the same key in order, and different keys concurrently', async () => {
       await using set = await setUp();
       const { publish, consume } = set;
       const seen = collector<string>();
@@ -152,7 +152,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect((await seen.first(5)).slice(3)).toEqual(['slow0', 'slow1']);
     });
 
-    it('keeps at most `concurrency` messages in flight', async () => {
+    it('runs at most `concurrency` messages', async () => {
       await using set = await setUp();
       const { publish, consume } = set;
       let inFlight = 0;
@@ -173,7 +173,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(most).toBe(3);
     });
 
-    it('retries a retryable error in place, while the key waits and others go on', async () => {
+    it('retries a retryable error in place, while other keys continue', async () => {
       await using set = await setUp();
       const { publish, consume } = set;
       const seen = collector<string>();
@@ -187,8 +187,8 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(await seen.first(3)).toEqual(['b0', 'a0', 'a1']);
     });
 
-    // Each of these was buried: an outage that came in another shape than expected emptied a topic into dead-letter.
-    it('retries what the environment is at fault for, whatever shape it has, and buries none of it', async () => {
+    // Regression: each of these was buried, and an outage with an unexpected error emptied a topic into dead-letter.
+    it('retries every fault of the environment, and buries none', async () => {
       await using set = await setUp();
       const { topics, topic, publish, consume } = set;
       const sqlState = (code: string) =>
@@ -217,7 +217,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(dead.items).toEqual([]);
     });
 
-    it('sends what the database will never take to dead-letter', async () => {
+    it('sends a message to dead-letter if the database always rejects it', async () => {
       await using set = await setUp();
       const { database, topics, topic, publish, consume } = set;
       await consume(async ({ value: { number } }) => {
@@ -233,7 +233,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(await dead.first(1)).toEqual(['readers']);
     });
 
-    it('sends what fails for good to dead-letter, with its error and origin, and moves on', async () => {
+    it('sends a permanent failure to dead-letter, with its error and origin', async () => {
       await using set = await setUp();
       const { topics, topic, publish, consume } = set;
       const seen = collector<number>();
@@ -264,7 +264,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       });
     });
 
-    it('sends a message that does not parse to dead-letter as it came, and moves on', async () => {
+    it('sends a message that does not parse to dead-letter unchanged', async () => {
       await using set = await setUp();
       const { topics, topic, publish, publishRaw, consume } = set;
       const seen = collector<number>();
@@ -279,14 +279,15 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
         group: 'undertaker',
         handler: async (message) => dead.add(message),
       });
-      // The one that is no JSON can't be read as a value even there: it is passed on to a dead-letter of its own.
+      // The one that is not JSON is not a valid value there either: this reader sends it to a dead-letter topic of its
+      // own.
       expect((await dead.first(1))[0]).toMatchObject({
         value: { number: 'many' },
         headers: { 'dead-letter-error': 'TOPIC_VALUE_INVALID' },
       });
     });
 
-    it('gives every group every message', async () => {
+    it('delivers every message to every group', async () => {
       await using set = await setUp();
       const { publish, consume } = set;
       const [one, two] = [collector<number>(), collector<number>()];
@@ -296,7 +297,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(await one.first(3)).toEqual(await two.first(3));
     });
 
-    it('lets one process read two topics under one group’s name', async () => {
+    it('allows one process to read two topics with the same group', async () => {
       await using set = await setUp();
       const { database, topics, publish, consume } = set;
       const [here, there] = [collector<number>(), collector<number>()];
@@ -309,7 +310,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(await there.first(1)).toEqual([2]);
     });
 
-    it('goes on after a stop where it was, and repeats nothing that was finished', async () => {
+    it('resumes after a stop, and redelivers nothing that was finished', async () => {
       await using set = await setUp();
       const { publish, consume, another } = set;
       const before = collector<number>();
@@ -323,13 +324,13 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(await after.first(1)).toEqual([3]);
     });
 
-    it('gives again what was not finished, when it stops in the middle: the position never passes unfinished work', async () => {
+    it('redelivers unfinished messages: the position never passes them', async () => {
       await using set = await setUp();
       const { publish, consume, another } = set;
       const started = collector<string>();
       const group = await consume(async ({ value: { key, number } }, { signal }) => {
         started.add(`${key}${number}`);
-        // The first of all hangs until it is told to stop; what comes behind it is finished.
+        // The first message is stuck until the stop; later ones are finished.
         if (key === 'slow')
           await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
       });
@@ -341,7 +342,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(await after.first(1)).toContain('slow0');
     });
 
-    it('awaits what runs when it stops, and handles nothing after', async () => {
+    it('awaits running handlers at stop, and starts no others', async () => {
       await using set = await setUp();
       const { publish, consume } = set;
       const started = Promise.withResolvers<void>();
@@ -360,7 +361,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(log).toEqual(['handled 0', 'stopped']);
     });
 
-    it('tells a handler through where its group is finished', async () => {
+    it('reports to a handler the position that its group has finished', async () => {
       await using set = await setUp();
       const { publish, consume } = set;
       const told = collector<[number, number]>();
@@ -387,7 +388,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       };
     };
 
-    it('sees every message from now on, in every process', async () => {
+    it('reads every message from now on, in every process', async () => {
       await using set = await setUp();
       const { topics, topic, publish, publishAndWait, another } = set;
       await publishAndWait({ key: 'a', number: 0 });
@@ -398,7 +399,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(await there.numbers(2)).toEqual([1, 2]);
     });
 
-    it('starts behind given positions, and has given all up to its start when it resolves', async () => {
+    it('starts after given positions, and has read up to its start when it resolves', async () => {
       await using set = await setUp();
       const { topics, topic, publish } = set;
       const first = await tailOf(topics, topic, { last: 100 });
@@ -411,7 +412,7 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(rest.tail.coversAfter[third?.partition ?? 0]).toBe(third?.position);
     });
 
-    it('tells when it has given all that stood in the topic', async () => {
+    it('caughtUp resolves once everything in the topic has been read', async () => {
       await using set = await setUp();
       const { topics, topic, publishAndWait } = set;
       const { tail, seen } = await tailOf(topics, topic, 'now');
@@ -421,16 +422,16 @@ export function topicsContract(open: () => Promise<TopicsUnderTest>): void {
       expect(seen.items.map(({ value }) => value.number)).toEqual([0, 1, 2, 3, 4]);
     });
 
-    it('starts with the last few', async () => {
+    it('starts with the last messages', async () => {
       await using set = await setUp();
       const { topics, topic, publishAndWait } = set;
       await publishAndWait(...steps('a', 5));
-      // Shared out over the partitions, of which one has all.
+      // Divided among the partitions, of which one has all messages.
       const { seen } = await tailOf(topics, topic, { last: 6 });
       expect(seen.items.slice(-2).map(({ value }) => value.number)).toEqual([3, 4]);
     });
 
-    it('passes over what does not parse, and stops when it is disposed', async () => {
+    it('skips messages that do not parse, and stops when it is disposed', async () => {
       await using set = await setUp();
       const { topics, topic, publish, publishRaw } = set;
       const { tail, seen, numbers } = await tailOf(topics, topic, 'now');
