@@ -10,7 +10,7 @@ import {
   port,
   serviceSettings,
 } from '@voucher-gateway/platform/config';
-import { keyValueSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/engine-settings';
+import { keyValueSettings, requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engine-settings';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 import { allowedOrigins, anyOrigin } from './allowed-origins.ts';
@@ -160,7 +160,7 @@ export function gatewayProcessSettings(subgraphs: readonly string[], supergraphF
       ...urls,
       ...subscriptionsUrls,
     })
-    .refine(...saslIsWhole);
+    .refine(...requireSaslCredentials);
 }
 
 export type GatewayConfig = Readonly<z.output<typeof gatewaySettings>>;

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createBatcher } from './batcher.ts';
 import { CodedError } from './errors.ts';
 
-/** A batcher whose batches end when the test says. */
+/** A batcher whose batches end when the test decides. */
 function controlled({ concurrency = 1, maxItems = 100 } = {}) {
   const batches: { items: readonly number[]; end: PromiseWithResolvers<void> }[] = [];
   const batch = createBatcher<number, number>({
@@ -18,7 +18,7 @@ function controlled({ concurrency = 1, maxItems = 100 } = {}) {
   return { batch, batches, sizes: () => batches.map(({ items }) => items.length) };
 }
 
-it('starts at once while there is room, and takes together what came while it was busy', async () => {
+it('batcher: starts at once while not busy, and batches what arrives while busy', async () => {
   const { batch, batches, sizes } = controlled();
   const results = [1, 2, 3].map((item) => batch(item));
   expect(sizes()).toEqual([1]);
@@ -30,7 +30,7 @@ it('starts at once while there is room, and takes together what came while it wa
   expect(await Promise.all(results)).toEqual([10, 20, 30]);
 });
 
-it('runs no more batches at once, and none larger, than it may', async () => {
+it('batcher: respects its limits of concurrent batches and of items per batch', async () => {
   const { batch, batches, sizes } = controlled({ concurrency: 2, maxItems: 2 });
   const results = [1, 2, 3, 4, 5].map((item) => batch(item));
   expect(sizes()).toEqual([1, 1]);
@@ -42,7 +42,7 @@ it('runs no more batches at once, and none larger, than it may', async () => {
   expect(await Promise.all(results)).toEqual([10, 20, 30, 40, 50]);
 });
 
-it('fails nobody for the sake of another: what fails is run again in parts', async () => {
+it('batcher: fails only the item at fault, by running a failed batch again in parts', async () => {
   const gate = Promise.withResolvers<void>();
   const batch = createBatcher<number, number>({
     concurrency: 1,
@@ -60,7 +60,7 @@ it('fails nobody for the sake of another: what fails is run again in parts', asy
 const databaseIsAway = () =>
   new CodedError('DATABASE_UNAVAILABLE', 'The database does not answer.', { retryable: true });
 
-/** One item occupies the batcher, so that the others are one batch; resolves with how each of these ended. */
+/** One item occupies the batcher, so that the others form one batch; resolves with how each of these ended. */
 async function runTogether(count: number, run: (items: readonly number[]) => Promise<number[]>) {
   const gate = Promise.withResolvers<void>();
   const batch = createBatcher<number, number>({
@@ -74,8 +74,8 @@ async function runTogether(count: number, run: (items: readonly number[]) => Pro
   return (await results).map(({ status }) => status);
 }
 
-// A message whose row was locked failed up to 99 others with it, each time that they came together again.
-it('fails nobody for a retryable failure of another, as a lock that one waits for', async () => {
+// Regression: a message whose row was locked failed up to 99 others, each time that they were batched again.
+it('batcher: fails no other item for a retryable failure, such as a lock time-out', async () => {
   const statuses = await runTogether(20, async (items) => {
     if (items.includes(2)) throw databaseIsAway();
     return [...items];
@@ -84,7 +84,7 @@ it('fails nobody for a retryable failure of another, as a lock that one waits fo
   expect(statuses[1]).toBe('rejected');
 });
 
-it('holds up nobody behind an item whose run takes long to fail', async () => {
+it('batcher: delays no other item when one takes long to fail', async () => {
   const others = Promise.withResolvers<void>();
   let succeeded = 0;
   const statuses = await runTogether(20, async (items) => {
@@ -99,7 +99,7 @@ it('holds up nobody behind an item whose run takes long to fail', async () => {
   expect(statuses.filter((status) => status === 'rejected')).toHaveLength(1);
 });
 
-it('tries a few of a batch, and not each, while the engine is away', async () => {
+it('batcher: tries only a few items of a batch while the engine is down', async () => {
   let runs = 0;
   const statuses = await runTogether(100, async () => {
     runs += 1;
@@ -109,8 +109,8 @@ it('tries a few of a batch, and not each, while the engine is away', async () =>
   expect(runs).toBeLessThanOrEqual(1 + 5);
 });
 
-// Each batch was run item by item while connections were being cut: the service could not keep up with its load.
-it('runs a batch whose connection was cut again in three parts', async () => {
+// Regression: each batch was run item by item while connections were being cut, and the service fell behind its load.
+it('batcher: runs a batch again in three parts after its connection was cut', async () => {
   const sizes: number[] = [];
   const statuses = await runTogether(100, async (items) => {
     sizes.push(items.length);
@@ -121,7 +121,7 @@ it('runs a batch whose connection was cut again in three parts', async () => {
   expect(sizes).toEqual([100, 34, 34, 32]);
 });
 
-it('does not run again what may have been committed', async () => {
+it('batcher: does not run again what may have been committed', async () => {
   let runs = 0;
   const statuses = await runTogether(5, async () => {
     runs += 1;

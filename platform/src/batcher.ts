@@ -2,26 +2,24 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { codedCause, isRetryable, type PlatformErrorCode } from './errors.ts';
 
 export interface BatcherOptions<Item, Result> {
-  /** Does the work for all the items together, and answers a result for each, in their order. */
+  /** Does the work for all items in one call, and returns a result for each, in their order. */
   run(items: readonly Item[]): Promise<readonly Result[]>;
-  /** Items in a batch at most. Default: 100. */
+  /** Limit of items per batch. Default: 100. */
   maxItems?: number;
-  /** Batches under way at once. Default: 2. */
+  /** Limit of concurrent batches. Default: 2. */
   concurrency?: number;
 }
 
-/** A failed batch is run again in so many parts at once; a failed part item by item, so many at once. */
+/** A failed batch is run again in this many concurrent parts; in a failed part this many items run concurrently. */
 const partsAtOnce = 3;
 
 /**
- * Lets callers share what a call costs, as a database's group commit does: an item starts at once while
- * there is room; what comes while all is busy goes together as the next batch. So nobody waits for company,
- * and the busier it is, the larger the batches.
+ * Lets callers share the cost of a call, like a database's group commit. An item starts at once while there is
+ * capacity; otherwise it waits for the next batch. Batches grow with load.
  *
- * A batch that fails is run again in three parts, and a part that fails again item by item, so that nobody fails for
- * another's sake: a connection that was cut costs three runs more, an item at fault a third of its batch. Where all
- * parts fail retryably, or the first few items do, the engine is away: the others get the error without being tried.
- * One whose commit is not known is not run again here: whoever called knows how to find out.
+ * - A failed batch is run again in three parts, and a failed part item by item, so that only the item at fault fails.
+ * - If all parts fail retryably, or the first few items do, the engine is down: the others get the error without a try.
+ * - An item whose commit is unknown is not run again here: only its caller can find out.
  */
 export function createBatcher<Item, Result>({
   run,
@@ -33,10 +31,10 @@ export function createBatcher<Item, Result>({
   }
   const waiting: Waiting[] = [];
   let underWay = 0;
-  // A batch is nobody's own: not in the transaction or trace of whoever happened to start it.
+  // A batch must not run in the transaction or trace of the caller that happened to start it.
   const inOwnContext = AsyncLocalStorage.snapshot();
 
-  /** Runs items together; answers the error that this failed with, and then none of them has its result yet. */
+  /** Runs items in one call; on failure it returns the error, and none of them is settled. */
   const tryRun = async (items: readonly Waiting[]): Promise<{ error: unknown } | null> => {
     try {
       const results = await run(items.map(({ item }) => item));

@@ -1,4 +1,4 @@
-/** A body as UTF-8 text; null where it has more than `maxBytes`, and then its rest is not read. */
+/** Reads a body as UTF-8 text; returns null above `maxBytes`, without reading the rest. */
 export async function readBoundedText(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string | null> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;

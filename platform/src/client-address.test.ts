@@ -17,9 +17,9 @@ describe('client address', () => {
   it.each([
     ['an IPv4 address', '203.0.113.7', '203.0.113.7'],
     ['an IPv4 address mapped into IPv6', '::ffff:203.0.113.7', '203.0.113.7'],
-    ['an IPv6 address in any spelling', '2001:DB8:0:0:0::1', '2001:db8::1'],
+    ['an IPv6 address in any notation', '2001:DB8:0:0:0::1', '2001:db8::1'],
     ['an address with a zone', 'fe80::1%eth0', 'fe80::1'],
-    ['a connection that is closed', undefined, 'unknown'],
+    ['a closed connection', undefined, 'unknown'],
   ])('is the connection’s own: %s', (_what, remote, address) => {
     expect(createClientAddresses([]).read(requestFrom(remote))).toBe(address);
   });
@@ -34,25 +34,25 @@ describe('client address', () => {
   });
 
   it.each([
-    ['the last entry that no trusted proxy has', '1.1.1.1, 198.51.100.1, 10.0.0.2', '198.51.100.1'],
-    ['the first where all are trusted', '10.0.0.3, 10.0.0.2', '10.0.0.3'],
-    ['the proxy where the entry is no address', 'evil', '10.0.0.1'],
-    ['the proxy where the entry is a number', '16843009', '10.0.0.1'],
-    ['the nearest proxy before what is no address', '1.1.1.1, ;drop, 10.0.0.2', '10.0.0.2'],
-    ['the proxy where the header is empty', ' , ,', '10.0.0.1'],
+    ['the last entry that is not a trusted proxy', '1.1.1.1, 198.51.100.1, 10.0.0.2', '198.51.100.1'],
+    ['the first entry if all are trusted', '10.0.0.3, 10.0.0.2', '10.0.0.3'],
+    ['the proxy if the entry is not an address', 'evil', '10.0.0.1'],
+    ['the proxy if the entry is a number', '16843009', '10.0.0.1'],
+    ['the nearest proxy before an invalid entry', '1.1.1.1, ;drop, 10.0.0.2', '10.0.0.2'],
+    ['the proxy if the header is empty', ' , ,', '10.0.0.1'],
     ['an IPv6 entry', '2001:db8::5', '2001:db8::5'],
     ['an IPv6 entry that ends like an IPv4 one', '1:2:3:4:5:6:1.2.3.4', '1:2:3:4:5:6:102:304'],
   ])('behind trusted proxies is %s', (_what, forwarded, address) => {
     expect(createClientAddresses(['10.0.0.0/8', '192.0.2.1']).read(requestFrom('10.0.0.1', forwarded))).toBe(address);
   });
 
-  it('tells connections of trusted proxies from others', () => {
+  it('distinguishes connections of trusted proxies from others', () => {
     const { isProxy } = createClientAddresses(['10.0.0.0/8']);
     expect(['10.1.2.3', '::ffff:10.1.2.3', '203.0.113.7', undefined].map(isProxy)).toEqual([true, true, false, false]);
     expect(createClientAddresses([]).isProxy('10.1.2.3')).toBe(false);
   });
 
-  it('is read from a real request, several headers of one name included', async () => {
+  it('is read from a real request, even with repeated headers', async () => {
     await using releases = new AsyncDisposableStack();
     const { read } = createClientAddresses(['127.0.0.1']);
     const server = createServer((incoming, response) => response.end(read(incoming)));
@@ -90,7 +90,7 @@ describe('TRUSTED_PROXIES', () => {
     ]);
   });
 
-  it.each(['10.0.0.0/99', 'proxy.example', '10.0.0.0/8,,nope', '*'])('refuses %s by name', (text) => {
+  it.each(['10.0.0.0/99', 'proxy.example', '10.0.0.0/8,,nope', '*'])('rejects %s by name', (text) => {
     expect(() => readConfig(schema, { TRUSTED_PROXIES: text })).toThrow('TRUSTED_PROXIES must be addresses or CIDRs');
   });
 });

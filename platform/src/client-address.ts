@@ -5,8 +5,8 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
 /**
- * The setting `TRUSTED_PROXIES`: addresses, CIDRs, or `loopback`, `linklocal`, `uniquelocal`, with commas between them.
- * Default: none. A wrong entry is refused by name.
+ * The setting `TRUSTED_PROXIES`: comma-separated addresses, CIDRs, or `loopback`, `linklocal`, `uniquelocal`. Default:
+ * none. The error names a wrong entry.
  */
 export function trustedProxies() {
   return z
@@ -33,19 +33,20 @@ export function trustedProxies() {
 
 const names: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
-/** Who a connection or a request comes from, seen through the trusted proxies. */
+/** Reads the address of a connection's or request's client, through the trusted proxies. */
 export interface ClientAddresses {
   /**
-   * The address of the client that a request comes from: the connection's own, or, where that is a trusted proxy, the
-   * last entry of `X-Forwarded-For` that no trusted proxy has. Never throws; an IPv4 address is written as such, also
-   * where it came mapped into IPv6; `unknown` where the connection is closed already.
+   * The address of the client that sent a request: that of the connection, or, behind a trusted proxy, the last entry
+   * of `X-Forwarded-For` that is not a trusted proxy. Never throws.
+   *
+   * IPv4 addresses are returned as such, even if mapped into IPv6; `unknown` if the connection is already closed.
    */
   read(request: Pick<IncomingMessage, 'headers' | 'socket'>): string;
-  /** Whether connections from here are a trusted proxy's, which carry many clients. */
+  /** Whether the remote address is a trusted proxy, whose connections carry many clients. */
   isProxy(remoteAddress: string | undefined): boolean;
 }
 
-/** @param proxies entries of `TRUSTED_PROXIES`; none: `X-Forwarded-For` is not believed */
+/** @param proxies entries of `TRUSTED_PROXIES`; without any, `X-Forwarded-For` is ignored */
 export function createClientAddresses(proxies: readonly string[]): ClientAddresses {
   const trusts = compile([...proxies]);
   return {
@@ -53,7 +54,7 @@ export function createClientAddresses(proxies: readonly string[]): ClientAddress
       const own = request.socket.remoteAddress;
       if (own === undefined) return unknownAddress;
       if (proxies.length === 0) return normalizeAddress(own);
-      // Nearest first. What a trusted proxy passed on and is no address is nobody's: the proxy's own counts then.
+      // Nearest first. An invalid entry that a trusted proxy passed on is ignored, and the proxy's own address counts.
       const addresses = all(request as IncomingMessage, trusts);
       return normalizeAddress(addresses.findLast((address) => isIP(address) !== 0) ?? own);
     },
@@ -61,18 +62,18 @@ export function createClientAddresses(proxies: readonly string[]): ClientAddress
   };
 }
 
-/** The address of a connection that was closed before it was asked. */
+/** The address of a connection that was already closed when it was read. */
 const unknownAddress = 'unknown';
 
 function normalizeAddress(address: string): string {
-  // A zone, as in fe80::1%eth0, is the host's own name for a link.
+  // A zone, as in fe80::1%eth0, is local to the host.
   const [bare = address] = address.split('%');
   return isIP(bare) === 4 ? bare : ipaddr.process(bare).toString();
 }
 
 /**
- * What addresses are counted by, where each client gets a share: an IPv4 address is its own group; an IPv6 one is
- * grouped with its /64, which is what one customer gets.
+ * The group by which addresses are limited: an IPv4 address itself, or the /64 of an IPv6 address, which is what one
+ * customer gets.
  */
 export function groupAddress(address: string): string {
   if (isIP(address) !== 6) return address;

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import { errorCode } from './errors.ts';
 
 /**
- * Answers what Node's HTTP parser refused, or what did not arrive in time, with a problem document, and closes the
- * connection. No request of Fastify's exists here.
+ * Answers an error of Node's HTTP parser, or a request time-out, with a problem document, and closes the connection.
+ * Fastify has no request for these.
  */
 export function answerClientError(error: Error, socket: Socket): void {
   if (socket.writable && errorCode(error) !== 'ECONNRESET') {
@@ -32,6 +32,6 @@ function describe(code: string): [status: number, reason: string, code: string, 
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return [431, 'Request Header Fields Too Large', 'REQUEST_TOO_LARGE', 'The request has too long a head.'];
     default:
-      return [400, 'Bad Request', 'BAD_REQUEST', 'The request is no valid HTTP.'];
+      return [400, 'Bad Request', 'BAD_REQUEST', 'The request is not valid HTTP.'];
   }
 }

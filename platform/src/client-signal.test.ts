@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { createClientSignal } from './client-signal.ts';
 
-/** A request whose client the test has leave, or whose answer it sends. */
+/** A request; the test closes its client or sends its response. */
 async function ask() {
   const server = createServer();
   server.listen(0, '127.0.0.1');
@@ -15,7 +15,7 @@ async function ask() {
   const [, response] = (await once(server, 'request')) as [unknown, ServerResponse];
   return {
     response,
-    /** Resolves when the server has seen it. */
+    /** Resolves when the server has received the request. */
     async leave() {
       client.destroy();
       await once(response, 'close');
@@ -28,7 +28,7 @@ async function ask() {
   };
 }
 
-it('client signal: aborts when the client leaves', async () => {
+it('client signal: aborts when the client disconnects', async () => {
   await using request = await ask();
   const signal = createClientSignal(request.response);
   expect(signal.aborted).toBe(false);
@@ -36,13 +36,13 @@ it('client signal: aborts when the client leaves', async () => {
   expect(signal.aborted).toBe(true);
 });
 
-it('client signal: has aborted where the client left before', async () => {
+it('client signal: has aborted if the client had disconnected before', async () => {
   await using request = await ask();
   await request.leave();
   expect(createClientSignal(request.response).aborted).toBe(true);
 });
 
-it('client signal: does not abort once the answer was sent', async () => {
+it('client signal: does not abort once the response was sent', async () => {
   await using request = await ask();
   const signal = createClientSignal(request.response);
   request.response.end('answer');

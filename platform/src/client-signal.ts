@@ -1,14 +1,14 @@
 import type { ServerResponse } from 'node:http';
 
 /**
- * Aborts when the client is gone before its answer was sent, also where it left before this was called. Fastify's
- * `request.signal` does not: it follows the request's own `close`, which is no sign of the client once the body was
- * read.
+ * Returns a signal that aborts when the client disconnects before the response was sent, even if that happened before
+ * the call. Fastify's `request.signal` follows the request's own `close`, which says nothing about the client after the
+ * body.
  */
 export function createClientSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
   const onClose = () => {
-    if (!response.writableFinished) controller.abort(new DOMException('The client is gone', 'AbortError'));
+    if (!response.writableFinished) controller.abort(new DOMException('The client has disconnected', 'AbortError'));
   };
   if (response.closed || response.destroyed) onClose();
   else response.once('close', onClose);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { createTestClock, delay, systemClock, timeoutSignal } from './clock.ts';
 
-it('fires timers in order as time is moved, each at its own time', () => {
+it('test clock: fires timers in order as time advances, each at its own time', () => {
   const clock = createTestClock(1_000);
   const fired: [string, number][] = [];
   const set = (name: string, ms: number) => clock.setTimer(ms, () => fired.push([name, clock.now()]));
@@ -19,7 +19,7 @@ it('fires timers in order as time is moved, each at its own time', () => {
   expect(clock.now()).toBe(1_115);
 });
 
-it('fires what a timer sets on the way, and after a jump each timer once', () => {
+it('test clock: fires timers set by timers, and after a jump each timer once', () => {
   const clock = createTestClock(0);
   let ticks = 0;
   const tick = () =>
@@ -34,7 +34,7 @@ it('fires what a timer sets on the way, and after a jump each timer once', () =>
   expect(ticks).toBe(4);
 });
 
-it('delays, and lets a signal end the wait with its reason', async () => {
+it('delay: resolves after its time, or rejects with the reason of its signal', async () => {
   const clock = createTestClock();
   const waited = delay(clock, 100);
   clock.advance(100);
@@ -47,7 +47,7 @@ it('delays, and lets a signal end the wait with its reason', async () => {
   expect(clock.pending).toBe(0);
 });
 
-it('aborts a signal with TimeoutError at its time, not once it was disposed', () => {
+it('timeout signal: aborts with TimeoutError, unless it was disposed', () => {
   const clock = createTestClock();
   const signal = timeoutSignal(clock, 50);
   const disposed = timeoutSignal(clock, 50);
@@ -58,7 +58,7 @@ it('aborts a signal with TimeoutError at its time, not once it was disposed', ()
   expect(disposed.aborted).toBe(false);
 });
 
-it('does not fire at once a timer that is further away than Node’s timers reach', () => {
+it('system clock: does not fire a timer beyond Node’s limit at once', () => {
   let fired = false;
   const timer = systemClock.setTimer(2 ** 40, () => {
     fired = true;

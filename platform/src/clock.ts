@@ -1,7 +1,6 @@
 /**
- * Time as a collaborator, so that "30 seconds later" takes no time in a test.
- * Business time (lateness, time-outs of the flow, expiry) goes through a Clock; the plumbing's own
- * polls and retries use real timers.
+ * Time as a collaborator, so that "30 seconds later" takes no time in a test. Business time (lateness, time-outs of the
+ * flow, expiry) uses a Clock; technical polls and retries use real timers.
  */
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -46,17 +45,17 @@ export function timeoutSignal(clock: Clock, delayMs: number): AbortSignal & Disp
 }
 
 export interface TestClock extends Clock {
-  /** Moves time forward and fires, in order, each timer that came due on the way. */
+  /** Advances time, and fires each timer that becomes due, in order and at its time. */
   advance(ms: number): void;
-  /** Moves time forward at once, as if the process had slept: each timer that came due fires once, late. */
+  /** Advances time in one step, as if the process had slept: each due timer fires once, late. */
   jump(ms: number): void;
-  /** Number of timers that wait. */
+  /** Number of pending timers. */
   readonly pending: number;
-  /** Resolves once at least `count` timers wait: an event to wait on before `advance`. */
+  /** Resolves once at least `count` timers are pending: an event to wait for before `advance`. */
   whenPending(count: number): Promise<void>;
 }
 
-/** A clock that only a test moves. Starts at `startMs` (default: the machine's time). */
+/** A clock that only a test advances. Starts at `startMs` (default: the machine's time). */
 export function createTestClock(startMs: number = Date.now()): TestClock {
   let now = startMs;
   let sequence = 0;

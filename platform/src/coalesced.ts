@@ -1,6 +1,6 @@
 /**
- * Makes a function whose calls share the work: those that come while it runs share the next run, for what one knows
- * when it calls may be newer than what the running one saw.
+ * Returns a function whose concurrent calls share work. Calls during a run share the next run, because the current one
+ * may have read older state than they need.
  */
 export function createCoalesced<Result>(work: () => Promise<Result>): () => Promise<Result> {
   let running: Promise<unknown> = Promise.resolve();

@@ -18,7 +18,7 @@ import { isCodedError } from './errors.ts';
 
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.constantFrom('', ' ', '0', '-1', '1e3', 'true'));
 
-it('duration: reads what was written, in milliseconds', () => {
+it('duration: parses to milliseconds', () => {
   const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
   const unit = fc.constantFrom(...(Object.keys(units) as (keyof typeof units)[]));
   fc.assert(
@@ -40,7 +40,7 @@ it('duration: is null or a whole number of milliseconds, for any text', () => {
   );
 });
 
-it('config: any environment gives settings within their bounds, or a refusal that names each fault', () => {
+it('config: any environment parses to valid settings, or to an error with every fault', () => {
   const settings = z.object({
     ...commonSettings,
     PORT: port(8080),

@@ -28,7 +28,7 @@ const settings = z.object({
 });
 const target = { TARGET_URL: 'http://target.example' };
 
-it('reads the environment into a frozen object, with defaults, durations in milliseconds', () => {
+it('config: reads the environment into a frozen object, with defaults, durations in milliseconds', () => {
   const config = readConfig(settings, { ...target, IDLE: '1.5h', ON: 'true', OTHER: 'ignored' });
   expect(config).toEqual({
     HOST: '127.0.0.1',
@@ -48,14 +48,14 @@ it('reads the environment into a frozen object, with defaults, durations in mill
   expect(Object.isFrozen(config)).toBe(true);
 });
 
-it('takes an empty text for not set, and a URL’s trailing slash away', () => {
+it('config: treats an empty text as not set, and removes a URL’s trailing slash', () => {
   expect(readConfig(settings, { PORT: ' ', TARGET_URL: 'http://target.example/' })).toMatchObject({
     PORT: 8080,
     ...target,
   });
 });
 
-it('names every missing or wrong variable at once, with what it is', () => {
+it('config: names every missing or wrong variable at once, with its value', () => {
   const wrong = {
     PORT: '70000',
     IDLE: 'soon',
@@ -72,11 +72,11 @@ it('names every missing or wrong variable at once, with what it is', () => {
   expect(read).toThrow('- TARGET_URL is missing');
 });
 
-it.each(['8080x', '-1', '1.5', '1e3', '0x10'])('does not take %s for a port', (text) => {
+it.each(['8080x', '-1', '1.5', '1e3', '0x10'])('config: rejects the port %s', (text) => {
   expect(() => readConfig(settings, { ...target, PORT: text })).toThrow('PORT must be a port, 0 to 65535');
 });
 
-it('shows no password of a URL, and no secret', () => {
+it('config: shows no password of a URL, and no secret', () => {
   const secretive = z.object({ TARGET_URL: httpUrl(), API_TOKEN: z.string().min(100) });
   const read = () => readConfig(secretive, { TARGET_URL: 'ftp://user:hunter2@host', API_TOKEN: 'hunter2' });
   expect(read).toThrow('ftp://…@host');
@@ -90,13 +90,13 @@ it.each([
   'ftp://admin:p/hunter2@db',
   'ftp://hunter2@db',
   'hunter2@db',
-])('shows no password of the wrong address %s', (address) => {
+])('config: shows no password of the wrong address %s', (address) => {
   const read = () => readConfig(z.object({ TARGET_URL: httpUrl() }), { TARGET_URL: address });
   expect(read).toThrow('…@');
   expect(read).not.toThrow('hunter2');
 });
 
-it('reads a limit that may be turned off', () => {
+it('config: reads a limit that may be turned off', () => {
   const limited = z.object({ LIMIT: integerOrOff(10, { min: 1, max: 100 }) });
   const read = (LIMIT?: string) => readConfig(limited, { LIMIT }).LIMIT;
   expect([read(), read('100'), read('off')]).toEqual([10, 100, Number.POSITIVE_INFINITY]);
@@ -115,7 +115,7 @@ it.each([
   ['10 m', null],
   ['m', null],
   ['-1s', null],
-])('reads the duration %s as %s ms', (text, ms) => {
+])('config: reads the duration %s as %s ms', (text, ms) => {
   expect(parseDurationMs(text)).toBe(ms);
 });
 
@@ -137,8 +137,8 @@ describe('NODE_ENV', () => {
     expect(delayOf(settings, 'test')).toBe(0);
   });
 
-  // Regression: `prod` was development, with the playground and callbacks to private addresses.
-  it.each(['prod', 'Production', 'staging'])('refuses %s', (text) => {
+  // Regression: `prod` counted as development, with the playground and callbacks to private addresses.
+  it.each(['prod', 'Production', 'staging'])('rejects %s', (text) => {
     expect(() => read(serviceSettings, text)).toThrow('NODE_ENV must be one of development, production, test');
   });
 });

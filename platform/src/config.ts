@@ -15,9 +15,9 @@ export function parseDurationMs(text: string): number | null {
 }
 
 /**
- * A setting such as `10m`, in milliseconds once parsed. `fallback` and `max` are written the same way.
+ * A setting such as `10m`, parsed to milliseconds. `fallback` and `max` have the same format.
  *
- * @param max default: `24d`; beyond that a timer of Node's fires at once
+ * @param max default: `24d`, because longer timers of Node fire at once
  */
 export function duration(fallback: string, { max = '24d' } = {}) {
   return z
@@ -26,7 +26,7 @@ export function duration(fallback: string, { max = '24d' } = {}) {
     .transform((text, context) => readDuration(text, { minMs: 1, max }, context));
 }
 
-/** A duration, or `off`, which is `Infinity` once parsed: what is kept for a time, or for good. At most 3,650 days. */
+/** A retention such as `7d`, or `off` for no limit, parsed to `Infinity`. At most 3,650 days. */
 export function durationOrOff(fallback: string) {
   return z
     .string()
@@ -38,7 +38,7 @@ export function durationOrOff(fallback: string) {
     );
 }
 
-/** A setting such as `5s` or `0s`, in milliseconds; undefined when not set, for a default that depends on others. */
+/** A setting such as `5s` or `0s`, in milliseconds; undefined if not set, for a default that depends on others. */
 export function optionalDuration({ max = '24d' } = {}) {
   return z
     .string()
@@ -74,7 +74,7 @@ export function integer(fallback: number, bounds: { min: number; max: number; wh
     .transform((text, context) => readInteger(text, bounds, context));
 }
 
-/** A whole number within bounds; undefined when not set, for a default that is not ours. */
+/** A whole number within bounds; undefined if not set, for a default that is not ours. */
 export function optionalInteger(bounds: { min: number; max: number }) {
   return z
     .string()
@@ -93,7 +93,7 @@ function readInteger(
   return z.NEVER;
 }
 
-/** A whole number within bounds, or `off`, which is `Infinity` once parsed: a limit that may be turned off. */
+/** A whole number within bounds, or `off`, parsed to `Infinity`: a limit that may be turned off. */
 export function integerOrOff(fallback: number, { min, max }: { min: number; max: number }) {
   const what = `a whole number from ${min} to ${max}, or off`;
   return z
@@ -104,7 +104,7 @@ export function integerOrOff(fallback: number, { min, max }: { min: number; max:
     );
 }
 
-/** `true` or `false`; undefined when not set, for a default that hangs on other settings. */
+/** `true` or `false`; undefined if not set, for a default that depends on other settings. */
 export function optionalFlag() {
   return z
     .enum(['true', 'false'], { error: 'must be true or false' })
@@ -120,7 +120,7 @@ export function flag(fallback: boolean) {
     .transform((text) => text === 'true');
 }
 
-/** Whether a text is `host:port`, with a port from 1 to 65535; without a port, too, where `isPortOptional`. */
+/** Whether a text is `host:port`, with a port from 1 to 65535; with `isPortOptional` also `host`. */
 export function isHostAndPort(text: string, { isPortOptional = false } = {}): boolean {
   const match = /^(?:[^\s:/@[\]]+|\[[\da-f:.]+\])(?::(\d{1,5}))?$/i.exec(text);
   if (!match) return false;
@@ -128,7 +128,7 @@ export function isHostAndPort(text: string, { isPortOptional = false } = {}): bo
   return port === undefined ? isPortOptional : Number(port) >= 1 && Number(port) <= 65_535;
 }
 
-/** An absolute http(s) URL, without a trailing slash once parsed. */
+/** An absolute http(s) URL, parsed without its trailing slash. */
 export function httpUrl() {
   return z.string().transform((text, context) => {
     const parsed = URL.canParse(text) ? new URL(text) : null;
@@ -140,41 +140,41 @@ export function httpUrl() {
   });
 }
 
-/** One of some words. */
+/** One of several words. */
 export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words, fallback: Words[number]) {
   return z.enum(words, { error: `must be one of ${words.join(', ')}` }).default(fallback as never);
 }
 
 function nodeEnv(fallback: 'development' | 'production') {
   return oneOf(['development', 'production', 'test'], fallback).describe(
-    '`production` turns development conveniences off',
+    '`production` disables development conveniences',
   );
 }
 
-/** The settings that every process reads. Spread it into a service's own schema. */
+/** The settings of every process. Spread them into a service's own schema. */
 export const commonSettings = {
   HOST: z.string().default('127.0.0.1').describe('Address to listen on'),
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info').describe(
-    'Least level logged',
+    'Lowest level logged',
   ),
   NODE_ENV: nodeEnv('development'),
   REQUEST_TIMEOUT: duration('30s', { max: '1h' }).describe(
-    'A request must have arrived within this time, its head within 10 s',
+    'A request must arrive within this time, its head within 10 s',
   ),
   KEEP_ALIVE: duration('72s', { max: '24h' }).describe(
-    'An HTTP connection without a request is closed after this time; longer than a load balancer keeps its own',
+    'An HTTP connection without a request is closed after this time; must be longer than the load balancer’s own keep-alive',
   ),
   SHUTDOWN_DELAY: optionalDuration({ max: '1h' }).describe(
-    'After SIGTERM a service is not ready but serves on for this time; by default 5s in production, else 0s',
+    'After SIGTERM a service reports not ready but continues to serve for this time; by default 5s in production, else 0s',
   ),
 };
 
-/** The same for a service that is a process of its own: it is for production, unless told otherwise. */
+/** The same for a service with a process of its own, where production is the default. */
 export const serviceSettings = { ...commonSettings, NODE_ENV: nodeEnv('production') };
 
 export type CommonConfig = Readonly<z.output<z.ZodObject<typeof commonSettings>>>;
 
-/** How long a service serves on after SIGTERM, for load balancers to notice. */
+/** How long a service continues to serve after SIGTERM, so that load balancers notice, in milliseconds. */
 export function shutdownDelayMs({
   SHUTDOWN_DELAY,
   NODE_ENV,
@@ -184,18 +184,18 @@ export function shutdownDelayMs({
 
 export type Environment = Record<string, string | undefined>;
 
-/** The process's environment, with what a file `.env` in the working directory adds: what is set already wins. */
+/** The process's environment, completed by a file `.env` in the working directory. */
 export function readEnvironment(): Environment {
   if (existsSync('.env')) process.loadEnvFile('.env');
   return process.env;
 }
 
 /**
- * Reads the environment once, by schema, into a frozen object.
+ * Parses the environment once, by schema, into a frozen object.
  *
  * @param schema an object schema whose keys are variable names; refinements may name several
  * @param environment usually `process.env`; an empty string counts as not set
- * @throws CodedError CONFIG_INVALID, that names every missing or wrong variable at once
+ * @throws CodedError CONFIG_INVALID, naming every missing or wrong variable at once
  */
 export function readConfig<Schema extends z.ZodType>(
   schema: Schema,
@@ -222,15 +222,15 @@ export function readConfig<Schema extends z.ZodType>(
   );
 }
 
-/** A setting's value as a message may show it. */
+/** Hides secrets in the value of a setting for a message. */
 function shown(name: string, value: string | undefined): string {
   if (/SECRET|PASSWORD|TOKEN/.test(name)) return '…';
   return withoutPassword(value ?? '');
 }
 
 /**
- * An address that may be shown: what is before its last `@` is left out, but for its scheme. A wrong one may have its
- * password anywhere there.
+ * Removes everything before the last `@` of an address except the scheme: a malformed one may have its password
+ * anywhere there.
  */
 export function withoutPassword(url: string): string {
   return url.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1…@');

@@ -1,11 +1,11 @@
 import { GraphQLError, GraphQLScalarType, Kind } from 'graphql';
 
-/** The DateTime scalar: a Date inside, ISO 8601 in UTC with milliseconds outside; input needs an offset. */
+/** The DateTime scalar: a Date internally, ISO 8601 in UTC with milliseconds externally; input needs an offset. */
 export const dateTimeScalar = new GraphQLScalarType<Date, string>({
   name: 'DateTime',
   serialize(value) {
     const date = value instanceof Date ? value : new Date(String(value));
-    if (Number.isNaN(date.getTime())) throw new GraphQLError('this is no instant');
+    if (Number.isNaN(date.getTime())) throw new GraphQLError('this is not an instant');
     return date.toISOString();
   },
   parseValue: parse,

@@ -32,17 +32,17 @@ function kafkaOptions(config: TopicsConfig, log: Log): KafkaOptions & { log: Log
   };
 }
 
-/** What reads the dead-letter topics on Kafka. */
+/** Returns the reader of the dead-letter topics on Kafka. */
 export function openDeadLetters(config: TopicsConfig, log: Log): ReadDeadLetters {
   return kafkaDeadLetters(kafkaOptions(config, log));
 }
 
-/** What has groups on Kafka begin at the beginning of their topics (`rereadTopics`). */
+/** Returns the function that restarts groups at the beginning of their topics (`rereadTopics`). */
 export function openReread(config: TopicsConfig, log: Log): (groups: readonly string[]) => Promise<string[]> {
   return (groups) => rereadTopics(kafkaOptions(config, log), groups);
 }
 
-/** Topics on Kafka; from `database` what is published goes out. */
+/** Opens topics on Kafka, with the outbox in `database`. */
 export function openTopics(
   config: TopicsConfig,
   { log, database, limits }: Pick<KafkaTopicsOptions, 'log' | 'database' | 'limits'>,
@@ -54,12 +54,12 @@ export function openTopics(
   });
 }
 
-/** The key-value store on Redis. */
+/** Opens the key-value store on Redis. */
 export function openKeyValue(config: KeyValueConfig, log: Log): Promise<KeyValue> {
   return createRedisKeyValue({ url: config.REDIS_URL, log });
 }
 
-/** PostgreSQL, with the ports' tables. `stopping` as in `PostgresOptions`. */
+/** Opens PostgreSQL, with the ports' tables. `stopping` as in `PostgresOptions`. */
 export async function openDatabase(
   config: DatabaseConfig,
   log: Log,
@@ -81,10 +81,10 @@ export async function openDatabase(
 }
 
 /**
- * The engines of a service that has a database: PostgreSQL, Kafka fed from it, and jobs in it. While the database is
- * read-only it waits.
+ * Opens the engines of a service with a database: PostgreSQL, Kafka with its outbox there, and jobs. Waits while the
+ * database is read-only.
  *
- * @param limits what bounds its consumers
+ * @param limits limits of its consumers
  * @param stopping aborts when the process begins to stop
  * @throws CodedError DATABASE_UNAVAILABLE, TOPICS_UNAVAILABLE, naming the setting
  */

@@ -12,7 +12,7 @@ import type { ConsumerLimits } from './topics/consumer-limits.ts';
 import { createEmbeddedTopics } from './topics/embedded.ts';
 import type { Topics } from './topics.ts';
 
-/** What services are made on. */
+/** The engines that services need. */
 export interface Engines extends AsyncDisposable {
   database: Database;
   topics: Topics;
@@ -23,12 +23,12 @@ export interface Engines extends AsyncDisposable {
 export interface EmbeddedOptions {
   clock: Clock;
   log: Log;
-  /** What bounds consumers. Default: as the settings have it. */
+  /** Limits of consumers. Default: those of the settings. */
   limits?: Partial<ConsumerLimits>;
 }
 
 /**
- * Opens the embedded engines, which all live in one database in this process.
+ * Opens the embedded engines, which share one database in this process.
  *
  * @throws CodedError DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE, DATA_DIR_CORRUPT
  */
@@ -40,7 +40,7 @@ export async function openEmbeddedEngines({
   return embeddedEnginesOn(await openPglite({ dataDir, directory, clock: options.clock }), options);
 }
 
-/** The engines on a database that is open; it is disposed with them, also when they can't be made. */
+/** Creates the engines on an open database, which is disposed with them, also if this fails. */
 export async function embeddedEnginesOn(
   database: PgliteDatabase,
   { clock, log, limits }: EmbeddedOptions,
@@ -52,7 +52,7 @@ export async function embeddedEnginesOn(
   return { ...stores, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** Those of the engines that cost little to open, as `embeddedEnginesOn`: all but the jobs. */
+/** Like `embeddedEnginesOn` without the jobs, which are slow to open. */
 export async function embeddedStoresOn(
   database: PgliteDatabase,
   { clock, log, limits }: EmbeddedOptions,

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { duration, integer, isHostAndPort, oneOf, optionalFlag, optionalInteger } from './config.ts';
 import { isRedisUrl } from './key-value/redis-url.ts';
 
-/** Whether a text is an address of PostgreSQL. The host may be a folder of sockets: `postgres:///database?host=/run/postgresql`. */
+/**
+ * Whether a text is a PostgreSQL URL. The host may be a folder of sockets: `postgres:///database?host=/run/postgresql`.
+ */
 function isPostgresUrl(text: string): boolean {
   if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) return false;
   const { hostname, port, searchParams } = new URL(text);
@@ -13,9 +15,9 @@ function isPostgresUrl(text: string): boolean {
 export const databaseSettings = {
   DATABASE_URL: z
     .string()
-    .refine(isPostgresUrl, 'must be a postgres:// URL with a host, and a port from 1 to 65535 where it has one')
+    .refine(isPostgresUrl, 'must be a postgres:// URL with a host, and a port from 1 to 65535 if it has one')
     .describe('PostgreSQL: `postgres://user:password@host:port/database`, with `?sslmode=verify-full` for TLS'),
-  DATABASE_POOL: integer(10, { min: 2, max: 500 }).describe('Connections to the database at most, a process'),
+  DATABASE_POOL: integer(10, { min: 2, max: 500 }).describe('Limit of connections to the database, per process'),
   STATEMENT_TIMEOUT: duration('10s', { max: '1h' }).describe('A statement that takes longer is cancelled'),
 };
 
@@ -25,7 +27,7 @@ export const keyValueSettings = {
     .string()
     .refine(
       isRedisUrl,
-      'must be a redis:// URL, or redis-sentinel:// or redis-cluster:// with several nodes, each with a port from 1 to 65535 where it has one',
+      'must be a redis:// URL, or redis-sentinel:// or redis-cluster:// with several nodes, each with a port from 1 to 65535 if it has one',
     )
     .describe(
       'Redis: `redis://host:6379`, `rediss://` for TLS, `redis-sentinel://host:26379,host:26379/master`, `redis-cluster://host:6379,host:6379`',
@@ -41,44 +43,44 @@ export const topicsSettings = {
       (
         brokers, // kafkajs takes no IPv6 address, only names of hosts that have one.
       ) => brokers.every((broker) => isHostAndPort(broker) && !broker.startsWith('[')),
-      'must be host:port with a port from 1 to 65535, several with commas between',
+      'must be host:port with a port from 1 to 65535, several comma-separated',
     )
-    .describe('Kafka: host:port of some of the brokers, with commas between'),
-  KAFKA_TLS: optionalFlag().describe('Whether to speak TLS to Kafka; by default not'),
+    .describe('Kafka: host:port of some of the brokers, comma-separated'),
+  KAFKA_TLS: optionalFlag().describe('Whether to use TLS for Kafka; by default false'),
   KAFKA_SASL_MECHANISM: oneOf(['none', 'plain', 'scram-sha-256', 'scram-sha-512'], 'none').describe(
-    'How to sign in to Kafka',
+    'SASL mechanism for Kafka',
   ),
-  KAFKA_USERNAME: z.string().optional().describe('Who signs in to Kafka'),
-  KAFKA_PASSWORD: z.string().optional().describe('With which password'),
+  KAFKA_USERNAME: z.string().optional().describe('User name for Kafka'),
+  KAFKA_PASSWORD: z.string().optional().describe('Password for Kafka'),
   KAFKA_PREFIX: z
     .string()
-    .regex(/^[\w.-]{0,64}$/, 'must be letters, digits, dots, dashes or underscores, 64 at most')
+    .regex(/^[\w.-]{0,64}$/, 'must be letters, digits, dots, dashes or underscores, at most 64')
     .default('')
-    .describe('Stands before the names of topics and groups, where several installations share a cluster'),
-  KAFKA_PARTITIONS: integer(12, { min: 1, max: 1_000 }).describe('Partitions of a topic that is made'),
+    .describe('Prefix of topic and group names, for installations that share a cluster'),
+  KAFKA_PARTITIONS: integer(12, { min: 1, max: 1_000 }).describe('Partitions of a topic that a service creates'),
   KAFKA_REPLICATION: optionalInteger({ min: 1, max: 9 }).describe(
-    "Replicas of a topic that is made; by default the brokers' `default.replication.factor`",
+    "Replicas of a topic that a service creates; by default the brokers' `default.replication.factor`",
   ),
-  KAFKA_RETENTION: duration('7d', { max: '3650d' }).describe('Messages of a topic that is made are kept for this long'),
+  KAFKA_RETENTION: duration('7d', { max: '3650d' }).describe('Retention of a topic that a service creates'),
   JOIN_WITHIN: duration('1m', { max: '24h' }).describe(
-    'A service whose consumer is in no group for this long, while the broker answers, is not live',
+    'A service whose consumer has not joined its group for this long, while the broker answers, is not live',
   ),
 };
 
-/** Who signs in must be said whole; a rule for `refine`. */
-export const saslIsWhole = [
+/** A rule for `refine`: SASL needs both credentials. */
+export const requireSaslCredentials = [
   (settings: { KAFKA_SASL_MECHANISM: string; KAFKA_USERNAME?: string; KAFKA_PASSWORD?: string }) =>
     settings.KAFKA_SASL_MECHANISM === 'none' || Boolean(settings.KAFKA_USERNAME && settings.KAFKA_PASSWORD),
   { message: 'KAFKA_SASL_MECHANISM needs KAFKA_USERNAME and KAFKA_PASSWORD' },
 ] as const;
 
-/** How long embedded topics keep their messages. */
+/** Retention of embedded topics. */
 const embeddedRetentionMs = 7 * 86_400_000;
-/** The longest GIVE_UP_AFTER: an outcome is published this long after its request at most. */
+/** The longest GIVE_UP_AFTER: an outcome is published at most this long after its request. */
 const longestGiveUpMs = 24 * 86_400_000;
 
 /**
- * What handling a message reads must outlive the messages, also those that wait in dead-letter; a rule for `refine`.
+ * A rule for `refine`: data that handlers read must be kept longer than messages, including their time in dead-letter.
  *
  * @param name a setting of `durationOrOff`
  */

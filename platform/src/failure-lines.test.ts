@@ -3,8 +3,8 @@ import { CodedError } from './errors.ts';
 import { createFailureLines } from './failure-lines.ts';
 import { createMemoryLog } from './testing/log.ts';
 
-it('failure lines: warn once of an engine that is away, and are errors of anything else', () => {
-  // Some services logged an outage at `error`, and a line for each request that met it.
+it('failure lines: warn once about an engine that is down, and log other errors each', () => {
+  // Regression: some services logged an outage at `error`, once per affected request.
   const log = createMemoryLog();
   const logFailure = createFailureLines(log);
   const away = new CodedError('DATABASE_UNAVAILABLE', 'The database does not answer.', { retryable: true });

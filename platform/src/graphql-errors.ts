@@ -3,9 +3,8 @@ import { publicError } from './errors.ts';
 import type { Log } from './log.ts';
 
 /**
- * What a client may know of an error that a resolver threw: a coded error's message, code, details and
- * `retryable`; Apollo's own request errors as they are; anything else masked as INTERNAL_SERVER_ERROR,
- * with the error in the log.
+ * Returns Apollo's error formatter. A coded error keeps its message, code, details and `retryable`; Apollo's request
+ * errors stay unchanged; others are logged and masked as INTERNAL_SERVER_ERROR.
  */
 export function createErrorFormatter(log: Log) {
   return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
@@ -21,7 +20,7 @@ export function createErrorFormatter(log: Log) {
   };
 }
 
-/** The same, with null for an error that is masked. */
+/** The same, with null for an error that must be masked. */
 export function formatPublicError(formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError | null {
   const original = originalOf(thrown);
   const { path } = formatted;
@@ -36,20 +35,20 @@ export function formatPublicError(formatted: GraphQLFormattedError, thrown: unkn
   );
   const known = extensions.code !== undefined && !internalCodes.has(extensions.code);
   if (known) return { message: formatted.message, ...place, extensions };
-  // graphql-js reports a variable that does not fit its type without a code of its own.
+  // graphql-js reports a variable that does not fit its type without a code.
   if (original instanceof GraphQLError && original.originalError === undefined && path === undefined)
     return { message: formatted.message, ...place, extensions: { ...extensions, code: 'BAD_USER_INPUT' } };
   return null;
 }
 
-/** Of a failure that nobody gave a code: Apollo Server's own, and the federated executor's for a subgraph's error. */
+/** Codes of uncoded failures: Apollo Server's own, and the federated executor's for a subgraph's error. */
 const internalCodes: ReadonlySet<unknown> = new Set(['INTERNAL_SERVER_ERROR', 'DOWNSTREAM_SERVICE_ERROR']);
-/** What servers add to an error for their developers. */
+/** Extensions that servers add for their developers. */
 const internalExtensions: ReadonlySet<string> = new Set([
   ...['exception', 'stacktrace', 'stack', 'trace', 'debug', 'debugMessage', 'originalError', 'sql', 'query'],
 ]);
 
-/** What a resolver threw, without GraphQL's wrapping. */
+/** The error that a resolver threw, without GraphQL's wrapping. */
 export function originalOf(thrown: unknown): unknown {
   return thrown instanceof Error && 'originalError' in thrown && thrown.originalError ? thrown.originalError : thrown;
 }
@@ -58,7 +57,9 @@ function placeOf({ locations, path }: GraphQLFormattedError) {
   return { ...(locations && { locations }), ...(path && { path }) };
 }
 
-/** A coded error as one of the whole request: GraphQL's body with its code's HTTP status. Any other is left as it is. */
+/**
+ * Converts a coded error to an error of the whole request with its code's HTTP status. Others are returned unchanged.
+ */
 export function toRequestError(error: unknown, statusOf: (code: string) => number): unknown {
   const coded = publicError(error);
   if (!coded) return error;

@@ -12,17 +12,17 @@ import {
 import { CodedError } from './errors.ts';
 import { findInvalidText, invalidText } from './text.ts';
 
-/** What a client sent of an operation, as far as it holds text. */
+/** The parts of an operation with text from the client. */
 export interface OperationText {
-  /** The source: literals are looked at only where it can hold such text. */
+  /** The source: literals are checked only if it can contain such text. */
   query?: string | null;
   document: DocumentNode;
   variables?: Readonly<Record<string, unknown>> | null;
 }
 
 /**
- * Refuses an operation with NUL or a lone surrogate in a variable or in a literal, whatever the field. It walks
- * without recursion, so depth is no danger.
+ * Rejects an operation with NUL or a lone surrogate in a variable or literal. It walks without recursion, so that depth
+ * is safe.
  *
  * @throws CodedError BAD_USER_INPUT with the argument's path, such as `input.code`, as `argument`
  */
@@ -30,26 +30,26 @@ export function assertOperationText({ query, document, variables }: OperationTex
   const [variable, ...rest] = findInvalidText(variables ?? {}) ?? [];
   if (variable !== undefined)
     throw invalidText([...(argumentOf(document, String(variable)) ?? [String(variable)]), ...rest].join('.'));
-  // The lexer refuses surrogates that stand alone, so a literal can only be at fault by NUL: as it is, or escaped.
+  // The lexer rejects lone surrogates, so a literal can only contain NUL: unescaped or escaped.
   if (query && !/\0|\\u/.test(query)) return;
   const literal = findLiteral(document);
   if (literal) throw invalidText(literal.join('.'));
 }
 
-/** Twice what a gateway lets through: its own operations to a subgraph are nested deeper by a few. */
+/** Twice the gateway's limit: its own operations to a subgraph are nested a little deeper. */
 const maxNesting = 400;
 const opening: ReadonlySet<string> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
 const closing: ReadonlySet<string> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
 
-/** How a token changes the number of brackets that are open: 1, -1 or 0. */
+/** How a token changes the number of open brackets: 1, -1 or 0. */
 export function nestingStep(kind: string): number {
   if (opening.has(kind)) return 1;
   return closing.has(kind) ? -1 : 0;
 }
 
 /**
- * Refuses a text with more brackets within brackets than the stacks of parser, validator and executor hold. Text that
- * is no GraphQL is left to the parser.
+ * Rejects text with deeper nested brackets than the stacks of parser, validator and executor allow. Text that is not
+ * GraphQL is left to the parser.
  *
  * @throws CodedError OPERATION_TOO_COMPLEX
  */
@@ -67,11 +67,11 @@ function* tokenKinds(text: string): Generator<string> {
   try {
     for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) yield token.kind;
   } catch {
-    // The parser says what is wrong, and stops there at the latest.
+    // The parser reports the error, and stops here at the latest.
   }
 }
 
-/** Where a variable is used first: names from the argument down. */
+/** The path of a variable's first use: names from the argument down. */
 function argumentOf(document: DocumentNode, variable: string): string[] | null {
   let found: string[] | null = null;
   visit(document, {

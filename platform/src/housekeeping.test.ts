@@ -39,7 +39,7 @@ async function setUp(retentions: (deleteEntries: Retention['deleteSome']) => Ret
     async count() {
       return database.query.$count(keyValueEntry);
     },
-    /** Resolves when a turn has ended. */
+    /** Resolves when a run has ended. */
     async turn() {
       clock.advance(everyMs);
       await clock.whenPending(1);
@@ -48,7 +48,7 @@ async function setUp(retentions: (deleteEntries: Retention['deleteSome']) => Ret
   };
 }
 
-it('housekeeping: deletes all that is too old, in small batches, and nothing else', async () => {
+it('housekeeping: deletes exactly what is too old, in small batches', async () => {
   const batches: number[] = [];
   await using set = await setUp((deleteEntries) => [
     {
@@ -69,7 +69,7 @@ it('housekeeping: deletes all that is too old, in small batches, and nothing els
   expect(set.log.text).toContain('"count":1200');
 });
 
-it('housekeeping: what fails is logged once a turn, tried again, and keeps no other from its turn', async () => {
+it('housekeeping: a failure is logged once per run, retried, and does not stop other tables', async () => {
   let isReadOnly = true;
   await using set = await setUp((deleteEntries) => [
     {
@@ -93,7 +93,7 @@ it('housekeeping: what fails is logged once a turn, tried again, and keeps no ot
   expect(failures()).toBe(2);
 });
 
-it('housekeeping: a stop ends it after the batch that runs', async () => {
+it('housekeeping: a stop ends it after the current batch', async () => {
   const deleting = Promise.withResolvers<void>();
   let batches = 0;
   await using set = await setUp(() => [

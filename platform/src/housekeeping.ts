@@ -6,13 +6,13 @@ import type { Log } from './log.ts';
 import { startRecurring } from './recurring.ts';
 import { pause } from './topics/attempt.ts';
 
-/** Rows that are kept for a time. */
+/** Rows with a retention. */
 export interface Retention {
-  /** What they are, as the log names them. */
+  /** The name of the rows in the log. */
   name: string;
-  /** Older ones are deleted, in milliseconds; none where it is Infinity. */
+  /** Older rows are deleted, in milliseconds; Infinity: none are. */
   keepMs: number;
-  /** Deletes `limit` rows at most that are older than `before`, in one short statement; returns how many. */
+  /** Deletes at most `limit` rows older than `before`, in one short statement; returns how many. */
   deleteSome(query: Queryable, options: { before: Date; limit: number }): Promise<number>;
 }
 
@@ -21,17 +21,17 @@ export interface HousekeepingOptions {
   clock: Clock;
   log: Log;
   retentions: readonly Retention[];
-  /** Between two turns, in milliseconds. Default: 10 minutes. */
+  /** Interval between runs, in milliseconds. Default: 10 minutes. */
   everyMs?: number;
-  /** Rows that one statement deletes at most. Default: 500. */
+  /** Limit of rows per statement. Default: 500. */
   atOnce?: number;
-  /** Between two statements, in milliseconds: who serves requests goes first. Default: 50. */
+  /** Pause between statements, in milliseconds, to give requests priority. Default: 50. */
   pauseMs?: number;
 }
 
 /**
- * Deletes what is older than its retention, in small batches, table by table in turn. Several processes may do it at
- * once: each skips what another has locked. What fails is logged once a turn and is tried again at the next.
+ * Deletes rows past their retention, in small batches, table by table in turn. Concurrent processes skip each other's
+ * locked rows. A failure is logged once per run and retried in the next.
  */
 export function startHousekeeping({
   database,
@@ -49,7 +49,7 @@ export function startHousekeeping({
       const now = database.now();
       const counts = new Map<string, number>();
       const failed = new Map<string, unknown>();
-      /** False where nothing is left to delete. */
+      /** False if nothing is left to delete. */
       const deleteBatch = async ({ name, keepMs, deleteSome }: Retention): Promise<boolean> => {
         if (signal.aborted) return false;
         try {
@@ -70,19 +70,16 @@ export function startHousekeeping({
         left = more;
         if (left.length > 0) await pause(pauseMs, signal);
       }
-      for (const [name, count] of counts) if (count > 0) log.debug({ name, count }, 'old rows are deleted');
+      for (const [name, count] of counts) if (count > 0) log.debug({ name, count }, 'old rows were deleted');
       const [first] = failed.values();
       if (failed.size > 0 && !signal.aborted)
-        log.warn(
-          { error: first, names: [...failed.keys()] },
-          'old rows could not be deleted; the next turn tries again',
-        );
+        log.warn({ error: first, names: [...failed.keys()] }, 'old rows could not be deleted; the next run retries');
     },
-    onFailure: (error) => log.warn({ error }, 'housekeeping failed; the next turn tries again'),
+    onFailure: (error) => log.warn({ error }, 'housekeeping failed; the next run retries'),
   });
 }
 
-/** Makes the `deleteSome` of a table whose age a column tells, which needs an index that begins with it. */
+/** Returns the `deleteSome` of a table with a column for age. The column needs an index that begins with it. */
 export function deleteFrom(table: PgTable, age: PgColumn, where?: SQL): Retention['deleteSome'] {
   return async (query, { before, limit }) => {
     const { rows } = await query.execute<{ count: number }>(sql`
@@ -94,7 +91,10 @@ export function deleteFrom(table: PgTable, age: PgColumn, where?: SQL): Retentio
   };
 }
 
-/** The physical places of a table's oldest rows, locked until the transaction's end: none that another has locked. */
+/**
+ * Selects the physical locations (ctid) of a table's oldest rows, and locks them; rows that others have locked are
+ * skipped.
+ */
 export function selectOldest(
   table: PgTable,
   age: PgColumn,

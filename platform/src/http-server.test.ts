@@ -34,7 +34,7 @@ const problemOf = async (response: Response) => ({
 });
 const type = 'application/problem+json; charset=utf-8';
 
-it('answers a coded error as a problem document with its code, status and details', async () => {
+it('http server: answers coded errors with problem documents', async () => {
   await using server = await serve((app) =>
     app.get('/', () => {
       throw new CodedError('TAKEN', 'This name is taken.', { details: { argument: 'name' } });
@@ -47,7 +47,7 @@ it('answers a coded error as a problem document with its code, status and detail
   });
 });
 
-it('warns once of an engine that is away, however many requests meet it', async () => {
+it('http server: warns once about an engine that is down', async () => {
   await using server = await serve((app) =>
     app.get('/', () => {
       throw new CodedError('DATABASE_UNAVAILABLE', 'The database does not answer.', { retryable: true });
@@ -58,7 +58,7 @@ it('warns once of an engine that is away, however many requests meet it', async 
   expect(server.log.text).not.toContain('"level":"error"');
 });
 
-it('masks any other error, and logs it', async () => {
+it('http server: masks and logs any other error', async () => {
   await using server = await serve((app) =>
     app.get('/', () => {
       throw new Error('secret detail');
@@ -71,23 +71,23 @@ it('masks any other error, and logs it', async () => {
 });
 
 it.each([
-  ['no JSON', '{', 'application/json', 400, 'BAD_USER_INPUT'],
+  ['invalid JSON', '{', 'application/json', 400, 'BAD_USER_INPUT'],
   ['another content type', 'a', 'text/csv', 415, 'BAD_USER_INPUT'],
   ['a body over the limit', `"${'x'.repeat(2_000)}"`, 'application/json', 413, 'REQUEST_TOO_LARGE'],
-])('refuses %s', async (_what, body, contentType, status, code) => {
+])('http server: rejects %s', async (_what, body, contentType, status, code) => {
   await using server = await serve((app) => app.post('/', () => 'never'));
   const response = await fetch(server.url, { method: 'POST', headers: { 'content-type': contentType }, body });
   expect(await problemOf(response)).toMatchObject({ status, type, problem: { status, code } });
 });
 
-it('says which methods an address takes', async () => {
+it('http server: names the allowed methods of an address', async () => {
   await using server = await serve((app) => app.post('/things', () => 'made'));
   const response = await fetch(`${server.url}/things?a=1`, { method: 'DELETE' });
   expect(response.headers.get('allow')).toBe('POST');
   expect(await problemOf(response)).toMatchObject({ status: 405, type, problem: { code: 'METHOD_NOT_ALLOWED' } });
 });
 
-it('says that nothing is at an unknown address', async () => {
+it('http server: answers 404 for an unknown address', async () => {
   await using server = await serve(() => {});
   expect(await problemOf(await fetch(`${server.url}/x`))).toMatchObject({
     status: 404,
@@ -95,16 +95,16 @@ it('says that nothing is at an unknown address', async () => {
   });
 });
 
-it('http server: names HOST where it is no address of this machine', async () => {
-  // 192.0.2.0/24 is for documentation.
+it('http server: names HOST if it is not an address of this machine', async () => {
+  // 192.0.2.0/24 is reserved for documentation.
   const refused = assertPortFree({ host: '192.0.2.1', port: 0, setting: 'PORT' });
   await expect(refused).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
-    message: 'HOST: 192.0.2.1 is no address of this machine.',
+    message: 'HOST: 192.0.2.1 is not an address of this machine.',
   });
 });
 
-it('names the setting of a port that is taken', async () => {
+it('http server: names the setting of a port that is in use', async () => {
   await using server = await serve(() => {});
   const taken = { host: '127.0.0.1', port: server.port, setting: 'GATEWAY_PORT' };
   const refusal = {
@@ -131,11 +131,11 @@ httpServerContract(
 
 it.each([
   ['a broken escape', 'GET /% HTTP/1.1\r\nhost: a\r\n\r\n', 400, 'BAD_REQUEST'],
-  ['no HTTP', 'nonsense\r\n\r\n', 400, 'BAD_REQUEST'],
+  ['text that is not HTTP', 'nonsense\r\n\r\n', 400, 'BAD_REQUEST'],
   ['two Hosts', 'GET / HTTP/1.1\r\nhost: a\r\nHost: b\r\n\r\n', 400, 'BAD_REQUEST'],
-  ['a Host that is none', 'GET / HTTP/1.1\r\nhost: a/b\r\n\r\n', 400, 'BAD_REQUEST'],
+  ['an invalid Host', 'GET / HTTP/1.1\r\nhost: a/b\r\n\r\n', 400, 'BAD_REQUEST'],
   ['a head over the limit', `GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'REQUEST_TOO_LARGE'],
-])('http server: refuses %s with a problem document', async (_what, bytes, status, code) => {
+])('http server: answers %s with a problem document', async (_what, bytes, status, code) => {
   await using server = await serve((app) => app.get('/', () => 'served'));
   const { statuses, text } = await sendRaw(server.url, bytes);
   expect(statuses).toEqual([status]);
@@ -158,7 +158,7 @@ it('http server: serves HTTP/1.0 without a Host, and an empty Host', async () =>
 describe('slow clients', () => {
   const limits = { headMs: 100, requestMs: 200, idleMs: 100, answerMs: 100, closeMs: 50 };
 
-  /** Sends a byte every few milliseconds; resolves with what came back once the server has closed. */
+  /** Sends a byte every few milliseconds; resolves with the response once the server has closed. */
   async function drip(port: number, bytes: string) {
     const socket = connect({ host: '127.0.0.1', port });
     let answer = '';
@@ -176,12 +176,12 @@ describe('slow clients', () => {
   it.each([
     ['a header', 'GET / HTTP/1.1\r\nx: '],
     ['nothing', ''],
-  ])('http server: cuts a client that drips %s', async (_what, bytes) => {
+  ])('http server: disconnects a client that drips %s', async (_what, bytes) => {
     await using server = await serve(() => {}, { limits });
     expect(await drip(server.port, bytes)).toMatch(/^HTTP\/1\.1 408 .*BAD_REQUEST/s);
   });
 
-  it('http server: cuts a client that drips its body', async () => {
+  it('http server: disconnects a client that drips its body', async () => {
     await using server = await serve((app) => app.post('/', () => 'never'), { limits, bodyLimitBytes: 1_000_000 });
     const socket = connect({ host: '127.0.0.1', port: server.port });
     socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n');
@@ -192,7 +192,7 @@ describe('slow clients', () => {
     clearInterval(timer);
   });
 
-  it('http server: cuts a client that does not read its answer', async () => {
+  it('http server: disconnects a client that does not read its response', async () => {
     await using server = await serve((app) => app.get('/', () => 'x'.repeat(64_000_000)), { limits });
     const isCut = Promise.withResolvers<void>();
     server.app.server.on('connection', (socket) => socket.once('close', isCut.resolve));
@@ -203,7 +203,7 @@ describe('slow clients', () => {
     socket.destroy();
   });
 
-  it('http server: closes a connection that is idle after its request', async () => {
+  it('http server: closes an idle connection after a request', async () => {
     await using server = await serve((app) => app.get('/', () => 'served'), { limits });
     const socket = connect({ host: '127.0.0.1', port: server.port });
     socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
@@ -211,7 +211,7 @@ describe('slow clients', () => {
     await once(socket, 'close');
   });
 
-  it('http server: a slow client does not hold up its close', async () => {
+  it('http server: a slow client does not delay its close', async () => {
     await using server = await serve(() => {}, { limits: { ...limits, headMs: 60_000, requestMs: 60_000 } });
     const socket = connect({ host: '127.0.0.1', port: server.port });
     socket.on('error', () => {});
@@ -224,12 +224,12 @@ describe('slow clients', () => {
 });
 
 it.each([
-  ['one that is good', 'Root=1-67891233-abc:def+/@~._', true],
-  ['one that is too long', 'a'.repeat(129), false],
+  ['a valid one', 'Root=1-67891233-abc:def+/@~._', true],
+  ['a too long one', 'a'.repeat(129), false],
   ['one with a quote', 'a"b', false],
   ['one with a space', 'a b', false],
   ['an empty one', '', false],
-])('http server: answers and logs a request id: %s', async (_what, id, isTaken) => {
+])('http server: returns and logs a request id: %s', async (_what, id, isTaken) => {
   await using server = await serve((app) =>
     app.get('/fails', () => {
       throw new Error('secret detail');
@@ -247,7 +247,7 @@ it.each([
   expect(lines[1]).toMatchObject({ method: 'GET', route: '/fails', status: 500 });
 });
 
-it('http server: forbids to store its answers, unless a route says otherwise', async () => {
+it('http server: forbids caching, unless a route allows it', async () => {
   await using server = await serve((app) => {
     app.get('/secret', () => 'token');
     app.get('/keys', (_request, reply) => reply.header('cache-control', 'public, max-age=60').send('keys'));
@@ -258,7 +258,7 @@ it('http server: forbids to store its answers, unless a route says otherwise', a
   expect(await cacheControl('/keys')).toBe('public, max-age=60');
 });
 
-it('http server: reports readiness, and closes connections once it is retired', async () => {
+it('http server: reports readiness, and closes connections once retired', async () => {
   let isAway = false;
   const database = () => (isAway ? Promise.reject(new Error('away')) : Promise.resolve());
   const ask = async (url: string) => {
@@ -276,8 +276,8 @@ it('http server: reports readiness, and closes connections once it is retired', 
   expect(await ask(other.url)).toEqual([503, 'keep-alive', { status: 'unavailable', engines: { database: 'away' } }]);
 });
 
-it('http server: serves a request that comes in while it closes, and keeps no connection', async () => {
-  // Regression: the answer was Fastify's own 503, without a code, so that no client knew to repeat its request.
+it('http server: serves a request that arrives while it closes, and closes the connection', async () => {
+  // Regression: the response was Fastify's own 503, without a code, so that clients did not know to retry.
   await using server = await serve((app) => app.get('/', () => 'served'));
   const accepted = once(server.app.server, 'connection');
   const socket = connect({ host: '127.0.0.1', port: server.port });
@@ -294,7 +294,7 @@ it('http server: serves a request that comes in while it closes, and keeps no co
   await closed;
 });
 
-it('http server: is not live while something fails, and says what', async () => {
+it('http server: is not live while there are failures, and lists them', async () => {
   const failures: { code: string; message: string }[] = [];
   await using server = await serve(() => {}, { failures: () => failures });
   const live = async () => {

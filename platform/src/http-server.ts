@@ -18,33 +18,36 @@ export interface HttpServerOptions {
   bodyLimitBytes?: number;
   /** HTTP status by error code. Default: 400 for BAD_REQUEST and BAD_USER_INPUT, 500 for any other. */
   statusOf?: (code: string) => number;
-  /** What `/health/ready` answers. Default: ready until it is retired. */
+  /** What `/health/ready` reports. Default: ready until retired. */
   readiness?: Readiness;
-  /** A fault that only a restart can fix, so that `/health/live` is 503. Default: nothing. */
+  /** Failures that the process can't recover from; with any, `/health/live` is 503. Default: none. */
   failures?: () => readonly LiveFailure[];
   limits?: Partial<HttpLimits>;
 }
 
-/** Why a process is to be restarted, or its operator called. */
+/** Why a process must be restarted, or needs an operator. */
 export interface LiveFailure {
   code: string;
   message: string;
 }
 
-/** Times that bound what a slow client can hold, in milliseconds. */
+/** Time limits against slow clients, in milliseconds. */
 export interface HttpLimits {
   /** From the connection, or the first byte of a further request, to the end of the head. Default: 10 s. */
   headMs: number;
   /** The same to the end of the body. Default: 30 s. */
   requestMs: number;
-  /** A connection without a request is closed after this time: longer than load balancers keep theirs. Default: 72 s. */
+  /**
+   * An idle connection is closed after this time, which must be longer than a load balancer's keep-alive. Default: 72
+   * s.
+   */
   idleMs: number;
-  /** From an answer that is ready to its last byte in the client's hands; no stream is meant. Default: 2 min. */
+  /** From a complete response to the delivery of its last byte; not for streams. Default: 2 min. */
   answerMs: number;
-  /** A server that closes waits this long for requests that run. Default: 5 s, half of what a stop may take. */
+  /** How long a closing server waits for running requests. Default: 5 s, half of the time limit of a stop. */
   closeMs: number;
 }
-/** The limits that settings give. */
+/** The limits that are settings. */
 export function httpLimitsOf(config: Pick<CommonConfig, 'REQUEST_TIMEOUT' | 'KEEP_ALIVE'>): Partial<HttpLimits> {
   return { requestMs: config.REQUEST_TIMEOUT, idleMs: config.KEEP_ALIVE };
 }
@@ -55,18 +58,18 @@ const defaultLimits: HttpLimits = {
   answerMs: 120_000,
   closeMs: 5_000,
 };
-/** A connection is closed after so many requests, so that load balancers spread their connections anew. */
+/** Connections are closed after this many requests, so that load balancers redistribute them. */
 const maxRequestsPerConnection = 10_000;
 
 /**
- * A Fastify server as every service has it:
+ * Creates the Fastify server of a service:
  *
- * - `/health/live` (200 while the process works, or 503, with what fails) and `/health/ready` (200, or 503, with each engine's state);
- * - errors as RFC 9457 problem documents with a stable `code`, masked where they are not ours;
- * - each answer has the request's id, and `cache-control: no-store` unless its route says otherwise;
- * - no URL, header or body in the log;
+ * - `/health/live` (200, or 503 with the failures) and `/health/ready` (200 or 503, with each engine's state);
+ * - errors are RFC 9457 problem documents with a stable `code`, masked if they are not ours;
+ * - each response has the request's id, and `cache-control: no-store` unless its route sets another;
+ * - no URL, header or body is logged;
  * - a connection's requests are served one at a time;
- * - slow clients are cut off, and no fault of a client's is answered with a status of 500.
+ * - slow clients are disconnected, and no client error is answered with status 500.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { log, bodyLimitBytes = 1_048_576, readiness = createReadiness(), failures = () => [] } = options;
@@ -79,7 +82,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     logger: false,
     genReqId: ({ headers }) => requestIdOf(headers),
     forceCloseConnections: 'idle',
-    // What comes in during the close is served: Fastify's own 503 has no code that tells a client to repeat.
+    // Requests during the close are served: Fastify's own 503 has no code that tells a client to retry.
     return503OnClosing: false,
     serverFactory: (listener) =>
       Object.assign(
@@ -95,7 +98,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
         { maxRequestsPerSocket: maxRequestsPerConnection },
       ),
     clientErrorHandler(error, socket) {
-      log.debug({ code: errorCode(error) }, 'a connection brought no valid request');
+      log.debug({ code: errorCode(error) }, 'a connection sent no valid request');
       answerClientError(error, socket);
     },
     frameworkErrors: (_error, _request, reply) =>
@@ -146,7 +149,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     return sendProblem(reply.header('allow', allowed.join(', ')), {
       status: 405,
       code: 'METHOD_NOT_ALLOWED',
-      title: `This address takes ${allowed.join(', ')} alone.`,
+      title: `This address accepts only ${allowed.join(', ')}.`,
     });
   });
   app.get('/health/live', (_request, reply) => {
@@ -161,13 +164,13 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   return app;
 }
 
-/** Stands in for a Host that was not sent, as HTTP/1.0 may: no page can have this origin (RFC 2606). */
+/** Replaces a missing Host, which HTTP/1.0 allows: no page can have this origin (RFC 2606). */
 const noHost = 'host.invalid';
 
 /**
- * Whether a request's Host header names a host. Frameworks make URLs of it, and fail on what is none.
+ * Checks and completes the Host header; frameworks build URLs from it, and fail if it is invalid.
  *
- * @see RFC 9112 section 3.2: several, or an invalid one, are answered 400
+ * @see RFC 9112 section 3.2: repeated or invalid ones are answered with 400
  */
 function acceptHost({ headers, rawHeaders }: IncomingMessage): boolean {
   headers.host ||= noHost;
@@ -178,8 +181,8 @@ function acceptHost({ headers, rawHeaders }: IncomingMessage): boolean {
 }
 
 /**
- * A preValidation hook for routes that take values: refuses NUL and lone surrogates in the query string and the body,
- * whatever the field. (Node's HTTP parser refuses them in headers.)
+ * A preValidation hook that rejects NUL and lone surrogates in the query string and the body. (Node's HTTP parser
+ * rejects them in headers.)
  *
  * @throws CodedError BAD_USER_INPUT with the value's path as `argument`
  */
@@ -196,7 +199,7 @@ export interface Problem {
   [detail: string]: unknown;
 }
 
-/** Answers with a problem document. */
+/** Sends a problem document. */
 export function sendProblem<
   Reply extends { code(status: number): Reply; type(type: string): Reply; send(body: unknown): Reply },
 >(reply: Reply, problem: Problem): Reply {
@@ -206,7 +209,7 @@ export function sendProblem<
     .send(JSON.stringify({ type: 'about:blank', ...problem }));
 }
 
-/** What a client may know of an error. */
+/** Converts an error to the problem document that a client may see. */
 export function toProblem(error: unknown, statusOf: (code: string) => number): Problem {
   const known = publicError(error);
   if (known) {
@@ -235,12 +238,12 @@ export function toProblem(error: unknown, statusOf: (code: string) => number): P
 export interface ListenOptions {
   host: string;
   port: number;
-  /** Name of the setting that chose the port, for the message when it is taken. */
+  /** Name of the port's setting, for the error message. */
   setting: string;
 }
 
 /**
- * Listens and answers the URL with the port really got.
+ * Listens, and returns the URL with the actual port.
  * @throws CodedError PORT_TAKEN, naming the setting
  */
 export async function listen(app: FastifyInstance, options: ListenOptions): Promise<string> {
@@ -253,7 +256,7 @@ export async function listen(app: FastifyInstance, options: ListenOptions): Prom
 }
 
 /**
- * Resolves when the port could be listened on now, so that a start fails before it has done anything.
+ * Checks that the port is free, so that a start fails before it has done anything.
  * @throws CodedError PORT_TAKEN, naming the setting
  */
 export async function assertPortFree(options: ListenOptions): Promise<void> {
@@ -270,12 +273,12 @@ export async function assertPortFree(options: ListenOptions): Promise<void> {
 function portError(error: unknown, { host, port, setting }: ListenOptions): unknown {
   const code = errorCode(error);
   if (code === 'ENOTFOUND' || code === 'EADDRNOTAVAIL' || code === 'EAI_AGAIN')
-    return new CodedError('CONFIG_INVALID', `HOST: ${host} is no address of this machine.`, { cause: error });
+    return new CodedError('CONFIG_INVALID', `HOST: ${host} is not an address of this machine.`, { cause: error });
   if (code !== 'EADDRINUSE' && code !== 'EACCES') return error;
   const why = code === 'EADDRINUSE' ? 'is taken by another process' : 'may not be used by this user';
   return new CodedError(
     'PORT_TAKEN',
-    `${setting}: port ${port} ${why}. Set ${setting} to another port, or stop what uses it.`,
+    `${setting}: port ${port} ${why}. Set ${setting} to another port, or stop that process.`,
     { cause: error, details: { port, setting } },
   );
 }

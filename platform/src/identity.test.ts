@@ -36,14 +36,14 @@ describe('token verifier: a repeated token', () => {
     expect(state.lookups).toBe(2);
   });
 
-  it('is refused once it has expired', async () => {
+  it('is rejected once it has expired', async () => {
     const { state, verify, token } = await setUp();
     await verify(token);
     state.now += 60_000;
     await expect(verify(token)).rejects.toMatchObject({ ...refused, message: expect.stringContaining('expired') });
   });
 
-  it('is refused once its key is revoked, and good again with the key', async () => {
+  it('is rejected while its key is revoked', async () => {
     const { state, verify, token } = await setUp();
     await verify(token);
     const { key } = state;
@@ -53,7 +53,7 @@ describe('token verifier: a repeated token', () => {
     expect(await verify(token)).toMatchObject({ userId: 'ann' });
   });
 
-  it('is verified by the key that has its kid now', async () => {
+  it('is verified by the current key of its kid', async () => {
     const { state, verify, token, pair } = await setUp();
     await verify(token);
     state.key = (await generateKeyPair('EdDSA')).publicKey;
@@ -62,7 +62,7 @@ describe('token verifier: a repeated token', () => {
     expect(await verify(token)).toMatchObject({ userId: 'ann' });
   });
 
-  it('is refused where its signature was changed, whatever was verified before', async () => {
+  it('is rejected with a changed signature, whatever was verified before', async () => {
     const { verify, token } = await setUp();
     await verify(token);
     const [header, payload, signature = ''] = token.split('.');

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { CodedError, isCodedError } from './errors.ts';
 
-/** Who asks, as the token says. */
+/** The user of a request, by the claims of the token. */
 export interface Identity {
   userId: string;
   /** Id of the session that the token belongs to. */
@@ -12,9 +12,9 @@ export interface Identity {
   phoneNumber: string;
   /** Id of the key that signed the token. */
   kid: string;
-  /** End of the token, in milliseconds since the epoch. */
+  /** Expiry of the token, in milliseconds since the epoch. */
   expiresAtMs: number;
-  /** All claims by name, for what is matched by claim (`@topic`). */
+  /** All claims by name, for matching by claim (`@topic`). */
   claims: Readonly<JWTPayload>;
 }
 
@@ -33,18 +33,18 @@ export interface TokenVerifierOptions {
   keys: FindKey;
   issuer: string;
   audience: string;
-  /** The time to judge expiry by, in milliseconds since the epoch. */
+  /** The time by which expiry is checked, in milliseconds since the epoch. */
   now(): number;
 }
 
 export type TokenVerifier = (authorization: string) => Promise<Identity>;
 
-/** Tokens remembered as verified, and their characters together: one of ours has some 400. */
+/** Limits of the remembered tokens, by number and by characters: one of our tokens has some 400. */
 const rememberedTokens = 2_000;
 const rememberedCharacters = 4_000_000;
 /**
- * A token has one way to be written (RFC 7515 section 7.1). jose also reads white space and padding in its signature, by
- * which one token would be any number of them, as large as a client likes.
+ * The only valid form of a token (RFC 7515 section 7.1). jose also accepts white space and padding in the signature, so
+ * that a client could vary one token without limit.
  */
 const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
@@ -55,8 +55,8 @@ const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
  * its key is looked up each time, so that revoking a key takes effect at once.
  *
  * The verifier takes the authorization header's value, with or without `Bearer `.
- * @throws CodedError UNAUTHENTICATED for any token that is not valid now; SERVICE_UNAVAILABLE
- *   (retryable) while the keys can't be fetched
+ * @throws CodedError UNAUTHENTICATED for any token that is not valid now; SERVICE_UNAVAILABLE (retryable) while the
+ *   keys can't be fetched
  * @see RFC 7519, RFC 8725
  */
 export function createTokenVerifier({ keys, issuer, audience, now }: TokenVerifierOptions): TokenVerifier {
@@ -67,7 +67,7 @@ export function createTokenVerifier({ keys, issuer, audience, now }: TokenVerifi
   });
 
   const keyByKid = (header: JWTHeaderParameters) => {
-    // Without a kid, a set of one key would answer that key, and nobody could revoke it.
+    // Without a kid, a set of one key would return that key, and it could not be revoked.
     if (!header.kid) throw new errors.JWKSNoMatchingKey();
     return keys(header);
   };

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 
 const main = fileURLToPath(new URL('./testing/lifecycle-main.ts', import.meta.url));
 
-/** The small service as a process; `line` is the next that it prints. */
+/** Starts the small service as a process; `line` reads the next line that it prints. */
 async function start(environment: Record<string, string> = {}) {
   const child = spawn(process.execPath, [main], {
     env: { PATH: process.env.PATH, ...environment },
@@ -42,7 +42,7 @@ it('lifecycle: sends `ready` to a parent with an IPC channel', async () => {
   expect(message).toBe('ready');
 });
 
-it('lifecycle: serves on for its shutdown delay, not ready and without keep-alive', async () => {
+it('lifecycle: continues to serve during its shutdown delay, not ready and without keep-alive', async () => {
   await using service = await start({ SHUTDOWN_DELAY_MS: '600000' });
   const ask = async (path: string) => {
     const response = await fetch(service.url + path);
@@ -59,7 +59,7 @@ it('lifecycle: serves on for its shutdown delay, not ready and without keep-aliv
   expect(await service.exit).toBe(1);
 });
 
-it('lifecycle: a rejection that nobody handles does not cut a stop short', async () => {
+it('lifecycle: an unhandled rejection does not interrupt a stop', async () => {
   await using service = await start({ REJECTS: 'true' });
   service.signal('SIGTERM');
   expect([await service.line(), await service.line(), await service.line()]).toEqual(['retired', 'stopping', 'closed']);
@@ -75,7 +75,7 @@ it.each([
   expect(await service.exit).toBe(status);
 });
 
-it('lifecycle: forces a stop that takes longer than it may', async () => {
+it('lifecycle: forces a stop that exceeds its time limit', async () => {
   await using service = await start({ HANGS: 'true', STOP_WITHIN_MS: '100' });
   service.signal('SIGTERM');
   expect(await service.exit).toBe(1);

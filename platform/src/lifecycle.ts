@@ -2,33 +2,34 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode, isCodedError, outageOf } from './errors.ts';
 import type { Log } from './log.ts';
 
-/** What `run` stops. */
+/** A service that `run` can stop. */
 export interface Stoppable extends AsyncDisposable {
-  /** Says that it is about to stop: readiness turns off and answers close their connections. It still serves. */
+  /** Announces the stop: readiness turns off and responses close their connections. It continues to serve. */
   retire?(): void;
-  /** Between `retire` and disposal it serves on for this long, in milliseconds. Default: 0. */
+  /** How long it continues to serve between `retire` and disposal, in milliseconds. Default: 0. */
   readonly shutdownDelayMs?: number;
-  /** Time that its disposal may take, in milliseconds. Default: `defaultStopMs`. */
+  /** Time limit of its disposal, in milliseconds. Default: `defaultStopMs`. */
   readonly stopWithinMs?: number;
 }
 
-/** What every service's `createX(deps)` answers. */
+/** The result of every service's `createX(deps)`. */
 export interface Service extends Omit<Stoppable, 'shutdownDelayMs'> {
-  /** Where it listens, such as `http://127.0.0.1:8080`, with the port it really got. */
+  /** Its URL, such as `http://127.0.0.1:8080`, with the actual port. */
   readonly url: string;
 }
 
-/** A graceful stop may take this long unless its service says otherwise, in milliseconds. */
+/** Default time limit of a graceful stop, in milliseconds. */
 export const defaultStopMs = 10_000;
 
 /**
- * Runs a service until SIGINT or SIGTERM, which stop it in stages: it retires, so that load balancers send no more;
- * it serves on for its shutdown delay; it is disposed, and the process exits 0, also where an engine that is away kept
- * something from ending well. A second signal, or a disposal that takes longer than it may, exits 1 at once. A rejection that nobody handles
- * ends the process at once, with 1, unless it stops already.
+ * Runs a service until SIGINT or SIGTERM, which stop it in stages: it retires, so that load balancers drain it; it
+ * continues to serve for its shutdown delay; it is disposed, and the process exits.
  *
- * A failed start prints its message, without a stack where the error is coded, and exits 1. A parent process that
- * opened an IPC channel gets the message `ready` once the service listens, as pm2's `wait_ready` expects.
+ * The exit code is 0, also if an engine's outage disturbed the stop. A second signal, a disposal over its time limit,
+ * or an unhandled rejection before the stop, exits with 1 at once.
+ *
+ * A failed start prints its message, without a stack if the error is coded, and exits with 1. A parent process with an
+ * IPC channel gets the message `ready` once the service listens, as pm2's `wait_ready` expects.
  */
 export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }): Promise<void> {
   let service: Stoppable | undefined;
@@ -46,23 +47,23 @@ export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }
       },
     );
   };
-  // Node prints warnings for developers; here they are log lines. kafkajs's negative timers are nobody's to fix.
+  // Node prints warnings for developers; here they are log lines. kafkajs's negative timers can't be fixed here.
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) =>
     log[name === 'TimeoutNegativeWarning' ? 'debug' : 'warn']({ warning: name }, message),
   );
-  // Standard output on a full disk, or whose reader left, ends nothing.
-  process.stdout.on('error', (error) => log.debug({ code: errorCode(error) }, 'standard output takes nothing'));
+  // A full disk or a closed reader of standard output must not end the process.
+  process.stdout.on('error', (error) => log.debug({ code: errorCode(error) }, 'standard output can not be written'));
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   process.on('unhandledRejection', (error) => {
     log.error({ error, code: errorCode(error) }, 'unhandled rejection');
-    // What stops anyway is not cut short: what runs is finished, and positions are committed.
+    // A stop is not interrupted: running work finishes, and positions are committed.
     if (!isStopping) process.exit(1);
   });
   try {
     service = await start();
-    // The callback takes the error of a parent that has left.
+    // The callback receives the error if the parent has exited.
     process.send?.('ready', undefined, undefined, () => {});
   } catch (error) {
     if (isCodedError(error)) process.stderr.write(`\n${error.message}\n`);
@@ -82,7 +83,7 @@ async function stop(service: Stoppable, log: Log): Promise<void> {
   await service[Symbol.asyncDispose]();
 }
 
-/** What a disposal failed by: one error, or several that suppress each other. */
+/** The errors of a disposal: one, or several that suppress each other. */
 function errorsOf(error: unknown): unknown[] {
   return error instanceof SuppressedError ? [...errorsOf(error.error), ...errorsOf(error.suppressed)] : [error];
 }

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { createLog } from './log.ts';
 import { createLogDestination } from './log-destination.ts';
 
-it('log: goes on where standard error is on a full disk', () => {
+it('log: continues when standard error is on a full disk', () => {
   const full = openSync('/dev/full', 'w');
   const script = `
     const { createLog } = await import(${JSON.stringify(new URL('log.ts', import.meta.url).href)});
@@ -16,7 +16,7 @@ it('log: goes on where standard error is on a full disk', () => {
   expect({ status: child.status, said: child.stdout.toString() }).toEqual({ status: 0, said: 'still here' });
 });
 
-/** A log on a disk whose writes a test decides: how many bytes are taken, or the error's code. */
+/** A log on a disk whose writes a test controls: how many bytes are written, or the error's code. */
 function openDisk(take: (bytes: Uint8Array) => number | string) {
   const chunks: string[] = [];
   const destination = createLogDestination(2, (_fd, bytes) => {
@@ -29,7 +29,7 @@ function openDisk(take: (bytes: Uint8Array) => number | string) {
 }
 const parse = (line: string) => JSON.parse(line) as Record<string, unknown>;
 
-it.each(['ENOSPC', 'EIO', 'EAGAIN'])('log: drops lines at %s and says how many', (code) => {
+it.each(['ENOSPC', 'EIO', 'EAGAIN'])('log: drops lines at %s and logs how many', (code) => {
   let isFull = false;
   const { log, text } = openDisk((bytes) => (isFull ? code : bytes.length));
   log.info({}, 'before');
@@ -47,7 +47,7 @@ it.each(['ENOSPC', 'EIO', 'EAGAIN'])('log: drops lines at %s and says how many',
   ]);
 });
 
-it('log: begins a new line after one that was cut', () => {
+it('log: begins a new line after a truncated one', () => {
   const answers: (number | string)[] = [10, 'ENOSPC'];
   const { log, text } = openDisk((bytes) => answers.shift() ?? bytes.length);
   log.info({}, 'cut');
@@ -57,7 +57,7 @@ it('log: begins a new line after one that was cut', () => {
   expect(parse(whole)).toMatchObject({ msg: 'whole', droppedLines: 1 });
 });
 
-it('log: waits a moment for a pipe that is full, and writes the rest', () => {
+it('log: waits briefly for a full pipe, and writes the rest', () => {
   const answers: (number | string)[] = [10, 'EAGAIN', 'EAGAIN'];
   const { log, text } = openDisk((bytes) => answers.shift() ?? bytes.length);
   log.info({}, 'written');

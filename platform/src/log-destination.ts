@@ -1,14 +1,14 @@
 import { writeSync } from 'node:fs';
 
-/** A full pipe is tried again for this long, until lines are dropped. */
+/** Writes to a full pipe are retried for this long, before lines are dropped. */
 const waitAtMostMs = 100;
 
 /**
- * Where log lines go: a file descriptor, written at once. Its `write` never throws, for a full disk must not fail a
- * request. A line that can't be written is dropped; the next one that can has the count as `droppedLines`.
+ * Writes log lines synchronously to a file descriptor. `write` never throws, because a full disk must not fail a
+ * request. The first line after dropped ones has their number as `droppedLines`.
  *
  * @param fd default: standard error
- * @param write writes bytes and returns how many it took, as `fs.writeSync` does
+ * @param write writes bytes and returns how many were written, like `fs.writeSync`
  */
 export function createLogDestination(
   fd = 2,
@@ -31,9 +31,9 @@ export function createLogDestination(
   };
   return {
     write(line) {
-      const told = dropped === 0 ? line : line.replace(/\}\s*$/, `,"droppedLines":${dropped}}\n`);
+      const text = dropped === 0 ? line : line.replace(/\}\s*$/, `,"droppedLines":${dropped}}\n`);
       try {
-        writeAll(Buffer.from(isCut ? `\n${told}` : told));
+        writeAll(Buffer.from(isCut ? `\n${text}` : text));
         dropped = 0;
       } catch {
         dropped += 1;

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { CodedError } from './errors.ts';
 import { createMemoryLog } from './testing/log.ts';
 
-it('writes JSON lines with level, service and fields, from its level on', () => {
+it('log: writes JSON lines with level, service and fields, from its level up', () => {
   const log = createMemoryLog('info');
   log.debug({}, 'too small');
   log.child({ part: 'relay' }).info({ requestId: 'r1' }, 'sent');
@@ -16,7 +16,7 @@ it('writes JSON lines with level, service and fields, from its level on', () => 
   ]);
 });
 
-it('writes no secret that a call site passes by mistake, at the top or one level down', () => {
+it('log: redacts secrets that a call site passes by mistake, up to one level deep', () => {
   const log = createMemoryLog();
   log.info(
     { phoneNumber: '+84909', input: { password: 'hunter2', token: 'abc' }, authorization: 'Bearer abc' },
@@ -25,7 +25,7 @@ it('writes no secret that a call site passes by mistake, at the top or one level
   expect(log.text).not.toMatch(/84909|hunter2|abc/);
 });
 
-it('writes an error with its code and cause, and no parameters of a query', () => {
+it('log: writes an error with its code and cause, without a query’s parameters', () => {
   const log = createMemoryLog();
   const query = Object.assign(new Error('Failed query: insert … params: +84909'), {
     params: ['+84909'],

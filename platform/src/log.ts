@@ -1,27 +1,27 @@
 import { pino } from 'pino';
 import { createLogDestination } from './log-destination.ts';
 
-/** The log port: structured lines. Call sites give ids, never phone numbers, codes, tokens or passwords. */
+/** The log port: structured lines. Call sites pass ids, never phone numbers, codes, tokens or passwords. */
 export interface Log {
   trace(fields: object, message: string): void;
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
-  /** A log whose lines all carry `fields`. */
+  /** A log that adds `fields` to each line. */
   child(fields: object): Log;
 }
 
 export interface LogOptions {
-  /** Least level written: `fatal` to `trace`, or `silent`. */
+  /** Lowest level written: `fatal` to `trace`, or `silent`. */
   level: string;
   /** Name of the service, on each line. */
   service: string;
-  /** Where lines go; must not throw. Default: standard error, so that standard output stays for people. */
+  /** Destination of the lines; must not throw. Default: standard error, so that standard output is for people. */
   destination?: { write(line: string): void };
 }
 
-/** Names whose values never reach a line, at the top or one level down: a net under the call sites. */
+/** Names whose values are always redacted, up to one level deep, in case a call site passes them by mistake. */
 const secrets = [
   'phoneNumber',
   'phone_number',
@@ -34,7 +34,7 @@ const secrets = [
   'callbackUrl',
 ];
 
-/** Makes a log that writes JSON lines with `level`, `time`, `service`, and the fields given. */
+/** Creates a log that writes JSON lines with `level`, `time`, `service`, and the call's fields. */
 export function createLog({ level, service, destination }: LogOptions): Log {
   return pino(
     {
@@ -51,7 +51,7 @@ export function createLog({ level, service, destination }: LogOptions): Log {
 /** A log that drops everything. */
 export const silentLog: Log = createLog({ level: 'silent', service: 'none' });
 
-/** An error without what its message may quote of a value: database drivers put parameters into `detail`, `params` and messages. */
+/** Serializes an error without quoted values: database drivers put parameters into `detail`, `params` and messages. */
 function serializeError(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error };
   const { code, retryable } = error as { code?: unknown; retryable?: unknown };

@@ -27,7 +27,7 @@ it.each([
   expect(toE164(text, region)).toBe(number);
 });
 
-it('phone number: reads nothing, or E.164 that reads as itself, from any text', () => {
+it('phone number: reads null, or E.164 that reads as itself, from any text', () => {
   const digits = fc.string({ unit: fc.constantFrom(...'+0123456789 ()-.'), maxLength: 40 });
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: 'binary' }), digits), fc.constantFrom('VN', 'US', 'DE'), (text, region) => {

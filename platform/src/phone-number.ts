@@ -1,12 +1,14 @@
 import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js';
 import { z } from 'zod';
 
-/** What people write a number with. libphonenumber would also read `tel:`, an extension, or a trailing `~`. */
+/**
+ * The characters that people use in numbers. libphonenumber would also accept `tel:`, an extension, or a trailing `~`.
+ */
 const written = /^\+?[\d(][\d ().-]*\d$/;
 
 /**
- * A phone number as E.164, read in `region` where it has no country code; null for one that is not valid, and for
- * one with anything before or after it, spaces too.
+ * Converts a phone number to E.164; without a country code it is read in `region`. Null if it is not valid, or has
+ * anything before or after it, even spaces.
  */
 export function toE164(text: string, region: string): string | null {
   if (text.length > 40 || !written.test(text)) return null;
@@ -14,7 +16,7 @@ export function toE164(text: string, region: string): string | null {
   return parsed?.isValid() ? parsed.number : null;
 }
 
-/** The setting that says in which region phone numbers without a country code are read. */
+/** The setting for the region of phone numbers without a country code. */
 export function region() {
   return z
     .string()

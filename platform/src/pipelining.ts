@@ -1,15 +1,14 @@
 import type { RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Requests of a connection that are dropped, until it is cut off without the answer that they did not wait for. */
+/** Limit of dropped requests per connection; beyond it the connection is closed without the pending response. */
 const maxDropped = 10;
 
 /**
- * Serves one request at a time on each connection. Requests that come before the answer to the one before (pipelining)
- * are dropped, nothing more is read, and the connection is closed behind that answer. Node would start them all at
- * once: a single client would then keep everybody else waiting.
+ * Serves one request at a time per connection, because Node would start all pipelined ones at once, and one client
+ * could delay all others. Pipelined requests are dropped, and the connection is closed after the pending response.
  *
- * @see RFC 9112 section 9.3.2: clients send again what was not answered before the connection closed
+ * @see RFC 9112 section 9.3.2: clients resend requests without a response
  */
 export function refusePipelining(listener: RequestListener): RequestListener {
   const latest = new WeakMap<Socket, { response: ServerResponse; dropped: number }>();
@@ -22,7 +21,7 @@ export function refusePipelining(listener: RequestListener): RequestListener {
     }
     before.dropped += 1;
     if (before.dropped === 1) closeBehind(before.response, socket);
-    // Node keeps each of them for as long as the connection lasts.
+    // Node keeps dropped requests in memory until the connection closes.
     if (before.dropped > maxDropped) socket.destroy();
   };
 }

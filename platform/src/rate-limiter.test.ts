@@ -19,7 +19,7 @@ async function setUp(options: { limit?: typeof limit | null } = {}) {
 }
 
 describe('rate limiter', () => {
-  it('rate limiter: refuses what is over the limit, and says when to come again', async () => {
+  it('rate limiter: rejects attempts over the limit, and says when to retry', async () => {
     await using set = await setUp();
     const limiter = set.create();
     for (let attempt = 0; attempt < 3; attempt += 1) await limiter.count('ann');
@@ -35,7 +35,7 @@ describe('rate limiter', () => {
     await limiter.count('ann');
   });
 
-  it('rate limiter: processes share what they count', async () => {
+  it('rate limiter: processes share their counts', async () => {
     await using set = await setUp();
     const [one, other] = [set.create(), set.create()];
     const attempts = Array.from({ length: 10 }, (_, n) => (n % 2 ? one : other).count('ann'));
@@ -43,7 +43,7 @@ describe('rate limiter', () => {
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
   });
 
-  it('rate limiter: what is taken back does not count', async () => {
+  it('rate limiter: an attempt that is taken back does not count', async () => {
     await using set = await setUp();
     const limiter = set.create();
     for (let attempt = 0; attempt < 20; attempt += 1) {
@@ -54,13 +54,13 @@ describe('rate limiter', () => {
     await expect(limiter.count('ann')).rejects.toMatchObject({ code: 'RATE_LIMITED' });
   });
 
-  it('rate limiter: one that is off counts nothing', async () => {
+  it('rate limiter: counts nothing when it is off', async () => {
     await using set = await setUp({ limit: null });
     const limiter = set.create();
     for (let attempt = 0; attempt < 20; attempt += 1) await limiter.count('ann');
   });
 
-  it('rate limiter: fails while the store is away, unless told to go on', async () => {
+  it('rate limiter: fails while the store is down, or allows all if configured', async () => {
     const away = () => Promise.reject(new CodedError('KEY_VALUE_UNAVAILABLE', 'away', { retryable: true }));
     const keyValue = { increment: away } as Partial<KeyValue> as KeyValue;
     const limiter = createRateLimiter({ keyValue, name: 'tries', limit, message: 'Too many tries' });
@@ -80,7 +80,7 @@ describe('the setting of a rate limit', () => {
   ])('rate limit: reads %s', (text, parsed) => expect(readConfig(settings, { LIMIT: text }).LIMIT).toEqual(parsed));
 
   it.each(['0/1m', '10', '10/', '/1m', '-1/1m', '1.5/1m', '10/1', '10/0s', '10/366d', '1e3/1m', 'on'])(
-    'rate limit: refuses %s by name',
+    'rate limit: rejects %s by name',
     (text) => expect(() => readConfig(settings, { LIMIT: text })).toThrow(/LIMIT must be a count and a time/),
   );
 });

@@ -7,7 +7,7 @@ import type { KeyValue } from './key-value.ts';
 import type { Log } from './log.ts';
 import { createRepeatedLines } from './repeated-lines.ts';
 
-/** So many attempts within a time that begins with the first one. */
+/** A number of attempts per window; the window begins with the first attempt. */
 export interface RateLimit {
   count: number;
   windowMs: number;
@@ -15,7 +15,7 @@ export interface RateLimit {
 
 const maxWindowMs = 365 * 86_400_000;
 
-/** A setting such as `10/1m`, or `off`: null once parsed. */
+/** A setting such as `10/1m`, or `off`, parsed to null. */
 export function rateLimit(fallback: string) {
   return z
     .string()
@@ -41,25 +41,25 @@ export const rateLimitsSetting = {
 export interface RateLimiter {
   /**
    * Counts an attempt.
-   * @throws CodedError RATE_LIMITED (retryable) with `retryAfterSeconds` when there were too many; KEY_VALUE_UNAVAILABLE
-   *   (retryable) while the store is away
+   * @throws CodedError RATE_LIMITED (retryable) with `retryAfterSeconds` over the limit; KEY_VALUE_UNAVAILABLE
+   *   (retryable) while the store is down
    */
   count(key: string): Promise<void>;
-  /** Takes an attempt back that turned out to be harmless. Throws KEY_VALUE_UNAVAILABLE. */
+  /** Takes back an attempt that proved harmless. Throws KEY_VALUE_UNAVAILABLE. */
   takeBack(key: string): Promise<void>;
 }
 
 export interface RateLimiterOptions {
   keyValue: KeyValue;
-  /** What is counted, as a part of the keys in the store: `sign-ins-per-address`. */
+  /** Part of the keys in the store: `sign-ins-per-address`. */
   name: string;
   /** Null: nothing is counted. */
   limit: RateLimit | null;
-  /** What a client is told: `Too many sign-ins`. */
+  /** The error message for clients: `Too many sign-ins`. */
   message: string;
 }
 
-/** Counts attempts by key in the key-value store, so that all processes share the counts. */
+/** Counts attempts per key in the key-value store, so that all processes share the counts. */
 export function createRateLimiter({ keyValue, name, limit, message }: RateLimiterOptions): RateLimiter {
   if (!limit) return { count: async () => {}, takeBack: async () => {} };
   const limiter = new KeyValueRateLimiter(keyValue, name, limit);
@@ -82,12 +82,12 @@ export function createRateLimiter({ keyValue, name, limit, message }: RateLimite
   };
 }
 
-/** The same limiter for work that goes on while the store is away: it then counts nothing, which is logged. */
+/** A limiter for work that continues while the store is down: attempts are then not counted, which is logged. */
 export function allowWithoutStore(limiter: RateLimiter, log: Log): RateLimiter {
   const lines = createRepeatedLines(log);
   const ignoreOutage = (error: unknown) => {
     if (!(error instanceof CodedError) || error.code !== 'KEY_VALUE_UNAVAILABLE') throw error;
-    lines.warn(error.code, { error }, 'an attempt was not counted: the key-value store is away');
+    lines.warn(error.code, { error }, 'an attempt was not counted: the key-value store is not available');
   };
   return {
     count: (key) => limiter.count(key).catch(ignoreOutage),
@@ -100,7 +100,9 @@ interface Counted {
   expiresInMs: number;
 }
 
-/** The library's limiter over the key-value port. The methods with an underscore are what its stores implement. */
+/**
+ * The library's limiter with the key-value port. The methods with an underscore are those that its stores implement.
+ */
 class KeyValueRateLimiter extends RateLimiterStoreAbstract {
   readonly #keyValue: KeyValue;
 

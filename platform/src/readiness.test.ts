@@ -5,7 +5,7 @@ import { createReadiness } from './readiness.ts';
 const good = async () => {};
 const bad = () => Promise.reject(new Error('away'));
 
-it('readiness: fails only on what is required, and reports the rest', async () => {
+it('readiness: fails only with a required engine, and reports the others', async () => {
   const read = (required: object, reported: object) =>
     createReadiness({ required: { ...required }, reported: { ...reported } }).read();
   expect(await read({ database: good }, { topics: bad })).toEqual({
@@ -22,12 +22,12 @@ it('readiness: fails only on what is required, and reports the rest', async () =
   expect((await read({ database: throws }, {})).status).toBe('unavailable');
 });
 
-it('readiness: reports an engine that takes no changes, and serves what needs none', async () => {
+it('readiness: reports a read-only engine as degraded, and stays ready', async () => {
   const readiness = createReadiness({ required: { 'key-value': async () => 'degraded' }, reported: { topics: good } });
   expect(await readiness.read()).toEqual({ status: 'ok', engines: { topics: 'ok', 'key-value': 'degraded' } });
 });
 
-it('readiness: asks at most once a second, and once for all who ask together', async () => {
+it('readiness: probes at most once per second, and once for concurrent callers', async () => {
   const clock = createTestClock();
   let asked = 0;
   const readiness = createReadiness({ required: { database: async () => void asked++ }, clock });
@@ -40,7 +40,7 @@ it('readiness: asks at most once a second, and once for all who ask together', a
   expect(asked).toBe(2);
 });
 
-it('readiness: calls an engine that hangs away, and has one question open at it', async () => {
+it('readiness: reports a stuck engine as away, and has one probe open', async () => {
   const clock = createTestClock();
   const answer = Promise.withResolvers<void>();
   let asked = 0;
@@ -58,8 +58,9 @@ it('readiness: calls an engine that hangs away, and has one question open at it'
   expect((await readiness.read()).engines).toEqual({ database: 'ok' });
 });
 
-it('readiness: waits less for what is only reported than a probe does', async () => {
-  // Regression: a silent broker kept each answer for 2 s. A probe that waits for 1 s took all services for unready.
+it('readiness: waits for a reported engine more briefly than load balancers wait', async () => {
+  // Regression: a silent broker delayed each response by 2 s, and load balancers with a 1 s time-out saw no service
+  // ready.
   const hangs = () => new Promise<never>(() => {});
   const readiness = createReadiness({ required: { database: good }, reported: { topics: hangs }, timeoutMs: 60_000 });
   const startedAt = performance.now();
@@ -67,7 +68,7 @@ it('readiness: waits less for what is only reported than a probe does', async ()
   expect(performance.now() - startedAt).toBeLessThan(950);
 });
 
-it('readiness: a retired service is stopping at once, whatever was asked before', async () => {
+it('readiness: a retired service is stopping at once, despite an earlier report', async () => {
   const readiness = createReadiness({ required: { database: good } });
   expect((await readiness.read()).status).toBe('ok');
   readiness.retire();

@@ -1,38 +1,42 @@
 import { type Clock, systemClock } from './clock.ts';
 import { within } from './within.ts';
 
-/** Rejects where the engine is away; resolves with `degraded` where it answers and takes no changes, else with anything. */
+/**
+ * Rejects while the engine is down; resolves with `degraded` if it answers but is read-only, else with any other value.
+ */
 type Ping = () => Promise<unknown>;
 type EngineState = 'ok' | 'degraded' | 'away';
 
 export interface ReadinessOptions {
-  /** What the service can't serve without, by name: it is ready only while each of them answers. */
+  /** Engines that the service needs, by name: it is ready only while all of them answer. */
   required?: Readonly<Record<string, Ping>>;
-  /** What it serves without: reported, and no reason to be left out by a load balancer. */
+  /** Engines that the service works without: reported, but without effect on readiness. */
   reported?: Readonly<Record<string, Ping>>;
   clock?: Clock;
-  /** A required engine that has not answered by then is away, in milliseconds. Default: 2,000. */
+  /** Time-out of a required engine, in milliseconds. Default: 2,000. */
   timeoutMs?: number;
-  /** The same for a reported one, which must not keep a probe waiting: many give up after a second. Default: 500. */
+  /**
+   * Time-out of a reported engine, in milliseconds. Default: 500, because many load balancers give up after a second.
+   */
   reportedTimeoutMs?: number;
 }
 
 export interface ReadinessReport {
   status: 'ok' | 'unavailable' | 'stopping';
-  /** By name, whether it answers. One that is degraded is no reason to serve nobody. */
+  /** State by name. A degraded engine does not make the service unavailable. */
   engines: Record<string, EngineState>;
 }
 
-/** Whether a service wants requests. */
+/** Whether a service accepts requests. */
 export interface Readiness {
-  /** It is about to stop, and wants no more of them. */
+  /** True when it is about to stop, and accepts no more requests. */
   readonly isRetired: boolean;
   retire(): void;
-  /** Asks each engine, at most once a second: those who ask together share the answer. */
+  /** Probes each engine, at most once per second; concurrent callers share the report. */
   read(): Promise<ReadinessReport>;
 }
 
-/** An answer is good for this long, in milliseconds. */
+/** How long a report is reused, in milliseconds. */
 const freshMs = 1_000;
 
 export function createReadiness(options: ReadinessOptions = {}): Readiness {
@@ -63,7 +67,7 @@ export function createReadiness(options: ReadinessOptions = {}): Readiness {
   };
 }
 
-/** Asks once at a time: an engine that hangs has one question open, however often it is asked for. */
+/** Runs one probe at a time: a stuck engine has one open probe, however often it is asked for. */
 function createProbe(ping: Ping, timeoutMs: number): () => Promise<EngineState> {
   let open: Promise<unknown> | null = null;
   return async () => {

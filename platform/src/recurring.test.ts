@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createTestClock } from './clock.ts';
 import { startRecurring } from './recurring.ts';
 
-/** Turns that a test ends by hand. */
+/** Runs that a test ends explicitly. */
 function setUp() {
   const clock = createTestClock();
   const turns: (PromiseWithResolvers<void> & { signal: AbortSignal })[] = [];
@@ -20,7 +20,7 @@ function setUp() {
   return { clock, turns, failures, recurring };
 }
 
-it('recurring: begins a turn only once the one before has ended', async () => {
+it('recurring: starts a run only after the previous one has ended', async () => {
   const { clock, turns, recurring } = setUp();
   clock.advance(60_000);
   clock.advance(600_000);
@@ -33,7 +33,7 @@ it('recurring: begins a turn only once the one before has ended', async () => {
   await recurring[Symbol.asyncDispose]();
 });
 
-it('recurring: a turn that fails is told, and the next one comes', async () => {
+it('recurring: reports a failed run, and continues with the next one', async () => {
   const { clock, turns, failures, recurring } = setUp();
   clock.advance(60_000);
   turns[0]?.reject(new Error('away'));
@@ -45,7 +45,7 @@ it('recurring: a turn that fails is told, and the next one comes', async () => {
   await recurring[Symbol.asyncDispose]();
 });
 
-it('recurring: stops by ending the turn that runs, and waits for it', async () => {
+it('recurring: aborts the current run at stop, and awaits it', async () => {
   const { clock, turns, failures, recurring } = setUp();
   clock.advance(60_000);
   let hasStopped = false;

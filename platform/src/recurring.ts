@@ -2,15 +2,15 @@ import type { Clock } from './clock.ts';
 
 export interface RecurringOptions {
   clock: Clock;
-  /** From the end of a turn to the next one, in milliseconds. */
+  /** Pause between two runs, in milliseconds. */
   everyMs: number;
-  /** One turn. The signal aborts when it is to end early. */
+  /** One run. The signal aborts when it should end early. */
   work(signal: AbortSignal): Promise<void>;
-  /** Called with what a turn has failed by; the next one comes all the same. */
+  /** Called with the error of a failed run; the next run follows regardless. */
   onFailure(error: unknown): void;
 }
 
-/** Works now and then, one turn at a time, the first after `everyMs`; disposing ends and awaits the turn that runs. */
+/** Repeats work, one run at a time, first after `everyMs`. Disposing aborts and awaits the current run. */
 export function startRecurring({ clock, everyMs, work, onFailure }: RecurringOptions): AsyncDisposable {
   const stop = new AbortController();
   let timer: Disposable | undefined;

@@ -7,7 +7,7 @@ import { createTokenVerifier } from './identity.ts';
 import { silentLog } from './log.ts';
 import { createRemoteKeys, type RemoteKeysOptions } from './remote-keys.ts';
 
-/** An issuer whose answers a test sets; `fetched(n)` resolves once it was asked n times. */
+/** An issuer whose responses a test sets; `fetched(n)` resolves after its n-th request. */
 async function setUp(options: Partial<RemoteKeysOptions> = {}, kids = ['first']) {
   const resources = new AsyncDisposableStack();
   const pairs = new Map<string, { jwk: JWK; privateKey: CryptoKey }>();
@@ -77,11 +77,11 @@ describe('remote keys', () => {
   it.each([
     ['resets the connection', 'reset' as const],
     ['answers 500', { status: 500, body: '{}' }],
-    ['answers a page', { status: 200, body: '<html>' }],
-    ['answers no key', { status: 200, body: '{"keys": []}' }],
-    ['answers another thing', { status: 200, body: '[]' }],
-    ['answers too much', { status: 200, body: `{"keys": [], "x": "${'x'.repeat(300_000)}"}` }],
-  ])('remote keys: the last good ones stay while the issuer %s', async (_what, answer) => {
+    ['answers with a page', { status: 200, body: '<html>' }],
+    ['answers without keys', { status: 200, body: '{"keys": []}' }],
+    ['answers with another type', { status: 200, body: '[]' }],
+    ['answers with too much', { status: 200, body: `{"keys": [], "x": "${'x'.repeat(300_000)}"}` }],
+  ])('remote keys: keep the last valid ones while the issuer %s', async (_what, answer) => {
     await using set = await setUp({ refreshEveryMs: 1, retryAfterMs: 1 });
     expect(await set.verify('first')).toBe('ann');
     set.publish(answer);
@@ -94,14 +94,14 @@ describe('remote keys', () => {
     await expect.poll(() => set.verify('second')).toBe('ann');
   });
 
-  it('remote keys: an unknown kid is asked for at once', async () => {
+  it('remote keys: fetch an unknown kid at once', async () => {
     await using set = await setUp();
     expect(await set.verify('first')).toBe('ann');
     await set.addKey('second');
     expect(await set.verify('second')).toBe('ann');
   });
 
-  it('remote keys: many unknown kids cost one fetch per cooldown', async () => {
+  it('remote keys: fetch once per cooldown for many unknown kids', async () => {
     await using set = await setUp({ cooldownMs: 50 });
     expect(await set.verify('first')).toBe('ann');
     await set.addKey('unpublished');
@@ -117,14 +117,14 @@ describe('remote keys', () => {
     expect(set.fetches() - before).toBeLessThanOrEqual(Math.ceil((performance.now() - startedAt) / 50) + 1);
   });
 
-  it('remote keys: a token without a kid is refused, also where there is one key', async () => {
+  it('remote keys: reject a token without a kid, even with a single key', async () => {
     await using set = await setUp();
     expect(await set.verify('first', {})).toBe('UNAUTHENTICATED');
     expect(await set.verify('first', { kid: '' })).toBe('UNAUTHENTICATED');
     expect(await set.verify('first')).toBe('ann');
   });
 
-  it('remote keys: a key that the issuer withdrew is gone at the next fetch', async () => {
+  it('remote keys: drop a withdrawn key at the next fetch', async () => {
     await using set = await setUp({ refreshEveryMs: 1 }, ['first', 'second']);
     const token = await set.token('first');
     const verify = createTokenVerifier({ keys: set.keys.find, issuer: 'i', audience: 'a', now: Date.now });
@@ -133,7 +133,7 @@ describe('remote keys', () => {
     await expect.poll(() => verify(token).catch(({ code }) => code)).toBe('UNAUTHENTICATED');
   });
 
-  it('remote keys: a revoked key stays revoked while the issuer still publishes it', async () => {
+  it('remote keys: keep a key revoked while the issuer still publishes it', async () => {
     await using set = await setUp({ refreshEveryMs: 1 });
     expect(await set.verify('first')).toBe('ann');
     set.keys.revoke('first');
@@ -143,7 +143,7 @@ describe('remote keys', () => {
     expect(set.keys.isRevoked('first')).toBe(true);
   });
 
-  it('remote keys: the newest 1,000 revocations are remembered', async () => {
+  it('remote keys: remember the newest 1,000 revocations', async () => {
     await using set = await setUp();
     for (let n = 0; n <= 1_000; n += 1) set.keys.revoke(`key-${n}`);
     expect([set.keys.isRevoked('key-0'), set.keys.isRevoked('key-1'), set.keys.isRevoked('key-1000')]).toEqual([
@@ -153,13 +153,13 @@ describe('remote keys', () => {
     ]);
   });
 
-  it('remote keys: an issuer that starts later is found in the background', async () => {
+  it('remote keys: find an issuer that starts later in the background', async () => {
     await using set = await setUp({ retryAfterMs: 1 });
     set.publish('reset');
     await set.addKey('second');
     expect(await set.verify('second')).toBe('SERVICE_UNAVAILABLE, retryable');
     set.publish(null);
-    // The one after a good one comes in a minute.
+    // After a successful fetch the next one follows in a minute.
     await set.fetched(set.fetches() + 1);
     expect(await set.verify('second')).toBe('ann');
   });

@@ -9,28 +9,28 @@ import { followTopic } from './topics/follow.ts';
 import type { Topic, Topics } from './topics.ts';
 
 export interface RemoteKeysOptions {
-  /** Where the JSON Web Key Set is. */
+  /** URL of the JSON Web Key Set. */
   url: string;
   log: Log;
-  /** The keys are fetched again after this time. Default: 60 s. */
+  /** Interval between fetches. Default: 60 s. */
   refreshEveryMs?: number;
-  /** After a failure they are fetched again after this time. Default: 2 s. */
+  /** Delay of the next fetch after a failed one. Default: 2 s. */
   retryAfterMs?: number;
-  /** Least time between the starts of two fetches. Default: 1 s. */
+  /** Minimum time between the starts of two fetches. Default: 1 s. */
   cooldownMs?: number;
-  /** A fetch that takes longer fails. Default: 5 s. */
+  /** Time-out of a fetch. Default: 5 s. */
   timeoutMs?: number;
 }
 
-/** The keys that sign tokens, as their issuer publishes them. */
+/** The public keys of tokens, as published by their issuer. */
 export interface RemoteKeys extends Disposable {
   /**
-   * The key of a token's `kid`, for jose.
-   * @throws JWKSNoMatchingKey for a token without a kid, and where the issuer has no such key (any more); CodedError
-   *   SERVICE_UNAVAILABLE (retryable) for a key that is not known while the issuer does not answer
+   * Finds the key for a token's `kid`, for jose.
+   * @throws JWKSNoMatchingKey for a token without a kid, or if the issuer has no such key; CodedError
+   *   SERVICE_UNAVAILABLE (retryable) for an unknown key while the issuer does not answer
    */
   readonly find: FindKey;
-  /** Drops a key at once and for good, whatever the issuer answers. */
+  /** Removes a key at once and permanently, even if the issuer still publishes it. */
   revoke(kid: string): void;
   isRevoked(kid: string): boolean;
   /** Fetches the keys again soon. */
@@ -38,7 +38,7 @@ export interface RemoteKeys extends Disposable {
 }
 
 const maxBytes = 262_144;
-/** Revoked keys remembered: the issuer publishes them no more, so the oldest may be forgotten. */
+/** Limit of remembered revocations. The issuer no longer publishes revoked keys, so the oldest may be forgotten. */
 const maxRevoked = 1_000;
 
 const keySetSchema = z.object({ keys: z.array(z.unknown()).max(100) });
@@ -51,10 +51,10 @@ const keySchema = z.object({
 });
 
 /**
- * The keys at a JWKS address. They are fetched each minute in the background, and at once for a `kid` that is not
- * known, once per second at most. The last good keys stay while the issuer is away, however long.
+ * The keys of a JWKS URL, fetched once per minute in the background, and at once for an unknown `kid` (at most once per
+ * second). While the issuer is down the last valid keys stay.
  *
- * jose's createRemoteJWKSet refuses every token when a reload fails, although it still has the keys.
+ * jose's createRemoteJWKSet rejects every token after a failed reload, although it still has the keys.
  */
 export function createRemoteKeys({
   url,
@@ -67,7 +67,7 @@ export function createRemoteKeys({
   const stop = new AbortController();
   const revoked = new Set<string>();
   let keys = new Map<string, CryptoKey>();
-  /** Why the last fetch failed; null when it did not. */
+  /** The error of the last fetch; null if it succeeded. */
   let failure: unknown = null;
   let timer: NodeJS.Timeout | undefined;
   let startedAtMs = Number.NEGATIVE_INFINITY;
@@ -107,7 +107,7 @@ export function createRemoteKeys({
   return {
     async find({ kid }) {
       if (!kid || revoked.has(kid)) throw new errors.JWKSNoMatchingKey();
-      // The fetch that runs may be the first one, just after the start.
+      // The running fetch may be the first one, just after the start.
       for (const fetching of [() => null, () => running, requestLoad]) {
         await fetching();
         const key = keys.get(kid);
@@ -134,7 +134,7 @@ export function createRemoteKeys({
   };
 }
 
-/** Revokes each key that a message of the topic names by `kid`, for as long as the tail runs. */
+/** Revokes each key whose `kid` is in a message of the topic, for as long as the tail runs. */
 export async function revokeKeysFrom<Value extends object>(
   { topics, topic, log }: { topics: Topics; topic: Topic<Value>; log: Log },
   keys: RemoteKeys,
@@ -147,7 +147,7 @@ export async function revokeKeysFrom<Value extends object>(
       keys.revoke(value.kid);
       log.info({ kid: value.kid }, 'a signing key was revoked');
     },
-    // What was revoked before the tail began may have been fetched before that.
+    // The keys may have been fetched before a revocation that the tail missed.
     onStart: keys.refresh,
   });
 }
@@ -156,21 +156,21 @@ async function fetchKeys(url: string, signal: AbortSignal): Promise<Map<string, 
   const response = await fetch(url, { signal, redirect: 'error', headers: { accept: 'application/json' } });
   if (!response.ok) {
     await response.body?.cancel();
-    throw new Error(`the address of the keys answered ${response.status}`);
+    throw new Error(`the URL of the keys answered ${response.status}`);
   }
   const { keys } = keySetSchema.parse(JSON.parse(await readText(response)));
   const imported = new Map<string, CryptoKey>();
   for (const jwk of keys) {
-    // Keys of other kinds may be for other uses.
+    // Keys of other types may have other uses.
     const parsed = keySchema.safeParse(jwk);
     if (parsed.success) imported.set(parsed.data.kid, (await importJWK(parsed.data, 'EdDSA')) as CryptoKey);
   }
-  if (imported.size === 0) throw new Error('the address of the keys answered no Ed25519 key');
+  if (imported.size === 0) throw new Error('the URL of the keys has no Ed25519 key');
   return imported;
 }
 
 async function readText({ body }: Response): Promise<string> {
   const text = body ? await readBoundedText(body, maxBytes) : '';
-  if (text === null) throw new Error(`the address of the keys answered more than ${maxBytes} bytes`);
+  if (text === null) throw new Error(`the URL of the keys answered more than ${maxBytes} bytes`);
   return text;
 }

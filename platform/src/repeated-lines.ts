@@ -1,12 +1,12 @@
 import type { Log } from './log.ts';
 
-/** Log lines that a flood repeats: one per kind at once, then one per interval with how many it stands for. */
+/** Groups repeated log lines: one per kind at once, then one per interval with their count. */
 export interface RepeatedLines {
   /**
-   * Logs a line, or counts it where its kind was logged within the interval. A line's `count` says how many it stands
-   * for, with the fields of the last.
+   * Logs a line, or counts it if its kind was logged within the interval. A line has the `count` of the lines that it
+   * stands for, and the fields of the last one.
    *
-   * @param kind what the lines of a flood have in common; of a small set, never an id of a request
+   * @param kind what repeated lines have in common: one of a few values, never a request's id
    */
   warn(kind: string, fields: object, message: string): void;
   error(kind: string, fields: object, message: string): void;
@@ -14,7 +14,7 @@ export interface RepeatedLines {
 
 /** @param everyMs default: 10 s */
 export function createRepeatedLines(log: Log, { everyMs = 10_000 } = {}): RepeatedLines {
-  /** By kind, what was counted since its last line; a kind without a flood is forgotten. */
+  /** Per kind, the lines since the last one that was written; removed after an interval without any. */
   const floods = new Map<string, { count: number; write(count: number): void }>();
 
   const startInterval = (kind: string) => {

@@ -4,11 +4,11 @@ import { run, type Service } from './lifecycle.ts';
 import { createLog, type Log } from './log.ts';
 
 /**
- * The entry file of a service: reads its settings, starts it, and runs it until SIGINT or SIGTERM.
+ * Runs the process of a service: reads its settings, starts it, and runs it until SIGINT or SIGTERM.
  *
- * @param settings the schema of its settings, or what makes it from the environment
- * @param start opens the engines and makes the service; what it opens it releases when the service is disposed.
- *   `stopping` aborts right before that
+ * @param settings the schema of its settings, or a function that derives it from the environment
+ * @param start opens the engines and creates the service; `releases` is disposed after the service, and `stopping`
+ *   aborts right before that
  */
 export function runService<Config extends CommonConfig>(
   name: string,

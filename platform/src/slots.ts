@@ -1,48 +1,48 @@
-/** Bounds what runs at once. */
-export interface Slots {
-  /** Takes `count` slots if so many are free now. */
-  tryTake(count: number): boolean;
-  /** Takes one slot as soon as one is free; rejects with the signal's reason when it aborts first. */
-  take(signal: AbortSignal): Promise<void>;
-  /** Gives one back. */
+/** Limits concurrency by a number of permits. */
+export interface Semaphore {
+  /** Acquires `count` permits if that many are available now. */
+  tryAcquire(count: number): boolean;
+  /** Acquires one permit when one is available; rejects with the signal's reason if it aborts first. */
+  acquire(signal: AbortSignal): Promise<void>;
+  /** Releases one permit. */
   release(): void;
-  /** Resolves when all are free. */
+  /** Resolves when all permits are available. */
   idle(): Promise<void>;
 }
 
-export function createSlots(total: number): Slots {
+export function createSemaphore(total: number): Semaphore {
   let free = total;
-  const takers = new Set<() => void>();
+  const waiters = new Set<() => void>();
   const idlers = new Set<() => void>();
   return {
-    tryTake(count) {
+    tryAcquire(count) {
       if (free < count) return false;
       free -= count;
       return true;
     },
-    take(signal) {
+    acquire(signal) {
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason);
         if (free > 0) {
           free -= 1;
           return resolve();
         }
-        const given = () => {
+        const onAcquired = () => {
           signal.removeEventListener('abort', onAbort);
           resolve();
         };
         const onAbort = () => {
-          takers.delete(given);
+          waiters.delete(onAcquired);
           reject(signal.reason);
         };
-        takers.add(given);
+        waiters.add(onAcquired);
         signal.addEventListener('abort', onAbort, { once: true });
       });
     },
     release() {
-      const [next] = takers;
+      const [next] = waiters;
       if (next) {
-        takers.delete(next);
+        waiters.delete(next);
         return next();
       }
       free += 1;

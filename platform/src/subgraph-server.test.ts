@@ -35,7 +35,7 @@ it.each([
   ['a variable', 'query ($f: Filter) { find(filter: $f) }', { f: { codes: ['a', '\0'] } }, 'filter.codes.1'],
   ['an ID', 'query ($id: ID) { find(id: $id) }', { id: '\udc00' }, 'id'],
   ['a literal', '{ find(filter: {code: "\\u0000"}) }', {}, 'filter.code'],
-])('subgraph server: refuses NUL and lone surrogates in %s', async (_what, query, variables, argument) => {
+])('subgraph server: rejects NUL and lone surrogates in %s', async (_what, query, variables, argument) => {
   await using server = await serve();
   expect(await postGraphql(server.graphqlUrl, query, variables)).toMatchObject({
     status: 400,
@@ -44,7 +44,7 @@ it.each([
   expect(server.found).toEqual([]);
 });
 
-it('subgraph server: passes any other text', async () => {
+it('subgraph server: accepts any other text', async () => {
   await using server = await serve();
   const f = { code: '漢字 🎟️ \u0001' };
   expect(await postGraphql(server.graphqlUrl, 'query ($f: Filter) { find(filter: $f) }', { f })).toMatchObject({
@@ -54,8 +54,8 @@ it('subgraph server: passes any other text', async () => {
 });
 
 it.each([
-  ['a refused token', new CodedError('UNAUTHENTICATED', 'Sign in again.'), 401, 'UNAUTHENTICATED'],
-  ['an engine that is away', new CodedError('DATABASE_UNAVAILABLE', 'at 10.0.0.1'), 503, 'SERVICE_UNAVAILABLE'],
+  ['a rejected token', new CodedError('UNAUTHENTICATED', 'Sign in again.'), 401, 'UNAUTHENTICATED'],
+  ['an engine that is down', new CodedError('DATABASE_UNAVAILABLE', 'at 10.0.0.1'), 503, 'SERVICE_UNAVAILABLE'],
 ])('subgraph server: answers %s with its code and status', async (_what, error, status, code) => {
   await using server = await serve(() => Promise.reject(error));
   const answer = await postGraphql(server.graphqlUrl, '{ find }');
@@ -63,7 +63,7 @@ it.each([
   expect(JSON.stringify(answer)).not.toContain('10.0.0.1');
 });
 
-it('subgraph server: logs a failure with the id of its request, and masks it', async () => {
+it('subgraph server: logs a failure with its request’s id, and masks it', async () => {
   await using server = await serve();
   const response = await fetch(server.graphqlUrl, {
     method: 'POST',

@@ -22,25 +22,25 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   log: Log;
   host: string;
   port: number;
-  /** Name of the setting that chose the port. Default: `PORT`. */
+  /** Name of the port's setting. Default: `PORT`. */
   portSetting?: string;
   /**
-   * Makes a request's context; a coded error thrown here is the operation's error. The signal aborts when whoever asked
-   * is gone.
+   * Creates a request's context; a coded error thrown here is the operation's error. The signal aborts when the caller
+   * disconnects.
    */
   context(request: FastifyRequest, signal: AbortSignal): Promise<Context>;
-  /** What `/health/ready` asks. */
+  /** The engines that `/health/ready` probes. */
   engines: Pick<ReadinessOptions, 'required' | 'reported'>;
-  /** What `/health/live` reports. Default: nothing. */
+  /** The failures that `/health/live` reports. Default: none. */
   failures?: HttpServerOptions['failures'];
   limits?: Partial<HttpLimits>;
-  /** HTTP status by error code, for what a request fails with before it is executed. Default: 400 for any. */
+  /** HTTP status by error code, for requests that fail before execution. Default: 400. */
   statusOf?(code: string): number;
   /** Adds further routes before it listens. */
   routes?(app: FastifyInstance): void;
 }
 
-/** Serves a subgraph at `/graphql`, with health routes. Disposing finishes what runs. */
+/** Serves a subgraph at `/graphql`, with health routes. Disposing awaits running requests. */
 export async function createSubgraphServer<Context extends BaseContext>(
   options: SubgraphServerOptions<Context>,
 ): Promise<Service> {
@@ -66,9 +66,9 @@ export async function createSubgraphServer<Context extends BaseContext>(
     introspection: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    // Logged by a plugin, which knows the request.
+    // A plugin logs errors instead, because it knows the request.
     formatError: createErrorFormatter(silentLog),
-    plugins: [fastifyApolloDrainPlugin(app), refuseInvalidText, logFailures(log), ...nothingForApollo()],
+    plugins: [fastifyApolloDrainPlugin(app), refuseInvalidText, logFailures(log), ...apolloReportingDisabled()],
     logger: apolloLogger(log),
   });
   await apollo.start();
@@ -79,7 +79,7 @@ export async function createSubgraphServer<Context extends BaseContext>(
     async context(request, reply) {
       const { query } = (request.body ?? {}) as { query?: unknown };
       try {
-        // Before it is parsed.
+        // Checked before parsing.
         if (typeof query === 'string') assertNesting(query);
       } catch (error) {
         throw toRequestError(error, () => 400);
@@ -96,7 +96,7 @@ export async function createSubgraphServer<Context extends BaseContext>(
   return { url, retire: readiness.retire, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** Text that no database takes is refused before a resolver has it, whatever the field. */
+/** Rejects text that no database accepts before a resolver receives it. */
 const refuseInvalidText: ApolloServerPlugin = {
   async requestDidStart() {
     return {
@@ -111,10 +111,10 @@ const refuseInvalidText: ApolloServerPlugin = {
   },
 };
 
-/** Where a context has its request's id. Apollo Server copies the context, so a WeakMap would not find it. */
+/** Key of the request's id in a context. Apollo Server copies contexts, so a WeakMap would not work. */
 const requestIdKey = Symbol('request id');
 
-/** Logs what clients may not know, with the id of the request that met it. */
+/** Logs failures that clients may not see, with the id of the request. */
 function logFailures(log: Log): ApolloServerPlugin<{ [requestIdKey]?: string }> {
   const logFailure = (error: Error, fields: object) => {
     const formatted = error instanceof GraphQLError ? error.toJSON() : { message: error.message };
@@ -135,8 +135,8 @@ function logFailures(log: Log): ApolloServerPlugin<{ [requestIdKey]?: string }> 
   };
 }
 
-/** Turns off what Apollo Server would report to its makers, or load from them, where the environment has a key of theirs. */
-export function nothingForApollo(): ApolloServerPlugin[] {
+/** Disables Apollo Server's reporting to Apollo, and its landing page, even if the environment has an Apollo key. */
+export function apolloReportingDisabled(): ApolloServerPlugin[] {
   return [
     ApolloServerPluginUsageReportingDisabled(),
     ApolloServerPluginSchemaReportingDisabled(),
@@ -145,7 +145,7 @@ export function nothingForApollo(): ApolloServerPlugin[] {
   ];
 }
 
-/** Apollo's logger interface over our port. */
+/** Apollo's logger interface on our log port. */
 export function apolloLogger(log: Log) {
   const line = (level: 'debug' | 'info' | 'warn' | 'error') => (message?: unknown) => log[level]({}, String(message));
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };

@@ -11,9 +11,9 @@ it.each([
   ['a nested text', { input: { codes: ['a', { code: '\0' }] } }, ['input', 'codes', '1', 'code']],
   ['a key', { input: { 'a\0': 1 } }, ['input']],
   ['a key at the top', { '\ud800': 1 }, []],
-  ['no text', [null, 1, true, {}, [], undefined], null],
+  ['no strings', [null, 1, true, {}, [], undefined], null],
   ['a key named __proto__', JSON.parse('{"__proto__": {"a": "\\u0000"}}'), ['__proto__', 'a']],
-])('text: finds what is invalid in %s', (_what, value, path) => {
+])('text: finds invalid text in %s', (_what, value, path) => {
   expect(findInvalidText(value)).toEqual(path);
 });
 
@@ -23,7 +23,7 @@ it('text: finds NUL under a hundred thousand brackets', () => {
   expect(findInvalidText(value)).toHaveLength(depth);
 });
 
-it('text: passes exactly the JSON that UTF-8 and a database can hold', () => {
+it('text: accepts exactly the JSON that UTF-8 and a database can store', () => {
   const units = fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit));
   const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: units, maxLength: 4 }), fc.constant('\0'));
   const isGood = (value: string) => Buffer.from(value).toString() === value && !value.includes('\0');
@@ -51,7 +51,7 @@ it('text: passes exactly the JSON that UTF-8 and a database can hold', () => {
   );
 });
 
-it('text: refuses with the path as the argument, and with none for the value itself', () => {
+it('text: rejects with the path as `argument`, or without one for the value itself', () => {
   const refusal = (value: unknown) => {
     try {
       assertValidText(value);

@@ -1,14 +1,14 @@
 import { CodedError } from './errors.ts';
 
-/** Names and indexes from a value down to one of its parts, such as `['input', 'codes', '0']`. */
+/** Names and indexes from a value to one of its parts, such as `['input', 'codes', '0']`. */
 export type ValuePath = readonly string[];
 
 /**
- * Finds text that no database and no UTF-8 encoder takes: NUL (U+0000) or a lone surrogate, in a string or in a
- * key, anywhere within a JSON value.
+ * Finds text that databases and UTF-8 can't store: NUL (U+0000) or a lone surrogate, in any string or key of a JSON
+ * value.
  *
- * @returns the path of the string, or of the object whose key it is; null when there is none. It keeps its own stack:
- *   a value may be nested as deeply as JSON.parse reads
+ * @returns the path of the string, or of the object with the key; null if there is none. It uses no recursion, because
+ *   a value may be nested as deeply as JSON.parse allows
  */
 export function findInvalidText(value: unknown): ValuePath | null {
   if (typeof value === 'string') return isValidText(value) ? null : [];
@@ -30,7 +30,7 @@ export function findInvalidText(value: unknown): ValuePath | null {
 }
 
 /**
- * Refuses a value of a request that holds such text.
+ * Rejects a request's value with such text.
  *
  * @throws CodedError BAD_USER_INPUT with the path as `argument`
  */
@@ -39,7 +39,7 @@ export function assertValidText(value: unknown): void {
   if (path) throw invalidText(path.join('.'));
 }
 
-/** The refusal of a text; `argument` is its path, empty where it is the whole value. */
+/** The error for such text; `argument` is its path, empty for the whole value. */
 export function invalidText(argument: string): CodedError {
   return new CodedError('BAD_USER_INPUT', 'Text may hold neither NUL (U+0000) nor a lone surrogate.', {
     details: argument === '' ? {} : { argument },
@@ -49,7 +49,7 @@ export function invalidText(argument: string): CodedError {
 interface OpenPart {
   container: Readonly<Record<string, unknown>>;
   keys: readonly string[];
-  /** Index of the key to look at next. */
+  /** Index of the next key to check. */
   next: number;
 }
 
@@ -57,7 +57,7 @@ function enter(container: object): OpenPart {
   return { container: container as OpenPart['container'], keys: Object.keys(container), next: 0 };
 }
 
-/** The keys that are looked at; without the last one where it is what can't be shown. */
+/** The path of the current keys; without the last one if that key itself is the invalid text. */
 function pathOf(open: readonly OpenPart[], withLast: boolean): ValuePath {
   const path = open.map(({ keys, next }) => keys[next - 1] ?? '');
   return withLast ? path : path.slice(0, -1);

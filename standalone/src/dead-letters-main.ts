@@ -1,6 +1,6 @@
 import { systemClock } from '@voucher-gateway/platform/clock';
 import { commonSettings, type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
-import { databaseSettings, saslIsWhole, topicsSettings } from '@voucher-gateway/platform/engine-settings';
+import { databaseSettings, requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engine-settings';
 import { createLog } from '@voucher-gateway/platform/log';
 import { z } from 'zod';
 import { standaloneSettings } from './config.ts';
@@ -17,7 +17,7 @@ const environment: Environment = { LOG_LEVEL: 'error', ...readEnvironment() };
 
 const distributedSettings = z
   .object({ LOG_LEVEL: commonSettings.LOG_LEVEL, ...databaseSettings, ...topicsSettings })
-  .refine(...saslIsWhole);
+  .refine(...requireSaslCredentials);
 
 async function runDistributed(command: DeadLettersCommand): Promise<CommandResult> {
   const config = readConfig(distributedSettings, environment);

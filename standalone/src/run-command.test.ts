@@ -9,9 +9,9 @@ it('operators’ commands: print the cause of a failed statement, not its values
     written.mockRestore();
     process.exitCode = undefined;
   });
-  const cause = new CodedError('DATABASE_UNAVAILABLE', 'The database takes no changes.', { retryable: true });
+  const cause = new CodedError('DATABASE_UNAVAILABLE', 'The database is read-only.', { retryable: true });
   const failedQuery = new Error('Failed query: insert\nparams: +84901234567', { cause });
   await runCommand('replay', { usage: '', run: () => Promise.reject(failedQuery) });
   expect(process.exitCode).toBe(1);
-  expect(written.mock.calls).toEqual([['The database takes no changes.\n']]);
+  expect(written.mock.calls).toEqual([['The database is read-only.\n']]);
 });

@@ -1,5 +1,5 @@
 import { commonSettings, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
-import { saslIsWhole, topicsSettings } from '@voucher-gateway/platform/engine-settings';
+import { requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engine-settings';
 import { createLog } from '@voucher-gateway/platform/log';
 import { z } from 'zod';
 import { type CommandResult, runCommand } from './run-command.ts';
@@ -9,7 +9,9 @@ const [name, ...groups] = process.argv.slice(2);
 const isReread = name === 'reread' && groups.length > 0 && groups.every((group) => /^[\w-]+\.[\w.-]+$/.test(group));
 
 async function reread(groups: readonly string[]): Promise<CommandResult> {
-  const settings = z.object({ LOG_LEVEL: commonSettings.LOG_LEVEL, ...topicsSettings }).refine(...saslIsWhole);
+  const settings = z
+    .object({ LOG_LEVEL: commonSettings.LOG_LEVEL, ...topicsSettings })
+    .refine(...requireSaslCredentials);
   const config = readConfig(settings, { LOG_LEVEL: 'error', ...readEnvironment() });
   const { openReread } = await import('@voucher-gateway/platform/distributed-engines');
   const inUse = await openReread(config, createLog({ level: config.LOG_LEVEL, service: 'topics' }))(groups);

@@ -10,7 +10,7 @@ import {
 import {
   databaseSettings,
   outlivesTopics,
-  saslIsWhole,
+  requireSaslCredentials,
   topicsSettings,
 } from '@voucher-gateway/platform/engine-settings';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
@@ -56,5 +56,5 @@ export const integrationProcessSettings = z
     ...topicsSettings,
     ...consumerSettings,
   })
-  .refine(...saslIsWhole)
+  .refine(...requireSaslCredentials)
   .refine(...providerRequestsOutliveTopics);

@@ -1,7 +1,7 @@
 import { readBoundedText } from '@voucher-gateway/platform/bounded-text';
 import { type Clock, timeoutSignal } from '@voucher-gateway/platform/clock';
 import { errorCode } from '@voucher-gateway/platform/errors';
-import { createSlots } from '@voucher-gateway/platform/slots';
+import { createSemaphore } from '@voucher-gateway/platform/slots';
 import { answerSchema, idempotencyHeader, requestPath } from '@voucher-gateway/schema/vps-protocol';
 import { Agent, request } from 'undici';
 
@@ -43,10 +43,10 @@ const operatorStatuses = new Set([401, 403, 404, 405, 406, 407, 411, 413, 414, 4
 export function createProvider({ url, timeoutMs, clock, concurrency }: ProviderOptions): Provider {
   const agent = new Agent({ connections: concurrency, pipelining: 1, connect: { timeout: timeoutMs } });
   // First requests and retries share the limit, so that a provider is not overloaded after an outage.
-  const slots = createSlots(concurrency);
+  const semaphore = createSemaphore(concurrency);
   return {
     async ask({ requestId, phoneNumber, callbackUrl }, signal) {
-      await slots.take(signal);
+      await semaphore.acquire(signal);
       using timeout = timeoutSignal(clock, timeoutMs + graceMs);
       try {
         const response = await request(`${url}${requestPath}`, {
@@ -70,7 +70,7 @@ export function createProvider({ url, timeoutMs, clock, concurrency }: ProviderO
         signal.throwIfAborted();
         return { kind: 'failed', error: timeout.aborted ? 'TIMEOUT' : errorCode(error) };
       } finally {
-        slots.release();
+        semaphore.release();
       }
     },
     [Symbol.asyncDispose]: () => agent.close(),

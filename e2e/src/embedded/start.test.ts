@@ -97,7 +97,7 @@ it.each(['GATEWAY_PORT', 'VPS_PORT', 'INTEGRATION_PORT'])(
     other.close();
     expect(code).toBe(1);
     expect(stderr.trim()).toBe(
-      `${setting}: port ${port} is taken by another process. Set ${setting} to another port, or stop what uses it.`,
+      `${setting}: port ${port} is taken by another process. Set ${setting} to another port, or stop that process.`,
     );
   },
   30_000,

@@ -3,7 +3,7 @@ import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import { publicError } from '@voucher-gateway/platform/errors';
 import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
 import type { Log } from '@voucher-gateway/platform/log';
-import { apolloLogger, nothingForApollo } from '@voucher-gateway/platform/subgraph-server';
+import { apolloLogger, apolloReportingDisabled } from '@voucher-gateway/platform/subgraph-server';
 import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance } from 'fastify';
 import { type DocumentNode, type ExecutionResult, GraphQLError, type GraphQLSchema, parse } from 'graphql';
@@ -87,7 +87,7 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     formatError: createErrorFormatter(log),
-    plugins: [preparation, fastifyApolloDrainPlugin(app), ...nothingForApollo()],
+    plugins: [preparation, fastifyApolloDrainPlugin(app), ...apolloReportingDisabled()],
     logger: apolloLogger(log),
   });
   await apollo.start();

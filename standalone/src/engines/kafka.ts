@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { quietRequestQueue } from '@voucher-gateway/platform/topics/kafka/quiet-request-queue';
+import { patchRequestQueue } from '@voucher-gateway/platform/topics/kafka/quiet-request-queue';
 import { Kafka, logLevel } from 'kafkajs';
 import { EngineMissing, type EngineProcess, freePort, isOnPath, startEngine } from './process.ts';
 
@@ -88,7 +88,7 @@ export function clusterId(bytes: Buffer): string {
 
 /** Resolves once groups can be joined: a broker responds before it has loaded them. */
 async function coordinatorAnswers(brokers: string): Promise<void> {
-  quietRequestQueue();
+  patchRequestQueue();
   const kafka = new Kafka({
     brokers: [brokers],
     clientId: 'engines',

@@ -12,7 +12,7 @@ import {
   databaseSettings,
   keyValueSettings,
   outlivesTopics,
-  saslIsWhole,
+  requireSaslCredentials,
   topicsSettings,
 } from '@voucher-gateway/platform/engine-settings';
 import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/rate-limiter';
@@ -88,5 +88,5 @@ export const deliveryProcessSettings = z
     ...consumerSettings,
     ...keyValueSettings,
   })
-  .refine(...saslIsWhole)
+  .refine(...requireSaslCredentials)
   .refine(...deliveriesOutliveTopics);

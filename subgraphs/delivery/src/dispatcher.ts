@@ -3,7 +3,7 @@ import type { Database } from '@voucher-gateway/platform/database';
 import { createFailureLines } from '@voucher-gateway/platform/failure-lines';
 import type { JobContext } from '@voucher-gateway/platform/jobs';
 import type { Log } from '@voucher-gateway/platform/log';
-import { createSlots } from '@voucher-gateway/platform/slots';
+import { createSemaphore } from '@voucher-gateway/platform/slots';
 import type { Channels, Send, SigningSecrets } from './channels.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { PlannedDelivery } from './plan.ts';
@@ -44,15 +44,15 @@ export function createDispatcher({
   concurrency = 256,
   drainMs = 2_000,
 }: DispatcherOptions): Dispatcher {
-  const slots = createSlots(concurrency);
+  const semaphore = createSemaphore(concurrency);
   const stop = new AbortController();
   const logFailure = createFailureLines(log);
 
   return {
     async deliver(planned) {
       if (planned.length === 0) return;
-      // Without a free slot the first attempts are left to the jobs.
-      const begin = slots.tryTake(planned.length);
+      // Without a free permit the first attempts are left to the jobs.
+      const begin = semaphore.tryAcquire(planned.length);
       const prefetched = new Map(begin && prefetch ? planned.map((each) => [each.id, prefetch(each)]) : []);
       // The attempt that awaits it handles a rejection; this prevents an unhandledRejection until then.
       for (const promise of prefetched.values()) promise.catch(() => {});
@@ -64,11 +64,11 @@ export function createDispatcher({
           start(delivery, prefetched.get(delivery.id));
         }
       } finally {
-        if (begin) for (let unused = planned.length - started; unused > 0; unused -= 1) slots.release();
+        if (begin) for (let unused = planned.length - started; unused > 0; unused -= 1) semaphore.release();
       }
     },
     async redeliver(deliveryId, userId) {
-      const begin = slots.tryTake(1);
+      const begin = semaphore.tryAcquire(1);
       let started = false;
       try {
         const result = await store.redeliver(deliveryId, userId, { begin });
@@ -78,11 +78,11 @@ export function createDispatcher({
         }
         return result?.delivery ?? null;
       } finally {
-        if (begin && !started) slots.release();
+        if (begin && !started) semaphore.release();
       }
     },
     async runJob({ deliveryId }, { id, signal }) {
-      await slots.take(signal);
+      await semaphore.acquire(signal);
       let started = false;
       try {
         const delivery = await store.begin(deliveryId, id);
@@ -90,7 +90,7 @@ export function createDispatcher({
         started = true;
         start(delivery);
       } finally {
-        if (!started) slots.release();
+        if (!started) semaphore.release();
       }
     },
     async [Symbol.asyncDispose]() {
@@ -98,18 +98,18 @@ export function createDispatcher({
         () => stop.abort(new DOMException('The delivery service is stopping', 'AbortError')),
         drainMs,
       );
-      await slots.idle();
+      await semaphore.idle();
       clearTimeout(timer);
     },
   };
 
-  /** Makes an attempt in the background, and then releases its slot. */
+  /** Makes an attempt in the background, and then releases its permit. */
   function start(delivery: Delivery, prefetched?: Promise<SigningSecrets>): void {
     makeAttempt(delivery, prefetched)
       .catch((error: unknown) =>
         logFailure({ error, deliveryId: delivery.id }, 'an attempt could not be stored; its job retries the delivery'),
       )
-      .finally(() => slots.release());
+      .finally(() => semaphore.release());
   }
 
   async function makeAttempt(delivery: Delivery, prefetched?: Promise<SigningSecrets>): Promise<void> {

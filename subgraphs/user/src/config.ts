@@ -2,7 +2,7 @@ import { commonSettings, duration, port, serviceSettings } from '@voucher-gatewa
 import {
   databaseSettings,
   keyValueSettings,
-  saslIsWhole,
+  requireSaslCredentials,
   topicsSettings,
 } from '@voucher-gateway/platform/engine-settings';
 import { region } from '@voucher-gateway/platform/phone-number';
@@ -42,4 +42,4 @@ export type UserConfig = Readonly<z.output<typeof userSettings>>;
 export const userProcessSettings = z
   .object({ ...userSettings.shape, ...serviceSettings, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
   .refine(...idleWithinMax)
-  .refine(...saslIsWhole);
+  .refine(...requireSaslCredentials);

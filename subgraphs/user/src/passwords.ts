@@ -1,6 +1,6 @@
 import { hash, verify } from '@node-rs/argon2';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { createSlots } from '@voucher-gateway/platform/slots';
+import { createSemaphore } from '@voucher-gateway/platform/slots';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
 /** `Algorithm.Argon2id`: a const enum, which isolated modules can't read. */
@@ -32,13 +32,13 @@ export async function createPasswords({
   concurrency = 2,
   maxWaiting = 100,
 }: PasswordsOptions = {}): Promise<Passwords> {
-  const slots = createSlots(concurrency);
+  const semaphore = createSemaphore(concurrency);
   let waiting = 0;
   const waitForTurn = async (signal: AbortSignal) => {
     if (waiting >= maxWaiting) throw tooBusy('Too many people are signing in at the moment; try again.');
     waiting += 1;
     try {
-      await slots.take(signal);
+      await semaphore.acquire(signal);
     } catch (cause) {
       throw tooBusy('The request ended before its turn.', cause);
     } finally {
@@ -47,11 +47,11 @@ export async function createPasswords({
   };
   const runInTurn = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
     if (signal.aborted) throw tooBusy('The request ended before its turn.', signal.reason);
-    if (!slots.tryTake(1)) await waitForTurn(signal);
+    if (!semaphore.tryAcquire(1)) await waitForTurn(signal);
     try {
       return await work();
     } finally {
-      slots.release();
+      semaphore.release();
     }
   };
   // Compared for an unknown user, who then takes as long as a wrong password.

@@ -2,7 +2,7 @@ import { commonSettings, duration, httpUrl, port, serviceSettings } from '@vouch
 import {
   databaseSettings,
   keyValueSettings,
-  saslIsWhole,
+  requireSaslCredentials,
   topicsSettings,
 } from '@voucher-gateway/platform/engine-settings';
 import { region } from '@voucher-gateway/platform/phone-number';
@@ -41,4 +41,4 @@ export const voucherProcessSettings = z
     ...consumerSettings,
     ...keyValueSettings,
   })
-  .refine(...saslIsWhole);
+  .refine(...requireSaslCredentials);
