@@ -40,7 +40,7 @@ it('duration: is null or a whole number of milliseconds, for any text', () => {
   );
 });
 
-it('config: any environment parses to valid settings, or to an error with every fault', () => {
+it('config: any environment gives valid settings, or an error with every fault', () => {
   const settings = z.object({
     ...commonSettings,
     PORT: port(8080),

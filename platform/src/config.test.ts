@@ -28,7 +28,7 @@ const settings = z.object({
 });
 const target = { TARGET_URL: 'http://target.example' };
 
-it('config: reads the environment into a frozen object, with defaults, durations in milliseconds', () => {
+it('config: parses the environment into a frozen object with defaults', () => {
   const config = readConfig(settings, { ...target, IDLE: '1.5h', ON: 'true', OTHER: 'ignored' });
   expect(config).toEqual({
     HOST: '127.0.0.1',

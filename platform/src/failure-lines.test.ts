@@ -3,7 +3,7 @@ import { CodedError } from './errors.ts';
 import { createFailureLines } from './failure-lines.ts';
 import { createMemoryLog } from './testing/log.ts';
 
-it('failure lines: warn once about an engine that is down, and log other errors each', () => {
+it('failure lines: warn once about an engine that is down, log each other error', () => {
   // Regression: some services logged an outage at `error`, once per affected request.
   const log = createMemoryLog();
   const logFailure = createFailureLines(log);

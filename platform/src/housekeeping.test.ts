@@ -69,7 +69,7 @@ it('housekeeping: deletes exactly what is too old, in small batches', async () =
   expect(set.log.text).toContain('"count":1200');
 });
 
-it('housekeeping: a failure is logged once per run, retried, and does not stop other tables', async () => {
+it('housekeeping: a failure is logged once per run and retried; other tables continue', async () => {
   let isReadOnly = true;
   await using set = await setUp((deleteEntries) => [
     {

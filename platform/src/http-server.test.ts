@@ -276,7 +276,7 @@ it('http server: reports readiness, and closes connections once retired', async 
   expect(await ask(other.url)).toEqual([503, 'keep-alive', { status: 'unavailable', engines: { database: 'away' } }]);
 });
 
-it('http server: serves a request that arrives while it closes, and closes the connection', async () => {
+it('http server: serves a request during its close, then closes the connection', async () => {
   // Regression: the response was Fastify's own 503, without a code, so that clients did not know to retry.
   await using server = await serve((app) => app.get('/', () => 'served'));
   const accepted = once(server.app.server, 'connection');

@@ -42,7 +42,7 @@ it('lifecycle: sends `ready` to a parent with an IPC channel', async () => {
   expect(message).toBe('ready');
 });
 
-it('lifecycle: continues to serve during its shutdown delay, not ready and without keep-alive', async () => {
+it('lifecycle: serves during its shutdown delay, not ready and without keep-alive', async () => {
   await using service = await start({ SHUTDOWN_DELAY_MS: '600000' });
   const ask = async (path: string) => {
     const response = await fetch(service.url + path);

@@ -49,7 +49,7 @@ it('housekeeping: concurrent processes delete each row once, and skip locked one
   expect(await set.left()).toBe(0);
 });
 
-it('housekeeping: a read-only database is logged once per run, and caught up with later', async () => {
+it('housekeeping: a read-only database is logged once per run, and is retried', async () => {
   await using set = await setUp();
   const name = new URL(set.database.url).pathname.slice(1);
   await set.database.query.execute(sql.raw(`alter database ${name} set default_transaction_read_only = on`));
