@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import { causesOf } from './errors.ts';
 
 /** The result of `execute` with either adapter. */
 interface Rows<Row> {
@@ -53,7 +54,7 @@ export interface Migrations {
 
 /** The name of the unique constraint or index that a failed statement violated; null for any other error. */
 export function violatedUnique(error: unknown): string | null {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+  for (const cause of causesOf(error)) {
     const { code, constraint } = cause as { code?: unknown; constraint?: unknown };
     if (code === '23505') return typeof constraint === 'string' ? constraint : '';
   }

@@ -62,10 +62,16 @@ export function isCodedError<Code extends string>(error: unknown, code?: Code): 
   );
 }
 
+/** Returns an error and its causes, outermost first; none for a thrown value that is not an error. */
+export function causesOf(error: unknown): Error[] {
+  const causes: Error[] = [];
+  for (let cause = error; cause instanceof Error; cause = cause.cause) causes.push(cause);
+  return causes;
+}
+
 /** The first coded error among an error and its causes: a query builder wraps what its driver throws. */
 export function codedCause(error: unknown): CodedError | null {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) if (isCodedError(cause)) return cause;
-  return null;
+  return causesOf(error).find((cause) => isCodedError(cause)) ?? null;
 }
 
 /** Whether a retry can help: data on the error, never a guess at the catch site. */
@@ -105,9 +111,8 @@ export async function orUnavailable<T>(
 
 /** The first outage of an engine among an error and its causes, or null. */
 export function outageOf(error: unknown): CodedError | null {
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if (isCodedError(cause) && outages.has(cause.code)) return cause;
-  return null;
+  const coded = causesOf(error).filter((cause) => isCodedError(cause));
+  return coded.find(({ code }) => outages.has(code)) ?? null;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { causesOf } from '../errors.ts';
 import { sqlStateOf } from './outage.ts';
 
 /** Lets the transactions that queued after the lock run first. */
@@ -24,7 +25,5 @@ export async function whenUnlocked<T>(
 }
 
 function isLocked(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if (locked.has(sqlStateOf(cause) ?? '')) return true;
-  return false;
+  return causesOf(error).some((cause) => locked.has(sqlStateOf(cause) ?? ''));
 }

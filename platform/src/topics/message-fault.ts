@@ -1,4 +1,4 @@
-import { isCodedError } from '../errors.ts';
+import { causesOf, isCodedError } from '../errors.ts';
 
 /** SQLSTATE classes of data exceptions and constraint violations: a retry fails in the same way. */
 const refusedValue = /^2[23][0-9A-Z]{3}$/;
@@ -11,7 +11,7 @@ const refusedValue = /^2[23][0-9A-Z]{3}$/;
  * the next deploy fixes.
  */
 export function isMessageFault(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+  for (const cause of causesOf(error)) {
     if (isCodedError(cause)) return !cause.retryable && cause.code !== 'NESTED_DATABASE_USE';
     const { code } = cause as { code?: unknown };
     if (typeof code === 'string' && refusedValue.test(code)) return true;

@@ -1,5 +1,5 @@
 import type { Producer } from 'kafkajs';
-import { CodedError, orUnavailable, type PlatformErrorCode } from '../../errors.ts';
+import { CodedError, causesOf, orUnavailable, type PlatformErrorCode } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { within } from '../../within.ts';
 import { disconnectWithinMs, type KafkaClient } from './client.ts';
@@ -91,7 +91,5 @@ export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): K
 const tooLarge = new Set<unknown>(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
 function isTooLarge(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if (tooLarge.has((cause as { type?: unknown }).type)) return true;
-  return false;
+  return causesOf(error).some((cause) => tooLarge.has((cause as { type?: unknown }).type));
 }
