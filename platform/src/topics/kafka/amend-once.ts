@@ -37,6 +37,51 @@ export function patchOnce({ path, method, writtenFor, patch, without }: Patch, l
     );
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: any function of any module.
+type AnyFunction = (...args: any[]) => any;
+
+/** A patch for a module of kafkajs that exports one function. */
+export interface ModulePatch extends Pick<Patch, 'path' | 'writtenFor' | 'without'> {
+  /** A module that uses the function, and keeps kafkajs's own if it is loaded before the patch. */
+  usedBy: string;
+  /** Returns the function that replaces kafkajs's own. */
+  patch(original: AnyFunction): AnyFunction;
+}
+
+/** Patches the module, as `patchOnce` does a method. */
+export function patchModuleOnce({ path, usedBy, writtenFor, patch, without }: ModulePatch, log: Log = silentLog): void {
+  const module = loadedModule(path);
+  const original: (AnyFunction & { [isPatched]?: true }) | undefined = module?.exports;
+  if (original?.[isPatched]) return;
+  const isUsed = isLoaded(usedBy);
+  if (module && original && !isUsed && sourceHash(original) === writtenFor)
+    module.exports = Object.assign(patch(original), { [isPatched]: true as const });
+  else
+    log.warn(
+      { module: path, isUsed },
+      `this module of kafkajs has changed since our patch was written, or is used already, and is not patched: ${without}`,
+    );
+}
+
+function isLoaded(path: string): boolean {
+  const require = createRequire(import.meta.url);
+  try {
+    return require.resolve(path) in require.cache;
+  } catch {
+    return false;
+  }
+}
+
+function loadedModule(path: string): NodeJS.Module | undefined {
+  try {
+    const require = createRequire(import.meta.url);
+    require(path);
+    return require.cache[require.resolve(path)];
+  } catch {
+    return undefined;
+  }
+}
+
 function prototypeOf(path: string): Record<string, Method> | null {
   try {
     return createRequire(import.meta.url)(path).prototype;
@@ -45,6 +90,6 @@ function prototypeOf(path: string): Record<string, Method> | null {
   }
 }
 
-function sourceHash(method: Method): string {
+function sourceHash(method: AnyFunction): string {
   return createHash('sha256').update(method.toString()).digest('hex');
 }

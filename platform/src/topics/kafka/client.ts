@@ -4,9 +4,11 @@ import { CodedError, isCodedError, orUnavailable } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { within } from '../../within.ts';
 import { pause } from '../attempt.ts';
+import { patchHeaders } from './few-headers.ts';
 import { patchRequestQueue } from './quiet-request-queue.ts';
 import { createKafka } from './silent-connections.ts';
 import { patchEmptyBatches } from './skip-empty-batches.ts';
+import { patchUnreadableBatches } from './unreadable-batches.ts';
 
 export interface KafkaOptions {
   /** `host:port` of some of the brokers. */
@@ -81,6 +83,8 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
   } = options;
   patchRequestQueue(log);
   patchEmptyBatches(log);
+  patchHeaders(log);
+  patchUnreadableBatches(log);
   const kafka = createKafka({
     brokers: [...brokers],
     clientId,

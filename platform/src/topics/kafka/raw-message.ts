@@ -20,7 +20,8 @@ function textHeaders(headers: IHeaders = {}): Record<string, string> {
   const texts: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const first = Array.isArray(value) ? value[0] : value;
-    if (first !== undefined) texts[name] = first.toString();
+    // kafkajs's types leave out that a header may have no value.
+    if (first !== undefined && first !== null) texts[name] = first.toString();
   }
   return texts;
 }
