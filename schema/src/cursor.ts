@@ -7,6 +7,11 @@
  */
 const prefix = 'v1:';
 
+/** Whether an id can be in a cursor: visible ASCII, so short that the cursor has 256 characters at most. */
+export function isCursorId(id: string): boolean {
+  return /^[!-~]{1,189}$/.test(id);
+}
+
 /** Encodes the cursor of a message, or of the start of the feed if `id` is null. */
 export function encodeCursor(id: string | null): string {
   return Buffer.from(prefix + (id ?? ''), 'utf8').toString('base64url');
@@ -18,6 +23,7 @@ export function decodeCursor(cursor: string): { id: string | null } | null {
   const text = Buffer.from(cursor, 'base64url').toString('utf8');
   if (!text.startsWith(prefix) || encodeCursor(text.slice(prefix.length)) !== cursor) return null;
   const id = text.slice(prefix.length);
-  // Ids are visible ASCII. Other characters, such as NUL, can fail in the database.
-  return /^[!-~]*$/.test(id) ? { id: id || null } : null;
+  if (id === '') return { id: null };
+  // Other characters, such as NUL, can fail in the database.
+  return isCursorId(id) ? { id } : null;
 }

@@ -549,6 +549,31 @@ it('resume: finds a cursor that is not stored yet in recent messages, or refuses
   expect(other.errors).toMatchObject([{ extensions: { code: 'CURSOR_INVALID' } }]);
 });
 
+it('resume: a foreign message with an id of 890 kB does not stop it', async () => {
+  // Regression: the id made a cursor that no subgraph accepts, which was retried without end.
+  await using ctx = await setUp();
+  const { subscribe, publish, world, engines } = ctx;
+  const [a, b] = [move('Hue'), move('Vinh')];
+  await publish(a, move('Hanoi', { id: 'x'.repeat(890_000) }), b);
+  world.stored = [a];
+  world.storedThrough = await positionInTopic(engines, a);
+  const resumed = await subscribe(resume, { variables: { c: encodeCursor(a.id) } });
+  expect(placesOf(await resumed.next(2))).toEqual(['Hanoi', 'Vinh']);
+});
+
+it('resume: a foreign message whose field has no text is for nobody who asks for that field', async () => {
+  await using ctx = await setUp();
+  const { subscribe, publish, world, engines } = ctx;
+  const [a, b] = [move('Hue'), move('Vinh')];
+  await publish(a, move('Hanoi', { parcel: { toString: 1 } as never }), b);
+  world.stored = [a];
+  world.storedThrough = await positionInTopic(engines, a);
+  const resumed = await subscribe(
+    `subscription { moved(parcel: "p1", after: "${encodeCursor(a.id)}") { node { place } } }`,
+  );
+  expect(placesOf(await resumed.next())).toEqual(['Vinh']);
+});
+
 it('resume: finds a cursor that is not stored yet by a topic scan', async () => {
   await using ctx = await setUp({ recentCount: 1 });
   const { subscribe, publish, world, engines } = ctx;

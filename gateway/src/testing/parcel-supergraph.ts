@@ -131,6 +131,9 @@ function trackingResolvers(world: World) {
   return {
     Query: {
       moves: async (_: unknown, { customer, first, after }: { customer: string; first: number; after: string }) => {
+        // As a request that is larger than a subgraph reads.
+        if (after.length > 1_048_576)
+          throw new GraphQLError('This is too large.', { extensions: { code: 'REQUEST_TOO_LARGE' } });
         const storedThrough = [{ topic: 'parcel-moved', partition: 0, position: String(world.storedThrough) }];
         await world.onPage?.();
         const rows = world.stored.filter((move) => move.customer === customer);

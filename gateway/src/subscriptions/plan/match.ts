@@ -16,8 +16,17 @@ export function matchesSubscriber(planned: TopicSubscription, claimValue: string
   if (value[planned.topicField.match] !== claimValue) return false;
   return planned.compared.every(
     ([name, expected]) =>
-      value[name] === expected || ((value[name] ?? null) !== null && String(value[name]) === String(expected)),
+      value[name] === expected || ((value[name] ?? null) !== null && textOf(value[name]) === textOf(expected)),
   );
+}
+
+/** A value as text; null if it has none, such as `{"toString": 1}` in a foreign message. */
+function textOf(value: unknown): string | null {
+  try {
+    return String(value);
+  } catch {
+    return null;
+  }
 }
 
 /** Whether the owner of the topic has republished an older message, which may therefore be a duplicate. */

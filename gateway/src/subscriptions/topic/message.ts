@@ -1,4 +1,5 @@
 import type { Message, Positions, Topic } from '@voucher-gateway/platform/topics';
+import { isCursorId } from '@voucher-gateway/schema/cursor';
 import { z } from 'zod';
 
 /** A message's value, whose schema the gateway does not know. */
@@ -28,9 +29,12 @@ export function mapPartitions<From, To>(
   );
 }
 
-/** A message's id, which identifies it in cursors and among duplicates; null for a topic whose values have none. */
-export function idOf(message: TopicMessage): string | null {
-  return typeof message.value.id === 'string' ? message.value.id : null;
+/**
+ * A message's id, which identifies it in cursors and among duplicates; null for a topic whose values have none, and for an
+ * id that no cursor can contain: a foreign message may have any text there.
+ */
+export function idOf({ value: { id } }: TopicMessage): string | null {
+  return typeof id === 'string' && isCursorId(id) ? id : null;
 }
 
 /** Approximate memory of a message, as measured: 400 bytes for its objects, and 2 per character of its text. */
