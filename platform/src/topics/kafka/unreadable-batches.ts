@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import { unzip, zstdDecompress } from 'node:zlib';
-import { CompressionCodecs, CompressionTypes } from 'kafkajs';
+import kafkajs, { CompressionTypes } from 'kafkajs';
 import type { Log } from '../../log.ts';
 import { patchModuleOnce } from './amend-once.ts';
 
@@ -33,6 +33,8 @@ type Decode<Result> = (decoder: Decoder) => Promise<Result>;
  * snappy, and fails on some 120,000 messages in a batch; it decompresses a batch to any size. zstd is added. Idempotent.
  */
 export function patchUnreadableBatches(log?: Log): void {
+  // Not by name: Node finds only some of the names of a CommonJS module.
+  const { CompressionCodecs } = kafkajs;
   const gzip = CompressionCodecs[CompressionTypes.GZIP]();
   CompressionCodecs[CompressionTypes.GZIP] = () => ({ ...gzip, decompress: bounded(promisify(unzip)) });
   CompressionCodecs[CompressionTypes.ZSTD] = () => ({ decompress: bounded(promisify(zstdDecompress)) });
