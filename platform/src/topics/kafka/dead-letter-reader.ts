@@ -35,23 +35,25 @@ export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
       done.reject(new CodedError('TOPICS_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true }));
     const timer = setTimeout(fail, silentForMs);
     consumer.on(consumer.events.CRASH, ({ payload: { error } }) => fail(error));
+    // Also of a batch without messages, because their transaction was aborted.
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, lastOffset } }) => {
+      timer.refresh();
+      const place = `${topic}/${partition}`;
+      if (Number(lastOffset) + 1 >= (unread.get(place) ?? 0)) unread.delete(place);
+      if (unread.size === 0) done.resolve();
+    });
     const read = async () => {
       await consumer.connect();
       await consumer.subscribe({ topics: names, fromBeginning: true });
       await consumer.run({
         autoCommit: false,
         async eachBatch({ batch, resolveOffset }) {
-          timer.refresh();
-          const place = `${batch.topic}/${batch.partition}`;
-          const end = unread.get(place) ?? 0;
+          const end = unread.get(`${batch.topic}/${batch.partition}`) ?? 0;
           for (const message of batch.messages) {
             const raw = toRawMessage(batch.partition, message);
             if (raw.position <= end) onLetter({ ...raw, topic: batch.topic.slice(prefix.length) });
           }
           resolveOffset(batch.lastOffset());
-          if (Number(batch.lastOffset()) + 1 < end) return;
-          unread.delete(place);
-          if (unread.size === 0) done.resolve();
         },
       });
     };

@@ -23,6 +23,8 @@ export interface MembershipOptions {
   run?: Pick<ConsumerRunConfig, 'partitionsConsumedConcurrently'>;
   /** Receives a batch of a partition that is assigned to this consumer. */
   onBatch(payload: EachBatchPayload, consumer: Consumer): Promise<void>;
+  /** All messages through this offset were skipped, because their transaction was aborted. */
+  onSkipped?(partition: number, offset: number): void;
   /**
    * The consumer has joined or rejoined, and these partitions are assigned to it. `isNewcomer`: the group had forgotten
    * it, so that others may have had its partitions in between.
@@ -105,6 +107,10 @@ export function keepMembership(options: MembershipOptions): Membership {
       joined.resolve();
     });
     consumer.on(consumer.events.CRASH, ({ payload: { error } }) => crashed.reject(error));
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, batchSize, lastOffset } }) => {
+      if (batchSize === 0 && !phase.isEnded && assigned.has(partition))
+        options.onSkipped?.(partition, Number(lastOffset));
+    });
     consumer.on(consumer.events.REBALANCING, () => {
       if (phase.isEnded) return;
       isJoined = false;

@@ -145,9 +145,12 @@ export async function startKafkaTail<Value>(
       }
       onMessage(checked);
     }
-    // A batch may end after its last message, for example with markers of transactions.
-    through[partition] = Math.max(through[partition] ?? 0, Number(batch.lastOffset()) + 1);
     resolveOffset(batch.lastOffset());
+    advance(partition, Number(batch.lastOffset()));
+  };
+  /** A batch may end after its last message, for example with markers of transactions. */
+  const advance = (partition: number, offset: number) => {
+    through[partition] = Math.max(through[partition] ?? 0, offset + 1);
     for (const look of waiting) look();
   };
 
@@ -165,6 +168,7 @@ export async function startKafkaTail<Value>(
     groupId: () => `${tailGroupPrefix(client, clientId)}${randomUUID()}`,
     config: { maxWaitTimeInMs: 500 },
     onBatch,
+    onSkipped: advance,
     onJoin: resumePartitions,
     async onLeft(groupId) {
       await client.admin

@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto';
+import { Kafka, logLevel } from 'kafkajs';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { silentLog } from '../../log.ts';
+import { realEngines } from '../../testing/real-engines.ts';
+import { deadLetterName, type Topic } from '../../topics.ts';
+import { connectKafka } from './client.ts';
+import { kafkaDeadLetters } from './dead-letter-reader.ts';
+import { createKafkaTopics } from './topics.ts';
+
+const steps: Topic<{ number: number }> = {
+  name: 'steps',
+  schema: z.object({ number: z.number() }),
+  key: ({ number }) => String(number),
+};
+
+/** A topic, and a foreign producer that aborts transactions, whose messages readers are not given. */
+async function open(name: string) {
+  await using releases = new AsyncDisposableStack();
+  const [brokers, clientId, prefix] = [realEngines().KAFKA_BROKERS.split(','), 'test', `${randomUUID()}.`];
+  const options = { brokers, clientId, prefix, partitions: 1, retentionMs: 3_600_000, log: silentLog };
+  const client = releases.use(await connectKafka(options));
+  await client.ensureTopic(name);
+  const kafka = new Kafka({ brokers, clientId, logLevel: logLevel.NOTHING });
+  const producer = kafka.producer({ transactionalId: randomUUID(), idempotent: true, maxInFlightRequests: 1 });
+  await producer.connect();
+  releases.defer(() => producer.disconnect());
+  const owned = releases.move();
+  return {
+    options,
+    async abortTransaction() {
+      const transaction = await producer.transaction();
+      await transaction.send({ topic: client.nameOf(name), messages: [{ key: 'k', value: '{"number":1}' }] });
+      await transaction.abort();
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+it('kafka: a tail catches up with a topic that ends with an aborted transaction', async () => {
+  // Regression: it waited for messages that nobody is given.
+  await using ctx = await open(steps.name);
+  await using topics = await createKafkaTopics(ctx.options);
+  const seen: number[] = [];
+  const onMessage = ({ value }: { value: { number: number } }) => void seen.push(value.number);
+  const tail = await topics.tail({ topic: steps, from: 'now', onMessage });
+  await ctx.abortTransaction();
+  // The broker ends the transaction some time after the producer has aborted it.
+  await expect.poll(() => tail.caughtUp()).toEqual({ 0: 2 });
+  await using _another = await topics.tail({ topic: steps, from: { last: 1 }, onMessage });
+  expect(seen).toEqual([]);
+});
+
+it('kafka: dead letters are read from a topic that ends with an aborted transaction', async () => {
+  await using ctx = await open(deadLetterName('steps'));
+  await ctx.abortTransaction();
+  const values: string[] = [];
+  await kafkaDeadLetters(ctx.options)(({ value }) => void values.push(value));
+  expect(values).toEqual([]);
+});
