@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-/** `npm run check`: everything that tells without running the product. Each step's output stands under its name. */
+/** `npm run check`: all checks that do not run the product, concurrently. Each prints its output when it has ended. */
 const steps: [name: string, command: string, ...args: string[]][] = [
   ['types', 'tsc', '-p', '.'],
   ['lint, format and import arrows', 'biome', 'check', '--error-on-warnings'],
@@ -10,24 +11,31 @@ const steps: [name: string, command: string, ...args: string[]][] = [
   ['supergraph is not stale', 'node', 'schema/src/compose-main.ts', '--check'],
 ];
 
-function run(command: string, args: string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'inherit', cwd: fileURLToPath(new URL('..', import.meta.url)) });
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') return reject(error);
-      process.stdout.write(`${command} is not installed: run npm ci.\n`);
-      resolve(1);
-    });
-    child.on('exit', (code) => resolve(code ?? 1));
-  });
-}
+const cwd = fileURLToPath(new URL('..', import.meta.url));
+// The tools see no terminal here.
+const env = { ...process.env, ...(process.stdout.isTTY && { FORCE_COLOR: '1' }) };
 
-let failed = 0;
-for (const [name, command, ...args] of steps) {
-  process.stdout.write(`check: ${name}\n`);
-  if ((await run(command, args)) !== 0) {
-    failed += 1;
-    process.stdout.write(`check: ${name} failed\n`);
+/** Runs a step, and returns its exit code with all that it printed. */
+async function run(command: string, args: string[]): Promise<{ code: number; output: string }> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd, env });
+  const exit = new Promise<number>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+  const printed = Promise.all([text(child.stdout), text(child.stderr)]);
+  try {
+    return { code: await exit, output: (await printed).join('') };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return { code: 1, output: `${command} is not installed: run npm ci.\n` };
   }
 }
-process.exit(failed ? 1 : 0);
+
+const results = await Promise.all(
+  steps.map(async ([name, command, ...args]) => {
+    const { code, output } = await run(command, args);
+    process.stdout.write(`check: ${name}${code === 0 ? '' : ' failed'}\n${output}`);
+    return code;
+  }),
+);
+process.exitCode = results.every((code) => code === 0) ? 0 : 1;
