@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
-import type { DistributedStack, ServiceProcess } from '@voucher-gateway/standalone/distributed';
+import type { DistributedStack } from '@voucher-gateway/standalone/distributed';
+import type { ServiceProcess } from '@voucher-gateway/standalone/service-process';
 import { type Customer, startCustomer } from './customer.ts';
 import { startFollower } from './follower.ts';
 

@@ -1,15 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { gatewaySettings } from '@voucher-gateway/gateway/config';
 import { type Environment, readConfig, serviceSettings, shutdownDelayMs } from '@voucher-gateway/platform/config';
 import { defaultStopMs } from '@voucher-gateway/platform/lifecycle';
 import { z } from 'zod';
-import { freePort, freePorts, stopProcess } from './engines/process.ts';
-import { nodeOptions } from './node-options.ts';
+import { freePort, freePorts } from './engines/process.ts';
+import { createServiceProcesses, type ServiceProcess } from './service-process.ts';
 import type { Stack } from './stack.ts';
 
 /** The services in the order of starting: dependencies come first. */
@@ -25,18 +22,6 @@ const entryFiles: Record<ServiceName, string> = {
   'voucher-integration': 'voucher-integration/src/main.ts',
   gateway: 'gateway/src/main.ts',
 };
-
-/** The process of a service. */
-export interface ServiceProcess {
-  readonly url: string;
-  readonly pid: number | undefined;
-  /** How it exited; nulls while it runs. */
-  readonly exit: { code: number | null; signal: NodeJS.Signals | null };
-  /** Sends it a signal. Resolves when it has exited. */
-  kill(signal: NodeJS.Signals): Promise<void>;
-  /** Restarts it on its port after it has exited. Resolves when it is ready. */
-  start(): Promise<void>;
-}
 
 /** All services as processes, on the engines of the environment. */
 export interface DistributedStack extends Stack {
@@ -65,7 +50,6 @@ export interface DistributedOptions {
   onReady?(name: string, detail: string): void;
 }
 
-const readyWithinMs = 60_000;
 const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
 /** The settings that determine how long shutdown may take. */
 const stopSettings = z.object({ ...serviceSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW });
@@ -89,80 +73,20 @@ export async function createDistributedStack(options: DistributedOptions): Promi
   };
   const config = readConfig(stopSettings, environment);
   const stageMs = shutdownDelayMs(config) + defaultStopMs + 2_000;
-  const children = new Set<ChildProcess>();
-  const killed = new WeakSet<ChildProcess>();
-  let isStopping = false;
-
-  const createProcess = (name: ServiceName, url: string): ServiceProcess => {
-    let child: ChildProcess | undefined;
-    const exit = () => ({ code: child?.exitCode ?? null, signal: child?.signalCode ?? null });
-    const hasEnded = () => exit().code !== null || exit().signal !== null;
-    return {
-      url,
-      get pid() {
-        return child?.pid;
-      },
-      get exit() {
-        return exit();
-      },
-      async kill(signal) {
-        if (!child || hasEnded()) return;
-        const ended = once(child, 'exit');
-        killed.add(child);
-        child.kill(signal);
-        await ended;
-      },
-      async start() {
-        // Runs node directly: npm does not forward signals and wait.
-        const starting = spawn(process.execPath, [...nodeOptions, join(installation, entryFiles[name])], {
-          cwd: installation,
-          env: { ...process.env, ...shared, PORT: new URL(url).port },
-          stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-          detached: true,
-        });
-        // Another process may have taken the port meanwhile, and would respond to the readiness check.
-        let listens = false;
-        starting.once('message', () => {
-          listens = true;
-        });
-        starting.once('exit', (code, signal) => {
-          if (listens && !isStopping && !killed.has(starting))
-            log.write(`${name} ended by itself: ${signal ?? `exit code ${code}`}\n`);
-        });
-        if (child) children.delete(child);
-        child = starting;
-        children.add(starting);
-        let output = '';
-        for (const stream of [starting.stdout, starting.stderr])
-          stream?.on('data', (chunk: Buffer) => {
-            output = (output + chunk).slice(-4_000);
-            if (!isStopping || logFile !== undefined) log.write(chunk);
-          });
-        const deadline = Date.now() + readyWithinMs;
-        while (!listens || !(await isReady(url))) {
-          if (hasEnded()) throw new Error(`${name} ended:\n${output}`);
-          if (Date.now() > deadline)
-            throw new Error(`${name} is not ready after ${readyWithinMs / 1_000} s:\n${output}`);
-          await sleep(50);
-        }
-        onReady(name, url);
-      },
-    };
-  };
+  const processes = releases.use(
+    createServiceProcesses({ installation, environment: shared, log, logsStop: logFile !== undefined, onReady }),
+  );
+  const createProcess = (name: ServiceName, url: string) =>
+    processes.create({ name, url, entryFile: join(installation, entryFiles[name]) });
   const services = Object.fromEntries(serviceNames.map((name) => [name, createProcess(name, urls[name])])) as Record<
     ServiceName,
     ServiceProcess
   >;
-  const forget = () => {
-    for (const child of children) child.kill('SIGKILL');
-  };
-  process.once('exit', forget);
-  releases.defer(() => void process.off('exit', forget));
   releases.defer(async () => {
-    isStopping = true;
+    processes.noteStopping();
     // In reverse order, concurrently where possible: first intake at the gateway ends, then the services behind it.
     for (const name of ['gateway', 'voucher-integration'] as const) await services[name].kill('SIGTERM');
-    await Promise.all([...children].map((child) => stopProcess(child, 'SIGTERM', stageMs)));
+    await processes.stopAll(stageMs);
   });
 
   const isOurs = (name: ServiceName) => name !== 'vps-mock' || environment.VPS_URL === undefined;
@@ -189,12 +113,4 @@ export async function createDistributedStack(options: DistributedOptions): Promi
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-async function isReady(url: string): Promise<boolean> {
-  try {
-    return (await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(2_000) })).ok;
-  } catch {
-    return false;
-  }
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createGateway } from '@voucher-gateway/gateway/server';
 import { type Clock, systemClock } from '@voucher-gateway/platform/clock';
 import { shutdownDelayMs } from '@voucher-gateway/platform/config';
+import type { Database } from '@voucher-gateway/platform/database';
 import type { DataDirectory } from '@voucher-gateway/platform/database/data-directory';
 import { openEmbeddedEngines } from '@voucher-gateway/platform/embedded-engines';
 import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
@@ -14,7 +15,7 @@ import { createDeliveryService } from '@voucher-gateway/subgraph-delivery/server
 import { createUserService } from '@voucher-gateway/subgraph-user/server';
 import { createVoucherService } from '@voucher-gateway/subgraph-voucher/server';
 import { createVoucherIntegration } from '@voucher-gateway/voucher-integration/server';
-import { createVpsMock } from '@voucher-gateway/vps-mock/server';
+import { createVpsMock, type VpsMock } from '@voucher-gateway/vps-mock/server';
 import type { StandaloneConfig } from './config.ts';
 import { runDeadLettersCommand } from './dead-letters/command.ts';
 import { serveCommands } from './dead-letters/control.ts';
@@ -82,26 +83,9 @@ export async function createStack({
   const JWKS_URL = `${user.url}/.well-known/jwks.json`;
   onReady('user', user.url);
 
-  let vpsUrl = config.VPS_URL;
-  if (vpsUrl === undefined) {
-    const mock = own(
-      await createVpsMock({
-        clock,
-        log: log('vps-mock'),
-        host: config.HOST,
-        port: config.VPS_PORT,
-        limits: httpLimitsOf(config),
-        portSetting: 'VPS_PORT',
-        profile: config.VPS_PROFILE,
-        seed: config.VPS_SEED,
-        stateFile: join(config.DATA_DIR, 'vps-mock.json'),
-      }),
-    );
-    vpsUrl = mock.url;
-    onReady('vps-mock', `${mock.url}, profile ${config.VPS_PROFILE}`);
-  } else {
-    onReady('provider', vpsUrl);
-  }
+  const vpsUrl = config.VPS_URL ?? own(await startProvider(config, { clock, log: log('vps-mock') })).url;
+  if (config.VPS_URL === undefined) onReady('vps-mock', `${vpsUrl}, profile ${config.VPS_PROFILE}`);
+  else onReady('provider', vpsUrl);
 
   const delivery = own(
     await createDeliveryService({ ...engine, config: { ...config, ...inside, JWKS_URL }, log: log('delivery') }),
@@ -137,18 +121,7 @@ export async function createStack({
       log: log('gateway'),
     }),
   );
-  const readDeadLetters = embeddedDeadLetters(database);
-  releases.use(
-    await serveCommands({
-      dataDir: config.DATA_DIR,
-      log: log('engines'),
-      async run(words) {
-        const command = parseDeadLettersCommand(words);
-        if (!command) return { done: false, message: deadLettersUsage };
-        return runDeadLettersCommand({ database, readDeadLetters }, command);
-      },
-    }),
-  );
+  releases.use(await serveDeadLetters(database, { dataDir: config.DATA_DIR, log: log('engines') }));
   onReady('gateway', `${gateway.url}/graphql`);
 
   const owned = releases.move();
@@ -163,4 +136,36 @@ export async function createStack({
     integrationUrl: integration.url,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Starts the simulated provider. */
+function startProvider(config: StandaloneConfig, { clock, log }: { clock: Clock; log: Log }): Promise<VpsMock> {
+  return createVpsMock({
+    clock,
+    log,
+    host: config.HOST,
+    port: config.VPS_PORT,
+    limits: httpLimitsOf(config),
+    portSetting: 'VPS_PORT',
+    profile: config.VPS_PROFILE,
+    seed: config.VPS_SEED,
+    stateFile: join(config.DATA_DIR, 'vps-mock.json'),
+  });
+}
+
+/** Serves `npm run dead-letters`: the embedded database has only this process. */
+function serveDeadLetters(
+  database: Database,
+  { dataDir, log }: { dataDir: string; log: Log },
+): Promise<AsyncDisposable> {
+  const readDeadLetters = embeddedDeadLetters(database);
+  return serveCommands({
+    dataDir,
+    log,
+    async run(words) {
+      const command = parseDeadLettersCommand(words);
+      if (!command) return { done: false, message: deadLettersUsage };
+      return runDeadLettersCommand({ database, readDeadLetters }, command);
+    },
+  });
 }

@@ -4,11 +4,11 @@ import {
   createDistributedStack,
   type DistributedStack,
   type ServiceName,
-  type ServiceProcess,
   serviceNames,
 } from '@voucher-gateway/standalone/distributed';
 import { type Engines, startEngines } from '@voucher-gateway/standalone/engines/engines';
 import { startKafka } from '@voucher-gateway/standalone/engines/kafka';
+import type { ServiceProcess } from '@voucher-gateway/standalone/service-process';
 import { productionEnvironment } from '../production-environment.ts';
 
 /** A process of the system, with its service. */

@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Environment } from '@voucher-gateway/platform/config';
+import { stopProcess } from './engines/process.ts';
+import { nodeOptions } from './node-options.ts';
+
+/** The process of a service. */
+export interface ServiceProcess {
+  readonly url: string;
+  readonly pid: number | undefined;
+  /** How it exited; nulls while it runs. */
+  readonly exit: { code: number | null; signal: NodeJS.Signals | null };
+  /** Sends it a signal. Resolves when it has exited. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Restarts it on its port after it has exited. Resolves when it is ready. */
+  start(): Promise<void>;
+}
+
+export interface ServiceProcessesOptions {
+  /** Folder of the installation. */
+  installation: string;
+  environment: Environment;
+  /** Receives what the services print. */
+  log: Writable;
+  /** Whether to log also what they print while they are stopped. */
+  logsStop: boolean;
+  onReady(name: string, url: string): void;
+}
+
+/** The processes of one installation. Disposing kills those that are left. */
+export interface ServiceProcesses extends Disposable {
+  /** @param entryFile relative to the installation */
+  create(service: { name: string; url: string; entryFile: string }): ServiceProcess;
+  /** Sends SIGTERM to all, and SIGKILL after `withinMs`. Resolves when all have exited. */
+  stopAll(withinMs: number): Promise<void>;
+  /** Called when the stop begins: from then on it is no failure that a process ends. */
+  noteStopping(): void;
+}
+
+const readyWithinMs = 60_000;
+
+export function createServiceProcesses(options: ServiceProcessesOptions): ServiceProcesses {
+  const { installation, environment, log, logsStop, onReady } = options;
+  const children = new Set<ChildProcess>();
+  let isStopping = false;
+
+  /** Runs node directly: npm does not forward signals and wait. */
+  const run = (entryFile: string, port: string) => {
+    const child = spawn(process.execPath, [...nodeOptions, entryFile], {
+      cwd: installation,
+      env: { ...process.env, ...environment, PORT: port },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      detached: true,
+    });
+    children.add(child);
+    return child;
+  };
+  const killAll = () => {
+    for (const child of children) child.kill('SIGKILL');
+  };
+  process.once('exit', killAll);
+
+  return {
+    create({ name, url, entryFile }) {
+      let child: ChildProcess | undefined;
+      /** The child that was sent a signal: it did not end by itself. */
+      let killed: ChildProcess | undefined;
+      const exit = () => ({ code: child?.exitCode ?? null, signal: child?.signalCode ?? null });
+      const hasEnded = () => exit().code !== null || exit().signal !== null;
+      return {
+        url,
+        get pid() {
+          return child?.pid;
+        },
+        get exit() {
+          return exit();
+        },
+        async kill(signal) {
+          if (!child || hasEnded()) return;
+          const ended = once(child, 'exit');
+          killed = child;
+          child.kill(signal);
+          await ended;
+        },
+        async start() {
+          if (child) children.delete(child);
+          const starting = run(entryFile, new URL(url).port);
+          child = starting;
+          // Another process may have taken the port meanwhile, and would respond to the readiness check.
+          let listens = false;
+          starting.once('message', () => {
+            listens = true;
+          });
+          starting.once('exit', (code, signal) => {
+            if (listens && !isStopping && killed !== starting)
+              log.write(`${name} ended by itself: ${signal ?? `exit code ${code}`}\n`);
+          });
+          let output = '';
+          for (const stream of [starting.stdout, starting.stderr])
+            stream?.on('data', (chunk: Buffer) => {
+              output = (output + chunk).slice(-4_000);
+              if (!isStopping || logsStop) log.write(chunk);
+            });
+          const deadline = Date.now() + readyWithinMs;
+          while (!listens || !(await isReady(url))) {
+            if (hasEnded()) throw new Error(`${name} ended:\n${output}`);
+            if (Date.now() > deadline)
+              throw new Error(`${name} is not ready after ${readyWithinMs / 1_000} s:\n${output}`);
+            await sleep(50);
+          }
+          onReady(name, url);
+        },
+      };
+    },
+    noteStopping() {
+      isStopping = true;
+    },
+    async stopAll(withinMs) {
+      await Promise.all([...children].map((child) => stopProcess(child, 'SIGTERM', withinMs)));
+    },
+    [Symbol.dispose]() {
+      process.off('exit', killAll);
+      killAll();
+    },
+  };
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(2_000) })).ok;
+  } catch {
+    return false;
+  }
+}
