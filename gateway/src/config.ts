@@ -1,4 +1,5 @@
-import { trustedProxies } from '@voucher-gateway/platform/client-address';
+import { keyValueSettings, requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engines/settings';
+import { trustedProxies } from '@voucher-gateway/platform/http/client-address';
 import {
   commonSettings,
   duration,
@@ -9,8 +10,7 @@ import {
   optionalFlag,
   port,
   serviceSettings,
-} from '@voucher-gateway/platform/config';
-import { keyValueSettings, requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engine-settings';
+} from '@voucher-gateway/platform/process/config';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 import { allowedOrigins, anyOrigin } from './allowed-origins.ts';

@@ -1,5 +1,5 @@
 import type { CodedError } from '@voucher-gateway/platform/errors';
-import type { Identity } from '@voucher-gateway/platform/identity';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 
 /** The client of an operation. */
 export interface GatewayContext {

@@ -1,5 +1,5 @@
-import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
-import type { Log } from '@voucher-gateway/platform/log';
+import { createErrorFormatter } from '@voucher-gateway/platform/graphql/error-formatter';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { InvalidDocument } from './request/invalid-document.ts';
 

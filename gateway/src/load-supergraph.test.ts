@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { readConfig } from '@voucher-gateway/platform/config';
+import { readConfig } from '@voucher-gateway/platform/process/config';
 import { describe, expect, it } from 'vitest';
 import { gatewayProcessSettings } from './config.ts';
 import { loadSupergraph } from './load-supergraph.ts';

@@ -1,7 +1,7 @@
-import { systemClock } from '@voucher-gateway/platform/clock';
-import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
-import { openKeyValue, openTopics } from '@voucher-gateway/platform/distributed-engines';
-import { runService } from '@voucher-gateway/platform/service-main';
+import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { openKeyValue, openTopics } from '@voucher-gateway/platform/engines/distributed';
+import { readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
+import { runService } from '@voucher-gateway/platform/process/service';
 import { gatewayProcessSettings, subgraphUrlSetting, subscriptionsUrlSetting } from './config.ts';
 import { subgraphNames } from './federation/subgraph-names.ts';
 import { watchSupergraph } from './federation/watch-supergraph.ts';

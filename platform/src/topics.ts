@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import type { Transaction } from './database.ts';
-import type { TopicsFailure } from './topics/consumer-failures.ts';
 
 /** A topic: its name, the schema that each value is checked against when published and read, and its key. */
 export interface Topic<Value> {
@@ -102,6 +101,15 @@ export interface Tail extends AsyncDisposable {
    * partition. Rejects if the broker does not respond, and when the tail ends.
    */
   caughtUp(): Promise<Positions>;
+}
+
+/** Why a consumer or tail is stuck, where a restart or an operator may help. */
+export interface TopicsFailure {
+  code: 'CONSUMER_STOPPED' | 'CONSUMER_NOT_JOINED' | 'TOPIC_RECREATED';
+  topic: string;
+  /** Undefined for a tail. */
+  group?: string;
+  message: string;
 }
 
 /**

@@ -1,7 +1,12 @@
-import { systemClock } from '@voucher-gateway/platform/clock';
-import { commonSettings, type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
-import { databaseSettings, keyValueSettings } from '@voucher-gateway/platform/engine-settings';
-import { createLog } from '@voucher-gateway/platform/log';
+import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { databaseSettings, keyValueSettings } from '@voucher-gateway/platform/engines/settings';
+import {
+  commonSettings,
+  type Environment,
+  readConfig,
+  readEnvironment,
+} from '@voucher-gateway/platform/process/config';
+import { createLog } from '@voucher-gateway/platform/process/log';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import type { AdminCommand, AdminResult } from '@voucher-gateway/subgraph-user/admin';
 import { z } from 'zod';
@@ -26,7 +31,7 @@ const distributedSettings = z.object({
 async function runDistributed(command: AdminCommand): Promise<AdminResult> {
   const config = readConfig(distributedSettings, environment);
   const log = createLog({ level: config.LOG_LEVEL, service: 'admin' });
-  const { openDatabase, openKeyValue } = await import('@voucher-gateway/platform/distributed-engines');
+  const { openDatabase, openKeyValue } = await import('@voucher-gateway/platform/engines/distributed');
   const { createOutboxPublisher } = await import('@voucher-gateway/platform/topics/kafka/outbox-publisher');
   await using database = await openDatabase(config, log);
   const topics = createOutboxPublisher(database);
@@ -39,7 +44,7 @@ async function runDistributed(command: AdminCommand): Promise<AdminResult> {
 async function runEmbedded(command: AdminCommand): Promise<AdminResult> {
   const config = readConfig(standaloneSettings, environment);
   const log = createLog({ level: config.LOG_LEVEL, service: 'admin' });
-  const { openEmbeddedEngines } = await import('@voucher-gateway/platform/embedded-engines');
+  const { openEmbeddedEngines } = await import('@voucher-gateway/platform/engines/embedded');
   await using engines = await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock: systemClock, log });
   return await runAdminCommand({ ...engines, openKeyValue: async () => engines.keyValue }, command);
 }

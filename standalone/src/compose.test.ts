@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { gatewaySettings } from '@voucher-gateway/gateway/config';
-import { parseDurationMs, readConfig, serviceSettings, shutdownDelayMs } from '@voucher-gateway/platform/config';
-import { defaultStopMs } from '@voucher-gateway/platform/lifecycle';
+import {
+  parseDurationMs,
+  readConfig,
+  serviceSettings,
+  shutdownDelayMs,
+} from '@voucher-gateway/platform/process/config';
+import { defaultStopMs } from '@voucher-gateway/platform/process/lifecycle';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';

@@ -1,5 +1,5 @@
 import { gatewaySettings } from '@voucher-gateway/gateway/config';
-import { commonSettings, httpUrl, port } from '@voucher-gateway/platform/config';
+import { commonSettings, httpUrl, port } from '@voucher-gateway/platform/process/config';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { deliveriesOutliveTopics, deliverySettings } from '@voucher-gateway/subgraph-delivery/config';
 import { idleWithinMax, userSettings } from '@voucher-gateway/subgraph-user/config';

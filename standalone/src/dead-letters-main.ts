@@ -1,7 +1,12 @@
-import { systemClock } from '@voucher-gateway/platform/clock';
-import { commonSettings, type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
-import { databaseSettings, requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engine-settings';
-import { createLog } from '@voucher-gateway/platform/log';
+import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { databaseSettings, requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engines/settings';
+import {
+  commonSettings,
+  type Environment,
+  readConfig,
+  readEnvironment,
+} from '@voucher-gateway/platform/process/config';
+import { createLog } from '@voucher-gateway/platform/process/log';
 import { z } from 'zod';
 import { standaloneSettings } from './config.ts';
 import { sendCommand } from './dead-letters/control.ts';
@@ -24,7 +29,7 @@ async function runDistributed(command: DeadLettersCommand): Promise<CommandResul
   const log = createLog({ level: config.LOG_LEVEL, service: 'dead-letters' });
   using _quicker = quickenImports();
   const { runDeadLettersCommand } = await import('./dead-letters/command.ts');
-  const { openDatabase, openDeadLetters } = await import('@voucher-gateway/platform/distributed-engines');
+  const { openDatabase, openDeadLetters } = await import('@voucher-gateway/platform/engines/distributed');
   await using database = await openDatabase(config, log);
   return await runDeadLettersCommand({ database, readDeadLetters: openDeadLetters(config, log) }, command);
 }
@@ -37,7 +42,7 @@ async function runEmbedded(command: DeadLettersCommand): Promise<CommandResult> 
   using _quicker = quickenImports();
   const { runDeadLettersCommand } = await import('./dead-letters/command.ts');
   const { embeddedDeadLetters } = await import('@voucher-gateway/platform/topics/dead-letter-reader');
-  const { openEmbeddedEngines } = await import('@voucher-gateway/platform/embedded-engines');
+  const { openEmbeddedEngines } = await import('@voucher-gateway/platform/engines/embedded');
   await using engines = await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock: systemClock, log });
   const { database } = engines;
   return await runDeadLettersCommand({ database, readDeadLetters: embeddedDeadLetters(database) }, command);

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
+import { readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
 import { standaloneSettings } from './config.ts';
 import { createDemo } from './demo-story.ts';
 import { quickenImports } from './quick-imports.ts';

@@ -1,7 +1,7 @@
-import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
-import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gateway/platform/engine-settings';
-import { run } from '@voucher-gateway/platform/lifecycle';
-import { createLog } from '@voucher-gateway/platform/log';
+import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gateway/platform/engines/settings';
+import { readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
+import { run } from '@voucher-gateway/platform/process/lifecycle';
+import { createLog } from '@voucher-gateway/platform/process/log';
 import { z } from 'zod';
 import { createDistributedStack } from './distributed.ts';
 import { welcome } from './welcome.ts';

@@ -2,8 +2,13 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gatewaySettings } from '@voucher-gateway/gateway/config';
-import { type Environment, readConfig, serviceSettings, shutdownDelayMs } from '@voucher-gateway/platform/config';
-import { defaultStopMs } from '@voucher-gateway/platform/lifecycle';
+import {
+  type Environment,
+  readConfig,
+  serviceSettings,
+  shutdownDelayMs,
+} from '@voucher-gateway/platform/process/config';
+import { defaultStopMs } from '@voucher-gateway/platform/process/lifecycle';
 import { z } from 'zod';
 import { freePort, freePorts } from './engines/process.ts';
 import { createServiceProcesses, type ServiceProcess } from './service-process.ts';

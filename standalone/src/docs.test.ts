@@ -6,7 +6,7 @@ import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { publicErrors } from '@voucher-gateway/schema/error-codes';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { failureReasonSchema } from '@voucher-gateway/schema/topics';
-import { attemptErrors } from '@voucher-gateway/subgraph-delivery/send-result';
+import { attemptErrors } from '@voucher-gateway/subgraph-delivery/attempt-result';
 import { Kind, parse, validate } from 'graphql';
 import { expect, it } from 'vitest';
 import { standaloneSettings } from './config.ts';

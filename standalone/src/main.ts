@@ -1,7 +1,7 @@
-import { readConfig, readEnvironment } from '@voucher-gateway/platform/config';
 import { openDataDirectory } from '@voucher-gateway/platform/database/data-directory';
-import { run } from '@voucher-gateway/platform/lifecycle';
-import { createLog } from '@voucher-gateway/platform/log';
+import { readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
+import { run } from '@voucher-gateway/platform/process/lifecycle';
+import { createLog } from '@voucher-gateway/platform/process/log';
 import { standaloneSettings } from './config.ts';
 import { assertPortsFree } from './ports.ts';
 import { quickenImports } from './quick-imports.ts';

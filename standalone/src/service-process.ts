@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Environment } from '@voucher-gateway/platform/config';
+import type { Environment } from '@voucher-gateway/platform/process/config';
 import { stopProcess } from './engines/process.ts';
 import { nodeOptions } from './node-options.ts';
 

@@ -1,6 +1,6 @@
 import { gatewayProcessSettings } from '@voucher-gateway/gateway/config';
-import { serviceSettings } from '@voucher-gateway/platform/config';
-import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gateway/platform/engine-settings';
+import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gateway/platform/engines/settings';
+import { serviceSettings } from '@voucher-gateway/platform/process/config';
 import { subgraphNames } from '@voucher-gateway/schema/sdl';
 import { deliveryProcessSettings } from '@voucher-gateway/subgraph-delivery/config';
 import { userProcessSettings } from '@voucher-gateway/subgraph-user/config';

@@ -1,7 +1,7 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Environment, readConfig } from '@voucher-gateway/platform/config';
+import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
 import { standaloneSettings } from './config.ts';
 import { createStack, type Stack } from './stack.ts';
 

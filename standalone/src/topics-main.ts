@@ -1,6 +1,6 @@
-import { commonSettings, readConfig, readEnvironment } from '@voucher-gateway/platform/config';
-import { requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engine-settings';
-import { createLog } from '@voucher-gateway/platform/log';
+import { requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engines/settings';
+import { commonSettings, readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
+import { createLog } from '@voucher-gateway/platform/process/log';
 import { z } from 'zod';
 import { type CommandResult, runCommand } from './run-command.ts';
 
@@ -13,7 +13,7 @@ async function reread(groups: readonly string[]): Promise<CommandResult> {
     .object({ LOG_LEVEL: commonSettings.LOG_LEVEL, ...topicsSettings })
     .refine(...requireSaslCredentials);
   const config = readConfig(settings, { LOG_LEVEL: 'error', ...readEnvironment() });
-  const { openReread } = await import('@voucher-gateway/platform/distributed-engines');
+  const { openReread } = await import('@voucher-gateway/platform/engines/distributed');
   const inUse = await openReread(config, createLog({ level: config.LOG_LEVEL, service: 'topics' }))(groups);
   return inUse.length > 0
     ? { done: false, message: `Nothing was changed. Stop the services first that are in ${inUse.join(', ')}.` }

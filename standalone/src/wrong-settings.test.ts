@@ -1,4 +1,4 @@
-import { type Environment, readConfig } from '@voucher-gateway/platform/config';
+import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
 import { describe, expect, it } from 'vitest';
 import { standaloneSettings } from './config.ts';
 import { processSettings } from './settings.ts';

@@ -1,5 +1,5 @@
 import type { Database } from '@voucher-gateway/platform/database';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { lateAfterMs } from '@voucher-gateway/schema/vps-protocol';
 import type { IntegrationConfig } from './config.ts';
 import type { Provider, ProviderAnswer } from './provider.ts';

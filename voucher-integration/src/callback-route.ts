@@ -1,8 +1,8 @@
 import type { Database } from '@voucher-gateway/platform/database';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { refuseInvalidText } from '@voucher-gateway/platform/http-server';
-import type { Log } from '@voucher-gateway/platform/log';
-import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
+import { refuseInvalidText } from '@voucher-gateway/platform/http/server';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import {
   challengeOf,

@@ -1,4 +1,10 @@
 import {
+  databaseSettings,
+  outlivesTopics,
+  requireSaslCredentials,
+  topicsSettings,
+} from '@voucher-gateway/platform/engines/settings';
+import {
   commonSettings,
   duration,
   durationOrOff,
@@ -6,13 +12,7 @@ import {
   integer,
   port,
   serviceSettings,
-} from '@voucher-gateway/platform/config';
-import {
-  databaseSettings,
-  outlivesTopics,
-  requireSaslCredentials,
-  topicsSettings,
-} from '@voucher-gateway/platform/engine-settings';
+} from '@voucher-gateway/platform/process/config';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { z } from 'zod';
 

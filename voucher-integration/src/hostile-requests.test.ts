@@ -1,5 +1,5 @@
-import { createTestClock } from '@voucher-gateway/platform/clock';
-import { type Environment, readConfig } from '@voucher-gateway/platform/config';
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
+import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
 import { httpServerContract } from '@voucher-gateway/platform/testing/contract/http-server';
 import { openTestEnginesWithJobs } from '@voucher-gateway/platform/testing/engines';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';

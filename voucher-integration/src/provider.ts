@@ -1,7 +1,7 @@
-import { readBoundedText } from '@voucher-gateway/platform/bounded-text';
-import { type Clock, timeoutSignal } from '@voucher-gateway/platform/clock';
+import { type Clock, timeoutSignal } from '@voucher-gateway/platform/async/clock';
+import { createSemaphore } from '@voucher-gateway/platform/async/semaphore';
 import { errorCode } from '@voucher-gateway/platform/errors';
-import { createSemaphore } from '@voucher-gateway/platform/slots';
+import { readBoundedText } from '@voucher-gateway/platform/http/bounded-text';
 import { answerSchema, idempotencyHeader, requestPath } from '@voucher-gateway/schema/vps-protocol';
 import { Agent, request } from 'undici';
 

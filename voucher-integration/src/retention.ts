@@ -1,4 +1,4 @@
-import { deleteFrom, type Retention } from '@voucher-gateway/platform/housekeeping';
+import { deleteFrom, type Retention } from '@voucher-gateway/platform/database/housekeeping';
 import { sql } from 'drizzle-orm';
 import type { IntegrationConfig } from './config.ts';
 import { providerRequest as table } from './tables.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { createTestClock, systemClock } from '@voucher-gateway/platform/clock';
-import { readConfig } from '@voucher-gateway/platform/config';
+import { createTestClock, systemClock } from '@voucher-gateway/platform/async/clock';
+import { readConfig } from '@voucher-gateway/platform/process/config';
 import { openTestEnginesWithJobs } from '@voucher-gateway/platform/testing/engines';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import {

@@ -1,11 +1,11 @@
-import type { Clock } from '@voucher-gateway/platform/clock';
+import type { Clock } from '@voucher-gateway/platform/async/clock';
 import type { Database } from '@voucher-gateway/platform/database';
-import { startHousekeeping } from '@voucher-gateway/platform/housekeeping';
-import { createHttpServer, httpLimitsOf, listen } from '@voucher-gateway/platform/http-server';
+import { startHousekeeping } from '@voucher-gateway/platform/database/housekeeping';
+import { createReadiness } from '@voucher-gateway/platform/http/readiness';
+import { createHttpServer, httpLimitsOf, listen } from '@voucher-gateway/platform/http/server';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
-import type { Service } from '@voucher-gateway/platform/lifecycle';
-import type { Log } from '@voucher-gateway/platform/log';
-import { createReadiness } from '@voucher-gateway/platform/readiness';
+import type { Service } from '@voucher-gateway/platform/process/lifecycle';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';

@@ -1,4 +1,4 @@
-import { createBatcher } from '@voucher-gateway/platform/batcher';
+import { createBatcher } from '@voucher-gateway/platform/async/batcher';
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
 import { isAnyId, joinById, rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { Jobs } from '@voucher-gateway/platform/jobs';

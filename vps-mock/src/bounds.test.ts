@@ -1,7 +1,7 @@
 import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createTestClock } from '@voucher-gateway/platform/clock';
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { describe, expect, it } from 'vitest';
 import { createControl, maxWaiting, nextSchema } from './control.ts';
 import { createOrders } from './orders.ts';

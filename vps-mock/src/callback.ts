@@ -1,5 +1,5 @@
-import { type Clock, delay } from '@voucher-gateway/platform/clock';
-import type { Log } from '@voucher-gateway/platform/log';
+import { type Clock, delay } from '@voucher-gateway/platform/async/clock';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { request } from 'undici';
 
 const attempts = 8;

@@ -1,4 +1,4 @@
-import { commonSettings, oneOf, port, serviceSettings } from '@voucher-gateway/platform/config';
+import { commonSettings, oneOf, port, serviceSettings } from '@voucher-gateway/platform/process/config';
 import { z } from 'zod';
 import { profileNames } from './profiles.ts';
 

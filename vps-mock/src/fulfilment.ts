@@ -1,5 +1,5 @@
-import type { Clock } from '@voucher-gateway/platform/clock';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Clock } from '@voucher-gateway/platform/async/clock';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { isCallbackFault } from './behaviours.ts';
 import { postCallback } from './callback.ts';
 import { s256 } from './derive.ts';

@@ -1,5 +1,5 @@
-import { readConfig } from '@voucher-gateway/platform/config';
-import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
+import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
+import { readConfig } from '@voucher-gateway/platform/process/config';
 import { httpServerContract } from '@voucher-gateway/platform/testing/contract/http-server';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import fc from 'fast-check';

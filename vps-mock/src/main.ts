@@ -1,5 +1,5 @@
-import { httpLimitsOf } from '@voucher-gateway/platform/http-server';
-import { runService } from '@voucher-gateway/platform/service-main';
+import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
+import { runService } from '@voucher-gateway/platform/process/service';
 import { vpsMockProcessSettings } from './config.ts';
 import { createVpsMock } from './server.ts';
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createTestClock } from '@voucher-gateway/platform/clock';
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { expect, it } from 'vitest';
 import { s256 } from './derive.ts';

@@ -1,8 +1,8 @@
-import { type Clock, systemClock } from '@voucher-gateway/platform/clock';
-import { createHttpServer, type HttpLimits, listen, refuseInvalidText } from '@voucher-gateway/platform/http-server';
-import type { Service } from '@voucher-gateway/platform/lifecycle';
-import { type Log, silentLog } from '@voucher-gateway/platform/log';
-import { createReadiness } from '@voucher-gateway/platform/readiness';
+import { type Clock, systemClock } from '@voucher-gateway/platform/async/clock';
+import { createReadiness } from '@voucher-gateway/platform/http/readiness';
+import { createHttpServer, type HttpLimits, listen, refuseInvalidText } from '@voucher-gateway/platform/http/server';
+import type { Service } from '@voucher-gateway/platform/process/lifecycle';
+import { type Log, silentLog } from '@voucher-gateway/platform/process/log';
 import { createBehaviours } from './behaviours.ts';
 import { createControl, type Next, nextSchema } from './control.ts';
 import { createFulfilment } from './fulfilment.ts';

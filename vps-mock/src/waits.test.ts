@@ -1,4 +1,4 @@
-import { createTestClock } from '@voucher-gateway/platform/clock';
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { expect, it } from 'vitest';
 import { createWaits } from './waits.ts';
 

@@ -1,4 +1,4 @@
-import type { Clock } from '@voucher-gateway/platform/clock';
+import type { Clock } from '@voucher-gateway/platform/async/clock';
 
 /** Waits on a clock that can all be cancelled together. */
 export interface Waits extends Disposable {

@@ -1,7 +1,7 @@
 import { CodedError, errorCode } from '@voucher-gateway/platform/errors';
-import { formatPublicError, originalOf } from '@voucher-gateway/platform/graphql-errors';
-import type { Log } from '@voucher-gateway/platform/log';
-import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
+import { formatPublicError, originalOf } from '@voucher-gateway/platform/graphql/error-formatter';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { GatewayContext } from '../context.ts';

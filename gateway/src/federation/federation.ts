@@ -1,8 +1,8 @@
 import { type Schema, Supergraph } from '@apollo/federation-internals';
 import { executeQueryPlan, type GraphQLDataSource } from '@apollo/gateway';
 import type { QueryPlan } from '@apollo/query-planner';
-import type { Log } from '@voucher-gateway/platform/log';
-import { apolloLogger } from '@voucher-gateway/platform/subgraph-server';
+import { apolloLogger } from '@voucher-gateway/platform/graphql/apollo';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import {
   type ExecutionResult,

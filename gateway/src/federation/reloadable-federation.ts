@@ -1,4 +1,4 @@
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { createFederation, type Federation, type FederationOptions } from './federation.ts';
 
 /** A federation whose supergraph can be replaced while it serves. */

@@ -1,5 +1,5 @@
 import type { CodedError } from '@voucher-gateway/platform/errors';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { connectSocket, type createEventStreams, type UpstreamLimits } from './subgraph-connection.ts';
 import type { SubgraphResponse } from './subgraph-response.ts';
 import { subgraphUnavailable } from './subgraph-unavailable.ts';

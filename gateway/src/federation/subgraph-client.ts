@@ -1,8 +1,8 @@
 import type { GraphQLDataSource, GraphQLDataSourceProcessOptions } from '@apollo/gateway';
-import { groupAddress } from '@voucher-gateway/platform/client-address';
 import { CodedError, errorCode, isCodedError } from '@voucher-gateway/platform/errors';
-import type { Log } from '@voucher-gateway/platform/log';
-import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
+import { groupAddress } from '@voucher-gateway/platform/http/client-address';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError, type GraphQLFormattedError, parse } from 'graphql';
 import { Pool, errors as undiciErrors } from 'undici';

@@ -1,5 +1,5 @@
 import type { GraphQLDataSource } from '@apollo/gateway';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { createSubgraphDataSource, type SubgraphCallLimits, type SubgraphDataSource } from './subgraph-client.ts';
 
 /** The data sources of subgraphs. Supergraphs with the same subgraph at the same URL share one. */

@@ -1,4 +1,4 @@
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { inSlices } from '../scheduling/in-slices.ts';
 import { SharedUpstream, type UpstreamListener } from './shared-upstream.ts';

@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { readBoundedText } from '@voucher-gateway/platform/bounded-text';
-import { withoutPassword } from '@voucher-gateway/platform/config';
 import { errorCode } from '@voucher-gateway/platform/errors';
+import { readBoundedText } from '@voucher-gateway/platform/http/bounded-text';
+import { withoutPassword } from '@voucher-gateway/platform/process/config';
 
 /** A source of the supergraph, read at the start and to reload. */
 export interface SupergraphSource {

@@ -1,5 +1,5 @@
-import type { Log } from '@voucher-gateway/platform/log';
-import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { SupergraphSource } from './supergraph-source.ts';
 
 export interface WatchSupergraphOptions {

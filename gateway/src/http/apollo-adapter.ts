@@ -1,9 +1,9 @@
 import { ApolloServer, type ApolloServerPlugin, type BaseContext, HeaderMap } from '@apollo/server';
 import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import { publicError } from '@voucher-gateway/platform/errors';
-import { createErrorFormatter } from '@voucher-gateway/platform/graphql-errors';
-import type { Log } from '@voucher-gateway/platform/log';
-import { apolloLogger, apolloReportingDisabled } from '@voucher-gateway/platform/subgraph-server';
+import { apolloLogger, apolloReportingDisabled } from '@voucher-gateway/platform/graphql/apollo';
+import { createErrorFormatter } from '@voucher-gateway/platform/graphql/error-formatter';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance } from 'fastify';
 import { type DocumentNode, type ExecutionResult, GraphQLError, type GraphQLSchema, parse } from 'graphql';

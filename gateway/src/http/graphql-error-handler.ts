@@ -1,6 +1,6 @@
-import { createFailureLines } from '@voucher-gateway/platform/failure-lines';
-import { toProblem } from '@voucher-gateway/platform/http-server';
-import type { Log } from '@voucher-gateway/platform/log';
+import { toProblem } from '@voucher-gateway/platform/http/server';
+import { createFailureLines } from '@voucher-gateway/platform/process/failure-lines';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 

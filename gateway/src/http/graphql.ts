@@ -1,8 +1,8 @@
 import fastifyApollo from '@as-integrations/fastify';
 import fastifyCors from '@fastify/cors';
-import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
-import { createClientSignal } from '@voucher-gateway/platform/client-signal';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { ClientAddresses } from '@voucher-gateway/platform/http/client-address';
+import { createClientSignal } from '@voucher-gateway/platform/http/client-signal';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import { type GatewayConfig, isOn, originPolicy } from '../config.ts';

@@ -1,4 +1,4 @@
-import { createHttpServer, listen } from '@voucher-gateway/platform/http-server';
+import { createHttpServer, listen } from '@voucher-gateway/platform/http/server';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { expect, it } from 'vitest';

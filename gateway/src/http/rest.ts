@@ -1,5 +1,5 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { refuseInvalidText, sendProblem } from '@voucher-gateway/platform/http-server';
+import { refuseInvalidText, sendProblem } from '@voucher-gateway/platform/http/server';
 import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';

@@ -1,4 +1,4 @@
-import { silentLog } from '@voucher-gateway/platform/log';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { getIntrospectionQuery } from 'graphql';
@@ -194,7 +194,7 @@ describe('operations: limits', () => {
 });
 
 async function defaults() {
-  const { readConfig } = await import('@voucher-gateway/platform/config');
+  const { readConfig } = await import('@voucher-gateway/platform/process/config');
   const { gatewaySettings } = await import('../config.ts');
   return readConfig(gatewaySettings, { JWKS_URL: 'http://127.0.0.1/unused' });
 }

@@ -1,5 +1,5 @@
 import { isCodedError } from '@voucher-gateway/platform/errors';
-import { silentLog } from '@voucher-gateway/platform/log';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import fc from 'fast-check';
 import { GraphQLError, Kind } from 'graphql';
 import { describe, expect, it } from 'vitest';

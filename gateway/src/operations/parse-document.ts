@@ -1,5 +1,5 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { nestingStep } from '@voucher-gateway/platform/graphql-text';
+import { nestingStep } from '@voucher-gateway/platform/graphql/graphql-text';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import {
   type DocumentNode,

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { PlanOperationOptions, PlanRequest } from './plan-operation.ts';
 import type { WorkerMessage } from './planner-worker.ts';
 

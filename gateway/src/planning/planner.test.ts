@@ -1,4 +1,4 @@
-import { silentLog } from '@voucher-gateway/platform/log';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPlanner, type Planner, type PlannerOptions } from './planner.ts';

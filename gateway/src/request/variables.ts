@@ -1,5 +1,5 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { assertValidText } from '@voucher-gateway/platform/text';
+import { assertValidText } from '@voucher-gateway/platform/http/text';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import {
   coerceInputValue,

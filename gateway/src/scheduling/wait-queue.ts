@@ -1,5 +1,5 @@
-import { groupAddress } from '@voucher-gateway/platform/client-address';
 import { CodedError } from '@voucher-gateway/platform/errors';
+import { groupAddress } from '@voucher-gateway/platform/http/client-address';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { FairQueue } from './fair-queue.ts';
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { createTestClock } from '@voucher-gateway/platform/clock';
-import type { Identity } from '@voucher-gateway/platform/identity';
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
+import { createRemoteKeys } from '@voucher-gateway/platform/identity/remote-keys';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import { createRemoteKeys } from '@voucher-gateway/platform/remote-keys';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { sessionKey } from '@voucher-gateway/schema/session';

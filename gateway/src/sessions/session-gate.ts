@@ -1,9 +1,9 @@
-import type { Clock } from '@voucher-gateway/platform/clock';
+import type { Clock } from '@voucher-gateway/platform/async/clock';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
-import type { Identity, TokenVerifier } from '@voucher-gateway/platform/identity';
+import type { RemoteKeys } from '@voucher-gateway/platform/identity/remote-keys';
+import type { Identity, TokenVerifier } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import type { Log } from '@voucher-gateway/platform/log';
-import type { RemoteKeys } from '@voucher-gateway/platform/remote-keys';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { followTopic } from '@voucher-gateway/platform/topics/follow';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';

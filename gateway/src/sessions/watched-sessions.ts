@@ -1,7 +1,7 @@
-import type { Clock } from '@voucher-gateway/platform/clock';
-import type { Identity } from '@voucher-gateway/platform/identity';
+import type { Clock } from '@voucher-gateway/platform/async/clock';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { sessionKey } from '@voucher-gateway/schema/session';
 
 /** The sessions with open connections. Each has a deadline, as far as this process knows. */

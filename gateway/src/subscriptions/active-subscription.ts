@@ -1,4 +1,4 @@
-import { groupAddress } from '@voucher-gateway/platform/client-address';
+import { groupAddress } from '@voucher-gateway/platform/http/client-address';
 import { type GatewayContext, LiveContext } from '../context.ts';
 import type { ResumePoint } from './fan-out.ts';
 import type { Quota } from './quota.ts';

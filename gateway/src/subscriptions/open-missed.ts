@@ -1,6 +1,6 @@
-import type { Clock } from '@voucher-gateway/platform/clock';
+import type { Clock } from '@voucher-gateway/platform/async/clock';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { GatewayContext } from '../context.ts';
 import type { TopicSubscription } from './plan/plan-subscription.ts';

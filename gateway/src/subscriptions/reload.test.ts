@@ -1,4 +1,4 @@
-import { silentLog } from '@voucher-gateway/platform/log';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import type { Topic } from '@voucher-gateway/platform/topics';
 import { expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 import { CodedError, isRetryable } from '@voucher-gateway/platform/errors';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { Federation } from '../federation/federation.ts';
 import type { Preparation } from '../federation/reloadable-federation.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Identity } from '@voucher-gateway/platform/identity';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { type GraphQLFormattedError, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { Federation } from '../federation/federation.ts';

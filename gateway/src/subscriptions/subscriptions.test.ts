@@ -1,5 +1,5 @@
-import type { Identity } from '@voucher-gateway/platform/identity';
-import { silentLog } from '@voucher-gateway/platform/log';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import type { Topic } from '@voucher-gateway/platform/topics';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';

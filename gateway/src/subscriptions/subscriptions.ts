@@ -1,7 +1,7 @@
-import type { Clock } from '@voucher-gateway/platform/clock';
+import type { Clock } from '@voucher-gateway/platform/async/clock';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import type { Identity } from '@voucher-gateway/platform/identity';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { GatewayContext } from '../context.ts';

@@ -1,5 +1,5 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { silentLog } from '@voucher-gateway/platform/log';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { expect, it } from 'vitest';

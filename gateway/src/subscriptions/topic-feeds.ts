@@ -1,7 +1,7 @@
+import { pause } from '@voucher-gateway/platform/async/pause';
 import { CodedError, isRetryable } from '@voucher-gateway/platform/errors';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
-import { pause } from '@voucher-gateway/platform/topics/attempt';
 import type { Preparation } from '../federation/reloadable-federation.ts';
 import type { TopicField } from './plan/topic-directive.ts';
 import type { MessageBounds } from './topic/message-buffer.ts';

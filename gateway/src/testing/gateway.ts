@@ -1,7 +1,7 @@
-import { createTestClock } from '@voucher-gateway/platform/clock';
-import { type Environment, readConfig } from '@voucher-gateway/platform/config';
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
+import { createSubgraphServer } from '@voucher-gateway/platform/graphql/subgraph-server';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import { createSubgraphServer } from '@voucher-gateway/platform/subgraph-server';
+import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';

@@ -1,4 +1,4 @@
-import { silentLog } from '@voucher-gateway/platform/log';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { createPlanner, type Planner, type PlannerOptions } from '../planning/planner.ts';
 
 /** Number of unused planners that are kept for later tests. Each is a thread with the memory of a planner. */

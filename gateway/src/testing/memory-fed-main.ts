@@ -1,6 +1,6 @@
-import { systemClock } from '@voucher-gateway/platform/clock';
-import { openKeyValue } from '@voucher-gateway/platform/distributed-engines';
-import { runService } from '@voucher-gateway/platform/service-main';
+import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { openKeyValue } from '@voucher-gateway/platform/engines/distributed';
+import { runService } from '@voucher-gateway/platform/process/service';
 import type { TailOptions, Topics } from '@voucher-gateway/platform/topics';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';

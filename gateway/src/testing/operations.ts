@@ -1,5 +1,5 @@
-import { readConfig } from '@voucher-gateway/platform/config';
-import { silentLog } from '@voucher-gateway/platform/log';
+import { readConfig } from '@voucher-gateway/platform/process/config';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { gatewaySettings } from '../config.ts';
 import type { GatewayContext } from '../context.ts';
 import { createOperations, type OperationsOptions } from '../operations/operations.ts';

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createClientAddresses } from '@voucher-gateway/platform/client-address';
-import type { Identity } from '@voucher-gateway/platform/identity';
+import { createClientAddresses } from '@voucher-gateway/platform/http/client-address';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import type { ExecutionResult } from 'graphql';
 import WebSocket from 'ws';

@@ -1,5 +1,5 @@
-import type { Log } from '@voucher-gateway/platform/log';
-import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 
 /** Texts up to this many characters are written as strings while the buffer is empty. */
 const shortText = 4_096;

@@ -1,4 +1,4 @@
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { type RawData, WebSocket } from 'ws';
 import { encodeWithinLimit, oversizedBytes, type SendBudget, type SlowConsumer } from './backpressure.ts';
 import { closeCodes, closeSocket } from './close-socket.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { groupAddress } from '@voucher-gateway/platform/client-address';
-import type { Log } from '@voucher-gateway/platform/log';
+import { groupAddress } from '@voucher-gateway/platform/http/client-address';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRejectionLog } from './rejection-log.ts';
 
 type Close = (force: AbortSignal) => Promise<void> | void;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { createClientAddresses } from '@voucher-gateway/platform/client-address';
+import { createClientAddresses } from '@voucher-gateway/platform/http/client-address';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { describe, expect, it } from 'vitest';
 import { limitHttpConnections } from './http-connections.ts';

@@ -1,8 +1,8 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ClientAddresses, groupAddress } from '@voucher-gateway/platform/client-address';
-import type { Log } from '@voucher-gateway/platform/log';
+import { type ClientAddresses, groupAddress } from '@voucher-gateway/platform/http/client-address';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRejectionLog } from './rejection-log.ts';
 
 export interface HttpConnectionsOptions {

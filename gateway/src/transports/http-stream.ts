@@ -1,6 +1,6 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
-import type { Identity } from '@voucher-gateway/platform/identity';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { FastifyReply } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';

@@ -1,5 +1,5 @@
-import type { Log } from '@voucher-gateway/platform/log';
-import { createRepeatedLines } from '@voucher-gateway/platform/repeated-lines';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 
 /** Creates the function that logs rejected connections. Repeated lines are summarised. */
 export function createRejectionLog(log: Log): (limit: string, maximum: number) => void {

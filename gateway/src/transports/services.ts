@@ -1,4 +1,4 @@
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { Operations } from '../operations/operations.ts';
 import type { SessionGate } from '../sessions/session-gate.ts';
 import type { Subscriptions } from '../subscriptions/subscriptions.ts';

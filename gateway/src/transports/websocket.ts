@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ClientAddresses } from '@voucher-gateway/platform/client-address';
+import type { ClientAddresses } from '@voucher-gateway/platform/http/client-address';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { createResultFormatter } from '../format-result.ts';

@@ -1,7 +1,7 @@
 import { PGlite, types } from '@electric-sql/pglite';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/pglite';
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, systemClock } from '../async/clock.ts';
 import type { Database, Queryable } from '../database.ts';
 import { CodedError } from '../errors.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';

@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts';
+import type { Log } from '../process/log.ts';
 import type { OutagePool } from './postgres-client.ts';
 
 const measureEveryMs = 60_000;

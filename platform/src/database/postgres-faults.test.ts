@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import type { Database } from '../database.ts';
 import { codedCause, publicError } from '../errors.ts';
-import { silentLog } from '../log.ts';
+import { silentLog } from '../process/log.ts';
 import { openRealDatabase } from '../testing/real-engines.ts';
 import { startTcpProxy } from '../testing/tcp-proxy.ts';
 import { openPostgres } from './postgres.ts';

@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
-import { createTestClock } from '../clock.ts';
-import { deleteFrom, startHousekeeping } from '../housekeeping.ts';
-import { keyValueEntry } from '../tables.ts';
+import { createTestClock } from '../async/clock.ts';
 import { createMemoryLog } from '../testing/log.ts';
 import { openRealDatabase } from '../testing/real-engines.ts';
+import { deleteFrom, startHousekeeping } from './housekeeping.ts';
+import { keyValueEntry } from './tables.ts';
 
 const keepMs = 3_600_000;
 

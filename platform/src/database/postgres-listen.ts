@@ -1,6 +1,6 @@
 import pg from 'pg';
-import type { Log } from '../log.ts';
-import { pause } from '../topics/attempt.ts';
+import { pause } from '../async/pause.ts';
+import type { Log } from '../process/log.ts';
 import { OutageClient } from './postgres-client.ts';
 
 const askEveryMs = 5_000;

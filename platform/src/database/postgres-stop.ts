@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log } from '../log.ts';
-import { within } from '../within.ts';
+import { within } from '../async/deadline.ts';
+import type { Log } from '../process/log.ts';
 import { type ConnectionOptions, isAnswerLost, OutageClient } from './postgres-client.ts';
 
 const askEveryMs = 1_000;

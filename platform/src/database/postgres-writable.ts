@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withoutPassword } from '../config.ts';
-import type { Log } from '../log.ts';
+import { withoutPassword } from '../process/config.ts';
+import type { Log } from '../process/log.ts';
 import { connectionConfig, OutageClient } from './postgres-client.ts';
 
 const askEveryMs = 1_000;

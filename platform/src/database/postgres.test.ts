@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { isRetryable } from '../errors.ts';
-import { silentLog } from '../log.ts';
-import { platformMigrations } from '../migrations.ts';
+import { silentLog } from '../process/log.ts';
 import { databaseContract } from '../testing/contract/database.ts';
 import { createMemoryLog } from '../testing/log.ts';
 import { migrationsFolder } from '../testing/migrations-folder.ts';
 import { createRealDatabase, openRealDatabase } from '../testing/real-engines.ts';
+import { platformMigrations } from './migrations.ts';
 import { openPostgres } from './postgres.ts';
 
 describe('the database port on PostgreSQL', () => {

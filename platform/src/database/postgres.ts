@@ -1,9 +1,9 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
-import { withoutPassword } from '../config.ts';
 import type { Database, DatabaseSession, Queryable } from '../database.ts';
 import { CodedError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import { withoutPassword } from '../process/config.ts';
+import type { Log } from '../process/log.ts';
 import { applyMigrations } from './migrate.ts';
 import { createNestedUseGuard } from './nested-use.ts';
 import { connectionConfig, OutageClient, OutagePool } from './postgres-client.ts';

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { type ConstructorOptions, fromDrizzle, PgBoss } from 'pg-boss';
 import { connectionConfig, OutagePool } from '../database/postgres-client.ts';
 import type { JobQueue, Jobs } from '../jobs.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../process/log.ts';
 import { startWorker } from './worker.ts';
 
 export interface PgBossJobsOptions {

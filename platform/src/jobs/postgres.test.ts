@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it, vi } from 'vitest';
-import { silentLog } from '../log.ts';
+import { silentLog } from '../process/log.ts';
 import { jobsContract } from '../testing/contract/jobs.ts';
 import { openRealDatabase } from '../testing/real-engines.ts';
 import { startTcpProxy } from '../testing/tcp-proxy.ts';

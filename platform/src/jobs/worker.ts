@@ -1,9 +1,9 @@
 import type { Job, PgBoss } from 'pg-boss';
-import { createBatcher } from '../batcher.ts';
+import { createBatcher } from '../async/batcher.ts';
+import { pause } from '../async/pause.ts';
 import type { JobContext } from '../jobs.ts';
-import type { Log } from '../log.ts';
-import { createRepeatedLines } from '../repeated-lines.ts';
-import { pause } from '../topics/attempt.ts';
+import type { Log } from '../process/log.ts';
+import { createRepeatedLines } from '../process/repeated-lines.ts';
 
 export interface WorkerOptions<Data extends object> {
   boss: Pick<PgBoss, 'fetch' | 'deleteJob' | 'fail'>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createTestClock } from '../clock.ts';
+import { createTestClock } from '../async/clock.ts';
 import { keyValueContract } from '../testing/contract/key-value.ts';
 import { openTestEngines } from '../testing/engines.ts';
 

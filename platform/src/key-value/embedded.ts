@@ -1,11 +1,11 @@
 import { and, eq, gt, sql } from 'drizzle-orm';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../async/clock.ts';
+import { deleteFrom, startHousekeeping } from '../database/housekeeping.ts';
+import { keyValueEntry as entry } from '../database/tables.ts';
 import type { Database } from '../database.ts';
 import { orUnavailable } from '../errors.ts';
-import { deleteFrom, startHousekeeping } from '../housekeeping.ts';
 import type { KeyValue } from '../key-value.ts';
-import type { Log } from '../log.ts';
-import { keyValueEntry as entry } from '../tables.ts';
+import type { Log } from '../process/log.ts';
 
 /** The key-value port on a table. Keys expire by the clock; expired rows are deleted periodically. */
 export function createEmbeddedKeyValue({

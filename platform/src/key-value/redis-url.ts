@@ -1,5 +1,5 @@
-import { isHostAndPort } from '../config.ts';
 import { CodedError } from '../errors.ts';
+import { isHostAndPort } from '../process/config.ts';
 
 export interface RedisAddress {
   kind: 'single' | 'sentinel' | 'cluster';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
-import { silentLog } from '../log.ts';
+import { silentLog } from '../process/log.ts';
 import { keyValueContract } from '../testing/contract/key-value.ts';
 import { realEngines } from '../testing/real-engines.ts';
 import { startTcpProxy } from '../testing/tcp-proxy.ts';

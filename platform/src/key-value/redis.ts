@@ -1,9 +1,9 @@
 import { type ChainableCommander, Cluster, type ClusterOptions, Redis, type RedisOptions, ReplyError } from 'ioredis';
-import { withoutPassword } from '../config.ts';
+import { within } from '../async/deadline.ts';
 import { orUnavailable } from '../errors.ts';
 import type { KeyValue } from '../key-value.ts';
-import type { Log } from '../log.ts';
-import { within } from '../within.ts';
+import { withoutPassword } from '../process/config.ts';
+import type { Log } from '../process/log.ts';
 import { parseRedisUrl } from './redis-url.ts';
 
 export interface RedisKeyValueOptions {

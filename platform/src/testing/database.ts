@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { inject } from 'vitest';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../async/clock.ts';
 import { openPglite, type PgliteDatabase } from '../database/pglite.ts';
 import type { Migrations } from '../database.ts';
 import { createReusableDatabases } from './reusable-databases.ts';

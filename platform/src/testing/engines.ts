@@ -1,7 +1,7 @@
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, systemClock } from '../async/clock.ts';
 import type { Migrations } from '../database.ts';
-import { type Engines, embeddedEnginesOn, embeddedStoresOn } from '../embedded-engines.ts';
-import { type Log, silentLog } from '../log.ts';
+import { type Engines, embeddedEnginesOn, embeddedStoresOn } from '../engines/embedded.ts';
+import { type Log, silentLog } from '../process/log.ts';
 import type { ConsumerLimits } from '../topics/consumer-limits.ts';
 import { openTestDatabase } from './database.ts';
 

@@ -2,10 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../async/clock.ts';
 import { openPglite } from '../database/pglite.ts';
-import { embeddedEnginesOn } from '../embedded-engines.ts';
-import { silentLog } from '../log.ts';
+import { embeddedEnginesOn } from '../engines/embedded.ts';
+import { silentLog } from '../process/log.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -1,4 +1,4 @@
-import { createLog, type Log } from '../log.ts';
+import { createLog, type Log } from '../process/log.ts';
 
 /** A log for tests: `text` is everything that was written. */
 export function createMemoryLog(level = 'trace'): Log & { readonly text: string } {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { platformMigrations } from '../database/migrations.ts';
 import { openPostgres, type PostgresDatabase } from '../database/postgres.ts';
-import { type Log, silentLog } from '../log.ts';
-import { platformMigrations } from '../migrations.ts';
+import { type Log, silentLog } from '../process/log.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { openPostgres } from '../database/postgres.ts';
-import { silentLog } from '../log.ts';
+import { silentLog } from '../process/log.ts';
 import { createKafkaTopics } from '../topics/kafka/topics.ts';
 import type { Topic } from '../topics.ts';
 

@@ -1,6 +1,6 @@
+import { pause } from '../async/pause.ts';
 import { errorCode } from '../errors.ts';
-import type { Log } from '../log.ts';
-import type { RepeatedLines } from '../repeated-lines.ts';
+import type { RepeatedLines } from '../process/repeated-lines.ts';
 import { isMessageFault } from './message-fault.ts';
 
 const firstDelayMs = 50;
@@ -40,35 +40,4 @@ export async function attemptUntilDone(
       await pause(Math.min(firstDelayMs * 2 ** attempt, longestDelayMs) * (0.5 + Math.random() / 2), signal);
     }
   }
-}
-
-/** Runs `work` once a second until it resolves, whatever its error is; false when the signal aborted first. */
-export async function retryEverySecond(
-  work: () => Promise<void>,
-  { signal, log, fields, failing }: { signal: AbortSignal; log: Log; fields: object; failing: string },
-): Promise<boolean> {
-  while (!signal.aborted) {
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      log.warn({ error, ...fields }, `${failing}; it is retried`);
-      await pause(1_000, signal);
-    }
-  }
-  return false;
-}
-
-/** Resolves after the time, or earlier when the signal aborts. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

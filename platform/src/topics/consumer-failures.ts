@@ -1,11 +1,4 @@
-/** Why a consumer or tail is stuck, where a restart or an operator may help. */
-export interface TopicsFailure {
-  code: 'CONSUMER_STOPPED' | 'CONSUMER_NOT_JOINED' | 'TOPIC_RECREATED';
-  topic: string;
-  /** Undefined for a tail. */
-  group?: string;
-  message: string;
-}
+import type { TopicsFailure } from '../topics.ts';
 
 /** The current failures, one per reader. */
 export interface ConsumerFailures {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, durationOrOff, integer } from '../config.ts';
+import { duration, durationOrOff, integer } from '../process/config.ts';
 
 /** Settings of how consumers treat messages that they can't handle. */
 export const consumerSettings = {

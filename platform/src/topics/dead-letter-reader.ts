@@ -1,8 +1,8 @@
 import { and, asc, gt, like } from 'drizzle-orm';
+import { topicMessage } from '../database/tables.ts';
 import type { Database } from '../database.ts';
-import { topicMessage } from '../tables.ts';
 import { deadLetterName } from '../topics.ts';
-import type { RawMessage } from './handle.ts';
+import type { RawMessage } from './message.ts';
 
 /** A message in a dead-letter topic. */
 export interface DeadLetter extends RawMessage {

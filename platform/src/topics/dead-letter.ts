@@ -1,5 +1,5 @@
-import type { RawMessage } from './handle.ts';
-import { maxValueBytes } from './wire.ts';
+import { maxValueBytes } from './codec.ts';
+import type { RawMessage } from './message.ts';
 
 /** Limits for foreign messages. Together they leave room for our own headers below a broker's limit of 1 MiB. */
 const maxKeyBytes = 10_000;

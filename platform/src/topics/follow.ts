@@ -1,7 +1,7 @@
+import { pause } from '../async/pause.ts';
 import { isRetryable } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../process/log.ts';
 import type { Tail, TailOptions, Topics } from '../topics.ts';
-import { pause } from './attempt.ts';
 
 const retryEveryMs = 1_000;
 

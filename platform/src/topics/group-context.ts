@@ -1,5 +1,5 @@
 import type { Database } from '../database.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../process/log.ts';
 import type { ConsumerFailures } from './consumer-failures.ts';
 import type { ConsumerLimits } from './consumer-limits.ts';
 

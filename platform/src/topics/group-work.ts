@@ -1,9 +1,9 @@
-import { createSemaphore } from '../slots.ts';
+import { createSemaphore } from '../async/semaphore.ts';
 import type { ConsumeOptions } from '../topics.ts';
 import { createConsumerFailures } from './consumer-failures.ts';
 import { defaultConsumerLimits } from './consumer-limits.ts';
 import { type GroupContext, reportStopped } from './group-context.ts';
-import { createMessageHandler, type MessageHandler, type MessageHandlerOptions } from './handle.ts';
+import { createMessageHandler, type MessageHandler, type MessageHandlerOptions } from './message-handler.ts';
 import { createParking } from './parking.ts';
 import { retryParked } from './retry-parked.ts';
 

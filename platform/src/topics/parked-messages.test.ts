@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parkedMessage } from '../tables.ts';
+import { parkedMessage } from '../database/tables.ts';
 import { openTestDatabase } from '../testing/database.ts';
 import { claimDue, isKeyParked, parkMessage, postpone, removeParked } from './parked-messages.ts';
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { and, eq, getTableColumns, inArray, sql } from 'drizzle-orm';
+import { consumerGroup, parkedMessage } from '../database/tables.ts';
 import type { Queryable } from '../database.ts';
-import { consumerGroup, parkedMessage } from '../tables.ts';
 import { causeOf } from './cause.ts';
-import type { RawMessage } from './handle.ts';
+import type { RawMessage } from './message.ts';
 
 /** A consumer group on one topic. */
 export interface GroupOfTopic {

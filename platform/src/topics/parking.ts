@@ -1,7 +1,7 @@
 import { and, eq } from 'drizzle-orm';
+import { consumerGroup } from '../database/tables.ts';
 import type { Database } from '../database.ts';
-import { consumerGroup } from '../tables.ts';
-import type { RawMessage } from './handle.ts';
+import type { RawMessage } from './message.ts';
 import { type GroupOfTopic, hasGroupStopped, isKeyParked, parkMessage, summarizeParked } from './parked-messages.ts';
 
 /** Where a consumer of a group parks messages that fail for longer than a limit. */

@@ -1,7 +1,7 @@
+import { pause } from '../async/pause.ts';
 import { codedCause } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { createRepeatedLines } from '../repeated-lines.ts';
-import { pause } from './attempt.ts';
+import type { Log } from '../process/log.ts';
+import { createRepeatedLines } from '../process/repeated-lines.ts';
 import { isMessageFault } from './message-fault.ts';
 import { claimDue, type DueMessage, postpone, removeParked, retryAtOnce } from './parked-messages.ts';
 import type { Parking } from './parking.ts';

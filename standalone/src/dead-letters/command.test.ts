@@ -1,5 +1,5 @@
-import { silentLog } from '@voucher-gateway/platform/log';
-import { platformMigrations } from '@voucher-gateway/platform/migrations';
+import { platformMigrations } from '@voucher-gateway/platform/database/migrations';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestDatabase } from '@voucher-gateway/platform/testing/database';
 import { kafkaDeadLetters } from '@voucher-gateway/platform/topics/kafka/dead-letter-reader';
 import { parkMessage, readParked } from '@voucher-gateway/platform/topics/parked-messages';

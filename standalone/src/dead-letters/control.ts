@@ -4,9 +4,9 @@ import type { IncomingMessage } from 'node:http';
 import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
-import { readBoundedText } from '@voucher-gateway/platform/bounded-text';
 import { errorCode, isCodedError } from '@voucher-gateway/platform/errors';
-import type { Log } from '@voucher-gateway/platform/log';
+import { readBoundedText } from '@voucher-gateway/platform/http/bounded-text';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { CommandResult } from '../run-command.ts';
 
 type Run = (words: readonly string[]) => Promise<CommandResult>;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { patchRequestQueue } from '@voucher-gateway/platform/topics/kafka/quiet-request-queue';
+import { patchRequestQueue } from '@voucher-gateway/platform/topics/kafka/kafkajs-patches/quiet-request-queue';
 import { Kafka, logLevel } from 'kafkajs';
 import { EngineMissing, type EngineProcess, freePort, isOnPath, startEngine } from './process.ts';
 

@@ -2,8 +2,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run } from '@voucher-gateway/platform/lifecycle';
-import { createLog } from '@voucher-gateway/platform/log';
+import { run } from '@voucher-gateway/platform/process/lifecycle';
+import { createLog } from '@voucher-gateway/platform/process/log';
 import { startEngines } from './engines.ts';
 
 // `npm run engines`: PostgreSQL, Redis and Kafka for development, with docker-compose.yml if Docker is available, else from

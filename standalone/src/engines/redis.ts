@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRedisKeyValue } from '@voucher-gateway/platform/key-value/redis';
-import { silentLog } from '@voucher-gateway/platform/log';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { EngineMissing, type EngineProcess, freePort, isOnPath, startEngine } from './process.ts';
 
 export interface RedisEngine extends AsyncDisposable {

@@ -1,4 +1,4 @@
-import { readConfig } from '@voucher-gateway/platform/config';
+import { readConfig } from '@voucher-gateway/platform/process/config';
 import { expect, it } from 'vitest';
 import { allowsLoopback, deliverySettings } from './config.ts';
 

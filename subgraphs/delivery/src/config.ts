@@ -1,4 +1,12 @@
 import {
+  databaseSettings,
+  keyValueSettings,
+  outlivesTopics,
+  requireSaslCredentials,
+  topicsSettings,
+} from '@voucher-gateway/platform/engines/settings';
+import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/key-value/rate-limiter';
+import {
   commonSettings,
   duration,
   durationOrOff,
@@ -7,15 +15,7 @@ import {
   parseDurationMs,
   port,
   serviceSettings,
-} from '@voucher-gateway/platform/config';
-import {
-  databaseSettings,
-  keyValueSettings,
-  outlivesTopics,
-  requireSaslCredentials,
-  topicsSettings,
-} from '@voucher-gateway/platform/engine-settings';
-import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/rate-limiter';
+} from '@voucher-gateway/platform/process/config';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';

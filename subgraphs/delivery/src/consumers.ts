@@ -1,8 +1,8 @@
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
-import type { CallbackTargets } from './callback-targets.ts';
-import type { Dispatcher } from './dispatcher.ts';
-import { type Outcome, planDeliveries } from './plan.ts';
+import type { Dispatcher } from './attempts/dispatcher.ts';
+import { type Outcome, planDeliveries } from './plan-deliveries.ts';
+import type { CallbackTargets } from './request-targets.ts';
 
 /** Name of the consumer group. */
 export const group = 'delivery';

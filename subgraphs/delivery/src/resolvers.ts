@@ -1,11 +1,11 @@
-import { dateTimeScalar } from '@voucher-gateway/platform/date-time';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import type { Identity } from '@voucher-gateway/platform/identity';
-import type { RateLimiter } from '@voucher-gateway/platform/rate-limiter';
+import { dateTimeScalar } from '@voucher-gateway/platform/graphql/date-time';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
+import type { RateLimiter } from '@voucher-gateway/platform/key-value/rate-limiter';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import type { CallbackSecrets } from './callback/secrets.ts';
-import { type DeliveryLoaders, isUuid } from './delivery-queries.ts';
-import type { Dispatcher } from './dispatcher.ts';
+import type { Dispatcher } from './attempts/dispatcher.ts';
+import type { CallbackSecrets } from './channels/callback/secrets.ts';
+import { type DeliveryLoaders, isUuid } from './loaders.ts';
 import type { Delivery } from './tables.ts';
 
 export interface DeliveryContext {

@@ -1,4 +1,4 @@
-import { createTestClock } from '@voucher-gateway/platform/clock';
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { parkMessage } from '@voucher-gateway/platform/topics/parked-messages';
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-import { deleteFrom, type Retention } from '@voucher-gateway/platform/housekeeping';
+import { deleteFrom, type Retention } from '@voucher-gateway/platform/database/housekeeping';
 import { isAnyParked } from '@voucher-gateway/platform/topics/parked-messages';
 import { lt, sql } from 'drizzle-orm';
 import type { DeliveryConfig } from './config.ts';

@@ -1,10 +1,10 @@
-import { createTestClock } from '@voucher-gateway/platform/clock';
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { callbackUrlKey } from '@voucher-gateway/schema/callback-url';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, expect, it } from 'vitest';
-import type { Sms } from './sms-sender.ts';
+import type { Sms } from './channels/sms.ts';
 import { eventually } from './testing/eventually.ts';
 import { openReceiver } from './testing/receiver.ts';
 import { buildCode, buildRequest, openHarness } from './testing/rig.ts';

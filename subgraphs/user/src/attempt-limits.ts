@@ -1,7 +1,7 @@
 import { isCodedError } from '@voucher-gateway/platform/errors';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import type { Log } from '@voucher-gateway/platform/log';
-import { createRateLimiter, type RateLimit } from '@voucher-gateway/platform/rate-limiter';
+import { createRateLimiter, type RateLimit } from '@voucher-gateway/platform/key-value/rate-limiter';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { UserConfig } from './config.ts';
 import { requireSessionStore } from './require-session-store.ts';
 

@@ -1,12 +1,12 @@
-import { commonSettings, duration, port, serviceSettings } from '@voucher-gateway/platform/config';
 import {
   databaseSettings,
   keyValueSettings,
   requireSaslCredentials,
   topicsSettings,
-} from '@voucher-gateway/platform/engine-settings';
-import { region } from '@voucher-gateway/platform/phone-number';
-import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/rate-limiter';
+} from '@voucher-gateway/platform/engines/settings';
+import { region } from '@voucher-gateway/platform/identity/phone-number';
+import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/key-value/rate-limiter';
+import { commonSettings, duration, port, serviceSettings } from '@voucher-gateway/platform/process/config';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 

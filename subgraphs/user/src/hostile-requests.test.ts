@@ -1,5 +1,5 @@
-import { createTestClock } from '@voucher-gateway/platform/clock';
-import { readConfig } from '@voucher-gateway/platform/config';
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
+import { readConfig } from '@voucher-gateway/platform/process/config';
 import { httpServerContract } from '@voucher-gateway/platform/testing/contract/http-server';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';

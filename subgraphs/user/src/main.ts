@@ -1,6 +1,6 @@
-import { systemClock } from '@voucher-gateway/platform/clock';
-import { openDistributedEngines, openKeyValue } from '@voucher-gateway/platform/distributed-engines';
-import { runService } from '@voucher-gateway/platform/service-main';
+import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { openDistributedEngines, openKeyValue } from '@voucher-gateway/platform/engines/distributed';
+import { runService } from '@voucher-gateway/platform/process/service';
 import { userProcessSettings } from './config.ts';
 import { createUserService } from './server.ts';
 

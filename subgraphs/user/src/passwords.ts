@@ -1,6 +1,6 @@
 import { hash, verify } from '@node-rs/argon2';
+import { createSemaphore } from '@voucher-gateway/platform/async/semaphore';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { createSemaphore } from '@voucher-gateway/platform/slots';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
 /** `Algorithm.Argon2id`: a const enum, which isolated modules can't read. */

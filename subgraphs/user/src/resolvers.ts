@@ -1,6 +1,6 @@
-import { dateTimeScalar } from '@voucher-gateway/platform/date-time';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import type { Identity } from '@voucher-gateway/platform/identity';
+import { dateTimeScalar } from '@voucher-gateway/platform/graphql/date-time';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type DataLoader from 'dataloader';
 import type { Sessions } from './sessions.ts';

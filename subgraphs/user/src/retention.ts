@@ -1,4 +1,4 @@
-import { deleteFrom, type Retention } from '@voucher-gateway/platform/housekeeping';
+import { deleteFrom, type Retention } from '@voucher-gateway/platform/database/housekeeping';
 import { session } from './tables.ts';
 
 /** The rows that the user subgraph deletes. Signing keys are deleted by their rotation. */

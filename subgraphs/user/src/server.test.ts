@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { createTestClock } from '@voucher-gateway/platform/clock';
-import { type Environment, readConfig } from '@voucher-gateway/platform/config';
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { type Answer, postEntities, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '@voucher-gateway/platform/database';
-import type { Identity } from '@voucher-gateway/platform/identity';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { type Session, sessionKey } from '@voucher-gateway/schema/session';

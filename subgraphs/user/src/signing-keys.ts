@@ -1,10 +1,10 @@
-import type { Clock } from '@voucher-gateway/platform/clock';
-import { createCoalesced } from '@voucher-gateway/platform/coalesced';
+import type { Clock } from '@voucher-gateway/platform/async/clock';
+import { createCoalesced } from '@voucher-gateway/platform/async/coalesce';
 import { type Database, type Transaction, tryTransactionLock } from '@voucher-gateway/platform/database';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { createFailureLines } from '@voucher-gateway/platform/failure-lines';
-import type { FindKey } from '@voucher-gateway/platform/identity';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { FindKey } from '@voucher-gateway/platform/identity/token-verifier';
+import { createFailureLines } from '@voucher-gateway/platform/process/failure-lines';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { eq, isNull, lt } from 'drizzle-orm';
 import { createLocalJWKSet, importJWK, type JSONWebKeySet, type JWK } from 'jose';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Database, violatedUnique } from '@voucher-gateway/platform/database';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { toE164 } from '@voucher-gateway/platform/phone-number';
+import { toE164 } from '@voucher-gateway/platform/identity/phone-number';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { eq, inArray } from 'drizzle-orm';
 import type { AttemptLimits } from './attempt-limits.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createBatcher } from '@voucher-gateway/platform/batcher';
+import { createBatcher } from '@voucher-gateway/platform/async/batcher';
 import { type Database, type Transaction, violatedUnique } from '@voucher-gateway/platform/database';
 import { rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { Topics } from '@voucher-gateway/platform/topics';

@@ -1,7 +1,7 @@
-import { createBatcher } from '@voucher-gateway/platform/batcher';
+import { createBatcher } from '@voucher-gateway/platform/async/batcher';
 import type { Database, Queryable, Transaction } from '@voucher-gateway/platform/database';
 import { asJson, joinById, rowsOf } from '@voucher-gateway/platform/database/rows';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { ConsumeOptions, HandlerContext, Message, Topics } from '@voucher-gateway/platform/topics';
 import { type ReceiveCode, type RequestFailed, topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { and, eq, sql } from 'drizzle-orm';

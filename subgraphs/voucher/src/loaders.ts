@@ -1,5 +1,5 @@
 import type { Database } from '@voucher-gateway/platform/database';
-import type { Identity } from '@voucher-gateway/platform/identity';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import DataLoader from 'dataloader';
 import { and, eq, inArray } from 'drizzle-orm';
 import type { VoucherContext } from './resolvers.ts';

@@ -1,6 +1,6 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
-import type { Identity } from '@voucher-gateway/platform/identity';
-import { toE164 } from '@voucher-gateway/platform/phone-number';
+import { toE164 } from '@voucher-gateway/platform/identity/phone-number';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
 /**

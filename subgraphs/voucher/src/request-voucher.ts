@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Database } from '@voucher-gateway/platform/database';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import type { Identity } from '@voucher-gateway/platform/identity';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { callbackUrlKey, callbackUrlTtlMs } from '@voucher-gateway/schema/callback-url';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';

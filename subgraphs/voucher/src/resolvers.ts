@@ -1,8 +1,8 @@
 import type { Database } from '@voucher-gateway/platform/database';
-import { dateTimeScalar } from '@voucher-gateway/platform/date-time';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import type { Identity } from '@voucher-gateway/platform/identity';
-import type { RateLimiter } from '@voucher-gateway/platform/rate-limiter';
+import { dateTimeScalar } from '@voucher-gateway/platform/graphql/date-time';
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
+import type { RateLimiter } from '@voucher-gateway/platform/key-value/rate-limiter';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { lateAfterMs } from '@voucher-gateway/schema/vps-protocol';

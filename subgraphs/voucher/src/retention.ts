@@ -1,4 +1,4 @@
-import { deleteFrom, type Retention } from '@voucher-gateway/platform/housekeeping';
+import { deleteFrom, type Retention } from '@voucher-gateway/platform/database/housekeeping';
 import { idempotencyKey } from './tables.ts';
 
 /** A retry that started before its key expired must still find it. */

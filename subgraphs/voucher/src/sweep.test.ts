@@ -1,4 +1,4 @@
-import { createTestClock } from '@voucher-gateway/platform/clock';
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { indexScans } from '@voucher-gateway/platform/testing/index-scans';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';

@@ -1,8 +1,8 @@
-import type { Clock } from '@voucher-gateway/platform/clock';
+import type { Clock } from '@voucher-gateway/platform/async/clock';
+import { startRecurring } from '@voucher-gateway/platform/async/recurring';
 import { type Database, tryTransactionLock } from '@voucher-gateway/platform/database';
-import { createFailureLines } from '@voucher-gateway/platform/failure-lines';
-import type { Log } from '@voucher-gateway/platform/log';
-import { startRecurring } from '@voucher-gateway/platform/recurring';
+import { createFailureLines } from '@voucher-gateway/platform/process/failure-lines';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { and, asc, lte, sql } from 'drizzle-orm';

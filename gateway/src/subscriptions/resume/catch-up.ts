@@ -1,6 +1,6 @@
-import { type Clock, delay } from '@voucher-gateway/platform/clock';
+import { type Clock, delay } from '@voucher-gateway/platform/async/clock';
 import { isCodedError } from '@voucher-gateway/platform/errors';
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { Positions } from '@voucher-gateway/platform/topics';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { RootFieldResult } from '../plan/execute-event.ts';

@@ -1,4 +1,4 @@
-import type { Log } from '@voucher-gateway/platform/log';
+import type { Log } from '@voucher-gateway/platform/process/log';
 import type { Positions, Tail, Topics } from '@voucher-gateway/platform/topics';
 import { anyTopic, idOf, mapPartitions, type Slice, type TopicMessage } from './message.ts';
 import { type MessageBounds, MessageBuffer } from './message-buffer.ts';

@@ -1,4 +1,4 @@
-import { createCoalesced } from '@voucher-gateway/platform/coalesced';
+import { createCoalesced } from '@voucher-gateway/platform/async/coalesce';
 import type { Message, Positions, Topics } from '@voucher-gateway/platform/topics';
 import { anyTopic, bytesOf, mapPartitions, type Slice, type TopicMessage, type Value } from './message.ts';
 import { sliceBytes } from './slice.ts';

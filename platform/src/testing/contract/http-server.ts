@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
-import type { Environment } from '../../config.ts';
+import type { Environment } from '../../process/config.ts';
 import { hostileRequests } from '../hostile-requests.ts';
 import { sendRaw } from '../raw-http.ts';
 

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { parkedMessage } from '../../database/tables.ts';
 import { CodedError } from '../../errors.ts';
-import { parkedMessage } from '../../tables.ts';
 import type { ConsumerLimits } from '../../topics/consumer-limits.ts';
-import { partitionOf } from '../../topics/kafka/partition-of.ts';
+import { partitionOf } from '../../topics/kafka/partitioner.ts';
 import { type ConsumeOptions, deadLetterName, type Handler, type Topic } from '../../topics.ts';
 import type { TopicsUnderTest } from './topics.ts';
 

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { silentLog } from '../../log.ts';
+import { within } from '../../async/deadline.ts';
+import { silentLog } from '../../process/log.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import { startTcpProxy } from '../../testing/tcp-proxy.ts';
 import type { Topic, Topics } from '../../topics.ts';
-import { within } from '../../within.ts';
 import { followTopic } from '../follow.ts';
 import { createKafkaTopics } from './topics.ts';
 

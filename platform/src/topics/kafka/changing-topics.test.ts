@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { silentLog } from '../../log.ts';
+import { silentLog } from '../../process/log.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import type { Topic, Topics } from '../../topics.ts';
 import type { ConsumerLimits } from '../consumer-limits.ts';
-import { partitionOf } from './partition-of.ts';
+import { partitionOf } from './partitioner.ts';
 import { createKafkaTopics } from './topics.ts';
 
 const stepSchema = z.object({ key: z.string(), number: z.number() });

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Admin, type ISocketFactory, type Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
+import { within } from '../../async/deadline.ts';
+import { pause } from '../../async/pause.ts';
 import { CodedError, isCodedError, orUnavailable } from '../../errors.ts';
-import type { Log } from '../../log.ts';
-import { within } from '../../within.ts';
-import { pause } from '../attempt.ts';
-import { patchHeaders } from './few-headers.ts';
-import { patchRequestQueue } from './quiet-request-queue.ts';
-import { createKafka } from './silent-connections.ts';
-import { patchEmptyBatches } from './skip-empty-batches.ts';
-import { patchUnreadableBatches } from './unreadable-batches.ts';
+import type { Log } from '../../process/log.ts';
+import { patchHeaders } from './kafkajs-patches/few-headers.ts';
+import { patchRequestQueue } from './kafkajs-patches/quiet-request-queue.ts';
+import { createKafka } from './kafkajs-patches/silent-connections.ts';
+import { patchEmptyBatches } from './kafkajs-patches/skip-empty-batches.ts';
+import { patchUnreadableBatches } from './kafkajs-patches/unreadable-batches.ts';
 
 export interface KafkaOptions {
   /** `host:port` of some of the brokers. */

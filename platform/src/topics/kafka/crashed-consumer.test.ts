@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Consumer, ConsumerRunConfig, EachBatchPayload } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { silentLog } from '../../log.ts';
+import { silentLog } from '../../process/log.ts';
 import { realEngines } from '../../testing/real-engines.ts';
 import type { Topic } from '../../topics.ts';
 import { defaultConsumerLimits } from '../consumer-limits.ts';

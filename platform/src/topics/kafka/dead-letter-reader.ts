@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { within } from '../../async/deadline.ts';
 import { CodedError, orUnavailable } from '../../errors.ts';
 import { deadLetterName } from '../../topics.ts';
-import { within } from '../../within.ts';
 import type { ReadDeadLetters } from '../dead-letter-reader.ts';
 import { connectKafka, disconnectWithinMs, type KafkaOptions } from './client.ts';
-import { toRawMessage } from './raw-message.ts';
+import { toRawMessage } from './message.ts';
 import { tailGroupPrefix } from './tail.ts';
 
 /** Without a message for this long the broker counts as down. */

@@ -1,20 +1,21 @@
 import type { EachBatchPayload } from 'kafkajs';
-import { createCoalesced } from '../../coalesced.ts';
+import { createCoalesced } from '../../async/coalesce.ts';
+import { within } from '../../async/deadline.ts';
+import { createKeyQueues } from '../../async/key-queues.ts';
+import { pause } from '../../async/pause.ts';
+import { retryEverySecond } from '../../async/retry.ts';
 import { type ConsumeOptions, deadLetterName } from '../../topics.ts';
-import { within } from '../../within.ts';
-import { pause, retryEverySecond } from '../attempt.ts';
 import { createConsumerFailures } from '../consumer-failures.ts';
 import { defaultConsumerLimits } from '../consumer-limits.ts';
 import type { GroupContext } from '../group-context.ts';
 import { createGroupWork } from '../group-work.ts';
-import { textLengthOf } from '../handle.ts';
-import { createKeyQueues } from '../key-queues.ts';
 import { createLowWaterMark, type LowWaterMark } from '../low-water-mark.ts';
+import { textLengthOf } from '../message.ts';
 import type { KafkaClient } from './client.ts';
-import { createPartitionOrder } from './group-turns.ts';
 import { keepMembership } from './membership.ts';
+import { toRawMessage } from './message.ts';
+import { createPartitionOrder } from './partition-order.ts';
 import type { KafkaProducer } from './producer.ts';
-import { toRawMessage } from './raw-message.ts';
 import { isKnownSame, isRecreated, readOffsets, reportRecreated } from './recreated.ts';
 
 /**

@@ -4,7 +4,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { CompressionCodecs, CompressionTypes, Kafka, logLevel, type Message } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { silentLog } from '../../log.ts';
+import { silentLog } from '../../process/log.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import { deadLetterName, type Topic } from '../../topics.ts';
 import { connectKafka } from './client.ts';

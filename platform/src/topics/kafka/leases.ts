@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { pause } from '../../async/pause.ts';
 import type { DatabaseSession } from '../../database.ts';
-import type { Log } from '../../log.ts';
-import { createRepeatedLines } from '../../repeated-lines.ts';
-import { pause } from '../attempt.ts';
+import type { Log } from '../../process/log.ts';
+import { createRepeatedLines } from '../../process/repeated-lines.ts';
 
 export interface LeasesOptions {
   openSession(): Promise<DatabaseSession>;

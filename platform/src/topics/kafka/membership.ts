@@ -6,9 +6,9 @@ import {
   type PartitionAssigner,
   PartitionAssigners,
 } from 'kafkajs';
-import type { Log } from '../../log.ts';
-import { within } from '../../within.ts';
-import { pause } from '../attempt.ts';
+import { within } from '../../async/deadline.ts';
+import { pause } from '../../async/pause.ts';
+import type { Log } from '../../process/log.ts';
 import type { ConsumerFailures } from '../consumer-failures.ts';
 import { type KafkaClient, partitionsFoundWithinMs } from './client.ts';
 import { watchMembership } from './watch-membership.ts';

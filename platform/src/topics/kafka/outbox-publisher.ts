@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eq } from 'drizzle-orm';
+import { outbox } from '../../database/tables.ts';
 import type { Database } from '../../database.ts';
-import { outbox } from '../../tables.ts';
 import type { Topics } from '../../topics.ts';
-import { encodeValue } from '../wire.ts';
+import { encodeValue } from '../codec.ts';
 import { addToOutbox } from './outbox.ts';
 
 /** Publishes without a broker: a service on the same database sends the outbox. */

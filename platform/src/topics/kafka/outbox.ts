@@ -1,12 +1,12 @@
 import { asc, eq, sql } from 'drizzle-orm';
+import { within } from '../../async/deadline.ts';
+import { createNotifier } from '../../async/notifier.ts';
+import { pause } from '../../async/pause.ts';
 import { isAnyId, rowsOf } from '../../database/rows.ts';
+import { outbox } from '../../database/tables.ts';
 import type { Database, DatabaseSession, Transaction } from '../../database.ts';
 import { isCodedError, type PlatformErrorCode } from '../../errors.ts';
-import type { Log } from '../../log.ts';
-import { outbox } from '../../tables.ts';
-import { within } from '../../within.ts';
-import { pause } from '../attempt.ts';
-import { createNotifier } from '../bell.ts';
+import type { Log } from '../../process/log.ts';
 import type { KafkaClient } from './client.ts';
 import { createLeases } from './leases.ts';
 import type { KafkaProducer } from './producer.ts';

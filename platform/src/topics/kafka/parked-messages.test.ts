@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parkedMessage } from '../../tables.ts';
+import { parkedMessage } from '../../database/tables.ts';
 import { openRealDatabase } from '../../testing/real-engines.ts';
 import { claimDue, parkMessage } from '../parked-messages.ts';
 

@@ -1,9 +1,9 @@
 import type { Producer } from 'kafkajs';
+import { within } from '../../async/deadline.ts';
 import { CodedError, causesOf, orUnavailable, type PlatformErrorCode } from '../../errors.ts';
-import type { Log } from '../../log.ts';
-import { within } from '../../within.ts';
+import type { Log } from '../../process/log.ts';
 import { disconnectWithinMs, type KafkaClient } from './client.ts';
-import { partitionOf } from './partition-of.ts';
+import { partitionOf } from './partitioner.ts';
 
 /** A message for the broker. */
 export interface OutgoingMessage {

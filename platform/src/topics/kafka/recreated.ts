@@ -1,5 +1,5 @@
 import { CodedError, type PlatformErrorCode } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../process/log.ts';
 import type { Positions } from '../../topics.ts';
 import type { ConsumerFailures } from '../consumer-failures.ts';
 import type { KafkaClient } from './client.ts';

@@ -1,8 +1,8 @@
 import { eq, sql } from 'drizzle-orm';
+import { outbox, parkedMessage } from '../../database/tables.ts';
 import type { Database } from '../../database.ts';
 import { errorCode } from '../../errors.ts';
-import type { Log } from '../../log.ts';
-import { outbox, parkedMessage } from '../../tables.ts';
+import type { Log } from '../../process/log.ts';
 import { parkMessage } from '../parked-messages.ts';
 
 /** The group of parked messages that the broker rejected. It belongs to the relay, not to a consumer. */

@@ -7,7 +7,7 @@ import { ConfigResourceTypes } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { openPostgres } from '../../database/postgres.ts';
-import { silentLog } from '../../log.ts';
+import { silentLog } from '../../process/log.ts';
 import { createMemoryLog } from '../../testing/log.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import { startTcpProxy } from '../../testing/tcp-proxy.ts';

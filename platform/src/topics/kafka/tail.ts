@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
-import { createCoalesced } from '../../coalesced.ts';
+import { createCoalesced } from '../../async/coalesce.ts';
 import { orUnavailable } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../process/log.ts';
 import type { Message, Positions, Tail, TailOptions } from '../../topics.ts';
 import { createConsumerFailures } from '../consumer-failures.ts';
 import { defaultConsumerLimits } from '../consumer-limits.ts';
 import type { GroupContext } from '../group-context.ts';
-import { checkMessage } from '../handle.ts';
+import { checkMessage } from '../message.ts';
 import { type KafkaClient, retryUntilReady } from './client.ts';
 import { keepMembership } from './membership.ts';
-import { toRawMessage } from './raw-message.ts';
+import { toRawMessage } from './message.ts';
 import { isKnownSame, isRecreated, readOffsets, reportRecreated } from './recreated.ts';
 
 /** The prefix of all groups of tails, and of no others. */

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { silentLog } from '../../log.ts';
+import { silentLog } from '../../process/log.ts';
 import { parkingContract } from '../../testing/contract/parking.ts';
 import { topicsContract } from '../../testing/contract/topics.ts';
 import { createMemoryLog } from '../../testing/log.ts';

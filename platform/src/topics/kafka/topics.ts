@@ -1,9 +1,9 @@
-import type { Log } from '../../log.ts';
+import type { Log } from '../../process/log.ts';
 import type { Topics } from '../../topics.ts';
+import { encodeValue } from '../codec.ts';
 import { createConsumerFailures } from '../consumer-failures.ts';
 import { type ConsumerLimits, defaultConsumerLimits } from '../consumer-limits.ts';
-import { createReaders } from '../readers.ts';
-import { encodeValue } from '../wire.ts';
+import { createReaders } from '../open-readers.ts';
 import { connectKafka, type KafkaOptions } from './client.ts';
 import { startKafkaGroup } from './group.ts';
 import { type OutboxOptions, openOutbox } from './outbox.ts';

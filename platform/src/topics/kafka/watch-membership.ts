@@ -1,5 +1,5 @@
-import type { Log } from '../../log.ts';
-import { pause } from '../attempt.ts';
+import { pause } from '../../async/pause.ts';
+import type { Log } from '../../process/log.ts';
 import type { ConsumerFailures } from '../consumer-failures.ts';
 import type { KafkaClient } from './client.ts';
 

@@ -1,8 +1,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { type Clock, systemClock } from '@voucher-gateway/platform/clock';
-import { type Environment, readConfig } from '@voucher-gateway/platform/config';
+import { type Clock, systemClock } from '@voucher-gateway/platform/async/clock';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import type { Service } from '@voucher-gateway/platform/lifecycle';
+import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
+import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import { openTestEnginesWithJobs, type TestEnginesOptions } from '@voucher-gateway/platform/testing/engines';
 import { type Answer, postEntities, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
@@ -13,9 +13,9 @@ import {
   type RequestFailed,
   topics as schemaTopics,
 } from '@voucher-gateway/schema/topics';
+import type { SmsSender } from '../channels/sms.ts';
 import { deliverySettings } from '../config.ts';
 import { createDeliveryService } from '../server.ts';
-import type { SmsSender } from '../sms-sender.ts';
 import { openIdentityProvider } from './identity-provider.ts';
 
 export interface HarnessOptions {

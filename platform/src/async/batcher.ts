@@ -1,0 +1,112 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { codedCause, isRetryable, type PlatformErrorCode } from '../errors.ts';
+
+export interface BatcherOptions<Item, Result> {
+  /** Does the work for all items in one call, and returns a result for each, in their order. */
+  run(items: readonly Item[]): Promise<readonly Result[]>;
+  /** Limit of items per batch. Default: 100. */
+  maxItems?: number;
+  /** Limit of concurrent batches. Default: 2. */
+  concurrency?: number;
+}
+
+/** A failed batch is run again in this many concurrent parts; in a failed part this many items run concurrently. */
+const partsAtOnce = 3;
+
+/**
+ * Lets callers share the cost of a call, like a database's group commit. An item starts at once while there is
+ * capacity; otherwise it waits for the next batch. Batches grow with load.
+ *
+ * - A failed batch is run again in three parts, and a failed part item by item, so that only the item at fault fails.
+ * - If all parts fail retryably, or the first few items do, the engine is down: the others get the error without a try.
+ * - An item whose commit is unknown is not run again here: only its caller can find out.
+ */
+export function createBatcher<Item, Result>({
+  run,
+  maxItems = 100,
+  concurrency = 2,
+}: BatcherOptions<Item, Result>): (item: Item) => Promise<Result> {
+  interface Waiting extends PromiseWithResolvers<Result> {
+    item: Item;
+  }
+  const waiting: Waiting[] = [];
+  let underWay = 0;
+  // A batch must not run in the transaction or trace of the caller that happened to start it.
+  const inOwnContext = AsyncLocalStorage.snapshot();
+
+  /** Runs items in one call; on failure it returns the error, and none of them is settled. */
+  const tryRun = async (items: readonly Waiting[]): Promise<{ error: unknown } | null> => {
+    try {
+      const results = await run(items.map(({ item }) => item));
+      for (const [index, { resolve }] of items.entries()) resolve(results[index] as Result);
+      return null;
+    } catch (error) {
+      return { error };
+    }
+  };
+  const runBatch = async (batch: readonly Waiting[]): Promise<void> => {
+    const failure = await tryRun(batch);
+    if (!failure) return;
+    if (batch.length === 1 || isCommitUnknown(failure.error)) for (const { reject } of batch) reject(failure.error);
+    else await runParts(batch);
+  };
+  const runParts = async (batch: readonly Waiting[]): Promise<void> => {
+    const size = Math.ceil(batch.length / partsAtOnce);
+    const starts = Array.from({ length: Math.ceil(batch.length / size) }, (_, index) => index * size);
+    const tried = starts.map(async (start) => {
+      const part = batch.slice(start, start + size);
+      return { part, failure: await tryRun(part) };
+    });
+    const isAway = Promise.all(tried).then((all) => all.every(({ failure }) => failure && isRetryable(failure.error)));
+    await Promise.all(
+      tried.map(async (trying) => {
+        const { part, failure } = await trying;
+        if (!failure) return;
+        if (part.length === 1 || isCommitUnknown(failure.error) || (await isAway))
+          for (const { reject } of part) reject(failure.error);
+        else await runEach(part);
+      }),
+    );
+  };
+  const runEach = async (batch: readonly Waiting[]): Promise<void> => {
+    const left = [...batch];
+    let succeeded = 0;
+    const away: unknown[] = [];
+    const runLeft = async () => {
+      for (let one = left.shift(); one; one = left.shift()) {
+        if (away.length >= succeeded + partsAtOnce) {
+          one.reject(away[0]);
+          continue;
+        }
+        try {
+          const [result] = await run([one.item]);
+          succeeded += 1;
+          one.resolve(result as Result);
+        } catch (error) {
+          if (isRetryable(error)) away.push(error);
+          one.reject(error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: partsAtOnce }, runLeft));
+  };
+  const startNext = (): void => {
+    if (underWay >= concurrency || waiting.length === 0) return;
+    underWay += 1;
+    void inOwnContext(runBatch, waiting.splice(0, maxItems)).then(() => {
+      underWay -= 1;
+      startNext();
+    });
+  };
+
+  return (item) => {
+    const one: Waiting = { item, ...Promise.withResolvers<Result>() };
+    waiting.push(one);
+    startNext();
+    return one.promise;
+  };
+}
+
+function isCommitUnknown(error: unknown): boolean {
+  return codedCause(error)?.code === ('COMMIT_UNKNOWN' satisfies PlatformErrorCode);
+}

@@ -1,0 +1,19 @@
+import type { Log } from '../process/log.ts';
+import { pause } from './pause.ts';
+
+/** Runs `work` once a second until it resolves, whatever its error is; false when the signal aborted first. */
+export async function retryEverySecond(
+  work: () => Promise<void>,
+  { signal, log, fields, failing }: { signal: AbortSignal; log: Log; fields: object; failing: string },
+): Promise<boolean> {
+  while (!signal.aborted) {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      log.warn({ error, ...fields }, `${failing}; it is retried`);
+      await pause(1_000, signal);
+    }
+  }
+  return false;
+}

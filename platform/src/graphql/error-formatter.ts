@@ -1,0 +1,70 @@
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { publicError } from '../errors.ts';
+import type { Log } from '../process/log.ts';
+
+/**
+ * Returns Apollo's error formatter. A coded error keeps its message, code, details and `retryable`; Apollo's request
+ * errors stay unchanged; others are logged and masked as INTERNAL_SERVER_ERROR.
+ */
+export function createErrorFormatter(log: Log) {
+  return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
+    const shown = formatPublicError(formatted, thrown);
+    if (shown) return shown;
+    const { path } = formatted;
+    log.error({ error: originalOf(thrown), path }, 'a resolver failed');
+    return {
+      message: 'Something went wrong on our side.',
+      ...placeOf(formatted),
+      extensions: { code: 'INTERNAL_SERVER_ERROR' },
+    };
+  };
+}
+
+/** The same, with null for an error that must be masked. */
+export function formatPublicError(formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError | null {
+  const original = originalOf(thrown);
+  const { path } = formatted;
+  const place = placeOf(formatted);
+  const coded = publicError(original);
+  if (coded) {
+    const { code, message, retryable, details } = coded;
+    return { message, ...place, extensions: { ...details, code, ...(retryable && { retryable }) } };
+  }
+  const extensions = Object.fromEntries(
+    Object.entries(formatted.extensions ?? {}).filter(([name]) => !internalExtensions.has(name)),
+  );
+  const known = extensions.code !== undefined && !internalCodes.has(extensions.code);
+  if (known) return { message: formatted.message, ...place, extensions };
+  // graphql-js reports a variable that does not fit its type without a code.
+  if (original instanceof GraphQLError && original.originalError === undefined && path === undefined)
+    return { message: formatted.message, ...place, extensions: { ...extensions, code: 'BAD_USER_INPUT' } };
+  return null;
+}
+
+/** Codes of uncoded failures: Apollo Server's own, and the federated executor's for a subgraph's error. */
+const internalCodes: ReadonlySet<unknown> = new Set(['INTERNAL_SERVER_ERROR', 'DOWNSTREAM_SERVICE_ERROR']);
+/** Extensions that servers add for their developers. */
+const internalExtensions: ReadonlySet<string> = new Set([
+  ...['exception', 'stacktrace', 'stack', 'trace', 'debug', 'debugMessage', 'originalError', 'sql', 'query'],
+]);
+
+/** The error that a resolver threw, without GraphQL's wrapping. */
+export function originalOf(thrown: unknown): unknown {
+  return thrown instanceof Error && 'originalError' in thrown && thrown.originalError ? thrown.originalError : thrown;
+}
+
+function placeOf({ locations, path }: GraphQLFormattedError) {
+  return { ...(locations && { locations }), ...(path && { path }) };
+}
+
+/**
+ * Converts a coded error to an error of the whole request with its code's HTTP status. Others are returned unchanged.
+ */
+export function toRequestError(error: unknown, statusOf: (code: string) => number): unknown {
+  const coded = publicError(error);
+  if (!coded) return error;
+  const { code, message, retryable, details } = coded;
+  return new GraphQLError(message, {
+    extensions: { ...details, code, ...(retryable && { retryable }), http: { status: statusOf(code) } },
+  });
+}

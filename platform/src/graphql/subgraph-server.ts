@@ -1,0 +1,131 @@
+import { ApolloServer, type ApolloServerPlugin, type BaseContext } from '@apollo/server';
+import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { createClientSignal } from '../http/client-signal.ts';
+import { createReadiness, type ReadinessOptions } from '../http/readiness.ts';
+import { createHttpServer, type HttpLimits, type HttpServerOptions, listen } from '../http/server.ts';
+import type { Service } from '../process/lifecycle.ts';
+import { type Log, silentLog } from '../process/log.ts';
+import { apolloLogger, apolloReportingDisabled } from './apollo.ts';
+import { createErrorFormatter, formatPublicError, originalOf, toRequestError } from './error-formatter.ts';
+import { assertNesting, assertOperationText } from './graphql-text.ts';
+
+export interface SubgraphServerOptions<Context extends BaseContext> {
+  /** From `buildSubgraphSchema`. */
+  schema: GraphQLSchema;
+  log: Log;
+  host: string;
+  port: number;
+  /** Name of the port's setting. Default: `PORT`. */
+  portSetting?: string;
+  /**
+   * Creates a request's context; a coded error thrown here is the operation's error. The signal aborts when the caller
+   * disconnects.
+   */
+  context(request: FastifyRequest, signal: AbortSignal): Promise<Context>;
+  /** The engines that `/health/ready` probes. */
+  engines: Pick<ReadinessOptions, 'required' | 'reported'>;
+  /** The failures that `/health/live` reports. Default: none. */
+  failures?: HttpServerOptions['failures'];
+  limits?: Partial<HttpLimits>;
+  /** HTTP status by error code, for requests that fail before execution. Default: 400. */
+  statusOf?(code: string): number;
+  /** Adds further routes before it listens. */
+  routes?(app: FastifyInstance): void;
+}
+
+/** Serves a subgraph at `/graphql`, with health routes. Disposing awaits running requests. */
+export async function createSubgraphServer<Context extends BaseContext>(
+  options: SubgraphServerOptions<Context>,
+): Promise<Service> {
+  const {
+    schema,
+    log,
+    host,
+    port,
+    portSetting = 'PORT',
+    context,
+    engines,
+    failures,
+    limits,
+    statusOf = () => 400,
+    routes,
+  } = options;
+  await using releases = new AsyncDisposableStack();
+  const readiness = createReadiness(engines);
+  const app = createHttpServer({ log, readiness, failures, limits, statusOf });
+  releases.defer(() => app.close());
+  const apollo = new ApolloServer<Context>({
+    schema,
+    introspection: true,
+    includeStacktraceInErrorResponses: false,
+    stopOnTerminationSignals: false,
+    // A plugin logs errors instead, because it knows the request.
+    formatError: createErrorFormatter(silentLog),
+    plugins: [fastifyApolloDrainPlugin(app), refuseInvalidText, logFailures(log), ...apolloReportingDisabled()],
+    logger: apolloLogger(log),
+  });
+  await apollo.start();
+  releases.defer(() => apollo.stop());
+  await app.register(fastifyApollo(apollo), {
+    path: '/graphql',
+    method: ['POST'],
+    async context(request, reply) {
+      const { query } = (request.body ?? {}) as { query?: unknown };
+      try {
+        // Checked before parsing.
+        if (typeof query === 'string') assertNesting(query);
+      } catch (error) {
+        throw toRequestError(error, () => 400);
+      }
+      const contextValue = await context(request, createClientSignal(reply.raw)).catch((error: unknown) => {
+        throw toRequestError(error, statusOf);
+      });
+      return Object.assign(contextValue, { [requestIdKey]: request.id });
+    },
+  });
+  routes?.(app);
+  const url = await listen(app, { host, port, setting: portSetting });
+  const owned = releases.move();
+  return { url, retire: readiness.retire, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Rejects text that no database accepts before a resolver receives it. */
+const refuseInvalidText: ApolloServerPlugin = {
+  async requestDidStart() {
+    return {
+      async didResolveOperation({ source, document, request: { variables } }) {
+        try {
+          assertOperationText({ query: source, document, variables });
+        } catch (error) {
+          throw toRequestError(error, () => 400);
+        }
+      },
+    };
+  },
+};
+
+/** Key of the request's id in a context. Apollo Server copies contexts, so a WeakMap would not work. */
+const requestIdKey = Symbol('request id');
+
+/** Logs failures that clients may not see, with the id of the request. */
+function logFailures(log: Log): ApolloServerPlugin<{ [requestIdKey]?: string }> {
+  const logFailure = (error: Error, fields: object) => {
+    const formatted = error instanceof GraphQLError ? error.toJSON() : { message: error.message };
+    if (!formatPublicError(formatted, error))
+      log.error({ ...fields, error: originalOf(error), path: formatted.path }, 'a resolver failed');
+  };
+  return {
+    async contextCreationDidFail({ error }) {
+      logFailure(error, {});
+    },
+    async requestDidStart({ contextValue }) {
+      return {
+        async didEncounterErrors({ errors }) {
+          for (const error of errors) logFailure(error, { requestId: contextValue[requestIdKey] });
+        },
+      };
+    },
+  };
+}

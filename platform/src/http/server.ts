@@ -1,0 +1,284 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
+import { CodedError, errorCode, publicError } from '../errors.ts';
+import type { CommonConfig } from '../process/config.ts';
+import { createFailureLines } from '../process/failure-lines.ts';
+import type { Log } from '../process/log.ts';
+import { answerClientError } from './client-error.ts';
+import { refusePipelining } from './pipelining.ts';
+import { createReadiness, type Readiness } from './readiness.ts';
+import { requestIdHeader, requestIdOf } from './request-id.ts';
+import { assertValidText } from './text.ts';
+
+export interface HttpServerOptions {
+  log: Log;
+  /** Largest request body in bytes; a larger one gets 413 REQUEST_TOO_LARGE. Default: 1 MiB. */
+  bodyLimitBytes?: number;
+  /** HTTP status by error code. Default: 400 for BAD_REQUEST and BAD_USER_INPUT, 500 for any other. */
+  statusOf?: (code: string) => number;
+  /** What `/health/ready` reports. Default: ready until retired. */
+  readiness?: Readiness;
+  /** Failures that the process can't recover from; with any, `/health/live` is 503. Default: none. */
+  failures?: () => readonly LiveFailure[];
+  limits?: Partial<HttpLimits>;
+}
+
+/** Why a process must be restarted, or needs an operator. */
+export interface LiveFailure {
+  code: string;
+  message: string;
+}
+
+/** Time limits against slow clients, in milliseconds. */
+export interface HttpLimits {
+  /** From the connection, or the first byte of a further request, to the end of the head. Default: 10 s. */
+  headMs: number;
+  /** The same to the end of the body. Default: 30 s. */
+  requestMs: number;
+  /**
+   * An idle connection is closed after this time, which must be longer than a load balancer's keep-alive. Default: 72
+   * s.
+   */
+  idleMs: number;
+  /** From a complete response to the delivery of its last byte; not for streams. Default: 2 min. */
+  answerMs: number;
+  /** How long a closing server waits for running requests. Default: 5 s, half of the time limit of a stop. */
+  closeMs: number;
+}
+/** The limits that are settings. */
+export function httpLimitsOf(config: Pick<CommonConfig, 'REQUEST_TIMEOUT' | 'KEEP_ALIVE'>): Partial<HttpLimits> {
+  return { requestMs: config.REQUEST_TIMEOUT, idleMs: config.KEEP_ALIVE };
+}
+const defaultLimits: HttpLimits = {
+  headMs: 10_000,
+  requestMs: 30_000,
+  idleMs: 72_000,
+  answerMs: 120_000,
+  closeMs: 5_000,
+};
+/** Connections are closed after this many requests, so that load balancers redistribute them. */
+const maxRequestsPerConnection = 10_000;
+
+/**
+ * Creates the Fastify server of a service:
+ *
+ * - `/health/live` (200, or 503 with the failures) and `/health/ready` (200 or 503, with each engine's state);
+ * - errors are RFC 9457 problem documents with a stable `code`, masked if they are not ours;
+ * - each response has the request's id, and `cache-control: no-store` unless its route sets another;
+ * - no URL, header or body is logged;
+ * - a connection's requests are served one at a time;
+ * - slow clients are disconnected, and no client error is answered with status 500.
+ */
+export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  const { log, bodyLimitBytes = 1_048_576, readiness = createReadiness(), failures = () => [] } = options;
+  const { statusOf = (code) => (code === 'BAD_REQUEST' || code === 'BAD_USER_INPUT' ? 400 : 500) } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const logFailure = createFailureLines(log);
+  const headMs = Math.min(limits.headMs, limits.requestMs);
+  const app = fastify({
+    bodyLimit: bodyLimitBytes,
+    logger: false,
+    genReqId: ({ headers }) => requestIdOf(headers),
+    forceCloseConnections: 'idle',
+    // Requests during the close are served: Fastify's own 503 has no code that tells a client to retry.
+    return503OnClosing: false,
+    serverFactory: (listener) =>
+      Object.assign(
+        createServer(
+          {
+            headersTimeout: headMs,
+            requestTimeout: limits.requestMs,
+            keepAliveTimeout: limits.idleMs,
+            connectionsCheckingInterval: Math.min(1_000, headMs / 2),
+          },
+          refusePipelining(listener),
+        ),
+        { maxRequestsPerSocket: maxRequestsPerConnection },
+      ),
+    clientErrorHandler(error, socket) {
+      log.debug({ code: errorCode(error) }, 'a connection sent no valid request');
+      answerClientError(error, socket);
+    },
+    frameworkErrors: (_error, _request, reply) =>
+      sendProblem<FastifyReply>(reply as never, {
+        status: 400,
+        code: 'BAD_REQUEST',
+        title: 'This address is not valid.',
+      }),
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers({ [requestIdHeader]: request.id, 'cache-control': 'no-store' });
+    if (readiness.isRetired) reply.header('connection', 'close');
+    done(acceptHost(request.raw) ? undefined : new CodedError('BAD_REQUEST', 'The Host header is not valid.'));
+  });
+  app.addHook('onSend', (_request, { raw }, payload, done) => {
+    const timer = setTimeout(() => raw.destroy(), limits.answerMs);
+    raw.once('close', () => clearTimeout(timer));
+    done(null, payload);
+  });
+  app.addHook('onResponse', ({ id: requestId, method, routeOptions }, { statusCode, elapsedTime }, done) => {
+    log.debug(
+      { requestId, method, route: routeOptions.url, status: statusCode, durationMs: Math.round(elapsedTime) },
+      'a request was answered',
+    );
+    done();
+  });
+  let closing: NodeJS.Timeout | undefined;
+  app.addHook('preClose', (done) => {
+    closing = setTimeout(() => app.server.closeAllConnections(), limits.closeMs);
+    done();
+  });
+  app.addHook('onClose', (_app, done) => {
+    clearTimeout(closing);
+    done();
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const problem = toProblem(error, statusOf);
+    if (problem.status >= 500) logFailure({ error, requestId: request.id, code: problem.code }, 'request failed');
+    return sendProblem(reply, problem);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const [path = '/'] = request.url.split('?');
+    const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
+      (method) => app.findRoute({ url: path, method: method as HTTPMethods }) !== null,
+    );
+    if (allowed.length === 0)
+      return sendProblem(reply, { status: 404, code: 'NOT_FOUND', title: 'There is nothing at this address.' });
+    return sendProblem(reply.header('allow', allowed.join(', ')), {
+      status: 405,
+      code: 'METHOD_NOT_ALLOWED',
+      title: `This address accepts only ${allowed.join(', ')}.`,
+    });
+  });
+  app.get('/health/live', (_request, reply) => {
+    const found = failures();
+    if (found.length === 0) return reply.send({ status: 'ok' });
+    return reply.code(503).send({ status: 'failed', failures: found });
+  });
+  app.get('/health/ready', async (_request, reply) => {
+    const report = await readiness.read();
+    return reply.code(report.status === 'ok' ? 200 : 503).send(report);
+  });
+  return app;
+}
+
+/** Replaces a missing Host, which HTTP/1.0 allows: no page can have this origin (RFC 2606). */
+const noHost = 'host.invalid';
+
+/**
+ * Checks and completes the Host header; frameworks build URLs from it, and fail if it is invalid.
+ *
+ * @see RFC 9112 section 3.2: repeated or invalid ones are answered with 400
+ */
+function acceptHost({ headers, rawHeaders }: IncomingMessage): boolean {
+  headers.host ||= noHost;
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts += 1;
+  return hosts <= 1 && /^[^\s/?#@\\]+$/.test(headers.host) && URL.canParse(`http://${headers.host}`);
+}
+
+/**
+ * A preValidation hook that rejects NUL and lone surrogates in the query string and the body. (Node's HTTP parser
+ * rejects them in headers.)
+ *
+ * @throws CodedError BAD_USER_INPUT with the value's path as `argument`
+ */
+export async function refuseInvalidText({ query, body }: Pick<FastifyRequest, 'query' | 'body'>): Promise<void> {
+  assertValidText(query);
+  assertValidText(body);
+}
+
+/** RFC 9457, with our stable code. */
+export interface Problem {
+  status: number;
+  code: string;
+  title: string;
+  [detail: string]: unknown;
+}
+
+/** Sends a problem document. */
+export function sendProblem<
+  Reply extends { code(status: number): Reply; type(type: string): Reply; send(body: unknown): Reply },
+>(reply: Reply, problem: Problem): Reply {
+  return reply
+    .code(problem.status)
+    .type('application/problem+json')
+    .send(JSON.stringify({ type: 'about:blank', ...problem }));
+}
+
+/** Converts an error to the problem document that a client may see. */
+export function toProblem(error: unknown, statusOf: (code: string) => number): Problem {
+  const known = publicError(error);
+  if (known) {
+    const { code, message, retryable, details } = known;
+    return { ...details, status: statusOf(code), code, title: message, ...(retryable && { retryable }) };
+  }
+  switch (errorCode(error)) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return { status: 413, code: 'REQUEST_TOO_LARGE', title: 'The request body is too large.' };
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return {
+        status: 415,
+        code: 'BAD_USER_INPUT',
+        title: 'This content type is not supported; send application/json.',
+      };
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+      return { status: 400, code: 'BAD_USER_INPUT', title: 'The request body is not valid JSON.' };
+  }
+  const status = (error as { statusCode?: unknown }).statusCode;
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return { status, code: 'BAD_USER_INPUT', title: 'The request is not valid.' };
+  return { status: 500, code: 'INTERNAL_SERVER_ERROR', title: 'Something went wrong on our side.' };
+}
+
+export interface ListenOptions {
+  host: string;
+  port: number;
+  /** Name of the port's setting, for the error message. */
+  setting: string;
+}
+
+/**
+ * Listens, and returns the URL with the actual port.
+ * @throws CodedError PORT_TAKEN, naming the setting
+ */
+export async function listen(app: FastifyInstance, options: ListenOptions): Promise<string> {
+  const { host, port } = options;
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    throw portError(error, options);
+  }
+}
+
+/**
+ * Checks that the port is free, so that a start fails before it has done anything.
+ * @throws CodedError PORT_TAKEN, naming the setting
+ */
+export async function assertPortFree(options: ListenOptions): Promise<void> {
+  const { host, port } = options;
+  const server = createTcpServer().listen({ host, port });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw portError(error, options);
+  }
+  await new Promise((resolve) => server.close(resolve));
+}
+
+function portError(error: unknown, { host, port, setting }: ListenOptions): unknown {
+  const code = errorCode(error);
+  if (code === 'ENOTFOUND' || code === 'EADDRNOTAVAIL' || code === 'EAI_AGAIN')
+    return new CodedError('CONFIG_INVALID', `HOST: ${host} is not an address of this machine.`, { cause: error });
+  if (code !== 'EADDRINUSE' && code !== 'EACCES') return error;
+  const why = code === 'EADDRINUSE' ? 'is taken by another process' : 'may not be used by this user';
+  return new CodedError(
+    'PORT_TAKEN',
+    `${setting}: port ${port} ${why}. Set ${setting} to another port, or stop that process.`,
+    { cause: error, details: { port, setting } },
+  );
+}

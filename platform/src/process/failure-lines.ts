@@ -1,0 +1,21 @@
+import { codedCause, isRetryable, outageOf } from '../errors.ts';
+import type { Log } from './log.ts';
+import { createRepeatedLines } from './repeated-lines.ts';
+
+interface FailureFields {
+  error: unknown;
+  [name: string]: unknown;
+}
+
+/**
+ * Logs failures by one rule: a retryable failure, such as an outage of an engine or an overload, is a warning, and one line
+ * represents many; any other failure is an error with a line of its own.
+ */
+export function createFailureLines(log: Log): (fields: FailureFields, message: string) => void {
+  const lines = createRepeatedLines(log);
+  return (fields, message) => {
+    const passing = outageOf(fields.error) ?? (isRetryable(fields.error) ? codedCause(fields.error) : null);
+    if (passing) lines.warn(`${message} ${passing.code}`, fields, message);
+    else log.error(fields, message);
+  };
+}

@@ -1,0 +1,111 @@
+import { createRequire } from 'node:module';
+import { promisify } from 'node:util';
+import { unzip, zstdDecompress } from 'node:zlib';
+import kafkajs, { CompressionTypes } from 'kafkajs';
+import type { Log } from '../../../process/log.ts';
+import { patchModuleOnce } from './patch-once.ts';
+
+/** Header of the message that stands for a batch that can't be read; its value says why. */
+export const unreadableBatchHeader = 'unreadable-batch';
+
+/** Maximum size of a decompressed batch. Brokers accept 1 MiB by default, and services publish without compression. */
+const maxOutputLength = 8_388_608;
+const maxRecords = 100_000;
+/** Approximate size of the messages of a partition that are read from one fetch. The others are fetched again. */
+const maxBytesAtOnce = 8_388_608;
+const headBytes = 61;
+
+interface Decoder {
+  offset: number;
+  readInt32(): number;
+  canReadBytes(count: number): boolean;
+  readBytes(count: number): Buffer;
+}
+interface DecodedRecord {
+  key: Buffer | null;
+  value: Buffer | null;
+}
+type Decode<Result> = (decoder: Decoder) => Promise<Result>;
+
+/**
+ * Patches kafkajs to read a batch that it can't decode as one message without a value, which is sent to dead-letter.
+ * Otherwise each consumer of the topic crashes on it, joins again and crashes again. kafkajs can't decompress lz4 and
+ * snappy, and fails on some 120,000 messages in a batch; it decompresses a batch to any size. zstd is added. Idempotent.
+ */
+export function patchUnreadableBatches(log?: Log): void {
+  // Not by name: Node finds only some of the names of a CommonJS module.
+  const { CompressionCodecs } = kafkajs;
+  const gzip = CompressionCodecs[CompressionTypes.GZIP]();
+  CompressionCodecs[CompressionTypes.GZIP] = () => ({ ...gzip, decompress: bounded(promisify(unzip)) });
+  CompressionCodecs[CompressionTypes.ZSTD] = () => ({ decompress: bounded(promisify(zstdDecompress)) });
+  patchModuleOnce(
+    {
+      path: 'kafkajs/src/protocol/requests/fetch/v4/decodeMessages',
+      usedBy: 'kafkajs/src/protocol/requests/fetch/v11/response',
+      writtenFor: '1b27174fb8b38bbdc4f816f8cf122614d867e4ab612a5771ce2208f6eab45130',
+      without: 'a batch that can not be read stops the consumers of its topic',
+      patch: createDecodeMessages,
+    },
+    log,
+  );
+}
+
+function bounded(unpack: (packed: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>) {
+  return (packed: Buffer) => unpack(packed, { maxOutputLength });
+}
+
+function createDecodeMessages(original: Decode<unknown[]>): Decode<unknown[]> {
+  const require = createRequire(import.meta.url);
+  const KafkaDecoder: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder');
+  const decodeBatch: Decode<{ records: DecodedRecord[] }> = require('kafkajs/src/protocol/recordBatch/v0/decoder');
+  const readBatch = async (batch: Buffer) => {
+    try {
+      const count = batch.readInt32BE(57);
+      if (count > maxRecords) throw new Error(`It has ${count} messages, more than ${maxRecords}.`);
+      return (await decodeBatch(new KafkaDecoder(batch))).records;
+    } catch (error) {
+      return [unreadable(batch, error)];
+    }
+  };
+  return async (decoder) => {
+    const start = decoder.offset;
+    const size = decoder.readInt32();
+    if (size < headBytes || !decoder.canReadBytes(size)) return [];
+    let rest = decoder.readBytes(size);
+    // The formats before 2 have no batches.
+    if (rest.readInt8(16) < 2) {
+      decoder.offset = start;
+      return original(decoder);
+    }
+    const records: DecodedRecord[] = [];
+    let bytes = 0;
+    while (rest.length >= headBytes && bytes < maxBytesAtOnce) {
+      const end = 12 + rest.readInt32BE(8);
+      // The last one may be cut off.
+      if (end < headBytes || end > rest.length) break;
+      for (const record of await readBatch(rest.subarray(0, end))) {
+        records.push(record);
+        bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0) + headBytes;
+      }
+      rest = rest.subarray(end);
+    }
+    return records;
+  };
+}
+
+/** At the batch's last offset, so that kafkajs goes on behind it. */
+function unreadable(batch: Buffer, error: unknown) {
+  const attributes = batch.readInt16BE(21);
+  const why = error instanceof Error ? error.message : String(error);
+  return {
+    magicByte: 2,
+    attributes: 0,
+    timestamp: String(batch.readBigInt64BE(35)),
+    offset: String(batch.readBigInt64BE(0) + BigInt(batch.readInt32BE(23))),
+    key: null,
+    value: null,
+    headers: { [unreadableBatchHeader]: Buffer.from(why) },
+    isControlRecord: (attributes & 0x20) !== 0,
+    batchContext: { producerId: String(batch.readBigInt64BE(43)), inTransaction: (attributes & 0x10) !== 0 },
+  };
+}

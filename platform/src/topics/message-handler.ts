@@ -1,0 +1,128 @@
+import { retryEverySecond } from '../async/retry.ts';
+import type { Semaphore } from '../async/semaphore.ts';
+import { codedCause } from '../errors.ts';
+import type { Log } from '../process/log.ts';
+import { createRepeatedLines } from '../process/repeated-lines.ts';
+import type { Handler, Topic } from '../topics.ts';
+import { attemptUntilDone } from './attempt.ts';
+import { causeOf } from './cause.ts';
+import type { ConsumerLimits } from './consumer-limits.ts';
+import { type BuriedMessage, fitDeadLetter } from './dead-letter.ts';
+import { checkMessage, type RawMessage } from './message.ts';
+import type { Parking } from './parking.ts';
+
+export interface MessageHandlerOptions<Value> {
+  topic: Topic<Value>;
+  group: string;
+  handler: Handler<Value>;
+  log: Log;
+  /** Aborts when the consumer stops. */
+  signal: AbortSignal;
+  /** One permit per running message. A message that waits for its next attempt has none. */
+  semaphore: Semaphore;
+  limits: ConsumerLimits;
+  /** Without it nothing is parked: a failing message is retried forever. */
+  parking?: Parking;
+  /** Stores a message in the topic's dead-letter topic. */
+  bury(message: BuriedMessage): Promise<void>;
+  /** Called when too many messages in a row would go to dead-letter. The consumer must stop. */
+  onTooManyBuried(error: unknown): void;
+}
+
+export interface MessageHandler {
+  /**
+   * Handles a message until it is finished: handled, parked, or in dead-letter.
+   *
+   * @param isOver aborts when the partition is revoked
+   * @returns false when the consumer stopped or `isOver` aborted first
+   */
+  handle(raw: RawMessage, finishedThrough: () => number, isOver?: AbortSignal): Promise<boolean>;
+  /** Handles a parked message once, and rethrows the handler's error. */
+  handleParked(raw: RawMessage): Promise<void>;
+  /** Sends a message to dead-letter, with the error. */
+  bury(raw: RawMessage, error: unknown): Promise<void>;
+}
+
+/** How both adapters treat a message of a group: retry, park, or bury it. */
+export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>): MessageHandler {
+  const { topic, group, handler, log, signal, semaphore, limits, parking } = options;
+  let buriedInARow: number | undefined;
+  const lines = createRepeatedLines(log);
+
+  const withPermit = async (work: () => Promise<void>): Promise<void> => {
+    await semaphore.acquire(signal);
+    try {
+      await work();
+    } finally {
+      semaphore.release();
+    }
+  };
+  const bury = (raw: RawMessage, error: unknown) => {
+    const { code, message } = codedCause(error) ?? causeOf(error);
+    return options.bury(
+      fitDeadLetter(raw, {
+        'dead-letter-error': code,
+        'dead-letter-message': message,
+        'dead-letter-topic': topic.name,
+        'dead-letter-group': group,
+        'dead-letter-partition': String(raw.partition),
+        'dead-letter-position': String(raw.position),
+        'dead-letter-published-at': String(raw.publishedAt),
+      }),
+    );
+  };
+  const park = async (raw: RawMessage, error: unknown, fields: object): Promise<boolean> => {
+    try {
+      if (!(await parking?.park(raw, error))) return false;
+      lines.error('parked', { error, ...fields }, 'a message is parked: it has failed for too long');
+      return true;
+    } catch (parkError) {
+      // The database itself may be failing. The message is retried in place.
+      log.debug({ error: parkError, ...fields }, 'a message could not be parked yet');
+      return false;
+    }
+  };
+
+  const noteStopped = (hasStopped: boolean, fields: object) =>
+    parking
+      ?.noteStopped(hasStopped)
+      .catch((error: unknown) => log.debug({ error, ...fields }, 'the stop of a consumer could not be stored'));
+
+  return {
+    async handle(raw, finishedThrough, isOver = signal) {
+      const fields = { topic: topic.name, group, partition: raw.partition, position: raw.position };
+      const work = () =>
+        withPermit(async () => {
+          isOver.throwIfAborted();
+          if (await parking?.parkIfKeyParked(raw)) return;
+          await handler(checkMessage(topic, raw), { signal, finishedThrough });
+          buriedInARow = 0;
+          if (parking?.hasStopped) await noteStopped(false, fields);
+        });
+      const result = await attemptUntilDone(work, {
+        signal: isOver,
+        lines,
+        fields,
+        giveUp: async (error, failingForMs) => failingForMs >= limits.parkAfterMs && (await park(raw, error, fields)),
+      });
+      if (result.outcome !== 'failed') return result.outcome !== 'stopped';
+      const { error } = result;
+      // A consumer that has stopped buries one more message at most after a restart.
+      buriedInARow = 1 + (buriedInARow ?? (parking?.hasStopped ? limits.maxBuriedInARow - 1 : 0));
+      if (buriedInARow > limits.maxBuriedInARow) {
+        await noteStopped(true, fields);
+        options.onTooManyBuried(error);
+        return false;
+      }
+      log.error({ error, ...fields }, 'a message goes to dead-letter');
+      return retryEverySecond(() => withPermit(() => bury(raw, error)), {
+        signal: isOver,
+        log,
+        fields,
+        failing: 'dead-letter can not be written',
+      });
+    },
+    handleParked: (raw) => handler(checkMessage(topic, raw), { signal, finishedThrough: () => 0 }),
+    bury,
+  };
+}

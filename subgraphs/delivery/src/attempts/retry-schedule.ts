@@ -1,0 +1,28 @@
+/** A longer Retry-After of a receiver is reduced to this time. */
+export const longestRetryAfterMs = 86_400_000;
+/** Up to this fraction of a delay is added at random, to spread the retries of simultaneous failures. */
+const jitter = 0.2;
+
+export interface RetryInput {
+  /** Delays before the second attempt, the third and so on, in milliseconds. */
+  schedule: readonly number[];
+  /** Attempts that have failed so far: 1 or more. */
+  failures: number;
+  /** The receiver's Retry-After, in milliseconds from now; null without one. */
+  retryAfterMs: number | null;
+  /** Returns a number from 0 to 1. Default: `Math.random`. */
+  random?: () => number;
+}
+
+/**
+ * Returns the time until the next attempt in milliseconds, or null after the last one. A receiver's Retry-After can
+ * lengthen a delay of the schedule, not shorten it.
+ *
+ * @see Standard Webhooks, "Deliverability and reliability"
+ */
+export function nextDelayMs({ schedule, failures, retryAfterMs, random = Math.random }: RetryInput): number | null {
+  const base = schedule[failures - 1];
+  if (base === undefined) return null;
+  const requested = Math.min(retryAfterMs ?? 0, longestRetryAfterMs);
+  return Math.round(Math.max(base, requested) * (1 + jitter * random()));
+}

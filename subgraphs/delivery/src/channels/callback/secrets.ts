@@ -1,0 +1,88 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createBatcher } from '@voucher-gateway/platform/async/batcher';
+import type { Database, Queryable } from '@voucher-gateway/platform/database';
+import { isAnyId } from '@voucher-gateway/platform/database/rows';
+import { and, desc, eq, gt, isNull, lte, or, sql } from 'drizzle-orm';
+import { callbackSecret } from '../../tables.ts';
+import { secretPrefix } from './signature.ts';
+
+/** Maximum of secrets that sign, so that the header stays small however often a user rotates. */
+const maxSigning = 4;
+
+/** The secrets that a user's callbacks are signed with. */
+export interface CallbackSecrets {
+  /** Returns the current secret. It is created on first use. */
+  readCurrent(userId: string): Promise<string>;
+  /** Returns the secrets that sign now, the current one first. */
+  readSigning(userId: string): Promise<string[]>;
+  /** Creates a new current secret and returns it. The previous one still signs for some time. */
+  rotate(userId: string): Promise<string>;
+}
+
+export function createCallbackSecrets({
+  database,
+  oldSecretSignsMs,
+}: {
+  database: Database;
+  /** A replaced secret still signs for this time, in milliseconds. */
+  oldSecretSignsMs: number;
+}): CallbackSecrets {
+  /** Reads the rows that sign now, the current one first. Concurrent calls share a statement. */
+  const readRows = createBatcher<string, (typeof callbackSecret.$inferSelect)[]>({
+    async run(userIds) {
+      const rows = await database.query
+        .select()
+        .from(callbackSecret)
+        .where(
+          and(
+            isAnyId(callbackSecret.userId, userIds),
+            or(isNull(callbackSecret.signsUntil), gt(callbackSecret.signsUntil, new Date(database.now()))),
+          ),
+        )
+        // A descending order starts with null, which is the current one.
+        .orderBy(desc(callbackSecret.signsUntil), desc(callbackSecret.createdAt));
+      const byUser = Map.groupBy(rows, ({ userId }) => userId);
+      return userIds.map((userId) => (byUser.get(userId) ?? []).slice(0, maxSigning));
+    },
+  });
+  const readSigning = async (userId: string) => {
+    let rows = await readRows(userId);
+    if (rows[0]?.signsUntil !== null) {
+      // The unique index admits one of several concurrent inserts.
+      await insert(database.query, userId).onConflictDoNothing();
+      rows = await readRows(userId);
+    }
+    return rows.map((row) => row.secret);
+  };
+  const insert = (query: Queryable, userId: string) =>
+    query.insert(callbackSecret).values({
+      id: randomUUID(),
+      userId,
+      secret: secretPrefix + randomBytes(32).toString('base64'),
+      createdAt: new Date(database.now()),
+    });
+
+  return {
+    readSigning,
+    async readCurrent(userId) {
+      const [secret] = await readSigning(userId);
+      if (secret === undefined) throw new Error('a secret was deleted after its creation');
+      return secret;
+    },
+    rotate: (userId) =>
+      database.transaction(async (tx) => {
+        await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`callback-secret:${userId}`}))`);
+        const now = database.now();
+        await tx
+          .delete(callbackSecret)
+          .where(and(eq(callbackSecret.userId, userId), lte(callbackSecret.signsUntil, new Date(now))));
+        await tx
+          .update(callbackSecret)
+          .set({ signsUntil: new Date(now + oldSecretSignsMs) })
+          .where(and(eq(callbackSecret.userId, userId), isNull(callbackSecret.signsUntil)));
+        const [created] = await insert(tx, userId).returning({ secret: callbackSecret.secret });
+        if (!created) throw new Error('a secret could not be stored');
+        return created.secret;
+      }),
+  };
+}

@@ -1,0 +1,90 @@
+import { type Clock, timeoutSignal } from '@voucher-gateway/platform/async/clock';
+import { Agent, request } from 'undici';
+import { failed, type SendResult } from '../../attempt-result.ts';
+import { createGuardedConnector, type LookupAll } from './addresses.ts';
+import { attemptErrorOf } from './error-codes.ts';
+import { parseRetryAfterMs } from './retry-after.ts';
+import { signatureHeader } from './signature.ts';
+
+export interface Callback {
+  /** The `webhook-id`. */
+  id: string;
+  url: string;
+  body: string;
+  /** The secrets to sign with, `whsec_…`. */
+  secrets: readonly string[];
+}
+
+export interface CallbackSender extends AsyncDisposable {
+  /** Makes one attempt. Never rejects. `stop` aborts it. */
+  send(callback: Callback, stop: AbortSignal): Promise<SendResult>;
+}
+
+export interface CallbackSenderOptions {
+  clock: Clock;
+  /** Returns the time for `webhook-timestamp`, in milliseconds since the epoch. */
+  now(): number;
+  timeoutMs: number;
+  /** Whether loopback and private addresses may be called. */
+  allowLoopback: boolean;
+  /** Resolves host names. Default: `dns.lookup`. */
+  lookup?: LookupAll;
+}
+
+/** Bytes of a response's body that are read and discarded, so that the connection can be reused. */
+const bodyLimitBytes = 16_384;
+
+/**
+ * Creates a sender of callbacks by Standard Webhooks. 2xx is delivered, 410 is a final failure, any other status is a
+ * failure. Redirects are not followed.
+ */
+export function createCallbackSender({
+  clock,
+  now,
+  timeoutMs,
+  allowLoopback,
+  lookup,
+}: CallbackSenderOptions): CallbackSender {
+  const agent = new Agent({
+    connect: createGuardedConnector({ allowLoopback, timeoutMs, ...(lookup && { lookup }) }),
+    // The attempt has its own time-out.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: 16_384,
+  });
+
+  return {
+    async send({ id, url, body, secrets }, stop) {
+      if (!/^https?:\/\//i.test(url)) return failed('URL_INVALID');
+      using timeout = timeoutSignal(clock, timeoutMs);
+      const signal = AbortSignal.any([timeout, stop]);
+      const timestampSeconds = Math.floor(now() / 1_000);
+      try {
+        const response = await request(url, {
+          method: 'POST',
+          dispatcher: agent,
+          signal,
+          body,
+          headers: {
+            'content-type': 'application/json',
+            'user-agent': 'voucher-gateway',
+            'webhook-id': id,
+            'webhook-timestamp': String(timestampSeconds),
+            'webhook-signature': signatureHeader({ id, timestampSeconds, body, secrets }),
+          },
+        });
+        // The status decides, so errors of the body are ignored.
+        await response.body.dump({ limit: bodyLimitBytes, signal }).catch(() => {});
+        const status = response.statusCode;
+        if (status >= 200 && status < 300) return { outcome: 'delivered', status };
+        const retryAfterMs = parseRetryAfterMs(response.headers['retry-after'], now());
+        return failed('HTTP_ERROR', { status, retryAfterMs, final: status === 410 });
+      } catch (error) {
+        if (timeout.aborted) return failed('TIMEOUT');
+        if (stop.aborted) return { outcome: 'stopped' };
+        return failed(attemptErrorOf(error));
+      }
+    },
+    [Symbol.asyncDispose]: () => agent.destroy(),
+  };
+}
