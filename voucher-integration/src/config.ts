@@ -26,7 +26,7 @@ export const integrationSettings = z.object({
     .describe('Base URL at which the provider reaches voucher-integration. Default: its own address'),
   VPS_TIMEOUT: duration('3s', { max: '50s' }).describe('Time-out of a request to the provider'),
   VPS_CONCURRENCY: integer(2_000, { min: 1, max: 10_000 }).describe(
-    'Concurrent requests to the provider per process, first ones and retries together',
+    'Concurrent requests to the provider per process, including retries',
   ),
   VPS_SILENCE_AFTER: duration('45s').describe(
     'A request is sent to the provider again if no code arrives within this time after its acknowledgement',

@@ -283,7 +283,7 @@ it('log: has one line for a flood of conflicting callbacks', async () => {
   expect(alarms(ctx.log)).toMatchObject([{ requestId }]);
 });
 
-it('callback: is held before the acknowledgement, and the sixth is told to retry', async () => {
+it('callback: is held before the acknowledgement, and the sixth gets a retryable error', async () => {
   const requested = Promise.withResolvers<void>();
   const acknowledge = Promise.withResolvers<object>();
   await using provider = await startProvider(() => {
@@ -510,7 +510,7 @@ it('job: is deleted when its request fails', async () => {
   await expect.poll(ctx.askAgainJobs).toBe(0);
 });
 
-it('concurrency: is bounded by VPS_CONCURRENCY, first requests and retries together', async () => {
+it('concurrency: is bounded by VPS_CONCURRENCY, over first requests and retries', async () => {
   let open = 0;
   let most = 0;
   const seen = new Set<string>();
