@@ -5,9 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** `npm run check`: all checks that do not run the product, concurrently. Each prints its output when it has ended. */
 const steps: [name: string, command: string, ...args: string[]][] = [
   ['types', 'tsc', '-p', '.'],
-  ['lint, format and import arrows', 'biome', 'check', '--error-on-warnings'],
-  ['dependencies', 'knip', '--treat-config-hints-as-errors'],
-  ['dependencies of production', 'knip', '--production', '--strict', '--treat-config-hints-as-errors'],
+  ['lint and format', 'biome', 'check', '--error-on-warnings'],
   ['supergraph is not stale', 'node', 'schema/src/compose-main.ts', '--check'],
 ];
 

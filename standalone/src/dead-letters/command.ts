@@ -3,8 +3,9 @@ import { isCodedError } from '@voucher-gateway/platform/errors';
 import type { DeadLetter, ReadDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { readParked, retryAtOnce } from '@voucher-gateway/platform/topics/parked-messages';
 import type { CommandResult } from '../run-command.ts';
+import { idOf } from './letter-id.ts';
 import type { DeadLettersCommand } from './parse-command.ts';
-import { describeLetter, describeParked, describeReplayed, idOf, showLetter, showParked } from './print.ts';
+import { describeLetter, describeParked, describeReplayed, showLetter, showParked } from './print.ts';
 import { createReplay } from './replay.ts';
 
 /** The engines of the command: a service's database and the topics. */

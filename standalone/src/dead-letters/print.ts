@@ -1,11 +1,7 @@
 import type { DeadLetter } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { type ParkedRow, untilReplayed } from '@voucher-gateway/platform/topics/parked-messages';
+import { idOf } from './letter-id.ts';
 import type { Replayed } from './replay.ts';
-
-/** The id of a dead letter. */
-export function idOf({ topic, partition, position }: DeadLetter): string {
-  return `${topic}:${partition}:${position}`;
-}
 
 /** Characters of a header that are printed: a foreign message may have long ones. */
 const maxShown = 1_000;

@@ -2,7 +2,7 @@ import type { Database } from '@voucher-gateway/platform/database';
 import type { DeadLetter } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { textLengthOf } from '@voucher-gateway/platform/topics/message';
 import { parkMessage, readConsumerGroups } from '@voucher-gateway/platform/topics/parked-messages';
-import { idOf } from './print.ts';
+import { idOf } from './letter-id.ts';
 
 export interface Replayed {
   id: string;

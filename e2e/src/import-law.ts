@@ -1,0 +1,182 @@
+import { glob, readFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+
+/**
+ * The workspaces, each level above those that it may import. Two workspaces of a level never import each other.
+ * docs/architecture.md says what each contains.
+ */
+export const levels: readonly (readonly string[])[] = [
+  ['platform', 'schema', 'examples'],
+  ['vps-mock'],
+  ['gateway', 'subgraphs/user', 'subgraphs/voucher', 'subgraphs/delivery', 'voucher-integration'],
+  ['standalone'],
+  ['e2e'],
+  ['bench'],
+];
+
+/** Files that only run in development. Everything else runs in production, where only `dependencies` are installed. */
+const onlyInDevelopment =
+  /\.test\.ts$|\.config\.[jt]s$|\/testing\/|^(e2e|bench)\/|^gateway\/playground\/|^schema\/src\/(compose|breaking-changes)/;
+
+/** Packages, the built playground, and the benchmark's peers, which are installed into a folder of their own. */
+const ignored = /node_modules|\/dist\/|^bench\/peers\//;
+
+interface Manifest {
+  name: string;
+  dependencies?: Record<string, string>;
+  devDependencies?: Record<string, string>;
+  peerDependencies?: Record<string, string>;
+}
+
+interface Import {
+  specifier: string;
+  /** Whether it is removed with the types: `import type`. */
+  isType: boolean;
+}
+
+interface Workspace {
+  folder: string;
+  level: number;
+  manifest: Manifest;
+  /** Packages that a declared package expects beside itself. */
+  peers: ReadonlySet<string>;
+  /** The imports of each file, by its path from the root. */
+  files: ReadonlyMap<string, readonly Import[]>;
+}
+
+/**
+ * Checks the imports of all workspaces, in production and in development:
+ * - a workspace imports lower levels only, and only by package name;
+ * - what it imports is declared in its package.json, in `dependencies` if it runs in production;
+ * - what it declares is imported;
+ * - neither files nor folders import each other in a circle. A file in `src/` itself counts as a folder.
+ *
+ * @param root absolute path of a repository
+ * @returns the faults, one sentence each, with the path of the file
+ */
+export async function findImportFaults(root: string): Promise<string[]> {
+  const { devDependencies: shared = {} } = await readManifest(root);
+  const workspaces: Workspace[] = [];
+  for (const [level, folders] of levels.entries())
+    for (const folder of folders) workspaces.push(await readWorkspace(root, folder, level));
+  const byName = new Map(workspaces.map((workspace) => [workspace.manifest.name, workspace]));
+  const faults = workspaces.flatMap((workspace) => [
+    ...findUndeclared(workspace, shared),
+    ...findUnused(workspace),
+    ...findUpward(workspace, byName),
+    ...findCircles(workspace),
+  ]);
+  return [...new Set(faults)];
+}
+
+async function readManifest(folder: string): Promise<Manifest> {
+  return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+}
+
+async function readWorkspace(root: string, folder: string, level: number): Promise<Workspace> {
+  const files = new Map<string, Import[]>();
+  const paths = await Array.fromAsync(glob(`${folder}/**/*.{ts,js,jsx}`, { cwd: root }));
+  for (const path of paths.filter((each) => !ignored.test(each)).sort())
+    files.set(path, readImports(await readFile(join(root, path), 'utf8')));
+  const manifest = await readManifest(join(root, folder));
+  const peers = new Set<string>();
+  for (const declared of Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })) {
+    const installed = await readManifest(join(root, 'node_modules', declared)).catch(() => null);
+    for (const peer of Object.keys(installed?.peerDependencies ?? {})) peers.add(peer);
+  }
+  return { folder, level, manifest, peers, files };
+}
+
+/** Static imports and exports, which start a line, and dynamic imports. */
+function readImports(source: string): Import[] {
+  const pattern =
+    /^(?:import|export)( type)?\b[^'"`;]*?\sfrom '([^']+)'|^import '([^']+)'|\b(?<!typeof )import\('([^']+)'\)/gm;
+  return [...source.matchAll(pattern)].map(([, type, ...specifiers]) => ({
+    specifier: specifiers.find((specifier) => specifier) as string,
+    isType: type !== undefined,
+  }));
+}
+
+/** The package of a specifier; null for relative paths and Node's own modules. */
+function packageOf(specifier: string): string | null {
+  if (specifier.startsWith('.') || isBuiltin(specifier)) return null;
+  return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+}
+
+function findUndeclared({ manifest, files }: Workspace, shared: Record<string, string>): string[] {
+  const { name, dependencies = {}, devDependencies = {} } = manifest;
+  const faults: string[] = [];
+  for (const [path, imports] of files) {
+    const isDevelopment = onlyInDevelopment.test(path);
+    for (const { specifier, isType } of imports) {
+      const imported = packageOf(specifier);
+      if (imported === null || imported === name || imported in dependencies) continue;
+      if ((isDevelopment || isType) && (imported in devDependencies || imported in shared)) continue;
+      const declared = imported in devDependencies ? 'declares for development only' : 'does not declare';
+      faults.push(`${path} imports ${imported}, which its package.json ${declared}`);
+    }
+  }
+  return faults;
+}
+
+function findUnused({ folder, manifest, peers, files }: Workspace): string[] {
+  const imported = new Set([...files.values()].flat().map(({ specifier }) => packageOf(specifier)));
+  return Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })
+    .filter((declared) => !imported.has(declared.replace(/^@types\//, '')) && !peers.has(declared))
+    .map((declared) => `${folder}/package.json declares ${declared}, which nothing imports`);
+}
+
+function findUpward({ folder, level, files }: Workspace, byName: ReadonlyMap<string, Workspace>): string[] {
+  const faults: string[] = [];
+  for (const [path, imports] of files) {
+    for (const { specifier } of imports) {
+      const target = byName.get(packageOf(specifier) ?? '');
+      if (target && target.folder !== folder && target.level >= level)
+        faults.push(`${path} imports ${specifier}, whose workspace is not below its own`);
+      if (specifier.startsWith('.') && relative(folder, join(dirname(path), specifier)).startsWith('..'))
+        faults.push(`${path} imports ${specifier}, outside of its workspace`);
+    }
+  }
+  return faults;
+}
+
+/** Circles between files, and between folders. Tests are left out: they may import any file. */
+function findCircles({ folder, files }: Workspace): string[] {
+  const importsOf = new Map<string, Set<string>>();
+  for (const [path, imports] of files) {
+    if (onlyInDevelopment.test(path)) continue;
+    const targets = imports.filter(({ specifier }) => specifier.startsWith('.'));
+    importsOf.set(path, new Set(targets.map(({ specifier }) => join(dirname(path), specifier))));
+  }
+  const roomOf = (path: string) => (dirname(path) === `${folder}/src` ? path : dirname(path));
+  const importsOfRoom = new Map<string, Set<string>>();
+  for (const [path, targets] of importsOf) {
+    const others = importsOfRoom.get(roomOf(path)) ?? new Set();
+    importsOfRoom.set(roomOf(path), others);
+    for (const target of targets) if (roomOf(target) !== roomOf(path)) others.add(roomOf(target));
+  }
+  return [findCircle(importsOf), findCircle(importsOfRoom)]
+    .filter((circle) => circle !== null)
+    .map((circle) => `${circle.join(' → ')} is a circle of imports`);
+}
+
+/** A circle of a graph, its first node repeated at the end; null if there is none. Searches depth first. */
+function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): string[] | null {
+  const finished = new Set<string>();
+  const visit = (node: string, path: readonly string[]): string[] | null => {
+    if (path.includes(node)) return [...path.slice(path.indexOf(node)), node];
+    if (finished.has(node)) return null;
+    for (const next of graph.get(node) ?? []) {
+      const circle = visit(next, [...path, node]);
+      if (circle) return circle;
+    }
+    finished.add(node);
+    return null;
+  };
+  for (const node of graph.keys()) {
+    const circle = visit(node, []);
+    if (circle) return circle;
+  }
+  return null;
+}
