@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Kafka, logLevel } from 'kafkajs';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { silentLog } from '../../log.ts';
+import { silentLog } from '../../process/log.ts';
 import { realEngines } from '../../testing/real-engines.ts';
 import { deadLetterName, type Topic } from '../../topics.ts';
 import { connectKafka } from './client.ts';
