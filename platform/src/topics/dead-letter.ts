@@ -19,8 +19,13 @@ export interface BuriedMessage {
  * A value above the limit of our publishers is cut, and `dead-letter-cut` holds its original bytes.
  *
  * @param about our own headers: the error and the message's origin
+ * @param maxBytes limit of the value
  */
-export function fitDeadLetter({ key, value, headers }: RawMessage, about: Record<string, string>): BuriedMessage {
+export function fitDeadLetter(
+  { key, value, headers }: RawMessage,
+  about: Record<string, string>,
+  maxBytes = maxValueBytes,
+): BuriedMessage {
   const kept: Record<string, string> = {};
   let left = maxHeadersBytes;
   for (const [name, text] of Object.entries(headers)) {
@@ -31,11 +36,11 @@ export function fitDeadLetter({ key, value, headers }: RawMessage, about: Record
   }
   // Invalid UTF-8 was decoded to replacement characters of three bytes each.
   const valueBytes = Buffer.byteLength(value);
-  const cut: Record<string, string> = valueBytes > maxValueBytes ? { 'dead-letter-cut': String(valueBytes) } : {};
+  const cut: Record<string, string> = valueBytes > maxBytes ? { 'dead-letter-cut': String(valueBytes) } : {};
   const own = Object.fromEntries(Object.entries(about).map(([name, text]) => [name, truncate(text, maxMessageBytes)]));
   return {
     key: truncate(key, maxKeyBytes),
-    value: truncate(value, maxValueBytes),
+    value: truncate(value, maxBytes),
     headers: { ...kept, ...own, ...cut },
   };
 }

@@ -1,11 +1,12 @@
 import { retryEverySecond } from '../async/retry.ts';
 import type { Semaphore } from '../async/semaphore.ts';
-import { codedCause } from '../errors.ts';
+import { codedCause, isCodedError, type PlatformErrorCode } from '../errors.ts';
 import type { Log } from '../process/log.ts';
 import { createRepeatedLines } from '../process/repeated-lines.ts';
 import type { Handler, Topic } from '../topics.ts';
 import { attemptUntilDone } from './attempt.ts';
 import { causeOf } from './cause.ts';
+import { maxValueBytes } from './codec.ts';
 import type { ConsumerLimits } from './consumer-limits.ts';
 import { type BuriedMessage, fitDeadLetter } from './dead-letter.ts';
 import { checkMessage, type RawMessage } from './message.ts';
@@ -57,19 +58,27 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       semaphore.release();
     }
   };
-  const bury = (raw: RawMessage, error: unknown) => {
+  const bury = async (raw: RawMessage, error: unknown): Promise<void> => {
     const { code, message } = codedCause(error) ?? causeOf(error);
-    return options.bury(
-      fitDeadLetter(raw, {
-        'dead-letter-error': code,
-        'dead-letter-message': message,
-        'dead-letter-topic': topic.name,
-        'dead-letter-group': group,
-        'dead-letter-partition': String(raw.partition),
-        'dead-letter-position': String(raw.position),
-        'dead-letter-published-at': String(raw.publishedAt),
-      }),
-    );
+    const about = {
+      'dead-letter-error': code,
+      'dead-letter-message': message,
+      'dead-letter-topic': topic.name,
+      'dead-letter-group': group,
+      'dead-letter-partition': String(raw.partition),
+      'dead-letter-position': String(raw.position),
+      'dead-letter-published-at': String(raw.publishedAt),
+    };
+    // A dead-letter topic may have a lower limit than ours: half as much is kept until it is accepted.
+    let maxBytes = Math.min(maxValueBytes, Buffer.byteLength(raw.value));
+    for (;;) {
+      try {
+        return await options.bury(fitDeadLetter(raw, about, maxBytes));
+      } catch (refusal) {
+        if (maxBytes === 0 || !isCodedError<PlatformErrorCode>(refusal, 'TOPIC_VALUE_TOO_LARGE')) throw refusal;
+        maxBytes = Math.floor(maxBytes / 2);
+      }
+    }
   };
   const park = async (raw: RawMessage, error: unknown, fields: object): Promise<boolean> => {
     try {
