@@ -33,8 +33,8 @@ export interface Database extends AsyncDisposable {
   now(): number;
   /** Applies a context's migrations to its schema; several processes may call it concurrently. */
   migrate(migrations: Migrations): Promise<void>;
-  /** Resolves when the database answers, else throws DATABASE_UNAVAILABLE. */
-  ping(): Promise<void>;
+  /** Returns `degraded` if the database is read-only. Throws DATABASE_UNAVAILABLE if it does not answer. */
+  ping(): Promise<'ok' | 'degraded'>;
 }
 
 /** A dedicated connection, for state that lives as long as a connection. */

@@ -76,6 +76,7 @@ export async function openPglite({
     async ping() {
       if (pglite.closed) throw new CodedError('DATABASE_UNAVAILABLE', 'The database is closed.', { retryable: true });
       await query.execute(sql`select 1`);
+      return 'ok';
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

@@ -55,6 +55,16 @@ describe('the database port on PostgreSQL', () => {
     expect(Math.abs(database.now() - Number(rows[0]?.now))).toBeLessThan(5_000);
   });
 
+  it('reports in a ping whether it is read-only', async () => {
+    await using database = await openRealDatabase();
+    expect(await database.ping()).toBe('ok');
+    await using readOnly = await openPostgres({
+      url: `${database.url}?options=-c%20default_transaction_read_only%3Don`,
+      log: silentLog,
+    });
+    expect(await readOnly.ping()).toBe('degraded');
+  });
+
   it('migrates once for concurrent processes', async () => {
     await using fresh = await createRealDatabase();
     const databases = await Promise.all([1, 2, 3].map(() => openPostgres({ url: fresh.url, log: silentLog })));

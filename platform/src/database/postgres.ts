@@ -112,7 +112,8 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
       });
     },
     async ping() {
-      await pool.query('select 1');
+      const { rows } = await pool.query<{ transaction_read_only: string }>('show transaction_read_only');
+      return rows[0]?.transaction_read_only === 'on' ? 'degraded' : 'ok';
     },
     async openSession() {
       const client = new OutageClient(connection);

@@ -89,7 +89,7 @@ export async function createEmbeddedTopics({
     publishAll,
     consume: async (options) => readers.track(await startGroup({ ...options, ...groupContext })),
     tail: async (options) => readers.track(await startTail(options, { database, messages, log })),
-    ping: () => database.ping(),
+    ping: async () => void (await database.ping()),
     failures: failures.list,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
