@@ -14,10 +14,16 @@ async function reread(groups: readonly string[]): Promise<CommandResult> {
     .refine(...requireSaslCredentials);
   const config = readConfig(settings, { LOG_LEVEL: 'error', ...readEnvironment() });
   const { openReread } = await import('@voucher-gateway/platform/engines/distributed');
-  const inUse = await openReread(config, createLog({ level: config.LOG_LEVEL, service: 'topics' }))(groups);
-  return inUse.length > 0
-    ? { done: false, message: `Nothing was changed. Stop the services first that are in ${inUse.join(', ')}.` }
-    : { done: true, message: `${groups.join(', ')}: read from the beginning once their services start.` };
+  const log = createLog({ level: config.LOG_LEVEL, service: 'topics' });
+  const { inUse, unknown } = await openReread(config, log)(groups);
+  if (inUse.length > 0)
+    return { done: false, message: `Nothing was changed. Stop the services first that are in ${inUse.join(', ')}.` };
+  const lines = [`${groups.join(', ')}: read from the beginning once their services start.`];
+  if (unknown.length > 0)
+    lines.push(
+      `No positions were stored for ${unknown.join(', ')}: check the name and KAFKA_PREFIX if you expected some.`,
+    );
+  return { done: true, message: lines.join('\n') };
 }
 
 await runCommand(isReread ? groups : null, {

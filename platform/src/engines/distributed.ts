@@ -9,7 +9,7 @@ import type { ConsumerLimits } from '../topics/consumer-limits.ts';
 import type { ReadDeadLetters } from '../topics/dead-letter-reader.ts';
 import type { KafkaOptions } from '../topics/kafka/client.ts';
 import { kafkaDeadLetters } from '../topics/kafka/dead-letter-reader.ts';
-import { rereadTopics } from '../topics/kafka/reread.ts';
+import { type Reread, rereadTopics } from '../topics/kafka/reread.ts';
 import { createKafkaTopics, type KafkaTopicsOptions } from '../topics/kafka/topics.ts';
 import type { Topics } from '../topics.ts';
 import type { Engines } from './embedded.ts';
@@ -38,7 +38,7 @@ export function openDeadLetters(config: TopicsConfig, log: Log): ReadDeadLetters
 }
 
 /** Returns the function that restarts groups at the beginning of their topics (`rereadTopics`). */
-export function openReread(config: TopicsConfig, log: Log): (groups: readonly string[]) => Promise<string[]> {
+export function openReread(config: TopicsConfig, log: Log): (groups: readonly string[]) => Promise<Reread> {
   return (groups) => rereadTopics(kafkaOptions(config, log), groups);
 }
 
