@@ -66,6 +66,8 @@ interface Crashable extends Consumer {
   loseGroup(): Promise<void>;
   /** The second step. */
   reportCrash(): void;
+  /** Reports a rebalance after which the member has these partitions. */
+  reportAssignment(memberAssignment: Record<string, number[]>): void;
   /** Delivers a batch again, or one that was fetched before. */
   handOver: NonNullable<ConsumerRunConfig['eachBatch']>;
 }
@@ -73,8 +75,13 @@ interface Crashable extends Consumer {
 /** A consumer that crashes in two steps, as kafkajs's own do, with time between the steps. */
 function crashable(consumer: Consumer): Crashable {
   const listeners: ((event: never) => void)[] = [];
+  const joinListeners: ((event: never) => void)[] = [];
+  let memberId = '';
   const run = consumer.run.bind(consumer);
   const on = consumer.on.bind(consumer) as (name: string, listener: (event: never) => void) => () => void;
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    memberId = payload.memberId;
+  });
   return Object.assign(consumer, {
     run: (config: ConsumerRunConfig) => {
       Object.assign(consumer, { handOver: config.eachBatch });
@@ -82,11 +89,15 @@ function crashable(consumer: Consumer): Crashable {
     },
     on: (name: string, listener: (event: never) => void) => {
       if (name === consumer.events.CRASH) listeners.push(listener);
+      if (name === consumer.events.GROUP_JOIN) joinListeners.push(listener);
       return on(name, listener);
     },
     loseGroup: () => consumer.stop(),
     reportCrash: () => {
       for (const listener of listeners) listener({ payload: { error: new Error('crashed') } } as never);
+    },
+    reportAssignment: (memberAssignment: Record<string, number[]>) => {
+      for (const listener of joinListeners) listener({ payload: { memberId, memberAssignment } } as never);
     },
   }) as unknown as Crashable;
 }
@@ -191,6 +202,36 @@ describe('kafka: a consumer that crashes', { timeout: 120_000 }, () => {
     await expect.poll(() => handled.size).toBe(9);
     expect([...handled].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
+});
+
+// Another member has the partition by then, and may start at a lower position.
+it('kafka: reports no position of a partition that was revoked during its commit', { timeout: 60_000 }, async () => {
+  await using set = await setUp();
+  const reported: number[] = [];
+  const group = await startKafkaGroup({
+    topic: set.topic,
+    group: 'readers',
+    client: set.client,
+    producer: set.producer,
+    log: silentLog,
+    handler: async () => {},
+    onFinishedThrough: async (positions) => void reported.push(...positions.values()),
+  });
+  await set.publish(0, 1);
+  await expect.poll(() => reported).toEqual([1]);
+  const [consumer] = set.consumers;
+  if (!consumer) throw new Error('no consumer joined');
+  const commit = consumer.commitOffsets.bind(consumer);
+  const committed = Promise.withResolvers<void>();
+  consumer.commitOffsets = async (offsets) => {
+    await commit(offsets);
+    consumer.reportAssignment({});
+    committed.resolve();
+  };
+  await set.publish(1, 2);
+  await committed.promise;
+  await group[Symbol.asyncDispose]();
+  expect(reported).toEqual([1]);
 });
 
 /** A batch of one message, in kafkajs's form. */
