@@ -132,7 +132,7 @@ async function resetPosition(query: Queryable, topic: string, partition: number,
     .values({ topic, partition, position })
     .onConflictDoUpdate({
       target: [consumedPosition.topic, consumedPosition.partition],
-      set: { position },
+      set: { position, publishedAt: null },
       setWhere: sql`${consumedPosition.position} <> excluded.position`,
     });
 }
@@ -156,7 +156,7 @@ async function advancePositions(
     )
     .onConflictDoUpdate({
       target: [consumedPosition.topic, consumedPosition.partition],
-      set: { position: sql`excluded.position` },
+      set: { position: sql`excluded.position`, publishedAt: null },
       setWhere: sql`${consumedPosition.position} < excluded.position`,
     });
 }
