@@ -42,6 +42,35 @@ it('batcher: respects its limits of concurrent batches and of items per batch', 
   expect(await Promise.all(results)).toEqual([10, 20, 30, 40, 50]);
 });
 
+// Regression: under overload, thousands of items of callers that had left delayed all others until these left, too.
+it('batcher: removes an item whose caller leaves before its batch starts', async () => {
+  const { batch, batches } = controlled({ maxItems: 2 });
+  const leaving = new AbortController();
+  const left = new AbortController();
+  left.abort(new Error('left before'));
+  const first = batch(1);
+  const removed = [2, 3, 4].map((item) => batch(item, { signal: leaving.signal }));
+  const last = batch(5);
+  await expect(batch(6, { signal: left.signal })).rejects.toThrow('left before');
+  leaving.abort(new Error('left'));
+  for (const one of removed) await expect(one).rejects.toThrow('left');
+  batches[0]?.end.resolve();
+  expect(await first).toBe(10);
+  await new Promise(setImmediate);
+  batches[1]?.end.resolve();
+  expect(await last).toBe(50);
+  expect(batches.map(({ items }) => items)).toEqual([[1], [5]]);
+});
+
+it('batcher: returns the result of a batch that has started, even if the caller leaves', async () => {
+  const { batch, batches } = controlled();
+  const leaving = new AbortController();
+  const result = batch(1, { signal: leaving.signal });
+  leaving.abort();
+  batches[0]?.end.resolve();
+  expect(await result).toBe(10);
+});
+
 it('batcher: fails only the item at fault, by running a failed batch again in parts', async () => {
   const gate = Promise.withResolvers<void>();
   const batch = createBatcher<number, number>({

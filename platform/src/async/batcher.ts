@@ -15,7 +15,8 @@ const partsAtOnce = 3;
 
 /**
  * Lets callers share the cost of a call, like a database's group commit. An item starts at once while there is
- * capacity; otherwise it waits for the next batch. Batches grow with load.
+ * capacity; otherwise it waits for the next batch. Batches grow with load. An item whose signal aborts while it waits is
+ * removed: under overload it would delay the items of callers that still wait.
  *
  * - A failed batch is run again in three parts, and a failed part item by item, so that only the item at fault fails.
  * - If all parts fail retryably, or the first few items do, the engine is down: the others get the error without a try.
@@ -25,11 +26,13 @@ export function createBatcher<Item, Result>({
   run,
   maxItems = 100,
   concurrency = 2,
-}: BatcherOptions<Item, Result>): (item: Item) => Promise<Result> {
+}: BatcherOptions<Item, Result>): (item: Item, options?: { signal?: AbortSignal | undefined }) => Promise<Result> {
   interface Waiting extends PromiseWithResolvers<Result> {
     item: Item;
+    /** Called when its batch starts. */
+    start(): void;
   }
-  const waiting: Waiting[] = [];
+  const waiting = new Set<Waiting>();
   let underWay = 0;
   // A batch must not run in the transaction or trace of the caller that happened to start it.
   const inOwnContext = AsyncLocalStorage.snapshot();
@@ -91,17 +94,29 @@ export function createBatcher<Item, Result>({
     await Promise.all(Array.from({ length: partsAtOnce }, runLeft));
   };
   const startNext = (): void => {
-    if (underWay >= concurrency || waiting.length === 0) return;
+    if (underWay >= concurrency || waiting.size === 0) return;
     underWay += 1;
-    void inOwnContext(runBatch, waiting.splice(0, maxItems)).then(() => {
+    const batch = [...waiting].slice(0, maxItems);
+    for (const one of batch) {
+      waiting.delete(one);
+      one.start();
+    }
+    void inOwnContext(runBatch, batch).then(() => {
       underWay -= 1;
       startNext();
     });
   };
 
-  return (item) => {
-    const one: Waiting = { item, ...Promise.withResolvers<Result>() };
-    waiting.push(one);
+  return (item, { signal } = {}) => {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const leave = () => {
+      waiting.delete(one);
+      one.reject(signal?.reason);
+    };
+    const start = () => signal?.removeEventListener('abort', leave);
+    const one: Waiting = { item, start, ...Promise.withResolvers<Result>() };
+    signal?.addEventListener('abort', leave, { once: true });
+    waiting.add(one);
     startNext();
     return one.promise;
   };

@@ -1,11 +1,13 @@
+import { once } from 'node:events';
 import { buildSchema } from 'graphql';
 import { expect, it } from 'vitest';
 import { CodedError } from '../errors.ts';
 import { postGraphql } from '../testing/graphql-client.ts';
 import { createMemoryLog } from '../testing/log.ts';
+import { sendRaw } from '../testing/raw-http.ts';
 import { createSubgraphServer } from './subgraph-server.ts';
 
-async function serve(context: () => Promise<object> = async () => ({})) {
+async function serve(context: (signal: AbortSignal) => Promise<object> = async () => ({})) {
   const found: unknown[] = [];
   const log = createMemoryLog();
   const schema = buildSchema(`
@@ -25,7 +27,7 @@ async function serve(context: () => Promise<object> = async () => ({})) {
     host: '127.0.0.1',
     port: 0,
     engines: {},
-    context,
+    context: (_request, signal) => context(signal),
     statusOf: (code) => (code === 'UNAUTHENTICATED' ? 401 : 503),
   });
   return { ...server, found, log, graphqlUrl: `${server.url}/graphql` };
@@ -61,6 +63,25 @@ it.each([
   const answer = await postGraphql(server.graphqlUrl, '{ find }');
   expect(answer).toMatchObject({ status, errors: [{ extensions: { code } }] });
   expect(JSON.stringify(answer)).not.toContain('10.0.0.1');
+});
+
+// Regression: a subgraph that was overloaded worked for clients that had left, and the others left meanwhile.
+it('subgraph server: does not execute the operation of a client that has left', async () => {
+  let isFirst = true;
+  await using server = await serve(async (signal) => {
+    if (isFirst) {
+      isFirst = false;
+      await once(signal, 'abort');
+    }
+    return {};
+  });
+  const body = '{"query": "{ find(id: \\"left\\") }"}';
+  const head = `POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+  // Leaves as soon as it has sent the request.
+  await sendRaw(server.url, `${head}\r\n\r\n${body}`);
+  await postGraphql(server.graphqlUrl, '{ find(id: "stayed") }');
+  expect(server.found).toEqual([{ id: 'stayed' }]);
+  expect(server.log.text).not.toContain('failed');
 });
 
 it('subgraph server: logs a failure with its request’s id, and masks it', async () => {

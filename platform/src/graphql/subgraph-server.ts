@@ -79,10 +79,15 @@ export async function createSubgraphServer<Context extends BaseContext>(
       } catch (error) {
         throw toRequestError(error, () => 400);
       }
-      const contextValue = await context(request, createClientSignal(reply.raw)).catch((error: unknown) => {
+      const signal = createClientSignal(reply.raw);
+      try {
+        const contextValue = await context(request, signal);
+        // A service that is overloaded must not work for clients that have left.
+        signal.throwIfAborted();
+        return Object.assign(contextValue, { [requestIdKey]: request.id });
+      } catch (error) {
         throw toRequestError(error, statusOf);
-      });
-      return Object.assign(contextValue, { [requestIdKey]: request.id });
+      }
     },
   });
   routes?.(app);

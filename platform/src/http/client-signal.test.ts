@@ -33,7 +33,7 @@ it('client signal: aborts when the client disconnects', async () => {
   const signal = createClientSignal(request.response);
   expect(signal.aborted).toBe(false);
   await request.leave();
-  expect(signal.aborted).toBe(true);
+  expect(signal).toMatchObject({ aborted: true, reason: { code: 'SERVICE_UNAVAILABLE', retryable: true } });
 });
 
 it('client signal: has aborted if the client had disconnected before', async () => {

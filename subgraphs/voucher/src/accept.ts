@@ -35,16 +35,16 @@ export interface AcceptOptions {
 
 /**
  * Creates the function that stores a request with its idempotency key and its message, in one transaction. Concurrent
- * requests share the transaction.
+ * requests share the transaction. A request whose signal aborts before its transaction starts is not stored.
  */
 export function createAccept({ database, topics, keyLifeMs }: AcceptOptions) {
   const accept = createBatcher<ValidatedRequest, AcceptedRequest>({
     run: (batch) => database.transaction((tx) => acceptAll(tx, { topics, keyLifeMs, now: database.now() }, batch)),
   });
-  return (request: ValidatedRequest): Promise<AcceptedRequest> =>
-    accept(request).catch((error: unknown) => {
+  return (request: ValidatedRequest, signal: AbortSignal): Promise<AcceptedRequest> =>
+    accept(request, { signal }).catch((error: unknown) => {
       // A concurrent request with the same key was stored first: return that one.
-      if (violatedUnique(error) === 'idempotency_key_user_id_key_pk') return accept(request);
+      if (violatedUnique(error) === 'idempotency_key_user_id_key_pk') return accept(request, { signal });
       throw error;
     });
 }

@@ -6,7 +6,10 @@ import type { VoucherContext } from './resolvers.ts';
 import { voucher, voucherRequest } from './tables.ts';
 
 /** Creates a request's loaders of the user's own rows. They load null for other users' rows and for invalid ids. */
-export function createLoaders(database: Database, identity: Identity | null): Omit<VoucherContext, 'identity'> {
+export function createLoaders(
+  database: Database,
+  identity: Identity | null,
+): Omit<VoucherContext, 'identity' | 'signal'> {
   const own = <Row extends object>(
     read: (ids: string[], userId: string) => Promise<Row[]>,
     idOf: (row: Row) => string,

@@ -39,7 +39,7 @@ export interface RequestVoucherOptions {
 export function createRequestVoucher(options: RequestVoucherOptions) {
   const { keyValue, log, region } = options;
   const accept = createAccept(options);
-  return async (identity: Identity, input: RequestVoucherInput): Promise<VoucherRequestRow> => {
+  return async (identity: Identity, input: RequestVoucherInput, signal: AbortSignal): Promise<VoucherRequestRow> => {
     const phoneNumber = requireOwnPhoneNumber(identity, input.phoneNumber, region, 'input.phoneNumber');
     const callbackUrl = (input.callbackUrl ?? null) === null ? null : normaliseCallbackUrl(String(input.callbackUrl));
     const key = parseKey(input.idempotencyKey);
@@ -47,7 +47,7 @@ export function createRequestVoucher(options: RequestVoucherOptions) {
       .update(JSON.stringify([phoneNumber, callbackUrl]))
       .digest('base64url');
 
-    const accepted = await accept({ userId: identity.userId, phoneNumber, callbackUrl, key, fingerprint });
+    const accepted = await accept({ userId: identity.userId, phoneNumber, callbackUrl, key, fingerprint }, signal);
     if (accepted.fingerprint !== fingerprint) {
       throw new CodedError<PublicErrorCode>(
         'IDEMPOTENCY_KEY_REUSED',

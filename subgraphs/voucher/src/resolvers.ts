@@ -15,6 +15,8 @@ import type { createRequestVoucher, RequestVoucherInput } from './request-vouche
 export interface VoucherContext {
   /** The caller; null when signed out. */
   identity: Identity | null;
+  /** Aborts when the client has left. */
+  signal: AbortSignal;
   /** The user's own requests by id; null for those of others. */
   requests: DataLoader<string, VoucherRequestRow | null>;
   vouchers: DataLoader<string, VoucherRow | null>;
@@ -51,7 +53,7 @@ export function createResolvers({ database, requestVoucher, limiter, region }: R
       async requestVoucher(_: unknown, { input }: { input: RequestVoucherInput }, context: VoucherContext) {
         const identity = requireIdentity(context);
         await limiter.count(identity.userId);
-        return requestVoucher(identity, input);
+        return requestVoucher(identity, input, context.signal);
       },
     },
     Subscription: { voucherReceived: fedByTheGateway, voucherRequestFailed: fedByTheGateway },

@@ -5,6 +5,7 @@ import { type Environment, readConfig } from '@voucher-gateway/platform/process/
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { type Answer, postEntities, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { sendRaw } from '@voucher-gateway/platform/testing/raw-http';
 import { startIssuer, type TestUser } from '@voucher-gateway/platform/testing/tokens';
 import type { Message } from '@voucher-gateway/platform/topics';
 import { callbackUrlKey } from '@voucher-gateway/schema/callback-url';
@@ -246,6 +247,23 @@ it('idempotency key: returns its request until it expires, then is deleted', asy
     })
     .toEqual([]);
   expect(await ctx.rows('voucher.voucher_request')).toHaveLength(1);
+});
+
+// Regression: requests whose clients had left were stored first, until the clients of all others had left as well.
+it('requestVoucher: drops the waiting requests of clients that have left', async () => {
+  await using ctx = await setUp();
+  const body = JSON.stringify({ query: 'mutation { requestVoucher(input: {}) { id } }' });
+  const head = `POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer ${ctx.ann.token}`;
+  // No request is stored before this transaction ends.
+  await ctx.engines.database.transaction(async () => {
+    const leave = () => sendRaw(ctx.url, `${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    await Promise.all(Array.from({ length: 10 }, leave));
+  });
+  const { data } = await ctx.request();
+  const stored = (await ctx.rows('voucher.voucher_request')).map(({ id }) => id);
+  expect(stored).toContain(data?.requestVoucher.id);
+  // Two batches had started, and are stored although their clients have left.
+  expect(stored.length).toBeLessThanOrEqual(3);
 });
 
 it('requestVoucher: accepts while the key-value store is unavailable', async () => {

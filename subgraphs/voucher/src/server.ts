@@ -92,9 +92,9 @@ export async function createVoucherService({
         required: { database: database.ping },
         reported: { topics: topics.ping, 'key-value': keyValue.ping },
       },
-      context: async ({ headers }) => {
+      context: async ({ headers }, signal) => {
         const identity = headers.authorization ? await verify(headers.authorization) : null;
-        return { identity, ...createLoaders(database, identity) };
+        return { identity, signal, ...createLoaders(database, identity) };
       },
     }),
   );
