@@ -27,6 +27,9 @@ export const gatewaySettings = z.object({
     'Time-out of a call to a subgraph, including its time in the queue',
   ),
   SUBGRAPH_CONNECTIONS: integer(128, { min: 1, max: 10_000 }).describe('Concurrent calls per subgraph; more wait'),
+  SUBGRAPH_QUEUE_TIMEOUT: duration('5s', { max: '1h' }).describe(
+    'Time-out of a call in the queue, of which a random part of up to half is subtracted; it then fails with SUBGRAPH_UNAVAILABLE. Shorter than the time-outs of clients',
+  ),
   SUBGRAPH_QUEUE: integer(10_000, { min: 0, max: 1_000_000 }).describe(
     'Calls that may wait per subgraph; with more, those of the address with the most fail with SUBGRAPH_UNAVAILABLE',
   ),

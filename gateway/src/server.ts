@@ -67,6 +67,7 @@ export interface Gateway extends Service {
 function callLimits(config: GatewayConfig): SubgraphCallLimits {
   return {
     timeoutMs: config.SUBGRAPH_TIMEOUT,
+    waitTimeoutMs: config.SUBGRAPH_QUEUE_TIMEOUT,
     maxRunning: config.SUBGRAPH_CONNECTIONS,
     maxWaiting: config.SUBGRAPH_QUEUE,
     maxWaitingBytes: config.SUBGRAPH_QUEUE_BYTES,

@@ -93,6 +93,25 @@ describe('subgraph calls: queued calls', () => {
     expect(people.calls).toHaveLength(2);
   });
 
+  // Regression: calls waited for as long as a running call may take, which is longer than clients wait.
+  it('fail when they have waited too long, and say when to retry', async () => {
+    const waiting: ServerResponse[] = [];
+    await using people = await startSubgraph((response) => void waiting.push(response));
+    await using gateway = await startTestGateway({
+      subgraphUrls: { people: people.url },
+      environment: { SUBGRAPH_CONNECTIONS: '1', SUBGRAPH_QUEUE_TIMEOUT: '1ms' },
+    });
+    const first = gateway.post('{ hello }');
+    await people.untilCalls(1);
+    const body = JSON.stringify({ query: '{ hello }' });
+    const late = await fetch(gateway.graphqlUrl, { method: 'POST', headers: json, body });
+    expect(late.headers.get('retry-after')).toBe('1');
+    expect(await late.json()).toMatchObject(unavailable);
+    waiting[0]?.writeHead(200, json).end(hello);
+    expect(await first).toMatchObject({ data: { hello: 'hello' } });
+    expect(people.calls).toHaveLength(1);
+  });
+
   it('are released when their client leaves, and never sent', async () => {
     const waiting: ServerResponse[] = [];
     await using people = await startSubgraph((response) => void waiting.push(response));

@@ -7,13 +7,21 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError, type GraphQLFormattedError, parse } from 'graphql';
 import { Pool, errors as undiciErrors } from 'undici';
 import type { GatewayContext } from '../context.ts';
-import { type CallQueueOptions, createCallQueue, QueueFullError } from './call-queue.ts';
+import { createGate } from '../scheduling/gate.ts';
 import { readSubgraphResponse, rootResponseKeys, type SubgraphResponse } from './subgraph-response.ts';
 
 /** Limits of the calls to a subgraph. */
-export interface SubgraphCallLimits extends CallQueueOptions {
+export interface SubgraphCallLimits {
   /** Time-out of a call, including its time in the queue. */
   timeoutMs: number;
+  /** Concurrent calls. More wait; requesters take turns, so that one with many calls does not delay the others. */
+  maxRunning: number;
+  /** Calls that may wait. */
+  maxWaiting: number;
+  /** Bytes of the calls that may wait. */
+  maxWaitingBytes: number;
+  /** Time-out of a call in the queue; a random part of up to half is subtracted. */
+  waitTimeoutMs: number;
   /** Largest response body, in bytes. */
   maxAnswerBytes: number;
 }
@@ -26,6 +34,9 @@ export interface SubgraphDataSourceOptions {
   limits: SubgraphCallLimits;
   log: Log;
 }
+
+/** Once a call has waited this long, newer ones go first: the client may leave before its call has ended. */
+const newestFirstAfterMs = 1_000;
 
 /** Disposing waits for running calls. */
 export interface SubgraphDataSource extends GraphQLDataSource, AsyncDisposable {
@@ -42,10 +53,11 @@ export interface SubgraphDataSource extends GraphQLDataSource, AsyncDisposable {
  */
 export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDataSourceOptions): SubgraphDataSource {
   const { origin, pathname, search } = new URL(url);
-  const queue = createCallQueue(limits);
+  const { maxRunning, maxWaiting, maxWaitingBytes, waitTimeoutMs } = limits;
+  const gate = createGate({ atOnce: maxRunning, newestFirstAfterMs, maxWaiting, maxWaitingBytes, waitTimeoutMs });
   const lines = createRepeatedLines(log);
   const pool = new Pool(origin, {
-    connections: limits.maxRunning,
+    connections: maxRunning,
     pipelining: 1,
     // undici's time-outs are per chunk; ours covers the whole call.
     headersTimeout: 0,
@@ -79,11 +91,11 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
     const caller = (context ?? {}) as Partial<GatewayContext>;
     using deadline = createDeadline(limits.timeoutMs, caller.signal);
     const { signal } = deadline;
-    const { status, text } = await queue.run(() => exchange(body, caller, signal), {
-      requester: groupAddress(caller.clientAddress ?? ''),
-      bytes: Buffer.byteLength(body),
-      signal,
+    const requester = { name: groupAddress(caller.clientAddress ?? ''), signal };
+    using _turn = await gate.enter(requester, Buffer.byteLength(body)).catch((error: unknown) => {
+      throw new CallError('SUBGRAPH_UNAVAILABLE', 'has too many calls waiting', error);
     });
+    const { status, text } = await exchange(body, caller, signal);
     const answer = readSubgraphResponse(text);
     if (answer) return answer;
     if (status >= 500) throw new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer');
@@ -104,6 +116,7 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
           code,
           serviceName: name,
           ...(code === 'SUBGRAPH_UNAVAILABLE' && { retryable: true }),
+          ...(isCodedError(cause) && cause.details),
         });
       }
     },
@@ -131,8 +144,6 @@ function asCallError(error: unknown): CallError {
   if (error instanceof CallError) return error;
   if (error instanceof undiciErrors.ResponseExceededMaxSizeError)
     return new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered too much', error);
-  if (error instanceof QueueFullError)
-    return new CallError('SUBGRAPH_UNAVAILABLE', 'has too many calls waiting', error);
   return new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer', error);
 }
 

@@ -19,9 +19,13 @@ describe('error before Apollo Server has the request', () => {
     await using ctx = setUp(unavailable);
     const [answer] = await Promise.all([ctx.post(), ctx.post(), ctx.post()]);
     expect(answer?.statusCode).toBe(503);
+    expect(answer?.headers['retry-after']).toBe('1');
     expect(answer?.json()).toEqual({
       errors: [
-        { message: expect.stringContaining('try again'), extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true } },
+        {
+          message: expect.stringContaining('try again'),
+          extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true, retryAfterSeconds: 1 },
+        },
       ],
     });
     expect(ctx.levels()).toEqual(['warn']);

@@ -8,10 +8,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 export function createGraphqlErrorHandler(log: Log) {
   const logFailure = createFailureLines(log);
   return (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-    const { status, code, title, retryable } = toProblem(error, statusOf);
+    const { status, code, title, retryable, retryAfterSeconds } = toProblem(error, statusOf);
     const isClientGone = reply.raw.destroyed;
     if (status >= 500 && !isClientGone) logFailure({ error, code, requestId: request.id }, 'a request failed');
-    const extensions = { code, ...(retryable === true && { retryable }) };
+    const extensions = {
+      code,
+      ...(retryable === true && { retryable }),
+      ...(typeof retryAfterSeconds === 'number' && { retryAfterSeconds }),
+    };
+    if (typeof retryAfterSeconds === 'number') reply.header('retry-after', retryAfterSeconds);
     return reply
       .code(status)
       .type('application/json')

@@ -21,12 +21,17 @@ export class FairQueue<Item> {
     return true;
   }
 
-  /** Removes and returns the next item; undefined if the queue is empty. */
-  shift(): Item | undefined {
+  /**
+   * Removes and returns the next item; undefined if the queue is empty.
+   *
+   * @param isOverdue whether the requester's newest item is next, not its oldest, which is passed. Default: never
+   */
+  shift(isOverdue: (oldest: Item) => boolean = () => false): Item | undefined {
     const [first] = this.#byRequester;
     if (!first) return undefined;
     const [requester, items] = first;
-    const [item] = items;
+    const [oldest] = items as Iterable<Item>;
+    const item = isOverdue(oldest as Item) ? [...items].at(-1) : oldest;
     this.delete(requester, item as Item);
     // Moves the requester to the end of the round.
     if (this.#byRequester.delete(requester)) this.#byRequester.set(requester, items);

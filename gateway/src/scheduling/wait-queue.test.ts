@@ -80,6 +80,23 @@ describe('wait queue', () => {
     expect([queue.shift()?.name, queue.size]).toEqual(['a2', 0]);
   });
 
+  // Regression: under overload each entry waited for almost as long as its client did, so that no answer was in time.
+  it('serves the newest entry of a requester first, once the oldest is overdue', () => {
+    const { queue, add } = setUp({ newestFirstAfterMs: 0 });
+    for (const name of ['a1', 'a2', 'b1', 'a3']) add(name);
+    expect(Array.from({ length: 4 }, () => queue.shift()?.name)).toEqual(['a3', 'b1', 'a2', 'a1']);
+  });
+
+  it('rejects at once what can never wait', () => {
+    const none = setUp({ maxWaiting: 0 });
+    none.add('a1');
+    const small = setUp({ maxWaitingBytes: 20 });
+    small.add('a1');
+    small.add('a2', { bytes: 21 });
+    expect([none.rejected, small.rejected]).toEqual([['a1 SERVICE_UNAVAILABLE'], ['a2 SERVICE_UNAVAILABLE']]);
+    expect([none.queue.size, small.queue.size]).toEqual([0, 1]);
+  });
+
   it('rejects an entry after the time-out', async () => {
     const { rejected, add, queue } = setUp({ waitTimeoutMs: 1 });
     add('a1');

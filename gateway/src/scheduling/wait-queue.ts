@@ -25,9 +25,14 @@ export function requesterOf({
 export interface WaitQueueOptions {
   /** Time-out of an entry; a random part of up to half is subtracted. Default: 10 s. */
   waitTimeoutMs?: number;
-  /** Maximum number of entries. Default: 10,000. */
+  /**
+   * Once a requester's oldest entry has waited this long, its newest one is next. Under overload all entries would else
+   * wait until their clients give up, and all work would be wasted. Default: never.
+   */
+  newestFirstAfterMs?: number;
+  /** Maximum number of entries; with 0 none waits. Default: 10,000. */
   maxWaiting?: number;
-  /** Maximum bytes of all entries. Default: 128 MiB. */
+  /** Maximum bytes of all entries; a larger entry never waits. Default: 128 MiB. */
   maxWaitingBytes?: number;
 }
 
@@ -43,12 +48,17 @@ export interface Waiting {
 export class WaitQueue<Item extends Waiting> {
   readonly #queue = new FairQueue<Item>();
   readonly #options: Required<WaitQueueOptions>;
-  /** Per entry, the function that releases its timer and listeners. */
-  readonly #release = new Map<Item, () => void>();
+  /** Per entry, when it was added, and the function that releases its timer and listeners. */
+  readonly #entries = new Map<Item, { sinceMs: number; release(): void }>();
   #bytes = 0;
 
-  constructor({ waitTimeoutMs = 10_000, maxWaiting = 10_000, maxWaitingBytes = 134_217_728 }: WaitQueueOptions = {}) {
-    this.#options = { waitTimeoutMs, maxWaiting, maxWaitingBytes };
+  constructor({
+    waitTimeoutMs = 10_000,
+    newestFirstAfterMs = Number.POSITIVE_INFINITY,
+    maxWaiting = 10_000,
+    maxWaitingBytes = 134_217_728,
+  }: WaitQueueOptions = {}) {
+    this.#options = { waitTimeoutMs, newestFirstAfterMs, maxWaiting, maxWaitingBytes };
   }
 
   get size(): number {
@@ -58,7 +68,7 @@ export class WaitQueue<Item extends Waiting> {
   /** Adds an entry. If the queue is full, an entry of the requester with the most is evicted and rejected. */
   add({ name, signal, onWait }: Requester, item: Item): void {
     const { waitTimeoutMs, maxWaiting, maxWaitingBytes } = this.#options;
-    if (signal?.aborted) {
+    if (signal?.aborted || maxWaiting === 0 || item.bytes > maxWaitingBytes) {
       item.reject(unavailable());
       return;
     }
@@ -74,24 +84,26 @@ export class WaitQueue<Item extends Waiting> {
     const timer = setTimeout(leave, waitTimeoutMs * (0.5 + Math.random() / 2));
     signal?.addEventListener('abort', leave, { once: true });
     const onEnd = onWait?.();
-    this.#release.set(item, () => {
+    const release = () => {
       clearTimeout(timer);
       onEnd?.();
       signal?.removeEventListener('abort', leave);
-    });
+    };
+    this.#entries.set(item, { sinceMs: performance.now(), release });
     this.#bytes += item.bytes;
     this.#queue.push(name, item);
   }
 
   /** Removes and returns the next entry; undefined if the queue is empty. */
   shift(): Item | undefined {
-    const item = this.#queue.shift();
+    const overdueSinceMs = performance.now() - this.#options.newestFirstAfterMs;
+    const item = this.#queue.shift((oldest) => (this.#entries.get(oldest)?.sinceMs ?? 0) <= overdueSinceMs);
     return item && this.#forget(item);
   }
 
   #forget(item: Item): Item {
-    this.#release.get(item)?.();
-    this.#release.delete(item);
+    this.#entries.get(item)?.release();
+    this.#entries.delete(item);
     this.#bytes -= item.bytes;
     return item;
   }
@@ -100,5 +112,6 @@ export class WaitQueue<Item extends Waiting> {
 export function unavailable(): CodedError<PublicErrorCode> {
   return new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'Too many operations wait; try again.', {
     retryable: true,
+    details: { retryAfterSeconds: 1 },
   });
 }

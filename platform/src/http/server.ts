@@ -137,6 +137,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error, statusOf);
     if (problem.status >= 500) logFailure({ error, requestId: request.id, code: problem.code }, 'request failed');
+    if (typeof problem.retryAfterSeconds === 'number') reply.header('retry-after', problem.retryAfterSeconds);
     return sendProblem(reply, problem);
   });
   app.setNotFoundHandler((request, reply) => {
