@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FairQueue } from './fair-queue.ts';
 import { createGate } from './gate.ts';
-import { createLoopShare } from './loop-share.ts';
 import { type Requester, WaitQueue, type WaitQueueOptions } from './wait-queue.ts';
 
 describe('fair queue', () => {
@@ -98,9 +97,9 @@ describe('wait queue', () => {
   });
 
   it('rejects an entry after the time-out', async () => {
-    const { rejected, add, queue } = setUp({ waitTimeoutMs: 1 });
-    add('a1');
-    await expect.poll(() => rejected).toEqual(['a1 SERVICE_UNAVAILABLE']);
+    const { queue } = setUp({ waitTimeoutMs: 1 });
+    const rejected = new Promise((resolve) => queue.add({ name: 'a' }, { name: 'a1', bytes: 10, reject: resolve }));
+    expect(await rejected).toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     expect(queue.size).toBe(0);
   });
 });
@@ -134,66 +133,5 @@ describe('gate', () => {
     await expect(left).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     turn[Symbol.dispose]();
     (await gate.enter({ name: 'b' }, 10))[Symbol.dispose]();
-  });
-});
-
-describe('loop share', () => {
-  const occupy = (ms: number) => {
-    for (const endAtMs = performance.now() + ms; performance.now() < endAtMs; );
-  };
-
-  it('runs work at once after an idle time, and throws its error', async () => {
-    const loopShare = createLoopShare();
-    let hasRun = false;
-    const running = loopShare.run(() => (hasRun = true), { requester: { name: 'a' }, bytes: 0 });
-    expect(hasRun).toBe(true);
-    expect(await running).toBe(true);
-    await expect(
-      loopShare.run(
-        () => {
-          throw new Error('fails');
-        },
-        { requester: { name: 'a' }, bytes: 0 },
-      ),
-    ).rejects.toThrow('fails');
-  });
-
-  it('leaves most of the time to other work, for any load', async () => {
-    // Regression: documents that are refused before planning blocked the event loop for as long as a client sent them.
-    const loopShare = createLoopShare({ share: 0.25, burstMs: 5 });
-    const startedAtMs = performance.now();
-    let workMs = 0;
-    const work = () => {
-      const workStartedAtMs = performance.now();
-      occupy(4);
-      workMs += performance.now() - workStartedAtMs;
-    };
-    await Promise.all(Array.from({ length: 25 }, () => loopShare.run(work, { requester: { name: 'a' }, bytes: 0 })));
-    const share = workMs / (performance.now() - startedAtMs);
-    // The first work was free, and the last is not paid for yet when it resolves.
-    expect(share).toBeLessThan(0.35);
-  });
-
-  it('counts the estimated time of later work', async () => {
-    const loopShare = createLoopShare({ share: 0.5, burstMs: 0 });
-    const startedAtMs = performance.now();
-    const options = { requester: { name: 'a' }, bytes: 0, followingMs: 20 };
-    for (let index = 0; index < 3; index += 1) await loopShare.run(() => {}, options);
-    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(80 - 1);
-  });
-
-  it('serves requesters in turns', async () => {
-    const loopShare = createLoopShare({ burstMs: 0 });
-    const order: string[] = [];
-    const run = (name: string) =>
-      loopShare.run(
-        () => {
-          occupy(1);
-          order.push(name);
-        },
-        { requester: { name: name[0] as string }, bytes: 0 },
-      );
-    await Promise.all(['a1', 'a2', 'a3', 'a4', 'b1'].map(run));
-    expect(order).toEqual(['a1', 'a2', 'b1', 'a3', 'a4']);
   });
 });

@@ -6,23 +6,28 @@ import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { startIssuer, type TestUser } from '@voucher-gateway/platform/testing/tokens';
-import type { Topic, Topics } from '@voucher-gateway/platform/topics';
+import type { Topics } from '@voucher-gateway/platform/topics';
 import { sessionKey } from '@voucher-gateway/schema/session';
 import { type SessionEnded, topics as schemaTopics } from '@voucher-gateway/schema/topics';
-import { type Client, createClient } from 'graphql-ws';
-import WebSocket from 'ws';
-import { z } from 'zod';
 import { gatewaySettings } from '../config.ts';
 import { createGateway } from '../server.ts';
+import { type ClientOptions, connectClient } from './graphql-ws-client.ts';
 import { leasePlanner } from './lease-planner.ts';
+import { parcelMoved } from './moves.ts';
 import { createWorld, type Move, parcelSchemas, parcelSupergraph } from './parcel-supergraph.ts';
-
-const parcelMoved: Topic<Move> = { name: 'parcel-moved', schema: z.custom<Move>(), key: (move) => move.customer };
 
 export interface SubgraphCall {
   subgraph: string;
   headers: Record<string, unknown>;
 }
+
+/** A user with a session. */
+export interface SignedInUser extends TestUser {
+  /** Headers with the token. */
+  headers: { authorization: string };
+}
+
+export type TestGateway = Awaited<ReturnType<typeof startTestGateway>>;
 
 /** A gateway with the parcel subgraphs over real HTTP, on a clock that the test advances. */
 export async function startTestGateway({
@@ -104,39 +109,22 @@ export async function startTestGateway({
   const graphqlUrl = `${gateway.url}/graphql`;
   const socketUrl = graphqlUrl.replace('http', 'ws');
 
-  const signIn = async (customer = 'ann', claims: Record<string, unknown> = {}): Promise<TestUser> => {
+  const signIn = async (customer = 'ann', claims: Record<string, unknown> = {}): Promise<SignedInUser> => {
     const { sub } = claims;
     const userId = typeof sub === 'string' ? { userId: sub } : {};
     const user = await issuer.user({ ...userId, now: clock.now(), claims: { customer, ...claims } });
     await engines.keyValue.set(sessionKey(user.sid), JSON.stringify({ userId: user.userId, kid: issuer.kid }), {
       ttlMs: 600_000,
     });
-    return user;
+    return { ...user, headers: { authorization: `Bearer ${user.token}` } };
   };
-  const connect = (authorization: string | null, { key = 'authorization', url = socketUrl } = {}) => {
-    const closed = Promise.withResolvers<{ code: number; reason: string }>();
-    const connected = Promise.withResolvers<void>();
-    let isOpen = false;
-    const client: Client = createClient({
-      url,
-      webSocketImpl: WebSocket,
-      lazy: false,
-      retryAttempts: 0,
-      connectionParams: authorization === null ? {} : { [key]: authorization },
-      onNonLazyError: () => {},
-      on: {
-        connected: () => {
-          isOpen = true;
-          connected.resolve();
-        },
-        closed: (event) => {
-          isOpen = false;
-          closed.resolve(event as { code: number; reason: string });
-        },
-      },
-    });
-    owned.defer(async () => void (await client.dispose()));
-    return { client, closed: closed.promise, connected: connected.promise, isOpen: () => isOpen };
+  const connect = (
+    authorization: string | null,
+    { url = socketUrl, ...options }: ClientOptions & { url?: string } = {},
+  ) => {
+    const connection = connectClient(url, authorization, options);
+    owned.defer(async () => void (await connection.client.dispose()));
+    return connection;
   };
   return {
     ...gateway,

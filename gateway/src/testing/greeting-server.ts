@@ -8,6 +8,9 @@ import { WebSocketServer } from 'ws';
 import { createEventQueue, type EventQueue } from './event-queue.ts';
 import { greetingSchema } from './parcel-supergraph.ts';
 
+/** A subscription to the greetings of one or all, with a field of another subgraph. */
+export const greeted = 'subscription ($by: ID) { hi: greeted(by: $by) { text by { name } } }';
+
 /** A subgraph that serves `greeted` itself, with graphql-ws and graphql-sse. */
 export async function startGreetingServer() {
   const schema = greetingSchema((by, context) => {

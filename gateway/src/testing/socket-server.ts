@@ -5,7 +5,6 @@ import { createClientAddresses } from '@voucher-gateway/platform/http/client-add
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import type { ExecutionResult } from 'graphql';
-import WebSocket from 'ws';
 import type { Operation } from '../operations/operations.ts';
 import { createLoopTurns } from '../scheduling/loop-turns.ts';
 import type { SessionGate } from '../sessions/session-gate.ts';
@@ -13,6 +12,7 @@ import type { Subscriber } from '../subscriptions/subscriber.ts';
 import { createSendBudget } from '../transports/backpressure.ts';
 import { createOpenConnections } from '../transports/connections.ts';
 import { attachWebSocket, type WebSocketOptions } from '../transports/websocket.ts';
+import { connectRaw, connectReady } from './raw-client.ts';
 
 /** The services behind the sockets. A test may replace each. */
 export interface SocketServices {
@@ -99,15 +99,14 @@ export async function startSocketServer(
     async untilSubscribed(count: number) {
       while (subscribers.size !== count) await once(server, 'subscribed');
     },
+    /** Resolves once this many connections are open. */
+    async untilConnections(count: number) {
+      while (connections.count !== count) await new Promise(setImmediate);
+    },
     /** A client that has sent nothing yet. */
     connect: () => connectRaw(url),
     /** An acknowledged client. */
-    async connectReady() {
-      const client = await connectRaw(url);
-      client.send({ type: 'connection_init' });
-      await client.next();
-      return client;
-    },
+    connectReady: () => connectReady(url),
     async [Symbol.asyncDispose]() {
       await sockets[Symbol.asyncDispose]();
       server.closeAllConnections();
@@ -116,44 +115,10 @@ export async function startSocketServer(
   };
 }
 
-/** A client that sends the test's messages, and reads one message at a time. */
-export async function connectRaw(url: string, protocols: string | string[] = 'graphql-transport-ws') {
-  const socket = new WebSocket(url, protocols);
-  const messages: unknown[] = [];
-  let read = 0;
-  const closed = once(socket, 'close').then(([code, reason]) => `${code} ${reason}`.trim());
-  socket.on('message', (data) => messages.push(JSON.parse(String(data))));
-  await once(socket, 'open');
-  const client = {
-    socket,
-    closed,
-    send: (message: object | string) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
-    subscribe: (id: string, query: 'query' | 'subscription' = 'query') =>
-      client.send({ id, type: 'subscribe', payload: { query } }),
-    complete: (id: string) => client.send({ id, type: 'complete' }),
-    /** The next message that was not read yet; rejects when the socket closes first. */
-    async next(): Promise<unknown> {
-      while (messages.length <= read) {
-        const cause = await Promise.race([once(socket, 'message').then(() => null), closed]);
-        if (cause !== null && messages.length <= read) throw new Error(`closed: ${cause}`);
-      }
-      read += 1;
-      return messages[read - 1];
-    },
-    /** The remaining messages, once the server has handled all that was sent so far. */
-    async rest(): Promise<unknown[]> {
-      client.send({ type: 'ping', payload: { last: true } });
-      const rest: unknown[] = [];
-      for (;;) {
-        const message = await client.next();
-        if ((message as { payload?: { last?: boolean } }).payload?.last) return rest;
-        rest.push(message);
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      socket.terminate();
-      await closed;
-    },
-  };
-  return client;
+/** The messages that answer a query of `startSocketServer`. */
+export function messagesOfQuery(id: string) {
+  return [
+    { id, type: 'next', payload: { data: { value: 1 } } },
+    { id, type: 'complete' },
+  ];
 }

@@ -10,6 +10,7 @@ export async function startSupergraphServer(text = '', status = 200) {
     const etag = `"${Buffer.from(served.text).toString('base64url').slice(-20)}"`;
     const isKnown = served.status === 200 && headers['if-none-match'] === etag;
     seen.push({ headers, status: isKnown ? 304 : served.status });
+    server.emit('seen');
     response.writeHead(isKnown ? 304 : served.status, { etag }).end(isKnown ? '' : served.text);
   });
   server.listen(0, '127.0.0.1');
@@ -18,6 +19,10 @@ export async function startSupergraphServer(text = '', status = 200) {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/supergraph.graphql`,
     served,
     seen,
+    /** Resolves once this many requests were answered with a status. */
+    async untilSeen(count: number, status: number) {
+      while (seen.filter((each) => each.status === status).length < count) await once(server, 'seen');
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { createSendBudget } from './backpressure.ts';
+import { createTestSendBudget } from '../testing/send-budget.ts';
 import { ClientSocket } from './client-socket.ts';
 
 const mebibyte = 1_048_576;
@@ -12,7 +12,7 @@ const large = 'x'.repeat(24 * mebibyte);
 
 async function startServer({ maxBufferedBytes = 262_144, budgetBytes = 256 * mebibyte } = {}) {
   const log = createMemoryLog();
-  const budget = createSendBudget(budgetBytes, log);
+  const budget = createTestSendBudget(budgetBytes, log);
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', WebSocket: ClientSocket });
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -59,7 +59,7 @@ describe('client socket', () => {
     expect(await received).toBe(large.length);
     await message;
     expect(socket.isPaused).toBe(false);
-    await expect.poll(() => server.budget.waitingBytes).toBe(0);
+    await server.budget.until((waitingBytes) => waitingBytes === 0);
   });
 
   it('pauses reading while one of its operations waits for its turn', async () => {
@@ -91,7 +91,7 @@ describe('client socket', () => {
     client.resume();
     // 1006 if the client takes longer than a second to read what is buffered before the close frame.
     expect(['1013 TOO_SLOW', '1006']).toContain(await closed);
-    await expect.poll(() => server.budget.waitingBytes).toBe(0);
+    await server.budget.until((waitingBytes) => waitingBytes === 0);
   });
 
   it('is terminated if it has the most bytes when the budget is exceeded', async () => {

@@ -49,7 +49,19 @@ export interface OpenConnections {
 
 const leastPerSecond = 100;
 
-export function createOpenConnections(limits: ConnectionLimits, log: Log): OpenConnections {
+/** The time by which a drain is spread, in milliseconds. */
+export interface DrainTime {
+  now(): number;
+  sleep(durationMs: number): Promise<unknown>;
+}
+
+const systemTime: DrainTime = { now: () => performance.now(), sleep };
+
+export function createOpenConnections(
+  limits: ConnectionLimits,
+  log: Log,
+  time: DrainTime = systemTime,
+): OpenConnections {
   const open = new Set<CountedConnection>();
   const addresses = new Map<string, AddressCount>();
   let isDraining = false;
@@ -95,13 +107,13 @@ export function createOpenConnections(limits: ConnectionLimits, log: Log): OpenC
     async drain(windowMs, answerWithinMs = 5_000) {
       isDraining = true;
       const total = open.size;
-      const startedAt = performance.now();
+      const startedAtMs = time.now();
       const stepMs = Math.min(windowMs / Math.max(1, total), 1_000 / leastPerSecond);
       const closing: Promise<void>[] = [];
       for (const [index, connection] of [...open].entries()) {
-        const dueInMs = index * stepMs - (performance.now() - startedAt);
+        const dueInMs = index * stepMs - (time.now() - startedAtMs);
         // Timers have a resolution of a millisecond: connections that are due by then are closed together.
-        if (dueInMs >= 1) await sleep(dueInMs);
+        if (dueInMs >= 1) await time.sleep(dueInMs);
         if (open.delete(connection)) closing.push(closeOne(connection));
       }
       const timer = setTimeout(() => forcing.abort(), answerWithinMs);

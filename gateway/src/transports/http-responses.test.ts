@@ -3,7 +3,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { createHttpServer, listen } from '@voucher-gateway/platform/http/server';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { describe, expect, it } from 'vitest';
-import { createSendBudget } from './backpressure.ts';
+import { createTestSendBudget } from '../testing/send-budget.ts';
 import { countHttpAnswers } from './http-responses.ts';
 
 const mebibyte = 1_048_576;
@@ -13,7 +13,7 @@ async function startServer(budgetBytes: number) {
   await using releases = new AsyncDisposableStack();
   const log = createMemoryLog();
   const app = createHttpServer({ log });
-  const budget = createSendBudget(budgetBytes, log);
+  const budget = createTestSendBudget(budgetBytes, log);
   countHttpAnswers(app, budget);
   app.get('/', () => 'é'.repeat(answerBytes / 2));
   const url = await listen(app, { host: '127.0.0.1', port: 0, setting: 'PORT' });
@@ -43,18 +43,18 @@ describe('http responses', () => {
   it('count until their client has read them', async () => {
     await using server = await startServer(100 * mebibyte);
     const stalled = await server.stall();
-    await expect.poll(() => server.budget.waitingBytes).toBeGreaterThan(mebibyte);
+    await server.budget.until((waitingBytes) => waitingBytes > mebibyte);
     stalled.client.destroy();
-    await expect.poll(() => server.budget.waitingBytes).toBe(0);
+    await server.budget.until((waitingBytes) => waitingBytes === 0);
     expect(await (await fetch(server.url)).text()).toHaveLength(answerBytes / 2);
-    await expect.poll(() => server.budget.waitingBytes).toBe(0);
+    await server.budget.until((waitingBytes) => waitingBytes === 0);
   });
 
   it('are cut off over the budget', async () => {
     await using server = await startServer(30 * mebibyte);
     const first = await server.stall();
     const second = await server.stall();
-    await expect.poll(() => server.log.text).toContain('is dropped');
+    await server.budget.until(() => server.log.text.includes('is dropped'));
     expect(server.budget.waitingBytes).toBeLessThanOrEqual(30 * mebibyte);
     first.client.resume();
     second.client.resume();

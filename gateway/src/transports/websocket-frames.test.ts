@@ -3,9 +3,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { startTestGateway } from '../testing/gateway.ts';
-
-type Gateway = Awaited<ReturnType<typeof startTestGateway>>;
+import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
+import { ask } from '../testing/graphql-ws-client.ts';
 
 /** An encoded client frame, masked (RFC 6455, 5.2). */
 function frame({ opcode, isFinal, reserved, payload }: Frame): Buffer {
@@ -106,7 +105,7 @@ function textFrame(each: string): Frame {
 }
 
 /** Sends frames after a handshake, then closes in one of several ways. Resolves when the server has seen the end. */
-async function send(gateway: Gateway, bytes: readonly Buffer[], how: 'end' | 'reset'): Promise<void> {
+async function send(gateway: TestGateway, bytes: readonly Buffer[], how: 'end' | 'reset'): Promise<void> {
   const { hostname, port } = new URL(gateway.url);
   const socket = connect({ port: Number(port), host: hostname });
   socket.on('error', () => {});
@@ -147,9 +146,6 @@ describe('websocket', () => {
     await using gateway = await startTestGateway();
     const { client, connected } = gateway.connect((await gateway.signIn()).token);
     await connected;
-    const ask = async () => {
-      for await (const result of client.iterate({ query: '{ hello }' })) return result;
-    };
     await fc.assert(
       fc.asyncProperty(
         fc.array(frames, { maxLength: 12 }),
@@ -157,7 +153,7 @@ describe('websocket', () => {
         async (sent, how) => {
           const init = frame(textFrame('{"type":"connection_init"}'));
           await send(gateway, [init, ...sent.flat().map(frame)], how);
-          expect(await ask()).toEqual({ data: { hello: 'hello' } });
+          expect(await ask(client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello' } });
           expect(watch.faults).toEqual([]);
         },
       ),

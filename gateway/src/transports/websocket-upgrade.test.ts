@@ -3,7 +3,9 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { createClientAddresses } from '@voucher-gateway/platform/http/client-address';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
+import { startTestGateway } from '../testing/gateway.ts';
 import { createOpenConnections } from './connections.ts';
 import { attachWebSocket, type WebSocketOptions } from './websocket.ts';
 
@@ -59,49 +61,69 @@ const refusals = [
   ['in the drain', '/graphql', undefined, 503],
 ] as const;
 
-it.each(refusals)(
-  'upgrade: refuses one %s with a status, and continues to serve',
-  async (what, path, origin, status) => {
+describe('upgrade', () => {
+  it.each(refusals)('refuses one %s with a status, and continues to serve', async (what, path, origin, status) => {
     await using server = await startServer();
     if (what === 'in the drain') await server.connections.drain(1);
     const socket = await server.upgrade(path, origin);
     const [answer] = await once(socket.setEncoding('utf8'), 'data');
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(await server.isServing()).toBe(true);
-  },
-);
-
-it.each(refusals)('upgrade: survives a reset by a client that is refused %s', async (what, path, origin) => {
-  // Regression: the socket of a refused upgrade had no error listener, so a reset ended the process.
-  await using server = await startServer();
-  if (what === 'in the drain') await server.connections.drain(1);
-  let client: Socket | undefined;
-  const closed = new Promise((resolve) => {
-    server.server.prependListener('upgrade', (_request, socket: Socket) => {
-      socket.once('close', resolve);
-      client?.resetAndDestroy();
-    });
   });
-  client = await server.upgrade(path, origin);
-  await closed;
-  expect(await server.isServing()).toBe(true);
+
+  it.each(refusals)('survives a reset by a client that is refused %s', async (what, path, origin) => {
+    // Regression: the socket of a refused upgrade had no error listener, so a reset ended the process.
+    await using server = await startServer();
+    if (what === 'in the drain') await server.connections.drain(1);
+    let client: Socket | undefined;
+    const closed = new Promise((resolve) => {
+      server.server.prependListener('upgrade', (_request, socket: Socket) => {
+        socket.once('close', resolve);
+        client?.resetAndDestroy();
+      });
+    });
+    client = await server.upgrade(path, origin);
+    await closed;
+    expect(await server.isServing()).toBe(true);
+  });
+
+  it('destroys the socket of a refused client that does not close', async () => {
+    await using server = await startServer();
+    const closed = once(server.server, 'upgrade').then(([, socket]) => once(socket as Socket, 'close'));
+    await server.upgrade('/other');
+    await closed;
+    expect(await server.isServing()).toBe(true);
+  });
+
+  it('destroys the socket of a refused client that keeps sending', async () => {
+    await using server = await startServer();
+    const closed = once(server.server, 'upgrade').then(([, socket]) => once(socket as Socket, 'close'));
+    const socket = await server.upgrade('/other');
+    socket.on('error', () => {}).pause();
+    const send = () => void (socket.destroyed || socket.write('x'.repeat(65_536), () => setImmediate(send)));
+    send();
+    await closed;
+    expect(await server.isServing()).toBe(true);
+  });
 });
 
-it('upgrade: destroys the socket of a refused client that does not close', async () => {
-  await using server = await startServer();
-  const closed = once(server.server, 'upgrade').then(([, socket]) => once(socket as Socket, 'close'));
-  await server.upgrade('/other');
-  await closed;
-  expect(await server.isServing()).toBe(true);
-});
-
-it('upgrade: destroys the socket of a refused client that keeps sending', async () => {
-  await using server = await startServer();
-  const closed = once(server.server, 'upgrade').then(([, socket]) => once(socket as Socket, 'close'));
-  const socket = await server.upgrade('/other');
-  socket.on('error', () => {}).pause();
-  const send = () => void (socket.destroyed || socket.write('x'.repeat(65_536), () => setImmediate(send)));
-  send();
-  await closed;
-  expect(await server.isServing()).toBe(true);
+describe('websocket', () => {
+  it('refuses the upgrade on another path, and to a foreign page', async () => {
+    await using gateway = await startTestGateway({ environment: { ALLOWED_ORIGINS: 'https://shop.example' } });
+    const upgrade = async (url: string, origin?: string) => {
+      const socket = new WebSocket(url, 'graphql-transport-ws', { ...(origin && { origin }) });
+      return new Promise<number | undefined>((resolve) => {
+        socket.on('unexpected-response', (_request, response) => resolve(response.statusCode));
+        socket.on('open', () => {
+          socket.terminate();
+          resolve(101);
+        });
+        socket.on('error', () => {});
+      });
+    };
+    expect(await upgrade(gateway.socketUrl.replace('/graphql', '/other'))).toBe(404);
+    expect(await upgrade(gateway.socketUrl, 'https://evil.example')).toBe(403);
+    expect(await upgrade(gateway.socketUrl, 'https://shop.example')).toBe(101);
+    expect(await upgrade(gateway.socketUrl)).toBe(101);
+  });
 });

@@ -1,0 +1,15 @@
+/** Posts an operation over HTTP, for a client that disconnects before the response. */
+export function postAndLeave(graphqlUrl: string, query: string, headers: Record<string, string> = {}) {
+  const leaving = new AbortController();
+  const response = fetch(graphqlUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ query }),
+    signal: leaving.signal,
+  });
+  return {
+    /** Rejects once the client has left. */
+    response,
+    leave: () => leaving.abort(),
+  };
+}

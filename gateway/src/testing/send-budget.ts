@@ -1,0 +1,26 @@
+import { EventEmitter, once } from 'node:events';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createSendBudget, type SendBudget } from '../transports/backpressure.ts';
+
+/** A send budget on whose changes a test waits. */
+export interface TestSendBudget extends SendBudget {
+  /** Resolves once the condition is met, which is looked at after each change. */
+  until(isMet: (waitingBytes: number) => boolean): Promise<void>;
+}
+
+export function createTestSendBudget(maxBytes: number, log: Log): TestSendBudget {
+  const budget = createSendBudget(maxBytes, log);
+  const changes = new EventEmitter();
+  return {
+    get waitingBytes() {
+      return budget.waitingBytes;
+    },
+    note(consumer, waitingBytes) {
+      budget.note(consumer, waitingBytes);
+      changes.emit('change');
+    },
+    async until(isMet) {
+      while (!isMet(budget.waitingBytes)) await once(changes, 'change');
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
+import { silentLog } from '@voucher-gateway/platform/process/log';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import type { Topic } from '@voucher-gateway/platform/topics';
+import type { ExecutionResult } from 'graphql';
+import { z } from 'zod';
+import type { GatewayContext } from '../context.ts';
+import { createReloadableFederation } from '../federation/reloadable-federation.ts';
+import { createResultFormatter } from '../format-result.ts';
+import type { Subscription } from '../subscriptions/active-subscription.ts';
+import { createSubscriptions } from '../subscriptions/subscriptions.ts';
+import { leasePlanner } from './lease-planner.ts';
+import { parcelMoved } from './moves.ts';
+import { anonymous, createTestOperations } from './operations.ts';
+import { createWorld, type Move, parcelDataSource, parcelSupergraph } from './parcel-supergraph.ts';
+
+const parcelLost: Topic<object> = { name: 'parcel-lost', schema: z.custom<object>(), key: () => 'any' };
+
+export type TestSubscriptions = Awaited<ReturnType<typeof openTestSubscriptions>>;
+
+/** Subscriptions of the parcel supergraph, with the subgraphs in this process and no transport. */
+export async function openTestSubscriptions({ recentCount = 10_000 } = {}) {
+  const recentBounds = { maxCount: recentCount, maxBytes: 67_108_864 };
+  await using releases = new AsyncDisposableStack();
+  const engines = releases.use(await openTestEngines());
+  const world = createWorld();
+  const federation = releases.use(
+    await createReloadableFederation({
+      supergraphSdl: parcelSupergraph(),
+      dataSource: parcelDataSource(world),
+      createPlanner: leasePlanner,
+      log: silentLog,
+    }),
+  );
+  const operations = createTestOperations({ federation });
+  const { database, clock } = engines;
+  let tails = 0;
+  const topics: typeof engines.topics = {
+    ...engines.topics,
+    tail(options) {
+      tails += 1;
+      return engines.topics.tail(options);
+    },
+  };
+  const open = () => createSubscriptions({ federation, topics, clock, log: silentLog, recentBounds });
+  const subscriptions = releases.use(await open());
+  const owned = releases.move();
+  return {
+    world,
+    engines,
+    federation,
+    operations,
+    subscriptions,
+    /** Number of tails started so far. */
+    tails: () => tails,
+    /** Another gateway process on the same engines. */
+    another: async () => owned.use(await open()),
+    /** Publishes moves and resolves once they are committed. */
+    publish: (...moves: Move[]) => database.transaction((tx) => topics.publishAll(tx, parcelMoved, moves)),
+    /** Publishes a move as a duplicate of an earlier message. */
+    republish: (move: Move) =>
+      database.transaction((tx) => topics.publish(tx, parcelMoved, move, { headers: { repeat: 'true' } })),
+    /** Publishes a message of `Subscription.lost`. */
+    lose: (value: object) => database.transaction((tx) => topics.publish(tx, parcelLost, value)),
+    /** The position of a move in the topic. The store of the tracking subgraph reports the position that it has read. */
+    async positionOf({ id }: Move): Promise<number> {
+      let found: number | undefined;
+      await using _tail = await engines.topics.tail({
+        topic: parcelMoved,
+        from: { after: {} },
+        onMessage: ({ value, position }) => {
+          if (value.id === id) found ??= position;
+        },
+      });
+      if (found === undefined) throw new Error(`the topic has no message ${id}`);
+      return found;
+    },
+    /** Subscribes as a customer. Returns the errors of a refused subscription. */
+    async subscribe(
+      query: string,
+      { customer = 'ann', variables = {}, on = subscriptions, operationName = undefined as string | undefined } = {},
+    ) {
+      const context = contextOf(customer);
+      try {
+        const operation = await operations.prepare({ query, variables, operationName }, context);
+        return readResults(owned.use(await on.subscribe(operation, context)));
+      } catch (error) {
+        const errors = createResultFormatter(silentLog).formatErrors(error);
+        return { errors, ended: errors, next: () => Promise.reject(errors), stop: async () => {} };
+      }
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Starts a subscription whose results are read one by one. */
+function readResults(subscription: Subscription) {
+  const results: ExecutionResult[] = [];
+  let wake = () => {};
+  let hasEnded = false;
+  let ended: unknown;
+  const end = (errors?: unknown) => {
+    ended ??= errors;
+    hasEnded = true;
+    subscription[Symbol.dispose]();
+    wake();
+  };
+  subscription.start({
+    next(json) {
+      results.push(JSON.parse(json));
+      wake();
+    },
+    end,
+    flushed: async () => {},
+  });
+  return {
+    errors: undefined,
+    /** The errors that it ended with. */
+    get ended() {
+      return ended;
+    },
+    /** The next results: as many as asked for, or fewer if it has ended. */
+    async next(count = 1): Promise<ExecutionResult[]> {
+      while (results.length < count && !hasEnded)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      return results.splice(0, count);
+    },
+    stop: async () => end(),
+  };
+}
+
+/** The context of a signed-in customer. */
+export function contextOf(customer: string): GatewayContext {
+  const identity: Identity = {
+    userId: customer,
+    sid: customer,
+    kid: 'k',
+    phoneNumber: '',
+    expiresAtMs: 0,
+    claims: { customer },
+  };
+  return { ...anonymous, identity, authorization: `Bearer ${customer}` };
+}
+
+/** The places of results of `moved { node { place } }`. */
+export function placesOf(results: ExecutionResult[]): string[] {
+  return results.map(({ data }) => (data as { moved: { node: { place: string } } }).moved.node.place);
+}
