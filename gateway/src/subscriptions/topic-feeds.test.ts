@@ -2,7 +2,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import type { Topics } from '@voucher-gateway/platform/topics';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { TopicField } from './plan/topic-directive.ts';
 import { createTopicFeeds } from './topic-feeds.ts';
 
@@ -33,16 +33,18 @@ async function setUp() {
   };
 }
 
-// Regression: a gateway that was restarted while Kafka was down exited, though most operations need no topic.
-it('topic feeds: open once a broker responds, with a retryable error until then', async () => {
-  await using ctx = await setUp();
-  const refused = expect.objectContaining({ code: 'TOPICS_UNAVAILABLE', retryable: true });
-  expect(() => ctx.feeds.get('receive-code')).toThrow(refused);
-  ctx.comeBack();
-  await expect.poll(() => ctx.feeds.get('receive-code').recent.hasAllAfter({})).toBe(true);
-});
+describe('topic feeds', () => {
+  // Regression: a gateway that was restarted while Kafka was down exited, though most operations need no topic.
+  it('open once a broker responds, with a retryable error until then', async () => {
+    await using ctx = await setUp();
+    const refused = expect.objectContaining({ code: 'TOPICS_UNAVAILABLE', retryable: true });
+    expect(() => ctx.feeds.get('receive-code')).toThrow(refused);
+    ctx.comeBack();
+    await expect.poll(() => ctx.feeds.get('receive-code').recent.hasAllAfter({})).toBe(true);
+  });
 
-it('topic feeds: close while no broker responds', async () => {
-  await using ctx = await setUp();
-  expect(() => ctx.feeds.get('receive-code')).toThrow('can not be read yet');
+  it('close while no broker responds', async () => {
+    await using ctx = await setUp();
+    expect(() => ctx.feeds.get('receive-code')).toThrow('can not be read yet');
+  });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { buildSchema } from 'graphql';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readTopicFields } from './topic-directive.ts';
 
 const literal = fc.oneof(
@@ -35,37 +35,41 @@ const supergraph = fc
     `;
   });
 
-it('topic directive: is read completely, or is an error that names its field', () => {
-  let served = 0;
-  fc.assert(
-    fc.property(supergraph, (sdl) => {
-      const schema = buildSchema(sdl, { assumeValid: true, assumeValidSDL: true });
-      let fields: ReturnType<typeof readTopicFields>;
-      try {
-        fields = readTopicFields(schema);
-      } catch (error) {
-        expect(String(error)).toContain('Subscription.happened');
-        return;
-      }
-      served += 1;
-      const field = fields.get('happened');
-      expect([...fields.keys()]).toEqual(['happened']);
-      for (const text of [field?.topic, field?.match, field?.claim]) expect(text).toEqual(expect.stringMatching(/./su));
-      expect(field?.isEdge).toBe(/type Subscription .* happened: \[?Edge/.test(sdl));
-      if (field?.replay) expect([...field.replay.arguments.keys()]).toEqual(expect.arrayContaining(['first', 'after']));
-    }),
-    {
-      numRuns: 2_000,
-      examples: [
-        [
-          `directive @topic(name: String!, match: String!, claim: String!, replay: String) on FIELD_DEFINITION
-           type Query { items(first: Int, after: String): Connection }
-           type Subscription { happened: Edge @topic(name: "t", match: "m", claim: "c", replay: "items") }
-           type Edge { cursor: String node: Item } type Item { id: ID }
-           type Connection { edges: [Edge] pageInfo: String }`,
+describe('topic directive', () => {
+  it('is read completely, or is an error that names its field', () => {
+    let served = 0;
+    fc.assert(
+      fc.property(supergraph, (sdl) => {
+        const schema = buildSchema(sdl, { assumeValid: true, assumeValidSDL: true });
+        let fields: ReturnType<typeof readTopicFields>;
+        try {
+          fields = readTopicFields(schema);
+        } catch (error) {
+          expect(String(error)).toContain('Subscription.happened');
+          return;
+        }
+        served += 1;
+        const field = fields.get('happened');
+        expect([...fields.keys()]).toEqual(['happened']);
+        for (const text of [field?.topic, field?.match, field?.claim])
+          expect(text).toEqual(expect.stringMatching(/./su));
+        expect(field?.isEdge).toBe(/type Subscription .* happened: \[?Edge/.test(sdl));
+        if (field?.replay)
+          expect([...field.replay.arguments.keys()]).toEqual(expect.arrayContaining(['first', 'after']));
+      }),
+      {
+        numRuns: 2_000,
+        examples: [
+          [
+            `directive @topic(name: String!, match: String!, claim: String!, replay: String) on FIELD_DEFINITION
+             type Query { items(first: Int, after: String): Connection }
+             type Subscription { happened: Edge @topic(name: "t", match: "m", claim: "c", replay: "items") }
+             type Edge { cursor: String node: Item } type Item { id: ID }
+             type Connection { edges: [Edge] pageInfo: String }`,
+          ],
         ],
-      ],
-    },
-  );
-  expect(served).toBeGreaterThan(10);
+      },
+    );
+    expect(served).toBeGreaterThan(10);
+  });
 });

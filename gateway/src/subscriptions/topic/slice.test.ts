@@ -19,31 +19,33 @@ const anyMessages = fc
     });
   });
 
-it('slice: consecutive slices have every message once and in order', () => {
-  fc.assert(
-    fc.property(anyMessages, fc.integer({ min: 1, max: 20_000 }), (messages, maxBytes) => {
-      const end: Record<number, number> = {};
-      for (const { partition, position } of messages) end[partition] = position;
-      const seen: TopicMessage[] = [];
-      let through: Positions = {};
-      for (let isWhole = false; !isWhole; ) {
-        const from = through;
-        const left = messages.filter(({ partition, position }) => position > (from[partition] ?? 0));
-        const slice = cutSlice({ messages: left, through: end, isWhole: true }, from, maxBytes);
-        const bytes = slice.messages.reduce((sum, message) => sum + bytesOf(message), 0);
-        expect(slice.messages.length <= 1 || bytes <= maxBytes).toBe(true);
-        expect(slice.isWhole || slice.messages.length > 0).toBe(true);
-        seen.push(...slice.messages);
-        through = slice.through;
-        isWhole = slice.isWhole;
-      }
-      for (const partition of [0, 1, 2, 3]) {
-        const of = (all: TopicMessage[]) => all.filter((message) => message.partition === partition);
-        expect(of(seen)).toEqual(of(messages));
-      }
-      expect(through).toEqual(end);
-    }),
-  );
+describe('slice', () => {
+  it('consecutive slices have every message once and in order', () => {
+    fc.assert(
+      fc.property(anyMessages, fc.integer({ min: 1, max: 20_000 }), (messages, maxBytes) => {
+        const end: Record<number, number> = {};
+        for (const { partition, position } of messages) end[partition] = position;
+        const seen: TopicMessage[] = [];
+        let through: Positions = {};
+        for (let isWhole = false; !isWhole; ) {
+          const from = through;
+          const left = messages.filter(({ partition, position }) => position > (from[partition] ?? 0));
+          const slice = cutSlice({ messages: left, through: end, isWhole: true }, from, maxBytes);
+          const bytes = slice.messages.reduce((sum, message) => sum + bytesOf(message), 0);
+          expect(slice.messages.length <= 1 || bytes <= maxBytes).toBe(true);
+          expect(slice.isWhole || slice.messages.length > 0).toBe(true);
+          seen.push(...slice.messages);
+          through = slice.through;
+          isWhole = slice.isWhole;
+        }
+        for (const partition of [0, 1, 2, 3]) {
+          const of = (all: TopicMessage[]) => all.filter((message) => message.partition === partition);
+          expect(of(seen)).toEqual(of(messages));
+        }
+        expect(through).toEqual(end);
+      }),
+    );
+  });
 });
 
 describe('resume: more than a slice of messages arrives once and in order', () => {
