@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { startTestGateway } from '../testing/gateway.ts';
+import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
 
 type Answer = { data?: unknown; errors?: { message: string; extensions?: Record<string, unknown> }[] };
-type Gateway = Awaited<ReturnType<typeof startTestGateway>>;
 type Request = { query?: string; variables?: object; operationName?: string; extensions?: object };
 
 /** Sends a request over each transport, and returns its one result. */
-const transports: Record<string, (gateway: Gateway, request: Request) => Promise<Answer>> = {
+const transports: Record<string, (gateway: TestGateway, request: Request) => Promise<Answer>> = {
   'HTTP POST': async ({ graphqlUrl }, request) => {
     const response = await fetch(graphqlUrl, {
       method: 'POST',
@@ -114,20 +113,22 @@ describe.each(Object.entries(transports))('one pipeline over %s', (transport, as
   });
 });
 
-it('subscription: works under a true condition, and is refused under a false one', async () => {
-  await using gateway = await startTestGateway();
-  const { token } = await gateway.signIn('ann');
-  const { client } = gateway.connect(`Bearer ${token}`);
-  const query = 'subscription ($a: Boolean!) { moved @include(if: $a) { node { place } } }';
-  const left = await new Promise((resolve) =>
-    client.subscribe({ query, variables: { a: false } }, { next: resolve, error: resolve, complete: () => {} }),
-  );
-  expect(left).toMatchObject([
-    { extensions: { code: expect.stringMatching(/^(BAD_USER_INPUT|GRAPHQL_VALIDATION_FAILED)$/) } },
-  ]);
-  const answers = client.iterate({ query, variables: { a: true } });
-  const next = answers.next();
-  await gateway.untilSubscribed(1);
-  await gateway.publish({ id: 'm1', parcel: 'p', customer: 'ann', place: 'Hue' });
-  expect(await next).toMatchObject({ value: { data: { moved: { node: { place: 'Hue' } } } } });
+describe('subscription', () => {
+  it('works under a true condition, and is refused under a false one', async () => {
+    await using gateway = await startTestGateway();
+    const { token } = await gateway.signIn('ann');
+    const { client } = gateway.connect(`Bearer ${token}`);
+    const query = 'subscription ($a: Boolean!) { moved @include(if: $a) { node { place } } }';
+    const left = await new Promise((resolve) =>
+      client.subscribe({ query, variables: { a: false } }, { next: resolve, error: resolve, complete: () => {} }),
+    );
+    expect(left).toMatchObject([
+      { extensions: { code: expect.stringMatching(/^(BAD_USER_INPUT|GRAPHQL_VALIDATION_FAILED)$/) } },
+    ]);
+    const answers = client.iterate({ query, variables: { a: true } });
+    const next = answers.next();
+    await gateway.untilSubscribed(1);
+    await gateway.publish({ id: 'm1', parcel: 'p', customer: 'ann', place: 'Hue' });
+    expect(await next).toMatchObject({ value: { data: { moved: { node: { place: 'Hue' } } } } });
+  });
 });
