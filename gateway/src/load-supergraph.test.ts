@@ -54,21 +54,25 @@ describe('supergraph setting: the error names the fault of', () => {
   });
 });
 
-it('supergraph setting: a supergraph is loaded from a file and from a URL', async () => {
-  await using server = await startSupergraphServer(parcelSupergraph());
-  expect(await loadSupergraph(server.url)).toMatchObject({ sdl: parcelSupergraph(), fault: null });
-  await using folder = await mkdtempDisposable(join(tmpdir(), 'supergraph-'));
-  await writeFile(join(folder.path, 'a.graphql'), parcelSupergraph());
-  expect(await loadSupergraph(join(folder.path, 'a.graphql'))).toMatchObject({ fault: null });
-});
+describe('supergraph setting', () => {
+  it('a supergraph is loaded from a file and from a URL', async () => {
+    await using server = await startSupergraphServer(parcelSupergraph());
+    expect(await loadSupergraph(server.url)).toMatchObject({ sdl: parcelSupergraph(), fault: null });
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'supergraph-'));
+    await writeFile(join(folder.path, 'a.graphql'), parcelSupergraph());
+    expect(await loadSupergraph(join(folder.path, 'a.graphql'))).toMatchObject({ fault: null });
+  });
 
-it('supergraph setting: a wrong one ends the process with its fault and no stack', async () => {
-  const { PATH, HOME } = process.env;
-  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
-  const child = spawn(process.execPath, [main], { env: { PATH, HOME, SUPERGRAPH: 'nowhere.graphql' } });
-  const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
-  expect(code).toBe(1);
-  expect(stderr).toMatch(/- SUPERGRAPH can't be read: \/.*nowhere\.graphql is not there \(it is "nowhere\.graphql"\)/);
-  expect(stderr).toContain('- JWKS_URL is missing');
-  expect(stderr).not.toMatch(/^\s+at /m);
+  it('a wrong one ends the process with its fault and no stack', async () => {
+    const { PATH, HOME } = process.env;
+    const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+    const child = spawn(process.execPath, [main], { env: { PATH, HOME, SUPERGRAPH: 'nowhere.graphql' } });
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /- SUPERGRAPH can't be read: \/.*nowhere\.graphql is not there \(it is "nowhere\.graphql"\)/,
+    );
+    expect(stderr).toContain('- JWKS_URL is missing');
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
 });

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { mkdtempDisposable, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { watchSupergraph } from './watch-supergraph.ts';
 function watch(setting: string, served: string, intervalMs = 20) {
   const log = createMemoryLog();
   const loaded: string[] = [];
+  const events = new EventEmitter();
   const watching = watchSupergraph({
     source: createSupergraphSource(setting),
     served,
@@ -18,10 +20,19 @@ function watch(setting: string, served: string, intervalMs = 20) {
     intervalMs,
     async reload(sdl) {
       loaded.push(sdl);
+      events.emit('loaded');
       if (sdl === 'bad') throw new Error('that is no supergraph');
     },
   });
-  return { log, loaded, [Symbol.asyncDispose]: () => watching[Symbol.asyncDispose]() };
+  return {
+    log,
+    loaded,
+    /** Resolves once this many supergraphs were loaded. */
+    async untilLoaded(count: number) {
+      while (loaded.length < count) await once(events, 'loaded');
+    },
+    [Symbol.asyncDispose]: () => watching[Symbol.asyncDispose](),
+  };
 }
 
 async function createFile(text: string) {
@@ -39,13 +50,15 @@ describe('supergraph file', () => {
       // By an atomic rename: a file that is written in place is empty for a moment.
       await writeFile(`${folder.file}.next`, sdl);
       await rename(`${folder.file}.next`, folder.file);
-      await expect.poll(() => watching.loaded[index]).toBe(sdl);
+      await watching.untilLoaded(index + 1);
+      expect(watching.loaded[index]).toBe(sdl);
     }
     await rm(folder.file);
     await expect.poll(() => watching.log.text).toContain('is not there');
     await writeFile(`${folder.file}.next`, 'four');
     await rename(`${folder.file}.next`, folder.file);
-    await expect.poll(() => watching.loaded).toEqual(['two', 'bad', 'three', 'four']);
+    await watching.untilLoaded(4);
+    expect(watching.loaded).toEqual(['two', 'bad', 'three', 'four']);
     expect(watching.log.text).toContain('that is no supergraph');
   });
 
@@ -54,7 +67,8 @@ describe('supergraph file', () => {
     await using watching = watch(folder.file, 'one', 1_000_000);
     for (const times of [1, 2]) {
       process.emit('SIGHUP');
-      await expect.poll(() => watching.loaded).toEqual(Array(times).fill('bad'));
+      await watching.untilLoaded(times);
+      expect(watching.loaded).toEqual(Array(times).fill('bad'));
     }
   });
 });
@@ -63,10 +77,11 @@ describe('supergraph URL', () => {
   it('is polled with ETag, and reloaded when it changes', async () => {
     await using server = await startSupergraphServer('one');
     await using watching = watch(server.url, 'one');
-    await expect.poll(() => server.seen.filter(({ status }) => status === 304).length).toBeGreaterThan(2);
+    await server.untilSeen(3, 304);
     for (const [index, sdl] of ['two', 'bad', 'three'].entries()) {
       server.served.text = sdl;
-      await expect.poll(() => watching.loaded[index]).toBe(sdl);
+      await watching.untilLoaded(index + 1);
+      expect(watching.loaded[index]).toBe(sdl);
     }
     // What can't be served is fetched once.
     expect(server.seen.filter(({ status }) => status === 200)).toHaveLength(4);
@@ -75,10 +90,11 @@ describe('supergraph URL', () => {
   it('that fails keeps the supergraph, and repeated failures are one log line', async () => {
     await using server = await startSupergraphServer('one', 500);
     await using watching = watch(server.url, 'one');
-    await expect.poll(() => server.seen.length).toBeGreaterThan(5);
+    await server.untilSeen(6, 500);
     expect(watching.log.text.match(/could not be read/g)).toHaveLength(1);
     Object.assign(server.served, { text: 'two', status: 200 });
-    await expect.poll(() => watching.loaded).toEqual(['two']);
+    await watching.untilLoaded(1);
+    expect(watching.loaded).toEqual(['two']);
   });
 
   it('sends its credentials as a header, and logs none', async () => {

@@ -1,12 +1,11 @@
 import { createClient as createSseClient } from 'graphql-sse';
-import { expect, it } from 'vitest';
-import { startTestGateway } from '../testing/gateway.ts';
+import { describe, expect, it } from 'vitest';
+import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
 
 const register = 'mutation { __typename register(name: "ann") { id name } }';
-type Gateway = Awaited<ReturnType<typeof startTestGateway>>;
 
 /** Refused tokens, each with its error code. */
-const refusedTokens: [string, (gateway: Gateway) => Promise<string>, string][] = [
+const refusedTokens: [string, (gateway: TestGateway) => Promise<string>, string][] = [
   ['is gibberish', async () => 'gibberish', 'UNAUTHENTICATED'],
   [
     'has expired',
@@ -24,64 +23,66 @@ const refusedTokens: [string, (gateway: Gateway) => Promise<string>, string][] =
   ],
 ];
 
-it.each(refusedTokens)('refused token: one that %s does not prevent a public mutation', async (_what, make, code) => {
-  await using gateway = await startTestGateway();
-  const token = await make(gateway);
-  expect(await gateway.post(register, { token })).toMatchObject({
-    status: 200,
-    data: { register: { id: 'ann', name: 'ann' } },
-  });
-  expect(gateway.calls.map(({ headers }) => headers.authorization)).toEqual([undefined]);
-
-  expect(await gateway.post('mutation { greet(name: "ann") }', { token })).toMatchObject({
-    errors: [{ extensions: { code } }],
-  });
-  expect(gateway.calls).toHaveLength(1);
-});
-
-it('refused token: a public field next to another one is not executed', async () => {
-  await using gateway = await startTestGateway();
-  const query = 'mutation { register(name: "ann") { id } greet(name: "ann") }';
-  expect(await gateway.post(query, { token: 'gibberish' })).toMatchObject({
-    status: 401,
-    errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
-  });
-  expect(gateway.calls).toEqual([]);
-});
-
-it('refused token: a public query is answered by GET', async () => {
-  await using gateway = await startTestGateway();
-  const get = (query: string) =>
-    fetch(`${gateway.graphqlUrl}?${new URLSearchParams({ query })}`, {
-      headers: { authorization: 'gibberish', 'apollo-require-preflight': '1' },
+describe('refused token', () => {
+  it.each(refusedTokens)('one that %s does not prevent a public mutation', async (_what, make, code) => {
+    await using gateway = await startTestGateway();
+    const token = await make(gateway);
+    expect(await gateway.post(register, { token })).toMatchObject({
+      status: 200,
+      data: { register: { id: 'ann', name: 'ann' } },
     });
-  expect(await (await get('{ openingHours }')).json()).toEqual({ data: { openingHours: '9 to 5' } });
-  expect((await get('{ hello }')).status).toBe(401);
-});
+    expect(gateway.calls.map(({ headers }) => headers.authorization)).toEqual([undefined]);
 
-it('refused token: a public mutation runs over an event stream', async () => {
-  await using gateway = await startTestGateway();
-  const client = createSseClient({
-    url: gateway.graphqlUrl,
-    headers: { authorization: 'gibberish' },
-    retryAttempts: 0,
+    expect(await gateway.post('mutation { greet(name: "ann") }', { token })).toMatchObject({
+      errors: [{ extensions: { code } }],
+    });
+    expect(gateway.calls).toHaveLength(1);
   });
-  const [answer] = await Array.fromAsync(client.iterate({ query: register }));
-  expect(answer).toMatchObject({ data: { register: { id: 'ann' } } });
-  expect(gateway.calls.map(({ headers }) => headers.authorization)).toEqual([undefined]);
 
-  const refused = await fetch(gateway.graphqlUrl, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'text/event-stream', authorization: 'gibberish' },
-    body: JSON.stringify({ query: '{ hello }' }),
+  it('a public field next to another one is not executed', async () => {
+    await using gateway = await startTestGateway();
+    const query = 'mutation { register(name: "ann") { id } greet(name: "ann") }';
+    expect(await gateway.post(query, { token: 'gibberish' })).toMatchObject({
+      status: 401,
+      errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
+    });
+    expect(gateway.calls).toEqual([]);
   });
-  expect([refused.status, await refused.json()]).toMatchObject([
-    401,
-    { errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] },
-  ]);
-});
 
-it('refused token: a WebSocket that sends one is closed with 4403', async () => {
-  await using gateway = await startTestGateway();
-  expect(await gateway.connect('gibberish').closed).toMatchObject({ code: 4403, reason: 'UNAUTHENTICATED' });
+  it('a public query is answered by GET', async () => {
+    await using gateway = await startTestGateway();
+    const get = (query: string) =>
+      fetch(`${gateway.graphqlUrl}?${new URLSearchParams({ query })}`, {
+        headers: { authorization: 'gibberish', 'apollo-require-preflight': '1' },
+      });
+    expect(await (await get('{ openingHours }')).json()).toEqual({ data: { openingHours: '9 to 5' } });
+    expect((await get('{ hello }')).status).toBe(401);
+  });
+
+  it('a public mutation runs over an event stream', async () => {
+    await using gateway = await startTestGateway();
+    const client = createSseClient({
+      url: gateway.graphqlUrl,
+      headers: { authorization: 'gibberish' },
+      retryAttempts: 0,
+    });
+    const [answer] = await Array.fromAsync(client.iterate({ query: register }));
+    expect(answer).toMatchObject({ data: { register: { id: 'ann' } } });
+    expect(gateway.calls.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+
+    const refused = await fetch(gateway.graphqlUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream', authorization: 'gibberish' },
+      body: JSON.stringify({ query: '{ hello }' }),
+    });
+    expect([refused.status, await refused.json()]).toMatchObject([
+      401,
+      { errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] },
+    ]);
+  });
+
+  it('a WebSocket that sends one is closed with 4403', async () => {
+    await using gateway = await startTestGateway();
+    expect(await gateway.connect('gibberish').closed).toMatchObject({ code: 4403, reason: 'UNAUTHENTICATED' });
+  });
 });

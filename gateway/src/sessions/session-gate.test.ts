@@ -7,7 +7,7 @@ import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { sessionKey } from '@voucher-gateway/schema/session';
 import { type SessionEnded, topics as schemaTopics } from '@voucher-gateway/schema/topics';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createSessionGate } from './session-gate.ts';
 
 const idleMs = 600_000;
@@ -48,61 +48,63 @@ async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
   };
 }
 
-it.each([
-  ['of another user', { userId: randomUUID() }],
-  ['of another signing key', { kid: 'other' }],
-  ['that does not parse', 'nonsense'],
-])('session gate: refuses a token of a session %s', async (_what, stored) => {
-  await using ctx = await setUp();
-  const identity = await ctx.signIn({ stored });
-  await expect(ctx.gate.authenticate(identity.userId)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
-});
-
-it('session gate: a watcher that throws does not affect the others', async () => {
-  await using ctx = await setUp();
-  const identity = await ctx.signIn();
-  const heard = Promise.withResolvers<void>();
-  ctx.gate.onSessionEnd(identity, () => {
-    throw new Error('a broken socket');
+describe('session gate', () => {
+  it.each([
+    ['of another user', { userId: randomUUID() }],
+    ['of another signing key', { kid: 'other' }],
+    ['that does not parse', 'nonsense'],
+  ])('refuses a token of a session %s', async (_what, stored) => {
+    await using ctx = await setUp();
+    const identity = await ctx.signIn({ stored });
+    await expect(ctx.gate.authenticate(identity.userId)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   });
-  ctx.gate.onSessionEnd(identity, heard.resolve);
-  await ctx.endSession({ sid: identity.sid });
-  await heard.promise;
-  expect(ctx.log.text).toContain('a broken socket');
-});
 
-it('session gate: an idle time-out notifies all watchers, even if one throws', async () => {
-  await using ctx = await setUp();
-  const identity = await ctx.signIn();
-  const heard = Promise.withResolvers<void>();
-  ctx.gate.onSessionEnd(identity, () => {
-    throw new Error('a broken socket');
+  it('a watcher that throws does not affect the others', async () => {
+    await using ctx = await setUp();
+    const identity = await ctx.signIn();
+    const heard = Promise.withResolvers<void>();
+    ctx.gate.onSessionEnd(identity, () => {
+      throw new Error('a broken socket');
+    });
+    ctx.gate.onSessionEnd(identity, heard.resolve);
+    await ctx.endSession({ sid: identity.sid });
+    await heard.promise;
+    expect(ctx.log.text).toContain('a broken socket');
   });
-  ctx.gate.onSessionEnd(identity, heard.resolve);
-  ctx.clock.advance(idleMs + 1);
-  await heard.promise;
-});
 
-it('session gate: watching a session of a revoked key ends at once', async () => {
-  let peeked = () => {};
-  await using ctx = await setUp({
-    keyValue: {
-      peek: async () => {
-        peeked();
-        return { value: '', expiresInMs: idleMs };
+  it('an idle time-out notifies all watchers, even if one throws', async () => {
+    await using ctx = await setUp();
+    const identity = await ctx.signIn();
+    const heard = Promise.withResolvers<void>();
+    ctx.gate.onSessionEnd(identity, () => {
+      throw new Error('a broken socket');
+    });
+    ctx.gate.onSessionEnd(identity, heard.resolve);
+    ctx.clock.advance(idleMs + 1);
+    await heard.promise;
+  });
+
+  it('watching a session of a revoked key ends at once', async () => {
+    let peeked = () => {};
+    await using ctx = await setUp({
+      keyValue: {
+        peek: async () => {
+          peeked();
+          return { value: '', expiresInMs: idleMs };
+        },
       },
-    },
-  });
-  const [first, second] = [await ctx.signIn(), await ctx.signIn()];
-  const heard = Promise.withResolvers<void>();
-  ctx.gate.onSessionEnd(first, heard.resolve);
-  await ctx.endSession({ kid: 'key' });
-  await heard.promise;
+    });
+    const [first, second] = [await ctx.signIn(), await ctx.signIn()];
+    const heard = Promise.withResolvers<void>();
+    ctx.gate.onSessionEnd(first, heard.resolve);
+    await ctx.endSession({ kid: 'key' });
+    await heard.promise;
 
-  // Authenticated before the key was revoked, watched after that.
-  const late = Promise.withResolvers<void>();
-  const requested = new Promise<void>((resolve) => (peeked = resolve));
-  ctx.gate.onSessionEnd(second, late.resolve);
-  await requested;
-  await late.promise;
+    // Authenticated before the key was revoked, watched after that.
+    const late = Promise.withResolvers<void>();
+    const requested = new Promise<void>((resolve) => (peeked = resolve));
+    ctx.gate.onSessionEnd(second, late.resolve);
+    await requested;
+    await late.promise;
+  });
 });

@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+import { startTestGateway } from '../testing/gateway.ts';
+import { postAndLeave } from '../testing/leaving-client.ts';
+import { respondWith, startSubgraph } from '../testing/subgraph.ts';
+
+const json = { 'content-type': 'application/json' };
+const hello = { data: { hello: 'hello' } };
+const unavailable = { errors: [{ path: ['hello'], extensions: { code: 'SUBGRAPH_UNAVAILABLE', retryable: true } }] };
+
+describe('subgraph calls: the time-out', () => {
+  it('covers a slow response body', async () => {
+    await using people = await startSubgraph((response) => {
+      response.writeHead(200, json);
+      const trickle = setInterval(() => response.write(' '), 20);
+      response.on('close', () => clearInterval(trickle));
+    });
+    await using gateway = await startTestGateway({
+      subgraphUrls: { people: people.url },
+      environment: { SUBGRAPH_TIMEOUT: '200ms' },
+    });
+    expect(await gateway.post('{ hello }')).toMatchObject(unavailable);
+  });
+
+  it('covers time in the queue', async () => {
+    await using people = await startSubgraph(() => {});
+    await using gateway = await startTestGateway({
+      subgraphUrls: { people: people.url },
+      environment: { SUBGRAPH_TIMEOUT: '300ms', SUBGRAPH_CONNECTIONS: '1' },
+    });
+    const answers = await Promise.all([1, 2, 3].map(() => gateway.post('{ hello }')));
+    expect(answers).toMatchObject([unavailable, unavailable, unavailable]);
+    expect(people.calls).toHaveLength(1);
+  });
+});
+
+describe('subgraph calls: queued calls', () => {
+  it.each([
+    ['calls', { SUBGRAPH_QUEUE: '1' }],
+    ['bytes', { SUBGRAPH_QUEUE_BYTES: '50' }],
+  ])('are bounded in %s: more fail at once', async (_what, environment) => {
+    await using people = await startSubgraph();
+    await using gateway = await startTestGateway({
+      subgraphUrls: { people: people.url },
+      environment: { ...environment, SUBGRAPH_CONNECTIONS: '1' },
+    });
+    const first = gateway.post('{ hello }');
+    await people.call(1);
+    // Of two new calls one is queued. The other fails at once, while nothing else has ended.
+    const others = [gateway.post('{ hello }'), gateway.post('{ hello }')];
+    expect(await Promise.race(others)).toMatchObject(unavailable);
+    respondWith(people.calls[0], hello);
+    expect(await first).toMatchObject({ data: { hello: 'hello' } });
+    await people.call(2);
+    respondWith(people.calls[1], hello);
+    expect((await Promise.all(others)).map(({ data }) => data?.hello).sort()).toEqual(['hello', null]);
+    expect(people.calls).toHaveLength(2);
+  });
+
+  // Regression: calls waited for as long as a running call may take, which is longer than clients wait.
+  it('fail when they have waited too long, and say when to retry', async () => {
+    await using people = await startSubgraph();
+    await using gateway = await startTestGateway({
+      subgraphUrls: { people: people.url },
+      environment: { SUBGRAPH_CONNECTIONS: '1', SUBGRAPH_QUEUE_TIMEOUT: '1ms' },
+    });
+    const first = gateway.post('{ hello }');
+    await people.call(1);
+    const body = JSON.stringify({ query: '{ hello }' });
+    const late = await fetch(gateway.graphqlUrl, { method: 'POST', headers: json, body });
+    expect(late.headers.get('retry-after')).toBe('1');
+    expect(await late.json()).toMatchObject(unavailable);
+    respondWith(people.calls[0], hello);
+    expect(await first).toMatchObject({ data: { hello: 'hello' } });
+    expect(people.calls).toHaveLength(1);
+  });
+
+  it('are released when their client leaves, and never sent', async () => {
+    await using people = await startSubgraph();
+    await using gateway = await startTestGateway({
+      subgraphUrls: { people: people.url },
+      environment: { SUBGRAPH_CONNECTIONS: '1', SUBGRAPH_QUEUE: '1' },
+    });
+    const first = gateway.post('{ hello }');
+    await people.call(1);
+    const ask = () => postAndLeave(gateway.graphqlUrl, '{ hello }');
+    // One of the two is queued, the other is refused.
+    const requested = [ask(), ask()];
+    const refused = await Promise.race(
+      requested.map(async ({ response }, index) => {
+        const { errors } = (await (await response).json()) as { errors?: unknown };
+        return { index, errors };
+      }),
+    );
+    expect(refused.errors).toBeDefined();
+    const left = requested[1 - refused.index];
+    left?.leave();
+    await expect(left?.response).rejects.toThrow('aborted');
+    respondWith(people.calls[0], hello);
+    expect(await first).toMatchObject({ data: { hello: 'hello' } });
+    const last = gateway.post('{ hello }');
+    await people.call(2);
+    respondWith(people.calls[1], hello);
+    expect(await last).toMatchObject({ data: { hello: 'hello' } });
+    expect(people.calls).toHaveLength(2);
+  });
+});
+
+describe('subgraph calls', () => {
+  it.each([
+    ['chunked', {}],
+    ['with a length', { 'content-length': '20000' }],
+  ])('a response over the limit is rejected, %s', async (_how, headers) => {
+    await using people = await startSubgraph((response) => {
+      response.writeHead(200, { ...json, ...headers });
+      response.write(`{"data":{"hello":"${'x'.repeat(10_000)}`);
+      response.end(`${'x'.repeat(20_000 - 10_018 - 3)}"}}`);
+    });
+    await using gateway = await startTestGateway({
+      subgraphUrls: { people: people.url },
+      environment: { MAX_SUBGRAPH_ANSWER_BYTES: '4096' },
+    });
+    expect(await gateway.post('{ hello }')).toMatchObject({
+      data: { hello: null },
+      errors: [{ path: ['hello'], extensions: { code: 'SUBGRAPH_INVALID_RESPONSE' } }],
+    });
+  });
+});
