@@ -1,11 +1,11 @@
 import { findInternal } from '@voucher-gateway/platform/testing/internals';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestGateway } from '../testing/gateway.ts';
+import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
 import { hostileAnswers, startHostileSubgraph } from '../testing/hostile-subgraph.ts';
 
 // One gateway for all cases, so that side effects of one response would affect the next.
 let subgraph: Awaited<ReturnType<typeof startHostileSubgraph>>;
-let gateway: Awaited<ReturnType<typeof startTestGateway>>;
+let gateway: TestGateway;
 beforeAll(async () => {
   subgraph = await startHostileSubgraph();
   gateway = await startTestGateway({

@@ -13,8 +13,17 @@ function watch(setting: string, served: string, intervalMs = 20) {
   const log = createMemoryLog();
   const loaded: string[] = [];
   const events = new EventEmitter();
+  const source = createSupergraphSource(setting);
   const watching = watchSupergraph({
-    source: createSupergraphSource(setting),
+    source: {
+      ...source,
+      read: (options) =>
+        source.read(options).catch((error: unknown) => {
+          // Later than its log line.
+          setImmediate(() => events.emit('failed'));
+          throw error;
+        }),
+    },
     served,
     log,
     intervalMs,
@@ -27,6 +36,8 @@ function watch(setting: string, served: string, intervalMs = 20) {
   return {
     log,
     loaded,
+    /** Resolves once the source could not be read. */
+    untilFailed: () => once(events, 'failed'),
     /** Resolves once this many supergraphs were loaded. */
     async untilLoaded(count: number) {
       while (loaded.length < count) await once(events, 'loaded');
@@ -54,7 +65,8 @@ describe('supergraph file', () => {
       expect(watching.loaded[index]).toBe(sdl);
     }
     await rm(folder.file);
-    await expect.poll(() => watching.log.text).toContain('is not there');
+    await watching.untilFailed();
+    expect(watching.log.text).toContain('is not there');
     await writeFile(`${folder.file}.next`, 'four');
     await rename(`${folder.file}.next`, folder.file);
     await watching.untilLoaded(4);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestGateway } from '../testing/gateway.ts';
+import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
 import { move } from '../testing/moves.ts';
 
 const json = { 'content-type': 'application/json' };
@@ -46,7 +46,7 @@ describe('http', () => {
 });
 
 describe('http: before any subgraph is called', () => {
-  let gateway: Awaited<ReturnType<typeof startTestGateway>>;
+  let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startTestGateway();
   });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
+import { move } from '../testing/moves.ts';
 
 type Answer = { data?: unknown; errors?: { message: string; extensions?: Record<string, unknown> }[] };
 type Request = { query?: string; variables?: object; operationName?: string; extensions?: object };
@@ -128,7 +129,7 @@ describe('subscription', () => {
     const answers = client.iterate({ query, variables: { a: true } });
     const next = answers.next();
     await gateway.untilSubscribed(1);
-    await gateway.publish({ id: 'm1', parcel: 'p', customer: 'ann', place: 'Hue' });
+    await gateway.publish(move('m1'));
     expect(await next).toMatchObject({ value: { data: { moved: { node: { place: 'Hue' } } } } });
   });
 });

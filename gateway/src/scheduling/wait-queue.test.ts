@@ -1,26 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FairQueue } from './fair-queue.ts';
-import { createGate } from './gate.ts';
 import { type Requester, WaitQueue, type WaitQueueOptions } from './wait-queue.ts';
-
-describe('fair queue', () => {
-  it('serves requesters in turns, in order of arrival', () => {
-    const queue = new FairQueue<string>();
-    for (const item of ['a1', 'a2', 'a3', 'b1', 'c1', 'c2']) queue.push(item[0] as string, item);
-    const order = Array.from({ length: 7 }, () => queue.shift());
-    expect(order).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', undefined]);
-    expect(queue.size).toBe(0);
-  });
-
-  it('removes items', () => {
-    const queue = new FairQueue<string>();
-    for (const item of ['a1', 'a2', 'b1']) queue.push(item[0] as string, item);
-    queue.delete('a', 'a1');
-    queue.delete('b', 'b1');
-    queue.delete('b', 'b1');
-    expect([queue.size, queue.shift(), queue.shift()]).toEqual([1, 'a2', undefined]);
-  });
-});
 
 describe('wait queue', () => {
   const setUp = (options: WaitQueueOptions = {}) => {
@@ -101,37 +80,5 @@ describe('wait queue', () => {
     const rejected = new Promise((resolve) => queue.add({ name: 'a' }, { name: 'a1', bytes: 10, reject: resolve }));
     expect(await rejected).toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     expect(queue.size).toBe(0);
-  });
-});
-
-describe('gate', () => {
-  it('limits concurrent turns, and requesters take turns', async () => {
-    const gate = createGate({ atOnce: 2 });
-    const through: string[] = [];
-    const enter = async (name: string) => {
-      const turn = await gate.enter({ name: name[0] as string }, 10);
-      through.push(name);
-      return turn;
-    };
-    const [first, ...others] = ['a1', 'a2', 'a3', 'b1', 'b2'].map(enter);
-    (await first)?.[Symbol.dispose]();
-    // Disposing a turn twice releases it once.
-    (await first)?.[Symbol.dispose]();
-    expect(through).toEqual(['a1', 'a2']);
-    await others[1];
-    expect(through).toEqual(['a1', 'a2', 'a3']);
-    for (const entered of others) (await entered)[Symbol.dispose]();
-    expect(through).toEqual(['a1', 'a2', 'a3', 'b1', 'b2']);
-  });
-
-  it('gives no turn to a requester that has left', async () => {
-    const gate = createGate({ atOnce: 1 });
-    const leaving = new AbortController();
-    const turn = await gate.enter({ name: 'a' }, 10);
-    const left = gate.enter({ name: 'a', signal: leaving.signal }, 10);
-    leaving.abort();
-    await expect(left).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
-    turn[Symbol.dispose]();
-    (await gate.enter({ name: 'b' }, 10))[Symbol.dispose]();
   });
 });

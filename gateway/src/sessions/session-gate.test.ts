@@ -8,13 +8,13 @@ import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { sessionKey } from '@voucher-gateway/schema/session';
 import { type SessionEnded, topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { describe, expect, it } from 'vitest';
-import { createSessionGate } from './session-gate.ts';
+import { createSessionGate, type SessionGate } from './session-gate.ts';
 
 const idleMs = 600_000;
 
 /** A gate whose tokens are user ids. */
 async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
-  const resources = new AsyncDisposableStack();
+  await using resources = new AsyncDisposableStack();
   const clock = createTestClock();
   const log = createMemoryLog();
   const engines = resources.use(await openTestEngines({ clock, log }));
@@ -30,6 +30,7 @@ async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
       idleMs,
     }),
   );
+  const owned = resources.move();
   return {
     clock,
     log,
@@ -44,8 +45,18 @@ async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
     },
     endSession: (ended: SessionEnded) =>
       engines.database.transaction((tx) => engines.topics.publish(tx, schemaTopics.sessionEnded, ended)),
-    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Watches a session twice: the first watcher throws, the second resolves the promise. */
+function watchAfterBroken(gate: SessionGate, identity: Identity): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  gate.onSessionEnd(identity, () => {
+    throw new Error('a broken socket');
+  });
+  gate.onSessionEnd(identity, resolve);
+  return promise;
 }
 
 describe('session gate', () => {
@@ -62,26 +73,18 @@ describe('session gate', () => {
   it('a watcher that throws does not affect the others', async () => {
     await using ctx = await setUp();
     const identity = await ctx.signIn();
-    const heard = Promise.withResolvers<void>();
-    ctx.gate.onSessionEnd(identity, () => {
-      throw new Error('a broken socket');
-    });
-    ctx.gate.onSessionEnd(identity, heard.resolve);
+    const heard = watchAfterBroken(ctx.gate, identity);
     await ctx.endSession({ sid: identity.sid });
-    await heard.promise;
+    await heard;
     expect(ctx.log.text).toContain('a broken socket');
   });
 
   it('an idle time-out notifies all watchers, even if one throws', async () => {
     await using ctx = await setUp();
     const identity = await ctx.signIn();
-    const heard = Promise.withResolvers<void>();
-    ctx.gate.onSessionEnd(identity, () => {
-      throw new Error('a broken socket');
-    });
-    ctx.gate.onSessionEnd(identity, heard.resolve);
+    const heard = watchAfterBroken(ctx.gate, identity);
     ctx.clock.advance(idleMs + 1);
-    await heard.promise;
+    await heard;
   });
 
   it('watching a session of a revoked key ends at once', async () => {

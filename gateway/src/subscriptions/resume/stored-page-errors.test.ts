@@ -1,7 +1,7 @@
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestGateway } from '../../testing/gateway.ts';
+import { startTestGateway, type TestGateway } from '../../testing/gateway.ts';
 
 const secret = 'relation "moves" does not exist at 10.0.0.7';
 const edge = { node: { place: 'Hue' }, replay_cursor: encodeCursor('m1'), replay_node: { customer: 'ann' } };
@@ -11,7 +11,7 @@ const invalid = { code: 'SUBGRAPH_INVALID_RESPONSE', retryable: true };
 
 describe('resume: a subgraph’s error or invalid stored page', () => {
   let tracking: Awaited<ReturnType<typeof startReceiver>>;
-  let gateway: Awaited<ReturnType<typeof startTestGateway>>;
+  let gateway: TestGateway;
   beforeAll(async () => {
     tracking = await startReceiver({ path: '/graphql' });
     gateway = await startTestGateway({ subgraphUrls: { tracking: tracking.url } });
