@@ -1,37 +1,28 @@
-import { createTestClock } from '@voucher-gateway/platform/async/clock';
-import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
+import type { Environment } from '@voucher-gateway/platform/process/config';
 import { httpServerContract } from '@voucher-gateway/platform/testing/contract/http-server';
-import { openTestEnginesWithJobs } from '@voucher-gateway/platform/testing/engines';
-import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { challengeOf, responsePath } from '@voucher-gateway/schema/vps-protocol';
 import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { integrationSettings } from './config.ts';
-import { createVoucherIntegration } from './server.ts';
+import { startTestIntegration } from './testing/integration.ts';
 
-async function serve(environment: Environment = {}) {
-  await using releases = new AsyncDisposableStack();
-  const clock = createTestClock();
-  const log = createMemoryLog();
-  const engines = releases.use(await openTestEnginesWithJobs({ clock, log }));
-  const config = readConfig(integrationSettings, { PORT: '0', VPS_URL: 'http://127.0.0.1:1', ...environment });
-  const { url } = releases.use(await createVoucherIntegration({ ...engines, clock, log, config }));
-  const owned = releases.move();
+/** Starts voucher-integration with a provider that no test calls. */
+async function serve(settings: Environment = {}) {
+  const integration = await startTestIntegration({ settings, frozen: true });
   return {
-    url,
-    log,
-    rows: async () => (await engines.database.query.execute(sql`select * from provider_request`)).rows,
+    url: integration.url,
+    log: integration.log,
+    rows: async () => (await integration.engines.database.query.execute(sql`select * from provider_request`)).rows,
     /** Posts a callback. Returns the response's status and error code. */
     async callback(search: string, body: unknown) {
-      const response = await fetch(`${url}${responsePath}${search}`, {
+      const response = await fetch(`${integration.url}${responsePath}${search}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
       });
       return [response.status, ((await response.json()) as { code?: string }).code];
     },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    [Symbol.asyncDispose]: () => integration[Symbol.asyncDispose](),
   };
 }
 

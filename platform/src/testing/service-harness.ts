@@ -1,0 +1,72 @@
+import { type Clock, systemClock } from '../async/clock.ts';
+import type { KeyValue } from '../key-value.ts';
+import type { Service } from '../process/lifecycle.ts';
+import type { Topic } from '../topics.ts';
+import type { TestEngines, TestEnginesOptions } from './engines.ts';
+import { createMemoryLog } from './log.ts';
+import { collectMessages, type TopicsOf } from './topic-messages.ts';
+
+export interface ServiceHarnessOptions<Engines extends TestEngines, Config, Running extends Service> {
+  /** Opens the service's own engines, with or without jobs. */
+  openEngines(options: TestEnginesOptions): Promise<Engines>;
+  create(collaborators: Engines & { config: Config }): Promise<Running>;
+  config: Config;
+  clock?: Clock;
+  /** Replaces operations of the key-value store, for the service only. Read at each start of a process. */
+  keyValue?: Partial<KeyValue>;
+  limits?: TestEnginesOptions['limits'];
+  /** Whether a process runs from the start. Default: true. */
+  started?: boolean;
+}
+
+/** Opens a service on embedded engines of its own. The test plays the other services. Use it with `await using`. */
+export async function openServiceHarness<Engines extends TestEngines, Config, Running extends Service>({
+  openEngines,
+  create,
+  config,
+  clock = systemClock,
+  keyValue,
+  limits,
+  started = true,
+}: ServiceHarnessOptions<Engines, Config, Running>) {
+  await using releases = new AsyncDisposableStack();
+  const log = createMemoryLog();
+  const engines = releases.use(await openEngines({ clock, log, limits }));
+  const processes = releases.use(new AsyncDisposableStack());
+  const start = async () =>
+    processes.use(await create({ ...engines, keyValue: { ...engines.keyValue, ...keyValue }, config }));
+  let service = started ? await start() : null;
+  const owned = releases.move();
+  return {
+    log,
+    engines,
+    /** The process that `start` started last. */
+    get service() {
+      if (!service) throw new Error('the service was not started');
+      return service;
+    },
+    get url() {
+      return this.service.url;
+    },
+    /** Starts a process, which becomes `service`. */
+    async start() {
+      service = await start();
+    },
+    /** Stops the process, and starts another one on the same engines. */
+    async restart() {
+      await service?.[Symbol.asyncDispose]();
+      service = await start();
+    },
+    /** Starts another process beside `service`, and returns it. */
+    startAnother: start,
+    async publish<Value>(topic: Topic<Value>, ...values: Value[]) {
+      await engines.database.transaction(async (tx) => {
+        for (const value of values) await engines.topics.publish(tx, topic, value);
+      });
+    },
+    /** Collects what is published to these topics from now on. */
+    collect: async <Values extends unknown[]>(...topics: TopicsOf<Values>) =>
+      owned.use(await collectMessages<Values>(engines.topics, ...topics)),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

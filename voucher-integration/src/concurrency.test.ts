@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { startTestIntegration } from './testing/integration.ts';
+import { startProvider } from './testing/provider.ts';
+
+describe('concurrency', () => {
+  it('concurrency: is bounded by VPS_CONCURRENCY, over first requests and retries', async () => {
+    let open = 0;
+    let most = 0;
+    const seen = new Set<string>();
+    await using provider = await startProvider(async (key) => {
+      open += 1;
+      most = Math.max(most, open);
+      await new Promise(setImmediate);
+      open -= 1;
+      if (seen.has(key)) return { status: 'SUCCESS', voucherCode: `CODE-${key}`, message: 'ready' };
+      seen.add(key);
+      throw new Error('not now');
+    });
+    await using ctx = await startTestIntegration({ settings: { VPS_URL: provider.url, VPS_CONCURRENCY: '3' } });
+    for (let request = 0; request < 40; request += 1) await ctx.publish();
+    const outcomes = await ctx.outcome(40);
+    expect(outcomes.filter((outcome) => 'code' in outcome)).toHaveLength(40);
+    expect(most).toBeLessThanOrEqual(3);
+  });
+
+  it('concurrency: retries many requests at once after an outage', async () => {
+    const seen = new Set<string>();
+    const allArrived = Promise.withResolvers<void>();
+    let again = 0;
+    await using provider = await startProvider(async (key) => {
+      if (!seen.has(key)) {
+        seen.add(key);
+        throw new Error('not now');
+      }
+      // Answers are sent once all requests have arrived, so a low concurrency would never end.
+      again += 1;
+      if (again === 40) allArrived.resolve();
+      await allArrived.promise;
+      return { status: 'SUCCESS', voucherCode: `CODE-${key}`, message: 'ready' };
+    });
+    await using ctx = await startTestIntegration({ settings: { VPS_URL: provider.url } });
+    for (let request = 0; request < 40; request += 1) await ctx.publish();
+    expect((await ctx.outcome(40)).filter((outcome) => 'code' in outcome)).toHaveLength(40);
+  });
+
+  it('concurrency: has a hundred requests in flight', async () => {
+    const all = Promise.withResolvers<object>();
+    let received = 0;
+    // Answers are sent once all requests have arrived, so sequential requests would never end.
+    await using provider = await startProvider(async (key) => {
+      received += 1;
+      if (received === 100) all.resolve({});
+      await all.promise;
+      return { status: 'SUCCESS', voucherCode: `CODE-${key}` };
+    });
+    await using ctx = await startTestIntegration({ settings: { VPS_URL: provider.url } });
+    await Promise.all(Array.from({ length: 100 }, () => ctx.publish()));
+    expect(new Set((await ctx.outcome(100)).map((outcome) => outcome.requestId)).size).toBe(100);
+  });
+});
