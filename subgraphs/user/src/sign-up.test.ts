@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { codeOf, startTestUserService } from './testing/user-service.ts';
+
+describe('signUp', () => {
+  it('signUp: normalises the phone number, and returns a valid token', async () => {
+    await using ctx = await startTestUserService();
+    const { data } = await ctx.signUp();
+    const { token, user, expiresAt } = data?.signUp as { token: string; expiresAt: string; user: object };
+    expect(user).toEqual({ id: expect.any(String), username: 'ann', phoneNumber: '+84909123456' });
+    expect(Date.parse(expiresAt) - ctx.clock.now()).toBeCloseTo(12 * 3_600_000, -4);
+    for (const authorization of [token, `Bearer ${token}`]) {
+      expect((await ctx.post('{ me { username phoneNumber } }', {}, authorization)).data).toEqual({
+        me: { username: 'ann', phoneNumber: '+84909123456' },
+      });
+    }
+    expect((await ctx.post('{ me { username } }')).data).toEqual({ me: null });
+  });
+
+  it.each([
+    ['a short username', { username: 'an' }, 'BAD_USER_INPUT', 'input.username'],
+    ['a username with a space', { username: 'ann lee' }, 'BAD_USER_INPUT', 'input.username'],
+    ['a password of six', { password: '123456' }, 'BAD_USER_INPUT', 'input.password'],
+    ['a password of 257', { password: 'x'.repeat(257) }, 'BAD_USER_INPUT', 'input.password'],
+    ['a text that is not a phone number', { phoneNumber: 'hello' }, 'PHONE_NUMBER_INVALID', 'input.phoneNumber'],
+    ['a phone number too short', { phoneNumber: '0909' }, 'PHONE_NUMBER_INVALID', 'input.phoneNumber'],
+  ])('signUp: rejects %s', async (_what, input, code, argument) => {
+    await using ctx = await startTestUserService();
+    const { data, errors } = await ctx.signUp(input);
+    expect(data).toBeNull();
+    expect(errors).toMatchObject([{ extensions: { code, argument } }]);
+  });
+
+  it('signUp: rejects a taken username or phone number, in any case or form', async () => {
+    await using ctx = await startTestUserService();
+    await ctx.signUp();
+    expect(codeOf(await ctx.signUp({ username: 'ANN', phoneNumber: '0909123457' }))).toBe('USERNAME_TAKEN');
+    expect(codeOf(await ctx.signUp({ username: 'bob', phoneNumber: '+84 909 123 456' }))).toBe('PHONE_NUMBER_TAKEN');
+  });
+
+  it('signUp: accepts one of two concurrent sign-ups with the same username', async () => {
+    await using ctx = await startTestUserService();
+    const answers = await Promise.all([ctx.signUp(), ctx.signUp({ phoneNumber: '0909123457' })]);
+    expect(answers.map(codeOf).toSorted()).toEqual(['USERNAME_TAKEN', undefined]);
+  });
+
+  it('signUp: creates the user even if the session store is unavailable', async () => {
+    let away = true;
+    await using ctx = await startTestUserService({
+      keyValue: { set: () => (away ? Promise.reject(new Error('away')) : Promise.resolve()) },
+    });
+    const refused = await ctx.signUp();
+    expect(refused.errors).toMatchObject([{ extensions: { code: 'SESSION_STORE_UNAVAILABLE', retryable: true } }]);
+    away = false;
+    expect((await ctx.signIn()).errors).toBeUndefined();
+  });
+});

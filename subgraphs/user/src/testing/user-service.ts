@@ -1,0 +1,71 @@
+import { createTestClock } from '@voucher-gateway/platform/async/clock';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { type Answer, postEntities, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
+import { openServiceHarness } from '@voucher-gateway/platform/testing/service-harness';
+import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import type { JSONWebKeySet } from 'jose';
+import { userSettings } from '../config.ts';
+import { createUserService } from '../server.ts';
+
+/** Starts the user service. The test is its clients, and reads what it publishes. */
+export async function startTestUserService({
+  keyValue,
+  environment,
+}: {
+  keyValue?: Partial<KeyValue>;
+  environment?: Environment;
+} = {}) {
+  await using releases = new AsyncDisposableStack();
+  const clock = createTestClock();
+  const harness = releases.use(
+    await openServiceHarness({
+      openEngines: openTestEngines,
+      create: createUserService,
+      config: readConfig(userSettings, { PORT: '0', ...environment }),
+      clock,
+      keyValue,
+    }),
+  );
+  const { engines, log, service, startAnother } = harness;
+  const ended = await harness.collect(schemaTopics.sessionEnded);
+  const url = `${service.url}/graphql`;
+  const post = (query: string, variables?: object, token?: string) => postGraphql(url, query, variables, token);
+  const owned = releases.move();
+  return {
+    clock,
+    log,
+    engines,
+    service,
+    url: service.url,
+    startAnother,
+    post,
+    /** Ended sessions that were published so far. */
+    get ended() {
+      return ended.values;
+    },
+    /** Waits for `count` ended sessions, and returns those so far. */
+    async whenEnded(count: number) {
+      await ended.atLeast(count);
+      return ended.values;
+    },
+    signUp: (input: object = {}) =>
+      post(
+        'mutation ($input: SignUpInput!) { signUp(input: $input) { token expiresAt user { id username phoneNumber } } }',
+        { input: { username: 'ann', phoneNumber: '0909123456', password: '1234567', ...input } },
+      ),
+    signIn: (input: object = {}, token?: string) =>
+      post(
+        'mutation ($input: SignInInput!) { signIn(input: $input) { token user { id } } }',
+        { input: { username: 'ann', password: '1234567', ...input } },
+        token,
+      ),
+    entities: (representations: object[], token?: string) =>
+      postEntities(url, representations, '... on User { id username phoneNumber }', token),
+    jwks: async () => (await (await fetch(`${service.url}/.well-known/jwks.json`)).json()) as JSONWebKeySet,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+export const codeOf = ({ errors }: Answer) => errors?.[0]?.extensions?.code;
