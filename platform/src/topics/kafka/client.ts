@@ -4,6 +4,7 @@ import { within } from '../../async/deadline.ts';
 import { pause } from '../../async/pause.ts';
 import { CodedError, isCodedError, orUnavailable } from '../../errors.ts';
 import type { Log } from '../../process/log.ts';
+import { createTopic } from './create-topic.ts';
 import { patchHeaders } from './kafkajs-patches/few-headers.ts';
 import { patchRequestQueue } from './kafkajs-patches/quiet-request-queue.ts';
 import { createKafka } from './kafkajs-patches/silent-connections.ts';
@@ -125,27 +126,6 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
   await connecting;
   const ensured = new Map<string, Promise<void>>();
   const nameOf = (name: string) => prefix + name;
-  const createTopic = async (name: string) => {
-    if (!(await topicAdmin.listTopics()).includes(name))
-      await topicAdmin
-        .createTopics({
-          topics: [
-            {
-              topic: name,
-              numPartitions: partitions,
-              ...(replication !== undefined && { replicationFactor: replication }),
-              // Other settings, such as min.insync.replicas, keep following the brokers' defaults.
-              configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
-            },
-          ],
-        })
-        .catch((error: unknown) => {
-          throw toRefusal(name, error);
-        });
-    const { topics } = await topicAdmin.fetchTopicMetadata({ topics: [name] });
-    if (topics.some((topic) => topic.partitions.some(({ leader }) => leader < 0))) throw new Error('no leader yet');
-  };
-
   return {
     kafka,
     admin,
@@ -155,7 +135,9 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
         ensured.get(name) ??
         orUnavailable('TOPICS_UNAVAILABLE', () => {
           requireConnection();
-          return retryUntilReady(() => createTopic(nameOf(name)));
+          return retryUntilReady(() =>
+            createTopic(topicAdmin, { name: nameOf(name), partitions, replication, retentionMs }),
+          );
         }).catch((error: unknown) => {
           ensured.delete(name);
           throw error;
@@ -190,18 +172,6 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
       );
     },
   };
-}
-
-/** The error of a broker that refuses to create a topic, with its reason: waiting does not help. */
-function toRefusal(name: string, error: unknown): unknown {
-  // kafkajs does not export its error classes.
-  const { errors } = error as { errors?: Error[] };
-  if (!errors) return error;
-  const reasons = errors.map(({ message }) => message).join(' ');
-  return new CodedError('TOPICS_UNAVAILABLE', `The broker does not create the topic ${name}: ${reasons}`, {
-    cause: error,
-    retryable: true,
-  });
 }
 
 /** Retries for a while: not every broker knows a new topic at once. A coded error is final, and fails at once. */

@@ -5,7 +5,7 @@ import { deadLetterName } from '../../topics.ts';
 import type { ReadDeadLetters } from '../dead-letter-reader.ts';
 import { connectKafka, disconnectWithinMs, type KafkaOptions } from './client.ts';
 import { toRawMessage } from './message.ts';
-import { tailGroupPrefix } from './tail.ts';
+import { tailGroupPrefix } from './tail-groups.ts';
 
 /** Without a message for this long the broker counts as down. */
 const silentForMs = 30_000;

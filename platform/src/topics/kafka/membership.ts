@@ -67,97 +67,20 @@ const longestDelayMs = 5_000;
  * a crash, too.
  */
 export function keepMembership(options: MembershipOptions): Membership {
-  const { client, topic, log, fields, onEnd = () => {}, onLeft = async () => {} } = options;
-  const name = client.nameOf(topic);
+  const { client, topic, log, fields } = options;
   const stop = new AbortController();
   const stopped = new Promise<void>((resolve) =>
     stop.signal.addEventListener('abort', () => resolve(), { once: true }),
   );
   const firstTry = Promise.withResolvers<void>();
   firstTry.promise.catch(() => {});
-  let current: Consumer | undefined;
-  let isJoined = false;
-
-  /** The life of one consumer. Resolves when it ends after it had joined, rejects when it never joined. */
-  const live = async (): Promise<void> => {
-    const groupId = options.groupId();
-    const phase = { isEnded: false };
-    let assigned: ReadonlySet<number> = new Set();
-    let memberId = '';
-    const consumer = client.kafka.consumer({
-      sessionTimeout: 10_000,
-      metadataMaxAge: partitionsFoundWithinMs,
-      allowAutoTopicCreation: false,
-      ...options.config,
-      groupId,
-      partitionAssigners: [refuseEnded(phase)],
-      retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
-    });
-    const joined = Promise.withResolvers<void>();
-    const crashed = Promise.withResolvers<never>();
-    crashed.promise.catch(() => {});
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-      if (phase.isEnded) return;
-      assigned = new Set(payload.memberAssignment[name] ?? []);
-      const isNewcomer = payload.memberId !== memberId;
-      memberId = payload.memberId;
-      current = consumer;
-      isJoined = true;
-      options.onJoin(consumer, assigned, isNewcomer);
-      joined.resolve();
-    });
-    consumer.on(consumer.events.CRASH, ({ payload: { error } }) => crashed.reject(error));
-    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, batchSize, lastOffset } }) => {
-      if (batchSize === 0 && !phase.isEnded && assigned.has(partition))
-        options.onSkipped?.(partition, Number(lastOffset));
-    });
-    consumer.on(consumer.events.REBALANCING, () => {
-      if (phase.isEnded) return;
-      isJoined = false;
-      options.onRebalance?.();
-    });
-    consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload: { topics } }) => {
-      for (const { partition, offset } of topics.flatMap(({ partitions }) => partitions))
-        options.onCommitted?.(partition, Number(offset));
-    });
-    const start = async () => {
-      await consumer.connect();
-      await consumer.subscribe({ topic: name, fromBeginning: true });
-      await consumer.run({
-        ...options.run,
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        eachBatch: async (payload) => {
-          if (!phase.isEnded && assigned.has(payload.batch.partition)) await options.onBatch(payload, consumer);
-        },
-      });
-      await joined.promise;
-    };
-    try {
-      await Promise.race([start(), crashed.promise, stopped]);
-      firstTry.resolve();
-      await Promise.race([crashed.promise, stopped]).catch((error: unknown) =>
-        log.warn({ error, ...fields }, 'a consumer crashed; a new one joins'),
-      );
-    } finally {
-      phase.isEnded = true;
-      current = undefined;
-      isJoined = false;
-      onEnd();
-      // A broker that is down can't respond; it removes the member after the session timeout.
-      const isInVain = stop.signal.aborted && !(await client.answersAtOnce());
-      await within(isInVain ? 0 : leaveWithinMs, consumer.disconnect())
-        .then(() => onLeft(groupId))
-        .catch((error: unknown) => log.debug({ error, ...fields }, 'a consumer could not leave'));
-    }
-  };
-
+  const member: Member = { consumer: undefined, isJoined: false };
   const living = (async () => {
     for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
       try {
         await Promise.race([client.ensureTopic(topic), stopped]);
         if (stop.signal.aborted) return;
-        await live();
+        await runConsumer({ ...options, member, stopped, signal: stop.signal, onFirstJoin: firstTry.resolve });
         attempt = 0;
       } catch (error) {
         firstTry.reject(error);
@@ -170,11 +93,11 @@ export function keepMembership(options: MembershipOptions): Membership {
   })();
 
   // Not awaited: it may be waiting for a response of the broker at stop.
-  void watchMembership({ ...options, isJoined: () => isJoined, signal: stop.signal });
+  void watchMembership({ ...options, isJoined: () => member.isJoined, signal: stop.signal });
 
   return {
     get consumer() {
-      return current;
+      return member.consumer;
     },
     firstTry: firstTry.promise,
     async [Symbol.asyncDispose]() {
@@ -182,6 +105,98 @@ export function keepMembership(options: MembershipOptions): Membership {
       await living;
     },
   };
+}
+
+/** The consumer that is in the group. */
+interface Member {
+  consumer: Consumer | undefined;
+  /** False during a rebalance. */
+  isJoined: boolean;
+}
+
+interface RunConsumerOptions extends MembershipOptions {
+  member: Member;
+  /** Resolves when the membership is disposed, which `signal` reports, too. */
+  stopped: Promise<void>;
+  signal: AbortSignal;
+  onFirstJoin(): void;
+}
+
+/** Runs one consumer. Resolves when it ends after it had joined, rejects when it never joined. */
+async function runConsumer(options: RunConsumerOptions): Promise<void> {
+  const { client, topic, member, stopped, signal, onFirstJoin, log, fields } = options;
+  const { onEnd = () => {}, onLeft = async () => {} } = options;
+  const name = client.nameOf(topic);
+  const groupId = options.groupId();
+  const phase = { isEnded: false };
+  let assigned: ReadonlySet<number> = new Set();
+  let memberId = '';
+  const consumer = client.kafka.consumer({
+    sessionTimeout: 10_000,
+    metadataMaxAge: partitionsFoundWithinMs,
+    allowAutoTopicCreation: false,
+    ...options.config,
+    groupId,
+    partitionAssigners: [refuseEnded(phase)],
+    retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
+  });
+  const joined = Promise.withResolvers<void>();
+  const crashed = Promise.withResolvers<never>();
+  crashed.promise.catch(() => {});
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    if (phase.isEnded) return;
+    assigned = new Set(payload.memberAssignment[name] ?? []);
+    const isNewcomer = payload.memberId !== memberId;
+    memberId = payload.memberId;
+    member.consumer = consumer;
+    member.isJoined = true;
+    options.onJoin(consumer, assigned, isNewcomer);
+    joined.resolve();
+  });
+  consumer.on(consumer.events.CRASH, ({ payload: { error } }) => crashed.reject(error));
+  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, batchSize, lastOffset } }) => {
+    if (batchSize === 0 && !phase.isEnded && assigned.has(partition))
+      options.onSkipped?.(partition, Number(lastOffset));
+  });
+  consumer.on(consumer.events.REBALANCING, () => {
+    if (phase.isEnded) return;
+    member.isJoined = false;
+    options.onRebalance?.();
+  });
+  consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload: { topics } }) => {
+    for (const { partition, offset } of topics.flatMap(({ partitions }) => partitions))
+      options.onCommitted?.(partition, Number(offset));
+  });
+  const start = async () => {
+    await consumer.connect();
+    await consumer.subscribe({ topic: name, fromBeginning: true });
+    await consumer.run({
+      ...options.run,
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: async (payload) => {
+        if (!phase.isEnded && assigned.has(payload.batch.partition)) await options.onBatch(payload, consumer);
+      },
+    });
+    await joined.promise;
+  };
+  try {
+    await Promise.race([start(), crashed.promise, stopped]);
+    onFirstJoin();
+    await Promise.race([crashed.promise, stopped]).catch((error: unknown) =>
+      log.warn({ error, ...fields }, 'a consumer crashed; a new one joins'),
+    );
+  } finally {
+    phase.isEnded = true;
+    member.consumer = undefined;
+    member.isJoined = false;
+    onEnd();
+    // A broker that is down can't respond; it removes the member after the session timeout.
+    const isInVain = signal.aborted && !(await client.answersAtOnce());
+    await within(isInVain ? 0 : leaveWithinMs, consumer.disconnect())
+      .then(() => onLeft(groupId))
+      .catch((error: unknown) => log.debug({ error, ...fields }, 'a consumer could not leave'));
+  }
 }
 
 /** kafkajs's own assigner, which throws once the consumer has ended: kafkajs calls it before each request to join. */

@@ -1,16 +1,16 @@
-import { asc, eq, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import { within } from '../../async/deadline.ts';
 import { createNotifier } from '../../async/notifier.ts';
 import { pause } from '../../async/pause.ts';
-import { isAnyId, rowsOf } from '../../database/rows.ts';
+import { rowsOf } from '../../database/rows.ts';
 import { outbox } from '../../database/tables.ts';
 import type { Database, DatabaseSession, Transaction } from '../../database.ts';
-import { isCodedError, type PlatformErrorCode } from '../../errors.ts';
 import type { Log } from '../../process/log.ts';
 import type { KafkaClient } from './client.ts';
 import { createLeases } from './leases.ts';
+import { createBatchSender } from './outbox-batches.ts';
 import type { KafkaProducer } from './producer.ts';
-import { parkRefused, returnReplayed } from './refused-messages.ts';
+import { returnReplayed } from './refused-messages.ts';
 
 export interface OutboxOptions {
   database: Database & { openSession(): Promise<DatabaseSession> };
@@ -25,16 +25,7 @@ export interface Outbox extends AsyncDisposable {
   relay(topic: string): void;
 }
 
-/**
- * The header with the id of a message's row, by which duplicates are found: a relay that crashes before it deletes the
- * row sends it again.
- */
-export const outboxIdHeader = 'outbox-id';
-
 const channel = 'platform_outbox';
-const sendAtOnce = 500;
-/** The broker limits a whole batch, to 1 MiB by default. */
-const sendBytesAtOnce = 700_000;
 const pollEveryMs = 1_000;
 const adoptEveryMs = 2_000;
 const adoptSoonMs = 200;
@@ -55,54 +46,9 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   });
   const notifier = releases.use(createNotifier(pollEveryMs));
   const relays = new Map<string, Promise<void>>();
-  /** Per topic, the bytes per batch, once the broker has rejected the default. */
-  const takenAtOnce = new Map<string, number>();
   const leases = releases.use(createLeases({ openSession: database.openSession, log }));
-
-  /** Sends one batch; false when there was nothing to send. */
-  const sendSome = async (topic: string): Promise<boolean> => {
-    const unsent = await database.query
-      .select()
-      .from(outbox)
-      .where(eq(outbox.topic, topic))
-      .orderBy(asc(outbox.id))
-      .limit(sendAtOnce);
-    const bytesAtOnce = takenAtOnce.get(topic) ?? sendBytesAtOnce;
-    const rows = takeBatch(unsent, bytesAtOnce);
-    if (rows.length === 0) return false;
-    // A process that was frozen must not send what another one has sent since.
-    if (!leases.isHeld(leaseOf(topic))) return false;
-    try {
-      await producer.send(
-        rows.map(({ id, key, value, headers }) => ({
-          topic,
-          key,
-          value,
-          headers: { ...headers, [outboxIdHeader]: String(id) },
-        })),
-      );
-    } catch (error) {
-      if (!isCodedError<PlatformErrorCode>(error, 'TOPIC_VALUE_TOO_LARGE')) throw error;
-      await shrinkBatch(topic, rows, error, bytesAtOnce);
-      return true;
-    }
-    await database.query.delete(outbox).where(
-      isAnyId(
-        outbox.id,
-        rows.map(({ id }) => id),
-        'bigint',
-      ),
-    );
-    return true;
-  };
-
-  /** Halves the batches after a rejection, until a single message is known to be the cause. */
-  const shrinkBatch = async (topic: string, rows: OutboxRow[], error: Error, bytesAtOnce: number): Promise<void> => {
-    const [first] = rows;
-    if (rows.length > 1 || !first) return void takenAtOnce.set(topic, bytesAtOnce / 2);
-    await parkRefused(database, first, error, log);
-    takenAtOnce.delete(topic);
-  };
+  const isLeader = (topic: string) => leases.isHeld(leaseOf(topic));
+  const sendBatch = createBatchSender({ database, producer, isLeader, log });
 
   const lead = async (topic: string) => {
     let isNotified = true;
@@ -113,12 +59,12 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     });
     stop.signal.addEventListener('abort', () => wake());
     let failures = 0;
-    const isOver = () => stop.signal.aborted || !leases.isHeld(leaseOf(topic));
+    const isOver = () => stop.signal.aborted || !isLeader(topic);
     while (!isOver()) {
       isNotified = false;
       try {
         await Promise.race([client.ensureTopic(topic), stopped]);
-        while (!isOver() && (await sendSome(topic))) failures = 0;
+        while (!isOver() && (await sendBatch(topic))) failures = 0;
       } catch (error) {
         if (isOver()) return;
         if (failures % 10 === 0) log.warn({ error, topic }, 'the outbox could not be sent; it is retried');
@@ -210,15 +156,3 @@ export async function addToOutbox(
 const nextId = sql`nextval(pg_get_serial_sequence('platform.outbox', 'id'))`;
 
 const leaseOf = (topic: string) => `outbox:${topic}`;
-
-type OutboxRow = typeof outbox.$inferSelect;
-
-/** The first rows that fit into one batch, at least one. */
-function takeBatch(rows: OutboxRow[], bytesAtOnce: number): OutboxRow[] {
-  let bytes = 0;
-  const end = rows.findIndex(({ value }, index) => {
-    bytes += Buffer.byteLength(value) + 512;
-    return index > 0 && bytes > bytesAtOnce;
-  });
-  return end === -1 ? rows : rows.slice(0, end);
-}

@@ -1,3 +1,4 @@
+import { createCoalesced } from '../../async/coalesce.ts';
 import { CodedError, type PlatformErrorCode } from '../../errors.ts';
 import type { Log } from '../../process/log.ts';
 import type { Positions } from '../../topics.ts';
@@ -43,12 +44,56 @@ export function isRecreated(offsets: TopicOffsets, taken: Positions, committed: 
   );
 }
 
-/** Resolves with whether the topic is the one that was read before; false if the check fails. */
-export function isKnownSame(look: Promise<boolean>, fields: object, log: Log): Promise<boolean> {
-  return look.catch((error: unknown) => {
-    log.debug({ error, ...fields }, 'whether a topic was recreated could not be checked yet');
-    return false;
+export interface RecreationCheckOptions {
+  /** Reads the topic's current offsets. */
+  read(): Promise<TopicOffsets>;
+  /** Position of the last message read, per partition. It grows while the topic is read. */
+  taken: Positions;
+  /** Positions that were committed by this process. */
+  committed?: Positions;
+  /** Called once, when the topic was recreated. */
+  onRecreated(): void;
+  fields: object;
+  log: Log;
+}
+
+/** Checks whether a topic was recreated while it was read. */
+export interface RecreationCheck {
+  readonly wasRecreated: boolean;
+  /** Reads the topic's offsets and checks them. Concurrent calls share the next read. */
+  read(): Promise<TopicOffsets>;
+  /** Whether the topic is known to be the one that was read before; false if the check fails. */
+  isSameTopic(): Promise<boolean>;
+}
+
+export function createRecreationCheck(options: RecreationCheckOptions): RecreationCheck {
+  const { taken, committed = {}, onRecreated, fields, log } = options;
+  let wasRecreated = false;
+  const read = createCoalesced(async () => {
+    // Copies: both may grow during the query.
+    const before = [{ ...taken }, { ...committed }] as const;
+    const offsets = await options.read();
+    if (!wasRecreated && isRecreated(offsets, ...before)) {
+      wasRecreated = true;
+      onRecreated();
+    }
+    return offsets;
   });
+  return {
+    get wasRecreated() {
+      return wasRecreated;
+    },
+    read,
+    async isSameTopic() {
+      try {
+        await read();
+        return !wasRecreated;
+      } catch (error) {
+        log.debug({ error, ...fields }, 'whether a topic was recreated could not be checked yet');
+        return false;
+      }
+    },
+  };
 }
 
 /** Reports that a reader stops because its topic was recreated; returns the error for its callers. */

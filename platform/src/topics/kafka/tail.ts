@@ -1,23 +1,30 @@
-import { randomUUID } from 'node:crypto';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
-import { createCoalesced } from '../../async/coalesce.ts';
 import { orUnavailable } from '../../errors.ts';
-import type { Log } from '../../process/log.ts';
 import type { Message, Positions, Tail, TailOptions } from '../../topics.ts';
 import { createConsumerFailures } from '../consumer-failures.ts';
 import { defaultConsumerLimits } from '../consumer-limits.ts';
 import type { GroupContext } from '../group-context.ts';
-import { checkMessage } from '../message.ts';
+import { checkMessage, type RawMessage } from '../message.ts';
 import { type KafkaClient, retryUntilReady } from './client.ts';
-import { keepMembership } from './membership.ts';
+import { keepMembership, type Membership } from './membership.ts';
 import { toRawMessage } from './message.ts';
-import { isKnownSame, isRecreated, readOffsets, reportRecreated } from './recreated.ts';
-
-/** The prefix of all groups of tails, and of no others. */
-export const tailGroupPrefix = (client: KafkaClient, clientId: string) => client.nameOf(`${clientId}.tail.`);
+import { createReadPositions, type ReadPositions } from './read-positions.ts';
+import {
+  createRecreationCheck,
+  type RecreationCheck,
+  readOffsets,
+  reportRecreated,
+  type TopicOffsets,
+} from './recreated.ts';
+import { deleteTailGroup, newTailGroup } from './tail-groups.ts';
 
 /** Time limit for reading to the end before a tail resolves. */
 const startWithinMs = 30_000;
+
+export interface KafkaTailContext extends Omit<GroupContext, 'database'> {
+  client: KafkaClient;
+  clientId: string;
+}
 
 /**
  * A tail on kafkajs. kafkajs assigns partitions only to groups, so each consumer has a group of its own, which commits
@@ -29,198 +36,204 @@ const startWithinMs = 30_000;
  * - When its topic was deleted and recreated the tail stops and reports it. It checks this when it joins, in
  *   `caughtUp`, and before it skips messages as already read.
  */
-export async function startKafkaTail<Value>(
-  { topic, from, onMessage, onEnd = () => {} }: TailOptions<Value>,
-  {
-    client,
-    clientId,
-    limits = defaultConsumerLimits,
-    failures = createConsumerFailures(),
-    log,
-  }: Omit<GroupContext, 'database'> & { client: KafkaClient; clientId: string },
-): Promise<Tail> {
-  const fields = { topic: topic.name };
-  const name = client.nameOf(topic.name);
-  await client.ensureTopic(topic.name);
+export async function startKafkaTail<Value>(options: TailOptions<Value>, context: KafkaTailContext): Promise<Tail> {
+  const { client } = context;
+  const name = client.nameOf(options.topic.name);
+  await client.ensureTopic(options.topic.name);
   const read = () => orUnavailable('TOPICS_UNAVAILABLE', () => retryUntilReady(() => readOffsets(client, name)));
-  const { oldest, ends: startedAt } = await read();
-  const count = Object.keys(startedAt).length;
-  const coversAfter: Positions = Object.fromEntries(
-    Object.entries(startedAt).map(([partition, end]) => {
+  const tail = new KafkaTail(options, context, { name, read, offsets: await read() });
+  try {
+    await tail.untilStarted();
+  } catch (error) {
+    await tail[Symbol.asyncDispose]();
+    throw error;
+  }
+  return {
+    startedAt: tail.startedAt,
+    coversAfter: tail.coversAfter,
+    caughtUp: () => tail.caughtUp(),
+    [Symbol.asyncDispose]: () => tail[Symbol.asyncDispose](),
+  };
+}
+
+/** The positions after which a tail starts. */
+function startingPositions(from: TailOptions<unknown>['from'], { oldest, ends }: TopicOffsets): Positions {
+  const count = Object.keys(ends).length;
+  return Object.fromEntries(
+    Object.entries(ends).map(([partition, end]) => {
       const start = oldest[Number(partition)] ?? 0;
       if (from === 'now') return [partition, end];
       if ('last' in from) return [partition, Math.max(start, end - Math.ceil(from.last / count))];
       return [partition, Math.max(start, Math.min(from.after[Number(partition)] ?? 0, end))];
     }),
   );
-  /** Position per partition up to which `onMessage` was called. */
-  const through: Record<number, number> = { ...coversAfter };
-  const stop = new AbortController();
-  /** Callbacks for progress, and for the end of the tail. */
-  const waiting = new Set<() => void>();
-  const isThrough = (ends: Positions) =>
-    Object.entries(ends).every(([partition, end]) => (through[Number(partition)] ?? 0) >= end);
-  /** Partitions that `begin` has started. */
-  const begun = new Set<number>();
-  /** Per waiting partition, the positions that must be read first. */
-  const barriers = new Map<number, Positions>();
-  let endedBy: unknown = new Error('the tail is closed');
-  const untilThrough = (ends: Positions): Promise<void> => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const look = () => {
-      if (isThrough(ends)) resolve();
-      else if (stop.signal.aborted) reject(endedBy);
-    };
-    waiting.add(look);
-    look();
-    return promise.finally(() => waiting.delete(look));
-  };
-  let leaving: PromiseLike<void> | undefined;
-  const leave = () => {
-    stop.abort();
-    for (const look of waiting) look();
-    leaving ??= membership[Symbol.asyncDispose]();
-    return leaving;
-  };
-  const ends = createCoalesced(async (): Promise<Positions> => {
-    // A copy: it grows during the query.
-    const before = { ...through };
-    const offsets = await read();
-    if (!stop.signal.aborted && isRecreated(offsets, before)) {
-      const error = reportRecreated(failures, stop, fields, log);
-      endedBy = error;
-      void leave();
-      onEnd(error);
-    }
-    if (stop.signal.aborted) throw endedBy;
-    return offsets.ends;
-  });
-  /** Whether the topic is known to be the one that was read before. */
-  const isSameTopic = () =>
-    isKnownSame(
-      ends().then(() => true),
-      fields,
-      log,
-    );
-  const caughtUp = async (): Promise<Positions> => {
-    const until = await ends();
-    await untilThrough(until);
-    return until;
-  };
-
-  /** Whether a partition may be read; else it is paused until the lower ones have reached its barrier. */
-  const begin = async (partition: number, pausePartition: () => () => void): Promise<boolean> => {
-    if (begun.has(partition)) return true;
-    const held = barriers.get(partition) ?? (partition in startedAt ? startedAt : await ends());
-    const barrier = Object.fromEntries(Object.entries(held).filter(([below]) => Number(below) < partition));
-    if (isThrough(barrier)) {
-      begun.add(partition);
-      barriers.delete(partition);
-      return true;
-    }
-    barriers.set(partition, barrier);
-    const resume = pausePartition();
-    // After resuming, the same batch is fetched and checked again.
-    untilThrough(barrier)
-      .then(resume)
-      .catch((error: unknown) => log.debug({ error, ...fields, partition }, 'a partition could not be resumed'));
-    return false;
-  };
-
-  const onBatch = async ({ batch, resolveOffset, isStale, pause: pausePartition }: EachBatchPayload) => {
-    const { partition } = batch;
-    if (Number(batch.firstOffset() ?? 0) < (through[partition] ?? 0) && !(await isSameTopic())) return;
-    if (!(await begin(partition, pausePartition))) return;
-    for (const message of batch.messages) {
-      if (stop.signal.aborted || isStale()) return;
-      const raw = toRawMessage(partition, message);
-      if (raw.position <= (through[partition] ?? 0)) continue;
-      through[partition] = raw.position;
-      let checked: Message<Value>;
-      try {
-        checked = checkMessage(topic, raw);
-      } catch (error) {
-        log.warn({ error, ...fields, partition, position: raw.position }, 'a tail skips a message that does not parse');
-        continue;
-      }
-      onMessage(checked);
-    }
-    resolveOffset(batch.lastOffset());
-    advance(partition, Number(batch.lastOffset()));
-  };
-  /** A batch may end after its last message, for example with markers of transactions. */
-  const advance = (partition: number, offset: number) => {
-    through[partition] = Math.max(through[partition] ?? 0, offset + 1);
-    for (const look of waiting) look();
-  };
-
-  let hasJoined = false;
-  /** kafkajs would start over. */
-  const resumePartitions = (consumer: Consumer, partitions: ReadonlySet<number>) => {
-    for (const partition of partitions)
-      consumer.seek({ topic: name, partition, offset: String(through[partition] ?? 0) });
-    if (hasJoined) void isSameTopic();
-    hasJoined = true;
-  };
-  const membership = keepMembership({
-    client,
-    topic: topic.name,
-    groupId: () => `${tailGroupPrefix(client, clientId)}${randomUUID()}`,
-    config: { maxWaitTimeInMs: 500 },
-    onBatch,
-    onSkipped: advance,
-    onJoin: resumePartitions,
-    async onLeft(groupId) {
-      await client.admin
-        .deleteGroups([groupId])
-        .catch((error: unknown) =>
-          log.debug({ error, ...fields }, 'the group of a tail could not be deleted; the next start deletes it'),
-        );
-    },
-    failures,
-    joinWithinMs: limits.joinWithinMs,
-    fields,
-    log,
-  });
-
-  const tail: Tail = {
-    startedAt,
-    coversAfter,
-    caughtUp,
-    async [Symbol.asyncDispose]() {
-      await leave();
-      failures.clear(stop);
-    },
-  };
-  try {
-    await orUnavailable('TOPICS_UNAVAILABLE', () => membership.firstTry);
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error('the start of a tail took too long')), startWithinMs);
-    await orUnavailable('TOPICS_UNAVAILABLE', () => Promise.race([untilThrough(startedAt), late])).finally(() =>
-      clearTimeout(timer),
-    );
-  } catch (error) {
-    await tail[Symbol.asyncDispose]();
-    throw error;
-  }
-  return tail;
 }
 
-/** Deletes the groups of tails whose process was killed. */
-export async function deleteDeadTails(client: KafkaClient, clientId: string, log: Log): Promise<void> {
-  try {
-    const { groups } = await client.admin.listGroups();
-    const tails = groups
-      .map(({ groupId }) => groupId)
-      .filter((groupId) => groupId.startsWith(tailGroupPrefix(client, clientId)));
-    if (tails.length === 0) return;
-    const described = await client.admin.describeGroups(tails);
-    const dead = described.groups
-      .filter(({ state }) => state === 'Empty' || state === 'Dead')
-      .map((group) => group.groupId);
-    if (dead.length > 0) await client.admin.deleteGroups(dead);
-  } catch (error) {
-    // Another process that starts may have deleted them first.
-    log.debug({ error }, 'groups of dead tails could not all be deleted');
+class KafkaTail<Value> implements Tail {
+  readonly startedAt: Positions;
+  readonly coversAfter: Positions;
+  readonly #options: TailOptions<Value>;
+  readonly #context: KafkaTailContext;
+  readonly #fields: { topic: string };
+  /** Name of the topic on the broker. */
+  readonly #topicName: string;
+  readonly #stop = new AbortController();
+  /** The positions up to which `onMessage` was called. */
+  readonly #positions: ReadPositions;
+  /** Partitions that may be read. */
+  readonly #begun = new Set<number>();
+  /** Per waiting partition, the positions that must be read first. */
+  readonly #barriers = new Map<number, Positions>();
+  readonly #recreation: RecreationCheck;
+  readonly #membership: Membership;
+  #hasJoined = false;
+  #leaving: PromiseLike<void> | undefined;
+
+  constructor(
+    options: TailOptions<Value>,
+    context: KafkaTailContext,
+    { name, read, offsets }: { name: string; read(): Promise<TopicOffsets>; offsets: TopicOffsets },
+  ) {
+    const { client, clientId, limits = defaultConsumerLimits, log } = context;
+    const failures = context.failures ?? createConsumerFailures();
+    const fields = { topic: options.topic.name };
+    this.startedAt = offsets.ends;
+    this.coversAfter = startingPositions(options.from, offsets);
+    this.#options = options;
+    this.#context = { ...context, failures };
+    this.#fields = fields;
+    this.#topicName = name;
+    this.#positions = createReadPositions(this.coversAfter);
+    this.#recreation = createRecreationCheck({
+      read,
+      taken: this.#positions.through,
+      onRecreated: () => this.#endAsRecreated(),
+      fields,
+      log,
+    });
+    this.#membership = keepMembership({
+      client,
+      topic: options.topic.name,
+      groupId: () => newTailGroup(client, clientId),
+      config: { maxWaitTimeInMs: 500 },
+      onBatch: (payload) => this.#onBatch(payload),
+      onSkipped: (partition, offset) => this.#positions.advance(partition, offset + 1),
+      onJoin: (consumer, partitions) => this.#onJoin(consumer, partitions),
+      onLeft: (groupId) => deleteTailGroup(client, groupId, log),
+      failures,
+      joinWithinMs: limits.joinWithinMs,
+      fields,
+      log,
+    });
+  }
+
+  /** Resolves when it has read everything up to `startedAt`. Rejects if it can't join, or after a time limit. */
+  async untilStarted(): Promise<void> {
+    await orUnavailable('TOPICS_UNAVAILABLE', () => this.#membership.firstTry);
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new Error('the start of a tail took too long')), startWithinMs);
+    try {
+      await orUnavailable('TOPICS_UNAVAILABLE', () =>
+        Promise.race([this.#positions.untilThrough(this.startedAt), late]),
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async caughtUp(): Promise<Positions> {
+    const ends = await this.#readEnds();
+    await this.#positions.untilThrough(ends);
+    return ends;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#leave(new Error('the tail is closed'));
+    this.#context.failures?.clear(this.#stop);
+  }
+
+  async #readEnds(): Promise<Positions> {
+    const { ends } = await this.#recreation.read();
+    this.#positions.throwIfClosed();
+    return ends;
+  }
+
+  #endAsRecreated(): void {
+    if (this.#stop.signal.aborted) return;
+    const { failures = createConsumerFailures(), log } = this.#context;
+    const error = reportRecreated(failures, this.#stop, this.#fields, log);
+    void this.#leave(error);
+    this.#options.onEnd?.(error);
+  }
+
+  #leave(reason: Error): PromiseLike<void> {
+    this.#stop.abort();
+    this.#positions.close(reason);
+    this.#leaving ??= this.#membership[Symbol.asyncDispose]();
+    return this.#leaving;
+  }
+
+  /** Sets the positions, because kafkajs would start over. */
+  #onJoin(consumer: Consumer, partitions: ReadonlySet<number>): void {
+    for (const partition of partitions)
+      consumer.seek({ topic: this.#topicName, partition, offset: String(this.#positions.through[partition] ?? 0) });
+    if (this.#hasJoined) void this.#recreation.isSameTopic();
+    this.#hasJoined = true;
+  }
+
+  async #onBatch({ batch, resolveOffset, isStale, pause }: EachBatchPayload): Promise<void> {
+    const { partition } = batch;
+    const isReadBefore = Number(batch.firstOffset() ?? 0) < (this.#positions.through[partition] ?? 0);
+    if (isReadBefore && !(await this.#recreation.isSameTopic())) return;
+    if (!(await this.#begin(partition, pause))) return;
+    for (const message of batch.messages) {
+      if (this.#stop.signal.aborted || isStale()) return;
+      const raw = toRawMessage(partition, message);
+      if (raw.position <= (this.#positions.through[partition] ?? 0)) continue;
+      this.#positions.through[partition] = raw.position;
+      this.#deliver(raw);
+    }
+    resolveOffset(batch.lastOffset());
+    // A batch may end after its last message, for example with markers of transactions.
+    this.#positions.advance(partition, Number(batch.lastOffset()) + 1);
+  }
+
+  /** Whether a partition may be read; else it is paused until the lower ones have reached its barrier. */
+  async #begin(partition: number, pausePartition: () => () => void): Promise<boolean> {
+    if (this.#begun.has(partition)) return true;
+    const ends =
+      this.#barriers.get(partition) ?? (partition in this.startedAt ? this.startedAt : await this.#readEnds());
+    const barrier = Object.fromEntries(Object.entries(ends).filter(([below]) => Number(below) < partition));
+    if (this.#positions.isThrough(barrier)) {
+      this.#begun.add(partition);
+      this.#barriers.delete(partition);
+      return true;
+    }
+    this.#barriers.set(partition, barrier);
+    const resume = pausePartition();
+    // After resuming, the same batch is fetched and checked again.
+    this.#positions
+      .untilThrough(barrier)
+      .then(resume)
+      .catch((error: unknown) =>
+        this.#context.log.debug({ error, ...this.#fields, partition }, 'a partition could not be resumed'),
+      );
+    return false;
+  }
+
+  #deliver(raw: RawMessage): void {
+    const { topic, onMessage } = this.#options;
+    const { partition, position } = raw;
+    let message: Message<Value>;
+    try {
+      message = checkMessage(topic, raw);
+    } catch (error) {
+      this.#context.log.warn(
+        { error, ...this.#fields, partition, position },
+        'a tail skips a message that does not parse',
+      );
+      return;
+    }
+    onMessage(message);
   }
 }

@@ -8,7 +8,8 @@ import { connectKafka, type KafkaOptions } from './client.ts';
 import { startKafkaGroup } from './group.ts';
 import { type OutboxOptions, openOutbox } from './outbox.ts';
 import { createKafkaProducer } from './producer.ts';
-import { deleteDeadTails, startKafkaTail } from './tail.ts';
+import { startKafkaTail } from './tail.ts';
+import { deleteDeadTails } from './tail-groups.ts';
 
 export interface KafkaTopicsOptions extends KafkaOptions {
   /** The database of outbox and parked messages; without it nothing can be published or parked. */
