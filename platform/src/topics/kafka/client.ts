@@ -101,29 +101,9 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
   const admin = kafka.admin();
   // A second admin: kafkajs refreshes every topic whose offsets an admin ever fetched, and fails if one was deleted.
   const topicAdmin = kafka.admin();
-  const stop = new AbortController();
-  let isConnected = false;
+  const connection = keepConnecting(() => Promise.all([admin.connect(), topicAdmin.connect()]), { brokers, log });
+  await connection.firstTry;
   let unansweredAt = Number.NEGATIVE_INFINITY;
-  const connectOnce = async () => {
-    await Promise.all([admin.connect(), topicAdmin.connect()]);
-    isConnected = true;
-  };
-  const connecting = connectOnce().catch((error: unknown) => {
-    log.warn({ error }, `KAFKA_BROKERS: no broker answers at ${brokers.join(', ')}; connecting is retried`);
-  });
-  /** Resolves on the first connection; from then on kafkajs reconnects by itself. */
-  const connected = connecting.then(async () => {
-    while (!isConnected && !stop.signal.aborted) {
-      await pause(connectEveryMs, stop.signal);
-      if (!stop.signal.aborted)
-        await connectOnce().catch((error: unknown) => log.debug({ error }, 'no broker answers yet'));
-    }
-    return isConnected;
-  });
-  const requireConnection = () => {
-    if (!isConnected) throw new CodedError('TOPICS_UNAVAILABLE', 'No broker has answered yet.', { retryable: true });
-  };
-  await connecting;
   const ensured = new Map<string, Promise<void>>();
   const nameOf = (name: string) => prefix + name;
   return {
@@ -134,7 +114,7 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
       const ensuring =
         ensured.get(name) ??
         orUnavailable('TOPICS_UNAVAILABLE', () => {
-          requireConnection();
+          connection.require();
           return retryUntilReady(() =>
             createTopic(topicAdmin, { name: nameOf(name), partitions, replication, retentionMs }),
           );
@@ -148,13 +128,13 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     forgetTopic: (name) => void ensured.delete(name),
     async ping() {
       await orUnavailable('TOPICS_UNAVAILABLE', () => {
-        requireConnection();
+        connection.require();
         return within(pingWithinMs, admin.describeCluster());
       });
     },
     async answersAtOnce() {
       // After one failure the next calls return at once, so that concurrent shutdowns do not each wait.
-      if (!isConnected || performance.now() - unansweredAt < assumedDownMs) return false;
+      if (!connection.isUp || performance.now() - unansweredAt < assumedDownMs) return false;
       try {
         await within(atOnceMs, admin.describeCluster());
         return true;
@@ -163,14 +143,48 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
         return false;
       }
     },
-    connected,
+    connected: connection.connected,
     async [Symbol.asyncDispose]() {
-      stop.abort();
+      connection[Symbol.dispose]();
       // disconnect() waits for outstanding responses.
       await within(disconnectWithinMs, Promise.all([admin.disconnect(), topicAdmin.disconnect()])).catch(
         (error: unknown) => log.debug({ error }, 'a connection to Kafka was left open'),
       );
     },
+  };
+}
+
+/** Connects, and retries until it succeeds or is disposed. From then on kafkajs reconnects by itself. */
+function keepConnecting(connect: () => Promise<unknown>, { brokers, log }: { brokers: readonly string[]; log: Log }) {
+  const stop = new AbortController();
+  let isUp = false;
+  const connectOnce = async () => {
+    await connect();
+    isUp = true;
+  };
+  const firstTry = connectOnce().catch((error: unknown) => {
+    log.warn({ error }, `KAFKA_BROKERS: no broker answers at ${brokers.join(', ')}; connecting is retried`);
+  });
+  const connected = firstTry.then(async () => {
+    while (!isUp && !stop.signal.aborted) {
+      await pause(connectEveryMs, stop.signal);
+      if (!stop.signal.aborted)
+        await connectOnce().catch((error: unknown) => log.debug({ error }, 'no broker answers yet'));
+    }
+    return isUp;
+  });
+  return {
+    get isUp() {
+      return isUp;
+    },
+    firstTry,
+    /** Resolves on the first connection; with false if it is disposed before. */
+    connected,
+    /** @throws CodedError TOPICS_UNAVAILABLE until the first connection */
+    require() {
+      if (!isUp) throw new CodedError('TOPICS_UNAVAILABLE', 'No broker has answered yet.', { retryable: true });
+    },
+    [Symbol.dispose]: () => stop.abort(),
   };
 }
 
