@@ -15,9 +15,17 @@ it.each(['2026-01-31T12:00:00Z', '2026-01-31T12:00Z', '2026-01-31T19:00:00.000+0
   },
 );
 
-it.each(['2026-01-31', '2026-01-31T12:00:00', '31 January 2026', '2026-02-31T25:00:00Z', 1_769_860_800_000, null])(
-  'DateTime: rejects %s',
-  (given) => {
-    expect(() => dateTimeScalar.parseValue(given)).toThrow('ISO 8601 instant with an offset');
-  },
-);
+it.each([
+  '2026-01-31',
+  '2026-01-31T12:00:00',
+  '31 January 2026',
+  '2026-02-31T25:00:00Z',
+  1_769_860_800_000,
+  null,
+  // Regression: PostgreSQL has no year 0, and reads no year of five digits as JavaScript writes it.
+  '0000-12-31T23:59:59Z',
+  '0001-01-01T00:00:00+00:01',
+  '9999-12-31T23:59:59-00:01',
+])('DateTime: rejects %s', (given) => {
+  expect(() => dateTimeScalar.parseValue(given)).toThrow('ISO 8601 instant with an offset');
+});

@@ -71,6 +71,8 @@ describe('purchasedVouchers', () => {
     [{ before: encodeCursor('nonsense') }, 'CURSOR_INVALID'],
     [{ after: encodeCursor(randomUUID()) }, 'CURSOR_INVALID'],
     [{ filter: { receivedFrom: 'yesterday' } }, 'BAD_USER_INPUT'],
+    [{ filter: { receivedFrom: '0000-01-01T00:00:00Z' } }, 'BAD_USER_INPUT'],
+    [{ filter: { receivedTo: '9999-12-31T23:59:59-23:59' } }, 'BAD_USER_INPUT'],
   ])('purchasedVouchers: rejects %j with %s', async (variables, code) => {
     await using ctx = await startTestVoucherService();
     expect(codesOf(await ctx.post(listVouchers, variables))).toEqual([code]);
