@@ -53,6 +53,11 @@ async function setUp(options: Partial<RemoteKeysOptions> = {}, kids = ['first'])
     keys,
     addKey,
     removeKey: (kid: string) => pairs.delete(kid),
+    /** Publishes an Ed25519 key of a wrong length. */
+    addUnusable(kid: string) {
+      const { privateKey } = pairs.get('first') as { jwk: JWK; privateKey: CryptoKey };
+      pairs.set(kid, { privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: 'AAAA', kid } });
+    },
     publish: (value: typeof answer) => {
       answer = value;
     },
@@ -74,6 +79,16 @@ async function setUp(options: Partial<RemoteKeysOptions> = {}, kids = ['first'])
 }
 
 describe('remote keys', () => {
+  it('skips a key that can not be used, and reads the others', async () => {
+    // Regression: it failed the fetch, so that no new key was ever seen.
+    await using issuer = await setUp();
+    const token = await issuer.verify('first');
+    expect(token).toBe('ann');
+    await issuer.addKey('second');
+    issuer.addUnusable('bad');
+    expect(await issuer.verify('second')).toBe('ann');
+  });
+
   it.each([
     ['resets the connection', 'reset' as const],
     ['answers 500', { status: 500, body: '{}' }],

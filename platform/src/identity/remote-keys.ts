@@ -161,9 +161,10 @@ async function fetchKeys(url: string, signal: AbortSignal): Promise<Map<string, 
   const { keys } = keySetSchema.parse(JSON.parse(await readText(response)));
   const imported = new Map<string, CryptoKey>();
   for (const jwk of keys) {
-    // Keys of other types may have other uses.
+    // Keys of other types may have other uses, and one that is invalid is skipped (RFC 7517 section 5).
     const parsed = keySchema.safeParse(jwk);
-    if (parsed.success) imported.set(parsed.data.kid, (await importJWK(parsed.data, 'EdDSA')) as CryptoKey);
+    const key = parsed.success && (await importJWK(parsed.data, 'EdDSA').catch(() => null));
+    if (key) imported.set(parsed.data.kid, key as CryptoKey);
   }
   if (imported.size === 0) throw new Error('the URL of the keys has no Ed25519 key');
   return imported;
