@@ -35,9 +35,6 @@ export interface SubgraphDataSourceOptions {
   log: Log;
 }
 
-/** Once a call has waited this long, newer ones go first: the client may leave before its call has ended. */
-const newestFirstAfterMs = 1_000;
-
 /** Disposing waits for running calls. */
 export interface SubgraphDataSource extends GraphQLDataSource, AsyncDisposable {
   /** Fails all running and future calls. */
@@ -54,7 +51,7 @@ export interface SubgraphDataSource extends GraphQLDataSource, AsyncDisposable {
 export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDataSourceOptions): SubgraphDataSource {
   const { origin, pathname, search } = new URL(url);
   const { maxRunning, maxWaiting, maxWaitingBytes, waitTimeoutMs } = limits;
-  const gate = createGate({ atOnce: maxRunning, newestFirstAfterMs, maxWaiting, maxWaitingBytes, waitTimeoutMs });
+  const gate = createGate({ atOnce: maxRunning, maxWaiting, maxWaitingBytes, waitTimeoutMs });
   const lines = createRepeatedLines(log);
   const pool = new Pool(origin, {
     connections: maxRunning,

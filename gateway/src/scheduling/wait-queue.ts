@@ -27,7 +27,7 @@ export interface WaitQueueOptions {
   waitTimeoutMs?: number;
   /**
    * Once a requester's oldest entry has waited this long, its newest one is next. Under overload all entries would else
-   * wait until their clients give up, and all work would be wasted. Default: never.
+   * wait until their clients give up, and all work would be wasted. Default: 1 s.
    */
   newestFirstAfterMs?: number;
   /** Maximum number of entries; with 0 none waits. Default: 10,000. */
@@ -54,7 +54,7 @@ export class WaitQueue<Item extends Waiting> {
 
   constructor({
     waitTimeoutMs = 10_000,
-    newestFirstAfterMs = Number.POSITIVE_INFINITY,
+    newestFirstAfterMs = 1_000,
     maxWaiting = 10_000,
     maxWaitingBytes = 134_217_728,
   }: WaitQueueOptions = {}) {
