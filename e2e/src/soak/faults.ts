@@ -35,11 +35,9 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   'begin-cut': {
     needs: ['postgres'],
     async run({ system }) {
-      let begins = 0;
-      const isCut = (data: Buffer) => data.includes('begin\0') && ++begins % beginsPerCut === 0;
-      const heal = system.database.cutAt(isCut, 'before');
+      system.database.apply({ kind: 'begin-cut', every: beginsPerCut });
       await sleep(15_000);
-      heal();
+      system.database.apply({ kind: 'none' });
     },
   },
   'connections-terminated': {
@@ -70,9 +68,9 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   'database-silent': {
     needs: ['postgres'],
     async run({ system }) {
-      system.database.silence();
+      system.database.apply({ kind: 'silent' });
       await sleep(20_000);
-      system.database.restore();
+      system.database.apply({ kind: 'none' });
     },
   },
   'kafka-killed': {

@@ -16,7 +16,7 @@ export async function findLeaseHolder({ engines, database, processes }: SoakSyst
   await client.connect();
   try {
     const { rows } = await client.query<{ port: number }>(holdersPort);
-    const port = rows[0] && database.clientPortOf(rows[0].port);
+    const port = rows[0] && (await database.clientPortOf(rows[0].port));
     const socket = port && socketAt(port, Number(new URL(database.url).port));
     return processes.find(({ pid }) => socket && hasOpen(pid, socket)) ?? null;
   } finally {

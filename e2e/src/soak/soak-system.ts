@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { startTcpProxy, type TcpProxy } from '@voucher-gateway/platform/testing/tcp-proxy';
 import {
   createDistributedStack,
   type DistributedStack,
@@ -10,6 +9,7 @@ import { type Engines, startEngines } from '@voucher-gateway/standalone/engines/
 import { startKafka } from '@voucher-gateway/standalone/engines/kafka';
 import type { ServiceProcess } from '@voucher-gateway/standalone/service-process';
 import { productionEnvironment } from '../production-environment.ts';
+import { type DatabaseProxy, startDatabaseProxy } from './database-proxy.ts';
 
 /** A process of the system, with its service. */
 export interface SystemProcess extends ServiceProcess {
@@ -23,7 +23,7 @@ export interface SoakSystem extends AsyncDisposable {
   readonly stack: DistributedStack;
   readonly engines: Engines;
   /** The proxy between all services and PostgreSQL. */
-  readonly database: TcpProxy;
+  readonly database: DatabaseProxy;
   readonly processes: readonly SystemProcess[];
   readonly gatewayUrls: readonly string[];
   /** Settings for the operator's commands. */
@@ -64,7 +64,7 @@ export async function startSoakSystem(options: SoakSystemOptions): Promise<SoakS
   const engines = releases.use(await startEngines({ folder: enginesFolder, standardPorts: false }));
   let kafka = engines.kafka.process;
   releases.defer(() => kafka[Symbol.asyncDispose]());
-  const database = releases.use(await startTcpProxy(engines.postgres.url));
+  const database = releases.use(await startDatabaseProxy(engines.postgres.url));
   const environment = {
     ...engines.environment,
     DATABASE_URL: database.url,

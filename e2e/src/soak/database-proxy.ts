@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+
+/** The proxy between all services and PostgreSQL. Use it with `await using`. */
+export interface DatabaseProxy extends AsyncDisposable {
+  /** The database's URL with the proxy's host and port. */
+  readonly url: string;
+  apply(fault: DatabaseFault): void;
+  /** The client's port of the connection that the database sees from this port; undefined if there is none. */
+  clientPortOf(seenPort: number): Promise<number | undefined>;
+}
+
+/** `begin-cut` closes each of so many connections that begin a transaction; `none` ends the others. */
+export type DatabaseFault = { kind: 'begin-cut'; every: number } | { kind: 'silent' } | { kind: 'none' };
+
+/** What the thread receives. */
+export type ProxyMessage = DatabaseFault | { kind: 'client-port'; seenPort: number; reply: MessagePort };
+
+/** Starts it in its own thread: clients that keep the main thread busy would else delay the database for all services. */
+export async function startDatabaseProxy(targetUrl: string): Promise<DatabaseProxy> {
+  const worker = new Worker(new URL('./database-proxy-worker.ts', import.meta.url), { workerData: targetUrl });
+  // Rejects if the thread fails. A later failure is uncaught, and ends the soak.
+  const [url] = (await once(worker, 'message')) as [string];
+  return {
+    url,
+    apply: (fault) => worker.postMessage(fault satisfies ProxyMessage),
+    async clientPortOf(seenPort) {
+      const { port1, port2 } = new MessageChannel();
+      worker.postMessage({ kind: 'client-port', seenPort, reply: port2 } satisfies ProxyMessage, [port2]);
+      const [clientPort] = await once(port1, 'message');
+      port1.close();
+      return clientPort;
+    },
+    [Symbol.asyncDispose]: async () => void (await worker.terminate()),
+  };
+}
