@@ -58,8 +58,10 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['*/src/**/*.ts', 'subgraphs/*/src/**/*.ts'],
-      exclude: ['**/*.test.ts', '**/testing/**'],
+      exclude: ['**/*.test.ts', '**/testing/**', 'bench/**', 'e2e/**'],
       reporter: ['text-summary', 'html'],
+      // One to two points below the figures of November 2026: timing changes what is covered.
+      thresholds: { statements: 75, branches: 72, functions: 73, lines: 76 },
     },
   },
 });
