@@ -3,10 +3,10 @@ import { openTestPipeline } from '../testing/pipeline.ts';
 
 describe('operations: introspection', () => {
   it.each([
-    '{ __schema { types { name } } }',
-    '{ a: __type(name: "User") { name } }',
-    '{ ...F } fragment F on Query { __schema { types { name } } }',
-  ])('is refused if it is turned off: %s', async (query) => {
+    ['__schema', '{ __schema { types { name } } }'],
+    ['an alias of __type', '{ a: __type(name: "User") { name } }'],
+    ['a fragment', '{ ...F } fragment F on Query { __schema { types { name } } }'],
+  ])('is refused if it is turned off: %s', async (_what, query) => {
     await using pipeline = await openTestPipeline({ introspection: false });
     expect(await pipeline.refusal(query)).toMatchObject({ code: 'GRAPHQL_VALIDATION_FAILED' });
     expect(await pipeline.run('{ __typename }')).toEqual({ data: { __typename: 'Query' } });

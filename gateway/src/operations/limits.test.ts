@@ -26,9 +26,9 @@ describe('operations: limits', () => {
     ['directives', `{ me { ${'id @skip(if: false) '.repeat(101)} } }`, 'MAX_DIRECTIVES'],
     ['levels', `{ me { ${'deliveries { '.repeat(30)} id ${'} '.repeat(30)} } }`, 'MAX_DEPTH'],
     ['cost', '{ purchasedVouchers(first: 100000) { nodes { id } } }', 'MAX_COST'],
-    ['conditions in fragments that double', doubling(14, 'id'), 'MAX_DIRECTIVES'],
+    ['conditions of fragments', doubling(14, 'id'), 'MAX_DIRECTIVES'],
     [
-      'selections of fragments that double',
+      'selections of fragments',
       doubling(14, 'id')
         .replace(/ @(skip|include)\(if: \$[ab]\)/g, '')
         .replace('($a: Boolean!, $b: Boolean!) ', ''),
@@ -50,7 +50,7 @@ describe('operations: limits', () => {
       'values',
     ],
     ['nesting of variables', '{ me { id } }', 'nesting'],
-  ])('refuse too many %s, naming the limit and both figures', async (_what, query, limit) => {
+  ])('refuse too many %s, with the limit and both figures', async (_what, query, limit) => {
     await using pipeline = await openTestPipeline();
     const deep = JSON.parse(`${'['.repeat(5_000)}${']'.repeat(5_000)}`);
     const error = await pipeline.refusal(query, limit === 'nesting' ? { deep } : {});

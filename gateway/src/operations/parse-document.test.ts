@@ -36,7 +36,7 @@ describe('parse: limits', () => {
     ['20,000 nested lists', `{ a(b: ${'['.repeat(20_000)}${']'.repeat(20_000)}) }`, 'nesting'],
     ['nested types of a variable', `query($a: ${'['.repeat(2_000)}Int${']'.repeat(2_000)}) { a }`, 'nesting'],
     ['nested objects', `{ a(b: ${'{c:'.repeat(2_000)}1${'}'.repeat(2_000)}) }`, 'nesting'],
-  ])('refuse too many %s as OPERATION_TOO_COMPLEX that names the limit', (_what, text, limit) => {
+  ])('refuse too many %s, and name the limit', (_what, text, limit) => {
     const parse = () => parseDocument(text, guard);
     expect(parse).toThrow(
       expect.objectContaining({ code: 'OPERATION_TOO_COMPLEX', details: expect.objectContaining({ limit }) }),

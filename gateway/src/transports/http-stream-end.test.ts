@@ -18,9 +18,9 @@ function sessionOf(authorization: string): string {
 
 describe('http streams', () => {
   it.each([
-    ['text/event-stream', 'event: complete\ndata: \n\n'],
-    ['multipart/mixed;boundary="graphql";subscriptionSpec=1.0', '--graphql--'],
-  ])('end a stream of %s with SESSION_EXPIRED at its session’s end', async (accept, end) => {
+    ['Server-Sent Events', 'text/event-stream', 'event: complete\ndata: \n\n'],
+    ['multipart', 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0', '--graphql--'],
+  ])('end a stream of %s with SESSION_EXPIRED at its session’s end', async (_format, accept, end) => {
     await using gateway = await startTestGateway();
     const { headers, sid } = await gateway.signIn();
     const stream = await openStream(gateway.graphqlUrl, { headers, accept });

@@ -5,7 +5,7 @@ import { startTestGateway } from '../../testing/gateway.ts';
 import { move } from '../../testing/moves.ts';
 import type { Move } from '../../testing/parcel-supergraph.ts';
 
-describe('resume: more than a slice of messages arrives once and in order', () => {
+describe('resume of more than a slice', () => {
   const count = 7;
   // Two messages do not fit into a slice.
   const note = 'x'.repeat(300_000);
@@ -40,7 +40,7 @@ describe('resume: more than a slice of messages arrives once and in order', () =
     ['the topic', { TOPIC_WINDOW: '1' }],
     ['the topic, as the recent messages are too large for memory', { TOPIC_WINDOW_BYTES: '1024' }],
     ['the topic, one message per scan', { TOPIC_WINDOW: '1', TOPIC_SCAN_BYTES: '1024' }],
-  ])('from %s', async (_where, environment) => {
+  ])('sends each message once and in order, from %s', async (_where, environment) => {
     const { gateway, ann } = await start(environment);
     await using _gateway = gateway;
     const read = resume(ann, null);

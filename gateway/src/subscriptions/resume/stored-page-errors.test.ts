@@ -9,7 +9,7 @@ const pageInfo = { hasNextPage: false, endCursor: encodeCursor('m1') };
 const masked = { code: 'SUBGRAPH_UNAVAILABLE', retryable: true };
 const invalid = { code: 'SUBGRAPH_INVALID_RESPONSE', retryable: true };
 
-describe('resume: a subgraph’s error or invalid stored page', () => {
+describe('resume: a stored page', () => {
   let tracking: Awaited<ReturnType<typeof startReceiver>>;
   let gateway: TestGateway;
   beforeAll(async () => {
@@ -47,7 +47,7 @@ describe('resume: a subgraph’s error or invalid stored page', () => {
     ['an error in the gateway’s own query', { code: 'GRAPHQL_VALIDATION_FAILED' }],
     ['an error in an argument of the gateway', { code: 'BAD_USER_INPUT', argument: 'first' }],
     ['an error without an argument', { code: 'BAD_USER_INPUT' }],
-  ])('is masked and retryable: %s', async (_what, extensions) => {
+  ])('with an error is masked and retryable: %s', async (_what, extensions) => {
     const errors = await resume(failed(extensions));
     expect(errors).toMatchObject([{ extensions: masked }]);
     expect(JSON.stringify(errors)).not.toContain(secret);
@@ -59,7 +59,7 @@ describe('resume: a subgraph’s error or invalid stored page', () => {
     ['FORBIDDEN', {}],
     ['SERVICE_UNAVAILABLE', { retryable: true }],
     ['BAD_USER_INPUT', { argument: 'parcel' }],
-  ])('is passed on if its code is public: %s', async (code, more) => {
+  ])('with a public error passes it on: %s', async (code, more) => {
     // For an unknown cursor the gateway reads twice more: to search the topic, and to retry.
     const answer = { data: null, errors: [{ message: 'no', extensions: { code, ...more } }] };
     const first = { data: { moves: { edges: [], pageInfo, storedThrough: [] } } };
@@ -85,7 +85,7 @@ describe('resume: a subgraph’s error or invalid stored page', () => {
       'a position that is not a number',
       { moves: { edges: [edge], pageInfo, storedThrough: [{ topic: 'parcel-moved', partition: 0, position: 'x' }] } },
     ],
-  ])('is SUBGRAPH_INVALID_RESPONSE, retryable: %s', async (_what, data) => {
+  ])('that is invalid is retryable: %s', async (_what, data) => {
     expect(await resume({ data })).toMatchObject([{ extensions: invalid }]);
   });
 });
