@@ -1,4 +1,4 @@
-import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
@@ -12,8 +12,12 @@ export interface ReceivedCall {
   closed: Promise<void>;
 }
 
-/** The response: a status with `{}`, a status with a body, or none. */
-export type ReceiverAnswer = number | { status: number; body: string } | 'hang';
+/** The response: a status with `{}`, a status with a body, none, or what a function writes. */
+export type ReceiverAnswer =
+  | number
+  | { status: number; body: string }
+  | 'hang'
+  | ((response: ServerResponse, call: ReceivedCall) => void);
 
 /** An HTTP server that records calls, like a client's callback receiver. */
 export interface Receiver extends AsyncDisposable {
@@ -22,14 +26,17 @@ export interface Receiver extends AsyncDisposable {
   readonly calls: readonly ReceivedCall[];
   /** The next call that no earlier `next` has returned; waits for it. */
   next(): Promise<ReceivedCall>;
-  /** The next responses, in order; afterwards 200. */
+  /** The next responses, in order; afterwards `answer`. */
   answerWith(...answers: ReceiverAnswer[]): void;
+  /** The response when `answerWith` has no more. A test may replace it. Default: 200. */
+  answer: ReceiverAnswer;
 }
 
 export async function startReceiver({
   path = '/callback',
   port = 0,
   headers = {} as Record<string, string>,
+  answer = 200 as ReceiverAnswer,
 } = {}): Promise<Receiver> {
   const calls: ReceivedCall[] = [];
   const unread: ReceivedCall[] = [];
@@ -45,9 +52,10 @@ export async function startReceiver({
       json: parsed(body),
       closed: new Promise<void>((resolve) => response.once('close', resolve)),
     };
-    const answer = answers.shift() ?? 200;
+    const answer = answers.shift() ?? receiver.answer;
     calls.push(call);
-    if (answer !== 'hang') {
+    if (typeof answer === 'function') answer(response, call);
+    else if (answer !== 'hang') {
       const { status, body } = typeof answer === 'number' ? { status: answer, body: '{}' } : answer;
       response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body);
     }
@@ -56,9 +64,10 @@ export async function startReceiver({
     else unread.push(call);
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  return {
+  const receiver: Receiver = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`,
     calls,
+    answer,
     async next() {
       return unread.shift() ?? (await new Promise<ReceivedCall>((resolve) => waiting.push(resolve)));
     },
@@ -68,6 +77,7 @@ export async function startReceiver({
       await new Promise((resolve) => server.close(resolve));
     },
   };
+  return receiver;
 }
 
 function parsed(body: string): unknown {

@@ -1,10 +1,4 @@
 import { httpServerContract } from '@voucher-gateway/platform/testing/contract/http-server';
-import { openHarness } from './testing/rig.ts';
+import { openDeliveryHarness } from './testing/delivery-harness.ts';
 
-httpServerContract(
-  async (environment) => {
-    const harness = await openHarness({ environment });
-    return { url: harness.service.url, log: harness.log, [Symbol.asyncDispose]: () => harness[Symbol.asyncDispose]() };
-  },
-  ['/graphql'],
-);
+httpServerContract((environment) => openDeliveryHarness({ environment }), ['/graphql']);

@@ -1,14 +1,17 @@
 import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { parkMessage } from '@voucher-gateway/platform/topics/parked-messages';
 import { sql } from 'drizzle-orm';
-import { expect, it } from 'vitest';
-import { openHarness } from './testing/rig.ts';
+import { describe, expect, it } from 'vitest';
+import { openDeliveryHarness } from './testing/delivery-harness.ts';
 
 const day = 86_400_000;
 
 async function setUp() {
   const clock = createTestClock();
-  const harness = await openHarness({ clock, environment: { DELIVERY_RETENTION: '60d', OLD_SECRET_RETENTION: '2h' } });
+  const harness = await openDeliveryHarness({
+    clock,
+    environment: { DELIVERY_RETENTION: '60d', OLD_SECRET_RETENTION: '2h' },
+  });
   const { query } = harness.engines.database;
   const at = (days: number) => new Date(clock.now() - days * day).toISOString();
   const read = async (text: string) =>
@@ -43,61 +46,63 @@ async function setUp() {
   };
 }
 
-it('retention: deletes old ended deliveries with their attempts, and no others', async () => {
-  await using ctx = await setUp();
-  await ctx.addDelivery('delivered long ago', { status: 'DELIVERED', days: 61, attempts: [61, 60.5] });
-  await ctx.addDelivery('failed long ago', { status: 'FAILED', days: 61, attempts: [61] });
-  await ctx.addDelivery('pending', { status: 'PENDING', days: 400, attempts: [61] });
-  await ctx.addDelivery('redelivered', { status: 'DELIVERED', days: 61, attempts: [61, 1] });
-  await ctx.addDelivery('delivered', { status: 'DELIVERED', days: 59, attempts: [59] });
-  ctx.run();
-  await expect.poll(ctx.deliveries).toEqual(['delivered', 'pending', 'redelivered']);
-  expect(await ctx.attempts()).toEqual(['delivered', 'pending', 'redelivered', 'redelivered']);
-  const { rows } = await ctx.query.execute(sql`select count(*)::int as count from delivery.attempt`);
-  expect(rows).toEqual([{ count: 4 }]);
-});
+describe('retention', () => {
+  it('retention: deletes old ended deliveries with their attempts, and no others', async () => {
+    await using ctx = await setUp();
+    await ctx.addDelivery('delivered long ago', { status: 'DELIVERED', days: 61, attempts: [61, 60.5] });
+    await ctx.addDelivery('failed long ago', { status: 'FAILED', days: 61, attempts: [61] });
+    await ctx.addDelivery('pending', { status: 'PENDING', days: 400, attempts: [61] });
+    await ctx.addDelivery('redelivered', { status: 'DELIVERED', days: 61, attempts: [61, 1] });
+    await ctx.addDelivery('delivered', { status: 'DELIVERED', days: 59, attempts: [59] });
+    ctx.run();
+    await expect.poll(ctx.deliveries).toEqual(['delivered', 'pending', 'redelivered']);
+    expect(await ctx.attempts()).toEqual(['delivered', 'pending', 'redelivered', 'redelivered']);
+    const { rows } = await ctx.query.execute(sql`select count(*)::int as count from delivery.attempt`);
+    expect(rows).toEqual([{ count: 4 }]);
+  });
 
-it('retention: keeps the callback URL of a request while an outcome is parked', async () => {
-  await using ctx = await setUp();
-  await ctx.addTarget('old', 61);
-  await ctx.addTarget('new', 59);
-  // Of a topic without a consumer here, so that it stays parked.
-  const parked = { topic: 'outcomes', group: 'delivery', key: 'k', value: '{}', headers: {} };
-  await parkMessage(ctx.query, { ...parked, partition: 0, position: 1, publishedAt: 0, error: new Error('broken') });
-  // The second run shows that the first one has ended.
-  for (const name of ['first run', 'second run']) {
-    await ctx.addDelivery(name, { status: 'DELIVERED', days: 61, attempts: [] });
+  it('retention: keeps the callback URL of a request while an outcome is parked', async () => {
+    await using ctx = await setUp();
+    await ctx.addTarget('old', 61);
+    await ctx.addTarget('new', 59);
+    // Of a topic without a consumer here, so that it stays parked.
+    const parked = { topic: 'outcomes', group: 'delivery', key: 'k', value: '{}', headers: {} };
+    await parkMessage(ctx.query, { ...parked, partition: 0, position: 1, publishedAt: 0, error: new Error('broken') });
+    // The second run shows that the first one has ended.
+    for (const name of ['first run', 'second run']) {
+      await ctx.addDelivery(name, { status: 'DELIVERED', days: 61, attempts: [] });
+      await expect
+        .poll(() => {
+          ctx.run();
+          return ctx.deliveries();
+        })
+        .toEqual([]);
+    }
+    expect(await ctx.targets()).toEqual(['new', 'old']);
+    await ctx.query.execute(sql`delete from platform.parked_message`);
     await expect
       .poll(() => {
         ctx.run();
-        return ctx.deliveries();
+        return ctx.targets();
       })
-      .toEqual([]);
-  }
-  expect(await ctx.targets()).toEqual(['new', 'old']);
-  await ctx.query.execute(sql`delete from platform.parked_message`);
-  await expect
-    .poll(() => {
-      ctx.run();
-      return ctx.targets();
-    })
-    .toEqual(['new']);
-});
+      .toEqual(['new']);
+  });
 
-it('retention: deletes a replaced secret once it no longer signs', async () => {
-  await using ctx = await setUp();
-  const { userId } = await ctx.harness.request();
-  const first = await ctx.harness.secret(userId);
-  await ctx.harness.post('mutation { rotateCallbackSecret }', {}, userId);
-  const secrets = async () =>
-    (await ctx.query.execute(sql`select secret from delivery.callback_secret`)).rows.map(({ secret }) => secret);
-  expect(await secrets()).toHaveLength(2);
-  ctx.clock.advance(7_200_000);
-  await expect
-    .poll(() => {
-      ctx.run();
-      return secrets();
-    })
-    .toHaveLength(1);
-  expect(await secrets()).not.toContain(first);
+  it('retention: deletes a replaced secret once it no longer signs', async () => {
+    await using ctx = await setUp();
+    const { userId } = await ctx.harness.request();
+    const first = await ctx.harness.secret(userId);
+    await ctx.harness.post('mutation { rotateCallbackSecret }', {}, userId);
+    const secrets = async () =>
+      (await ctx.query.execute(sql`select secret from delivery.callback_secret`)).rows.map(({ secret }) => secret);
+    expect(await secrets()).toHaveLength(2);
+    ctx.clock.advance(7_200_000);
+    await expect
+      .poll(() => {
+        ctx.run();
+        return secrets();
+      })
+      .toHaveLength(1);
+    expect(await secrets()).not.toContain(first);
+  });
 });

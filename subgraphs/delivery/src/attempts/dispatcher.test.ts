@@ -1,13 +1,12 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestEnginesWithJobs } from '@voucher-gateway/platform/testing/engines';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Send } from '../channels/channels.ts';
 import { deliveryMigrations } from '../migrations.ts';
 import { planDeliveries } from '../plan-deliveries.ts';
 import { delivery } from '../tables.ts';
-import { eventually } from '../testing/eventually.ts';
-import { buildCode, buildRequest } from '../testing/rig.ts';
+import { buildCode, buildRequest } from '../testing/delivery-harness.ts';
 import { attemptQueue, createDeliveryStore } from './delivery-store.ts';
 import { createDispatcher } from './dispatcher.ts';
 
@@ -31,37 +30,39 @@ async function setUp(send: Send, { concurrency = 1 } = {}) {
   };
 }
 
-it('dispatcher: leaves attempts beyond its concurrency to the jobs', async () => {
-  const running: PromiseWithResolvers<void>[] = [];
-  let most = 0;
-  let now = 0;
-  await using ctx = await setUp(async () => {
-    now += 1;
-    most = Math.max(most, now);
-    const one = Promise.withResolvers<void>();
-    running.push(one);
-    await one.promise;
-    now -= 1;
-    return { outcome: 'delivered', status: 200 };
+describe('dispatcher', () => {
+  it('dispatcher: leaves attempts beyond its concurrency to the jobs', async () => {
+    const running: PromiseWithResolvers<void>[] = [];
+    let most = 0;
+    let now = 0;
+    await using ctx = await setUp(async () => {
+      now += 1;
+      most = Math.max(most, now);
+      const one = Promise.withResolvers<void>();
+      running.push(one);
+      await one.promise;
+      now -= 1;
+      return { outcome: 'delivered', status: 200 };
+    });
+    await ctx.deliver();
+    await ctx.deliver();
+    expect((await ctx.rows()).map((row) => row.running)).toEqual([true, false]);
+    for (const turn of [0, 1]) {
+      await expect.poll(() => running[turn]).toBeDefined();
+      running[turn]?.resolve();
+    }
+    await expect.poll(async () => (await ctx.rows()).map((row) => row.status)).toEqual(['DELIVERED', 'DELIVERED']);
+    expect(most).toBe(1);
   });
-  await ctx.deliver();
-  await ctx.deliver();
-  expect((await ctx.rows()).map((row) => row.running)).toEqual([true, false]);
-  for (const turn of [0, 1]) {
-    await eventually(() => running[turn]).toBeDefined();
-    running[turn]?.resolve();
-  }
-  await eventually(async () => (await ctx.rows()).map((row) => row.status)).toEqual(['DELIVERED', 'DELIVERED']);
-  expect(most).toBe(1);
-});
 
-it('dispatcher: retries after an internal error', async () => {
-  let attempts = 0;
-  await using ctx = await setUp(async () => {
-    attempts += 1;
-    if (attempts === 1) throw new Error('internal');
-    return { outcome: 'delivered', status: 200 };
+  it('dispatcher: retries after an internal error', async () => {
+    let attempts = 0;
+    await using ctx = await setUp(async () => {
+      attempts += 1;
+      if (attempts === 1) throw new Error('internal');
+      return { outcome: 'delivered', status: 200 };
+    });
+    await ctx.deliver();
+    await expect.poll(ctx.rows).toMatchObject([{ status: 'DELIVERED', failures: 1, turn: 2 }]);
   });
-  await ctx.deliver();
-  await eventually(ctx.rows).toMatchObject([{ status: 'DELIVERED', failures: 1, turn: 2 }]);
 });

@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { createTestClock, systemClock } from '@voucher-gateway/platform/async/clock';
-import { expect, it } from 'vitest';
-import { openReceiver } from '../../testing/receiver.ts';
+import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import { describe, expect, it } from 'vitest';
 import type { LookupAll } from './addresses.ts';
 import { createCallbackSender } from './send.ts';
 
@@ -26,163 +26,167 @@ const failure = (error: string, more: object = {}) => ({
   ...more,
 });
 
-it.each([200, 201, 204, 299])('send: status %d is delivered', async (status) => {
-  await using receiver = await openReceiver();
-  await using sender = openSender();
-  receiver.answer = (response) => void response.writeHead(status).end();
-  expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual({ outcome: 'delivered', status });
-});
-
-it.each([400, 404, 500, 503])('send: status %d is a failure', async (status) => {
-  await using receiver = await openReceiver();
-  await using sender = openSender();
-  receiver.answer = (response) => void response.writeHead(status).end('no');
-  expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('HTTP_ERROR', { status }));
-});
-
-it('send: status 410 is final', async () => {
-  await using receiver = await openReceiver();
-  await using sender = openSender();
-  receiver.answer = (response) => void response.writeHead(410).end();
-  expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(
-    failure('HTTP_ERROR', { status: 410, final: true }),
-  );
-});
-
-it('send: returns Retry-After', async () => {
-  await using receiver = await openReceiver();
-  await using sender = openSender();
-  receiver.answer = (response) => void response.writeHead(429, { 'retry-after': '120' }).end();
-  expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(
-    failure('HTTP_ERROR', { status: 429, retryAfterMs: 120_000 }),
-  );
-});
-
-it('send: does not follow redirects', async () => {
-  await using other = await openReceiver();
-  await using receiver = await openReceiver();
-  await using sender = openSender();
-  receiver.answer = (response) => void response.writeHead(307, { location: other.url }).end();
-  expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('HTTP_ERROR', { status: 307 }));
-  expect(other.received).toEqual([]);
-});
-
-it('send: is decided by the status, whatever the size of the body', async () => {
-  await using receiver = await openReceiver();
-  await using sender = openSender();
-  const closed = Promise.withResolvers<void>();
-  receiver.answer = (response) => {
-    const chunk = Buffer.alloc(8_192);
-    const pour = () => {
-      while (!response.destroyed && response.write(chunk));
-    };
-    response.on('drain', pour).on('close', closed.resolve);
-    response.writeHead(200);
-    pour();
-  };
-  expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual({ outcome: 'delivered', status: 200 });
-  await closed.promise;
-});
-
-it('send: times out without a response', async () => {
-  await using receiver = await openReceiver();
-  const clock = createTestClock();
-  await using sender = openSender({ clock });
-  receiver.answer = () => clock.advance(10_000);
-  expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('TIMEOUT'));
-});
-
-it('send: reports that it was stopped', async () => {
-  await using receiver = await openReceiver();
-  await using sender = openSender();
-  const stop = new AbortController();
-  receiver.answer = () => stop.abort();
-  expect(await sender.send({ ...callback, url: receiver.url }, stop.signal)).toEqual({ outcome: 'stopped' });
-});
-
-it('send: reports a refused connection', async () => {
-  const receiver = await openReceiver();
-  await receiver[Symbol.asyncDispose]();
-  await using sender = openSender();
-  expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('CONNECTION_REFUSED'));
-});
-
-it('send: reports a lost connection, and a response that is not HTTP', async () => {
-  await using sender = openSender();
-  for (const [response, code] of [
-    ['', 'CONNECTION_LOST'],
-    ['hello\r\n\r\n', 'RESPONSE_INVALID'],
-  ] as const) {
-    const server = createServer((socket) => void socket.once('data', () => socket.end(response))).listen(
-      0,
-      '127.0.0.1',
-    );
-    await new Promise((resolve) => server.once('listening', resolve));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    expect(await sender.send({ ...callback, url }, never)).toEqual(failure(code));
-    server.close();
-  }
-});
-
-it('send: reports a failed DNS lookup, and a failed TLS handshake', async () => {
-  const nowhere: LookupAll = (_hostname, _options, done) =>
-    done(Object.assign(new Error('no'), { code: 'ENOTFOUND' }), []);
-  await using lost = openSender({ lookup: nowhere });
-  expect(await lost.send({ ...callback, url: 'http://receiver.example/' }, never)).toEqual(failure('DNS_FAILED'));
-  await using receiver = await openReceiver();
-  await using sender = openSender();
-  expect(await sender.send({ ...callback, url: receiver.url.replace('http:', 'https:') }, never)).toEqual(
-    failure('TLS_FAILED'),
-  );
-});
-
-it.each(['ftp://receiver.example/', 'http://', 'javascript:alert(1)'])(
-  'send: reports %s as an invalid URL',
-  async (url) => {
+describe('send', () => {
+  it.each([200, 201, 204, 299])('send: status %d is delivered', async (status) => {
+    await using receiver = await startReceiver();
     await using sender = openSender();
-    expect(await sender.send({ ...callback, url }, never)).toEqual(failure('URL_INVALID'));
-  },
-);
-
-it.each([
-  'http://127.0.0.1',
-  'http://[::1]',
-  'http://[::ffff:7f00:1]',
-  'http://0.0.0.0',
-  'http://2130706433',
-  'http://0x7f.1',
-  'http://127.0.0.1.',
-  'https://10.0.0.1',
-])('send: refuses %s if loopback is not allowed', async (origin) => {
-  await using receiver = await openReceiver();
-  await using sender = openSender({ allowLoopback: false });
-  const url = `${origin}:${new URL(receiver.url).port}/`;
-  expect(await sender.send({ ...callback, url }, never)).toEqual(failure('ADDRESS_REFUSED'));
-  expect(receiver.received).toEqual([]);
-});
-
-it('send: checks all addresses of a name at each connection', async () => {
-  await using receiver = await openReceiver();
-  let lookups = 0;
-  const lookup: LookupAll = (_hostname, _options, done) => {
-    lookups += 1;
-    done(null, [
-      { address: '8.8.8.8', family: 4 },
-      { address: '127.0.0.1', family: 4 },
-    ]);
-  };
-  await using sender = openSender({ allowLoopback: false, lookup });
-  const url = receiver.url.replace('127.0.0.1', 'receiver.example');
-  for (const _turn of [1, 2])
-    expect(await sender.send({ ...callback, url }, never)).toEqual(failure('ADDRESS_REFUSED'));
-  expect(lookups).toBe(2);
-});
-
-it('send: connects to the resolved address', async () => {
-  await using receiver = await openReceiver();
-  await using sender = openSender({
-    lookup: (_hostname, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }]),
+    receiver.answer = (response) => void response.writeHead(status).end();
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual({ outcome: 'delivered', status });
   });
-  const url = receiver.url.replace('127.0.0.1', 'receiver.example');
-  expect(await sender.send({ ...callback, url }, never)).toEqual({ outcome: 'delivered', status: 204 });
+
+  it.each([400, 404, 500, 503])('send: status %d is a failure', async (status) => {
+    await using receiver = await startReceiver();
+    await using sender = openSender();
+    receiver.answer = (response) => void response.writeHead(status).end('no');
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('HTTP_ERROR', { status }));
+  });
+
+  it('send: status 410 is final', async () => {
+    await using receiver = await startReceiver();
+    await using sender = openSender();
+    receiver.answer = (response) => void response.writeHead(410).end();
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(
+      failure('HTTP_ERROR', { status: 410, final: true }),
+    );
+  });
+
+  it('send: returns Retry-After', async () => {
+    await using receiver = await startReceiver();
+    await using sender = openSender();
+    receiver.answer = (response) => void response.writeHead(429, { 'retry-after': '120' }).end();
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(
+      failure('HTTP_ERROR', { status: 429, retryAfterMs: 120_000 }),
+    );
+  });
+
+  it('send: does not follow redirects', async () => {
+    await using other = await startReceiver();
+    await using receiver = await startReceiver();
+    await using sender = openSender();
+    receiver.answer = (response) => void response.writeHead(307, { location: other.url }).end();
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(
+      failure('HTTP_ERROR', { status: 307 }),
+    );
+    expect(other.calls).toEqual([]);
+  });
+
+  it('send: is decided by the status, whatever the size of the body', async () => {
+    await using receiver = await startReceiver();
+    await using sender = openSender();
+    const closed = Promise.withResolvers<void>();
+    receiver.answer = (response) => {
+      const chunk = Buffer.alloc(8_192);
+      const pour = () => {
+        while (!response.destroyed && response.write(chunk));
+      };
+      response.on('drain', pour).on('close', closed.resolve);
+      response.writeHead(200);
+      pour();
+    };
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual({ outcome: 'delivered', status: 200 });
+    await closed.promise;
+  });
+
+  it('send: times out without a response', async () => {
+    await using receiver = await startReceiver();
+    const clock = createTestClock();
+    await using sender = openSender({ clock });
+    receiver.answer = () => clock.advance(10_000);
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('TIMEOUT'));
+  });
+
+  it('send: reports that it was stopped', async () => {
+    await using receiver = await startReceiver();
+    await using sender = openSender();
+    const stop = new AbortController();
+    receiver.answer = () => stop.abort();
+    expect(await sender.send({ ...callback, url: receiver.url }, stop.signal)).toEqual({ outcome: 'stopped' });
+  });
+
+  it('send: reports a refused connection', async () => {
+    const receiver = await startReceiver();
+    await receiver[Symbol.asyncDispose]();
+    await using sender = openSender();
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('CONNECTION_REFUSED'));
+  });
+
+  it('send: reports a lost connection, and a response that is not HTTP', async () => {
+    await using sender = openSender();
+    for (const [response, code] of [
+      ['', 'CONNECTION_LOST'],
+      ['hello\r\n\r\n', 'RESPONSE_INVALID'],
+    ] as const) {
+      const server = createServer((socket) => void socket.once('data', () => socket.end(response))).listen(
+        0,
+        '127.0.0.1',
+      );
+      await new Promise((resolve) => server.once('listening', resolve));
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+      expect(await sender.send({ ...callback, url }, never)).toEqual(failure(code));
+      server.close();
+    }
+  });
+
+  it('send: reports a failed DNS lookup, and a failed TLS handshake', async () => {
+    const nowhere: LookupAll = (_hostname, _options, done) =>
+      done(Object.assign(new Error('no'), { code: 'ENOTFOUND' }), []);
+    await using lost = openSender({ lookup: nowhere });
+    expect(await lost.send({ ...callback, url: 'http://receiver.example/' }, never)).toEqual(failure('DNS_FAILED'));
+    await using receiver = await startReceiver();
+    await using sender = openSender();
+    expect(await sender.send({ ...callback, url: receiver.url.replace('http:', 'https:') }, never)).toEqual(
+      failure('TLS_FAILED'),
+    );
+  });
+
+  it.each(['ftp://receiver.example/', 'http://', 'javascript:alert(1)'])(
+    'send: reports %s as an invalid URL',
+    async (url) => {
+      await using sender = openSender();
+      expect(await sender.send({ ...callback, url }, never)).toEqual(failure('URL_INVALID'));
+    },
+  );
+
+  it.each([
+    'http://127.0.0.1',
+    'http://[::1]',
+    'http://[::ffff:7f00:1]',
+    'http://0.0.0.0',
+    'http://2130706433',
+    'http://0x7f.1',
+    'http://127.0.0.1.',
+    'https://10.0.0.1',
+  ])('send: refuses %s if loopback is not allowed', async (origin) => {
+    await using receiver = await startReceiver();
+    await using sender = openSender({ allowLoopback: false });
+    const url = `${origin}:${new URL(receiver.url).port}/`;
+    expect(await sender.send({ ...callback, url }, never)).toEqual(failure('ADDRESS_REFUSED'));
+    expect(receiver.calls).toEqual([]);
+  });
+
+  it('send: checks all addresses of a name at each connection', async () => {
+    await using receiver = await startReceiver();
+    let lookups = 0;
+    const lookup: LookupAll = (_hostname, _options, done) => {
+      lookups += 1;
+      done(null, [
+        { address: '8.8.8.8', family: 4 },
+        { address: '127.0.0.1', family: 4 },
+      ]);
+    };
+    await using sender = openSender({ allowLoopback: false, lookup });
+    const url = receiver.url.replace('127.0.0.1', 'receiver.example');
+    for (const _turn of [1, 2])
+      expect(await sender.send({ ...callback, url }, never)).toEqual(failure('ADDRESS_REFUSED'));
+    expect(lookups).toBe(2);
+  });
+
+  it('send: connects to the resolved address', async () => {
+    await using receiver = await startReceiver({ answer: 204 });
+    await using sender = openSender({
+      lookup: (_hostname, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }]),
+    });
+    const url = receiver.url.replace('127.0.0.1', 'receiver.example');
+    expect(await sender.send({ ...callback, url }, never)).toEqual({ outcome: 'delivered', status: 204 });
+  });
 });

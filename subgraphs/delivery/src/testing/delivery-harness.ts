@@ -2,11 +2,10 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '@voucher-gateway/platform/async/clock';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
-import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import { openTestEnginesWithJobs, type TestEnginesOptions } from '@voucher-gateway/platform/testing/engines';
 import { type Answer, postEntities, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
-import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
-import type { Topic } from '@voucher-gateway/platform/topics';
+import { openServiceHarness } from '@voucher-gateway/platform/testing/service-harness';
+import { startIssuer } from '@voucher-gateway/platform/testing/tokens';
 import {
   type ReceiveCode,
   type RequestCode,
@@ -16,9 +15,8 @@ import {
 import type { SmsSender } from '../channels/sms.ts';
 import { deliverySettings } from '../config.ts';
 import { createDeliveryService } from '../server.ts';
-import { openIdentityProvider } from './identity-provider.ts';
 
-export interface HarnessOptions {
+export interface DeliveryHarnessOptions {
   clock?: Clock;
   smsSender?: SmsSender;
   environment?: Environment;
@@ -29,46 +27,40 @@ export interface HarnessOptions {
 }
 
 /** Opens the delivery service on its own engines. The test plays the other services. */
-export async function openHarness({
+export async function openDeliveryHarness({
   clock = systemClock,
   smsSender,
   environment,
-  keyValue,
-  limits,
-  started = true,
-}: HarnessOptions = {}) {
-  const resources = new AsyncDisposableStack();
-  const log = createMemoryLog();
-  const identity = resources.use(await openIdentityProvider());
-  const engines = resources.use(await openTestEnginesWithJobs({ clock, log, limits }));
-  const config = readConfig(deliverySettings, { PORT: '0', JWKS_URL: identity.jwksUrl, ...environment });
-  const start = async (): Promise<Service> =>
-    resources.use(
-      await createDeliveryService({
-        ...engines,
-        ...(keyValue && { keyValue: { ...engines.keyValue, ...keyValue } }),
-        config,
-        log,
-        smsSender,
-      }),
-    );
-  let service = started ? await start() : null;
-  const graphqlUrl = () => `${service?.url}/graphql`;
-  const publish = <Value>(topic: Topic<Value>, value: Value) =>
-    engines.database.transaction((tx) => engines.topics.publish(tx, topic, value));
+  ...options
+}: DeliveryHarnessOptions = {}) {
+  await using releases = new AsyncDisposableStack();
+  const issuer = releases.use(await startIssuer());
+  const running = releases.use(
+    await openServiceHarness({
+      openEngines: openTestEnginesWithJobs,
+      create: (collaborators) => createDeliveryService({ ...collaborators, smsSender }),
+      config: readConfig(deliverySettings, { PORT: '0', JWKS_URL: issuer.jwksUrl, ...environment }),
+      clock,
+      ...options,
+    }),
+  );
+  const { engines, log, publish, start } = running;
+  /** Returns an authorization header for a user. */
+  const signIn = async (userId: string) => `Bearer ${(await issuer.user({ userId })).token}`;
+  const owned = releases.move();
   const harness = {
     clock,
     log,
     engines,
-    identity,
     publish,
-    /** Starts or restarts the service. */
-    async start() {
-      service = await start();
-    },
+    signIn,
+    /** Starts the service, or starts it again after the test has stopped it. */
+    start,
     get service() {
-      if (!service) throw new Error('the service was not started');
-      return service;
+      return running.service;
+    },
+    get url() {
+      return running.url;
     },
     /** Publishes an accepted request. */
     async request(values: Partial<RequestCode> = {}): Promise<RequestCode> {
@@ -89,13 +81,13 @@ export async function openHarness({
       return failure;
     },
     post: async (query: string, variables: object, userId?: string): Promise<Answer> =>
-      postGraphql(graphqlUrl(), query, variables, userId === undefined ? undefined : await identity.signIn(userId)),
+      postGraphql(`${running.url}/graphql`, query, variables, userId === undefined ? undefined : await signIn(userId)),
     entities: async (references: object[], selection: string, userId?: string): Promise<Answer> =>
       postEntities(
-        graphqlUrl(),
+        `${running.url}/graphql`,
         references,
         selection,
-        userId === undefined ? undefined : await identity.signIn(userId),
+        userId === undefined ? undefined : await signIn(userId),
       ),
     /** Returns a request's deliveries as the user sees them. */
     async deliveries({ requestId, userId }: { requestId: string; userId: string }): Promise<SeenDelivery[]> {
@@ -115,7 +107,7 @@ export async function openHarness({
       );
       return (data?._entities as { callbackSecret: string }[])[0]?.callbackSecret ?? '';
     },
-    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
   return harness;
 }

@@ -1,0 +1,52 @@
+import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import { describe, expect, it } from 'vitest';
+import { deliveryMigrations } from '../migrations.ts';
+import { planDeliveries } from '../plan-deliveries.ts';
+import { buildCode, buildRequest, openDeliveryHarness } from '../testing/delivery-harness.ts';
+import { createDeliveryStore } from './delivery-store.ts';
+
+describe('restart', () => {
+  it('restart: delivers after a process died before its attempt', async () => {
+    await using harness = await openDeliveryHarness({ started: false });
+    await using receiver = await startReceiver({ answer: 204 });
+    const { database, jobs } = harness.engines;
+    await database.migrate(deliveryMigrations);
+    await jobs.declare({ name: 'delivery-attempt' });
+    const request = buildRequest();
+    const planned = planDeliveries({ type: 'voucher.received', value: buildCode(request) }, receiver.url);
+    // The process dies here: its attempt is never settled, and the lease expires.
+    await createDeliveryStore({ database, jobs, schedule: [1_000], leaseMs: 100 }).record(planned, { begin: true });
+    await harness.start();
+    expect((await receiver.next()).headers['webhook-id']).toBe(planned[0]?.id);
+    await expect
+      .poll(() => harness.deliveries(request))
+      .toMatchObject([{ status: 'DELIVERED', attempts: [{ status: 204 }] }]);
+  });
+
+  it('restart: delivers what was waiting for a retry', async () => {
+    await using harness = await openDeliveryHarness({ environment: { CALLBACK_RETRY_SCHEDULE: '500ms,500ms' } });
+    await using receiver = await startReceiver();
+    receiver.answer = 500;
+    const request = await harness.request({ callbackUrl: receiver.url });
+    await harness.receive(request);
+    await expect.poll(async () => (await harness.deliveries(request))[0]?.attempts.length).toBe(1);
+    await harness.service[Symbol.asyncDispose]();
+    receiver.answer = 200;
+    await harness.start();
+    await expect.poll(async () => (await harness.deliveries(request))[0]?.status).toBe('DELIVERED');
+  });
+
+  it('stop: aborts an attempt without a response, and leaves it to its job', async () => {
+    await using harness = await openDeliveryHarness();
+    await using receiver = await startReceiver();
+    receiver.answer = () => {};
+    const request = await harness.request({ callbackUrl: receiver.url });
+    await harness.receive(request);
+    await receiver.next();
+    await harness.service[Symbol.asyncDispose]();
+    await harness.start();
+    expect(await harness.deliveries(request)).toMatchObject([
+      { status: 'PENDING', nextAttemptAt: expect.any(String), attempts: [] },
+    ]);
+  });
+});
