@@ -42,8 +42,8 @@ export interface ConsumeOptions<Value> {
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
-   * Called periodically with the partitions whose finished position has grown. It covers what `finishedThrough` could
-   * not report while the last messages ran concurrently.
+   * Called periodically with the finished position of each partition where it has grown. It is needed because
+   * `finishedThrough` stays too low while other messages are still being handled, and no later message may raise it.
    */
   onFinishedThrough?(positions: ReadonlyMap<number, number>): Promise<void>;
 }
@@ -64,10 +64,11 @@ export interface HandlerContext {
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
   /**
-   * The position up to which this group has finished the message's partition, counting this message as finished. 0 if
-   * the partition was revoked or the message was parked; a parked message holds it back by up to 10,000 positions.
+   * Returns the position up to which the group has finished the message's partition, as if this message was finished,
+   * too. It is 0 if the partition was revoked, and for a message that was parked.
    *
-   * Read it inside the transaction that stores the message's effect.
+   * It stays before the oldest parked message, unless that was parked 10,000 positions ago or more. Call it inside the
+   * transaction that stores the message's effect.
    */
   finishedThrough(): number;
 }

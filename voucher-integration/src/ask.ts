@@ -21,8 +21,9 @@ export interface AskOptions {
  * a refusal ends the request; a challenge or a failure is stored with the job that retries.
  *
  * Retries start VPS_SILENCE_AFTER after an acknowledgement, or VPS_RETRY_BASE after a failure, with exponential backoff.
- * The last one is after GIVE_UP_AFTER, then the request fails. If the provider acknowledges only the last one, it gets 30 s
- * and one more retry. The idempotency key never changes, so the provider sells once.
+ * The last retry is GIVE_UP_AFTER after the request was made. If it returns no code, the request fails. Exception: if it
+ * returns the provider's first acknowledgement, the provider has 30 s to call back with the code, and one more retry
+ * follows. The idempotency key never changes, so the provider sells once.
  */
 export function createAsk({ config, database, log, provider, store, callbackUrlOf }: AskOptions) {
   const deadlineOf = (request: ProviderRequest) => request.requestedAt.getTime() + config.GIVE_UP_AFTER;

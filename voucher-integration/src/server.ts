@@ -105,7 +105,8 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
         const request = await store.open(value);
         if (request.status !== 'WAITING') return;
         if (request.attempts === 0) return await ask(request, signal);
-        // A request with attempts has a job with this id already. A republished message recreates it if it was lost.
+        // A request that was tried before has a retry job with this id. If that job was lost, publishing the message again
+        // recreates it; otherwise nothing changes.
         const { requestId, attempts } = request;
         const delayMs = config.VPS_RETRY_BASE;
         await database.transaction((tx) =>

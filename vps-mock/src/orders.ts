@@ -99,7 +99,10 @@ export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Ord
   };
 }
 
-/** Returns null for a line that was truncated by a crash or a full disk; the next order may be in the same line. */
+/**
+ * Returns null for a line that does not parse, because a crash or a full disk truncated it. The order that was appended to
+ * the same line after that is lost, too.
+ */
 function readLine(line: string): Omit<Order, 'derived'> | null {
   try {
     return JSON.parse(line);

@@ -13,7 +13,7 @@ export function countHttpAnswers(app: FastifyInstance, budget: SendBudget): void
   app.addHook('onSend', async (_request, reply, payload) => {
     if (typeof payload !== 'string' || payload.length < largeAnswer) return payload;
     const { raw } = reply;
-    // Fastify writes it in this turn of the event loop. What the socket did not accept is buffered after that.
+    // Fastify writes the response in this turn of the event loop. Only after that is it known how much is still buffered.
     setImmediate(() => noteUntilRead(raw, budget));
     // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less.
     return Buffer.from(payload);

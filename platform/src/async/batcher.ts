@@ -19,8 +19,9 @@ const partsAtOnce = 3;
  * removed: under overload it would delay the items of callers that still wait.
  *
  * - A failed batch is run again in three parts, and a failed part item by item, so that only the item at fault fails.
- * - If all parts fail retryably, or the first few items do, the engine is down: the others get the error without a try.
- * - An item whose commit is unknown is not run again here: only its caller can find out.
+ * - If all parts fail with retryable errors, the engine is down: their items are rejected without single runs.
+ * - When items run singly and retryable failures exceed successes by three, the remaining items get the first error.
+ * - Items whose commit is unknown are not run again here: only the caller can find out whether it happened.
  */
 export function createBatcher<Item, Result>({
   run,

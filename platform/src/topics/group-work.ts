@@ -22,7 +22,7 @@ export interface GroupWork extends Pick<MessageHandler, 'handle'> {
   /** Limit of messages per partition in memory. */
   readonly maxHeld: number;
   readonly maxHeldBytes: number;
-  /** The position up to which everything is finished, where parked messages count as unfinished; see `Parking.hold`. */
+  /** Lowers a finished position to before the oldest parked message, which is not finished; see `Parking.hold`. */
   hold(partition: number, position: number): number;
   /** Reads which messages are parked; called before the first message of a partition. */
   refreshParked(): Promise<void>;

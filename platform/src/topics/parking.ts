@@ -17,7 +17,10 @@ export interface Parking extends GroupOfTopic {
   park(raw: RawMessage, error: unknown): Promise<boolean>;
   /** Parks a message if one of its key is parked, so that it does not overtake that one; else returns false. */
   parkIfKeyParked(raw: RawMessage): Promise<boolean>;
-  /** Lowers a position to before the oldest parked message, because `position` counts parked messages as finished. */
+  /**
+   * Corrects a position that counts parked messages as finished: returns the one before the partition's oldest parked
+   * message, if there is one. A message parked 10,000 positions ago or more is ignored.
+   */
   hold(partition: number, position: number): number;
   /** Reads which messages are parked; called before the first message of a partition, and periodically. */
   refresh(): Promise<void>;

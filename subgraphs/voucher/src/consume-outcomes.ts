@@ -36,7 +36,8 @@ export async function consumeOutcomes({
           tx,
           batch.map(({ message }) => message.value),
         );
-        // A context counts only its own message of the batch as finished. onFinishedThrough stores the final positions.
+        // Each context counts its own message as finished, but not the rest of the batch, so a position may be too low.
+        // `onFinishedThrough` raises it later.
         const positions = new Map<number, number>();
         for (const { message, context } of batch)
           positions.set(message.partition, Math.max(positions.get(message.partition) ?? 0, context.finishedThrough()));

@@ -8,8 +8,8 @@ import { readOffsets, type TopicOffsets } from './recreated.ts';
 /** Delays a newly added partition until older ones have drained, so that keys that moved keep their order. */
 export interface PartitionOrder {
   /**
-   * Called when partitions are assigned to this member. For a new group it commits their beginnings, since none of them
-   * was added later: none must wait after the first commit.
+   * Called when partitions are assigned to this member. In a new group none of them was added later, so none must wait.
+   * It therefore commits the oldest offset of each: a partition without a commit counts as added later.
    */
   begin(partitions: ReadonlySet<number>, commit: (positions: Positions) => Promise<unknown>): void;
   /** Resolves when the partition's first message may be handled, when `isOver`, or when the signal aborts. */

@@ -31,8 +31,9 @@ export interface KafkaTailContext extends Omit<GroupContext, 'database'> {
  * nothing and is deleted at the end.
  *
  * - Positions are kept here, and set at each join, because kafkajs would start over.
- * - A partition starts after the lower ones have been read up to their ends at its discovery. A key only moves to new
- *   partitions (`partitionOf`), so its messages stay in order. A partition found later starts at its beginning.
+ * - A key moves only to an added partition, which has a higher number (`partitionOf`). To keep its messages in order, a
+ *   partition waits until the lower ones are read up to the ends that they had when it was discovered.
+ * - A partition that is added later is read from its beginning.
  * - When its topic was deleted and recreated the tail stops and reports it. It checks this when it joins, in
  *   `caughtUp`, and before it skips messages as already read.
  */

@@ -29,11 +29,11 @@ export interface FinishedAttempt {
  * delivery names exactly one job, and is in one of two states:
  *
  * - not `running`: the job makes the next attempt when it is due;
- * - `running`: an attempt is in progress, and the job is its lease, due when the attempt must have ended. It runs only if
- *   the process has died: storing the attempt's result cancels it in the same transaction.
+ * - `running`: an attempt is in progress. The job is its lease: it makes the next attempt if no result is stored within
+ *   `leaseMs`, because the process has died. Storing the result cancels the job in the same transaction.
  *
- * Starting an attempt replaces its job by the lease, by compare-and-set on the job's id. A duplicate, late or outdated job
- * therefore does nothing, and no two attempts at one delivery run at the same time in any number of processes.
+ * Starting an attempt replaces the job by the lease, by compare-and-set on the job's id. A duplicate or outdated job
+ * therefore does nothing, and a delivery never has two attempts at the same time, in any number of processes.
  */
 export interface DeliveryStore {
   /**
