@@ -3,11 +3,11 @@ import { type RawData, WebSocket } from 'ws';
 import { encodeWithinLimit, oversizedBytes, type SendBudget, type SlowConsumer } from './backpressure.ts';
 import { closeCodes, closeSocket } from './close-socket.ts';
 
-/** Bounds of the bytes that are buffered for clients. */
+/** Limits of the bytes that are buffered for clients. */
 export interface SendLimits {
   /** Buffered bytes per connection; with more it is closed with 1013. */
   maxBufferedBytes: number;
-  /** The bound of all connections together. */
+  /** Limits the bytes that are buffered for all clients together. */
   budget: SendBudget;
   log: Log;
 }

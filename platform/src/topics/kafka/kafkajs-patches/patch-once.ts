@@ -14,15 +14,15 @@ export interface Patch {
   writtenFor: string;
   /** Returns the method that replaces kafkajs's own. */
   patch(original: Method): Method;
-  /** What it costs if the patch is not applied, for the log. */
+  /** What goes wrong if the patch is not applied, for the log. */
   without: string;
 }
 
 const isPatched: unique symbol = Symbol('isPatched');
 
 /**
- * Patches the class once, however often it is called. If the method's source has changed since the patch was written,
- * it is left alone and a warning is logged.
+ * Patches the class once, however often this is called. If the method's source has changed since the patch was written,
+ * the method is not patched, and a warning is logged.
  */
 export function patchOnce({ path, method, writtenFor, patch, without }: Patch, log: Log = silentLog): void {
   const prototype = prototypeOf(path);
@@ -42,7 +42,7 @@ type AnyFunction = (...args: any[]) => any;
 
 /** A patch for a module of kafkajs that exports one function. */
 export interface ModulePatch extends Pick<Patch, 'path' | 'writtenFor' | 'without'> {
-  /** A module that uses the function, and keeps kafkajs's own if it is loaded before the patch. */
+  /** A module that imports the function. If it is loaded already, it would not see the patch, so none is applied. */
   usedBy: string;
   /** Returns the function that replaces kafkajs's own. */
   patch(original: AnyFunction): AnyFunction;

@@ -5,13 +5,13 @@ import kafkajs, { CompressionTypes } from 'kafkajs';
 import type { Log } from '../../../process/log.ts';
 import { patchModuleOnce } from './patch-once.ts';
 
-/** Header of the message that stands for a batch that can't be read; its value says why. */
+/** Header of the message that replaces a batch that can't be decoded; its value is the cause. */
 export const unreadableBatchHeader = 'unreadable-batch';
 
 /** Maximum size of a decompressed batch. Brokers accept 1 MiB by default, and services publish without compression. */
 const maxOutputLength = 8_388_608;
 const maxRecords = 100_000;
-/** Approximate size of the messages of a partition that are read from one fetch. The others are fetched again. */
+/** Decoding of a partition's batches in one fetch stops at about this size; the rest is fetched again later. */
 const maxBytesAtOnce = 8_388_608;
 const headBytes = 61;
 
@@ -29,8 +29,10 @@ type Decode<Result> = (decoder: Decoder) => Promise<Result>;
 
 /**
  * Patches kafkajs to read a batch that it can't decode as one message without a value, which is sent to dead-letter.
- * Otherwise each consumer of the topic crashes on it, joins again and crashes again. kafkajs can't decompress lz4 and
- * snappy, and fails on some 120,000 messages in a batch; it decompresses a batch to any size. zstd is added. Idempotent.
+ * Without the patch each consumer of the topic crashes on the batch, rejoins, and crashes again.
+ *
+ * kafkajs can't decompress lz4 and snappy, and crashes on a batch of about 120,000 messages or more. It has no limit for
+ * the decompressed size, so the patch sets one. The patch also adds zstd. Idempotent.
  */
 export function patchUnreadableBatches(log?: Log): void {
   // Not by name: Node finds only some of the names of a CommonJS module.
@@ -81,7 +83,7 @@ function createDecodeMessages(original: Decode<unknown[]>): Decode<unknown[]> {
     let bytes = 0;
     while (rest.length >= headBytes && bytes < maxBytesAtOnce) {
       const end = 12 + rest.readInt32BE(8);
-      // The last one may be cut off.
+      // The last batch of a fetch may be truncated.
       if (end < headBytes || end > rest.length) break;
       for (const record of await readBatch(rest.subarray(0, end))) {
         records.push(record);
@@ -93,7 +95,7 @@ function createDecodeMessages(original: Decode<unknown[]>): Decode<unknown[]> {
   };
 }
 
-/** At the batch's last offset, so that kafkajs goes on behind it. */
+/** Returns the message for a batch, with the batch's last offset, so that kafkajs continues after the batch. */
 function unreadable(batch: Buffer, error: unknown) {
   const attributes = batch.readInt16BE(21);
   const why = error instanceof Error ? error.message : String(error);
