@@ -27,7 +27,7 @@ export class SocketOperation implements Subscriber {
     this.id = id;
   }
 
-  /** Whether the client still waits for it. */
+  /** False once the operation has ended, or the client has completed it or disconnected. */
   get isWanted(): boolean {
     return !this.#hasLeft;
   }
@@ -43,7 +43,7 @@ export class SocketOperation implements Subscriber {
     return this.#controller.signal;
   }
 
-  /** Starts to send the subscription's results. The client must still wait for it. */
+  /** Starts to send the subscription's results. Call it only while `isWanted`. */
   start(subscription: Subscription): void {
     this.#subscription = subscription;
     subscription.start(this);

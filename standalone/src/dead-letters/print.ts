@@ -36,7 +36,7 @@ export function describeReplayed({ id, group, fault }: Replayed): string {
   return inOneLine(fault ? `${id} is left as it is: ${fault}` : `${id} is given to ${group} again`);
 }
 
-/** Escapes control characters and line breaks: a foreign message may contain terminal commands, or lines of ours. */
+/** Escapes control characters and line breaks: a foreign message may contain terminal commands, or fake lines of output. */
 function inOneLine(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, escapeCharacter);
 }
