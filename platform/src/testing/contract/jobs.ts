@@ -42,8 +42,8 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
   };
 
   it('runs a job once its transaction has committed, and not if it rolls back', async () => {
-    await using set = await setUp();
-    const { database, jobs, queue, schedule, work, ran } = set;
+    await using ctx = await setUp();
+    const { database, jobs, queue, schedule, work, ran } = ctx;
     await work();
     const failing = database.transaction(async (tx) => {
       await jobs.schedule(tx, queue, { number: 1 });
@@ -55,8 +55,8 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
   });
 
   it('runs a delayed job when it is due, after jobs that were due earlier', async () => {
-    await using set = await setUp();
-    const { schedule, work, ran } = set;
+    await using ctx = await setUp();
+    const { schedule, work, ran } = ctx;
     await work();
     await schedule(1, { delayMs: 1_500 });
     await schedule(2);
@@ -64,8 +64,8 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
   });
 
   it('retries a failed job with backoff', async () => {
-    await using set = await setUp();
-    const { schedule, work, ran } = set;
+    await using ctx = await setUp();
+    const { schedule, work, ran } = ctx;
     let failures = 1;
     await work(() => {
       if (failures-- > 0) throw new Error('not now');
@@ -76,8 +76,8 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
   });
 
   it('does not run a cancelled job, and ignores the cancellation of an ended one', async () => {
-    await using set = await setUp();
-    const { database, jobs, queue, schedule, work, ran } = set;
+    await using ctx = await setUp();
+    const { database, jobs, queue, schedule, work, ran } = ctx;
     const id = await schedule(1, { delayMs: 500 });
     await database.transaction((tx) => jobs.cancel(tx, queue, [id]));
     await database.transaction((tx) => jobs.cancel(tx, queue, [id]));
@@ -88,8 +88,8 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
   });
 
   it('awaits running jobs when a worker stops, and keeps the rest for the next one', async () => {
-    await using set = await setUp();
-    const { jobs, queue, schedule, work, ran } = set;
+    await using ctx = await setUp();
+    const { jobs, queue, schedule, work, ran } = ctx;
     const started = Promise.withResolvers<void>();
     const log: string[] = [];
     const worker = await jobs.work(
@@ -112,8 +112,8 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
   });
 
   it('runs jobs up to its concurrency, and none waits for a slow one', async () => {
-    await using set = await setUp();
-    const { database, jobs, queue } = set;
+    await using ctx = await setUp();
+    const { database, jobs, queue } = ctx;
     const slow = Promise.withResolvers<void>();
     const allRan = Promise.withResolvers<void>();
     let running = 0;
@@ -146,8 +146,8 @@ export function jobsContract(open: () => Promise<JobsUnderTest>): void {
   });
 
   it('deletes finished jobs, and one that was cancelled while it ran', async () => {
-    await using set = await setUp();
-    const { database, jobs, queue, schedule } = set;
+    await using ctx = await setUp();
+    const { database, jobs, queue, schedule } = ctx;
     const started = Promise.withResolvers<void>();
     const cancelled = Promise.withResolvers<void>();
     const worker = await jobs.work(queue, async ({ number }) => {

@@ -14,8 +14,8 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
   const ttlMs = 2_000;
 
   it('get: returns the value until it expires', async () => {
-    await using set = await setUp();
-    const { keyValue, wait, key } = set;
+    await using ctx = await setUp();
+    const { keyValue, wait, key } = ctx;
     expect(await keyValue.get(key)).toBeNull();
     await keyValue.set(key, 'value', { ttlMs });
     expect(await keyValue.get(key)).toBe('value');
@@ -26,8 +26,8 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
   });
 
   it('touch: extends a key that exists, and never creates one', async () => {
-    await using set = await setUp();
-    const { keyValue, wait, key } = set;
+    await using ctx = await setUp();
+    const { keyValue, wait, key } = ctx;
     expect(await keyValue.touch(key, { ttlMs })).toBeNull();
     expect(await keyValue.get(key)).toBeNull();
     await keyValue.set(key, 'value', { ttlMs });
@@ -40,8 +40,8 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
   });
 
   it('peek: returns the remaining time, and changes nothing', async () => {
-    await using set = await setUp();
-    const { keyValue, wait, key } = set;
+    await using ctx = await setUp();
+    const { keyValue, wait, key } = ctx;
     expect(await keyValue.peek(key)).toBeNull();
     await keyValue.set(key, 'value', { ttlMs });
     await wait(500);
@@ -52,8 +52,8 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
   });
 
   it('delete: deletes, and returns whether the key existed', async () => {
-    await using set = await setUp();
-    const { keyValue, key } = set;
+    await using ctx = await setUp();
+    const { keyValue, key } = ctx;
     expect(await keyValue.delete(key)).toBe(false);
     await keyValue.set(key, 'value', { ttlMs });
     expect(await keyValue.delete(key)).toBe(true);
@@ -61,8 +61,8 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
   });
 
   it('increment: counts up and down from 0, and keeps the expiry of the first call', async () => {
-    await using set = await setUp();
-    const { keyValue, wait, key } = set;
+    await using ctx = await setUp();
+    const { keyValue, wait, key } = ctx;
     expect((await keyValue.increment(key, 2, { ttlMs })).value).toBe(2);
     await wait(500);
     const second = await keyValue.increment(key, 3, { ttlMs });
@@ -74,8 +74,8 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
   });
 
   it('increment: restarts from 0 once the key has expired', async () => {
-    await using set = await setUp();
-    const { keyValue, wait, key } = set;
+    await using ctx = await setUp();
+    const { keyValue, wait, key } = ctx;
     await keyValue.increment(key, 7, { ttlMs });
     await wait(ttlMs + 100);
     const again = await keyValue.increment(key, 1, { ttlMs });
@@ -84,8 +84,8 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
   });
 
   it('increment: counts each of many concurrent calls', async () => {
-    await using set = await setUp();
-    const { keyValue, key } = set;
+    await using ctx = await setUp();
+    const { keyValue, key } = ctx;
     const values = await Promise.all(Array.from({ length: 50 }, () => keyValue.increment(key, 1, { ttlMs: 60_000 })));
     expect(values.map(({ value }) => value).toSorted((a, b) => a - b)).toEqual(
       Array.from({ length: 50 }, (_, n) => n + 1),
@@ -93,8 +93,8 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
   });
 
   it('touch: does not restore a key in a race with delete', async () => {
-    await using set = await setUp();
-    const { keyValue, key } = set;
+    await using ctx = await setUp();
+    const { keyValue, key } = ctx;
     await keyValue.set(key, 'value', { ttlMs });
     await Promise.all([
       ...Array.from({ length: 10 }, () => keyValue.touch(key, { ttlMs })),
@@ -105,16 +105,16 @@ export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
   });
 
   it('set: stores any text', async () => {
-    await using set = await setUp();
-    const { keyValue, key } = set;
+    await using ctx = await setUp();
+    const { keyValue, key } = ctx;
     const text = `${'x'.repeat(10_000)} {"a": "ü€😀"}\n'";--`;
     await keyValue.set(key, text, { ttlMs });
     expect(await keyValue.get(key)).toBe(text);
   });
 
   it('answers a ping', async () => {
-    await using set = await setUp();
-    const { keyValue } = set;
+    await using ctx = await setUp();
+    const { keyValue } = ctx;
     await keyValue.ping();
   });
 }

@@ -3,7 +3,9 @@ import { systemClock } from '../../async/clock.ts';
 import { topicMessage } from '../../database/tables.ts';
 import { silentLog } from '../../process/log.ts';
 import { parkingContract } from '../../testing/contract/parking.ts';
-import { type TopicsUnderTest, topicsContract } from '../../testing/contract/topics.ts';
+import { stuckMessagesContract } from '../../testing/contract/stuck-messages.ts';
+import { topicsContract } from '../../testing/contract/topics.ts';
+import type { TopicsUnderTest } from '../../testing/contract/topics-harness.ts';
 import { openTestEngines } from '../../testing/engines.ts';
 import { createEmbeddedTopics } from './topics.ts';
 
@@ -28,4 +30,5 @@ describe('the topics port on the embedded message log', () => {
   };
   topicsContract(open);
   parkingContract(open);
+  stuckMessagesContract(open);
 });

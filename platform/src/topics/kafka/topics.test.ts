@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { silentLog } from '../../process/log.ts';
 import { parkingContract } from '../../testing/contract/parking.ts';
+import { stuckMessagesContract } from '../../testing/contract/stuck-messages.ts';
 import { topicsContract } from '../../testing/contract/topics.ts';
 import { createMemoryLog } from '../../testing/log.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
@@ -50,6 +51,7 @@ const newTopic = (): Topic<Step> => ({ name: `steps-${randomUUID()}`, schema: st
 describe('the topics port on Kafka', { timeout: 180_000 }, () => {
   topicsContract(open);
   parkingContract(open);
+  stuckMessagesContract(open);
 
   it('reports why the broker rejects a topic, and does not delay the start', async () => {
     // Regression: the start waited 15 s per consumer in turn, with ten log lines per second that gave no reason.
