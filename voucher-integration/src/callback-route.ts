@@ -13,8 +13,9 @@ import {
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { classify } from './classify-callback.ts';
+import type { ProviderCode } from './request-changes.ts';
 import type { ProviderRequest } from './state.ts';
-import type { ProviderCode, Store } from './store.ts';
+import type { Store } from './store.ts';
 
 export interface CallbackRouteOptions {
   database: Database;

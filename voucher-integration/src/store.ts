@@ -1,48 +1,14 @@
 import { createBatcher } from '@voucher-gateway/platform/async/batcher';
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
-import { isAnyId, joinById, rowsOf } from '@voucher-gateway/platform/database/rows';
+import { isAnyId, rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Topics } from '@voucher-gateway/platform/topics';
-import {
-  type FailureReason,
-  type RequestCode,
-  topics as schemaTopics,
-  type VoucherStatus,
-} from '@voucher-gateway/schema/topics';
-import { and, eq, getTableColumns, sql } from 'drizzle-orm';
-import { askAgain, askAgainIdOf } from './ask-again.ts';
-import type { ProviderAnswer } from './provider.ts';
-import {
-  type HeldCallback,
-  maxHeld,
-  type ProviderRequest,
-  receiveCodeOf,
-  requestFailedOf,
-  verifies,
-  voucherStatusOf,
-} from './state.ts';
+import type { FailureReason, RequestCode } from '@voucher-gateway/schema/topics';
+import { and, eq, sql } from 'drizzle-orm';
+import { createRequestChanges, type InterimAnswer, type PendingRequest, type ProviderCode } from './request-changes.ts';
+import { fromRow } from './request-row.ts';
+import { type HeldCallback, maxHeld, type ProviderRequest } from './state.ts';
 import { providerRequest as table } from './tables.ts';
-
-/** A code from the provider. */
-export interface ProviderCode {
-  voucherCode: string;
-  status: VoucherStatus;
-  /** When it arrived, in milliseconds since the epoch. */
-  atMs: number;
-}
-
-/** An answer of the provider that does not end the request. */
-export interface InterimAnswer {
-  requestId: string;
-  answer: Extract<ProviderAnswer, { kind: 'challenge' | 'failed' }>;
-  /** Time until the next retry, in milliseconds; null for none. */
-  delayMs: number | null;
-}
-
-type WaitingRequest = Extract<ProviderRequest, { status: 'WAITING' }>;
-
-/** The fields that settling needs. They never change. */
-export type PendingRequest = Pick<ProviderRequest, 'requestId' | 'requestedAt'>;
 
 /**
  * The requests to the provider. Every change is a compare-and-set, in one transaction with its messages. A WAITING
@@ -89,28 +55,8 @@ export interface StoreOptions {
 
 export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: StoreOptions): Store {
   const waiting = (requestId: string) => and(eq(table.requestId, requestId), eq(table.status, 'WAITING'));
-  /** Locks rows in id order, so that two transactions can not deadlock. */
-  const lockRows = async (tx: Transaction, requestIds: readonly string[]) => {
-    const rows = await tx
-      .select()
-      .from(table)
-      .where(isAnyId(table.requestId, requestIds))
-      .orderBy(table.requestId)
-      .for('update');
-    return rows.map(fromRow);
-  };
-  const cancelJobs = (tx: Transaction, rows: readonly (typeof table.$inferSelect)[]) =>
-    jobs.cancel(tx, askAgain, rows.filter(({ attempts }) => attempts > 0).map(askAgainIdOf));
-  const publish = async (
-    tx: Transaction,
-    requests: readonly ProviderRequest[],
-    options?: { headers?: Record<string, string> },
-  ) => {
-    const settled = requests.filter((request) => request.status === 'SETTLED').map(receiveCodeOf);
-    const failed = requests.filter((request) => request.status === 'FAILED').map(requestFailedOf);
-    await topics.publishAll(tx, schemaTopics.receiveCode, settled, options);
-    await topics.publishAll(tx, schemaTopics.requestFailed, failed, options);
-  };
+  const changes = createRequestChanges({ topics, jobs });
+  const { publish, cancelJobs, lockRows, settleAll, storeAnswers } = changes;
 
   const open = createBatcher<RequestCode, ProviderRequest>({
     async run(messages) {
@@ -150,96 +96,11 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
     },
   });
 
-  /** Settles the requests that are WAITING. Returns for each whether it was. */
-  const settleAll = async (
-    tx: Transaction,
-    settlements: readonly { request: PendingRequest; code: ProviderCode }[],
-  ): Promise<boolean[]> => {
-    const codes = settlements.map(({ request: { requestId, requestedAt }, code: { voucherCode, status, atMs } }) => ({
-      request_id: requestId,
-      code: voucherCode,
-      voucher_status: voucherStatusOf(status, requestedAt, new Date(atMs)),
-      received_at: new Date(atMs).toISOString(),
-    }));
-    const settled = joinById(table.requestId, codes, {
-      request_id: 'uuid',
-      code: 'text',
-      voucher_status: 'text',
-      received_at: 'timestamptz',
-    });
-    const rows = await tx
-      .update(table)
-      .set({
-        status: 'SETTLED',
-        code: sql`input.code`,
-        voucherStatus: sql`input.voucher_status`,
-        receivedAt: sql`input.received_at`,
-        held: [],
-      })
-      .from(settled.from)
-      .where(and(settled.isJoined, eq(table.status, 'WAITING')))
-      .returning(getTableColumns(table));
-    await publish(tx, rows.map(fromRow));
-    await cancelJobs(tx, rows);
-    const codeOf = new Map(rows.map(({ requestId, code }) => [requestId, code]));
-    return codes.map(({ request_id, code }) => codeOf.get(request_id) === code && codeOf.delete(request_id));
-  };
   const settleInBatch = createBatcher({
     run: (batch: readonly { request: PendingRequest; code: ProviderCode }[]) =>
       database.transaction((tx) => settleAll(tx, batch)),
   });
 
-  const storeAnswers = async (tx: Transaction, interims: readonly InterimAnswer[]): Promise<void> => {
-    const locked = await lockRows(
-      tx,
-      interims.map(({ requestId }) => requestId),
-    );
-    const waitingById = new Map<string, WaitingRequest>();
-    for (const request of locked) if (request.status === 'WAITING') waitingById.set(request.requestId, request);
-    const nextJobs: { data: { requestId: string; attempts: number }; delayMs: number; id: string }[] = [];
-    const verified: { request: PendingRequest; code: ProviderCode }[] = [];
-    for (const { requestId, answer, delayMs } of interims) {
-      const request = waitingById.get(requestId);
-      if (!request) continue;
-      const updated = { ...request, ...applyAnswer(request, answer) };
-      waitingById.set(requestId, updated);
-      if (delayMs !== null)
-        nextJobs.push({ data: { requestId, attempts: updated.attempts }, delayMs, id: askAgainIdOf(updated) });
-      const held = request.held.find(({ codeVerifier }) => verifies(codeVerifier, updated.challenges));
-      if (held)
-        verified.push({
-          request,
-          code: { voucherCode: held.voucherCode, status: held.status, atMs: Date.parse(held.at) },
-        });
-    }
-    if (waitingById.size === 0) return;
-    const rows = [...waitingById.values()].map(({ requestId, challenges, held, attempts, lastError }) => ({
-      request_id: requestId,
-      challenges,
-      held,
-      attempts,
-      last_error: lastError,
-    }));
-    const joined = joinById(table.requestId, rows, {
-      request_id: 'uuid',
-      challenges: 'jsonb',
-      held: 'jsonb',
-      attempts: 'integer',
-      last_error: 'text',
-    });
-    await tx
-      .update(table)
-      .set({
-        challenges: sql`input.challenges`,
-        held: sql`input.held`,
-        attempts: sql`input.attempts`,
-        lastError: sql`input.last_error`,
-      })
-      .from(joined.from)
-      .where(joined.isJoined);
-    await jobs.scheduleAll(tx, askAgain, nextJobs);
-    if (verified.length > 0) await settleAll(tx, verified);
-  };
   const storeAnswerInBatch = createBatcher<InterimAnswer, void>({
     run: (batch) =>
       database.transaction(async (tx) => {
@@ -327,39 +188,4 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
     },
   };
   return store;
-}
-
-function applyAnswer(request: WaitingRequest, answer: InterimAnswer['answer']): Partial<WaitingRequest> {
-  const attempts = request.attempts + 1;
-  if (answer.kind === 'failed') return { attempts, lastError: answer.error };
-  const { codeChallenge } = answer;
-  const isDuplicate = request.challenges.some((challenge) => challenge.codeChallenge === codeChallenge);
-  return {
-    attempts,
-    challenges: isDuplicate ? request.challenges : [...request.challenges, { codeChallenge }],
-    held: [],
-    lastError: null,
-  };
-}
-
-function fromRow(row: typeof table.$inferSelect): ProviderRequest {
-  const { requestId, userId, phoneNumber, requestedAt, challenges } = row;
-  const fields = { requestId, userId, phoneNumber, requestedAt, challenges };
-  switch (row.status) {
-    case 'WAITING':
-      return { ...fields, status: 'WAITING', held: row.held, attempts: row.attempts, lastError: row.lastError };
-    case 'SETTLED':
-      if (row.code === null || row.voucherStatus === null || row.receivedAt === null)
-        throw new Error(`the row of ${requestId} is incomplete`);
-      return {
-        ...fields,
-        status: 'SETTLED',
-        code: row.code,
-        voucherStatus: row.voucherStatus,
-        receivedAt: row.receivedAt,
-      };
-    case 'FAILED':
-      if (row.failureReason === null || row.failedAt === null) throw new Error(`the row of ${requestId} is incomplete`);
-      return { ...fields, status: 'FAILED', reason: row.failureReason, failedAt: row.failedAt };
-  }
 }

@@ -1,0 +1,161 @@
+import type { Transaction } from '@voucher-gateway/platform/database';
+import { isAnyId, joinById } from '@voucher-gateway/platform/database/rows';
+import type { Jobs } from '@voucher-gateway/platform/jobs';
+import type { Topics } from '@voucher-gateway/platform/topics';
+import { topics as schemaTopics, type VoucherStatus } from '@voucher-gateway/schema/topics';
+import { and, eq, getTableColumns, sql } from 'drizzle-orm';
+import { askAgain, askAgainIdOf } from './ask-again.ts';
+import type { ProviderAnswer } from './provider.ts';
+import { fromRow } from './request-row.ts';
+import { type ProviderRequest, receiveCodeOf, requestFailedOf, verifies, voucherStatusOf } from './state.ts';
+import { providerRequest as table } from './tables.ts';
+
+/** A code from the provider. */
+export interface ProviderCode {
+  voucherCode: string;
+  status: VoucherStatus;
+  /** When it arrived, in milliseconds since the epoch. */
+  atMs: number;
+}
+
+/** An answer of the provider that does not end the request. */
+export interface InterimAnswer {
+  requestId: string;
+  answer: Extract<ProviderAnswer, { kind: 'challenge' | 'failed' }>;
+  /** Time until the next retry, in milliseconds; null for none. */
+  delayMs: number | null;
+}
+
+type WaitingRequest = Extract<ProviderRequest, { status: 'WAITING' }>;
+
+/** The fields that settling needs. They never change. */
+export type PendingRequest = Pick<ProviderRequest, 'requestId' | 'requestedAt'>;
+
+/** The changes of many requests within a transaction, with their messages and jobs. */
+export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: Jobs }) {
+  const cancelJobs = (tx: Transaction, rows: readonly (typeof table.$inferSelect)[]) =>
+    jobs.cancel(tx, askAgain, rows.filter(({ attempts }) => attempts > 0).map(askAgainIdOf));
+  const publish = async (
+    tx: Transaction,
+    requests: readonly ProviderRequest[],
+    options?: { headers?: Record<string, string> },
+  ) => {
+    const settled = requests.filter((request) => request.status === 'SETTLED').map(receiveCodeOf);
+    const failed = requests.filter((request) => request.status === 'FAILED').map(requestFailedOf);
+    await topics.publishAll(tx, schemaTopics.receiveCode, settled, options);
+    await topics.publishAll(tx, schemaTopics.requestFailed, failed, options);
+  };
+
+  /** Settles the requests that are WAITING. Returns for each whether it was. */
+  const settleAll = async (
+    tx: Transaction,
+    settlements: readonly { request: PendingRequest; code: ProviderCode }[],
+  ): Promise<boolean[]> => {
+    const codes = settlements.map(({ request: { requestId, requestedAt }, code: { voucherCode, status, atMs } }) => ({
+      request_id: requestId,
+      code: voucherCode,
+      voucher_status: voucherStatusOf(status, requestedAt, new Date(atMs)),
+      received_at: new Date(atMs).toISOString(),
+    }));
+    const settled = joinById(table.requestId, codes, {
+      request_id: 'uuid',
+      code: 'text',
+      voucher_status: 'text',
+      received_at: 'timestamptz',
+    });
+    const rows = await tx
+      .update(table)
+      .set({
+        status: 'SETTLED',
+        code: sql`input.code`,
+        voucherStatus: sql`input.voucher_status`,
+        receivedAt: sql`input.received_at`,
+        held: [],
+      })
+      .from(settled.from)
+      .where(and(settled.isJoined, eq(table.status, 'WAITING')))
+      .returning(getTableColumns(table));
+    await publish(tx, rows.map(fromRow));
+    await cancelJobs(tx, rows);
+    const codeOf = new Map(rows.map(({ requestId, code }) => [requestId, code]));
+    return codes.map(({ request_id, code }) => codeOf.get(request_id) === code && codeOf.delete(request_id));
+  };
+
+  const storeAnswers = async (tx: Transaction, interims: readonly InterimAnswer[]): Promise<void> => {
+    const locked = await lockRows(
+      tx,
+      interims.map(({ requestId }) => requestId),
+    );
+    const waitingById = new Map<string, WaitingRequest>();
+    for (const request of locked) if (request.status === 'WAITING') waitingById.set(request.requestId, request);
+    const nextJobs: { data: { requestId: string; attempts: number }; delayMs: number; id: string }[] = [];
+    const verified: { request: PendingRequest; code: ProviderCode }[] = [];
+    for (const { requestId, answer, delayMs } of interims) {
+      const request = waitingById.get(requestId);
+      if (!request) continue;
+      const updated = { ...request, ...applyAnswer(request, answer) };
+      waitingById.set(requestId, updated);
+      if (delayMs !== null)
+        nextJobs.push({ data: { requestId, attempts: updated.attempts }, delayMs, id: askAgainIdOf(updated) });
+      const held = request.held.find(({ codeVerifier }) => verifies(codeVerifier, updated.challenges));
+      if (held)
+        verified.push({
+          request,
+          code: { voucherCode: held.voucherCode, status: held.status, atMs: Date.parse(held.at) },
+        });
+    }
+    if (waitingById.size === 0) return;
+    const rows = [...waitingById.values()].map(({ requestId, challenges, held, attempts, lastError }) => ({
+      request_id: requestId,
+      challenges,
+      held,
+      attempts,
+      last_error: lastError,
+    }));
+    const joined = joinById(table.requestId, rows, {
+      request_id: 'uuid',
+      challenges: 'jsonb',
+      held: 'jsonb',
+      attempts: 'integer',
+      last_error: 'text',
+    });
+    await tx
+      .update(table)
+      .set({
+        challenges: sql`input.challenges`,
+        held: sql`input.held`,
+        attempts: sql`input.attempts`,
+        lastError: sql`input.last_error`,
+      })
+      .from(joined.from)
+      .where(joined.isJoined);
+    await jobs.scheduleAll(tx, askAgain, nextJobs);
+    if (verified.length > 0) await settleAll(tx, verified);
+  };
+
+  return { publish, cancelJobs, lockRows, settleAll, storeAnswers };
+}
+
+/** Locks rows in id order, so that two transactions can not deadlock. */
+async function lockRows(tx: Transaction, requestIds: readonly string[]) {
+  const rows = await tx
+    .select()
+    .from(table)
+    .where(isAnyId(table.requestId, requestIds))
+    .orderBy(table.requestId)
+    .for('update');
+  return rows.map(fromRow);
+}
+
+function applyAnswer(request: WaitingRequest, answer: InterimAnswer['answer']): Partial<WaitingRequest> {
+  const attempts = request.attempts + 1;
+  if (answer.kind === 'failed') return { attempts, lastError: answer.error };
+  const { codeChallenge } = answer;
+  const isDuplicate = request.challenges.some((challenge) => challenge.codeChallenge === codeChallenge);
+  return {
+    attempts,
+    challenges: isDuplicate ? request.challenges : [...request.challenges, { codeChallenge }],
+    held: [],
+    lastError: null,
+  };
+}
