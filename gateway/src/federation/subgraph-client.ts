@@ -14,11 +14,14 @@ import { readSubgraphResponse, rootResponseKeys, type SubgraphResponse } from '.
 export interface SubgraphCallLimits {
   /** Time-out of a call, including its time in the queue. */
   timeoutMs: number;
-  /** Concurrent calls. More wait; requesters take turns, so that one with many calls does not delay the others. */
+  /**
+   * Limit of concurrent calls. Further calls wait in a queue per requester; the queues take turns, so that a requester with
+   * many calls does not delay the others.
+   */
   maxRunning: number;
-  /** Calls that may wait. */
+  /** Limit of waiting calls. */
   maxWaiting: number;
-  /** Bytes of the calls that may wait. */
+  /** Limit of the bytes of waiting calls. */
   maxWaitingBytes: number;
   /** Time-out of a call in the queue; a random part of up to half is subtracted. */
   waitTimeoutMs: number;

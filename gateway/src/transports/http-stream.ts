@@ -16,14 +16,14 @@ export interface HttpStreamOptions {
   connections: OpenConnections;
   gate: SessionGate;
   log: Log;
-  /** Bytes that are buffered for a slow consumer, before its connection is dropped. */
+  /** Limit of the bytes that are buffered for one client. A slow consumer above it is dropped. */
   maxBufferedBytes: number;
-  /** The bound of all connections together. */
+  /** Limits the bytes that are buffered for all clients together. */
   budget: SendBudget;
 }
 
 const keepAliveMs = 10_000;
-/** Time that a client has to read the end of its stream, before it is destroyed. */
+/** Time that a client has to read the end of its stream, before the connection is destroyed. */
 const closeWithinMs = 1_000;
 
 /**
@@ -67,7 +67,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
     return this.#start(subscription);
   }
 
-  /** Sends the one result of a query or mutation. The drain and the session's end wait for it, as for `signOut`. */
+  /** Sends the one result of a query or mutation. It is sent even if the gateway drains or the session ends meanwhile. */
   answer(operation: Subscription): FastifyReply {
     this.#state = 'answering';
     return this.#start(operation);
@@ -117,7 +117,10 @@ export class HttpStream implements Subscriber, SlowConsumer {
     });
   }
 
-  /** Releases its resources: the response is closed, or will be used for an error instead. */
+  /**
+   * Ends the subscription and no longer counts as a connection. Called when the response is closed, or when an ordinary
+   * error response is sent instead of a stream.
+   */
   release(): void {
     this.#resources.dispose();
   }

@@ -222,14 +222,14 @@ export function readConfig<Schema extends z.ZodType>(
   );
 }
 
-/** Hides secrets in the value of a setting for a message. */
+/** Returns a setting's value for an error message, without secrets. */
 function shown(name: string, value: string | undefined): string {
   if (/SECRET|PASSWORD|TOKEN/.test(name)) return '…';
   return withoutPassword(value ?? '');
 }
 
 /**
- * Removes everything before the last `@` of an address except the scheme: a malformed one may have its password
+ * Removes everything between the scheme and the last `@`, not only the password: in a malformed URL the password may be
  * anywhere there.
  */
 export function withoutPassword(url: string): string {

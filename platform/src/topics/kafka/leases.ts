@@ -29,14 +29,15 @@ const askEveryMs = 1_000;
 const reconnectAfterMs = 500;
 
 /**
- * Leases in a table, on one connection per process. The holder renews them. Another process takes a lease over
+ * Leases in a table, on one connection per process. The holder renews them. Another process takes a lease over in two
+ * cases:
  *
- * - when the holder's connection ends, at once after `kill -9`: the holder has an advisory lock for as long as it
- *   lives;
- * - when the holder has not renewed it in time: it is frozen, or its host vanished, while its connection seems alive.
+ * - The holder's connection has ended, for example after `kill -9`. This is known at once, because the holder keeps an
+ *   advisory lock on that connection.
+ * - The holder has not renewed the lease in time: it is frozen, or its host vanished, while its connection seems alive.
  *
- * The holder counts the time from before its query, by a clock that runs while it is frozen, so that its lease ends
- * first.
+ * The holder measures the duration from before its query, by a clock that runs while it is frozen. Its own lease
+ * therefore ends before another process can take it.
  */
 export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOptions): Leases {
   const holder = randomUUID();
