@@ -3,7 +3,7 @@ import { startTestIntegration } from './testing/integration.ts';
 import { acknowledgementOf, startHeldProvider, startProvider, verifierA, verifierB } from './testing/provider.ts';
 
 describe('held callback', () => {
-  it('callback: is held before the acknowledgement, and the sixth gets a retryable error', async () => {
+  it('callback: is held before the acknowledgement; the sixth gets a retryable error', async () => {
     await using provider = await startHeldProvider();
     await using ctx = await startTestIntegration({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
     const { requestId } = await ctx.publish();

@@ -114,7 +114,7 @@ describe('callback', () => {
           new CodedError('KEY_VALUE_UNAVAILABLE', 'The key-value store does not answer.', { retryable: true }),
         ),
     ],
-  ])('callbackUrl: is read from the database if the key-value store %s', async (_what, get) => {
+  ])('callbackUrl: is read from the database if the store %s', async (_what, get) => {
     await using other = await openDeliveryHarness({ keyValue: { get } });
     await using receiver = await startReceiver();
     await other.receive(await other.request({ callbackUrl: receiver.url }));

@@ -30,7 +30,7 @@ it.each([
   ['production', undefined, false],
   ['production', 'true', true],
   ['development', 'false', false],
-])('allowsLoopback: NODE_ENV %s and CALLBACK_ALLOW_LOOPBACK %s give %s', (NODE_ENV, flag, expected) => {
+])('allowsLoopback: in %s, with CALLBACK_ALLOW_LOOPBACK %s: %s', (NODE_ENV, flag, expected) => {
   const config = read({ NODE_ENV, ...(flag !== undefined && { CALLBACK_ALLOW_LOOPBACK: flag }) });
   expect(allowsLoopback(config)).toBe(expected);
 });

@@ -1,5 +1,6 @@
 import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import { embeddedDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Sms } from './channels/sms.ts';
@@ -98,5 +99,24 @@ describe('outcome', () => {
     expect(await found.promise).toBe('TOPIC_VALUE_INVALID');
     await harness.receive(await harness.request({ callbackUrl: receiver.url }));
     await receiver.next();
+  });
+
+  it('outcome: is sent to dead-letter if its request stays unknown', async () => {
+    // Regression: it blocked all later outcomes of its phone number for good.
+    await using harness = await openDeliveryHarness({
+      limits: { parkAfterMs: 20 },
+      environment: { REQUEST_WAIT: '100ms' },
+    });
+    await using receiver = await startReceiver();
+    const unknown = buildRequest();
+    await harness.receive(unknown);
+    const request = await harness.request({ callbackUrl: receiver.url, phoneNumber: unknown.phoneNumber });
+    const { id } = await harness.receive(request);
+    expect(JSON.parse((await receiver.next()).body)).toMatchObject({ data: { voucherId: id } });
+    const letters: { headers: Readonly<Record<string, string>>; value: string }[] = [];
+    await embeddedDeadLetters(harness.engines.database)((letter) => void letters.push(letter));
+    expect(letters).toMatchObject([
+      { headers: { 'dead-letter-error': 'REQUEST_NOT_SEEN_YET' }, value: expect.stringContaining(unknown.requestId) },
+    ]);
   });
 });

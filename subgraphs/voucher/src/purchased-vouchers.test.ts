@@ -63,17 +63,17 @@ describe('purchasedVouchers', () => {
   });
 
   it.each([
-    [{ first: -1 }, 'BAD_USER_INPUT'],
-    [{ first: 101 }, 'BAD_USER_INPUT'],
-    [{ last: 101 }, 'BAD_USER_INPUT'],
-    [{ first: 1, last: 1 }, 'BAD_USER_INPUT'],
-    [{ after: 'nonsense' }, 'CURSOR_INVALID'],
-    [{ before: encodeCursor('nonsense') }, 'CURSOR_INVALID'],
-    [{ after: encodeCursor(randomUUID()) }, 'CURSOR_INVALID'],
-    [{ filter: { receivedFrom: 'yesterday' } }, 'BAD_USER_INPUT'],
-    [{ filter: { receivedFrom: '0000-01-01T00:00:00Z' } }, 'BAD_USER_INPUT'],
-    [{ filter: { receivedTo: '9999-12-31T23:59:59-23:59' } }, 'BAD_USER_INPUT'],
-  ])('purchasedVouchers: rejects %j with %s', async (variables, code) => {
+    ['a negative first', { first: -1 }, 'BAD_USER_INPUT'],
+    ['a first over 100', { first: 101 }, 'BAD_USER_INPUT'],
+    ['a last over 100', { last: 101 }, 'BAD_USER_INPUT'],
+    ['first with last', { first: 1, last: 1 }, 'BAD_USER_INPUT'],
+    ['an after that is no cursor', { after: 'nonsense' }, 'CURSOR_INVALID'],
+    ['a before of no voucher', { before: encodeCursor('nonsense') }, 'CURSOR_INVALID'],
+    ['an after of no voucher', { after: encodeCursor(randomUUID()) }, 'CURSOR_INVALID'],
+    ['a receivedFrom that is no time', { filter: { receivedFrom: 'yesterday' } }, 'BAD_USER_INPUT'],
+    ['a receivedFrom in year 0', { filter: { receivedFrom: '0000-01-01T00:00:00Z' } }, 'BAD_USER_INPUT'],
+    ['a receivedTo after year 9999', { filter: { receivedTo: '9999-12-31T23:59:59-23:59' } }, 'BAD_USER_INPUT'],
+  ])('purchasedVouchers: rejects %s', async (_what, variables, code) => {
     await using ctx = await startTestVoucherService();
     expect(codesOf(await ctx.post(listVouchers, variables))).toEqual([code]);
   });

@@ -1,10 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
-import { embeddedDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
-import { buildRequest, openDeliveryHarness } from '../testing/delivery-harness.ts';
+import { openDeliveryHarness } from '../testing/delivery-harness.ts';
 
 const quick = { CALLBACK_RETRY_SCHEDULE: '20ms,20ms,20ms' };
 const refuse =
@@ -44,25 +43,6 @@ describe('retry', () => {
           ],
         },
       ]);
-  });
-
-  it('outcome: is sent to dead-letter if its request stays unknown', async () => {
-    // Regression: it blocked all later outcomes of its phone number for good.
-    await using harness = await openDeliveryHarness({
-      limits: { parkAfterMs: 20 },
-      environment: { REQUEST_WAIT: '100ms' },
-    });
-    await using receiver = await startReceiver();
-    const unknown = buildRequest();
-    await harness.receive(unknown);
-    const request = await harness.request({ callbackUrl: receiver.url, phoneNumber: unknown.phoneNumber });
-    const { id } = await harness.receive(request);
-    expect(JSON.parse((await receiver.next()).body)).toMatchObject({ data: { voucherId: id } });
-    const letters: { headers: Readonly<Record<string, string>>; value: string }[] = [];
-    await embeddedDeadLetters(harness.engines.database)((letter) => void letters.push(letter));
-    expect(letters).toMatchObject([
-      { headers: { 'dead-letter-error': 'REQUEST_NOT_SEEN_YET' }, value: expect.stringContaining(unknown.requestId) },
-    ]);
   });
 
   it('retry: delivers once a receiver that was down is up', async () => {
