@@ -48,7 +48,7 @@ export interface Jobs extends AsyncDisposable {
   /**
    * Works on a queue until disposed; disposing awaits running jobs. A finished job is deleted.
    *
-   * @param options.concurrency limit of jobs that run concurrently; a slow one delays no other. Default: 16
+   * @param options.concurrency limit of jobs that run concurrently. The next job starts as soon as one ends. Default: 16
    */
   work<Data extends object>(
     queue: JobQueue<Data>,

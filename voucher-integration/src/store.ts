@@ -33,13 +33,16 @@ export interface Store {
    */
   fail(tx: Transaction, requestId: string, reason: FailureReason, atMs: number): Promise<boolean>;
   /**
-   * Stores an answer and the job that retries. With a challenge, the first held callback that verifies settles the
-   * request, and the others are dropped. Does nothing if the request is no longer WAITING.
+   * Stores an answer and the job that retries. If the answer is a challenge, the held callbacks are checked against it and
+   * then dropped: the first one that verifies settles the request. Does nothing if the request is no longer WAITING.
    */
   storeAnswer(tx: Transaction, interim: InterimAnswer): Promise<void>;
   /** `storeAnswer` in a transaction that concurrent calls share. */
   storeAnswerInBatch(interim: InterimAnswer): Promise<void>;
-  /** Holds a callback of a request without a challenge. `full` at `maxHeld`; `judge` if the request has changed. */
+  /**
+   * Stores a callback that can not be verified yet, because its request has no challenge. `full`: `maxHeld` are stored
+   * already. `judge`: the request has a challenge now or has ended, so the callback must be classified again.
+   */
   hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<'held' | 'full' | 'judge'>;
   /** Keeps the first code of a FAILED request. `duplicate` if it is kept already, `conflict` if another one is. */
   keepUnclaimed(tx: Transaction, requestId: string, code: ProviderCode): Promise<'kept' | 'duplicate' | 'conflict'>;
