@@ -46,7 +46,7 @@ export function createServiceProcesses(options: ServiceProcessesOptions): Servic
   const children = new Set<ChildProcess>();
   let isStopping = false;
 
-  /** Runs node directly: npm does not forward signals and wait. */
+  /** Runs node directly: npm would neither forward signals nor wait for the process. */
   const run = (entryFile: string, port: string) => {
     const child = spawn(process.execPath, [...nodeOptions, entryFile], {
       cwd: installation,

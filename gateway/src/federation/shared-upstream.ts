@@ -29,11 +29,11 @@ export interface SharedUpstreamOptions extends UpstreamLimits {
   /** Where the subgraph serves subscriptions: `ws:` by graphql-ws, `http:` by Server-Sent Events. */
   url(): string | undefined;
   log: Log;
-  /** Failures in a row before the subscription is given up. */
+  /** Limit of failures in a row; after that the subscription ends. */
   retries: number;
   /** Delay in milliseconds after the first failure; doubled with each, up to 2 s. */
   retryBaseMs: number;
-  /** Called once, when the subscription has ended or was given up, or its last listener has left. */
+  /** Called once, when the subscription has ended or failed too often, or its last listener has left. */
   onEnd(): void;
 }
 

@@ -31,7 +31,8 @@ export interface Documents {
    * Parses a text, or returns the cached document.
    *
    * @throws GraphQLError GRAPHQL_PARSE_FAILED
-   * @throws CodedError OPERATION_TOO_COMPLEX, BAD_USER_INPUT; SERVICE_UNAVAILABLE (retryable) when too many wait
+   * @throws CodedError OPERATION_TOO_COMPLEX, BAD_USER_INPUT; SERVICE_UNAVAILABLE (retryable) if too many texts wait to be
+   *   parsed
    */
   parse(text: string, hash: string, requester: Requester): Promise<KnownDocument>;
   /**
