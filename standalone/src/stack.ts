@@ -40,7 +40,7 @@ export interface StackOptions {
   logOf?(service: string): Log;
 }
 
-/** Time-out of shutdown: of the gateway with its drain, and then of the services and the engines. */
+/** Total time-out of shutdown: `DRAIN_WINDOW` and `defaultStopMs` for the gateway, then `defaultStopMs` for all the rest. */
 export function stopWithinMs({ DRAIN_WINDOW }: Pick<StandaloneConfig, 'DRAIN_WINDOW'>): number {
   return DRAIN_WINDOW + 2 * defaultStopMs;
 }

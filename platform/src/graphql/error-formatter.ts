@@ -20,7 +20,7 @@ export function createErrorFormatter(log: Log) {
   };
 }
 
-/** The same, with null for an error that must be masked. */
+/** Returns an error as clients may see it, or null if it must be masked. */
 export function formatPublicError(formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError | null {
   const original = originalOf(thrown);
   const { path } = formatted;

@@ -46,15 +46,15 @@ type Phase =
   | { name: 'RECENT'; positions: Positions; stored: StoredRange | null }
   | { name: 'LIVE' };
 
-/** Time until the store is read again, if it lags behind the retention of the topic. */
+/** Delay before the store is read again, if the topic has deleted messages that the store has not consumed yet. */
 const readAgainAfterMs = 1_000;
 
 /**
  * Opens the events after a cursor, without gaps or duplicates, in four phases:
  *
  * 1. STORED sends stored pages. The store reports the topic positions that it had consumed before it read its rows.
- * 2. SCAN sends what the topic has after those positions, until the recent messages reach back to it. If retention has
- *    removed messages, the store is read again (STORED).
+ * 2. SCAN reads the topic after those positions, until the recent messages in memory contain all that follows. If
+ *    retention has removed messages, the store is read again (STORED).
  * 3. RECENT sends recent messages, once they have caught up with the topic: what arrives later is newer than every
  *    stored row. If they were evicted meanwhile, it returns to SCAN.
  * 4. LIVE, as soon as nothing is left.

@@ -24,7 +24,7 @@ import { createRecreationCheck, type RecreationCheck, readOffsets, reportRecreat
  */
 const commitEveryMs = 200;
 
-/** Together with the time to leave the group, well below the time limit of a stop. */
+/** Time limit of the last commit. With the time to leave the group it is well below the time limit of a stop. */
 const commitWithinMs = 3_000;
 
 /**
@@ -32,11 +32,11 @@ const commitWithinMs = 3_000;
  * kafkajs keeps fetching and sends heartbeats.
  *
  * - Only the low-water mark is committed: kafkajs's own `resolveOffset` would skip running messages.
- * - At most `concurrency` messages run. One that waits for its next attempt does not count, and is parked after a
- *   while.
+ * - At most `concurrency` messages are handled at a time. One that waits for its next attempt does not count; if it
+ *   fails for long, it is parked.
  * - A partition at its limit of messages or bytes is paused.
- * - When a partition is revoked, waiting messages are dropped, finished ones are committed, and running ones end. A
- *   partition that stays continues after the last message taken.
+ * - When a partition is revoked, its finished messages are committed, and its waiting ones are dropped. A running handler
+ *   completes its attempt, but is not retried here. Partitions that are kept continue after the last message taken.
  * - When its topic was deleted and recreated, the group stops, commits nothing more, and reports it. It checks this
  *   when it joins, and before it skips messages as already taken.
  * - Partitions belong to one consumer (`keepMembership`). When that ends, the next one starts at the committed
