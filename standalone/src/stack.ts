@@ -24,7 +24,7 @@ import { deadLettersUsage, parseDeadLettersCommand } from './dead-letters/parse-
 /** All services in one process. Disposing stops the gateway first, then the services behind it. */
 export interface Stack extends Stoppable {
   readonly gatewayUrl: string;
-  /** The provider: the simulated one, or VPS_URL. */
+  /** URL of the provider: the simulated one's, or `VPS_URL`. */
   readonly vpsUrl: string;
   readonly integrationUrl: string;
 }

@@ -24,7 +24,7 @@ export class FairQueue<Item> {
   /**
    * Removes and returns the next item; undefined if the queue is empty.
    *
-   * @param isOverdue whether the requester's newest item is next, not its oldest, which is passed. Default: never
+   * @param isOverdue called with the oldest item of the next requester; true takes its newest item instead. Default: false
    */
   shift(isOverdue: (oldest: Item) => boolean = () => false): Item | undefined {
     const [first] = this.#byRequester;

@@ -26,8 +26,8 @@ export interface WaitQueueOptions {
   /** Time-out of an entry; a random part of up to half is subtracted. Default: 10 s. */
   waitTimeoutMs?: number;
   /**
-   * Once a requester's oldest entry has waited this long, its newest one is next. Under overload all entries would else
-   * wait until their clients give up, and all work would be wasted. Default: 1 s.
+   * Once a requester's oldest entry has waited this long, its newest one is next. Otherwise, under overload, every entry
+   * would be handled only after its client has given up. Default: 1 s.
    */
   newestFirstAfterMs?: number;
   /** Maximum number of entries; with 0 none waits. Default: 10,000. */
@@ -72,7 +72,7 @@ export class WaitQueue<Item extends Waiting> {
       item.reject(unavailable());
       return;
     }
-    // Evicts from the requester that fills the queue, not the newcomer.
+    // Evicts an entry of the requester that has the most, so that it does not crowd out the others.
     while (this.size > 0 && (this.size >= maxWaiting || this.#bytes + item.bytes > maxWaitingBytes)) {
       const evicted = this.#queue.evict();
       if (evicted) this.#forget(evicted).reject(unavailable());

@@ -60,7 +60,7 @@ export async function openPglite({
     },
     transaction: (work) => {
       guard.check();
-      // The scope opens inside the callback: only then does the transaction hold the connection.
+      // The guard starts inside the callback: only once the transaction has begun would nested use deadlock.
       return (drizzle({ client: pglite }) as unknown as Queryable)
         .transaction((tx) => guard.run(() => work(tx as Queryable)))
         .catch(rethrowOutage);

@@ -20,11 +20,11 @@ export interface Replay {
 /** Maximum number of messages per command, because they are kept in memory. */
 const atMost = 10_000;
 const maxCharacters = 100_000_000;
-/** Maximum number of those that are named which can't be replayed: there may be any number of foreign ones. */
+/** Maximum number of messages that are reported by id as not replayable; the others are only counted. */
 const namedAtMost = 1_000;
 const largestPartition = 2 ** 31 - 1;
 
-/** Whether a topic or group may have this name: Kafka limits them to 249 and 255 characters. */
+/** Whether this can be the name of a group or topic. Kafka limits groups to 255 characters, and topics to fewer. */
 function isName(text: string | undefined): text is string {
   return text !== undefined && text !== '' && text.length <= 255;
 }
@@ -40,7 +40,7 @@ export async function createReplay({ query }: Database): Promise<Replay> {
   const added: (Replayed & { parked?: ParkedLetter })[] = [];
   let [replayable, unnamed, left, characters] = [0, 0, 0, 0];
 
-  /** The message as it was in its topic, or why it can't be replayed. */
+  /** Returns the message as it was in its topic, or the reason why it can't be replayed. */
   const toParked = ({ key, value, headers, ...letter }: DeadLetter): ParkedLetter | string => {
     const of = (name: string) => headers[`dead-letter-${name}`];
     const [topic, group] = [of('topic'), of('group')];

@@ -5,7 +5,7 @@ import type { Positions } from '../../topics.ts';
 import type { ConsumerFailures } from '../consumer-failures.ts';
 import type { KafkaClient } from './client.ts';
 
-/** The oldest and end offsets of a topic's partitions, and a group's committed positions, as the broker has them. */
+/** The oldest and end offsets of a topic's partitions, and a group's committed offsets, read from the broker. */
 export interface TopicOffsets {
   oldest: Positions;
   ends: Positions;
