@@ -1,32 +1,13 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
-import type { FastifyInstance } from 'fastify';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import { commonSettings, readConfig } from '../process/config.ts';
 import { httpServerContract } from '../testing/contract/http-server.ts';
+import { serve } from '../testing/http-app.ts';
 import { createMemoryLog } from '../testing/log.ts';
 import { sendRaw } from '../testing/raw-http.ts';
-import { createReadiness } from './readiness.ts';
-import {
-  assertPortFree,
-  createHttpServer,
-  type HttpServerOptions,
-  httpLimitsOf,
-  listen,
-  refuseInvalidText,
-} from './server.ts';
+import { assertPortFree, createHttpServer, httpLimitsOf, listen, refuseInvalidText } from './server.ts';
 
-async function serve(add: (app: FastifyInstance) => void, options: Partial<HttpServerOptions> = {}) {
-  const log = createMemoryLog();
-  const statusOf = (code: string) => ({ TAKEN: 409, BAD_REQUEST: 400, BAD_USER_INPUT: 400 })[code] ?? 500;
-  const app = createHttpServer({ log, bodyLimitBytes: 1_000, statusOf, ...options });
-  add(app);
-  const url = await listen(app, { host: '127.0.0.1', port: 0, setting: 'PORT' });
-  return { url, log, app, port: Number(new URL(url).port), [Symbol.asyncDispose]: () => app.close() };
-}
 const problemOf = async (response: Response) => ({
   status: response.status,
   type: response.headers.get('content-type'),
@@ -155,74 +136,6 @@ it('http server: serves HTTP/1.0 without a Host, and an empty Host', async () =>
   }
 });
 
-describe('slow clients', () => {
-  const limits = { headMs: 100, requestMs: 200, idleMs: 100, answerMs: 100, closeMs: 50 };
-
-  /** Sends a byte every few milliseconds; resolves with the response once the server has closed. */
-  async function drip(port: number, bytes: string) {
-    const socket = connect({ host: '127.0.0.1', port });
-    let answer = '';
-    let sent = 0;
-    socket.on('data', (chunk) => {
-      answer += String(chunk);
-    });
-    socket.on('error', () => {});
-    const timer = setInterval(() => socket.write(bytes[sent++ % bytes.length] ?? ''), 10);
-    await new Promise((resolve) => socket.once('close', resolve));
-    clearInterval(timer);
-    return answer;
-  }
-
-  it.each([
-    ['a header', 'GET / HTTP/1.1\r\nx: '],
-    ['nothing', ''],
-  ])('http server: disconnects a client that drips %s', async (_what, bytes) => {
-    await using server = await serve(() => {}, { limits });
-    expect(await drip(server.port, bytes)).toMatch(/^HTTP\/1\.1 408 .*BAD_REQUEST/s);
-  });
-
-  it('http server: disconnects a client that drips its body', async () => {
-    await using server = await serve((app) => app.post('/', () => 'never'), { limits, bodyLimitBytes: 1_000_000 });
-    const socket = connect({ host: '127.0.0.1', port: server.port });
-    socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n');
-    const timer = setInterval(() => socket.write('1'), 10);
-    socket.on('error', () => {});
-    socket.resume();
-    await new Promise((resolve) => socket.once('close', resolve));
-    clearInterval(timer);
-  });
-
-  it('http server: disconnects a client that does not read its response', async () => {
-    await using server = await serve((app) => app.get('/', () => 'x'.repeat(64_000_000)), { limits });
-    const isCut = Promise.withResolvers<void>();
-    server.app.server.on('connection', (socket) => socket.once('close', isCut.resolve));
-    const socket = connect({ host: '127.0.0.1', port: server.port });
-    socket.on('error', () => {});
-    socket.pause().write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
-    await isCut.promise;
-    socket.destroy();
-  });
-
-  it('http server: closes an idle connection after a request', async () => {
-    await using server = await serve((app) => app.get('/', () => 'served'), { limits });
-    const socket = connect({ host: '127.0.0.1', port: server.port });
-    socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
-    socket.resume();
-    await once(socket, 'close');
-  });
-
-  it('http server: a slow client does not delay its close', async () => {
-    await using server = await serve(() => {}, { limits: { ...limits, headMs: 60_000, requestMs: 60_000 } });
-    const socket = connect({ host: '127.0.0.1', port: server.port });
-    socket.on('error', () => {});
-    const accepted = once(server.app.server, 'connection');
-    socket.write('GET / HT');
-    await accepted;
-    await server.app.close();
-    socket.destroy();
-  });
-});
-
 it.each([
   ['a valid one', 'Root=1-67891233-abc:def+/@~._', true],
   ['a too long one', 'a'.repeat(129), false],
@@ -256,52 +169,4 @@ it('http server: forbids caching, unless a route allows it', async () => {
   expect(await cacheControl('/secret')).toBe('no-store');
   expect(await cacheControl('/nowhere')).toBe('no-store');
   expect(await cacheControl('/keys')).toBe('public, max-age=60');
-});
-
-it('http server: reports readiness, and closes connections once retired', async () => {
-  let isAway = false;
-  const database = () => (isAway ? Promise.reject(new Error('away')) : Promise.resolve());
-  const ask = async (url: string) => {
-    const response = await fetch(`${url}/health/ready`);
-    return [response.status, response.headers.get('connection'), await response.json()];
-  };
-  const readiness = createReadiness({ required: { database } });
-  await using server = await serve(() => {}, { readiness });
-  expect(await ask(server.url)).toEqual([200, 'keep-alive', { status: 'ok', engines: { database: 'ok' } }]);
-  readiness.retire();
-  expect(await ask(server.url)).toEqual([503, 'close', { status: 'stopping', engines: { database: 'ok' } }]);
-  expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
-  isAway = true;
-  await using other = await serve(() => {}, { readiness: createReadiness({ required: { database } }) });
-  expect(await ask(other.url)).toEqual([503, 'keep-alive', { status: 'unavailable', engines: { database: 'away' } }]);
-});
-
-it('http server: serves a request during its close, then closes the connection', async () => {
-  // Regression: the response was Fastify's own 503, without a code, so that clients did not know to retry.
-  await using server = await serve((app) => app.get('/', () => 'served'));
-  const accepted = once(server.app.server, 'connection');
-  const socket = connect({ host: '127.0.0.1', port: server.port });
-  socket.write('GET / HTTP/1.1\r\nhost: a\r\n');
-  const [taken] = await accepted;
-  await expect.poll(() => taken.bytesRead).toBeGreaterThan(0);
-  const closed = server.app.close();
-  await expect.poll(() => server.app.server.listening).toBe(false);
-  socket.write('\r\n');
-  const answer = await text(socket);
-  expect(answer).toMatch(/^HTTP\/1.1 200 /);
-  expect(answer.toLowerCase()).toContain('connection: close');
-  expect(answer).toMatch(/served$/);
-  await closed;
-});
-
-it('http server: is not live while there are failures, and lists them', async () => {
-  const failures: { code: string; message: string }[] = [];
-  await using server = await serve(() => {}, { failures: () => failures });
-  const live = async () => {
-    const response = await fetch(`${server.url}/health/live`);
-    return { status: response.status, body: await response.json() };
-  };
-  expect(await live()).toEqual({ status: 200, body: { status: 'ok' } });
-  failures.push({ code: 'CONSUMER_STOPPED', message: 'It stopped.' });
-  expect(await live()).toEqual({ status: 503, body: { status: 'failed', failures } });
 });
