@@ -7,7 +7,7 @@ export function apiSchemaOf(supergraphSdl: string): GraphQLSchema {
   return Supergraph.build(supergraphSdl).apiSchema().toGraphQLJSSchema();
 }
 
-/** The changes from `before` to `after` that break clients and are not declared; one line per change. */
+/** Returns the changes from `before` to `after` that break clients and are not in `declared`, one line per change. */
 export function undeclaredBreakingChanges(
   before: string,
   after: string,

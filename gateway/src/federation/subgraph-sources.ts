@@ -6,7 +6,7 @@ import { createSubgraphDataSource, type SubgraphCallLimits, type SubgraphDataSou
 export interface SubgraphSources {
   /** Leases the data source of a subgraph at a URL. Releasing the last lease closes its connections. */
   lease(name: string, url: string): GraphQLDataSource & AsyncDisposable;
-  /** Fails the calls of all of them, at shutdown, so that nothing waits for them any longer. */
+  /** Fails the calls to all subgraphs, at shutdown, so that nothing waits for their responses. */
   abort(): Promise<void>;
 }
 

@@ -38,8 +38,8 @@ export interface Subscriptions extends AsyncDisposable {
    */
   subscribe(operation: Operation, context: GatewayContext, options?: { after?: string | null }): Promise<Subscription>;
   /**
-   * Prepares for another supergraph: opens the feeds of its fields, and plans every active subscription by it. One that is
-   * not valid there ends with SUBSCRIPTION_SCHEMA_RELOAD.
+   * Prepares for another supergraph: opens the feeds of its fields, and plans every active subscription with it. A
+   * subscription that is not valid in it ends with SUBSCRIPTION_SCHEMA_RELOAD.
    *
    * @throws Error for a field that can't be served
    */
@@ -56,7 +56,7 @@ export interface SubscriptionsOptions {
   upstreams?: Upstreams;
   /** Recent messages per topic in memory, to resume from. Default: 10,000, and 64 MiB. */
   recentBounds?: MessageBounds;
-  /** Bytes of messages that one scan of a topic collects, for those who resume from before those. Default: 64 MiB. */
+  /** Limit of the bytes that a topic scan collects for subscribers that resume from before the recent messages. Default: 64 MiB. */
   maxScanBytes?: number;
   /** Concurrent subscriptions per user; more are RATE_LIMITED. Default: 200. */
   maxPerUser?: number;

@@ -17,11 +17,11 @@ import { type OperationConnection, SocketOperation } from './websocket-operation
 /** Options that all connections share. */
 export interface ConnectionOptions extends OperationServices {
   formatter: ResultFormatter;
-  /** The turns that operations wait for. */
+  /** Where an operation waits until it may start. */
   turns: LoopTurns;
   /** Time-out for `connection_init`, after which the socket is closed with 4408. */
   connectionInitTimeoutMs: number;
-  /** Concurrent operations; more fail with RATE_LIMITED. */
+  /** Limit of concurrent operations per connection; further ones fail with RATE_LIMITED. */
   maxOperations: number;
 }
 
@@ -46,7 +46,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   #watch: Disposable | null = null;
   /** Operations by the client's id. */
   #operations: Map<string, SocketOperation> | null = null;
-  /** Number of running operations, including completed ones that still run; started subscriptions do not count. */
+  /** Number of operations being executed, also those that the client has completed meanwhile; without live subscriptions. */
   #working = 0;
   #subscriptions = 0;
   #idle: PromiseWithResolvers<void> | null = null;

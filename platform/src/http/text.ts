@@ -5,10 +5,9 @@ export type ValuePath = readonly string[];
 
 /**
  * Finds text that databases and UTF-8 can't store: NUL (U+0000) or a lone surrogate, in any string or key of a JSON
- * value.
+ * value. It uses no recursion, because a value may be nested as deeply as JSON.parse allows.
  *
- * @returns the path of the string, or of the object with the key; null if there is none. It uses no recursion, because
- *   a value may be nested as deeply as JSON.parse allows
+ * @returns the path of the string, or of the object with the key; null if there is none
  */
 export function findInvalidText(value: unknown): ValuePath | null {
   if (typeof value === 'string') return isValidText(value) ? null : [];
