@@ -56,7 +56,10 @@ export interface SubscriptionsOptions {
   upstreams?: Upstreams;
   /** Recent messages per topic in memory, to resume from. Default: 10,000, and 64 MiB. */
   recentBounds?: MessageBounds;
-  /** Limit of the bytes that a topic scan collects for subscribers that resume from before the recent messages. Default: 64 MiB. */
+  /**
+   * Limit of the bytes that a topic scan collects, for subscribers that resume from before the recent messages. Default:
+   * 64 MiB.
+   */
   maxScanBytes?: number;
   /** Concurrent subscriptions per user; more are RATE_LIMITED. Default: 200. */
   maxPerUser?: number;

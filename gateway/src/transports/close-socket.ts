@@ -12,7 +12,7 @@ const maxReasonBytes = 123;
 /**
  * Closes a socket, and terminates it if the client does not answer. Resolves once it is closed, and never rejects.
  *
- * @param reason of any length; a longer one is truncated
+ * @param reason truncated to the 123 bytes that the protocol allows
  */
 export function closeSocket(socket: WebSocket, code: number, reason: string): Promise<void> {
   return new Promise((resolve) => {

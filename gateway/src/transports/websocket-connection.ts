@@ -46,7 +46,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   #watch: Disposable | null = null;
   /** Operations by the client's id. */
   #operations: Map<string, SocketOperation> | null = null;
-  /** Number of operations being executed, also those that the client has completed meanwhile; without live subscriptions. */
+  /** Number of operations being executed, also those that the client has completed. Live subscriptions do not count. */
   #working = 0;
   #subscriptions = 0;
   #idle: PromiseWithResolvers<void> | null = null;

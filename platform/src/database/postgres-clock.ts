@@ -2,7 +2,7 @@ import type { Log } from '../process/log.ts';
 import type { OutagePool } from './postgres-client.ts';
 
 const measureEveryMs = 60_000;
-/** A slower sample is too inaccurate: the clock was read somewhere in between. */
+/** A slower query is too inaccurate: the database may have read its clock at any time during it. */
 const goodWithinMs = 1_000;
 /** If the machine's clock moved this far from the monotonic one, it was set, or the machine slept. */
 const movedMs = 1_000;

@@ -9,9 +9,8 @@ const openSocket: ISocketFactory = ({ host, port, ssl, onConnect }) =>
 const keepAliveAfterMs = 60_000;
 
 /**
- * A Kafka client that closes silent connections, as to a host that vanished; kafkajs would use them until TCP gives up,
- * after 15 minutes. A connection that received nothing since a timed-out request is closed, and kafkajs opens a new
- * one.
+ * Creates a Kafka client that closes silent connections, for example to a host that vanished. kafkajs would use them
+ * until TCP times out, after 15 minutes. A connection is silent if it received nothing since a request that timed out.
  */
 export function createKafka({ socketFactory = openSocket, ...config }: KafkaConfig): Kafka {
   const open = new Map<Socket, { broker: string; readAtMs: number }>();
