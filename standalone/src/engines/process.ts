@@ -1,11 +1,20 @@
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CodedError } from '@voucher-gateway/platform/errors';
 
-/** Returns the preferred port, or a free one if it is in use. */
+/**
+ * The range of free ports. It is below those that systems assign to outgoing connections: one of these may take a port
+ * between the look and the start of the process that shall listen on it.
+ */
+const firstFreePort = 20_000;
+const lastFreePort = 29_999;
+const maxTries = 100;
+
+/** Returns the preferred port, or a free one if it is in use, or 0. */
 export async function freePort(preferred: number): Promise<number> {
   const [port] = await freePorts([preferred]);
   return port as number;
@@ -16,13 +25,19 @@ export async function freePorts(preferred: readonly number[]): Promise<number[]>
   await using held = new AsyncDisposableStack();
   const found: number[] = [];
   for (const port of preferred) {
-    // In use: takes any other.
-    const server = (await listen(port)) ?? (await listen(0));
-    if (!server) throw new Error('there is no free port');
+    const server = (port === 0 ? null : await listen(port)) ?? (await listenOnAny());
     held.use(server);
     found.push((server.address() as AddressInfo).port);
   }
   return found;
+}
+
+async function listenOnAny(): Promise<Server> {
+  for (let time = 0; time < maxTries; time += 1) {
+    const server = await listen(randomInt(firstFreePort, lastFreePort + 1));
+    if (server) return server;
+  }
+  throw new Error('there is no free port');
 }
 
 async function listen(port: number): Promise<Server | null> {
