@@ -3,7 +3,7 @@ import { createFederation, type Federation, type FederationOptions } from './fed
 
 /** A federation whose supergraph can be replaced while it serves. */
 export interface ReloadableFederation extends AsyncDisposable {
-  /** The current federation. Operations that run by an earlier one keep it. */
+  /** The current federation. Operations that started with an earlier one continue to use that one. */
   readonly current: Federation;
   /**
    * Switches to another supergraph. If it can't be loaded or prepared, nothing changes. Reloads run one after the other.
@@ -22,7 +22,10 @@ export interface ReloadOptions {
 
 /** A prepared switch to another supergraph. Disposing it before `commit` rolls it back. */
 export interface Preparation extends AsyncDisposable {
-  /** Returns a promise to await before `commit`, if more has to be prepared since; null if everything is ready. */
+  /**
+   * Returns null if `commit` may be called now. Otherwise there is something new to prepare, such as a subscription that
+   * started meanwhile: await the returned promise, and call this again.
+   */
   pending(): Promise<void> | null;
   /** Switches to the next supergraph synchronously. Must not throw. */
   commit(): void;
@@ -42,7 +45,7 @@ export interface ReloadableFederationOptions extends FederationOptions {
 export async function createReloadableFederation(options: ReloadableFederationOptions): Promise<ReloadableFederation> {
   const { retireAfterMs = 30_000, log } = options;
   let current = await createFederation(options);
-  /** Earlier ones that may still be in use. */
+  /** Earlier federations that may still be in use. */
   const retiring = new Map<Federation, NodeJS.Timeout>();
   let reloading: Promise<unknown> = Promise.resolve();
 
