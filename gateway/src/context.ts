@@ -3,7 +3,7 @@ import type { Identity } from '@voucher-gateway/platform/identity/token-verifier
 
 /** The client of an operation. */
 export interface GatewayContext {
-  /** Null if signed out, or if the token was refused. */
+  /** Null for an anonymous request, or if the token was refused. */
   identity: Identity | null;
   /** Why the token was refused, else null. Operations of `@public` fields are executed anyway; others fail with it. */
   refusal: CodedError | null;

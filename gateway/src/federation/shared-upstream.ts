@@ -6,7 +6,7 @@ import { subgraphUnavailable } from './subgraph-unavailable.ts';
 
 /** A subscriber's own token, by which the subgraph authorises the subscription. */
 export interface UpstreamToken {
-  /** The value of the authorization header; null if signed out. */
+  /** The value of the authorization header; null for an anonymous client. */
   authorization: string | null;
   expiresAtMs: number;
 }

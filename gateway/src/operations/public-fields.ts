@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 
 /**
- * Whether an operation may be executed signed out if its token is refused: it has root fields, and all of them are
+ * Whether an operation whose token is refused may be executed as anonymous: it has root fields, and all of them are
  * `@public`, except `__typename`. `@skip` and `@include` are ignored, so excluded fields count as well.
  *
  * @param schema `Federation.supergraph`, which has the directives

@@ -60,7 +60,7 @@ export async function createSessionGate({
     await followTopic(topics, {
       topic: schemaTopics.sessionEnded,
       log,
-      // Revocations and ends before this point may have been missed.
+      // Revoked keys and ended sessions that were published before the start may have been missed.
       onStart() {
         keys.refresh();
         sessions.checkAll();

@@ -32,7 +32,7 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
  * Serves GraphQL over WebSocket (`graphql-transport-ws`): queries, mutations and subscriptions.
  *
  * `connection_init` may have the payload `{"authorization": "Bearer <token>"}`, the key in any case, `Bearer` optional.
- * Without a token the client is signed out. A socket is closed with 4403 for an invalid token and at the end of its
+ * Without a token the client is anonymous. A socket is closed with 4403 for an invalid token and at the end of its
  * session. It is closed with 1013 if the session store can't be reached, a connection limit is reached, or the client is
  * a slow consumer.
  *

@@ -9,7 +9,7 @@ import { type DeliveryLoaders, isUuid } from './loaders.ts';
 import type { Delivery } from './tables.ts';
 
 export interface DeliveryContext {
-  /** Verifies the caller's token; null when signed out. Throws UNAUTHENTICATED if the token is invalid. */
+  /** Verifies the caller's token; null for an anonymous request. Throws UNAUTHENTICATED if the token is invalid. */
   identity(): Promise<Identity | null>;
   /** Returns the loaders of a user's own rows. */
   loaders(userId: string): DeliveryLoaders;

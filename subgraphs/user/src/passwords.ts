@@ -54,7 +54,7 @@ export async function createPasswords({
       semaphore.release();
     }
   };
-  // Compared for an unknown user, who then takes as long as a wrong password.
+  // An unknown user's password is verified against this, so that the time does not reveal whether a user exists.
   const dummyHash = await hash('no user has this password', options);
   return {
     hash: (password, signal) => runInTurn(() => hash(password, options), signal),

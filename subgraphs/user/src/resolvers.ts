@@ -7,7 +7,7 @@ import type { Sessions } from './sessions.ts';
 import type { Caller, User, Users } from './users.ts';
 
 export interface UserContext {
-  /** Verifies the caller's token; null when signed out. Throws UNAUTHENTICATED if the token is invalid. */
+  /** Verifies the caller's token; null for an anonymous request. Throws UNAUTHENTICATED if the token is invalid. */
   identity(): Promise<Identity | null>;
   users: DataLoader<string, User | null>;
   /** The client that signs up or in. */

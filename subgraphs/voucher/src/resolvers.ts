@@ -13,7 +13,7 @@ import { messageOf, type VoucherRequestRow } from './request-row.ts';
 import type { createRequestVoucher, RequestVoucherInput } from './request-voucher.ts';
 
 export interface VoucherContext {
-  /** The caller; null when signed out. */
+  /** The caller; null for an anonymous request. */
   identity: Identity | null;
   /** Aborts when the client has left. */
   signal: AbortSignal;

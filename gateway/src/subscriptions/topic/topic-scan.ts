@@ -15,7 +15,7 @@ export interface TopicScan {
 export interface TopicScanOptions {
   topics: Topics;
   topic: string;
-  /** Bytes of messages that one scan collects for all its readers. */
+  /** Limit of the bytes of messages that one scan collects for all its readers. */
   maxBytes: number;
 }
 
