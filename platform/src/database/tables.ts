@@ -108,7 +108,7 @@ export const parkedMessage = platformSchema.table(
   ],
 );
 
-/** The groups that have consumed with this database, and can be asked to retry a message. */
+/** The consumer groups that park their messages in this database; dead letters can be replayed to them. */
 export const consumerGroup = platformSchema.table(
   'consumer_group',
   {

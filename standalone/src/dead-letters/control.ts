@@ -41,7 +41,7 @@ export async function serveCommands({
     }
   });
   server.on('error', (error) => log.warn({ error }, 'operators’ commands can not be received while this runs'));
-  // Left by a process that was killed: this process has the folder now.
+  // A killed process leaves its socket file. No living one uses it, because this process has locked the folder.
   await rm(path, { force: true });
   server.listen(path);
   if (

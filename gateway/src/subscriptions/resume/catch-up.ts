@@ -137,7 +137,7 @@ class CatchUpRun {
     }
   }
 
-  /** Sends one slice of the topic, unless the recent messages reach back to its positions. */
+  /** Sends one slice of the topic, unless the recent messages already contain all that follows. */
   async #sendScanned({ positions, stored, slice }: Phase & { name: 'SCAN' }): Promise<Phase> {
     const { recent, scan, planned, claimValue, log, clock } = this.#options;
     if (slice) return { name: 'SCAN', ...(await this.#sendSlice(slice, stored)), slice: null };
@@ -161,7 +161,7 @@ class CatchUpRun {
     const slice = recent.after(from, planned().topicField.match, claimValue);
     if (slice.messages.length > 0) return { name: 'RECENT', ...(await this.#sendSlice(slice, stored)) };
     signal.throwIfAborted();
-    // Nothing is awaited since the look at the recent messages: none can arrive in between.
+    // Nothing is awaited between reading the recent messages and going live, so no message can arrive in between.
     goLive(new Set([...this.#sent].filter((id) => !recent.has(id))), this.#cursor);
     return { name: 'LIVE' };
   }

@@ -21,11 +21,11 @@ const lookEveryMs = 200;
 const defaultPatienceMs = 60_000;
 
 /**
- * Keeps a key's messages in order when partitions are added, since a key only ever moves to a new partition
- * (`partitionOf`). A partition without a commit starts once the group has finished the lower ones up to their ends at
- * that time.
+ * Keeps a key's messages in order when partitions are added. A key only moves to an added partition, which has a higher
+ * number (`partitionOf`), so its earlier messages are in a lower one.
  *
- * A group without any commit starts all partitions at once.
+ * A partition without a commit counts as added. It starts once the group has finished the lower ones up to the ends that
+ * they had when the wait began. A group without any commit is new, and starts all partitions at once.
  */
 export function createPartitionOrder({
   client,
@@ -45,7 +45,7 @@ export function createPartitionOrder({
 }): PartitionOrder {
   const look = createCoalesced(() => readOffsets(client, name, groupId));
 
-  /** The positions that must be finished first. */
+  /** Returns the positions that the group must have finished before the partition starts. */
   const barrierOf = (partition: number, { committed, oldest, ends }: TopicOffsets): Positions => {
     const isBegun = committed[partition] !== undefined;
     if (isBegun || Object.keys(committed).length === 0) return {};

@@ -27,8 +27,10 @@ export async function readOffsets(client: KafkaClient, name: string, groupId?: s
 }
 
 /**
- * Whether a topic was deleted and recreated since it was read; kafkajs has no topic ids. It ends before the last
- * message read, or the broker has lost a commit that retention does not explain.
+ * Whether a topic was deleted and recreated since it was read. kafkajs has no topic ids, so there are two signs:
+ *
+ * - The topic ends before the last message read.
+ * - The broker has lost a commit, although retention has not deleted the messages up to it.
  *
  * @param taken position of the last message read, per partition
  * @param committed positions that were committed here
