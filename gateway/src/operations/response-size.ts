@@ -1,6 +1,8 @@
 /**
  * Whether a value's JSON has more than `maxBytes`. It stops at the limit, and neither recurses nor builds the text.
- * Characters count in UTF-8 and escapes as one byte, so the actual text may be up to six times as large.
+ *
+ * The size is an estimate: an escaped character, or one of a short string, counts as one byte. The actual text may be up
+ * to six times as large.
  */
 export function isLargerThan(value: unknown, maxBytes: number): boolean {
   let bytes = 0;

@@ -15,8 +15,8 @@ export class StoredRange {
   }
 
   /**
-   * Skips messages at or before the cursor. A partition is in feed order, so the first message after the cursor settles
-   * the rest of its partition.
+   * Returns the messages after the cursor. A partition is in the order of the feed, so after its first message that is
+   * after the cursor, all its later ones are, too.
    */
   async skipStored(messages: readonly TopicMessage[]): Promise<readonly TopicMessage[]> {
     const cursorId = decodeCursor(this.#cursor)?.id ?? null;
