@@ -67,7 +67,7 @@ export interface HandlerContext {
    * Returns the position up to which the group has finished the message's partition, as if this message was finished,
    * too. It is 0 if the partition was revoked, and for a message that was parked.
    *
-   * It stays before the oldest parked message, unless that was parked 10,000 positions ago or more. Call it inside the
+   * It stays before the oldest parked message, unless that is 10,000 or more positions older. Call it inside the
    * transaction that stores the message's effect.
    */
   finishedThrough(): number;

@@ -19,7 +19,7 @@ export interface Parking extends GroupOfTopic {
   parkIfKeyParked(raw: RawMessage): Promise<boolean>;
   /**
    * Corrects a position that counts parked messages as finished: returns the one before the partition's oldest parked
-   * message, if there is one. A message parked 10,000 positions ago or more is ignored.
+   * message, if there is one. A message 10,000 or more positions before `position` is ignored.
    */
   hold(partition: number, position: number): number;
   /** Reads which messages are parked; called before the first message of a partition, and periodically. */
