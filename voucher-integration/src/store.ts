@@ -41,9 +41,9 @@ export interface Store {
   storeAnswerInBatch(interim: InterimAnswer): Promise<void>;
   /**
    * Stores a callback that can not be verified yet, because its request has no challenge. `full`: `maxHeld` are stored
-   * already. `judge`: the request has a challenge now or has ended, so the callback must be classified again.
+   * already. `changed`: the request has a challenge now or has ended, so the callback must be classified again.
    */
-  hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<'held' | 'full' | 'judge'>;
+  hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<'held' | 'full' | 'changed'>;
   /** Keeps the first code of a FAILED request. `duplicate` if it is kept already, `conflict` if another one is. */
   keepUnclaimed(tx: Transaction, requestId: string, code: ProviderCode): Promise<'kept' | 'duplicate' | 'conflict'>;
 }
@@ -164,7 +164,7 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
     storeAnswerInBatch,
     async hold(tx, requestId, callback) {
       const [request] = await lockRows(tx, [requestId]);
-      if (request?.status !== 'WAITING' || request.challenges.length > 0) return 'judge';
+      if (request?.status !== 'WAITING' || request.challenges.length > 0) return 'changed';
       const isDuplicate = request.held.some(
         (held) => held.codeVerifier === callback.codeVerifier && held.voucherCode === callback.voucherCode,
       );

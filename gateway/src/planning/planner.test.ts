@@ -159,6 +159,6 @@ describe('planner: ping', () => {
         code: 'OPERATION_TOO_COMPLEX',
       });
     await expect(planner.ping()).rejects.toThrow();
-    await expect.poll(() => planner.ping().catch(String)).toContain('replaced again and again');
+    await expect.poll(() => planner.ping().catch(String)).toContain('replaced too often');
   });
 });

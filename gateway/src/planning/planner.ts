@@ -140,7 +140,7 @@ export function createPlanner({
     },
     async ping() {
       if (!thread.isReady) throw new Error('the planner thread starts');
-      if (thread.isRestless) throw new Error('the planner thread is replaced again and again');
+      if (thread.isRestless) throw new Error('the planner thread is replaced too often');
     },
     async [Symbol.asyncDispose]() {
       isDisposed = true;

@@ -61,25 +61,27 @@ export function createBatcher<Item, Result>({
       const part = batch.slice(start, start + size);
       return { part, failure: await tryRun(part) };
     });
-    const isAway = Promise.all(tried).then((all) => all.every(({ failure }) => failure && isRetryable(failure.error)));
+    const hasEngineFailed = Promise.all(tried).then((all) =>
+      all.every(({ failure }) => failure && isRetryable(failure.error)),
+    );
     await Promise.all(
       tried.map(async (trying) => {
         const { part, failure } = await trying;
         if (!failure) return;
-        if (part.length === 1 || isCommitUnknown(failure.error) || (await isAway))
+        if (part.length === 1 || isCommitUnknown(failure.error) || (await hasEngineFailed))
           for (const { reject } of part) reject(failure.error);
         else await runEach(part);
       }),
     );
   };
   const runEach = async (batch: readonly Waiting[]): Promise<void> => {
-    const left = [...batch];
+    const remaining = [...batch];
     let succeeded = 0;
-    const away: unknown[] = [];
+    const retryableErrors: unknown[] = [];
     const runLeft = async () => {
-      for (let one = left.shift(); one; one = left.shift()) {
-        if (away.length >= succeeded + partsAtOnce) {
-          one.reject(away[0]);
+      for (let one = remaining.shift(); one; one = remaining.shift()) {
+        if (retryableErrors.length >= succeeded + partsAtOnce) {
+          one.reject(retryableErrors[0]);
           continue;
         }
         try {
@@ -87,7 +89,7 @@ export function createBatcher<Item, Result>({
           succeeded += 1;
           one.resolve(result as Result);
         } catch (error) {
-          if (isRetryable(error)) away.push(error);
+          if (isRetryable(error)) retryableErrors.push(error);
           one.reject(error);
         }
       }

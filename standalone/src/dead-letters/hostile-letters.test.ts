@@ -46,7 +46,7 @@ it.each([
   await using ctx = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: value } }, { headers: from }]);
   expect(await ctx.command({ name: 'replay', ids: 'all' })).toEqual({
     done: false,
-    message: expect.stringMatching(/:0:1 is left as it is: its headers .*\n.*:0:2 is given to readers again$/),
+    message: expect.stringMatching(/:0:1 is not replayed: its headers .*\n.*:0:2 is replayed to readers$/),
   });
   expect(await ctx.parked()).toMatchObject([{ partition: 0, position: 1 }]);
 });
@@ -73,7 +73,7 @@ it.each(['topic', 'group'])(
   async (name) => {
     await using ctx = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: terminal } }]);
     const { message } = await ctx.command({ name: 'replay', ids: 'all' });
-    expect(message).toContain('is left as it is');
+    expect(message).toContain('is not replayed');
     expect(message.split('\n')).toHaveLength(1);
     expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   },
@@ -84,7 +84,7 @@ it('dead-letters: replays one behind 10,000 that can not be', async () => {
   const foreign = Array.from({ length: 10_000 }, () => ({ headers: { 'dead-letter-topic': 'x'.repeat(1_500) } }));
   await using ctx = await setUp([...foreign, { headers: from }]);
   const { message } = await ctx.command({ name: 'replay', ids: 'all' });
-  expect(message).toContain(':0:10001 is given to readers again');
+  expect(message).toContain(':0:10001 is replayed to readers');
   expect(message.length).toBeLessThan(1_000_000);
   expect(await ctx.parked()).toHaveLength(1);
 });

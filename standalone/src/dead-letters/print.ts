@@ -33,7 +33,7 @@ export function showParked({ id, keyHash, message, publishedAt, ...row }: Parked
 
 /** Describes the result of a replay in one line. */
 export function describeReplayed({ id, group, fault }: Replayed): string {
-  return inOneLine(fault ? `${id} is left as it is: ${fault}` : `${id} is given to ${group} again`);
+  return inOneLine(fault ? `${id} is not replayed: ${fault}` : `${id} is replayed to ${group}`);
 }
 
 /** Escapes control characters and line breaks: a foreign message may contain terminal commands, or fake lines of output. */

@@ -49,7 +49,7 @@ export async function createReplay({ query }: Database): Promise<Replay> {
     // A foreign message may have any text here, and the database accepts only these numbers.
     const isPlace =
       [partition, position, publishedAt].every(Number.isSafeInteger) && partition >= 0 && partition <= largestPartition;
-    if (!isName(topic) || !isName(group) || !isPlace) return 'its headers do not tell where it comes from';
+    if (!isName(topic) || !isName(group) || !isPlace) return 'its headers do not name its topic, group and position';
     if (of('cut')) return 'only its beginning was kept';
     if (!groups.has(`${topic} ${group}`)) return `no service on this database consumes ${topic} as ${group}`;
     const own = Object.entries(headers).filter(([name]) => !name.startsWith('dead-letter-'));
