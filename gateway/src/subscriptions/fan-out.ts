@@ -1,8 +1,8 @@
-import { CodedError } from '@voucher-gateway/platform/errors';
-import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import type { CodedError } from '@voucher-gateway/platform/errors';
 import type { GraphQLFormattedError } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { UpstreamToken } from '../federation/shared-upstream.ts';
+import { subgraphUnavailable } from '../federation/subgraph-unavailable.ts';
 import type { RootFieldResult } from './plan/execute-event.ts';
 import type { Subscriber } from './subscriber.ts';
 
@@ -270,9 +270,7 @@ class WaitingEvents {
 }
 
 function tooManyWait(): CodedError {
-  return new CodedError<PublicErrorCode>(
-    'SUBGRAPH_UNAVAILABLE',
+  return subgraphUnavailable(
     'Too many events wait for other subgraphs to answer: subscribe again after your last cursor.',
-    { retryable: true },
   );
 }

@@ -8,6 +8,19 @@ import { messagesOfQuery, startSocketServer } from '../testing/socket-server.ts'
 
 const acknowledged = { type: 'connection_ack' };
 
+/** A client whose subscription is in preparation until it is released. */
+async function startPreparing() {
+  await using releases = new AsyncDisposableStack();
+  const subscribing = createHold();
+  const disposed = Promise.withResolvers<void>();
+  const server = releases.use(await startSocketServer({ onSubscribe: subscribing.wait, onDispose: disposed.resolve }));
+  const client = releases.use(await server.connectReady());
+  client.subscribe('1', 'subscription');
+  await subscribing.reached;
+  const owned = releases.move();
+  return { server, client, subscribing, disposed, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
 describe('complete', () => {
   it('stops a subscription’s events, and is not answered', async () => {
     await using server = await startSocketServer();
@@ -42,15 +55,8 @@ describe('complete', () => {
   });
 
   it('of a subscription in preparation is respected', async () => {
-    const subscribing = createHold();
-    const disposed = Promise.withResolvers<void>();
-    await using server = await startSocketServer({
-      onSubscribe: subscribing.wait,
-      onDispose: disposed.resolve,
-    });
-    await using client = await server.connectReady();
-    client.subscribe('1', 'subscription');
-    await subscribing.reached;
+    await using ctx = await startPreparing();
+    const { server, client, subscribing, disposed } = ctx;
     client.complete('1');
     await client.rest();
     subscribing.release();
@@ -95,15 +101,8 @@ describe('closed socket', () => {
   });
 
   it('unsubscribes a subscription that is ready only after the close', async () => {
-    const subscribing = createHold();
-    const disposed = Promise.withResolvers<void>();
-    await using server = await startSocketServer({
-      onSubscribe: subscribing.wait,
-      onDispose: disposed.resolve,
-    });
-    await using client = await server.connectReady();
-    client.subscribe('1', 'subscription');
-    await subscribing.reached;
+    await using ctx = await startPreparing();
+    const { server, client, subscribing, disposed } = ctx;
     client.socket.terminate();
     await server.untilConnections(0);
     subscribing.release();

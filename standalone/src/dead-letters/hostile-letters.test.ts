@@ -80,7 +80,7 @@ it.each(['topic', 'group'])(
 );
 
 it('dead-letters: replays one behind 10,000 that can not be', async () => {
-  // Regression: as many as a command takes were kept in memory and refused, each time anew.
+  // Regression: as many as a command takes were kept in memory and refused, each time.
   const foreign = Array.from({ length: 10_000 }, () => ({ headers: { 'dead-letter-topic': 'x'.repeat(1_500) } }));
   await using ctx = await setUp([...foreign, { headers: from }]);
   const { message } = await ctx.command({ name: 'replay', ids: 'all' });

@@ -1,7 +1,7 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { orUnavailable } from '../../errors.ts';
 import type { Message, Positions, Tail, TailOptions } from '../../topics.ts';
-import { createConsumerFailures } from '../consumer-failures.ts';
+import { type ConsumerFailures, createConsumerFailures } from '../consumer-failures.ts';
 import { defaultConsumerLimits } from '../consumer-limits.ts';
 import type { GroupContext } from '../group-context.ts';
 import { checkMessage, type RawMessage } from '../message.ts';
@@ -75,6 +75,7 @@ class KafkaTail<Value> implements Tail {
   readonly coversAfter: Positions;
   readonly #options: TailOptions<Value>;
   readonly #context: KafkaTailContext;
+  readonly #failures: ConsumerFailures;
   readonly #fields: { topic: string };
   /** Name of the topic on the broker. */
   readonly #topicName: string;
@@ -101,7 +102,8 @@ class KafkaTail<Value> implements Tail {
     this.startedAt = offsets.ends;
     this.coversAfter = startingPositions(options.from, offsets);
     this.#options = options;
-    this.#context = { ...context, failures };
+    this.#context = context;
+    this.#failures = failures;
     this.#fields = fields;
     this.#topicName = name;
     this.#positions = createReadPositions(this.coversAfter);
@@ -150,7 +152,7 @@ class KafkaTail<Value> implements Tail {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#leave(new Error('the tail is closed'));
-    this.#context.failures?.clear(this.#stop);
+    this.#failures.clear(this.#stop);
   }
 
   async #readEnds(): Promise<Positions> {
@@ -161,8 +163,7 @@ class KafkaTail<Value> implements Tail {
 
   #endAsRecreated(): void {
     if (this.#stop.signal.aborted) return;
-    const { failures = createConsumerFailures(), log } = this.#context;
-    const error = reportRecreated(failures, this.#stop, this.#fields, log);
+    const error = reportRecreated(this.#failures, this.#stop, this.#fields, this.#context.log);
     void this.#leave(error);
     this.#options.onEnd?.(error);
   }
