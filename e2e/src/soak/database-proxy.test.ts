@@ -50,7 +50,8 @@ it('database proxy: closes each of so many connections that begin, until the fau
 it('database proxy: finds the client of a connection that the database sees', async () => {
   await using ctx = await setUp();
   const socket = ctx.connect();
-  const [seen] = (await once(ctx.server, 'connection')) as [Socket];
+  socket.write('x');
+  const [[seen]] = (await Promise.all([once(ctx.server, 'connection'), once(socket, 'data')])) as [[Socket], unknown];
   expect(await ctx.proxy.clientPortOf(seen.remotePort ?? 0)).toBe(socket.localPort);
   expect(await ctx.proxy.clientPortOf(1)).toBeUndefined();
 });
