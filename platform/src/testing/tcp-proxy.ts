@@ -30,7 +30,8 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const vanished = new WeakSet<Socket>();
   const waiting = new Set<() => void>();
-  const clientPorts = new Map<number, number>();
+  /** The proxy's socket at the server, with its client's. */
+  const clientOf = new Map<Socket, Socket>();
   const traps = new Set<{ matches(data: Buffer): boolean; when: 'before' | 'after' }>();
   let isCut = false;
   let taken = 0;
@@ -41,12 +42,9 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     if (isCut) return void incoming.resetAndDestroy();
     taken += 1;
     for (const look of waiting) look();
-    const outgoing = connect(Number(port), hostname, () => {
-      const { localPort } = outgoing;
-      if (localPort === undefined || incoming.remotePort === undefined) return;
-      clientPorts.set(localPort, incoming.remotePort);
-      outgoing.once('close', () => clientPorts.delete(localPort));
-    });
+    const outgoing = connect(Number(port), hostname);
+    clientOf.set(outgoing, incoming);
+    outgoing.once('close', () => clientOf.delete(outgoing));
     let isAnswerLost = false;
     for (const [from, to] of [
       [incoming, outgoing],
@@ -107,7 +105,8 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     get taken() {
       return taken;
     },
-    clientPortOf: (seenPort) => clientPorts.get(seenPort),
+    // Read only when asked: the server may see a connection before this process does.
+    clientPortOf: (seenPort) => [...clientOf].find(([{ localPort }]) => localPort === seenPort)?.[1].remotePort,
     untilTaken: (count) =>
       new Promise((resolve) => {
         const look = () => {
