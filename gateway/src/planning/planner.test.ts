@@ -76,6 +76,14 @@ describe('planner: refuses', () => {
       .toMatchObject({ plan: { kind: 'QueryPlan' } });
   });
 
+  it('nothing as too complex on a machine too busy to plan it in time', async () => {
+    await using planner = startPlanner({ timeoutMs: 600_000, elapsedTimeoutMs: 50, waitTimeoutMs: 60_000 });
+    await expect(planner.plan(request(slow))).rejects.toMatchObject({
+      code: 'SERVICE_UNAVAILABLE',
+      details: { retryAfterSeconds: 1 },
+    });
+  });
+
   it('fragments that spread each other too often for the planner', async () => {
     // Regression: in measure mode, without other limits, it was INTERNAL_SERVER_ERROR.
     await using planner = startPlanner();

@@ -16,8 +16,10 @@ import { type PlannerResponse, startPlannerThread } from './planner-thread.ts';
 
 export interface PlannerOptions extends PlanOperationOptions, WaitQueueOptions {
   log: Log;
-  /** CPU time limit to validate and plan one operation. Default: 1 s. The limit of wall-clock time is ten times that. */
+  /** CPU time limit to validate and plan one operation. Default: 1 s. */
   timeoutMs?: number;
+  /** Limit of elapsed time, for a machine that is too busy to plan. Default: ten times the CPU time limit. */
+  elapsedTimeoutMs?: number;
 }
 
 /** Validates and plans operations in a separate thread. */
@@ -26,7 +28,8 @@ export interface Planner extends AsyncDisposable {
    * Validates and plans an operation.
    *
    * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED
-   * @throws CodedError OPERATION_TOO_COMPLEX on time-out; SERVICE_UNAVAILABLE (retryable) if too many wait
+   * @throws CodedError OPERATION_TOO_COMPLEX over the CPU time limit; SERVICE_UNAVAILABLE (retryable) if too many wait, or
+   *   the machine is too busy
    */
   plan(request: PlanRequest, requester?: Requester): Promise<PlannedOperation>;
   /** Rejects while the thread starts, or if it was replaced three times within a minute. */
@@ -61,6 +64,7 @@ interface Job extends Waiting {
 export function createPlanner({
   log,
   timeoutMs = 1_000,
+  elapsedTimeoutMs = 10 * timeoutMs,
   waitTimeoutMs,
   maxWaiting,
   maxWaitingBytes,
@@ -97,18 +101,21 @@ export function createPlanner({
     finish()?.reject(error);
     if (isDisposed) onIdle();
   };
-  /** Refuses the job on time-out. It measures CPU time, so that a simple operation is not refused on a busy machine. */
+  /** Ends the job on time-out. Only CPU time makes it too complex: a busy machine delays simple operations as well. */
   const limitTime = async (job: Job) => {
-    const endAtMs = job.startedAtMs + 10 * timeoutMs;
     const startedAtMs = await thread.readCpuMs();
     for (let usedMs: number | null = 0; running === job && usedMs !== null && startedAtMs !== null; ) {
-      if (usedMs >= timeoutMs || performance.now() >= endAtMs) {
-        log.info({ timeoutMs }, 'an operation took too long to plan and was refused');
+      const elapsedMs = performance.now() - job.startedAtMs;
+      if (usedMs >= timeoutMs || elapsedMs >= elapsedTimeoutMs) {
+        const isTooComplex = usedMs >= timeoutMs;
+        if (isTooComplex) log.info({ timeoutMs }, 'an operation took too long to plan and was refused');
+        else
+          log.warn({ elapsedMs, usedMs }, 'the planner thread got too little CPU time; an operation was not planned');
         if (!isDisposed) thread.replace();
-        return fail(tooComplex('planning', timeoutMs));
+        return fail(isTooComplex ? tooComplex('planning', timeoutMs) : unavailable());
       }
       const { promise, resolve } = Promise.withResolvers<void>();
-      limitTimer = setTimeout(resolve, Math.max(20, timeoutMs - usedMs));
+      limitTimer = setTimeout(resolve, Math.max(20, Math.min(timeoutMs - usedMs, elapsedTimeoutMs - elapsedMs)));
       await promise;
       const nowMs = await thread.readCpuMs();
       usedMs = nowMs === null ? null : nowMs - startedAtMs;
