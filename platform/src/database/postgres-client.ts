@@ -52,16 +52,27 @@ export function connectionConfig(
   };
 }
 
+/** Limit of the statements that the database keeps per connection, with their plans. */
+const maxNamedStatements = 300;
+/** A statement with more parameters has a list of them, and its text differs with the list's length. */
+const maxNamedParameters = 20;
+
 /** Whether the outcome of a statement is unknown: its response, and perhaps the connection, was lost. */
 export function isAnswerLost(error: unknown): boolean {
   const sqlState = sqlStateOf(error);
   return sqlState === null || /^(08|57P|58)/.test(sqlState);
 }
 
+/** Whether a migration has changed the result of a kept statement, which then fails until the connection is closed. */
+function isPlanOutdated(error: unknown): boolean {
+  return sqlStateOf(error) === '0A000' && /cached plan/.test((error as Error).message);
+}
+
 /** Converts an error to a retryable one if it is an outage; else returns it unchanged. */
 function asOutage(error: unknown): unknown {
   if (isCodedError(error)) return error;
   const sqlState = sqlStateOf(error);
+  if (isPlanOutdated(error)) return outage(error, sqlState);
   if (sqlState !== null) return toOutage(error) ?? error;
   // A value that can't be encoded as a parameter is the caller's fault. Anything else is the network, or a time-out.
   return isOfCode(error) ? error : outage(error, null);
@@ -93,6 +104,8 @@ function mapErrors(call: (args: unknown[]) => unknown, args: unknown[], onError:
 export class OutageClient extends pg.Client {
   /** True after a missing response: the next one could belong to the previous statement. */
   isBroken = false;
+  /** The names of the statements that the database keeps, by text. */
+  readonly #statementNames = new Map<string, string>();
   readonly #abandoned: AbortSignal | undefined;
 
   constructor(config: ConnectionOptions) {
@@ -108,10 +121,11 @@ export class OutageClient extends pg.Client {
   }
   override query = ((...args: unknown[]) =>
     mapErrors(
-      (given) => (super.query as (...given: unknown[]) => unknown)(...given),
+      ([statement, ...rest]) =>
+        (super.query as (...given: unknown[]) => unknown)(this.#withName(statement, rest[0]), ...rest),
       args,
       (error) => {
-        if (isAnswerLost(error)) this.isBroken = true;
+        if (isAnswerLost(error) || isPlanOutdated(error)) this.isBroken = true;
       },
     )) as pg.Client['query'];
   override connect = ((...args: unknown[]) =>
@@ -124,6 +138,19 @@ export class OutageClient extends pg.Client {
       args,
       () => {},
     )) as pg.Client['connect'];
+
+  /** Names a statement with parameters, so that this connection parses and plans it once. */
+  #withName(statement: unknown, values: unknown): unknown {
+    if (typeof statement !== 'object' || statement === null) return statement;
+    const { text, values: parameters = values } = statement as pg.QueryConfig;
+    if (!Array.isArray(parameters) || parameters.length === 0 || parameters.length > maxNamedParameters)
+      return statement;
+    const known = this.#statementNames.get(text);
+    if (known === undefined && this.#statementNames.size >= maxNamedStatements) return statement;
+    const name = known ?? `statement-${this.#statementNames.size}`;
+    this.#statementNames.set(text, name);
+    return { ...statement, name };
+  }
 
   /** Runs a statement with its own time-out, in milliseconds. */
   queryWithin(timeoutMs: number, text: string): Promise<pg.QueryResult> {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import type pg from 'pg';
-import { type ConstructorOptions, fromDrizzle, PgBoss } from 'pg-boss';
+import { type ConstructorOptions, PgBoss } from 'pg-boss';
 import { connectionConfig, OutagePool } from '../database/postgres-client.ts';
+import type { Transaction } from '../database.ts';
 import type { JobQueue, Jobs } from '../jobs.ts';
 import type { Log } from '../process/log.ts';
 import { startWorker } from './worker.ts';
@@ -88,7 +89,7 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
         // An interval, which the database adds to its own clock.
         ...(delayMs > 0 && { startAfter: `${delayMs} milliseconds` }),
       })),
-      { db: fromDrizzle(tx as never, sql as never) },
+      { db: inTransaction(tx) },
     );
   };
   const owned = releases.move();
@@ -102,7 +103,7 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
     scheduleAll,
     async cancel(tx, queue, ids) {
       // Deleted, not marked: most jobs are time-outs that are cancelled, and their rows would slow polling.
-      if (ids.length > 0) await boss.deleteJob(queue.name, [...ids], { db: fromDrizzle(tx as never, sql as never) });
+      if (ids.length > 0) await boss.deleteJob(queue.name, [...ids], { db: inTransaction(tx) });
     },
     async work(queue, handler, { concurrency = 16 } = {}) {
       await ensureQueue(queue);
@@ -110,6 +111,21 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
       return startWorker({ boss, queueName, handler, concurrency, timeoutMs, log });
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/**
+ * Runs pg-boss's statements in a transaction. Unlike in pg-boss's own adapter an array is one parameter, so that a
+ * statement has the same text for any number of jobs.
+ */
+function inTransaction(tx: Transaction): BossDatabase {
+  return {
+    executeSql(text, values = []) {
+      const parts = text
+        .split(/\$(\d+)/)
+        .map((part, index) => (index % 2 === 0 ? sql.raw(part) : sql`${sql.param(values[Number(part) - 1])}`));
+      return tx.execute(sql.join(parts));
+    },
   };
 }
 
