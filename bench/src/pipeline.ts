@@ -2,15 +2,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createDistributedStack } from '@voucher-gateway/standalone/distributed';
+import { createDistributedStack, serviceNames } from '@voucher-gateway/standalone/distributed';
 import { startEngines } from '@voucher-gateway/standalone/engines/engines';
 import { type Customer, openApi, startReceiver, subscribe } from './pipeline-clients.ts';
+import { readCpuMs } from './process-cpu.ts';
 import { atMost, latencies, type Report, type Result, round } from './report.ts';
 import { within } from './steady-load.ts';
 
 const customers = 50;
 const lightPerSecond = 20;
 const lightSeconds = Number(process.env.BENCH_LIGHT_SECONDS ?? 20);
+/** By then most code is compiled, in Node and in Kafka. */
+const warmUpSeconds = Number(process.env.BENCH_WARM_UP_SECONDS ?? 30);
 const loadSeconds = Number(process.env.BENCH_LOAD_SECONDS ?? 60);
 const loadInFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
 const burst = 1_000;
@@ -93,10 +96,22 @@ export async function pipeline(): Promise<Report> {
   const since = (from: ReadonlyMap<string, Journey>, what: 'calledBackAt' | 'streamedAt') =>
     [...from.values()].map((journey) => Math.max(0, (journey[what] ?? Number.NaN) - journey.acceptedAt));
 
-  // Warms up plans, connections and partitions.
+  /** Requests without pause, `loadInFlight` at a time. Returns the time of each, and of all, in milliseconds. */
+  const requestFor = async (seconds: number): Promise<{ eachMs: number[]; tookMs: number }> => {
+    const eachMs: number[] = [];
+    const startedAt = performance.now();
+    const endAt = startedAt + seconds * 1_000;
+    await Promise.all(
+      Array.from({ length: loadInFlight }, async () => {
+        while (performance.now() < endAt) eachMs.push(await request());
+      }),
+    );
+    return { eachMs, tookMs: performance.now() - startedAt };
+  };
+
   await instruct({ delayMs: 0, times: 1_000_000 });
-  for (let round = 0; round < 200; round += 1) await request();
-  await settle(10_000);
+  await requestFor(warmUpSeconds);
+  await settle(30_000);
 
   journeys.clear();
   const lightAccepts: number[] = [];
@@ -115,16 +130,16 @@ export async function pipeline(): Promise<Report> {
   ];
 
   journeys.clear();
-  const loadAccepts: number[] = [];
+  const pids = {
+    client: process.pid,
+    PostgreSQL: engines.postgres.process.pid,
+    Kafka: engines.kafka.process.pid,
+    Redis: engines.redis.process.pid,
+    ...Object.fromEntries(serviceNames.map((name) => [name, stack.pidOf(name)])),
+  };
   const busyBefore = busyMs();
-  const loadStart = performance.now();
-  const loadEnd = loadStart + loadSeconds * 1_000;
-  await Promise.all(
-    Array.from({ length: loadInFlight }, async () => {
-      while (performance.now() < loadEnd) loadAccepts.push(await request());
-    }),
-  );
-  const loadMs = performance.now() - loadStart;
+  const usedBefore = readCpuMs(pids);
+  const { eachMs: loadAccepts, tookMs: loadMs } = await requestFor(loadSeconds);
   await settle(10_000);
   const left = undelivered();
   results.push(
@@ -138,12 +153,16 @@ export async function pipeline(): Promise<Report> {
     { name: 'load', metric: 'undelivered 10 s after', unit: 'requests', value: left },
   );
   await settle(120_000);
-  results.push({
+  const perRequest = (name: string, ms: number) => ({
     name: 'load',
-    metric: 'CPU per request, all processes',
+    metric: `CPU per request, ${name}`,
     unit: 'ms',
-    value: round((busyMs() - busyBefore) / loadAccepts.length),
+    value: round(ms / loadAccepts.length),
   });
+  results.push(
+    perRequest('all processes', busyMs() - busyBefore),
+    ...[...readCpuMs(pids)].map(([name, ms]) => perRequest(name, ms - (usedBefore.get(name) ?? 0))),
+  );
 
   journeys.clear();
   await fetch(`${stack.vpsUrl}/control/next`, { method: 'DELETE' });

@@ -1,0 +1,46 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+
+/** Milliseconds per clock tick of /proc, on every Linux. */
+const tickMs = 10;
+
+/**
+ * CPU time in milliseconds since the start of each process, by name. It includes child processes, such as the connections
+ * of PostgreSQL, also those that have ended. Empty without /proc.
+ *
+ * @param pids process ids by name
+ */
+export function readCpuMs(pids: Readonly<Record<string, number | undefined>>): Map<string, number> {
+  if (!existsSync('/proc/self/stat')) return new Map();
+  const nameOf = new Map(Object.entries(pids).map(([name, pid]) => [pid, name]));
+  const used = new Map<string, number>();
+  for (const { pid, parent, ownMs, endedChildrenMs } of readProcesses()) {
+    const own = nameOf.get(pid);
+    const name = own ?? nameOf.get(parent);
+    // Children of this process are services and engines, which have names of their own.
+    if (name === undefined || (own === undefined && parent === process.pid)) continue;
+    used.set(name, (used.get(name) ?? 0) + ownMs + endedChildrenMs);
+  }
+  return used;
+}
+
+function* readProcesses() {
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    let stat: string;
+    try {
+      stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
+    } catch {
+      // It has ended meanwhile.
+      continue;
+    }
+    // The name, in brackets, may contain spaces. The next fields are: state, parent.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const ticks = (...indexes: number[]) => indexes.reduce((sum, index) => sum + Number(fields[index]), 0);
+    yield {
+      pid: Number(entry),
+      parent: Number(fields[1]),
+      ownMs: ticks(11, 12) * tickMs,
+      endedChildrenMs: ticks(13, 14) * tickMs,
+    };
+  }
+}
