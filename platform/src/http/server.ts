@@ -114,8 +114,11 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     done(acceptHost(request.raw) ? undefined : new CodedError('BAD_REQUEST', 'The Host header is not valid.'));
   });
   app.addHook('onSend', (_request, { raw }, payload, done) => {
-    const timer = setTimeout(() => raw.destroy(), limits.answerMs);
-    raw.once('close', () => clearTimeout(timer));
+    // A response whose client has left emits no further `close`: the timer would keep it in memory.
+    if (!raw.closed) {
+      const timer = setTimeout(() => raw.destroy(), limits.answerMs);
+      raw.once('close', () => clearTimeout(timer));
+    }
     done(null, payload);
   });
   app.addHook('onResponse', ({ id: requestId, method, routeOptions }, { statusCode, elapsedTime }, done) => {
