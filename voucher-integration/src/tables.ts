@@ -1,9 +1,9 @@
+import { instant } from '@voucher-gateway/platform/database/columns';
 import { sql } from 'drizzle-orm';
-import { index, integer, jsonb, pgSchema, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { index, integer, jsonb, pgSchema, text, uuid } from 'drizzle-orm/pg-core';
 import type { Challenge, HeldCallback } from './state.ts';
 
 export const schema = pgSchema('integration');
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
 /** One row per request to the provider: its state and its outcome. */
 export const providerRequest = schema.table(

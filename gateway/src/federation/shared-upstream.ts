@@ -3,13 +3,7 @@ import type { Log } from '@voucher-gateway/platform/process/log';
 import { connectSocket, type createEventStreams, type UpstreamLimits } from './subgraph-connection.ts';
 import type { SubgraphResponse } from './subgraph-response.ts';
 import { subgraphUnavailable } from './subgraph-unavailable.ts';
-
-/** A subscriber's own token, by which the subgraph authorises the subscription. */
-export interface UpstreamToken {
-  /** The value of the authorization header; null for an anonymous client. */
-  authorization: string | null;
-  expiresAtMs: number;
-}
+import { findLastToExpire, type UpstreamToken } from './upstream-token.ts';
 
 /** The receiver of a subgraph's events. */
 export interface UpstreamListener {
@@ -148,11 +142,6 @@ export class SharedUpstream {
 
   /** The listeners' token that expires last. */
   #token(): UpstreamToken {
-    let best: UpstreamToken = { authorization: null, expiresAtMs: Number.NEGATIVE_INFINITY };
-    for (const listener of this.#listeners) {
-      const token = listener.token();
-      if (token.expiresAtMs > best.expiresAtMs) best = token;
-    }
-    return best;
+    return findLastToExpire(Array.from(this.#listeners, (listener) => listener.token()));
   }
 }

@@ -1,8 +1,8 @@
 import type { CodedError } from '@voucher-gateway/platform/errors';
 import type { GraphQLFormattedError } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import type { UpstreamToken } from '../federation/shared-upstream.ts';
 import { subgraphUnavailable } from '../federation/subgraph-unavailable.ts';
+import { findLastToExpire, type UpstreamToken } from '../federation/upstream-token.ts';
 import type { RootFieldResult } from './plan/execute-event.ts';
 import type { Subscriber } from './subscriber.ts';
 
@@ -114,12 +114,12 @@ export class FanOut {
 
   /** The members' token that expires last. */
   token(): UpstreamToken {
-    let best: UpstreamToken = { authorization: null, expiresAtMs: 0 };
-    for (const { context } of this.#members) {
-      const expiresAtMs = context.identity?.expiresAtMs ?? 0;
-      if (expiresAtMs >= best.expiresAtMs) best = { authorization: context.authorization, expiresAtMs };
-    }
-    return best;
+    return findLastToExpire(
+      Array.from(this.#members, ({ context: { authorization, identity } }) => ({
+        authorization,
+        expiresAtMs: identity?.expiresAtMs ?? 0,
+      })),
+    );
   }
 
   /** Opens the source of events. */

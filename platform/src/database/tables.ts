@@ -8,10 +8,10 @@ import {
   pgSchema,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import { instant } from './columns.ts';
 
 /** The ports' own tables. */
 export const platformSchema = pgSchema('platform');
@@ -26,7 +26,7 @@ export const topicMessage = platformSchema.table(
     /** JSON as text, so that the bytes are unchanged, and text that does not parse can be detected. */
     value: text().notNull(),
     headers: jsonb().$type<Record<string, string>>().notNull(),
-    publishedAt: timestamp('published_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull(),
+    publishedAt: instant('published_at').notNull(),
   },
   (table) => [
     index('topic_message_by_topic').on(table.topic, table.id),
@@ -63,7 +63,7 @@ export const lease = platformSchema.table('lease', {
   name: text().primaryKey(),
   /** Unique per process start. */
   holder: uuid().notNull(),
-  expiresAt: timestamp('expires_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull(),
+  expiresAt: instant('expires_at').notNull(),
 });
 
 /** The embedded key-value store. */
@@ -72,7 +72,7 @@ export const keyValueEntry = platformSchema.table(
   {
     key: text().primaryKey(),
     value: text().notNull(),
-    expiresAt: timestamp('expires_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull(),
+    expiresAt: instant('expires_at').notNull(),
   },
   (table) => [index('key_value_by_expiry').on(table.expiresAt)],
 );
@@ -98,9 +98,9 @@ export const parkedMessage = platformSchema.table(
     attempts: integer().notNull().default(0),
     /** True if an operator replayed it from dead-letter, after the group had passed it. */
     isReplay: boolean('is_replay').notNull().default(false),
-    parkedAt: timestamp('parked_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull().defaultNow(),
+    parkedAt: instant('parked_at').notNull().defaultNow(),
     /** Due time; also the end of the lease while it is being retried. */
-    retryAt: timestamp('retry_at', { withTimezone: true, precision: 3, mode: 'date' }).notNull().defaultNow(),
+    retryAt: instant('retry_at').notNull().defaultNow(),
   },
   (table) => [
     uniqueIndex('parked_message_once').on(table.topic, table.group, table.partition, table.position, table.publishedAt),

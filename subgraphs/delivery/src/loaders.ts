@@ -1,4 +1,5 @@
 import type { Database } from '@voucher-gateway/platform/database';
+import { isUuid } from '@voucher-gateway/platform/database/columns';
 import DataLoader from 'dataloader';
 import { and, asc, eq, inArray } from 'drizzle-orm';
 import { type Attempt, attempt, type Delivery, delivery } from './tables.ts';
@@ -47,9 +48,4 @@ export function createDeliveryLoaders(database: Database, userId: string): Deliv
       return ids.map((id) => rows.filter((row) => row.deliveryId === id));
     }),
   };
-}
-
-/** Whether an id of a client is a valid uuid for the database. */
-export function isUuid(id: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id);
 }

@@ -1,3 +1,4 @@
+import { isUuid } from '@voucher-gateway/platform/database/columns';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { dateTimeScalar } from '@voucher-gateway/platform/graphql/date-time';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
@@ -5,7 +6,7 @@ import type { RateLimiter } from '@voucher-gateway/platform/key-value/rate-limit
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { Dispatcher } from './attempts/dispatcher.ts';
 import type { CallbackSecrets } from './channels/callback/secrets.ts';
-import { type DeliveryLoaders, isUuid } from './loaders.ts';
+import type { DeliveryLoaders } from './loaders.ts';
 import type { Delivery } from './tables.ts';
 
 export interface DeliveryContext {

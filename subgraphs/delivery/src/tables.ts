@@ -1,8 +1,8 @@
+import { instant } from '@voucher-gateway/platform/database/columns';
 import { sql } from 'drizzle-orm';
-import { boolean, index, integer, pgSchema, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { boolean, index, integer, pgSchema, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
 export const schema = pgSchema('delivery');
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
 export type Channel = 'CALLBACK' | 'SMS';
 export type DeliveryStatus = 'PENDING' | 'DELIVERED' | 'FAILED';

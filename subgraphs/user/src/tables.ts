@@ -1,8 +1,8 @@
-import { index, jsonb, pgSchema, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { instant } from '@voucher-gateway/platform/database/columns';
+import { index, jsonb, pgSchema, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import type { JWK } from 'jose';
 
 export const schema = pgSchema('users');
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
 export const bankUser = schema.table(
   'bank_user',

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Database, violatedUnique } from '@voucher-gateway/platform/database';
+import { isUuid } from '@voucher-gateway/platform/database/columns';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { toE164 } from '@voucher-gateway/platform/identity/phone-number';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
@@ -93,7 +94,7 @@ export function createUsers({
       return user;
     },
     async byIds(ids) {
-      const valid = ids.filter((id) => /^[0-9a-f-]{36}$/i.test(id));
+      const valid = ids.filter(isUuid);
       const rows =
         valid.length > 0 ? await database.query.select(shape).from(bankUser).where(inArray(bankUser.id, valid)) : [];
       const byId = new Map(rows.map((row) => [row.id, row]));

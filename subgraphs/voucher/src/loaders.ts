@@ -1,4 +1,5 @@
 import type { Database } from '@voucher-gateway/platform/database';
+import { isUuid } from '@voucher-gateway/platform/database/columns';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import DataLoader from 'dataloader';
 import { and, eq, inArray } from 'drizzle-orm';
@@ -15,9 +16,7 @@ export function createLoaders(
     idOf: (row: Row) => string,
   ) =>
     new DataLoader<string, Row | null>(async (ids) => {
-      const valid = ids
-        .map((id) => id.toLowerCase())
-        .filter((id) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id));
+      const valid = ids.filter(isUuid).map((id) => id.toLowerCase());
       const rows = identity && valid.length > 0 ? await read(valid, identity.userId) : [];
       const byId = new Map(rows.map((row) => [idOf(row), row]));
       return ids.map((id) => byId.get(id.toLowerCase()) ?? null);

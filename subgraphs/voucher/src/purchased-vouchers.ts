@@ -1,4 +1,5 @@
 import type { Database } from '@voucher-gateway/platform/database';
+import { isUuid } from '@voucher-gateway/platform/database/columns';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { decodeCursor, encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
@@ -93,7 +94,7 @@ async function findFeedNumber(
   const decoded = decodeCursor(cursor);
   if (!decoded) throw invalid();
   if (decoded.id === null) return 0;
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(decoded.id)) throw invalid();
+  if (!isUuid(decoded.id)) throw invalid();
   const [row] = await database.query
     .select({ feedNumber: voucher.feedNumber })
     .from(voucher)

@@ -1,8 +1,8 @@
+import { instant } from '@voucher-gateway/platform/database/columns';
 import { sql } from 'drizzle-orm';
-import { bigint, index, integer, pgSchema, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { bigint, index, integer, pgSchema, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
 export const schema = pgSchema('voucher');
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
 export const voucherRequest = schema.table(
   'voucher_request',
