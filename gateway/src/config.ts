@@ -45,6 +45,9 @@ export const gatewaySettings = z.object({
   UPSTREAM_KEEP_ALIVE: duration('30s', { max: '1h' }).describe(
     "Interval of pings on a subgraph's own subscription; it reconnects when nothing arrives for twice as long",
   ),
+  UPSTREAM_RETRY_BASE: duration('100ms', { max: '2s' }).describe(
+    'Time before a lost subscription at a subgraph is opened again; it doubles with each failure, up to 2s, and a random part of up to half is subtracted',
+  ),
   MAX_UPSTREAM_SUBSCRIPTIONS: integer(10_000, { min: 1, max: 1_000_000 }).describe(
     'Concurrent subscriptions per subgraph that it serves itself, shared ones counted once; more fail with SUBGRAPH_UNAVAILABLE',
   ),

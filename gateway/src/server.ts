@@ -123,6 +123,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
           : undefined,
       connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT,
       keepAliveMs: config.UPSTREAM_KEEP_ALIVE,
+      retryBaseMs: config.UPSTREAM_RETRY_BASE,
       maxEventBytes: config.MAX_SUBGRAPH_ANSWER_BYTES,
       maxPerSubgraph: config.MAX_UPSTREAM_SUBSCRIPTIONS,
     }),

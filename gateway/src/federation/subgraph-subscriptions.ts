@@ -39,12 +39,12 @@ export interface UpstreamsOptions extends UpstreamLimits {
   maxPerSubgraph: number;
   /** Failures in a row before a subscription is given up. Default: 5. */
   retries?: number;
-  /** Delay in milliseconds after the first failure; doubled with each, up to 2 s. Default: 100. */
-  retryBaseMs?: number;
+  /** Delay in milliseconds after the first failure; doubled with each, up to 2 s. */
+  retryBaseMs: number;
 }
 
 export function createUpstreams(options: UpstreamsOptions): Upstreams {
-  const { urlOf, log, maxPerSubgraph, retries = 5, retryBaseMs = 100, ...limits } = options;
+  const { urlOf, log, maxPerSubgraph, retries = 5, retryBaseMs, ...limits } = options;
   const streams = createEventStreams(limits);
   const all = new Map<string, SharedUpstream>();
   const counts = new Map<string, number>();

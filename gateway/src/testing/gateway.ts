@@ -100,6 +100,7 @@ export async function startTestGateway({
       config: readConfig(gatewaySettings, {
         PORT: '0',
         DRAIN_WINDOW: '1ms',
+        UPSTREAM_RETRY_BASE: '1ms',
         JWKS_URL: jwksUrl ?? issuer.jwksUrl,
         ...environment,
       }),
