@@ -76,7 +76,7 @@ it.each([
   ['Codes that an operator', platformErrorCodes],
   ['Why an attempt', attemptErrors],
   ['Why a request', failureReasonSchema.options],
-] as const)('docs/errors.md: documents each code under "%s", and no other', (heading, codes) => {
+] as const)('docs/errors.md: has each code under "%s", and no other', (heading, codes) => {
   const documented = rowsUnder(read('docs/errors.md'), heading).map(([code]) => code);
   expect(documented.sort()).toEqual([...codes].sort());
 });

@@ -27,7 +27,7 @@ async function setUp() {
   };
 }
 
-it('database proxy: closes each of so many connections that begin, until the fault ends', async () => {
+it('database proxy: closes every second transaction until the fault ends', async () => {
   await using ctx = await setUp();
   const begin = async () => {
     const socket = ctx.connect();

@@ -32,7 +32,7 @@ describe('fan-out', () => {
     ],
     ['later', () => Promise.reject(new Error('no plan'))],
     [
-      'at once, on an event that waited',
+      'at once, on a waiting event',
       (result) => {
         if (textOf(result) === 'first') return Promise.resolve('answer');
         throw new Error('no plan');

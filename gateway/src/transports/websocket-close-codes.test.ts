@@ -57,7 +57,7 @@ describe('websocket', () => {
     ['an unknown type', 4400, `{"type":"${'漢'.repeat(60)}"}`],
     ['a lone surrogate', 4400, `{"type":"${'\\ud800'.repeat(60)}"}`],
     ['an id that is used twice', 4409, ...subscribeTwice('漢'.repeat(200))],
-  ])('truncates a close reason that is too long: %s', async (_what, code, first, ...rest) => {
+  ])('truncates a long close reason: %s', async (_what, code, first, ...rest) => {
     // Regression: `ws` throws for a reason of more than 123 bytes, which ended the process.
     await using gateway = await startTestGateway();
     const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');

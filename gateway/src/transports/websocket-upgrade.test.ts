@@ -54,9 +54,9 @@ async function startServer() {
 
 const refusals = [
   ['on another path', '/other', undefined, 404],
-  ['on a path that is no address', '//', undefined, 404],
-  ['on an absolute address that is none', 'http://', undefined, 404],
-  ['with a port that is none', '//x:99999999', undefined, 404],
+  ['on an invalid path', '//', undefined, 404],
+  ['on an invalid address', 'http://', undefined, 404],
+  ['with an invalid port', '//x:99999999', undefined, 404],
   ['of a foreign page', '/graphql', 'https://evil.example', 403],
   ['in the drain', '/graphql', undefined, 503],
 ] as const;

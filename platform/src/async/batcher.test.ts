@@ -62,7 +62,7 @@ it('batcher: removes an item whose caller leaves before its batch starts', async
   expect(batches.map(({ items }) => items)).toEqual([[1], [5]]);
 });
 
-it('batcher: returns the result of a batch that has started, even if the caller leaves', async () => {
+it('batcher: returns the result of a started batch, even if its caller leaves', async () => {
   const { batch, batches } = controlled();
   const leaving = new AbortController();
   const result = batch(1, { signal: leaving.signal });

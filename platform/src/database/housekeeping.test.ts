@@ -69,7 +69,7 @@ it('housekeeping: deletes exactly what is too old, in small batches', async () =
   expect(set.log.text).toContain('"count":1200');
 });
 
-it('housekeeping: a failure is logged once per run and retried; other tables continue', async () => {
+it('housekeeping: a failure is logged once per run and retried; others continue', async () => {
   let isReadOnly = true;
   await using set = await setUp((deleteEntries) => [
     {

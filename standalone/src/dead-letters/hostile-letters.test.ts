@@ -41,7 +41,7 @@ it.each([
   ['position', 'x'],
   ['published-at', 'x'],
   ['published-at', '9223372036854775807'],
-])('dead-letters: a foreign message with the %s %s does not affect others', async (name, value) => {
+])('dead-letters: the foreign %s %s does not affect other messages', async (name, value) => {
   // Regression: the database refused it, which ended the command, so later messages could never be replayed.
   await using ctx = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: value } }, { headers: from }]);
   expect(await ctx.command({ name: 'replay', ids: 'all' })).toEqual({
@@ -59,7 +59,7 @@ it('dead-letters: truncates headers in the list', async () => {
 const terminal = '\u001b]0;gotcha\u0007\u202e\nparked:1 is tried again now';
 
 it.each(['topic', 'group', 'message', 'error'])(
-  'dead-letters: prints a foreign %s header in one line, without terminal commands',
+  'dead-letters: prints a foreign %s in one line, without terminal commands',
   async (name) => {
     await using ctx = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: terminal } }]);
     const { message } = await ctx.command({ name: 'list' });
@@ -69,7 +69,7 @@ it.each(['topic', 'group', 'message', 'error'])(
 );
 
 it.each(['topic', 'group'])(
-  'dead-letters: replays a foreign %s header in one line, without terminal commands',
+  'dead-letters: replays a foreign %s in one line, without terminal commands',
   async (name) => {
     await using ctx = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: terminal } }]);
     const { message } = await ctx.command({ name: 'replay', ids: 'all' });

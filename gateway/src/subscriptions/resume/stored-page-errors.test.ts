@@ -43,7 +43,7 @@ describe('resume: a stored page', () => {
     ['an internal error', { code: 'INTERNAL_SERVER_ERROR' }],
     ['a code that is not public', { code: 'DOWNSTREAM_SERVICE_ERROR' }],
     ['a code that is not a string', { code: 7 }],
-    ['a code that is a property of every object', { code: 'constructor' }],
+    ['a code that is a property of objects', { code: 'constructor' }],
     ['an error in the gateway’s own query', { code: 'GRAPHQL_VALIDATION_FAILED' }],
     ['an error in an argument of the gateway', { code: 'BAD_USER_INPUT', argument: 'first' }],
     ['an error without an argument', { code: 'BAD_USER_INPUT' }],
