@@ -7,9 +7,13 @@ function useFakeTime() {
   return {
     /** Work that blocks the event loop for this time. */
     occupy: (durationMs: number) => void vi.advanceTimersByTime(durationMs),
-    /** Runs all timers until this is done. */
-    async run(done: Promise<unknown>) {
-      await vi.runAllTimersAsync();
+    /** Runs one timer after the other until this is done. */
+    async run(work: Promise<unknown>) {
+      let isDone = false;
+      const done = work.finally(() => {
+        isDone = true;
+      });
+      while (!isDone) await vi.advanceTimersToNextTimerAsync();
       await done;
     },
     [Symbol.dispose]: () => void vi.useRealTimers(),

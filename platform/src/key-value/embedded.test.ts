@@ -8,7 +8,7 @@ async function open() {
   const engines = await openTestEngines({ clock });
   return {
     keyValue: engines.keyValue,
-    wait: async (ms: number) => clock.advance(ms),
+    age: async (_key: string, ms: number) => clock.advance(ms),
     database: engines.database,
     [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),
   };
