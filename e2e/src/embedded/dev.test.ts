@@ -20,7 +20,7 @@ async function makeWorkingCopy() {
   return folder;
 }
 
-it('npm run dev: restarts on a change, logs readably, and exits with 0 on Ctrl-C', { timeout: 180_000 }, async () => {
+it('npm run dev: restarts on a change, logs readably, and exits with 0 on Ctrl-C', async () => {
   await using setup = await createPreparedSetup();
   await using copy = await makeWorkingCopy();
   const dev = runDev({ ...setup.environment, LOG_LEVEL: 'debug' }, copy.path);

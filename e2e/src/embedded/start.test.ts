@@ -26,7 +26,7 @@ describe('npm start: while it runs', () => {
   let standalone: StandaloneProcess;
   beforeAll(async () => {
     standalone = await startStandalone({ ...setup.environment, LOG_LEVEL: 'trace', VPS_PROFILE: 'fast' });
-  }, 180_000);
+  });
   afterAll(() => standalone?.[Symbol.asyncDispose]());
 
   it('prints its URLs and commands to paste', () => {
@@ -46,7 +46,7 @@ describe('npm start: while it runs', () => {
     expect(stderr).toContain(setup.dataDir);
     expect(stderr).toContain(String(standalone.pid));
     expect(stderr).toContain('DATA_DIR');
-  }, 60_000);
+  });
 
   it('npm run demo runs the whole story, against it and on its own', async () => {
     await using other = await createSetup();
@@ -61,7 +61,7 @@ describe('npm start: while it runs', () => {
     }
     expect(own.stdout).toContain('booted a stack of its own');
     expect(against.stdout).toContain(`Using the gateway at`);
-  }, 180_000);
+  });
 
   it('logs no personal data or secrets, and drains on Ctrl-C', async () => {
     await using customer = await startCustomer(standalone);
@@ -84,7 +84,7 @@ describe('npm start: while it runs', () => {
     ])
       expect(stderr).not.toContain(secret);
     expect(stderr).not.toContain(customer.receiver.url);
-  }, 180_000);
+  });
 });
 
 it.each(['GATEWAY_PORT', 'VPS_PORT', 'INTEGRATION_PORT'])(
@@ -100,7 +100,6 @@ it.each(['GATEWAY_PORT', 'VPS_PORT', 'INTEGRATION_PORT'])(
       `${setting}: port ${port} is taken by another process. Set ${setting} to another port, or stop that process.`,
     );
   },
-  30_000,
 );
 
 it('npm start: reports all wrong settings at once, and exits with 1', async () => {
@@ -148,7 +147,7 @@ it('npm start: refuses a damaged data folder unchanged, and says what to do', as
   expect(stderr).toContain('DATA_DIR');
   expect(stderr).toContain(damaged.dataDir);
   expect(await readdir(database)).toEqual(entries);
-}, 180_000);
+});
 
 // Regression: a test run that was killed left its processes running.
 it('e2e: the processes of a test end with the test’s process', async () => {

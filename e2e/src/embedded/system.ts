@@ -1,4 +1,7 @@
 import { cp } from 'node:fs/promises';
+import { readConfig } from '@voucher-gateway/platform/process/config';
+import { standaloneSettings } from '@voucher-gateway/standalone/config';
+import { createStack } from '@voucher-gateway/standalone/stack';
 import { createTemporaryStack } from '@voucher-gateway/standalone/temporary-stack';
 import { inject } from 'vitest';
 import { createSetup, type StandaloneSetup, startStandalone } from '../standalone-process.ts';
@@ -12,6 +15,12 @@ export const startEmbedded: StartSystem = (environment = {}) =>
   createTemporaryStack({
     environment: { ...withoutRateLimits, ...environment },
     dataFrom: inject('emptyDataDirectory'),
+  });
+
+/** Starts everything in this process, on the folder and ports of a setup. */
+export const startHere = (setup: StandaloneSetup) =>
+  createStack({
+    config: readConfig(standaloneSettings, { LOG_LEVEL: 'silent', ...withoutRateLimits, ...setup.environment }),
   });
 
 /** Creates a setup with an empty database: a first start takes twice as long as later ones. */

@@ -30,7 +30,7 @@ const tables: AttackTable[] = [
 let target: Target;
 beforeAll(async () => {
   target = await startTarget();
-}, 180_000);
+});
 afterAll(() => target?.[Symbol.asyncDispose]());
 
 describeAttacks(tables, () => target);

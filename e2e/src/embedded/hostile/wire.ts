@@ -17,7 +17,7 @@ export interface RequestOptions {
 }
 
 /** Time-out. No response here takes this long. */
-const patienceMs = 20_000;
+const patienceMs = 120_000;
 
 let clients = 0;
 
