@@ -1,5 +1,5 @@
 import { type Attackers, startAttackers } from './attackers.ts';
-import type { AttackName } from './attackers-thread.ts';
+import type { AttackersTally, AttackName } from './attackers-process.ts';
 import { createFlightTimes } from './flight-times.ts';
 import { type GoodLoad, type GoodPhase, goodResults, runGoodPhase, startQuickSubgraph } from './hostile-load.ts';
 import { openClients } from './load-client.ts';
@@ -18,7 +18,8 @@ const attacks: readonly AttackName[] = [
 
 /**
  * Measures how a thousand attackers affect well-behaved clients: latencies of their queries and events, with and without
- * attackers. The gateway has its default limits.
+ * attackers. The gateway has its default limits. The attackers get only the CPU time that the gateway and the well-behaved
+ * clients leave, as if they ran on other machines; a bound reports an attack that was too slow for it.
  */
 export async function hostile(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -61,11 +62,8 @@ export async function hostile(): Promise<Report> {
   await runGoodPhase(load, warmUpSeconds);
   const before = await runGoodPhase(load, seconds);
   const results: Result[] = goodResults('alone, before', before);
-  const attacked: [AttackName, GoodPhase][] = [];
-  for (const attack of attacks) {
-    const phase = await runAttacked(load, attack, results);
-    attacked.push([attack, phase]);
-  }
+  const attacked: [AttackName, AttackedPhase][] = [];
+  for (const attack of attacks) attacked.push([attack, await runAttacked(load, attack, results)]);
   // The gateway first reads and refuses what is left in the buffers of the attackers' sockets.
   results.push(...goodResults('right after', await runGoodPhase(load, seconds)));
 
@@ -83,22 +81,26 @@ export async function hostile(): Promise<Report> {
         atMost(name("events' p99 to that without"), round(p99(phase.eventsMs) / alone.events), 2),
         atMost(name('queries that failed'), phase.failed, 0),
         atMost(name('events that are missing'), phase.missing, 0),
+        atMost(name("% of the attackers' sends that were late"), round((100 * phase.late) / phase.sent), 1),
       ];
     }),
   };
 }
 
+type AttackedPhase = GoodPhase & Pick<AttackersTally, 'sent' | 'late'>;
+
 /** Runs the same load during an attack. */
-async function runAttacked(load: GoodLoad, attack: AttackName, results: Result[]): Promise<GoodPhase> {
+async function runAttacked(load: GoodLoad, attack: AttackName, results: Result[]): Promise<AttackedPhase> {
   await using attacking: Attackers = await startAttackers({ url: load.gateway.url, attack, count: attackers });
   // All attackers are connected after the warm-up.
   await runGoodPhase(load, warmUpSeconds);
   const earlier = await attacking.tally();
   const phase = await runGoodPhase(load, seconds);
-  const tally = await attacking.tally();
+  const later = await attacking.tally();
   const name = `beside ${attackers} that send ${attack}`;
   results.push(...goodResults(name, phase));
-  for (const metric of ['opened', 'sent', 'answered'] as const)
-    results.push({ name, metric, unit: 'by attackers', value: tally[metric] - earlier[metric] });
-  return phase;
+  const during = (metric: keyof AttackersTally) => later[metric] - earlier[metric];
+  for (const metric of ['opened', 'sent', 'late', 'answered'] as const)
+    results.push({ name, metric, unit: 'by attackers', value: during(metric) });
+  return { ...phase, sent: during('sent'), late: during('late') };
 }

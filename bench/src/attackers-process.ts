@@ -1,6 +1,4 @@
 import { connect, type Socket } from 'node:net';
-import { setPriority } from 'node:os';
-import { parentPort, workerData } from 'node:worker_threads';
 import WebSocket from 'ws';
 import { costlyOperation } from './costly-operation.ts';
 
@@ -21,15 +19,15 @@ export interface AttackersTally {
   /** Opened connections, including those that replace closed ones. */
   opened: number;
   sent: number;
+  /** Of these, those sent over a second late: the attackers lacked CPU time. */
+  late: number;
   /** Operations with a response, including refused ones. */
   answered: number;
 }
 
-const { url, attack, count } = workerData as AttackersData;
-// Real attackers run on other machines. On Linux this sets the priority of this thread only.
-if (process.platform === 'linux') setPriority(19);
+const { url, attack, count } = JSON.parse(process.argv[2] ?? '') as AttackersData;
 const port = Number(new URL(url).port);
-const tally: AttackersTally = { opened: 0, sent: 0, answered: 0 };
+const tally: AttackersTally = { opened: 0, sent: 0, late: 0, answered: 0 };
 /** Attackers per address, below the gateway's limits. */
 const perAddress = 150;
 const addressOf = (index: number) => `127.0.1.${1 + Math.floor(index / perAddress)}`;
@@ -45,13 +43,21 @@ for (let index = 0; index < count; index += 1) {
   // Spread over a second, like independent clients.
   setTimeout(() => openings[attack](index), (index / count) * 1_000);
 }
-parentPort?.on('message', () => parentPort?.postMessage(tally));
+process.on('message', () => process.send?.(tally));
+process.once('disconnect', () => process.exit());
 
 /** Repeats every second until the connection is closed, and then replaces it. */
 function everySecond(send: () => void, onClosed: (listener: () => void) => void, reopen: () => void): void {
   tally.opened += 1;
-  send();
-  const timer = setInterval(send, 1_000);
+  let dueAtMs = performance.now();
+  const onTime = () => {
+    const now = performance.now();
+    if (now > dueAtMs + 1_000) tally.late += 1;
+    dueAtMs = now + 1_000;
+    send();
+  };
+  onTime();
+  const timer = setInterval(onTime, 1_000);
   onClosed(() => {
     clearInterval(timer);
     setTimeout(reopen, 1_000);
@@ -127,6 +133,8 @@ function askOverWebSocket(index: number): void {
     if (type === 'next' || type === 'error') tally.answered += 1;
     if (type !== 'connection_ack') return;
     const send = () => {
+      // The gateway does not read: a further one would wait in this process.
+      if (socket.bufferedAmount > 0) return;
       id += 1;
       tally.sent += 1;
       socket.send(JSON.stringify({ id: String(id), type: 'subscribe', payload: { query: nextOperation() } }));
