@@ -19,6 +19,8 @@ export interface GatewayContext {
    * pauses reading from a WebSocket, whose client could send further operations during the wait.
    */
   readonly onWait?: () => () => void;
+  /** The place of a large request among its requester's. Disposed when the operation is executed. */
+  readonly place?: Disposable | undefined;
 }
 
 /**

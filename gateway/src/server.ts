@@ -17,6 +17,7 @@ import { createSubgraphSources } from './federation/subgraph-sources.ts';
 import { createUpstreams } from './federation/subgraph-subscriptions.ts';
 import { addHttp } from './http/graphql.ts';
 import { createOperations } from './operations/operations.ts';
+import { createLargeRequests } from './scheduling/large-requests.ts';
 import { createLoopTurns } from './scheduling/loop-turns.ts';
 import { createSessionGate } from './sessions/session-gate.ts';
 import { createSubscriptions } from './subscriptions/subscriptions.ts';
@@ -149,6 +150,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     log,
   });
   const turns = createLoopTurns();
+  const largeRequests = createLargeRequests();
   const connections = createOpenConnections(
     {
       total: config.MAX_CONNECTIONS,
@@ -184,6 +186,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       log,
       addresses,
       turns,
+      largeRequests,
       streams: { subscriptions, operations, connections, budget },
     }),
   );
@@ -202,6 +205,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       path: '/graphql',
       operations,
       turns,
+      largeRequests,
       subscriptions,
       connections,
       addresses,

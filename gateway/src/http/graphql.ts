@@ -7,12 +7,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import { type GatewayConfig, isOn, originPolicy } from '../config.ts';
 import { createResultFormatter } from '../format-result.ts';
+import type { LargeRequests } from '../scheduling/large-requests.ts';
 import type { LoopTurns } from '../scheduling/loop-turns.ts';
 import { requesterOf } from '../scheduling/wait-queue.ts';
 import type { SessionGate } from '../sessions/session-gate.ts';
 import { addHttpStreams, type HttpStreamsOptions } from '../transports/stream-routes.ts';
 import { type ApolloContext, createApolloAdapter } from './apollo-adapter.ts';
 import { createGraphqlErrorHandler } from './graphql-error-handler.ts';
+import { parseJsonBodies } from './json-bodies.ts';
 import { addPlayground } from './playground.ts';
 import { addRestRoutes } from './rest.ts';
 
@@ -25,15 +27,17 @@ export interface HttpOptions {
   addresses: ClientAddresses;
   /** The turns that requests for operations wait for. */
   turns: LoopTurns;
+  largeRequests: LargeRequests;
   streams: Pick<HttpStreamsOptions, 'subscriptions' | 'operations' | 'connections' | 'budget'>;
 }
 
 /** Adds `/graphql` over HTTP, the REST operations and the playground. Disposing waits for running operations. */
 export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
-  const { app, config, schema, gate, log, addresses, turns, streams } = options;
+  const { app, config, schema, gate, log, addresses, turns, largeRequests, streams } = options;
   const { operations } = streams;
   const apollo = await createApolloAdapter({ app, operations, schema, log });
 
+  let placeOf: (request: FastifyRequest) => Disposable | undefined = () => undefined;
   const createContext = async (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -43,6 +47,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     requestId: request.id,
     clientAddress: addresses.read(request.raw),
     signal: createClientSignal(reply.raw),
+    place: placeOf(request),
   });
 
   // A request waits before its body is read, so it only takes the memory of its headers.
@@ -73,6 +78,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     // Errors before Apollo Server handles the request have the shape of GraphQL errors, too.
     scope.setErrorHandler(createGraphqlErrorHandler(log));
     scope.addHook('onRequest', awaitTurn);
+    placeOf = parseJsonBodies(scope, { largeRequests, addresses });
     scope.addHook('preHandler', async (request, reply) => {
       if (playground && wantsPage(request)) return playground.send(reply);
     });

@@ -149,6 +149,7 @@ export function createOperations({
           bytes: 2 * text.length,
           followingMs: Math.min(selections * msPerSelection, maxFollowingMs),
         });
+      context.place?.[Symbol.dispose]();
       const result = await operation.federation.execute(operation, context);
       if (isLargerThan(result, limits.MAX_RESPONSE_BYTES)) guard.exceed('MAX_RESPONSE_BYTES');
       return result;

@@ -6,6 +6,7 @@ import type { Identity } from '@voucher-gateway/platform/identity/token-verifier
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import type { ExecutionResult } from 'graphql';
 import type { Operation } from '../operations/operations.ts';
+import { createLargeRequests } from '../scheduling/large-requests.ts';
 import { createLoopTurns } from '../scheduling/loop-turns.ts';
 import type { SessionGate } from '../sessions/session-gate.ts';
 import type { Subscriber } from '../subscriptions/subscriber.ts';
@@ -50,6 +51,7 @@ export async function startSocketServer(
   const sockets = attachWebSocket({
     server,
     turns: createLoopTurns(),
+    largeRequests: createLargeRequests(),
     path: '/graphql',
     connections,
     addresses: createClientAddresses([]),

@@ -64,6 +64,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       const stream = new HttpStream(reply, format, { address: clientAddress, isAnonymous: identity === null }, options);
       try {
         if (kind !== 'subscription') return stream.answer(single(operations, operation, context, formatter));
+        context.place?.[Symbol.dispose]();
         const after = lastEventId(request);
         return stream.subscribe(await subscriptions.subscribe(operation, context, { after }), identity);
       } catch (error) {

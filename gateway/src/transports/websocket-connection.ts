@@ -2,10 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { CloseCode, type Message, MessageType, type SubscribePayload, validateMessage } from 'graphql-ws';
+import {
+  CloseCode,
+  type Message,
+  MessageType,
+  type SubscribeMessage,
+  type SubscribePayload,
+  validateMessage,
+} from 'graphql-ws';
 import type { RawData } from 'ws';
 import type { GatewayContext } from '../context.ts';
 import type { ResultFormatter } from '../format-result.ts';
+import { type LargeRequests, maxSmallBytes } from '../scheduling/large-requests.ts';
 import type { LoopTurns } from '../scheduling/loop-turns.ts';
 import { requesterOf } from '../scheduling/wait-queue.ts';
 import type { ClientSocket, SocketHandler } from './client-socket.ts';
@@ -19,6 +27,7 @@ export interface ConnectionOptions extends OperationServices {
   formatter: ResultFormatter;
   /** Where an operation waits until it may start. */
   turns: LoopTurns;
+  largeRequests: LargeRequests;
   /** Time-out for `connection_init`, after which the socket is closed with 4408. */
   connectionInitTimeoutMs: number;
   /** Limit of concurrent operations per connection; further ones fail with RATE_LIMITED. */
@@ -88,13 +97,14 @@ export class SocketConnection implements SocketHandler, OperationConnection {
 
   /** Handles a message of the client. Never throws. */
   receive(data: RawData): void {
-    this.#handle(data).catch((error: unknown) => {
+    // As a socket's `binaryType` is `nodebuffer`.
+    this.#handle(data as Buffer).catch((error: unknown) => {
       this.#options.log.warn({ error }, 'a message could not be handled');
       this.#close(CloseCode.InternalServerError, 'Internal server error');
     });
   }
 
-  async #handle(data: RawData): Promise<void> {
+  async #handle(data: Buffer): Promise<void> {
     // Ignores messages once the socket is being closed.
     if (this.#socket.readyState !== this.#socket.OPEN || this.#state === 'session ended') return;
     const message = readMessage(data);
@@ -109,7 +119,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
       case MessageType.Pong:
         return;
       case MessageType.Subscribe:
-        return this.#begin(message.id, message.payload);
+        return this.#begin(message.id, data.length > maxSmallBytes ? data : message.payload);
       case MessageType.Complete:
         return this.#leave(message.id);
       default:
@@ -142,7 +152,8 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     this.send(acknowledged);
   }
 
-  async #begin(id: string, payload: SubscribePayload): Promise<void> {
+  /** @param sent the payload, or the whole message if it is large: it is parsed again when the operation may start */
+  async #begin(id: string, sent: SubscribePayload | Buffer): Promise<void> {
     if (this.#state !== 'ready') return this.#close(CloseCode.Unauthorized, 'Unauthorized');
     this.#operations ??= new Map();
     const operations = this.#operations;
@@ -162,7 +173,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     operations.set(id, operation);
     this.#working += 1;
     try {
-      await this.#run(operation, payload);
+      await this.#run(operation, sent);
     } catch (error) {
       if (isCodedError(error, 'SESSION_EXPIRED')) this.#endSession();
       if (operation.isWanted) operation.end(formatter.formatErrors(error));
@@ -173,15 +184,19 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     }
   }
 
-  async #run(operation: SocketOperation, payload: SubscribePayload): Promise<void> {
-    const { operations, subscriptions, turns, gate, formatter } = this.#options;
+  async #run(operation: SocketOperation, sent: SubscribePayload | Buffer): Promise<void> {
+    const { operations, subscriptions, turns, largeRequests, gate, formatter } = this.#options;
     // Pauses reading while an operation waits: the client can't send faster than it is served.
     const onWait = () => this.#socket.pauseReading();
     const clientAddress = this.#clientAddress;
-    await turns.enter(2 * (payload.query?.length ?? 0), () =>
-      requesterOf({ clientAddress, signal: operation.signal, onWait }),
-    );
+    const describeRequester = () => requesterOf({ clientAddress, signal: operation.signal, onWait });
+    const isLarge = Buffer.isBuffer(sent);
+    const bytes = isLarge ? sent.length : 2 * (sent.query?.length ?? 0);
+    await turns.enter(bytes, describeRequester);
     if (!operation.isWanted) return;
+    using place = isLarge ? await largeRequests.enter(describeRequester(), bytes) : undefined;
+    if (!operation.isWanted) return;
+    const payload = isLarge ? (readMessage(sent) as SubscribeMessage).payload : sent;
     if (this.#identity) await gate.touch(this.#identity);
     if (!operation.isWanted) return;
     const context: GatewayContext = {
@@ -192,10 +207,12 @@ export class SocketConnection implements SocketHandler, OperationConnection {
       clientAddress,
       signal: operation.signal,
       onWait,
+      place,
     };
     const prepared = await operations.prepare(payload, context);
     if (!operation.isWanted) return;
     if (prepared.definition.operation === 'subscription') {
+      place?.[Symbol.dispose]();
       const subscription = await subscriptions.subscribe(prepared, context);
       if (!operation.isWanted || this.#state !== 'ready') return subscription[Symbol.dispose]();
       this.#subscriptions += 1;
@@ -261,7 +278,7 @@ const acknowledged = JSON.stringify({ type: MessageType.ConnectionAck });
 /** A flat string: it is kept as long as the subscription, and `randomUUID` returns one that takes more memory. */
 const newRequestId = () => randomBytes(16).toString('hex');
 
-function readMessage(data: RawData): Message | Error {
+function readMessage(data: Buffer): Message | Error {
   const value = parseJson(String(data));
   if (value === undefined) return new Error('The message is not JSON');
   try {

@@ -1,0 +1,43 @@
+import { createGate, type Gate } from './gate.ts';
+import type { Requester, WaitQueueOptions } from './wait-queue.ts';
+
+/** A request with more bytes is large. Web clients rarely send one: they send small operations, or hashes. */
+export const maxSmallBytes = 8_192;
+
+export interface LargeRequestsOptions extends WaitQueueOptions {
+  /** Large requests of one requester that are parsed and not executed yet; more wait. Default: 4. */
+  atOnce?: number;
+}
+
+/**
+ * Limits the large requests of each requester that are prepared concurrently. The others wait as the bytes that were
+ * received: parsed ones take several times the memory, on the heap, where each collection delays all requests.
+ */
+export interface LargeRequests {
+  /**
+   * Resolves with a place, which is disposed once the request is executed or has failed.
+   *
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left
+   */
+  enter(requester: Requester, bytes: number): Promise<Disposable>;
+}
+
+export function createLargeRequests({ atOnce = 4, ...limits }: LargeRequestsOptions = {}): LargeRequests {
+  /** Gates by requester, while one of its requests waits or has a place. */
+  const gates = new Map<string, { gate: Gate; users: number }>();
+  return {
+    async enter(requester, bytes) {
+      const { name } = requester;
+      const own = gates.get(name) ?? { gate: createGate({ atOnce, ...limits }), users: 0 };
+      gates.set(name, own);
+      own.users += 1;
+      using leaving = new DisposableStack();
+      leaving.defer(() => {
+        own.users -= 1;
+        if (own.users === 0) gates.delete(name);
+      });
+      leaving.use(await own.gate.enter(requester, bytes));
+      return leaving.move();
+    },
+  };
+}
