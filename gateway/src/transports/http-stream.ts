@@ -112,8 +112,11 @@ export class HttpStream implements Subscriber, SlowConsumer {
     const { raw } = this.#reply;
     if (!raw.writableNeedDrain || raw.destroyed) return Promise.resolve();
     return new Promise((resolve) => {
-      raw.once('drain', resolve);
-      raw.once('close', resolve);
+      const done = () => {
+        raw.off('drain', done).off('close', done);
+        resolve();
+      };
+      raw.on('drain', done).on('close', done);
     });
   }
 
