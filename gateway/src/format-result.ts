@@ -1,6 +1,7 @@
 import { createErrorFormatter } from '@voucher-gateway/platform/graphql/error-formatter';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { JsonResult } from './execution/json-result.ts';
 import { InvalidDocument } from './request/invalid-document.ts';
 
 /** A result as it is sent. */
@@ -15,9 +16,15 @@ export function createResultFormatter(log: Log) {
   const format = createErrorFormatter(log);
   const formatErrors = (errors: readonly GraphQLError[]): readonly GraphQLFormattedError[] =>
     errors.map((error) => format(error.toJSON?.() ?? error, error));
+  const formatResult = (result: ExecutionResult): FormattedResult =>
+    result.errors ? { ...result, errors: formatErrors(result.errors) } : result;
   return {
-    formatResult(result: ExecutionResult): FormattedResult {
-      return result.errors ? { ...result, errors: formatErrors(result.errors) } : result;
+    formatResult,
+    /** The JSON text of a formatted result. */
+    stringify(result: ExecutionResult): string {
+      if (!(result instanceof JsonResult)) return JSON.stringify(formatResult(result));
+      const { errors, dataJson } = result;
+      return `{${errors ? `"errors":${JSON.stringify(formatErrors(errors))},` : ''}"data":${dataJson}}`;
     },
     /** The errors for a thrown value: all faults of an invalid document, or one. */
     formatErrors(thrown: unknown): readonly GraphQLFormattedError[] {

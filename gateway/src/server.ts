@@ -119,7 +119,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     createUpstreams({
       log,
       urlOf: (name) =>
-        Object.hasOwn(federation.current.dataSources, name)
+        Object.hasOwn(federation.current.subgraphs, name)
           ? (urls.subscriptionUrls[name] ?? urls.subgraphUrls[name]?.replace(/^http/, 'ws'))
           : undefined,
       connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT,

@@ -3,13 +3,13 @@ import { formatPublicError, originalOf } from '@voucher-gateway/platform/graphql
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type ExecutionResult, GraphQLError } from 'graphql';
+import { GraphQLError } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import { InvalidDocument } from '../request/invalid-document.ts';
 
 /** Replaces internal errors by coded ones that clients may see, and logs them with the request's id. */
 export interface FailureMask {
-  maskResult(result: ExecutionResult, context: GatewayContext): ExecutionResult;
+  maskErrors(errors: readonly GraphQLError[], context: GatewayContext): readonly GraphQLError[];
   /** The error to throw instead of this one. */
   maskThrown(error: unknown, context: GatewayContext): unknown;
 }
@@ -28,16 +28,15 @@ export function createFailureMask(log: Log): FailureMask {
   };
 
   return {
-    maskResult(result, context) {
+    maskErrors(errors, context) {
       let failures = 0;
-      const errors = result.errors?.map((error) => {
+      return errors.map((error) => {
         if (formatPublicError(toFormatted(error), error)) return error;
         // One line per response.
         if (failures === 0) report(error, context, { path: error.path });
         failures += 1;
         return new GraphQLError(internal().message, { path: error.path, originalError: internal() });
       });
-      return failures === 0 ? result : { ...result, errors };
     },
     maskThrown(error, context) {
       if (error instanceof InvalidDocument || isPublic(error)) return error;

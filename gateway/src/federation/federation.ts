@@ -1,24 +1,22 @@
-import { type Schema, Supergraph } from '@apollo/federation-internals';
-import { executeQueryPlan, type GraphQLDataSource } from '@apollo/gateway';
+import { Supergraph } from '@apollo/federation-internals';
+import type { GraphQLDataSource } from '@apollo/gateway';
 import type { QueryPlan } from '@apollo/query-planner';
-import { apolloLogger } from '@voucher-gateway/platform/graphql/apollo';
 import type { Log } from '@voucher-gateway/platform/process/log';
-import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import {
-  type ExecutionResult,
-  type FragmentDefinitionNode,
-  GraphQLError,
-  type GraphQLSchema,
-  type OperationDefinitionNode,
-} from 'graphql';
+import type { FragmentDefinitionNode, GraphQLSchema, OperationDefinitionNode } from 'graphql';
 import type { GatewayContext } from '../context.ts';
+import { type CompiledOperation, compileOperation } from '../execution/compile-operation.ts';
+import { copyData, type Data } from '../execution/data.ts';
+import { JsonResult } from '../execution/json-result.ts';
+import { maxKeptFields } from '../execution/memory.ts';
+import type { ResponseLimit } from '../execution/output.ts';
+import { applyRewrites } from '../execution/rewrites.ts';
+import type { Subgraphs } from '../execution/run.ts';
+import type { Subgraph } from '../execution/subgraph.ts';
 import { createPlanner as createPlannerThread, type Planner } from '../planning/planner.ts';
 import { maxNesting, tooComplex } from '../request/limits.ts';
-import { coerceVariables } from '../request/variables.ts';
+import { type Conditions, coerceVariables } from '../request/variables.ts';
+import { asSubgraph } from './data-source.ts';
 import { createFailureMask } from './failure-mask.ts';
-
-/** A data source by subgraph name. */
-export type DataSources = Record<string, GraphQLDataSource>;
 
 /** What the executor needs of an operation. */
 export interface ExecutableOperation {
@@ -27,6 +25,11 @@ export interface ExecutableOperation {
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   /** As sent by the client: not coerced yet. */
   variables: Readonly<Record<string, unknown>>;
+  /** Values of the variables that `@skip` and `@include` depend on: the same for the same plan. */
+  conditions: Conditions;
+  /** Number of selections, with fragments expanded. */
+  selections: number;
+  /** The same plan is compiled once. */
   plan: QueryPlan;
 }
 
@@ -37,25 +40,29 @@ export interface Federation extends AsyncDisposable {
   readonly schema: GraphQLSchema;
   /** The full schema, with `@inaccessible` elements and the supergraph's directives. */
   readonly supergraph: GraphQLSchema;
-  readonly dataSources: Readonly<DataSources>;
+  readonly subgraphs: Subgraphs;
   readonly planner: Planner;
   /** Whether error messages may not suggest names of the schema. */
   readonly hideSuggestions: boolean;
-  /** Executes a query or a mutation. Throws CodedError BAD_USER_INPUT for variables that don't match their types. */
-  execute(operation: ExecutableOperation, context: GatewayContext): Promise<ExecutionResult>;
-  /** Executes another plan for an operation, with these data sources. */
-  executePlan(
-    plan: QueryPlan,
-    dataSources: DataSources,
-    operation: Omit<ExecutableOperation, 'plan'>,
-    context: GatewayContext,
-  ): Promise<ExecutionResult>;
+  /**
+   * Executes a query or a mutation.
+   *
+   * @throws CodedError BAD_USER_INPUT for variables that don't match their types; OPERATION_TOO_COMPLEX for a response that
+   *   exceeds the limit or is nested too deeply
+   */
+  execute(operation: ExecutableOperation, context: GatewayContext, limit?: ResponseLimit): Promise<JsonResult>;
+  /**
+   * Executes a subscription for one event.
+   *
+   * @param event the data of the plan's primary fetch
+   */
+  executeEvent(operation: ExecutableOperation, event: Data, context: GatewayContext): Promise<JsonResult>;
 }
 
 export interface FederationOptions {
   supergraphSdl: string;
   /** Returns the data source of a subgraph, by its name in the supergraph. It is disposed with the federation. */
-  dataSource(name: string): GraphQLDataSource & Partial<AsyncDisposable>;
+  dataSource(name: string): (Subgraph | GraphQLDataSource) & Partial<AsyncDisposable>;
   /** Whether validation errors may suggest names of the schema. Default: true. */
   suggestions?: boolean;
   /** Creates the supergraph's planner, which is disposed with the federation. Default: one in its own thread. */
@@ -75,29 +82,49 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   const schema = apiSchema.toGraphQLJSSchema();
   const supergraph = apollo.schema.toGraphQLJSSchema();
   await using releases = new AsyncDisposableStack();
-  const dataSources: DataSources = {};
+  const subgraphs: Record<string, Subgraph> = {};
   for (const { name } of apollo.subgraphsMetadata()) {
     const source = dataSource(name);
     releases.defer(() => source[Symbol.asyncDispose]?.());
-    dataSources[name] = source;
+    subgraphs[name] = asSubgraph(source, name);
   }
   const running = createCounter();
   releases.defer(() => running.untilZero());
   const planner = releases.use(createPlanner({ supergraphSdl, hideSuggestions: !suggestions, log }));
   const owned = releases.move();
   const mask = createFailureMask(log);
+  /** Operations are released with their plans. */
+  const compiled = new WeakMap<QueryPlan, CompiledOperation>();
+  const compile = (operation: ExecutableOperation): CompiledOperation => {
+    const { plan, selections, ...rest } = operation;
+    const known = compiled.get(plan);
+    if (known) return known;
+    const { node } = plan;
+    const fetches = node?.kind === 'Subscription' ? node.rest : node;
+    const fresh = compileOperation({
+      ...rest,
+      plan: fetches,
+      schema,
+      supergraph,
+      maxFields: maxKeptFields(selections),
+    });
+    compiled.set(plan, fresh);
+    return fresh;
+  };
   const run = async (
-    plan: QueryPlan,
-    sources: DataSources,
-    operation: Omit<ExecutableOperation, 'plan'>,
+    operation: ExecutableOperation,
     context: GatewayContext,
-  ) => {
+    limit: ResponseLimit | null,
+    data?: Data,
+  ): Promise<JsonResult> => {
     running.add(1);
     try {
-      const result = await runPlan(plan, sources, operation, { context, schema, supergraph, apiSchema, log });
-      return mask.maskResult(result, context);
+      const { variables } = operation;
+      const result = await compile(operation).execute({ subgraphs, variables, context, limit }, data);
+      return result.errors ? new JsonResult(result.dataJson, mask.maskErrors(result.errors, context)) : result;
     } catch (error) {
-      throw mask.maskThrown(error, context);
+      // The executor recurses into fragments and data.
+      throw mask.maskThrown(error instanceof RangeError ? tooComplex('nesting', maxNesting) : error, context);
     } finally {
       running.add(-1);
     }
@@ -107,16 +134,23 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     supergraphSdl,
     schema,
     supergraph,
-    dataSources,
+    subgraphs,
     planner,
     hideSuggestions: !suggestions,
-    async execute(operation, context) {
+    async execute(operation, context, limit) {
       coerceVariables(schema, operation.definition, operation.variables, !suggestions);
-      return run(operation.plan, dataSources, operation, context);
+      return run(operation, context, limit ?? null);
     },
-    executePlan: run,
+    executeEvent: (operation, event, context) => run(operation, context, null, readEvent(operation, supergraph, event)),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** The data of an event, as the plan's other fetches need it. A copy: the same event is executed for several operations. */
+function readEvent({ plan: { node } }: ExecutableOperation, supergraph: GraphQLSchema, event: Data): Data {
+  const data = copyData(event, () => {});
+  if (node?.kind === 'Subscription') applyRewrites(supergraph, node.primary.outputRewrites, data);
+  return data;
 }
 
 /** Counts running operations. */
@@ -133,51 +167,3 @@ function createCounter() {
     untilZero: () => new Promise<void>((resolve) => (count === 0 ? resolve() : onZero.push(resolve))),
   };
 }
-
-interface RunOptions {
-  context: GatewayContext;
-  schema: GraphQLSchema;
-  supergraph: GraphQLSchema;
-  apiSchema: Schema;
-  log: Log;
-}
-
-async function runPlan(
-  plan: QueryPlan,
-  sources: DataSources,
-  operation: Omit<ExecutableOperation, 'plan'>,
-  { context, schema, supergraph, apiSchema, log }: RunOptions,
-): Promise<ExecutionResult> {
-  try {
-    const result = await executeQueryPlan(
-      plan,
-      sources,
-      // The part of Apollo Server's request context that the executor reads.
-      { request: { variables: operation.variables }, context, logger: apolloLogger(log), metrics: {} } as never,
-      { schema, operation: operation.definition, fragments: operation.fragments },
-      supergraph,
-      apiSchema,
-    );
-    return reportUnfitValues(result as ExecutionResult);
-  } catch (error) {
-    // The executor recurses into chains of fragments.
-    if (error instanceof RangeError) throw tooComplex('nesting', maxNesting);
-    throw error;
-  }
-}
-
-/** Reports values that do not match their fields as errors: the executor nulls them, and explains it in an extension. */
-function reportUnfitValues({ extensions, ...result }: ExecutionResult): ExecutionResult {
-  const unfit = extensions?.valueCompletion as readonly GraphQLError[] | undefined;
-  if (!unfit) return result;
-  const errors = unfit.slice(0, maxReported).map(
-    ({ path }) =>
-      new GraphQLError('A subgraph answered a value that does not fit its field.', {
-        path,
-        extensions: { code: 'SUBGRAPH_INVALID_RESPONSE' satisfies PublicErrorCode },
-      }),
-  );
-  return { ...result, errors: [...(result.errors ?? []), ...errors] };
-}
-
-const maxReported = 100;

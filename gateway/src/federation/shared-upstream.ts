@@ -1,7 +1,7 @@
 import type { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/process/log';
+import type { SubgraphResponse } from '../execution/subgraph-response.ts';
 import { connectSocket, type createEventStreams, type UpstreamLimits } from './subgraph-connection.ts';
-import type { SubgraphResponse } from './subgraph-response.ts';
 import { subgraphUnavailable } from './subgraph-unavailable.ts';
 import { findLastToExpire, type UpstreamToken } from './upstream-token.ts';
 

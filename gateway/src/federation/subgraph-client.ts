@@ -1,14 +1,15 @@
-import type { GraphQLDataSource, GraphQLDataSourceProcessOptions } from '@apollo/gateway';
 import { CodedError, errorCode, isCodedError } from '@voucher-gateway/platform/errors';
 import { groupAddress } from '@voucher-gateway/platform/http/client-address';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { GraphQLError, type GraphQLFormattedError, parse } from 'graphql';
+import { GraphQLError } from 'graphql';
 import { Pool, errors as undiciErrors } from 'undici';
 import type { GatewayContext } from '../context.ts';
+import type { Subgraph, SubgraphRequest } from '../execution/subgraph.ts';
+import { readSubgraphResponse, type SubgraphResponse } from '../execution/subgraph-response.ts';
 import { createGate } from '../scheduling/gate.ts';
-import { readSubgraphResponse, rootResponseKeys, type SubgraphResponse } from './subgraph-response.ts';
+import { exchange } from './exchange.ts';
 
 /** Limits of the calls to a subgraph. */
 export interface SubgraphCallLimits {
@@ -29,7 +30,7 @@ export interface SubgraphCallLimits {
   maxAnswerBytes: number;
 }
 
-export interface SubgraphDataSourceOptions {
+export interface SubgraphClientOptions {
   /** The subgraph's name in the supergraph. */
   name: string;
   /** Its GraphQL URL. */
@@ -39,7 +40,7 @@ export interface SubgraphDataSourceOptions {
 }
 
 /** Disposing waits for running calls. */
-export interface SubgraphDataSource extends GraphQLDataSource, AsyncDisposable {
+export interface SubgraphClient extends Subgraph, AsyncDisposable {
   /** Fails all running and future calls. */
   abort(): Promise<void>;
 }
@@ -48,10 +49,10 @@ export interface SubgraphDataSource extends GraphQLDataSource, AsyncDisposable {
  * A subgraph over HTTP, with an undici pool. A call is aborted when its client disconnects, and is never retried. The
  * `authorization` header, the request id and the client's address are forwarded, and nothing else.
  *
- * Failures are GraphQL errors at the paths of the missing fields: SUBGRAPH_UNAVAILABLE (retryable) or
- * SUBGRAPH_INVALID_RESPONSE. A call that the client has aborted is not a failure of the subgraph.
+ * Failures are GraphQL errors without a path: SUBGRAPH_UNAVAILABLE (retryable) or SUBGRAPH_INVALID_RESPONSE. A call that
+ * the client has aborted is not a failure of the subgraph.
  */
-export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDataSourceOptions): SubgraphDataSource {
+export function createSubgraphClient({ name, url, limits, log }: SubgraphClientOptions): SubgraphClient {
   const { origin, pathname, search } = new URL(url);
   const { maxRunning, maxWaiting, maxWaitingBytes, waitTimeoutMs } = limits;
   const gate = createGate({ atOnce: maxRunning, maxWaiting, maxWaitingBytes, waitTimeoutMs });
@@ -66,36 +67,24 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
     connect: { timeout: Math.min(limits.timeoutMs, 5_000) },
   });
 
-  const exchange = async (body: string, context: Partial<GatewayContext>, signal: AbortSignal) => {
-    const { authorization, requestId, clientAddress } = context;
-    const response = await pool.request({
-      path: `${pathname}${search}`,
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json',
-        ...(authorization && { authorization }),
-        ...(requestId && { 'x-request-id': requestId }),
-        // Replaces any header of the client: subgraphs rate-limit by it.
-        ...(clientAddress && { 'x-forwarded-for': clientAddress }),
-      },
-      body,
-      signal,
-    });
-    return { status: response.statusCode, text: await response.body.text() };
-  };
+  const path = `${pathname}${search}`;
+  const headersFor = ({ authorization, requestId, clientAddress }: GatewayContext): Record<string, string> => ({
+    'content-type': 'application/json',
+    accept: 'application/json',
+    ...(authorization && { authorization }),
+    ...(requestId && { 'x-request-id': requestId }),
+    // Replaces any header of the client: subgraphs rate-limit by it.
+    ...(clientAddress && { 'x-forwarded-for': clientAddress }),
+  });
 
-  const call = async ({ request, context }: GraphQLDataSourceProcessOptions): Promise<SubgraphResponse> => {
-    const { query, variables, operationName } = request;
-    const body = JSON.stringify({ query, variables, operationName });
-    const caller = (context ?? {}) as Partial<GatewayContext>;
+  const call = async ({ body }: SubgraphRequest, caller: GatewayContext): Promise<SubgraphResponse> => {
     using deadline = createDeadline(limits.timeoutMs, caller.signal);
     const { signal } = deadline;
-    const requester = { name: groupAddress(caller.clientAddress ?? ''), signal };
+    const requester = { name: groupAddress(caller.clientAddress), signal };
     using _turn = await gate.enter(requester, Buffer.byteLength(body)).catch((error: unknown) => {
       throw new CallError('SUBGRAPH_UNAVAILABLE', 'has too many calls waiting', error);
     });
-    const { status, text } = await exchange(body, caller, signal);
+    const { status, text } = await exchange(pool, { path, headers: headersFor(caller), body }, signal);
     const answer = readSubgraphResponse(text);
     if (answer) return answer;
     if (status >= 500) throw new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer');
@@ -103,20 +92,22 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
   };
 
   return {
-    async process(options) {
+    async send(request, context) {
       try {
-        return (await call(options)) as never;
+        return await call(request, context);
       } catch (error) {
-        const { signal, requestId } = (options.context ?? {}) as Partial<GatewayContext>;
-        if (signal?.aborted) throw cancelledBy(signal);
+        const { signal, requestId } = context;
+        if (signal.aborted) throw cancelledBy(signal);
         const { code, message, cause } = asCallError(error);
         const fields = { subgraph: name, code, requestId, ...(cause !== undefined && { cause: errorCode(cause) }) };
         lines.warn(code, fields, 'a subgraph failed');
-        return failedFetch(options, `The subgraph ${name} ${message}.`, {
-          code,
-          serviceName: name,
-          ...(code === 'SUBGRAPH_UNAVAILABLE' && { retryable: true }),
-          ...(isCodedError(cause) && cause.details),
+        throw new GraphQLError(`The subgraph ${name} ${message}.`, {
+          extensions: {
+            code,
+            serviceName: name,
+            ...(code === 'SUBGRAPH_UNAVAILABLE' && { retryable: true }),
+            ...(isCodedError(cause) && cause.details),
+          },
         });
       }
     },
@@ -126,9 +117,6 @@ export function createSubgraphDataSource({ name, url, limits, log }: SubgraphDat
     },
   };
 }
-
-/** All calls of the gateway are for operations of clients. */
-type OfOperation = Extract<GraphQLDataSourceProcessOptions, { incomingRequestContext: unknown }>;
 
 /** Why a call failed. The message is the end of a sentence that starts with the subgraph's name. */
 class CallError extends Error {
@@ -152,26 +140,6 @@ function cancelledBy({ reason }: AbortSignal): Error {
   return isCodedError(reason)
     ? reason
     : new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'The operation was cancelled.', { cause: reason });
-}
-
-/**
- * The errors of a failed fetch, at the response paths that are missing because of it. The executor prefixes the path of
- * returned errors with the path of the fetch. It leaves a thrown error as it is.
- */
-function failedFetch(
-  options: GraphQLDataSourceProcessOptions,
-  message: string,
-  extensions: Record<string, unknown>,
-): { errors: GraphQLFormattedError[] } {
-  const { request, document, pathInIncomingRequest = [] } = options as OfOperation;
-  const variables = (request.variables ?? {}) as Record<string, unknown>;
-  const isOfEntities = Array.isArray(variables.representations);
-  const keys = isOfEntities ? [] : rootResponseKeys(document ?? parse(request.query ?? ''), variables);
-  if (keys.length > 0) return { errors: keys.map((key) => ({ message, path: [key], extensions })) };
-  // A fetch of entities in a list is one error at the path of the list.
-  const list = pathInIncomingRequest.indexOf('@');
-  const path = list === -1 ? pathInIncomingRequest : pathInIncomingRequest.slice(0, list);
-  throw new GraphQLError(message, { ...(path.length > 0 && { path }), extensions });
 }
 
 /** A signal that aborts after `ms`, or with another signal. Disposing releases both. */

@@ -6,7 +6,14 @@ import { createErrorFormatter } from '@voucher-gateway/platform/graphql/error-fo
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance } from 'fastify';
-import { type DocumentNode, type ExecutionResult, GraphQLError, type GraphQLSchema, parse } from 'graphql';
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  type FormattedExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  parse,
+} from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import type { Operation, Operations } from '../operations/operations.ts';
 import { InvalidDocument } from '../request/invalid-document.ts';
@@ -57,7 +64,8 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
     if (!outcome) throw new Error('a request was not prepared');
     if (!('plan' in outcome)) return { errors: outcome };
     try {
-      return await operations.execute(outcome, contextValue);
+      const { dataJson, errors } = await operations.execute(outcome, contextValue);
+      return { data: new JsonData(dataJson) as never, ...(errors && { errors }) };
     } catch (error) {
       return { errors: toGraphqlErrors(error) };
     }
@@ -87,11 +95,33 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     formatError: createErrorFormatter(log),
+    stringifyResult,
     plugins: [preparation, fastifyApolloDrainPlugin(app), ...apolloReportingDisabled()],
     logger: apolloLogger(log),
   });
   await apollo.start();
   return apollo;
+}
+
+/** Data that is JSON text already, on its way through Apollo Server. */
+class JsonData {
+  readonly json: string;
+
+  constructor(json: string) {
+    this.json = json;
+  }
+
+  /** For a plugin that serialises a result. */
+  toJSON(): unknown {
+    return JSON.parse(this.json);
+  }
+}
+
+/** Writes a result as Apollo Server does, which ends it with a line feed. */
+function stringifyResult({ data, ...rest }: FormattedExecutionResult): string {
+  if (!(data instanceof JsonData)) return `${JSON.stringify({ ...rest, ...(data !== undefined && { data }) })}\n`;
+  const others = JSON.stringify(rest).slice(1, -1);
+  return `{${others}${others && ','}"data":${data.json}}\n`;
 }
 
 const anyDocument: DocumentNode = parse('{ __typename }');

@@ -47,12 +47,15 @@ export interface Documents {
    *
    * @throws what `Planner.plan` throws
    */
-  plan(
-    known: KnownDocument,
-    operationName: string | null,
-    conditions: Conditions,
-    requester: Requester,
-  ): Promise<QueryPlan>;
+  plan(known: KnownDocument, operation: KnownOperation, requester: Requester): Promise<QueryPlan>;
+}
+
+/** An operation of a document that was checked. */
+export interface KnownOperation {
+  operationName: string | null;
+  conditions: Conditions;
+  /** Number of its selections, with fragments expanded. */
+  selections: number;
 }
 
 const maxDocumentBytes = 33_554_432;
@@ -95,10 +98,10 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       return loopShare.run(() => documents.get(hash) ?? parseNew(text, hash), { requester, bytes: 2 * text.length });
     },
     check: ({ fragments }, operation, variables) => checkComplexity(fragments, operation, variables),
-    plan({ hash, text }, operationName, conditions, requester) {
+    plan({ hash, text }, { operationName, conditions, selections }, requester) {
       // Hashed, because the operation's name may be long.
       const key = sha256(JSON.stringify([hash, operationName, conditions]));
-      return plans.plan(key, { text, operationName, conditions }, requester);
+      return plans.plan(key, { request: { text, operationName, conditions }, selections }, requester);
     },
   };
 }

@@ -1,13 +1,15 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type DocumentNode, type ExecutionResult, getOperationAST, type OperationDefinitionNode } from 'graphql';
+import { type DocumentNode, getOperationAST, type OperationDefinitionNode } from 'graphql';
 import type { GatewayContext } from '../context.ts';
+import type { JsonResult } from '../execution/json-result.ts';
+import type { ResponseLimit } from '../execution/output.ts';
 import { createFailureMask } from '../federation/failure-mask.ts';
 import type { ExecutableOperation, Federation } from '../federation/federation.ts';
 import type { ReloadableFederation } from '../federation/reloadable-federation.ts';
 import { createLimitGuard, type OperationLimits } from '../request/limits.ts';
-import { type Conditions, checkVariables, readConditions } from '../request/variables.ts';
+import { checkVariables, readConditions } from '../request/variables.ts';
 import { createGate } from '../scheduling/gate.ts';
 import { createLoopShare } from '../scheduling/loop-share.ts';
 import { requesterOf } from '../scheduling/wait-queue.ts';
@@ -31,10 +33,6 @@ export interface Operation extends ExecutableOperation {
   /** The parsed document: the same object for equal texts, while it is cached. */
   document: DocumentNode;
   operationName: string | null;
-  /** Number of selections, with fragments expanded. */
-  selections: number;
-  /** Values of the variables that `@skip` and `@include` depend on. The plan depends on them. */
-  conditions: Conditions;
   /** The federation that it was planned by. It is executed by the same one, even after a reload. */
   federation: Federation;
 }
@@ -57,7 +55,7 @@ export interface Operations {
    * @throws CodedError OPERATION_TOO_COMPLEX for a response over MAX_RESPONSE_BYTES; SERVICE_UNAVAILABLE (retryable) if
    *   too many large ones wait
    */
-  execute(operation: Operation, context: GatewayContext): Promise<ExecutionResult>;
+  execute(operation: Operation, context: GatewayContext): Promise<JsonResult>;
 }
 
 export interface OperationsOptions {
@@ -93,6 +91,8 @@ export function createOperations({
   log,
 }: OperationsOptions): Operations {
   const guard = createLimitGuard(limits, { mode, log });
+  const maxBytes = limits.MAX_RESPONSE_BYTES;
+  const responseLimit: ResponseLimit = { maxBytes, exceed: () => guard.exceed('MAX_RESPONSE_BYTES') };
   const loopShare = createLoopShare({ share: largeOperationsShare });
   const newTexts = createGate({ atOnce: newTextsAtOnce });
   const persistedQueries = createPersistedQueries();
@@ -123,9 +123,11 @@ export function createOperations({
         throw context.refusal;
       const selections = documents.check(known, definition, variables);
       const conditions = readConditions(known.conditionVariables, definition, variables);
-      const plan = await documents.plan(known, operationName, conditions, requester).catch((error: unknown) => {
-        throw mask.maskThrown(error, context);
-      });
+      const plan = await documents
+        .plan(known, { operationName, conditions, selections }, requester)
+        .catch((error: unknown) => {
+          throw mask.maskThrown(error, context);
+        });
       if (isPersisted) persistedQueries.add(hash, text);
       const { document, fragments } = known;
       return {
@@ -150,8 +152,9 @@ export function createOperations({
           followingMs: Math.min(selections * msPerSelection, maxFollowingMs),
         });
       context.place?.[Symbol.dispose]();
-      const result = await operation.federation.execute(operation, context);
-      if (isLargerThan(result, limits.MAX_RESPONSE_BYTES)) guard.exceed('MAX_RESPONSE_BYTES');
+      const result = await operation.federation.execute(operation, context, responseLimit);
+      const bytes = Buffer.byteLength(result.dataJson);
+      if (bytes > maxBytes || (result.errors && isLargerThan(result.errors, maxBytes - bytes))) responseLimit.exceed();
       return result;
     },
   };

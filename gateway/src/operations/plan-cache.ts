@@ -1,6 +1,7 @@
 import type { QueryPlan } from '@apollo/query-planner';
 import { isCodedError } from '@voucher-gateway/platform/errors';
 import { LRUCache } from 'lru-cache';
+import { bytesOfCompiled } from '../execution/memory.ts';
 import type { PlanRequest } from '../planning/plan-operation.ts';
 import type { Planner } from '../planning/planner.ts';
 import type { Requester } from '../scheduling/wait-queue.ts';
@@ -18,7 +19,13 @@ export interface PlanCache {
    * @param key equal for equal requests
    * @throws what `Planner.plan` throws
    */
-  plan(key: string, request: PlanRequest, requester: Requester): Promise<QueryPlan>;
+  plan(key: string, wanted: WantedPlan, requester: Requester): Promise<QueryPlan>;
+}
+
+/** What is planned, and its number of selections with fragments expanded. */
+export interface WantedPlan {
+  request: PlanRequest;
+  selections: number;
 }
 
 /** A plan in progress, shared by all callers that wait for it. */
@@ -34,12 +41,12 @@ export function createPlanCache(planner: Planner): PlanCache {
   const refused = new LRUCache<string, Error>({ max: 1_000, ttl: refusedForMs });
   const inProgress = new Map<string, Planning>();
 
-  const start = (key: string, request: PlanRequest, { name, onWait }: Requester): Planning => {
+  const start = (key: string, { request, selections }: WantedPlan, { name, onWait }: Requester): Planning => {
     const left = new AbortController();
     const plan = async () => {
       try {
         const planned = await planner.plan(request, { name, onWait, signal: left.signal });
-        plans.set(key, { plan: planned.plan }, planned.bytes);
+        plans.set(key, { plan: planned.plan }, planned.bytes + bytesOfCompiled(selections));
         return planned.plan;
       } catch (error) {
         if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) refused.set(key, error);
@@ -71,12 +78,12 @@ export function createPlanCache(planner: Planner): PlanCache {
   };
 
   return {
-    async plan(key, request, requester) {
+    async plan(key, wanted, requester) {
       const cached = plans.get(key);
       if (cached) return cached.plan;
       const error = refused.get(key);
       if (error) throw error;
-      return waitFor(key, inProgress.get(key) ?? start(key, request, requester), requester.signal);
+      return waitFor(key, inProgress.get(key) ?? start(key, wanted, requester), requester.signal);
     },
   };
 }

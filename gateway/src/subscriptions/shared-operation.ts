@@ -124,8 +124,8 @@ export class SharedOperation {
     const { formatter } = this.#environment;
     const result = executeEvent(planned, event, context);
     return result instanceof Promise
-      ? result.then((executed) => JSON.stringify(formatter.formatResult(executed)))
-      : JSON.stringify(formatter.formatResult(result));
+      ? result.then((executed) => formatter.stringify(executed))
+      : formatter.stringify(result);
   }
 
   /** The errors that subscribers are sent for a thrown value. */

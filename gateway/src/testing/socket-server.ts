@@ -5,6 +5,7 @@ import { createClientAddresses } from '@voucher-gateway/platform/http/client-add
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import type { ExecutionResult } from 'graphql';
+import { JsonResult } from '../execution/json-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import { createLargeRequests } from '../scheduling/large-requests.ts';
 import { createLoopTurns } from '../scheduling/loop-turns.ts';
@@ -44,7 +45,7 @@ export async function startSocketServer(
   const {
     authenticate = async () => null,
     onPrepare = () => {},
-    execute = async () => ({ data: { value: 1 } }),
+    execute = async (): Promise<ExecutionResult> => ({ data: { value: 1 } }),
     onSubscribe = () => {},
     onDispose = () => {},
   } = services;
@@ -66,7 +67,10 @@ export async function startSocketServer(
         await onPrepare();
         return { definition: { operation: query } } as Operation;
       },
-      execute: (_operation, { signal }) => execute(signal),
+      async execute(_operation, { signal }) {
+        const { data, errors = [] } = await execute(signal);
+        return new JsonResult(JSON.stringify(data ?? null), errors);
+      },
     },
     subscriptions: {
       async subscribe() {

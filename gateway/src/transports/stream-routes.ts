@@ -90,14 +90,14 @@ function single(
   operations: Operations,
   operation: Operation,
   context: GatewayContext,
-  { formatResult, formatErrors }: ResultFormatter,
+  { stringify, formatErrors }: ResultFormatter,
 ): Subscription {
   return {
     start(subscriber) {
       operations
         .execute(operation, context)
         .then((result) => {
-          subscriber.next(JSON.stringify(formatResult(result)), null);
+          subscriber.next(stringify(result), null);
           subscriber.end();
         })
         .catch((error: unknown) => subscriber.end(formatErrors(error)));

@@ -220,7 +220,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     }
     const result = await operations.execute(prepared, context);
     if (!operation.isWanted) return;
-    operation.next(JSON.stringify(formatter.formatResult(result)));
+    operation.next(formatter.stringify(result));
     operation.end();
   }
 

@@ -2,7 +2,8 @@ import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLFieldResolver } from 'graphql';
 import type { GatewayContext } from '../../context.ts';
-import { eventSource, type PlannedSubscription } from './plan-subscription.ts';
+import { JsonResult } from '../../execution/json-result.ts';
+import type { PlannedSubscription } from './plan-subscription.ts';
 
 /**
  * The root field's result: the raw value of a topic message, or the data of a subgraph's response with its errors. The
@@ -43,14 +44,10 @@ async function executePlan(
   context: GatewayContext,
 ): Promise<ExecutionResult> {
   if ((primary.data ?? null) === null) return primary;
-  const { federation } = planned.operation;
-  const sources = {
-    ...federation.dataSources,
-    [eventSource]: { process: async () => ({ data: primary.data ?? undefined }) },
-  };
-  const result = await federation.executePlan(planned.eventPlan, sources as never, planned.operation, context);
+  const { operation } = planned;
+  const result = await operation.federation.executeEvent(operation, primary.data ?? {}, context);
   if (!primary.errors) return result;
-  return { ...result, data: result.data ?? null, errors: [...primary.errors, ...(result.errors ?? [])] };
+  return new JsonResult(result.dataJson, [...primary.errors, ...(result.errors ?? [])]);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { FetchNode, PlanNode, QueryPlan } from '@apollo/query-planner';
+import type { FetchNode } from '@apollo/query-planner';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import {
@@ -25,8 +25,6 @@ export interface PlannedSubscription {
   compared: readonly [name: string, value: unknown][];
   /** The plan's primary fetch, whose result is the event. */
   primary: { document: DocumentNode; subgraph: string; field: FieldNode };
-  /** The query plan of one event: the primary fetch, then the fetches from other subgraphs. */
-  eventPlan: QueryPlan;
   /** True if the plan has no other fetches. The client's own document is then executed on the event. */
   isAnsweredByEvent: boolean;
 }
@@ -71,7 +69,6 @@ export function planSubscription(
     arguments: args,
     compared: Object.entries(args).filter(([name, value]) => name !== 'after' && (value ?? null) !== null),
     primary: { document, subgraph: node.primary.serviceName, field },
-    eventPlan: eventPlan(document, node.rest),
     isAnsweredByEvent: !node.rest,
   };
 }
@@ -131,19 +128,4 @@ export function usedVariables(document: DocumentNode, ...nodes: unknown[]): Vari
   return (getOperationAST(document)?.variableDefinitions ?? []).filter((definition) =>
     used.has(definition.variable.name.value),
   );
-}
-
-/** Name of the data source that returns the event. It starts with a space, so no subgraph can have it. */
-export const eventSource = ' event';
-
-function eventPlan(primary: DocumentNode, rest: PlanNode | undefined): QueryPlan {
-  const fetch: FetchNode = {
-    kind: 'Fetch',
-    serviceName: eventSource,
-    operation: '',
-    operationName: undefined,
-    operationKind: 'query' as FetchNode['operationKind'],
-    operationDocumentNode: primary,
-  };
-  return { kind: 'QueryPlan', node: rest ? { kind: 'Sequence', nodes: [fetch, rest] } : fetch };
 }

@@ -1,6 +1,7 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { type PublicErrorCode, publicErrors } from '@voucher-gateway/schema/error-codes';
-import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { GraphQLError } from 'graphql';
+import type { SubgraphError } from '../../execution/subgraph-response.ts';
 
 /** Public codes that, on a stored page, are about the gateway's own query and not about the client's request. */
 const aboutOurQuery: ReadonlySet<string> = new Set<PublicErrorCode>([
@@ -25,11 +26,11 @@ const message = 'What is stored can not be read at the moment; subscribe again w
  *
  * @param sent the arguments that the client sent; BAD_USER_INPUT is public only if it names one of them
  */
-export function unreadablePage(error: GraphQLFormattedError, sent: Readonly<Record<string, unknown>>): Error {
+export function unreadablePage(error: SubgraphError, sent: Readonly<Record<string, unknown>>): Error {
   const { code, argument } = error.extensions ?? {};
   const isPublic = typeof code === 'string' && Object.hasOwn(publicErrors, code) && !aboutOurQuery.has(code);
   const isOfClient = code !== 'BAD_USER_INPUT' || (typeof argument === 'string' && Object.hasOwn(sent, argument));
-  const own = new GraphQLError(error.message, { extensions: error.extensions });
+  const own = new GraphQLError(error.message ?? '', { extensions: error.extensions });
   if (isPublic && isOfClient) return own;
   return new CodedError<PublicErrorCode>('SUBGRAPH_UNAVAILABLE', message, { retryable: true, cause: own });
 }

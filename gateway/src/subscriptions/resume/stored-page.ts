@@ -1,10 +1,10 @@
-import type { GraphQLDataSourceProcessOptions } from '@apollo/gateway';
 import { isCodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import type { Positions } from '@voucher-gateway/platform/topics';
 import { decodeCursor } from '@voucher-gateway/schema/cursor';
-import { type FragmentDefinitionNode, type GraphQLFormattedError, Kind, print } from 'graphql';
+import { type FragmentDefinitionNode, GraphQLError, Kind, print } from 'graphql';
 import type { GatewayContext } from '../../context.ts';
+import type { SubgraphResponse } from '../../execution/subgraph-response.ts';
 import { type TopicSubscription, usedVariables } from '../plan/plan-subscription.ts';
 import type { ReplayField } from '../plan/topic-directive.ts';
 import type { Value } from '../topic/message.ts';
@@ -42,9 +42,6 @@ export interface StoredEdge {
 
 const pageSize = 100;
 
-/** A value of Apollo's enum: the package exports only its type. */
-const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOptions['kind'] & never;
-
 export interface StoredPageReaderOptions {
   planned: TopicSubscription;
   replay: ReplayField;
@@ -68,33 +65,39 @@ export function createStoredPageReader({
   const { topicField, primary, operation } = planned;
   const { subgraph } = primary;
   const query = storedPageQuery(planned, replay);
-  const source = operation.federation.dataSources[subgraph];
-  if (!source) throw new Error(`no data source for ${subgraph}`);
+  const source = operation.federation.subgraphs[subgraph];
+  if (!source) throw new Error(`no subgraph ${subgraph}`);
 
   return async (after, first = pageSize) => {
     const variables: Value = { ...operation.variables, [variable('first')]: first, [variable('after')]: after };
     for (const [name] of filledArguments(planned, replay)) {
       variables[variable(name)] = name === topicField.match ? claimValue : planned.arguments[name];
     }
-    const { data, errors } = await source.process({
-      kind: incomingOperation,
-      request: { query, variables },
-      incomingRequestContext: { context } as never,
-      context,
-    });
-    const error = (errors as GraphQLFormattedError[] | undefined)?.[0];
+    const request = { query, operationName: undefined, body: JSON.stringify({ query, variables }) };
+    const { data, errors } = await source.send(request, context).catch(asFailedResponse);
+    const error = errors?.[0];
     if (error) {
       const failure = unreadablePage(error, planned.arguments);
       if (isCodedError(failure)) log.warn({ subgraph, error: failure }, 'a subgraph could not read a stored page');
       throw failure;
     }
     try {
-      return readConnection((data as Record<string, Connection>)[replay.field] as Connection, planned, after);
+      return readConnection(
+        (data as unknown as Record<string, Connection>)[replay.field] as Connection,
+        planned,
+        after,
+      );
     } catch (cause) {
       log.warn({ subgraph, error: cause }, 'a subgraph returned an invalid stored page');
       throw invalidPage(cause);
     }
   };
+}
+
+/** The response of a subgraph that could not be called. An operation that was cancelled has none. */
+function asFailedResponse(error: unknown): SubgraphResponse {
+  if (error instanceof GraphQLError) return { errors: [error] };
+  throw error;
 }
 
 /** Throws for a connection that does not match its type, or whose end cursor is still `after`. */

@@ -1,0 +1,110 @@
+import type { PlanNode } from '@apollo/query-planner';
+import { isCodedError } from '@voucher-gateway/platform/errors';
+import type { FragmentDefinitionNode, GraphQLSchema, OperationDefinitionNode } from 'graphql';
+import type { Conditions } from '../request/variables.ts';
+import type { Data } from './data.ts';
+import { compileEntityStep } from './fetch-entities.ts';
+import { compileFieldStep } from './fetch-fields.ts';
+import { compileIntrospection } from './introspection.ts';
+import { JsonResult } from './json-result.ts';
+import { mergeSteps } from './merge-steps.ts';
+import { Output } from './output.ts';
+import { problemErrors } from './problems.ts';
+import { Run, type RunOptions } from './run.ts';
+import { readSelections } from './selections.ts';
+import { createShapes } from './shapes.ts';
+import { shareEntities } from './share-entities.ts';
+import { listSteps, type Step } from './steps.ts';
+import { asFetchErrors, invalidResponse } from './subgraph-errors.ts';
+import { writeObject } from './writers.ts';
+
+export interface CompileOptions {
+  /** The plan's fetches; undefined if it has none. */
+  plan: PlanNode | undefined;
+  definition: OperationDefinitionNode;
+  /** The document's fragments, by name. */
+  fragments: Readonly<Record<string, FragmentDefinitionNode>>;
+  /** Values of the variables that `@skip` and `@include` depend on. */
+  conditions: Conditions;
+  /** The API schema. */
+  schema: GraphQLSchema;
+  /** The full schema. */
+  supergraph: GraphQLSchema;
+  /** Number of fields whose compiled form is kept. */
+  maxFields: number;
+}
+
+/** An operation that is compiled once and executed often. */
+export interface CompiledOperation {
+  /**
+   * Executes the plan. Failures of subgraphs are errors of the result.
+   *
+   * @param data what is known already, such as an event; it becomes part of the data
+   * @throws CodedError OPERATION_TOO_COMPLEX for a response over the limit, or nested too deeply
+   */
+  execute(options: RunOptions, data?: Data): Promise<JsonResult>;
+}
+
+export function compileOperation(options: CompileOptions): CompiledOperation {
+  const { plan, definition, fragments, conditions, schema, supergraph, maxFields } = options;
+  const listed = listSteps(plan, conditions);
+  const shared = definition.operation === 'mutation' ? listed : shareEntities(listed);
+  const steps = mergeSteps(shared).map((step) => compileStep(supergraph, step));
+  const selections = readSelections(definition.selectionSet, fragments, conditions);
+  const rootType = schema.getRootType(definition.operation);
+  if (!rootType) throw new Error(`the schema has no ${definition.operation}`);
+  const introspect = compileIntrospection(schema, definition, fragments, selections);
+  const shapeOf = createShapes({ schema, maxFields });
+
+  const write = (run: Run): JsonResult => {
+    if (introspect) run.errors.push(...introspect(run.data, run.variables));
+    const output = new Output(run.limit);
+    const json = writeObject(shapeOf(rootType, [selections]), run.data, output) ?? 'null';
+    return new JsonResult(json, [...run.errors, ...problemErrors(output.problems, run.errors)]);
+  };
+
+  return {
+    async execute(runOptions, data = {}) {
+      const run = new Run(runOptions, data);
+      await runSteps(steps, run);
+      if (run.failure) throw run.failure.error;
+      return write(run);
+    },
+  };
+}
+
+interface CompiledStep {
+  after: readonly number[];
+  /** Never rejects. */
+  run(run: Run): Promise<void>;
+}
+
+/** Runs each step as soon as those are done that it waits for. */
+async function runSteps(steps: readonly CompiledStep[], run: Run): Promise<void> {
+  const done: Promise<void>[] = [];
+  for (const step of steps) {
+    const before = step.after.map((index) => done[index]);
+    if (before.length === 0) done.push(step.run(run));
+    else
+      done.push((before.length === 1 ? (before[0] as Promise<void>) : Promise.all(before)).then(() => step.run(run)));
+  }
+  await Promise.all(done);
+}
+
+function compileStep(supergraph: GraphQLSchema, step: Step): CompiledStep {
+  const { subgraph, after, entities } = step;
+  const run = entities ? compileEntityStep(supergraph, step, entities) : compileFieldStep(supergraph, step);
+  return {
+    after,
+    async run(state) {
+      try {
+        await run(state);
+      } catch (error) {
+        if (isCodedError(error)) state.failure ??= { error };
+        // A response that is nested too deeply to be merged.
+        else if (error instanceof RangeError) state.errors.push(...asFetchErrors(invalidResponse(subgraph), []));
+        else state.errors.push(...asFetchErrors(error, []));
+      }
+    },
+  };
+}

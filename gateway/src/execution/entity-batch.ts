@@ -1,0 +1,98 @@
+import type { FetchDataRewrite } from '@apollo/query-planner';
+import { type Data, setOwn } from './data.ts';
+import { objectsAt, type PlanPath, pathsOfObjects, pathToList, type ResponsePath } from './paths.ts';
+import type { Represent } from './representation.ts';
+import type { Run } from './run.ts';
+
+/** An entity fetch, ready to be executed. */
+export interface CompiledEntityFetch {
+  key: string;
+  variable: string;
+  targets: readonly CompiledTarget[];
+  sharedAs: string | null;
+}
+
+export interface CompiledTarget {
+  path: PlanPath;
+  represent: Represent;
+  outputRewrites: readonly FetchDataRewrite[] | undefined;
+}
+
+/** An object that gets the fields of an entity. */
+export interface Receiver {
+  object: Data;
+  target: CompiledTarget;
+}
+
+/** The representations of one entity fetch in one execution: equal ones are sent once. */
+export class EntityBatch {
+  readonly fetch: CompiledEntityFetch;
+  readonly #root: Data;
+  /** By representation, the objects that have it. */
+  readonly receivers: Receiver[][] = [];
+  /** Objects whose entity an earlier fetch has got. */
+  readonly known: { receiver: Receiver; entity: Data }[] = [];
+  /** The representations, in the order of `receivers`. */
+  readonly #texts: string[] = [];
+  readonly #shared: Map<string, Data> | null;
+  readonly #indexes = new Map<string, number>();
+  readonly #paths = new Map<CompiledTarget, Map<Data, ResponsePath>>();
+
+  constructor(fetch: CompiledEntityFetch, run: Run) {
+    this.fetch = fetch;
+    this.#root = run.data;
+    this.#shared = fetch.sharedAs === null ? null : run.sharedBy(fetch.sharedAs);
+    for (const target of fetch.targets) {
+      for (const object of objectsAt(run.data, target.path)) {
+        const text = target.represent(object);
+        if (text === null) continue;
+        const entity = this.#shared?.get(text);
+        if (entity) this.known.push({ receiver: { object, target }, entity });
+        else this.#add(text, { object, target });
+      }
+    }
+  }
+
+  /** Lets later fetches have an entity. It must not be changed any more. */
+  share(index: number, copy: () => Data): void {
+    const text = this.#texts[index];
+    if (this.#shared && text !== undefined) this.#shared.set(text, copy());
+  }
+
+  /** The list of representations as JSON. */
+  get json(): string {
+    return `[${this.#texts.join()}]`;
+  }
+
+  /** The response path of an object. */
+  pathOf({ object, target }: Receiver): ResponsePath {
+    const paths = this.#paths.get(target) ?? pathsOfObjects(this.#root, target.path);
+    this.#paths.set(target, paths);
+    // An object may have been replaced meanwhile, by a parallel fetch.
+    return paths.get(object) ?? pathToList(target.path);
+  }
+
+  /** The paths that have no data if the whole fetch fails. */
+  get listPaths(): ResponsePath[] {
+    const used = this.fetch.targets.filter((target) =>
+      this.receivers.some((receivers) => receivers.some((receiver) => receiver.target === target)),
+    );
+    return used.map(({ path }) => pathToList(path));
+  }
+
+  #add(text: string, receiver: Receiver): void {
+    const known = this.#indexes.get(text);
+    if (known !== undefined) {
+      this.receivers[known]?.push(receiver);
+      return;
+    }
+    this.#indexes.set(text, this.receivers.length);
+    this.#texts.push(text);
+    this.receivers.push([receiver]);
+  }
+}
+
+/** Sets the type's name, which rewrites need, if the subgraph was not asked for it. */
+export function nameType(data: Data, { object }: Receiver): void {
+  if (!data.__typename) setOwn(data, '__typename', object.__typename);
+}

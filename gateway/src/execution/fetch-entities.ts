@@ -1,0 +1,123 @@
+import { type GraphQLError, type GraphQLSchema, isObjectType } from 'graphql';
+import { copyData, type Data, isData, mergeData, readOwn } from './data.ts';
+import { type CompiledEntityFetch, EntityBatch, nameType, type Receiver } from './entity-batch.ts';
+import type { ResponsePath } from './paths.ts';
+import { compileRepresentation } from './representation.ts';
+import { compileRequest } from './request-body.ts';
+import { applyRewrites } from './rewrites.ts';
+import type { Run } from './run.ts';
+import type { EntityFetch, Step } from './steps.ts';
+import { asClientError, asFetchErrors, invalidResponse } from './subgraph-errors.ts';
+import type { SubgraphResponse } from './subgraph-response.ts';
+
+/** Errors that one response of a subgraph may become: one entity may belong to many objects. */
+const maxErrors = 100;
+
+/** Compiles a step that completes entities, which earlier steps have found. */
+export function compileEntityStep(schema: GraphQLSchema, step: Step, entities: readonly EntityFetch[]) {
+  const { subgraph } = step;
+  const writeRequest = compileRequest(step);
+  const fetches = entities.map((fetch) => compileEntityFetch(schema, fetch));
+
+  return async (run: Run): Promise<void> => {
+    const batches = fetches.map((fetch) => new EntityBatch(fetch, run));
+    for (const { known } of batches)
+      for (const { receiver, entity } of known) complete(schema, receiver, copyData(entity, run.countCopy));
+    if (batches.every(({ receivers }) => receivers.length === 0)) return;
+    const lists = batches.map((batch) => [batch.fetch.variable, batch.json] as const);
+    let response: SubgraphResponse;
+    try {
+      response = await run.send(subgraph, writeRequest(run.variables, lists));
+    } catch (error) {
+      const paths = batches.flatMap((batch) => batch.listPaths);
+      run.errors.push(...asFetchErrors(error, uniquePaths(paths)));
+      return;
+    }
+    // Before the data is merged: the paths are those of the objects that were sent.
+    if (response.errors) run.errors.push(...readErrors(response, subgraph, batches));
+    if (response.data) for (const batch of batches) deliver(schema, run, subgraph, batch, response as Answered);
+  };
+}
+
+type Answered = SubgraphResponse & { data: Data };
+
+function compileEntityFetch(schema: GraphQLSchema, fetch: EntityFetch): CompiledEntityFetch {
+  return {
+    ...fetch,
+    targets: fetch.targets.map(({ path, requires, inputRewrites, outputRewrites }) => ({
+      path,
+      represent: compileRepresentation(schema, requires, inputRewrites),
+      outputRewrites,
+    })),
+  };
+}
+
+/** Merges the entities of a response into their objects. */
+function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: EntityBatch, { data, errors }: Answered) {
+  const { fetch, receivers } = batch;
+  const entities = readOwn(data, fetch.key);
+  if (!Array.isArray(entities) || entities.length !== receivers.length) {
+    if (!errors && receivers.length > 0)
+      run.errors.push(...asFetchErrors(invalidResponse(subgraph), uniquePaths(batch.listPaths)));
+    return;
+  }
+  for (const [index, entity] of entities.entries()) {
+    const of = receivers[index] as Receiver[];
+    if (isData(entity)) {
+      // One with errors is fetched again, so that each object has its errors.
+      if (!errors) batch.share(index, () => copyData(entity, run.countCopy));
+      // The last one gets the entity itself, the others a copy: what is merged later differs between them.
+      for (const [at, receiver] of of.entries())
+        complete(schema, receiver, at === of.length - 1 ? entity : copyData(entity, run.countCopy));
+    } else if (entity !== null) {
+      run.errors.push(
+        ...asFetchErrors(
+          invalidResponse(subgraph),
+          of.slice(0, maxErrors).map((to) => batch.pathOf(to)),
+        ),
+      );
+    }
+  }
+}
+
+function complete(schema: GraphQLSchema, receiver: Receiver, entity: Data): void {
+  keepObjectType(schema, receiver.object, entity);
+  const { outputRewrites } = receiver.target;
+  if (outputRewrites) {
+    nameType(entity, receiver);
+    applyRewrites(schema, outputRewrites, entity);
+  }
+  mergeData(receiver.object, entity);
+}
+
+/** An interface object's subgraph names the interface: it must not replace the name of the object's own type. */
+function keepObjectType(schema: GraphQLSchema, object: Data, entity: Data): void {
+  const { __typename: known } = object;
+  const { __typename: named } = entity;
+  if (typeof named !== 'string' || typeof known !== 'string' || named === known) return;
+  if (isObjectType(schema.getType(known)) && !isObjectType(schema.getType(named))) entity.__typename = known;
+}
+
+/** The errors of a response, at the paths of the objects that they are about. */
+function readErrors({ errors = [] }: SubgraphResponse, subgraph: string, batches: EntityBatch[]): GraphQLError[] {
+  const found: GraphQLError[] = [];
+  for (const error of errors) {
+    const [key, index, ...rest] = error.path ?? [];
+    const batch = batches.find(({ fetch }) => fetch.key === key);
+    const receivers = batch && typeof index === 'number' ? batch.receivers[index] : undefined;
+    const paths: (ResponsePath | undefined)[] = receivers
+      ? receivers.map((receiver) => [...(batch as EntityBatch).pathOf(receiver), ...rest])
+      : batch
+        ? uniquePaths(batch.listPaths)
+        : [undefined];
+    for (const path of paths) {
+      if (found.length >= maxErrors) return found;
+      found.push(asClientError(error, subgraph, path));
+    }
+  }
+  return found;
+}
+
+function uniquePaths(paths: ResponsePath[]): ResponsePath[] {
+  return [...new Map(paths.map((path) => [JSON.stringify(path), path])).values()];
+}

@@ -1,0 +1,39 @@
+import { type GraphQLSchema, parse } from 'graphql';
+import { copyData, mergeData } from './data.ts';
+import { objectsAt, pathToList, type ResponsePath } from './paths.ts';
+import { compileRequest } from './request-body.ts';
+import { applyRewrites } from './rewrites.ts';
+import type { Run } from './run.ts';
+import type { Step } from './steps.ts';
+import { asClientError, asFetchErrors } from './subgraph-errors.ts';
+import { rootResponseKeys, type SubgraphResponse } from './subgraph-response.ts';
+
+/** Compiles a step that fetches root fields: of the operation, or of a field with a root type. */
+export function compileFieldStep(schema: GraphQLSchema, step: Step) {
+  const { subgraph, path, outputRewrites, query } = step;
+  const writeRequest = compileRequest(step);
+  const parent = pathToList(path);
+  const isInList = parent.length < path.length;
+  /** An error below a list could be about any of its entries. */
+  const pathOf = (below: readonly (string | number)[]): ResponsePath => (isInList ? parent : [...parent, ...below]);
+
+  return async (run: Run): Promise<void> => {
+    const objects = path.length === 0 ? [run.data] : objectsAt(run.data, path);
+    if (objects.length === 0) return;
+    let response: SubgraphResponse;
+    try {
+      response = await run.send(subgraph, writeRequest(run.variables, []));
+    } catch (error) {
+      const paths = rootResponseKeys(parse(query), run.variables).map((key) => pathOf([key]));
+      run.errors.push(...asFetchErrors(error, isInList ? [parent] : paths));
+      return;
+    }
+    for (const error of response.errors ?? [])
+      run.errors.push(asClientError(error, subgraph, error.path && pathOf(error.path)));
+    const { data } = response;
+    if (!data) return;
+    applyRewrites(schema, outputRewrites, data);
+    for (const [index, object] of objects.entries())
+      mergeData(object, index === objects.length - 1 ? data : copyData(data, run.countCopy));
+  };
+}

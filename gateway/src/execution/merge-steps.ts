@@ -1,0 +1,85 @@
+import { fieldsOf, readFetchText } from './fetch-text.ts';
+import { scheduleSteps } from './schedule.ts';
+import type { EntityFetch, Step } from './steps.ts';
+
+/**
+ * Merges the entity fetches that can be sent to one subgraph at the same time into one request. Fetches of the same fields
+ * share their representations, others have an `_entities` field each.
+ */
+export function mergeSteps(steps: readonly Step[]): Step[] {
+  const levels = scheduleSteps(steps);
+  const groups = Map.groupBy(steps.keys(), (index) => {
+    const { entities, subgraph } = steps[index] as Step;
+    return entities ? `${levels[index]} ${subgraph}` : `step ${index}`;
+  });
+  const merged: { members: readonly number[]; step: Step }[] = [];
+  const inOrder = [...groups.values()].sort((a, b) => (levels[a[0] as number] ?? 0) - (levels[b[0] as number] ?? 0));
+  for (const members of inOrder) {
+    const step = members.length > 1 ? mergeEntitySteps(members.map((index) => steps[index] as Step)) : null;
+    if (step) merged.push({ members, step });
+    else for (const index of members) merged.push({ members: [index], step: steps[index] as Step });
+  }
+  const positions = new Map(
+    merged.flatMap(({ members }, position) => members.map((index) => [index, position] as const)),
+  );
+  return merged.map(({ members, step }) => ({
+    ...step,
+    after: [
+      ...new Set(members.flatMap((index) => steps[index]?.after ?? []).map((index) => positions.get(index) as number)),
+    ],
+  }));
+}
+
+/** Merges steps; null if their texts can't be merged. */
+function mergeEntitySteps(steps: readonly Step[]): Step | null {
+  const [first] = steps;
+  const fetches = new Map<string, EntityFetch & { selection: string }>();
+  const variables = new Map<string, string>();
+  const fragments = new Map<string, string>();
+  for (const step of steps) {
+    const text = readFetchText(step.query);
+    if (!text || !addAll(variables, text.variables) || !addAll(fragments, text.fragments)) return null;
+    const targets = step.entities?.flatMap((entity) => entity.targets) ?? [];
+    const sharedAs = step.entities?.[0]?.sharedAs ?? null;
+    const index = fetches.size;
+    const known = fetches.get(fieldsOf(text));
+    const fetch = known ?? {
+      key: `_e${index}`,
+      variable: `_r${index}`,
+      targets: [],
+      sharedAs,
+      selection: text.selection,
+    };
+    fetches.set(fieldsOf(text), { ...fetch, targets: [...fetch.targets, ...targets] });
+  }
+  const names = [...variables.keys()];
+  if (!first || names.some((name) => ownVariable.test(name))) return null;
+  const entities = [...fetches.values()];
+  const [only] = entities;
+  // All fetch the same: the text of each is right for all.
+  if (entities.length === 1 && only)
+    return { ...first, entities: [{ ...only, key: '_entities', variable: 'representations' }], variables: names };
+  const definitions = [...entities.map(({ variable }) => `$${variable}:[_Any!]!`), ...variables.values()].join();
+  const fields = entities.map(
+    ({ key, variable, selection }) => `${key}:_entities(representations:$${variable})${selection}`,
+  );
+  const name = first.operationName === undefined ? '' : ` ${first.operationName}`;
+  return {
+    ...first,
+    query: `query${name}(${definitions}){${fields.join(' ')}}${[...fragments.values()].join('')}`,
+    variables: names,
+    entities,
+  };
+}
+
+/** Adds definitions. Returns false if one has another text under the same name. */
+function addAll(known: Map<string, string>, added: ReadonlyMap<string, string>): boolean {
+  for (const [name, text] of added) {
+    if ((known.get(name) ?? text) !== text) return false;
+    known.set(name, text);
+  }
+  return true;
+}
+
+/** The variables of merged requests. */
+const ownVariable = /^_r\d+$/;

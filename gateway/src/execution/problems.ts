@@ -1,0 +1,30 @@
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { GraphQLError } from 'graphql';
+import type { ResponsePath } from './paths.ts';
+
+/**
+ * The errors for values that do not match their fields. A value that another error explains has none: the error is at its
+ * path, above it or below it, or it has no path.
+ */
+export function problemErrors(problems: readonly ResponsePath[], errors: readonly GraphQLError[]): GraphQLError[] {
+  if (problems.length === 0 || errors.some(({ path }) => !path || path.length === 0)) return [];
+  const ends = new Set<string>();
+  const above = new Set<string>();
+  for (const { path = [] } of errors) {
+    ends.add(keyOf(path));
+    for (let length = 1; length < path.length; length += 1) above.add(keyOf(path.slice(0, length)));
+  }
+  const isExplained = (path: ResponsePath) =>
+    above.has(keyOf(path)) || path.some((_, index) => ends.has(keyOf(path.slice(0, index + 1))));
+  return problems
+    .filter((path) => !isExplained(path))
+    .map(
+      (path) =>
+        new GraphQLError('A subgraph answered a value that does not fit its field.', {
+          path,
+          extensions: { code: 'SUBGRAPH_INVALID_RESPONSE' satisfies PublicErrorCode },
+        }),
+    );
+}
+
+const keyOf = (path: readonly (string | number)[]) => JSON.stringify(path);

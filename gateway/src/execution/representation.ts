@@ -1,0 +1,105 @@
+import type { FetchDataRewrite, QueryPlanSelectionNode } from '@apollo/query-planner';
+import type { GraphQLSchema } from 'graphql';
+import { type Data, isData, isInherited, mergeData, readOwn, setOwn } from './data.ts';
+import { writeString } from './leaf-writers.ts';
+import { applyRewrites, isOfType } from './rewrites.ts';
+
+/** The JSON text of an entity's representation; null if the entity lacks what its subgraph needs. */
+export type Represent = (entity: Data) => string | null;
+
+type Requires = readonly QueryPlanSelectionNode[];
+
+/**
+ * Compiles what a fetch needs of its entities. A representation has the fields of all fragments that match the entity's
+ * type and whose fields are all known.
+ *
+ * @param schema the supergraph
+ */
+export function compileRepresentation(
+  schema: GraphQLSchema,
+  requires: Requires,
+  rewrites: readonly FetchDataRewrite[] | undefined,
+): Represent {
+  const ofType = new Map<string, Represent>();
+  return (entity) => {
+    const { __typename: typeName } = entity;
+    if (typeof typeName !== 'string') return null;
+    const known = ofType.get(typeName);
+    if (known) return known(entity);
+    const represent =
+      compileFlat(schema, requires, rewrites, typeName) ??
+      ((data) => representByRules(schema, requires, rewrites, data));
+    // A subgraph may return any name.
+    if (schema.getType(typeName)) ofType.set(typeName, represent);
+    return represent(entity);
+  };
+}
+
+/** Compiles the usual case, one fragment of leaf fields, to the concatenation of their texts; null for any other. */
+function compileFlat(
+  schema: GraphQLSchema,
+  requires: Requires,
+  rewrites: readonly FetchDataRewrite[] | undefined,
+  typeName: string,
+): Represent | null {
+  const matching = requires.filter(
+    (node) =>
+      node.kind === 'Field' ||
+      (node.typeCondition !== undefined && isOfType(schema, { __typename: typeName }, node.typeCondition, false)),
+  );
+  const [fragment] = matching;
+  if (rewrites?.length || matching.length !== 1 || fragment?.kind !== 'InlineFragment') return null;
+  const fields: { key: string; prefix: string; isInherited: boolean }[] = [];
+  for (const node of fragment.selections) {
+    if (node.kind !== 'Field' || node.selections) return null;
+    const key = node.alias ?? node.name;
+    if (fields.some((field) => field.key === key)) continue;
+    const prefix = `${fields.length === 0 ? '{' : ','}${JSON.stringify(key)}:`;
+    fields.push({ key, prefix, isInherited: isInherited(key) });
+  }
+  if (!fields.some(({ key }) => key === '__typename')) return () => null;
+  return (entity) => {
+    let text = '';
+    for (const { key, prefix, isInherited } of fields) {
+      const value = isInherited ? readOwn(entity, key) : entity[key];
+      if (value === undefined) return null;
+      text += prefix + (typeof value === 'string' ? writeString(value) : JSON.stringify(value));
+    }
+    return `${text}}`;
+  };
+}
+
+function representByRules(
+  schema: GraphQLSchema,
+  requires: Requires,
+  rewrites: readonly FetchDataRewrite[] | undefined,
+  entity: Data,
+): string | null {
+  const representation = select(schema, entity, requires);
+  if (!representation || !readOwn(representation, '__typename')) return null;
+  applyRewrites(schema, rewrites, representation);
+  return JSON.stringify(representation);
+}
+
+/** The selected fields of an object; null if one of them is missing. */
+function select(schema: GraphQLSchema, source: Data, selections: Requires): Data | null {
+  const selected: Data = {};
+  for (const node of selections) {
+    if (node.kind === 'InlineFragment') {
+      if (node.typeCondition === undefined || !isOfType(schema, source, node.typeCondition, false)) continue;
+      const part = select(schema, source, node.selections);
+      if (part) mergeData(selected, part);
+      continue;
+    }
+    const key = node.alias ?? node.name;
+    const value = readOwn(source, key);
+    if (value === undefined) return null;
+    setOwn(selected, key, node.selections ? selectIn(schema, value, node.selections) : value);
+  }
+  return selected;
+}
+
+function selectIn(schema: GraphQLSchema, value: unknown, selections: Requires): unknown {
+  if (Array.isArray(value)) return value.map((entry) => selectIn(schema, entry, selections));
+  return isData(value) ? select(schema, value, selections) : null;
+}

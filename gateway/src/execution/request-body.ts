@@ -1,0 +1,34 @@
+import type { Step } from './steps.ts';
+import type { SubgraphRequest } from './subgraph.ts';
+
+/** Writes the requests of a step, around the variables and the texts of representations. */
+export type WriteRequest = (
+  variables: Readonly<Record<string, unknown>>,
+  /** JSON texts of lists, by the name of their variable. */
+  lists: readonly (readonly [variable: string, json: string])[],
+) => SubgraphRequest;
+
+/** Serialises ahead all of a step's request that is the same each time. */
+export function compileRequest({ query, operationName, variables: names }: Step): WriteRequest {
+  const name = operationName === undefined ? '' : `"operationName":${JSON.stringify(operationName)},`;
+  const start = `{"query":${JSON.stringify(query)},${name}"variables":{`;
+  const prefixes = names.map((variable) => [variable, `${JSON.stringify(variable)}:`] as const);
+  const constant = names.length === 0 ? { query, operationName, body: `${start}}}` } : null;
+
+  return (variables, lists) => {
+    if (constant && lists.length === 0) return constant;
+    let body = start;
+    let separator = '';
+    for (const [variable, prefix] of prefixes) {
+      const json = Object.hasOwn(variables, variable) ? JSON.stringify(variables[variable]) : undefined;
+      if (json === undefined) continue;
+      body += separator + prefix + json;
+      separator = ',';
+    }
+    for (const [variable, json] of lists) {
+      body += `${separator}"${variable}":${json}`;
+      separator = ',';
+    }
+    return { query, operationName, body: `${body}}}` };
+  };
+}

@@ -1,0 +1,61 @@
+import type { FetchDataRewrite } from '@apollo/query-planner';
+import { type GraphQLSchema, isAbstractType, isInterfaceType, isObjectType } from 'graphql';
+import { type Data, isData, readOwn, setOwn } from './data.ts';
+
+const fragmentPrefix = '... on ';
+
+/** Changes what is sent to a subgraph, or what it returned, as the planner says: keys and types that have another name there. */
+export function applyRewrites(
+  schema: GraphQLSchema,
+  rewrites: readonly FetchDataRewrite[] | undefined,
+  value: unknown,
+): void {
+  for (const rewrite of rewrites ?? []) {
+    const key = rewrite.path.at(-1);
+    if (key !== undefined) applyAt(schema, rewrite, rewrite.path.length - 1, 0, value);
+  }
+}
+
+function applyAt(schema: GraphQLSchema, rewrite: FetchDataRewrite, last: number, index: number, value: unknown): void {
+  if (Array.isArray(value)) {
+    for (const entry of value) applyAt(schema, rewrite, last, index, entry);
+    return;
+  }
+  if (!isData(value)) return;
+  const step = rewrite.path[index] as string;
+  if (index === last) apply(rewrite, step, value);
+  else if (!step.startsWith(fragmentPrefix)) applyAt(schema, rewrite, last, index + 1, readOwn(value, step));
+  else if (isOfType(schema, value, step.slice(fragmentPrefix.length), true))
+    applyAt(schema, rewrite, last, index + 1, value);
+}
+
+function apply(rewrite: FetchDataRewrite, key: string, value: Data): void {
+  if (rewrite.kind === 'ValueSetter') {
+    setOwn(value, key, rewrite.setValueTo);
+    return;
+  }
+  const moved = readOwn(value, key);
+  // A null is moved, too: the field that the client sees is null, and not missing.
+  if (moved === undefined) return;
+  setOwn(value, rewrite.renameKeyTo, moved);
+  value[key] = undefined;
+}
+
+/**
+ * Whether the object has the type, or one that implements it.
+ *
+ * @param ifUnknown the result for an object without `__typename`
+ */
+export function isOfType(schema: GraphQLSchema, value: Data, typeName: string, ifUnknown: boolean): boolean {
+  const name = readOwn(value, '__typename');
+  if (!name) return ifUnknown;
+  return name === typeName || (typeof name === 'string' && isSubtypeByName(schema, name, typeName));
+}
+
+function isSubtypeByName(schema: GraphQLSchema, name: string, typeName: string): boolean {
+  const type = schema.getType(name);
+  const condition = schema.getType(typeName);
+  return (
+    isAbstractType(condition) && (isObjectType(type) || isInterfaceType(type)) && schema.isSubType(condition, type)
+  );
+}

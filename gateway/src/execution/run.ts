@@ -1,0 +1,67 @@
+import type { GraphQLError } from 'graphql';
+import type { GatewayContext } from '../context.ts';
+import { tooComplex } from '../request/limits.ts';
+import type { Data } from './data.ts';
+import type { ResponseLimit } from './output.ts';
+import type { Subgraph, SubgraphRequest } from './subgraph.ts';
+import type { SubgraphResponse } from './subgraph-response.ts';
+
+/** Subgraphs by name. */
+export type Subgraphs = Readonly<Record<string, Subgraph>>;
+
+export interface RunOptions {
+  subgraphs: Subgraphs;
+  /** As sent by the client: not coerced. */
+  variables: Readonly<Record<string, unknown>>;
+  context: GatewayContext;
+  limit: ResponseLimit | null;
+}
+
+/** Objects and lists that may be copied per byte of the response: each takes two bytes at least. */
+const copiesPerByte = 1 / 2;
+
+/** The state of one execution. */
+export class Run {
+  readonly subgraphs: Subgraphs;
+  readonly variables: Readonly<Record<string, unknown>>;
+  readonly context: GatewayContext;
+  readonly limit: ResponseLimit | null;
+  /** What the subgraphs have returned so far. */
+  readonly data: Data;
+  readonly errors: GraphQLError[] = [];
+  /** Why there can be no result, such as a limit that is exceeded. */
+  failure: { error: unknown } | null = null;
+  /** Entities that were fetched, by what they are shared as, and by representation. */
+  #shared: Map<string, Map<string, Data>> | null = null;
+  #copies = 0;
+
+  constructor({ subgraphs, variables, context, limit }: RunOptions, data: Data) {
+    this.subgraphs = subgraphs;
+    this.variables = variables;
+    this.context = context;
+    this.limit = limit;
+    this.data = data;
+  }
+
+  /** Sends a request. Throws what `Subgraph.send` throws. */
+  send(subgraph: string, request: SubgraphRequest): Promise<SubgraphResponse> {
+    const found = this.subgraphs[subgraph];
+    if (!found) throw new Error(`the supergraph has no subgraph ${subgraph}`);
+    return found.send(request, this.context);
+  }
+
+  /** The entities by representation that fetches with the same mark share. */
+  sharedBy(mark: string): Map<string, Data> {
+    this.#shared ??= new Map();
+    const known = this.#shared.get(mark) ?? new Map<string, Data>();
+    this.#shared.set(mark, known);
+    return known;
+  }
+
+  /** Counts a copied object or list: one entity may belong to many objects. */
+  readonly countCopy = (): void => {
+    this.#copies += 1;
+    const { maxBytes = Number.POSITIVE_INFINITY } = this.limit ?? {};
+    if (this.#copies > maxBytes * copiesPerByte) throw tooComplex('MAX_RESPONSE_BYTES', maxBytes);
+  };
+}

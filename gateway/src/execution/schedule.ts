@@ -1,0 +1,46 @@
+import type { Step } from './steps.ts';
+
+/**
+ * Returns the level of each step, after the levels of all steps that it waits for. Entity fetches of one level to the same
+ * subgraph can be one request. There are two schedules with the smallest number of levels: each step as early as possible, or
+ * as late as possible. The one with fewer requests is returned.
+ */
+export function scheduleSteps(steps: readonly Step[]): readonly number[] {
+  const early = earliestLevels(steps);
+  if (steps.filter(({ entities }) => entities).length < 2) return early;
+  const late = latestLevels(steps, early);
+  return countRequests(steps, late) < countRequests(steps, early) ? late : early;
+}
+
+function earliestLevels(steps: readonly Step[]): number[] {
+  const levels: number[] = [];
+  for (const { after } of steps) levels.push(1 + Math.max(-1, ...after.map((index) => levels[index] as number)));
+  return levels;
+}
+
+/** Entity fetches wait for the last level that does not lengthen the plan, unless their subgraph is asked before anyway. */
+function latestLevels(steps: readonly Step[], early: readonly number[]): number[] {
+  const depth = Math.max(...early);
+  const last = steps.map(() => depth);
+  for (const [index, { after }] of [...steps.entries()].reverse())
+    for (const before of after) last[before] = Math.min(last[before] as number, (last[index] as number) - 1);
+
+  const levels: number[] = [];
+  const placed = (index: number) => levels[index] !== undefined;
+  for (let level = 0; level <= depth; level += 1) {
+    const ready = [...steps.keys()].filter(
+      (index) => !placed(index) && steps[index]?.after.every((before) => (levels[before] ?? level) < level),
+    );
+    const due = ready.filter((index) => last[index] === level || !steps[index]?.entities);
+    const asked = new Set(due.filter((index) => steps[index]?.entities).map((index) => steps[index]?.subgraph));
+    for (const index of ready) if (due.includes(index) || asked.has(steps[index]?.subgraph)) levels[index] = level;
+  }
+  return levels;
+}
+
+function countRequests(steps: readonly Step[], levels: readonly number[]): number {
+  const merged = new Set(
+    steps.map(({ subgraph, entities }, index) => (entities ? `${levels[index]} ${subgraph}` : index)),
+  );
+  return merged.size;
+}

@@ -1,0 +1,118 @@
+import {
+  type GraphQLCompositeType,
+  type GraphQLLeafType,
+  type GraphQLOutputType,
+  type GraphQLSchema,
+  isAbstractType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  isUnionType,
+} from 'graphql';
+import { isInherited } from './data.ts';
+import { leafWriter, typeNameWriter, type Writer, writeIntrospection } from './leaf-writers.ts';
+import type { Selections } from './selections.ts';
+import { type FieldShape, listWriter, type ObjectShape, objectWriter } from './writers.ts';
+
+export interface ShapesOptions {
+  /** The API schema. */
+  schema: GraphQLSchema;
+  /** Number of fields that are kept. Shapes beyond are compiled for each use. */
+  maxFields: number;
+}
+
+/** Compiles selection sets to the shapes of one operation's objects, each when it is first needed. */
+export type CompileShape = (type: GraphQLCompositeType, merged: readonly Selections[]) => ObjectShape;
+
+export function createShapes({ schema, maxFields }: ShapesOptions): CompileShape {
+  const known = new Map<string, ObjectShape>();
+  const leafWriters = new Map<GraphQLLeafType, Writer>();
+  let fieldCount = 0;
+
+  const shapeOf: CompileShape = (type, merged) => {
+    const key = `${type.name} ${merged.map(({ id }) => id).join()}`;
+    const shape = known.get(key);
+    if (shape) return shape;
+    const fields = compile(type, merged);
+    fieldCount += 1 + fields.length;
+    const isKept = fieldCount <= maxFields;
+    const compiled = { fields, isKept };
+    if (isKept) known.set(key, compiled);
+    return compiled;
+  };
+  const compile = (type: GraphQLCompositeType, merged: readonly Selections[]): FieldShape[] => {
+    const fields: FieldShape[] = [];
+    for (const [key, field] of collectFields(schema, type, merged)) {
+      const { name, isIntrospection } = field;
+      const isTypeName = name === '__typename';
+      const definition = isUnionType(type) ? undefined : type.getFields()[name];
+      if (!definition && !isTypeName && !isIntrospection) continue;
+      fields.push({
+        key,
+        prefix: `${fields.length === 0 ? '{' : ','}${JSON.stringify(key)}:`,
+        isInherited: isInherited(key),
+        isNonNull: isTypeName || isNonNullType(definition?.type),
+        constant: isTypeName && isObjectType(type) ? JSON.stringify(type.name) : null,
+        write: definition
+          ? writerOf(definition.type, field.merged)
+          : isTypeName
+            ? typeNameWriter(schema, type)
+            : writeIntrospection,
+      });
+    }
+    return fields;
+  };
+  const writerOf = (type: GraphQLOutputType, merged: readonly Selections[]): Writer => {
+    if (isNonNullType(type)) return writerOf(type.ofType, merged);
+    if (isListType(type)) return listWriter(writerOf(type.ofType, merged), isNonNullType(type.ofType));
+    if (!isLeafType(type)) return objectWriter(schema, type, (actual) => shapeOf(actual, merged));
+    const writer = leafWriters.get(type) ?? leafWriter(type);
+    leafWriters.set(type, writer);
+    return writer;
+  };
+  return shapeOf;
+}
+
+interface CollectedField {
+  name: string;
+  isIntrospection: boolean;
+  merged: Selections[];
+}
+
+/**
+ * The fields of an object of this type, in the order of the response.
+ *
+ * @see https://spec.graphql.org/draft/#CollectFields()
+ */
+function collectFields(
+  schema: GraphQLSchema,
+  type: GraphQLCompositeType,
+  merged: readonly Selections[],
+): Map<string, CollectedField> {
+  const fields = new Map<string, CollectedField>();
+  const visited = new Set<Selections>();
+  const collect = (selections: Selections) => {
+    if (visited.has(selections)) return;
+    visited.add(selections);
+    for (const item of selections.items) {
+      if (item.kind === 'fragment') {
+        if (applies(schema, item.on, type)) collect(item.selections);
+        continue;
+      }
+      const { key, name, introspection } = item;
+      const field = fields.get(key) ?? { name, isIntrospection: introspection !== null, merged: [] };
+      fields.set(key, field);
+      if (item.selections && !field.merged.includes(item.selections)) field.merged.push(item.selections);
+    }
+  };
+  for (const selections of merged) collect(selections);
+  return fields;
+}
+
+/** Whether a fragment is for objects of this type. */
+function applies(schema: GraphQLSchema, on: string | null, type: GraphQLCompositeType): boolean {
+  if (on === null || on === type.name) return true;
+  const condition = schema.getType(on);
+  return isAbstractType(condition) && !isUnionType(type) && schema.isSubType(condition, type);
+}

@@ -1,0 +1,96 @@
+import type { FetchDataRewrite, FetchNode, PlanNode, QueryPlanSelectionNode } from '@apollo/query-planner';
+import type { Conditions } from '../request/variables.ts';
+import type { PlanPath } from './paths.ts';
+
+/** One request to a subgraph. */
+export interface Step {
+  subgraph: string;
+  /** The request's GraphQL text. */
+  query: string;
+  operationName: string | undefined;
+  /** Names of the client's variables that it uses. */
+  variables: readonly string[];
+  /** Indexes of the steps that have to be done before it. */
+  after: readonly number[];
+  /** What it fetches: entities by their representations, or null for fields that need none. */
+  entities: readonly EntityFetch[] | null;
+  /** Where the fields are merged that need no representations. */
+  path: PlanPath;
+  outputRewrites: readonly FetchDataRewrite[] | undefined;
+}
+
+/** One `_entities` field of a request. */
+export interface EntityFetch {
+  /** Its response key. */
+  key: string;
+  /** The variable that has its representations. */
+  variable: string;
+  targets: readonly EntityTarget[];
+  /** Equal for all fetches of a plan that get the same fields of the same subgraph's entities; null for the only one. */
+  sharedAs: string | null;
+}
+
+/** Objects that an entity fetch completes. */
+export interface EntityTarget {
+  path: PlanPath;
+  requires: readonly QueryPlanSelectionNode[];
+  inputRewrites: readonly FetchDataRewrite[] | undefined;
+  outputRewrites: readonly FetchDataRewrite[] | undefined;
+}
+
+/**
+ * Lists the requests of a plan, with what each has to wait for. A step comes after those that it waits for.
+ *
+ * @param conditions values of the variables of the plan's conditions
+ * @throws Error for a plan with `@defer`
+ */
+export function listSteps(node: PlanNode | undefined, conditions: Conditions): Step[] {
+  const steps: Step[] = [];
+  /** Adds the steps of a node, and returns those that the next one in a sequence waits for. */
+  const add = (node: PlanNode, path: PlanPath, after: readonly number[]): readonly number[] => {
+    switch (node.kind) {
+      case 'Sequence':
+        return node.nodes.reduce((before, next) => add(next, path, before), after);
+      case 'Parallel': {
+        const ends = new Set(node.nodes.flatMap((each) => add(each, path, after)));
+        return ends.size > 0 ? [...ends] : after;
+      }
+      case 'Flatten':
+        return add(node.node, [...path, ...node.path], after);
+      case 'Condition': {
+        const chosen = conditions[node.condition] === true ? node.ifClause : node.elseClause;
+        return chosen ? add(chosen, path, after) : after;
+      }
+      case 'Fetch':
+        steps.push(toStep(node, path, after));
+        return [steps.length - 1];
+      case 'Defer':
+        throw new Error('@defer is not supported');
+    }
+  };
+  if (node) add(node, [], []);
+  return steps;
+}
+
+function toStep(fetch: FetchNode, path: PlanPath, after: readonly number[]): Step {
+  const { serviceName, operation, operationName, variableUsages, requires, inputRewrites, outputRewrites } = fetch;
+  return {
+    subgraph: serviceName,
+    query: operation,
+    operationName,
+    variables: variableUsages ?? [],
+    after,
+    entities: requires
+      ? [
+          {
+            key: '_entities',
+            variable: 'representations',
+            targets: [{ path, requires, inputRewrites, outputRewrites }],
+            sharedAs: null,
+          },
+        ]
+      : null,
+    path: requires ? [] : path,
+    outputRewrites: requires ? undefined : outputRewrites,
+  };
+}

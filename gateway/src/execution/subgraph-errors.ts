@@ -1,0 +1,34 @@
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { GraphQLError } from 'graphql';
+import type { ResponsePath } from './paths.ts';
+import type { SubgraphError } from './subgraph-response.ts';
+
+/** A subgraph's error as the client's, at a path of the client's response. Uncoded ones are masked later. */
+export function asClientError(
+  { message, extensions }: SubgraphError,
+  subgraph: string,
+  path: ResponsePath | undefined,
+): GraphQLError {
+  const text = message || `Error while fetching subquery from service "${subgraph}"`;
+  return new GraphQLError(text, {
+    path,
+    originalError: new Error(text),
+    extensions: { code: 'DOWNSTREAM_SERVICE_ERROR', ...extensions, serviceName: subgraph },
+  });
+}
+
+/** The errors of a request that failed as a whole, one at each path that has no data because of it. */
+export function asFetchErrors(thrown: unknown, paths: readonly ResponsePath[]): GraphQLError[] {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  if (!(error instanceof GraphQLError)) return [new GraphQLError(error.message, { originalError: error })];
+  const { message, extensions } = error;
+  const at = paths.length > 0 ? paths : [[]];
+  return at.map((path) => new GraphQLError(message, { ...(path.length > 0 && { path }), extensions }));
+}
+
+/** The error of a response that can't be merged. */
+export function invalidResponse(subgraph: string): GraphQLError {
+  return new GraphQLError(`The subgraph ${subgraph} answered something that does not fit its request.`, {
+    extensions: { code: 'SUBGRAPH_INVALID_RESPONSE' satisfies PublicErrorCode, serviceName: subgraph },
+  });
+}

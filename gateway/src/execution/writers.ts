@@ -1,0 +1,105 @@
+import { type GraphQLCompositeType, type GraphQLSchema, isAbstractType, isInterfaceType, isObjectType } from 'graphql';
+import { type Data, isData, readOwn } from './data.ts';
+import type { Writer } from './leaf-writers.ts';
+import type { Output } from './output.ts';
+
+/** A field of an object, ready to be written. */
+export interface FieldShape {
+  key: string;
+  /** The key as JSON, after the bracket or the comma that it follows. */
+  prefix: string;
+  /** Whether the value must be the object's own: plain objects inherit something by this name. */
+  isInherited: boolean;
+  isNonNull: boolean;
+  /** The text for every object, if it is always the same; null if each object has a value. */
+  constant: string | null;
+  write: Writer;
+}
+
+/** The fields of one type of object, in the order of the response. */
+export interface ObjectShape {
+  fields: readonly FieldShape[];
+  /** Whether it may be kept: it counts against the memory of its operation. */
+  isKept: boolean;
+}
+
+/** The shape of objects of a type. */
+export type ShapeOf = (type: GraphQLCompositeType) => ObjectShape;
+
+/** The writer of objects of a type. The type's name in the data decides the shape. */
+export function objectWriter(schema: GraphQLSchema, type: GraphQLCompositeType, shapeOf: ShapeOf): Writer {
+  const kept = new Map<string, ObjectShape>();
+  const find = (name: string): ObjectShape | null => {
+    const actual = name === type.name ? type : schema.getType(name);
+    const fits =
+      actual === type ||
+      (isAbstractType(type) && (isObjectType(actual) || isInterfaceType(actual)) && schema.isSubType(type, actual));
+    const shape = fits ? shapeOf(actual as GraphQLCompositeType) : null;
+    if (shape?.isKept) kept.set(name, shape);
+    return shape;
+  };
+  return (value, output) => {
+    if (isData(value)) {
+      const name = value.__typename || type.name;
+      const shape = typeof name === 'string' ? (kept.get(name) ?? find(name)) : null;
+      if (shape) return writeObject(shape, value, output);
+    }
+    output.report();
+    return null;
+  };
+}
+
+/** Writes the fields of an object; null if one that may not be null is null. */
+export function writeObject({ fields }: ObjectShape, data: Data, output: Output): string | null {
+  const { path, depth } = output;
+  output.depth = depth + 1;
+  let text = '';
+  for (const field of fields) {
+    path[depth] = field.key;
+    output.count(field.prefix.length);
+    text += field.prefix;
+    if (field.constant !== null) {
+      text += field.constant;
+      continue;
+    }
+    const value = field.isInherited ? readOwn(data, field.key) : data[field.key];
+    const isNull = value === undefined || value === null;
+    const json = isNull ? null : field.write(value, output);
+    if (json !== null) text += json;
+    else if (field.isNonNull) {
+      if (isNull) output.report();
+      output.depth = depth;
+      return null;
+    } else text += 'null';
+  }
+  output.depth = depth;
+  return text === '' ? '{}' : `${text}}`;
+}
+
+/** The writer of lists. */
+export function listWriter(write: Writer, isNonNull: boolean): Writer {
+  return (value, output) => {
+    if (!Array.isArray(value)) {
+      output.report();
+      return null;
+    }
+    const { path, depth } = output;
+    output.depth = depth + 1;
+    output.count(2 * value.length);
+    let text = '';
+    for (let index = 0; index < value.length; index += 1) {
+      path[depth] = index;
+      const entry: unknown = value[index];
+      const isNull = entry === undefined || entry === null;
+      const json = isNull ? null : write(entry, output);
+      if (json === null && isNonNull) {
+        if (isNull) output.report();
+        output.depth = depth;
+        return null;
+      }
+      text += `${index === 0 ? '[' : ','}${json}`;
+    }
+    output.depth = depth;
+    return text === '' ? '[]' : `${text}]`;
+  };
+}

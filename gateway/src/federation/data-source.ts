@@ -1,0 +1,26 @@
+import type { GraphQLDataSource, GraphQLDataSourceProcessOptions } from '@apollo/gateway';
+import { type Subgraph, variablesOf } from '../execution/subgraph.ts';
+import { invalidResponse } from '../execution/subgraph-errors.ts';
+import { toSubgraphResponse } from '../execution/subgraph-response.ts';
+
+/** A value of Apollo's enum: the package exports only its type. */
+const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOptions['kind'] & never;
+
+/** Calls a data source of `@apollo/gateway`, such as one for a subgraph in the same process. */
+export function asSubgraph(source: Subgraph | GraphQLDataSource, name: string): Subgraph {
+  if ('send' in source) return source;
+  return {
+    async send(request, context) {
+      const { query, operationName } = request;
+      const response = await source.process({
+        kind: incomingOperation,
+        request: { query, operationName, variables: variablesOf(request) },
+        incomingRequestContext: { context } as never,
+        context,
+      });
+      const read = toSubgraphResponse(response);
+      if (!read) throw invalidResponse(name);
+      return read;
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { type DocumentNode, execute, type GraphQLSchema } from 'graphql';
+import type { SubgraphResponse } from '../../execution/subgraph-response.ts';
+import { hash } from './values.ts';
+
+/** Values that no field of the generated supergraphs has. */
+const wrongValues: readonly string[] = [
+  '{}',
+  '[]',
+  '[[]]',
+  '{"__proto__":{"id":"x"},"constructor":7,"__typename":"Person"}',
+  '{"__typename":"Nothing","id":7}',
+  '{"__typename":["Person"]}',
+  '9007199254740993',
+  '-1.5',
+  '"a text"',
+  'null',
+  'false',
+];
+
+/** Replaces about one of `oneIn` values of a response by something else. */
+export function tellLies(response: SubgraphResponse, seed: number, oneIn: number): SubgraphResponse {
+  let position = 0;
+  const lie = (value: unknown): unknown => {
+    const number = hash(seed, position++);
+    if (number % oneIn === 0) return JSON.parse(wrongValues[(number >>> 8) % wrongValues.length] as string);
+    if (Array.isArray(value)) return value.map(lie);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, lie(entry)]));
+  };
+  const data =
+    response.data && Object.fromEntries(Object.entries(response.data).map(([key, value]) => [key, lie(value)]));
+  return { ...response, data };
+}
+
+/**
+ * What an operation's result should be, given what it is: graphql-js executes the operation on it. It is the same if the
+ * data has the schema's types, no null where there may be none, and its keys in the order of the specification.
+ */
+export async function completeBySpecification(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  variableValues: Record<string, unknown>,
+  data: unknown,
+): Promise<unknown> {
+  const result = await execute({
+    schema,
+    document,
+    variableValues,
+    rootValue: data,
+    fieldResolver: (source: unknown, _args, _context, { path }) => {
+      const own = source as Record<string, unknown>;
+      return Object.hasOwn(own, path.key) ? own[path.key] : undefined;
+    },
+    typeResolver: (value) => (value as { __typename?: string }).__typename,
+  });
+  return result.data;
+}

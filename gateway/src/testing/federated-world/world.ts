@@ -1,0 +1,164 @@
+import { operationFromDocument, Supergraph } from '@apollo/federation-internals';
+import { executeQueryPlan } from '@apollo/gateway';
+import { type QueryPlan, QueryPlanner } from '@apollo/query-planner';
+import { silentLog } from '@voucher-gateway/platform/process/log';
+import { type DocumentNode, execute, type GraphQLError, getOperationAST, parse, validate } from 'graphql';
+import { compileOperation } from '../../execution/compile-operation.ts';
+import type { SubgraphRequest } from '../../execution/subgraph.ts';
+import { type SubgraphResponse, toSubgraphResponse } from '../../execution/subgraph-response.ts';
+import { fragmentsOf } from '../../operations/parse-document.ts';
+import { isEmptyOperation, resolveConditions } from '../../planning/resolve-conditions.ts';
+import { readConditions } from '../../request/variables.ts';
+import { anonymous } from '../operations.ts';
+import { generateSupergraph } from './supergraph.ts';
+import { createFieldResolver } from './values.ts';
+
+/** Changes or replaces a subgraph's response. It may throw, as a subgraph that can't be reached. */
+export type Fault = (subgraph: string, response: SubgraphResponse) => SubgraphResponse;
+
+export interface ExecutionOptions {
+  text: string;
+  variables: Record<string, unknown>;
+  /** One of so many fields fails; 0 for none. */
+  failOneIn?: number;
+  fault?: Fault;
+}
+
+/** What an executor did with an operation. */
+export interface Outcome {
+  data: unknown;
+  errors: readonly GraphQLError[];
+  /** Values that do not match their fields, if they are reported apart. */
+  unfit: readonly GraphQLError[];
+  /** The executed mutations, in order. */
+  mutations: string[];
+  /** Number of requests to subgraphs. */
+  requests: number;
+}
+
+/** A generated supergraph with its subgraphs in this process, and both executors. */
+export function createWorld(seed: number) {
+  const { supergraphSdl, subgraphs } = generateSupergraph(seed);
+  const supergraph = Supergraph.build(supergraphSdl);
+  const apiSchema = supergraph.apiSchema();
+  const schema = apiSchema.toGraphQLJSSchema();
+  const fullSchema = supergraph.schema.toGraphQLJSSchema();
+  const planner = new QueryPlanner(supergraph);
+
+  const open = ({ failOneIn = 0, fault = (_, response) => response }: ExecutionOptions) => {
+    const state = { mutations: [] as string[], requests: 0 };
+    const resolve = createFieldResolver({ seed, failOneIn, onMutation: (name) => state.mutations.push(name) });
+    const call = async (subgraph: string, query: string, variables: Record<string, unknown>) => {
+      state.requests += 1;
+      const result = await execute({
+        schema: subgraphs[subgraph] as (typeof subgraphs)[string],
+        document: parse(query),
+        variableValues: variables,
+        fieldResolver: resolve as never,
+        typeResolver: (value) => (value as { __typename?: string }).__typename,
+      });
+      const response = toSubgraphResponse(JSON.parse(JSON.stringify(result)));
+      if (!response) throw new Error('no response');
+      return fault(subgraph, response);
+    };
+    return { state, call };
+  };
+
+  const prepare = ({ text, variables }: ExecutionOptions) => {
+    const document = parse(text);
+    const definition = getOperationAST(document);
+    if (!definition) throw new Error('no operation');
+    const conditions = readConditions(['yes', 'no'], definition, variables);
+    const resolved = resolveConditions(document, conditions);
+    const isEmpty = isEmptyOperation(getOperationAST(resolved) ?? definition);
+    const plan: QueryPlan = isEmpty
+      ? { kind: 'QueryPlan' }
+      : planner.buildQueryPlan(operationFromDocument(apiSchema, resolved, { validate: false }));
+    return { definition, plan, fragments: fragmentsOf(document), conditions };
+  };
+
+  return {
+    schema,
+    /** The operation's faults, empty if it is valid. */
+    validate: (document: DocumentNode) => validate(schema, document),
+    async executeByApollo(options: ExecutionOptions): Promise<Outcome> {
+      const { state, call } = open(options);
+      const { definition, plan, fragments } = prepare(options);
+      const sources = Object.fromEntries(
+        Object.keys(subgraphs).map((name) => [
+          name,
+          {
+            process: async ({ request: { query, variables } }: { request: SentToApollo }) =>
+              hideInterface(await call(name, query, variables)),
+          },
+        ]),
+      );
+      const context = { request: { variables: options.variables }, context: anonymous, logger: silentLog, metrics: {} };
+      const {
+        data,
+        errors = [],
+        extensions,
+      } = await executeQueryPlan(
+        plan,
+        sources as never,
+        context as never,
+        { schema, operation: definition, fragments },
+        fullSchema,
+        apiSchema,
+      );
+      return {
+        data,
+        errors,
+        unfit: (extensions?.valueCompletion as GraphQLError[] | undefined) ?? [],
+        ...state,
+      } as Outcome;
+    },
+    async executeByOurs(options: ExecutionOptions): Promise<Outcome> {
+      const { state, call } = open(options);
+      const { plan, ...operation } = prepare(options);
+      const compiled = compileOperation({
+        ...operation,
+        plan: plan.node as never,
+        schema,
+        supergraph: fullSchema,
+        maxFields: 1_000,
+      });
+      const send = (name: string) => (request: SubgraphRequest) => {
+        const { query, variables } = JSON.parse(request.body);
+        return call(name, query, variables);
+      };
+      const result = await compiled.execute({
+        subgraphs: Object.fromEntries(Object.keys(subgraphs).map((name) => [name, { send: send(name) }])),
+        variables: options.variables,
+        context: anonymous,
+        limit: null,
+      });
+      const isUnfit = ({ extensions }: GraphQLError) =>
+        extensions.code === 'SUBGRAPH_INVALID_RESPONSE' && extensions.serviceName === undefined;
+      const errors = result.errors ?? [];
+      return {
+        data: result.data,
+        errors: errors.filter((error) => !isUnfit(error)),
+        unfit: errors.filter(isUnfit),
+        ...state,
+      };
+    },
+  };
+}
+
+interface SentToApollo {
+  query: string;
+  variables: Record<string, unknown>;
+}
+
+/**
+ * Leaves the name of the interface out of entities that are interface objects: in Apollo's executor it replaces the name of
+ * the object's type, and fragments on that are lost.
+ */
+function hideInterface(response: SubgraphResponse): SubgraphResponse {
+  const { _entities: entities } = (response.data ?? {}) as { _entities?: ({ __typename?: string } | null)[] };
+  for (const entity of entities ?? []) if (entity?.__typename === 'Media') delete entity.__typename;
+  return response;
+}
+
+export type World = ReturnType<typeof createWorld>;
