@@ -1,4 +1,5 @@
 import { accept } from './accept.ts';
+import { gateway } from './gateway/gateway.ts';
 import { hostile } from './hostile.ts';
 import { pipeline } from './pipeline.ts';
 import { publish, type Report } from './report.ts';
@@ -7,7 +8,15 @@ import { stalled } from './stalled.ts';
 import { subscriptions } from './subscriptions.ts';
 
 // `npm run bench -- <name>`: exits with 1 if a bound is exceeded.
-const benchmarks: Record<string, () => Promise<Report>> = { accept, hostile, pipeline, resume, stalled, subscriptions };
+const benchmarks: Record<string, () => Promise<Report>> = {
+  accept,
+  gateway,
+  hostile,
+  pipeline,
+  resume,
+  stalled,
+  subscriptions,
+};
 const name = process.argv[2] ?? '';
 const benchmark = benchmarks[name];
 if (!benchmark) {

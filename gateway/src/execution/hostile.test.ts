@@ -7,13 +7,14 @@ import { createWorld, type World } from '../testing/federated-world/world.ts';
 
 const worlds = [createWorld(1), createWorld(3)] as const;
 
-const scenarioOf = (among: readonly World[]) => fc
-  .record({ world: fc.constantFrom(...among), operation: fc.nat(), failOneIn: fc.constantFrom(0, 10) })
-  .map(({ world, operation, failOneIn }) => ({
-    world,
-    options: { ...writeOperation(world.schema, operation, true), failOneIn },
-  }))
-  .filter(({ world, options: { text } }) => world.validate(parse(text)).length === 0);
+const scenarioOf = (among: readonly World[]) =>
+  fc
+    .record({ world: fc.constantFrom(...among), operation: fc.nat(), failOneIn: fc.constantFrom(0, 10) })
+    .map(({ world, operation, failOneIn }) => ({
+      world,
+      options: { ...writeOperation(world.schema, operation, true), failOneIn },
+    }))
+    .filter(({ world, options: { text } }) => world.validate(parse(text)).length === 0);
 const scenario = scenarioOf(worlds);
 const subgraph = fc.constantFrom('catalog', 'people', 'reviews', 'extras');
 

@@ -1,0 +1,137 @@
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { composeServices } from '@apollo/composition';
+import { parse } from 'graphql';
+import { pinnedCore } from '../measured-process.ts';
+import { figureOf, mebibyte, medians, percentile, type Report, type Result, round } from '../report.ts';
+import { contenders, type QueryContender } from './contenders.ts';
+import { operations, subgraphSdls } from './graph.ts';
+import { type HelperProcess, startHelper } from './helper-process.ts';
+
+const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
+const seconds = Number(process.env.BENCH_SECONDS ?? 4);
+const connections = Number(process.env.BENCH_CONNECTIONS ?? 50);
+const warmUpMs = 2_000;
+
+/**
+ * Compares gateways on queries: one process on one core, 50 connections that send the same operation over and over, and
+ * subgraphs whose responses are kept. They take turns in each round, and each figure is the median of the rounds.
+ */
+export async function gateway(): Promise<Report> {
+  await using releases = new AsyncDisposableStack();
+  const folder = releases.use(await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-bench-')));
+  const subgraphs = releases.use(await startHelper('subgraphs-main.ts'));
+  const load = releases.use(await startHelper('load-main.ts'));
+  const { ports } = subgraphs.started as { ports: Record<string, number> };
+  const urls = Object.fromEntries(
+    Object.entries(ports).map(([name, port]) => [name, `http://127.0.0.1:${port}/graphql`]),
+  );
+  const supergraph = join(folder.path, 'supergraph.graphql');
+  await writeFile(supergraph, compose(urls));
+  const environment = {
+    SUPERGRAPH: supergraph,
+    ...Object.fromEntries(Object.entries(urls).map(([name, url]) => [`SUBGRAPH_${name.toUpperCase()}_URL`, url])),
+  };
+  const answers = new Map<string, string>();
+  const measured: Result[] = [];
+  for (let turn = 1; turn <= rounds; turn += 1) {
+    for (const contender of contenders) {
+      const results = await measure(contender, environment, { load, subgraphs, answers });
+      console.log(
+        `Round ${turn}: ${results.map(({ name, metric, value }) => `${name} ${metric} ${value}`).join(', ')}`,
+      );
+      measured.push(...results);
+    }
+  }
+  const results = medians(measured);
+  return { results: [onOneCore(), ...results, ...ratios(results)], bounds: [] };
+}
+
+function compose(urls: Readonly<Record<string, string>>): string {
+  const { supergraphSdl, errors } = composeServices(
+    Object.entries(subgraphSdls).map(([name, sdl]) => ({ name, url: urls[name] ?? '', typeDefs: parse(sdl) })),
+  );
+  if (!supergraphSdl) throw new Error(errors?.join('\n'));
+  return supergraphSdl;
+}
+
+interface Measurement {
+  load: HelperProcess;
+  subgraphs: HelperProcess;
+  /** The data of the first gateway, by operation: that of the others must be the same. */
+  answers: Map<string, string>;
+}
+
+async function measure(
+  contender: QueryContender,
+  environment: Readonly<Record<string, string>>,
+  { load, subgraphs, answers }: Measurement,
+): Promise<Result[]> {
+  await using process = await contender.start(environment);
+  const port = Number(new URL(process.url).port);
+  const results: Result[] = [];
+  for (const operation of contender.operations) {
+    const name = `${operation}, ${contender.label}`;
+    const body = JSON.stringify({ query: operations[operation] });
+    await checkAnswer(`${process.url}${contender.path}`, body, operation, answers);
+    const requestsBefore = await countRequests(subgraphs);
+    await post(`${process.url}${contender.path}`, body);
+    const perOperation = (await countRequests(subgraphs)) - requestsBefore;
+    const request = { port, path: contender.path, body, connections, warmUpMs, ms: 1_000 * seconds };
+    const { latencies, failed } = (await load.ask(request)) as { latencies: number[]; failed: number };
+    results.push(
+      { name, metric: 'rate', unit: '1/s', value: round(latencies.length / seconds) },
+      { name, metric: 'p50', unit: 'ms', value: round(percentile(latencies, 0.5)) },
+      { name, metric: 'p99', unit: 'ms', value: round(percentile(latencies, 0.99)) },
+      { name, metric: 'RSS', unit: 'MiB', value: round(process.rssBytes() / mebibyte) },
+      { name, metric: 'subgraph requests', unit: 'per operation', value: perOperation },
+      { name, metric: 'failed', unit: 'requests', value: failed },
+    );
+  }
+  return results;
+}
+
+const countRequests = async (subgraphs: HelperProcess) => ((await subgraphs.ask({})) as { requests: number }).requests;
+
+async function post(url: string, body: string): Promise<{ data?: unknown }> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json' },
+    body,
+  });
+  return (await response.json()) as { data?: unknown };
+}
+
+async function checkAnswer(url: string, body: string, operation: string, answers: Map<string, string>): Promise<void> {
+  const answer = JSON.stringify(sortKeys(await post(url, body)));
+  const expected = answers.get(operation) ?? answer;
+  answers.set(operation, expected);
+  if (answer !== expected) throw new Error(`${url} answers ${operation} with ${answer}, and not with ${expected}`);
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, entry]) => [key, sortKeys(entry)]));
+}
+
+/** How many times the others' rate ours is. */
+function ratios(results: readonly Result[]): Result[] {
+  const [own, ...others] = contenders;
+  return others.flatMap(({ label, operations: names }) =>
+    names.map((operation) => ({
+      name: `${operation}, ours to ${label}`,
+      metric: 'ratio',
+      unit: 'times',
+      value: round(
+        figureOf(results, `${operation}, ${own?.label}`, 'rate') / figureOf(results, `${operation}, ${label}`, 'rate'),
+      ),
+    })),
+  );
+}
+
+function onOneCore(): Result {
+  return { name: 'each gateway', metric: 'on one core', unit: '1 = yes', value: pinnedCore() === null ? 0 : 1 };
+}
