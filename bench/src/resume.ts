@@ -11,7 +11,7 @@ const reconnects = Number(process.env.BENCH_RECONNECTS ?? 1_000);
 
 /**
  * Measures promise F with one client on the whole product, with one process per service on PostgreSQL, Redis and Kafka. One
- * of three gateways is killed every few seconds.
+ * of three gateways is killed for each 20th of the events.
  */
 export async function resume(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -32,7 +32,7 @@ export async function resume(): Promise<Report> {
       logFile: join(folder, 'services.log'),
     }),
   );
-  const { refusals, ...ledger } = await runResume(system, { events, reconnects, killEveryMs: 2_000 });
+  const { refusals, ...ledger } = await runResume(system, { events, reconnects, killEvery: events / 20 });
   const results = Object.entries({ ...ledger, refusals: refusals.length }).map(([metric, value]) => ({
     name: `${events} vouchers`,
     metric,

@@ -14,8 +14,8 @@ export interface FollowerOptions {
   onVoucher?(voucher: FollowedVoucher): void;
   /** Called with the close code of a connection, or the error code of a refused subscription. */
   onCutOff?(code: number | string): void;
-  /** Delay in milliseconds after a connection without events. Default: 20. */
-  pauseMs?: number;
+  /** Delay in milliseconds before it reconnects after a connection without events. Default: 20. */
+  reconnectAfterMs?: number;
 }
 
 export interface FollowedVoucher {
@@ -45,7 +45,7 @@ export function startFollower({
   patience = () => Number.POSITIVE_INFINITY,
   onVoucher = () => {},
   onCutOff = () => {},
-  pauseMs = 20,
+  reconnectAfterMs = 20,
 }: FollowerOptions): Follower {
   const seen: string[] = [];
   const closed = new Map<number, number>();
@@ -55,13 +55,13 @@ export function startFollower({
   let isOver = false;
   let leave = () => {};
 
-  /** Follows on one connection until it ends. */
+  /** Follows on one connection until it ends. Returns whether it had events. */
   const follow = async () => {
     let isMine = false;
     let isOpen = false;
     let hasSeen = false;
     const authorization = typeof token === 'string' ? token : await token().catch(() => null);
-    if (authorization === null) return void (await sleep(pauseMs));
+    if (authorization === null) return false;
     const client = createClient({
       url: `${nextGateway().replace('http', 'ws')}/graphql`,
       webSocketImpl: WebSocket,
@@ -107,10 +107,10 @@ export function startFollower({
     } finally {
       leave();
     }
-    if (!hasSeen) await sleep(pauseMs);
+    return hasSeen;
   };
   const following = (async () => {
-    while (!isOver) await follow();
+    while (!isOver) if (!(await follow())) await sleep(reconnectAfterMs);
   })();
 
   return {

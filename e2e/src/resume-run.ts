@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
+import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import type { DistributedStack } from '@voucher-gateway/standalone/distributed';
 import type { ServiceProcess } from '@voucher-gateway/standalone/service-process';
 import { type Customer, startCustomer } from './customer.ts';
@@ -11,8 +11,8 @@ export interface ResumeRunOptions {
   events: number;
   /** Approximate number of times that the follower drops its connection. */
   reconnects: number;
-  /** Delay until the next gateway is killed, after the last one is back. */
-  killEveryMs: number;
+  /** Number of vouchers that the follower sees between two kills, or more while a killed gateway starts. */
+  killEvery: number;
 }
 
 /** The events that a follower has seen, and those that are stored. */
@@ -47,18 +47,19 @@ export async function requestSomehow(
   nextGateway: () => string,
 ): Promise<{ id: string; cursor: string }> {
   const idempotencyKey = randomUUID();
-  for (;;) {
+  const request = await waitFor(async () => {
     const answer = await postGraphql(
       `${nextGateway()}/graphql`,
       'mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id cursor } }',
       { input: { idempotencyKey } },
       token,
     ).catch(() => null);
-    if (answer?.data?.requestVoucher) return answer.data.requestVoucher;
     if (answer?.errors && answer.errors[0]?.extensions?.retryable !== true)
       throw new Error(`refused: ${JSON.stringify(answer.errors)}`);
-    await sleep(20);
-  }
+    return answer?.data?.requestVoucher as { id: string; cursor: string } | null | undefined;
+  });
+  if (!request) throw new Error('no gateway has accepted the request');
+  return request;
 }
 
 /** Ids of a customer's vouchers, in feed order. */
@@ -80,22 +81,39 @@ export async function storedVouchers({ token }: Customer, gatewayUrl: string): P
 }
 
 /**
- * Measures promise F. A client follows its vouchers over three gateways and drops its connection at random, while a gateway
- * is killed with `kill -9` and restarted every few seconds.
+ * Measures promise F. A client follows its vouchers over three gateways and drops its connection at random, while one
+ * gateway after the other is killed with `kill -9` and restarted.
  */
 export async function runResume(system: DistributedStack, options: ResumeRunOptions): Promise<ResumeLedger> {
-  const { events, reconnects, killEveryMs } = options;
+  const { events, reconnects, killEvery } = options;
   const startedAt = performance.now();
   const gateways = await gatewaysOf(system, 3);
   const any = () => gateways[Math.floor(Math.random() * gateways.length)]?.url ?? '';
   await using customer = await startCustomer(system);
   const first = await requestSomehow(customer, any);
+  const kills: Promise<void>[] = [];
+  let isRestarting = false;
+  let seenSinceKill = 0;
+  const restart = async (victim: ServiceProcess | undefined) => {
+    isRestarting = true;
+    await victim?.kill('SIGKILL');
+    await victim?.start();
+    isRestarting = false;
+  };
   await using follower = startFollower({
     token: customer.token,
     after: first.cursor,
     nextGateway: any,
     // At least 1, and events / reconnects on average.
     patience: () => 1 + Math.floor(Math.random() * (2 * (events / reconnects) - 1)),
+    onVoucher() {
+      seenSinceKill += 1;
+      if (isRestarting || seenSinceKill < killEvery) return;
+      seenSinceKill = 0;
+      const kill = restart(gateways[kills.length % gateways.length]);
+      kill.catch(() => {});
+      kills.push(kill);
+    },
   });
 
   let accepted = 1;
@@ -107,31 +125,18 @@ export async function runResume(system: DistributedStack, options: ResumeRunOpti
       }
     }),
   );
-  let isOver = false;
-  let kills = 0;
-  const killing = (async () => {
-    while (!isOver) {
-      await sleep(killEveryMs);
-      const victim = gateways[kills % gateways.length];
-      await victim?.kill('SIGKILL');
-      await victim?.start();
-      kills += 1;
-    }
-  })();
   await requesting;
-  for (let [count, since] = [0, performance.now()]; follower.seen.length < events; await sleep(50)) {
-    if (follower.seen.length > count) [count, since] = [follower.seen.length, performance.now()];
-    if (performance.now() - since > quietMs) break;
-  }
-  isOver = true;
-  await killing;
+  const count = () => follower.seen.length;
+  await waitFor(() => count() >= events, { withinMs: quietMs, progress: count });
+  await Promise.all(kills);
 
   // The store may lag behind the topic, from which the follower gets its events.
   let stored: string[] = [];
-  for (const since = performance.now(); performance.now() - since < quietMs; await sleep(200)) {
+  const readStored = async () => {
     stored = await storedVouchers(customer, system.gatewayUrl);
-    if (stored.length >= events) break;
-  }
+    return stored.length >= events;
+  };
+  await waitFor(readStored, { withinMs: quietMs });
   const { seen } = follower;
   const unique = new Set(seen);
   const places = new Map(stored.map((id, index) => [id, index]));
@@ -144,7 +149,7 @@ export async function runResume(system: DistributedStack, options: ResumeRunOpti
     outOfOrder: seen.filter((id, index) => (places.get(id) ?? -1) < (places.get(seen[index - 1] ?? '') ?? -1)).length,
     connections: follower.connections,
     cutOff: [...follower.closed.values()].reduce((sum, count) => sum + count, 0),
-    kills,
+    kills: kills.length,
     seconds: Math.round((performance.now() - startedAt) / 1_000),
     refusals: follower.refusals,
   };

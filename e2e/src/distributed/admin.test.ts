@@ -7,10 +7,7 @@ import { kidOf, runAdmin } from '../admin-command.ts';
 import { type Customer, startCustomer } from '../customer.ts';
 import { type DistributedSystem, startDistributed } from './system.ts';
 
-/** Time in which all services must know of a command, after it has ended. */
-const withinMs = 1_000;
-
-describe('an operator’s commands', { timeout: 180_000 }, () => {
+describe('an operator’s commands', () => {
   let system: DistributedSystem;
   let secondGateway: string;
   const admin = (...words: string[]) =>
@@ -45,10 +42,10 @@ describe('an operator’s commands', { timeout: 180_000 }, () => {
   beforeAll(async () => {
     system = await startDistributed();
     secondGateway = (await system.addReplica('gateway')).url;
-  }, 180_000);
+  });
   afterAll(() => system[Symbol.asyncDispose]());
 
-  it('end-sessions: ends those of one user at every gateway within a second', async () => {
+  it('end-sessions: ends those of one user at every gateway, without a request', async () => {
     await using ann = await startCustomer(system);
     await using bob = await startCustomer(system);
     const gateways = [system.gatewayUrl, secondGateway];
@@ -58,16 +55,15 @@ describe('an operator’s commands', { timeout: 180_000 }, () => {
       stdout: `1 session of ${ann.username} ended.`,
       stderr: '',
     });
-    const endedAt = performance.now();
+    // An idle session would else end after half an hour.
     expect(await Promise.all(sockets.map(({ closed }) => closed))).toEqual([4403, 4403]);
-    expect(performance.now() - endedAt).toBeLessThan(withinMs);
     for (const url of gateways) {
       expect(await codeAt(url, ann, '{ me { id } }')).toBe('SESSION_EXPIRED');
       expect(await codeAt(url, bob, '{ me { id } }')).toBe('OK');
     }
   });
 
-  it('revoke-key: reaches gateways and subgraphs within a second, and a new key signs', async () => {
+  it('revoke-key: reaches all before they fetch keys again, and a new key signs', async () => {
     await using ann = await startCustomer(system);
     const kid = kidOf(ann.token);
     const { user, voucher, delivery } = system.urls;
@@ -85,10 +81,8 @@ describe('an operator’s commands', { timeout: 180_000 }, () => {
     expect(await admin('revoke-key', 'unknown')).toMatchObject({ code: 1, stderr: expect.stringContaining(kid) });
 
     expect(await admin('revoke-key', kid)).toMatchObject({ code: 0, stderr: '' });
-    const revokedAt = performance.now();
     expect(await closed).toBe(4403);
-    await expect.poll(codes, { timeout: withinMs }).toEqual(Array(5).fill('UNAUTHENTICATED'));
-    expect(performance.now() - revokedAt).toBeLessThan(withinMs);
+    await expect.poll(codes).toEqual(Array(5).fill('UNAUTHENTICATED'));
 
     await using carl = await startCustomer(system);
     expect(kidOf(carl.token)).not.toBe(kid);

@@ -36,13 +36,13 @@ it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 
   const published = async () => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0);
   const { cursor } = await requestSomehow(customer, nextGateway);
   const follower = releases.use(startFollower({ token: customer.token, after: cursor, nextGateway }));
-  await expect.poll(async () => (await stored()).length, { timeout: 60_000 }).toBe(1);
+  await expect.poll(async () => (await stored()).length).toBe(1);
 
   // Three codes are in the topic, and not stored, when it is deleted.
   await database.query('begin');
   await database.query('lock table voucher.voucher in share mode');
   for (const _code of [1, 2, 3]) await requestSomehow(customer, nextGateway);
-  await expect.poll(published, { timeout: 60_000 }).toBe(4);
+  await expect.poll(published).toBe(4);
   await system.kill('voucher', 'SIGKILL');
   await database.query('rollback');
   await admin.deleteTopics({ topics: [topic] });
@@ -54,11 +54,9 @@ it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 
     return { status: answer.status, body: await answer.text() };
   };
   for (const url of [system.gatewayUrl, system.urls.delivery])
-    await expect
-      .poll(() => live(url), { timeout: 90_000 })
-      .toMatchObject({ status: 503, body: expect.stringContaining('TOPIC_RECREATED') });
+    await expect.poll(() => live(url)).toMatchObject({ status: 503, body: expect.stringContaining('TOPIC_RECREATED') });
 
-  await expect.poll(() => follower.refusals, { timeout: 60_000 }).toContain('SERVICE_UNAVAILABLE');
+  await expect.poll(() => follower.refusals).toContain('SERVICE_UNAVAILABLE');
 
   const environment = { KAFKA_BROKERS, KAFKA_PREFIX: system.topicPrefix };
   const commands = await runbookCommands();
@@ -80,9 +78,9 @@ it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 
   );
   await expect.poll(async () => (await stored()).length, { timeout: 120_000 }).toBe(5);
   await requestSomehow(customer, nextGateway);
-  await expect.poll(async () => (await stored()).length, { timeout: 60_000 }).toBe(6);
+  await expect.poll(async () => (await stored()).length).toBe(6);
   const [last] = (await stored()).slice(-1);
-  await expect.poll(() => follower.seen, { timeout: 60_000 }).toContain(last);
+  await expect.poll(() => follower.seen).toContain(last);
   const { data } = await postGraphql(
     `${system.gatewayUrl}/graphql`,
     '{ purchasedVouchers { nodes { code } } }',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import {
   createDistributedStack,
   type DistributedStack,
@@ -46,7 +46,6 @@ async function expectKept(accepted: readonly Accepted[]): Promise<void> {
       await expect
         .poll(() => customer.receiver.calls.filter(({ json }) => isMine(json)).length, {
           message: `request ${requestId} was called back`,
-          timeout: 90_000,
         })
         .toBeGreaterThan(0);
       const calls = customer.receiver.calls.filter(({ json }) => isMine(json));
@@ -62,7 +61,6 @@ async function expectKept(accepted: readonly Accepted[]): Promise<void> {
       await expect
         .poll(
           async () => (await client.query('select code from voucher.voucher where request_id = $1', [requestId])).rows,
-          { timeout: 90_000 },
         )
         .toEqual([{ code: order?.voucherCode }]);
     }
@@ -71,26 +69,25 @@ async function expectKept(accepted: readonly Accepted[]): Promise<void> {
   }
 }
 
-/** Requests vouchers in a loop until stopped. A response with an error does not count as accepted. */
+/** Requests one voucher after the other until stopped. A response with an error does not count as accepted. */
 function keepRequesting(customers: readonly Customer[]) {
   const accepted: Accepted[] = [];
-  const refused: string[] = [];
   let isOver = false;
+  const request = async (customer: Customer) => {
+    const input = { callbackUrl: customer.receiver.url, idempotencyKey: randomUUID() };
+    const answer = await customer
+      .answerOf('mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id } }', { input })
+      .catch(() => null);
+    return answer?.data?.requestVoucher?.id as string | undefined;
+  };
   const requesting = customers.map(async (customer) => {
     while (!isOver) {
-      const input = { callbackUrl: customer.receiver.url, idempotencyKey: randomUUID() };
-      const answer = await customer
-        .answerOf('mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id } }', { input })
-        .catch(() => null);
-      const requestId = answer?.data?.requestVoucher?.id;
-      if (requestId) accepted.push({ requestId, customer });
-      else refused.push(answer?.errors?.[0]?.extensions?.code ?? 'CONNECTION');
-      await sleep(50);
+      const requestId = await waitFor(async () => isOver || (await request(customer)));
+      if (typeof requestId === 'string') accepted.push({ requestId, customer });
     }
   });
   return {
     accepted,
-    refused,
     async stop() {
       isOver = true;
       await Promise.all(requesting);
@@ -147,7 +144,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     );
     for (const name of ['postgres', 'redis', 'kafka'] as const) running.set(name, engines[name].process);
     releases = opening.move();
-  }, 180_000);
+  });
   afterAll(() => releases?.disposeAsync());
 
   it.each<ServiceName>(['voucher', 'voucher-integration', 'delivery', 'gateway', 'user', 'vps-mock'])(
@@ -160,7 +157,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
       await stack.kill(name, 'SIGKILL');
       await stack.start(name);
       const before = load.accepted.length;
-      await expect.poll(() => load.accepted.length, { timeout: 90_000 }).toBeGreaterThan(before + 10);
+      await expect.poll(() => load.accepted.length).toBeGreaterThan(before + 10);
       await load.stop();
       await expectKept(load.accepted);
     },
@@ -200,7 +197,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     await rm(join(folder, 'engines', 'redis'), { recursive: true, force: true });
     await startEngine('redis');
     await expect
-      .poll(() => customer.answerOf('{ me { id } }'), { timeout: 90_000 })
+      .poll(() => customer.answerOf('{ me { id } }'))
       .toMatchObject({ status: 401, errors: [{ extensions: { code: 'SESSION_EXPIRED' } }] });
     await using another = await startCustomer(stack);
     await expectKept([{ requestId: (await another.requestVoucher()).id, customer: another }]);
@@ -213,9 +210,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
       await customer.answerOf('mutation { requestVoucher(input: {idempotencyKey: "while-away"}) { id } }'),
     ).toMatchObject({ errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true } }] });
     await startEngine('postgres');
-    await expect
-      .poll(async () => (await fetch(`${stack.urls.voucher}/health/ready`)).status, { timeout: 90_000 })
-      .toBe(200);
+    await expect.poll(async () => (await fetch(`${stack.urls.voucher}/health/ready`)).status).toBe(200);
     const { id: requestId } = await customer.requestVoucher();
     await expectKept([{ requestId, customer }]);
     const { voucherRequest } = await customer.graphql('query ($id: ID!) { voucherRequest(id: $id) { status } }', {
@@ -251,7 +246,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
   it('of PostgreSQL: services stop in time and exit 0 while it is down', async () => {
     await stopEngine('postgres');
     for (const name of ['user', 'voucher', 'delivery', 'voucher-integration'] as const)
-      await expect.poll(() => readinessOf(name), { timeout: 60_000 }).toMatchObject([503, { database: 'away' }]);
+      await expect.poll(() => readinessOf(name)).toMatchObject([503, { database: 'away' }]);
     // The outage of an engine must not make a service unhealthy.
     for (const name of serviceNames) expect([name, await liveStatus(name)]).toEqual([name, 200]);
     await stopServices();

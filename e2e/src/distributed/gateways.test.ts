@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Customer, startCustomer } from '../customer.ts';
 import { startFollower } from '../follower.ts';
@@ -9,12 +8,12 @@ describe('three gateways', { timeout: 300_000 }, () => {
   let system: DistributedSystem;
   beforeAll(async () => {
     system = await startDistributed({ VPS_PROFILE: 'fast', DRAIN_WINDOW: '1s' });
-  }, 180_000);
+  });
   afterAll(() => system?.[Symbol.asyncDispose]());
 
-  it('give a client each voucher once and in order while one is killed per second', async () => {
+  it('give a client each voucher once and in order while each of them is killed', async () => {
     const events = 500;
-    const ledger = await runResume(system, { events, reconnects: 50, killEveryMs: 1_000 });
+    const ledger = await runResume(system, { events, reconnects: 50, killEvery: 50 });
     expect(ledger).toMatchObject({
       accepted: events,
       stored: events,
@@ -42,10 +41,7 @@ describe('three gateways', { timeout: 300_000 }, () => {
         const follower = resources.use(startFollower({ token: customer.token, after: cursor, nextGateway: next }));
         const requests = [id];
         const requesting = (async () => {
-          while (!isOver) {
-            requests.push((await requestSomehow(customer, next)).id);
-            await sleep(20);
-          }
+          while (!isOver) requests.push((await requestSomehow(customer, next)).id);
         })();
         return { customer, follower, requests, requesting };
       }),
@@ -53,7 +49,7 @@ describe('three gateways', { timeout: 300_000 }, () => {
     for (const gateway of gateways) {
       const before = followed.reduce((sum, { requests }) => sum + requests.length, 0);
       await expect
-        .poll(() => followed.reduce((sum, { requests }) => sum + requests.length, 0), { timeout: 90_000 })
+        .poll(() => followed.reduce((sum, { requests }) => sum + requests.length, 0))
         .toBeGreaterThan(before + 50);
       await gateway.kill('SIGTERM');
       expect(gateway.exit).toEqual({ code: 0, signal: null });
@@ -63,8 +59,8 @@ describe('three gateways', { timeout: 300_000 }, () => {
     for (const { customer, follower, requests, requesting } of followed) {
       await requesting;
       const stored = () => storedVouchers(customer, system.gatewayUrl);
-      await expect.poll(async () => (await stored()).length, { timeout: 90_000 }).toBe(requests.length);
-      await expect.poll(() => follower.seen, { timeout: 90_000 }).toEqual(await stored());
+      await expect.poll(async () => (await stored()).length).toBe(requests.length);
+      await expect.poll(() => follower.seen).toEqual(await stored());
       expect(follower.refusals).toEqual([]);
     }
     // Each socket was closed with a code to reconnect; none was dropped.

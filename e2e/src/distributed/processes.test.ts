@@ -66,7 +66,7 @@ describe('services as processes', { timeout: 300_000 }, () => {
   });
 });
 
-it('gateway: reloads the supergraph on SIGHUP, and keeps sockets open', { timeout: 90_000 }, async () => {
+it('gateway: reloads the supergraph on SIGHUP, and keeps sockets open', async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-supergraph-'));
   const file = join(folder.path, 'supergraph.graphql');
   const sdl = await readFile(new URL('../../../schema/supergraph.graphql', import.meta.url), 'utf8');

@@ -100,7 +100,7 @@ export async function startClient(index: number, options: ClientOptions): Promis
     },
     after,
     nextGateway,
-    pauseMs,
+    reconnectAfterMs: pauseMs,
     onVoucher: (voucher) => void recorder.streamed.push({ customer: phoneNumber, ...voucher }),
     onCutOff: (code) => {
       if (code === 4_403 || code === 'SESSION_EXPIRED' || code === 'UNAUTHENTICATED') renew(connectedWith);

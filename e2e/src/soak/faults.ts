@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import pg from 'pg';
 import { findLeaseHolder } from './lease-holder.ts';
 import type { FaultName } from './schedule.ts';
@@ -92,12 +93,8 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   'lease-holder-frozen': {
     needs: ['processes'],
     async run({ system, complain }) {
-      let holder = await findLeaseHolder(system);
       // While the database is down nobody has the lease.
-      for (let time = 0; !holder && time < 30; time += 1) {
-        await sleep(1_000);
-        holder = await findLeaseHolder(system);
-      }
+      const holder = await waitFor(() => findLeaseHolder(system), { withinMs: 30_000, everyMs: 1_000 });
       if (holder) await freeze(holder, 20_000);
       else complain('nobody has the lease of the outbox');
     },
@@ -197,11 +194,9 @@ async function startAgain(process: SystemProcess, complain: FaultContext['compla
 
 /** Retries a request while its process is down. */
 async function untilDone(request: () => Promise<Response>): Promise<void> {
-  const deadline = performance.now() + startWithinMs;
-  while (!(await request().catch(() => null))?.ok) {
-    if (performance.now() > deadline) throw new Error('the provider does not answer');
-    await sleep(200);
-  }
+  const isDone = async () => (await request().catch(() => null))?.ok;
+  if (!(await waitFor(isDone, { withinMs: startWithinMs, everyMs: 200 })))
+    throw new Error('the provider does not answer');
 }
 
 async function flushRedis(url: string): Promise<void> {

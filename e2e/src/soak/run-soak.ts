@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import type { ServiceName } from '@voucher-gateway/standalone/distributed';
 import { type Recorder, type SoakClient, startClient } from './client.ts';
 import { areGroupsWhole, checkFinalState, findUnhealthy } from './final-state.ts';
@@ -203,17 +204,12 @@ function watchArrivals({ recorder, receivers }: Outside) {
     describe: () =>
       `accepted ${acceptedIds().length}, unanswered ${waiting()}, called back ${calledBack.size}, seen live ${recorder.streamed.length}`,
     async untilAllOrQuiet(quietMs: number) {
-      let [count, since] = [-1, performance.now()];
-      while (!hasAll() && performance.now() - since < quietMs) {
-        const now = receivers.calls.length + recorder.streamed.length;
-        if (now !== count) [count, since] = [now, performance.now()];
-        await sleep(200);
-      }
+      const progress = () => receivers.calls.length + recorder.streamed.length;
+      await waitFor(hasAll, { withinMs: quietMs, everyMs: 200, progress });
     },
   };
 }
 
 async function untilTrue(withinMs: number, isTrue: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await isTrue().catch(() => false)) && performance.now() < deadline) await sleep(1_000);
+  await waitFor(() => isTrue().catch(() => false), { withinMs, everyMs: 1_000 });
 }

@@ -11,7 +11,7 @@ import { createMemoryLog } from '../../testing/log.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import type { Topic } from '../../topics.ts';
 import type { ConsumerLimits } from '../consumer-limits.ts';
-import { connectKafka } from './client.ts';
+import { connectKafka, retryUntilReady } from './client.ts';
 import { createKafkaTopics } from './topics.ts';
 
 const clientId = `test-${randomUUID()}`;
@@ -48,7 +48,7 @@ const stepSchema = z.object({ key: z.string(), number: z.number() });
 type Step = z.infer<typeof stepSchema>;
 const newTopic = (): Topic<Step> => ({ name: `steps-${randomUUID()}`, schema: stepSchema, key: ({ key }) => key });
 
-describe('the topics port on Kafka', { timeout: 180_000 }, () => {
+describe('the topics port on Kafka', () => {
   topicsContract(open);
   parkingContract(open);
   stuckMessagesContract(open);
@@ -66,9 +66,10 @@ describe('the topics port on Kafka', { timeout: 180_000 }, () => {
       database,
       log,
     });
-    const startedAt = performance.now();
-    await topics.consume({ topic: newTopic(), group: 'readers', handler: async () => {} });
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    // Retries until a topic is ready take 15 s.
+    const retries = retryUntilReady(() => Promise.reject(new Error('late'))).catch(() => 'late');
+    const consuming = topics.consume({ topic: newTopic(), group: 'readers', handler: async () => {} });
+    expect(await Promise.race([consuming, retries])).not.toBe('late');
     expect(log.text).toContain('Replication-factor is invalid');
     expect(log.text).not.toContain('Response CreateTopics');
   });
