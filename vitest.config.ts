@@ -20,9 +20,10 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 60_000,
-    expect: { poll: { timeout: 30_000, interval: 20 } },
-    hookTimeout: 120_000,
+    // Long enough for a machine that does a lot besides.
+    testTimeout: 180_000,
+    expect: { poll: { timeout: 90_000, interval: 20 } },
+    hookTimeout: 180_000,
     teardownTimeout: 10_000,
     projects: [
       {

@@ -27,5 +27,5 @@ describe('shutdown', () => {
     await gateway.stop();
     expect(people.calls.some(({ writableFinished }) => writableFinished)).toBe(false);
     await ended;
-  }, 90_000);
+  });
 });

@@ -66,7 +66,7 @@ async function setUp(partitions: number) {
 const steps = (key: string, from: number, to: number): Step[] =>
   Array.from({ length: to - from }, (_, index) => ({ key, number: from + index }));
 
-describe('a topic that is deleted and recreated while it is read', { timeout: 180_000 }, () => {
+describe('a topic that is deleted and recreated while it is read', () => {
   const isReported = (topics: Topics, topic: Topic<Step>) =>
     topics.failures().some((failure) => failure.code === 'TOPIC_RECREATED' && failure.topic === topic.name);
 
@@ -95,11 +95,11 @@ describe('a topic that is deleted and recreated while it is read', { timeout: 18
     await set.deleteTopic();
     await set.makeTopic();
     await set.publish(...steps('a', 5, 5 + count));
-    await expect.poll(() => isReported(set.topics, set.topic), { timeout: 90_000 }).toBe(true);
+    await expect.poll(() => isReported(set.topics, set.topic)).toBe(true);
     await set.topics[Symbol.asyncDispose]();
     expect(handled).toEqual([0, 1, 2, 3, 4]);
     await consume(await set.another());
-    await expect.poll(() => handled.length, { timeout: 60_000 }).toBe(5 + count);
+    await expect.poll(() => handled.length).toBe(5 + count);
     expect(handled).toEqual(Array.from({ length: 5 + count }, (_, number) => number));
     expect(assigned).toEqual([0, 0]);
     await expect.poll(() => finished).toBe(count);
@@ -126,7 +126,7 @@ describe('a topic that is deleted and recreated while it is read', { timeout: 18
     await set.makeTopic(partitions);
     const ended = { code: 'TOPIC_RECREATED', retryable: true };
     await set.publish(...keys.flatMap((key) => steps(key, 3, 3 + count)));
-    await expect.poll(() => ends, { timeout: 90_000 }).toMatchObject([ended]);
+    await expect.poll(() => ends).toMatchObject([ended]);
     await expect(tail.caughtUp()).rejects.toMatchObject(ended);
     expect(isReported(set.topics, set.topic)).toBe(true);
     await set.topics[Symbol.asyncDispose]();
@@ -156,7 +156,7 @@ describe('a topic that is deleted and recreated while it is read', { timeout: 18
     await set.publish(...steps('a', 0, 2));
     await expect.poll(() => handled).toEqual([0, 1]);
     await set.deleteTopic();
-    await expect.poll(() => isReported(set.topics, set.topic), { timeout: 90_000 }).toBe(true);
+    await expect.poll(() => isReported(set.topics, set.topic)).toBe(true);
   });
 
   it('is not reported when retention deleted unread messages', async () => {
@@ -180,7 +180,7 @@ describe('a topic that is deleted and recreated while it is read', { timeout: 18
     await expect.poll(topicEnd).toBe(10);
     await set.admin.deleteTopicRecords({ topic: set.topic.name, partitions: [{ partition: 0, offset: '8' }] });
     release.resolve();
-    await expect.poll(() => handled.at(-1), { timeout: 60_000 }).toBe(9);
+    await expect.poll(() => handled.at(-1)).toBe(9);
     // The check runs when the group rebalances.
     await using other = await set.another();
     await other.consume({
@@ -189,12 +189,12 @@ describe('a topic that is deleted and recreated while it is read', { timeout: 18
       handler: async ({ value }) => void handled.push(value.number),
     });
     await set.publish(...steps('a', 10, 12));
-    await expect.poll(() => handled.slice(-2), { timeout: 60_000 }).toEqual([10, 11]);
+    await expect.poll(() => handled.slice(-2)).toEqual([10, 11]);
     expect([...reader.failures(), ...other.failures()]).toEqual([]);
   });
 });
 
-describe('a topic that gets more partitions', { timeout: 180_000 }, () => {
+describe('a topic that gets more partitions', () => {
   /** Keys that move to a new partition, and keys that stay. */
   const keys = Array.from({ length: 40 }, (_, index) => `key-${index}`);
   const moving = keys.filter((key) => partitionOf(key, 4) > 0);
@@ -223,10 +223,10 @@ describe('a topic that gets more partitions', { timeout: 180_000 }, () => {
     await set.admin.createPartitions({ topicPartitions: [{ topic: set.topic.name, count: 4 }] });
     await set.publishAfresh(...keys.flatMap((key) => steps(key, 5, 10)));
     // When the fast group has found the new partitions, so has the slow one.
-    await expect.poll(() => others.length, { timeout: 90_000 }).toBe(400);
+    await expect.poll(() => others.length).toBe(400);
     for (const key of moving) expect(orders.get(key)).toEqual([0]);
     release.resolve();
-    await expect.poll(() => [...orders.values()].flat().length, { timeout: 90_000 }).toBe(400);
+    await expect.poll(() => [...orders.values()].flat().length).toBe(400);
     for (const numbers of orders.values()) expect(numbers).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
@@ -239,7 +239,7 @@ describe('a topic that gets more partitions', { timeout: 180_000 }, () => {
     await expect.poll(() => there.length).toBe(200);
     await set.admin.createPartitions({ topicPartitions: [{ topic: set.topic.name, count: 5 }] });
     await set.publishAfresh(...keys.flatMap((key) => steps(key, 5, 10)));
-    await expect.poll(() => there.length, { timeout: 90_000 }).toBe(400);
+    await expect.poll(() => there.length).toBe(400);
     const later: Step[] = [];
     await reader.tail({ topic: set.topic, from: { after: {} }, onMessage: ({ value }) => later.push(value) });
     expect(later).toHaveLength(400);

@@ -102,7 +102,7 @@ function crashable(consumer: Consumer): Crashable {
   }) as unknown as Crashable;
 }
 
-describe('kafka: a consumer that crashes', { timeout: 120_000 }, () => {
+describe('kafka: a consumer that crashes', () => {
   // Regression: `resume` throws while a consumer has no group. Nothing caught it, and the process ended.
   it('does not resume its paused partition, and another consumer continues', async () => {
     await using set = await setUp();
@@ -205,7 +205,7 @@ describe('kafka: a consumer that crashes', { timeout: 120_000 }, () => {
 });
 
 // Another member has the partition by then, and may start at a lower position.
-it('kafka: reports no position of a partition that was revoked during its commit', { timeout: 60_000 }, async () => {
+it('kafka: reports no position of a partition that was revoked during its commit', async () => {
   await using set = await setUp();
   const reported: number[] = [];
   const group = await startKafkaGroup({

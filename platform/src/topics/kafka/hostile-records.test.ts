@@ -86,7 +86,7 @@ function recordWithEmptyHeader(): Buffer {
   return new Encoder().writeVarInt(record.size()).writeEncoder(record).buffer;
 }
 
-describe('foreign records', { timeout: 120_000 }, () => {
+describe('foreign records', () => {
   it('kafka: reads a header without a value as none', async () => {
     await using ctx = await open();
     await ctx.sendPacked([step(0)], CompressionTypes.GZIP, gzipSync(recordWithEmptyHeader()));

@@ -85,7 +85,7 @@ const faults = [
   ['SyncGroup', syncGroup, 'after'],
 ] as const;
 
-describe('kafka: joining a group', { timeout: 180_000 }, () => {
+describe('kafka: joining a group', () => {
   // Regression: such a consumer did nothing, and its service reported itself healthy.
   it('fails after too long without a group while the broker responds, until it joins', async () => {
     await using set = await setUp();
@@ -174,12 +174,12 @@ describe('kafka: joining a group', { timeout: 180_000 }, () => {
     const failing = set.failAt(apiKey, when, 4);
     // Until the broker has removed the old members and each has rejoined.
     set.proxy.cut();
-    await expect.poll(() => set.members(set.clientId), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => set.members(set.clientId)).toEqual([]);
     set.proxy.restore();
     await failing;
     const published = await set.publish();
-    await expect.poll(() => [handled.size, seen.size], { timeout: 60_000 }).toEqual([published, published]);
-    await expect.poll(() => set.members(set.clientId), { timeout: 30_000 }).toEqual([1, 1]);
+    await expect.poll(() => [handled.size, seen.size]).toEqual([published, published]);
+    await expect.poll(() => set.members(set.clientId)).toEqual([1, 1]);
   });
 
   // Regression: a consumer that was about to join did so and stayed; nothing used it, and its partitions stalled.
@@ -187,7 +187,7 @@ describe('kafka: joining a group', { timeout: 180_000 }, () => {
     await using set = await setUp();
     const group = await startKafkaGroup({ ...set.options, group: set.clientId, async handler() {} });
     set.proxy.cut();
-    await expect.poll(() => set.members(set.clientId), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => set.members(set.clientId)).toEqual([]);
     const joining = Promise.withResolvers<void>();
     const stopWatching = set.proxy.cutAt((data) => {
       if (!isRequest(data, findCoordinator)) return false;

@@ -15,9 +15,7 @@ const entry = (position: number) => ({
   error: new Error('broken'),
 });
 
-it('parked messages: concurrent processes park each once, and claim each once', {
-  timeout: 60_000,
-}, async () => {
+it('parked messages: concurrent processes park each once, and claim each once', async () => {
   await using database = await openRealDatabase();
   const processes = [database, await database.another(), await database.another(), await database.another()];
   const positions = Array.from({ length: 50 }, (_, position) => position);

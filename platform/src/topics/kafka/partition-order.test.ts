@@ -43,7 +43,7 @@ async function setUp() {
   };
 }
 
-describe('kafka: the partition order of a group', { timeout: 120_000 }, () => {
+describe('kafka: the partition order of a group', () => {
   it('ends when the older partitions stall, even if others progress', async () => {
     await using set = await setUp();
     const { client, topic } = set;

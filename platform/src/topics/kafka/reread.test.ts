@@ -7,7 +7,7 @@ import type { Topic } from '../../topics.ts';
 import { rereadTopics } from './reread.ts';
 import { createKafkaTopics } from './topics.ts';
 
-it('reread: restarts a group at the beginning of its topic, once it has no members', { timeout: 120_000 }, async () => {
+it('reread: restarts a group at the beginning of its topic, once it has no members', async () => {
   const options = {
     brokers: realEngines().KAFKA_BROKERS.split(','),
     clientId: `test-${randomUUID()}`,
@@ -35,7 +35,7 @@ it('reread: restarts a group at the beginning of its topic, once it has no membe
         keys.map((key) => ({ key })),
       ),
     );
-    await expect.poll(() => handled.toSorted(), { timeout: 60_000 }).toEqual(keys);
+    await expect.poll(() => handled.toSorted()).toEqual(keys);
     expect(await rereadTopics(options, ['nobody.keys', 'readers.keys'])).toEqual({
       inUse: ['readers.keys'],
       unknown: ['nobody.keys'],
@@ -46,6 +46,6 @@ it('reread: restarts a group at the beginning of its topic, once it has no membe
     unknown: ['nobody.keys'],
   });
   await using _topics = await open();
-  await expect.poll(() => handled.length, { timeout: 60_000 }).toBe(8);
+  await expect.poll(() => handled.length).toBe(8);
   expect(handled.slice(4).toSorted()).toEqual(keys);
 });

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { realEngines } from '../../../testing/real-engines.ts';
 import { patchEmptyBatches } from './skip-empty-batches.ts';
 
-it('kafkajs: processes only the partitions for which a fetch returned messages', { timeout: 60_000 }, async () => {
+it('kafkajs: processes only the partitions for which a fetch returned messages', async () => {
   patchEmptyBatches();
   const { prototype: runner } = createRequire(import.meta.url)('kafkajs/src/consumer/runner');
   const { handleBatch } = runner;
