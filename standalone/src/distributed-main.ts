@@ -1,3 +1,4 @@
+import { callbackUrlPolicy, callbackUrlSettings } from '@voucher-gateway/platform/egress/settings';
 import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gateway/platform/engines/settings';
 import { readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
 import { run } from '@voucher-gateway/platform/process/lifecycle';
@@ -13,18 +14,18 @@ process.once('SIGINT', () =>
 await run(
   async () => {
     const startedAt = performance.now();
-    const environment = readEnvironment();
+    // This launcher is for developers, so it does not default to production as services do.
+    const read = readEnvironment();
+    const environment = { LOG_LEVEL: 'warn', ...read, NODE_ENV: read.NODE_ENV?.trim() || 'development' };
     // Each service reads its own settings. Missing engines are reported here once, with what to do.
-    const engines = z.object({ ...databaseSettings, ...keyValueSettings, ...topicsSettings });
     try {
-      readConfig(engines, environment);
+      readConfig(z.object({ ...databaseSettings, ...keyValueSettings, ...topicsSettings }), environment);
     } catch (error) {
       process.stderr.write('npm run engines starts PostgreSQL, Redis and Kafka and prints these settings.\n');
       throw error;
     }
     const stack = await createDistributedStack({
-      // This launcher is for developers, so it does not default to production as services do.
-      environment: { LOG_LEVEL: 'warn', ...environment, NODE_ENV: environment.NODE_ENV?.trim() || 'development' },
+      environment,
       ports: {
         gateway: 8_080,
         'vps-mock': 8_081,
@@ -35,7 +36,16 @@ await run(
       },
       onReady: (name, detail) => process.stdout.write(`  ✓ ${name.padEnd(20)} ${detail}\n`),
     });
-    process.stdout.write(welcome({ ...stack, seconds: (performance.now() - startedAt) / 1_000 }));
+    process.stdout.write(
+      welcome({
+        ...stack,
+        seconds: (performance.now() - startedAt) / 1_000,
+        callbacks: callbackUrlPolicy({
+          ...readConfig(z.object(callbackUrlSettings), environment),
+          NODE_ENV: environment.NODE_ENV,
+        }),
+      }),
+    );
     return stack;
   },
   { log: createLog({ level: 'warn', service: 'distributed' }) },

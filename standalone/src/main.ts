@@ -1,4 +1,5 @@
 import { openDataDirectory } from '@voucher-gateway/platform/database/data-directory';
+import { callbackUrlPolicy } from '@voucher-gateway/platform/egress/settings';
 import { readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
 import { run } from '@voucher-gateway/platform/process/lifecycle';
 import { createLog } from '@voucher-gateway/platform/process/log';
@@ -30,7 +31,13 @@ await run(
         onReady: (part, detail) => process.stdout.write(`  ✓ ${part.padEnd(20)} ${detail}\n`),
       }),
     );
-    process.stdout.write(welcome({ ...stack, seconds: (performance.now() - startedAt) / 1_000 }));
+    process.stdout.write(
+      welcome({
+        ...stack,
+        seconds: (performance.now() - startedAt) / 1_000,
+        callbacks: callbackUrlPolicy(config),
+      }),
+    );
     const owned = releases.move();
     return { ...stack, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   },

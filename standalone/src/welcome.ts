@@ -1,14 +1,19 @@
+import type { UrlPolicy } from '@voucher-gateway/platform/egress/url-policy';
+
 /** The text that `npm start` prints when everything is ready: URLs, and two commands to paste. */
 export function welcome({
   gatewayUrl,
   vpsUrl,
   integrationUrl,
   seconds,
+  callbacks,
 }: {
   gatewayUrl: string;
   vpsUrl: string;
   integrationUrl: string;
   seconds: number;
+  /** Where callbacks may go. */
+  callbacks: UrlPolicy;
 }): string {
   return `
 Ready in ${seconds.toFixed(1)} s.
@@ -17,6 +22,7 @@ Ready in ${seconds.toFixed(1)} s.
   GraphQL      ${gatewayUrl}/graphql  (HTTP and WebSocket)
   Provider     ${vpsUrl}
   Integration  ${integrationUrl}
+  Callbacks    ${callbacks.allowLoopback ? 'may go to this machine (CALLBACK_ALLOW_LOOPBACK=false stops that)' : 'to public addresses'}
 
 Paste these into another terminal:
 

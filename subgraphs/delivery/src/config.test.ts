@@ -1,6 +1,7 @@
+import { callbackUrlPolicy } from '@voucher-gateway/platform/egress/settings';
 import { readConfig } from '@voucher-gateway/platform/process/config';
 import { expect, it } from 'vitest';
-import { allowsLoopback, deliverySettings } from './config.ts';
+import { deliverySettings } from './config.ts';
 
 const read = (environment: Record<string, string> = {}) =>
   readConfig(deliverySettings, { JWKS_URL: 'http://127.0.0.1/jwks.json', ...environment });
@@ -30,9 +31,9 @@ it.each([
   ['production', undefined, false],
   ['production', 'true', true],
   ['development', 'false', false],
-])('allowsLoopback: in %s, with CALLBACK_ALLOW_LOOPBACK %s: %s', (NODE_ENV, flag, expected) => {
+])('CALLBACK_ALLOW_LOOPBACK: in %s, set to %s, allows loopback: %s', (NODE_ENV, flag, expected) => {
   const config = read({ NODE_ENV, ...(flag !== undefined && { CALLBACK_ALLOW_LOOPBACK: flag }) });
-  expect(allowsLoopback(config)).toBe(expected);
+  expect(callbackUrlPolicy(config).allowLoopback).toBe(expected);
 });
 
 it('CALLBACK_ALLOW_LOOPBACK: rejects a value other than true and false', () => {

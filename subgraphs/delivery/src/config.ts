@@ -1,3 +1,4 @@
+import { callbackUrlSettings, nameServers } from '@voucher-gateway/platform/egress/settings';
 import {
   databaseSettings,
   keyValueSettings,
@@ -11,7 +12,6 @@ import {
   duration,
   durationOrOff,
   httpUrl,
-  optionalFlag,
   parseDurationMs,
   port,
   serviceSettings,
@@ -29,8 +29,12 @@ export const deliverySettings = z.object({
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
   ...rateLimitsSetting,
   LIMIT_REDELIVERIES_PER_USER: rateLimit('30/1m').describe('Redeliveries per user'),
-  CALLBACK_ALLOW_LOOPBACK: optionalFlag().describe(
-    'Whether callbacks may go to loopback and private addresses. Default: true, but false if NODE_ENV is production',
+  ...callbackUrlSettings,
+  CALLBACK_PROXY: httpUrl()
+    .optional()
+    .describe('Proxy for callbacks. It resolves their names, and has to refuse internal addresses itself'),
+  CALLBACK_DNS_SERVERS: nameServers().describe(
+    "Name servers that resolve the hosts of callbacks, address or address:port, comma-separated. Default: the system's",
   ),
   CALLBACK_TIMEOUT: duration('10s', { max: '1h' }).describe(
     'A callback without a response within this time has failed',
@@ -52,11 +56,6 @@ export const deliverySettings = z.object({
 export const deliveriesOutliveTopics = outlivesTopics('DELIVERY_RETENTION');
 
 export type DeliveryConfig = Readonly<z.output<typeof deliverySettings>>;
-
-/** Whether callbacks may go to loopback and private addresses: by its setting, or else by NODE_ENV. */
-export function allowsLoopback(config: Pick<DeliveryConfig, 'CALLBACK_ALLOW_LOOPBACK' | 'NODE_ENV'>): boolean {
-  return config.CALLBACK_ALLOW_LOOPBACK ?? config.NODE_ENV !== 'production';
-}
 
 const maxRetries = 100;
 const maxRetryMs = 24 * 86_400_000;

@@ -42,9 +42,9 @@ describe('delivery service', () => {
     const code = await harness.receive(late, { status: 'LATE_SUCCESS' });
     const unheard = await harness.request({ ...phone, callbackUrl: down.url });
     const unheardCode = await harness.receive(unheard);
-    const unresolved = await harness.request({ ...phone, callbackUrl: 'http://receiver.invalid/secret-path' });
-    await harness.receive(unresolved);
-    for (const request of [late, unheard, unresolved]) {
+    const refused = await harness.request({ ...phone, callbackUrl: 'http://receiver.invalid/secret-path' });
+    await harness.receive(refused);
+    for (const request of [late, unheard, refused]) {
       await expect
         .poll(async () => (await harness.deliveries(request)).map(({ attempts }) => attempts.length))
         .toEqual(request === late ? [1, 1] : [1]);

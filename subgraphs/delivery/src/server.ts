@@ -2,6 +2,8 @@ import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { Clock } from '@voucher-gateway/platform/async/clock';
 import type { Database } from '@voucher-gateway/platform/database';
 import { startHousekeeping } from '@voucher-gateway/platform/database/housekeeping';
+import { createNameResolver } from '@voucher-gateway/platform/egress/name-resolver';
+import { callbackUrlPolicy } from '@voucher-gateway/platform/egress/settings';
 import { createSubgraphServer } from '@voucher-gateway/platform/graphql/subgraph-server';
 import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
 import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/identity/remote-keys';
@@ -22,7 +24,7 @@ import { createCallbackSecrets } from './channels/callback/secrets.ts';
 import { createCallbackSender } from './channels/callback/send.ts';
 import { createChannels } from './channels/channels.ts';
 import { createLogSmsSender, type SmsSender } from './channels/sms.ts';
-import { allowsLoopback, type DeliveryConfig } from './config.ts';
+import type { DeliveryConfig } from './config.ts';
 import { startConsumers } from './consumers.ts';
 import { createDeliveryLoaders, type DeliveryLoaders } from './loaders.ts';
 import { deliveryMigrations } from './migrations.ts';
@@ -55,7 +57,14 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
 
   const secrets = createCallbackSecrets({ database, oldSecretSignsMs: config.OLD_SECRET_RETENTION });
   const callbacks = releases.use(
-    createCallbackSender({ clock, now: () => database.now(), timeoutMs, allowLoopback: allowsLoopback(config) }),
+    createCallbackSender({
+      clock,
+      now: () => database.now(),
+      timeoutMs,
+      policy: callbackUrlPolicy(config),
+      resolver: releases.use(createNameResolver({ servers: config.CALLBACK_DNS_SERVERS })),
+      proxyUrl: config.CALLBACK_PROXY,
+    }),
   );
   const dispatcher = releases.use(
     createDispatcher({

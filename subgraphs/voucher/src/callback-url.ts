@@ -1,20 +1,25 @@
+import { type UrlPolicy, urlRefusal } from '@voucher-gateway/platform/egress/url-policy';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
+const maxLength = 2_048;
+
 /**
- * Normalises a callbackUrl. Its address is checked by delivery at each call; here only an invalid URL is rejected.
+ * Normalises a callbackUrl. The addresses of its name are checked by delivery at each call.
  *
  * @throws CodedError CALLBACK_URL_REFUSED
  */
-export function normaliseCallbackUrl(text: string): string {
-  const url = text.length <= 2_048 && URL.canParse(text) ? new URL(text) : null;
-  const rejected = (reason: string) =>
-    new CodedError<PublicErrorCode>('CALLBACK_URL_REFUSED', reason, { details: { argument: 'input.callbackUrl' } });
-  if (!url || !/^https?:$/.test(url.protocol) || url.hostname === '')
-    throw rejected('The callbackUrl is not an http(s) URL of at most 2,048 characters.');
-  if (url.username !== '' || url.password !== '')
-    throw rejected('The callbackUrl contains a user or a password; verify the signature of callbacks instead.');
+export function normaliseCallbackUrl(text: string, policy: UrlPolicy): string {
+  const refused = (reason: string) =>
+    new CodedError<PublicErrorCode>('CALLBACK_URL_REFUSED', `The callbackUrl is refused. ${reason}`, {
+      details: { argument: 'input.callbackUrl' },
+    });
+  if (text.length > maxLength || !URL.canParse(text))
+    throw refused('It is not an http or https URL of at most 2,048 characters.');
+  const url = new URL(text);
+  const reason = urlRefusal(url, policy);
+  if (reason !== null) throw refused(reason);
   url.hash = '';
-  if (url.href.length > 2_048) throw rejected('The callbackUrl is longer than 2,048 characters.');
+  if (url.href.length > maxLength) throw refused('It has more than 2,048 characters.');
   return url.href;
 }

@@ -1,3 +1,4 @@
+import { callbackUrlSettings } from '@voucher-gateway/platform/egress/settings';
 import {
   databaseSettings,
   keyValueSettings,
@@ -19,6 +20,7 @@ export const voucherSettings = z.object({
   JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
   DEFAULT_REGION: region().describe('Region in which phone numbers without a country code are read'),
+  ...callbackUrlSettings,
   ...rateLimitsSetting,
   LIMIT_VOUCHERS_PER_USER: rateLimit('30/1m').describe(
     'Voucher requests per user, including rejected and repeated ones',

@@ -56,6 +56,9 @@ describe('requestVoucher', () => {
       { callbackUrl: `https://example.com/${'x'.repeat(2_048)}` },
       'CALLBACK_URL_REFUSED',
     ],
+    ['a callbackUrl of an internal address', { callbackUrl: 'http://169.254.169.254/' }, 'CALLBACK_URL_REFUSED'],
+    ['a callbackUrl of an internal name', { callbackUrl: 'http://redis:6379/' }, 'CALLBACK_URL_REFUSED'],
+    ['a callbackUrl of another port', { callbackUrl: 'https://example.com:22/' }, 'CALLBACK_URL_REFUSED'],
     ['an empty idempotencyKey', { idempotencyKey: '' }, 'BAD_USER_INPUT'],
     ['an idempotencyKey that is too long', { idempotencyKey: 'x'.repeat(256) }, 'BAD_USER_INPUT'],
   ])('requestVoucher: rejects %s and stores nothing', async (_what, input, code) => {
@@ -63,6 +66,17 @@ describe('requestVoucher', () => {
     expect(codesOf(await ctx.request(input))).toEqual([code]);
     expect(await ctx.rows('voucher_request')).toEqual([]);
     expect(await ctx.rows('platform.topic_message')).toEqual([]);
+  });
+
+  it('requestVoucher: says why a callbackUrl is refused', async () => {
+    await using ctx = await startTestVoucherService({ settings: { NODE_ENV: 'production' } });
+    const { errors } = await ctx.request({ callbackUrl: 'http://127.0.0.1:9000/hook' });
+    expect(errors).toMatchObject([
+      {
+        message: 'The callbackUrl is refused. 127.0.0.1 is a loopback address: the machine that calls, not yours.',
+        extensions: { code: 'CALLBACK_URL_REFUSED', argument: 'input.callbackUrl' },
+      },
+    ]);
   });
 
   // Regression: requests whose clients had left were stored first, until the clients of all others had left as well.

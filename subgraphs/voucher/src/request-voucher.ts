@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Database } from '@voucher-gateway/platform/database';
+import type { UrlPolicy } from '@voucher-gateway/platform/egress/url-policy';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
@@ -26,6 +27,7 @@ export interface RequestVoucherOptions {
   region: string;
   /** An idempotency key returns its request for this time, in milliseconds. */
   keyLifeMs: number;
+  callbackUrls: UrlPolicy;
 }
 
 /**
@@ -37,11 +39,12 @@ export interface RequestVoucherOptions {
  * returns the request if it was stored.
  */
 export function createRequestVoucher(options: RequestVoucherOptions) {
-  const { keyValue, log, region } = options;
+  const { keyValue, log, region, callbackUrls } = options;
   const accept = createAccept(options);
   return async (identity: Identity, input: RequestVoucherInput, signal: AbortSignal): Promise<VoucherRequestRow> => {
     const phoneNumber = requireOwnPhoneNumber(identity, input.phoneNumber, region, 'input.phoneNumber');
-    const callbackUrl = (input.callbackUrl ?? null) === null ? null : normaliseCallbackUrl(String(input.callbackUrl));
+    const callbackUrl =
+      (input.callbackUrl ?? null) === null ? null : normaliseCallbackUrl(String(input.callbackUrl), callbackUrls);
     const key = parseKey(input.idempotencyKey);
     const fingerprint = createHash('sha256')
       .update(JSON.stringify([phoneNumber, callbackUrl]))

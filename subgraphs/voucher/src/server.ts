@@ -2,6 +2,7 @@ import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { Clock } from '@voucher-gateway/platform/async/clock';
 import type { Database } from '@voucher-gateway/platform/database';
 import { startHousekeeping } from '@voucher-gateway/platform/database/housekeeping';
+import { callbackUrlPolicy } from '@voucher-gateway/platform/egress/settings';
 import { createSubgraphServer } from '@voucher-gateway/platform/graphql/subgraph-server';
 import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
 import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/identity/remote-keys';
@@ -51,6 +52,7 @@ export async function createVoucherService({
     log,
     region: config.DEFAULT_REGION,
     keyLifeMs: config.IDEMPOTENCY_KEY_RETENTION,
+    callbackUrls: callbackUrlPolicy(config),
   });
   if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: voucher requests are not limited');
   // Requests do not need the key-value store: while it is unavailable they are accepted without a limit.

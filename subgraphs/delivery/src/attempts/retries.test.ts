@@ -109,7 +109,7 @@ describe('retry', () => {
     await harness.receive(request);
     await expect
       .poll(() => harness.deliveries(request))
-      .toMatchObject([{ status: 'PENDING', attempts: [{ status: null, error: 'ADDRESS_REFUSED' }] }]);
+      .toMatchObject([{ status: 'FAILED', attempts: [{ status: null, error: 'ADDRESS_REFUSED' }] }]);
     expect(receiver.calls).toEqual([]);
   });
 

@@ -1,9 +1,10 @@
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { createTestClock, systemClock } from '@voucher-gateway/platform/async/clock';
+import type { NameResolver } from '@voucher-gateway/platform/egress/name-resolver';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { describe, expect, it } from 'vitest';
-import type { LookupAll } from './addresses.ts';
 import { createCallbackSender } from './send.ts';
 
 const never = new AbortController().signal;
@@ -11,12 +12,22 @@ const callback = { id: 'an-id', body: '{}', secrets: [`whsec_${Buffer.alloc(32).
 const openSender = ({
   clock = systemClock,
   allowLoopback = true,
-  lookup,
+  resolve = () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' })),
+  proxyUrl,
 }: {
   clock?: typeof systemClock;
   allowLoopback?: boolean;
-  lookup?: LookupAll;
-} = {}) => createCallbackSender({ clock, now: () => clock.now(), timeoutMs: 10_000, allowLoopback, lookup });
+  resolve?: NameResolver['resolve'];
+  proxyUrl?: string;
+} = {}) =>
+  createCallbackSender({
+    clock,
+    now: () => clock.now(),
+    timeoutMs: 10_000,
+    policy: { allowLoopback, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
+    resolver: { resolve, [Symbol.dispose]() {} },
+    proxyUrl,
+  });
 const failure = (error: string, more: object = {}) => ({
   outcome: 'failed',
   status: null,
@@ -128,24 +139,25 @@ describe('send', () => {
   });
 
   it('send: reports a failed DNS lookup, and a failed TLS handshake', async () => {
-    const nowhere: LookupAll = (_hostname, _options, done) =>
-      done(Object.assign(new Error('no'), { code: 'ENOTFOUND' }), []);
-    await using lost = openSender({ lookup: nowhere });
-    expect(await lost.send({ ...callback, url: 'http://receiver.example/' }, never)).toEqual(failure('DNS_FAILED'));
     await using receiver = await startReceiver();
     await using sender = openSender();
+    expect(await sender.send({ ...callback, url: 'http://receiver.example.com/' }, never)).toEqual(
+      failure('DNS_FAILED'),
+    );
     expect(await sender.send({ ...callback, url: receiver.url.replace('http:', 'https:') }, never)).toEqual(
       failure('TLS_FAILED'),
     );
   });
 
-  it.each(['ftp://receiver.example/', 'http://', 'javascript:alert(1)'])(
-    'send: reports %s as an invalid URL',
-    async (url) => {
-      await using sender = openSender();
-      expect(await sender.send({ ...callback, url }, never)).toEqual(failure('URL_INVALID'));
-    },
-  );
+  it.each([
+    ['http://', 'URL_INVALID'],
+    ['ftp://receiver.example.com/', 'ADDRESS_REFUSED'],
+    ['javascript:alert(1)', 'ADDRESS_REFUSED'],
+    ['http://intranet/', 'ADDRESS_REFUSED'],
+  ])('send: reports %s as %s, without a retry', async (url, error) => {
+    await using sender = openSender();
+    expect(await sender.send({ ...callback, url }, never)).toEqual(failure(error, { final: true }));
+  });
 
   it.each([
     'http://127.0.0.1',
@@ -155,27 +167,32 @@ describe('send', () => {
     'http://2130706433',
     'http://0x7f.1',
     'http://127.0.0.1.',
+    'http://①②⑦.⓪.⓪.①',
+    'http://[::127.0.0.1]',
+    'http://[64:ff9b::127.0.0.1]',
+    'http://localhost',
+    'http://0',
     'https://10.0.0.1',
   ])('send: refuses %s if loopback is not allowed', async (origin) => {
     await using receiver = await startReceiver();
     await using sender = openSender({ allowLoopback: false });
     const url = `${origin}:${new URL(receiver.url).port}/`;
-    expect(await sender.send({ ...callback, url }, never)).toEqual(failure('ADDRESS_REFUSED'));
+    expect(await sender.send({ ...callback, url }, never)).toEqual(failure('ADDRESS_REFUSED', { final: true }));
     expect(receiver.calls).toEqual([]);
   });
 
   it('send: checks all addresses of a name at each connection', async () => {
     await using receiver = await startReceiver();
     let lookups = 0;
-    const lookup: LookupAll = (_hostname, _options, done) => {
+    const resolve = async () => {
       lookups += 1;
-      done(null, [
+      return [
         { address: '8.8.8.8', family: 4 },
         { address: '127.0.0.1', family: 4 },
-      ]);
+      ];
     };
-    await using sender = openSender({ allowLoopback: false, lookup });
-    const url = receiver.url.replace('127.0.0.1', 'receiver.example');
+    await using sender = openSender({ allowLoopback: false, resolve });
+    const url = receiver.url.replace('127.0.0.1', 'receiver.example.com');
     for (const _turn of [1, 2])
       expect(await sender.send({ ...callback, url }, never)).toEqual(failure('ADDRESS_REFUSED'));
     expect(lookups).toBe(2);
@@ -184,9 +201,40 @@ describe('send', () => {
   it('send: connects to the resolved address', async () => {
     await using receiver = await startReceiver({ answer: 204 });
     await using sender = openSender({
-      lookup: (_hostname, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }]),
+      resolve: async () => [{ address: '127.0.0.1', family: 4 }],
     });
-    const url = receiver.url.replace('127.0.0.1', 'receiver.example');
+    const url = receiver.url.replace('127.0.0.1', 'receiver.example.com');
     expect(await sender.send({ ...callback, url }, never)).toEqual({ outcome: 'delivered', status: 204 });
+  });
+
+  it('send: goes through a proxy, and still refuses internal addresses and names', async () => {
+    const targets: string[] = [];
+    // A proxy that opens a tunnel to the receiver, whatever the target.
+    await using receiver = await startReceiver({ answer: 204 });
+    const proxy = createHttpServer().on('connect', (request, client) => {
+      targets.push(request.url ?? '');
+      const upstream = connect(Number(new URL(receiver.url).port), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n');
+        upstream.pipe(client).pipe(upstream);
+      });
+      client.on('error', () => upstream.destroy());
+      upstream.on('error', () => client.destroy());
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    await using sender = openSender({
+      allowLoopback: false,
+      proxyUrl: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    });
+    expect(await sender.send({ ...callback, url: 'http://receiver.example.com/hook' }, never)).toEqual({
+      outcome: 'delivered',
+      status: 204,
+    });
+    expect(await sender.send({ ...callback, url: 'http://10.0.0.1/' }, never)).toEqual(
+      failure('ADDRESS_REFUSED', { final: true }),
+    );
+    expect(targets).toEqual(['receiver.example.com:80']);
+    proxy.close();
+    proxy.closeAllConnections();
   });
 });

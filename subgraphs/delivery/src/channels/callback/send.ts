@@ -1,7 +1,9 @@
 import { type Clock, timeoutSignal } from '@voucher-gateway/platform/async/clock';
-import { Agent, request } from 'undici';
+import { createGuardedConnector } from '@voucher-gateway/platform/egress/guarded-connector';
+import type { NameResolver } from '@voucher-gateway/platform/egress/name-resolver';
+import { type UrlPolicy, urlRefusal } from '@voucher-gateway/platform/egress/url-policy';
+import { Agent, ProxyAgent, request } from 'undici';
 import { failed, type SendResult } from '../../attempt-result.ts';
-import { createGuardedConnector, type LookupAll } from './addresses.ts';
 import { attemptErrorOf } from './error-codes.ts';
 import { parseRetryAfterMs } from './retry-after.ts';
 import { signatureHeader } from './signature.ts';
@@ -25,10 +27,10 @@ export interface CallbackSenderOptions {
   /** Returns the time for `webhook-timestamp`, in milliseconds since the epoch. */
   now(): number;
   timeoutMs: number;
-  /** Whether loopback and private addresses may be called. */
-  allowLoopback: boolean;
-  /** Resolves host names. Default: `dns.lookup`. */
-  lookup?: LookupAll;
+  policy: UrlPolicy;
+  resolver: NameResolver;
+  /** Proxy for all calls. It resolves the names, so only it can refuse their addresses. Default: none. */
+  proxyUrl?: string | undefined;
 }
 
 /** Bytes of a response's body that are read and discarded, so that the connection can be reused. */
@@ -42,20 +44,20 @@ export function createCallbackSender({
   clock,
   now,
   timeoutMs,
-  allowLoopback,
-  lookup,
+  policy,
+  resolver,
+  proxyUrl,
 }: CallbackSenderOptions): CallbackSender {
-  const agent = new Agent({
-    connect: createGuardedConnector({ allowLoopback, timeoutMs, ...(lookup && { lookup }) }),
-    // The attempt has its own time-out.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxHeaderSize: 16_384,
-  });
+  // The attempt has its own time-out.
+  const options = { headersTimeout: 0, bodyTimeout: 0, maxHeaderSize: 16_384 };
+  const agent = proxyUrl
+    ? new ProxyAgent({ uri: proxyUrl, ...options })
+    : new Agent({ connect: createGuardedConnector({ policy, resolver, timeoutMs }), ...options });
 
   return {
     async send({ id, url, body, secrets }, stop) {
-      if (!/^https?:\/\//i.test(url)) return failed('URL_INVALID');
+      if (!URL.canParse(url)) return failed('URL_INVALID', { final: true });
+      if (urlRefusal(new URL(url), policy) !== null) return failed('ADDRESS_REFUSED', { final: true });
       using timeout = timeoutSignal(clock, timeoutMs);
       const signal = AbortSignal.any([timeout, stop]);
       const timestampSeconds = Math.floor(now() / 1_000);

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { startDnsServer } from '../testing/dns-server.ts';
+import { createNameResolver } from './name-resolver.ts';
+
+const name = 'receiver.example.com';
+
+describe('name resolver', () => {
+  it('returns the addresses of both families', async () => {
+    await using dns = await startDnsServer();
+    dns.addresses.set(name, ['192.0.2.1', '2001:db8::1']);
+    using resolver = createNameResolver({ servers: [dns.address] });
+    expect(await resolver.resolve(name)).toEqual([
+      { address: '192.0.2.1', family: 4 },
+      { address: '2001:db8::1', family: 6 },
+    ]);
+  });
+
+  it('asks once for concurrent and later calls, whatever the case and the final dot', async () => {
+    await using dns = await startDnsServer();
+    dns.addresses.set(name, ['192.0.2.1']);
+    using resolver = createNameResolver({ servers: [dns.address] });
+    await Promise.all([resolver.resolve(name), resolver.resolve('Receiver.Example.com.')]);
+    await resolver.resolve(name);
+    expect(dns.questions.toSorted()).toEqual([`A ${name}`, `AAAA ${name}`]);
+  });
+
+  it('rejects for a name that does not exist, and asks no more for a while', async () => {
+    await using dns = await startDnsServer();
+    using resolver = createNameResolver({ servers: [dns.address] });
+    for (const _turn of [1, 2]) await expect(resolver.resolve(name)).rejects.toMatchObject({ code: 'ENOTFOUND' });
+    expect(dns.questions).toHaveLength(2);
+  });
+
+  it('times out without a response, and delays no other name meanwhile', async () => {
+    await using dns = await startDnsServer();
+    using resolver = createNameResolver({ servers: [dns.address], timeoutMs: 400 });
+    const silent = Array.from({ length: 100 }, (_, index) => `silent-${index}.example.com`);
+    for (const each of silent) dns.addresses.set(each, null);
+    dns.addresses.set(name, ['192.0.2.1']);
+    const ended: string[] = [];
+    const note = (each: string) => () => void ended.push(each);
+    await Promise.all([
+      ...silent.map((each) =>
+        expect(resolver.resolve(each)).rejects.toMatchObject({ code: 'ETIMEOUT' }).then(note(each)),
+      ),
+      resolver.resolve(name).then(note(name)),
+    ]);
+    expect(ended[0]).toBe(name);
+  });
+
+  it('uses an address of one family if the other has no response', async () => {
+    await using dns = await startDnsServer();
+    dns.addresses.set(name, ['192.0.2.1']);
+    using resolver = createNameResolver({ servers: [dns.address] });
+    expect(await resolver.resolve(name)).toEqual([{ address: '192.0.2.1', family: 4 }]);
+  });
+
+  it('resolves localhost without DNS', async () => {
+    await using dns = await startDnsServer();
+    using resolver = createNameResolver({ servers: [dns.address] });
+    expect((await resolver.resolve('app.localhost')).map(({ address }) => address)).toEqual(['127.0.0.1', '::1']);
+    expect(dns.questions).toEqual([]);
+  });
+
+  it('rejects what waits when it is disposed', async () => {
+    await using dns = await startDnsServer();
+    dns.addresses.set(name, null);
+    const resolver = createNameResolver({ servers: [dns.address] });
+    const waiting = expect(resolver.resolve(name)).rejects.toMatchObject({ code: 'ECANCELLED' });
+    await expect.poll(() => dns.questions.length).toBeGreaterThan(0);
+    resolver[Symbol.dispose]();
+    await waiting;
+  });
+});

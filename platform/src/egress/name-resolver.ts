@@ -1,0 +1,73 @@
+import type { LookupAddress } from 'node:dns';
+import { Resolver } from 'node:dns/promises';
+import { LRUCache } from 'lru-cache';
+import { errorCode } from '../errors.ts';
+
+export interface NameResolverOptions {
+  /** Time-out for one name. Default: 5 s. */
+  timeoutMs?: number;
+  /** Name servers, `address:port`. Default: the system's. */
+  servers?: readonly string[];
+}
+
+/**
+ * Resolves names by DNS, without the few threads that `dns.lookup` shares with the file system: names whose name servers do
+ * not respond do not delay others. It reads no hosts file. On disposal it rejects what waits.
+ */
+export interface NameResolver extends Disposable {
+  /** Returns the IPv4 and IPv6 addresses of a name, at least one. Rejects with the code of c-ares, such as ENOTFOUND. */
+  resolve(name: string): Promise<readonly LookupAddress[]>;
+}
+
+const maxNames = 10_000;
+/** Addresses are cached as long as DNS says, within these bounds. */
+const minCachedMs = 1_000;
+const maxCachedMs = 300_000;
+/** A name that does not exist is not asked for again for this time. */
+const missingCachedMs = 5_000;
+const loopback: readonly LookupAddress[] = [
+  { address: '127.0.0.1', family: 4 },
+  { address: '::1', family: 6 },
+];
+
+export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverOptions = {}): NameResolver {
+  // Each try doubles its time-out: two tries end before the time-out of the name.
+  const resolver = new Resolver({ timeout: Math.ceil(timeoutMs / 4), tries: 2 });
+  if (servers) resolver.setServers(servers);
+  const cache = new LRUCache<string, readonly LookupAddress[]>({ max: maxNames, ttl: maxCachedMs });
+  const pending = new Map<string, Promise<readonly LookupAddress[]>>();
+
+  const query = async (name: string): Promise<readonly LookupAddress[]> => {
+    const [ipv4, ipv6] = await Promise.allSettled([
+      resolver.resolve4(name, { ttl: true }),
+      resolver.resolve6(name, { ttl: true }),
+    ]);
+    const records = [
+      ...(ipv4.status === 'fulfilled' ? ipv4.value : []),
+      ...(ipv6.status === 'fulfilled' ? ipv6.value : []),
+    ];
+    if (records.length > 0) {
+      const ttlMs = 1_000 * Math.min(...records.map(({ ttl }) => ttl));
+      const addresses = records.map(({ address }) => ({ address, family: address.includes(':') ? 6 : 4 }));
+      cache.set(name, addresses, { ttl: Math.min(Math.max(ttlMs, minCachedMs), maxCachedMs) });
+      return addresses;
+    }
+    const { reason } = (ipv4.status === 'rejected' ? ipv4 : ipv6) as PromiseRejectedResult;
+    if (errorCode(reason) === 'ENOTFOUND') cache.set(name, [], { ttl: missingCachedMs });
+    throw reason;
+  };
+
+  return {
+    async resolve(hostname) {
+      const name = hostname.toLowerCase().replace(/\.$/, '');
+      if (name === 'localhost' || name.endsWith('.localhost')) return loopback;
+      const cached = cache.get(name);
+      if (cached?.length === 0) throw Object.assign(new Error(`${name} does not exist`), { code: 'ENOTFOUND' });
+      if (cached) return cached;
+      const running = pending.get(name) ?? query(name).finally(() => pending.delete(name));
+      pending.set(name, running);
+      return running;
+    },
+    [Symbol.dispose]: () => resolver.cancel(),
+  };
+}

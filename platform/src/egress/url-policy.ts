@@ -1,0 +1,55 @@
+import { isIP } from 'node:net';
+import { type AddressPolicy, addressRefusal } from './address-policy.ts';
+
+/** The URLs from outside that may be called. */
+export interface UrlPolicy extends AddressPolicy {
+  ports: readonly PortRange[];
+  /** Whether `http:` is refused. */
+  httpsOnly: boolean;
+}
+
+/** The first and the last port of a range. */
+export type PortRange = readonly [first: number, last: number];
+
+const defaultPorts: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
+/** Domains that do not exist in the public DNS. @see the IANA registry "Special-Use Domain Names" */
+const specialDomains = ['alt', 'arpa', 'example', 'invalid', 'local', 'onion', 'test'];
+/** Domains of private networks. */
+const privateDomains = ['internal', 'home.arpa', 'localdomain', 'lan', 'corp', 'home'];
+/** Names of clouds' metadata services. */
+const metadataNames = ['metadata.google.internal', 'metadata.goog', 'instance-data.ec2.internal'];
+
+/**
+ * Why a URL may not be called, as a sentence; null if it may. The addresses of a name are known only when it is resolved:
+ * a connector checks them, too.
+ */
+export function urlRefusal(url: URL, policy: UrlPolicy): string | null {
+  const { protocol, username, password, port } = url;
+  if (!(protocol in defaultPorts) || url.hostname === '') return 'It is not an http or https URL.';
+  if (policy.httpsOnly && protocol !== 'https:') return 'It must be an https URL.';
+  if (username !== '' || password !== '')
+    return 'It contains a user or a password; verify the signature of callbacks instead.';
+  const number = port === '' ? (defaultPorts[protocol] ?? 0) : Number(port);
+  if (!policy.ports.some(([first, last]) => number >= first && number <= last))
+    return `Port ${number} is not allowed; allowed are ${policy.ports.map(formatPorts).join(', ')}.`;
+  return hostRefusal(url.hostname, policy);
+}
+
+function hostRefusal(hostname: string, policy: UrlPolicy): string | null {
+  const literal = hostname.replace(/^\[|\]$/g, '');
+  if (isIP(literal)) {
+    const refusal = addressRefusal(literal, policy);
+    return refusal && `${literal} is ${refusal}.`;
+  }
+  const name = hostname.toLowerCase().replace(/\.$/, '');
+  const isIn = (domain: string) => name === domain || name.endsWith(`.${domain}`);
+  if (metadataNames.some(isIn)) return `${name} is a metadata service.`;
+  if (isIn('localhost')) return policy.allowLoopback ? null : `${name} is the machine that calls, not yours.`;
+  const isPrivate = !name.includes('.') || privateDomains.some(isIn);
+  if (isPrivate) return policy.privateRanges.length > 0 ? null : `${name} is a name of a private network.`;
+  return specialDomains.some(isIn) ? `${name} is not a name of the public DNS.` : null;
+}
+
+function formatPorts([first, last]: PortRange): string {
+  return first === last ? String(first) : `${first} to ${last}`;
+}

@@ -1,0 +1,56 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { decode, encode, type Question } from 'dns-packet';
+
+/** A name server on loopback, over UDP. Use it with `await using`. */
+export interface DnsServer extends AsyncDisposable {
+  /** `address:port`, for `setServers`. */
+  readonly address: string;
+  /** The questions so far, such as `A receiver.example.com`. */
+  readonly questions: readonly string[];
+  /** Addresses by name. A name that is missing does not exist; one that is null gets no response. */
+  readonly addresses: Map<string, readonly string[] | null>;
+}
+
+export async function startDnsServer({ ttlSeconds = 60 } = {}): Promise<DnsServer> {
+  const questions: string[] = [];
+  const addresses = new Map<string, readonly string[] | null>();
+  const socket = createSocket('udp4');
+  socket.on('message', (message, { port, address: client }) => {
+    const query = decode(message);
+    const [question] = query.questions ?? [];
+    if (!question) return;
+    // c-ares changes the case of letters at random.
+    const name = question.name.toLowerCase();
+    questions.push(`${question.type} ${name}`);
+    const found = addresses.get(name);
+    if (found === null) return;
+    const answers = (found ?? [])
+      .filter((address) => typeOf(address) === question.type)
+      .map((data) => ({ type: typeOf(data), name: question.name, ttl: ttlSeconds, data }));
+    const missing = 3;
+    const response = encode({
+      type: 'response',
+      id: query.id ?? 0,
+      flags: found ? 0 : missing,
+      questions: [question],
+      answers,
+    });
+    socket.send(response, port, client);
+  });
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  return {
+    address: `127.0.0.1:${socket.address().port}`,
+    questions,
+    addresses,
+    async [Symbol.asyncDispose]() {
+      socket.close();
+      await once(socket, 'close');
+    },
+  };
+}
+
+function typeOf(address: string): Extract<Question['type'], 'A' | 'AAAA'> {
+  return address.includes(':') ? 'AAAA' : 'A';
+}

@@ -1,0 +1,33 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, isIPv6 } from 'node:net';
+import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { createCallbackSender } from '../channels/callback/send.ts';
+
+// Entry of a process in a network of its own. It listens on all addresses, calls those of its arguments as in development,
+// each literally and by a name, and prints the addresses on which a connection arrived.
+const dialled = new Set<string>();
+const server = createServer((socket) => {
+  dialled.add((socket.localAddress ?? '').replace(/^::ffff:/, ''));
+  socket.on('error', () => {}).end('HTTP/1.1 204 No Content\r\n\r\n');
+});
+server.listen(0, '::');
+await once(server, 'listening');
+const { port } = server.address() as AddressInfo;
+
+for (const address of process.argv.slice(2)) {
+  const family = isIPv6(address) ? 6 : 4;
+  await using sender = createCallbackSender({
+    clock: systemClock,
+    now: () => Date.now(),
+    timeoutMs: 10_000,
+    policy: { allowLoopback: true, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
+    resolver: { resolve: async () => [{ address, family }], [Symbol.dispose]() {} },
+  });
+  for (const host of [family === 6 ? `[${address}]` : address, 'receiver.example.com'])
+    await sender.send(
+      { id: 'an-id', url: `http://${host}:${port}/`, body: '{}', secrets: [] },
+      new AbortController().signal,
+    );
+}
+server.close();
+process.stdout.write(JSON.stringify([...dialled]));
