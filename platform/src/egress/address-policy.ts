@@ -47,6 +47,10 @@ export function addressRefusal(address: string, { allowLoopback, privateRanges }
   return isPublic ? null : (kinds[range] ?? 'a reserved address');
 }
 
+export function isLoopbackAddress(address: string): boolean {
+  return ipaddr.process(address).range() === 'loopback';
+}
+
 /** Whether a text is a range of private addresses in CIDR notation. */
 export function isPrivateRange(cidr: string): boolean {
   if (!ipaddr.isValidCIDR(cidr)) return false;

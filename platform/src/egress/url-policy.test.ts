@@ -102,7 +102,13 @@ describe('url policy', () => {
 
   it('allows loopback, and nothing else, by its setting', () => {
     const policy = { allowLoopback: true };
-    for (const url of ['http://localhost:3000/', 'http://app.localhost/', 'http://127.0.0.1/', 'http://[::1]:8080/'])
+    for (const url of [
+      'http://localhost:3000/',
+      'http://127.0.0.1:9/',
+      'http://app.localhost/',
+      'http://127.0.0.1/',
+      'http://[::1]:8080/',
+    ])
       expect(refusal(url, policy)).toBeNull();
     for (const url of [
       'http://10.0.0.1/',

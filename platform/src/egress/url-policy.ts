@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { type AddressPolicy, addressRefusal } from './address-policy.ts';
+import { type AddressPolicy, addressRefusal, isLoopbackAddress } from './address-policy.ts';
 
 /** The URLs from outside that may be called. */
 export interface UrlPolicy extends AddressPolicy {
@@ -29,25 +29,41 @@ export function urlRefusal(url: URL, policy: UrlPolicy): string | null {
   if (policy.httpsOnly && protocol !== 'https:') return 'It must be an https URL.';
   if (username !== '' || password !== '')
     return 'It contains a user or a password; verify the signature of callbacks instead.';
+  const refusal = hostRefusal(url.hostname, policy);
+  if (refusal !== null) return refusal;
   const number = port === '' ? (defaultPorts[protocol] ?? 0) : Number(port);
-  if (!policy.ports.some(([first, last]) => number >= first && number <= last))
-    return `Port ${number} is not allowed; allowed are ${policy.ports.map(formatPorts).join(', ')}.`;
-  return hostRefusal(url.hostname, policy);
+  const isAllowed = policy.ports.some(([first, last]) => number >= first && number <= last);
+  // Where loopback is allowed, developers use any port.
+  if (isAllowed || isLoopback(url.hostname)) return null;
+  return `Port ${number} is not allowed; allowed are ${policy.ports.map(formatPorts).join(', ')}.`;
 }
 
 function hostRefusal(hostname: string, policy: UrlPolicy): string | null {
-  const literal = hostname.replace(/^\[|\]$/g, '');
+  const literal = literalOf(hostname);
   if (isIP(literal)) {
     const refusal = addressRefusal(literal, policy);
     return refusal && `${literal} is ${refusal}.`;
   }
-  const name = hostname.toLowerCase().replace(/\.$/, '');
+  const name = nameOf(hostname);
   const isIn = (domain: string) => name === domain || name.endsWith(`.${domain}`);
   if (metadataNames.some(isIn)) return `${name} is a metadata service.`;
   if (isIn('localhost')) return policy.allowLoopback ? null : `${name} is the machine that calls, not yours.`;
   const isPrivate = !name.includes('.') || privateDomains.some(isIn);
   if (isPrivate) return policy.privateRanges.length > 0 ? null : `${name} is a name of a private network.`;
   return specialDomains.some(isIn) ? `${name} is not a name of the public DNS.` : null;
+}
+
+function isLoopback(hostname: string): boolean {
+  const literal = literalOf(hostname);
+  return isIP(literal) ? isLoopbackAddress(literal) : /(^|\.)localhost$/.test(nameOf(hostname));
+}
+
+function literalOf(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
+function nameOf(hostname: string): string {
+  return hostname.toLowerCase().replace(/\.$/, '');
 }
 
 function formatPorts([first, last]: PortRange): string {

@@ -5,7 +5,6 @@ export const attemptErrors = [
   'CONNECTION_REFUSED',
   'DNS_FAILED',
   'HTTP_ERROR',
-  'INTERNAL_ERROR',
   'RESPONSE_INVALID',
   'SEND_FAILED',
   'SMS_FAILED',
@@ -17,19 +16,40 @@ export const attemptErrors = [
 export type AttemptError = (typeof attemptErrors)[number];
 
 /** The result of an attempt. `stopped`: aborted by a shutdown with unknown outcome, so it is not counted. */
-export type SendResult =
-  | { outcome: 'delivered'; status: number | null }
-  | { outcome: 'failed'; status: number | null; error: AttemptError; retryAfterMs: number | null; final: boolean }
-  | { outcome: 'stopped' };
+export type SendResult = DeliveredResult | FailedResult | { outcome: 'stopped' };
 
-/** Creates the result of a failed attempt; `final` if a retry is of no use. */
+export interface DeliveredResult {
+  outcome: 'delivered';
+  /** HTTP status; null for an SMS. */
+  status: number | null;
+  /** The beginning of the response's body; null if there is none. */
+  response: string | null;
+}
+
+export interface FailedResult {
+  outcome: 'failed';
+  /** HTTP status; null without a response. */
+  status: number | null;
+  response: string | null;
+  error: AttemptError;
+  retryAfterMs: number | null;
+  /** Whether a retry is of no use. */
+  final: boolean;
+}
+
+export function delivered(status: number | null, response: string | null = null): DeliveredResult {
+  return { outcome: 'delivered', status, response };
+}
+
+/** Creates the result of a failed attempt. */
 export function failed(
   error: AttemptError,
   {
     status = null,
     retryAfterMs = null,
     final = false,
-  }: { status?: number | null; retryAfterMs?: number | null; final?: boolean } = {},
-): SendResult {
-  return { outcome: 'failed', status, error, retryAfterMs, final };
+    response = null,
+  }: Partial<Omit<FailedResult, 'outcome' | 'error'>> = {},
+): FailedResult {
+  return { outcome: 'failed', status, response, error, retryAfterMs, final };
 }

@@ -36,7 +36,7 @@ export const deliverySettings = z.object({
   CALLBACK_DNS_SERVERS: nameServers().describe(
     "Name servers that resolve the hosts of callbacks, address or address:port, comma-separated. Default: the system's",
   ),
-  CALLBACK_TIMEOUT: duration('10s', { max: '1h' }).describe(
+  CALLBACK_TIMEOUT: duration('15s', { max: '1h' }).describe(
     'A callback without a response within this time has failed',
   ),
   CALLBACK_RETRY_SCHEDULE: durations('5s,5m,30m,2h,5h,10h,14h,20h,24h').describe(

@@ -74,6 +74,8 @@ export const attempt = schema.table(
     durationMs: integer('duration_ms').notNull(),
     /** A stable code (`AttemptError`); null after a success. */
     error: text(),
+    /** The beginning of the response's body; null if there is none. */
+    response: text(),
   },
   (table) => [primaryKey({ columns: [table.deliveryId, table.turn] })],
 );

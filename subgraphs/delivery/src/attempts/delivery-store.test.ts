@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { delivered, failed } from '../attempt-result.ts';
 import { deliveryMigrations } from '../migrations.ts';
 import { planDeliveries } from '../plan-deliveries.ts';
 import { buildCode, buildRequest, openDeliveryHarness } from '../testing/delivery-harness.ts';
@@ -36,10 +37,10 @@ describe('delivery store', () => {
     const second = await store.begin(deliveryId, jobId);
     expect(second).toMatchObject({ turn: 2 });
     const finished = { deliveryId, at: Date.now(), durationMs: 1 };
-    const failure = { outcome: 'failed', status: 500, error: 'HTTP_ERROR', retryAfterMs: null, final: false } as const;
+    const failure = failed('HTTP_ERROR', { status: 500 });
     const late = await store.settle({ ...finished, turn: 1, result: failure });
     expect(late).toMatchObject({ status: 'PENDING', running: true, turn: 2, failures: 0 });
-    expect(await store.settle({ ...finished, turn: 2, result: { outcome: 'delivered', status: 200 } })).toMatchObject({
+    expect(await store.settle({ ...finished, turn: 2, result: delivered(200) })).toMatchObject({
       status: 'DELIVERED',
       jobId: null,
       nextAttemptAt: null,

@@ -139,6 +139,7 @@ export function createDeliveryStore({
               durationMs,
               status: result.status,
               error: result.outcome === 'failed' ? result.error : null,
+              response: result.response,
             })),
           ),
         );

@@ -2,6 +2,7 @@ import { systemClock } from '@voucher-gateway/platform/async/clock';
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestEnginesWithJobs } from '@voucher-gateway/platform/testing/engines';
 import { describe, expect, it } from 'vitest';
+import { delivered } from '../attempt-result.ts';
 import type { Send } from '../channels/channels.ts';
 import { deliveryMigrations } from '../migrations.ts';
 import { planDeliveries } from '../plan-deliveries.ts';
@@ -10,12 +11,12 @@ import { buildCode, buildRequest } from '../testing/delivery-harness.ts';
 import { attemptQueue, createDeliveryStore } from './delivery-store.ts';
 import { createDispatcher } from './dispatcher.ts';
 
-async function setUp(send: Send, { concurrency = 1 } = {}) {
+async function setUp(send: Send, { concurrency = 1, leaseMs = 60_000 } = {}) {
   const resources = new AsyncDisposableStack();
   const engines = resources.use(await openTestEnginesWithJobs({ migrations: [deliveryMigrations] }));
   const { database, jobs } = engines;
   await jobs.declare(attemptQueue);
-  const store = createDeliveryStore({ database, jobs, schedule: [10], leaseMs: 60_000 });
+  const store = createDeliveryStore({ database, jobs, schedule: [10], leaseMs });
   const dispatcher = resources.use(
     createDispatcher({ store, send, database, clock: systemClock, log: silentLog, concurrency, drainMs: 10 }),
   );
@@ -42,7 +43,7 @@ describe('dispatcher', () => {
       running.push(one);
       await one.promise;
       now -= 1;
-      return { outcome: 'delivered', status: 200 };
+      return delivered(200);
     });
     await ctx.deliver();
     await ctx.deliver();
@@ -55,14 +56,17 @@ describe('dispatcher', () => {
     expect(most).toBe(1);
   });
 
-  it('dispatcher: retries after an internal error', async () => {
+  it('dispatcher: counts no attempt that failed by an error of ours', async () => {
     let attempts = 0;
-    await using ctx = await setUp(async () => {
-      attempts += 1;
-      if (attempts === 1) throw new Error('internal');
-      return { outcome: 'delivered', status: 200 };
-    });
+    await using ctx = await setUp(
+      async () => {
+        attempts += 1;
+        if (attempts === 1) throw new Error('internal');
+        return delivered(200);
+      },
+      { leaseMs: 10 },
+    );
     await ctx.deliver();
-    await expect.poll(ctx.rows).toMatchObject([{ status: 'DELIVERED', failures: 1, turn: 2 }]);
+    await expect.poll(ctx.rows).toMatchObject([{ status: 'DELIVERED', failures: 0, turn: 2 }]);
   });
 });

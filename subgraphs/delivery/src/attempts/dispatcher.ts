@@ -4,7 +4,6 @@ import type { Database } from '@voucher-gateway/platform/database';
 import type { JobContext } from '@voucher-gateway/platform/jobs';
 import { createFailureLines } from '@voucher-gateway/platform/process/failure-lines';
 import type { Log } from '@voucher-gateway/platform/process/log';
-import { failed, type SendResult } from '../attempt-result.ts';
 import type { Channels, Send, SigningSecrets } from '../channels/channels.ts';
 import type { PlannedDelivery } from '../plan-deliveries.ts';
 import type { Delivery } from '../tables.ts';
@@ -107,7 +106,10 @@ export function createDispatcher({
   function start(delivery: Delivery, prefetched?: Promise<SigningSecrets>): void {
     makeAttempt(delivery, prefetched)
       .catch((error: unknown) =>
-        logFailure({ error, deliveryId: delivery.id }, 'an attempt could not be stored; its job retries the delivery'),
+        logFailure(
+          { error, deliveryId: delivery.id },
+          'an attempt was not made, or not stored; its job retries the delivery',
+        ),
       )
       .finally(() => semaphore.release());
   }
@@ -115,10 +117,7 @@ export function createDispatcher({
   async function makeAttempt(delivery: Delivery, prefetched?: Promise<SigningSecrets>): Promise<void> {
     const at = database.now();
     const startedAt = clock.now();
-    const result = await send(delivery, stop.signal, prefetched).catch((error: unknown): SendResult => {
-      logFailure({ error, deliveryId: delivery.id }, 'an attempt failed with an internal error');
-      return failed('INTERNAL_ERROR');
-    });
+    const result = await send(delivery, stop.signal, prefetched);
     if (result.outcome === 'stopped') return;
     const durationMs = Math.max(0, Math.round(clock.now() - startedAt));
     const { id: deliveryId, requestId, channel, turn } = delivery;

@@ -1,6 +1,6 @@
 /** A longer Retry-After of a receiver is reduced to this time. */
 export const longestRetryAfterMs = 86_400_000;
-/** Up to this fraction of a delay is added at random, to spread the retries of simultaneous failures. */
+/** A delay is changed by up to this fraction at random, to spread the retries of simultaneous failures. */
 const jitter = 0.2;
 
 export interface RetryInput {
@@ -23,6 +23,7 @@ export interface RetryInput {
 export function nextDelayMs({ schedule, failures, retryAfterMs, random = Math.random }: RetryInput): number | null {
   const base = schedule[failures - 1];
   if (base === undefined) return null;
-  const requested = Math.min(retryAfterMs ?? 0, longestRetryAfterMs);
-  return Math.round(Math.max(base, requested) * (1 + jitter * random()));
+  const spread = base * (1 + jitter * (2 * random() - 1));
+  const requested = Math.min(retryAfterMs ?? 0, longestRetryAfterMs) * (1 + jitter * random());
+  return Math.round(Math.max(spread, requested));
 }

@@ -1,6 +1,6 @@
 import { type Clock, timeoutSignal } from '@voucher-gateway/platform/async/clock';
 import type { Log } from '@voucher-gateway/platform/process/log';
-import { failed, type SendResult } from '../attempt-result.ts';
+import { delivered, failed, type SendResult } from '../attempt-result.ts';
 
 export interface Sms {
   /** E.164. */
@@ -36,7 +36,7 @@ export async function sendSms(
   try {
     signal.throwIfAborted();
     await Promise.race([sender.send(sms, { signal }), aborted.promise]);
-    return { outcome: 'delivered', status: null };
+    return delivered(null);
   } catch {
     if (timeout.aborted) return failed('TIMEOUT');
     if (stop.aborted) return { outcome: 'stopped' };

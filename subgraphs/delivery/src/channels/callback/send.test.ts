@@ -1,10 +1,12 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { createTestClock, systemClock } from '@voucher-gateway/platform/async/clock';
 import type { NameResolver } from '@voucher-gateway/platform/egress/name-resolver';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { describe, expect, it } from 'vitest';
+import { delivered, failed } from '../../attempt-result.ts';
 import { createCallbackSender } from './send.ts';
 
 const never = new AbortController().signal;
@@ -28,28 +30,22 @@ const openSender = ({
     resolver: { resolve, [Symbol.dispose]() {} },
     proxyUrl,
   });
-const failure = (error: string, more: object = {}) => ({
-  outcome: 'failed',
-  status: null,
-  error,
-  retryAfterMs: null,
-  final: false,
-  ...more,
-});
 
 describe('send', () => {
   it.each([200, 201, 204, 299])('send: status %d is delivered', async (status) => {
     await using receiver = await startReceiver();
     await using sender = openSender();
     receiver.answer = (response) => void response.writeHead(status).end();
-    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual({ outcome: 'delivered', status });
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(delivered(status));
   });
 
   it.each([400, 404, 500, 503])('send: status %d is a failure', async (status) => {
     await using receiver = await startReceiver();
     await using sender = openSender();
     receiver.answer = (response) => void response.writeHead(status).end('no');
-    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('HTTP_ERROR', { status }));
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(
+      failed('HTTP_ERROR', { status, response: 'no' }),
+    );
   });
 
   it('send: status 410 is final', async () => {
@@ -57,7 +53,7 @@ describe('send', () => {
     await using sender = openSender();
     receiver.answer = (response) => void response.writeHead(410).end();
     expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(
-      failure('HTTP_ERROR', { status: 410, final: true }),
+      failed('HTTP_ERROR', { status: 410, final: true }),
     );
   });
 
@@ -66,7 +62,7 @@ describe('send', () => {
     await using sender = openSender();
     receiver.answer = (response) => void response.writeHead(429, { 'retry-after': '120' }).end();
     expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(
-      failure('HTTP_ERROR', { status: 429, retryAfterMs: 120_000 }),
+      failed('HTTP_ERROR', { status: 429, retryAfterMs: 120_000 }),
     );
   });
 
@@ -75,9 +71,7 @@ describe('send', () => {
     await using receiver = await startReceiver();
     await using sender = openSender();
     receiver.answer = (response) => void response.writeHead(307, { location: other.url }).end();
-    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(
-      failure('HTTP_ERROR', { status: 307 }),
-    );
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failed('HTTP_ERROR', { status: 307 }));
     expect(other.calls).toEqual([]);
   });
 
@@ -94,8 +88,27 @@ describe('send', () => {
       response.writeHead(200);
       pour();
     };
-    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual({ outcome: 'delivered', status: 200 });
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual({
+      ...delivered(200),
+      response: expect.any(String),
+    });
     await closed.promise;
+  });
+
+  it('send: ends a body without end at the time-out, and keeps what has arrived', async () => {
+    await using receiver = await startReceiver();
+    const clock = createTestClock();
+    await using sender = openSender({ clock });
+    receiver.answer = (response) => void response.writeHead(500).write('busy');
+    // The head has arrived: the sender reads the body.
+    const onHead = () => void setImmediate(() => clock.advance(10_000));
+    subscribe('undici:request:headers', onHead);
+    using resources = new DisposableStack();
+    resources.defer(() => unsubscribe('undici:request:headers', onHead));
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toMatchObject({
+      error: 'HTTP_ERROR',
+      status: 500,
+    });
   });
 
   it('send: times out without a response', async () => {
@@ -103,7 +116,7 @@ describe('send', () => {
     const clock = createTestClock();
     await using sender = openSender({ clock });
     receiver.answer = () => clock.advance(10_000);
-    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('TIMEOUT'));
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failed('TIMEOUT'));
   });
 
   it('send: reports that it was stopped', async () => {
@@ -118,7 +131,7 @@ describe('send', () => {
     const receiver = await startReceiver();
     await receiver[Symbol.asyncDispose]();
     await using sender = openSender();
-    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failure('CONNECTION_REFUSED'));
+    expect(await sender.send({ ...callback, url: receiver.url }, never)).toEqual(failed('CONNECTION_REFUSED'));
   });
 
   it('send: reports a lost connection, and a response that is not HTTP', async () => {
@@ -133,7 +146,7 @@ describe('send', () => {
       );
       await new Promise((resolve) => server.once('listening', resolve));
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-      expect(await sender.send({ ...callback, url }, never)).toEqual(failure(code));
+      expect(await sender.send({ ...callback, url }, never)).toEqual(failed(code));
       server.close();
     }
   });
@@ -142,10 +155,10 @@ describe('send', () => {
     await using receiver = await startReceiver();
     await using sender = openSender();
     expect(await sender.send({ ...callback, url: 'http://receiver.example.com/' }, never)).toEqual(
-      failure('DNS_FAILED'),
+      failed('DNS_FAILED'),
     );
     expect(await sender.send({ ...callback, url: receiver.url.replace('http:', 'https:') }, never)).toEqual(
-      failure('TLS_FAILED'),
+      failed('TLS_FAILED'),
     );
   });
 
@@ -154,9 +167,9 @@ describe('send', () => {
     ['ftp://receiver.example.com/', 'ADDRESS_REFUSED'],
     ['javascript:alert(1)', 'ADDRESS_REFUSED'],
     ['http://intranet/', 'ADDRESS_REFUSED'],
-  ])('send: reports %s as %s, without a retry', async (url, error) => {
+  ] as const)('send: reports %s as %s, without a retry', async (url, error) => {
     await using sender = openSender();
-    expect(await sender.send({ ...callback, url }, never)).toEqual(failure(error, { final: true }));
+    expect(await sender.send({ ...callback, url }, never)).toEqual(failed(error, { final: true }));
   });
 
   it.each([
@@ -177,7 +190,7 @@ describe('send', () => {
     await using receiver = await startReceiver();
     await using sender = openSender({ allowLoopback: false });
     const url = `${origin}:${new URL(receiver.url).port}/`;
-    expect(await sender.send({ ...callback, url }, never)).toEqual(failure('ADDRESS_REFUSED', { final: true }));
+    expect(await sender.send({ ...callback, url }, never)).toEqual(failed('ADDRESS_REFUSED', { final: true }));
     expect(receiver.calls).toEqual([]);
   });
 
@@ -194,7 +207,7 @@ describe('send', () => {
     await using sender = openSender({ allowLoopback: false, resolve });
     const url = receiver.url.replace('127.0.0.1', 'receiver.example.com');
     for (const _turn of [1, 2])
-      expect(await sender.send({ ...callback, url }, never)).toEqual(failure('ADDRESS_REFUSED'));
+      expect(await sender.send({ ...callback, url }, never)).toEqual(failed('ADDRESS_REFUSED'));
     expect(lookups).toBe(2);
   });
 
@@ -204,21 +217,14 @@ describe('send', () => {
       resolve: async () => [{ address: '127.0.0.1', family: 4 }],
     });
     const url = receiver.url.replace('127.0.0.1', 'receiver.example.com');
-    expect(await sender.send({ ...callback, url }, never)).toEqual({ outcome: 'delivered', status: 204 });
+    expect(await sender.send({ ...callback, url }, never)).toEqual(delivered(204));
   });
 
   it('send: goes through a proxy, and still refuses internal addresses and names', async () => {
     const targets: string[] = [];
-    // A proxy that opens a tunnel to the receiver, whatever the target.
-    await using receiver = await startReceiver({ answer: 204 });
-    const proxy = createHttpServer().on('connect', (request, client) => {
+    const proxy = createHttpServer((request, response) => {
       targets.push(request.url ?? '');
-      const upstream = connect(Number(new URL(receiver.url).port), '127.0.0.1', () => {
-        client.write('HTTP/1.1 200 OK\r\n\r\n');
-        upstream.pipe(client).pipe(upstream);
-      });
-      client.on('error', () => upstream.destroy());
-      upstream.on('error', () => client.destroy());
+      response.writeHead(204).end();
     });
     proxy.listen(0, '127.0.0.1');
     await once(proxy, 'listening');
@@ -226,14 +232,11 @@ describe('send', () => {
       allowLoopback: false,
       proxyUrl: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     });
-    expect(await sender.send({ ...callback, url: 'http://receiver.example.com/hook' }, never)).toEqual({
-      outcome: 'delivered',
-      status: 204,
-    });
+    expect(await sender.send({ ...callback, url: 'http://receiver.example.com/hook' }, never)).toEqual(delivered(204));
     expect(await sender.send({ ...callback, url: 'http://10.0.0.1/' }, never)).toEqual(
-      failure('ADDRESS_REFUSED', { final: true }),
+      failed('ADDRESS_REFUSED', { final: true }),
     );
-    expect(targets).toEqual(['receiver.example.com:80']);
+    expect(targets).toEqual(['http://receiver.example.com/hook']);
     proxy.close();
     proxy.closeAllConnections();
   });

@@ -3,8 +3,9 @@ import { createGuardedConnector } from '@voucher-gateway/platform/egress/guarded
 import type { NameResolver } from '@voucher-gateway/platform/egress/name-resolver';
 import { type UrlPolicy, urlRefusal } from '@voucher-gateway/platform/egress/url-policy';
 import { Agent, ProxyAgent, request } from 'undici';
-import { failed, type SendResult } from '../../attempt-result.ts';
+import { delivered, failed, type SendResult } from '../../attempt-result.ts';
 import { attemptErrorOf } from './error-codes.ts';
+import { readExcerpt } from './read-excerpt.ts';
 import { parseRetryAfterMs } from './retry-after.ts';
 import { signatureHeader } from './signature.ts';
 
@@ -32,9 +33,6 @@ export interface CallbackSenderOptions {
   /** Proxy for all calls. It resolves the names, so only it can refuse their addresses. Default: none. */
   proxyUrl?: string | undefined;
 }
-
-/** Bytes of a response's body that are read and discarded, so that the connection can be reused. */
-const bodyLimitBytes = 16_384;
 
 /**
  * Creates a sender of callbacks by Standard Webhooks. 2xx is delivered, 410 is a final failure, any other status is a
@@ -75,12 +73,13 @@ export function createCallbackSender({
             'webhook-signature': signatureHeader({ id, timestampSeconds, body, secrets }),
           },
         });
-        // The status decides, so errors of the body are ignored.
-        await response.body.dump({ limit: bodyLimitBytes, signal }).catch(() => {});
+        // The status decides, so errors of the body, and its time-out, are ignored.
+        const excerpt = await readExcerpt(response.body, String(response.headers['content-encoding'] ?? ''));
         const status = response.statusCode;
-        if (status >= 200 && status < 300) return { outcome: 'delivered', status };
+        const text = excerpt === '' ? null : excerpt;
+        if (status >= 200 && status < 300) return delivered(status, text);
         const retryAfterMs = parseRetryAfterMs(response.headers['retry-after'], now());
-        return failed('HTTP_ERROR', { status, retryAfterMs, final: status === 410 });
+        return failed('HTTP_ERROR', { status, retryAfterMs, final: status === 410, response: text });
       } catch (error) {
         if (timeout.aborted) return failed('TIMEOUT');
         if (stop.aborted) return { outcome: 'stopped' };

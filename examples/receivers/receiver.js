@@ -1,0 +1,51 @@
+// Receives callbacks: verifies each, handles each once, and answers soon. Needs `npm install standardwebhooks`.
+//
+//   CALLBACK_SECRET=whsec_… PORT=3000 node receiver.js
+import { createServer } from 'node:http';
+import { Webhook } from 'standardwebhooks';
+
+const { CALLBACK_SECRET = '', PORT = '3000' } = process.env;
+const webhook = new Webhook(CALLBACK_SECRET);
+const maxBodyBytes = 20_000;
+/** The ids that were handled. In production a table with a unique column, written in the transaction that handles. */
+const handled = new Set();
+
+const server = createServer(async (request, response) => {
+  const answer = (status) => response.writeHead(status).end();
+  try {
+    const body = await readBody(request);
+    if (request.method !== 'POST' || body === null) return answer(400);
+    let event;
+    try {
+      // It checks the signature, and that the timestamp is at most 5 minutes off. The body is verified as it arrived.
+      event = webhook.verify(body, request.headers);
+    } catch {
+      return answer(401);
+    }
+    const id = request.headers['webhook-id'];
+    // A duplicate is accepted, so that it is not sent again.
+    if (handled.has(id)) return answer(204);
+    handled.add(id);
+    process.stdout.write(`${JSON.stringify({ id, ...event })}\n`);
+    answer(204);
+  } catch {
+    // The client has left.
+    response.destroy();
+  }
+});
+server.requestTimeout = 10_000;
+server.listen(Number(PORT), '127.0.0.1', () => {
+  process.stderr.write(`http://127.0.0.1:${server.address().port}/\n`);
+});
+
+/** Returns null for a body that is too large. */
+async function readBody(request) {
+  const chunks = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += chunk.length;
+    if (bytes > maxBodyBytes) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,1 @@
+ALTER TABLE "delivery"."attempt" ADD COLUMN "response" text;
