@@ -119,6 +119,37 @@ describe('http streams', () => {
     await gateway.untilSubscribed(0);
   });
 
+  it('keep nothing of a client that left while the topic was read for its cursor', async () => {
+    // Regression: the stream was released already, so the subscription counted against its user's quota for ever.
+    await using ctx = await startTestGateway();
+    const { topics } = ctx.engines;
+    const caughtUp = createHold();
+    const { tail: openTail } = topics;
+    topics.tail = async (options) => {
+      const tail = await openTail(options);
+      const waitAndCatchUp = async () => {
+        await caughtUp.wait();
+        return tail.caughtUp();
+      };
+      return { ...tail, caughtUp: waitAndCatchUp };
+    };
+    const gateway = await ctx.start();
+    const url = `${gateway.url}/graphql`;
+    const { headers } = await ctx.signIn();
+    await ctx.publish(move('m1'));
+    const query = `subscription { moved(after: "${encodeCursor('m1')}") { node { place } } }`;
+    const left = postAndLeave(url, query, { ...headers, accept: 'text/event-stream' });
+    await caughtUp.reached;
+    expect(gateway.subscriptions).toBe(1);
+    left.leave();
+    await expect(left.response).rejects.toThrow('aborted');
+    // The gateway is in this process, and sees the disconnection in one of the next turns.
+    for (let turns = 0; turns < 50; turns += 1) await new Promise(setImmediate);
+    caughtUp.release();
+    await expect.poll(() => gateway.subscriptions).toBe(0);
+    await gateway[Symbol.asyncDispose]();
+  });
+
   it('end in the drain, so that EventSource and Apollo Client reconnect', async () => {
     await using gateway = await startTestGateway();
     const { headers } = await gateway.signIn();

@@ -62,7 +62,9 @@ export class HttpStream implements Subscriber, SlowConsumer {
   /** Sends a subscription's results, until it ends, its session ends, or the client disconnects. */
   subscribe(subscription: Subscription, identity: Identity | null): FastifyReply {
     const { gate } = this.#options;
-    if (identity) this.#resources.use(gate.onSessionEnd(identity, () => this.#endWithSession()));
+    // The stream was released already if the client has disconnected meanwhile.
+    if (identity && !this.#resources.disposed)
+      this.#resources.use(gate.onSessionEnd(identity, () => this.#endWithSession()));
     this.#state = 'started';
     return this.#start(subscription);
   }
