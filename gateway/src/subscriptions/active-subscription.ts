@@ -48,14 +48,15 @@ export class ActiveSubscription implements Subscription {
   }
 
   start(subscriber: Subscriber): void {
-    const { endedWith } = this.#shared;
-    if (endedWith) subscriber.end(endedWith);
-    else if (this.#missed) this.#catchUp(subscriber, this.#missed);
+    if (this.#missed && !this.#shared.endedWith) this.#catchUp(subscriber, this.#missed);
     else this.#goLive(subscriber, null);
   }
 
   #goLive(subscriber: Subscriber, resumePoint: ResumePoint | null): void {
     if (this.#hasEnded) return;
+    const { endedWith } = this.#shared;
+    // A reload may have retired the operation since the subscription was admitted, also during catch-up.
+    if (endedWith) return void subscriber.end(endedWith);
     this.#context = new LiveContext(this.#context);
     subscriber.onLive?.();
     this.#running = this.#shared.join(subscriber, this.#claimValue, this.#context, resumePoint);

@@ -1,4 +1,6 @@
+import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
+import { createHold } from '../testing/hold.ts';
 import { move, parcelMoved } from '../testing/moves.ts';
 import { parcelSupergraph } from '../testing/parcel-supergraph.ts';
 import { contextOf, openTestSubscriptions } from '../testing/subscriptions.ts';
@@ -81,5 +83,39 @@ describe('reload', () => {
     await bothAnswered.promise;
     expect(answered).toBe(2);
     for (const subscription of stay) subscription[Symbol.dispose]();
+  });
+
+  it('ends a subscription that goes live while those of its operation are ended', async () => {
+    // Regression: it joined a fan-out of the retired operation, which nothing ended, and missed all later events.
+    await using ctx = await openTestSubscriptions();
+    const { federation, operations, subscriptions } = ctx;
+    await ctx.publish(move('m1', { customer: 'eve' }));
+    const sent = createHold();
+    const codes: Record<string, unknown> = {};
+    const subscribe = async (customer: string, after: string | null = null) => {
+      const query = 'subscription ($after: String) { moved(after: $after) { node { note } } }';
+      const context = contextOf(customer);
+      const operation = await operations.prepare({ query, variables: { after } }, context);
+      const subscription = await subscriptions.subscribe(operation, context);
+      subscription.start({
+        next: () => {},
+        end: (errors) => {
+          codes[customer] = errors?.[0]?.extensions?.code;
+          subscription[Symbol.dispose]();
+          sent.release();
+          // Takes the reload's turn, so that Eve's subscription goes live before the next one is ended.
+          for (const startedAtMs = performance.now(); performance.now() - startedAtMs < 10; );
+        },
+        flushed: sent.wait,
+      });
+    };
+    await subscribe('ann');
+    await subscribe('bob');
+    await subscribe('eve', encodeCursor(null));
+    await sent.reached;
+    await federation.reload(withoutNote(), { prepare: subscriptions.prepareFor });
+    const code = 'SUBSCRIPTION_SCHEMA_RELOAD';
+    expect(codes).toEqual({ ann: code, bob: code, eve: code });
+    expect(subscriptions.count).toBe(0);
   });
 });
