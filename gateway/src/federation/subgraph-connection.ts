@@ -146,10 +146,12 @@ export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventByte
   return {
     connect({ url, query, variables, authorization }, sink) {
       let hasEnded = false;
-      const end = (report: () => void) => {
+      const end = (report?: () => void) => {
         if (hasEnded) return;
         hasEnded = true;
-        report();
+        // After an error of ours graphql-sse would keep the stream open, and read on.
+        client.dispose();
+        report?.();
       };
       const client = createEventsClient({
         url,
@@ -167,12 +169,7 @@ export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventByte
           error: (error) => end(() => sink.lose(error)),
         },
       );
-      return {
-        [Symbol.dispose]() {
-          hasEnded = true;
-          client.dispose();
-        },
-      };
+      return { [Symbol.dispose]: () => end() };
     },
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   };

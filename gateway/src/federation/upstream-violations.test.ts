@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { startTestGateway } from '../testing/gateway.ts';
 import { listen } from '../testing/graphql-ws-client.ts';
@@ -50,5 +53,23 @@ describe('upstream: a violation of the protocol is a lost connection', () => {
     await greetings.untilStreams(0);
     await greetings.untilStreams(1);
     expect(greetings.requested).toHaveLength(2);
+  });
+
+  it('an event that is no GraphQL response, on an event stream: its connection is closed', async () => {
+    // Regression: the stream stayed open and was read into memory, once for each retry.
+    const lies = Promise.withResolvers<ServerResponse>();
+    await using subgraph = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('event: next\ndata: {"data":7}\n\n');
+      lies.resolve(response);
+    });
+    await once(subgraph.listen(0, '127.0.0.1'), 'listening');
+    const { port } = subgraph.address() as AddressInfo;
+    await using gateway = await startTestGateway({ subscriptionUrls: { tracking: `http://127.0.0.1:${port}` } });
+    const ann = listen(gateway.connect(null).client, greeted).next();
+    ann.catch(() => {});
+    const response = await lies.promise;
+    if (!response.closed) await once(response, 'close');
+    await expect(ann).rejects.toMatchObject([{ extensions: { code: 'SUBGRAPH_UNAVAILABLE' } }]);
   });
 });
