@@ -1,17 +1,17 @@
 import type { QueryPlan } from '@apollo/query-planner';
-import { isCodedError } from '@voucher-gateway/platform/errors';
+import { isCodedError, isRetryable } from '@voucher-gateway/platform/errors';
 import { LRUCache } from 'lru-cache';
 import { bytesOfCompiled } from '../execution/memory.ts';
 import type { PlanRequest } from '../planning/plan-operation.ts';
 import type { Planner } from '../planning/planner.ts';
-import type { Requester } from '../scheduling/wait-queue.ts';
+import { type Requester, unavailable } from '../scheduling/wait-queue.ts';
 import { SegmentedCache } from './segmented-cache.ts';
 
 const maxPlanBytes = 67_108_864;
 /** Operations whose planning timed out are not retried for this time. */
 const refusedForMs = 60_000;
 
-/** Plans by key. Concurrent calls for the same plan share the work. */
+/** Plans by key. Concurrent calls for the same plan share the work, each requester in its own turn. */
 export interface PlanCache {
   /**
    * Returns the cached plan, or plans the operation.
@@ -28,11 +28,21 @@ export interface WantedPlan {
   selections: number;
 }
 
-/** A plan in progress, shared by all callers that wait for it. */
+/** A plan in progress. The first response is for all who wait. */
 interface Planning {
-  result: Promise<QueryPlan>;
+  key: string;
+  /** One request per requester: nobody waits in the turn of another one, which may have many other requests. */
+  requests: Map<string, SharedRequest>;
+}
+
+/** A request to the planner, shared by all callers of a requester. */
+interface SharedRequest extends PromiseWithResolvers<QueryPlan> {
+  planning: Planning;
+  /** The requester's name. */
+  name: string;
+  /** Number of callers. */
   waiting: number;
-  /** Aborted when no caller waits any more. */
+  /** Aborted when its response is not needed any more. */
   left: AbortController;
 }
 
@@ -41,37 +51,52 @@ export function createPlanCache(planner: Planner): PlanCache {
   const refused = new LRUCache<string, Error>({ max: 1_000, ttl: refusedForMs });
   const inProgress = new Map<string, Planning>();
 
-  const start = (key: string, { request, selections }: WantedPlan, { name, onWait }: Requester): Planning => {
-    const left = new AbortController();
-    const plan = async () => {
-      try {
-        const planned = await planner.plan(request, { name, onWait, signal: left.signal });
-        plans.set(key, { plan: planned.plan }, planned.bytes + bytesOfCompiled(selections));
-        return planned.plan;
-      } catch (error) {
-        if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) refused.set(key, error);
-        throw error;
-      } finally {
-        // A new plan may have been started since all callers of this one have left.
-        if (inProgress.get(key)?.left === left) inProgress.delete(key);
-      }
-    };
-    const planning: Planning = { result: plan(), left, waiting: 0 };
-    inProgress.set(key, planning);
-    return planning;
+  const remove = ({ planning, name, left }: SharedRequest) => {
+    const { key, requests } = planning;
+    if (requests.get(name)?.left === left) requests.delete(name);
+    // A new plan may have been started since all callers of this one have left.
+    if (requests.size === 0 && inProgress.get(key) === planning) inProgress.delete(key);
   };
-  /** Waits for a plan in progress. It is aborted once all callers have left. */
-  const waitFor = async (key: string, planning: Planning, signal: AbortSignal | undefined): Promise<QueryPlan> => {
+  const settleAll = ({ requests }: Planning, settle: (shared: SharedRequest) => void) => {
+    for (const shared of [...requests.values()]) {
+      remove(shared);
+      settle(shared);
+      shared.left.abort();
+    }
+  };
+  const start = (planning: Planning, { request, selections }: WantedPlan, { name, onWait }: Requester) => {
+    const left = new AbortController();
+    const shared: SharedRequest = { ...Promise.withResolvers<QueryPlan>(), planning, name, waiting: 0, left };
+    planning.requests.set(name, shared);
+    inProgress.set(planning.key, planning);
+    planner
+      .plan(request, { name, onWait, signal: left.signal })
+      .then(({ plan, bytes }) => {
+        plans.set(planning.key, { plan }, bytes + bytesOfCompiled(selections));
+        shared.resolve(plan);
+        settleAll(planning, ({ resolve }) => resolve(plan));
+      })
+      .catch((error: unknown) => {
+        if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) refused.set(planning.key, error);
+        remove(shared);
+        shared.reject(error);
+        // A retryable error is about this requester's turn only.
+        if (!isRetryable(error)) settleAll(planning, ({ reject }) => reject(error));
+      });
+    return shared;
+  };
+  /** Waits for the response. The request is aborted once all its callers have left. */
+  const waitFor = async (shared: SharedRequest, signal: AbortSignal | undefined): Promise<QueryPlan> => {
     const leave = () => {
-      planning.waiting -= 1;
-      if (planning.waiting > 0) return;
-      if (inProgress.get(key) === planning) inProgress.delete(key);
-      planning.left.abort();
+      shared.waiting -= 1;
+      if (shared.waiting > 0) return;
+      remove(shared);
+      shared.left.abort();
     };
-    planning.waiting += 1;
+    shared.waiting += 1;
     signal?.addEventListener('abort', leave, { once: true });
     try {
-      return await planning.result;
+      return await shared.promise;
     } finally {
       signal?.removeEventListener('abort', leave);
     }
@@ -83,7 +108,10 @@ export function createPlanCache(planner: Planner): PlanCache {
       if (cached) return cached.plan;
       const error = refused.get(key);
       if (error) throw error;
-      return waitFor(key, inProgress.get(key) ?? start(key, wanted, requester), requester.signal);
+      const { name, signal } = requester;
+      if (signal?.aborted) throw unavailable();
+      const planning = inProgress.get(key) ?? { key, requests: new Map<string, SharedRequest>() };
+      return waitFor(planning.requests.get(name) ?? start(planning, wanted, requester), signal);
     },
   };
 }
