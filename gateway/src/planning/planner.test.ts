@@ -115,6 +115,19 @@ describe('planner: refuses', () => {
   });
 });
 
+describe('planner: disposal', () => {
+  it('plans what waits, also while it pauses after a large operation', async () => {
+    // Regression: at a reload, operations that waited during such a pause were refused.
+    const planner = startPlanner();
+    const large = `{ ${Array.from({ length: 1_000 }, (_, index) => `a${index}: me { id }`).join(' ')} }`;
+    const first = planner.plan(request(large));
+    const second = planner.plan(request('{ me { id } }'));
+    await first;
+    await planner[Symbol.asyncDispose]();
+    expect(await second).toMatchObject({ plan: { kind: 'QueryPlan' } });
+  });
+});
+
 describe('planner', () => {
   it('never blocks the calling thread', async () => {
     await using planner = startPlanner({ timeoutMs: 500 });

@@ -152,7 +152,7 @@ export function createPlanner({
     async [Symbol.asyncDispose]() {
       isDisposed = true;
       // After a reload the requests that are already queued are still planned by this planner.
-      if (running) await new Promise<void>((resolve) => (onIdle = resolve));
+      if (running || (resting && thread.isReady)) await new Promise<void>((resolve) => (onIdle = resolve));
       for (let job = queue.shift(); job; job = queue.shift()) job.reject(unavailable());
       clearTimeout(limitTimer);
       clearTimeout(resting);
