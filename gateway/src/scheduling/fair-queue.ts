@@ -38,10 +38,18 @@ export class FairQueue<Item> {
     return item;
   }
 
-  /** Removes the newest item of the requester with the most items. */
-  evict(): Item | undefined {
+  /**
+   * Removes the newest item of the requester that takes the most.
+   *
+   * @param taken what a requester takes. Default: the number of its items
+   */
+  evict(taken: (requester: string, count: number) => number = (_requester, count) => count): Item | undefined {
     let most: [requester: string, items: Set<Item>] | undefined;
-    for (const entry of this.#byRequester) if (!most || entry[1].size > most[1].size) most = entry;
+    let mostTaken = 0;
+    for (const entry of this.#byRequester) {
+      const takes = taken(entry[0], entry[1].size);
+      if (!most || takes > mostTaken) [most, mostTaken] = [entry, takes];
+    }
     if (!most) return undefined;
     const item = [...most[1]].at(-1) as Item;
     this.delete(most[0], item);

@@ -47,6 +47,17 @@ describe('wait queue', () => {
     expect(queue.size).toBe(3);
   });
 
+  it('evicts from the requester with the most bytes, if these exceed the limit', () => {
+    // Regression: a few large entries of one requester evicted the many small ones of another.
+    const { rejected, add } = setUp({ maxWaitingBytes: 100 });
+    for (const name of ['a1', 'a2', 'a3']) add(name, { bytes: 1 });
+    add('b1', { bytes: 45 });
+    add('b2', { bytes: 45 });
+    add('b3', { bytes: 45 });
+    add('c1', { bytes: 1 });
+    expect(rejected).toEqual(['b2 SERVICE_UNAVAILABLE']);
+  });
+
   it('rejects aborted entries, also those aborted before', () => {
     const { queue, rejected, add } = setUp();
     const leaving = new AbortController();

@@ -48,8 +48,9 @@ export interface Waiting {
 export class WaitQueue<Item extends Waiting> {
   readonly #queue = new FairQueue<Item>();
   readonly #options: Required<WaitQueueOptions>;
-  /** Per entry, when it was added, and the function that releases its timer and listeners. */
-  readonly #entries = new Map<Item, { sinceMs: number; release(): void }>();
+  /** Per entry, its requester, when it was added, and the function that releases its timer and listeners. */
+  readonly #entries = new Map<Item, { name: string; sinceMs: number; release(): void }>();
+  readonly #bytesOf = new Map<string, number>();
   #bytes = 0;
 
   constructor({
@@ -65,16 +66,21 @@ export class WaitQueue<Item extends Waiting> {
     return this.#queue.size;
   }
 
-  /** Adds an entry. If the queue is full, an entry of the requester with the most is evicted and rejected. */
+  /**
+   * Adds an entry. If the queue is full, entries of the requester with the most are evicted and rejected: with the most
+   * bytes if these exceed their limit.
+   */
   add({ name, signal, onWait }: Requester, item: Item): void {
     const { waitTimeoutMs, maxWaiting, maxWaitingBytes } = this.#options;
     if (signal?.aborted || maxWaiting === 0 || item.bytes > maxWaitingBytes) {
       item.reject(unavailable());
       return;
     }
-    // Evicts an entry of the requester that has the most, so that it does not crowd out the others.
-    while (this.size > 0 && (this.size >= maxWaiting || this.#bytes + item.bytes > maxWaitingBytes)) {
-      const evicted = this.#queue.evict();
+    // The requester that has the most must not crowd out the others.
+    for (;;) {
+      const hasTooManyBytes = this.#bytes + item.bytes > maxWaitingBytes;
+      if (this.size === 0 || (this.size < maxWaiting && !hasTooManyBytes)) break;
+      const evicted = this.#queue.evict(hasTooManyBytes ? (requester) => this.#bytesOf.get(requester) ?? 0 : undefined);
       if (evicted) this.#forget(evicted).reject(unavailable());
     }
     const leave = () => {
@@ -89,8 +95,8 @@ export class WaitQueue<Item extends Waiting> {
       onEnd?.();
       signal?.removeEventListener('abort', leave);
     };
-    this.#entries.set(item, { sinceMs: performance.now(), release });
-    this.#bytes += item.bytes;
+    this.#entries.set(item, { name, sinceMs: performance.now(), release });
+    this.#addBytes(name, item.bytes);
     this.#queue.push(name, item);
   }
 
@@ -102,10 +108,19 @@ export class WaitQueue<Item extends Waiting> {
   }
 
   #forget(item: Item): Item {
-    this.#entries.get(item)?.release();
+    const entry = this.#entries.get(item);
+    if (!entry) return item;
+    entry.release();
     this.#entries.delete(item);
-    this.#bytes -= item.bytes;
+    this.#addBytes(entry.name, -item.bytes);
     return item;
+  }
+
+  #addBytes(name: string, bytes: number): void {
+    this.#bytes += bytes;
+    const left = (this.#bytesOf.get(name) ?? 0) + bytes;
+    if (left === 0) this.#bytesOf.delete(name);
+    else this.#bytesOf.set(name, left);
   }
 }
 
