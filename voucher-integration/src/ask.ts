@@ -36,7 +36,10 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
     log.debug({ requestId, answer: answer.kind, attempt: request.attempts + 1 }, 'a request to the provider has ended');
     const atMs = database.now();
     if (answer.kind === 'code') {
-      await store.settleInBatch(request, { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs });
+      const code = { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs } as const;
+      // Another process may have failed the request meanwhile, and the code is bought.
+      if (!(await store.settleInBatch(request, code)))
+        await database.transaction((tx) => store.keepUnclaimed(tx, requestId, code));
       return;
     }
     if (answer.kind === 'refused') {

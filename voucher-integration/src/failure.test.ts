@@ -1,6 +1,7 @@
+import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { startTestIntegration } from './testing/integration.ts';
-import { acknowledgementOf, startProvider, verifierA, verifierB } from './testing/provider.ts';
+import { acknowledgementOf, startHeldProvider, startProvider, verifierA, verifierB } from './testing/provider.ts';
 
 describe('failed request', () => {
   it('request: fails at once if the provider refuses it', async () => {
@@ -64,5 +65,21 @@ describe('failed request', () => {
     expect(ctx.service.unclaimed).toBe(1);
     expect(await ctx.row(requestId)).toMatchObject({ status: 'FAILED', unclaimed_code: 'CODE-1' });
     expect(ctx.outcomes).toHaveLength(1);
+  });
+
+  it('unclaimed code: is kept if it is the response to a request that has failed meanwhile', async () => {
+    // Regression: such as by another process, while this one was frozen. The code was bought, and nobody was told.
+    await using provider = await startHeldProvider();
+    await using ctx = await startTestIntegration({ settings: { VPS_URL: provider.url } });
+    const { requestId } = await ctx.publish();
+    await provider.requested;
+    await ctx.engines.database.query.execute(sql`
+      update provider_request set status = 'FAILED', failure_reason = 'PROVIDER_SILENT', failed_at = now()
+      where request_id = ${requestId}`);
+    provider.answer({ status: 'SUCCESS', voucherCode: 'CODE-1', message: 'ready' });
+    await expect.poll(() => ctx.row(requestId)).toMatchObject({ status: 'FAILED', unclaimed_code: 'CODE-1' });
+    expect(ctx.service.unclaimed).toBe(1);
+    expect(ctx.alarms).toMatchObject([{ requestId }]);
+    expect(ctx.outcomes).toEqual([]);
   });
 });
