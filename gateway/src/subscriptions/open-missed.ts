@@ -6,6 +6,7 @@ import type { GatewayContext } from '../context.ts';
 import type { TopicSubscription } from './plan/plan-subscription.ts';
 import { type CatchUp, openCatchUp } from './resume/catch-up.ts';
 import { createStoredPageReader, type ReadStoredPage } from './resume/stored-page.ts';
+import { unlessAborted } from './resume/unless-aborted.ts';
 import type { SharedOperation } from './shared-operation.ts';
 import type { TopicFeeds } from './topic-feeds.ts';
 
@@ -46,5 +47,7 @@ export async function openMissed(options: MissedOptions): Promise<CatchUp> {
       reader = { planned, readStoredPage: createStoredPageReader({ planned, replay, claimValue, context, log }) };
     return reader.readStoredPage(from, first);
   };
-  return openCatchUp({ planned: current, claimValue, recent, scan, clock, log, readStoredPage, after });
+  // The topic may take long to be read, and the client counts against its user's quota until then.
+  const opening = openCatchUp({ planned: current, claimValue, recent, scan, clock, log, readStoredPage, after });
+  return unlessAborted(context.signal, opening);
 }

@@ -1,3 +1,5 @@
+import type { Topics } from '@voucher-gateway/platform/topics';
+
 /** A point at which a call waits until the test releases it. */
 export interface Hold {
   /** Waits at this point. */
@@ -19,4 +21,19 @@ export function createHold(): Hold {
       return released.promise;
     },
   };
+}
+
+/** Holds the `caughtUp` of all tails that are opened from now on, as if the broker did not answer. */
+export function holdCaughtUp(topics: Topics): Hold {
+  const hold = createHold();
+  const { tail: open } = topics;
+  topics.tail = async (options) => {
+    const tail = await open(options);
+    const caughtUp = async () => {
+      await hold.wait();
+      return tail.caughtUp();
+    };
+    return { ...tail, caughtUp };
+  };
+  return hold;
 }

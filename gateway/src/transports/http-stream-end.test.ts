@@ -2,7 +2,7 @@ import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
 import { openStream } from '../testing/event-stream.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { createHold } from '../testing/hold.ts';
+import { createHold, holdCaughtUp } from '../testing/hold.ts';
 import { postAndLeave } from '../testing/leaving-client.ts';
 import { move, moved } from '../testing/moves.ts';
 import { startSubgraph } from '../testing/subgraph.ts';
@@ -122,17 +122,7 @@ describe('http streams', () => {
   it('keep nothing of a client that left while the topic was read for its cursor', async () => {
     // Regression: the stream was released already, so the subscription counted against its user's quota for ever.
     await using ctx = await startTestGateway();
-    const { topics } = ctx.engines;
-    const caughtUp = createHold();
-    const { tail: openTail } = topics;
-    topics.tail = async (options) => {
-      const tail = await openTail(options);
-      const waitAndCatchUp = async () => {
-        await caughtUp.wait();
-        return tail.caughtUp();
-      };
-      return { ...tail, caughtUp: waitAndCatchUp };
-    };
+    const caughtUp = holdCaughtUp(ctx.engines.topics);
     const gateway = await ctx.start();
     const url = `${gateway.url}/graphql`;
     const { headers } = await ctx.signIn();

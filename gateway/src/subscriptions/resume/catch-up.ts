@@ -11,6 +11,7 @@ import { findUnstored, type ResumeOptions } from './find-unstored.ts';
 import { isStoredAtOrBefore, nullIfUnknownCursor } from './stored-messages.ts';
 import type { StoredPage } from './stored-page.ts';
 import { StoredRange } from './stored-range.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 export interface CatchUpOptions extends ResumeOptions {
   clock: Clock;
@@ -194,7 +195,7 @@ class CatchUpRun {
     const { signal } = this.#target;
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await work();
+        return await unlessAborted(signal, work());
       } catch (error) {
         signal.throwIfAborted();
         if (isCodedError(error, 'TOPIC_RECREATED')) throw error;
