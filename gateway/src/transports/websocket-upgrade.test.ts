@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { createClientAddresses } from '@voucher-gateway/platform/http/client-address';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { describe, expect, it } from 'vitest';
@@ -125,5 +126,18 @@ describe('websocket', () => {
     expect(await upgrade(gateway.socketUrl, 'https://evil.example')).toBe(403);
     expect(await upgrade(gateway.socketUrl, 'https://shop.example')).toBe(101);
     expect(await upgrade(gateway.socketUrl)).toBe(101);
+  });
+
+  it('leaves requests that offer another protocol to HTTP', async () => {
+    // Regression: 404, or 405 at /graphql, for each request of a client that offers HTTP/2, as Java's does without TLS.
+    await using gateway = await startTestGateway();
+    const offer = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' };
+    const call = request(gateway.graphqlUrl, {
+      method: 'POST',
+      headers: { ...offer, 'content-type': 'application/json' },
+    });
+    call.end('{"query": "{ openingHours }"}');
+    const [response] = await once(call, 'response');
+    expect([response.statusCode, await text(response)]).toEqual([200, '{"data":{"openingHours":"9 to 5"}}\n']);
   });
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
 import { CodedError, errorCode, publicError } from '../errors.ts';
@@ -84,19 +84,21 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     forceCloseConnections: 'idle',
     // Requests during the close are served: Fastify's own 503 has no code that tells a client to retry.
     return503OnClosing: false,
-    serverFactory: (listener) =>
-      Object.assign(
-        createServer(
-          {
-            headersTimeout: headMs,
-            requestTimeout: limits.requestMs,
-            keepAliveTimeout: limits.idleMs,
-            connectionsCheckingInterval: Math.min(1_000, headMs / 2),
-          },
-          refusePipelining(listener),
-        ),
-        { maxRequestsPerSocket: maxRequestsPerConnection },
-      ),
+    serverFactory(listener) {
+      const server: Server = createServer(
+        {
+          headersTimeout: headMs,
+          requestTimeout: limits.requestMs,
+          keepAliveTimeout: limits.idleMs,
+          connectionsCheckingInterval: Math.min(1_000, headMs / 2),
+          // An offer of another protocol is ignored, such as that of HTTP/2 by Java's client (RFC 9110 section 7.8).
+          shouldUpgradeCallback: ({ headers }) =>
+            server.listenerCount('upgrade') > 0 && headers.upgrade?.toLowerCase() === 'websocket',
+        },
+        refusePipelining(listener),
+      );
+      return Object.assign(server, { maxRequestsPerSocket: maxRequestsPerConnection });
+    },
     clientErrorHandler(error, socket) {
       log.debug({ code: errorCode(error) }, 'a connection sent no valid request');
       answerClientError(error, socket);
