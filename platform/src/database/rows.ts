@@ -1,8 +1,8 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { type AnyPgColumn, PgJsonb, type PgTable } from 'drizzle-orm/pg-core';
 
-/** SQL name of the input rows, for expressions such as `input.phone_number`. */
-const input = sql.identifier('input');
+/** Quotes a name. Statements consist of few, long texts, because drizzle checks each piece for its kind. */
+const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /**
  * A SELECT over one JSON parameter, for `insert(table).select(...)`. The statement's text is the same for any number of
@@ -22,16 +22,16 @@ export function rowsOf<Table extends PgTable>(
   const values = columns.map(([key, column]) => {
     const own = (computed as Record<string, SQL>)[key];
     if (own) return own;
-    if (isGiven.has(key)) return sql`${input}.${sql.identifier(column.name)}`;
-    return column.default === undefined ? sql`null` : sql`${column.default}`;
+    if (isGiven.has(key)) return sql.raw(`input.${quote(column.name)}`);
+    return column.default === undefined ? sql.raw('null') : sql`${column.default}`;
   });
-  const types = given.map(([, column]) => sql`${sql.identifier(column.name)} ${sql.raw(column.getSQLType())}`);
+  const types = given.map(([, column]) => `${quote(column.name)} ${column.getSQLType()}`).join(', ');
   const records = rows.map((row) =>
     Object.fromEntries(
       given.map(([key, column]) => [column.name, toJson(column, (row as Record<string, unknown>)[key])]),
     ),
   );
-  return sql`select ${sql.join(values, sql`, `)} from ${recordset(records, sql.join(types, sql`, `))}`;
+  return sql`select ${sql.join(values, sql`, `)} from ${recordset(records, types)}`;
 }
 
 /**
@@ -49,13 +49,13 @@ export function joinById<Row extends object>(
   const columns = Object.entries(types).map(([name, type]) => `${name} ${type}`);
   const ids = rows.map((row) => (row as Record<string, string>)[id.name] as string);
   return {
-    from: recordset(rows, sql.raw(columns.join(', '))),
-    isJoined: sql`(${id} = ${input}.${sql.identifier(id.name)} and ${isAnyId(id, ids)})`,
+    from: recordset(rows, columns.join(', ')),
+    isJoined: sql`(${id} = ${sql.raw(`input.${quote(id.name)}`)} and ${isAnyId(id, ids)})`,
   };
 }
 
-function recordset(rows: readonly object[], types: SQL): SQL {
-  return sql`json_to_recordset(${asJson(rows)}::json) as ${input} (${types})`;
+function recordset(rows: readonly object[], types: string): SQL {
+  return sql`json_to_recordset(${asJson(rows)}::json) as ${sql.raw(`input (${types})`)}`;
 }
 
 /** JSON for a PostgreSQL parameter: lone surrogates, which PostgreSQL rejects, become replacement characters. */
