@@ -26,8 +26,8 @@ export interface BatchSenderOptions {
 }
 
 /**
- * Creates the function that sends the next batch of a topic, and deletes its rows. It resolves with false when there was
- * nothing to send.
+ * Creates the function that sends the next batch of a topic, and deletes its rows. It resolves with whether more were
+ * waiting.
  */
 export function createBatchSender({ database, producer, isLeader, log }: BatchSenderOptions) {
   /** Per topic, the bytes per batch, once the broker has rejected the default. */
@@ -60,7 +60,7 @@ export function createBatchSender({ database, producer, isLeader, log }: BatchSe
     }
     const ids = rows.map(({ id }) => id);
     await database.query.delete(outbox).where(isAnyId(outbox.id, ids, 'bigint'));
-    return true;
+    return rows.length < unsent.length || unsent.length === sendAtOnce;
   };
 }
 

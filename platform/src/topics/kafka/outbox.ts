@@ -64,7 +64,11 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
       isNotified = false;
       try {
         await Promise.race([client.ensureTopic(topic), stopped]);
-        while (!isOver() && (await sendBatch(topic))) failures = 0;
+        let hasMore = true;
+        while (hasMore && !isOver()) {
+          hasMore = await sendBatch(topic);
+          failures = 0;
+        }
       } catch (error) {
         if (isOver()) return;
         if (failures % 10 === 0) log.warn({ error, topic }, 'the outbox could not be sent; it is retried');
