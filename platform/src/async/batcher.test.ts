@@ -3,11 +3,12 @@ import { CodedError } from '../errors.ts';
 import { createBatcher } from './batcher.ts';
 
 /** A batcher whose batches end when the test decides. */
-function controlled({ concurrency = 1, maxItems = 100 } = {}) {
+function controlled({ concurrency = 1, maxItems = 100, slowAfterMs = 60_000 } = {}) {
   const batches: { items: readonly number[]; end: PromiseWithResolvers<void> }[] = [];
   const batch = createBatcher<number, number>({
     concurrency,
     maxItems,
+    slowAfterMs,
     async run(items) {
       const end = Promise.withResolvers<void>();
       batches.push({ items, end });
@@ -18,27 +19,36 @@ function controlled({ concurrency = 1, maxItems = 100 } = {}) {
   return { batch, batches, sizes: () => batches.map(({ items }) => items.length) };
 }
 
-it('batcher: starts at once while not busy, and batches what arrives while busy', async () => {
+/** Resolves after this turn of the event loop, in which items gather. */
+const turn = () => new Promise(setImmediate);
+
+it('batcher: batches what arrives together, and what arrives while busy', async () => {
   const { batch, batches, sizes } = controlled();
-  const results = [1, 2, 3].map((item) => batch(item));
-  expect(sizes()).toEqual([1]);
+  const results = [1, 2].map((item) => batch(item));
+  await turn();
+  expect(sizes()).toEqual([2]);
+  for (const item of [3, 4]) {
+    results.push(batch(item));
+    await turn();
+  }
+  expect(sizes()).toEqual([2]);
   batches[0]?.end.resolve();
   expect(await results[0]).toBe(10);
-  await new Promise(setImmediate);
-  expect(batches[1]?.items).toEqual([2, 3]);
+  await expect.poll(() => batches[1]?.items).toEqual([3, 4]);
   batches[1]?.end.resolve();
-  expect(await Promise.all(results)).toEqual([10, 20, 30]);
+  expect(await Promise.all(results)).toEqual([10, 20, 30, 40]);
 });
 
 it('batcher: respects its limits of concurrent batches and of items per batch', async () => {
-  const { batch, batches, sizes } = controlled({ concurrency: 2, maxItems: 2 });
+  const { batch, batches, sizes } = controlled({ concurrency: 2, maxItems: 2, slowAfterMs: 1 });
   const results = [1, 2, 3, 4, 5].map((item) => batch(item));
-  expect(sizes()).toEqual([1, 1]);
-  for (let ended = 0; ended < 4; ended += 1) {
-    batches[ended]?.end.resolve();
-    await new Promise(setImmediate);
-  }
-  expect(sizes()).toEqual([1, 1, 2, 1]);
+  await turn();
+  expect(sizes()).toEqual([2]);
+  // The first is slow, so a second one starts. Both are, but there are no more than two.
+  await expect.poll(sizes).toEqual([2, 2]);
+  batches[0]?.end.resolve();
+  await expect.poll(sizes).toEqual([2, 2, 1]);
+  for (const { end } of batches) end.resolve();
   expect(await Promise.all(results)).toEqual([10, 20, 30, 40, 50]);
 });
 
@@ -49,6 +59,7 @@ it('batcher: removes an item whose caller leaves before its batch starts', async
   const left = new AbortController();
   left.abort(new Error('left before'));
   const first = batch(1);
+  await turn();
   const removed = [2, 3, 4].map((item) => batch(item, { signal: leaving.signal }));
   const last = batch(5);
   await expect(batch(6, { signal: left.signal })).rejects.toThrow('left before');
@@ -56,7 +67,7 @@ it('batcher: removes an item whose caller leaves before its batch starts', async
   for (const one of removed) await expect(one).rejects.toThrow('left');
   batches[0]?.end.resolve();
   expect(await first).toBe(10);
-  await new Promise(setImmediate);
+  await expect.poll(() => batches.length).toBe(2);
   batches[1]?.end.resolve();
   expect(await last).toBe(50);
   expect(batches.map(({ items }) => items)).toEqual([[1], [5]]);
@@ -66,6 +77,7 @@ it('batcher: returns the result of a started batch, even if its caller leaves', 
   const { batch, batches } = controlled();
   const leaving = new AbortController();
   const result = batch(1, { signal: leaving.signal });
+  await turn();
   leaving.abort();
   batches[0]?.end.resolve();
   expect(await result).toBe(10);
@@ -97,6 +109,7 @@ async function runTogether(count: number, run: (items: readonly number[]) => Pro
     run: async (items) => (items[0] === 0 ? gate.promise.then(() => [...items]) : run(items)),
   });
   const first = batch(0);
+  await turn();
   const results = Promise.allSettled(Array.from({ length: count }, (_, index) => batch(index + 1)));
   gate.resolve();
   await first;

@@ -8,15 +8,18 @@ export interface BatcherOptions<Item, Result> {
   maxItems?: number;
   /** Limit of concurrent batches. Default: 2. */
   concurrency?: number;
+  /** Another batch starts after this time, in milliseconds, if one takes longer. Default: 200. */
+  slowAfterMs?: number;
 }
 
 /** A failed batch is run again in this many concurrent parts; in a failed part this many items run concurrently. */
 const partsAtOnce = 3;
 
 /**
- * Lets callers share the cost of a call, like a database's group commit. An item starts at once while there is
- * capacity; otherwise it waits for the next batch. Batches grow with load. An item whose signal aborts while it waits is
- * removed: under overload it would delay the items of callers that still wait.
+ * Lets callers share the cost of a call, like a database's group commit. Items of one turn of the event loop start
+ * together. While a batch is running they wait for its end, so that batches grow with load; a slow one, whose row is locked
+ * for example, is not waited for. An item whose signal aborts while it waits is removed: under overload it would delay the
+ * items of callers that still wait.
  *
  * - A failed batch is run again in three parts, and a failed part item by item, so that only the item at fault fails.
  * - If all parts fail with retryable errors, the engine is down: their items are rejected without single runs.
@@ -27,6 +30,7 @@ export function createBatcher<Item, Result>({
   run,
   maxItems = 100,
   concurrency = 2,
+  slowAfterMs = 200,
 }: BatcherOptions<Item, Result>): (item: Item, options?: { signal?: AbortSignal | undefined }) => Promise<Result> {
   interface Waiting extends PromiseWithResolvers<Result> {
     item: Item;
@@ -34,7 +38,9 @@ export function createBatcher<Item, Result>({
     start(): void;
   }
   const waiting = new Set<Waiting>();
-  let underWay = 0;
+  let running = 0;
+  /** How many of the running batches are slow. */
+  let slow = 0;
   // A batch must not run in the transaction or trace of the caller that happened to start it.
   const inOwnContext = AsyncLocalStorage.snapshot();
 
@@ -97,16 +103,33 @@ export function createBatcher<Item, Result>({
     await Promise.all(Array.from({ length: partsAtOnce }, runLeft));
   };
   const startNext = (): void => {
-    if (underWay >= concurrency || waiting.size === 0) return;
-    underWay += 1;
+    running += 1;
+    let isSlow = false;
+    const timer = setTimeout(() => {
+      isSlow = true;
+      slow += 1;
+      startSoon();
+    }, slowAfterMs);
     const batch = [...waiting].slice(0, maxItems);
     for (const one of batch) {
       waiting.delete(one);
       one.start();
     }
     void inOwnContext(runBatch, batch).then(() => {
-      underWay -= 1;
-      startNext();
+      clearTimeout(timer);
+      running -= 1;
+      if (isSlow) slow -= 1;
+      startSoon();
+    });
+  };
+  let isStarting = false;
+  /** Starts batches after this turn of the event loop: what arrives together, such as the messages of a fetch, is one. */
+  const startSoon = (): void => {
+    if (isStarting) return;
+    isStarting = true;
+    setImmediate(() => {
+      isStarting = false;
+      if (running === slow && running < concurrency && waiting.size > 0) startNext();
     });
   };
 
@@ -120,7 +143,7 @@ export function createBatcher<Item, Result>({
     const one: Waiting = { item, start, ...Promise.withResolvers<Result>() };
     signal?.addEventListener('abort', leave, { once: true });
     waiting.add(one);
-    startNext();
+    startSoon();
     return one.promise;
   };
 }
