@@ -32,7 +32,8 @@ export async function sendSms(
   using timeout = timeoutSignal(clock, timeoutMs);
   const signal = AbortSignal.any([timeout, stop]);
   const aborted = Promise.withResolvers<never>();
-  signal.addEventListener('abort', () => aborted.reject(signal.reason), { once: true });
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
     signal.throwIfAborted();
     await Promise.race([sender.send(sms, { signal }), aborted.promise]);
@@ -41,5 +42,8 @@ export async function sendSms(
     if (timeout.aborted) return failed('TIMEOUT');
     if (stop.aborted) return { outcome: 'stopped' };
     return failed('SMS_FAILED');
+  } finally {
+    // A signal that depends on `stop` stays in memory as long as `stop`, while it has a listener.
+    signal.removeEventListener('abort', onAbort);
   }
 }
