@@ -4,7 +4,7 @@ import { type CompiledEntityFetch, EntityBatch, nameType, type Receiver } from '
 import type { ResponsePath } from './paths.ts';
 import { compileRepresentation } from './representation.ts';
 import { compileRequest } from './request-body.ts';
-import { applyRewrites } from './rewrites.ts';
+import { applyRewrites, rewritePath } from './rewrites.ts';
 import type { Run } from './run.ts';
 import type { EntityFetch, Step } from './steps.ts';
 import { asClientError, asFetchErrors, invalidResponse } from './subgraph-errors.ts';
@@ -106,7 +106,10 @@ function readErrors({ errors = [] }: SubgraphResponse, subgraph: string, batches
     const batch = batches.find(({ fetch }) => fetch.key === key);
     const receivers = batch && typeof index === 'number' ? batch.receivers[index] : undefined;
     const paths: (ResponsePath | undefined)[] = receivers
-      ? receivers.map((receiver) => [...(batch as EntityBatch).pathOf(receiver), ...rest])
+      ? receivers.map((receiver) => [
+          ...(batch as EntityBatch).pathOf(receiver),
+          ...rewritePath(receiver.target.outputRewrites, rest),
+        ])
       : batch
         ? uniquePaths(batch.listPaths)
         : [undefined];

@@ -2,7 +2,7 @@ import { type GraphQLSchema, parse } from 'graphql';
 import { copyData, mergeData } from './data.ts';
 import { objectsAt, pathToList, type ResponsePath } from './paths.ts';
 import { compileRequest } from './request-body.ts';
-import { applyRewrites } from './rewrites.ts';
+import { applyRewrites, rewritePath } from './rewrites.ts';
 import type { Run } from './run.ts';
 import type { Step } from './steps.ts';
 import { asClientError, asFetchErrors } from './subgraph-errors.ts';
@@ -29,7 +29,7 @@ export function compileFieldStep(schema: GraphQLSchema, step: Step) {
       return;
     }
     for (const error of response.errors ?? [])
-      run.errors.push(asClientError(error, subgraph, error.path && pathOf(error.path)));
+      run.errors.push(asClientError(error, subgraph, error.path && pathOf(rewritePath(outputRewrites, error.path))));
     const { data } = response;
     if (!data) return;
     applyRewrites(schema, outputRewrites, data);

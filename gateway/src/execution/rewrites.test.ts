@@ -1,7 +1,7 @@
 import { buildSchema } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { compileRepresentation } from './representation.ts';
-import { applyRewrites } from './rewrites.ts';
+import { applyRewrites, rewritePath } from './rewrites.ts';
 
 const schema = buildSchema(`
   type Query { media: Media }
@@ -26,6 +26,32 @@ describe('rewrites', () => {
     const data = [{ __typename: 'Film', a: 1 }, { __typename: 'Book', a: 1 }, { a: 1 }];
     applyRewrites(schema, [{ kind: 'KeyRenamer', path: ['... on Book', 'a'], renameKeyTo: 'b' }], data);
     expect(data).toEqual([{ __typename: 'Film', a: 1 }, { __typename: 'Book', b: 1 }, { b: 1 }]);
+  });
+});
+
+describe('rewrites: the path of an error', () => {
+  const rewrites = [
+    { kind: 'KeyRenamer' as const, path: ['medias', '... on Book', 'title__alias_0'], renameKeyTo: 'title' },
+    { kind: 'ValueSetter' as const, path: ['medias', '__typename'], setValueTo: 'Book' },
+  ];
+
+  it.each([
+    [
+      ['medias', 3, 'title__alias_0'],
+      ['medias', 3, 'title'],
+    ],
+    [
+      ['medias', 0, 1, 'title__alias_0', 'x'],
+      ['medias', 0, 1, 'title', 'x'],
+    ],
+    [
+      ['other', 'title__alias_0'],
+      ['other', 'title__alias_0'],
+    ],
+    [['medias'], ['medias']],
+    [[], []],
+  ])('%j is %j for the client', (path, expected) => {
+    expect(rewritePath(rewrites, path)).toEqual(expected);
   });
 });
 

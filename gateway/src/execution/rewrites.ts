@@ -41,6 +41,23 @@ function apply(rewrite: FetchDataRewrite, key: string, value: Data): void {
   value[key] = undefined;
 }
 
+/** The path of a subgraph's error as the client knows it: keys that were renamed in the request get their names back. */
+export function rewritePath(
+  rewrites: readonly FetchDataRewrite[] | undefined,
+  path: readonly (string | number)[],
+): (string | number)[] {
+  const renamed = [...path];
+  for (const rewrite of rewrites ?? []) {
+    if (rewrite.kind !== 'KeyRenamer') continue;
+    const keys = rewrite.path.filter((step) => !step.startsWith(fragmentPrefix));
+    const places = [...path.keys()].filter((index) => typeof path[index] === 'string').slice(0, keys.length);
+    const last = places.at(-1);
+    if (last !== undefined && keys.every((key, index) => path[places[index] ?? -1] === key))
+      renamed[last] = rewrite.renameKeyTo;
+  }
+  return renamed;
+}
+
 /**
  * Whether the object has the type, or one that implements it.
  *
