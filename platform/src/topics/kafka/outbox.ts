@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { within } from '../../async/deadline.ts';
 import { createNotifier } from '../../async/notifier.ts';
 import { pause } from '../../async/pause.ts';
+import { untilSettled } from '../../async/until-settled.ts';
 import { rowsOf } from '../../database/rows.ts';
 import { outbox } from '../../database/tables.ts';
 import type { Database, DatabaseSession, Transaction } from '../../database.ts';
@@ -41,9 +42,6 @@ const stopWithinMs = 2_000;
 export async function openOutbox({ database, producer, client, log }: OutboxOptions): Promise<Outbox> {
   await using releases = new AsyncDisposableStack();
   const stop = new AbortController();
-  const stopped = new Promise<void>((resolve) => {
-    stop.signal.addEventListener('abort', () => resolve(), { once: true });
-  });
   const notifier = releases.use(createNotifier(pollEveryMs));
   const relays = new Map<string, Promise<void>>();
   const leases = releases.use(createLeases({ openSession: database.openSession, log }));
@@ -63,7 +61,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     while (!isOver()) {
       isNotified = false;
       try {
-        await Promise.race([client.ensureTopic(topic), stopped]);
+        await untilSettled(client.ensureTopic(topic), stop.signal);
         let hasMore = true;
         while (hasMore && !isOver()) {
           hasMore = await sendBatch(topic);

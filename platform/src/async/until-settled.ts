@@ -1,0 +1,13 @@
+/**
+ * Resolves or rejects with the work, or resolves when the signal aborts first; the work itself continues. Nothing is left at
+ * the signal, whereas a race with a promise that stays pending would keep each result.
+ */
+export function untilSettled(work: PromiseLike<unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const forget = () => signal.removeEventListener('abort', onAbort);
+    const onAbort = () => resolve();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(() => resolve(), reject).then(forget);
+    if (signal.aborted) resolve();
+  });
+}
