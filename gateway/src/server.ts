@@ -7,6 +7,7 @@ import { createTokenVerifier } from '@voucher-gateway/platform/identity/token-ve
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { defaultStopMs, type Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
+import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { type GatewayConfig, isOn, originPolicy, subgraphUrlSetting } from './config.ts';
@@ -93,7 +94,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       throw new Error(`${subgraphUrlSetting(name)} is missing: the supergraph has a subgraph ${name}`);
     return sources.lease(name, url);
   };
-  const federation = releases.use(
+  const planning = releases.use(createStopStage({ withinMs: stopLimits.plannerMs, log }));
+  const federation = planning.use(
     await createReloadableFederation({
       supergraphSdl,
       suggestions: isOn(config.INTROSPECTION, config),
@@ -112,10 +114,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     audience: config.JWT_AUDIENCE,
     now: clock.now,
   });
-  const gate = releases.use(
+  const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
+  const gate = work.use(
     await createSessionGate({ verify, keys, keyValue, topics, clock, log, idleMs: config.SESSION_IDLE }),
   );
-  const upstreams = releases.use(
+  const upstreams = work.use(
     createUpstreams({
       log,
       urlOf: (name) =>
@@ -129,7 +132,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       maxPerSubgraph: config.MAX_UPSTREAM_SUBSCRIPTIONS,
     }),
   );
-  const subscriptions = releases.use(
+  const subscriptions = work.use(
     await createSubscriptions({
       federation,
       topics,
@@ -171,10 +174,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     statusOf,
     readiness,
     failures: topics.failures,
-    // The drain comes first, and may take 5 s more than its window.
-    limits: { ...httpLimitsOf(config), closeMs: 4_000 },
+    limits: httpLimitsOf(config),
   });
-  releases.defer(() => app.close());
+  work.defer(() => app.close());
   const budget = createSendBudget(config.MAX_TOTAL_BUFFERED_BYTES, log);
   countHttpAnswers(app, budget);
   releases.use(
@@ -218,7 +220,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       allowsOrigin: (request) => allows(request.headers.origin, request.headers.host),
     }),
   );
-  releases.defer(() => connections.drain(config.DRAIN_WINDOW));
+  releases.defer(() => connections.drain(config.DRAIN_WINDOW, stopLimits.drainMs));
   releases.defer(readiness.retire);
   const url = await listen(app, { host: config.HOST, port: config.PORT, setting: portSetting });
   const owned = releases.move();

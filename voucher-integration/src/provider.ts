@@ -73,7 +73,7 @@ export function createProvider({ url, timeoutMs, clock, concurrency }: ProviderO
         semaphore.release();
       }
     },
-    [Symbol.asyncDispose]: () => agent.close(),
+    [Symbol.asyncDispose]: () => agent.destroy(),
   };
 }
 

@@ -6,6 +6,7 @@ import { createHttpServer, httpLimitsOf, listen } from '@voucher-gateway/platfor
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
+import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
@@ -55,8 +56,13 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       log.error({ requestId }, 'received a code for a request that has failed: it is bought and unclaimed');
     },
   });
-  releases.use(startHousekeeping({ database, clock, log, retentions: integrationRetentions(config) }));
 
+  const provider = releases.use(
+    createProvider({ url: config.VPS_URL, timeoutMs: config.VPS_TIMEOUT, clock, concurrency: config.VPS_CONCURRENCY }),
+  );
+  // At once: the worker would otherwise start new requests while the consumer stops.
+  const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
+  work.use(startHousekeeping({ database, clock, log, retentions: integrationRetentions(config) }));
   const readiness = createReadiness({ required: { database: database.ping }, reported: { topics: topics.ping } });
   const app = createHttpServer({
     log,
@@ -66,14 +72,11 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
     failures: topics.failures,
     limits: httpLimitsOf(config),
   });
-  releases.defer(() => app.close());
+  work.defer(() => app.close());
   addCallbackRoute(app, { database, store, log });
   const url = await listen(app, { host: config.HOST, port: config.PORT, setting: portSetting });
 
   const publicUrl = config.INTEGRATION_PUBLIC_URL ?? url;
-  const provider = releases.use(
-    createProvider({ url: config.VPS_URL, timeoutMs: config.VPS_TIMEOUT, clock, concurrency: config.VPS_CONCURRENCY }),
-  );
   const ask = createAsk({
     config,
     database,
@@ -83,7 +86,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
     callbackUrlOf: (requestId) => `${publicUrl}${responsePath}?request=${requestId}`,
   });
 
-  const worker = releases.use(
+  work.use(
     await jobs.work(
       askQueue,
       async ({ requestId, attempts }, { signal }) => {
@@ -95,7 +98,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       { concurrency: config.VPS_CONCURRENCY },
     ),
   );
-  const consumer = releases.use(
+  work.use(
     await topics.consume({
       topic: schemaTopics.requestCode,
       group: 'voucher-integration',
@@ -115,10 +118,6 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       },
     }),
   );
-  // Stop both at once: the second would otherwise start new requests while the first one stops.
-  releases.defer(async () => {
-    await Promise.all([worker, consumer].map((each) => each[Symbol.asyncDispose]()));
-  });
   const owned = releases.move();
   return {
     url,

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
@@ -12,6 +14,7 @@ import {
 import { type Engines, startEngines } from '@voucher-gateway/standalone/engines/engines';
 import { startKafka } from '@voucher-gateway/standalone/engines/kafka';
 import { startPostgres } from '@voucher-gateway/standalone/engines/postgres';
+import type { EngineProcess } from '@voucher-gateway/standalone/engines/process';
 import { startRedis } from '@voucher-gateway/standalone/engines/redis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -102,7 +105,7 @@ async function readiness(name: ServiceName) {
 }
 
 /** The running engines by name. Tests kill and restart them. */
-const running = new Map<EngineName, AsyncDisposable>();
+const running = new Map<EngineName, EngineProcess>();
 type EngineName = 'postgres' | 'redis' | 'kafka';
 const stopEngine = (name: EngineName) => running.get(name)?.[Symbol.asyncDispose]();
 async function startEngine(name: EngineName): Promise<void> {
@@ -112,7 +115,7 @@ async function startEngine(name: EngineName): Promise<void> {
     redis: () => startRedis({ ...at, port: portOf(engines.redis.url) }),
     kafka: () => startKafka({ ...at, libraries: engines.kafka.libraries, port: portOf(engines.kafka.brokers) }),
   };
-  running.set(name, releases.use(await started[name]()));
+  running.set(name, releases.use(await started[name]()).process);
 }
 
 const portOf = (url: string) => Number(new URL(url.includes('//') ? url : `kafka://${url}`).port);
@@ -243,6 +246,19 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     for (const name of serviceNames) expect([name, await liveStatus(name)]).toEqual([name, 200]);
   });
 
+  // Regression: one step after the other waited for an engine, and together they exceeded the deadline.
+  it('of all engines at once, frozen: services stop in time and exit 0', async () => {
+    await using customer = await startCustomer(stack);
+    {
+      using _frozen = await freezeEngines();
+      using requests = new DisposableStack();
+      for (const name of serviceNames) requests.use(await openHalfRequest(name));
+      await stopServices();
+    }
+    await Promise.all(serviceNames.map((name) => stack.start(name)));
+    await expectKept([{ requestId: (await customer.requestVoucher()).id, customer }]);
+  });
+
   it('of PostgreSQL: services stop in time and exit 0 while it is down', async () => {
     await stopEngine('postgres');
     for (const name of ['user', 'voucher', 'delivery', 'voucher-integration'] as const)
@@ -256,6 +272,38 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     await expectKept([{ requestId: (await customer.requestVoucher()).id, customer }]);
   });
 });
+
+/** Freezes every engine, with all processes of PostgreSQL. Disposing continues them. */
+async function freezeEngines(): Promise<Disposable> {
+  const client = new pg.Client({ connectionString: engines.postgres.url });
+  await client.connect();
+  const { rows } = await client.query<{ pid: number }>(
+    'select pid from pg_stat_activity where pid <> pg_backend_pid()',
+  );
+  await client.end();
+  const pids = [...running.values()].map(({ pid }) => pid);
+  const signal = (name: NodeJS.Signals) => {
+    // First the server, so that it starts no more processes.
+    for (const pid of [...pids, ...rows.map(({ pid }) => pid)]) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // That connection has ended.
+      }
+    }
+  };
+  signal('SIGSTOP');
+  return { [Symbol.dispose]: () => signal('SIGCONT') };
+}
+
+/** Sends half of a request to a service, which then waits for the rest. */
+async function openHalfRequest(name: ServiceName): Promise<Disposable> {
+  const { hostname, port } = new URL(stack.urls[name]);
+  const socket = connect(Number(port), hostname).on('error', () => {});
+  await once(socket, 'connect');
+  socket.write('POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{');
+  return { [Symbol.dispose]: () => void socket.destroy() };
+}
 
 /** Stops every service like a deployment: each exits with 0 within its deadline. */
 async function stopServices(): Promise<void> {

@@ -5,6 +5,7 @@ import { createJobs } from '../jobs/pg-boss.ts';
 import { createRedisKeyValue } from '../key-value/redis.ts';
 import type { KeyValue } from '../key-value.ts';
 import type { Log } from '../process/log.ts';
+import { createStopStage, stopLimits } from '../process/stop-stage.ts';
 import type { ConsumerLimits } from '../topics/consumer-limits.ts';
 import type { ReadDeadLetters } from '../topics/dead-letter-reader.ts';
 import type { KafkaOptions } from '../topics/kafka/client.ts';
@@ -107,6 +108,7 @@ export async function openDistributedEngines(
     }),
   );
   const topics = releases.use(await openTopics(config, { log, database, limits }));
-  const owned = releases.move();
-  return { database, topics, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const stage = createStopStage({ withinMs: stopLimits.enginesMs, log });
+  stage.use(releases.move());
+  return { database, topics, jobs, [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose]() };
 }

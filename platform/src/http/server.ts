@@ -44,7 +44,7 @@ export interface HttpLimits {
   idleMs: number;
   /** From a complete response to the delivery of its last byte; not for streams. Default: 2 min. */
   answerMs: number;
-  /** How long a closing server waits for running requests. Default: 5 s, half of the time limit of a stop. */
+  /** How long a closing server waits for running requests. Default: 4 s, which is less than `stopLimits.workMs`. */
   closeMs: number;
 }
 /** The limits that are settings. */
@@ -56,7 +56,7 @@ const defaultLimits: HttpLimits = {
   requestMs: 30_000,
   idleMs: 72_000,
   answerMs: 120_000,
-  closeMs: 5_000,
+  closeMs: 4_000,
 };
 /** Connections are closed after this many requests, so that load balancers redistribute them. */
 const maxRequestsPerConnection = 10_000;

@@ -1,3 +1,4 @@
+import type { StopStage } from '@voucher-gateway/platform/process/stop-stage';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import type { Dispatcher } from './attempts/dispatcher.ts';
@@ -10,41 +11,43 @@ export const group = 'delivery';
 /**
  * Consumes requests, for their callbackUrl, and outcomes, to deliver them. An outcome is finished when its deliveries are
  * stored.
+ *
+ * @param stage gets the consumers
  */
 export async function startConsumers({
   topics,
   targets,
   dispatcher,
+  stage,
 }: {
   topics: Topics;
   targets: CallbackTargets;
   dispatcher: Dispatcher;
-}): Promise<AsyncDisposable> {
-  await using started = new AsyncDisposableStack();
+  stage: Pick<StopStage, 'use'>;
+}): Promise<void> {
   const deliver = async (outcome: Outcome) => {
     const callbackUrl = await targets.find(outcome.value.requestId);
     await dispatcher.deliver(planDeliveries(outcome, callbackUrl));
   };
-  started.use(
+  stage.use(
     await topics.consume({
       topic: schemaTopics.requestCode,
       group,
       handler: ({ value }) => targets.store(value),
     }),
   );
-  started.use(
+  stage.use(
     await topics.consume({
       topic: schemaTopics.receiveCode,
       group,
       handler: ({ value }) => deliver({ type: 'voucher.received', value }),
     }),
   );
-  started.use(
+  stage.use(
     await topics.consume({
       topic: schemaTopics.requestFailed,
       group,
       handler: ({ value }) => deliver({ type: 'voucher.failed', value }),
     }),
   );
-  return started.move();
 }

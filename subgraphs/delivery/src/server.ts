@@ -13,6 +13,7 @@ import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { allowWithoutStore, createRateLimiter } from '@voucher-gateway/platform/key-value/rate-limiter';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
+import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
@@ -66,7 +67,8 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       proxyUrl: config.CALLBACK_PROXY,
     }),
   );
-  const dispatcher = releases.use(
+  const attempts = releases.use(createStopStage({ withinMs: stopLimits.attemptsMs, log }));
+  const dispatcher = attempts.use(
     createDispatcher({
       store: createDeliveryStore({
         database,
@@ -80,10 +82,11 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       log,
     }),
   );
-  releases.use(await jobs.work(attemptQueue, dispatcher.runJob));
+  const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
+  work.use(await jobs.work(attemptQueue, dispatcher.runJob));
   const targets = createCallbackTargets({ database, keyValue, waitMs: config.REQUEST_WAIT, clock, log });
-  releases.use(await startConsumers({ topics, targets, dispatcher }));
-  releases.use(startHousekeeping({ database, clock, log, retentions: deliveryRetentions(config) }));
+  await startConsumers({ topics, targets, dispatcher, stage: work });
+  work.use(startHousekeeping({ database, clock, log, retentions: deliveryRetentions(config) }));
 
   if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: redeliveries are not limited');
   // Redeliveries do not need the key-value store: while it is unavailable they are accepted without a limit.
@@ -97,14 +100,14 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
     log,
   );
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
-  releases.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));
+  work.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));
   const verify = createTokenVerifier({
     keys: keys.find,
     issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
     now: () => database.now(),
   });
-  const server = releases.use(
+  const server = work.use(
     await createSubgraphServer<DeliveryContext>({
       schema: buildSubgraphSchema([
         {

@@ -11,6 +11,7 @@ import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/id
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
+import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { followTopic } from '@voucher-gateway/platform/topics/follow';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
@@ -65,9 +66,10 @@ export async function createUserService({
     region: config.DEFAULT_REGION,
   });
   const sessions = createSessions({ config, database, topics, keyValue, keys });
-  releases.use(startHousekeeping({ database, clock, log, retentions: userRetentions }));
+  const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
+  work.use(startHousekeeping({ database, clock, log, retentions: userRetentions }));
   // Another process may have revoked a key: stop signing and verifying with it.
-  releases.use(
+  work.use(
     await followTopic(topics, {
       topic: schemaTopics.sessionEnded,
       log,
@@ -83,7 +85,7 @@ export async function createUserService({
     audience: config.JWT_AUDIENCE,
     now: database.now,
   });
-  const server = releases.use(
+  const server = work.use(
     await createSubgraphServer<UserContext>({
       schema: buildSubgraphSchema([
         { typeDefs: parse(subgraphSdl('user')), resolvers: createResolvers({ users, sessions }) as never },

@@ -47,7 +47,8 @@ describe('outcomes', () => {
     await database.query
       .insert(consumedPosition)
       .values({ topic: name, partition: 0, position: 0, publishedAt: new Date(0) });
-    await using _consumers = await consumeOutcomes(engines);
+    await using stage = new AsyncDisposableStack();
+    await consumeOutcomes({ ...engines, stage });
     await database.transaction((tx) =>
       topics.publish(tx, schemaTopics.receiveCode, {
         id: randomUUID(),

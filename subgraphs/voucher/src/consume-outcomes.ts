@@ -2,6 +2,7 @@ import { createBatcher } from '@voucher-gateway/platform/async/batcher';
 import type { Database, Queryable, Transaction } from '@voucher-gateway/platform/database';
 import { asJson, joinById, rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { Log } from '@voucher-gateway/platform/process/log';
+import type { StopStage } from '@voucher-gateway/platform/process/stop-stage';
 import type { ConsumeOptions, HandlerContext, Message, Topics } from '@voucher-gateway/platform/topics';
 import { type ReceiveCode, type RequestFailed, topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { and, eq, sql } from 'drizzle-orm';
@@ -12,21 +13,24 @@ const group = 'voucher';
 /**
  * Stores the outcomes. A voucher gets the next number in the feed of its phone number; a duplicate changes nothing.
  * The positions consumed so far are stored in the same transaction.
+ *
+ * @param stage gets the consumers
  */
 export async function consumeOutcomes({
   database,
   topics,
+  stage,
   log,
 }: {
   database: Database;
   topics: Topics;
+  stage: Pick<StopStage, 'use'>;
   log: Log;
-}): Promise<AsyncDisposable> {
+}): Promise<void> {
   const positionsOf = (topic: string): Pick<ConsumeOptions<unknown>, 'onAssigned' | 'onFinishedThrough'> => ({
     onAssigned: (partition, position) => resetPosition(database.query, topic, partition, position),
     onFinishedThrough: (positions) => advancePositions(database.query, topic, positions),
   });
-  await using consumers = new AsyncDisposableStack();
   const store = createBatcher<{ message: Message<ReceiveCode>; context: HandlerContext }, void>({
     // Every batch updates the same position rows, so a second one would only wait for their locks.
     concurrency: 1,
@@ -45,7 +49,7 @@ export async function consumeOutcomes({
         return [];
       }),
   });
-  consumers.use(
+  stage.use(
     await topics.consume({
       topic: schemaTopics.receiveCode,
       group,
@@ -53,7 +57,7 @@ export async function consumeOutcomes({
       ...positionsOf(schemaTopics.receiveCode.name),
     }),
   );
-  consumers.use(
+  stage.use(
     await topics.consume({
       topic: schemaTopics.requestFailed,
       group,
@@ -66,8 +70,6 @@ export async function consumeOutcomes({
       ...positionsOf(schemaTopics.requestFailed.name),
     }),
   );
-  const owned = consumers.move();
-  return { [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Stores a batch of vouchers. It has at most one per phone number: the consumer handles those one after the other. */

@@ -11,6 +11,7 @@ import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { allowWithoutStore, createRateLimiter } from '@voucher-gateway/platform/key-value/rate-limiter';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
+import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
@@ -66,17 +67,18 @@ export async function createVoucherService({
     log,
   );
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
-  releases.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));
+  const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
+  work.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));
   const verify = createTokenVerifier({
     keys: keys.find,
     issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
     now: database.now,
   });
-  releases.use(await consumeOutcomes({ database, topics, log }));
-  releases.use(startSweep({ database, topics, clock, log, giveUpAfterMs: config.GIVE_UP_AFTER }));
-  releases.use(startHousekeeping({ database, clock, log, retentions: voucherRetentions }));
-  const server = releases.use(
+  await consumeOutcomes({ database, topics, stage: work, log });
+  work.use(startSweep({ database, topics, clock, log, giveUpAfterMs: config.GIVE_UP_AFTER }));
+  work.use(startHousekeeping({ database, clock, log, retentions: voucherRetentions }));
+  const server = work.use(
     await createSubgraphServer<VoucherContext>({
       schema: buildSubgraphSchema([
         {

@@ -4,6 +4,7 @@ import { within } from '../../async/deadline.ts';
 import { pause } from '../../async/pause.ts';
 import { CodedError, isCodedError, orUnavailable } from '../../errors.ts';
 import type { Log } from '../../process/log.ts';
+import { stopLimits } from '../../process/stop-stage.ts';
 import { createTopic } from './create-topic.ts';
 import { patchHeaders } from './kafkajs-patches/few-headers.ts';
 import { patchRequestQueue } from './kafkajs-patches/quiet-request-queue.ts';
@@ -58,7 +59,7 @@ export interface KafkaClient extends AsyncDisposable {
 export const partitionsFoundWithinMs = 10_000;
 
 const connectEveryMs = 1_000;
-export const disconnectWithinMs = 1_000;
+export const disconnectWithinMs = stopLimits.connectionsMs;
 const atOnceMs = 1_000;
 const assumedDownMs = 10_000;
 const pingWithinMs = 3_000;

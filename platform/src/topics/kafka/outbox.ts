@@ -30,7 +30,7 @@ const channel = 'platform_outbox';
 const pollEveryMs = 1_000;
 const adoptEveryMs = 2_000;
 const adoptSoonMs = 200;
-const stopWithinMs = 2_000;
+const stopWithinMs = 1_000;
 
 /**
  * The outbox and its relays. A lease keeps one relay per topic and database active; the others stand by, and one takes

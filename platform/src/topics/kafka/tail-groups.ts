@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { within } from '../../async/deadline.ts';
 import type { Log } from '../../process/log.ts';
 import type { KafkaClient } from './client.ts';
+
+const deleteWithinMs = 1_000;
 
 /** The prefix of all groups of tails, and of no others. */
 export function tailGroupPrefix(client: KafkaClient, clientId: string): string {
@@ -15,7 +18,7 @@ export function newTailGroup(client: KafkaClient, clientId: string): string {
 /** Deletes the group of a consumer that has left. Never rejects. */
 export async function deleteTailGroup(client: KafkaClient, groupId: string, log: Log): Promise<void> {
   try {
-    await client.admin.deleteGroups([groupId]);
+    await within(deleteWithinMs, client.admin.deleteGroups([groupId]));
   } catch (error) {
     log.debug({ error, groupId }, 'the group of a tail could not be deleted; the next start deletes it');
   }

@@ -26,8 +26,12 @@ export interface KafkaTopicsOptions extends KafkaOptions {
 export async function createKafkaTopics({ database, limits, log, ...options }: KafkaTopicsOptions): Promise<Topics> {
   const { clientId } = options;
   await using releases = new AsyncDisposableStack();
-  const client = releases.use(await connectKafka({ ...options, log }));
-  const producer = releases.use(createKafkaProducer(client, log));
+  const client = await connectKafka({ ...options, log });
+  const producer = createKafkaProducer(client, log);
+  // At once, because each waits for a broker that has stopped responding.
+  releases.defer(async () => {
+    await Promise.all([producer, client].map((each) => each[Symbol.asyncDispose]()));
+  });
   void client.connected.then((isConnected) => (isConnected ? deleteDeadTails(client, clientId, log) : undefined));
   const outbox = database && releases.use(await openOutbox({ database, producer, client, log }));
   const readers = releases.use(createReaders());

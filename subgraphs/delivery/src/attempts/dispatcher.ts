@@ -29,7 +29,7 @@ export interface DispatcherOptions {
   log: Log;
   /** Concurrent attempts. Default: 256. */
   concurrency?: number;
-  /** Time for running attempts to end on disposal, in milliseconds of the system clock. Default: 2 s. */
+  /** Time for running attempts to end on disposal, in milliseconds of the system clock. Default: 1.5 s. */
   drainMs?: number;
 }
 
@@ -41,7 +41,7 @@ export function createDispatcher({
   clock,
   log,
   concurrency = 256,
-  drainMs = 2_000,
+  drainMs = 1_500,
 }: DispatcherOptions): Dispatcher {
   const semaphore = createSemaphore(concurrency);
   const stop = new AbortController();

@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from './log.ts';
+
+/**
+ * Time limits of the stages of a stop, in milliseconds. The stages of a service together stay below `defaultStopMs`,
+ * also if every engine has stopped responding.
+ */
+export const stopLimits = {
+  /** The gateway only, after `DRAIN_WINDOW`: running operations of sockets and streams. */
+  drainMs: 3_000,
+  /** Requests, consumers, and all work that is started by itself. */
+  workMs: 4_500,
+  /** Delivery only: running attempts, and storing how they ended. */
+  attemptsMs: 2_000,
+  /** The gateway only: the planner. */
+  plannerMs: 1_000,
+  /** Outbox, jobs, and connections. */
+  enginesMs: 3_000,
+  /** The connections to Kafka of a service without a database. */
+  connectionsMs: 1_000,
+} as const;
+
+/** The parts of a service that stop at once. */
+export interface StopStage extends AsyncDisposable {
+  /** Adds a part, and returns it. */
+  use<Part extends AsyncDisposable>(part: Part): Part;
+  /** Adds a part that is stopped by a function. */
+  defer(stop: () => PromiseLike<unknown>): void;
+}
+
+/**
+ * Disposing stops all parts at once. After `withinMs` it no longer waits, and logs it: what still runs ends with the
+ * process, and is done again by another one, as after a crash.
+ */
+export function createStopStage({ withinMs, log }: { withinMs: number; log: Log }): StopStage {
+  const stops: (() => PromiseLike<unknown>)[] = [];
+  return {
+    use(part) {
+      stops.push(() => part[Symbol.asyncDispose]());
+      return part;
+    },
+    defer: (stop) => void stops.push(stop),
+    async [Symbol.asyncDispose]() {
+      const errors: unknown[] = [];
+      const stopping = stops.map(async (stop) => {
+        try {
+          await stop();
+        } catch (error) {
+          errors.push(error);
+        }
+      });
+      const timer = new AbortController();
+      const isLate = await Promise.race([
+        Promise.all(stopping).then(() => false),
+        sleep(withinMs, true, { signal: timer.signal }),
+      ]);
+      timer.abort();
+      if (isLate) log.warn({ withinMs }, 'not everything has stopped in time: the stop continues without it');
+      if (errors.length > 0) throw errors.reduce((suppressed, error) => new SuppressedError(error, suppressed));
+    },
+  };
+}
