@@ -25,6 +25,7 @@ const partsAtOnce = 3;
  * - If all parts fail with retryable errors, the engine is down: their items are rejected without single runs.
  * - When items run singly and retryable failures exceed successes by three, the remaining items get the first error.
  * - Items whose commit is unknown are not run again here: only the caller can find out whether it happened.
+ * - Items whose signal has aborted meanwhile are not run again, either.
  */
 export function createBatcher<Item, Result>({
   run,
@@ -34,6 +35,7 @@ export function createBatcher<Item, Result>({
 }: BatcherOptions<Item, Result>): (item: Item, options?: { signal?: AbortSignal | undefined }) => Promise<Result> {
   interface Waiting extends PromiseWithResolvers<Result> {
     item: Item;
+    signal: AbortSignal | undefined;
     /** Called when its batch starts. */
     start(): void;
   }
@@ -54,11 +56,16 @@ export function createBatcher<Item, Result>({
       return { error };
     }
   };
+  /** Rejects an item whose caller has left; true if it has. */
+  const dropLeft = ({ signal, reject }: Waiting): boolean => {
+    if (signal?.aborted) reject(signal.reason);
+    return signal?.aborted ?? false;
+  };
   const runBatch = async (batch: readonly Waiting[]): Promise<void> => {
     const failure = await tryRun(batch);
     if (!failure) return;
     if (batch.length === 1 || isCommitUnknown(failure.error)) for (const { reject } of batch) reject(failure.error);
-    else await runParts(batch);
+    else await runParts(batch.filter((one) => !dropLeft(one)));
   };
   const runParts = async (batch: readonly Waiting[]): Promise<void> => {
     const size = Math.ceil(batch.length / partsAtOnce);
@@ -86,6 +93,7 @@ export function createBatcher<Item, Result>({
     const retryableErrors: unknown[] = [];
     const runLeft = async () => {
       for (let one = remaining.shift(); one; one = remaining.shift()) {
+        if (dropLeft(one)) continue;
         if (retryableErrors.length >= succeeded + partsAtOnce) {
           one.reject(retryableErrors[0]);
           continue;
@@ -140,7 +148,7 @@ export function createBatcher<Item, Result>({
       one.reject(signal?.reason);
     };
     const start = () => signal?.removeEventListener('abort', leave);
-    const one: Waiting = { item, start, ...Promise.withResolvers<Result>() };
+    const one: Waiting = { item, signal, start, ...Promise.withResolvers<Result>() };
     signal?.addEventListener('abort', leave, { once: true });
     waiting.add(one);
     startSoon();
