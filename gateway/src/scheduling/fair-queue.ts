@@ -1,23 +1,40 @@
-/** A queue in which requesters take turns, however many items each of them has. */
+import { type Link, LinkedList } from './linked-list.ts';
+
+interface Requester<Item> {
+  name: string;
+  items: LinkedList<Item>;
+  size: number;
+  /** Its turn in the round. */
+  turn: Link<Requester<Item>>;
+  /** Its link among the requesters with as many items. */
+  ofSize: Link<Requester<Item>>;
+}
+
+/** A queue in which requesters take turns, however many items each of them has. Calls take constant time, with one exception. */
 export class FairQueue<Item> {
-  readonly #byRequester = new Map<string, Set<Item>>();
-  #size = 0;
+  readonly #requesters = new Map<string, Requester<Item>>();
+  readonly #links = new Map<Item, Link<Item>>();
+  readonly #round = new LinkedList<Requester<Item>>();
+  /** The requesters by their number of items, up to that of the requester with the most. */
+  readonly #bySize: LinkedList<Requester<Item>>[] = [];
 
   get size(): number {
-    return this.#size;
+    return this.#links.size;
   }
 
-  push(requester: string, item: Item): void {
-    this.#byRequester.set(requester, (this.#byRequester.get(requester) ?? new Set()).add(item));
-    this.#size += 1;
+  /** Adds an item, which must not be in the queue. */
+  push(name: string, item: Item): void {
+    const requester = this.#requesters.get(name) ?? this.#addRequester(name);
+    this.#links.set(item, requester.items.add(item));
+    this.#resize(requester, requester.size + 1);
   }
 
   /** Removes an item. Returns false if it is not in the queue. */
-  delete(requester: string, item: Item): boolean {
-    const items = this.#byRequester.get(requester);
-    if (!items?.delete(item)) return false;
-    this.#size -= 1;
-    if (items.size === 0) this.#byRequester.delete(requester);
+  delete(name: string, item: Item): boolean {
+    const requester = this.#requesters.get(name);
+    const link = this.#links.get(item);
+    if (!requester || !link) return false;
+    this.#remove(requester, link);
     return true;
   }
 
@@ -27,32 +44,67 @@ export class FairQueue<Item> {
    * @param isOverdue called with the oldest item of the next requester; true takes its newest item instead. Default: false
    */
   shift(isOverdue: (oldest: Item) => boolean = () => false): Item | undefined {
-    const [first] = this.#byRequester;
-    if (!first) return undefined;
-    const [requester, items] = first;
-    const [oldest] = items as Iterable<Item>;
-    const item = isOverdue(oldest as Item) ? [...items].at(-1) : oldest;
-    this.delete(requester, item as Item);
-    // Moves the requester to the end of the round.
-    if (this.#byRequester.delete(requester)) this.#byRequester.set(requester, items);
-    return item;
+    const requester = this.#round.first?.value;
+    if (!requester) return undefined;
+    this.#round.remove(requester.turn);
+    requester.turn = this.#round.add(requester);
+    const { first, last } = requester.items;
+    return this.#remove(requester, first && isOverdue(first.value) ? last : first);
   }
 
   /**
    * Removes the newest item of the requester that takes the most.
    *
-   * @param taken what a requester takes. Default: the number of its items
+   * @param taken what a requester takes; with it all requesters are compared. Default: the number of its items
    */
-  evict(taken: (requester: string, count: number) => number = (_requester, count) => count): Item | undefined {
-    let most: [requester: string, items: Set<Item>] | undefined;
+  evict(taken?: (requester: string) => number): Item | undefined {
+    const requester = taken ? this.#findMost(taken) : this.#bySize.at(-1)?.first?.value;
+    return requester && this.#remove(requester, requester.items.last);
+  }
+
+  #findMost(taken: (requester: string) => number): Requester<Item> | undefined {
+    let most: Requester<Item> | undefined;
     let mostTaken = 0;
-    for (const entry of this.#byRequester) {
-      const takes = taken(entry[0], entry[1].size);
-      if (!most || takes > mostTaken) [most, mostTaken] = [entry, takes];
+    for (const requester of this.#requesters.values()) {
+      const takes = taken(requester.name);
+      if (!most || takes > mostTaken) [most, mostTaken] = [requester, takes];
     }
-    if (!most) return undefined;
-    const item = [...most[1]].at(-1) as Item;
-    this.delete(most[0], item);
-    return item;
+    return most;
+  }
+
+  #addRequester(name: string): Requester<Item> {
+    const requester = { name, items: new LinkedList<Item>(), size: 0 } as Requester<Item>;
+    requester.turn = this.#round.add(requester);
+    requester.ofSize = this.#ofSize(0).add(requester);
+    this.#requesters.set(name, requester);
+    return requester;
+  }
+
+  #remove(requester: Requester<Item>, link: Link<Item> | undefined): Item | undefined {
+    if (!link) return undefined;
+    this.#links.delete(link.value);
+    requester.items.remove(link);
+    this.#resize(requester, requester.size - 1);
+    if (requester.size === 0) this.#removeRequester(requester);
+    return link.value;
+  }
+
+  #removeRequester(requester: Requester<Item>): void {
+    this.#round.remove(requester.turn);
+    this.#ofSize(0).remove(requester.ofSize);
+    this.#requesters.delete(requester.name);
+  }
+
+  /** Sizes change by one, so that the largest is found without a search. */
+  #resize(requester: Requester<Item>, size: number): void {
+    this.#ofSize(requester.size).remove(requester.ofSize);
+    requester.size = size;
+    requester.ofSize = this.#ofSize(size).add(requester);
+    if (!this.#bySize.at(-1)?.first) this.#bySize.pop();
+  }
+
+  #ofSize(size: number): LinkedList<Requester<Item>> {
+    this.#bySize[size] ??= new LinkedList();
+    return this.#bySize[size];
   }
 }
