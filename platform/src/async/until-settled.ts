@@ -7,7 +7,16 @@ export function untilSettled(work: PromiseLike<unknown>, signal: AbortSignal): P
     const forget = () => signal.removeEventListener('abort', onAbort);
     const onAbort = () => resolve();
     signal.addEventListener('abort', onAbort, { once: true });
-    work.then(() => resolve(), reject).then(forget);
+    work.then(
+      () => {
+        forget();
+        resolve();
+      },
+      (error: unknown) => {
+        forget();
+        reject(error);
+      },
+    );
     if (signal.aborted) resolve();
   });
 }
