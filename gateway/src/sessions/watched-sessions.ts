@@ -72,7 +72,10 @@ export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: Watch
     const now = clock.now();
     let next = Number.POSITIVE_INFINITY;
     for (const watch of watches.values()) {
-      if (watch.deadlineMs <= now) void check(watch);
+      // No deadline is further away than this, unless the clock was set back.
+      const isTooFar = watch.deadlineMs > now + idleMs;
+      if (isTooFar) watch.deadlineMs = now + idleMs;
+      if (isTooFar || watch.deadlineMs <= now) void check(watch);
       else next = Math.min(next, watch.deadlineMs);
     }
     if (next < Number.POSITIVE_INFINITY) timer.fireBy(Math.max(next, now + minCheckIntervalMs));

@@ -8,6 +8,7 @@ import { stopLimits } from '../../process/stop-stage.ts';
 import { createTopic } from './create-topic.ts';
 import { patchHeaders } from './kafkajs-patches/few-headers.ts';
 import { patchRequestQueue } from './kafkajs-patches/quiet-request-queue.ts';
+import { patchHeartbeat } from './kafkajs-patches/set-back-clock.ts';
 import { createKafka } from './kafkajs-patches/silent-connections.ts';
 import { patchEmptyBatches } from './kafkajs-patches/skip-empty-batches.ts';
 import { patchUnreadableBatches } from './kafkajs-patches/unreadable-batches.ts';
@@ -87,6 +88,7 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
   patchEmptyBatches(log);
   patchHeaders(log);
   patchUnreadableBatches(log);
+  patchHeartbeat(log);
   const kafka = createKafka({
     brokers: [...brokers],
     clientId,
@@ -191,12 +193,12 @@ function keepConnecting(connect: () => Promise<unknown>, { brokers, log }: { bro
 
 /** Retries for a while: not every broker knows a new topic at once. A coded error is final, and fails at once. */
 export async function retryUntilReady<T>(work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + readyWithinMs;
+  const deadline = performance.now() + readyWithinMs;
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      if (isCodedError(error) || Date.now() > deadline) throw error;
+      if (isCodedError(error) || performance.now() > deadline) throw error;
       await sleep(100);
     }
   }

@@ -1,0 +1,23 @@
+import type { Log } from '../../../process/log.ts';
+import { patchOnce } from './patch-once.ts';
+
+/**
+ * Lets kafkajs send heartbeats after the machine's clock was set back. It compares with the time of its last one, so that
+ * it would send none for as long as the clock was set back, and the broker would remove the consumer from its group.
+ */
+export function patchHeartbeat(log?: Log): void {
+  patchOnce(
+    {
+      path: 'kafkajs/src/consumer/consumerGroup',
+      method: 'heartbeat',
+      writtenFor: 'ba6c66c6bb8ab3ea01e54bda570a37aaf144bbed874324b3c72dec08821c61c7',
+      without: 'a consumer is removed from its group when the machine’s clock is set back',
+      patch: (heartbeat) =>
+        async function (options: { interval: number }) {
+          if (this.lastRequest > Date.now()) this.lastRequest = 0;
+          await heartbeat.call(this, options);
+        },
+    },
+    log,
+  );
+}
