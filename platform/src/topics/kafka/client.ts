@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Admin, type ISocketFactory, type Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
+import { type Admin, type ISocketFactory, type Kafka, logLevel, type SASLOptions } from 'kafkajs';
 import { within } from '../../async/deadline.ts';
 import { pause } from '../../async/pause.ts';
 import { CodedError, isCodedError, orUnavailable } from '../../errors.ts';
 import type { Log } from '../../process/log.ts';
 import { stopLimits } from '../../process/stop-stage.ts';
 import { createTopic } from './create-topic.ts';
+import { createKafkaLog } from './kafka-log.ts';
 import { patchHeaders } from './kafkajs-patches/few-headers.ts';
 import { patchRequestQueue } from './kafkajs-patches/quiet-request-queue.ts';
 import { patchHeartbeat } from './kafkajs-patches/set-back-clock.ts';
@@ -202,19 +203,4 @@ export async function retryUntilReady<T>(work: () => Promise<T>): Promise<T> {
       await sleep(100);
     }
   }
-}
-
-/**
- * Logs kafkajs's messages on our log. A rebalance is no warning, nor is what kafkajs retries or we report ourselves.
- */
-function createKafkaLog(log: Log): KafkaConfig['logCreator'] {
-  return () =>
-    ({ level, log: { message, error, groupId } }) => {
-      const fields = { part: 'kafkajs', ...(error && { reason: String(error) }), ...(groupId && { groupId }) };
-      const isReportedElsewhere = /rebalanc|not aware of this member|Response CreateTopics/i.test(
-        `${error} ${message}`,
-      );
-      if (level <= logLevel.ERROR && !isReportedElsewhere) log.warn(fields, message);
-      else log.debug(fields, message);
-    };
 }
