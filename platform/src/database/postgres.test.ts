@@ -5,7 +5,7 @@ import { silentLog } from '../process/log.ts';
 import { databaseContract } from '../testing/contract/database.ts';
 import { createMemoryLog } from '../testing/log.ts';
 import { migrationsFolder } from '../testing/migrations-folder.ts';
-import { createRealDatabase, openRealDatabase } from '../testing/real-engines.ts';
+import { createRealDatabase, openRealDatabase, realEngines } from '../testing/real-engines.ts';
 import { platformMigrations } from './migrations.ts';
 import { openPostgres } from './postgres.ts';
 
@@ -103,8 +103,15 @@ describe('the database port on PostgreSQL', () => {
   });
 });
 
-it('postgres: reports at the start that the database does not answer', async () => {
-  await expect(openPostgres({ url: 'postgres://x@127.0.0.1:9/x', log: silentLog })).rejects.toMatchObject({
+// Regression: a wrong user name and a missing database were reported as a database that does not answer.
+it.each([
+  ['is down', () => 'postgres://x:secret@127.0.0.1:9/x', 'connect ECONNREFUSED 127.0.0.1:9'],
+  ['does not exist', () => new URL('/nothing', realEngines().DATABASE_URL).href, 'database "nothing" does not exist'],
+])('postgres: reports at the start that the database %s', async (_, urlOf, reason) => {
+  const opening = openPostgres({ url: urlOf(), log: silentLog });
+  await expect(opening).rejects.toMatchObject({
     code: 'DATABASE_UNAVAILABLE',
+    message: expect.stringContaining(reason),
   });
+  await expect(opening).rejects.not.toMatchObject({ message: expect.stringContaining('secret') });
 });

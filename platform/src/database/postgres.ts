@@ -1,7 +1,7 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import type { Database, DatabaseSession, Queryable } from '../database.ts';
-import { CodedError } from '../errors.ts';
+import { CodedError, causesOf, errorCode } from '../errors.ts';
 import { withoutPassword } from '../process/config.ts';
 import type { Log } from '../process/log.ts';
 import { applyMigrations } from './migrate.ts';
@@ -74,7 +74,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
   } catch (cause) {
     throw new CodedError(
       'DATABASE_UNAVAILABLE',
-      `DATABASE_URL: the database does not answer at ${withoutPassword(url)}.`,
+      `DATABASE_URL: the database can not be used at ${withoutPassword(url)}: ${reasonOf(cause)}.`,
       { cause, retryable: true },
     );
   }
@@ -143,4 +143,10 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
   return database;
+}
+
+/** Why the first query failed: the database's own words, such as that the password is wrong, or else the network's. */
+function reasonOf(error: unknown): string {
+  const first = causesOf(error).at(-1);
+  return first?.message || errorCode(first);
 }
