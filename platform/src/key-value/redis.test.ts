@@ -9,6 +9,7 @@ import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../process/log.ts';
 import { keyValueContract } from '../testing/contract/key-value.ts';
+import { createMemoryLog } from '../testing/log.ts';
 import { realEngines } from '../testing/real-engines.ts';
 import { startTcpProxy } from '../testing/tcp-proxy.ts';
 import { createRedisKeyValue } from './redis.ts';
@@ -57,6 +58,42 @@ it('redis: is degraded while Redis has no memory for writes', async () => {
   await admin.config('SET', 'maxmemory', '0');
   admin.disconnect();
   expect(await keyValue.ping()).toBe('ok');
+});
+
+// Regression: every request of a signed-in user failed, each of them closed the connection, and nothing was logged.
+it('redis: reads sessions from a replica, and logs that it rejects writes', async () => {
+  await using server = await startRedisServer([]);
+  const log = createMemoryLog('warn');
+  await using keyValue = await createRedisKeyValue({ url: `redis://127.0.0.1:${server.port}`, log });
+  await keyValue.set('session', 'open', { ttlMs: 60_000 });
+  const admin = new Redis(server.port, '127.0.0.1');
+  await admin.replicaof('127.0.0.1', '1');
+  expect(await keyValue.ping()).toBe('degraded');
+  const touch = () => keyValue.touch('session', { ttlMs: 60_000 }).catch(() => null);
+  await expect.poll(touch).toBe('open');
+  const touched: (string | null)[] = [];
+  for (let time = 0; time < 20; time += 1) touched.push(await touch());
+  // At most one, while it looks for the master.
+  expect(touched.filter((value) => value === null).length).toBeLessThan(2);
+  expect(log.text).toMatch(/"msg":"Redis is a replica/);
+  await admin.replicaof('NO', 'ONE');
+  admin.disconnect();
+  await expect.poll(() => keyValue.ping()).toBe('ok');
+});
+
+// Regression: each try to reconnect logged a line.
+it('redis: summarises the lines of a long outage', async () => {
+  let tries = 0;
+  await using server = createServer((socket) => {
+    tries += 1;
+    socket.resetAndDestroy();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const log = createMemoryLog('warn');
+  const { port } = server.address() as AddressInfo;
+  await using _keyValue = await createRedisKeyValue({ url: `redis://127.0.0.1:${port}`, log });
+  await expect.poll(() => tries).toBeGreaterThan(5);
+  expect(log.text.match(/the connection to Redis failed/g)).toHaveLength(1);
 });
 
 describe('Redis with several servers', () => {

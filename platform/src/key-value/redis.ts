@@ -1,9 +1,10 @@
 import { type ChainableCommander, Cluster, type ClusterOptions, Redis, type RedisOptions, ReplyError } from 'ioredis';
 import { within } from '../async/deadline.ts';
-import { orUnavailable } from '../errors.ts';
+import { errorCode, orUnavailable } from '../errors.ts';
 import type { KeyValue } from '../key-value.ts';
 import { withoutPassword } from '../process/config.ts';
 import type { Log } from '../process/log.ts';
+import { createRepeatedLines } from '../process/repeated-lines.ts';
 import { parseRedisUrl } from './redis-url.ts';
 
 export interface RedisKeyValueOptions {
@@ -19,6 +20,8 @@ export interface RedisKeyValueOptions {
 
 /** A connection that receives nothing for this long after a failed command is closed and reopened. */
 const closeAfterMs = 500;
+/** Reconnecting fails running commands, so it is not done for each write that a replica rejects. */
+const leaveReplicaEveryMs = 5_000;
 /** Time limit for connecting at the start. */
 const startWithinMs = 5_000;
 
@@ -31,13 +34,22 @@ const startWithinMs = 5_000;
 export async function createRedisKeyValue(options: RedisKeyValueOptions): Promise<KeyValue> {
   const { url, log } = options;
   const redis = connect(options);
-  redis.on('error', (error: unknown) => log.warn({ error }, 'the connection to Redis failed; it reconnects'));
+  const lines = createRepeatedLines(log);
+  redis.on('error', (error: unknown) =>
+    lines.warn(errorCode(error), { error }, 'the connection to Redis failed; it reconnects'),
+  );
   const store: KeyValue = {
     get: (key) => orUnavailable('KEY_VALUE_UNAVAILABLE', () => redis.get(key)),
     async set(key, value, { ttlMs }) {
       await orUnavailable('KEY_VALUE_UNAVAILABLE', () => redis.set(key, value, 'PX', whole(ttlMs)));
     },
-    touch: (key, { ttlMs }) => orUnavailable('KEY_VALUE_UNAVAILABLE', () => redis.getex(key, 'PX', whole(ttlMs))),
+    touch: (key, { ttlMs }) =>
+      orUnavailable('KEY_VALUE_UNAVAILABLE', () =>
+        redis.getex(key, 'PX', whole(ttlMs)).catch((error: unknown) => {
+          if (!rejectsWrites(error)) throw error;
+          return redis.get(key);
+        }),
+      ),
     async peek(key) {
       const [value, left] = await orUnavailable('KEY_VALUE_UNAVAILABLE', () => readWithExpiry(redis, key));
       return value === null || left < 0 ? null : { value, expiresInMs: left };
@@ -63,8 +75,10 @@ export async function createRedisKeyValue(options: RedisKeyValueOptions): Promis
   return store;
 }
 
-/** Errors of a server that answers, but rejects writes: full memory, a failing disk, a replica. */
-const takesNoChanges = /^(OOM|MISCONF|READONLY|NOREPLICAS) /;
+/** Whether a server answered that it rejects all writes: full memory, a failing disk, a replica. */
+function rejectsWrites(error: unknown): boolean {
+  return error instanceof ReplyError && /^(OOM|MISCONF|READONLY|NOREPLICAS) /.test((error as Error).message);
+}
 
 /** Checks with a write, because a server that rejects all writes still answers reads and `PING`. */
 async function askForChanges(redis: Redis | Cluster): Promise<'ok' | 'degraded'> {
@@ -72,7 +86,7 @@ async function askForChanges(redis: Redis | Cluster): Promise<'ok' | 'degraded'>
     await redis.set('voucher-gateway:ping', '', 'PX', 1_000);
   } catch (error) {
     if (!(error instanceof ReplyError)) throw error;
-    if (takesNoChanges.test((error as Error).message)) return 'degraded';
+    if (rejectsWrites(error)) return 'degraded';
     // For example a user without permission for this key.
     await redis.ping();
   }
@@ -95,7 +109,7 @@ async function execute(commands: ChainableCommander): Promise<unknown[]> {
   });
 }
 
-function connect({ url, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis | Cluster {
+function connect({ url, log, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis | Cluster {
   const common: RedisOptions = {
     lazyConnect: true,
     enableOfflineQueue: false,
@@ -107,8 +121,7 @@ function connect({ url, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis
     // A vanished host closes nothing: without this the connection is kept until TCP gives up, after 15 minutes.
     socketTimeout: commandTimeoutMs + closeAfterMs,
     retryStrategy: backoff,
-    // A demoted master rejects writes with READONLY; reconnecting finds the promoted one.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    reconnectOnError: reconnectFromReplica(log),
   };
   const { kind, tls, nodes, path, username, password } = parseRedisUrl(url);
   const secured = { ...common, username, password, ...(tls && { tls: {} }) };
@@ -135,6 +148,21 @@ function connect({ url, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): Redis
       return new Cluster(nodes, cluster);
     }
   }
+}
+
+/**
+ * A demoted master rejects writes with READONLY; reconnecting finds the promoted one. As long as there is none, reads
+ * are served in between.
+ */
+function reconnectFromReplica(log: Log): (error: Error) => boolean {
+  let lastAtMs = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    const nowMs = performance.now();
+    if (!error.message.startsWith('READONLY') || nowMs - lastAtMs < leaveReplicaEveryMs) return false;
+    lastAtMs = nowMs;
+    log.warn({ error }, 'Redis is a replica and rejects writes; reconnecting to find the master');
+    return true;
+  };
 }
 
 function backoff(attempt: number): number {
