@@ -1,5 +1,6 @@
 import type { Database } from '@voucher-gateway/platform/database';
 import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import { lateAfterMs } from '@voucher-gateway/schema/vps-protocol';
 import type { IntegrationConfig } from './config.ts';
 import type { Provider, ProviderAnswer } from './provider.ts';
@@ -26,6 +27,7 @@ export interface AskOptions {
  * follows. The idempotency key never changes, so the provider sells once.
  */
 export function createAsk({ config, database, log, provider, store, callbackUrlOf }: AskOptions) {
+  const lines = createRepeatedLines(log);
   const deadlineOf = (request: ProviderRequest) => request.requestedAt.getTime() + config.GIVE_UP_AFTER;
 
   return async (request: Extract<ProviderRequest, { status: 'WAITING' }>, signal: AbortSignal): Promise<void> => {
@@ -62,8 +64,12 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
   function logFailure(request: ProviderRequest & { status: 'WAITING' }, { error, needsOperator }: Failure): void {
     const fields = { requestId: request.requestId, failure: error, attempt: request.attempts + 1 };
     if (needsOperator)
-      log.error(fields, 'the provider rejects us; the request is retried, and an operator may have to fix the cause');
-    else log.warn(fields, 'a request to the provider failed');
+      lines.error(
+        error,
+        fields,
+        'the provider rejects us; the request is retried, and an operator may have to fix the cause',
+      );
+    else lines.warn(error, fields, 'a request to the provider failed');
   }
 
   function delayUntilNext(

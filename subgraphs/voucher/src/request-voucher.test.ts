@@ -101,6 +101,13 @@ describe('requestVoucher', () => {
     expect((await ctx.request({ callbackUrl: 'https://example.com' })).errors).toBeUndefined();
   });
 
+  // Regression: while Redis was full, each request logged a line.
+  it('requestVoucher: logs one line for many callbackUrls that are not cached', async () => {
+    await using ctx = await startTestVoucherService({ keyValue: { set: () => Promise.reject(new Error('full')) } });
+    await Promise.all(Array.from({ length: 10 }, () => ctx.request({ callbackUrl: 'https://example.com' })));
+    expect(ctx.log.text.match(/could not be cached/g)).toHaveLength(1);
+  });
+
   it('operations: reject signed-out users and forged tokens', async () => {
     await using ctx = await startTestVoucherService();
     for (const query of [

@@ -5,6 +5,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { callbackUrlKey, callbackUrlTtlMs } from '@voucher-gateway/schema/callback-url';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
@@ -40,6 +41,7 @@ export interface RequestVoucherOptions {
  */
 export function createRequestVoucher(options: RequestVoucherOptions) {
   const { keyValue, log, region, callbackUrls } = options;
+  const lines = createRepeatedLines(log);
   const accept = createAccept(options);
   return async (identity: Identity, input: RequestVoucherInput, signal: AbortSignal): Promise<VoucherRequestRow> => {
     const phoneNumber = requireOwnPhoneNumber(identity, input.phoneNumber, region, 'input.phoneNumber');
@@ -68,7 +70,8 @@ export function createRequestVoucher(options: RequestVoucherOptions) {
     keyValue
       .set(callbackUrlKey(id), JSON.stringify({ callbackUrl }), { ttlMs: callbackUrlTtlMs })
       .catch((error: unknown) =>
-        log.warn(
+        lines.warn(
+          'cache',
           { error, requestId: id },
           'a callbackUrl could not be cached in the key-value store; delivery reads it from its database',
         ),
