@@ -1,4 +1,5 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { requireData } from '@voucher-gateway/platform/database/data-directory';
 import { databaseSettings, keyValueSettings } from '@voucher-gateway/platform/engines/settings';
 import {
   commonSettings,
@@ -43,6 +44,7 @@ async function runDistributed(command: AdminCommand): Promise<AdminResult> {
 
 async function runEmbedded(command: AdminCommand): Promise<AdminResult> {
   const config = readConfig(standaloneSettings, environment);
+  await requireData(config.DATA_DIR);
   const log = createLog({ level: config.LOG_LEVEL, service: 'admin' });
   const { openEmbeddedEngines } = await import('@voucher-gateway/platform/engines/embedded');
   await using engines = await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock: systemClock, log });

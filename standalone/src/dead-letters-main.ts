@@ -1,4 +1,5 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { requireData } from '@voucher-gateway/platform/database/data-directory';
 import { databaseSettings, requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engines/settings';
 import {
   commonSettings,
@@ -36,6 +37,7 @@ async function runDistributed(command: DeadLettersCommand): Promise<CommandResul
 
 async function runEmbedded(command: DeadLettersCommand): Promise<CommandResult> {
   const config = readConfig(standaloneSettings, environment);
+  await requireData(config.DATA_DIR);
   const log = createLog({ level: config.LOG_LEVEL, service: 'dead-letters' });
   const answer = await sendCommand(config.DATA_DIR, words);
   if (answer) return answer;

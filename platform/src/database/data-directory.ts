@@ -10,6 +10,8 @@ export interface DataDirectory extends AsyncDisposable {
   readonly databasePath: string;
 }
 
+const databaseFolder = 'postgres';
+
 /**
  * Creates the folder if needed and locks it for this process until disposed, because two owners would silently lose
  * data. The lock file has the owner's pid and start time; the lock of a dead owner is taken over at once, even after
@@ -29,9 +31,28 @@ export async function openDataDirectory(dataDir: string): Promise<DataDirectory>
   const lock = join(folder, 'lock');
   await takeLock(lock, folder);
   return {
-    databasePath: join(folder, 'postgres'),
+    databasePath: join(folder, databaseFolder),
     [Symbol.asyncDispose]: () => rm(lock, { force: true }),
   };
+}
+
+/**
+ * Checks that the folder has a database: an operator's command on a folder that it creates would find nothing, and report
+ * that nothing is wrong.
+ *
+ * @throws CodedError CONFIG_INVALID, naming the settings that may be missing
+ */
+export async function requireData(dataDir: string): Promise<void> {
+  const folder = resolve(dataDir);
+  try {
+    await stat(join(folder, databaseFolder));
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw unwritable(folder, error);
+    throw new CodedError(
+      'CONFIG_INVALID',
+      `DATA_DIR: ${folder} has no data of npm start. Set DATA_DIR to its folder; or, for services with their own processes, set DATABASE_URL and their other settings.`,
+    );
+  }
 }
 
 /** How long to wait for a killed owner to exit, and for a new owner to write its lock, in milliseconds. */
