@@ -131,7 +131,8 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
         failing: 'dead-letter can not be written',
       });
     },
-    handleParked: (raw) => handler(checkMessage(topic, raw), { signal, finishedThrough: () => 0 }),
+    // Async, so that a message that does not parse rejects instead of throwing.
+    handleParked: async (raw) => handler(checkMessage(topic, raw), { signal, finishedThrough: () => 0 }),
     bury,
   };
 }

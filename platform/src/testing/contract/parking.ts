@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { CodedError } from '../../errors.ts';
-import { keysTogether, nameOf, setUpParking, soon, steps } from './parking-harness.ts';
+import { parkMessage } from '../../topics/parked-messages.ts';
+import { group, keysTogether, nameOf, setUpParking, soon, steps } from './parking-harness.ts';
 import type { OpenTopics } from './topics-harness.ts';
 
 /** What the topics port does with messages that fail for long. */
@@ -83,6 +84,25 @@ export function parkingContract(open: OpenTopics): void {
       fault = new CodedError('BAD', 'It can not be.');
       await expect.poll(() => dead).toEqual(['a0']);
       await expect.poll(parked).toEqual([]);
+    });
+
+    // Regression: a replayed dead letter that does not parse was retried forever, and later ones of its key waited for it.
+    it('sends a parked message to dead-letter if it does not parse', async () => {
+      await using ctx = await setUpParking(open);
+      const { database, topic, publish, consume, parked } = ctx;
+      const seen: string[] = [];
+      await consume(async ({ value }) => void seen.push(nameOf(value)));
+      const invalid = { key: 'a', value: '{"not":"valid"}', headers: {}, partition: 0, position: 1, publishedAt: 1 };
+      await parkMessage(database.query, {
+        ...invalid,
+        topic: topic.name,
+        group,
+        error: new Error('replayed'),
+        isReplay: true,
+      });
+      await expect.poll(parked).toEqual([]);
+      await publish({ key: 'a', number: 0 });
+      await expect.poll(() => seen).toEqual(['a0']);
     });
 
     it('sends a parked message to dead-letter after its retention', async () => {
