@@ -1,4 +1,7 @@
 // For containers: exits 0 when the service of this container says that it is ready.
-const { PORT = '8080' } = process.env;
-const response = await fetch(`http://127.0.0.1:${PORT}/health/ready`).catch(() => null);
+const host = process.env.HOST || '127.0.0.1';
+const port = process.env.PORT || '8080';
+/** Where a service that listens on all addresses answers. */
+const own = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+const response = await fetch(`http://${own.includes(':') ? `[${own}]` : own}:${port}/health/ready`).catch(() => null);
 process.exit(response?.ok ? 0 : 1);
