@@ -11,6 +11,7 @@ export async function retryEverySecond(
       await work();
       return true;
     } catch (error) {
+      if (signal.aborted) return false;
       log.warn({ error, ...fields }, `${failing}; it is retried`);
       await pause(1_000, signal);
     }

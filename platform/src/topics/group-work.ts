@@ -58,6 +58,8 @@ export function createGroupWork<Value>({
     parking,
     bury,
     onTooManyBuried(error) {
+      // Messages that are handled concurrently report it, too.
+      if (stop.signal.aborted) return;
       reportStopped({ failures, reader: stop, log, fields, error });
       onStopped();
     },

@@ -1,0 +1,15 @@
+import { expect, it } from 'vitest';
+import { createMemoryLog } from '../testing/log.ts';
+import { retryEverySecond } from './retry.ts';
+
+// Regression: when a consumer stopped, each of its messages was logged as one that can not be sent to dead-letter.
+it('retry: logs no failure that is caused by the stop', async () => {
+  const stop = new AbortController();
+  const log = createMemoryLog();
+  const work = async () => {
+    stop.abort();
+    stop.signal.throwIfAborted();
+  };
+  expect(await retryEverySecond(work, { signal: stop.signal, log, fields: {}, failing: 'it failed' })).toBe(false);
+  expect(log.text).toBe('');
+});
