@@ -116,6 +116,8 @@ export const consumerGroup = platformSchema.table(
     group: text('consumer_group').notNull(),
     /** True if one of its processes has stopped, because too many messages in a row went to dead-letter. */
     hasStopped: boolean('has_stopped').notNull().default(false),
+    /** How many those were; null if a version before this column stored the stop. */
+    stoppedAfter: integer('stopped_after'),
   },
   (table) => [primaryKey({ columns: [table.topic, table.group] })],
 );

@@ -10,6 +10,7 @@ import { maxValueBytes } from './codec.ts';
 import type { ConsumerLimits } from './consumer-limits.ts';
 import { type BuriedMessage, fitDeadLetter } from './dead-letter.ts';
 import { checkMessage, type RawMessage } from './message.ts';
+import type { GroupStop } from './parked-messages.ts';
 import type { Parking } from './parking.ts';
 
 export interface MessageHandlerOptions<Value> {
@@ -92,10 +93,16 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
     }
   };
 
-  const noteStopped = (hasStopped: boolean, fields: object) =>
+  const noteStop = (stop: GroupStop, fields: object) =>
     parking
-      ?.noteStopped(hasStopped)
+      ?.noteStop(stop)
       .catch((error: unknown) => log.debug({ error, ...fields }, 'the stop of a consumer could not be stored'));
+
+  /** After a restart, a consumer that had stopped buries one more message, and those by which the limit was raised. */
+  const buriedBefore = () => {
+    if (!parking?.stop.hasStopped) return 0;
+    return Math.min(parking.stop.stoppedAfter ?? limits.maxBuriedInARow, limits.maxBuriedInARow) - 1;
+  };
 
   return {
     async handle(raw, finishedThrough, isOver = signal) {
@@ -106,7 +113,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
           if (await parking?.parkIfKeyParked(raw)) return;
           await handler(checkMessage(topic, raw), { signal, finishedThrough });
           buriedInARow = 0;
-          if (parking?.hasStopped) await noteStopped(false, fields);
+          if (parking?.stop.hasStopped) await noteStop({ hasStopped: false, stoppedAfter: null }, fields);
         });
       const result = await attemptUntilDone(work, {
         signal: isOver,
@@ -116,10 +123,9 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       });
       if (result.outcome !== 'failed') return result.outcome !== 'stopped';
       const { error } = result;
-      // A consumer that has stopped buries one more message at most after a restart.
-      buriedInARow = 1 + (buriedInARow ?? (parking?.hasStopped ? limits.maxBuriedInARow - 1 : 0));
+      buriedInARow = 1 + (buriedInARow ?? buriedBefore());
       if (buriedInARow > limits.maxBuriedInARow) {
-        await noteStopped(true, fields);
+        await noteStop({ hasStopped: true, stoppedAfter: limits.maxBuriedInARow }, fields);
         options.onTooManyBuried(error);
         return false;
       }

@@ -174,12 +174,18 @@ export async function readConsumerGroups(query: Queryable): Promise<GroupOfTopic
   return query.select().from(consumerGroup);
 }
 
-export async function hasGroupStopped(query: Queryable, { topic, group }: GroupOfTopic): Promise<boolean> {
+export interface GroupStop {
+  hasStopped: boolean;
+  /** How many messages in a row had gone to dead-letter; null if it is not known. */
+  stoppedAfter: number | null;
+}
+
+export async function readGroupStop(query: Queryable, { topic, group }: GroupOfTopic): Promise<GroupStop> {
   const [row] = await query
-    .select({ hasStopped: consumerGroup.hasStopped })
+    .select({ hasStopped: consumerGroup.hasStopped, stoppedAfter: consumerGroup.stoppedAfter })
     .from(consumerGroup)
     .where(and(eq(consumerGroup.topic, topic), eq(consumerGroup.group, group)));
-  return row?.hasStopped ?? false;
+  return row ?? { hasStopped: false, stoppedAfter: null };
 }
 
 /** Makes messages due now; returns the ids of those that are parked. */

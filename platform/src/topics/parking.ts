@@ -2,7 +2,14 @@ import { and, eq } from 'drizzle-orm';
 import { consumerGroup } from '../database/tables.ts';
 import type { Database } from '../database.ts';
 import type { RawMessage } from './message.ts';
-import { type GroupOfTopic, hasGroupStopped, isKeyParked, parkMessage, summarizeParked } from './parked-messages.ts';
+import {
+  type GroupOfTopic,
+  type GroupStop,
+  isKeyParked,
+  parkMessage,
+  readGroupStop,
+  summarizeParked,
+} from './parked-messages.ts';
 
 /** Where a consumer of a group parks messages that fail for longer than a limit. */
 export interface Parking extends GroupOfTopic {
@@ -10,9 +17,9 @@ export interface Parking extends GroupOfTopic {
   /** Whether the group had parked messages at the last refresh. */
   readonly isUsed: boolean;
   /** Whether an earlier consumer of the group had stopped, because too many messages in a row went to dead-letter. */
-  readonly hasStopped: boolean;
+  readonly stop: GroupStop;
   /** Stores for later consumers of the group whether this one has stopped. */
-  noteStopped(hasStopped: boolean): Promise<void>;
+  noteStop(stop: GroupStop): Promise<void>;
   /** Stores a message with its cause. False if the limit is reached; the count of other members is a second old. */
   park(raw: RawMessage, error: unknown): Promise<boolean>;
   /** Parks a message if one of its key is parked, so that it does not overtake that one; else returns false. */
@@ -49,7 +56,7 @@ export function createParking({
   /** As of the last refresh, plus what was parked here since. */
   let count = 0;
   let isRegistered = false;
-  let hasStopped = false;
+  let stop: GroupStop = { hasStopped: false, stoppedAfter: null };
   let oldest = new Map<number, number>();
   /** Counts messages parked here, so that an older refresh does not hide them. */
   let changes = 0;
@@ -67,15 +74,15 @@ export function createParking({
     get isUsed() {
       return count > 0;
     },
-    get hasStopped() {
-      return hasStopped;
+    get stop() {
+      return stop;
     },
-    async noteStopped(value) {
-      if (hasStopped === value) return;
-      hasStopped = value;
+    async noteStop(value) {
+      if (stop.hasStopped === value.hasStopped && stop.stoppedAfter === value.stoppedAfter) return;
+      stop = value;
       await database.query
         .update(consumerGroup)
-        .set({ hasStopped: value })
+        .set(value)
         .where(and(eq(consumerGroup.topic, topic), eq(consumerGroup.group, group)));
     },
     park: store,
@@ -94,7 +101,7 @@ export function createParking({
       const before = changes;
       if (!isRegistered) {
         await database.query.insert(consumerGroup).values(groupOfTopic).onConflictDoNothing();
-        hasStopped = await hasGroupStopped(database.query, groupOfTopic);
+        stop = await readGroupStop(database.query, groupOfTopic);
         isRegistered = true;
       }
       const summary = await summarizeParked(database.query, groupOfTopic);

@@ -111,6 +111,27 @@ export function stuckMessagesContract(open: OpenTopics): void {
       await expect.poll(() => dead.length).toBe(8);
     });
 
+    // Regression: with a higher limit, as the runbook says, it stopped after one message, too.
+    it('continue after a restart by as many as the limit was raised', async () => {
+      await using ctx = await setUpParking(open);
+      const { publish, consume, deadLetters } = ctx;
+      const dead = await deadLetters();
+      const fail = (maxBuriedInARow: number) =>
+        consume(
+          async () => {
+            throw new CodedError('BAD', 'It can not be.');
+          },
+          { concurrency: 1, limits: { maxBuriedInARow } },
+        );
+      await publish(...steps('a', 6));
+      const { topics, consumer } = await fail(3);
+      await expect.poll(() => topics.failures()).toMatchObject([{ code: 'CONSUMER_STOPPED' }]);
+      await consumer[Symbol.asyncDispose]();
+      const raised = await fail(10);
+      await expect.poll(() => dead.length).toBe(6);
+      expect(raised.topics.failures()).toEqual([]);
+    });
+
     it('are counted from zero after a message that is handled', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume, deadLetters } = ctx;

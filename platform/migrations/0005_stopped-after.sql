@@ -1,0 +1,1 @@
+ALTER TABLE "platform"."consumer_group" ADD COLUMN "stopped_after" integer;
