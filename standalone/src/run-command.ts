@@ -27,6 +27,11 @@ export async function runCommand<Command>(
     process.exitCode = 2;
     return;
   }
+  // Node prints the warnings of libraries for developers. kafkajs's negative timers can't be fixed here.
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message }) => {
+    if (name !== 'TimeoutNegativeWarning') process.stderr.write(`${name}: ${message}\n`);
+  });
   try {
     const { done, message } = await run(command);
     (done ? process.stdout : process.stderr).write(`${message}\n`);
