@@ -8,8 +8,10 @@ export interface LockOwner {
   started: string;
 }
 
-export async function thisProcess(): Promise<LockOwner> {
-  return { pid: process.pid, started: (await readProcess(process.pid))?.started ?? '' };
+export const thisProcess = (): Promise<LockOwner> => identifyProcess(process.pid);
+
+export async function identifyProcess(pid: number): Promise<LockOwner> {
+  return { pid, started: (await readProcess(pid))?.started ?? '' };
 }
 
 /** `dying`: killed or exiting, but some of its threads are still running. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { patchRequestQueue } from '@voucher-gateway/platform/topics/kafka/kafkajs-patches/quiet-request-queue';
 import { Kafka, logLevel } from 'kafkajs';
-import { EngineMissing, type EngineProcess, freePort, isOnPath, startEngine } from './process.ts';
+import { assertEngineStopped, EngineMissing, type EngineProcess, freePort, isOnPath, startEngine } from './process.ts';
 
 export interface KafkaEngine extends AsyncDisposable {
   /** `host:port`. */
@@ -31,6 +31,8 @@ export async function startKafka({
   libraries: string;
   port?: number;
 }): Promise<KafkaEngine> {
+  const logFile = join(folder, 'kafka.log');
+  await assertEngineStopped('Kafka', logFile);
   const jars = fetchJars(libraries);
   const data = join(folder, 'kafka');
   mkdirSync(data, { recursive: true });
@@ -75,7 +77,7 @@ export async function startKafka({
     args: java('-Xms256m', '-Xmx512m', 'kafka.Kafka', properties).toSorted(
       (a, b) => Number(b.startsWith('-X')) - Number(a.startsWith('-X')),
     ),
-    logFile: join(folder, 'kafka.log'),
+    logFile,
     ready: () => coordinatorAnswers(brokers),
   });
   return { brokers, libraries, process: engine, [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose]() };

@@ -1,9 +1,10 @@
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { identifyProcess, readOwnerState } from '@voucher-gateway/platform/database/lock-owner';
 import { CodedError } from '@voucher-gateway/platform/errors';
 
 /**
@@ -78,12 +79,17 @@ export async function startEngine({
   ready(): Promise<unknown>;
   stopSignal?: NodeJS.Signals;
 } & Pick<SpawnOptions, 'uid' | 'gid' | 'cwd' | 'env'>): Promise<EngineProcess> {
+  await assertEngineStopped(name, logFile);
   const log = openSync(logFile, 'a');
   // A separate process group, so that Ctrl-C in the terminal only reaches us. We stop it in order.
   const child = spawn(command, args, { ...options, stdio: ['ignore', log, log], detached: true });
   closeSync(log);
   const ended = once(child, 'exit').then(() => 'ended' as const);
   child.on('error', () => {});
+  if (child.pid !== undefined) {
+    const { pid, started } = await identifyProcess(child.pid);
+    writeFileSync(pidFileOf(logFile), `${pid} ${started}`);
+  }
   const stop = () => stopProcess(child, stopSignal);
   const forget = () => void child.kill('SIGKILL');
   process.once('exit', forget);
@@ -117,6 +123,31 @@ export async function startEngine({
       await stop();
     },
   };
+}
+
+const pidFileOf = (logFile: string) => `${logFile}.pid`;
+const endsWithinMs = 10_000;
+
+/**
+ * Checks that no process of an earlier start runs, also one whose parent was killed. Two of Kafka on one folder destroy its
+ * data, and Redis does not notice a second one either.
+ *
+ * @throws CodedError DATA_DIR_LOCKED, naming the process
+ */
+export async function assertEngineStopped(name: string, logFile: string): Promise<void> {
+  if (!existsSync(pidFileOf(logFile))) return;
+  const [pid, started = ''] = readFileSync(pidFileOf(logFile), 'utf8').split(' ');
+  const deadline = Date.now() + endsWithinMs;
+  for (;;) {
+    const state = await readOwnerState({ pid: Number(pid), started });
+    if (state === 'dead') return;
+    if (state === 'alive' || Date.now() > deadline)
+      throw new CodedError(
+        'DATA_DIR_LOCKED',
+        `${name} already runs on this folder, as process ${pid} (${logFile}). Use it, or stop it first.`,
+      );
+    await sleep(50);
+  }
 }
 
 /** Stops a process with a signal, and with SIGKILL after a time-out. Default: 10 s. */
