@@ -6,6 +6,7 @@ import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { startIssuer, type TestUser } from '@voucher-gateway/platform/testing/tokens';
+import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { sessionKey } from '@voucher-gateway/schema/session';
 import { type SessionEnded, topics as schemaTopics } from '@voucher-gateway/schema/topics';
@@ -141,7 +142,7 @@ export async function startTestGateway({
     stop: () => gateway[Symbol.asyncDispose](),
     /** Resolves once this many subscriptions are active. */
     async untilSubscribed(count: number) {
-      while (gateway.subscriptions !== count) await new Promise(setImmediate);
+      await waitFor(() => gateway.subscriptions === count, { everyMs: 1 });
     },
     graphqlUrl,
     socketUrl,

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createClientAddresses } from '@voucher-gateway/platform/http/client-address';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import type { ExecutionResult } from 'graphql';
 import { JsonResult } from '../execution/json-result.ts';
 import type { Operation } from '../operations/operations.ts';
@@ -107,7 +108,7 @@ export async function startSocketServer(
     },
     /** Resolves once this many connections are open. */
     async untilConnections(count: number) {
-      while (connections.count !== count) await new Promise(setImmediate);
+      await waitFor(() => connections.count === count, { everyMs: 1 });
     },
     /** A client that has sent nothing yet. */
     connect: () => connectRaw(url),
