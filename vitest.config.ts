@@ -22,7 +22,7 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // Long enough for a machine that does a lot besides.
     testTimeout: 180_000,
-    expect: { poll: { timeout: 90_000, interval: 20 } },
+    expect: { poll: { timeout: 90_000, interval: 50 } },
     hookTimeout: 180_000,
     teardownTimeout: 10_000,
     projects: [
