@@ -7,10 +7,19 @@ export interface LedgerEntry {
   delivered: boolean;
 }
 
-/** The ledger entry of a request, whose id is the Idempotency-Key. */
-export async function ledgerEntry({ vpsUrl }: System, requestId: string): Promise<LedgerEntry | undefined> {
-  const { orders } = (await (await fetch(`${vpsUrl}/control/ledger`)).json()) as { orders: LedgerEntry[] };
+/** Reads the whole ledger. */
+export async function readOrders({ vpsUrl }: System): Promise<LedgerEntry[]> {
+  return ((await (await fetch(`${vpsUrl}/control/ledger`)).json()) as { orders: LedgerEntry[] }).orders;
+}
+
+/** The order of a request, whose id is the Idempotency-Key. Throws if there are several. */
+export function findOrder(orders: readonly LedgerEntry[], requestId: string): LedgerEntry | undefined {
   const mine = orders.filter(({ key }) => key === requestId);
   if (mine.length > 1) throw new Error(`the provider has ${mine.length} orders for one request`);
   return mine[0];
+}
+
+/** The ledger entry of a request. */
+export async function ledgerEntry(system: System, requestId: string): Promise<LedgerEntry | undefined> {
+  return findOrder(await readOrders(system), requestId);
 }
