@@ -153,9 +153,9 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
   ['KAFKA_SASL_MECHANISM', ['gssapi', 'plain'], withTopics],
 ];
 /** The start of a long value, for titles. */
-const short = (value: string) => (value.length > 32 ? `${value.slice(0, 32)}…` : value);
+const short = (value: string) => (value.length > 34 ? `${value.slice(0, 34)}…` : value);
 const cases = wrong.flatMap(([setting, values, by]) =>
-  values.map((value) => [`${setting}=${short(value)}`, setting, value, by] as const),
+  values.map((value) => [short(`${setting}=${value}`), setting, value, by] as const),
 );
 
 describe('wrong settings', () => {

@@ -41,7 +41,7 @@ it.each([
   ['position', 'x'],
   ['published-at', 'x'],
   ['published-at', '9223372036854775807'],
-])('dead-letters: the foreign %s %s does not affect other messages', async (name, value) => {
+])('dead-letters: a foreign %s of %s affects no other', async (name, value) => {
   // Regression: the database refused it, which ended the command, so later messages could never be replayed.
   await using ctx = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: value } }, { headers: from }]);
   expect(await ctx.command({ name: 'replay', ids: 'all' })).toEqual({

@@ -38,7 +38,7 @@ describe('resume of more than a slice', () => {
   it.each([
     ['the recent messages', {}],
     ['the topic', { TOPIC_WINDOW: '1' }],
-    ['the topic if recent messages exceed their memory', { TOPIC_WINDOW_BYTES: '1024' }],
+    ['the topic beyond the memory limit', { TOPIC_WINDOW_BYTES: '1024' }],
     ['the topic, one message per scan', { TOPIC_WINDOW: '1', TOPIC_SCAN_BYTES: '1024' }],
   ])('sends each message once and in order, from %s', async (_where, environment) => {
     const { gateway, ann } = await start(environment);

@@ -19,7 +19,7 @@ export function httpServerContract(
   open: (environment: Environment) => Promise<HttpServerUnderTest>,
   paths: readonly string[],
 ): void {
-  it.each(paths)('hostile requests: %s answers none with a 5xx, and serves on', async (path) => {
+  it.each(paths)('hostile requests: %s answers no 5xx, and serves on', async (path) => {
     await using server = await open({});
     const failures: string[] = [];
     const requests = hostileRequests(path);
