@@ -64,7 +64,7 @@ describe('planner: refuses', () => {
   });
 
   it('an operation over the time limit, and plans the next one in a new thread', async () => {
-    await using planner = startPlanner({ timeoutMs: 50, waitTimeoutMs: 60_000 });
+    await using planner = startPlanner({ timeoutMs: 50, elapsedTimeoutMs: 60_000, waitTimeoutMs: 60_000 });
     await planner.plan(request('{ me { id } }')).catch(() => {});
     await expect(planner.plan(request(slow))).rejects.toMatchObject({
       code: 'OPERATION_TOO_COMPLEX',
@@ -130,7 +130,7 @@ describe('planner: disposal', () => {
 
 describe('planner', () => {
   it('never blocks the calling thread', async () => {
-    await using planner = startPlanner({ timeoutMs: 500 });
+    await using planner = startPlanner({ timeoutMs: 500, elapsedTimeoutMs: 60_000 });
     await planner.plan(request('{ me { id } }'));
     const answer = planner.plan(request(slow)).then(
       () => 'planned',
@@ -172,7 +172,7 @@ describe('planner: requesters', () => {
 
 describe('planner: ping', () => {
   it('succeeds while the thread runs, and fails while it is replaced repeatedly', async () => {
-    await using planner = startPlanner({ timeoutMs: 50, waitTimeoutMs: 60_000 });
+    await using planner = startPlanner({ timeoutMs: 50, elapsedTimeoutMs: 60_000, waitTimeoutMs: 60_000 });
     await expect(planner.ping()).rejects.toThrow('starts');
     await expect.poll(() => planner.ping().then(() => 'ok', String)).toBe('ok');
     for (const id of [1, 2, 3])
