@@ -1,5 +1,6 @@
 import type { QueryPlan } from '@apollo/query-planner';
 import type { DocumentNode, FragmentDefinitionNode, GraphQLSchema, OperationDefinitionNode } from 'graphql';
+import { LRUCache } from 'lru-cache';
 import type { Planner } from '../planning/planner.ts';
 import { conditionVariables } from '../planning/resolve-conditions.ts';
 import type { LimitGuard } from '../request/limits.ts';
@@ -61,6 +62,11 @@ export interface KnownOperation {
 const maxDocumentBytes = 33_554_432;
 /** Memory of the syntax nodes per token, as measured. */
 const bytesPerToken = 200;
+/**
+ * A larger document is cached on its second use: otherwise ever new ones would all move to the old generation of the heap,
+ * whose collections delay all requests.
+ */
+const maxFirstUseBytes = 131_072;
 
 export interface DocumentsOptions {
   federation: { readonly supergraph: GraphQLSchema; readonly planner: Planner };
@@ -74,6 +80,7 @@ export interface DocumentsOptions {
 export function createDocuments({ federation, guard, loopShare, introspection }: DocumentsOptions): Documents {
   const { supergraph, planner } = federation;
   const documents = new SegmentedCache<KnownDocument>(maxDocumentBytes);
+  const usedOnce = new LRUCache<string, true>({ max: 10_000 });
   const plans = createPlanCache(planner);
   const checkComplexity = createComplexityCheck({ supergraph, guard, introspection });
 
@@ -86,7 +93,9 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       fragments: fragmentsOf(document),
       conditionVariables: text.includes('@') ? conditionVariables(document) : [],
     };
-    documents.set(hash, known, 1_000 + 4 * text.length + bytesPerToken * tokens);
+    const bytes = 1_000 + 4 * text.length + bytesPerToken * tokens;
+    if (bytes <= maxFirstUseBytes || usedOnce.has(hash)) documents.set(hash, known, bytes);
+    else usedOnce.set(hash, true);
     return known;
   };
 

@@ -76,9 +76,9 @@ const maxSmallSelections = 500;
 const msPerSelection = 0.001;
 /**
  * New texts that are parsed and planned concurrently; more wait unparsed. A parsed text takes up to 1 MiB, and there is one
- * planner.
+ * planner: while it plans one, the next is parsed.
  */
-const newTextsAtOnce = 4;
+const newTextsAtOnce = 2;
 /** Largest estimate for one execution: in measure mode nothing else bounds the selections. */
 const maxFollowingMs = 100;
 
