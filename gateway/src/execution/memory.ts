@@ -1,4 +1,4 @@
-/** Memory of a field's compiled form in bytes, as measured: its shape, its prefix and its selections. */
+/** Memory of a field's compiled form in bytes, estimated: its shape, its prefix and its selections. */
 const bytesPerField = 300;
 
 /**
