@@ -52,6 +52,9 @@ describe('websocket', () => {
       return { socket, localAddress };
     };
     const clients = await Promise.all([...Array.from({ length: many }, () => open(crowd)), open(single)]);
+    // Planned in advance: what waits for a plan continues all at once.
+    const body = JSON.stringify({ query: '{ __typename }' });
+    await fetch(`${gateway.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     const answers: string[] = [];
     const answered = clients.map(async ({ socket, localAddress }) => {
       const [data] = await once(socket, 'message');
