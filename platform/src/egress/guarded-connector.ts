@@ -1,7 +1,8 @@
-import { isIP, type LookupFunction } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import { buildConnector } from 'undici';
 import { CodedError } from '../errors.ts';
 import { type AddressPolicy, addressRefusal } from './address-policy.ts';
+import { literalOf } from './host.ts';
 import type { NameResolver } from './name-resolver.ts';
 
 /**
@@ -35,8 +36,8 @@ export function createGuardedConnector({
   const connect = buildConnector({ timeout: timeoutMs, lookup, allowH2: false });
   return (options, callback) => {
     // A literal address does not pass through the lookup.
-    const literal = options.hostname.replace(/^\[|\]$/g, '');
-    if (isIP(literal) && addressRefusal(literal, policy) !== null) callback(refused(), null);
+    const literal = literalOf(options.hostname);
+    if (literal !== null && addressRefusal(literal, policy) !== null) callback(refused(), null);
     else connect(options, callback);
   };
 }

@@ -2,6 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { LRUCache } from 'lru-cache';
 import { errorCode } from '../errors.ts';
+import { isIn, nameOf } from './host.ts';
 
 export interface NameResolverOptions {
   /** Time-out for one name. Default: 5 s. */
@@ -59,8 +60,8 @@ export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverO
 
   return {
     async resolve(hostname) {
-      const name = hostname.toLowerCase().replace(/\.$/, '');
-      if (name === 'localhost' || name.endsWith('.localhost')) return loopback;
+      const name = nameOf(hostname);
+      if (isIn(name, 'localhost')) return loopback;
       const cached = cache.get(name);
       if (cached?.length === 0) throw Object.assign(new Error(`${name} does not exist`), { code: 'ENOTFOUND' });
       if (cached) return cached;

@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { type AddressPolicy, addressRefusal, isLoopbackAddress } from './address-policy.ts';
+import { isIn, literalOf, nameOf } from './host.ts';
 
 /** The URLs from outside that may be called. */
 export interface UrlPolicy extends AddressPolicy {
@@ -40,30 +40,22 @@ export function urlRefusal(url: URL, policy: UrlPolicy): string | null {
 
 function hostRefusal(hostname: string, policy: UrlPolicy): string | null {
   const literal = literalOf(hostname);
-  if (isIP(literal)) {
+  if (literal !== null) {
     const refusal = addressRefusal(literal, policy);
     return refusal && `${literal} is ${refusal}.`;
   }
   const name = nameOf(hostname);
-  const isIn = (domain: string) => name === domain || name.endsWith(`.${domain}`);
-  if (metadataNames.some(isIn)) return `${name} is a metadata service.`;
-  if (isIn('localhost')) return policy.allowLoopback ? null : `${name} is the machine that calls, not yours.`;
-  const isPrivate = !name.includes('.') || privateDomains.some(isIn);
+  const isInOneOf = (domains: readonly string[]) => domains.some((domain) => isIn(name, domain));
+  if (isInOneOf(metadataNames)) return `${name} is a metadata service.`;
+  if (isLoopback(hostname)) return policy.allowLoopback ? null : `${name} is the machine that calls, not yours.`;
+  const isPrivate = !name.includes('.') || isInOneOf(privateDomains);
   if (isPrivate) return policy.privateRanges.length > 0 ? null : `${name} is a name of a private network.`;
-  return specialDomains.some(isIn) ? `${name} is not a name of the public DNS.` : null;
+  return isInOneOf(specialDomains) ? `${name} is not a name of the public DNS.` : null;
 }
 
 function isLoopback(hostname: string): boolean {
   const literal = literalOf(hostname);
-  return isIP(literal) ? isLoopbackAddress(literal) : /(^|\.)localhost$/.test(nameOf(hostname));
-}
-
-function literalOf(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, '');
-}
-
-function nameOf(hostname: string): string {
-  return hostname.toLowerCase().replace(/\.$/, '');
+  return literal === null ? isIn(nameOf(hostname), 'localhost') : isLoopbackAddress(literal);
 }
 
 function formatPorts([first, last]: PortRange): string {
