@@ -1,3 +1,4 @@
+import { listItems } from '@voucher-gateway/platform/process/config';
 import { z } from 'zod';
 
 /** Allows every origin. */
@@ -13,10 +14,7 @@ export function allowedOrigins() {
     .optional()
     .transform((text, context): readonly string[] | undefined => {
       if (text === undefined) return undefined;
-      const entries = text
-        .split(',')
-        .map((entry) => entry.trim())
-        .filter(Boolean);
+      const entries = listItems(text);
       if (entries.includes(anyOrigin) && entries.length > 1) {
         context.addIssue({ code: 'custom', message: 'must be * alone, or origins without it' });
         return z.NEVER;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, isHostAndPort, optionalFlag } from '../process/config.ts';
+import { flag, isHostAndPort, listItems, optionalFlag } from '../process/config.ts';
 import { isPrivateRange } from './address-policy.ts';
 import type { PortRange, UrlPolicy } from './url-policy.ts';
 
@@ -35,7 +35,7 @@ export function nameServers() {
     .string()
     .optional()
     .transform((text, context) => {
-      const servers = text === undefined ? undefined : items(text);
+      const servers = text === undefined ? undefined : listItems(text);
       if (servers?.every((server) => isHostAndPort(server, { isPortOptional: true })) !== false) return servers;
       context.addIssue({
         code: 'custom',
@@ -50,7 +50,7 @@ function privateRanges() {
     .string()
     .default('')
     .transform((text, context) => {
-      const ranges = items(text);
+      const ranges = listItems(text);
       const wrong = ranges.find((range) => !isPrivateRange(range));
       if (wrong === undefined) return ranges as readonly string[];
       context.addIssue({
@@ -66,7 +66,7 @@ function ports(fallback: string) {
     .string()
     .default(fallback)
     .transform((text, context) => {
-      const ranges = items(text).map(parsePorts);
+      const ranges = listItems(text).map(parsePorts);
       if (ranges.length > 0 && ranges.every((range) => range !== null)) return ranges as readonly PortRange[];
       context.addIssue({ code: 'custom', message: 'must be ports from 1 to 65535 and ranges, such as 443,8000-8999' });
       return z.NEVER;
@@ -79,11 +79,4 @@ function parsePorts(text: string): PortRange | null {
   const first = Number(match[1]);
   const last = Number(match[2] ?? match[1]);
   return first >= 1 && first <= last && last <= 65_535 ? [first, last] : null;
-}
-
-function items(text: string): string[] {
-  return text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
 }

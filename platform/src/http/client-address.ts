@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { all, compile } from '@fastify/proxy-addr';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { listItems } from '../process/config.ts';
 
 /**
  * The setting `TRUSTED_PROXIES`: comma-separated addresses, CIDRs, or `loopback`, `linklocal`, `uniquelocal`. Default:
@@ -13,10 +14,7 @@ export function trustedProxies() {
     .string()
     .default('')
     .transform((text, context) => {
-      const entries = text
-        .split(',')
-        .map((entry) => entry.trim())
-        .filter(Boolean);
+      const entries = listItems(text);
       for (const entry of entries) {
         try {
           // The library reads 1.2.3 as 1.2.0.3, and 1 as 0.0.0.1.

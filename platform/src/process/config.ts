@@ -61,6 +61,14 @@ function readDuration(
   return z.NEVER;
 }
 
+/** The items of a comma-separated setting, without spaces around them and without empty ones. */
+export function listItems(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean);
+}
+
 /** A TCP port, 0 (any free one) to 65535. */
 export function port(fallback: number) {
   return integer(fallback, { min: 0, max: 65_535, what: 'a port, 0 to 65535' });
