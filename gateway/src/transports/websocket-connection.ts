@@ -2,14 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import {
-  CloseCode,
-  type Message,
-  MessageType,
-  type SubscribeMessage,
-  type SubscribePayload,
-  validateMessage,
-} from 'graphql-ws';
+import { CloseCode, MessageType, type SubscribeMessage, type SubscribePayload } from 'graphql-ws';
 import type { RawData } from 'ws';
 import type { GatewayContext } from '../context.ts';
 import type { ResultFormatter } from '../format-result.ts';
@@ -20,6 +13,7 @@ import type { ClientSocket, SocketHandler } from './client-socket.ts';
 import { closeCodes, closeSocket } from './close-socket.ts';
 import type { OpenConnection } from './connections.ts';
 import type { OperationServices } from './services.ts';
+import { readAuthorization, readMessage } from './websocket-message.ts';
 import { type OperationConnection, SocketOperation } from './websocket-operation.ts';
 
 /** Options that all connections share. */
@@ -277,29 +271,3 @@ const acknowledged = JSON.stringify({ type: MessageType.ConnectionAck });
 
 /** A flat string: it is kept as long as the subscription, and `randomUUID` returns one that takes more memory. */
 const newRequestId = () => randomBytes(16).toString('hex');
-
-function readMessage(data: Buffer): Message | Error {
-  const value = parseJson(String(data));
-  if (value === undefined) return new Error('The message is not JSON');
-  try {
-    return validateMessage(value);
-  } catch (error) {
-    return error as Error;
-  }
-}
-
-/** Returns undefined for invalid JSON. The parser's message is not passed on. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function readAuthorization(parameters: Readonly<Record<string, unknown>> | undefined): string | null {
-  for (const [name, value] of Object.entries(parameters ?? {})) {
-    if (name.toLowerCase() === 'authorization' && typeof value === 'string' && value.trim() !== '') return value;
-  }
-  return null;
-}
