@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import {
   createDistributedStack,
   type DistributedStack,
@@ -18,9 +16,9 @@ import type { EngineProcess } from '@voucher-gateway/standalone/engines/process'
 import { startRedis } from '@voucher-gateway/standalone/engines/redis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type Customer, startCustomer } from '../customer.ts';
+import { startCustomer } from '../customer.ts';
 import { productionEnvironment } from '../production-environment.ts';
-import { findOrder, readOrders } from '../provider-ledger.ts';
+import { type Accepted, expectPromisesKept, keepRequesting } from './kept-promises.ts';
 import { showOnFailure } from './service-logs.ts';
 import { servicePorts } from './service-ports.ts';
 
@@ -30,83 +28,7 @@ let engines: Engines;
 let stack: DistributedStack;
 let releases: AsyncDisposableStack;
 
-/** An accepted request, as seen from outside. */
-interface Accepted {
-  requestId: string;
-  customer: Customer;
-}
-
-/**
- * Checks promises A, B and C from outside: by the client's responses, the provider's orders, the receiver's calls and the
- * stored rows.
- */
-async function expectKept(accepted: readonly Accepted[]): Promise<void> {
-  const client = new pg.Client({ connectionString: engines.postgres.url });
-  await client.connect();
-  try {
-    const callsOf = ({ requestId, customer }: Accepted) =>
-      customer.receiver.calls.filter(
-        ({ json }) => (json as { data?: { requestId?: string } })?.data?.requestId === requestId,
-      );
-    for (const request of accepted)
-      await expect
-        .poll(() => callsOf(request).length, { message: `request ${request.requestId} was called back` })
-        .toBeGreaterThan(0);
-    const orders = await readOrders(stack);
-    for (const request of accepted) {
-      const { requestId, customer } = request;
-      const calls = callsOf(request);
-      // C: equal ids and bodies in all attempts, and valid signatures.
-      expect(new Set(calls.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
-      expect(new Set(calls.map(({ body }) => body)).size).toBe(1);
-      const [first] = calls;
-      if (!first) throw new Error('no call');
-      const { data, type } = customer.verify(first);
-      const order = findOrder(orders, requestId);
-      expect({ type, code: data.code }).toEqual({ type: 'voucher.received', code: order?.voucherCode });
-      // A and B: one row with the provider's code. It may be stored after the callback.
-      await expect
-        .poll(
-          async () => (await client.query('select code from voucher.voucher where request_id = $1', [requestId])).rows,
-        )
-        .toEqual([{ code: order?.voucherCode }]);
-    }
-  } finally {
-    await client.end();
-  }
-}
-
-/** A customer requests no more while this many of its requests have had no callback. */
-const maxOpen = 20;
-
-/** Requests one voucher after the other until stopped. A response with an error does not count as accepted. */
-function keepRequesting(customers: readonly Customer[]) {
-  const accepted: Accepted[] = [];
-  let isOver = false;
-  const countOpen = (customer: Customer) =>
-    accepted.filter((request) => request.customer === customer).length - customer.receiver.calls.length;
-  const request = async (customer: Customer) => {
-    if (countOpen(customer) >= maxOpen) return undefined;
-    const input = { callbackUrl: customer.receiver.url, idempotencyKey: randomUUID() };
-    const answer = await customer
-      .answerOf('mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id } }', { input })
-      .catch(() => null);
-    return answer?.data?.requestVoucher?.id as string | undefined;
-  };
-  const requesting = customers.map(async (customer) => {
-    while (!isOver) {
-      const requestId = await waitFor(async () => isOver || (await request(customer)));
-      if (typeof requestId === 'string') accepted.push({ requestId, customer });
-    }
-  });
-  return {
-    accepted,
-    async stop() {
-      isOver = true;
-      await Promise.all(requesting);
-    },
-  };
-}
+const expectKept = (accepted: readonly Accepted[]) => expectPromisesKept(accepted, stack, engines.postgres.url);
 
 /** The readiness of a service and its engines. */
 async function readiness(name: ServiceName) {
