@@ -55,6 +55,8 @@ export const delivery = schema.table(
     uniqueIndex('delivery_by_request').on(table.requestId, table.channel),
     index('delivery_by_voucher').on(table.voucherId),
     index('delivery_by_age').on(table.createdAt),
+    // Failed ones only, so that it costs the others nothing.
+    index('delivery_failed').on(table.userId, table.createdAt, table.id).where(sql`${table.status} = 'FAILED'`),
   ],
 );
 
