@@ -18,8 +18,9 @@ import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { parse } from 'graphql';
-import { attemptQueue, createDeliveryStore } from './attempts/delivery-store.ts';
+import { createDeliveryStore } from './attempts/delivery-store.ts';
 import { createDispatcher } from './attempts/dispatcher.ts';
+import { createDeliveryQueues } from './attempts/due-deliveries.ts';
 import { createRecoveries, recoveryQueue } from './attempts/recovery.ts';
 import { createCallbackSecrets } from './channels/callback/secrets.ts';
 import { createCallbackSender } from './channels/callback/send.ts';
@@ -29,6 +30,7 @@ import { createLogSmsSender, type SmsSender } from './channels/sms.ts';
 import type { DeliveryConfig } from './config.ts';
 import { startConsumers } from './consumers.ts';
 import type { DeliveryContext } from './context.ts';
+import { createAdmission } from './endpoints/admission.ts';
 import { createDeliveryLimits } from './limits.ts';
 import { createDeliveryLoaders, type DeliveryLoaders } from './loaders.ts';
 import { deliveryMigrations } from './migrations.ts';
@@ -57,7 +59,6 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   const timeoutMs = config.CALLBACK_TIMEOUT;
   await using releases = new AsyncDisposableStack();
   await database.migrate(deliveryMigrations);
-  await jobs.declare(attemptQueue);
   await jobs.declare(recoveryQueue);
 
   const secrets = createCallbackSecrets({ database, oldSecretSignsMs: config.OLD_SECRET_RETENTION });
@@ -73,14 +74,12 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
     }),
   );
   const attempts = releases.use(createStopStage({ withinMs: stopLimits.attemptsMs, log }));
+  const leaseMs = timeoutMs + storeMarginMs;
   const dispatcher = attempts.use(
     createDispatcher({
-      store: createDeliveryStore({
-        database,
-        jobs,
-        schedule: config.CALLBACK_RETRY_SCHEDULE,
-        leaseMs: timeoutMs + storeMarginMs,
-      }),
+      store: createDeliveryStore({ database, schedule: config.CALLBACK_RETRY_SCHEDULE, leaseMs }),
+      queues: createDeliveryQueues({ database, leaseMs }),
+      admission: createAdmission({ concurrency: 256 }),
       ...createChannels({ callbacks, secrets, smsSender, clock, timeoutMs }),
       database,
       clock,
@@ -88,7 +87,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
     }),
   );
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
-  work.use(await jobs.work(attemptQueue, dispatcher.runJob));
+  work.defer(() => dispatcher.stopBacklog());
   const recoveries = createRecoveries({ database, jobs });
   work.use(await jobs.work(recoveryQueue, recoveries.runJob, { concurrency: 2 }));
   const targets = createCallbackTargets({ database, keyValue, waitMs: config.REQUEST_WAIT, clock, log });

@@ -3,7 +3,6 @@ import { isAnyId } from '@voucher-gateway/platform/database/rows';
 import type { JobQueue, Jobs } from '@voucher-gateway/platform/jobs';
 import { and, asc, count, eq, gte, lte, sql } from 'drizzle-orm';
 import { delivery } from '../tables.ts';
-import { attemptQueue } from './delivery-store.ts';
 
 /** A recovery that is in progress: the failed deliveries of a user that it has not reached yet. */
 export interface Recovery {
@@ -62,7 +61,7 @@ export function createRecoveries({ database, jobs }: { database: Database; jobs:
     await jobs.schedule(tx, recoveryQueue, next, { delayMs: pauseMs });
   };
 
-  /** Restarts deliveries by jobs, as `redeliver` does. */
+  /** Makes deliveries due, as `redeliver` does. */
   const restart = async (tx: Transaction, ids: readonly string[]) => {
     // In id order, so that two transactions can not deadlock.
     await tx
@@ -71,22 +70,15 @@ export function createRecoveries({ database, jobs }: { database: Database; jobs:
       .where(isAnyId(delivery.id, ids))
       .orderBy(asc(delivery.id))
       .for('update');
-    const restarted = await tx
+    await tx
       .update(delivery)
       .set({
         status: 'PENDING',
         nextAttemptAt: new Date(database.now()),
-        jobId: sql`gen_random_uuid()`,
         failures: 0,
         round: sql`${delivery.round} + 1`,
       })
-      .where(and(isAnyId(delivery.id, ids), eq(delivery.status, 'FAILED')))
-      .returning({ deliveryId: delivery.id, jobId: delivery.jobId });
-    await jobs.scheduleAll(
-      tx,
-      attemptQueue,
-      restarted.map(({ deliveryId, jobId }) => ({ data: { deliveryId }, id: jobId ?? undefined })),
-    );
+      .where(and(isAnyId(delivery.id, ids), eq(delivery.status, 'FAILED')));
   };
 
   return {
