@@ -20,6 +20,8 @@ export function createResultFormatter(log: Log) {
     result.errors ? { ...result, errors: formatErrors(result.errors) } : result;
   return {
     formatResult,
+    /** The errors of a result. */
+    formatResultErrors: formatErrors,
     /** The JSON text of a formatted result. */
     stringify(result: ExecutionResult): string {
       if (!(result instanceof JsonResult)) return JSON.stringify(formatResult(result));

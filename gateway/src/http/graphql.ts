@@ -1,20 +1,22 @@
-import fastifyApollo from '@as-integrations/fastify';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
 import fastifyCors from '@fastify/cors';
 import type { ClientAddresses } from '@voucher-gateway/platform/http/client-address';
 import { createClientSignal } from '@voucher-gateway/platform/http/client-signal';
 import type { Log } from '@voucher-gateway/platform/process/log';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import { type GatewayConfig, isOn, originPolicy } from '../config.ts';
+import type { GatewayContext } from '../context.ts';
 import { createResultFormatter } from '../format-result.ts';
 import type { LargeRequests } from '../scheduling/large-requests.ts';
 import type { LoopTurns } from '../scheduling/loop-turns.ts';
 import { requesterOf } from '../scheduling/wait-queue.ts';
 import type { SessionGate } from '../sessions/session-gate.ts';
 import { addHttpStreams, type HttpStreamsOptions } from '../transports/stream-routes.ts';
-import { type ApolloContext, createApolloAdapter } from './apollo-adapter.ts';
+import { createApolloAdapter } from './apollo-adapter.ts';
 import { createGraphqlErrorHandler } from './graphql-error-handler.ts';
 import { parseJsonBodies } from './json-bodies.ts';
+import { createKnownOperations } from './known-operations.ts';
 import { addPlayground } from './playground.ts';
 import { addRestRoutes } from './rest.ts';
 
@@ -31,6 +33,10 @@ export interface HttpOptions {
   streams: Pick<HttpStreamsOptions, 'subscriptions' | 'operations' | 'connections' | 'budget'>;
 }
 
+type MaybePromise<T> = T | Promise<T>;
+
+const anonymous = { identity: null, refusal: null, authorization: null };
+
 /** Adds `/graphql` over HTTP, the REST operations and the playground. Disposing waits for running operations. */
 export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const { app, config, schema, gate, log, addresses, turns, largeRequests, streams } = options;
@@ -38,26 +44,39 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const apollo = await createApolloAdapter({ app, operations, schema, log });
 
   let placeOf: (request: FastifyRequest) => Disposable | undefined = () => undefined;
-  const createContext = async (
+  const describe = (
     request: FastifyRequest,
     reply: FastifyReply,
-    authorization?: string,
-  ): Promise<ApolloContext> => ({
-    ...(await gate.admit(request.headers.authorization?.trim() || authorization || null)),
+    admitted: Pick<GatewayContext, 'identity' | 'refusal' | 'authorization'>,
+  ): GatewayContext => ({
+    ...admitted,
     requestId: request.id,
     clientAddress: addresses.read(request.raw),
     signal: createClientSignal(reply.raw),
     place: placeOf(request),
   });
+  const createContext = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    token?: string,
+  ): MaybePromise<GatewayContext> => {
+    const authorization = request.headers.authorization?.trim() || token || null;
+    if (authorization === null) return describe(request, reply, anonymous);
+    return gate.admit(authorization).then((admitted) => describe(request, reply, admitted));
+  };
 
   // A request waits before its body is read, so it only takes the memory of its headers.
-  const awaitTurn = ({ raw }: FastifyRequest, reply: FastifyReply) =>
-    turns.enter(0, () => requesterOf({ clientAddress: addresses.read(raw), signal: createClientSignal(reply.raw) }));
+  const awaitTurn: onRequestHookHandler = ({ raw }, reply, done) => {
+    if (turns.tryEnter()) return done();
+    return turns.enter(0, () =>
+      requesterOf({ clientAddress: addresses.read(raw), signal: createClientSignal(reply.raw) }),
+    );
+  };
 
-  // The stream handler and the JSON handler may both see a request. It is authenticated once.
-  const contexts = new WeakMap<FastifyRequest, Promise<ApolloContext>>();
-  const contextOf = (request: FastifyRequest, reply: FastifyReply, authorization?: string): Promise<ApolloContext> => {
-    if (authorization !== undefined) return createContext(request, reply, authorization);
+  // The stream handler and the JSON handlers may all see a request. It is authenticated once.
+  const contexts = new WeakMap<FastifyRequest, MaybePromise<GatewayContext>>();
+  const contextOf = (request: FastifyRequest, reply: FastifyReply, token?: string): MaybePromise<GatewayContext> => {
+    if (token !== undefined) return createContext(request, reply, token);
     const context = contexts.get(request) ?? createContext(request, reply);
     contexts.set(request, context);
     return context;
@@ -79,8 +98,9 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     scope.setErrorHandler(createGraphqlErrorHandler(log));
     scope.addHook('onRequest', awaitTurn);
     placeOf = parseJsonBodies(scope, { largeRequests, addresses });
-    scope.addHook('preHandler', async (request, reply) => {
-      if (playground && wantsPage(request)) return playground.send(reply);
+    scope.addHook('preHandler', (request, reply, done) => {
+      if (playground && wantsPage(request)) playground.send(reply);
+      else done();
     });
     addHttpStreams(scope, {
       ...streams,
@@ -90,10 +110,15 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
       contextOf,
       maxBufferedBytes: config.MAX_BUFFERED_BYTES,
     });
-    await scope.register(fastifyApollo(apollo), {
-      path: '/graphql',
+    const answerKnown = createKnownOperations({ operations, contextOf, log });
+    const answerByApollo = fastifyApolloHandler(apollo, {
+      context: async (request, reply) => contextOf(request as FastifyRequest, reply as FastifyReply),
+    });
+    scope.route({
       method: ['GET', 'POST'],
-      context: contextOf,
+      url: '/graphql',
+      handler: async (request, reply) =>
+        (await answerKnown(request, reply)) ?? answerByApollo.call(app, request as never, reply as never),
     });
   });
   await app.register(async (scope) => {

@@ -1,6 +1,6 @@
 import type { ClientAddresses } from '@voucher-gateway/platform/http/client-address';
 import { createClientSignal } from '@voucher-gateway/platform/http/client-signal';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type LargeRequests, maxSmallBytes } from '../scheduling/large-requests.ts';
 import { requesterOf } from '../scheduling/wait-queue.ts';
 
@@ -22,20 +22,23 @@ export function parseJsonBodies(
   const parse = scope.getDefaultJsonParser('error', 'error');
   scope.removeContentTypeParser('application/json');
   scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  scope.addHook('preValidation', async (request, { raw }) => {
+  const awaitPlace = async (request: FastifyRequest, { raw }: FastifyReply, bytes: number) => {
+    const requester = requesterOf({ clientAddress: addresses.read(request.raw), signal: createClientSignal(raw) });
+    const place = await largeRequests.enter(requester, bytes);
+    places.set(request, place);
+    if (raw.closed) place[Symbol.dispose]();
+    else raw.once('close', () => place[Symbol.dispose]());
+  };
+  scope.addHook('preValidation', (request, reply, done) => {
     const { body } = request;
-    if (!Buffer.isBuffer(body)) return;
-    if (body.length > maxSmallBytes) {
-      const signal = createClientSignal(raw);
-      const requester = requesterOf({ clientAddress: addresses.read(request.raw), signal });
-      const place = await largeRequests.enter(requester, body.length);
-      places.set(request, place);
-      if (raw.closed) place[Symbol.dispose]();
-      else raw.once('close', () => place[Symbol.dispose]());
-    }
-    request.body = await new Promise((resolve, reject) => {
-      parse(request, body.toString(), (error, value) => (error ? reject(error) : resolve(value)));
-    });
+    if (!Buffer.isBuffer(body)) return done();
+    const read = () =>
+      parse(request, body.toString(), (error, value) => {
+        request.body = value;
+        done(error ?? undefined);
+      });
+    if (body.length <= maxSmallBytes) read();
+    else awaitPlace(request, reply, body.length).then(read, done);
   });
   return (request) => places.get(request);
 }

@@ -26,8 +26,10 @@ export interface KnownDocument {
 
 /** Caches of one supergraph for documents, complexities and plans, each bounded in bytes. */
 export interface Documents {
-  /** Whether the document with this hash is cached. */
-  isKnown(hash: string): boolean;
+  /** Whether the document with this text is cached. Does not count as a use. */
+  isKnown(text: string): boolean;
+  /** The cached document with this text. */
+  find(text: string): KnownDocument | undefined;
   /**
    * Parses a text, or returns the cached document.
    *
@@ -35,7 +37,7 @@ export interface Documents {
    * @throws CodedError OPERATION_TOO_COMPLEX, BAD_USER_INPUT; SERVICE_UNAVAILABLE (retryable) if too many texts wait to be
    *   parsed
    */
-  parse(text: string, hash: string, requester: Requester): Promise<KnownDocument>;
+  parse(text: string, requester: Requester): Promise<KnownDocument>;
   /**
    * Checks an operation of the document against the limits.
    *
@@ -43,6 +45,8 @@ export interface Documents {
    * @throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for introspection that is turned off
    */
   check(known: KnownDocument, operation: OperationDefinitionNode, variables: Variables): number;
+  /** The cached plan of an operation of the document. */
+  findPlan(known: KnownDocument, operation: KnownOperation): QueryPlan | undefined;
   /**
    * Plans an operation of the document, or returns the cached plan. Concurrent calls for the same plan share the work.
    *
@@ -53,6 +57,7 @@ export interface Documents {
 
 /** An operation of a document that was checked. */
 export interface KnownOperation {
+  definition: OperationDefinitionNode;
   operationName: string | null;
   conditions: Conditions;
   /** Number of its selections, with fragments expanded. */
@@ -67,6 +72,9 @@ const bytesPerToken = 200;
  * whose collections delay all requests.
  */
 const maxFirstUseBytes = 131_072;
+
+/** Longer texts are found by their hash: the engine compares strings with the same length one by one. */
+const maxKeyLength = 8_192;
 
 export interface DocumentsOptions {
   federation: { readonly supergraph: GraphQLSchema; readonly planner: Planner };
@@ -84,8 +92,9 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
   const plans = createPlanCache(planner);
   const checkComplexity = createComplexityCheck({ supergraph, guard, introspection });
 
-  const parseNew = (text: string, hash: string): KnownDocument => {
+  const parseNew = (text: string): KnownDocument => {
     const { document, tokens } = parseDocument(text, guard);
+    const hash = sha256(text);
     const known = {
       hash,
       text,
@@ -94,23 +103,41 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       conditionVariables: text.includes('@') ? conditionVariables(document) : [],
     };
     const bytes = 1_000 + 4 * text.length + bytesPerToken * tokens;
-    if (bytes <= maxFirstUseBytes || usedOnce.has(hash)) documents.set(hash, known, bytes);
+    if (bytes <= maxFirstUseBytes || usedOnce.has(hash)) documents.set(keyOf(text), known, bytes);
     else usedOnce.set(hash, true);
     return known;
   };
 
+  /** Keys of the plans of operations that no condition changes. */
+  const planKeys = new WeakMap<OperationDefinitionNode, string>();
+  const planKeyOf = (known: KnownDocument, { definition, operationName, conditions }: KnownOperation): string => {
+    const key = planKeys.get(definition);
+    if (key !== undefined) return key;
+    // Hashed, because the operation's name may be long.
+    const fresh = sha256(JSON.stringify([known.hash, operationName, conditions]));
+    if (known.conditionVariables.length === 0) planKeys.set(definition, fresh);
+    return fresh;
+  };
+
   return {
-    isKnown: (hash) => documents.has(hash),
-    async parse(text, hash, requester) {
-      const cached = documents.get(hash);
+    isKnown: (text) => documents.has(keyOf(text)),
+    find: (text) => documents.get(keyOf(text)),
+    async parse(text, requester) {
+      const key = keyOf(text);
+      const cached = documents.get(key);
       if (cached) return cached;
-      return loopShare.run(() => documents.get(hash) ?? parseNew(text, hash), { requester, bytes: 2 * text.length });
+      return loopShare.run(() => documents.get(key) ?? parseNew(text), { requester, bytes: 2 * text.length });
     },
     check: ({ fragments }, operation, variables) => checkComplexity(fragments, operation, variables),
-    plan({ hash, text }, { operationName, conditions, selections }, requester) {
-      // Hashed, because the operation's name may be long.
-      const key = sha256(JSON.stringify([hash, operationName, conditions]));
-      return plans.plan(key, { request: { text, operationName, conditions }, selections }, requester);
+    findPlan: (known, operation) => plans.find(planKeyOf(known, operation)),
+    plan(known, operation, requester) {
+      const { operationName, conditions, selections } = operation;
+      const request = { text: known.text, operationName, conditions };
+      return plans.plan(planKeyOf(known, operation), { request, selections }, requester);
     },
   };
+}
+
+function keyOf(text: string): string {
+  return text.length > maxKeyLength ? sha256(text) : text;
 }

@@ -9,11 +9,11 @@ import { createFailureMask } from '../federation/failure-mask.ts';
 import type { ExecutableOperation, Federation } from '../federation/federation.ts';
 import type { ReloadableFederation } from '../federation/reloadable-federation.ts';
 import { createLimitGuard, type OperationLimits } from '../request/limits.ts';
-import { checkVariables, readConditions } from '../request/variables.ts';
+import { checkVariables, readConditions, type Variables } from '../request/variables.ts';
 import { createGate } from '../scheduling/gate.ts';
 import { createLoopShare } from '../scheduling/loop-share.ts';
 import { requesterOf } from '../scheduling/wait-queue.ts';
-import { createDocuments, type Documents } from './documents.ts';
+import { createDocuments, type Documents, type KnownDocument } from './documents.ts';
 import { createPersistedQueries, type PersistedQueries, persistedQueryHash, sha256 } from './persisted-queries.ts';
 import { isPublicOperation } from './public-fields.ts';
 import { isLargerThan } from './response-size.ts';
@@ -49,6 +49,11 @@ export interface Operations {
    *   PERSISTED_QUERY_NOT_FOUND, SERVICE_UNAVAILABLE, and the error of a refused token
    */
   prepare(request: OperationRequest, context: GatewayContext): Promise<Operation>;
+  /**
+   * Prepares an operation whose document and plan are cached, without waiting. Returns null for any other, and for one that
+   * `prepare` would refuse.
+   */
+  prepareKnown(request: OperationRequest, context: GatewayContext): Operation | null;
   /**
    * Executes a query or a mutation. A large one waits for its share of the event loop.
    *
@@ -105,43 +110,59 @@ export function createOperations({
     return known;
   };
 
+  /** Checks an operation of a document, and finds out what its plan depends on. */
+  const check = (
+    federation: Federation,
+    known: KnownDocument,
+    request: OperationRequest,
+    variables: Variables,
+    context: GatewayContext,
+  ): Omit<Operation, 'plan'> => {
+    const operationName = request.operationName || null;
+    const definition = resolveOperation(known.document, operationName);
+    if (context.refusal && !isPublicOperation(federation.supergraph, definition, known.fragments))
+      throw context.refusal;
+    const selections = documentsFor(federation).check(known, definition, variables);
+    const conditions = readConditions(known.conditionVariables, definition, variables);
+    const { text, document, fragments } = known;
+    return { text, document, fragments, operationName, variables, definition, selections, conditions, federation };
+  };
+
   return {
     persistedQueries,
     async prepare(request, context) {
-      const { text, hash, isPersisted } = readText(request, persistedQueries);
+      const { text, hash } = readText(request, persistedQueries);
       const variables = checkVariables(request.variables);
-      const operationName = request.operationName || null;
       const requester = requesterOf(context);
-      const isNew = !documentsFor(reloadable.current).isKnown(hash);
+      const isNew = !documentsFor(reloadable.current).isKnown(text);
       using _turn = isNew ? await newTexts.enter(requester, 2 * text.length) : null;
       // The supergraph may have been reloaded during the wait.
       const federation = reloadable.current;
       const documents = documentsFor(federation);
-      const known = await documents.parse(text, hash, requester);
-      const definition = resolveOperation(known.document, operationName);
-      if (context.refusal && !isPublicOperation(federation.supergraph, definition, known.fragments))
-        throw context.refusal;
-      const selections = documents.check(known, definition, variables);
-      const conditions = readConditions(known.conditionVariables, definition, variables);
-      const plan = await documents
-        .plan(known, { operationName, conditions, selections }, requester)
-        .catch((error: unknown) => {
-          throw mask.maskThrown(error, context);
-        });
-      if (isPersisted) persistedQueries.add(hash, text);
-      const { document, fragments } = known;
-      return {
-        text,
-        document,
-        fragments,
-        operationName,
-        variables,
-        definition,
-        selections,
-        conditions,
-        plan,
-        federation,
-      };
+      const known = await documents.parse(text, requester);
+      const checked = check(federation, known, request, variables, context);
+      const plan = await documents.plan(known, checked, requester).catch((error: unknown) => {
+        throw mask.maskThrown(error, context);
+      });
+      if (hash !== null) persistedQueries.add(hash, text);
+      return { ...checked, plan };
+    },
+    prepareKnown(request, context) {
+      try {
+        const { text, hash } = readText(request, persistedQueries);
+        const federation = reloadable.current;
+        const documents = documentsFor(federation);
+        const known = documents.find(text);
+        if (!known) return null;
+        const variables = checkVariables(request.variables);
+        const checked = check(federation, known, request, variables, context);
+        const plan = documents.findPlan(known, checked);
+        if (!plan) return null;
+        if (hash !== null) persistedQueries.add(hash, text);
+        return { ...checked, plan };
+      } catch {
+        return null;
+      }
     },
     async execute(operation, context) {
       const { selections, text } = operation;
@@ -160,21 +181,19 @@ export function createOperations({
   };
 }
 
-/** Returns the text of a request, or the persisted text of its hash. */
+/** Returns the text of a request, or the persisted text of its hash; and the hash, if the request has one. */
 function readText({ query, extensions }: OperationRequest, persistedQueries: PersistedQueries) {
   const hash = persistedQueryHash(extensions);
-  const isPersisted = hash !== null;
   if (typeof query !== 'string' || query === '') {
     if (hash === null) throw badRequest('The request has no query.');
     const text = persistedQueries.get(hash);
     if (text === undefined)
       throw new CodedError<PublicErrorCode>('PERSISTED_QUERY_NOT_FOUND', 'PersistedQueryNotFound');
-    return { text, hash, isPersisted };
+    return { text, hash };
   }
-  const actual = sha256(query);
-  if (isPersisted && hash !== actual)
+  if (hash !== null && hash !== sha256(query))
     throw badRequest('extensions.persistedQuery.sha256Hash is not the hash of the query.');
-  return { text: query, hash: actual, isPersisted };
+  return { text: query, hash };
 }
 
 /** @throws CodedError OPERATION_RESOLUTION_FAILURE if no operation has this name, or if a name is needed and missing */

@@ -18,7 +18,9 @@ export function createPersistedQueries(): PersistedQueries {
   const texts = new SegmentedCache<{ text: string }>(maxBytes);
   return {
     get: (sha256Hash) => texts.get(sha256Hash)?.text,
-    add: (sha256Hash, text) => texts.set(sha256Hash, { text }, 200 + 2 * text.length),
+    add(sha256Hash, text) {
+      if (!texts.get(sha256Hash)) texts.set(sha256Hash, { text }, 200 + 2 * text.length);
+    },
   };
 }
 

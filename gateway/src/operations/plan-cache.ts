@@ -13,6 +13,8 @@ const refusedForMs = 60_000;
 
 /** Plans by key. Concurrent calls for the same plan share the work, each requester in its own turn. */
 export interface PlanCache {
+  /** The cached plan. */
+  find(key: string): QueryPlan | undefined;
   /**
    * Returns the cached plan, or plans the operation.
    *
@@ -103,6 +105,7 @@ export function createPlanCache(planner: Planner): PlanCache {
   };
 
   return {
+    find: (key) => plans.get(key)?.plan,
     async plan(key, wanted, requester) {
       const cached = plans.get(key);
       if (cached) return cached.plan;

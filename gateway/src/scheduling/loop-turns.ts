@@ -10,6 +10,8 @@ export interface LoopTurnsOptions extends WaitQueueOptions {
  * operations at once, another one's operation waits for only a few of them.
  */
 export interface LoopTurns {
+  /** Starts the operation now, if it may; without a promise. */
+  tryEnter(): boolean;
   /**
    * Resolves when the operation may start: at once, unless `perTurn` have started in this turn of the event loop.
    *
@@ -42,13 +44,16 @@ export function createLoopTurns({ perTurn = 8, ...limits }: LoopTurnsOptions = {
     }
     if (begun > 0) awaitTurn();
   };
+  const tryEnter = () => {
+    if (begun >= perTurn || queue.size > 0) return false;
+    begun += 1;
+    awaitTurn();
+    return true;
+  };
   return {
+    tryEnter,
     async enter(bytes, describeRequester) {
-      if (begun < perTurn && queue.size === 0) {
-        begun += 1;
-        awaitTurn();
-        return;
-      }
+      if (tryEnter()) return;
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       queue.add(describeRequester(), { bytes, reject, begin: resolve });
       awaitTurn();

@@ -68,6 +68,7 @@ export async function startSocketServer(
         await onPrepare();
         return { definition: { operation: query } } as Operation;
       },
+      prepareKnown: () => null,
       async execute(_operation, { signal }) {
         const { data, errors = [] } = await execute(signal);
         return new JsonResult(JSON.stringify(data ?? null), errors);

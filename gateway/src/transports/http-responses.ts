@@ -10,13 +10,13 @@ const largeAnswer = 16_384;
  * off.
  */
 export function countHttpAnswers(app: FastifyInstance, budget: SendBudget): void {
-  app.addHook('onSend', async (_request, reply, payload) => {
-    if (typeof payload !== 'string' || payload.length < largeAnswer) return payload;
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (typeof payload !== 'string' || payload.length < largeAnswer) return done(null, payload);
     const { raw } = reply;
     // Fastify writes the response in this turn of the event loop. Only after that is it known how much is still buffered.
     setImmediate(() => noteUntilRead(raw, budget));
     // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less.
-    return Buffer.from(payload);
+    done(null, Buffer.from(payload));
   });
 }
 

@@ -83,7 +83,8 @@ const jsonTypes = ['application/json', 'application/graphql-response+json', 'app
  * Negotiates by quality, then by order (RFC 9110, 12.5.1). A wildcard selects JSON: a stream must be named.
  */
 export function negotiateFormats(accept: string | undefined): AcceptedFormats {
-  if (accept === undefined || accept.length > maxAcceptLength) return { subscription: null, answer: 'json' };
+  if (accept === undefined || accept.length > maxAcceptLength || !/event-stream|multipart/i.test(accept))
+    return { subscription: null, answer: 'json' };
   // The server chooses the boundary.
   const header = accept.toLowerCase().replace(/;\s*boundary=("[^"]*"|[^;,\s]*)/g, '');
   const ranges = header.split(',').map((range) => range.trim());

@@ -9,13 +9,17 @@ import type { Subscription } from '../subscriptions/active-subscription.ts';
 import { HttpStream, type HttpStreamOptions } from './http-stream.ts';
 import { readRetryAfter } from './retry-after.ts';
 import type { OperationServices } from './services.ts';
-import { negotiateFormats } from './stream-formats.ts';
+import { type AcceptedFormats, negotiateFormats } from './stream-formats.ts';
 
 export interface HttpStreamsOptions extends OperationServices, HttpStreamOptions {
   /** Whether a page of this origin may call. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
   /** Creates the context. `authorization` replaces the header. */
-  contextOf(request: FastifyRequest, reply: FastifyReply, authorization?: string): Promise<GatewayContext>;
+  contextOf(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    authorization?: string,
+  ): GatewayContext | Promise<GatewayContext>;
 }
 
 const sentOperation = z.object({
@@ -37,9 +41,12 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
   const { operations, subscriptions, log } = options;
   const formatter = createResultFormatter(log);
 
-  app.addHook('preHandler', async (request, reply) => {
+  app.addHook('preHandler', (request, reply, done) => {
     const accepted = negotiateFormats(request.headers.accept);
-    if (!accepted.subscription) return;
+    return accepted.subscription ? answer(request, reply, accepted) : done();
+  });
+
+  const answer = async (request: FastifyRequest, reply: FastifyReply, accepted: AcceptedFormats) => {
     let context: GatewayContext;
     let operation: Operation;
     try {
@@ -74,7 +81,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
     } catch (error) {
       return refuse(reply, error);
     }
-  });
+  };
 
   function refuse(reply: FastifyReply, thrown: unknown) {
     const errors = formatter.formatErrors(thrown);

@@ -10,6 +10,7 @@ import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/iden
 import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import { allowWithoutStore, createRateLimiter } from '@voucher-gateway/platform/key-value/rate-limiter';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
@@ -18,24 +19,18 @@ import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { parse } from 'graphql';
-import { createDeliveryStore } from './attempts/delivery-store.ts';
+import { attemptQueue, createDeliveryStore } from './attempts/delivery-store.ts';
 import { createDispatcher } from './attempts/dispatcher.ts';
-import { createDeliveryQueues } from './attempts/due-deliveries.ts';
-import { createRecoveries, recoveryQueue } from './attempts/recovery.ts';
 import { createCallbackSecrets } from './channels/callback/secrets.ts';
 import { createCallbackSender } from './channels/callback/send.ts';
-import { createTestCallbacks } from './channels/callback/test-callbacks.ts';
 import { createChannels } from './channels/channels.ts';
 import { createLogSmsSender, type SmsSender } from './channels/sms.ts';
 import type { DeliveryConfig } from './config.ts';
 import { startConsumers } from './consumers.ts';
-import type { DeliveryContext } from './context.ts';
-import { createAdmission } from './endpoints/admission.ts';
-import { createDeliveryLimits } from './limits.ts';
 import { createDeliveryLoaders, type DeliveryLoaders } from './loaders.ts';
 import { deliveryMigrations } from './migrations.ts';
 import { createCallbackTargets } from './request-targets.ts';
-import { createResolvers } from './resolvers.ts';
+import { createResolvers, type DeliveryContext } from './resolvers.ts';
 import { deliveryRetentions } from './retention.ts';
 
 export interface DeliveryServiceOptions {
@@ -59,27 +54,28 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   const timeoutMs = config.CALLBACK_TIMEOUT;
   await using releases = new AsyncDisposableStack();
   await database.migrate(deliveryMigrations);
-  await jobs.declare(recoveryQueue);
+  await jobs.declare(attemptQueue);
 
   const secrets = createCallbackSecrets({ database, oldSecretSignsMs: config.OLD_SECRET_RETENTION });
-  const policy = callbackUrlPolicy(config);
   const callbacks = releases.use(
     createCallbackSender({
       clock,
       now: () => database.now(),
       timeoutMs,
-      policy,
+      policy: callbackUrlPolicy(config),
       resolver: releases.use(createNameResolver({ servers: config.CALLBACK_DNS_SERVERS })),
       proxyUrl: config.CALLBACK_PROXY,
     }),
   );
   const attempts = releases.use(createStopStage({ withinMs: stopLimits.attemptsMs, log }));
-  const leaseMs = timeoutMs + storeMarginMs;
   const dispatcher = attempts.use(
     createDispatcher({
-      store: createDeliveryStore({ database, schedule: config.CALLBACK_RETRY_SCHEDULE, leaseMs }),
-      queues: createDeliveryQueues({ database, leaseMs }),
-      admission: createAdmission({ concurrency: 256 }),
+      store: createDeliveryStore({
+        database,
+        jobs,
+        schedule: config.CALLBACK_RETRY_SCHEDULE,
+        leaseMs: timeoutMs + storeMarginMs,
+      }),
       ...createChannels({ callbacks, secrets, smsSender, clock, timeoutMs }),
       database,
       clock,
@@ -87,13 +83,22 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
     }),
   );
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
-  work.defer(() => dispatcher.stopBacklog());
-  const recoveries = createRecoveries({ database, jobs });
-  work.use(await jobs.work(recoveryQueue, recoveries.runJob, { concurrency: 2 }));
+  work.use(await jobs.work(attemptQueue, dispatcher.runJob));
   const targets = createCallbackTargets({ database, keyValue, waitMs: config.REQUEST_WAIT, clock, log });
   await startConsumers({ topics, targets, dispatcher, stage: work });
   work.use(startHousekeeping({ database, clock, log, retentions: deliveryRetentions(config) }));
 
+  if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: redeliveries are not limited');
+  // Redeliveries do not need the key-value store: while it is unavailable they are accepted without a limit.
+  const limiter = allowWithoutStore(
+    createRateLimiter({
+      keyValue,
+      name: 'redeliveries-per-user',
+      limit: config.RATE_LIMITS === 'off' ? null : config.LIMIT_REDELIVERIES_PER_USER,
+      message: 'Too many redeliveries',
+    }),
+    log,
+  );
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
   work.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));
   const verify = createTokenVerifier({
@@ -102,19 +107,12 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
     audience: config.JWT_AUDIENCE,
     now: () => database.now(),
   });
-  const testCallbacks = createTestCallbacks({ callbacks, secrets, policy, clock, now: () => database.now() });
   const server = work.use(
     await createSubgraphServer<DeliveryContext>({
       schema: buildSubgraphSchema([
         {
           typeDefs: parse(subgraphSdl('delivery')),
-          resolvers: createResolvers({
-            dispatcher,
-            recoveries,
-            testCallbacks,
-            secrets,
-            limits: createDeliveryLimits({ config, keyValue, log }),
-          }) as never,
+          resolvers: createResolvers({ dispatcher, secrets, limiter }) as never,
         },
       ]),
       log,
@@ -127,12 +125,11 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
         required: { database: () => database.ping() },
         reported: { topics: () => topics.ping(), 'key-value': () => keyValue.ping() },
       },
-      context: async (request, signal) => {
+      context: async (request) => {
         let identity: Promise<Identity | null> | undefined;
         const loaders = new Map<string, DeliveryLoaders>();
         const { authorization } = request.headers;
         return {
-          signal,
           identity: () => {
             identity ??= authorization ? verify(authorization) : Promise.resolve(null);
             return identity;
@@ -146,8 +143,6 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       },
     }),
   );
-  // Before the server, which waits for what is running.
-  work.use(testCallbacks);
   const owned = releases.move();
   return { url: server.url, retire: server.retire, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

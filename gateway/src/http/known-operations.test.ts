@@ -1,0 +1,255 @@
+import { once } from 'node:events';
+import { request as send } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { ApolloServer, type HTTPGraphQLRequest } from '@apollo/server';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { sha256 } from '../operations/persisted-queries.ts';
+import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
+import { postAndLeave } from '../testing/leaving-client.ts';
+import { respondWith, startSubgraph } from '../testing/subgraph.ts';
+
+interface Sent {
+  method?: 'POST' | 'GET';
+  /** For GET, by name. */
+  search?: [string, string][];
+  /** For POST: JSON, or text. */
+  body?: unknown;
+  /** For POST, in place of a body. */
+  chunks?: readonly Buffer[];
+  headers?: Record<string, string>;
+}
+
+const post = (body: unknown, headers: Record<string, string> = {}): Sent => ({ body, headers });
+const get = (
+  search: [string, string][],
+  headers: Record<string, string> = { 'apollo-require-preflight': '1' },
+): Sent => ({
+  method: 'GET',
+  search,
+  headers,
+});
+const persisted = (query: string) => ({ persistedQuery: { version: 1, sha256Hash: sha256(query) } });
+
+const hello = '{ hello }';
+const two = 'query A { hello } query B { openingHours }';
+const typed =
+  'query ($first: Int!, $is: Boolean = true) { hello @include(if: $is) moves(first: $first) { edges { cursor } } }';
+const greet = 'mutation ($name: String!) { greet(name: $name) }';
+
+/** Texts that are sent once before, so that each is known. */
+const texts = [hello, two, typed, greet, '{ openingHours }', '{ nope }', 'mutation { register(name: "a") { id } }'];
+
+const short: [what: string, sent: Sent][] = [
+  ['a query', post({ query: hello })],
+  [
+    'a query with null in place of what is missing',
+    post({ query: hello, operationName: null, variables: null, extensions: null }),
+  ],
+  ['a query with more members', post({ query: hello, more: [1], extensions: { clientLibrary: { name: 'x' } } })],
+  ['a query with an empty name', post({ query: hello, operationName: '' })],
+  ['a repeated member', post('{"query":"{ nope }","query":"{ hello }"}')],
+  ['a named operation', post({ query: two, operationName: 'B' })],
+  ['variables', post({ query: typed, variables: { first: 1, is: false, other: 'x' } })],
+  ['a variable that is missing', post({ query: typed, variables: {} })],
+  ['a variable that is null', post({ query: typed, variables: { first: null } })],
+  ['a variable of another type', post({ query: typed, variables: { first: 'x' } })],
+  ['a condition of another type', post({ query: typed, variables: { first: 1, is: 'x' } })],
+  ['a mutation', post({ query: greet, variables: { name: 'a' } })],
+  ['errors beside data', post({ query: '{ openingHours }' })],
+  ['a subgraph that fails', post({ query: 'mutation { register(name: "a") { id } }' })],
+  ['a hash', post({ extensions: persisted(hello) })],
+  ['a hash and its text', post({ query: hello, extensions: persisted(hello) })],
+  ['a request id', post({ query: hello }, { 'x-request-id': 'id-1' })],
+  ['a foreign origin', post({ query: hello }, { origin: 'https://foreign.example' })],
+  ['the own origin', post({ query: hello }, { origin: 'http://host.example', host: 'host.example' })],
+  ...['*/*', 'application/json', 'application/graphql-response+json', 'application/*;q=0.5, text/html'].map(
+    (accept): [string, Sent] => [`accept: ${accept}`, post({ query: hello }, { accept })],
+  ),
+  ['a failure in the new media type', post({ query: typed }, { accept: 'application/graphql-response+json' })],
+  ['a charset', post({ query: hello }, { 'content-type': 'application/json;charset=UTF-8' })],
+  ['a GET', get([['query', hello]])],
+  ['a GET with a content type', get([['query', hello]], { 'content-type': 'application/json' })],
+  [
+    'a GET with variables',
+    get([
+      ['query', typed],
+      ['variables', '{"first":2}'],
+      ['operationName', ''],
+    ]),
+  ],
+  ['a GET by hash', get([['extensions', JSON.stringify(persisted(hello))]])],
+];
+
+const others: [what: string, sent: Sent][] = [
+  ['a batch', post([{ query: hello }])],
+  ['no query', post({ variables: {} })],
+  ['an empty query', post({ query: '' })],
+  ['an empty query and a hash', post({ query: '', extensions: persisted(hello) })],
+  ['a query that is a list', post({ query: [hello] })],
+  ['variables that are text', post({ query: hello, variables: '{}' })],
+  ['variables that are a list', post({ query: hello, variables: [] })],
+  ['a name that is a number', post({ query: hello, operationName: 5 })],
+  ['extensions that are a list', post({ query: hello, extensions: [] })],
+  ['an unknown hash', post({ extensions: persisted('{ other }') })],
+  ['another hash', post({ query: hello, extensions: persisted(two) })],
+  ['another version of persisted queries', post({ query: hello, extensions: { persistedQuery: { version: 2 } } })],
+  ['an unknown name', post({ query: two, operationName: 'C' })],
+  ['no name of two', post({ query: two })],
+  ['an invalid query', post({ query: '{ nope }' })],
+  ['an invalid text in a variable', post({ query: hello, variables: { a: '\0' } })],
+  ['a token that is refused', post({ query: hello }, { authorization: 'Bearer x' })],
+  ['an unacceptable type', post({ query: hello }, { accept: 'image/png' })],
+  ['the callback type', post({ query: hello }, { accept: 'application/json; callbackSpec=1.0' })],
+  ['a GET without a preflight', get([['query', hello]], {})],
+  ['a GET of text', get([['query', hello]], { 'content-type': 'text/plain', 'apollo-require-preflight': '1' })],
+  ['a mutation by GET', get([['query', 'mutation { register(name: "a") { id } }']])],
+  [
+    'a repeated parameter',
+    get([
+      ['query', hello],
+      ['query', hello],
+    ]),
+  ],
+  [
+    'variables that are no JSON',
+    get([
+      ['query', hello],
+      ['variables', '{'],
+    ]),
+  ],
+  [
+    'variables that are null',
+    get([
+      ['query', hello],
+      ['variables', 'null'],
+    ]),
+  ],
+  ['a GET without a query', get([])],
+];
+
+let isHeld = false;
+let gateway: TestGateway;
+let subgraph: Awaited<ReturnType<typeof startSubgraph>>;
+beforeAll(async () => {
+  subgraph = await startSubgraph((response, body) => {
+    if (isHeld) return;
+    if (body.includes('openingHours'))
+      return respondWith(response, {
+        data: { openingHours: null },
+        errors: [
+          {
+            message: 'Closed “now”.',
+            path: ['openingHours'],
+            extensions: { code: 'RATE_LIMITED', retryAfterSeconds: 7 },
+          },
+          { message: 'secret', extensions: { http: { status: 418 }, stacktrace: ['x'] } },
+        ],
+      });
+    if (body.includes('register')) return response.writeHead(500).end();
+    const data = { hello: 'héllo\u2028', greet: 'hi' };
+    return respondWith(response, { data });
+  });
+  gateway = await startTestGateway({ subgraphUrls: { people: subgraph.url } });
+  for (const query of texts) await exchange(post({ query, extensions: persisted(query) }));
+  for (const operationName of ['A', 'B']) await exchange(post({ query: two, operationName }));
+  for (const is of [true, false]) await exchange(post({ query: typed, variables: { is } }));
+});
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
+  await subgraph[Symbol.asyncDispose]();
+});
+afterEach(() => void vi.restoreAllMocks());
+
+/** Sends a request, and returns all of the response but its time. */
+async function exchange({ method = 'POST', search = [], body, chunks, headers }: Sent) {
+  const request = send(`${gateway.graphqlUrl}${search.length > 0 ? `?${new URLSearchParams(search)}` : ''}`, {
+    method,
+    agent: false,
+    headers: {
+      'x-request-id': 'test',
+      ...(method === 'POST' && { 'content-type': 'application/json' }),
+      ...headers,
+    },
+  });
+  for (const chunk of chunks ?? []) await new Promise((resolve) => request.write(chunk, resolve));
+  request.end(typeof body === 'string' || body === undefined ? body : JSON.stringify(body));
+  const [response] = await once(request, 'response');
+  const { statusCode, rawHeaders } = response;
+  return {
+    status: statusCode,
+    text: await text(response),
+    headers: rawHeaders.filter((value: string) => !value.includes('GMT')),
+  };
+}
+
+/** The same request in a form that only Apollo Server serves. */
+function byApollo({ headers = {}, ...sent }: Sent): Sent {
+  const type = headers['content-type'] ?? 'application/json';
+  return { ...sent, headers: { ...headers, 'content-type': `${type}; way="apollo"` } };
+}
+
+/** Counts the requests that Apollo Server answers from now on, without those of subgraphs. */
+function countByApollo(): () => number {
+  const answer = vi.spyOn(ApolloServer.prototype, 'executeHTTPGraphQLRequest');
+  const isClient = ({ httpGraphQLRequest: { headers } }: { httpGraphQLRequest: HTTPGraphQLRequest }) =>
+    !headers.has('x-forwarded-for');
+  return () => answer.mock.calls.filter(([call]) => isClient(call)).length;
+}
+
+describe('a known operation', () => {
+  it.each(short)('with %s is answered without Apollo Server, and as it would', async (_what, sent) => {
+    const expected = await exchange(byApollo(sent));
+    const count = countByApollo();
+    expect(await exchange(sent)).toEqual(expected);
+    expect(count()).toBe(0);
+    expect(await exchange(byApollo(sent))).toEqual(expected);
+    expect(count()).toBe(1);
+  });
+
+  it.each(others)('with %s is left to Apollo Server', async (_what, sent) => {
+    const count = countByApollo();
+    await exchange(sent);
+    expect(count()).toBe(1);
+  });
+
+  it('is answered by Apollo Server at first sight', async () => {
+    const sent = post({ query: '{ hello openingHours }' });
+    const count = countByApollo();
+    const first = await exchange(sent);
+    expect(count()).toBe(1);
+    expect(await exchange(sent)).toEqual(first);
+    expect(count()).toBe(1);
+  });
+});
+
+describe('a hostile request for a known operation', () => {
+  const bytes = (text: string) => Buffer.from(text, 'latin1');
+
+  it.each([
+    ['sent byte by byte', Array.from(JSON.stringify({ query: hello }), bytes), 200],
+    ['with bytes that are no UTF-8', [bytes('{"query":"{ hello }","variables":{"a":"\xff\xc0"}}')], 200],
+    ['with an own __proto__', [bytes('{"query":"{ hello }","variables":{"__proto__":{"a":1}}}')], 400],
+    ['with an own constructor', [bytes('{"query":"{ hello }","extensions":{"constructor":{"prototype":1}}}')], 400],
+    ['nested deeply', [bytes(`{"query":"{ hello }","variables":{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}}`)], 400],
+    ['with an empty body', [], 400],
+    ['with half a body', [bytes('{"query":"{ hello }"')], 400],
+  ])('%s gets what Apollo Server sends', async (_what, chunks, status) => {
+    const expected = await exchange(byApollo({ chunks }));
+    expect(expected.status).toBe(status);
+    expect(await exchange({ chunks })).toEqual(expected);
+  });
+
+  it('whose client leaves is cancelled at the subgraph', async () => {
+    const query = '{ hello slow: hello }';
+    await exchange(post({ query }));
+    const calls = subgraph.calls.length;
+    isHeld = true;
+    const { response, leave } = postAndLeave(gateway.graphqlUrl, query);
+    const call = await subgraph.call(calls + 1);
+    leave();
+    await expect(response).rejects.toThrow();
+    await once(call, 'close');
+    isHeld = false;
+    expect(call.writableFinished).toBe(false);
+  });
+});
