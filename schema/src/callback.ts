@@ -27,5 +27,10 @@ export const callbackBodySchema = z.discriminatedUnion('type', [
       failedAt: instantSchema,
     }),
   }),
+  z.object({
+    type: z.literal('callback.test'),
+    timestamp: instantSchema,
+    data: z.object({ message: z.string() }),
+  }),
 ]);
 export type CallbackBody = z.infer<typeof callbackBodySchema>;

@@ -29,6 +29,8 @@ export const deliverySettings = z.object({
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
   ...rateLimitsSetting,
   LIMIT_REDELIVERIES_PER_USER: rateLimit('30/1m').describe('Redeliveries per user'),
+  LIMIT_RECOVERIES_PER_USER: rateLimit('10/10m').describe('Recoveries of failed deliveries per user'),
+  LIMIT_TEST_CALLBACKS_PER_USER: rateLimit('10/1m').describe('Test callbacks per user'),
   ...callbackUrlSettings,
   CALLBACK_PROXY: httpUrl()
     .optional()

@@ -1,20 +1,16 @@
 import { isUuid } from '@voucher-gateway/platform/database/columns';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { dateTimeScalar } from '@voucher-gateway/platform/graphql/date-time';
-import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
-import type { RateLimiter } from '@voucher-gateway/platform/key-value/rate-limiter';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { Dispatcher } from './attempts/dispatcher.ts';
+import type { Recoveries } from './attempts/recovery.ts';
+import { createRecoveryMutation } from './attempts/recovery-mutation.ts';
 import type { CallbackSecrets } from './channels/callback/secrets.ts';
+import type { TestCallback, TestCallbacks } from './channels/callback/test-callbacks.ts';
+import { type DeliveryContext, requireIdentity } from './context.ts';
+import type { DeliveryLimits } from './limits.ts';
 import type { DeliveryLoaders } from './loaders.ts';
 import type { Delivery } from './tables.ts';
-
-export interface DeliveryContext {
-  /** Verifies the caller's token; null for an anonymous request. Throws UNAUTHENTICATED if the token is invalid. */
-  identity(): Promise<Identity | null>;
-  /** Returns the loaders of a user's own rows. */
-  loaders(userId: string): DeliveryLoaders;
-}
 
 interface Reference {
   id: string;
@@ -22,26 +18,35 @@ interface Reference {
 
 export function createResolvers({
   dispatcher,
+  recoveries,
+  testCallbacks,
   secrets,
-  limiter,
+  limits,
 }: {
   dispatcher: Pick<Dispatcher, 'redeliver'>;
+  recoveries: Pick<Recoveries, 'begin'>;
+  testCallbacks: TestCallbacks;
   secrets: CallbackSecrets;
-  /** Counts a user's redeliveries. */
-  limiter: RateLimiter;
+  limits: DeliveryLimits;
 }) {
   return {
     DateTime: dateTimeScalar,
     Mutation: {
       async redeliver(_: unknown, { deliveryId }: { deliveryId: string }, context: DeliveryContext): Promise<Delivery> {
         const { userId } = await requireIdentity(context);
-        await limiter.count(userId);
+        await limits.redeliveries.count(userId);
         const restarted = isUuid(deliveryId) ? await dispatcher.redeliver(deliveryId, userId) : null;
         if (!restarted) throw new CodedError<PublicErrorCode>('NOT_FOUND', 'You have no delivery with this id.');
         return restarted;
       },
       async rotateCallbackSecret(_: unknown, _args: unknown, context: DeliveryContext): Promise<string> {
         return secrets.rotate((await requireIdentity(context)).userId);
+      },
+      recoverDeliveries: createRecoveryMutation({ recoveries, limiter: limits.recoveries }),
+      async sendTestCallback(_: unknown, { url }: { url: string }, context: DeliveryContext): Promise<TestCallback> {
+        const { userId } = await requireIdentity(context);
+        await limits.testCallbacks.count(userId);
+        return testCallbacks.send(url, { userId, signal: context.signal });
       },
     },
     Voucher: {
@@ -68,12 +73,6 @@ export function createResolvers({
         context.loaders(userId).attempts.load(id),
     },
   };
-}
-
-async function requireIdentity(context: DeliveryContext): Promise<Identity> {
-  const identity = await context.identity();
-  if (!identity) throw new CodedError<PublicErrorCode>('UNAUTHENTICATED', 'Sign in first.');
-  return identity;
 }
 
 async function ownLoaders(context: DeliveryContext): Promise<DeliveryLoaders | null> {

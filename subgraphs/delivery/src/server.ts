@@ -10,7 +10,6 @@ import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/iden
 import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import { allowWithoutStore, createRateLimiter } from '@voucher-gateway/platform/key-value/rate-limiter';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
@@ -19,18 +18,24 @@ import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { parse } from 'graphql';
-import { attemptQueue, createDeliveryStore } from './attempts/delivery-store.ts';
+import { createDeliveryStore } from './attempts/delivery-store.ts';
 import { createDispatcher } from './attempts/dispatcher.ts';
+import { createDeliveryQueues } from './attempts/due-deliveries.ts';
+import { createRecoveries, recoveryQueue } from './attempts/recovery.ts';
 import { createCallbackSecrets } from './channels/callback/secrets.ts';
 import { createCallbackSender } from './channels/callback/send.ts';
+import { createTestCallbacks } from './channels/callback/test-callbacks.ts';
 import { createChannels } from './channels/channels.ts';
 import { createLogSmsSender, type SmsSender } from './channels/sms.ts';
 import type { DeliveryConfig } from './config.ts';
 import { startConsumers } from './consumers.ts';
+import type { DeliveryContext } from './context.ts';
+import { createAdmission } from './endpoints/admission.ts';
+import { createDeliveryLimits } from './limits.ts';
 import { createDeliveryLoaders, type DeliveryLoaders } from './loaders.ts';
 import { deliveryMigrations } from './migrations.ts';
 import { createCallbackTargets } from './request-targets.ts';
-import { createResolvers, type DeliveryContext } from './resolvers.ts';
+import { createResolvers } from './resolvers.ts';
 import { deliveryRetentions } from './retention.ts';
 
 export interface DeliveryServiceOptions {
@@ -54,28 +59,27 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   const timeoutMs = config.CALLBACK_TIMEOUT;
   await using releases = new AsyncDisposableStack();
   await database.migrate(deliveryMigrations);
-  await jobs.declare(attemptQueue);
+  await jobs.declare(recoveryQueue);
 
   const secrets = createCallbackSecrets({ database, oldSecretSignsMs: config.OLD_SECRET_RETENTION });
+  const policy = callbackUrlPolicy(config);
   const callbacks = releases.use(
     createCallbackSender({
       clock,
       now: () => database.now(),
       timeoutMs,
-      policy: callbackUrlPolicy(config),
+      policy,
       resolver: releases.use(createNameResolver({ servers: config.CALLBACK_DNS_SERVERS })),
       proxyUrl: config.CALLBACK_PROXY,
     }),
   );
   const attempts = releases.use(createStopStage({ withinMs: stopLimits.attemptsMs, log }));
+  const leaseMs = timeoutMs + storeMarginMs;
   const dispatcher = attempts.use(
     createDispatcher({
-      store: createDeliveryStore({
-        database,
-        jobs,
-        schedule: config.CALLBACK_RETRY_SCHEDULE,
-        leaseMs: timeoutMs + storeMarginMs,
-      }),
+      store: createDeliveryStore({ database, schedule: config.CALLBACK_RETRY_SCHEDULE, leaseMs }),
+      queues: createDeliveryQueues({ database, leaseMs }),
+      admission: createAdmission({ concurrency: 256 }),
       ...createChannels({ callbacks, secrets, smsSender, clock, timeoutMs }),
       database,
       clock,
@@ -83,22 +87,13 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
     }),
   );
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
-  work.use(await jobs.work(attemptQueue, dispatcher.runJob));
+  work.defer(() => dispatcher.stopBacklog());
+  const recoveries = createRecoveries({ database, jobs });
+  work.use(await jobs.work(recoveryQueue, recoveries.runJob, { concurrency: 2 }));
   const targets = createCallbackTargets({ database, keyValue, waitMs: config.REQUEST_WAIT, clock, log });
   await startConsumers({ topics, targets, dispatcher, stage: work });
   work.use(startHousekeeping({ database, clock, log, retentions: deliveryRetentions(config) }));
 
-  if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: redeliveries are not limited');
-  // Redeliveries do not need the key-value store: while it is unavailable they are accepted without a limit.
-  const limiter = allowWithoutStore(
-    createRateLimiter({
-      keyValue,
-      name: 'redeliveries-per-user',
-      limit: config.RATE_LIMITS === 'off' ? null : config.LIMIT_REDELIVERIES_PER_USER,
-      message: 'Too many redeliveries',
-    }),
-    log,
-  );
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
   work.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));
   const verify = createTokenVerifier({
@@ -107,12 +102,19 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
     audience: config.JWT_AUDIENCE,
     now: () => database.now(),
   });
+  const testCallbacks = createTestCallbacks({ callbacks, secrets, policy, clock, now: () => database.now() });
   const server = work.use(
     await createSubgraphServer<DeliveryContext>({
       schema: buildSubgraphSchema([
         {
           typeDefs: parse(subgraphSdl('delivery')),
-          resolvers: createResolvers({ dispatcher, secrets, limiter }) as never,
+          resolvers: createResolvers({
+            dispatcher,
+            recoveries,
+            testCallbacks,
+            secrets,
+            limits: createDeliveryLimits({ config, keyValue, log }),
+          }) as never,
         },
       ]),
       log,
@@ -125,11 +127,12 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
         required: { database: () => database.ping() },
         reported: { topics: () => topics.ping(), 'key-value': () => keyValue.ping() },
       },
-      context: async (request) => {
+      context: async (request, signal) => {
         let identity: Promise<Identity | null> | undefined;
         const loaders = new Map<string, DeliveryLoaders>();
         const { authorization } = request.headers;
         return {
+          signal,
           identity: () => {
             identity ??= authorization ? verify(authorization) : Promise.resolve(null);
             return identity;
@@ -143,6 +146,8 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       },
     }),
   );
+  // Before the server, which waits for what is running.
+  work.use(testCallbacks);
   const owned = releases.move();
   return { url: server.url, retire: server.retire, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

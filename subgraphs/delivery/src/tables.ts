@@ -39,8 +39,11 @@ export const delivery = schema.table(
     body: text().notNull(),
     status: text().$type<DeliveryStatus>().notNull(),
     createdAt: instant('created_at').notNull(),
+    /** When the next attempt is due; during an attempt, the end of its lease. Null once the delivery has ended. */
     nextAttemptAt: instant('next_attempt_at'),
-    /** The only job that may make the next attempt. Null once the delivery has ended. */
+    /** The queue in which it waits (`endpointOf`). The default is the SMS provider's; the previous version stores no other. */
+    endpointId: uuid('endpoint_id').notNull().default('00000000-0000-0000-0000-000000000000'),
+    /** No longer used; the next version drops it. */
     jobId: uuid('job_id'),
     /** Number of the last attempt that was started. */
     turn: integer().notNull(),
@@ -55,6 +58,10 @@ export const delivery = schema.table(
     uniqueIndex('delivery_by_request').on(table.requestId, table.channel),
     index('delivery_by_voucher').on(table.voucherId),
     index('delivery_by_age').on(table.createdAt),
+    // Failed ones only, so that it costs the others nothing.
+    index('delivery_failed').on(table.userId, table.createdAt, table.id).where(sql`${table.status} = 'FAILED'`),
+    // The queues: which endpoints have pending deliveries, and which of those are due.
+    index('delivery_pending').on(table.endpointId, table.nextAttemptAt).where(sql`${table.status} = 'PENDING'`),
   ],
 );
 

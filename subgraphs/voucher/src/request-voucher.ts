@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Database } from '@voucher-gateway/platform/database';
+import { normaliseCallbackUrl } from '@voucher-gateway/platform/egress/callback-url';
 import type { UrlPolicy } from '@voucher-gateway/platform/egress/url-policy';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
@@ -10,7 +11,6 @@ import type { Topics } from '@voucher-gateway/platform/topics';
 import { callbackUrlKey, callbackUrlTtlMs } from '@voucher-gateway/schema/callback-url';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { createAccept } from './accept.ts';
-import { normaliseCallbackUrl } from './callback-url.ts';
 import { requireOwnPhoneNumber } from './own-phone-number.ts';
 import type { VoucherRequestRow } from './request-row.ts';
 
@@ -46,7 +46,9 @@ export function createRequestVoucher(options: RequestVoucherOptions) {
   return async (identity: Identity, input: RequestVoucherInput, signal: AbortSignal): Promise<VoucherRequestRow> => {
     const phoneNumber = requireOwnPhoneNumber(identity, input.phoneNumber, region, 'input.phoneNumber');
     const callbackUrl =
-      (input.callbackUrl ?? null) === null ? null : normaliseCallbackUrl(String(input.callbackUrl), callbackUrls);
+      (input.callbackUrl ?? null) === null
+        ? null
+        : normaliseCallbackUrl(String(input.callbackUrl), { policy: callbackUrls, argument: 'input.callbackUrl' });
     const key = parseKey(input.idempotencyKey);
     const fingerprint = createHash('sha256')
       .update(JSON.stringify([phoneNumber, callbackUrl]))

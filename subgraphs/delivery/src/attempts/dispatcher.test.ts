@@ -1,26 +1,34 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
 import { silentLog } from '@voucher-gateway/platform/process/log';
-import { openTestEnginesWithJobs } from '@voucher-gateway/platform/testing/engines';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { describe, expect, it } from 'vitest';
 import { delivered } from '../attempt-result.ts';
 import type { Send } from '../channels/channels.ts';
+import { createAdmission } from '../endpoints/admission.ts';
 import { deliveryMigrations } from '../migrations.ts';
 import { planDeliveries } from '../plan-deliveries.ts';
 import { delivery } from '../tables.ts';
 import { buildCode, buildRequest } from '../testing/delivery-harness.ts';
-import { attemptQueue, createDeliveryStore } from './delivery-store.ts';
+import { createDeliveryStore } from './delivery-store.ts';
 import { createDispatcher } from './dispatcher.ts';
+import { createDeliveryQueues } from './due-deliveries.ts';
 
 async function setUp(send: Send, { concurrency = 1, leaseMs = 60_000 } = {}) {
   const resources = new AsyncDisposableStack();
-  const engines = resources.use(await openTestEnginesWithJobs({ migrations: [deliveryMigrations] }));
-  const { database, jobs } = engines;
-  await jobs.declare(attemptQueue);
-  const store = createDeliveryStore({ database, jobs, schedule: [10], leaseMs });
+  const engines = resources.use(await openTestEngines({ migrations: [deliveryMigrations] }));
+  const { database } = engines;
   const dispatcher = resources.use(
-    createDispatcher({ store, send, database, clock: systemClock, log: silentLog, concurrency, drainMs: 10 }),
+    createDispatcher({
+      store: createDeliveryStore({ database, schedule: [10], leaseMs }),
+      queues: createDeliveryQueues({ database, leaseMs }),
+      admission: createAdmission({ concurrency }),
+      send,
+      database,
+      clock: systemClock,
+      log: silentLog,
+      drainMs: 10,
+    }),
   );
-  resources.use(await jobs.work(attemptQueue, dispatcher.runJob));
   return {
     deliver: () =>
       dispatcher.deliver(
@@ -32,7 +40,7 @@ async function setUp(send: Send, { concurrency = 1, leaseMs = 60_000 } = {}) {
 }
 
 describe('dispatcher', () => {
-  it('dispatcher: leaves attempts beyond its concurrency to the jobs', async () => {
+  it('dispatcher: leaves attempts beyond its concurrency to their queues', async () => {
     const running: PromiseWithResolvers<void>[] = [];
     let most = 0;
     let now = 0;

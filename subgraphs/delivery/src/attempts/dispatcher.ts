@@ -1,131 +1,124 @@
 import type { Clock } from '@voucher-gateway/platform/async/clock';
-import { createSemaphore } from '@voucher-gateway/platform/async/semaphore';
 import type { Database } from '@voucher-gateway/platform/database';
-import type { JobContext } from '@voucher-gateway/platform/jobs';
 import { createFailureLines } from '@voucher-gateway/platform/process/failure-lines';
 import type { Log } from '@voucher-gateway/platform/process/log';
+import type { SendResult } from '../attempt-result.ts';
 import type { Channels, Send, SigningSecrets } from '../channels/channels.ts';
+import type { Admission, Permit } from '../endpoints/admission.ts';
+import { endpointOf } from '../endpoints/endpoint.ts';
 import type { PlannedDelivery } from '../plan-deliveries.ts';
 import type { Delivery } from '../tables.ts';
+import { startBacklog } from './backlog.ts';
 import type { DeliveryStore } from './delivery-store.ts';
+import type { DeliveryQueues } from './due-deliveries.ts';
 
-/** Makes attempts in the background, a bounded number concurrently. */
+/** Makes attempts in the background. */
 export interface Dispatcher extends AsyncDisposable {
-  /** Stores deliveries and starts their first attempts; resolves once they are stored. */
+  /** Stores deliveries and starts their first attempts, if there is capacity; resolves once they are stored. */
   deliver(planned: readonly PlannedDelivery[]): Promise<void>;
   /** Restarts a user's own delivery; null if there is none. */
   redeliver(deliveryId: string, userId: string): Promise<Delivery | null>;
-  /** Handles a job. Resolves when its attempt has started, or if another job has replaced it. */
-  runJob(data: { deliveryId: string }, context: Pick<JobContext, 'id' | 'signal'>): Promise<void>;
+  /** Starts no more attempts at due deliveries; those in progress go on. */
+  stopBacklog(): Promise<void>;
 }
 
 export interface DispatcherOptions {
   store: DeliveryStore;
+  queues: DeliveryQueues;
+  admission: Admission;
   send: Send;
   /** Reads what a first attempt needs while its delivery is being stored. Default: `send` reads it. */
   prefetch?: Channels['prefetch'];
   database: Pick<Database, 'now'>;
   clock: Clock;
   log: Log;
-  /** Concurrent attempts. Default: 256. */
-  concurrency?: number;
   /** Time for running attempts to end on disposal, in milliseconds of the system clock. Default: 1.5 s. */
   drainMs?: number;
 }
 
 export function createDispatcher({
   store,
+  queues,
+  admission,
   send,
   prefetch,
   database,
   clock,
   log,
-  concurrency = 256,
   drainMs = 1_500,
 }: DispatcherOptions): Dispatcher {
-  const semaphore = createSemaphore(concurrency);
   const stop = new AbortController();
   const logFailure = createFailureLines(log);
+  const backlog = startBacklog({ queues, admission, start, log });
 
   return {
     async deliver(planned) {
       if (planned.length === 0) return;
-      // Without a free permit the first attempts are left to the jobs.
-      const begin = semaphore.tryAcquire(planned.length);
-      const prefetched = new Map(begin && prefetch ? planned.map((each) => [each.id, prefetch(each)]) : []);
+      const permits = new Map<string, Permit>();
+      for (const plan of planned) {
+        const permit = admission.tryAdmit(endpointOf(plan));
+        if (permit) permits.set(plan.id, permit);
+      }
+      const prefetched = new Map(
+        prefetch ? planned.flatMap((plan) => (permits.has(plan.id) ? [[plan.id, prefetch(plan)]] : [])) : [],
+      );
       // The attempt that awaits it handles a rejection; this prevents an unhandledRejection until then.
       for (const promise of prefetched.values()) promise.catch(() => {});
-      let started = 0;
       try {
-        for (const delivery of await store.record(planned, { begin })) {
-          if (!begin) continue;
-          started += 1;
-          start(delivery, prefetched.get(delivery.id));
+        for (const delivery of await store.record(planned.map((plan) => ({ ...plan, begin: permits.has(plan.id) })))) {
+          const permit = permits.get(delivery.id);
+          // Without a permit it waits in its queue.
+          if (!permit) backlog.wake();
+          else if (permits.delete(delivery.id)) start(delivery, permit, prefetched.get(delivery.id));
         }
       } finally {
-        if (begin) for (let unused = planned.length - started; unused > 0; unused -= 1) semaphore.release();
+        for (const permit of permits.values()) permit.release(null);
       }
     },
     async redeliver(deliveryId, userId) {
-      const begin = semaphore.tryAcquire(1);
-      let started = false;
-      try {
-        const result = await store.redeliver(deliveryId, userId, { begin });
-        if (result?.begun) {
-          started = true;
-          start(result.delivery);
-        }
-        return result?.delivery ?? null;
-      } finally {
-        if (begin && !started) semaphore.release();
-      }
+      const delivery = await store.redeliver(deliveryId, userId);
+      backlog.wake();
+      return delivery;
     },
-    async runJob({ deliveryId }, { id, signal }) {
-      await semaphore.acquire(signal);
-      let started = false;
-      try {
-        const delivery = await store.begin(deliveryId, id);
-        if (!delivery) return;
-        started = true;
-        start(delivery);
-      } finally {
-        if (!started) semaphore.release();
-      }
+    async stopBacklog() {
+      await backlog[Symbol.asyncDispose]();
     },
     async [Symbol.asyncDispose]() {
+      await backlog[Symbol.asyncDispose]();
       const timer = setTimeout(
         () => stop.abort(new DOMException('The delivery service is stopping', 'AbortError')),
         drainMs,
       );
-      await semaphore.idle();
+      await admission.idle();
       clearTimeout(timer);
     },
   };
 
   /** Makes an attempt in the background, and then releases its permit. */
-  function start(delivery: Delivery, prefetched?: Promise<SigningSecrets>): void {
-    makeAttempt(delivery, prefetched)
+  function start(delivery: Delivery, permit: Permit, prefetched?: Promise<SigningSecrets>): void {
+    let result: SendResult | null = null;
+    makeAttempt()
       .catch((error: unknown) =>
         logFailure(
           { error, deliveryId: delivery.id },
-          'an attempt was not made, or not stored; its job retries the delivery',
+          'an attempt was not made, or not stored; it is made again when its lease has ended',
         ),
       )
-      .finally(() => semaphore.release());
-  }
+      .finally(() => permit.release(result));
 
-  async function makeAttempt(delivery: Delivery, prefetched?: Promise<SigningSecrets>): Promise<void> {
-    const at = database.now();
-    const startedAt = clock.now();
-    const result = await send(delivery, stop.signal, prefetched);
-    if (result.outcome === 'stopped') return;
-    const durationMs = Math.max(0, Math.round(clock.now() - startedAt));
-    const { id: deliveryId, requestId, channel, turn } = delivery;
-    const { status } = await store.settle({ deliveryId, turn, at, durationMs, result });
-    const fields = { deliveryId, requestId, channel, turn, httpStatus: result.status, durationMs };
-    if (result.outcome === 'delivered') log.info(fields, 'delivered');
-    else if (status === 'FAILED')
-      log.warn({ ...fields, reason: result.error }, 'the delivery failed after its last attempt');
-    else log.info({ ...fields, reason: result.error }, 'an attempt failed');
+    async function makeAttempt(): Promise<void> {
+      const at = database.now();
+      const startedAt = clock.now();
+      result = await send(delivery, stop.signal, prefetched);
+      if (result.outcome === 'stopped') return;
+      const durationMs = Math.max(0, Math.round(clock.now() - startedAt));
+      const { id: deliveryId, requestId, channel, turn } = delivery;
+      const { status } = await store.settle({ deliveryId, turn, at, durationMs, result });
+      const fields = { deliveryId, requestId, channel, turn, httpStatus: result.status, durationMs };
+      if (result.outcome === 'delivered') log.info(fields, 'delivered');
+      else if (status === 'FAILED')
+        log.warn({ ...fields, reason: result.error }, 'the delivery failed after its last attempt');
+      else log.info({ ...fields, reason: result.error }, 'an attempt failed');
+    }
   }
 }

@@ -9,13 +9,13 @@ describe('restart', () => {
   it('restart: delivers after a process died before its attempt', async () => {
     await using harness = await openDeliveryHarness({ started: false });
     await using receiver = await startReceiver({ answer: 204 });
-    const { database, jobs } = harness.engines;
+    const { database } = harness.engines;
     await database.migrate(deliveryMigrations);
-    await jobs.declare({ name: 'delivery-attempt' });
     const request = buildRequest();
     const planned = planDeliveries({ type: 'voucher.received', value: buildCode(request) }, receiver.url);
     // The process dies here: its attempt is never settled, and the lease expires.
-    await createDeliveryStore({ database, jobs, schedule: [1_000], leaseMs: 100 }).record(planned, { begin: true });
+    const store = createDeliveryStore({ database, schedule: [1_000], leaseMs: 100 });
+    await store.record(planned.map((plan) => ({ ...plan, begin: true })));
     await harness.start();
     expect((await receiver.next()).headers['webhook-id']).toBe(planned[0]?.id);
     await expect
@@ -36,7 +36,7 @@ describe('restart', () => {
     await expect.poll(async () => (await harness.deliveries(request))[0]?.status).toBe('DELIVERED');
   });
 
-  it('stop: aborts an attempt without a response, and leaves it to its job', async () => {
+  it('stop: aborts an attempt without a response, and leaves it to its lease', async () => {
     await using harness = await openDeliveryHarness();
     await using receiver = await startReceiver();
     receiver.answer = () => {};

@@ -13,7 +13,7 @@ const refuse =
 
 describe('retry', () => {
   it('retry: has the same id and body, and a new timestamp and signature', async () => {
-    const clock = createTestClock();
+    const clock = createTestClock(Math.floor(Date.now() / 1_000) * 1_000);
     await using harness = await openDeliveryHarness({ environment: quick, clock });
     await using receiver = await startReceiver();
     receiver.answer = (response) => {
@@ -25,6 +25,9 @@ describe('retry', () => {
     const request = await harness.request({ callbackUrl: receiver.url });
     await harness.receive(request);
     const first = await receiver.next();
+    await expect.poll(async () => (await harness.deliveries(request))[0]?.attempts.length).toBe(1);
+    // Now the retry is due.
+    clock.advance(100);
     const second = await receiver.next();
     expect(second.body).toBe(first.body);
     expect(second.headers['webhook-id']).toBe(first.headers['webhook-id']);

@@ -1,0 +1,125 @@
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
+import type { Admission, Permit } from '../endpoints/admission.ts';
+import { endpointOf } from '../endpoints/endpoint.ts';
+import type { Delivery } from '../tables.ts';
+import type { DeliveryQueues, DueDeliveries } from './due-deliveries.ts';
+
+/** Starts due deliveries until disposed. */
+export interface Backlog extends AsyncDisposable {
+  /** Looks for due deliveries now. */
+  wake(): void;
+}
+
+export interface BacklogOptions {
+  queues: DeliveryQueues;
+  admission: Pick<Admission, 'tryAdmit'>;
+  /** Makes an attempt in the background, and then releases its permit. */
+  start(delivery: Delivery, permit: Permit): void;
+  log: Log;
+}
+
+/** A due delivery waits at most this long until it is noticed, if its endpoint has capacity. */
+const pollMs = 500;
+/** The same while due deliveries wait for capacity. */
+const blockedPollMs = 50;
+/** Rest between turns that start something, so that one statement starts several. */
+const gatherMs = 10;
+/** Limit of attempts that one turn starts. */
+const maxStarted = 250;
+
+/**
+ * Starts due deliveries in turns. A turn reads a page of endpoints, and gives those with due deliveries one permit each, then
+ * a second one each, and so on. So an endpoint waits for one attempt of each other one, however many deliveries those have.
+ */
+export function startBacklog({ queues, admission, start, log }: BacklogOptions): Backlog {
+  const lines = createRepeatedLines(log);
+  let isStopped = false;
+  let isWoken = false;
+  let endRest = () => {};
+  /** The endpoint after which the next page begins; null if a new round over all endpoints begins. */
+  let last: string | null = null;
+  /** What this round has found. */
+  let round = { due: 0, started: 0 };
+
+  /** Returns how long to rest, in milliseconds. */
+  const takeTurn = async (): Promise<number> => {
+    if (last === null) round = { due: 0, started: 0 };
+    const page = await queues.readDue(last);
+    last = page.last;
+    const permits = admitInTurn(page.due, admission);
+    // Who got none comes first in the next turn.
+    if (permits.size < page.due.length) last = [...permits.keys()].at(-1) ?? last;
+    round.due += page.due.length;
+    round.started += await startAll(permits);
+    if (last !== null || round.started > 0) return gatherMs;
+    return round.due > 0 ? blockedPollMs : pollMs;
+  };
+  const startAll = async (permits: ReadonlyMap<string, Permit[]>): Promise<number> => {
+    if (permits.size === 0) return 0;
+    let started = 0;
+    try {
+      const counts = new Map([...permits].map(([id, { length }]) => [id, length]));
+      for (const delivery of await queues.begin(counts)) {
+        const permit = permits.get(delivery.endpointId)?.pop();
+        if (!permit) throw new Error('more deliveries were started than there were permits');
+        started += 1;
+        start(delivery, permit);
+      }
+    } finally {
+      for (const permit of [...permits.values()].flat()) permit.release(null);
+    }
+    return started;
+  };
+  const rest = (ms: number) =>
+    new Promise<void>((resolve) => {
+      if (isStopped || isWoken) return resolve();
+      const timer = setTimeout(resolve, ms);
+      endRest = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  const run = async (): Promise<void> => {
+    while (!isStopped) {
+      isWoken = false;
+      const restMs = await takeTurn().catch((error: unknown) => {
+        lines.warn('turn', { error }, 'due deliveries could not be started; they are retried');
+        return pollMs;
+      });
+      await rest(restMs);
+    }
+  };
+  const running = run();
+
+  return {
+    wake() {
+      isWoken = true;
+      endRest();
+    },
+    async [Symbol.asyncDispose]() {
+      isStopped = true;
+      endRest();
+      await running;
+    },
+  };
+}
+
+/** Admits due deliveries, one per endpoint and pass. Returns the permits by endpoint, in the order of their first ones. */
+function admitInTurn(due: readonly DueDeliveries[], admission: Pick<Admission, 'tryAdmit'>): Map<string, Permit[]> {
+  const permits = new Map<string, Permit[]>();
+  let left = maxStarted;
+  for (let waiting = due; waiting.length > 0 && left > 0; ) {
+    waiting = waiting.filter((queue) => {
+      const own = permits.get(queue.endpointId) ?? [];
+      if (own.length === queue.count || left === 0) return false;
+      const permit = admission.tryAdmit({ ...endpointOf(queue), id: queue.endpointId });
+      if (!permit) return false;
+      own.push(permit);
+      permits.set(queue.endpointId, own);
+      left -= 1;
+      return true;
+    });
+  }
+  return permits;
+}

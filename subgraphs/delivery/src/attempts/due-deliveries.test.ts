@@ -1,0 +1,68 @@
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { expect, it } from 'vitest';
+import { smsEndpointId } from '../endpoints/endpoint.ts';
+import { deliveryMigrations } from '../migrations.ts';
+import { planDeliveries } from '../plan-deliveries.ts';
+import { buildCode, buildRequest } from '../testing/delivery-harness.ts';
+import { createDeliveryStore } from './delivery-store.ts';
+import { createDeliveryQueues } from './due-deliveries.ts';
+
+async function setUp(options: { pageSize?: number; maxCount?: number } = {}) {
+  const engines = await openTestEngines({ migrations: [deliveryMigrations] });
+  const { database } = engines;
+  const store = createDeliveryStore({ database, schedule: [60_000], leaseMs: 60_000 });
+  return {
+    queues: createDeliveryQueues({ database, leaseMs: 60_000, ...options }),
+    /** Stores deliveries that are due, or in progress, to one endpoint; returns its id. */
+    async add(count: number, { begin = false, url = 'http://127.0.0.1:9/' as string | null } = {}) {
+      const { userId } = buildRequest();
+      const status = url === null ? 'LATE_SUCCESS' : 'SUCCESS';
+      const planned = Array.from({ length: count }, () =>
+        planDeliveries({ type: 'voucher.received', value: buildCode(buildRequest({ userId }), { status }) }, url),
+      ).flat();
+      return (await store.record(planned.map((plan) => ({ ...plan, begin }))))[0]?.endpointId ?? '';
+    },
+    [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),
+  };
+}
+
+it('due deliveries: are counted per endpoint, up to a limit', async () => {
+  await using ctx = await setUp({ maxCount: 3 });
+  const few = await ctx.add(2);
+  const many = await ctx.add(5);
+  await ctx.add(1, { begin: true });
+  const sms = await ctx.add(1, { url: null });
+  expect(sms).toBe(smsEndpointId);
+  const { due, last } = await ctx.queues.readDue(null);
+  expect(new Map(due.map(({ endpointId, count }) => [endpointId, count]))).toEqual(
+    new Map([
+      [few, 2],
+      [many, 3],
+      [sms, 1],
+    ]),
+  );
+  expect(last).toBeNull();
+});
+
+it('due deliveries: are read in pages of endpoints, also of those without any', async () => {
+  await using ctx = await setUp({ pageSize: 2 });
+  const endpoints = [await ctx.add(1), await ctx.add(1), await ctx.add(1), await ctx.add(1, { begin: true })].sort();
+  const first = await ctx.queues.readDue(null);
+  expect(first.last).toBe(endpoints[1]);
+  const second = await ctx.queues.readDue(first.last);
+  expect(second.last).toBe(endpoints[3]);
+  expect(await ctx.queues.readDue(second.last)).toEqual({ due: [], last: null });
+  expect([...first.due, ...second.due]).toHaveLength(3);
+});
+
+it('due deliveries: are started up to the number of each endpoint, the longest due first', async () => {
+  await using ctx = await setUp();
+  const [one, other] = [await ctx.add(5), await ctx.add(5)];
+  const begun = await ctx.queues.begin(
+    new Map([
+      [one, 2],
+      [other, 1],
+    ]),
+  );
+  expect(begun.map(({ endpointId }) => endpointId).sort()).toEqual([one, one, other].sort());
+});

@@ -1,0 +1,118 @@
+import type { Database } from '@voucher-gateway/platform/database';
+import { asJson } from '@voucher-gateway/platform/database/rows';
+import { sql } from 'drizzle-orm';
+import { type Delivery, delivery } from '../tables.ts';
+
+/** The due deliveries of an endpoint. */
+export interface DueDeliveries {
+  endpointId: string;
+  /** How many there are, up to a limit. */
+  count: number;
+  /** Fields of the oldest one. */
+  userId: string;
+  url: string | null;
+}
+
+/** Some endpoints with pending deliveries, in the order of their ids. */
+export interface DuePage {
+  /** Those of them with due deliveries. */
+  due: DueDeliveries[];
+  /** The last endpoint of the page; null if there are no more after it. */
+  last: string | null;
+}
+
+/** The queues of deliveries, one per endpoint, in the table of deliveries. */
+export interface DeliveryQueues {
+  /**
+   * Reads the next endpoints with pending deliveries. Its cost depends on the number of endpoints, not of deliveries.
+   * @param after the last endpoint of the previous page; null for the first page
+   */
+  readDue(after: string | null): Promise<DuePage>;
+  /** Starts attempts of the longest due deliveries, up to a number per endpoint; returns the deliveries. */
+  begin(counts: ReadonlyMap<string, number>): Promise<Delivery[]>;
+}
+
+export interface DeliveryQueuesOptions {
+  database: Database;
+  /** Time after which an attempt has ended or its process has died, in milliseconds. */
+  leaseMs: number;
+  /** Endpoints per page. Default: 1,000. */
+  pageSize?: number;
+  /** Limit of `DueDeliveries.count`. Default: 100. */
+  maxCount?: number;
+}
+
+// A literal, because the planner uses a partial index only if it sees its condition.
+const isPending = sql`d.status = 'PENDING'`;
+
+export function createDeliveryQueues({
+  database,
+  leaseMs,
+  pageSize = 1_000,
+  maxCount = 100,
+}: DeliveryQueuesOptions): DeliveryQueues {
+  return {
+    async readDue(after) {
+      const now = new Date(database.now()).toISOString();
+      const isDue = sql`${isPending} and d.endpoint_id = queue.endpoint_id and d.next_attempt_at <= ${now}`;
+      // Each step of the recursion is one look-up in the index: the endpoint after the previous one.
+      const { rows } = await database.query.execute<{
+        endpointId: string;
+        number: number;
+        userId: string | null;
+        url: string | null;
+        count: number;
+      }>(sql`
+        with recursive queue (endpoint_id, number) as (
+          (select d.endpoint_id, 1 from ${delivery} d
+            where ${isPending} ${after === null ? sql`` : sql`and d.endpoint_id > ${after}`}
+            order by d.endpoint_id limit 1)
+          union all
+          select (select d.endpoint_id from ${delivery} d where ${isPending} and d.endpoint_id > queue.endpoint_id
+            order by d.endpoint_id limit 1), number + 1
+          from queue where queue.endpoint_id is not null and number < ${pageSize}
+        )
+        select queue.endpoint_id as "endpointId", number, oldest.user_id as "userId", oldest.url,
+          (select count(*)::int from (select from ${delivery} d where ${isDue} limit ${maxCount}) as due) as count
+        from queue
+        left join lateral (
+          select d.user_id, d.url from ${delivery} d where ${isDue} order by d.next_attempt_at limit 1
+        ) as oldest on true
+        where queue.endpoint_id is not null
+        order by number`);
+      return {
+        due: rows.flatMap(({ endpointId, userId, url, count }) =>
+          userId === null ? [] : { endpointId, userId, url, count },
+        ),
+        last: rows.length < pageSize ? null : (rows.at(-1)?.endpointId ?? null),
+      };
+    },
+
+    async begin(counts) {
+      const wanted = [...counts].map(([endpoint_id, count]) => ({ endpoint_id, count }));
+      const now = database.now();
+      const due = sql`
+        with due as materialized (
+          select due.id
+          from json_to_recordset(${asJson(wanted)}::json) as wanted (endpoint_id uuid, count integer)
+          cross join lateral (
+            select d.id from ${delivery} d
+            where ${isPending} and d.endpoint_id = wanted.endpoint_id
+              and d.next_attempt_at <= ${new Date(now).toISOString()}
+            order by d.next_attempt_at limit wanted.count for update skip locked
+          ) as due
+        )
+        select id from due`;
+      return database.query
+        .update(delivery)
+        .set({
+          running: true,
+          turn: sql`${delivery.turn} + 1`,
+          nextAttemptAt: new Date(now + leaseMs),
+          jobId: null,
+        })
+        .where(sql`${delivery.id} = any(array(${due}))`)
+        .returning();
+    },
+  };
+}

@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import { indexScans } from '@voucher-gateway/platform/testing/index-scans';
+import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import { sql } from 'drizzle-orm';
+import { describe, expect, it } from 'vitest';
+import { delivery } from '../tables.ts';
+import { openDeliveryHarness } from '../testing/delivery-harness.ts';
+
+const recoverDeliveries =
+  'mutation ($since: DateTime!, $status: DeliveryStatus! = FAILED) { recoverDeliveries(since: $since, status: $status) { count message } }';
+const start = Date.parse('2026-01-01T00:00:00.000Z');
+
+describe('recoverDeliveries', () => {
+  it('recoverDeliveries: sends failed ones again, with the same id and body', async () => {
+    await using harness = await openDeliveryHarness();
+    await using receiver = await startReceiver({ answer: 410 });
+    const request = await harness.request({ callbackUrl: receiver.url });
+    await harness.receive(request);
+    const first = await receiver.next();
+    await expect.poll(async () => (await harness.deliveries(request))[0]?.status).toBe('FAILED');
+    receiver.answer = 200;
+    const { data } = await harness.post(recoverDeliveries, { since: new Date(start) }, request.userId);
+    expect(data?.recoverDeliveries).toEqual({ count: 1, message: expect.stringContaining('1 delivery is sent again') });
+    const second = await receiver.next();
+    expect([second.headers['webhook-id'], second.body]).toEqual([first.headers['webhook-id'], first.body]);
+    await expect
+      .poll(() => harness.deliveries(request))
+      .toMatchObject([{ status: 'DELIVERED', attempts: [{ status: 410 }, { status: 200 }] }]);
+  });
+
+  it("recoverDeliveries: skips earlier ones, another user's, and those of another status", async () => {
+    await using harness = await openDeliveryHarness();
+    await using receiver = await startReceiver();
+    const userId = randomUUID();
+    const insert = (values: Partial<typeof delivery.$inferInsert>) =>
+      insertDeliveries(harness, [{ userId, url: receiver.url, ...values }]);
+    await insert({ createdAt: new Date(start - 1) });
+    await insert({ userId: randomUUID() });
+    await insert({ status: 'DELIVERED' });
+    await insert({ status: 'PENDING', jobId: randomUUID() });
+    const [expected] = await insert({ createdAt: new Date(start) });
+    const { data } = await harness.post(recoverDeliveries, { since: new Date(start) }, userId);
+    expect(data?.recoverDeliveries).toMatchObject({ count: 1 });
+    expect((await receiver.next()).headers['webhook-id']).toBe(expected);
+    await recovered(harness, 1);
+    expect(receiver.calls).toHaveLength(1);
+    expect((await harness.post(recoverDeliveries, { since: new Date(start) }, userId)).data?.recoverDeliveries).toEqual(
+      {
+        count: 0,
+        message: 'No delivery has failed since then.',
+      },
+    );
+  });
+
+  it('recoverDeliveries: sends each of many once, in batches, and none twice for a second call', async () => {
+    await using harness = await openDeliveryHarness();
+    await using receiver = await startReceiver();
+    const userId = randomUUID();
+    const ids = await insertDeliveries(
+      harness,
+      Array.from({ length: 600 }, () => ({ userId, url: receiver.url })),
+    );
+    const counts: number[] = [];
+    const scans = await indexScans(harness.engines.database, 'delivery', async () => {
+      const answers = await Promise.all(
+        [1, 2].map(() => harness.post(recoverDeliveries, { since: new Date(start) }, userId)),
+      );
+      counts.push(...answers.map(({ data }) => (data?.recoverDeliveries as { count: number }).count));
+    });
+    expect(scans).toContain('delivery_failed');
+    expect(counts.sort((one, other) => one - other)).toEqual([350, 600]);
+    await expect.poll(() => receiver.calls.length).toBeGreaterThanOrEqual(600);
+    await recovered(harness, 600);
+    expect(receiver.calls.map(({ headers }) => headers['webhook-id']).sort()).toEqual(ids.sort());
+  });
+
+  it('recoverDeliveries: does not restart what fails again at once', async () => {
+    await using harness = await openDeliveryHarness();
+    await using receiver = await startReceiver({ answer: 410 });
+    const userId = randomUUID();
+    await insertDeliveries(
+      harness,
+      Array.from({ length: 300 }, () => ({ userId, url: receiver.url })),
+    );
+    await harness.post(recoverDeliveries, { since: new Date(start) }, userId);
+    await expect.poll(() => receiver.calls.length).toBeGreaterThanOrEqual(300);
+    await recovered(harness, 300);
+    expect(receiver.calls).toHaveLength(300);
+  });
+
+  it('recoverDeliveries: rejects other statuses, and signed-out users', async () => {
+    await using harness = await openDeliveryHarness();
+    for (const status of ['PENDING', 'DELIVERED'])
+      expect(
+        (await harness.post(recoverDeliveries, { since: new Date(start), status }, randomUUID())).errors,
+      ).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', argument: 'status' } }]);
+    expect((await harness.post(recoverDeliveries, { since: new Date(start) })).errors).toMatchObject([
+      { extensions: { code: 'UNAUTHENTICATED' } },
+    ]);
+  });
+
+  it('recoverDeliveries: is limited per user', async () => {
+    await using harness = await openDeliveryHarness({ environment: { LIMIT_RECOVERIES_PER_USER: '1/1h' } });
+    const [one, other] = [randomUUID(), randomUUID()];
+    const codes = [];
+    for (const userId of [one, one, other])
+      codes.push(
+        (await harness.post(recoverDeliveries, { since: new Date(start) }, userId)).errors?.[0]?.extensions?.code,
+      );
+    expect(codes).toEqual([undefined, 'RATE_LIMITED', undefined]);
+  });
+});
+
+type Harness = Awaited<ReturnType<typeof openDeliveryHarness>>;
+
+/** Stores failed callbacks without attempts, a millisecond apart from `start` on; returns their ids. */
+async function insertDeliveries(
+  { engines: { database } }: Harness,
+  rows: readonly Partial<typeof delivery.$inferInsert>[],
+): Promise<string[]> {
+  const stored = await database.query
+    .insert(delivery)
+    .values(
+      rows.map((row, index) => ({
+        id: randomUUID(),
+        requestId: randomUUID(),
+        userId: randomUUID(),
+        channel: 'CALLBACK' as const,
+        body: '{}',
+        status: 'FAILED' as const,
+        createdAt: new Date(start + index),
+        turn: 0,
+        running: false,
+        failures: 0,
+        round: 0,
+        ...row,
+      })),
+    )
+    .returning({ id: delivery.id });
+  return stored.map(({ id }) => id);
+}
+
+/** Resolves when `count` deliveries were attempted, and no job is left. */
+async function recovered({ engines: { database } }: Harness, count: number): Promise<void> {
+  await expect
+    .poll(async () => {
+      const { rows } = await database.query.execute(sql`
+        select (select count(*)::int from ${delivery} where ${delivery.turn} = 1 and ${delivery.jobId} is null) as attempted,
+          (select count(*)::int from pgboss.job where name like 'delivery-%') as jobs`);
+      return rows[0];
+    })
+    .toEqual({ attempted: count, jobs: 0 });
+}

@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '@voucher-gateway/platform/async/clock';
+import { createSemaphore } from '@voucher-gateway/platform/async/semaphore';
+import { normaliseCallbackUrl } from '@voucher-gateway/platform/egress/callback-url';
+import type { UrlPolicy } from '@voucher-gateway/platform/egress/url-policy';
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { CallbackBody } from '@voucher-gateway/schema/callback';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import type { Attempt } from '../../tables.ts';
+import type { CallbackSecrets } from './secrets.ts';
+import type { CallbackSender } from './send.ts';
+
+export interface TestCallback {
+  webhookId: string;
+  attempt: Omit<Attempt, 'deliveryId' | 'turn'>;
+}
+
+/** Sends test events. Disposing aborts those that are running. */
+export interface TestCallbacks extends AsyncDisposable {
+  /**
+   * Sends a test event to a URL, in one attempt.
+   *
+   * @param caller the user, whose secrets sign it, and a signal that aborts the attempt
+   * @throws CodedError CALLBACK_URL_REFUSED; SERVICE_UNAVAILABLE (retryable) if too many are running, or if it was aborted
+   */
+  send(url: string, caller: { userId: string; signal: AbortSignal }): Promise<TestCallback>;
+}
+
+/** Test events that run concurrently: a slow receiver may hold each for the whole time-out. */
+const maxRunning = 64;
+
+export function createTestCallbacks({
+  callbacks,
+  secrets,
+  policy,
+  clock,
+  now,
+}: {
+  callbacks: Pick<CallbackSender, 'send'>;
+  secrets: Pick<CallbackSecrets, 'readSigning'>;
+  policy: UrlPolicy;
+  clock: Clock;
+  /** Returns the time of the attempt, in milliseconds since the epoch. */
+  now(): number;
+}): TestCallbacks {
+  const semaphore = createSemaphore(maxRunning);
+  const stop = new AbortController();
+  return {
+    async send(text, { userId, signal }) {
+      const url = normaliseCallbackUrl(text, { policy, argument: 'url' });
+      if (!semaphore.tryAcquire(1)) throw unavailable('Too many test callbacks are running');
+      try {
+        const webhookId = randomUUID();
+        const at = new Date(now());
+        const body = JSON.stringify({
+          type: 'callback.test',
+          timestamp: at.toISOString(),
+          data: { message: 'This is a test of your callback URL. There is no voucher.' },
+        } satisfies CallbackBody);
+        const signing = await secrets.readSigning(userId);
+        const startedAt = clock.now();
+        const result = await callbacks.send(
+          { id: webhookId, url, body, secrets: signing },
+          AbortSignal.any([stop.signal, signal]),
+        );
+        if (result.outcome === 'stopped') throw unavailable('The test callback was aborted');
+        const durationMs = Math.max(0, Math.round(clock.now() - startedAt));
+        const error = result.outcome === 'failed' ? result.error : null;
+        return { webhookId, attempt: { at, status: result.status, durationMs, error, response: result.response } };
+      } finally {
+        semaphore.release();
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort(new DOMException('The delivery service is stopping', 'AbortError'));
+      await semaphore.idle();
+    },
+  };
+}
+
+function unavailable(reason: string) {
+  return new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', `${reason}; try again.`, { retryable: true });
+}

@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto';
+
+/** Where a delivery goes: an endpoint, which is the origin of a callback URL together with its owner; or the SMS provider. */
+export interface Endpoint {
+  /** A UUID, derived from the others, so that processes agree on it without a look-up. */
+  id: string;
+  /** Null for the SMS provider. */
+  userId: string | null;
+  /** Such as `https://shop.example.org`; null for the SMS provider. */
+  origin: string | null;
+}
+
+/** The id of the SMS provider, to which all SMS go. */
+export const smsEndpointId = '00000000-0000-0000-0000-000000000000';
+
+const smsEndpoint: Endpoint = { id: smsEndpointId, userId: null, origin: null };
+
+/** Returns the endpoint of a delivery. `url` is null for an SMS. */
+export function endpointOf({ userId, url }: { userId: string; url: string | null }): Endpoint {
+  if (url === null) return smsEndpoint;
+  const origin = originOf(url);
+  return { id: endpointId(userId, origin), userId, origin };
+}
+
+/** The origin of a URL: scheme, host and port. A text that is no URL is its own origin: its attempts fail. */
+export function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url;
+}
+
+/** @see RFC 9562, section 5.8: a UUID of a custom kind */
+export function endpointId(userId: string, origin: string): string {
+  const bytes = createHash('sha256').update(`${userId} ${origin}`).digest().subarray(0, 16);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

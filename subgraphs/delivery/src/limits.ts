@@ -1,0 +1,37 @@
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import {
+  allowWithoutStore,
+  createRateLimiter,
+  type RateLimit,
+  type RateLimiter,
+} from '@voucher-gateway/platform/key-value/rate-limiter';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import type { DeliveryConfig } from './config.ts';
+
+/** The limits on what a user does, each with counts of its own. */
+export interface DeliveryLimits {
+  redeliveries: RateLimiter;
+  recoveries: RateLimiter;
+  testCallbacks: RateLimiter;
+}
+
+/** Creates the limits. While the key-value store is unavailable nothing is counted. */
+export function createDeliveryLimits({
+  config,
+  keyValue,
+  log,
+}: {
+  config: DeliveryConfig;
+  keyValue: KeyValue;
+  log: Log;
+}): DeliveryLimits {
+  const isOff = config.RATE_LIMITS === 'off';
+  if (isOff) log.warn({}, 'RATE_LIMITS is off: redeliveries, recoveries and test callbacks are not limited');
+  const create = (name: string, limit: RateLimit | null, message: string) =>
+    allowWithoutStore(createRateLimiter({ keyValue, name, limit: isOff ? null : limit, message }), log);
+  return {
+    redeliveries: create('redeliveries-per-user', config.LIMIT_REDELIVERIES_PER_USER, 'Too many redeliveries'),
+    recoveries: create('recoveries-per-user', config.LIMIT_RECOVERIES_PER_USER, 'Too many recoveries'),
+    testCallbacks: create('test-callbacks-per-user', config.LIMIT_TEST_CALLBACKS_PER_USER, 'Too many test callbacks'),
+  };
+}
