@@ -1,11 +1,14 @@
 // Receives callbacks: verifies each, handles each once, and answers soon. Needs `npm install standardwebhooks`.
 //
 //   CALLBACK_SECRET=whsec_… PORT=3000 node receiver.js
+//   JWKS_URL=http://localhost:8080/.well-known/webhooks-jwks.json PORT=3000 node receiver.js
 import { createServer } from 'node:http';
 import { Webhook } from 'standardwebhooks';
+import { openPublicKeys } from './public-keys.js';
 
-const { CALLBACK_SECRET = '', PORT = '3000' } = process.env;
-const webhook = new Webhook(CALLBACK_SECRET);
+const { CALLBACK_SECRET = '', JWKS_URL, PORT = '3000' } = process.env;
+// With the secret of a user, or with the public keys of the service.
+const webhook = JWKS_URL ? await openPublicKeys(JWKS_URL) : new Webhook(CALLBACK_SECRET);
 const maxBodyBytes = 20_000;
 /** The ids that were handled. In production a table with a unique column, written in the transaction that handles. */
 const handled = new Set();

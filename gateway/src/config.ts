@@ -22,6 +22,11 @@ export const gatewaySettings = z.object({
   JWKS_URL: httpUrl().describe("The user service's keys"),
   JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
+  WEBHOOKS_JWKS_URL: httpUrl()
+    .optional()
+    .describe(
+      "URL of delivery's public keys, which the gateway serves at /.well-known/webhooks-jwks.json to the receivers of callbacks; by default it does not",
+    ),
   SESSION_IDLE: duration('10m').describe('A session ends this long after its last request'),
   SUBGRAPH_TIMEOUT: duration('30s', { max: '1h' }).describe(
     'Time-out of a call to a subgraph, including its time in the queue',

@@ -71,6 +71,7 @@ export async function createDistributedStack(options: DistributedOptions): Promi
   const shared: Environment = {
     ...environment,
     JWKS_URL: `${urls.user}/.well-known/jwks.json`,
+    WEBHOOKS_JWKS_URL: `${urls.delivery}/.well-known/webhooks-jwks.json`,
     SUBGRAPH_USER_URL: `${urls.user}/graphql`,
     SUBGRAPH_VOUCHER_URL: `${urls.voucher}/graphql`,
     SUBGRAPH_DELIVERY_URL: `${urls.delivery}/graphql`,

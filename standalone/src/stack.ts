@@ -116,7 +116,12 @@ export async function createStack({
         voucher: `${voucher.url}/graphql`,
         delivery: `${delivery.url}/graphql`,
       },
-      config: { ...config, PORT: config.GATEWAY_PORT, JWKS_URL },
+      config: {
+        ...config,
+        PORT: config.GATEWAY_PORT,
+        JWKS_URL,
+        WEBHOOKS_JWKS_URL: `${delivery.url}/.well-known/webhooks-jwks.json`,
+      },
       portSetting: 'GATEWAY_PORT',
       log: log('gateway'),
     }),

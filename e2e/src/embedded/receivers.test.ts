@@ -21,18 +21,21 @@ const hasPython = (() => {
 })();
 
 /** Starts a receiver of examples/ on a free port. */
-async function startExample([command, file]: readonly [string, string], secret: string) {
+async function startExample(
+  [command, file]: readonly [string, string],
+  secret: string,
+  environment: Record<string, string> = {},
+) {
   const child = spawn(command, [fileOf(file)], {
-    env: { ...process.env, CALLBACK_SECRET: secret, PORT: '0' },
+    env: { ...process.env, CALLBACK_SECRET: secret, PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [url] = (await once(createInterface(child.stderr), 'line')) as [string];
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const webhook = new Webhook(secret);
   const signed = (id: string, body: string, at = new Date()) => ({
     'webhook-id': id,
     'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
-    'webhook-signature': `v1,bm90IG91cnM= ${webhook.sign(id, at, body)}`,
+    'webhook-signature': `v1,bm90IG91cnM= ${new Webhook(secret).sign(id, at, body)}`,
   });
   return {
     url,
@@ -92,5 +95,27 @@ describe.each(receivers.filter(({ isThere }) => isThere))('example receiver in $
       { id: 'one', ...JSON.parse(body) },
       { id: 'two', ...JSON.parse(body) },
     ]);
+  });
+});
+
+describe('example receiver with public keys', () => {
+  it('gets a code of the gateway, and nothing that is forged or old', async () => {
+    await using system = await startEmbedded();
+    await using customer = await startCustomer(system);
+    await using receiver = await startExample([process.execPath, 'receiver.js'], '', {
+      JWKS_URL: `${system.gatewayUrl}/.well-known/webhooks-jwks.json`,
+    });
+    await customer.instructProvider({ delayMs: 0 });
+    const { id } = await customer.requestVoucher({ callbackUrl: receiver.url });
+    expect(await receiver.next()).toMatchObject({ type: 'voucher.received', data: { requestId: id } });
+    await customer.requestVoucher({ callbackUrl: customer.receiver.url });
+    const { body, headers } = await customer.receiver.next();
+    const signed = Object.fromEntries(
+      ['id', 'timestamp', 'signature'].map((name) => [`webhook-${name}`, String(headers[`webhook-${name}`])]),
+    );
+    expect(await receiver.post(`${body} `, signed)).toBe(401);
+    expect(await receiver.post(body, { ...signed, 'webhook-timestamp': '1674087231' })).toBe(401);
+    expect(await receiver.post(body, { ...signed, 'webhook-signature': 'v1a,bm90IG91cnM=' })).toBe(401);
+    expect(await receiver.post(body, signed)).toBe(204);
   });
 });

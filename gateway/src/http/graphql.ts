@@ -19,6 +19,7 @@ import { parseJsonBodies } from './json-bodies.ts';
 import { createKnownOperations } from './known-operations.ts';
 import { addPlayground } from './playground.ts';
 import { addRestRoutes } from './rest.ts';
+import { addWebhookKeys } from './webhook-keys.ts';
 
 export interface HttpOptions {
   app: FastifyInstance;
@@ -37,7 +38,7 @@ type MaybePromise<T> = T | Promise<T>;
 
 const anonymous = { identity: null, refusal: null, authorization: null };
 
-/** Adds `/graphql` over HTTP, the REST operations and the playground. Disposing waits for running operations. */
+/** Adds `/graphql` over HTTP, the REST operations, the playground and the keys of callbacks. Disposing waits for running operations. */
 export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const { app, config, schema, gate, log, addresses, turns, largeRequests, streams } = options;
   const { operations } = streams;
@@ -147,6 +148,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
       }
     });
   });
+  if (config.WEBHOOKS_JWKS_URL !== undefined) addWebhookKeys(app, { url: config.WEBHOOKS_JWKS_URL, log });
   app.get('/', (_request, reply) => (playground ? playground.send(reply) : reply.send({ graphql: '/graphql' })));
 
   return { [Symbol.asyncDispose]: () => apollo.stop() };

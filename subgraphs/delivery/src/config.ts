@@ -51,7 +51,10 @@ export const deliverySettings = z.object({
     'Deliveries that have ended, with their attempts, and the callback URLs of requests are kept for this time; at least 24d longer than twice KAFKA_RETENTION, or `off` to keep all',
   ),
   OLD_SECRET_RETENTION: duration('24h').describe(
-    'A replaced callback secret still signs for this time, beside the current one; then it is deleted',
+    'A replaced callback secret or key still signs for this time, beside the current one; then it is deleted',
+  ),
+  CALLBACK_KEY_ROTATION: duration('90d', { max: '3650d' }).describe(
+    'The key that signs callbacks for all users is replaced after this time',
   ),
 });
 

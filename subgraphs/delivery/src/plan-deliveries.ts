@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CallbackBody } from '@voucher-gateway/schema/callback';
 import type { ReceiveCode, RequestFailed } from '@voucher-gateway/schema/topics';
+import { serializeBody } from './channels/callback/body.ts';
 import type { Channel } from './tables.ts';
 
 /** How a request has ended: a message of one of the two outcome topics. */
@@ -34,7 +35,7 @@ export function planDeliveries(outcome: Outcome, callbackUrl: string | null): Pl
   };
   const planned: PlannedDelivery[] = [];
   if (callbackUrl !== null) {
-    const body = JSON.stringify(callbackBody(outcome));
+    const body = serializeBody(callbackBody(outcome));
     planned.push({ id: randomUUID(), ...fields, channel: 'CALLBACK', url: callbackUrl, phoneNumber: null, body });
   }
   if (outcome.type === 'voucher.received' && outcome.value.status === 'LATE_SUCCESS') {

@@ -7,6 +7,7 @@ import { callbackUrlPolicy } from '@voucher-gateway/platform/egress/settings';
 import { createSubgraphServer } from '@voucher-gateway/platform/graphql/subgraph-server';
 import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
 import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/identity/remote-keys';
+import { createSigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
 import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
@@ -22,6 +23,7 @@ import { createDeliveryStore } from './attempts/delivery-store.ts';
 import { createDispatcher } from './attempts/dispatcher.ts';
 import { createDeliveryQueues } from './attempts/due-deliveries.ts';
 import { createRecoveries, recoveryQueue } from './attempts/recovery.ts';
+import { publicKeysOf, publicKeysPath } from './channels/callback/public-keys.ts';
 import { createCallbackSecrets } from './channels/callback/secrets.ts';
 import { createCallbackSender } from './channels/callback/send.ts';
 import { createTestCallbacks } from './channels/callback/test-callbacks.ts';
@@ -37,6 +39,7 @@ import { deliveryMigrations } from './migrations.ts';
 import { createCallbackTargets } from './request-targets.ts';
 import { createResolvers } from './resolvers.ts';
 import { deliveryRetentions } from './retention.ts';
+import { signingKey } from './tables.ts';
 
 export interface DeliveryServiceOptions {
   config: DeliveryConfig;
@@ -62,6 +65,16 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   await jobs.declare(recoveryQueue);
 
   const secrets = createCallbackSecrets({ database, oldSecretSignsMs: config.OLD_SECRET_RETENTION });
+  const callbackKeys = releases.use(
+    await createSigningKeys({
+      database,
+      table: signingKey,
+      clock,
+      log,
+      rotateAfterMs: config.CALLBACK_KEY_ROTATION,
+      publishAfterMs: config.OLD_SECRET_RETENTION,
+    }),
+  );
   const policy = callbackUrlPolicy(config);
   const callbacks = releases.use(
     createCallbackSender({
@@ -70,6 +83,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       timeoutMs,
       policy,
       resolver: releases.use(createNameResolver({ servers: config.CALLBACK_DNS_SERVERS })),
+      keys: callbackKeys,
       proxyUrl: config.CALLBACK_PROXY,
     }),
   );
@@ -126,6 +140,11 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       engines: {
         required: { database: () => database.ping() },
         reported: { topics: () => topics.ping(), 'key-value': () => keyValue.ping() },
+      },
+      routes: (app) => {
+        app.get(publicKeysPath, (_request, reply) =>
+          reply.header('cache-control', 'public, max-age=60').send(publicKeysOf(callbackKeys)),
+        );
       },
       context: async (request, signal) => {
         let identity: Promise<Identity | null> | undefined;

@@ -1,4 +1,5 @@
 import { instant } from '@voucher-gateway/platform/database/columns';
+import { signingKeyTable } from '@voucher-gateway/platform/identity/signing-key-table';
 import { sql } from 'drizzle-orm';
 import { boolean, index, integer, pgSchema, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
@@ -107,3 +108,6 @@ export const callbackSecret = schema.table(
     index('callback_secret_replaced').on(table.signsUntil).where(sql`${table.signsUntil} is not null`),
   ],
 );
+
+/** The service's own keys, which sign the callbacks of all users. */
+export const signingKey = signingKeyTable(schema);

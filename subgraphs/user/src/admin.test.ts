@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { createSigningKey } from '@voucher-gateway/platform/identity/create-signing-key';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { sessionKey } from '@voucher-gateway/schema/session';
 import { describe, expect, it } from 'vitest';
 import { parseAdminCommand, runAdminCommand } from './admin.ts';
-import { createKey } from './create-key.ts';
 import { userMigrations } from './migrations.ts';
 import { bankUser, session, signingKey } from './tables.ts';
 
@@ -31,7 +31,7 @@ async function setUp() {
       return sessionKey(sids[0] ?? '');
     },
     async addKey() {
-      const key = await createKey(database.now());
+      const key = await createSigningKey(database.now());
       await database.query.insert(signingKey).values(key);
       return key.kid;
     },

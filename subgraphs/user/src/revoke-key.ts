@@ -1,8 +1,8 @@
 import type { Database } from '@voucher-gateway/platform/database';
+import { createSigningKey } from '@voucher-gateway/platform/identity/create-signing-key';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { and, eq, isNull, lte, ne } from 'drizzle-orm';
-import { createKey } from './create-key.ts';
 import { signingKey } from './tables.ts';
 
 /**
@@ -13,7 +13,7 @@ export async function revokeKey(
   { database, topics }: { database: Database; topics: Pick<Topics, 'publish'> },
   kid: string,
 ): Promise<boolean> {
-  const successor = await createKey(database.now());
+  const successor = await createSigningKey(database.now());
   return database.transaction(async (tx) => {
     const removed = await tx.delete(signingKey).where(eq(signingKey.kid, kid)).returning({ kid: signingKey.kid });
     if (removed.length === 0) return false;

@@ -7,6 +7,7 @@ import { startHousekeeping } from '@voucher-gateway/platform/database/housekeepi
 import { createSubgraphServer } from '@voucher-gateway/platform/graphql/subgraph-server';
 import { groupAddress } from '@voucher-gateway/platform/http/client-address';
 import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
+import { createSigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
 import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
@@ -26,7 +27,7 @@ import { createPasswords } from './passwords.ts';
 import { createResolvers, type UserContext } from './resolvers.ts';
 import { userRetentions } from './retention.ts';
 import { createSessions } from './sessions.ts';
-import { createSigningKeys } from './signing-keys.ts';
+import { signingKey } from './tables.ts';
 import { createUsers } from './users.ts';
 
 export interface UserServiceOptions {
@@ -52,10 +53,11 @@ export async function createUserService({
   const keys = releases.use(
     await createSigningKeys({
       database,
+      table: signingKey,
       clock,
       log,
       rotateAfterMs: config.KEY_ROTATION,
-      tokenLifeMs: config.SESSION_MAX,
+      publishAfterMs: config.SESSION_MAX,
     }),
   );
   if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: sign-ins and sign-ups are not limited');

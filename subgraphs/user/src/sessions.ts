@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '@voucher-gateway/platform/database';
+import type { SigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Topics } from '@voucher-gateway/platform/topics';
@@ -8,7 +9,6 @@ import { SignJWT } from 'jose';
 import type { UserConfig } from './config.ts';
 import { endSessions } from './end-sessions.ts';
 import { requireSessionStore } from './require-session-store.ts';
-import { importPrivate, type SigningKeys } from './signing-keys.ts';
 import { session as sessionTable } from './tables.ts';
 
 export interface Sessions {
@@ -33,7 +33,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   const { config, database, topics, keyValue, keys } = options;
   return {
     async begin({ id, phoneNumber }) {
-      const { kid, privateJwk } = keys.current();
+      const { kid, privateKey } = keys.current();
       const sid = randomUUID();
       const issuedAt = Math.floor(database.now() / 1_000);
       const expiresAt = issuedAt + Math.floor(config.SESSION_MAX / 1_000);
@@ -44,7 +44,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         .setSubject(id)
         .setIssuedAt(issuedAt)
         .setExpirationTime(expiresAt)
-        .sign(await importPrivate(privateJwk));
+        .sign(privateKey);
       const session: Session = { userId: id, kid };
       // Store before listing: a session that is listed first could be ended by its user before it is stored.
       await requireSessionStore(() =>

@@ -1,6 +1,6 @@
 import { instant } from '@voucher-gateway/platform/database/columns';
-import { index, jsonb, pgSchema, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
-import type { JWK } from 'jose';
+import { signingKeyTable } from '@voucher-gateway/platform/identity/signing-key-table';
+import { index, pgSchema, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
 export const schema = pgSchema('users');
 
@@ -33,13 +33,5 @@ export const session = schema.table(
   (table) => [index('session_by_user').on(table.userId), index('session_by_expiry').on(table.expiresAt)],
 );
 
-export const signingKey = schema.table('signing_key', {
-  kid: text().primaryKey(),
-  privateJwk: jsonb('private_jwk').$type<JWK>().notNull(),
-  publicJwk: jsonb('public_jwk').$type<JWK>().notNull(),
-  createdAt: instant('created_at').notNull(),
-  /** The time from which it signs. */
-  signsFrom: instant('signs_from').notNull(),
-  /** When its last token expires, and the key is deleted. Null until another key has replaced it. */
-  publishedUntil: instant('published_until'),
-});
+/** The keys that sign tokens. */
+export const signingKey = signingKeyTable(schema);

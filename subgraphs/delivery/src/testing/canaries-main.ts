@@ -22,6 +22,7 @@ for (const address of process.argv.slice(2)) {
     timeoutMs: 10_000,
     policy: { allowLoopback: true, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
     resolver: { resolve: async () => [{ address, family }], [Symbol.dispose]() {} },
+    keys: { signing: () => [] },
   });
   for (const host of [family === 6 ? `[${address}]` : address, 'receiver.example.com'])
     await sender.send(

@@ -46,7 +46,7 @@ export async function openDeliveryHarness({
   );
   const { engines, log, publish, start } = running;
   /** Returns an authorization header for a user. */
-  const signIn = async (userId: string) => `Bearer ${(await issuer.user({ userId })).token}`;
+  const signIn = async (userId: string) => `Bearer ${(await issuer.user({ userId, now: clock.now() })).token}`;
   const owned = releases.move();
   const harness = {
     clock,

@@ -28,6 +28,7 @@ const openSender = ({
     timeoutMs: 10_000,
     policy: { allowLoopback, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
     resolver: { resolve, [Symbol.dispose]() {} },
+    keys: { signing: () => [] },
     proxyUrl,
   });
 

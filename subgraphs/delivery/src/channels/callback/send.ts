@@ -2,6 +2,7 @@ import { type Clock, timeoutSignal } from '@voucher-gateway/platform/async/clock
 import { createGuardedConnector } from '@voucher-gateway/platform/egress/guarded-connector';
 import type { NameResolver } from '@voucher-gateway/platform/egress/name-resolver';
 import { type UrlPolicy, urlRefusal } from '@voucher-gateway/platform/egress/url-policy';
+import type { SigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
 import { Agent, ProxyAgent, request } from 'undici';
 import { delivered, failed, type SendResult } from '../../attempt-result.ts';
 import { attemptErrorOf } from './error-codes.ts';
@@ -30,9 +31,14 @@ export interface CallbackSenderOptions {
   timeoutMs: number;
   policy: UrlPolicy;
   resolver: NameResolver;
+  /** The service's keys. */
+  keys: Pick<SigningKeys, 'signing'>;
   /** Proxy for all calls. It resolves the names, so only it can refuse their addresses. Default: none. */
   proxyUrl?: string | undefined;
 }
+
+/** Maximum of keys that sign, so that the header stays small however often they are rotated. */
+const maxKeys = 4;
 
 /**
  * Creates a sender of callbacks by Standard Webhooks. 2xx is delivered, 410 is a final failure, any other status is a
@@ -44,6 +50,7 @@ export function createCallbackSender({
   timeoutMs,
   policy,
   resolver,
+  keys,
   proxyUrl,
 }: CallbackSenderOptions): CallbackSender {
   // The attempt has its own time-out.
@@ -59,6 +66,10 @@ export function createCallbackSender({
       using timeout = timeoutSignal(clock, timeoutMs);
       const signal = AbortSignal.any([timeout, stop]);
       const timestampSeconds = Math.floor(now() / 1_000);
+      const privateKeys = keys
+        .signing()
+        .slice(0, maxKeys)
+        .map(({ privateKey }) => privateKey);
       try {
         const response = await request(url, {
           method: 'POST',
@@ -70,7 +81,7 @@ export function createCallbackSender({
             'user-agent': 'voucher-gateway',
             'webhook-id': id,
             'webhook-timestamp': String(timestampSeconds),
-            'webhook-signature': signatureHeader({ id, timestampSeconds, body, secrets }),
+            'webhook-signature': signatureHeader({ id, timestampSeconds, body, secrets, privateKeys }),
           },
         });
         // The status decides, so errors of the body, and its time-out, are ignored.

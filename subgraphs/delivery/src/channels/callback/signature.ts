@@ -1,11 +1,14 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, type KeyObject, sign } from 'node:crypto';
 
 export const secretPrefix = 'whsec_';
+export const publicKeyPrefix = 'whpk_';
 
 /**
- * Builds the `webhook-signature` header: `v1,<base64 HMAC-SHA256 of id.timestamp.body>` per secret, separated by spaces.
+ * Builds the `webhook-signature` header from signatures of `id.timestamp.body`, separated by spaces: `v1,<base64>` per
+ * secret (HMAC-SHA256), and `v1a,<base64>` per key (Ed25519).
  *
- * @param secrets each is `whsec_`, then base64
+ * @param secrets the user's, each `whsec_`, then base64
+ * @param privateKeys the service's
  * @see Standard Webhooks 1.0, "Signature scheme"
  */
 export function signatureHeader({
@@ -13,15 +16,19 @@ export function signatureHeader({
   timestampSeconds,
   body,
   secrets,
+  privateKeys,
 }: {
   id: string;
   timestampSeconds: number;
   body: string;
   secrets: readonly string[];
+  privateKeys: readonly KeyObject[];
 }): string {
-  const content = `${id}.${timestampSeconds}.${body}`;
-  return secrets
-    .map((secret) => Buffer.from(secret.slice(secretPrefix.length), 'base64'))
-    .map((key) => `v1,${createHmac('sha256', key).update(content, 'utf8').digest('base64')}`)
-    .join(' ');
+  const content = Buffer.from(`${id}.${timestampSeconds}.${body}`, 'utf8');
+  return [
+    ...secrets
+      .map((secret) => Buffer.from(secret.slice(secretPrefix.length), 'base64'))
+      .map((key) => `v1,${createHmac('sha256', key).update(content).digest('base64')}`),
+    ...privateKeys.map((key) => `v1a,${sign(null, content, key).toString('base64')}`),
+  ].join(' ');
 }

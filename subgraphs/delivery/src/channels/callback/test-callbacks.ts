@@ -4,9 +4,9 @@ import { createSemaphore } from '@voucher-gateway/platform/async/semaphore';
 import { normaliseCallbackUrl } from '@voucher-gateway/platform/egress/callback-url';
 import type { UrlPolicy } from '@voucher-gateway/platform/egress/url-policy';
 import { CodedError } from '@voucher-gateway/platform/errors';
-import type { CallbackBody } from '@voucher-gateway/schema/callback';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { Attempt } from '../../tables.ts';
+import { serializeBody } from './body.ts';
 import type { CallbackSecrets } from './secrets.ts';
 import type { CallbackSender } from './send.ts';
 
@@ -52,11 +52,11 @@ export function createTestCallbacks({
       try {
         const webhookId = randomUUID();
         const at = new Date(now());
-        const body = JSON.stringify({
+        const body = serializeBody({
           type: 'callback.test',
           timestamp: at.toISOString(),
           data: { message: 'This is a test of your callback URL. There is no voucher.' },
-        } satisfies CallbackBody);
+        });
         const signing = await secrets.readSigning(userId);
         const startedAt = clock.now();
         const result = await callbacks.send(

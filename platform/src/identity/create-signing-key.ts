@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
-import type { signingKey } from './tables.ts';
+import type { SigningKeyRow } from './signing-key-table.ts';
 
 /** Creates an Ed25519 key that signs from now on. */
-export async function createKey(nowMs: number): Promise<typeof signingKey.$inferSelect> {
+export async function createSigningKey(nowMs: number): Promise<SigningKeyRow> {
   const { privateKey, publicKey } = await generateKeyPair('Ed25519', { extractable: true });
   const kid = randomUUID();
   return {

@@ -1,24 +1,33 @@
-import type { Clock } from '@voucher-gateway/platform/async/clock';
-import { createCoalesced } from '@voucher-gateway/platform/async/coalesce';
-import { type Database, type Transaction, tryTransactionLock } from '@voucher-gateway/platform/database';
-import { CodedError } from '@voucher-gateway/platform/errors';
-import type { FindKey } from '@voucher-gateway/platform/identity/token-verifier';
-import { createFailureLines } from '@voucher-gateway/platform/process/failure-lines';
-import type { Log } from '@voucher-gateway/platform/process/log';
-import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { createPrivateKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto';
 import { eq, isNull, lt } from 'drizzle-orm';
-import { createLocalJWKSet, importJWK, type JSONWebKeySet, type JWK } from 'jose';
-import { createKey } from './create-key.ts';
-import { signingKey } from './tables.ts';
+import { getTableConfig } from 'drizzle-orm/pg-core';
+import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
+import type { Clock } from '../async/clock.ts';
+import { createCoalesced } from '../async/coalesce.ts';
+import { type Database, type Transaction, tryTransactionLock } from '../database.ts';
+import { CodedError } from '../errors.ts';
+import { createFailureLines } from '../process/failure-lines.ts';
+import type { Log } from '../process/log.ts';
+import { createSigningKey } from './create-signing-key.ts';
+import type { SigningKeyRow, SigningKeyTable } from './signing-key-table.ts';
+import type { FindKey } from './token-verifier.ts';
 
 /** A key is published for this time before it signs, so that every verifier has fetched it by then. */
 const publishBeforeMs = 3_600_000;
 const checkEveryMs = 60_000;
 
+/** A private key of Ed25519. */
+export interface SigningKey {
+  kid: string;
+  privateKey: KeyObject;
+}
+
 export interface SigningKeys extends Disposable {
   /** Returns the key that signs now. Throws SERVICE_UNAVAILABLE (retryable) if there is none. */
-  current(): { kid: string; privateJwk: JWK };
-  /** The public keys, as `/.well-known/jwks.json` has them. */
+  current(): SigningKey;
+  /** The current key, and after it the replaced ones that are still published, newest first. */
+  signing(): readonly SigningKey[];
+  /** The public keys, as a JWKS. */
   readonly jwks: JSONWebKeySet;
   /** Finds a public key for jose's verification. */
   readonly verify: FindKey;
@@ -30,43 +39,47 @@ export interface SigningKeys extends Disposable {
 
 export interface SigningKeysOptions {
   database: Database;
+  /** The context's table. */
+  table: SigningKeyTable;
   clock: Clock;
   log: Log;
   /** A key is replaced after this time. */
   rotateAfterMs: number;
-  /** Longest life of a token. */
-  tokenLifeMs: number;
+  /** How long a replaced key is published: the longest life of what it has signed, in milliseconds. */
+  publishAfterMs: number;
 }
 
-type Key = typeof signingKey.$inferSelect;
+type Key = SigningKeyRow & { privateKey: KeyObject };
 
 /**
- * Opens the keys that sign tokens. They are stored in the database, and one process at a time rotates them: the next key
- * is published an hour before it signs, the replaced one until its last token has expired.
+ * Opens the signing keys of a context. They are stored in its database, and one process at a time rotates them: the next
+ * key is published an hour before it signs, the replaced one for some time after.
  */
 export async function createSigningKeys({
   database,
+  table,
   clock,
   log,
   rotateAfterMs,
-  tokenLifeMs,
+  publishAfterMs,
 }: SigningKeysOptions): Promise<SigningKeys> {
+  const lock = `${getTableConfig(table).schema}:signing-keys`;
   let keys: Key[] = [];
   let verify: FindKey = createLocalJWKSet({ keys: [] });
   let timer: Disposable | undefined;
 
   /** Reads the keys again under the lock, so that two processes create only one successor. */
   const rotate = async () => {
-    const successor = await createKey(database.now());
+    const successor = await createSigningKey(database.now());
     await database.transaction(async (tx) => {
-      if (!(await tryTransactionLock(tx, 'users:signing-keys'))) return;
+      if (!(await tryTransactionLock(tx, lock))) return;
       const now = database.now();
-      await tx.delete(signingKey).where(lt(signingKey.publishedUntil, new Date(now)));
-      const active = await tx.select().from(signingKey).where(isNull(signingKey.publishedUntil));
+      await tx.delete(table).where(lt(table.publishedUntil, new Date(now)));
+      const active = await tx.select().from(table).where(isNull(table.publishedUntil));
       const newest = active.toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime())[0];
-      if (!newest) await tx.insert(signingKey).values({ ...successor, signsFrom: new Date(now) });
+      if (!newest) await tx.insert(table).values({ ...successor, signsFrom: new Date(now) });
       else if (newest.signsFrom.getTime() + rotateAfterMs - publishBeforeMs <= now) {
-        await tx.insert(signingKey).values({
+        await tx.insert(table).values({
           ...successor,
           signsFrom: new Date(Math.max(now + publishBeforeMs, newest.signsFrom.getTime() + rotateAfterMs)),
         });
@@ -75,25 +88,34 @@ export async function createSigningKeys({
     });
   };
 
-  /** Publishes replaced keys until the last token that they may have signed has expired. */
-  const retireReplaced = async (tx: Transaction, active: Key[], now: number) => {
+  /** Publishes replaced keys for as long as what they have signed is of use. */
+  const retireReplaced = async (tx: Transaction, active: SigningKeyRow[], now: number) => {
     const signing = active
       .filter((key) => key.signsFrom.getTime() <= now)
       .toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime());
     for (const replaced of signing.slice(1)) {
-      const until = (signing[0]?.signsFrom.getTime() ?? now) + tokenLifeMs + checkEveryMs;
+      const until = (signing[0]?.signsFrom.getTime() ?? now) + publishAfterMs + checkEveryMs;
       await tx
-        .update(signingKey)
+        .update(table)
         .set({ publishedUntil: new Date(until) })
-        .where(eq(signingKey.kid, replaced.kid));
+        .where(eq(table.kid, replaced.kid));
     }
   };
 
+  const signingAt = (now: number) =>
+    keys.filter(
+      ({ signsFrom, publishedUntil }) =>
+        signsFrom.getTime() <= now && (publishedUntil === null || publishedUntil.getTime() > now),
+    );
   const useKeys = () => {
     verify = createLocalJWKSet({ keys: keys.map((key) => key.publicJwk) });
   };
   const read = async () => {
-    keys = await database.query.select().from(signingKey);
+    const rows = await database.query.select().from(table);
+    // Newest first.
+    keys = rows
+      .map((row) => ({ ...row, privateKey: importPrivate(row) }))
+      .toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime());
     useKeys();
   };
   // One refresh at a time: a slower one that started before a key was revoked would restore that key.
@@ -116,17 +138,13 @@ export async function createSigningKeys({
 
   return {
     current() {
-      const now = database.now();
-      const signing = keys
-        .filter((key) => key.signsFrom.getTime() <= now && key.publishedUntil === null)
-        .toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime())[0];
+      const signing = signingAt(database.now()).find((key) => key.publishedUntil === null);
       // Possible after a key was revoked, while the database is unavailable.
       if (!signing)
-        throw new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'No key signs tokens at the moment; try again.', {
-          retryable: true,
-        });
-      return { kid: signing.kid, privateJwk: signing.privateJwk };
+        throw new CodedError('SERVICE_UNAVAILABLE', 'No key signs at the moment; try again.', { retryable: true });
+      return signing;
     },
+    signing: () => signingAt(database.now()),
     get jwks() {
       return { keys: keys.map((key) => key.publicJwk) };
     },
@@ -141,7 +159,6 @@ export async function createSigningKeys({
   };
 }
 
-/** Imports a private key for jose. */
-export function importPrivate(privateJwk: JWK) {
-  return importJWK(privateJwk, 'EdDSA');
+function importPrivate({ privateJwk }: SigningKeyRow): KeyObject {
+  return createPrivateKey({ key: privateJwk as JsonWebKeyInput['key'], format: 'jwk' });
 }

@@ -1,0 +1,41 @@
+// Verifies callbacks with the public keys of the service (`v1a`), so that a receiver needs no secret.
+import { createPublicKey, verify } from 'node:crypto';
+
+const toleranceSeconds = 300;
+const refreshEveryMs = 3_600_000;
+
+/**
+ * Opens the keys of a JWKS. Its address comes from the receiver's own configuration, never from a callback. They are read
+ * again every hour: a key is published that long before it signs.
+ */
+export async function openPublicKeys(jwksUrl) {
+  let keys = await readKeys(jwksUrl);
+  const refresh = async () => {
+    keys = await readKeys(jwksUrl);
+  };
+  // A failed refresh leaves the last keys; the next one retries.
+  setInterval(() => refresh().catch(() => {}), refreshEveryMs).unref();
+  return {
+    /** Returns the event. Throws if no key has signed it, or if it is old. A callback to another user verifies, too. */
+    verify(body, headers) {
+      const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': list = '' } = headers;
+      if (!(Math.abs(Date.now() / 1_000 - Number(timestamp)) <= toleranceSeconds))
+        throw new Error('it is too old or new');
+      const content = Buffer.from(`${id}.${timestamp}.${body}`);
+      const signatures = list
+        .split(' ')
+        .filter((each) => each.startsWith('v1a,'))
+        .map((each) => Buffer.from(each.slice('v1a,'.length), 'base64'));
+      if (!keys.some((key) => signatures.some((signature) => verify(null, content, key, signature))))
+        throw new Error('none of the keys has signed it');
+      return JSON.parse(body);
+    },
+  };
+}
+
+async function readKeys(url) {
+  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  const { keys } = await response.json();
+  return keys.map((key) => createPublicKey({ key, format: 'jwk' }));
+}
