@@ -27,6 +27,7 @@ export async function resume(): Promise<Report> {
         VPS_STATE_FILE: join(folder, 'vps-mock.json'),
         KAFKA_PARTITIONS: '3',
         NODE_ENV: 'production',
+        SMS: 'off',
         LOG_LEVEL: 'error',
       },
       logFile: join(folder, 'services.log'),

@@ -1,7 +1,7 @@
 import { gatewaySettings } from '@voucher-gateway/gateway/config';
 import { commonSettings, httpUrl, port } from '@voucher-gateway/platform/process/config';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
-import { deliveriesOutliveTopics, deliverySettings } from '@voucher-gateway/subgraph-delivery/config';
+import { deliveriesOutliveTopics, deliverySettings, requireSms } from '@voucher-gateway/subgraph-delivery/config';
 import { idleWithinMax, userSettings } from '@voucher-gateway/subgraph-user/config';
 import { voucherSettings } from '@voucher-gateway/subgraph-voucher/config';
 import { integrationSettings, providerRequestsOutliveTopics } from '@voucher-gateway/voucher-integration/config';
@@ -42,7 +42,8 @@ export const standaloneSettings = z
   })
   .refine(...idleWithinMax)
   .refine(...deliveriesOutliveTopics)
-  .refine(...providerRequestsOutliveTopics);
+  .refine(...providerRequestsOutliveTopics)
+  .superRefine(requireSms);
 
 export type StandaloneConfig = Readonly<z.output<typeof standaloneSettings>>;
 

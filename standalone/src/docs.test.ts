@@ -7,6 +7,7 @@ import { publicErrors } from '@voucher-gateway/schema/error-codes';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { failureReasonSchema } from '@voucher-gateway/schema/topics';
 import { attemptErrors } from '@voucher-gateway/subgraph-delivery/attempt-result';
+import { deliveryErrorCodes } from '@voucher-gateway/subgraph-delivery/operator-errors';
 import { Kind, parse, validate } from 'graphql';
 import { expect, it } from 'vitest';
 import { standaloneSettings } from './config.ts';
@@ -73,7 +74,7 @@ it('docs/errors.md: documents each public code with its status, and no other', (
 });
 
 it.each([
-  ['Codes that an operator', platformErrorCodes],
+  ['Codes that an operator', [...platformErrorCodes, ...deliveryErrorCodes]],
   ['Why an attempt', attemptErrors],
   ['Why a request', failureReasonSchema.options],
 ] as const)('docs/errors.md: has each code under "%s", and no other', (heading, codes) => {

@@ -46,7 +46,7 @@ export function flowSuite(startSystem: StartSystem): void {
       const deliveries = nodes.map((node) => node.deliveries);
       return (
         nodes.length >= count &&
-        deliveries.every((of) => of.length > 0 && of.every(({ status }) => status === 'DELIVERED'))
+        deliveries.every((of) => of.length > 0 && of.every(({ status }) => status !== 'PENDING'))
       );
     });
     return nodes;
@@ -126,7 +126,11 @@ export function flowSuite(startSystem: StartSystem): void {
       expect(event.voucherReceived.node).toMatchObject({ status: 'LATE_SUCCESS', code: callback.data.code });
       const [voucher] = await purchasedOnceDelivered(customer);
       expect(voucher?.status).toBe('LATE_SUCCESS');
-      expect(voucher?.deliveries.map(({ channel }) => channel).sort()).toEqual(['CALLBACK', 'SMS']);
+      // The embedded system is in development, and the others have SMS=off.
+      expect(voucher?.deliveries.toSorted((one, other) => (one.channel < other.channel ? -1 : 1))).toMatchObject([
+        { channel: 'CALLBACK', status: 'DELIVERED' },
+        { channel: 'SMS', status: expect.stringMatching(/^(SIMULATED|FAILED)$/) },
+      ]);
     });
 
     it('creates one voucher for a duplicate callback, and for a retry with its key', async ({ expect }) => {

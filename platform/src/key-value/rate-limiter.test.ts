@@ -54,6 +54,23 @@ describe('rate limiter', () => {
     await expect(limiter.count('ann')).rejects.toMatchObject({ code: 'RATE_LIMITED' });
   });
 
+  it('rate limiter: a check rejects as the next attempt would, and counts nothing', async () => {
+    await using set = await setUp();
+    const limiter = set.create();
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      for (const _turn of [1, 2, 3]) await limiter.check('ann');
+      await limiter.count('ann');
+    }
+    set.clock.advance(20_500);
+    for (const _turn of [1, 2])
+      await expect(limiter.check('ann')).rejects.toMatchObject({
+        code: 'RATE_LIMITED',
+        details: { retryAfterSeconds: 40 },
+      });
+    set.clock.advance(40_000);
+    await limiter.check('ann');
+  });
+
   it('rate limiter: counts nothing when it is off', async () => {
     await using set = await setUp({ limit: null });
     const limiter = set.create();

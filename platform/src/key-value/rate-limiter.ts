@@ -45,6 +45,8 @@ export interface RateLimiter {
    *   (retryable) while the store is down
    */
   count(key: string): Promise<void>;
+  /** Throws as `count` if the next attempt would be over the limit, and counts nothing. */
+  check(key: string): Promise<void>;
   /** Takes back an attempt that proved harmless. Throws KEY_VALUE_UNAVAILABLE. */
   takeBack(key: string): Promise<void>;
 }
@@ -61,7 +63,7 @@ export interface RateLimiterOptions {
 
 /** Counts attempts per key in the key-value store, so that all processes share the counts. */
 export function createRateLimiter({ keyValue, name, limit, message }: RateLimiterOptions): RateLimiter {
-  if (!limit) return { count: async () => {}, takeBack: async () => {} };
+  if (!limit) return { count: async () => {}, check: async () => {}, takeBack: async () => {} };
   const limiter = new KeyValueRateLimiter(keyValue, name, limit);
   return {
     async count(key) {
@@ -69,17 +71,25 @@ export function createRateLimiter({ keyValue, name, limit, message }: RateLimite
         await limiter.consume(key);
       } catch (refusal) {
         if (!(refusal instanceof RateLimiterRes)) throw refusal;
-        const retryAfterSeconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1_000));
-        throw new CodedError('RATE_LIMITED', `${message}; try again in ${retryAfterSeconds} s.`, {
-          retryable: true,
-          details: { retryAfterSeconds },
-        });
+        throw rateLimited(message, refusal);
       }
+    },
+    async check(key) {
+      const counted = await limiter.get(key);
+      if (counted && counted.consumedPoints >= limit.count) throw rateLimited(message, counted);
     },
     async takeBack(key) {
       await limiter.reward(key);
     },
   };
+}
+
+function rateLimited(message: string, { msBeforeNext }: RateLimiterRes): CodedError {
+  const retryAfterSeconds = Math.max(1, Math.ceil(msBeforeNext / 1_000));
+  return new CodedError('RATE_LIMITED', `${message}; try again in ${retryAfterSeconds} s.`, {
+    retryable: true,
+    details: { retryAfterSeconds },
+  });
 }
 
 /** A limiter for work that continues while the store is down: attempts are then not counted, which is logged. */
@@ -91,6 +101,7 @@ export function allowWithoutStore(limiter: RateLimiter, log: Log): RateLimiter {
   };
   return {
     count: (key) => limiter.count(key).catch(ignoreOutage),
+    check: (key) => limiter.check(key).catch(ignoreOutage),
     takeBack: (key) => limiter.takeBack(key).catch(ignoreOutage),
   };
 }

@@ -8,6 +8,8 @@ export const attemptErrors = [
   'RESPONSE_INVALID',
   'SEND_FAILED',
   'SMS_FAILED',
+  'SMS_NOT_CONFIGURED',
+  'SMS_REFUSED',
   'TIMEOUT',
   'TLS_FAILED',
   'UNREACHABLE',
@@ -15,8 +17,11 @@ export const attemptErrors = [
 ] as const;
 export type AttemptError = (typeof attemptErrors)[number];
 
-/** The result of an attempt. `stopped`: aborted by a shutdown with unknown outcome, so it is not counted. */
-export type SendResult = DeliveredResult | FailedResult | { outcome: 'stopped' };
+/** The result of calling a URL. `stopped`: aborted by a shutdown with unknown outcome, so it is not counted. */
+export type CallResult = DeliveredResult | FailedResult | { outcome: 'stopped' };
+
+/** The result of an attempt. `simulated`: not sent, because no SMS provider is configured. */
+export type SendResult = CallResult | PostponedResult | { outcome: 'simulated' };
 
 export interface DeliveredResult {
   outcome: 'delivered';
@@ -26,10 +31,22 @@ export interface DeliveredResult {
   response: string | null;
 }
 
+/** Nothing was sent, for a reason that is not the receiver's: no attempt is stored or counted, and another one is due. */
+export interface PostponedResult {
+  outcome: 'postponed';
+  reason: PostponeReason;
+  /** Time until the next attempt, in milliseconds. */
+  delayMs: number;
+}
+
+/** Why an attempt was postponed: only in the log. */
+export type PostponeReason = 'RATE_LIMITED' | 'SMS_ACCOUNT_REFUSED';
+
 export interface FailedResult {
   outcome: 'failed';
-  /** HTTP status; null without a response. */
+  /** HTTP status; null without a response, and for an SMS. */
   status: number | null;
+  /** The beginning of the response's body, or the SMS provider's error code; null if there is none. */
   response: string | null;
   error: AttemptError;
   retryAfterMs: number | null;

@@ -41,7 +41,9 @@ describe('callback', () => {
           status: 'DELIVERED',
           url: receiver.url,
           nextAttemptAt: null,
-          attempts: [{ at: expect.any(String), status: 204, durationMs: expect.any(Number), error: null }],
+          attempts: [
+            { at: expect.any(String), status: 204, durationMs: expect.any(Number), error: null, response: null },
+          ],
         },
       ]);
   });

@@ -19,8 +19,9 @@ import {
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
+import { requireSms, smsSettings } from './channels/sms/settings.ts';
 
-/** Settings of the delivery subgraph. */
+/** Settings of the delivery subgraph. Schemas that include them need `requireSms` as well. */
 export const deliverySettings = z.object({
   ...commonSettings,
   PORT: port(8093).describe('Port to listen on'),
@@ -39,11 +40,12 @@ export const deliverySettings = z.object({
     "Name servers that resolve the hosts of callbacks, address or address:port, comma-separated. Default: the system's",
   ),
   CALLBACK_TIMEOUT: duration('15s', { max: '1h' }).describe(
-    'A callback without a response within this time has failed',
+    'An attempt to deliver that has no response within this time has failed',
   ),
   CALLBACK_RETRY_SCHEDULE: durations('5s,5m,30m,2h,5h,10h,14h,20h,24h').describe(
     'Delay before each retry, separated by commas. After the last retry the delivery fails',
   ),
+  ...smsSettings,
   REQUEST_WAIT: duration('1h', { max: '24d' }).describe(
     'An outcome without its request is sent to dead-letter after it has been parked (PARK_AFTER) for this time. Later ones of its phone number wait for it',
   ),
@@ -57,6 +59,8 @@ export const deliverySettings = z.object({
     'The key that signs callbacks for all users is replaced after this time',
   ),
 });
+
+export { requireSms };
 
 export const deliveriesOutliveTopics = outlivesTopics('DELIVERY_RETENTION');
 
@@ -93,4 +97,5 @@ export const deliveryProcessSettings = z
     ...keyValueSettings,
   })
   .refine(...requireSaslCredentials)
-  .refine(...deliveriesOutliveTopics);
+  .refine(...deliveriesOutliveTopics)
+  .superRefine(requireSms);

@@ -6,13 +6,17 @@ import {
   type RateLimiter,
 } from '@voucher-gateway/platform/key-value/rate-limiter';
 import type { Log } from '@voucher-gateway/platform/process/log';
+import { createSmsLimits, type SmsLimits } from './channels/sms/limits.ts';
 import type { DeliveryConfig } from './config.ts';
+
+const tooManySms = 'Too many SMS';
 
 /** The limits on what a user does, each with counts of its own. */
 export interface DeliveryLimits {
   redeliveries: RateLimiter;
   recoveries: RateLimiter;
   testCallbacks: RateLimiter;
+  sms: SmsLimits;
 }
 
 /** Creates the limits. While the key-value store is unavailable nothing is counted. */
@@ -26,12 +30,18 @@ export function createDeliveryLimits({
   log: Log;
 }): DeliveryLimits {
   const isOff = config.RATE_LIMITS === 'off';
-  if (isOff) log.warn({}, 'RATE_LIMITS is off: redeliveries, recoveries and test callbacks are not limited');
+  if (isOff) log.warn({}, 'RATE_LIMITS is off: redeliveries, recoveries, test callbacks and SMS are not limited');
   const create = (name: string, limit: RateLimit | null, message: string) =>
     allowWithoutStore(createRateLimiter({ keyValue, name, limit: isOff ? null : limit, message }), log);
+  // What is never sent fails at once.
+  const smsLimitOf = (limit: RateLimit | null) => (config.SMS === 'off' ? null : limit);
   return {
     redeliveries: create('redeliveries-per-user', config.LIMIT_REDELIVERIES_PER_USER, 'Too many redeliveries'),
     recoveries: create('recoveries-per-user', config.LIMIT_RECOVERIES_PER_USER, 'Too many recoveries'),
     testCallbacks: create('test-callbacks-per-user', config.LIMIT_TEST_CALLBACKS_PER_USER, 'Too many test callbacks'),
+    sms: createSmsLimits({
+      perNumber: create('sms-per-number', smsLimitOf(config.LIMIT_SMS_PER_NUMBER), tooManySms),
+      perUser: create('sms-per-user', smsLimitOf(config.LIMIT_SMS_PER_USER), tooManySms),
+    }),
   };
 }

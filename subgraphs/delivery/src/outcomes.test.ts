@@ -3,11 +3,19 @@ import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { embeddedDeadLetters } from '@voucher-gateway/platform/topics/dead-letter-reader';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Sms } from './channels/sms.ts';
+import { delivered } from './attempt-result.ts';
+import type { Sms } from './channels/sms/sms.ts';
 import { buildRequest, openDeliveryHarness } from './testing/delivery-harness.ts';
 
 const sent: Sms[] = [];
-const harness = await openDeliveryHarness({ smsSender: { send: async (sms) => void sent.push(sms) } });
+const harness = await openDeliveryHarness({
+  smsSender: {
+    async send(sms) {
+      sent.push(sms);
+      return delivered(null);
+    },
+  },
+});
 afterAll(() => harness[Symbol.asyncDispose]());
 const statuses = async (request: { requestId: string; userId: string }) =>
   (await harness.deliveries(request)).map(({ channel, status }) => `${channel} ${status}`);
@@ -24,8 +32,8 @@ describe('outcome', () => {
     const [, sms] = await harness.deliveries(request);
     expect(sms).toMatchObject({ url: null, attempts: [{ status: null, error: null }] });
     const text = expect.stringContaining(code.code);
-    expect(sent.filter(({ phoneNumber }) => phoneNumber === request.phoneNumber)).toEqual([
-      { phoneNumber: request.phoneNumber, text, idempotencyKey: sms?.id },
+    expect(sent.filter(({ phoneNumber }) => phoneNumber === request.phoneNumber)).toMatchObject([
+      { phoneNumber: request.phoneNumber, text, deliveryId: sms?.id, turn: 1 },
     ]);
   });
 

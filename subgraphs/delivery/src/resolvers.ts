@@ -35,6 +35,8 @@ export function createResolvers({
       async redeliver(_: unknown, { deliveryId }: { deliveryId: string }, context: DeliveryContext): Promise<Delivery> {
         const { userId } = await requireIdentity(context);
         await limits.redeliveries.count(userId);
+        const found = await context.loaders(userId).byId.load(deliveryId);
+        if (found?.channel === 'SMS') await limits.sms.check(found);
         const restarted = isUuid(deliveryId) ? await dispatcher.redeliver(deliveryId, userId) : null;
         if (!restarted) throw new CodedError<PublicErrorCode>('NOT_FOUND', 'You have no delivery with this id.');
         return restarted;

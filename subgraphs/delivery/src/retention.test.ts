@@ -51,6 +51,7 @@ describe('retention', () => {
     await using ctx = await setUp();
     await ctx.addDelivery('delivered long ago', { status: 'DELIVERED', days: 61, attempts: [61, 60.5] });
     await ctx.addDelivery('failed long ago', { status: 'FAILED', days: 61, attempts: [61] });
+    await ctx.addDelivery('simulated long ago', { status: 'SIMULATED', days: 61, attempts: [61] });
     await ctx.addDelivery('pending', { status: 'PENDING', days: 400, attempts: [61] });
     await ctx.addDelivery('redelivered', { status: 'DELIVERED', days: 61, attempts: [61, 1] });
     await ctx.addDelivery('delivered', { status: 'DELIVERED', days: 59, attempts: [59] });

@@ -25,7 +25,7 @@ const deleteDeliveries: Retention['deleteSome'] = async (query, { before, limit 
   const { rows } = await query.execute<{ count: number }>(sql`
     with ended as materialized (
       select id from ${delivery}
-      where ${lt(delivery.createdAt, before)} and ${delivery.status} in ('DELIVERED', 'FAILED')
+      where ${lt(delivery.createdAt, before)} and ${delivery.status} in ('DELIVERED', 'FAILED', 'SIMULATED')
         and coalesce(${lastAttemptAt}, ${delivery.createdAt}) < ${before.toISOString()}
       order by ${delivery.createdAt} limit ${limit} for update skip locked
     ),

@@ -28,7 +28,8 @@ import { createCallbackSecrets } from './channels/callback/secrets.ts';
 import { createCallbackSender } from './channels/callback/send.ts';
 import { createTestCallbacks } from './channels/callback/test-callbacks.ts';
 import { createChannels } from './channels/channels.ts';
-import { createLogSmsSender, type SmsSender } from './channels/sms.ts';
+import { createSmsSender } from './channels/sms/create-sender.ts';
+import type { SmsSender } from './channels/sms/sms.ts';
 import type { DeliveryConfig } from './config.ts';
 import { startConsumers } from './consumers.ts';
 import type { DeliveryContext } from './context.ts';
@@ -49,7 +50,7 @@ export interface DeliveryServiceOptions {
   topics: Topics;
   keyValue: KeyValue;
   jobs: Jobs;
-  /** Sends text messages. Default: writes a line to the log. */
+  /** Sends text messages. Default: as configured. */
   smsSender?: SmsSender;
 }
 
@@ -58,7 +59,7 @@ const storeMarginMs = 5_000;
 
 /** Starts the delivery subgraph at `/graphql`: signed callbacks and SMS. */
 export async function createDeliveryService(options: DeliveryServiceOptions): Promise<Service> {
-  const { config, log, clock, database, topics, keyValue, jobs, smsSender = createLogSmsSender({ log }) } = options;
+  const { config, log, clock, database, topics, keyValue, jobs } = options;
   const timeoutMs = config.CALLBACK_TIMEOUT;
   await using releases = new AsyncDisposableStack();
   await database.migrate(deliveryMigrations);
@@ -87,6 +88,8 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       proxyUrl: config.CALLBACK_PROXY,
     }),
   );
+  const smsSender = options.smsSender ?? createSmsSender(config, { clock, timeoutMs, log, releases });
+  const limits = createDeliveryLimits({ config, keyValue, log });
   const attempts = releases.use(createStopStage({ withinMs: stopLimits.attemptsMs, log }));
   const leaseMs = timeoutMs + storeMarginMs;
   const dispatcher = attempts.use(
@@ -94,7 +97,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       store: createDeliveryStore({ database, schedule: config.CALLBACK_RETRY_SCHEDULE, leaseMs }),
       queues: createDeliveryQueues({ database, leaseMs }),
       admission: createAdmission({ concurrency: 256 }),
-      ...createChannels({ callbacks, secrets, smsSender, clock, timeoutMs }),
+      ...createChannels({ callbacks, secrets, smsSender, smsLimits: limits.sms }),
       database,
       clock,
       log,
@@ -107,7 +110,6 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   const targets = createCallbackTargets({ database, keyValue, waitMs: config.REQUEST_WAIT, clock, log });
   await startConsumers({ topics, targets, dispatcher, stage: work });
   work.use(startHousekeeping({ database, clock, log, retentions: deliveryRetentions(config) }));
-
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
   work.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));
   const verify = createTokenVerifier({
@@ -127,7 +129,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
             recoveries,
             testCallbacks,
             secrets,
-            limits: createDeliveryLimits({ config, keyValue, log }),
+            limits,
           }) as never,
         },
       ]),
@@ -139,7 +141,11 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       statusOf,
       engines: {
         required: { database: () => database.ping() },
-        reported: { topics: () => topics.ping(), 'key-value': () => keyValue.ping() },
+        reported: {
+          topics: () => topics.ping(),
+          'key-value': () => keyValue.ping(),
+          ...(smsSender.ping && { sms: smsSender.ping }),
+        },
       },
       routes: (app) => {
         app.get(publicKeysPath, (_request, reply) =>

@@ -6,7 +6,7 @@ import { boolean, index, integer, pgSchema, primaryKey, text, uniqueIndex, uuid 
 export const schema = pgSchema('delivery');
 
 export type Channel = 'CALLBACK' | 'SMS';
-export type DeliveryStatus = 'PENDING' | 'DELIVERED' | 'FAILED';
+export type DeliveryStatus = 'PENDING' | 'DELIVERED' | 'FAILED' | 'SIMULATED';
 
 /** The durable callbackUrl of each request. */
 export const requestTarget = schema.table(
@@ -82,7 +82,7 @@ export const attempt = schema.table(
     durationMs: integer('duration_ms').notNull(),
     /** A stable code (`AttemptError`); null after a success. */
     error: text(),
-    /** The beginning of the response's body; null if there is none. */
+    /** The beginning of the response's body, or the SMS provider's error code; null if there is none. */
     response: text(),
   },
   (table) => [primaryKey({ columns: [table.deliveryId, table.turn] })],

@@ -27,6 +27,7 @@ export async function startTarget(environment: Record<string, string> = {}): Pro
     await startStandalone({
       ...setup.environment,
       NODE_ENV: 'production',
+      SMS: 'off',
       CALLBACK_ALLOW_LOOPBACK: 'true',
       VPS_PROFILE: 'fast',
       ...environment,

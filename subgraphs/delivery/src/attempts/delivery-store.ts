@@ -5,7 +5,7 @@ import { asc, sql } from 'drizzle-orm';
 import type { SendResult } from '../attempt-result.ts';
 import { endpointOf } from '../endpoints/endpoint.ts';
 import type { PlannedDelivery } from '../plan-deliveries.ts';
-import { attempt, type Delivery, delivery } from '../tables.ts';
+import { type Attempt, attempt, type Delivery, delivery } from '../tables.ts';
 import { nextDelayMs } from './retry-schedule.ts';
 
 /** The result of an attempt, to be stored. */
@@ -21,8 +21,9 @@ export interface FinishedAttempt {
 /**
  * The deliveries and their attempts.
  *
- * A delivery is PENDING until a receiver has accepted it (DELIVERED) or the retry schedule has ended (FAILED). A PENDING
- * delivery has one time, `nextAttemptAt`, and is in one of two states:
+ * A delivery is PENDING until a receiver has accepted it (DELIVERED), the retry schedule has ended (FAILED), or no provider
+ * is configured that could send it (SIMULATED). A PENDING delivery has one time, `nextAttemptAt`, and is in one of two
+ * states:
  *
  * - not `running`: the next attempt is due at that time;
  * - `running`: an attempt is in progress, and the time is the end of its lease. If no result is stored by then, its process
@@ -100,20 +101,8 @@ export function createDeliveryStore({
           after.set(row.id, changed);
           return changed;
         });
-        await tx.insert(attempt).select(
-          rowsOf(
-            attempt,
-            attempts.map(({ deliveryId, turn, at, durationMs, result }) => ({
-              deliveryId,
-              turn,
-              at: new Date(at),
-              durationMs,
-              status: result.status,
-              error: result.outcome === 'failed' ? result.error : null,
-              response: result.response,
-            })),
-          ),
-        );
+        const made = attempts.flatMap(attemptRow);
+        if (made.length > 0) await tx.insert(attempt).select(rowsOf(attempt, made));
         await updateStates(
           tx,
           before.flatMap((row) => {
@@ -130,11 +119,23 @@ export function createDeliveryStore({
     // After its lease a success still counts, but a failure does not: a later attempt is in progress.
     const isCurrent = row.status === 'PENDING' && (row.turn === turn || result.outcome === 'delivered');
     if (!isCurrent) return {};
-    if (result.outcome === 'delivered') return { status: 'DELIVERED', ...ended };
-    const failures = row.failures + 1;
-    const delayMs = result.final ? null : nextDelayMs({ schedule, failures, retryAfterMs: result.retryAfterMs });
-    if (delayMs === null) return { status: 'FAILED', failures, ...ended };
-    return { failures, running: false, nextAttemptAt: new Date(database.now() + delayMs) };
+    const dueAfter = (delayMs: number) => ({
+      running: false,
+      nextAttemptAt: new Date(database.now() + delayMs),
+    });
+    switch (result.outcome) {
+      case 'delivered':
+        return { status: 'DELIVERED', ...ended };
+      case 'simulated':
+        return { status: 'SIMULATED', ...ended };
+      case 'postponed':
+        return dueAfter(result.delayMs);
+      case 'failed': {
+        const failures = row.failures + 1;
+        const delayMs = result.final ? null : nextDelayMs({ schedule, failures, retryAfterMs: result.retryAfterMs });
+        return delayMs === null ? { status: 'FAILED', failures, ...ended } : { failures, ...dueAfter(delayMs) };
+      }
+    }
   };
 
   return {
@@ -158,6 +159,14 @@ export function createDeliveryStore({
         return restarted;
       }),
   };
+}
+
+/** The stored attempt; none if nothing was tried. */
+function attemptRow({ deliveryId, turn, at, durationMs, result }: FinishedAttempt): Attempt[] {
+  if (result.outcome === 'postponed') return [];
+  const { status, response } = result.outcome === 'simulated' ? { status: null, response: null } : result;
+  const error = result.outcome === 'failed' ? result.error : null;
+  return [{ deliveryId, turn, at: new Date(at), durationMs, status, error, response }];
 }
 
 const ended = { running: false, nextAttemptAt: null } as const;

@@ -7,9 +7,9 @@ import type { Channels, Send, SigningSecrets } from '../channels/channels.ts';
 import type { Admission, Permit } from '../endpoints/admission.ts';
 import { endpointOf } from '../endpoints/endpoint.ts';
 import type { PlannedDelivery } from '../plan-deliveries.ts';
-import type { Delivery } from '../tables.ts';
+import type { Delivery, DeliveryStatus } from '../tables.ts';
 import { startBacklog } from './backlog.ts';
-import type { DeliveryStore } from './delivery-store.ts';
+import type { DeliveryStore, FinishedAttempt } from './delivery-store.ts';
 import type { DeliveryQueues } from './due-deliveries.ts';
 
 /** Makes attempts in the background. */
@@ -114,11 +114,26 @@ export function createDispatcher({
       const durationMs = Math.max(0, Math.round(clock.now() - startedAt));
       const { id: deliveryId, requestId, channel, turn } = delivery;
       const { status } = await store.settle({ deliveryId, turn, at, durationMs, result });
-      const fields = { deliveryId, requestId, channel, turn, httpStatus: result.status, durationMs };
-      if (result.outcome === 'delivered') log.info(fields, 'delivered');
-      else if (status === 'FAILED')
-        log.warn({ ...fields, reason: result.error }, 'the delivery failed after its last attempt');
-      else log.info({ ...fields, reason: result.error }, 'an attempt failed');
+      logResult({ deliveryId, requestId, channel, turn, durationMs }, result, status);
+    }
+  }
+
+  function logResult(fields: object, result: FinishedAttempt['result'], status: DeliveryStatus): void {
+    switch (result.outcome) {
+      case 'delivered':
+        log.info({ ...fields, httpStatus: result.status }, 'delivered');
+        break;
+      case 'simulated':
+        log.info(fields, 'simulated: nothing was sent, because no provider is configured');
+        break;
+      case 'postponed':
+        log.info({ ...fields, reason: result.reason, delayMs: result.delayMs }, 'an attempt was postponed');
+        break;
+      case 'failed': {
+        const failure = { ...fields, httpStatus: result.status, reason: result.error };
+        if (status === 'FAILED') log.warn(failure, 'the delivery failed after its last attempt');
+        else log.info(failure, 'an attempt failed');
+      }
     }
   }
 }

@@ -10,6 +10,7 @@ const refusals: Record<DeliveryStatus, string | null> = {
   FAILED: null,
   PENDING: 'They are still being sent; `redeliver` sends one of them at once.',
   DELIVERED: 'Their receivers have accepted them; `redeliver` sends one of them again.',
+  SIMULATED: 'No SMS provider is configured.',
 };
 
 /** The resolver of `recoverDeliveries`. `limiter` counts a user's calls. */

@@ -1,9 +1,10 @@
-import type { Clock } from '@voucher-gateway/platform/async/clock';
 import type { SendResult } from '../attempt-result.ts';
 import type { Delivery } from '../tables.ts';
 import type { CallbackSecrets } from './callback/secrets.ts';
 import type { CallbackSender } from './callback/send.ts';
-import { type SmsSender, sendSms } from './sms.ts';
+import type { SmsLimits } from './sms/limits.ts';
+import { sendSms } from './sms/send-sms.ts';
+import type { SmsSender } from './sms/sms.ts';
 
 /** The secrets that sign a callback; none for an SMS. */
 export type SigningSecrets = readonly string[];
@@ -22,30 +23,22 @@ export function createChannels({
   callbacks,
   secrets,
   smsSender,
-  clock,
-  timeoutMs,
+  smsLimits,
 }: {
   callbacks: CallbackSender;
   secrets: CallbackSecrets;
   smsSender: SmsSender;
-  clock: Clock;
-  timeoutMs: number;
+  smsLimits: SmsLimits;
 }): Channels {
   const prefetch: Channels['prefetch'] = async ({ channel, userId }) =>
     channel === 'CALLBACK' ? secrets.readSigning(userId) : [];
   const send: Send = async (delivery, stop, prefetched = prefetch(delivery)) => {
-    const { id, channel, url, phoneNumber, body, round } = delivery;
+    const { id, channel, url, body } = delivery;
     switch (channel) {
       case 'CALLBACK':
         return callbacks.send({ id, url: url ?? '', body, secrets: await prefetched }, stop);
-      case 'SMS': {
-        // For the provider a redelivery is a new message, and a retry is the same one.
-        const idempotencyKey = round === 0 ? id : `${id}:${round}`;
-        return sendSms(
-          { phoneNumber: phoneNumber ?? '', text: body, idempotencyKey },
-          { sender: smsSender, clock, timeoutMs, stop },
-        );
-      }
+      case 'SMS':
+        return sendSms(delivery, { sender: smsSender, limits: smsLimits, stop });
     }
   };
   return { prefetch, send };

@@ -12,8 +12,8 @@ import {
   type RequestFailed,
   topics as schemaTopics,
 } from '@voucher-gateway/schema/topics';
-import type { SmsSender } from '../channels/sms.ts';
-import { deliverySettings } from '../config.ts';
+import type { SmsSender } from '../channels/sms/sms.ts';
+import { deliverySettings, requireSms } from '../config.ts';
 import { createDeliveryService } from '../server.ts';
 
 export interface DeliveryHarnessOptions {
@@ -39,7 +39,11 @@ export async function openDeliveryHarness({
     await openServiceHarness({
       openEngines: openTestEnginesWithJobs,
       create: (collaborators) => createDeliveryService({ ...collaborators, smsSender }),
-      config: readConfig(deliverySettings, { PORT: '0', JWKS_URL: issuer.jwksUrl, ...environment }),
+      config: readConfig(deliverySettings.superRefine(requireSms), {
+        PORT: '0',
+        JWKS_URL: issuer.jwksUrl,
+        ...environment,
+      }),
       clock,
       ...options,
     }),
@@ -93,7 +97,7 @@ export async function openDeliveryHarness({
     async deliveries({ requestId, userId }: { requestId: string; userId: string }): Promise<SeenDelivery[]> {
       const { data, errors } = await harness.entities(
         [{ __typename: 'VoucherRequest', id: requestId }],
-        '... on VoucherRequest { deliveries { id channel status url nextAttemptAt attempts { at status durationMs error } } }',
+        '... on VoucherRequest { deliveries { id channel status url nextAttemptAt attempts { at status durationMs error response } } }',
         userId,
       );
       if (errors) throw new Error(JSON.stringify(errors));
@@ -118,7 +122,7 @@ export interface SeenDelivery {
   status: string;
   url: string | null;
   nextAttemptAt: string | null;
-  attempts: { at: string; status: number | null; durationMs: number; error: string | null }[];
+  attempts: { at: string; status: number | null; durationMs: number; error: string | null; response: string | null }[];
 }
 
 export function buildRequest(values: Partial<RequestCode> = {}): RequestCode {

@@ -4,7 +4,7 @@ import type { NameResolver } from '@voucher-gateway/platform/egress/name-resolve
 import { type UrlPolicy, urlRefusal } from '@voucher-gateway/platform/egress/url-policy';
 import type { SigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
 import { Agent, ProxyAgent, request } from 'undici';
-import { delivered, failed, type SendResult } from '../../attempt-result.ts';
+import { type CallResult, delivered, failed } from '../../attempt-result.ts';
 import { attemptErrorOf } from './error-codes.ts';
 import { readExcerpt } from './read-excerpt.ts';
 import { parseRetryAfterMs } from './retry-after.ts';
@@ -21,7 +21,7 @@ export interface Callback {
 
 export interface CallbackSender extends AsyncDisposable {
   /** Makes one attempt. Never rejects. `stop` aborts it. */
-  send(callback: Callback, stop: AbortSignal): Promise<SendResult>;
+  send(callback: Callback, stop: AbortSignal): Promise<CallResult>;
 }
 
 export interface CallbackSenderOptions {

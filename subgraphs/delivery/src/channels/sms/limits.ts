@@ -1,0 +1,53 @@
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { RateLimiter } from '@voucher-gateway/platform/key-value/rate-limiter';
+import type { Delivery } from '../../tables.ts';
+
+type Recipient = Pick<Delivery, 'phoneNumber' | 'userId'>;
+
+/** Counts SMS per phone number and per user. While the key-value store is unavailable nothing is counted or refused. */
+export interface SmsLimits {
+  /** Counts an SMS. Throws CodedError RATE_LIMITED with `retryAfterSeconds`; then nothing is counted. */
+  count(recipient: Recipient): Promise<void>;
+  /** Takes back an SMS that was not sent. */
+  takeBack(recipient: Recipient): Promise<void>;
+  /** Throws as `count`, and counts nothing: the attempt at a redelivery counts it. */
+  check(recipient: Recipient): Promise<void>;
+}
+
+/** @param limiters limiters that work without the store */
+export function createSmsLimits({
+  perNumber: numbers,
+  perUser: users,
+}: {
+  perNumber: RateLimiter;
+  perUser: RateLimiter;
+}): SmsLimits {
+  const keysOf = ({ phoneNumber, userId }: Recipient): [RateLimiter, string][] => [
+    [numbers, phoneNumber ?? ''],
+    [users, userId],
+  ];
+  return {
+    async count(recipient) {
+      await numbers.count(recipient.phoneNumber ?? '');
+      try {
+        await users.count(recipient.userId);
+      } catch (refusal) {
+        await numbers.takeBack(recipient.phoneNumber ?? '');
+        throw refusal;
+      }
+    },
+    async takeBack(recipient) {
+      for (const [limiter, key] of keysOf(recipient)) await limiter.takeBack(key);
+    },
+    async check(recipient) {
+      for (const [limiter, key] of keysOf(recipient)) await limiter.check(key);
+    },
+  };
+}
+
+/** The time after which a refused SMS may be sent, in milliseconds; null for another error. */
+export function limitedForMs(error: unknown): number | null {
+  if (!(error instanceof CodedError) || error.code !== 'RATE_LIMITED') return null;
+  const { retryAfterSeconds } = error.details;
+  return typeof retryAfterSeconds === 'number' ? retryAfterSeconds * 1_000 : null;
+}

@@ -1,0 +1,30 @@
+import type { SendResult } from '../../attempt-result.ts';
+import type { Delivery } from '../../tables.ts';
+import { limitedForMs, type SmsLimits } from './limits.ts';
+import type { SmsSender } from './sms.ts';
+
+/**
+ * Makes one attempt to send a delivery by SMS. An SMS is counted at its first attempt; one beyond a limit waits until the
+ * limit allows it, and loses none of its attempts.
+ */
+export async function sendSms(
+  delivery: Delivery,
+  { sender, limits, stop }: { sender: SmsSender; limits: SmsLimits; stop: AbortSignal },
+): Promise<SendResult> {
+  const { id: deliveryId, turn, phoneNumber, body: text, createdAt, failures } = delivery;
+  const isFirst = failures === 0;
+  if (isFirst) {
+    const waitMs = await limits.count(delivery).then(() => null, limitedFor);
+    if (waitMs !== null) return { outcome: 'postponed', reason: 'RATE_LIMITED', delayMs: waitMs };
+  }
+  const result = await sender.send({ deliveryId, turn, phoneNumber: phoneNumber ?? '', text, createdAt }, stop);
+  if (isFirst && result.outcome === 'postponed') await limits.takeBack(delivery);
+  return result;
+}
+
+function limitedFor(error: unknown): number {
+  const waitMs = limitedForMs(error);
+  if (waitMs === null) throw error;
+  // Spread, so that what waits for the same moment is not due at once.
+  return Math.round(waitMs * (1 + Math.random() / 10));
+}
