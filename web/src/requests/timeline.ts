@@ -70,13 +70,19 @@ function attemptsOf(delivery: DeliveryDetailsFragment): Entry[] {
     const outcome = attempt.status === null ? attempt.error : `status ${attempt.status}`;
     return {
       key: `${delivery.id}:${index}`,
-      title: `${channelNames[delivery.channel]} ${succeeded ? 'delivered' : 'failed'}, attempt ${index + 1}`,
+      title: `${channelNames[delivery.channel]} ${outcomeOf(delivery, succeeded)}, attempt ${index + 1}`,
       detail: [delivery.url, outcome, `in ${formatDuration(attempt.durationMs)}`].filter(Boolean).join(' · '),
       at: Date.parse(attempt.at) + attempt.durationMs,
       state: succeeded ? 'done' : 'failed',
       response: attempt.response,
     };
   });
+}
+
+function outcomeOf({ channel, status }: DeliveryDetailsFragment, succeeded: boolean): string {
+  if (!succeeded) return 'failed';
+  if (status === 'SIMULATED') return 'simulated: in development none is sent';
+  return channel === 'SMS' && status === 'PENDING' ? 'accepted by the SMS provider' : 'delivered';
 }
 
 function nextAttemptOf({ id, channel, status, nextAttemptAt, attempts }: DeliveryDetailsFragment): Entry[] {
