@@ -6,6 +6,7 @@ import {
   httpUrl,
   integer,
   integerOrOff,
+  listItems,
   oneOf,
   optionalFlag,
   port,
@@ -101,12 +102,6 @@ export const gatewaySettings = z.object({
     'Origins of web pages that may call, such as https://shop.example, comma-separated, or * for any; by default localhost in development, none in production',
   ),
   PLAYGROUND: optionalFlag().describe('Whether the playground is served; by default only in development'),
-  PAGE: optionalFlag().describe(
-    'Whether the page to request vouchers is served at /; by default only in development. Another supergraph has none',
-  ),
-  CALLBACK_RECEIVER: optionalFlag().describe(
-    "Whether the page's callback receiver is served at /receivers/; by default only in development",
-  ),
   OPERATION_LIMITS: oneOf(['enforce', 'measure'], 'enforce').describe(
     'Whether operations over the limits below are refused, or only logged, to find limits that fit',
   ),
@@ -124,6 +119,13 @@ export const gatewaySettings = z.object({
     "Percent of the event loop's time for new documents and for operations of more than 500 selections; more wait",
   ),
   MAX_RESPONSE_BYTES: integer(16_777_216, { min: 1_024, max: 268_435_456 }).describe('Largest response, in bytes'),
+  OVERRIDE_LABELS: z
+    .string()
+    .default('')
+    .transform(listItems)
+    .describe(
+      'Labels of @override(label:) that are on, comma-separated; percentages such as percent(5) are decided per request',
+    ),
   INTROSPECTION: optionalFlag().describe('Whether clients may introspect the schema; by default only in development'),
 });
 

@@ -1,9 +1,9 @@
-import { Supergraph } from '@apollo/federation-internals';
 import { supergraphSdl as ownSupergraphSdl } from '@voucher-gateway/schema/sdl';
 import { parse } from 'graphql';
 import { subgraphNames } from './federation/subgraph-names.ts';
 import { createSupergraphSource, type SupergraphSource } from './federation/supergraph-source.ts';
 import { readTopicFields } from './subscriptions/plan/topic-directive.ts';
+import { readSupergraph } from './supergraph/read-supergraph.ts';
 
 /** The supergraph to start with. */
 export interface LoadedSupergraph {
@@ -43,7 +43,7 @@ function checkSupergraph(sdl: string): void {
   }
   if (subgraphNames(sdl).length === 0) fail('is no supergraph: it names no subgraphs, so compose them first');
   try {
-    readTopicFields(Supergraph.build(sdl).schema.toGraphQLJSSchema());
+    readTopicFields(readSupergraph(sdl).schema.toGraphQLJSSchema());
   } catch (error) {
     fail("can't be served", error);
   }

@@ -99,6 +99,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     await createReloadableFederation({
       supergraphSdl,
       suggestions: isOn(config.INTROSPECTION, config),
+      overrideLabels: config.OVERRIDE_LABELS,
       log,
       dataSource: dataSourceBy(urls),
       retireAfterMs: config.SUBGRAPH_TIMEOUT,

@@ -16,17 +16,12 @@ export interface ProviderCode {
   status: VoucherStatus;
   /** When it arrived, in milliseconds since the epoch. */
   atMs: number;
-  /** When the request that it answers was sent, in milliseconds since the epoch; absent for a callback. */
-  askedAtMs?: number;
 }
 
 /** An answer of the provider that does not end the request. */
 export interface InterimAnswer {
   requestId: string;
   answer: Extract<ProviderAnswer, { kind: 'challenge' | 'failed' }>;
-  /** When the request was sent and the answer arrived, in milliseconds since the epoch. */
-  askedAtMs: number;
-  atMs: number;
   /** Time until the next retry, in milliseconds; null for none. */
   delayMs: number | null;
 }
@@ -56,21 +51,17 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
     tx: Transaction,
     settlements: readonly { request: PendingRequest; code: ProviderCode }[],
   ): Promise<boolean[]> => {
-    const codes = settlements.map(
-      ({ request: { requestId, requestedAt }, code: { voucherCode, status, atMs, askedAtMs } }) => ({
-        request_id: requestId,
-        code: voucherCode,
-        voucher_status: voucherStatusOf(status, requestedAt, new Date(atMs)),
-        received_at: new Date(atMs).toISOString(),
-        asked_at: askedAtMs === undefined ? null : new Date(askedAtMs).toISOString(),
-      }),
-    );
+    const codes = settlements.map(({ request: { requestId, requestedAt }, code: { voucherCode, status, atMs } }) => ({
+      request_id: requestId,
+      code: voucherCode,
+      voucher_status: voucherStatusOf(status, requestedAt, new Date(atMs)),
+      received_at: new Date(atMs).toISOString(),
+    }));
     const settled = joinById(table.requestId, codes, {
       request_id: 'uuid',
       code: 'text',
       voucher_status: 'text',
       received_at: 'timestamptz',
-      asked_at: 'timestamptz',
     });
     const rows = await tx
       .update(table)
@@ -79,7 +70,6 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
         code: sql`input.code`,
         voucherStatus: sql`input.voucher_status`,
         receivedAt: sql`input.received_at`,
-        askedAt: sql`coalesce(${table.askedAt}, input.asked_at)`,
         held: [],
       })
       .from(settled.from)
@@ -100,14 +90,10 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
     for (const request of locked) if (request.status === 'WAITING') waitingById.set(request.requestId, request);
     const nextJobs: { data: { requestId: string; attempts: number }; delayMs: number; id: string }[] = [];
     const verified: { request: PendingRequest; code: ProviderCode }[] = [];
-    for (const { requestId, answer, delayMs, askedAtMs, atMs } of interims) {
+    for (const { requestId, answer, delayMs } of interims) {
       const request = waitingById.get(requestId);
       if (!request) continue;
-      const updated = {
-        ...request,
-        ...applyAnswer(request, answer, new Date(atMs)),
-        askedAt: request.askedAt ?? new Date(askedAtMs),
-      };
+      const updated = { ...request, ...applyAnswer(request, answer) };
       waitingById.set(requestId, updated);
       if (delayMs !== null)
         nextJobs.push({ data: { requestId, attempts: updated.attempts }, delayMs, id: askAgainIdOf(updated) });
@@ -119,9 +105,8 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
         });
     }
     if (waitingById.size === 0) return;
-    const rows = [...waitingById.values()].map(({ requestId, askedAt, challenges, held, attempts, lastError }) => ({
+    const rows = [...waitingById.values()].map(({ requestId, challenges, held, attempts, lastError }) => ({
       request_id: requestId,
-      asked_at: askedAt?.toISOString() ?? null,
       challenges,
       held,
       attempts,
@@ -129,7 +114,6 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
     }));
     const joined = joinById(table.requestId, rows, {
       request_id: 'uuid',
-      asked_at: 'timestamptz',
       challenges: 'jsonb',
       held: 'jsonb',
       attempts: 'integer',
@@ -138,7 +122,6 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
     await tx
       .update(table)
       .set({
-        askedAt: sql`input.asked_at`,
         challenges: sql`input.challenges`,
         held: sql`input.held`,
         attempts: sql`input.attempts`,
@@ -164,14 +147,14 @@ async function lockRows(tx: Transaction, requestIds: readonly string[]) {
   return rows.map(fromRow);
 }
 
-function applyAnswer(request: WaitingRequest, answer: InterimAnswer['answer'], at: Date): Partial<WaitingRequest> {
+function applyAnswer(request: WaitingRequest, answer: InterimAnswer['answer']): Partial<WaitingRequest> {
   const attempts = request.attempts + 1;
   if (answer.kind === 'failed') return { attempts, lastError: answer.error };
   const { codeChallenge } = answer;
   const isDuplicate = request.challenges.some((challenge) => challenge.codeChallenge === codeChallenge);
   return {
     attempts,
-    challenges: isDuplicate ? request.challenges : [...request.challenges, { codeChallenge, at: at.toISOString() }],
+    challenges: isDuplicate ? request.challenges : [...request.challenges, { codeChallenge }],
     held: [],
     lastError: null,
   };

@@ -1,10 +1,12 @@
 import type { PlanNode } from '@apollo/query-planner';
 import { isCodedError } from '@voucher-gateway/platform/errors';
-import type { FragmentDefinitionNode, GraphQLSchema, OperationDefinitionNode } from 'graphql';
+import { type FragmentDefinitionNode, GraphQLError, type GraphQLSchema, type OperationDefinitionNode } from 'graphql';
+import type { Plan, PlanError } from '../planning/plan.ts';
 import type { Conditions } from '../request/variables.ts';
 import type { Data } from './data.ts';
 import { compileEntityStep } from './fetch-entities.ts';
 import { compileFieldStep } from './fetch-fields.ts';
+import { compileContextStep } from './fetch-in-context.ts';
 import { compileIntrospection } from './introspection.ts';
 import { JsonResult } from './json-result.ts';
 import { mergeSteps } from './merge-steps.ts';
@@ -32,6 +34,10 @@ export interface CompileOptions {
   supergraph: GraphQLSchema;
   /** Number of fields whose compiled form is kept. */
   maxFields: number;
+  /** Keys that the plan fetches under another one. Default: none. */
+  renamedKeys?: Plan['renamedKeys'];
+  /** Errors of every response: why the plan does not fetch all fields. Default: none. */
+  planErrors?: Plan['errors'];
 }
 
 /** An operation that is compiled once and executed often. */
@@ -46,11 +52,22 @@ export interface CompiledOperation {
 }
 
 export function compileOperation(options: CompileOptions): CompiledOperation {
-  const { plan, definition, fragments, conditions, schema, supergraph, maxFields } = options;
+  const {
+    plan,
+    definition,
+    fragments,
+    conditions,
+    schema,
+    supergraph,
+    maxFields,
+    renamedKeys,
+    planErrors = [],
+  } = options;
   const listed = listSteps(plan, conditions);
   const shared = definition.operation === 'mutation' ? listed : shareEntities(listed);
   const steps = mergeSteps(shared).map((step) => compileStep(supergraph, step));
-  const selections = readSelections(definition.selectionSet, fragments, conditions);
+  const selections = readSelections(definition.selectionSet, fragments, conditions, renamedKeys);
+  const restorePath = createPathRestorer(renamedKeys);
   const rootType = schema.getRootType(definition.operation);
   if (!rootType) throw new Error(`the schema has no ${definition.operation}`);
   const introspect = compileIntrospection(schema, definition, fragments, selections);
@@ -60,7 +77,8 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
     if (introspect) run.errors.push(...introspect(run.data, run.variables));
     const output = new Output(run.limit);
     const json = writeObject(shapeOf(rootType, [selections]), run.data, output) ?? 'null';
-    return new JsonResult(json, [...run.errors, ...problemErrors(output.problems, run.errors)]);
+    const known = [...planErrors.map(asGraphQLError), ...run.errors].map(restorePath);
+    return new JsonResult(json, [...known, ...problemErrors(output.problems, known)]);
   };
 
   return {
@@ -70,6 +88,25 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
       if (run.failure) throw run.failure.error;
       return write(run);
     },
+  };
+}
+
+function asGraphQLError({ code, message, path }: PlanError): GraphQLError {
+  return new GraphQLError(message, { path, extensions: { code } });
+}
+
+/** Creates the function that gives the client's keys back to the path of an error. */
+function createPathRestorer(renamedKeys: Plan['renamedKeys']): (error: GraphQLError) => GraphQLError {
+  if (!renamedKeys) return (error) => error;
+  const original = new Map(Object.entries(renamedKeys).map(([key, renamed]) => [renamed, key]));
+  return (error) => {
+    const { message, path, originalError, extensions } = error;
+    if (!path?.some((step) => original.has(step as string))) return error;
+    return new GraphQLError(message, {
+      path: path.map((step) => original.get(step as string) ?? step),
+      originalError,
+      extensions,
+    });
   };
 }
 
@@ -93,7 +130,9 @@ async function runSteps(steps: readonly CompiledStep[], run: Run): Promise<void>
 
 function compileStep(supergraph: GraphQLSchema, step: Step): CompiledStep {
   const { subgraph, after, entities } = step;
-  const run = entities ? compileEntityStep(supergraph, step, entities) : compileFieldStep(supergraph, step);
+  const run = entities
+    ? (step.context ? compileContextStep : compileEntityStep)(supergraph, step, entities)
+    : compileFieldStep(supergraph, step);
   return {
     after,
     async run(state) {

@@ -38,12 +38,13 @@ export class EntityBatch {
   readonly #indexes = new Map<string, number>();
   readonly #paths = new Map<CompiledTarget, Map<Data, ResponsePath>>();
 
-  constructor(fetch: CompiledEntityFetch, run: Run) {
+  /** @param objects the objects to complete. Default: all at the paths of the targets */
+  constructor(fetch: CompiledEntityFetch, run: Run, objects?: readonly Data[]) {
     this.fetch = fetch;
     this.#root = run.data;
     this.#shared = fetch.sharedAs === null ? null : run.sharedBy(fetch.sharedAs);
     for (const target of fetch.targets) {
-      for (const object of objectsAt(run.data, target.path)) {
+      for (const object of objects ?? objectsAt(run.data, target.path)) {
         const text = target.represent(object);
         if (text === null) continue;
         const entity = this.#shared?.get(text);

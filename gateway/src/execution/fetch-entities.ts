@@ -7,6 +7,7 @@ import { compileRequest } from './request-body.ts';
 import { applyRewrites, rewritePath } from './rewrites.ts';
 import type { Run } from './run.ts';
 import type { EntityFetch, Step } from './steps.ts';
+import type { SubgraphRequest } from './subgraph.ts';
 import { asClientError, asFetchErrors, invalidResponse } from './subgraph-errors.ts';
 import type { SubgraphResponse } from './subgraph-response.ts';
 
@@ -19,29 +20,44 @@ export function compileEntityStep(schema: GraphQLSchema, step: Step, entities: r
   const writeRequest = compileRequest(step);
   const fetches = entities.map((fetch) => compileEntityFetch(schema, fetch));
 
-  return async (run: Run): Promise<void> => {
+  return (run: Run): Promise<void> => {
     const batches = fetches.map((fetch) => new EntityBatch(fetch, run));
-    for (const { known } of batches)
-      for (const { receiver, entity } of known) complete(schema, receiver, copyData(entity, run.countCopy));
-    if (batches.every(({ receivers }) => receivers.length === 0)) return;
-    const lists = batches.map((batch) => [batch.fetch.variable, batch.json] as const);
-    let response: SubgraphResponse;
-    try {
-      response = await run.send(subgraph, writeRequest(run.variables, lists));
-    } catch (error) {
-      const paths = batches.flatMap((batch) => batch.listPaths);
-      run.errors.push(...asFetchErrors(error, uniquePaths(paths)));
-      return;
-    }
-    // Before the data is merged: the paths are those of the objects that were sent.
-    if (response.errors) run.errors.push(...readErrors(response, subgraph, batches));
-    if (response.data) for (const batch of batches) deliver(schema, run, subgraph, batch, response as Answered);
+    return fetchBatches(schema, run, subgraph, batches, () =>
+      writeRequest(
+        run.variables,
+        batches.map((batch) => [batch.fetch.variable, batch.json] as const),
+      ),
+    );
   };
+}
+
+/** Sends a request for the entities of these batches, unless all are known, and merges them into their objects. */
+export async function fetchBatches(
+  schema: GraphQLSchema,
+  run: Run,
+  subgraph: string,
+  batches: EntityBatch[],
+  writeRequest: () => SubgraphRequest,
+): Promise<void> {
+  for (const { known } of batches)
+    for (const { receiver, entity } of known) complete(schema, receiver, copyData(entity, run.countCopy));
+  if (batches.every(({ receivers }) => receivers.length === 0)) return;
+  let response: SubgraphResponse;
+  try {
+    response = await run.send(subgraph, writeRequest());
+  } catch (error) {
+    const paths = batches.flatMap((batch) => batch.listPaths);
+    run.errors.push(...asFetchErrors(error, uniquePaths(paths)));
+    return;
+  }
+  // Before the data is merged: the paths are those of the objects that were sent.
+  if (response.errors) run.errors.push(...readErrors(response, subgraph, batches));
+  if (response.data) for (const batch of batches) deliver(schema, run, subgraph, batch, response as Answered);
 }
 
 type Answered = SubgraphResponse & { data: Data };
 
-function compileEntityFetch(schema: GraphQLSchema, fetch: EntityFetch): CompiledEntityFetch {
+export function compileEntityFetch(schema: GraphQLSchema, fetch: EntityFetch): CompiledEntityFetch {
   return {
     ...fetch,
     targets: fetch.targets.map(({ path, requires, inputRewrites, outputRewrites }) => ({

@@ -9,8 +9,8 @@ import type { EntityFetch, Step } from './steps.ts';
 export function mergeSteps(steps: readonly Step[]): Step[] {
   const levels = scheduleSteps(steps);
   const groups = Map.groupBy(steps.keys(), (index) => {
-    const { entities, subgraph } = steps[index] as Step;
-    return entities ? `${levels[index]} ${subgraph}` : `step ${index}`;
+    const { entities, subgraph, context } = steps[index] as Step;
+    return entities && !context ? `${levels[index]} ${subgraph}` : `step ${index}`;
   });
   const merged: { members: readonly number[]; step: Step }[] = [];
   const inOrder = [...groups.values()].sort((a, b) => (levels[a[0] as number] ?? 0) - (levels[b[0] as number] ?? 0));

@@ -17,7 +17,7 @@ export function problemErrors(problems: readonly ResponsePath[], errors: readonl
   const isExplained = (path: ResponsePath) =>
     above.has(keyOf(path)) || path.some((_, index) => ends.has(keyOf(path.slice(0, index + 1))));
   return problems
-    .filter((path) => !isExplained(path))
+    .filter((path) => !isExplained(path) && !isExplained(inAnyEntry(path)))
     .map(
       (path) =>
         new GraphQLError('A subgraph answered a value that does not fit its field.', {
@@ -26,5 +26,8 @@ export function problemErrors(problems: readonly ResponsePath[], errors: readonl
         }),
     );
 }
+
+/** The errors of a plan are about all entries of a list. */
+const inAnyEntry = (path: ResponsePath) => path.map((step) => (typeof step === 'number' ? '@' : step));
 
 const keyOf = (path: readonly (string | number)[]) => JSON.stringify(path);

@@ -11,6 +11,7 @@ const step = (subgraph: string, ...after: number[]): Step => ({
   entities: [],
   path: [],
   outputRewrites: undefined,
+  context: null,
 });
 const root = (subgraph: string, ...after: number[]): Step => ({ ...step(subgraph, ...after), entities: null });
 

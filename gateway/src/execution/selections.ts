@@ -12,6 +12,8 @@ export type Selection =
       kind: 'field';
       /** The response key. */
       key: string;
+      /** The key in the data of the plan, below the root. */
+      dataKey: string;
       name: string;
       /** Null for a leaf. */
       selections: Selections | null;
@@ -33,6 +35,7 @@ export function readSelections(
   selectionSet: SelectionSetNode,
   fragments: Readonly<Record<string, FragmentDefinitionNode>>,
   conditions: Conditions,
+  renamedKeys: Readonly<Record<string, string>> = {},
 ): Selections {
   const known = new Map<string, Selections>();
   let nextId = 0;
@@ -50,9 +53,11 @@ export function readSelections(
     switch (node.kind) {
       case Kind.FIELD: {
         const name = node.name.value;
+        const key = node.alias?.value ?? name;
         return {
           kind: 'field',
-          key: node.alias?.value ?? name,
+          key,
+          dataKey: key !== name && Object.hasOwn(renamedKeys, key) ? (renamedKeys[key] as string) : key,
           name,
           selections: node.selectionSet ? read(node.selectionSet) : null,
           introspection: name === '__schema' || name === '__type' ? node : null,

@@ -1,6 +1,7 @@
 import {
   type GraphQLCompositeType,
   type GraphQLLeafType,
+  type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
   isAbstractType,
@@ -30,6 +31,9 @@ export function createShapes({ schema, maxFields }: ShapesOptions): CompileShape
   const leafWriters = new Map<GraphQLLeafType, Writer>();
   let fieldCount = 0;
 
+  const roots = new Set([schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()]);
+  const isRoot = (type: GraphQLCompositeType) => roots.has(type as GraphQLObjectType);
+
   const shapeOf: CompileShape = (type, merged) => {
     const key = `${type.name} ${merged.map(({ id }) => id).join()}`;
     const shape = known.get(key);
@@ -45,13 +49,15 @@ export function createShapes({ schema, maxFields }: ShapesOptions): CompileShape
     const fields: FieldShape[] = [];
     for (const [key, field] of collectFields(schema, type, merged)) {
       const { name, isIntrospection } = field;
+      const dataKey = isRoot(type) ? key : field.dataKey;
       const isTypeName = name === '__typename';
       const definition = isUnionType(type) ? undefined : type.getFields()[name];
       if (!definition && !isTypeName && !isIntrospection) continue;
       fields.push({
         key,
+        dataKey,
         prefix: `${fields.length === 0 ? '{' : ','}${JSON.stringify(key)}:`,
-        isInherited: isInherited(key),
+        isInherited: isInherited(dataKey),
         isNonNull: isTypeName || isNonNullType(definition?.type),
         constant: isTypeName && isObjectType(type) ? JSON.stringify(type.name) : null,
         write: definition
@@ -75,6 +81,7 @@ export function createShapes({ schema, maxFields }: ShapesOptions): CompileShape
 }
 
 interface CollectedField {
+  dataKey: string;
   name: string;
   isIntrospection: boolean;
   merged: Selections[];
@@ -100,8 +107,8 @@ function collectFields(
         if (applies(schema, item.on, type)) collect(item.selections);
         continue;
       }
-      const { key, name, introspection } = item;
-      const field = fields.get(key) ?? { name, isIntrospection: introspection !== null, merged: [] };
+      const { key, dataKey, name, introspection } = item;
+      const field = fields.get(key) ?? { dataKey, name, isIntrospection: introspection !== null, merged: [] };
       fields.set(key, field);
       if (item.selections && !field.merged.includes(item.selections)) field.merged.push(item.selections);
     }

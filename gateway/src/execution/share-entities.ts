@@ -7,7 +7,7 @@ import type { Step } from './steps.ts';
  */
 export function shareEntities(steps: readonly Step[]): readonly Step[] {
   const bySubgraph = Map.groupBy(
-    steps.filter(({ entities }) => entities),
+    steps.filter(({ entities, context }) => entities && !context),
     ({ subgraph }) => subgraph,
   );
   const repeated = new Map<Step, string>();

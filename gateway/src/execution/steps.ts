@@ -1,4 +1,10 @@
-import type { FetchDataRewrite, FetchNode, PlanNode, QueryPlanSelectionNode } from '@apollo/query-planner';
+import type {
+  FetchDataKeyRenamer,
+  FetchDataRewrite,
+  FetchNode,
+  PlanNode,
+  QueryPlanSelectionNode,
+} from '@apollo/query-planner';
 import type { Conditions } from '../request/variables.ts';
 import type { PlanPath } from './paths.ts';
 
@@ -17,6 +23,8 @@ export interface Step {
   /** Where the fields are merged that need no representations. */
   path: PlanPath;
   outputRewrites: readonly FetchDataRewrite[] | undefined;
+  /** Variables whose values are in the data around each entity (`@fromContext`); null if there are none. */
+  context: readonly FetchDataKeyRenamer[] | null;
 }
 
 /** One `_entities` field of a request. */
@@ -73,12 +81,14 @@ export function listSteps(node: PlanNode | undefined, conditions: Conditions): S
 }
 
 function toStep(fetch: FetchNode, path: PlanPath, after: readonly number[]): Step {
-  const { serviceName, operation, operationName, variableUsages, requires, inputRewrites, outputRewrites } = fetch;
+  const { serviceName, operation, operationName, variableUsages, requires } = fetch;
+  const { inputRewrites, outputRewrites, contextRewrites = [] } = fetch;
+  const contextual = new Set(contextRewrites.map(({ renameKeyTo }) => renameKeyTo));
   return {
     subgraph: serviceName,
     query: operation,
     operationName,
-    variables: variableUsages ?? [],
+    variables: (variableUsages ?? []).filter((name) => !contextual.has(name)),
     after,
     entities: requires
       ? [
@@ -92,5 +102,6 @@ function toStep(fetch: FetchNode, path: PlanPath, after: readonly number[]): Ste
       : null,
     path: requires ? [] : path,
     outputRewrites: requires ? undefined : outputRewrites,
+    context: contextRewrites.length > 0 ? contextRewrites : null,
   };
 }

@@ -6,6 +6,8 @@ import type { Output } from './output.ts';
 /** A field of an object, ready to be written. */
 export interface FieldShape {
   key: string;
+  /** The key in the data of the plan: another one if the plan needs the client's key itself. */
+  dataKey: string;
   /** The key as JSON, after the bracket or the comma that it follows. */
   prefix: string;
   /** Whether the value must be the object's own: plain objects inherit something by this name. */
@@ -62,7 +64,7 @@ export function writeObject({ fields }: ObjectShape, data: Data, output: Output)
       text += field.constant;
       continue;
     }
-    const value = field.isInherited ? readOwn(data, field.key) : data[field.key];
+    const value = field.isInherited ? readOwn(data, field.dataKey) : data[field.dataKey];
     const isNull = value === undefined || value === null;
     const json = isNull ? null : field.write(value, output);
     if (json !== null) text += json;

@@ -1,6 +1,4 @@
-import { Supergraph } from '@apollo/federation-internals';
 import type { GraphQLDataSource } from '@apollo/gateway';
-import type { QueryPlan } from '@apollo/query-planner';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import type { FragmentDefinitionNode, GraphQLSchema, OperationDefinitionNode } from 'graphql';
 import type { GatewayContext } from '../context.ts';
@@ -12,9 +10,12 @@ import type { ResponseLimit } from '../execution/output.ts';
 import { applyRewrites } from '../execution/rewrites.ts';
 import type { Subgraphs } from '../execution/run.ts';
 import type { Subgraph } from '../execution/subgraph.ts';
+import type { Plan, PlanVariant } from '../planning/plan.ts';
 import { createPlanner as createPlannerThread, type Planner } from '../planning/planner.ts';
 import { maxNesting, tooComplex } from '../request/limits.ts';
 import { type Conditions, coerceVariables } from '../request/variables.ts';
+import { readOverrides } from '../supergraph/override-labels.ts';
+import { readSupergraph } from '../supergraph/read-supergraph.ts';
 import { asSubgraph } from './data-source.ts';
 import { createFailureMask } from './failure-mask.ts';
 
@@ -30,7 +31,7 @@ export interface ExecutableOperation {
   /** Number of selections, with fragments expanded. */
   selections: number;
   /** The same plan is compiled once. */
-  plan: QueryPlan;
+  plan: Plan;
 }
 
 /** One supergraph, with its planner thread and its data sources. Disposing waits for running operations. */
@@ -42,6 +43,8 @@ export interface Federation extends AsyncDisposable {
   readonly supergraph: GraphQLSchema;
   readonly subgraphs: Subgraphs;
   readonly planner: Planner;
+  /** What the plan of a request depends on besides its operation. */
+  planVariant(context: GatewayContext): PlanVariant;
   /** Whether error messages may not suggest names of the schema. */
   readonly hideSuggestions: boolean;
   /**
@@ -65,6 +68,8 @@ export interface FederationOptions {
   dataSource(name: string): (Subgraph | GraphQLDataSource) & Partial<AsyncDisposable>;
   /** Whether validation errors may suggest names of the schema. Default: true. */
   suggestions?: boolean;
+  /** The `@override` labels that are on, besides percentages. Default: none. */
+  overrideLabels?: readonly string[];
   /** Creates the supergraph's planner, which is disposed with the federation. Default: one in its own thread. */
   createPlanner?: typeof createPlannerThread;
   log: Log;
@@ -77,10 +82,12 @@ export interface FederationOptions {
  */
 export async function createFederation(options: FederationOptions): Promise<Federation> {
   const { supergraphSdl, dataSource, suggestions = true, createPlanner = createPlannerThread, log } = options;
-  const apollo = Supergraph.build(supergraphSdl);
+  const { overrideLabels = [] } = options;
+  const apollo = readSupergraph(supergraphSdl);
   const apiSchema = apollo.apiSchema();
   const schema = apiSchema.toGraphQLJSSchema();
   const supergraph = apollo.schema.toGraphQLJSSchema();
+  const chooseOverrides = readOverrides(apollo, { labels: overrideLabels });
   await using releases = new AsyncDisposableStack();
   const subgraphs: Record<string, Subgraph> = {};
   for (const { name } of apollo.subgraphsMetadata()) {
@@ -94,7 +101,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   const owned = releases.move();
   const mask = createFailureMask(log);
   /** Operations are released with their plans. */
-  const compiled = new WeakMap<QueryPlan, CompiledOperation>();
+  const compiled = new WeakMap<Plan, CompiledOperation>();
   const compile = (operation: ExecutableOperation): CompiledOperation => {
     const { plan, selections, ...rest } = operation;
     const known = compiled.get(plan);
@@ -104,6 +111,8 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     const fresh = compileOperation({
       ...rest,
       plan: fetches,
+      renamedKeys: plan.renamedKeys,
+      planErrors: plan.errors,
       schema,
       supergraph,
       maxFields: maxKeptFields(selections),
@@ -136,6 +145,10 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     supergraph,
     subgraphs,
     planner,
+    planVariant() {
+      const overrides = chooseOverrides();
+      return overrides.length === 0 ? onlyVariant : { key: overrides.join(), overrides };
+    },
     hideSuggestions: !suggestions,
     async execute(operation, context, limit) {
       coerceVariables(schema, operation.definition, operation.variables, !suggestions);
@@ -145,6 +158,8 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
+
+const onlyVariant: PlanVariant = { key: '', overrides: [] };
 
 /** The data of an event, as the plan's other fetches need it. A copy: the same event is executed for several operations. */
 function readEvent({ plan: { node } }: ExecutableOperation, supergraph: GraphQLSchema, event: Data): Data {

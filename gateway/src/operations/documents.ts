@@ -1,6 +1,6 @@
-import type { QueryPlan } from '@apollo/query-planner';
 import type { DocumentNode, FragmentDefinitionNode, GraphQLSchema, OperationDefinitionNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import type { Plan, PlanVariant } from '../planning/plan.ts';
 import type { Planner } from '../planning/planner.ts';
 import { conditionVariables } from '../planning/resolve-conditions.ts';
 import type { LimitGuard } from '../request/limits.ts';
@@ -46,13 +46,13 @@ export interface Documents {
    */
   check(known: KnownDocument, operation: OperationDefinitionNode, variables: Variables): number;
   /** The cached plan of an operation of the document. */
-  findPlan(known: KnownDocument, operation: KnownOperation): QueryPlan | undefined;
+  findPlan(known: KnownDocument, operation: KnownOperation): Plan | undefined;
   /**
    * Plans an operation of the document, or returns the cached plan. Concurrent calls for the same plan share the work.
    *
    * @throws what `Planner.plan` throws
    */
-  plan(known: KnownDocument, operation: KnownOperation, requester: Requester): Promise<QueryPlan>;
+  plan(known: KnownDocument, operation: KnownOperation, requester: Requester): Promise<Plan>;
 }
 
 /** An operation of a document that was checked. */
@@ -60,6 +60,8 @@ export interface KnownOperation {
   definition: OperationDefinitionNode;
   operationName: string | null;
   conditions: Conditions;
+  /** What else of the request the plan depends on. */
+  variant: PlanVariant;
   /** Number of its selections, with fragments expanded. */
   selections: number;
 }
@@ -108,14 +110,17 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     return known;
   };
 
-  /** Keys of the plans of operations that no condition changes. */
+  /** Keys of the plans of operations that neither conditions nor variants change. */
   const planKeys = new WeakMap<OperationDefinitionNode, string>();
-  const planKeyOf = (known: KnownDocument, { definition, operationName, conditions }: KnownOperation): string => {
+  const planKeyOf = (
+    known: KnownDocument,
+    { definition, operationName, conditions, variant }: KnownOperation,
+  ): string => {
     const key = planKeys.get(definition);
-    if (key !== undefined) return key;
+    if (key !== undefined && variant.key === '') return key;
     // Hashed, because the operation's name may be long.
-    const fresh = sha256(JSON.stringify([known.hash, operationName, conditions]));
-    if (known.conditionVariables.length === 0) planKeys.set(definition, fresh);
+    const fresh = sha256(JSON.stringify([known.hash, operationName, conditions, variant.key]));
+    if (known.conditionVariables.length === 0 && variant.key === '') planKeys.set(definition, fresh);
     return fresh;
   };
 
@@ -131,8 +136,8 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     check: ({ fragments }, operation, variables) => checkComplexity(fragments, operation, variables),
     findPlan: (known, operation) => plans.find(planKeyOf(known, operation)),
     plan(known, operation, requester) {
-      const { operationName, conditions, selections } = operation;
-      const request = { text: known.text, operationName, conditions };
+      const { operationName, conditions, variant, selections } = operation;
+      const request = { text: known.text, operationName, conditions, variant };
       return plans.plan(planKeyOf(known, operation), { request, selections }, requester);
     },
   };

@@ -8,6 +8,7 @@ import type { ResponseLimit } from '../execution/output.ts';
 import { createFailureMask } from '../federation/failure-mask.ts';
 import type { ExecutableOperation, Federation } from '../federation/federation.ts';
 import type { ReloadableFederation } from '../federation/reloadable-federation.ts';
+import type { PlanVariant } from '../planning/plan.ts';
 import { createLimitGuard, type OperationLimits } from '../request/limits.ts';
 import { checkVariables, readConditions, type Variables } from '../request/variables.ts';
 import { createGate } from '../scheduling/gate.ts';
@@ -33,6 +34,8 @@ export interface Operation extends ExecutableOperation {
   /** The parsed document: the same object for equal texts, while it is cached. */
   document: DocumentNode;
   operationName: string | null;
+  /** What its plan depends on besides its conditions. */
+  variant: PlanVariant;
   /** The federation that it was planned by. It is executed by the same one, even after a reload. */
   federation: Federation;
 }
@@ -124,8 +127,10 @@ export function createOperations({
       throw context.refusal;
     const selections = documentsFor(federation).check(known, definition, variables);
     const conditions = readConditions(known.conditionVariables, definition, variables);
+    const variant = federation.planVariant(context);
     const { text, document, fragments } = known;
-    return { text, document, fragments, operationName, variables, definition, selections, conditions, federation };
+    const checked = { text, document, fragments, operationName, variables, definition, selections, conditions };
+    return { ...checked, variant, federation };
   };
 
   return {

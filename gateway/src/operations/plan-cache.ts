@@ -1,7 +1,7 @@
-import type { QueryPlan } from '@apollo/query-planner';
 import { isCodedError, isRetryable } from '@voucher-gateway/platform/errors';
 import { LRUCache } from 'lru-cache';
 import { bytesOfCompiled } from '../execution/memory.ts';
+import type { Plan } from '../planning/plan.ts';
 import type { PlanRequest } from '../planning/plan-operation.ts';
 import type { Planner } from '../planning/planner.ts';
 import { type Requester, unavailable } from '../scheduling/wait-queue.ts';
@@ -14,14 +14,14 @@ const refusedForMs = 60_000;
 /** Plans by key. Concurrent calls for the same plan share the work, each requester in its own turn. */
 export interface PlanCache {
   /** The cached plan. */
-  find(key: string): QueryPlan | undefined;
+  find(key: string): Plan | undefined;
   /**
    * Returns the cached plan, or plans the operation.
    *
    * @param key equal for equal requests
    * @throws what `Planner.plan` throws
    */
-  plan(key: string, wanted: WantedPlan, requester: Requester): Promise<QueryPlan>;
+  plan(key: string, wanted: WantedPlan, requester: Requester): Promise<Plan>;
 }
 
 /** What is planned, and its number of selections with fragments expanded. */
@@ -38,7 +38,7 @@ interface Planning {
 }
 
 /** A request to the planner, shared by all callers of a requester. */
-interface SharedRequest extends PromiseWithResolvers<QueryPlan> {
+interface SharedRequest extends PromiseWithResolvers<Plan> {
   planning: Planning;
   /** The requester's name. */
   name: string;
@@ -49,7 +49,7 @@ interface SharedRequest extends PromiseWithResolvers<QueryPlan> {
 }
 
 export function createPlanCache(planner: Planner): PlanCache {
-  const plans = new SegmentedCache<{ plan: QueryPlan }>(maxPlanBytes);
+  const plans = new SegmentedCache<{ plan: Plan }>(maxPlanBytes);
   const refused = new LRUCache<string, Error>({ max: 1_000, ttl: refusedForMs });
   const inProgress = new Map<string, Planning>();
 
@@ -68,7 +68,7 @@ export function createPlanCache(planner: Planner): PlanCache {
   };
   const start = (planning: Planning, { request, selections }: WantedPlan, { name, onWait }: Requester) => {
     const left = new AbortController();
-    const shared: SharedRequest = { ...Promise.withResolvers<QueryPlan>(), planning, name, waiting: 0, left };
+    const shared: SharedRequest = { ...Promise.withResolvers<Plan>(), planning, name, waiting: 0, left };
     planning.requests.set(name, shared);
     inProgress.set(planning.key, planning);
     planner
@@ -88,7 +88,7 @@ export function createPlanCache(planner: Planner): PlanCache {
     return shared;
   };
   /** Waits for the response. The request is aborted once all its callers have left. */
-  const waitFor = async (shared: SharedRequest, signal: AbortSignal | undefined): Promise<QueryPlan> => {
+  const waitFor = async (shared: SharedRequest, signal: AbortSignal | undefined): Promise<Plan> => {
     const leave = () => {
       shared.waiting -= 1;
       if (shared.waiting > 0) return;

@@ -1,5 +1,5 @@
-import { operationFromDocument, Supergraph } from '@apollo/federation-internals';
-import { type QueryPlan, QueryPlanner } from '@apollo/query-planner';
+import { operationFromDocument } from '@apollo/federation-internals';
+import { QueryPlanner } from '@apollo/query-planner';
 import {
   type DocumentNode,
   GraphQLError,
@@ -7,12 +7,20 @@ import {
   Kind,
   type OperationDefinitionNode,
   parse,
+  print,
   SingleFieldSubscriptionsRule,
   specifiedRules,
   validate,
 } from 'graphql';
 import type { Conditions } from '../request/variables.ts';
+import { readSupergraph } from '../supergraph/read-supergraph.ts';
+import { findUnreachable } from './check-coverage.ts';
+import type { Plan, PlanVariant } from './plan.ts';
+import { separateRequiredFields } from './required-arguments.ts';
+import { readReservedKeys, renameReservedKeys } from './reserved-keys.ts';
+import { putResolvableKeysFirst } from './resolvable-keys.ts';
 import { isEmptyOperation, resolveConditions } from './resolve-conditions.ts';
+import { createPlanRestorer } from './restore-plan.ts';
 
 /** A request to the planner. */
 export interface PlanRequest {
@@ -20,6 +28,8 @@ export interface PlanRequest {
   /** Null for the document's only operation. */
   operationName: string | null;
   conditions: Conditions;
+  /** Default: no label is on. */
+  variant?: PlanVariant;
 }
 
 /** A validation error of a document. */
@@ -32,12 +42,14 @@ export interface DocumentFault {
 /** A plan, or why planning failed. It can be sent to another thread. */
 export type PlanResult =
   /** The plan has no node if conditions leave no field. `bytes` is its approximate memory. */
-  | { kind: 'plan'; plan: QueryPlan; bytes: number }
+  | { kind: 'plan'; plan: Plan; bytes: number }
   | { kind: 'invalid'; faults: readonly DocumentFault[] }
   /** The recursion of the validator or planner exceeded the stack. */
   | { kind: 'too-deep' }
   /** The validator or the planner gave up. */
-  | { kind: 'too-complex' };
+  | { kind: 'too-complex' }
+  /** The planner found no way to a field. */
+  | { kind: 'unreachable'; field: string };
 
 export interface PlanOperationOptions {
   supergraphSdl: string;
@@ -47,12 +59,42 @@ export interface PlanOperationOptions {
 
 /** Creates the function that validates and plans. It is synchronous and has no time limit. */
 export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOperationOptions) {
-  const supergraph = Supergraph.build(supergraphSdl, { validateSupergraph: false });
+  const schema = readSupergraph(supergraphSdl, { validate: false }).apiSchema().toGraphQLJSSchema();
+  const reserved = readReservedKeys(supergraphSdl);
+  const separated = separateRequiredFields(print(putResolvableKeysFirst(parse(supergraphSdl, { noLocation: true }))));
+  const supergraph = readSupergraph(separated.sdl, { validate: false });
   const planner = new QueryPlanner(supergraph);
   const apiSchema = supergraph.apiSchema();
-  const schema = apiSchema.toGraphQLJSSchema();
+  const restorePlan = createPlanRestorer(separated, supergraph.schema.toGraphQLJSSchema());
 
-  return ({ text, operationName, conditions }: PlanRequest): PlanResult => {
+  const plan = (document: DocumentNode, definition: OperationDefinitionNode, request: PlanRequest): Plan => {
+    const { operationName, variant } = request;
+    const renamed = renameReservedKeys(document, schema, reserved);
+    const { node } = planner.buildQueryPlan(
+      operationFromDocument(apiSchema, renamed.document, {
+        ...(operationName !== null && { operationName }),
+        validate: false,
+      }),
+      { overrideConditions: new Map(variant?.overrides.map((label) => [label, true])) },
+    );
+    const restored = restorePlan(node);
+    const { renamedKeys } = renamed;
+    const errors = findUnreachable({
+      schema,
+      operation: getOperationAST(renamed.document, operationName) ?? definition,
+      fragments: renamed.document.definitions.filter((each) => each.kind === Kind.FRAGMENT_DEFINITION),
+      plan: restored,
+    });
+    return {
+      kind: 'QueryPlan',
+      ...(restored && { node: restored }),
+      ...(renamedKeys && { renamedKeys }),
+      ...(errors.length > 0 && { errors }),
+    };
+  };
+
+  return (request: PlanRequest): PlanResult => {
+    const { text, operationName, conditions } = request;
     try {
       const document = parse(text);
       const faults = validate(schema, document, rules, { hideSuggestions });
@@ -63,16 +105,13 @@ export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOper
       if (!operation || isEmptyOperation(operation)) return { kind: 'plan', plan: { kind: 'QueryPlan' }, bytes: 100 };
       const rootFaults = validate(schema, withoutOthers(resolved, operation), [SingleFieldSubscriptionsRule]);
       if (rootFaults.length > 0) return { kind: 'invalid', faults: rootFaults.map(faultOf) };
-      const plan = planner.buildQueryPlan(
-        operationFromDocument(apiSchema, resolved, {
-          ...(operationName !== null && { operationName }),
-          validate: false,
-        }),
-      );
-      return { kind: 'plan', plan, bytes: 4 * JSON.stringify(plan).length };
+      const planned = plan(resolved, operation, request);
+      return { kind: 'plan', plan: planned, bytes: 4 * JSON.stringify(planned).length };
     } catch (error) {
       if (error instanceof RangeError) return { kind: 'too-deep' };
       if (isAborted(error as Error)) return { kind: 'too-complex' };
+      const [, field] = /^Was not able to find any options for (\w+)/.exec((error as Error).message) ?? [];
+      if (field !== undefined) return { kind: 'unreachable', field };
       // The planner rejects some introspection that graphql-js accepts.
       if (error instanceof GraphQLError) return { kind: 'invalid', faults: [faultOf(error)] };
       throw error;

@@ -1,4 +1,4 @@
-import type { QueryPlan } from '@apollo/query-planner';
+import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError, Source } from 'graphql';
@@ -11,6 +11,7 @@ import {
   WaitQueue,
   type WaitQueueOptions,
 } from '../scheduling/wait-queue.ts';
+import type { Plan } from './plan.ts';
 import type { PlanOperationOptions, PlanRequest } from './plan-operation.ts';
 import { type PlannerResponse, startPlannerThread } from './planner-thread.ts';
 
@@ -28,7 +29,7 @@ export interface Planner extends AsyncDisposable {
    * Validates and plans an operation.
    *
    * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED
-   * @throws CodedError OPERATION_TOO_COMPLEX over the CPU time limit; SERVICE_UNAVAILABLE (retryable) if too many wait, or
+   * @throws CodedError FIELD_UNREACHABLE; OPERATION_TOO_COMPLEX over the CPU time limit; SERVICE_UNAVAILABLE (retryable) if too many wait, or
    *   the machine is too busy
    */
   plan(request: PlanRequest, requester?: Requester): Promise<PlannedOperation>;
@@ -38,7 +39,7 @@ export interface Planner extends AsyncDisposable {
 
 /** A plan and its approximate memory in bytes. */
 export interface PlannedOperation {
-  plan: QueryPlan;
+  plan: Plan;
   bytes: number;
 }
 
@@ -182,6 +183,8 @@ function readResponse(message: PlannerResponse, { text }: PlanRequest): PlannedO
       throw tooComplex('nesting', maxNesting);
     case 'too-complex':
       throw tooComplex('validation', maxComparisons);
+    case 'unreachable':
+      throw new CodedError<PublicErrorCode>('FIELD_UNREACHABLE', `No subgraph can be asked for ${message.field} here.`);
     case 'failed':
       throw new Error(`the planner failed: ${message.message}`);
   }

@@ -84,10 +84,10 @@ export async function prepareReload(options: ReloadOptions): Promise<Preparation
 function createReplanner(next: Federation) {
   const plans = new Map<string, ReturnType<Federation['planner']['plan']>>();
   return async (operation: Operation): Promise<Operation | Error> => {
-    const { text, operationName, conditions } = operation;
-    const key = JSON.stringify([operationName, conditions, text]);
+    const { text, operationName, conditions, variant } = operation;
+    const key = JSON.stringify([operationName, conditions, variant.key, text]);
     for (let attempt = 1; ; attempt += 1) {
-      const planning = plans.get(key) ?? next.planner.plan({ text, operationName, conditions });
+      const planning = plans.get(key) ?? next.planner.plan({ text, operationName, conditions, variant });
       plans.set(key, planning);
       try {
         const { plan } = await planning;

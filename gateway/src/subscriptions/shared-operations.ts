@@ -42,7 +42,8 @@ export function createSharedOperations(
       const operation = { ...requested, variables };
       const fields = environment.topicFieldsOf(operation.federation);
       const { [afterVariable(fields, operation) ?? '']: _after, ...sharedVariables } = variables;
-      const name = JSON.stringify([operation.operationName ?? null, sharedVariables]);
+      const { operationName, variant } = operation;
+      const name = JSON.stringify([operationName ?? null, sharedVariables, variant.key]);
       return byText.get(operation.text)?.get(name) ?? new SharedOperation(operation, name, withRegistry);
     },
   };

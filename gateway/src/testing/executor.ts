@@ -1,13 +1,13 @@
 import { composeServices } from '@apollo/composition';
-import { operationFromDocument, Supergraph } from '@apollo/federation-internals';
-import { QueryPlanner } from '@apollo/query-planner';
 import { getOperationAST, parse } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import { compileOperation } from '../execution/compile-operation.ts';
 import type { ResponseLimit } from '../execution/output.ts';
 import type { SubgraphResponse } from '../execution/subgraph-response.ts';
 import { fragmentsOf } from '../operations/parse-document.ts';
+import { createPlanOperation } from '../planning/plan-operation.ts';
 import { readConditions } from '../request/variables.ts';
+import { readSupergraph } from '../supergraph/read-supergraph.ts';
 import { anonymous } from './operations.ts';
 
 /** A request that a subgraph got. */
@@ -25,26 +25,34 @@ export interface TestExecutorOptions {
   respond(request: SentRequest): SubgraphResponse | Promise<SubgraphResponse>;
   /** Number of fields whose compiled form is kept. Default: 1,000. */
   maxFields?: number;
+  /** The `@override` labels that are on. Default: none. */
+  overrides?: readonly string[];
   context?: GatewayContext;
 }
 
-const link =
-  'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@interfaceObject"])';
+export const federationLink =
+  'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@interfaceObject", "@context", "@fromContext", "@override"])';
 
 /** The executor on subgraphs whose responses the test writes. */
 export function createTestExecutor({
   subgraphs,
   respond,
   maxFields = 1_000,
+  overrides = [],
   context = anonymous,
 }: TestExecutorOptions) {
   const { supergraphSdl, errors } = composeServices(
-    Object.entries(subgraphs).map(([name, sdl]) => ({ name, url: `http://${name}`, typeDefs: parse(link + sdl) })),
+    Object.entries(subgraphs).map(([name, sdl]) => ({
+      name,
+      url: `http://${name}`,
+      typeDefs: parse(federationLink + sdl),
+    })),
   );
   if (!supergraphSdl) throw new Error(errors?.join('\n'));
-  const supergraph = Supergraph.build(supergraphSdl);
-  const apiSchema = supergraph.apiSchema();
-  const planner = new QueryPlanner(supergraph);
+  const supergraph = readSupergraph(supergraphSdl);
+  const schema = supergraph.apiSchema().toGraphQLJSSchema();
+  const fullSchema = supergraph.schema.toGraphQLJSSchema();
+  const planOperation = createPlanOperation({ supergraphSdl, hideSuggestions: false });
   const sent: SentRequest[] = [];
   const clients = Object.fromEntries(
     Object.keys(subgraphs).map((subgraph) => [
@@ -65,13 +73,19 @@ export function createTestExecutor({
       const document = parse(text);
       const definition = getOperationAST(document);
       if (!definition) throw new Error('no operation');
+      const conditions = readConditions(Object.keys(variables), definition, variables);
+      const planned = planOperation({ text, operationName: null, conditions, variant: { key: '', overrides } });
+      if (planned.kind !== 'plan') throw new Error(JSON.stringify(planned));
+      const { node, renamedKeys, errors: planErrors } = planned.plan;
       return compileOperation({
-        plan: planner.buildQueryPlan(operationFromDocument(apiSchema, document, { validate: true })).node as never,
+        plan: node as never,
         definition,
         fragments: fragmentsOf(document),
-        conditions: readConditions(Object.keys(variables), definition, variables),
-        schema: apiSchema.toGraphQLJSSchema(),
-        supergraph: supergraph.schema.toGraphQLJSSchema(),
+        conditions,
+        renamedKeys,
+        planErrors,
+        schema,
+        supergraph: fullSchema,
         maxFields,
       });
     },

@@ -13,13 +13,10 @@ import { session as sessionTable } from './tables.ts';
 
 export interface Sessions {
   /**
-   * Begins a session, which ends `sessionIdleSeconds` after its last request.
+   * Begins a session.
    * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable): no session was created
    */
-  begin(user: {
-    id: string;
-    phoneNumber: string;
-  }): Promise<{ token: string; expiresAt: Date; sessionIdleSeconds: number }>;
+  begin(user: { id: string; phoneNumber: string }): Promise<{ token: string; expiresAt: Date }>;
   /** Ends a session. Returns false if it had ended already. Throws SESSION_STORE_UNAVAILABLE (retryable). */
   end(identity: Identity): Promise<boolean>;
 }
@@ -62,11 +59,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         await keyValue.delete(sessionKey(sid)).catch(() => {});
         throw error;
       }
-      return {
-        token,
-        expiresAt: new Date(expiresAt * 1_000),
-        sessionIdleSeconds: Math.floor(config.SESSION_IDLE / 1_000),
-      };
+      return { token, expiresAt: new Date(expiresAt * 1_000) };
     },
     end: async ({ sid }) => (await endSessions({ database, topics, keyValue }, [sid])) > 0,
   };

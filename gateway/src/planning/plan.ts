@@ -1,0 +1,26 @@
+import type { QueryPlan } from '@apollo/query-planner';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+
+/** Apollo's query plan, with what its executor needs to know besides. It can be sent to another thread. */
+export interface Plan extends QueryPlan {
+  /** Response keys that the plan fetches under another one, because it needs them itself. Only for aliases below the root. */
+  renamedKeys?: Readonly<Record<string, string>>;
+  /** Why fields are not fetched. */
+  errors?: readonly PlanError[];
+}
+
+/** An error of every response to an operation. */
+export interface PlanError {
+  code: PublicErrorCode;
+  message: string;
+  /** The client's response keys; `@` for each list, because there is one error for all entries. */
+  path: readonly string[];
+}
+
+/** What a plan depends on besides the operation and its conditions. */
+export interface PlanVariant {
+  /** Equal for equal variants; empty for the one of most supergraphs. */
+  key: string;
+  /** The `@override` labels that are on. */
+  overrides: readonly string[];
+}

@@ -1,0 +1,86 @@
+import {
+  type DocumentNode,
+  type GraphQLSchema,
+  Kind,
+  parse,
+  type SelectionSetNode,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+} from 'graphql';
+import { parseSelection, stringArgument } from './required-arguments.ts';
+
+/**
+ * The names of fields that the planner may fetch for itself: those of keys, of requirements and of contexts, and
+ * `__typename`. A client's alias by such a name would be merged with the field.
+ *
+ * @param sdl the supergraph
+ */
+export function readReservedKeys(sdl: string): ReadonlySet<string> {
+  const names = new Set(['__typename']);
+  const collect = ({ selections }: SelectionSetNode) => {
+    for (const node of selections) {
+      if (node.kind === Kind.FIELD) names.add(node.name.value);
+      if (node.kind !== Kind.FRAGMENT_SPREAD && node.selectionSet) collect(node.selectionSet);
+    }
+  };
+  visit(parse(sdl, { noLocation: true }), {
+    Directive(node) {
+      if (node.name.value !== 'join__type' && node.name.value !== 'join__field') return;
+      for (const argument of ['key', 'requires']) {
+        const fields = stringArgument(node, argument);
+        if (fields) collect(parseSelection(fields));
+      }
+    },
+    // The selection of a context starts with its braces, which may have a type condition before them.
+    ObjectField({ name, value }) {
+      if (name.value === 'selection' && value.kind === Kind.STRING)
+        for (const [word] of value.value.matchAll(/[_A-Za-z]\w*/g)) names.add(word);
+    },
+  });
+  return names;
+}
+
+/**
+ * Renames the aliases of a document that are reserved. Those of root fields are not: there is nothing to be merged with.
+ *
+ * @returns the document, and the new names by alias; undefined if there are none
+ */
+export function renameReservedKeys(
+  document: DocumentNode,
+  schema: GraphQLSchema,
+  reserved: ReadonlySet<string>,
+): { document: DocumentNode; renamedKeys: Record<string, string> | undefined } {
+  const keys = new Set<string>();
+  const colliding = new Set<string>();
+  visit(document, {
+    Field({ name, alias }) {
+      keys.add((alias ?? name).value);
+      if (alias && alias.value !== name.value && reserved.has(alias.value)) colliding.add(alias.value);
+    },
+  });
+  if (colliding.size === 0) return { document, renamedKeys: undefined };
+  const renamedKeys: Record<string, string> = {};
+  for (const key of colliding) {
+    // A name that starts with two underscores is not the client's to use.
+    let renamed = `own_${key}`;
+    while (keys.has(renamed) || reserved.has(renamed)) renamed += '_';
+    keys.add(renamed);
+    renamedKeys[key] = renamed;
+  }
+  const types = new TypeInfo(schema);
+  const isRoot = (type: unknown) =>
+    type === schema.getQueryType() || type === schema.getMutationType() || type === schema.getSubscriptionType();
+  const renamed = visit(
+    document,
+    visitWithTypeInfo(types, {
+      Field(node) {
+        const { name, alias } = node;
+        const to = alias && alias.value !== name.value ? renamedKeys[alias.value] : undefined;
+        if (to === undefined || isRoot(types.getParentType())) return undefined;
+        return { ...node, alias: { kind: Kind.NAME, value: to } };
+      },
+    }),
+  );
+  return { document: renamed, renamedKeys };
+}

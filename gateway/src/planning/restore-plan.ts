@@ -1,0 +1,81 @@
+import type {
+  FetchDataRewrite,
+  FetchNode,
+  PlanNode,
+  QueryPlanSelectionNode,
+  SubscriptionNode,
+} from '@apollo/query-planner';
+import { type GraphQLSchema, Kind, parse, print, stripIgnoredCharacters, visit } from 'graphql';
+import type { SupergraphWithRequiredFields } from './required-arguments.ts';
+import { createFetchSplitter } from './split-fetch.ts';
+
+type Requires = readonly QueryPlanSelectionNode[];
+
+/**
+ * Creates the function that replaces the fields which `separateRequiredFields` added, in the plans of its supergraph. In
+ * requests they become aliases, and in representations they get the names of the fields that they stand for. An entity
+ * fetch whose fields require one field with different arguments is split, because a representation has it once.
+ *
+ * @param schema the supergraph
+ */
+export function createPlanRestorer(supergraph: SupergraphWithRequiredFields, schema: GraphQLSchema) {
+  const { required } = supergraph;
+  const splitFetch = createFetchSplitter(supergraph, schema);
+
+  const restoreText = (text: string): string => {
+    const document = visit(parse(text, { noLocation: true }), {
+      Field(node) {
+        const field = required.get(node.name.value);
+        if (!field) return undefined;
+        return {
+          ...node,
+          alias: node.alias ?? node.name,
+          name: { kind: Kind.NAME, value: field.name },
+          arguments: field.arguments,
+        };
+      },
+    });
+    return stripIgnoredCharacters(print(document));
+  };
+  const renamersOf = (requires: Requires, path: readonly string[]): FetchDataRewrite[] =>
+    requires.flatMap((node) => {
+      if (node.kind === 'InlineFragment') {
+        const on = node.typeCondition === undefined ? [] : [`... on ${node.typeCondition}`];
+        return renamersOf(node.selections, [...path, ...on]);
+      }
+      const key = node.alias ?? node.name;
+      const field = required.get(node.name);
+      // What is below is renamed first: its path has the name that is renamed here.
+      const below = renamersOf(node.selections ?? [], [...path, key]);
+      return field ? [...below, { kind: 'KeyRenamer', path: [...path, key], renameKeyTo: field.name }] : below;
+    });
+  const restoreFetch = (fetch: FetchNode): FetchNode => {
+    const renamers = renamersOf(fetch.requires ?? [], []);
+    return {
+      ...fetch,
+      operation: restoreText(fetch.operation),
+      operationDocumentNode: undefined,
+      ...(renamers.length > 0 && { inputRewrites: [...renamers, ...(fetch.inputRewrites ?? [])] }),
+    } as FetchNode;
+  };
+  const restore = (node: PlanNode): PlanNode => {
+    switch (node.kind) {
+      case 'Sequence':
+      case 'Parallel':
+        return { ...node, nodes: node.nodes.map(restore) };
+      case 'Flatten':
+        return { ...node, node: restore(node.node) };
+      case 'Fetch': {
+        const fetches = splitFetch(node).map(restoreFetch);
+        return fetches.length === 1 ? (fetches[0] as FetchNode) : { kind: 'Parallel', nodes: [...fetches] };
+      }
+      default:
+        return node;
+    }
+  };
+  return (node: PlanNode | SubscriptionNode | undefined): PlanNode | SubscriptionNode | undefined => {
+    if (!node || required.size === 0) return node;
+    if (node.kind !== 'Subscription') return restore(node);
+    return { ...node, primary: restoreFetch(node.primary), ...(node.rest && { rest: restore(node.rest) }) };
+  };
+}

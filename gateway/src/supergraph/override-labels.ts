@@ -1,0 +1,37 @@
+import type { Supergraph } from '@apollo/federation-internals';
+
+/** Chooses the `@override` labels that are on, for each request. */
+export type ChooseOverrides = () => readonly string[];
+
+export interface OverrideOptions {
+  /** Labels that are on; others are off. Those of the form `percent(5)` are decided per request. */
+  labels: readonly string[];
+  /** From 0 to 1. Default: `Math.random`. */
+  random?: () => number;
+}
+
+/**
+ * Reads the `@override` labels of a supergraph. One number decides all percentages of a request, so that there are as many
+ * variants of a plan as different percentages, and one more.
+ */
+export function readOverrides(
+  { schema }: Supergraph,
+  { labels, random = Math.random }: OverrideOptions,
+): ChooseOverrides {
+  const known = new Set<string>();
+  for (const application of schema.directive('join__field')?.applications() ?? []) {
+    const { overrideLabel } = application.arguments();
+    if (typeof overrideLabel === 'string') known.add(overrideLabel);
+  }
+  const constant = [...known].filter((label) => labels.includes(label)).sort();
+  const percentages = [...known].flatMap((label) => {
+    const percent = /^percent\(([\d.]+)\)$/.exec(label)?.[1];
+    return percent === undefined || constant.includes(label) ? [] : [{ label, percent: Number(percent) }];
+  });
+  if (percentages.length === 0) return () => constant;
+  return () => {
+    const drawn = 100 * random();
+    const on = percentages.filter(({ percent }) => drawn < percent).map(({ label }) => label);
+    return [...constant, ...on].sort();
+  };
+}
