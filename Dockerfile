@@ -15,9 +15,10 @@ COPY subgraphs/user/package.json subgraphs/user/
 COPY subgraphs/voucher/package.json subgraphs/voucher/
 COPY voucher-integration/package.json voucher-integration/
 COPY vps-mock/package.json vps-mock/
+COPY web/package.json web/
 RUN npm ci --ignore-scripts
 COPY . .
-# Bundles the playground, then drops what only builds and tests need.
+# Bundles the playground and the page, then drops what only builds and tests need.
 RUN node scripts/prepare.js && npm prune --omit=dev --ignore-scripts
 
 FROM node:26.10.0-bookworm-slim

@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url';
 /** `npm run check`: all checks that do not run the product, concurrently. Each prints its output when it has ended. */
 const steps: [name: string, command: string, ...args: string[]][] = [
   ['types', 'tsc', '-p', '.'],
+  ['types of the page', 'tsc', '-p', 'web'],
   ['lint and format', 'biome', 'check', '--error-on-warnings'],
   ['supergraph is not stale', 'node', 'schema/src/compose-main.ts', '--check'],
+  ["types of the page's operations are not stale", 'node', 'web/codegen.ts', '--check'],
 ];
 
 const cwd = fileURLToPath(new URL('..', import.meta.url));

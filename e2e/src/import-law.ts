@@ -7,7 +7,7 @@ import { dirname, join, relative } from 'node:path';
  * docs/architecture.md says what each contains.
  */
 export const levels: readonly (readonly string[])[] = [
-  ['platform', 'schema', 'examples'],
+  ['platform', 'schema', 'examples', 'web'],
   ['vps-mock'],
   ['gateway', 'subgraphs/user', 'subgraphs/voucher', 'subgraphs/delivery', 'voucher-integration'],
   ['standalone'],
@@ -17,7 +17,7 @@ export const levels: readonly (readonly string[])[] = [
 
 /** Files that only run in development. Everything else runs in production, where only `dependencies` are installed. */
 const onlyInDevelopment =
-  /\.test\.ts$|\.config\.[jt]s$|\/testing\/|^(e2e|bench)\/|^gateway\/playground\/|^schema\/src\/(compose|breaking-changes)/;
+  /\.test\.ts$|\.config\.[jt]s$|\/testing\/|^(e2e|bench)\/|^(gateway\/playground|web)\/|^schema\/src\/(compose|breaking-changes)/;
 
 /** Packages, the built playground, and the benchmark's peers, which are installed into a folder of their own. */
 const ignored = /node_modules|\/dist\/|^bench\/peers\//;
@@ -76,7 +76,7 @@ async function readManifest(folder: string): Promise<Manifest> {
 
 async function readWorkspace(root: string, folder: string, level: number): Promise<Workspace> {
   const files = new Map<string, Import[]>();
-  const paths = await Array.fromAsync(glob(`${folder}/**/*.{ts,js,jsx}`, { cwd: root }));
+  const paths = await Array.fromAsync(glob(`${folder}/**/*.{ts,tsx,js,jsx}`, { cwd: root }));
   for (const path of paths.filter((each) => !ignored.test(each)).sort())
     files.set(path, readImports(await readFile(join(root, path), 'utf8')));
   const manifest = await readManifest(join(root, folder));

@@ -102,6 +102,12 @@ export const gatewaySettings = z.object({
     'Origins of web pages that may call, such as https://shop.example, comma-separated, or * for any; by default localhost in development, none in production',
   ),
   PLAYGROUND: optionalFlag().describe('Whether the playground is served; by default only in development'),
+  PAGE: optionalFlag().describe(
+    'Whether the page to request vouchers is served at /; by default only in development. Another supergraph has none',
+  ),
+  CALLBACK_RECEIVER: optionalFlag().describe(
+    "Whether the page's callback receiver is served at /receivers/; by default only in development",
+  ),
   OPERATION_LIMITS: oneOf(['enforce', 'measure'], 'enforce').describe(
     'Whether operations over the limits below are refused, or only logged, to find limits that fit',
   ),

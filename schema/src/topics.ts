@@ -23,6 +23,9 @@ export const requestCodeSchema = z.object({
 });
 export type RequestCode = z.infer<typeof requestCodeSchema>;
 
+/** When the provider was first asked, and when it first acknowledged; absent if unknown or if it did not. */
+const providerTimes = { askedAt: instantSchema.optional(), acknowledgedAt: instantSchema.optional() };
+
 /** A code was received. It has all fields of the Voucher type, so that the gateway can send it to subscribers. */
 export const receiveCodeSchema = z.object({
   id: idSchema,
@@ -32,6 +35,7 @@ export const receiveCodeSchema = z.object({
   status: voucherStatusSchema,
   requestedAt: instantSchema,
   receivedAt: instantSchema,
+  ...providerTimes,
   owner,
 });
 export type ReceiveCode = z.infer<typeof receiveCodeSchema>;
@@ -44,6 +48,7 @@ export const requestFailedSchema = z.object({
   message: z.string().min(1).max(1_000),
   requestedAt: instantSchema,
   failedAt: instantSchema,
+  ...providerTimes,
   owner,
 });
 export type RequestFailed = z.infer<typeof requestFailedSchema>;

@@ -1,6 +1,6 @@
 import type { UrlPolicy } from '@voucher-gateway/platform/egress/url-policy';
 
-/** The text that `npm start` prints when everything is ready: URLs, and two commands to paste. */
+/** The text that `npm start` prints when everything is ready: the page, how to stop, other URLs, two commands to paste. */
 export function welcome({
   gatewayUrl,
   vpsUrl,
@@ -16,10 +16,9 @@ export function welcome({
   callbacks: UrlPolicy;
 }): string {
   return `
-Ready in ${seconds.toFixed(1)} s.
+Open ${gatewayUrl}/ in a browser. Ctrl-C stops it; the data stays. Ready in ${seconds.toFixed(1)} s.
 
-  Playground   ${gatewayUrl}/
-  GraphQL      ${gatewayUrl}/graphql  (HTTP and WebSocket)
+  GraphQL      ${gatewayUrl}/graphql  (HTTP and WebSocket; the playground in a browser)
   Provider     ${vpsUrl}
   Integration  ${integrationUrl}
   Callbacks    ${callbacks.allowLoopback ? 'may go to this machine (CALLBACK_ALLOW_LOOPBACK=false stops that)' : 'to public addresses'}
@@ -30,7 +29,5 @@ Paste these into another terminal:
     -d '{"username":"ann","phoneNumber":"0909123456","password":"correct horse"}'
 
   npm run demo
-
-Ctrl-C stops it; the data stays.
 `;
 }

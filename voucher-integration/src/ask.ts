@@ -33,12 +33,13 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
   return async (request: Extract<ProviderRequest, { status: 'WAITING' }>, signal: AbortSignal): Promise<void> => {
     const { requestId, phoneNumber } = request;
     const isLast = database.now() >= deadlineOf(request);
+    const askedAtMs = database.now();
     const received = await provider.ask({ requestId, phoneNumber, callbackUrl: callbackUrlOf(requestId) }, signal);
     const answer = received.kind === 'refused' && isAcknowledged(request) ? toFailure(received) : received;
     log.debug({ requestId, answer: answer.kind, attempt: request.attempts + 1 }, 'a request to the provider has ended');
     const atMs = database.now();
     if (answer.kind === 'code') {
-      const code = { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs } as const;
+      const code = { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs, askedAtMs } as const;
       // Another process may have failed the request meanwhile, and the code is bought.
       if (!(await store.settleInBatch(request, code)))
         await database.transaction((tx) => store.keepUnclaimed(tx, requestId, code));
@@ -52,11 +53,11 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
     if (answer.kind === 'failed') logFailure(request, answer);
     if (!isLast || isFirstAcknowledgement(request, answer)) {
       const delayMs = delayUntilNext(request, answer, deadlineOf(request) - atMs);
-      await store.storeAnswerInBatch({ requestId, answer, delayMs });
+      await store.storeAnswerInBatch({ requestId, answer, delayMs, askedAtMs, atMs });
       return;
     }
     await database.transaction(async (tx) => {
-      await store.storeAnswer(tx, { requestId, answer, delayMs: null });
+      await store.storeAnswer(tx, { requestId, answer, delayMs: null, askedAtMs, atMs });
       await store.fail(tx, requestId, isAcknowledged(request) ? 'PROVIDER_SILENT' : 'PROVIDER_UNAVAILABLE', atMs);
     });
   };

@@ -16,6 +16,7 @@ describe('outcome', () => {
         status: 'SUCCESS',
         requestedAt,
         receivedAt: expect.any(String),
+        askedAt: expect.any(String),
         owner: { id: userId },
       },
     ]);
@@ -30,7 +31,10 @@ describe('outcome', () => {
     ctx.clock.advance(3_000);
     await ctx.acknowledged(requestId);
     ctx.clock.advance(7_000);
-    expect(await ctx.outcome()).toMatchObject([{ requestId, status: 'SUCCESS' }]);
+    const askedAt = Date.parse((await ctx.outcome())[0]?.askedAt ?? '');
+    expect(await ctx.outcome()).toMatchObject([
+      { requestId, status: 'SUCCESS', acknowledgedAt: new Date(askedAt + 3_000).toISOString() },
+    ]);
   });
 
   it('code: is late by our clock, even if the provider does not report it as late', async () => {

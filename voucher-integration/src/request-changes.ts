@@ -16,12 +16,17 @@ export interface ProviderCode {
   status: VoucherStatus;
   /** When it arrived, in milliseconds since the epoch. */
   atMs: number;
+  /** When the request that it answers was sent, in milliseconds since the epoch; absent for a callback. */
+  askedAtMs?: number;
 }
 
 /** An answer of the provider that does not end the request. */
 export interface InterimAnswer {
   requestId: string;
   answer: Extract<ProviderAnswer, { kind: 'challenge' | 'failed' }>;
+  /** When the request was sent and the answer arrived, in milliseconds since the epoch. */
+  askedAtMs: number;
+  atMs: number;
   /** Time until the next retry, in milliseconds; null for none. */
   delayMs: number | null;
 }
@@ -51,17 +56,21 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
     tx: Transaction,
     settlements: readonly { request: PendingRequest; code: ProviderCode }[],
   ): Promise<boolean[]> => {
-    const codes = settlements.map(({ request: { requestId, requestedAt }, code: { voucherCode, status, atMs } }) => ({
-      request_id: requestId,
-      code: voucherCode,
-      voucher_status: voucherStatusOf(status, requestedAt, new Date(atMs)),
-      received_at: new Date(atMs).toISOString(),
-    }));
+    const codes = settlements.map(
+      ({ request: { requestId, requestedAt }, code: { voucherCode, status, atMs, askedAtMs } }) => ({
+        request_id: requestId,
+        code: voucherCode,
+        voucher_status: voucherStatusOf(status, requestedAt, new Date(atMs)),
+        received_at: new Date(atMs).toISOString(),
+        asked_at: askedAtMs === undefined ? null : new Date(askedAtMs).toISOString(),
+      }),
+    );
     const settled = joinById(table.requestId, codes, {
       request_id: 'uuid',
       code: 'text',
       voucher_status: 'text',
       received_at: 'timestamptz',
+      asked_at: 'timestamptz',
     });
     const rows = await tx
       .update(table)
@@ -70,6 +79,7 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
         code: sql`input.code`,
         voucherStatus: sql`input.voucher_status`,
         receivedAt: sql`input.received_at`,
+        askedAt: sql`coalesce(${table.askedAt}, input.asked_at)`,
         held: [],
       })
       .from(settled.from)
@@ -90,10 +100,14 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
     for (const request of locked) if (request.status === 'WAITING') waitingById.set(request.requestId, request);
     const nextJobs: { data: { requestId: string; attempts: number }; delayMs: number; id: string }[] = [];
     const verified: { request: PendingRequest; code: ProviderCode }[] = [];
-    for (const { requestId, answer, delayMs } of interims) {
+    for (const { requestId, answer, delayMs, askedAtMs, atMs } of interims) {
       const request = waitingById.get(requestId);
       if (!request) continue;
-      const updated = { ...request, ...applyAnswer(request, answer) };
+      const updated = {
+        ...request,
+        ...applyAnswer(request, answer, new Date(atMs)),
+        askedAt: request.askedAt ?? new Date(askedAtMs),
+      };
       waitingById.set(requestId, updated);
       if (delayMs !== null)
         nextJobs.push({ data: { requestId, attempts: updated.attempts }, delayMs, id: askAgainIdOf(updated) });
@@ -105,8 +119,9 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
         });
     }
     if (waitingById.size === 0) return;
-    const rows = [...waitingById.values()].map(({ requestId, challenges, held, attempts, lastError }) => ({
+    const rows = [...waitingById.values()].map(({ requestId, askedAt, challenges, held, attempts, lastError }) => ({
       request_id: requestId,
+      asked_at: askedAt?.toISOString() ?? null,
       challenges,
       held,
       attempts,
@@ -114,6 +129,7 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
     }));
     const joined = joinById(table.requestId, rows, {
       request_id: 'uuid',
+      asked_at: 'timestamptz',
       challenges: 'jsonb',
       held: 'jsonb',
       attempts: 'integer',
@@ -122,6 +138,7 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
     await tx
       .update(table)
       .set({
+        askedAt: sql`input.asked_at`,
         challenges: sql`input.challenges`,
         held: sql`input.held`,
         attempts: sql`input.attempts`,
@@ -147,14 +164,14 @@ async function lockRows(tx: Transaction, requestIds: readonly string[]) {
   return rows.map(fromRow);
 }
 
-function applyAnswer(request: WaitingRequest, answer: InterimAnswer['answer']): Partial<WaitingRequest> {
+function applyAnswer(request: WaitingRequest, answer: InterimAnswer['answer'], at: Date): Partial<WaitingRequest> {
   const attempts = request.attempts + 1;
   if (answer.kind === 'failed') return { attempts, lastError: answer.error };
   const { codeChallenge } = answer;
   const isDuplicate = request.challenges.some((challenge) => challenge.codeChallenge === codeChallenge);
   return {
     attempts,
-    challenges: isDuplicate ? request.challenges : [...request.challenges, { codeChallenge }],
+    challenges: isDuplicate ? request.challenges : [...request.challenges, { codeChallenge, at: at.toISOString() }],
     held: [],
     lastError: null,
   };

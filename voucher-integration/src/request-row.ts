@@ -3,8 +3,8 @@ import type { providerRequest } from './tables.ts';
 
 /** The request of a row. Throws for a row that lacks what its status needs. */
 export function fromRow(row: typeof providerRequest.$inferSelect): ProviderRequest {
-  const { requestId, userId, phoneNumber, requestedAt, challenges } = row;
-  const fields = { requestId, userId, phoneNumber, requestedAt, challenges };
+  const { requestId, userId, phoneNumber, requestedAt, askedAt, challenges } = row;
+  const fields = { requestId, userId, phoneNumber, requestedAt, askedAt, challenges };
   switch (row.status) {
     case 'WAITING':
       return { ...fields, status: 'WAITING', held: row.held, attempts: row.attempts, lastError: row.lastError };

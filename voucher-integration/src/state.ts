@@ -15,6 +15,8 @@ import { v5 as uuidV5 } from 'uuid';
 
 export interface Challenge {
   codeChallenge: string;
+  /** When it arrived; absent in rows of version 0.1. */
+  at?: string;
 }
 
 /** A callback that arrived before the first challenge, so that it can not be verified yet. */
@@ -28,6 +30,8 @@ interface RequestFields {
   userId: string;
   phoneNumber: string;
   requestedAt: Date;
+  /** When the provider was first asked; null until its answer is stored. */
+  askedAt: Date | null;
 }
 export type ProviderRequest =
   | (RequestFields & {
@@ -74,6 +78,7 @@ export function receiveCodeOf(request: Extract<ProviderRequest, { status: 'SETTL
     status: request.voucherStatus,
     requestedAt: request.requestedAt.toISOString(),
     receivedAt: request.receivedAt.toISOString(),
+    ...providerTimesOf(request),
     owner: { id: request.userId },
   };
 }
@@ -93,6 +98,11 @@ export function requestFailedOf(request: Extract<ProviderRequest, { status: 'FAI
     message: failureMessages[request.reason],
     requestedAt: request.requestedAt.toISOString(),
     failedAt: request.failedAt.toISOString(),
+    ...providerTimesOf(request),
     owner: { id: request.userId },
   };
+}
+
+function providerTimesOf({ askedAt, challenges: [first] }: ProviderRequest) {
+  return { askedAt: askedAt?.toISOString(), acknowledgedAt: first?.at };
 }

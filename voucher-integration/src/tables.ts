@@ -13,6 +13,8 @@ export const providerRequest = schema.table(
     userId: uuid('user_id').notNull(),
     phoneNumber: text('phone_number').notNull(),
     requestedAt: instant('requested_at').notNull(),
+    /** When the provider was first asked; null until its answer is stored. */
+    askedAt: instant('asked_at'),
     status: text({ enum: ['WAITING', 'SETTLED', 'FAILED'] }).notNull(),
     challenges: jsonb().$type<Challenge[]>().notNull(),
     /** Callbacks that arrived before the first challenge. They are verified when it is stored. */

@@ -33,7 +33,7 @@ describe('npm start: while it runs', () => {
     const stdout = standalone.printed();
     for (const part of ['engines', 'user', 'vps-mock', 'delivery', 'voucher', 'voucher-integration', 'gateway'])
       expect(stdout).toMatch(new RegExp(`✓ ${part} `));
-    expect(stdout).toContain(`Playground   ${standalone.gatewayUrl}/`);
+    expect(stdout).toContain(`Open ${standalone.gatewayUrl}/ in a browser. Ctrl-C stops it`);
     expect(stdout).toContain(`curl -X POST ${standalone.gatewayUrl}/user/sign-up`);
     expect(stdout).toContain('npm run demo');
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startTestGateway } from '../testing/gateway.ts';
+import { startVoucherGateway } from '../testing/voucher-gateway.ts';
 
 /** The allowed origin in the response to a preflight; null if pages of this origin may not call. */
 async function preflight(url: string, origin: string): Promise<string | null> {
@@ -25,18 +26,71 @@ describe('origins', () => {
   });
 });
 
-describe('playground', () => {
-  it('is served to browsers with all its assets', async () => {
+describe('pages', () => {
+  it.each([
+    ['page', '/'],
+    ['page', '/requests/6f0f6d5e-6a3b-5b0c-9a51-0d6c7f9b2f10'],
+    ['page', '/vouchers?code=A'],
+    ['page', '/callbacks'],
+    ['playground', '/graphql'],
+  ])('%s: is served to browsers at %s, with all its assets', async (folder, path) => {
+    await using gateway = await startVoucherGateway();
+    const response = await fetch(gateway.url + path, { headers: { accept: 'text/html,*/*;q=0.8' } });
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    const page = await response.text();
+    const assets = [...page.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, asset = '']) => asset);
+    expect(assets.length).toBeGreaterThan(0);
+    for (const asset of assets) {
+      expect(asset).toMatch(new RegExp(`^/${folder}/assets/`));
+      expect((await fetch(gateway.url + asset)).status).toBe(200);
+    }
+    expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
+  });
+
+  it('page: runs no inline script or style, connects to the gateway only, and is never framed', async () => {
+    await using gateway = await startVoucherGateway();
+    const { headers } = await fetch(gateway.url, { headers: { accept: 'text/html' } });
+    expect(headers.get('content-security-policy')?.split('; ')).toEqual([
+      "default-src 'none'",
+      "script-src 'self'",
+      "style-src 'self'",
+      "img-src 'self'",
+      "connect-src 'self'",
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+    ]);
+  });
+
+  it.each([
+    [{}, { testReceiver: true, playground: true }],
+    [{ CALLBACK_RECEIVER: 'false' }, { testReceiver: false, playground: true }],
+    [
+      { NODE_ENV: 'production', PAGE: 'true' },
+      { testReceiver: false, playground: false },
+    ],
+  ])('page: learns what the gateway serves with %o', async (environment, settings) => {
+    await using gateway = await startVoucherGateway(environment);
+    const page = await (await fetch(gateway.url, { headers: { accept: 'text/html' } })).text();
+    expect(page).toContain(`name="page-settings" content='${JSON.stringify(settings)}'`);
+  });
+
+  it('page: is not served with another supergraph', async () => {
     await using gateway = await startTestGateway();
-    for (const path of ['/', '/graphql']) {
-      const response = await fetch(gateway.url + path, { headers: { accept: 'text/html,*/*;q=0.8' } });
-      expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
-      expect(response.headers.get('content-security-policy')).toContain("script-src 'self'");
-      const page = await response.text();
-      const assets = [...page.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, asset]) => asset);
-      expect(assets.length).toBeGreaterThan(0);
-      expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
-      for (const asset of assets) expect((await fetch(gateway.url + asset)).status).toBe(200);
+    const page = await (await fetch(gateway.url, { headers: { accept: 'text/html' } })).text();
+    expect(page).toContain('/playground/assets/');
+    expect((await fetch(`${gateway.url}/vouchers`)).status).toBe(404);
+  });
+
+  it('page: is off in production, or by setting', async () => {
+    await using production = await startVoucherGateway({ NODE_ENV: 'production' });
+    await using other = await startVoucherGateway({ PAGE: 'false', PLAYGROUND: 'false' });
+    for (const { url } of [production, other]) {
+      const response = await fetch(url, { headers: { accept: 'text/html' } });
+      expect(await response.json()).toEqual({ graphql: '/graphql' });
+      expect((await fetch(`${url}/receivers/6f0f6d5e-6a3b-5b0c-9a51-0d6c7f9b2f10`)).status).toBe(
+        url === production.url ? 404 : 200,
+      );
     }
   });
 });

@@ -14,11 +14,13 @@ import { requesterOf } from '../scheduling/wait-queue.ts';
 import type { SessionGate } from '../sessions/session-gate.ts';
 import { addHttpStreams, type HttpStreamsOptions } from '../transports/stream-routes.ts';
 import { createApolloAdapter } from './apollo-adapter.ts';
+import { addCallbackReceiver } from './callback-receiver.ts';
 import { createGraphqlErrorHandler } from './graphql-error-handler.ts';
 import { parseJsonBodies } from './json-bodies.ts';
 import { createKnownOperations } from './known-operations.ts';
 import { addPlayground } from './playground.ts';
 import { addRestRoutes } from './rest.ts';
+import { addVoucherPage, hasVoucherOperations } from './voucher-page.ts';
 import { addWebhookKeys } from './webhook-keys.ts';
 
 export interface HttpOptions {
@@ -149,7 +151,11 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     });
   });
   if (config.WEBHOOKS_JWKS_URL !== undefined) addWebhookKeys(app, { url: config.WEBHOOKS_JWKS_URL, log });
-  app.get('/', (_request, reply) => (playground ? playground.send(reply) : reply.send({ graphql: '/graphql' })));
+  const testReceiver = isOn(config.CALLBACK_RECEIVER, config) && hasVoucherOperations(schema);
+  if (testReceiver) addCallbackReceiver(app);
+  if (isOn(config.PAGE, config) && hasVoucherOperations(schema))
+    await addVoucherPage(app, { testReceiver, playground: playground !== null });
+  else app.get('/', (_request, reply) => (playground ? playground.send(reply) : reply.send({ graphql: '/graphql' })));
 
   return { [Symbol.asyncDispose]: () => apollo.stop() };
 }

@@ -20,6 +20,7 @@ import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limi
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 import { requireSms, smsSettings } from './channels/sms/settings.ts';
+import { endpointSettings } from './endpoints/settings.ts';
 
 /** Settings of the delivery subgraph. Schemas that include them need `requireSms` as well. */
 export const deliverySettings = z.object({
@@ -46,6 +47,7 @@ export const deliverySettings = z.object({
     'Delay before each retry, separated by commas. After the last retry the delivery fails',
   ),
   ...smsSettings,
+  ...endpointSettings,
   REQUEST_WAIT: duration('1h', { max: '24d' }).describe(
     'An outcome without its request is sent to dead-letter after it has been parked (PARK_AFTER) for this time. Later ones of its phone number wait for it',
   ),

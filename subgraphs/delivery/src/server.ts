@@ -34,6 +34,8 @@ import type { DeliveryConfig } from './config.ts';
 import { startConsumers } from './consumers.ts';
 import type { DeliveryContext } from './context.ts';
 import { createAdmission } from './endpoints/admission.ts';
+import { startAdmissionReport } from './endpoints/admission-report.ts';
+import { admissionLimitsOf } from './endpoints/settings.ts';
 import { createDeliveryLimits } from './limits.ts';
 import { createDeliveryLoaders, type DeliveryLoaders } from './loaders.ts';
 import { deliveryMigrations } from './migrations.ts';
@@ -92,11 +94,18 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   const limits = createDeliveryLimits({ config, keyValue, log });
   const attempts = releases.use(createStopStage({ withinMs: stopLimits.attemptsMs, log }));
   const leaseMs = timeoutMs + storeMarginMs;
+  const admissionLimits = admissionLimitsOf(config);
+  const admission = createAdmission({ limits: admissionLimits, log });
   const dispatcher = attempts.use(
     createDispatcher({
-      store: createDeliveryStore({ database, schedule: config.CALLBACK_RETRY_SCHEDULE, leaseMs }),
+      store: createDeliveryStore({
+        database,
+        schedule: config.CALLBACK_RETRY_SCHEDULE,
+        maxRetryAfterMs: admissionLimits.maxRetryAfterMs,
+        leaseMs,
+      }),
       queues: createDeliveryQueues({ database, leaseMs }),
-      admission: createAdmission({ concurrency: 256 }),
+      admission,
       ...createChannels({ callbacks, secrets, smsSender, smsLimits: limits.sms }),
       database,
       clock,
@@ -105,6 +114,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   );
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
   work.defer(() => dispatcher.stopBacklog());
+  work.use(startAdmissionReport({ admission, clock, log }));
   const recoveries = createRecoveries({ database, jobs });
   work.use(await jobs.work(recoveryQueue, recoveries.runJob, { concurrency: 2 }));
   const targets = createCallbackTargets({ database, keyValue, waitMs: config.REQUEST_WAIT, clock, log });

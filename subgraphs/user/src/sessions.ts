@@ -13,10 +13,13 @@ import { session as sessionTable } from './tables.ts';
 
 export interface Sessions {
   /**
-   * Begins a session.
+   * Begins a session, which ends `sessionIdleSeconds` after its last request.
    * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable): no session was created
    */
-  begin(user: { id: string; phoneNumber: string }): Promise<{ token: string; expiresAt: Date }>;
+  begin(user: {
+    id: string;
+    phoneNumber: string;
+  }): Promise<{ token: string; expiresAt: Date; sessionIdleSeconds: number }>;
   /** Ends a session. Returns false if it had ended already. Throws SESSION_STORE_UNAVAILABLE (retryable). */
   end(identity: Identity): Promise<boolean>;
 }
@@ -59,7 +62,11 @@ export function createSessions(options: SessionsOptions): Sessions {
         await keyValue.delete(sessionKey(sid)).catch(() => {});
         throw error;
       }
-      return { token, expiresAt: new Date(expiresAt * 1_000) };
+      return {
+        token,
+        expiresAt: new Date(expiresAt * 1_000),
+        sessionIdleSeconds: Math.floor(config.SESSION_IDLE / 1_000),
+      };
     },
     end: async ({ sid }) => (await endSessions({ database, topics, keyValue }, [sid])) > 0,
   };

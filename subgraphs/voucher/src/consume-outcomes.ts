@@ -102,24 +102,45 @@ async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]):
     .onConflictDoNothing({ target: voucher.requestId });
   const ended = joinById(
     voucherRequest.id,
-    outcomes.map(({ requestId, receivedAt }) => ({ id: requestId, ended_at: receivedAt })),
-    { id: 'uuid', ended_at: 'timestamptz' },
+    outcomes.map(({ requestId, receivedAt, askedAt, acknowledgedAt }) => ({
+      id: requestId,
+      ended_at: receivedAt,
+      asked_at: askedAt ?? null,
+      acknowledged_at: acknowledgedAt ?? null,
+    })),
+    { id: 'uuid', ended_at: 'timestamptz', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
   );
   // An outcome of voucher-integration is final. A code replaces a failure that was stored by mistake.
   await tx
     .update(voucherRequest)
-    .set({ status: 'FULFILLED', endedAt: sql`input.ended_at`, failureReason: null, failureMessage: null })
+    .set({
+      status: 'FULFILLED',
+      endedAt: sql`input.ended_at`,
+      askedAt: sql`input.asked_at`,
+      acknowledgedAt: sql`input.acknowledged_at`,
+      storedAt: sql`coalesce(${voucherRequest.storedAt}, clock_timestamp())`,
+      failureReason: null,
+      failureMessage: null,
+    })
     .from(ended.from)
     .where(ended.isJoined);
 }
 
 async function storeFailure(
   tx: Transaction,
-  { requestId, reason, message, failedAt }: RequestFailed,
+  { requestId, reason, message, failedAt, askedAt, acknowledgedAt }: RequestFailed,
 ): Promise<boolean> {
   const rows = await tx
     .update(voucherRequest)
-    .set({ status: 'FAILED', endedAt: new Date(failedAt), failureReason: reason, failureMessage: message })
+    .set({
+      status: 'FAILED',
+      endedAt: new Date(failedAt),
+      askedAt: askedAt ? new Date(askedAt) : null,
+      acknowledgedAt: acknowledgedAt ? new Date(acknowledgedAt) : null,
+      storedAt: sql`coalesce(${voucherRequest.storedAt}, clock_timestamp())`,
+      failureReason: reason,
+      failureMessage: message,
+    })
     .where(and(eq(voucherRequest.id, requestId), sql`${voucherRequest.status} <> 'FULFILLED'`))
     .returning({ id: voucherRequest.id });
   return rows.length > 0;

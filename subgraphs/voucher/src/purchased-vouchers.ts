@@ -76,8 +76,8 @@ export async function readPage(database: Database, phoneNumber: string, args: Pa
   };
 }
 
-/** Encodes the cursor of a voucher. */
-export function cursorOf(row: Pick<VoucherRow, 'id'>): string {
+/** Encodes the cursor of a voucher or a request. */
+export function cursorOf(row: { id: string }): string {
   return encodeCursor(row.id);
 }
 
@@ -111,7 +111,8 @@ function filterOf(filter: PageArguments['filter']): SQL[] {
   return conditions;
 }
 
-function parseSize(argument: 'first' | 'last', size: number | null | undefined): number {
+/** Returns a page's size. Throws BAD_USER_INPUT if it is out of range. */
+export function parseSize(argument: 'first' | 'last', size: number | null | undefined): number {
   if (size === null || size === undefined) return defaultSize;
   if (size < 0 || size > maxSize) throw invalidSize(argument, `${argument} is a number from 0 to ${maxSize}.`);
   return size;

@@ -22,3 +22,20 @@ export function messageOf({ status, failureMessage }: VoucherRequestRow, now: nu
       return failureMessage ?? 'Your request failed.';
   }
 }
+
+export interface RequestStep {
+  name: 'ACCEPTED' | 'PROVIDER_ASKED' | 'PROVIDER_ACKNOWLEDGED' | 'CODE_RECEIVED' | 'FAILED' | 'STORED';
+  at: Date;
+}
+
+/** Returns what is known to have happened to a request, oldest first. */
+export function stepsOf(row: VoucherRequestRow): RequestStep[] {
+  const steps: { name: RequestStep['name']; at: Date | null }[] = [
+    { name: 'ACCEPTED', at: row.requestedAt },
+    { name: 'PROVIDER_ASKED', at: row.askedAt },
+    { name: 'PROVIDER_ACKNOWLEDGED', at: row.acknowledgedAt },
+    { name: row.status === 'FAILED' ? 'FAILED' : 'CODE_RECEIVED', at: row.endedAt },
+    { name: 'STORED', at: row.storedAt },
+  ];
+  return steps.filter((step): step is RequestStep => step.at !== null);
+}

@@ -9,7 +9,8 @@ import { lateAfterMs } from '@voucher-gateway/schema/vps-protocol';
 import type DataLoader from 'dataloader';
 import { requireOwnPhoneNumber } from './own-phone-number.ts';
 import { cursorOf, type PageArguments, readPage, type VoucherPage, type VoucherRow } from './purchased-vouchers.ts';
-import { messageOf, type VoucherRequestRow } from './request-row.ts';
+import { type RequestPage, readRequests } from './request-list.ts';
+import { messageOf, stepsOf, type VoucherRequestRow } from './request-row.ts';
 import type { createRequestVoucher, RequestVoucherInput } from './request-voucher.ts';
 
 export interface VoucherContext {
@@ -48,6 +49,9 @@ export function createResolvers({ database, requestVoucher, limiter, region }: R
         requireIdentity(context);
         return context.requests.load(id);
       },
+      voucherRequests(_: unknown, args: { first?: number | null; after?: string | null }, context: VoucherContext) {
+        return readRequests(database, requireIdentity(context).userId, args);
+      },
     },
     Mutation: {
       async requestVoucher(_: unknown, { input }: { input: RequestVoucherInput }, context: VoucherContext) {
@@ -57,19 +61,8 @@ export function createResolvers({ database, requestVoucher, limiter, region }: R
       },
     },
     Subscription: { voucherReceived: fedByTheGateway, voucherRequestFailed: fedByTheGateway },
-    VoucherConnection: {
-      edges: (page: VoucherPage) => page.rows.map((node) => ({ node, cursor: cursorOf(node) })),
-      nodes: (page: VoucherPage) => page.rows,
-      pageInfo: ({ rows, hasNextPage, hasPreviousPage }: VoucherPage) => {
-        const [first, last] = [rows[0], rows.at(-1)];
-        return {
-          hasNextPage,
-          hasPreviousPage,
-          startCursor: first ? cursorOf(first) : null,
-          endCursor: last ? cursorOf(last) : null,
-        };
-      },
-    },
+    VoucherConnection: connectionResolvers,
+    VoucherRequestConnection: connectionResolvers,
     Voucher: {
       __resolveReference: ({ id }: { id: string }, context: VoucherContext) => context.vouchers.load(id),
       owner: ({ userId }: VoucherRow) => ({ __typename: 'User', id: userId }),
@@ -81,9 +74,25 @@ export function createResolvers({ database, requestVoucher, limiter, region }: R
       cursor: ({ feedEnd }: VoucherRequestRow) => encodeCursor(feedEnd),
       voucher: ({ id, status }: VoucherRequestRow, _args: unknown, context: VoucherContext) =>
         status === 'FULFILLED' ? context.vouchersByRequest.load(id) : null,
+      steps: stepsOf,
     },
   };
 }
+
+/** Resolves a page by Relay's cursor connections specification. */
+const connectionResolvers = {
+  edges: ({ rows }: VoucherPage | RequestPage) => rows.map((node) => ({ node, cursor: cursorOf(node) })),
+  nodes: ({ rows }: VoucherPage | RequestPage) => rows,
+  pageInfo: ({ rows, hasNextPage, hasPreviousPage }: VoucherPage | RequestPage) => {
+    const [first, last] = [rows[0], rows.at(-1)];
+    return {
+      hasNextPage,
+      hasPreviousPage,
+      startCursor: first ? cursorOf(first) : null,
+      endCursor: last ? cursorOf(last) : null,
+    };
+  },
+};
 
 /** The gateway feeds these fields from their topics; the subgraph rejects them on every transport. */
 const rejectSubscription = () => {

@@ -16,13 +16,21 @@ export const voucherRequest = schema.table(
     failureMessage: text('failure_message'),
     requestedAt: instant('requested_at').notNull(),
     endedAt: instant('ended_at'),
+    /** When the provider was first asked, and when it acknowledged; null if unknown or if it did not. */
+    askedAt: instant('asked_at'),
+    acknowledgedAt: instant('acknowledged_at'),
+    /** When the outcome was stored here. */
+    storedAt: instant('stored_at'),
     /** The last voucher of the phone number's feed when the request was accepted; null if the feed was empty. */
     feedEnd: uuid('feed_end'),
     /** When its message was last published. An overdue request is published again. */
     publishedAt: instant('published_at').notNull(),
   },
-  // A partial index for the sweep: few requests are pending.
-  (table) => [index('voucher_request_overdue').on(table.publishedAt).where(sql`${table.status} = 'PENDING'`)],
+  (table) => [
+    // A partial index for the sweep: few requests are pending.
+    index('voucher_request_overdue').on(table.publishedAt).where(sql`${table.status} = 'PENDING'`),
+    index('voucher_request_of_user').on(table.userId, table.requestedAt, table.id),
+  ],
 );
 
 /** The request of each idempotency key, until it expires. */

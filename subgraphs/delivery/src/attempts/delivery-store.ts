@@ -49,11 +49,14 @@ export interface DeliveryStore {
 export function createDeliveryStore({
   database,
   schedule,
+  maxRetryAfterMs = Number.POSITIVE_INFINITY,
   leaseMs,
 }: {
   database: Database;
   /** Delays between attempts, in milliseconds. */
   schedule: readonly number[];
+  /** A longer Retry-After is reduced to this time, in milliseconds. Default: no limit. */
+  maxRetryAfterMs?: number;
   /** Time after which an attempt has ended or its process has died, in milliseconds. */
   leaseMs: number;
 }): DeliveryStore {
@@ -132,7 +135,9 @@ export function createDeliveryStore({
         return dueAfter(result.delayMs);
       case 'failed': {
         const failures = row.failures + 1;
-        const delayMs = result.final ? null : nextDelayMs({ schedule, failures, retryAfterMs: result.retryAfterMs });
+        const delayMs = result.final
+          ? null
+          : nextDelayMs({ schedule, failures, retryAfterMs: result.retryAfterMs, maxRetryAfterMs });
         return delayMs === null ? { status: 'FAILED', failures, ...ended } : { failures, ...dueAfter(delayMs) };
       }
     }

@@ -8,6 +8,7 @@ import { createAdmission } from '../endpoints/admission.ts';
 import { deliveryMigrations } from '../migrations.ts';
 import { planDeliveries } from '../plan-deliveries.ts';
 import { delivery } from '../tables.ts';
+import { testLimits } from '../testing/admission-limits.ts';
 import { buildCode, buildRequest } from '../testing/delivery-harness.ts';
 import { createDeliveryStore } from './delivery-store.ts';
 import { createDispatcher } from './dispatcher.ts';
@@ -21,7 +22,7 @@ async function setUp(send: Send, { concurrency = 1, leaseMs = 60_000 } = {}) {
     createDispatcher({
       store: createDeliveryStore({ database, schedule: [10], leaseMs }),
       queues: createDeliveryQueues({ database, leaseMs }),
-      admission: createAdmission({ concurrency }),
+      admission: createAdmission({ limits: testLimits({ concurrency }), log: silentLog }),
       send,
       database,
       clock: systemClock,

@@ -1,5 +1,3 @@
-/** A longer Retry-After of a receiver is reduced to this time. */
-export const longestRetryAfterMs = 86_400_000;
 /** A delay is changed by up to this fraction at random, to spread the retries of simultaneous failures. */
 const jitter = 0.2;
 
@@ -10,6 +8,8 @@ export interface RetryInput {
   failures: number;
   /** The receiver's Retry-After, in milliseconds from now; null without one. */
   retryAfterMs: number | null;
+  /** A longer Retry-After is reduced to this time, in milliseconds. */
+  maxRetryAfterMs: number;
   /** Returns a number from 0 to 1. Default: `Math.random`. */
   random?: () => number;
 }
@@ -20,10 +20,16 @@ export interface RetryInput {
  *
  * @see Standard Webhooks, "Deliverability and reliability"
  */
-export function nextDelayMs({ schedule, failures, retryAfterMs, random = Math.random }: RetryInput): number | null {
+export function nextDelayMs({
+  schedule,
+  failures,
+  retryAfterMs,
+  maxRetryAfterMs,
+  random = Math.random,
+}: RetryInput): number | null {
   const base = schedule[failures - 1];
   if (base === undefined) return null;
   const spread = base * (1 + jitter * (2 * random() - 1));
-  const requested = Math.min(retryAfterMs ?? 0, longestRetryAfterMs) * (1 + jitter * random());
+  const requested = Math.min(retryAfterMs ?? 0, maxRetryAfterMs) * (1 + jitter * random());
   return Math.round(Math.max(spread, requested));
 }

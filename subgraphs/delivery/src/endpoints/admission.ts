@@ -1,5 +1,11 @@
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { SendResult } from '../attempt-result.ts';
-import type { Endpoint } from './endpoint.ts';
+import { type Breaker, type BreakerState, createBreaker } from './breaker.ts';
+import { createCounts } from './counts.ts';
+import { type Endpoint, smsEndpointId } from './endpoint.ts';
+import { createPace, type Pace } from './pace.ts';
+import { readSigns } from './signs.ts';
 
 /** The right to make one attempt at an endpoint. */
 export interface Permit {
@@ -9,32 +15,174 @@ export interface Permit {
 
 /** Limits the attempts that are in progress. A delivery without a permit waits in its queue. */
 export interface Admission {
-  /** Returns a permit; null while an attempt at the endpoint would exceed a limit. */
+  /** Returns a permit; null while an attempt at the endpoint would exceed a limit, or its circuit breaker is open. */
   tryAdmit(endpoint: Endpoint): Permit | null;
+  /** The state of an endpoint's circuit breaker. */
+  stateOf(endpointId: string): BreakerState;
   /** Resolves when no attempt is in progress. */
   idle(): Promise<void>;
+  /** What is in progress and what is held back, for operators. */
+  report(): AdmissionReport;
 }
 
-export function createAdmission({ concurrency }: { concurrency: number }): Admission {
+export interface AdmissionReport {
+  /** Attempts in progress. */
+  running: number;
+  /** Endpoints whose state is kept. */
+  endpoints: number;
+  /** Those whose circuit breaker is open or half-open. */
+  broken: number;
+  /** Those that have asked for a pause. */
+  paused: number;
+}
+
+/** Limits of a process. */
+export interface AdmissionLimits {
+  concurrency: number;
+  perEndpoint: number;
+  perOrigin: number;
+  perUser: number;
+  /** Attempts per second. */
+  ratePerEndpoint: number;
+  ratePerUser: number;
+  /** Consecutive failures that open a circuit breaker, and for how long, in milliseconds. */
+  breakerFailures: number;
+  breakerPauseMs: number;
+  breakerMaxPauseMs: number;
+  /** A longer Retry-After is reduced to this time, in milliseconds. */
+  maxRetryAfterMs: number;
+}
+
+interface EndpointState {
+  running: number;
+  pace: Pace;
+  breaker: Breaker;
+}
+
+/** Endpoints and users whose state is kept. Of more, the longest unused ones start anew. */
+const maxKept = 10_000;
+/** This part of the permits is for endpoints without an attempt in progress. */
+const reserved = 0.25;
+
+/**
+ * Creates the admission of a process. Its state is in memory, so every process learns by itself how an endpoint is, and a
+ * restart forgets it.
+ */
+export function createAdmission({ limits, log }: { limits: AdmissionLimits; log: Log }): Admission {
+  const lines = createRepeatedLines(log);
   let running = 0;
+  const runningPerUser = createCounts();
+  const runningPerOrigin = createCounts();
+  const endpoints = new Map<string, EndpointState>();
+  const users = new Map<string, Pace>();
   const idlers = new Set<() => void>();
+
+  const create = (endpoint: Endpoint): EndpointState => ({
+    running: 0,
+    pace: createPace({
+      maxRunning: limits.perEndpoint,
+      maxPerSecond: limits.ratePerEndpoint,
+      isKnown: endpoint.id === smsEndpointId,
+    }),
+    breaker: createBreaker({
+      // The SMS provider also fails for single numbers.
+      failures: endpoint.id === smsEndpointId ? Number.POSITIVE_INFINITY : limits.breakerFailures,
+      pauseMs: limits.breakerPauseMs,
+      maxPauseMs: limits.breakerMaxPauseMs,
+      onChange(state) {
+        const fields = { endpointId: endpoint.id, userId: endpoint.userId };
+        if (state === 'open') lines.warn('open', fields, 'an endpoint fails: its deliveries wait, except for probes');
+        else log.info(fields, 'an endpoint works again');
+      },
+    }),
+  });
+  const createUser = () => createPace({ maxRunning: limits.perUser, maxPerSecond: limits.ratePerUser, isKnown: true });
+
   return {
-    tryAdmit() {
-      if (running >= concurrency) return null;
+    tryAdmit(endpoint) {
+      const { id, userId, origin } = endpoint;
+      const state = take(
+        endpoints,
+        id,
+        () => create(endpoint),
+        ({ running }) => running === 0,
+      );
+      const free = limits.concurrency - running;
+      if (free <= 0 || (state.running > 0 && free <= limits.concurrency * reserved)) return null;
+      const user = userId === null ? null : take(users, userId, createUser, () => true);
+      const isAllowed =
+        state.breaker.allows(state.running) &&
+        state.pace.allows(state.running) &&
+        runningPerOrigin.of(origin) < limits.perOrigin &&
+        (user === null || user.allows(runningPerUser.of(userId)));
+      if (!isAllowed) return null;
       running += 1;
+      state.running += 1;
+      state.pace.start();
+      user?.start();
+      runningPerUser.add(userId, 1);
+      runningPerOrigin.add(origin, 1);
       return {
-        release() {
+        release(result) {
+          applySigns(state, result);
           running -= 1;
+          state.running -= 1;
+          runningPerUser.add(userId, -1);
+          runningPerOrigin.add(origin, -1);
+          if (result === null) {
+            state.pace.takeBack();
+            user?.takeBack();
+          }
           if (running > 0) return;
           for (const resolve of idlers) resolve();
           idlers.clear();
         },
       };
     },
+    stateOf: (endpointId) => endpoints.get(endpointId)?.breaker.state ?? 'closed',
     idle: () =>
       new Promise((resolve) => {
         if (running === 0) resolve();
         else idlers.add(resolve);
       }),
+    report() {
+      const all = [...endpoints.values()];
+      return {
+        running,
+        endpoints: all.length,
+        broken: all.filter(({ breaker }) => breaker.state !== 'closed').length,
+        paused: all.filter(({ pace }) => pace.isPaused).length,
+      };
+    },
   };
+
+  function applySigns({ running: inProgress, pace, breaker }: EndpointState, result: SendResult | null): void {
+    const { isBroken, isOverloaded, pauseMs } = readSigns(result);
+    if (isBroken !== null) breaker.record(isBroken);
+    if (isBroken === false) pace.succeed(inProgress);
+    if (isOverloaded) pace.slowDown();
+    if (pauseMs > 0) pace.pauseFor(Math.min(pauseMs, limits.maxRetryAfterMs));
+  }
+}
+
+/**
+ * Returns the entry of a key, which becomes the last used one. It is created if needed, and replaces the longest unused
+ * entry that may be deleted if there are too many.
+ */
+function take<Entry>(
+  entries: Map<string, Entry>,
+  key: string,
+  create: () => Entry,
+  mayDelete: (entry: Entry) => boolean,
+): Entry {
+  const entry = entries.get(key) ?? create();
+  entries.delete(key);
+  if (entries.size >= maxKept)
+    for (const [oldest, each] of entries)
+      if (mayDelete(each)) {
+        entries.delete(oldest);
+        break;
+      }
+  entries.set(key, entry);
+  return entry;
 }

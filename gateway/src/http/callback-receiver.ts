@@ -1,0 +1,59 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
+
+/** A request that was posted to a receiver. */
+interface ReceivedRequest {
+  at: string;
+  /** The headers of Standard Webhooks, and those that describe the body. */
+  headers: Record<string, string>;
+  body: string;
+}
+
+const maxReceivers = 100;
+const maxRequests = 20;
+const maxBodyBytes = 32_768;
+const keptMs = 3_600_000;
+const shownHeaders = ['webhook-id', 'webhook-timestamp', 'webhook-signature', 'content-type', 'user-agent'];
+
+/**
+ * Adds a callback receiver for development: `POST /receivers/<id>` stores a request, and `GET` returns the last ones of
+ * this id, newest first. The page chooses the id, a random UUID: who knows it may read.
+ *
+ * Memory: at most 100 receivers of 20 requests of 32 KiB, each receiver for an hour after its last request.
+ */
+export function addCallbackReceiver(app: FastifyInstance): void {
+  const receivers = new LRUCache<string, readonly ReceivedRequest[]>({ max: maxReceivers, ttl: keptMs });
+  const schema = {
+    params: { type: 'object', properties: { id: { type: 'string', pattern: '^[0-9a-f-]{36}$' } } },
+  } as const;
+  type Receiver = { Params: { id: string } };
+
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    // Stored as it is: a signature is over the bytes of the body.
+    scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: maxBodyBytes }, (_request, body, done) =>
+      done(null, body),
+    );
+    scope.post<Receiver>('/receivers/:id', { schema }, async (request, reply) => {
+      const { id } = request.params;
+      receivers.set(id, [receivedOf(request), ...(receivers.get(id) ?? [])].slice(0, maxRequests));
+      return reply.code(204).send();
+    });
+    scope.get<Receiver>('/receivers/:id', { schema }, async ({ params: { id } }, reply) =>
+      reply.header('cache-control', 'no-store').send({ requests: receivers.get(id) ?? [] }),
+    );
+  });
+}
+
+function receivedOf({ headers, body }: FastifyRequest): ReceivedRequest {
+  return {
+    at: new Date().toISOString(),
+    headers: Object.fromEntries(
+      shownHeaders.flatMap((name) => {
+        const value = headers[name];
+        return typeof value === 'string' ? [[name, value.slice(0, 1_024)]] : [];
+      }),
+    ),
+    body: typeof body === 'string' ? body : '',
+  };
+}

@@ -1,0 +1,30 @@
+import { fileURLToPath } from 'node:url';
+import type { FastifyInstance } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
+import { addStaticPage } from './static-page.ts';
+
+/** What the page learns from the gateway (web/src/page-settings.ts). */
+export interface VoucherPageSettings {
+  testReceiver: boolean;
+  playground: boolean;
+}
+
+/** The views of the page that have an address. The page itself chooses by it. */
+const paths = ['/', '/requests/:id', '/vouchers', '/callbacks'];
+
+/** Whether the supergraph has the operations of the page: another team's has not. */
+export function hasVoucherOperations(schema: GraphQLSchema): boolean {
+  return schema.getMutationType()?.getFields().requestVoucher !== undefined;
+}
+
+/** Serves the page of the workspace `web` at `/` and at the addresses of its views. */
+export async function addVoucherPage(app: FastifyInstance, settings: VoucherPageSettings): Promise<void> {
+  const page = await addStaticPage(app, {
+    folder: fileURLToPath(new URL('../../../web/dist', import.meta.url)),
+    prefix: '/page/',
+    contentSecurityPolicy: {},
+    transform: (html) =>
+      html.replace('name="page-settings" content=""', `name="page-settings" content='${JSON.stringify(settings)}'`),
+  });
+  for (const path of paths) app.get(path, (_request, reply) => page.send(reply));
+}

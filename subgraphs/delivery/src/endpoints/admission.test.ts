@@ -1,0 +1,119 @@
+import { silentLog } from '@voucher-gateway/platform/process/log';
+import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { describe, expect, it } from 'vitest';
+import { delivered, failed } from '../attempt-result.ts';
+import { testLimits } from '../testing/admission-limits.ts';
+import { type AdmissionLimits, createAdmission, type Permit } from './admission.ts';
+import { type Endpoint, endpointId, smsEndpointId } from './endpoint.ts';
+
+const endpoint = (userId: string, origin: string): Endpoint => ({ id: endpointId(userId, origin), userId, origin });
+const admit = (limits: Partial<AdmissionLimits>, log = silentLog) =>
+  createAdmission({ limits: testLimits(limits), log });
+
+/** Takes all permits that there are at an endpoint. */
+function takeAll(admission: ReturnType<typeof createAdmission>, one: Endpoint): Permit[] {
+  const permits: Permit[] = [];
+  for (let permit = admission.tryAdmit(one); permit; permit = admission.tryAdmit(one)) permits.push(permit);
+  return permits;
+}
+
+describe('admission', () => {
+  it('admission: limits the attempts in progress per endpoint', () => {
+    const admission = admit({ perEndpoint: 3 });
+    const permits = takeAll(admission, endpoint('ann', 'https://one.example'));
+    expect(permits).toHaveLength(3);
+    expect(takeAll(admission, endpoint('ann', 'https://other.example'))).toHaveLength(3);
+    permits[0]?.release(delivered(200));
+    expect(takeAll(admission, endpoint('ann', 'https://one.example'))).toHaveLength(1);
+  });
+
+  it('admission: limits the attempts in progress per user, over all origins', () => {
+    const admission = admit({ perUser: 4, perEndpoint: 3 });
+    expect(takeAll(admission, endpoint('ann', 'https://one.example'))).toHaveLength(3);
+    expect(takeAll(admission, endpoint('ann', 'https://other.example'))).toHaveLength(1);
+    expect(takeAll(admission, endpoint('ben', 'https://one.example'))).toHaveLength(3);
+  });
+
+  it('admission: limits the attempts in progress per origin, over all users', () => {
+    const admission = admit({ perOrigin: 4, perEndpoint: 3 });
+    expect(takeAll(admission, endpoint('ann', 'https://one.example'))).toHaveLength(3);
+    expect(takeAll(admission, endpoint('ben', 'https://one.example'))).toHaveLength(1);
+    expect(takeAll(admission, endpoint('ben', 'https://other.example'))).toHaveLength(3);
+  });
+
+  it('admission: limits the attempts per second of a user', () => {
+    const admission = admit({ ratePerUser: 8 });
+    let made = 0;
+    for (let origin = 0; origin < 10; origin += 1) {
+      const permit = admission.tryAdmit(endpoint('ann', `https://${origin}.example`));
+      permit?.release(delivered(200));
+      if (permit) made += 1;
+    }
+    expect(made).toBe(2);
+    expect(admission.tryAdmit(endpoint('ben', 'https://1.example'))).not.toBeNull();
+  });
+
+  it('admission: keeps the last quarter for endpoints without an attempt in progress', () => {
+    const admission = admit({ concurrency: 8 });
+    expect(takeAll(admission, endpoint('ann', 'https://one.example'))).toHaveLength(6);
+    expect(takeAll(admission, endpoint('ben', 'https://one.example'))).toHaveLength(1);
+    expect(takeAll(admission, endpoint('cat', 'https://one.example'))).toHaveLength(1);
+    expect(takeAll(admission, endpoint('dan', 'https://one.example'))).toHaveLength(0);
+  });
+
+  it('admission: holds a failing endpoint of one user back, and not the same origin of another', async () => {
+    const log = createMemoryLog();
+    const admission = admit({ breakerFailures: 3 }, log);
+    const failing = endpoint('ann', 'https://one.example');
+    for (let attempt = 0; attempt < 3; attempt += 1) admission.tryAdmit(failing)?.release(failed('CONNECTION_REFUSED'));
+    await expect.poll(() => admission.stateOf(failing.id)).toBe('open');
+    expect(admission.tryAdmit(failing)).toBeNull();
+    expect(admission.tryAdmit(endpoint('ben', 'https://one.example'))).not.toBeNull();
+    expect(admission.report()).toEqual({ running: 1, endpoints: 2, broken: 1, paused: 0 });
+    expect(log.text).toContain(failing.id);
+    expect(log.text).not.toContain('one.example');
+  });
+
+  it('admission: pauses an endpoint that asks for it, up to the longest Retry-After', async () => {
+    const admission = admit({ maxRetryAfterMs: 20 });
+    const busy = endpoint('ann', 'https://one.example');
+    admission.tryAdmit(busy)?.release(failed('HTTP_ERROR', { status: 429, retryAfterMs: 3_600_000 }));
+    expect(admission.tryAdmit(busy)).toBeNull();
+    expect(admission.report()).toMatchObject({ paused: 1 });
+    await expect.poll(() => admission.tryAdmit(busy)).not.toBeNull();
+  });
+
+  it('admission: does not stop all SMS because some fail', async () => {
+    const admission = admit({ breakerFailures: 1 });
+    const sms = { id: smsEndpointId, userId: null, origin: null };
+    for (let attempt = 0; attempt < 5; attempt += 1) admission.tryAdmit(sms)?.release(failed('SMS_FAILED'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(admission.stateOf(sms.id)).toBe('closed');
+    expect(admission.tryAdmit(sms)).not.toBeNull();
+  });
+
+  it('admission: keeps the state of a limited number of endpoints', () => {
+    const admission = admit({});
+    const held = admission.tryAdmit(endpoint('ann', 'https://held.example'));
+    for (let origin = 0; origin < 10_100; origin += 1)
+      admission.tryAdmit(endpoint(`user ${origin}`, 'https://one.example'))?.release(null);
+    expect(admission.report()).toMatchObject({ running: 1, endpoints: 10_000 });
+    held?.release(null);
+  });
+
+  it('admission: is idle when all permits are released', async () => {
+    const admission = admit({});
+    await admission.idle();
+    const permits = takeAll(admission, endpoint('ann', 'https://one.example'));
+    let isIdle = false;
+    const idle = admission.idle().then(() => {
+      isIdle = true;
+    });
+    for (const permit of permits) {
+      expect(isIdle).toBe(false);
+      permit.release(delivered(200));
+    }
+    await idle;
+    expect(admission.report().running).toBe(0);
+  });
+});

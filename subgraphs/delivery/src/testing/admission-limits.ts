@@ -1,0 +1,8 @@
+import { z } from 'zod';
+import type { AdmissionLimits } from '../endpoints/admission.ts';
+import { admissionLimitsOf, endpointSettings } from '../endpoints/settings.ts';
+
+/** The default limits, except for some. */
+export function testLimits(values: Partial<AdmissionLimits> = {}): AdmissionLimits {
+  return { ...admissionLimitsOf(z.object(endpointSettings).parse({})), ...values };
+}

@@ -1,0 +1,1 @@
+ALTER TABLE "integration"."provider_request" ADD COLUMN IF NOT EXISTS "asked_at" timestamp (3) with time zone;

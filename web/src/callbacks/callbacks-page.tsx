@@ -1,0 +1,29 @@
+import { pageSettings } from '../page-settings.ts';
+import { ReceiverView } from './receiver-view.tsx';
+import { RecoverCard } from './recover-card.tsx';
+import { SecretCard } from './secret-card.tsx';
+import { TestCallback } from './test-callback.tsx';
+
+/** For those who run a server that receives callbacks. */
+export function CallbacksPage() {
+  return (
+    <>
+      <h1>Callbacks</h1>
+      <div className="columns">
+        <div className="stack">
+          <SecretCard />
+          <TestCallback />
+          <RecoverCard />
+        </div>
+        {pageSettings.testReceiver ? (
+          <ReceiverView />
+        ) : (
+          <div className="empty tall">
+            <strong>Your server receives callbacks</strong>
+            <p>Give its URL when you request a voucher; each attempt is shown in the request’s timeline.</p>
+          </div>
+        )}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,123 @@
+import { useEffect, useState } from 'react';
+import { useQuery } from 'urql';
+import { CallbackSecretDocument } from '../graphql/generated.ts';
+import { CopyButton } from '../ui/copy-button.tsx';
+import { formatPreciseTime } from '../ui/format.ts';
+import { EmptyState } from '../ui/notice.tsx';
+import { type ReceivedRequest, readReceived, receiverUrl } from './receiver.ts';
+import { type Check, verifySteps } from './verify-signature.ts';
+
+/** A receiver in the gateway, for development: shows what came in, and verifies it step by step. */
+export function ReceiverView() {
+  const { requests, isAway } = useReceived();
+  const [{ data }] = useQuery({ query: CallbackSecretDocument });
+  const secret = data?.me?.callbackSecret ?? null;
+  const ids = requests.map(({ headers }) => headers['webhook-id']);
+  return (
+    <section className="card" aria-labelledby="receiver">
+      <h2 id="receiver">Test receiver</h2>
+      <p className="hint">
+        A receiver inside this gateway, for development only. Give its URL when you request a voucher, or send a test
+        callback to it; what comes in is shown here for an hour.
+      </p>
+      <div className="field-row">
+        <code className="url">{receiverUrl()}</code>
+        <CopyButton label="Copy URL" text={receiverUrl()} />
+      </div>
+      {isAway && (
+        <p className="notice failed" role="alert">
+          The receiver does not answer. This page tries again each second.
+        </p>
+      )}
+      {requests.length === 0 ? (
+        <EmptyState title="Nothing received yet">Signed requests appear here as they arrive.</EmptyState>
+      ) : (
+        <ol className="received">
+          {requests.map((request, index) => (
+            <Received
+              key={`${request.at}:${ids[index]}`}
+              request={request}
+              secret={secret}
+              isDuplicate={ids.indexOf(ids[index], index + 1) !== -1}
+            />
+          ))}
+        </ol>
+      )}
+    </section>
+  );
+}
+
+function Received({
+  request,
+  secret,
+  isDuplicate,
+}: {
+  request: ReceivedRequest;
+  secret: string | null;
+  isDuplicate: boolean;
+}) {
+  const [checks, setChecks] = useState<Check[]>([]);
+  useEffect(() => {
+    if (secret === null) return;
+    let left = false;
+    verifySteps(request, secret, isDuplicate).then(
+      (steps) => !left && setChecks(steps),
+      () =>
+        !left && setChecks([{ title: 'It could not be verified', detail: 'The secret is not valid.', passed: false }]),
+    );
+    return () => {
+      left = true;
+    };
+  }, [request, secret, isDuplicate]);
+  return (
+    <li>
+      <time dateTime={request.at}>{formatPreciseTime(Date.parse(request.at))}</time>
+      <ul className="checks">
+        {checks.map(({ title, detail, passed }) => (
+          <li key={title} data-passed={passed}>
+            <strong>{title}</strong>
+            <p>{detail}</p>
+          </li>
+        ))}
+      </ul>
+      <details>
+        <summary>Headers and body</summary>
+        <pre>
+          {Object.entries(request.headers)
+            .map(([name, value]) => `${name}: ${value}`)
+            .join('\n')}
+          {`\n\n${request.body}`}
+        </pre>
+      </details>
+    </li>
+  );
+}
+
+/** Reads the receiver each second while it is shown. */
+function useReceived(): { requests: ReceivedRequest[]; isAway: boolean } {
+  const [received, setReceived] = useState<{ requests: ReceivedRequest[]; isAway: boolean }>({
+    requests: [],
+    isAway: false,
+  });
+  useEffect(() => {
+    const stop = new AbortController();
+    const read = async () => {
+      while (!stop.signal.aborted) {
+        try {
+          const requests = await readReceived(stop.signal);
+          setReceived((before) =>
+            !before.isAway && JSON.stringify(before.requests) === JSON.stringify(requests)
+              ? before
+              : { requests, isAway: false },
+          );
+        } catch {
+          if (!stop.signal.aborted) setReceived((before) => ({ ...before, isAway: true }));
+        }
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+      }
+    };
+    void read();
+    return () => stop.abort();
+  }, []);
+  return received;
+}

@@ -1,0 +1,79 @@
+import { type FormEvent, useState } from 'react';
+import { useClient } from 'urql';
+import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
+import { SendTestCallbackDocument, type SendTestCallbackMutation } from '../graphql/generated.ts';
+import { pageSettings } from '../page-settings.ts';
+import { CopyButton } from '../ui/copy-button.tsx';
+import { curlOf } from '../ui/curl.ts';
+import { Field } from '../ui/field.tsx';
+import { formatDuration } from '../ui/format.ts';
+import { ErrorNotice } from '../ui/notice.tsx';
+import { receiverUrl } from './receiver.ts';
+
+type TestAttempt = SendTestCallbackMutation['sendTestCallback']['attempt'];
+
+/** Sends one signed test event, and shows what the receiver answered. */
+export function TestCallback() {
+  const client = useClient();
+  const [url, setUrl] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<OperationError | null>(null);
+  const [attempt, setAttempt] = useState<TestAttempt | null>(null);
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    setAttempt(null);
+    const answer = await client.mutation(SendTestCallbackDocument, { url: url.trim() });
+    setBusy(false);
+    if (answer.error) return setError(operationErrorOf(answer.error));
+    setAttempt(answer.data?.sendTestCallback.attempt ?? null);
+  }
+  const isAtField = error?.field === 'url' || error?.code === 'CALLBACK_URL_REFUSED';
+  return (
+    <section className="card" aria-labelledby="test-callback">
+      <h2 id="test-callback">Send a test callback</h2>
+      <form className="form" onSubmit={submit}>
+        <Field
+          label="URL"
+          inputMode="url"
+          placeholder="https://your-server.example/vouchers"
+          value={url}
+          required
+          onChange={(event) => setUrl(event.target.value)}
+          spellCheck={false}
+          autoComplete="off"
+          error={isAtField ? error?.message : null}
+          action={
+            pageSettings.testReceiver && (
+              <button type="button" className="button quiet" onClick={() => setUrl(receiverUrl())}>
+                Use the test receiver
+              </button>
+            )
+          }
+        />
+        {error && !isAtField && <ErrorNotice error={error} />}
+        <p className="buttons">
+          <button type="submit" className="button" disabled={busy}>
+            {busy ? 'Sending…' : 'Send'}
+          </button>
+          <CopyButton label="Copy as cURL" text={() => curlOf(SendTestCallbackDocument, { url })} />
+        </p>
+      </form>
+      {attempt && <Outcome attempt={attempt} />}
+    </section>
+  );
+}
+
+function Outcome({ attempt: { status, durationMs, error, response } }: { attempt: TestAttempt }) {
+  const answered = status === null ? 'It did not answer' : `It answered ${status}`;
+  return (
+    <div className={error === null ? 'notice done' : 'notice failed'} role="status">
+      <p>
+        <strong>{answered}</strong> in {formatDuration(durationMs)}.{' '}
+        {error && <code className="code-name">{error}</code>}
+      </p>
+      {response && <pre>{response}</pre>}
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+import type { CombinedError } from '@urql/core';
+
+/** A failed operation, as the page shows it. */
+export interface OperationError {
+  /** The server's stable code; `NETWORK` without an answer. */
+  code: string;
+  message: string;
+  /** The input field that is wrong, such as `callbackUrl`. */
+  field: string | null;
+  /** What to do. */
+  advice: string | null;
+}
+
+const advice: Record<string, string> = {
+  NETWORK: 'Check the connection. The page tries again by itself where it can.',
+  RATE_LIMITED: 'Wait a moment, then try again.',
+  USERNAME_TAKEN: 'Choose another name, or sign in if it is yours.',
+  PHONE_NUMBER_TAKEN: 'Sign in with the account that has this number.',
+  PHONE_NUMBER_INVALID: 'Write it as +84909123456, or as you dial it at home.',
+  INVALID_CREDENTIALS: 'Check the name and the password.',
+  SUBGRAPH_UNAVAILABLE: 'A service is away. Try again in a moment.',
+  SESSION_STORE_UNAVAILABLE: 'Sign-ins are away for the moment. Try again.',
+  SERVICE_UNAVAILABLE: 'The service is away for the moment. Try again.',
+};
+
+/** Returns the first error of an operation. */
+export function operationErrorOf(error: CombinedError): OperationError {
+  const [first] = error.graphQLErrors;
+  if (!first)
+    return { code: 'NETWORK', message: 'The gateway did not answer.', field: null, advice: advice.NETWORK ?? null };
+  const { code, argument } = first.extensions as { code?: string; argument?: string };
+  return {
+    code: code ?? 'INTERNAL_SERVER_ERROR',
+    message: first.message,
+    field: argument?.replace(/^input\./, '') ?? null,
+    advice: advice[code ?? ''] ?? null,
+  };
+}
+
+/** Whether an error says that the session has ended. */
+export function endsSession(error: CombinedError): boolean {
+  return error.graphQLErrors.some(({ extensions }) =>
+    ['SESSION_EXPIRED', 'UNAUTHENTICATED'].includes(String(extensions.code)),
+  );
+}

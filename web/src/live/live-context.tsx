@@ -1,0 +1,119 @@
+import {
+  createContext,
+  type ReactNode,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from 'react';
+import { useClient } from 'urql';
+import { EndOfFeedDocument } from '../graphql/generated.ts';
+import { useSession } from '../session/session-context.tsx';
+import {
+  type Connection,
+  type FailedRequest,
+  openVoucherFeed,
+  type ReceivedVoucher,
+  type VoucherFeed,
+} from './voucher-feed.ts';
+
+/** A code that arrived over the WebSocket, with the time of its arrival by this browser's clock. */
+export interface Arrival {
+  voucher: ReceivedVoucher;
+  at: number;
+}
+
+export interface Live {
+  feed: VoucherFeed | null;
+  /** Arrivals by request id. */
+  arrivals: ReadonlyMap<string, Arrival>;
+  /** The last event: a code or a failure. */
+  last: { kind: 'code'; arrival: Arrival } | { kind: 'failure'; failure: FailedRequest } | null;
+  /** Increases with each event and reconnect: views read again. */
+  version: number;
+}
+
+const LiveContext = createContext<Live>({ feed: null, arrivals: new Map(), last: null, version: 0 });
+
+/** `encodeCursor(null)` of schema/src/cursor.ts: the start of a feed. */
+const startOfFeed = 'djE6';
+/** Arrivals kept in memory; older ones are in the stored list. */
+const maxArrivals = 500;
+
+/** Opens the feed of the signed-in user, and shares its events with all views. */
+export function LiveProvider({ children }: { children: ReactNode }) {
+  const { state, store } = useSession();
+  const session = state.phase === 'signed-in' ? state.session : null;
+  const token = session?.token;
+  const client = useClient();
+  const [live, setLive] = useState<Live>({ feed: null, arrivals: new Map(), last: null, version: 0 });
+  // A session that replaces an ended one of the same user resumes; another user starts over.
+  const resume = useRef<{ userId: string; cursor: string } | null>(null);
+  const userId = session?.userId;
+
+  useEffect(() => {
+    if (!token || !userId) return;
+    let feed: VoucherFeed | null = null;
+    let left = false;
+    if (resume.current?.userId !== userId) {
+      resume.current = null;
+      setLive({ feed: null, arrivals: new Map(), last: null, version: 0 });
+    }
+    const open = (after: string) => {
+      if (left) return;
+      resume.current = { userId, cursor: after };
+      feed = openVoucherFeed({
+        url: `${location.origin.replace(/^http/, 'ws')}/graphql`,
+        token,
+        after,
+        onVoucher: (voucher, at, cursor) => {
+          resume.current = { userId, cursor };
+          setLive((before) => {
+            const arrival = { voucher, at };
+            const arrivals = new Map([...before.arrivals, [voucher.requestId, arrival] as const].slice(-maxArrivals));
+            return { ...before, arrivals, last: { kind: 'code', arrival }, version: before.version + 1 };
+          });
+        },
+        onFailure: (failure) =>
+          setLive((before) => ({ ...before, last: { kind: 'failure', failure }, version: before.version + 1 })),
+        onReconnect: () => setLive((before) => ({ ...before, version: before.version + 1 })),
+        onSessionEnd: () => store.end(token),
+      });
+      setLive((before) => ({ ...before, feed }));
+    };
+    const start = async () => {
+      if (resume.current) return open(resume.current.cursor);
+      for (let delayMs = 500; !left; delayMs = Math.min(delayMs * 2, 10_000)) {
+        const { data } = await client.query(EndOfFeedDocument, {}, { requestPolicy: 'network-only' }).toPromise();
+        if (data) return open(data.purchasedVouchers.pageInfo.endCursor ?? startOfFeed);
+        await new Promise((resolve) => setTimeout(resolve, delayMs));
+      }
+    };
+    void start();
+    return () => {
+      left = true;
+      feed?.[Symbol.dispose]();
+      setLive((before) => ({ ...before, feed: null }));
+    };
+  }, [token, userId, client, store]);
+
+  const value = useMemo(() => live, [live]);
+  return <LiveContext value={value}>{children}</LiveContext>;
+}
+
+export const useLive = () => useContext(LiveContext);
+
+const connecting: Connection = { phase: 'connecting' };
+
+/** The state of the feed's connection; null while signed out. */
+export function useConnection(): Connection | null {
+  const { feed } = useLive();
+  const { state } = useSession();
+  const connection = useSyncExternalStore(
+    (listener) => feed?.onConnection(listener) ?? (() => {}),
+    () => feed?.connection() ?? connecting,
+  );
+  return state.phase === 'signed-in' ? connection : null;
+}

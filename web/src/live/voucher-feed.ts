@@ -1,0 +1,165 @@
+import { print } from 'graphql';
+import { type Client, createClient } from 'graphql-ws';
+import {
+  VoucherReceivedDocument,
+  type VoucherReceivedSubscription,
+  VoucherRequestFailedDocument,
+  type VoucherRequestFailedSubscription,
+} from '../graphql/generated.ts';
+
+export type ReceivedVoucher = VoucherReceivedSubscription['voucherReceived']['node'];
+export type FailedRequest = VoucherRequestFailedSubscription['voucherRequestFailed'];
+
+/** The state of the WebSocket, as the connection light shows it. */
+export type Connection =
+  | { phase: 'connecting' }
+  | { phase: 'live'; since: number; caughtUp: number | null }
+  | { phase: 'reconnecting'; since: number; closed: { code: number; reason: string } | null }
+  | { phase: 'closed'; closed: { code: number; reason: string } | null };
+
+export interface VoucherFeed extends Disposable {
+  connection(): Connection;
+  onConnection(listener: () => void): () => void;
+}
+
+export interface VoucherFeedOptions {
+  url: string;
+  token: string;
+  /** Cursor after which the feed starts. */
+  after: string;
+  /** Called for each code once, with the time of its arrival and the cursor to resume from. */
+  onVoucher(voucher: ReceivedVoucher, at: number, cursor: string): void;
+  onFailure(failure: FailedRequest): void;
+  /** Called on each reconnect: failures have no history, so what is pending has to be read again. */
+  onReconnect(): void;
+  /** The server has ended the session. */
+  onSessionEnd(): void;
+  now?: () => number;
+}
+
+/** The close code of an ended session (docs/subscriptions.md). */
+const sessionEnded = 4403;
+
+/**
+ * Subscribes to the user's vouchers and failures over one WebSocket. After each reconnect it resumes from the cursor of
+ * its last event, so that no code is missed; one that arrives twice is dropped by its id.
+ */
+export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
+  const { url, token, onVoucher, onFailure, onReconnect, onSessionEnd, now = Date.now } = options;
+  const seen = new Set<string>();
+  const listeners = new Set<() => void>();
+  let cursor = options.after;
+  let connection: Connection = { phase: 'connecting' };
+  let connectedBefore = false;
+  const change = (next: Connection) => {
+    connection = next;
+    for (const listener of listeners) listener();
+  };
+
+  const client: Client = createClient({
+    url,
+    connectionParams: { authorization: `Bearer ${token}` },
+    // A connection that has gone silent is noticed within 15 s.
+    keepAlive: 10_000,
+    retryAttempts: Number.POSITIVE_INFINITY,
+    retryWait: (retries) => new Promise((resolve) => setTimeout(resolve, retryDelayMs(retries))),
+    shouldRetry: (event) => closeOf(event)?.code !== sessionEnded,
+    on: {
+      connected: (_socket, _payload, wasRetry) => {
+        change({ phase: 'live', since: now(), caughtUp: wasRetry || connectedBefore ? 0 : null });
+        if (connectedBefore) onReconnect();
+        connectedBefore = true;
+      },
+      closed: (event) => {
+        const closed = closeOf(event);
+        if (closed?.code === sessionEnded) {
+          change({ phase: 'closed', closed });
+          onSessionEnd();
+        } else if (connection.phase !== 'closed') {
+          const since = connection.phase === 'reconnecting' ? connection.since : now();
+          change({ phase: 'reconnecting', since, closed });
+        }
+      },
+      ping: (received) => {
+        if (!received) watchPong();
+      },
+      pong: (received) => {
+        if (received) clearTimeout(pongTimer);
+      },
+    },
+  });
+  let pongTimer: ReturnType<typeof setTimeout> | undefined;
+  const watchPong = () => {
+    clearTimeout(pongTimer);
+    pongTimer = setTimeout(() => client.terminate(), 5_000);
+  };
+
+  const leaveVouchers = client.subscribe<VoucherReceivedSubscription>(
+    {
+      query: print(VoucherReceivedDocument),
+      // Read at each (re)connect: graphql-ws serialises the variables when it subscribes.
+      variables: {
+        get after() {
+          return cursor;
+        },
+      },
+    },
+    {
+      next({ data }) {
+        if (!data) return;
+        const { node, cursor: reached } = data.voucherReceived;
+        cursor = reached;
+        if (seen.has(node.id)) return;
+        seen.add(node.id);
+        if (
+          connection.phase === 'live' &&
+          connection.caughtUp !== null &&
+          Date.parse(node.receivedAt) < connection.since
+        )
+          change({ ...connection, caughtUp: connection.caughtUp + 1 });
+        onVoucher(node, now(), reached);
+      },
+      error: endFeed,
+      complete: () => {},
+    },
+  );
+  const leaveFailures = client.subscribe<VoucherRequestFailedSubscription>(
+    { query: print(VoucherRequestFailedDocument) },
+    { next: ({ data }) => data && onFailure(data.voucherRequestFailed), error: endFeed, complete: () => {} },
+  );
+
+  /** The client gives up: a refused subscription, or a close that must not be retried. */
+  function endFeed(error: unknown): void {
+    if (connection.phase === 'closed') return;
+    const reason = Array.isArray(error) ? String(error[0]?.message) : 'The subscription was refused.';
+    change({ phase: 'closed', closed: closeOf(error) ?? { code: 0, reason } });
+  }
+
+  return {
+    connection: () => connection,
+    onConnection(listener) {
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+      };
+    },
+    [Symbol.dispose]() {
+      clearTimeout(pongTimer);
+      listeners.clear();
+      leaveVouchers();
+      leaveFailures();
+      void Promise.resolve(client.dispose()).catch(() => {});
+    },
+  };
+}
+
+/** Half a second, doubled with each retry up to 10 s, with jitter: many pages reconnect after a restart. */
+function retryDelayMs(retries: number): number {
+  return Math.min(500 * 2 ** retries, 10_000) * (0.75 + Math.random() / 2);
+}
+
+function closeOf(event: unknown): { code: number; reason: string } | null {
+  if (typeof event !== 'object' || event === null || !('code' in event)) return null;
+  const { code, reason } = event as { code: unknown; reason?: unknown };
+  return typeof code === 'number' ? { code, reason: String(reason ?? '') } : null;
+}

@@ -1,0 +1,122 @@
+import { Switch } from 'radix-ui';
+import { useEffect, useId, useRef, useState } from 'react';
+import { useClient, useQuery } from 'urql';
+import { operationErrorOf } from '../graphql/errors.ts';
+import { RedeliverDocument, VoucherRequestDocument } from '../graphql/generated.ts';
+import { useLive } from '../live/live-context.tsx';
+import { CopyButton } from '../ui/copy-button.tsx';
+import { curlOf } from '../ui/curl.ts';
+import { useMessages } from '../ui/messages.tsx';
+import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
+import { StatusChip } from './status-chip.tsx';
+import { type RequestDetails as Details, refreshMs, timelineOf } from './timeline.ts';
+import { TimelineView } from './timeline-view.tsx';
+
+/** A request with its code and its timeline, live unless paused. */
+export function RequestDetails({ id }: { id: string }) {
+  const { arrivals, version } = useLive();
+  const [paused, setPaused] = useState(false);
+  const [{ data, error, fetching }, read] = useQuery({
+    query: VoucherRequestDocument,
+    variables: { id },
+    pause: paused,
+  });
+  const shown = data?.voucherRequest;
+  useRefresh(shown ?? null, paused, version, () => read({ requestPolicy: 'network-only' }));
+
+  if (error && !shown) return <ErrorNotice error={operationErrorOf(error)} onRetry={() => read()} />;
+  if (!shown && fetching) return <Skeleton rows={5} label="Reading the request" />;
+  if (!shown)
+    return (
+      <EmptyState title="There is no such request">
+        It may belong to another account, or its address is incomplete.
+      </EmptyState>
+    );
+  return (
+    <article className="card details" aria-labelledby={`request-${id}`}>
+      <header>
+        <h2 id={`request-${id}`}>Request of {new Date(shown.requestedAt).toLocaleString()}</h2>
+        <StatusChip request={shown} />
+      </header>
+      <Code request={shown} />
+      <TimelineView entries={timelineOf(shown, arrivals.get(id))} paused={paused} />
+      {shown.deliveries === null && (
+        <p className="hint">The delivery service is away; attempts will show when it is back.</p>
+      )}
+      <footer>
+        <PauseSwitch paused={paused} onChange={setPaused} />
+        <RedeliverButtons request={shown} onDone={() => read({ requestPolicy: 'network-only' })} />
+        <CopyButton label="Copy as cURL" text={() => curlOf(VoucherRequestDocument, { id })} />
+      </footer>
+    </article>
+  );
+}
+
+/** The code, large; or what is known instead. */
+function Code({ request: { voucher, message, status } }: { request: Details }) {
+  return (
+    <div className="code-box" data-status={status}>
+      {voucher ? (
+        <>
+          <output className="code" aria-label="Voucher code">
+            {voucher.code}
+          </output>
+          <CopyButton label="Copy code" text={voucher.code} className="button primary" />
+        </>
+      ) : (
+        <p>{message}</p>
+      )}
+    </div>
+  );
+}
+
+/** Reads the request again when an event came, and in between while something is to come. */
+function useRefresh(request: Details | null, paused: boolean, version: number, read: () => void) {
+  const latest = useRef(read);
+  latest.current = read;
+  const delayMs = request && !paused ? refreshMs(request, Date.now()) : null;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each answer, even of the same content, plans the next read.
+  useEffect(() => {
+    if (delayMs === null) return;
+    const timer = setTimeout(() => latest.current(), delayMs);
+    return () => clearTimeout(timer);
+  }, [request, delayMs]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the version is the reason to read.
+  useEffect(() => {
+    if (!paused) latest.current();
+  }, [version, paused]);
+}
+
+function PauseSwitch({ paused, onChange }: { paused: boolean; onChange(paused: boolean): void }) {
+  const id = useId();
+  return (
+    <span className="switch-row">
+      <Switch.Root id={id} className="switch" checked={!paused} onCheckedChange={(live) => onChange(!live)}>
+        <Switch.Thumb className="switch-thumb" />
+      </Switch.Root>
+      <label htmlFor={id}>{paused ? 'Paused' : 'Live'}</label>
+    </span>
+  );
+}
+
+function RedeliverButtons({ request, onDone }: { request: Details; onDone(): void }) {
+  const client = useClient();
+  const { show } = useMessages();
+  const redeliver = async (deliveryId: string) => {
+    const { error } = await client.mutation(RedeliverDocument, { deliveryId });
+    if (error) return show({ kind: 'failed', text: operationErrorOf(error).message });
+    show({ kind: 'done', text: 'It is sent again.' });
+    onDone();
+  };
+  return (request.deliveries ?? []).map(({ id, channel, status }) => (
+    <button
+      key={id}
+      type="button"
+      className="button quiet"
+      disabled={status === 'PENDING'}
+      onClick={() => redeliver(id)}
+    >
+      {channel === 'CALLBACK' ? 'Send the callback again' : 'Send the SMS again'}
+    </button>
+  ));
+}

@@ -1,0 +1,43 @@
+import { useEffect, useState } from 'react';
+import { useLocation } from 'wouter';
+import { receiverUrl } from '../callbacks/receiver.ts';
+import { pageSettings } from '../page-settings.ts';
+import { RequestDetails } from './request-details.tsx';
+import { RequestForm } from './request-form.tsx';
+import { RequestList } from './request-list.tsx';
+
+/** Request a voucher, and follow it. The address names the request that is shown. */
+export function RequestsPage({ id }: { id: string | null }) {
+  const [, navigate] = useLocation();
+  const [requested, setRequested] = useState<string | null>(null);
+  const shown = id ?? requested;
+  useEffect(() => {
+    if (id === null) setRequested(null);
+  }, [id]);
+  return (
+    <div className="columns">
+      <div>
+        <h1>Request a voucher</h1>
+        <RequestForm
+          receiverUrl={pageSettings.testReceiver ? receiverUrl : null}
+          onRequested={(newId) => {
+            setRequested(newId);
+            navigate(`/requests/${newId}`);
+          }}
+        />
+        <h2>Your requests</h2>
+        <RequestList current={shown} />
+      </div>
+      <div aria-live="off">
+        {shown ? (
+          <RequestDetails key={shown} id={shown} />
+        ) : (
+          <div className="empty tall">
+            <strong>Each step, as it happens</strong>
+            <p>Request a voucher, or choose one of your requests: its timeline is shown here.</p>
+          </div>
+        )}
+      </div>
+    </div>
+  );
+}

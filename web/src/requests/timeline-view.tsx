@@ -1,0 +1,51 @@
+import { formatDuration, formatPreciseTime } from '../ui/format.ts';
+import { useNow } from '../ui/use-now.ts';
+import type { Entry } from './timeline.ts';
+
+/** Gaps from here on are drawn as compressed. */
+const longGapMs = 2_000;
+
+/** Draws the entries with the time between them. Pending ones count. */
+export function TimelineView({ entries, paused }: { entries: readonly Entry[]; paused: boolean }) {
+  const isPending = entries.some(({ state }) => state === 'pending');
+  const now = useNow(isPending && !paused ? 1_000 : null);
+  const lastAt = entries.findLast(({ state }) => state !== 'pending')?.at ?? now;
+  return (
+    <ol className="timeline">
+      {entries.map((entry, index) => {
+        const before = entries[index - 1];
+        const isWaiting = entry.state === 'pending';
+        const gapMs = before && !isWaiting ? entry.at - before.at : null;
+        return (
+          <li
+            key={entry.key}
+            data-state={entry.state}
+            data-gap={gapMs !== null && gapMs > longGapMs ? 'long' : undefined}
+          >
+            {gapMs !== null && <span className="gap">{`+${formatDuration(gapMs)}`}</span>}
+            <div className="entry">
+              <strong>{entry.title}</strong>
+              <time dateTime={new Date(entry.at).toISOString()}>
+                {isWaiting ? waitText(entry.at, lastAt, now) : formatPreciseTime(entry.at)}
+              </time>
+              {entry.detail && <p>{entry.detail}</p>}
+              {entry.response && (
+                <details>
+                  <summary>Response</summary>
+                  <pre>{entry.response}</pre>
+                </details>
+              )}
+            </div>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+function waitText(dueAt: number, lastAt: number, now: number): string {
+  const waited = `${Math.max(0, Math.round((now - lastAt) / 1_000))} s so far`;
+  return dueAt > now + 500
+    ? `${waited}, at most ${formatDuration(Math.ceil((dueAt - now) / 1_000) * 1_000)} to go`
+    : waited;
+}

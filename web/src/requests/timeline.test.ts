@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { type RequestDetails, refreshMs, timelineOf } from './timeline.ts';
+
+const acceptedAt = '2026-01-31T12:00:00.000Z';
+const pending: RequestDetails = {
+  id: 'request-1',
+  status: 'PENDING',
+  message: 'Your request is being processed within 30 seconds',
+  requestedAt: acceptedAt,
+  expectedBy: '2026-01-31T12:00:30.000Z',
+  failureReason: null,
+  voucher: null,
+  steps: [{ name: 'ACCEPTED', at: acceptedAt }],
+  deliveries: [],
+};
+const fulfilled: RequestDetails = {
+  ...pending,
+  status: 'FULFILLED',
+  voucher: { id: 'voucher-1', code: 'VC-1', status: 'SUCCESS', receivedAt: '2026-01-31T12:00:04.000Z' },
+  steps: [
+    { name: 'ACCEPTED', at: acceptedAt },
+    { name: 'CODE_RECEIVED', at: '2026-01-31T12:00:04.000Z' },
+    { name: 'STORED', at: '2026-01-31T12:00:04.020Z' },
+  ],
+};
+const attempt = { at: '2026-01-31T12:00:04.010Z', status: 500, durationMs: 40, error: 'HTTP_STATUS', response: 'oops' };
+const delivery = {
+  id: 'delivery-1',
+  channel: 'CALLBACK' as const,
+  status: 'PENDING' as const,
+  url: 'https://shop.example/vouchers',
+  nextAttemptAt: '2026-01-31T12:00:09.000Z',
+  attempts: [attempt],
+};
+const arrival = {
+  voucher: {
+    id: 'voucher-1',
+    requestId: 'request-1',
+    code: 'VC-1',
+    status: 'SUCCESS' as const,
+    requestedAt: acceptedAt,
+    receivedAt: '2026-01-31T12:00:04.000Z',
+  },
+  at: Date.parse('2026-01-31T12:00:04.015Z'),
+};
+const now = Date.parse('2026-01-31T12:00:05.000Z');
+
+describe('timeline', () => {
+  it('timeline: of a pending request ends with what it waits for', () => {
+    expect(timelineOf(pending, undefined).map(({ key, state }) => [key, state])).toEqual([
+      ['ACCEPTED', 'done'],
+      ['provider', 'pending'],
+    ]);
+  });
+
+  it('timeline: has steps, arrival and attempts by time, and then the retry', () => {
+    const entries = timelineOf({ ...fulfilled, deliveries: [delivery] }, arrival);
+    expect(entries.map(({ key, state }) => [key, state])).toEqual([
+      ['ACCEPTED', 'done'],
+      ['CODE_RECEIVED', 'done'],
+      ['arrival', 'done'],
+      ['STORED', 'done'],
+      ['delivery-1:0', 'failed'],
+      ['delivery-1:next', 'pending'],
+    ]);
+    expect(entries[4]).toMatchObject({
+      title: 'Callback failed, attempt 1',
+      detail: 'https://shop.example/vouchers · status 500 · in 40 ms',
+      response: 'oops',
+    });
+  });
+
+  it('timeline: says why a request failed', () => {
+    const failed: RequestDetails = {
+      ...pending,
+      status: 'FAILED',
+      message: 'The voucher provider refused this request.',
+      steps: [...pending.steps, { name: 'FAILED', at: '2026-01-31T12:00:02.000Z' }],
+    };
+    expect(timelineOf(failed, undefined).at(-1)).toMatchObject({ state: 'failed', detail: failed.message });
+  });
+});
+
+describe('refresh', () => {
+  it.each([
+    ['a pending request', pending, 2_000],
+    ['a retry in 4 s', { ...fulfilled, deliveries: [delivery] }, 4_000],
+    [
+      'a retry in an hour',
+      { ...fulfilled, deliveries: [{ ...delivery, nextAttemptAt: '2026-01-31T13:00:00.000Z' }] },
+      30_000,
+    ],
+    ['a code whose deliveries may not be planned yet', fulfilled, 1_000],
+  ])('refresh: %s', (_what, request, expected) => {
+    expect(refreshMs(request, now)).toBe(expected);
+  });
+
+  it('refresh: ends once nothing more is to come', () => {
+    expect(refreshMs(fulfilled, now + 60_000)).toBeNull();
+  });
+});

@@ -1,0 +1,111 @@
+import type { DeliveryDetailsFragment, RequestStepName, VoucherRequestQuery } from '../graphql/generated.ts';
+import type { Arrival } from '../live/live-context.tsx';
+import { formatDuration } from '../ui/format.ts';
+
+export type RequestDetails = NonNullable<VoucherRequestQuery['voucherRequest']>;
+
+/** An entry of a request's timeline. */
+export interface Entry {
+  key: string;
+  title: string;
+  detail: string | null;
+  /** In milliseconds since the epoch; the time until which it is expected, for a pending one. */
+  at: number;
+  state: 'done' | 'failed' | 'pending';
+  /** The beginning of a receiver's response. */
+  response?: string | null;
+}
+
+const titles: Record<RequestStepName, [title: string, detail: string | null]> = {
+  ACCEPTED: ['Request accepted', 'The gateway answered at once, and nobody waits on the line.'],
+  PROVIDER_ASKED: ['Provider asked', null],
+  PROVIDER_ACKNOWLEDGED: [
+    'Provider acknowledged',
+    'It makes the code, and will prove with its challenge that it sent it.',
+  ],
+  CODE_RECEIVED: ['Code received from the provider', null],
+  FAILED: ['The request failed', null],
+  STORED: ['Stored with your vouchers', 'The topic brought the outcome there, to the senders and to this page.'],
+};
+
+/**
+ * Builds the timeline of a request from what the server knows and what arrived in this browser, oldest first; what is
+ * still to come is last.
+ */
+export function timelineOf(request: RequestDetails, arrival: Arrival | undefined): Entry[] {
+  const entries: Entry[] = request.steps.map(({ name, at }) => ({
+    key: name,
+    title: titles[name][0],
+    detail: name === 'FAILED' ? request.message : titles[name][1],
+    at: Date.parse(at),
+    state: name === 'FAILED' ? 'failed' : 'done',
+  }));
+  if (arrival)
+    entries.push({
+      key: 'arrival',
+      title: 'Shown on this page',
+      detail: 'Over the WebSocket of this browser tab.',
+      at: arrival.at,
+      state: 'done',
+    });
+  for (const delivery of request.deliveries ?? []) entries.push(...attemptsOf(delivery));
+  entries.sort((one, other) => one.at - other.at);
+  if (request.status === 'PENDING')
+    entries.push({
+      key: 'provider',
+      title: 'Waiting for the provider',
+      detail: `Expected by ${new Date(request.expectedBy).toLocaleTimeString()}. A code that is later also comes by SMS.`,
+      at: Date.parse(request.expectedBy),
+      state: 'pending',
+    });
+  entries.push(...(request.deliveries ?? []).flatMap(nextAttemptOf));
+  return entries;
+}
+
+const channelNames = { CALLBACK: 'Callback', SMS: 'SMS' } as const;
+
+function attemptsOf(delivery: DeliveryDetailsFragment): Entry[] {
+  return delivery.attempts.map((attempt, index) => {
+    const succeeded = attempt.error === null;
+    const outcome = attempt.status === null ? attempt.error : `status ${attempt.status}`;
+    return {
+      key: `${delivery.id}:${index}`,
+      title: `${channelNames[delivery.channel]} ${outcomeOf(delivery, succeeded)}, attempt ${index + 1}`,
+      detail: [delivery.url, outcome, `in ${formatDuration(attempt.durationMs)}`].filter(Boolean).join(' · '),
+      at: Date.parse(attempt.at) + attempt.durationMs,
+      state: succeeded ? 'done' : 'failed',
+      response: attempt.response,
+    };
+  });
+}
+
+function outcomeOf({ channel, status }: DeliveryDetailsFragment, succeeded: boolean): string {
+  if (!succeeded) return 'failed';
+  if (status === 'SIMULATED') return 'simulated: in development none is sent';
+  return channel === 'SMS' && status === 'PENDING' ? 'accepted by the SMS provider' : 'delivered';
+}
+
+function nextAttemptOf({ id, channel, status, nextAttemptAt, attempts }: DeliveryDetailsFragment): Entry[] {
+  if (status !== 'PENDING') return [];
+  return [
+    {
+      key: `${id}:next`,
+      title: attempts.length === 0 ? `${channelNames[channel]} is being sent` : `${channelNames[channel]} is retried`,
+      detail: null,
+      at: nextAttemptAt === null ? Date.now() : Date.parse(nextAttemptAt),
+      state: 'pending',
+    },
+  ];
+}
+
+/** How soon a request has to be read again, in milliseconds; null once nothing more is to come. */
+export function refreshMs(request: RequestDetails, now: number): number | null {
+  if (request.status === 'PENDING') return 2_000;
+  const due = (request.deliveries ?? [])
+    .filter(({ status }) => status === 'PENDING')
+    .map(({ nextAttemptAt }) => (nextAttemptAt === null ? now : Date.parse(nextAttemptAt)) - now);
+  if (due.length > 0) return Math.min(Math.max(1_000, Math.min(...due)), 30_000);
+  // Deliveries are planned from the same message, moments after the code.
+  const endedAt = Math.max(...request.steps.map(({ at }) => Date.parse(at)));
+  return now - endedAt < 5_000 ? 1_000 : null;
+}

@@ -1,0 +1,24 @@
+import { Dialog } from 'radix-ui';
+import { useSession } from './session-context.tsx';
+import { SignInForm } from './sign-in-form.tsx';
+
+/** Asks to sign in again over the page, which stays as it is. */
+export function EndedDialog() {
+  const { state, store } = useSession();
+  if (state.phase !== 'ended') return null;
+  return (
+    <Dialog.Root open onOpenChange={(open) => !open && store.signOut()}>
+      <Dialog.Portal>
+        <div className="backdrop" />
+        <Dialog.Content className="dialog card">
+          <Dialog.Title>Your session has ended</Dialog.Title>
+          <Dialog.Description>
+            Sign in again as {state.session.username} to continue where you were. Codes that came meanwhile will appear.
+          </Dialog.Description>
+          <SignInForm mode="sign-in" username={state.session.username} />
+          <Dialog.Close className="button quiet">Leave, and sign out</Dialog.Close>
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}

@@ -1,0 +1,82 @@
+/** The session of this browser tab. */
+export interface Session {
+  token: string;
+  /** When the token expires (ISO 8601). */
+  expiresAt: string;
+  /** The session ends this long after its last request. */
+  idleSeconds: number;
+  userId: string;
+  username: string;
+  phoneNumber: string;
+  /** When its last request was sent, in milliseconds since the epoch. */
+  lastUsedAt: number;
+}
+
+export type SessionState =
+  | { phase: 'signed-out' }
+  | { phase: 'signed-in'; session: Session }
+  /** Ended by the server or by time: the page stays, and asks to sign in again. */
+  | { phase: 'ended'; session: Session };
+
+/** Shared with the playground, which reads `token` and `username`. */
+const storageKey = 'voucher-gateway:session';
+
+export type SessionStore = ReturnType<typeof createSessionStore>;
+
+/**
+ * Keeps the session in memory and in sessionStorage: it survives a reload, ends with the tab, and is neither in an
+ * address nor in localStorage.
+ */
+export function createSessionStore(storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>, now = Date.now) {
+  let state = readState(storage.getItem(storageKey));
+  const listeners = new Set<() => void>();
+  const change = (next: SessionState) => {
+    state = next;
+    if (next.phase === 'signed-in') storage.setItem(storageKey, JSON.stringify(next.session));
+    else storage.removeItem(storageKey);
+    for (const listener of listeners) listener();
+  };
+  return {
+    state: () => state,
+    token: () => (state.phase === 'signed-in' ? state.session.token : null),
+    signIn: (session: Omit<Session, 'lastUsedAt'>) =>
+      change({ phase: 'signed-in', session: { ...session, lastUsedAt: now() } }),
+    signOut: () => change({ phase: 'signed-out' }),
+    /** Ends the session of this token. Does nothing if another session has begun meanwhile. */
+    end(token: string) {
+      if (state.phase === 'signed-in' && state.session.token === token)
+        change({ phase: 'ended', session: state.session });
+    },
+    /** Counts a request: the server extends the session by it. */
+    touch() {
+      if (state.phase === 'signed-in') change({ ...state, session: { ...state.session, lastUsedAt: now() } });
+    },
+    subscribe(listener: () => void) {
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+      };
+    },
+  };
+}
+
+/** Milliseconds until a session ends if nothing is requested; 0 once it has ended. */
+export function remainingMs({ expiresAt, idleSeconds, lastUsedAt }: Session, now: number): number {
+  return Math.max(0, Math.min(Date.parse(expiresAt), lastUsedAt + idleSeconds * 1_000) - now);
+}
+
+/** Reads a stored session. One that another version or page has stored is dropped if it lacks a field. */
+function readState(text: string | null): SessionState {
+  try {
+    const session = JSON.parse(text ?? 'null') as Session | null;
+    const isComplete =
+      session !== null &&
+      [session.token, session.expiresAt, session.username, session.phoneNumber, session.userId].every(
+        (field) => typeof field === 'string',
+      ) &&
+      [session.idleSeconds, session.lastUsedAt].every((field) => typeof field === 'number');
+    return isComplete ? { phase: 'signed-in', session } : { phase: 'signed-out' };
+  } catch {
+    return { phase: 'signed-out' };
+  }
+}

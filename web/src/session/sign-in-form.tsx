@@ -1,0 +1,91 @@
+import { type FormEvent, useState } from 'react';
+import { useClient } from 'urql';
+import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
+import { type SessionFragment, SignInDocument, SignUpDocument } from '../graphql/generated.ts';
+import { Field } from '../ui/field.tsx';
+import { ErrorNotice } from '../ui/notice.tsx';
+import { useSession } from './session-context.tsx';
+
+/** Signs up or in. `username` is given where a session has ended. */
+export function SignInForm({ mode, username = '' }: { mode: 'sign-up' | 'sign-in'; username?: string }) {
+  const { store } = useSession();
+  const client = useClient();
+  const [error, setError] = useState<OperationError | null>(null);
+  const [busy, setBusy] = useState(false);
+  const isNew = mode === 'sign-up';
+
+  async function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const input = { username: String(form.get('username')), password: String(form.get('password')) };
+    setBusy(true);
+    setError(null);
+    const result = isNew
+      ? await client.mutation(SignUpDocument, { input: { ...input, phoneNumber: String(form.get('phoneNumber')) } })
+      : await client.mutation(SignInDocument, { input });
+    setBusy(false);
+    if (result.error) return setError(operationErrorOf(result.error));
+    const session = readSession(result.data);
+    if (session)
+      store.signIn({
+        token: session.token,
+        expiresAt: session.expiresAt,
+        idleSeconds: session.sessionIdleSeconds,
+        userId: session.user.id,
+        username: session.user.username,
+        phoneNumber: session.user.phoneNumber,
+      });
+  }
+
+  const errorAt = (field: string) => (error?.field === field ? `${error.message} ${error.advice ?? ''}` : null);
+  const isAtField = ['username', 'phoneNumber', 'password'].includes(error?.field ?? '');
+  return (
+    <form className="form" onSubmit={submit}>
+      <Field
+        label="Name"
+        name="username"
+        autoComplete="username"
+        defaultValue={username}
+        required
+        minLength={3}
+        maxLength={64}
+        autoCapitalize="none"
+        spellCheck={false}
+        hint={isNew ? '3 to 64 letters, digits, dots, dashes or underscores.' : undefined}
+        error={errorAt('username')}
+      />
+      {isNew && (
+        <Field
+          label="Phone number"
+          name="phoneNumber"
+          type="tel"
+          autoComplete="tel"
+          placeholder="0909123456"
+          required
+          hint="Late codes are sent there by SMS."
+          error={errorAt('phoneNumber')}
+        />
+      )}
+      <Field
+        label="Password"
+        name="password"
+        type="password"
+        autoComplete={isNew ? 'new-password' : 'current-password'}
+        required
+        minLength={7}
+        maxLength={256}
+        hint={isNew ? 'At least 7 characters.' : undefined}
+        error={errorAt('password')}
+      />
+      {error && !isAtField && <ErrorNotice error={error} />}
+      <button type="submit" className="button primary" disabled={busy}>
+        {busy ? 'One moment…' : isNew ? 'Sign up' : 'Sign in'}
+      </button>
+    </form>
+  );
+}
+
+function readSession(data: { signUp: SessionFragment } | { signIn: SessionFragment } | undefined) {
+  if (!data) return null;
+  return 'signUp' in data ? data.signUp : data.signIn;
+}

@@ -1,0 +1,33 @@
+import { useEffect, useState } from 'react';
+
+/** Copies a text, and says so for two seconds. */
+export function CopyButton({
+  text,
+  label,
+  className = 'button quiet',
+}: {
+  text: string | (() => string);
+  label: string;
+  className?: string;
+}) {
+  const [outcome, setOutcome] = useState<'copied' | 'failed' | null>(null);
+  useEffect(() => {
+    if (outcome === null) return;
+    const timer = setTimeout(() => setOutcome(null), 2_000);
+    return () => clearTimeout(timer);
+  }, [outcome]);
+  const copy = () =>
+    navigator.clipboard.writeText(typeof text === 'string' ? text : text()).then(
+      () => setOutcome('copied'),
+      () => setOutcome('failed'),
+    );
+  return (
+    <button type="button" className={className} onClick={copy}>
+      <span className="stacked" aria-live="polite">
+        <span data-shown={outcome === null}>{label}</span>
+        <span data-shown={outcome === 'copied'}>Copied</span>
+        <span data-shown={outcome === 'failed'}>Not allowed</span>
+      </span>
+    </button>
+  );
+}

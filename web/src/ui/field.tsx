@@ -1,0 +1,35 @@
+import { Label } from 'radix-ui';
+import { type InputHTMLAttributes, type ReactNode, useId } from 'react';
+
+interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
+  label: string;
+  hint?: ReactNode;
+  /** Why the value was refused. */
+  error?: string | null;
+  action?: ReactNode;
+}
+
+/** A labelled input, with its hint and error announced with it. */
+export function Field({ label, hint, error, action, ...input }: FieldProps) {
+  const id = useId();
+  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ');
+  return (
+    <div className="field">
+      <Label.Root htmlFor={id}>{label}</Label.Root>
+      <div className="field-row">
+        <input id={id} aria-describedby={described || undefined} aria-invalid={error ? true : undefined} {...input} />
+        {action}
+      </div>
+      {hint && (
+        <p id={`${id}-hint`} className="hint">
+          {hint}
+        </p>
+      )}
+      {error && (
+        <p id={`${id}-error`} className="field-error" role="alert">
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,39 @@
+import type { OperationError } from '../graphql/errors.ts';
+
+/** An error with what to do about it. */
+export function ErrorNotice({ error, onRetry }: { error: OperationError; onRetry?: () => void }) {
+  return (
+    <div className="notice failed" role="alert">
+      <p>
+        <strong>{error.message}</strong> {error.advice} <code className="code-name">{error.code}</code>
+      </p>
+      {onRetry && (
+        <button type="button" className="button quiet" onClick={onRetry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** What a list shows when there is nothing in it. */
+export function EmptyState({ title, children }: { title: string; children: React.ReactNode }) {
+  return (
+    <div className="empty">
+      <strong>{title}</strong>
+      <p>{children}</p>
+    </div>
+  );
+}
+
+/** Lines in the place of rows that are being read, so that nothing jumps when they come. */
+export function Skeleton({ rows, label }: { rows: number; label: string }) {
+  return (
+    <div className="skeleton" role="status" aria-label={label}>
+      {Array.from({ length: rows }, (_, row) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the rows have no other identity.
+        <span key={row} />
+      ))}
+    </div>
+  );
+}
