@@ -35,6 +35,9 @@ export const standaloneSettings = z
     GATEWAY_PORT: port(8080).describe('Port of the gateway'),
     VPS_PORT: port(8081).describe('Port of the simulated provider'),
     INTEGRATION_PORT: port(8082).describe("Port for the provider's callbacks"),
+    DELIVERY_PORT: port(0).describe(
+      "Port of delivery on this machine, for Twilio's status callbacks; 0 is any free one. Required for DELIVERY_PUBLIC_URL",
+    ),
     VPS_URL: httpUrl().optional().describe('Another provider; the simulated one is then not started'),
     INTEGRATION_PUBLIC_URL: httpUrl()
       .optional()
@@ -43,7 +46,11 @@ export const standaloneSettings = z
   .refine(...idleWithinMax)
   .refine(...deliveriesOutliveTopics)
   .refine(...providerRequestsOutliveTopics)
-  .superRefine(requireSms);
+  .superRefine(requireSms)
+  .refine(({ DELIVERY_PUBLIC_URL, DELIVERY_PORT }) => DELIVERY_PUBLIC_URL === undefined || DELIVERY_PORT > 0, {
+    path: ['DELIVERY_PORT'],
+    message: 'must be set for DELIVERY_PUBLIC_URL',
+  });
 
 export type StandaloneConfig = Readonly<z.output<typeof standaloneSettings>>;
 

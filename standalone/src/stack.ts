@@ -88,7 +88,12 @@ export async function createStack({
   else onReady('provider', vpsUrl);
 
   const delivery = own(
-    await createDeliveryService({ ...engine, config: { ...config, ...inside, JWKS_URL }, log: log('delivery') }),
+    await createDeliveryService({
+      ...engine,
+      config: { ...config, ...inside, PORT: config.DELIVERY_PORT, JWKS_URL },
+      portSetting: 'DELIVERY_PORT',
+      log: log('delivery'),
+    }),
   );
   onReady('delivery', delivery.url);
   const voucher = own(

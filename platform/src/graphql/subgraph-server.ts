@@ -18,7 +18,7 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   host: string;
   port: number;
   /** Name of the port's setting. Default: `PORT`. */
-  portSetting?: string;
+  portSetting?: string | undefined;
   /**
    * Creates a request's context; a coded error thrown here is the operation's error. The signal aborts when the caller
    * disconnects.
@@ -32,7 +32,7 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   /** HTTP status by error code, for requests that fail before execution. Default: 400. */
   statusOf?(code: string): number;
   /** Adds further routes before it listens. */
-  routes?(app: FastifyInstance): void;
+  routes?(app: FastifyInstance): void | Promise<void>;
 }
 
 /** Serves a subgraph at `/graphql`, with health routes. Disposing awaits running requests. */
@@ -90,7 +90,7 @@ export async function createSubgraphServer<Context extends BaseContext>(
       }
     },
   });
-  routes?.(app);
+  await routes?.(app);
   const url = await listen(app, { host, port, setting: portSetting });
   const owned = releases.move();
   return { url, retire: readiness.retire, [Symbol.asyncDispose]: () => owned.disposeAsync() };

@@ -10,6 +10,7 @@ export const attemptErrors = [
   'SMS_FAILED',
   'SMS_NOT_CONFIGURED',
   'SMS_REFUSED',
+  'SMS_UNDELIVERED',
   'TIMEOUT',
   'TLS_FAILED',
   'UNREACHABLE',
@@ -20,8 +21,18 @@ export type AttemptError = (typeof attemptErrors)[number];
 /** The result of calling a URL. `stopped`: aborted by a shutdown with unknown outcome, so it is not counted. */
 export type CallResult = DeliveredResult | FailedResult | { outcome: 'stopped' };
 
-/** The result of an attempt. `simulated`: not sent, because no SMS provider is configured. */
-export type SendResult = CallResult | PostponedResult | { outcome: 'simulated' };
+/**
+ * The result of an attempt.
+ *
+ * - `simulated`: not sent, because no SMS provider is configured
+ * - `unreported`: nothing was sent, because the provider has accepted an earlier attempt, without a report since
+ */
+export type SendResult =
+  | CallResult
+  | AcceptedResult
+  | PostponedResult
+  | { outcome: 'simulated' }
+  | { outcome: 'unreported' };
 
 export interface DeliveredResult {
   outcome: 'delivered';
@@ -29,6 +40,13 @@ export interface DeliveredResult {
   status: number | null;
   /** The beginning of the response's body; null if there is none. */
   response: string | null;
+}
+
+/** An SMS provider has accepted it, and will report whether the phone has received it. */
+export interface AcceptedResult {
+  outcome: 'accepted';
+  /** Time after which the acceptance counts as delivery, in milliseconds. */
+  reportWithinMs: number;
 }
 
 /** Nothing was sent, for a reason that is not the receiver's: no attempt is stored or counted, and another one is due. */

@@ -23,6 +23,7 @@ import { createDeliveryStore } from './attempts/delivery-store.ts';
 import { createDispatcher } from './attempts/dispatcher.ts';
 import { createDeliveryQueues } from './attempts/due-deliveries.ts';
 import { createRecoveries, recoveryQueue } from './attempts/recovery.ts';
+import { createSmsReports } from './attempts/reports.ts';
 import { publicKeysOf, publicKeysPath } from './channels/callback/public-keys.ts';
 import { createCallbackSecrets } from './channels/callback/secrets.ts';
 import { createCallbackSender } from './channels/callback/send.ts';
@@ -30,6 +31,7 @@ import { createTestCallbacks } from './channels/callback/test-callbacks.ts';
 import { createChannels } from './channels/channels.ts';
 import { createSmsSender } from './channels/sms/create-sender.ts';
 import type { SmsSender } from './channels/sms/sms.ts';
+import { addSmsStatusRoute } from './channels/sms/status-route.ts';
 import type { DeliveryConfig } from './config.ts';
 import { startConsumers } from './consumers.ts';
 import type { DeliveryContext } from './context.ts';
@@ -46,6 +48,8 @@ import { signingKey } from './tables.ts';
 
 export interface DeliveryServiceOptions {
   config: DeliveryConfig;
+  /** Name of the setting that chose the port. Default: `PORT`. */
+  portSetting?: string;
   log: Log;
   clock: Clock;
   database: Database;
@@ -146,6 +150,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       log,
       host: config.HOST,
       port: config.PORT,
+      portSetting: options.portSetting,
       limits: httpLimitsOf(config),
       failures: () => topics.failures(),
       statusOf,
@@ -157,10 +162,14 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
           ...(smsSender.ping && { sms: smsSender.ping }),
         },
       },
-      routes: (app) => {
+      routes: async (app) => {
         app.get(publicKeysPath, (_request, reply) =>
           reply.header('cache-control', 'public, max-age=60').send(publicKeysOf(callbackKeys)),
         );
+        const { DELIVERY_PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken } = config;
+        if (config.SMS !== 'twilio' || publicUrl === undefined || authToken === undefined) return;
+        const reports = createSmsReports({ database, schedule: config.CALLBACK_RETRY_SCHEDULE });
+        await addSmsStatusRoute(app, { publicUrl, authToken, reports, log });
       },
       context: async (request, signal) => {
         let identity: Promise<Identity | null> | undefined;

@@ -54,6 +54,8 @@ export const delivery = schema.table(
     failures: integer().notNull(),
     /** Number of redeliveries. */
     round: integer().notNull(),
+    /** The attempt whose SMS the provider has accepted, while its report is awaited. */
+    acceptedTurn: integer('accepted_turn'),
   },
   (table) => [
     uniqueIndex('delivery_by_request').on(table.requestId, table.channel),

@@ -15,7 +15,10 @@ export type DeliveryChannel =
 export type DeliveryStatus =
   /** In progress, or waiting for the next attempt. */
   | 'PENDING'
-  /** The receiver has accepted it. */
+  /**
+   * The receiver has accepted it. For an SMS: the phone has received it or, if the provider sends no reports, the provider has
+   * accepted it.
+   */
   | 'DELIVERED'
   /** Given up after the last attempt. */
   | 'FAILED'

@@ -6,7 +6,7 @@ import type { SendResult } from '../attempt-result.ts';
 import { endpointOf } from '../endpoints/endpoint.ts';
 import type { PlannedDelivery } from '../plan-deliveries.ts';
 import { type Attempt, attempt, type Delivery, delivery } from '../tables.ts';
-import { nextDelayMs } from './retry-schedule.ts';
+import { nextDelayMs, type RetryInput } from './retry-schedule.ts';
 
 /** The result of an attempt, to be stored. */
 export interface FinishedAttempt {
@@ -22,14 +22,17 @@ export interface FinishedAttempt {
  * The deliveries and their attempts.
  *
  * A delivery is PENDING until a receiver has accepted it (DELIVERED), the retry schedule has ended (FAILED), or no provider
- * is configured that could send it (SIMULATED). A PENDING delivery has one time, `nextAttemptAt`, and is in one of two
+ * is configured that could send it (SIMULATED). A PENDING delivery has one time, `nextAttemptAt`, and is in one of three
  * states:
  *
  * - not `running`: the next attempt is due at that time;
  * - `running`: an attempt is in progress, and the time is the end of its lease. If no result is stored by then, its process
  *   has died, and the next attempt is due.
  *
- * So in both states a delivery is due when its time has come. `due-deliveries.ts` finds due ones, and starts an attempt by
+ * - accepted, by `acceptedTurn`: an SMS provider has it, and `reports.ts` ends the delivery by what the provider reports. At
+ *   that time there is no report, and the acceptance counts.
+ *
+ * So in each state a delivery is due when its time has come. `due-deliveries.ts` finds due ones, and starts an attempt by
  * moving the time to the end of a lease, in a statement that skips rows which another process is moving. Therefore a
  * delivery never has two attempts at the same time, in any number of processes, and none is forgotten.
  */
@@ -105,7 +108,7 @@ export function createDeliveryStore({
           return changed;
         });
         const made = attempts.flatMap(attemptRow);
-        if (made.length > 0) await tx.insert(attempt).select(rowsOf(attempt, made));
+        if (made.length > 0) await insertAttempts(tx, made);
         await updateStates(
           tx,
           before.flatMap((row) => {
@@ -120,26 +123,23 @@ export function createDeliveryStore({
   /** Returns the changes after an attempt: none if it is no longer the current one. */
   const applyAttempt = (row: Delivery, { turn, result }: FinishedAttempt): Partial<Delivery> => {
     // After its lease a success still counts, but a failure does not: a later attempt is in progress.
-    const isCurrent = row.status === 'PENDING' && (row.turn === turn || result.outcome === 'delivered');
+    // A provider's report may have ended the attempt before.
+    const isCurrent =
+      row.status === 'PENDING' && ((row.turn === turn && row.running) || result.outcome === 'delivered');
     if (!isCurrent) return {};
-    const dueAfter = (delayMs: number) => ({
-      running: false,
-      nextAttemptAt: new Date(database.now() + delayMs),
-    });
+    const nowMs = database.now();
     switch (result.outcome) {
       case 'delivered':
+      case 'unreported':
         return { status: 'DELIVERED', ...ended };
+      case 'accepted':
+        return { ...dueAt(nowMs + result.reportWithinMs), acceptedTurn: turn };
       case 'simulated':
         return { status: 'SIMULATED', ...ended };
       case 'postponed':
-        return dueAfter(result.delayMs);
-      case 'failed': {
-        const failures = row.failures + 1;
-        const delayMs = result.final
-          ? null
-          : nextDelayMs({ schedule, failures, retryAfterMs: result.retryAfterMs, maxRetryAfterMs });
-        return delayMs === null ? { status: 'FAILED', failures, ...ended } : { failures, ...dueAfter(delayMs) };
-      }
+        return dueAt(nowMs + result.delayMs);
+      case 'failed':
+        return retryOrFail(row, { schedule, maxRetryAfterMs, nowMs, ...result });
     }
   };
 
@@ -156,7 +156,7 @@ export function createDeliveryStore({
         const restarted = {
           ...row,
           status: 'PENDING' as const,
-          nextAttemptAt: new Date(database.now()),
+          ...dueAt(database.now()),
           failures: 0,
           round: row.round + 1,
         };
@@ -168,21 +168,47 @@ export function createDeliveryStore({
 
 /** The stored attempt; none if nothing was tried. */
 function attemptRow({ deliveryId, turn, at, durationMs, result }: FinishedAttempt): Attempt[] {
-  if (result.outcome === 'postponed') return [];
-  const { status, response } = result.outcome === 'simulated' ? { status: null, response: null } : result;
+  if (result.outcome === 'postponed' || result.outcome === 'unreported') return [];
+  const { status = null, response = null } = 'response' in result ? result : {};
   const error = result.outcome === 'failed' ? result.error : null;
   return [{ deliveryId, turn, at: new Date(at), durationMs, status, error, response }];
 }
 
-const ended = { running: false, nextAttemptAt: null } as const;
+async function insertAttempts(tx: Transaction, rows: readonly Attempt[]): Promise<void> {
+  await tx
+    .insert(attempt)
+    .select(rowsOf(attempt, rows))
+    // What a report has stored about the attempt stays.
+    .onConflictDoUpdate({
+      target: [attempt.deliveryId, attempt.turn],
+      set: { at: sql`excluded.at`, durationMs: sql`excluded.duration_ms` },
+    });
+}
+
+/** The changes of a delivery that has ended. */
+export const ended = { running: false, acceptedTurn: null, nextAttemptAt: null } as const;
+
+function dueAt(ms: number) {
+  return { running: false, acceptedTurn: null, nextAttemptAt: new Date(ms) };
+}
+
+/** The changes after a failed attempt. */
+export function retryOrFail(
+  { failures: before }: Delivery,
+  { final, nowMs, ...retry }: { final: boolean; nowMs: number } & Omit<RetryInput, 'failures'>,
+): Partial<Delivery> {
+  const failures = before + 1;
+  const delayMs = final ? null : nextDelayMs({ ...retry, failures });
+  return delayMs === null ? { status: 'FAILED', failures, ...ended } : { failures, ...dueAt(nowMs + delayMs) };
+}
 
 /** Locks rows in id order, so that two transactions can not deadlock. */
-function lockRows(tx: Transaction, deliveryIds: readonly string[]): Promise<Delivery[]> {
+export function lockRows(tx: Transaction, deliveryIds: readonly string[]): Promise<Delivery[]> {
   return tx.select().from(delivery).where(isAnyId(delivery.id, deliveryIds)).orderBy(asc(delivery.id)).for('update');
 }
 
 /** Stores the states of rows. */
-async function updateStates(tx: Transaction, rows: readonly Delivery[]): Promise<void> {
+export async function updateStates(tx: Transaction, rows: readonly Delivery[]): Promise<void> {
   if (rows.length === 0) return;
   const joined = joinById(
     delivery.id,
@@ -195,6 +221,7 @@ async function updateStates(tx: Transaction, rows: readonly Delivery[]): Promise
       running: row.running,
       failures: row.failures,
       round: row.round,
+      accepted_turn: row.acceptedTurn,
     })),
     {
       id: 'uuid',
@@ -204,6 +231,7 @@ async function updateStates(tx: Transaction, rows: readonly Delivery[]): Promise
       running: 'boolean',
       failures: 'integer',
       round: 'integer',
+      accepted_turn: 'integer',
     },
   );
   await tx
@@ -215,6 +243,7 @@ async function updateStates(tx: Transaction, rows: readonly Delivery[]): Promise
       running: sql`input.running`,
       failures: sql`input.failures`,
       round: sql`input.round`,
+      acceptedTurn: sql`input.accepted_turn`,
       jobId: null,
     })
     .from(joined.from)

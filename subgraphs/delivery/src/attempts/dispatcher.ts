@@ -123,6 +123,12 @@ export function createDispatcher({
       case 'delivered':
         log.info({ ...fields, httpStatus: result.status }, 'delivered');
         break;
+      case 'accepted':
+        log.info(fields, 'accepted by the SMS provider, whose report is awaited');
+        break;
+      case 'unreported':
+        log.warn(fields, 'the SMS provider has not reported on an SMS that it accepted: it counts as delivered');
+        break;
       case 'simulated':
         log.info(fields, 'simulated: nothing was sent, because no provider is configured');
         break;

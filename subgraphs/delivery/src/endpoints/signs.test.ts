@@ -7,6 +7,7 @@ const http = (status: number, retryAfterMs: number | null = null) => failed('HTT
 describe('signs of an attempt', () => {
   it.each([
     ['2xx', delivered(200), { isBroken: false, isOverloaded: false, pauseMs: 0 }],
+    ['an SMS', { outcome: 'accepted', reportWithinMs: 1 }, { isBroken: false, isOverloaded: false, pauseMs: 0 }],
     ['a 3xx', http(302), { isBroken: false, isOverloaded: false, pauseMs: 0 }],
     ['a 404', http(404), { isBroken: false, isOverloaded: false, pauseMs: 0 }],
     ['a 404 with Retry-After', http(404, 9_000), { isBroken: false, isOverloaded: false, pauseMs: 0 }],

@@ -20,7 +20,7 @@ const pausing: readonly number[] = [429, 503];
 
 /** Reads the signs of an attempt. `null`: none was made, or an error of ours ended it. */
 export function readSigns(result: SendResult | null): Signs {
-  if (result?.outcome === 'delivered') return { ...nothing, isBroken: false };
+  if (result?.outcome === 'delivered' || result?.outcome === 'accepted') return { ...nothing, isBroken: false };
   if (result?.outcome !== 'failed') return nothing;
   const { status, error, retryAfterMs } = result;
   if (notSent.includes(error)) return nothing;

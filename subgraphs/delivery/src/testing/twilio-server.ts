@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { twilioSignature } from '../channels/sms/twilio-signature.ts';
 
 export interface TwilioMessage {
   sid: string;
@@ -28,6 +29,14 @@ export interface TwilioServer extends AsyncDisposable {
   next(): Promise<TwilioMessage>;
   /** The next answers, in order; afterwards messages are created. */
   answerWith(...answers: TwilioAnswer[]): void;
+  /** Posts a status callback of a message, signed; returns the status of the response. */
+  report(message: TwilioMessage, status: string, options?: ReportOptions): Promise<number>;
+}
+
+export interface ReportOptions {
+  errorCode?: number;
+  /** Where the public URL leads to. Default: itself. */
+  via?: { publicUrl: string; url: string };
 }
 
 /** Twilio's own test numbers, and the codes that it answers with. */
@@ -81,6 +90,25 @@ export async function startTwilioServer({ port = 0 } = {}): Promise<TwilioServer
     },
     next: async () => unread.shift() ?? (await new Promise((resolve) => waiting.push(resolve))),
     answerWith: (...next) => void answers.push(...next),
+    async report({ sid, form: { To = '', StatusCallback: url = '' } }, status, { errorCode, via } = {}) {
+      const form = new URLSearchParams({
+        AccountSid: accountSid,
+        ApiVersion: '2010-04-01',
+        MessageSid: sid,
+        MessageStatus: status,
+        SmsSid: sid,
+        SmsStatus: status,
+        To,
+        ...(errorCode !== undefined && { ErrorCode: String(errorCode) }),
+      });
+      const response = await fetch(via ? url.replace(via.publicUrl, via.url) : url, {
+        method: 'POST',
+        body: form,
+        headers: { 'x-twilio-signature': twilioSignature({ authToken: twilio.authToken, url, form }) },
+      });
+      await response.arrayBuffer();
+      return response.status;
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

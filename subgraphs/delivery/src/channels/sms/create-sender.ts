@@ -3,6 +3,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { type SmsConfig, smsModeOf } from './settings.ts';
 import { noSms, type SmsSender, simulatedSms } from './sms.ts';
+import { smsStatusUrl } from './status-route.ts';
 import { createTwilioSender } from './twilio-sender.ts';
 
 /**
@@ -31,6 +32,12 @@ export function createSmsSender(
           from: TWILIO_MESSAGING_SERVICE_SID
             ? { MessagingServiceSid: TWILIO_MESSAGING_SERVICE_SID }
             : { From: TWILIO_FROM ?? '' },
+          ...(config.DELIVERY_PUBLIC_URL && {
+            reports: {
+              urlOf: (sms) => smsStatusUrl(config.DELIVERY_PUBLIC_URL ?? '', sms),
+              withinMs: config.SMS_REPORT_WAIT,
+            },
+          }),
           log,
         }),
       );

@@ -12,6 +12,8 @@ export async function sendSms(
   { sender, limits, stop }: { sender: SmsSender; limits: SmsLimits; stop: AbortSignal },
 ): Promise<SendResult> {
   const { id: deliveryId, turn, phoneNumber, body: text, createdAt, failures } = delivery;
+  // Due because no report has come.
+  if (delivery.acceptedTurn !== null) return { outcome: 'unreported' };
   const isFirst = failures === 0;
   if (isFirst) {
     const waitMs = await limits.count(delivery).then(() => null, limitedFor);

@@ -1,5 +1,5 @@
 import { rateLimit } from '@voucher-gateway/platform/key-value/rate-limiter';
-import { httpUrl } from '@voucher-gateway/platform/process/config';
+import { duration, httpUrl } from '@voucher-gateway/platform/process/config';
 import { z } from 'zod';
 
 /** Settings of the SMS channel. */
@@ -32,6 +32,14 @@ export const smsSettings = {
     .regex(/^MG[\da-f]{32}$/i, 'must be MG and 32 hexadecimal digits')
     .optional()
     .describe('Messaging service of Twilio that chooses the sender'),
+  DELIVERY_PUBLIC_URL: httpUrl()
+    .optional()
+    .describe(
+      'Base URL at which Twilio reaches delivery, for its status callbacks at /sms/status. Default: none, and an SMS that Twilio has accepted counts as delivered',
+    ),
+  SMS_REPORT_WAIT: duration('24h').describe(
+    'An SMS that Twilio has accepted counts as delivered if no status callback has come within this time',
+  ),
   LIMIT_SMS_PER_NUMBER: rateLimit('10/1h').describe('SMS per phone number; further ones wait'),
   LIMIT_SMS_PER_USER: rateLimit('10/1h').describe('SMS per user; further ones wait'),
 };

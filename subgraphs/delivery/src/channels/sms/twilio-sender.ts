@@ -20,6 +20,8 @@ export interface TwilioSenderOptions {
   authToken: string;
   /** Who sends: a number or name, or a messaging service that chooses. */
   from: { From: string } | { MessagingServiceSid: string };
+  /** Where it reports, and for how long reports are awaited. Default: it does not, and acceptance counts as delivery. */
+  reports?: { urlOf(sms: Pick<Sms, 'deliveryId' | 'turn'>): string; withinMs: number };
   log: Log;
   /** Returns a number from 0 to 1. Default: `Math.random`. */
   random?: () => number;
@@ -38,14 +40,14 @@ const postponeMs = { shortest: 60_000, longest: 1_800_000 };
  *
  * | answer | result |
  * |---|---|
- * | 2xx, whatever the body | delivered |
+ * | 2xx, whatever the body | delivered; with `reports`, accepted |
  * | a code of a phone number that can't be sent to | SMS_REFUSED, final |
  * | 401, 403, 404, 3xx, or a code of an account that is not set up | postponed; an error is logged, and nothing is sent for 30 s |
  * | 408, 429, 5xx, or 400 with another code | SMS_FAILED, retried |
  * | none | TIMEOUT, CONNECTION_LOST, …, retried |
  */
 export function createTwilioSender(options: TwilioSenderOptions): SmsSender & AsyncDisposable {
-  const { clock, timeoutMs, url, accountSid, authToken, from, log, random = Math.random } = options;
+  const { clock, timeoutMs, url, accountSid, authToken, from, reports, log, random = Math.random } = options;
   // Each attempt has its own time-out.
   const agent = new Agent({
     headersTimeout: 0,
@@ -81,7 +83,12 @@ export function createTwilioSender(options: TwilioSenderOptions): SmsSender & As
             'content-type': 'application/x-www-form-urlencoded',
             'user-agent': 'voucher-gateway',
           },
-          body: new URLSearchParams({ To: sms.phoneNumber, ...from, Body: sms.text }).toString(),
+          body: new URLSearchParams({
+            To: sms.phoneNumber,
+            ...from,
+            Body: sms.text,
+            ...(reports && { StatusCallback: reports.urlOf(sms) }),
+          }).toString(),
         });
       } catch (error) {
         if (timeout.aborted) return failed('TIMEOUT');
@@ -111,7 +118,7 @@ export function createTwilioSender(options: TwilioSenderOptions): SmsSender & As
     switch (kind) {
       case 'accepted':
         log.info({ deliveryId, turn, providerId: sid }, 'the SMS provider has accepted an SMS');
-        return delivered(null);
+        return reports ? { outcome: 'accepted', reportWithinMs: reports.withinMs } : delivered(null);
       case 'refused':
         return failed('SMS_REFUSED', { final: true, response });
       case 'failed':

@@ -1,0 +1,1 @@
+ALTER TABLE "delivery"."delivery" ADD COLUMN "accepted_turn" integer;
