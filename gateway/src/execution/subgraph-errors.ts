@@ -9,13 +9,11 @@ export function asClientError(
   subgraph: string,
   path: ResponsePath | undefined,
 ): GraphQLError {
-  // Apollo Server would take the status and the headers of the client's response from `http`.
-  const { http: _http, ...kept } = extensions ?? {};
   const text = message || `Error while fetching subquery from service "${subgraph}"`;
   return new GraphQLError(text, {
     path,
     originalError: new Error(text),
-    extensions: { code: 'DOWNSTREAM_SERVICE_ERROR', ...kept, serviceName: subgraph },
+    extensions: { code: 'DOWNSTREAM_SERVICE_ERROR', ...extensions, serviceName: subgraph },
   });
 }
 

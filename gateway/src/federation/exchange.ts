@@ -2,7 +2,8 @@ import type { Dispatcher } from 'undici';
 
 export interface ExchangeRequest {
   path: string;
-  headers: Record<string, string>;
+  /** Names and values in turn. */
+  headers: string[];
   /** JSON text. */
   body: string;
 }
@@ -12,58 +13,107 @@ export interface Reply {
   text: string;
 }
 
+export interface ExchangeLimits {
+  /** Aborts the call. */
+  signal: AbortSignal;
+  /** Time-out of the whole call. */
+  timeoutMs: number;
+}
+
 /**
  * Posts a request and resolves to the reply, whose body is collected without a stream: a stream costs more than all else of
  * a small call. The dispatcher bounds the body's size.
  *
- * @throws the signal's reason, and the dispatcher's errors
+ * @throws the signal's reason, DOMException TimeoutError, and the dispatcher's errors
  */
-export function exchange(dispatcher: Dispatcher, request: ExchangeRequest, signal: AbortSignal): Promise<Reply> {
-  const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-  if (signal.aborted) {
-    reject(signal.reason);
-    return promise;
+export function exchange(dispatcher: Dispatcher, request: ExchangeRequest, limits: ExchangeLimits): Promise<Reply> {
+  const { path, headers, body } = request;
+  return new Promise((resolve, reject) => {
+    const call = new Exchange(limits, resolve, reject);
+    if (!call.isOver) dispatcher.dispatch({ path, headers, body, method: 'POST' }, call);
+  });
+}
+
+/** One call. A class, because there is one per call of a subgraph. */
+class Exchange implements Dispatcher.DispatchHandler {
+  isOver = false;
+  #status = 0;
+  #controller: Dispatcher.DispatchController | null = null;
+  /** Most replies are one chunk. */
+  #first: Buffer | null = null;
+  #more: Buffer[] | null = null;
+  readonly #signal: AbortSignal;
+  readonly #timer: NodeJS.Timeout;
+  readonly #resolve: (reply: Reply) => void;
+  readonly #reject: (reason: unknown) => void;
+  readonly #onAbort = () => this.#cancel(this.#signal.reason);
+
+  constructor(
+    { signal, timeoutMs }: ExchangeLimits,
+    resolve: (reply: Reply) => void,
+    reject: (reason: unknown) => void,
+  ) {
+    this.#signal = signal;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#timer = setTimeout(() => this.#cancel(timeoutError(timeoutMs)), timeoutMs);
+    if (signal.aborted) this.#onAbort();
+    else signal.addEventListener('abort', this.#onAbort);
   }
-  let status = 0;
-  const chunks: Buffer[] = [];
-  let abort = (_reason: Error): void => {};
-  const onAbort = () => {
-    reject(signal.reason);
-    abort(signal.reason instanceof Error ? signal.reason : new Error('the call was aborted'));
-  };
-  const end = () => signal.removeEventListener('abort', onAbort);
-  signal.addEventListener('abort', onAbort, { once: true });
-  dispatcher.dispatch(
-    { ...request, method: 'POST' },
-    {
-      onRequestStart(controller) {
-        // It may have been aborted while it waited for a connection.
-        if (signal.aborted) controller.abort(new Error('the call was aborted'));
-        abort = (reason) => controller.abort(reason);
-      },
-      onResponseStart(_controller, statusCode) {
-        status = statusCode;
-      },
-      onResponseData(_controller, chunk) {
-        chunks.push(chunk);
-      },
-      onResponseEnd() {
-        end();
-        resolve({ status, text: decode(chunks) });
-      },
-      onResponseError(_controller, error) {
-        end();
-        reject(error);
-      },
-    },
-  );
-  return promise;
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // It may have been cancelled while it waited for a connection.
+    if (this.isOver) this.#abort();
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+    this.#status = status;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#first) this.#first = chunk;
+    else {
+      this.#more ??= [this.#first];
+      this.#more.push(chunk);
+    }
+  }
+
+  onResponseEnd(): void {
+    const status = this.#status;
+    if (this.#end()) this.#resolve({ status, text: decode(this.#more ? Buffer.concat(this.#more) : this.#first) });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#end()) this.#reject(error);
+  }
+
+  #cancel(reason: unknown): void {
+    if (!this.#end()) return;
+    this.#reject(reason);
+    this.#abort();
+  }
+
+  #abort(): void {
+    this.#controller?.abort(new Error('the call was aborted'));
+  }
+
+  #end(): boolean {
+    if (this.isOver) return false;
+    this.isOver = true;
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    return true;
+  }
+}
+
+function timeoutError(ms: number): DOMException {
+  return new DOMException(`no answer within ${ms} ms`, 'TimeoutError');
 }
 
 const byteOrderMark = 0xfeff;
 
-function decode(chunks: readonly Buffer[]): string {
-  const [only] = chunks;
-  const text = (chunks.length === 1 && only ? only : Buffer.concat(chunks)).toString();
+function decode(bytes: Buffer | null): string {
+  const text = bytes?.toString() ?? '';
   return text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text;
 }

@@ -68,27 +68,39 @@ export function createSubgraphClient({ name, url, limits, log }: SubgraphClientO
   });
 
   const path = `${pathname}${search}`;
-  const headersFor = ({ authorization, requestId, clientAddress }: GatewayContext): Record<string, string> => ({
-    'content-type': 'application/json',
-    accept: 'application/json',
-    ...(authorization && { authorization }),
-    ...(requestId && { 'x-request-id': requestId }),
+  const headersFor = ({ authorization, requestId, clientAddress }: GatewayContext): string[] => {
+    const headers = ['content-type', 'application/json', 'accept', 'application/json'];
+    if (authorization) headers.push('authorization', authorization);
+    if (requestId) headers.push('x-request-id', requestId);
     // Replaces any header of the client: subgraphs rate-limit by it.
-    ...(clientAddress && { 'x-forwarded-for': clientAddress }),
-  });
+    if (clientAddress) headers.push('x-forwarded-for', clientAddress);
+    return headers;
+  };
 
-  const call = async ({ body }: SubgraphRequest, caller: GatewayContext): Promise<SubgraphResponse> => {
-    using deadline = createDeadline(limits.timeoutMs, caller.signal);
-    const { signal } = deadline;
-    const requester = { name: groupAddress(caller.clientAddress), signal };
-    using _turn = await gate.enter(requester, Buffer.byteLength(body)).catch((error: unknown) => {
+  /** Waits for a turn, and returns it with the time that is left for the call. */
+  const awaitTurn = async (body: string, { clientAddress, signal }: GatewayContext) => {
+    const sinceMs = performance.now();
+    using deadline = createDeadline(limits.timeoutMs, signal);
+    const requester = { name: groupAddress(clientAddress), signal: deadline.signal };
+    const turn = await gate.enter(requester, Buffer.byteLength(body)).catch((error: unknown) => {
       throw new CallError('SUBGRAPH_UNAVAILABLE', 'has too many calls waiting', error);
     });
-    const { status, text } = await exchange(pool, { path, headers: headersFor(caller), body }, signal);
-    const answer = readSubgraphResponse(text);
-    if (answer) return answer;
-    if (status >= 500) throw new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer');
-    throw new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered something that is no GraphQL response');
+    return { turn, timeoutMs: Math.max(1, limits.timeoutMs - (performance.now() - sinceMs)) };
+  };
+
+  const call = async ({ body }: SubgraphRequest, caller: GatewayContext): Promise<SubgraphResponse> => {
+    const free = gate.tryEnter();
+    const { turn, timeoutMs } = free ? { turn: free, timeoutMs: limits.timeoutMs } : await awaitTurn(body, caller);
+    try {
+      const request = { path, headers: headersFor(caller), body };
+      const { status, text } = await exchange(pool, request, { signal: caller.signal, timeoutMs });
+      const answer = readSubgraphResponse(text);
+      if (answer) return answer;
+      if (status >= 500) throw new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer');
+      throw new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered something that is no GraphQL response');
+    } finally {
+      turn[Symbol.dispose]();
+    }
   };
 
   return {

@@ -7,6 +7,8 @@ export interface GateOptions extends WaitQueueOptions {
 
 /** A semaphore with a bounded queue, in which requesters take turns. */
 export interface Gate {
+  /** A turn, if one is free now; else null. */
+  tryEnter(): Disposable | null;
   /**
    * Resolves with a turn, which is disposed to let the next one in.
    *
@@ -35,12 +37,16 @@ export function createGate({ atOnce, ...limits }: GateOptions): Gate {
       },
     };
   };
+  const tryEnter = () => {
+    if (free === 0) return null;
+    free -= 1;
+    return turn();
+  };
   return {
+    tryEnter,
     async enter(requester, bytes) {
-      if (free > 0) {
-        free -= 1;
-        return turn();
-      }
+      const free = tryEnter();
+      if (free) return free;
       const { promise, resolve, reject } = Promise.withResolvers<Disposable>();
       queue.add(requester, { bytes, reject, enter: () => resolve(turn()) });
       return promise;

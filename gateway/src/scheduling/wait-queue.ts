@@ -44,14 +44,27 @@ export interface Waiting {
   reject(error: CodedError<PublicErrorCode>): void;
 }
 
+/** Expired entries are looked for this many times per time-out: a timer per entry costs more than the wait of most. */
+const looksPerTimeout = 20;
+
+interface Entry {
+  name: string;
+  addedAtMs: number;
+  expiresAtMs: number;
+  signal: AbortSignal | undefined;
+  leave(): void;
+  onEnd: (() => void) | undefined;
+}
+
 /** A fair queue, bounded in count, bytes and waiting time. Entries of aborted requests are removed. */
 export class WaitQueue<Item extends Waiting> {
   readonly #queue = new FairQueue<Item>();
   readonly #options: Required<WaitQueueOptions>;
-  /** Per entry, its requester, when it was added, and the function that releases its timer and listeners. */
-  readonly #entries = new Map<Item, { name: string; sinceMs: number; release(): void }>();
+  readonly #entries = new Map<Item, Entry>();
   readonly #bytesOf = new Map<string, number>();
   #bytes = 0;
+  /** Runs while there are entries. */
+  #timer: NodeJS.Timeout | null = null;
 
   constructor({
     waitTimeoutMs = 10_000,
@@ -86,16 +99,12 @@ export class WaitQueue<Item extends Waiting> {
     const leave = () => {
       if (this.#queue.delete(name, item)) this.#forget(item).reject(unavailable());
     };
+    const addedAtMs = performance.now();
     // Randomised, so that a burst of requests does not time out, and retry, all at once.
-    const timer = setTimeout(leave, waitTimeoutMs * (0.5 + Math.random() / 2));
-    signal?.addEventListener('abort', leave, { once: true });
-    const onEnd = onWait?.();
-    const release = () => {
-      clearTimeout(timer);
-      onEnd?.();
-      signal?.removeEventListener('abort', leave);
-    };
-    this.#entries.set(item, { name, sinceMs: performance.now(), release });
+    const expiresAtMs = addedAtMs + waitTimeoutMs * (0.5 + Math.random() / 2);
+    signal?.addEventListener('abort', leave);
+    this.#entries.set(item, { name, addedAtMs, expiresAtMs, signal, leave, onEnd: onWait?.() });
+    this.#timer ??= setInterval(() => this.#expire(), Math.ceil(waitTimeoutMs / looksPerTimeout)).unref();
     this.#addBytes(name, item.bytes);
     this.#queue.push(name, item);
   }
@@ -103,17 +112,27 @@ export class WaitQueue<Item extends Waiting> {
   /** Removes and returns the next entry; undefined if the queue is empty. */
   shift(): Item | undefined {
     const overdueSinceMs = performance.now() - this.#options.newestFirstAfterMs;
-    const item = this.#queue.shift((oldest) => (this.#entries.get(oldest)?.sinceMs ?? 0) <= overdueSinceMs);
+    const item = this.#queue.shift((oldest) => (this.#entries.get(oldest)?.addedAtMs ?? 0) <= overdueSinceMs);
     return item && this.#forget(item);
   }
 
   #forget(item: Item): Item {
     const entry = this.#entries.get(item);
     if (!entry) return item;
-    entry.release();
+    entry.signal?.removeEventListener('abort', entry.leave);
+    entry.onEnd?.();
     this.#entries.delete(item);
     this.#addBytes(entry.name, -item.bytes);
     return item;
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    for (const { expiresAtMs, leave } of [...this.#entries.values()]) if (expiresAtMs <= now) leave();
+    // Only now, so that a queue that fills and empties all the time keeps its timer.
+    if (this.size > 0 || !this.#timer) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
   }
 
   #addBytes(name: string, bytes: number): void {
