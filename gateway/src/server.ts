@@ -153,7 +153,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     largeOperationsShare: config.LARGE_OPERATIONS_SHARE / 100,
     log,
   });
-  const turns = createLoopTurns();
+  const turns = createLoopTurns({ maxPerTurn: 64 });
   const largeRequests = createLargeRequests();
   const connections = createOpenConnections(
     {

@@ -18,7 +18,7 @@ import { createShapes } from './shapes.ts';
 import { shareEntities } from './share-entities.ts';
 import { listSteps, type Step } from './steps.ts';
 import { asFetchErrors, invalidResponse } from './subgraph-errors.ts';
-import { writeObject } from './writers.ts';
+import { type ObjectShape, writeObject } from './writers.ts';
 
 export interface CompileOptions {
   /** The plan's fetches; undefined if it has none. */
@@ -73,18 +73,25 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
   const introspect = compileIntrospection(schema, definition, fragments, selections);
   const shapeOf = createShapes({ schema, maxFields });
 
+  let rootShape: ObjectShape | null = null;
+  const findRootShape = (): ObjectShape => {
+    const shape = rootShape ?? shapeOf(rootType, [selections]);
+    if (shape.isKept) rootShape = shape;
+    return shape;
+  };
   const write = (run: Run): JsonResult => {
     if (introspect) run.errors.push(...introspect(run.data, run.variables));
     const output = new Output(run.limit);
-    const json = writeObject(shapeOf(rootType, [selections]), run.data, output) ?? 'null';
+    const json = writeObject(findRootShape(), run.data, output) ?? 'null';
     const known = [...planErrors.map(asGraphQLError), ...run.errors].map(restorePath);
     return new JsonResult(json, [...known, ...problemErrors(output.problems, known)]);
   };
 
+  const onlyStep = steps.length === 1 ? steps[0] : undefined;
   return {
     async execute(runOptions, data = {}) {
       const run = new Run(runOptions, data);
-      await runSteps(steps, run);
+      await (onlyStep ? onlyStep.run(run) : runSteps(steps, run));
       if (run.failure) throw run.failure.error;
       return write(run);
     },

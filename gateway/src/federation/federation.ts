@@ -128,7 +128,9 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   ): Promise<JsonResult> => {
     running.add(1);
     try {
-      const { variables } = operation;
+      const { definition, variables } = operation;
+      // Not for each event: it has no new variables.
+      if (!data) coerceVariables(schema, definition, variables, !suggestions);
       const result = await compile(operation).execute({ subgraphs, variables, context, limit }, data);
       return result.errors ? new JsonResult(result.dataJson, mask.maskErrors(result.errors, context)) : result;
     } catch (error) {
@@ -150,10 +152,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
       return overrides.length === 0 ? onlyVariant : { key: overrides.join(), overrides };
     },
     hideSuggestions: !suggestions,
-    async execute(operation, context, limit) {
-      coerceVariables(schema, operation.definition, operation.variables, !suggestions);
-      return run(operation, context, limit ?? null);
-    },
+    execute: (operation, context, limit) => run(operation, context, limit ?? null),
     executeEvent: (operation, event, context) => run(operation, context, null, readEvent(operation, supergraph, event)),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -113,15 +113,18 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
       contextOf,
       maxBufferedBytes: config.MAX_BUFFERED_BYTES,
     });
-    const answerKnown = createKnownOperations({ operations, contextOf, log });
-    const answerByApollo = fastifyApolloHandler(apollo, {
+    const byApollo = fastifyApolloHandler(apollo, {
       context: async (request, reply) => contextOf(request as FastifyRequest, reply as FastifyReply),
     });
     scope.route({
       method: ['GET', 'POST'],
       url: '/graphql',
-      handler: async (request, reply) =>
-        (await answerKnown(request, reply)) ?? answerByApollo.call(app, request as never, reply as never),
+      handler: createKnownOperations({
+        operations,
+        contextOf,
+        answerOther: async (request, reply) => byApollo.call(app, request as never, reply as never),
+        log,
+      }),
     });
   });
   await app.register(async (scope) => {

@@ -11,17 +11,16 @@ import { createAnswerTypes } from './answer-types.ts';
 export interface KnownOperationsOptions {
   operations: Operations;
   contextOf(request: FastifyRequest, reply: FastifyReply): GatewayContext | Promise<GatewayContext>;
+  /** Answers all other requests. */
+  answerOther(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
   log: Log;
 }
 
-/** Answers a request, or resolves to null without having answered: Apollo Server answers it then. */
-export type AnswerKnown = (request: FastifyRequest, reply: FastifyReply) => Promise<string | null>;
-
 /**
- * The short way for operations that are cached. It serves well-formed requests for them, and leaves all others to Apollo
- * Server: both ways send the same bytes and headers.
+ * Creates the handler of `/graphql`. It takes the short way for well-formed requests for operations that are cached, and
+ * leaves all others to Apollo Server: both ways send the same bytes and headers.
  */
-export function createKnownOperations({ operations, contextOf, log }: KnownOperationsOptions): AnswerKnown {
+export function createKnownOperations({ operations, contextOf, answerOther, log }: KnownOperationsOptions) {
   const { formatErrors, formatResultErrors } = createResultFormatter(log);
   const answerTypeOf = createAnswerTypes();
 
@@ -32,15 +31,15 @@ export function createKnownOperations({ operations, contextOf, log }: KnownOpera
     return text;
   };
 
-  return async (request, reply) => {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const sent = readRequest(request);
     const contentType = sent && answerTypeOf(request.headers.accept);
-    if (!contentType) return null;
+    if (!contentType) return answerOther(request, reply);
     // Awaited only if it has to be: each await costs a turn of the microtask queue.
     const admitted = contextOf(request, reply);
     const context = admitted instanceof Promise ? await admitted : admitted;
     const operation = operations.prepareKnown(sent, context);
-    if (!operation || !mayExecute(operation, request.method)) return null;
+    if (!operation || !mayExecute(operation, request.method)) return answerOther(request, reply);
     try {
       const result = await operations.execute(operation, context);
       if (!result.errors) return send(reply, contentType, `{"data":${result.dataJson}}\n`);

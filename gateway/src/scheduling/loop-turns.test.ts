@@ -1,11 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createLoopTurns } from './loop-turns.ts';
+import { createLoopTurns, type LoopTurnsOptions } from './loop-turns.ts';
+
+function block(ms: number): void {
+  for (const endMs = performance.now() + ms; performance.now() < endMs; );
+}
 
 describe('turns of the event loop', () => {
   /** The requesters that have started, in order. */
-  const setUp = (perTurn: number) => {
-    const turns = createLoopTurns({ perTurn });
+  const setUp = (perTurn: number, options: LoopTurnsOptions = {}) => {
+    const turns = createLoopTurns({ perTurn, ...options });
     const begun: string[] = [];
     const enter = (name: string, signal?: AbortSignal) =>
       turns
@@ -29,6 +33,27 @@ describe('turns of the event loop', () => {
     await Promise.all([count(), ...['a1', 'a2', 'a3', 'a4', 'a5'].map((name) => enter(name))]);
     expect(counts).toEqual([2, 4, 5]);
     expect(begun).toEqual(['a1', 'a2', 'a3', 'a4', 'a5']);
+  });
+
+  it('start twice as many after a short turn, up to a maximum, and few again after a long one', async () => {
+    const { begun, enter } = setUp(1, { maxPerTurn: 4 });
+    const all = Promise.all(Array.from({ length: 40 }, (_, index) => enter(`a${index}`)));
+    const counts: number[] = [];
+    const longTurn = 3;
+    for (let turn = 0; begun.length < 40; turn += 1) {
+      await nextTurn();
+      counts.push(begun.length);
+      if (turn === longTurn) block(50);
+    }
+    await all;
+    const steps = counts.map((count, index) => count - (counts[index - 1] ?? 0));
+    // A busy machine may make any turn long.
+    expect(Math.max(...steps)).toBeLessThanOrEqual(4);
+    expect(steps[longTurn + 1]).toBe(1);
+    // The first one has the operation that started at once, the last one what was left.
+    const [, ...later] = steps.slice(0, -1);
+    for (const [index, step] of later.entries())
+      if (index > 0) expect([1, 2 * (later[index - 1] as number), 4]).toContain(step);
   });
 
   it('start a requester with one operation before the rest of one with many', async () => {

@@ -3,7 +3,12 @@ import { type Requester, type Waiting, WaitQueue, type WaitQueueOptions } from '
 export interface LoopTurnsOptions extends WaitQueueOptions {
   /** Operations that start per turn of the event loop. Default: 8. */
   perTurn?: number;
+  /** Most operations that start per turn while the turns are short. Default: `perTurn`. */
+  maxPerTurn?: number;
 }
+
+/** A turn of the event loop that took less is short, in milliseconds: the next one may start twice as many operations. */
+const shortTurnMs = 4;
 
 /**
  * Starts a few operations per turn of the event loop, and requesters take turns. If one requester sends a thousand
@@ -26,10 +31,13 @@ interface WaitingOperation extends Waiting {
   begin(): void;
 }
 
-export function createLoopTurns({ perTurn = 8, ...limits }: LoopTurnsOptions = {}): LoopTurns {
+export function createLoopTurns({ perTurn = 8, maxPerTurn = perTurn, ...limits }: LoopTurnsOptions = {}): LoopTurns {
   const queue = new WaitQueue<WaitingOperation>(limits);
   let begun = 0;
   let isTurnAwaited = false;
+  /** Operations that may start in this turn. */
+  let allowed = perTurn;
+  let turnSinceMs = 0;
   const awaitTurn = () => {
     if (isTurnAwaited) return;
     isTurnAwaited = true;
@@ -38,14 +46,17 @@ export function createLoopTurns({ perTurn = 8, ...limits }: LoopTurnsOptions = {
   const onTurn = () => {
     isTurnAwaited = false;
     begun = 0;
-    while (begun < perTurn && queue.size > 0) {
+    const now = performance.now();
+    allowed = now - turnSinceMs < shortTurnMs ? Math.min(2 * allowed, maxPerTurn) : perTurn;
+    turnSinceMs = now;
+    while (begun < allowed && queue.size > 0) {
       begun += 1;
       queue.shift()?.begin();
     }
     if (begun > 0) awaitTurn();
   };
   const tryEnter = () => {
-    if (begun >= perTurn || queue.size > 0) return false;
+    if (begun >= allowed || queue.size > 0) return false;
     begun += 1;
     awaitTurn();
     return true;

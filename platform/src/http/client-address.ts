@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import { all, compile } from '@fastify/proxy-addr';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
@@ -64,9 +64,10 @@ export function createClientAddresses(proxies: readonly string[]): ClientAddress
 const unknownAddress = 'unknown';
 
 function normalizeAddress(address: string): string {
+  if (isIPv4(address)) return address;
   // A zone, as in fe80::1%eth0, is local to the host.
   const [bare = address] = address.split('%');
-  return isIP(bare) === 4 ? bare : ipaddr.process(bare).toString();
+  return isIPv4(bare) ? bare : ipaddr.process(bare).toString();
 }
 
 /**

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
 import { CodedError, errorCode, publicError } from '../errors.ts';
@@ -7,6 +7,8 @@ import type { CommonConfig } from '../process/config.ts';
 import { createFailureLines } from '../process/failure-lines.ts';
 import type { Log } from '../process/log.ts';
 import { answerClientError } from './client-error.ts';
+import { createDeliveries } from './deliveries.ts';
+import { createHostCheck } from './host-header.ts';
 import { refusePipelining } from './pipelining.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import { requestIdHeader, requestIdOf } from './request-id.ts';
@@ -76,6 +78,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { statusOf = (code) => (code === 'BAD_REQUEST' || code === 'BAD_USER_INPUT' ? 400 : 500) } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const logFailure = createFailureLines(log);
+  const acceptHost = createHostCheck();
+  const deliveries = createDeliveries(limits.answerMs);
   const headMs = Math.min(limits.headMs, limits.requestMs);
   const app = fastify({
     bodyLimit: bodyLimitBytes,
@@ -116,14 +120,11 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     done(acceptHost(request.raw) ? undefined : new CodedError('BAD_REQUEST', 'The Host header is not valid.'));
   });
   app.addHook('onSend', (_request, { raw }, payload, done) => {
-    // A response whose client has left emits no further `close`: the timer would keep it in memory.
-    if (!raw.closed) {
-      const timer = setTimeout(() => raw.destroy(), limits.answerMs);
-      raw.once('close', () => clearTimeout(timer));
-    }
+    deliveries.add(raw);
     done(null, payload);
   });
-  app.addHook('onResponse', ({ id: requestId, method, routeOptions }, { statusCode, elapsedTime }, done) => {
+  app.addHook('onResponse', ({ id: requestId, method, routeOptions }, { raw, statusCode, elapsedTime }, done) => {
+    deliveries.delete(raw);
     log.debug(
       { requestId, method, route: routeOptions.url, status: statusCode, durationMs: Math.round(elapsedTime) },
       'a request was answered',
@@ -137,6 +138,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   });
   app.addHook('onClose', (_app, done) => {
     clearTimeout(closing);
+    deliveries[Symbol.dispose]();
     done();
   });
   app.setErrorHandler((error, request, reply) => {
@@ -168,22 +170,6 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     return reply.code(report.status === 'ok' ? 200 : 503).send(report);
   });
   return app;
-}
-
-/** Replaces a missing Host, which HTTP/1.0 allows: no page can have this origin (RFC 2606). */
-const noHost = 'host.invalid';
-
-/**
- * Checks and completes the Host header; frameworks build URLs from it, and fail if it is invalid.
- *
- * @see RFC 9112 section 3.2: repeated or invalid ones are answered with 400
- */
-function acceptHost({ headers, rawHeaders }: IncomingMessage): boolean {
-  headers.host ||= noHost;
-  let hosts = 0;
-  for (let index = 0; index < rawHeaders.length; index += 2)
-    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts += 1;
-  return hosts <= 1 && /^[^\s/?#@\\]+$/.test(headers.host) && URL.canParse(`http://${headers.host}`);
 }
 
 /**

@@ -1,0 +1,26 @@
+import type { IncomingMessage } from 'node:http';
+
+/** Replaces a missing Host, which HTTP/1.0 allows: no page can have this origin (RFC 2606). */
+const noHost = 'host.invalid';
+
+/**
+ * Creates the function that checks and completes the Host header; frameworks build URLs from it, and fail if it is invalid.
+ * The latest valid one is remembered: most requests have the same.
+ *
+ * @see RFC 9112 section 3.2: repeated or invalid ones are answered with 400
+ */
+export function createHostCheck(): (request: IncomingMessage) => boolean {
+  let latest = noHost;
+  return ({ headers, rawHeaders }) => {
+    headers.host ||= noHost;
+    const { host } = headers;
+    let hosts = 0;
+    for (let index = 0; index < rawHeaders.length; index += 2)
+      if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts += 1;
+    if (hosts > 1) return false;
+    if (host === latest) return true;
+    const isValid = /^[^\s/?#@\\]+$/.test(host) && URL.canParse(`http://${host}`);
+    if (isValid) latest = host;
+    return isValid;
+  };
+}
