@@ -3,7 +3,7 @@ import { GraphQLError } from 'graphql';
 import type { ResponsePath } from './paths.ts';
 import type { SubgraphError } from './subgraph-response.ts';
 
-/** A subgraph's error as the client's, at a path of the client's response. Uncoded ones are masked later. */
+/** A subgraph's error as the client's, at a path of the client's response. One without a code is masked later. */
 export function asClientError(
   { message, extensions }: SubgraphError,
   subgraph: string,
