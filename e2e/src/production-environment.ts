@@ -1,5 +1,6 @@
 /** Production settings, except for the needs of tests: local callback receivers, introspection, quick shutdown. */
 export const productionEnvironment = {
+  SECRETS_KEY: Buffer.alloc(32, 7).toString('base64'),
   NODE_ENV: 'production',
   CALLBACK_ALLOW_LOOPBACK: 'true',
   INTROSPECTION: 'true',

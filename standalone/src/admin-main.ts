@@ -8,10 +8,13 @@ import {
   readEnvironment,
 } from '@voucher-gateway/platform/process/config';
 import { createLog } from '@voucher-gateway/platform/process/log';
+import { createSecretBox } from '@voucher-gateway/platform/secrets/secret-box';
+import { secretsSettings } from '@voucher-gateway/platform/secrets/settings';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import type { AdminCommand, AdminResult } from '@voucher-gateway/subgraph-user/admin';
 import { z } from 'zod';
 import { standaloneSettings } from './config.ts';
+import { openEmbeddedSecrets } from './embedded-secrets.ts';
 import { quickenImports } from './quick-imports.ts';
 import { runCommand } from './run-command.ts';
 
@@ -36,7 +39,15 @@ async function runDistributed(command: AdminCommand): Promise<AdminResult> {
   const { createOutboxPublisher } = await import('@voucher-gateway/platform/topics/kafka/outbox-publisher');
   await using database = await openDatabase(config, log);
   const topics = createOutboxPublisher(database);
-  const result = await runAdminCommand({ database, topics, openKeyValue: () => openKeyValue(config, log) }, command);
+  const result = await runAdminCommand(
+    {
+      database,
+      topics,
+      openKeyValue: () => openKeyValue(config, log),
+      openSecrets: async () => createSecretBox(readConfig(z.object(secretsSettings), environment).SECRETS_KEY),
+    },
+    command,
+  );
   if (!result.done || (await topics.waitUntilSent(schemaTopics.sessionEnded.name, sentWithinMs))) return result;
   const waits = 'The other services are not notified yet: user or Kafka is down. They will be once both are back.';
   return { ...result, message: `${result.message}\n${waits}` };
@@ -48,7 +59,14 @@ async function runEmbedded(command: AdminCommand): Promise<AdminResult> {
   const log = createLog({ level: config.LOG_LEVEL, service: 'admin' });
   const { openEmbeddedEngines } = await import('@voucher-gateway/platform/engines/embedded');
   await using engines = await openEmbeddedEngines({ dataDir: config.DATA_DIR, clock: systemClock, log });
-  return await runAdminCommand({ ...engines, openKeyValue: async () => engines.keyValue }, command);
+  return await runAdminCommand(
+    {
+      ...engines,
+      openKeyValue: async () => engines.keyValue,
+      openSecrets: () => openEmbeddedSecrets(config, engines.database),
+    },
+    command,
+  );
 }
 
 const stopFirst = 'npm start runs on this folder: stop it, run the command, and start it again.\n';

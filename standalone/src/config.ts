@@ -1,5 +1,6 @@
 import { gatewaySettings } from '@voucher-gateway/gateway/config';
 import { commonSettings, httpUrl, port } from '@voucher-gateway/platform/process/config';
+import { embeddedSecretsSettings } from '@voucher-gateway/platform/secrets/settings';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { deliveriesOutliveTopics, deliverySettings, requireSms } from '@voucher-gateway/subgraph-delivery/config';
 import { idleWithinMax, userSettings } from '@voucher-gateway/subgraph-user/config';
@@ -31,6 +32,7 @@ export const standaloneSettings = z
     ...without(vpsMockSettings.shape),
     ...commonSettings,
     ...consumerSettings,
+    ...embeddedSecretsSettings,
     DATA_DIR: z.string().default('.data').describe('Folder of the embedded database'),
     GATEWAY_PORT: port(8080).describe('Port of the gateway'),
     VPS_PORT: port(8081).describe('Port of the simulated provider'),

@@ -3,6 +3,7 @@ import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gat
 import { readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
 import { run } from '@voucher-gateway/platform/process/lifecycle';
 import { createLog } from '@voucher-gateway/platform/process/log';
+import { secretsSettings } from '@voucher-gateway/platform/secrets/settings';
 import { z } from 'zod';
 import { createDistributedStack } from './distributed.ts';
 import { welcome } from './welcome.ts';
@@ -19,9 +20,12 @@ await run(
     const environment = { LOG_LEVEL: 'warn', ...read, NODE_ENV: read.NODE_ENV?.trim() || 'development' };
     // Each service reads its own settings. Missing engines are reported here once, with what to do.
     try {
-      readConfig(z.object({ ...databaseSettings, ...keyValueSettings, ...topicsSettings }), environment);
+      readConfig(
+        z.object({ ...databaseSettings, ...keyValueSettings, ...topicsSettings, ...secretsSettings }),
+        environment,
+      );
     } catch (error) {
-      process.stderr.write('npm run engines starts PostgreSQL, Redis and Kafka and prints these settings.\n');
+      process.stderr.write('npm run engines starts PostgreSQL, Redis and Kafka, and prints these settings.\n');
       throw error;
     }
     const stack = await createDistributedStack({

@@ -20,6 +20,7 @@ import type { StandaloneConfig } from './config.ts';
 import { runDeadLettersCommand } from './dead-letters/command.ts';
 import { serveCommands } from './dead-letters/control.ts';
 import { deadLettersUsage, parseDeadLettersCommand } from './dead-letters/parse-command.ts';
+import { openEmbeddedSecrets } from './embedded-secrets.ts';
 
 /** All services in one process. Disposing stops the gateway first, then the services behind it. */
 export interface Stack extends Stoppable {
@@ -48,7 +49,7 @@ export function stopWithinMs({ DRAIN_WINDOW }: Pick<StandaloneConfig, 'DRAIN_WIN
 /**
  * Starts every service on embedded engines. If a part fails, those that are already started are stopped.
  *
- * @throws CodedError DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE, DATA_DIR_CORRUPT, PORT_TAKEN
+ * @throws CodedError DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE, DATA_DIR_CORRUPT, PORT_TAKEN, SECRETS_KEY_WRONG
  */
 export async function createStack({
   config,
@@ -77,7 +78,8 @@ export async function createStack({
   );
   const { database, topics, keyValue, jobs } = engines;
   onReady('engines', `embedded, data in ${config.DATA_DIR}`);
-  const engine = { clock, database, topics, keyValue, jobs };
+  const secrets = await openEmbeddedSecrets(config, database);
+  const engine = { clock, database, topics, keyValue, jobs, secrets };
 
   const user = own(await createUserService({ ...engine, config: { ...config, ...inside }, log: log('user') }));
   const JWKS_URL = `${user.url}/.well-known/jwks.json`;

@@ -8,6 +8,7 @@ const engines = {
   REDIS_URL: 'redis://127.0.0.1:6379',
   KAFKA_BROKERS: '127.0.0.1:9092',
 };
+const secrets = { SECRETS_KEY: Buffer.alloc(32).toString('base64') };
 const subgraph = { ...engines, JWKS_URL: 'http://127.0.0.1:8091/.well-known/jwks.json' };
 
 /** By reader: its schema and valid settings. */
@@ -22,9 +23,9 @@ const readers = {
       SUBGRAPH_DELIVERY_URL: 'http://127.0.0.1:8093/graphql',
     },
   ],
-  user: [processSettings.user, engines],
+  user: [processSettings.user, { ...engines, ...secrets }],
   voucher: [processSettings.voucher, subgraph],
-  delivery: [processSettings.delivery, { ...subgraph, SMS: 'off' }],
+  delivery: [processSettings.delivery, { ...subgraph, ...secrets, SMS: 'off' }],
   'voucher-integration': [processSettings['voucher-integration'], { ...engines, VPS_URL: 'http://127.0.0.1:8081' }],
   'vps-mock': [processSettings['vps-mock'], {}],
 } as const;
@@ -136,6 +137,11 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
       'db:5432',
     ],
     withDatabase,
+  ],
+  [
+    'SECRETS_KEY',
+    ['short', Buffer.alloc(31).toString('base64'), `${Buffer.alloc(32).toString('base64')},x`],
+    ['standalone', 'user', 'delivery'],
   ],
   ['DATABASE_POOL', ['1', '501'], withDatabase],
   // PostgreSQL stores milliseconds in 32 bits.

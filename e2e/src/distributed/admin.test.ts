@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import WebSocket from 'ws';
 import { kidOf, runAdmin } from '../admin-command.ts';
 import { type Customer, startCustomer } from '../customer.ts';
+import { productionEnvironment } from '../production-environment.ts';
 import { type DistributedSystem, startDistributed } from './system.ts';
 
 describe('an operator’s commands', () => {
@@ -12,7 +13,12 @@ describe('an operator’s commands', () => {
   let secondGateway: string;
   const admin = (...words: string[]) =>
     runAdmin(
-      { ...realEngines(), DATABASE_URL: system.databaseUrl, KAFKA_PREFIX: system.topicPrefix },
+      {
+        ...realEngines(),
+        ...productionEnvironment,
+        DATABASE_URL: system.databaseUrl,
+        KAFKA_PREFIX: system.topicPrefix,
+      },
       words,
       inject('installation'),
     );

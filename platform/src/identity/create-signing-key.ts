@@ -1,14 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
-import type { SigningKeyRow } from './signing-key-table.ts';
+import type { SecretBox } from '../secrets/secret-box.ts';
+import { type SigningKeyRow, type SigningKeyTable, sealedKeys } from './signing-key-table.ts';
 
-/** Creates an Ed25519 key that signs from now on. */
-export async function createSigningKey(nowMs: number): Promise<SigningKeyRow> {
+/** Creates an Ed25519 key for a table, which signs from `nowMs` on. Its private part is sealed. */
+export async function createSigningKey({
+  table,
+  secrets,
+  nowMs,
+}: {
+  table: SigningKeyTable;
+  secrets: SecretBox;
+  nowMs: number;
+}): Promise<SigningKeyRow> {
   const { privateKey, publicKey } = await generateKeyPair('Ed25519', { extractable: true });
   const kid = randomUUID();
+  const { purpose } = sealedKeys(table);
   return {
     kid,
-    privateJwk: await exportJWK(privateKey),
+    privateJwk: secrets.seal(JSON.stringify(await exportJWK(privateKey)), { purpose, id: kid }),
     publicJwk: { ...(await exportJWK(publicKey)), kid, alg: 'EdDSA', use: 'sig' },
     createdAt: new Date(nowMs),
     signsFrom: new Date(nowMs),

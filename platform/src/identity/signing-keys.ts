@@ -8,8 +8,9 @@ import { type Database, type Transaction, tryTransactionLock } from '../database
 import { CodedError } from '../errors.ts';
 import { createFailureLines } from '../process/failure-lines.ts';
 import type { Log } from '../process/log.ts';
+import type { SecretBox } from '../secrets/secret-box.ts';
 import { createSigningKey } from './create-signing-key.ts';
-import type { SigningKeyRow, SigningKeyTable } from './signing-key-table.ts';
+import { type SigningKeyRow, type SigningKeyTable, sealedKeys } from './signing-key-table.ts';
 import type { FindKey } from './token-verifier.ts';
 
 /** A key is published for this time before it signs, so that every verifier has fetched it by then. */
@@ -41,6 +42,8 @@ export interface SigningKeysOptions {
   database: Database;
   /** The context's table. */
   table: SigningKeyTable;
+  /** Encrypts the private keys. */
+  secrets: SecretBox;
   clock: Clock;
   log: Log;
   /** A key is replaced after this time. */
@@ -54,23 +57,27 @@ type Key = SigningKeyRow & { privateKey: KeyObject };
 /**
  * Opens the signing keys of a context. They are stored in its database, and one process at a time rotates them: the next
  * key is published an hour before it signs, the replaced one for some time after.
+ *
+ * @throws CodedError SECRETS_KEY_WRONG
  */
 export async function createSigningKeys({
   database,
   table,
+  secrets,
   clock,
   log,
   rotateAfterMs,
   publishAfterMs,
 }: SigningKeysOptions): Promise<SigningKeys> {
   const lock = `${getTableConfig(table).schema}:signing-keys`;
+  const { purpose } = sealedKeys(table);
   let keys: Key[] = [];
   let verify: FindKey = createLocalJWKSet({ keys: [] });
   let timer: Disposable | undefined;
 
   /** Reads the keys again under the lock, so that two processes create only one successor. */
   const rotate = async () => {
-    const successor = await createSigningKey(database.now());
+    const successor = await createSigningKey({ table, secrets, nowMs: database.now() });
     await database.transaction(async (tx) => {
       if (!(await tryTransactionLock(tx, lock))) return;
       const now = database.now();
@@ -114,7 +121,7 @@ export async function createSigningKeys({
     const rows = await database.query.select().from(table);
     // Newest first.
     keys = rows
-      .map((row) => ({ ...row, privateKey: importPrivate(row) }))
+      .map((row) => ({ ...row, privateKey: importPrivate(row, { secrets, purpose }) }))
       .toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime());
     useKeys();
   };
@@ -159,6 +166,10 @@ export async function createSigningKeys({
   };
 }
 
-function importPrivate({ privateJwk }: SigningKeyRow): KeyObject {
-  return createPrivateKey({ key: privateJwk as JsonWebKeyInput['key'], format: 'jwk' });
+function importPrivate(
+  { kid, privateJwk }: SigningKeyRow,
+  { secrets, purpose }: { secrets: SecretBox; purpose: string },
+): KeyObject {
+  const jwk = typeof privateJwk === 'string' ? JSON.parse(secrets.open(privateJwk, { purpose, id: kid })) : privateJwk;
+  return createPrivateKey({ key: jwk as JsonWebKeyInput['key'], format: 'jwk' });
 }

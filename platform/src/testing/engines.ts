@@ -2,12 +2,16 @@ import { type Clock, systemClock } from '../async/clock.ts';
 import type { Migrations } from '../database.ts';
 import { type Engines, embeddedEnginesOn, embeddedStoresOn } from '../engines/embedded.ts';
 import { type Log, silentLog } from '../process/log.ts';
+import type { SecretBox } from '../secrets/secret-box.ts';
 import type { ConsumerLimits } from '../topics/consumer-limits.ts';
 import { openTestDatabase } from './database.ts';
+import { createTestSecrets } from './secrets.ts';
 
 export interface TestEngines extends Omit<Engines, 'jobs'> {
   clock: Clock;
   log: Log;
+  /** Not an engine; what every service with secrets needs. */
+  secrets: SecretBox;
 }
 
 export interface TestEnginesOptions {
@@ -31,7 +35,7 @@ export async function openTestEngines({
     log,
     limits,
   });
-  return { ...engines, clock, log };
+  return { ...engines, clock, log, secrets: createTestSecrets() };
 }
 
 /** Like `openTestEngines`, with jobs, which start more slowly than all the others. */
@@ -47,5 +51,5 @@ export async function openTestEnginesWithJobs({
     log,
     limits,
   });
-  return { ...engines, clock, log };
+  return { ...engines, clock, log, secrets: createTestSecrets() };
 }

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { openKeyFile } from '@voucher-gateway/platform/secrets/key-file';
 import { type KafkaEngine, startKafka } from './kafka.ts';
 import { type PostgresEngine, startPostgres } from './postgres.ts';
 import { type RedisEngine, startRedis } from './redis.ts';
@@ -9,7 +10,7 @@ export interface Engines extends AsyncDisposable {
   readonly postgres: PostgresEngine;
   readonly redis: RedisEngine;
   readonly kafka: KafkaEngine;
-  /** Settings for services: `DATABASE_URL`, `REDIS_URL`, `KAFKA_BROKERS`. */
+  /** Settings for services: `DATABASE_URL`, `REDIS_URL`, `KAFKA_BROKERS`, `SECRETS_KEY`. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -61,7 +62,17 @@ export async function startEngines({
     postgres,
     redis,
     kafka,
-    environment: { DATABASE_URL: postgres.url, REDIS_URL: redis.url, KAFKA_BROKERS: kafka.brokers },
+    environment: {
+      DATABASE_URL: postgres.url,
+      REDIS_URL: redis.url,
+      KAFKA_BROKERS: kafka.brokers,
+      SECRETS_KEY: await readSecretsKey(folder),
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Returns the key that encrypts secrets in the database of a folder; it is created with it. */
+export async function readSecretsKey(folder: string): Promise<string> {
+  return (await openKeyFile(folder)).toString('base64');
 }

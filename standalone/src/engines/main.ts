@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from '@voucher-gateway/platform/process/lifecycle';
 import { createLog } from '@voucher-gateway/platform/process/log';
-import { startEngines } from './engines.ts';
+import { readSecretsKey, startEngines } from './engines.ts';
 
 // `npm run engines`: PostgreSQL, Redis and Kafka for development, with docker-compose.yml if Docker is available, else from
 // installed binaries. Standard output has only KEY=value lines, for `source` and scripts.
@@ -12,14 +13,16 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 /** Kafka may take more than ten seconds to close its logs. */
 const stopWithinMs = 30_000;
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+/** Of the engines' data, and of the key that encrypts secrets in it. */
+const folder = resolve(root, '.data/engines');
 
 await run(
   async () => {
     if (hasDocker()) return { ...(await composeUp()), stopWithinMs };
     say('Starting PostgreSQL, Redis and Kafka (the first time, Kafka is fetched)…');
     const engines = await startEngines({
-      folder: resolve(root, '.data/engines'),
-      libraries: resolve(root, '.data/engines/kafka-libraries'),
+      folder,
+      libraries: resolve(folder, 'kafka-libraries'),
       onReady: (name, detail) => say(`  ✓ ${name.padEnd(12)} ${detail}`),
     });
     announce(engines.environment);
@@ -29,7 +32,9 @@ await run(
 );
 
 function announce(environment: Readonly<Record<string, string>>) {
-  for (const [name, value] of Object.entries(environment)) process.stdout.write(`${name}=${value}\n`);
+  for (const [name, value] of Object.entries(environment))
+    process.stdout.write(`${name}=${value}
+`);
   say('All three answer. Ctrl-C stops them; their data stays in .data/engines.');
 }
 
@@ -38,6 +43,7 @@ function hasDocker(): boolean {
 }
 
 async function composeUp(): Promise<AsyncDisposable> {
+  await mkdir(folder, { recursive: true });
   const compose = (...args: string[]) => spawn('docker', ['compose', ...args], { cwd: root, stdio: ['ignore', 2, 2] });
   const [code] = await once(compose('up', '--detach', '--wait', 'postgres', 'redis', 'kafka'), 'exit');
   if (code !== 0) throw new Error('docker compose could not bring the engines up');
@@ -46,6 +52,7 @@ async function composeUp(): Promise<AsyncDisposable> {
     REDIS_URL: 'redis://127.0.0.1:6379',
     // The listener for clients outside the containers.
     KAFKA_BROKERS: '127.0.0.1:9093',
+    SECRETS_KEY: await readSecretsKey(folder),
   });
   return {
     async [Symbol.asyncDispose]() {

@@ -30,7 +30,7 @@ describe('callbackSecret', () => {
     expect([await harness.secret(request.userId), current === old]).toEqual([current, false]);
     await harness.receive(request);
     const { headers, body } = await receiver.next();
-    expect(headers['webhook-signature']).toMatch(/^v1,\S+ v1,\S+$/);
+    expect(headers['webhook-signature']).toMatch(/^v1,\S+ v1,\S+ v1a,\S+$/);
     for (const secret of [current, old]) new Webhook(secret).verify(body, headers as Record<string, string>);
   });
 });

@@ -16,6 +16,7 @@ import {
   port,
   serviceSettings,
 } from '@voucher-gateway/platform/process/config';
+import { secretsSettings } from '@voucher-gateway/platform/secrets/settings';
 import { consumerSettings } from '@voucher-gateway/platform/topics/consumer-limits';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
@@ -97,6 +98,7 @@ export const deliveryProcessSettings = z
     ...topicsSettings,
     ...consumerSettings,
     ...keyValueSettings,
+    ...secretsSettings,
   })
   .refine(...requireSaslCredentials)
   .refine(...deliveriesOutliveTopics)

@@ -14,6 +14,9 @@ import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
+import { startSealing } from '@voucher-gateway/platform/secrets/seal-secrets';
+import { assertReadable } from '@voucher-gateway/platform/secrets/sealed-columns';
+import type { SecretBox } from '@voucher-gateway/platform/secrets/secret-box';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { subgraphSdl } from '@voucher-gateway/schema/sdl';
@@ -44,7 +47,7 @@ import { deliveryMigrations } from './migrations.ts';
 import { createCallbackTargets } from './request-targets.ts';
 import { createResolvers } from './resolvers.ts';
 import { deliveryRetentions } from './retention.ts';
-import { signingKey } from './tables.ts';
+import { deliverySecrets, signingKey } from './tables.ts';
 
 export interface DeliveryServiceOptions {
   config: DeliveryConfig;
@@ -56,6 +59,8 @@ export interface DeliveryServiceOptions {
   topics: Topics;
   keyValue: KeyValue;
   jobs: Jobs;
+  /** Encrypts what is secret in the database. */
+  secrets: SecretBox;
   /** Sends text messages. Default: as configured. */
   smsSender?: SmsSender;
 }
@@ -65,17 +70,19 @@ const storeMarginMs = 5_000;
 
 /** Starts the delivery subgraph at `/graphql`: signed callbacks and SMS. */
 export async function createDeliveryService(options: DeliveryServiceOptions): Promise<Service> {
-  const { config, log, clock, database, topics, keyValue, jobs } = options;
+  const { config, log, clock, database, topics, keyValue, jobs, secrets: box } = options;
   const timeoutMs = config.CALLBACK_TIMEOUT;
   await using releases = new AsyncDisposableStack();
   await database.migrate(deliveryMigrations);
+  await assertReadable(database, box, deliverySecrets);
   await jobs.declare(recoveryQueue);
 
-  const secrets = createCallbackSecrets({ database, oldSecretSignsMs: config.OLD_SECRET_RETENTION });
+  const secrets = createCallbackSecrets({ database, box, oldSecretSignsMs: config.OLD_SECRET_RETENTION });
   const callbackKeys = releases.use(
     await createSigningKeys({
       database,
       table: signingKey,
+      secrets: box,
       clock,
       log,
       rotateAfterMs: config.CALLBACK_KEY_ROTATION,
@@ -123,6 +130,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   work.use(await jobs.work(recoveryQueue, recoveries.runJob, { concurrency: 2 }));
   const targets = createCallbackTargets({ database, keyValue, waitMs: config.REQUEST_WAIT, clock, log });
   await startConsumers({ topics, targets, dispatcher, stage: work });
+  work.use(startSealing({ database, clock, log, box, columns: deliverySecrets }));
   work.use(startHousekeeping({ database, clock, log, retentions: deliveryRetentions(config) }));
   const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
   work.use(await revokeKeysFrom({ topics, topic: schemaTopics.sessionEnded, log }, keys));

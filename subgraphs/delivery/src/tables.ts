@@ -1,5 +1,6 @@
 import { instant } from '@voucher-gateway/platform/database/columns';
-import { signingKeyTable } from '@voucher-gateway/platform/identity/signing-key-table';
+import { sealedKeys, signingKeyTable } from '@voucher-gateway/platform/identity/signing-key-table';
+import type { SealedColumn } from '@voucher-gateway/platform/secrets/sealed-columns';
 import { sql } from 'drizzle-orm';
 import { boolean, index, integer, pgSchema, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
@@ -98,7 +99,7 @@ export const callbackSecret = schema.table(
   {
     id: uuid().primaryKey(),
     userId: uuid('user_id').notNull(),
-    /** `whsec_`, then base64. */
+    /** `whsec_`, then base64; sealed. */
     secret: text().notNull(),
     createdAt: instant('created_at').notNull(),
     /** Until when a replaced secret still signs; null for the current one. */
@@ -107,9 +108,21 @@ export const callbackSecret = schema.table(
   (table) => [
     uniqueIndex('callback_secret_current').on(table.userId).where(sql`${table.signsUntil} is null`),
     index('callback_secret_by_user').on(table.userId),
+    // As `prefixOf`, for the secrets that are not encrypted with the first key.
+    index('callback_secret_key').on(sql`left(${table.secret}, 16)`),
     index('callback_secret_replaced').on(table.signsUntil).where(sql`${table.signsUntil} is not null`),
   ],
 );
 
 /** The service's own keys, which sign the callbacks of all users. */
 export const signingKey = signingKeyTable(schema);
+
+export const sealedCallbackSecrets: SealedColumn = {
+  table: callbackSecret,
+  id: callbackSecret.id,
+  column: callbackSecret.secret,
+  purpose: 'delivery.callback_secret',
+};
+
+/** The columns that are encrypted. */
+export const deliverySecrets = [sealedKeys(signingKey), sealedCallbackSecrets];

@@ -31,14 +31,17 @@ async function setUp() {
       return sessionKey(sids[0] ?? '');
     },
     async addKey() {
-      const key = await createSigningKey(database.now());
+      const key = await createSigningKey({ table: signingKey, secrets: engines.secrets, nowMs: database.now() });
       await database.query.insert(signingKey).values(key);
       return key.kid;
     },
     async run(...words: string[]) {
       const command = parseAdminCommand(words);
       if (!command) throw new Error('not a command');
-      return runAdminCommand({ ...engines, openKeyValue: async () => engines.keyValue }, command);
+      return runAdminCommand(
+        { ...engines, openKeyValue: async () => engines.keyValue, openSecrets: async () => engines.secrets },
+        command,
+      );
     },
     [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),
   };

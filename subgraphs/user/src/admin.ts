@@ -1,11 +1,13 @@
 import type { Database } from '@voucher-gateway/platform/database';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
+import { assertReadable } from '@voucher-gateway/platform/secrets/sealed-columns';
+import type { SecretBox } from '@voucher-gateway/platform/secrets/secret-box';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { eq, type SQL } from 'drizzle-orm';
 import { endUserSessions } from './end-sessions.ts';
 import { userMigrations } from './migrations.ts';
 import { revokeKey } from './revoke-key.ts';
-import { bankUser, signingKey } from './tables.ts';
+import { bankUser, signingKey, userSecrets } from './tables.ts';
 import { usernameKey } from './username-key.ts';
 
 /** The engines of an operator's commands: those of the user service. */
@@ -14,6 +16,8 @@ export interface AdminEngines {
   topics: Pick<Topics, 'publish' | 'publishAll'>;
   /** Called only by commands that need the key-value store. */
   openKeyValue(): Promise<KeyValue>;
+  /** Called only by commands that need the secrets. */
+  openSecrets(): Promise<SecretBox>;
 }
 
 export interface AdminResult {
@@ -47,7 +51,7 @@ export function parseAdminCommand(words: readonly string[]): AdminCommand | null
 
 /**
  * Runs an operator's command.
- * @throws CodedError DATABASE_UNAVAILABLE, SESSION_STORE_UNAVAILABLE, KEY_VALUE_UNAVAILABLE (all retryable)
+ * @throws CodedError DATABASE_UNAVAILABLE, SESSION_STORE_UNAVAILABLE, KEY_VALUE_UNAVAILABLE (all retryable); SECRETS_KEY_WRONG
  */
 export async function runAdminCommand(engines: AdminEngines, command: AdminCommand): Promise<AdminResult> {
   const { database } = engines;
@@ -55,7 +59,9 @@ export async function runAdminCommand(engines: AdminEngines, command: AdminComma
   switch (command.name) {
     case 'revoke-key': {
       const { kid } = command;
-      const done = await revokeKey(engines, kid);
+      const secrets = await engines.openSecrets();
+      await assertReadable(database, secrets, userSecrets);
+      const done = await revokeKey({ ...engines, secrets }, kid);
       const revoked = `The key ${kid} is revoked: its tokens are rejected, and their sessions end.`;
       return { done, message: done ? revoked : `There is no key ${kid}.\n${await listKeys(database)}` };
     }

@@ -7,6 +7,7 @@ import {
 import { region } from '@voucher-gateway/platform/identity/phone-number';
 import { rateLimit, rateLimitsSetting } from '@voucher-gateway/platform/key-value/rate-limiter';
 import { commonSettings, duration, port, serviceSettings } from '@voucher-gateway/platform/process/config';
+import { secretsSettings } from '@voucher-gateway/platform/secrets/settings';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
@@ -40,6 +41,13 @@ export type UserConfig = Readonly<z.output<typeof userSettings>>;
 
 /** Settings of the subgraph as a separate process, with its own engines. */
 export const userProcessSettings = z
-  .object({ ...userSettings.shape, ...serviceSettings, ...databaseSettings, ...topicsSettings, ...keyValueSettings })
+  .object({
+    ...userSettings.shape,
+    ...serviceSettings,
+    ...databaseSettings,
+    ...topicsSettings,
+    ...keyValueSettings,
+    ...secretsSettings,
+  })
   .refine(...idleWithinMax)
   .refine(...requireSaslCredentials);

@@ -1,5 +1,6 @@
 import type { Database } from '@voucher-gateway/platform/database';
 import { createSigningKey } from '@voucher-gateway/platform/identity/create-signing-key';
+import type { SecretBox } from '@voucher-gateway/platform/secrets/secret-box';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { and, eq, isNull, lte, ne } from 'drizzle-orm';
@@ -10,10 +11,10 @@ import { signingKey } from './tables.ts';
  * Returns false, without a change, if there is no such key.
  */
 export async function revokeKey(
-  { database, topics }: { database: Database; topics: Pick<Topics, 'publish'> },
+  { database, topics, secrets }: { database: Database; topics: Pick<Topics, 'publish'>; secrets: SecretBox },
   kid: string,
 ): Promise<boolean> {
-  const successor = await createSigningKey(database.now());
+  const successor = await createSigningKey({ table: signingKey, secrets, nowMs: database.now() });
   return database.transaction(async (tx) => {
     const removed = await tx.delete(signingKey).where(eq(signingKey.kid, kid)).returning({ kid: signingKey.kid });
     if (removed.length === 0) return false;

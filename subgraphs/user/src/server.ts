@@ -13,6 +13,9 @@ import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
+import { startSealing } from '@voucher-gateway/platform/secrets/seal-secrets';
+import { assertReadable } from '@voucher-gateway/platform/secrets/sealed-columns';
+import type { SecretBox } from '@voucher-gateway/platform/secrets/secret-box';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { followTopic } from '@voucher-gateway/platform/topics/follow';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
@@ -27,7 +30,7 @@ import { createPasswords } from './passwords.ts';
 import { createResolvers, type UserContext } from './resolvers.ts';
 import { userRetentions } from './retention.ts';
 import { createSessions } from './sessions.ts';
-import { signingKey } from './tables.ts';
+import { signingKey, userSecrets } from './tables.ts';
 import { createUsers } from './users.ts';
 
 export interface UserServiceOptions {
@@ -37,6 +40,7 @@ export interface UserServiceOptions {
   database: Database;
   topics: Topics;
   keyValue: KeyValue;
+  secrets: SecretBox;
 }
 
 /** Starts the user subgraph at `/graphql`, with its public keys at `/.well-known/jwks.json`. */
@@ -47,13 +51,16 @@ export async function createUserService({
   database,
   topics,
   keyValue,
+  secrets,
 }: UserServiceOptions): Promise<Service> {
   await using releases = new AsyncDisposableStack();
   await database.migrate(userMigrations);
+  await assertReadable(database, secrets, userSecrets);
   const keys = releases.use(
     await createSigningKeys({
       database,
       table: signingKey,
+      secrets,
       clock,
       log,
       rotateAfterMs: config.KEY_ROTATION,
@@ -69,6 +76,7 @@ export async function createUserService({
   });
   const sessions = createSessions({ config, database, topics, keyValue, keys });
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
+  work.use(startSealing({ database, clock, log, box: secrets, columns: userSecrets }));
   work.use(startHousekeeping({ database, clock, log, retentions: userRetentions }));
   // Another process may have revoked a key: stop signing and verifying with it.
   work.use(

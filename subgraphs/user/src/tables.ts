@@ -1,5 +1,5 @@
 import { instant } from '@voucher-gateway/platform/database/columns';
-import { signingKeyTable } from '@voucher-gateway/platform/identity/signing-key-table';
+import { sealedKeys, signingKeyTable } from '@voucher-gateway/platform/identity/signing-key-table';
 import { index, pgSchema, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
 export const schema = pgSchema('users');
@@ -35,3 +35,6 @@ export const session = schema.table(
 
 /** The keys that sign tokens. */
 export const signingKey = signingKeyTable(schema);
+
+/** The columns that are encrypted. */
+export const userSecrets = [sealedKeys(signingKey)];

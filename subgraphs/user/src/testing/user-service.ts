@@ -50,8 +50,9 @@ export async function startTestUserService({
       await ended.atLeast(count);
       return ended.values;
     },
-    signUp: (input: object = {}) =>
-      post(
+    signUp: (input: object = {}, at: string = service.url) =>
+      postGraphql(
+        `${at}/graphql`,
         'mutation ($input: SignUpInput!) { signUp(input: $input) { token expiresAt user { id username phoneNumber } } }',
         { input: { username: 'ann', phoneNumber: '0909123456', password: '1234567', ...input } },
       ),

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { openTestDatabase } from '@voucher-gateway/platform/testing/database';
+import { createTestSecrets } from '@voucher-gateway/platform/testing/secrets';
 import { afterAll, describe, expect, it } from 'vitest';
 import { deliveryMigrations } from '../../migrations.ts';
 import { createCallbackSecrets } from './secrets.ts';
@@ -9,7 +10,7 @@ const clock = createTestClock();
 const database = await openTestDatabase({ migrations: [deliveryMigrations], clock });
 afterAll(() => database[Symbol.asyncDispose]());
 const hour = 3_600_000;
-const secrets = createCallbackSecrets({ database, oldSecretSignsMs: 24 * hour });
+const secrets = createCallbackSecrets({ database, box: createTestSecrets(), oldSecretSignsMs: 24 * hour });
 
 describe('callback secrets', () => {
   it('secret: has 32 random bytes, and is created on first use', async () => {

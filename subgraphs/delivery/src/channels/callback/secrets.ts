@@ -2,8 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createBatcher } from '@voucher-gateway/platform/async/batcher';
 import type { Database, Queryable } from '@voucher-gateway/platform/database';
 import { isAnyId } from '@voucher-gateway/platform/database/rows';
+import type { SecretBox } from '@voucher-gateway/platform/secrets/secret-box';
 import { and, desc, eq, gt, isNull, lte, or, sql } from 'drizzle-orm';
-import { callbackSecret } from '../../tables.ts';
+import { callbackSecret, sealedCallbackSecrets } from '../../tables.ts';
 import { secretPrefix } from './signature.ts';
 
 /** Maximum of secrets that sign, so that the header stays small however often a user rotates. */
@@ -21,9 +22,12 @@ export interface CallbackSecrets {
 
 export function createCallbackSecrets({
   database,
+  box,
   oldSecretSignsMs,
 }: {
   database: Database;
+  /** Encrypts them. */
+  box: SecretBox;
   /** A replaced secret still signs for this time, in milliseconds. */
   oldSecretSignsMs: number;
 }): CallbackSecrets {
@@ -52,15 +56,15 @@ export function createCallbackSecrets({
       await insert(database.query, userId).onConflictDoNothing();
       rows = await readRows(userId);
     }
-    return rows.map((row) => row.secret);
+    return rows.map(open);
   };
-  const insert = (query: Queryable, userId: string) =>
-    query.insert(callbackSecret).values({
-      id: randomUUID(),
-      userId,
-      secret: secretPrefix + randomBytes(32).toString('base64'),
-      createdAt: new Date(database.now()),
-    });
+  const { purpose } = sealedCallbackSecrets;
+  const open = ({ id, secret }: typeof callbackSecret.$inferSelect) => box.open(secret, { purpose, id });
+  const insert = (query: Queryable, userId: string) => {
+    const id = randomUUID();
+    const secret = box.seal(secretPrefix + randomBytes(32).toString('base64'), { purpose, id });
+    return query.insert(callbackSecret).values({ id, userId, secret, createdAt: new Date(database.now()) });
+  };
 
   return {
     readSigning,
@@ -80,9 +84,9 @@ export function createCallbackSecrets({
           .update(callbackSecret)
           .set({ signsUntil: new Date(now + oldSecretSignsMs) })
           .where(and(eq(callbackSecret.userId, userId), isNull(callbackSecret.signsUntil)));
-        const [created] = await insert(tx, userId).returning({ secret: callbackSecret.secret });
+        const [created] = await insert(tx, userId).returning();
         if (!created) throw new Error('a secret could not be stored');
-        return created.secret;
+        return open(created);
       }),
   };
 }

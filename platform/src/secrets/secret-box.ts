@@ -1,0 +1,99 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { CodedError } from '../errors.ts';
+
+/** What a secret belongs to. What was sealed for one use can't be opened for another. */
+export interface SecretUse {
+  /** Such as `users.signing_key`. */
+  purpose: string;
+  /** The row's primary key. */
+  id: string;
+}
+
+/**
+ * Encrypts secrets for the database by AES-256-GCM. node:crypto is synchronous, has additional authenticated data, and
+ * needs no format of its own; jose would pass each secret through the few threads that argon2 needs.
+ */
+export interface SecretBox {
+  /** The beginning of what `seal` returns: it names the key. */
+  readonly prefix: string;
+  /** The beginnings of all that `open` can open. */
+  readonly prefixes: readonly string[];
+  /** Encrypts with the first key. */
+  seal(text: string, use: SecretUse): string;
+  /**
+   * Decrypts with the key that the sealed text names. Other text is returned as it is: an earlier version stored it.
+   * @throws CodedError SECRETS_KEY_WRONG if it has no such key; Error if the text was altered or sealed for another use
+   */
+  open(stored: string, use: SecretUse): string;
+}
+
+/** Sealed text is `sealed:<key id>:<base64url of nonce, ciphertext, tag>`. */
+export const sealedMark = 'sealed:';
+export const prefixLength = 16;
+const keyBytes = 32;
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/** @param keys 32 bytes each. The first one encrypts, all decrypt */
+export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox {
+  const byPrefix = new Map(keys.map((key) => [prefixOf(key), key]));
+  const [first] = keys;
+  const prefix = prefixOf(first);
+  return {
+    prefix,
+    prefixes: [...byPrefix.keys()],
+    seal(text, use) {
+      const nonce = randomBytes(nonceBytes);
+      const cipher = createCipheriv('aes-256-gcm', first, nonce, { authTagLength: tagBytes }).setAAD(contextOf(use));
+      const parts = [nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()];
+      return prefix + Buffer.concat(parts).toString('base64url');
+    },
+    open(stored, use) {
+      if (!stored.startsWith(sealedMark)) return stored;
+      const storedPrefix = stored.slice(0, prefixLength);
+      const key = byPrefix.get(storedPrefix);
+      if (!key) throw wrongKey(storedPrefix, use.purpose);
+      const bytes = Buffer.from(stored.slice(prefixLength), 'base64url');
+      try {
+        const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes), {
+          authTagLength: tagBytes,
+        })
+          .setAAD(contextOf(use))
+          .setAuthTag(bytes.subarray(-tagBytes));
+        return decipher.update(bytes.subarray(nonceBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8');
+      } catch (cause) {
+        throw new Error(`the secret ${use.purpose} ${use.id} was altered, or belongs to another row`, { cause });
+      }
+    },
+  };
+}
+
+/** The error for text that was sealed with a key that SECRETS_KEY does not have. `storedPrefix` names it. */
+export function wrongKey(storedPrefix: string, purpose: string): CodedError {
+  const keyId = storedPrefix.slice(sealedMark.length, -1);
+  return new CodedError(
+    'SECRETS_KEY_WRONG',
+    `SECRETS_KEY does not have the key ${keyId}, with which ${purpose} is encrypted. Add that key; no new one can replace it.`,
+  );
+}
+
+/** Parses the base64 text of a key; null if it is not 32 bytes. */
+export function parseKey(text: string): Buffer | null {
+  const isBase64 = /^[A-Za-z0-9+/_-]{43}=?$/.test(text.trim());
+  const key = Buffer.from(text.trim(), 'base64');
+  return isBase64 && key.length === keyBytes ? key : null;
+}
+
+/** Creates the base64 text of a key. */
+export function createKeyText(): string {
+  return randomBytes(keyBytes).toString('base64');
+}
+
+function prefixOf(key: Buffer): string {
+  const keyId = createHash('sha256').update('voucher-gateway key id\0').update(key).digest('hex').slice(0, 8);
+  return `${sealedMark}${keyId}:`;
+}
+
+function contextOf({ purpose, id }: SecretUse): Buffer {
+  return Buffer.from(JSON.stringify([purpose, id]), 'utf8');
+}

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { listItems } from '../process/config.ts';
+import { parseKey } from './secret-box.ts';
+
+type Keys = readonly [Buffer, ...Buffer[]];
+
+/** The keys of a setting such as `<base64>` or `<base64>,<older>`, parsed. */
+export function secretKeys() {
+  return z.string().transform((text, context): Keys => {
+    const [first, ...others] = listItems(text).map(parseKey);
+    if (first && others.every((key) => key !== null)) return [first, ...others];
+    context.addIssue({
+      code: 'custom',
+      message: 'must be keys of 32 bytes as base64, comma-separated, such as openssl rand -base64 32 prints',
+    });
+    return z.NEVER;
+  });
+}
+
+const description =
+  'Key that encrypts secrets in the database, 32 bytes as base64, as `openssl rand -base64 32` prints it. After a comma, older keys that still decrypt';
+
+/** Settings of a service with secrets, in its own process. */
+export const secretsSettings = {
+  SECRETS_KEY: secretKeys().describe(description),
+};
+
+/** The same for `npm start`. */
+export const embeddedSecretsSettings = {
+  SECRETS_KEY: secretKeys().optional().describe(`${description}. By default one is created in DATA_DIR`),
+};

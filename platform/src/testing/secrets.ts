@@ -1,0 +1,7 @@
+import { createSecretBox, type SecretBox } from '../secrets/secret-box.ts';
+
+/** Creates a box with keys that consist of these bytes. Default: one key. */
+export function createTestSecrets(...bytes: number[]): SecretBox {
+  const [first = 1, ...others] = bytes;
+  return createSecretBox([Buffer.alloc(32, first), ...others.map((byte) => Buffer.alloc(32, byte))]);
+}

@@ -1,0 +1,42 @@
+import { createTestSecrets } from '@voucher-gateway/platform/testing/secrets';
+import { eq } from 'drizzle-orm';
+import { decodeProtectedHeader } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { signingKey } from './tables.ts';
+import { startTestUserService } from './testing/user-service.ts';
+
+describe('signing keys at rest', () => {
+  it('signing keys: are encrypted, and those that were not are encrypted later', async () => {
+    await using ctx = await startTestUserService();
+    const { query } = ctx.engines.database;
+    const [row] = await query.select().from(signingKey);
+    const sealed = String(row?.privateJwk);
+    expect(sealed).toMatch(/^sealed:/);
+    const use = { purpose: 'users.signing_key', id: row?.kid ?? '' };
+    const jwk = JSON.parse(ctx.engines.secrets.open(sealed, use));
+    // As an earlier version has stored it.
+    await query.update(signingKey).set({ privateJwk: jwk }).where(eq(signingKey.kid, use.id));
+    const { url } = await ctx.startAnother();
+    const { token } = (await ctx.signUp({}, url)).data?.signUp as { token: string };
+    expect(decodeProtectedHeader(token).kid).toBe(use.id);
+    ctx.clock.jump(600_000);
+    await expect
+      .poll(async () => String((await query.select().from(signingKey))[0]?.privateJwk))
+      .toMatch(new RegExp(`^${ctx.engines.secrets.prefix}`));
+  });
+
+  it('start: is refused with another key, and no new signing key is created', async () => {
+    await using ctx = await startTestUserService();
+    await ctx.service[Symbol.asyncDispose]();
+    const before = await ctx.engines.database.query.select().from(signingKey);
+    ctx.engines.secrets = createTestSecrets(9);
+    await expect(ctx.startAnother()).rejects.toMatchObject({
+      code: 'SECRETS_KEY_WRONG',
+      message: expect.stringMatching(/^SECRETS_KEY does not have the key [\da-f]{8}/),
+    });
+    expect(await ctx.engines.database.query.select().from(signingKey)).toEqual(before);
+    // With the former key after it.
+    ctx.engines.secrets = createTestSecrets(9, 1);
+    await ctx.startAnother();
+  });
+});
