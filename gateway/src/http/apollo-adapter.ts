@@ -4,7 +4,7 @@ import { publicError } from '@voucher-gateway/platform/errors';
 import { apolloLogger, apolloReportingDisabled } from '@voucher-gateway/platform/graphql/apollo';
 import { createErrorFormatter } from '@voucher-gateway/platform/graphql/error-formatter';
 import type { Log } from '@voucher-gateway/platform/process/log';
-import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance } from 'fastify';
 import {
   type DocumentNode,
@@ -18,6 +18,8 @@ import type { GatewayContext } from '../context.ts';
 import type { Operation, Operations } from '../operations/operations.ts';
 import { InvalidDocument } from '../request/invalid-document.ts';
 import { readRetryAfter } from '../transports/retry-after.ts';
+import { createAnswerTypes } from './answer-types.ts';
+import { requestStatus } from './request-status.ts';
 
 export type ApolloContext = BaseContext & GatewayContext;
 
@@ -37,20 +39,25 @@ export interface ApolloAdapterOptions {
  */
 export async function createApolloAdapter(options: ApolloAdapterOptions): Promise<ApolloServer<ApolloContext>> {
   const { app, operations, schema, log } = options;
-  /** The prepared operation per request context, or the errors of preparing it. */
-  const outcomes = new WeakMap<object, Operation | readonly GraphQLError[]>();
+  /** Per request context, the prepared operation, or the errors of preparing it. */
+  const outcomes = new WeakMap<object, Outcome>();
+  const answerTypeOf = createAnswerTypes();
 
   const preparation: ApolloServerPlugin<ApolloContext> = {
     requestDidStart: async () => ({
       async didResolveSource({ request, source, contextValue }) {
         const sent = { ...request, query: source };
+        const accept = request.http?.headers.get('accept');
+        const answerType = answerTypeOf(accept);
+        const statusOf = (code: string) => requestStatus(code, accept, answerType);
         // Apollo Server would look up the name in the placeholder document.
         delete request.operationName;
         try {
           const operation = await operations.prepare(sent, contextValue);
-          outcomes.set(contextValue, refuseByMethod(operation, request.http?.method) ?? operation);
+          const refusal = refuseByMethod(operation, request.http?.method);
+          outcomes.set(contextValue, { prepared: refusal ?? operation, statusOf });
         } catch (error) {
-          outcomes.set(contextValue, toGraphqlErrors(error));
+          outcomes.set(contextValue, { prepared: toGraphqlErrors(error, statusOf), statusOf });
         }
       },
       async willSendResponse({ response: { body, http } }) {
@@ -62,12 +69,13 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
   const execute = async (contextValue: ApolloContext): Promise<ExecutionResult> => {
     const outcome = outcomes.get(contextValue);
     if (!outcome) throw new Error('a request was not prepared');
-    if (!('plan' in outcome)) return { errors: outcome };
+    const { prepared, statusOf } = outcome;
+    if (!('plan' in prepared)) return { errors: prepared };
     try {
-      const { dataJson, errors } = await operations.execute(outcome, contextValue);
+      const { dataJson, errors } = await operations.execute(prepared, contextValue);
       return { data: new JsonData(dataJson) as never, ...(errors && { errors }) };
     } catch (error) {
-      return { errors: toGraphqlErrors(error) };
+      return { errors: toGraphqlErrors(error, statusOf) };
     }
   };
 
@@ -101,6 +109,12 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
   });
   await apollo.start();
   return apollo;
+}
+
+interface Outcome {
+  prepared: Operation | readonly GraphQLError[];
+  /** The HTTP status of a request that fails with this code. */
+  statusOf(code: string): number;
 }
 
 /** Data that is JSON text already, on its way through Apollo Server. */
@@ -145,8 +159,8 @@ function badRequest(message: string, http: object): readonly GraphQLError[] {
   return [new GraphQLError(message, { extensions: { code: 'BAD_REQUEST' satisfies PublicErrorCode, http } })];
 }
 
-/** The errors of a failed request, each with the HTTP status of its code. */
-function toGraphqlErrors(error: unknown): readonly GraphQLError[] {
+/** The errors of a failed request, each with an HTTP status. */
+function toGraphqlErrors(error: unknown, statusOf: (code: string) => number): readonly GraphQLError[] {
   const errors = error instanceof InvalidDocument ? error.errors : [toGraphqlError(error)];
   return errors.map((fault) => {
     const { message, nodes, source, positions, path, originalError, extensions } = fault;

@@ -1,5 +1,4 @@
 import type { Log } from '@voucher-gateway/platform/process/log';
-import { statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
 import type { GatewayContext } from '../context.ts';
@@ -7,6 +6,7 @@ import { createResultFormatter } from '../format-result.ts';
 import type { Operation, OperationRequest, Operations } from '../operations/operations.ts';
 import { readRetryAfter } from '../transports/retry-after.ts';
 import { createAnswerTypes } from './answer-types.ts';
+import { requestStatus } from './request-status.ts';
 
 export interface KnownOperationsOptions {
   operations: Operations;
@@ -47,7 +47,7 @@ export function createKnownOperations({ operations, contextOf, answerOther, log 
       return send(reply, contentType, `{"errors":${JSON.stringify(errors)},"data":${result.dataJson}}\n`, errors);
     } catch (error) {
       const errors = formatErrors(error);
-      reply.code(statusOf(String(errors[0]?.extensions?.code)));
+      reply.code(requestStatus(String(errors[0]?.extensions?.code), request.headers.accept, contentType));
       return send(reply, contentType, `${JSON.stringify({ errors })}\n`, errors);
     }
   };
