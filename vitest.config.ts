@@ -5,6 +5,8 @@ import { LongestFirst } from './scripts/test-order.ts';
 const onRealEngines = ['platform/src/topics/kafka/**/*.test.ts', 'platform/src/*/{postgres,redis}{,-*}.test.ts'];
 /** On the same engines: every service as a process, from a production install. */
 const ofInstalled = ['e2e/src/distributed/**/*.test.ts'];
+/** In Chromium. */
+const inBrowser = ['e2e/src/page/**/*.test.ts'];
 
 const embeddedSetup = 'platform/src/testing/global-setup.ts';
 const enginesSetup = 'standalone/src/testing/engines-setup.ts';
@@ -31,7 +33,7 @@ export default defineConfig({
         test: {
           name: 'embedded',
           include: ['**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'gateway/playground/dist/**', ...onRealEngines, ...ofInstalled],
+          exclude: ['**/node_modules/**', 'gateway/playground/dist/**', ...onRealEngines, ...ofInstalled, ...inBrowser],
           globalSetup: [embeddedSetup],
           // Files of one process share what it has imported: that takes longer than most files. A file that changes
           // what belongs to the process undoes it.
@@ -54,6 +56,10 @@ export default defineConfig({
           globalSetup: [enginesSetup, installSetup],
           setupFiles: ['e2e/src/distributed/service-logs.ts'],
         },
+      },
+      {
+        extends: true,
+        test: { name: 'page', include: inBrowser, globalSetup: [embeddedSetup] },
       },
     ],
     coverage: {

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import { Link } from 'wouter';
+import { Link, useLocation } from 'wouter';
 import { useLive } from './live/live-context.tsx';
 import { CopyButton } from './ui/copy-button.tsx';
 import { useMessages } from './ui/messages.tsx';
@@ -8,6 +8,7 @@ import { useMessages } from './ui/messages.tsx';
 export function Announcer() {
   const { last } = useLive();
   const { show } = useMessages();
+  const [path] = useLocation();
   const told = useRef(last);
   useEffect(() => {
     if (!last || told.current === last) return;
@@ -18,6 +19,8 @@ export function Announcer() {
         text: <Link href={`/requests/${last.failure.requestId}`}>A request failed: {last.failure.message}</Link>,
       });
     const { code, requestId } = last.arrival.voucher;
+    // The request that is shown announces its code itself.
+    if (path === `/requests/${requestId}`) return;
     show({
       kind: 'done',
       text: (
@@ -29,6 +32,6 @@ export function Announcer() {
         </>
       ),
     });
-  }, [last, show]);
+  }, [last, show, path]);
   return null;
 }

@@ -49,27 +49,22 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const token = session?.token;
   const client = useClient();
   const [live, setLive] = useState<Live>({ feed: null, arrivals: new Map(), last: null, version: 0 });
-  // A session that replaces an ended one of the same user resumes; another user starts over.
-  const resume = useRef<{ userId: string; cursor: string } | null>(null);
-  const userId = session?.userId;
+  // The cursor from which the user's next session resumes.
+  const resume = useRef<string | null>(null);
 
   useEffect(() => {
-    if (!token || !userId) return;
+    if (!token) return;
     let feed: VoucherFeed | null = null;
     let left = false;
-    if (resume.current?.userId !== userId) {
-      resume.current = null;
-      setLive({ feed: null, arrivals: new Map(), last: null, version: 0 });
-    }
     const open = (after: string) => {
       if (left) return;
-      resume.current = { userId, cursor: after };
+      resume.current = after;
       feed = openVoucherFeed({
         url: `${location.origin.replace(/^http/, 'ws')}/graphql`,
         token,
         after,
         onVoucher: (voucher, at, cursor) => {
-          resume.current = { userId, cursor };
+          resume.current = cursor;
           setLive((before) => {
             const arrival = { voucher, at };
             const arrivals = new Map([...before.arrivals, [voucher.requestId, arrival] as const].slice(-maxArrivals));
@@ -84,7 +79,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       setLive((before) => ({ ...before, feed }));
     };
     const start = async () => {
-      if (resume.current) return open(resume.current.cursor);
+      if (resume.current) return open(resume.current);
       for (let delayMs = 500; !left; delayMs = Math.min(delayMs * 2, 10_000)) {
         const { data } = await client.query(EndOfFeedDocument, {}, { requestPolicy: 'network-only' }).toPromise();
         if (data) return open(data.purchasedVouchers.pageInfo.endCursor ?? startOfFeed);
@@ -97,10 +92,9 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       feed?.[Symbol.dispose]();
       setLive((before) => ({ ...before, feed: null }));
     };
-  }, [token, userId, client, store]);
+  }, [token, client, store]);
 
-  const value = useMemo(() => live, [live]);
-  return <LiveContext value={value}>{children}</LiveContext>;
+  return <LiveContext value={live}>{children}</LiveContext>;
 }
 
 export const useLive = () => useContext(LiveContext);

@@ -3,7 +3,7 @@ import { useEffect, useId, useRef, useState } from 'react';
 import { useClient, useQuery } from 'urql';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { RedeliverDocument, VoucherRequestDocument } from '../graphql/generated.ts';
-import { useLive } from '../live/live-context.tsx';
+import { useConnection, useLive } from '../live/live-context.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { curlOf } from '../ui/curl.ts';
 import { useMessages } from '../ui/messages.tsx';
@@ -33,7 +33,7 @@ export function RequestDetails({ id }: { id: string }) {
       </EmptyState>
     );
   return (
-    <article className="card details" aria-labelledby={`request-${id}`}>
+    <article ref={scrollIntoView} className="card details" aria-labelledby={`request-${id}`}>
       <header>
         <h2 id={`request-${id}`}>Request of {new Date(shown.requestedAt).toLocaleString()}</h2>
         <StatusChip request={shown} />
@@ -52,10 +52,13 @@ export function RequestDetails({ id }: { id: string }) {
   );
 }
 
+/** On a small screen the details are below the list. */
+const scrollIntoView = (element: HTMLElement | null) => element?.scrollIntoView({ block: 'nearest' });
+
 /** The code, large; or what is known instead. */
 function Code({ request: { voucher, message, status } }: { request: Details }) {
   return (
-    <div className="code-box" data-status={status}>
+    <div className="code-box" data-status={status} aria-live="polite">
       {voucher ? (
         <>
           <output className="code" aria-label="Voucher code">
@@ -74,7 +77,8 @@ function Code({ request: { voucher, message, status } }: { request: Details }) {
 function useRefresh(request: Details | null, paused: boolean, version: number, read: () => void) {
   const latest = useRef(read);
   latest.current = read;
-  const delayMs = request && !paused ? refreshMs(request, Date.now()) : null;
+  const isLive = useConnection()?.phase === 'live';
+  const delayMs = request && !paused ? refreshMs(request, Date.now(), isLive) : null;
   // biome-ignore lint/correctness/useExhaustiveDependencies: each answer, even of the same content, plans the next read.
   useEffect(() => {
     if (delayMs === null) return;

@@ -9,12 +9,14 @@ import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
 import { StatusChip } from './status-chip.tsx';
 
 const pageSize = 10;
+/** An empty list has none of these in it, and would not be read again after a request. */
+const dependsOn = { additionalTypenames: ['VoucherRequest'] };
 
 /** The user's requests, newest first. */
 export function RequestList({ current }: { current: string | null }) {
   const { version } = useLive();
   const [count, setCount] = useState(pageSize);
-  const [{ data, error }, read] = useQuery({ query: VoucherRequestsDocument, variables: { first: count } });
+  const [{ data, error }, read] = useQuery({ query: VoucherRequestsDocument, variables: { first: count }, context: dependsOn });
   const latest = useRef(read);
   latest.current = read;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the version is the reason to read.

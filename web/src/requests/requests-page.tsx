@@ -28,7 +28,7 @@ export function RequestsPage({ id }: { id: string | null }) {
         <h2>Your requests</h2>
         <RequestList current={shown} />
       </div>
-      <div aria-live="off">
+      <div>
         {shown ? (
           <RequestDetails key={shown} id={shown} />
         ) : (

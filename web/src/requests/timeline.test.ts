@@ -83,19 +83,22 @@ describe('timeline', () => {
 
 describe('refresh', () => {
   it.each([
-    ['a pending request', pending, 2_000],
+    ['a pending request, without a connection', pending, 5_000],
     ['a retry in 4 s', { ...fulfilled, deliveries: [delivery] }, 4_000],
     [
-      'a retry in an hour',
-      { ...fulfilled, deliveries: [{ ...delivery, nextAttemptAt: '2026-01-31T13:00:00.000Z' }] },
-      30_000,
+      'a retry in 55 s',
+      { ...fulfilled, deliveries: [{ ...delivery, nextAttemptAt: '2026-01-31T12:01:00.000Z' }] },
+      55_000,
     ],
     ['a code whose deliveries may not be planned yet', fulfilled, 1_000],
   ])('refresh: %s', (_what, request, expected) => {
-    expect(refreshMs(request, now)).toBe(expected);
+    expect(refreshMs(request, now, false)).toBe(expected);
   });
 
-  it('refresh: ends once nothing more is to come', () => {
-    expect(refreshMs(fulfilled, now + 60_000)).toBeNull();
+  it('refresh: ends once an event tells, or nothing more is to come', () => {
+    expect(refreshMs(fulfilled, now + 60_000, true)).toBeNull();
+    expect(refreshMs(pending, now, true)).toBeNull();
+    const inAnHour = { ...delivery, nextAttemptAt: '2026-01-31T13:00:00.000Z' };
+    expect(refreshMs({ ...fulfilled, deliveries: [inAnHour] }, now, true)).toBeNull();
   });
 });

@@ -98,13 +98,20 @@ function nextAttemptOf({ id, channel, status, nextAttemptAt, attempts }: Deliver
   ];
 }
 
-/** How soon a request has to be read again, in milliseconds; null once nothing more is to come. */
-export function refreshMs(request: RequestDetails, now: number): number | null {
-  if (request.status === 'PENDING') return 2_000;
+/** A later attempt is shown when the page is read again. */
+const longestWaitMs = 120_000;
+
+/**
+ * How soon a request has to be read again, in milliseconds; null if an event tells, or nothing more is to come. A read
+ * extends the session, so a page that is left open must not read for ever.
+ */
+export function refreshMs(request: RequestDetails, now: number, isLive: boolean): number | null {
+  if (request.status === 'PENDING') return isLive ? null : 5_000;
   const due = (request.deliveries ?? [])
     .filter(({ status }) => status === 'PENDING')
     .map(({ nextAttemptAt }) => (nextAttemptAt === null ? now : Date.parse(nextAttemptAt)) - now);
-  if (due.length > 0) return Math.min(Math.max(1_000, Math.min(...due)), 30_000);
+  const nextMs = Math.min(...due);
+  if (due.length > 0) return nextMs < longestWaitMs ? Math.max(1_000, nextMs) : null;
   // Deliveries are planned from the same message, moments after the code.
   const endedAt = Math.max(...request.steps.map(({ at }) => Date.parse(at)));
   return now - endedAt < 5_000 ? 1_000 : null;

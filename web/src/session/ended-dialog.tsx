@@ -2,6 +2,12 @@ import { Dialog } from 'radix-ui';
 import { useSession } from './session-context.tsx';
 import { SignInForm } from './sign-in-form.tsx';
 
+/** The name is filled in already. */
+function focusPassword(event: Event) {
+  event.preventDefault();
+  (event.target as HTMLElement).querySelector<HTMLInputElement>('input[name="password"]')?.focus();
+}
+
 /** Asks to sign in again over the page, which stays as it is. */
 export function EndedDialog() {
   const { state, store } = useSession();
@@ -10,7 +16,7 @@ export function EndedDialog() {
     <Dialog.Root open onOpenChange={(open) => !open && store.signOut()}>
       <Dialog.Portal>
         <div className="backdrop" />
-        <Dialog.Content className="dialog card">
+        <Dialog.Content className="dialog card" onOpenAutoFocus={focusPassword}>
           <Dialog.Title>Your session has ended</Dialog.Title>
           <Dialog.Description>
             Sign in again as {state.session.username} to continue where you were. Codes that came meanwhile will appear.

@@ -1,12 +1,15 @@
 import type { Client } from '@urql/core';
-import { type ReactNode, useMemo } from 'react';
+import { Fragment, type ReactNode, useMemo } from 'react';
 import { useSession } from './session-context.tsx';
 
-/** Gives each user a client of their own, so that nobody sees what is cached of another. */
+/**
+ * Gives each user a client and components of their own: another user of this tab sees nothing that was cached or shown.
+ * A session that has ended is still its user's.
+ */
 export function UserScope({ createClient, children }: { createClient(): Client; children(client: Client): ReactNode }) {
   const { state } = useSession();
-  const userId = state.phase === 'signed-out' ? null : state.session.userId;
+  const userId = state.phase === 'signed-out' ? '' : state.session.userId;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the user is the reason for another client.
   const client = useMemo(createClient, [userId]);
-  return children(client);
+  return <Fragment key={userId}>{children(client)}</Fragment>;
 }

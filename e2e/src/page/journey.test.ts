@@ -1,0 +1,220 @@
+import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEmbedded } from '../embedded/system.ts';
+import type { System } from '../system.ts';
+import { openBrowser, openVisitor } from './browser.ts';
+import { readCode, requestVoucher, setNext, signIn, signUp } from './user.ts';
+
+let system: System;
+let browser: Browser;
+beforeAll(async () => {
+  [system, browser] = await Promise.all([startEmbedded({ VPS_PROFILE: 'fast' }), openBrowser()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await system?.[Symbol.asyncDispose]();
+});
+
+describe('page: first visit', () => {
+  it('first visit: a code is on screen after five actions', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await page.getByRole('heading', { name: /Request a voucher code/ }).waitFor();
+    await visitor.look('1-welcome');
+    // Three fields, “Sign up” and “Request a voucher”.
+    const user = await signUp(page);
+    await page.getByText('No requests yet').waitFor();
+    await visitor.look('2-no-requests');
+    await setNext(system, user, { delayMs: 4_000 });
+    await requestVoucher(page);
+    await page.getByText('Waiting for the provider').waitFor();
+    await visitor.look('3-waiting');
+    expect(await readCode(page)).toMatch(/^VC-/);
+    for (const step of [
+      'Request accepted',
+      'Provider asked',
+      'Provider acknowledged',
+      'Code received',
+      'Shown on this page',
+    ])
+      await page.getByText(step).first().waitFor();
+    await visitor.look('4-code');
+    expect(visitor.problems).toEqual([]);
+  });
+
+  it('sign-up: errors are at their fields, with what to do', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using other = await openVisitor(browser, system.gatewayUrl);
+    const { username } = await signUp(other.page);
+    const { page } = visitor;
+    await page.getByLabel('Name').fill(username);
+    await page.getByLabel('Phone number').fill('0909');
+    await page.getByLabel('Password').fill('correct horse');
+    await page.getByRole('button', { name: 'Sign up' }).click();
+    await page.getByRole('alert').waitFor();
+    expect(await page.getByLabel('Phone number').getAttribute('aria-invalid')).toBe('true');
+    await page.getByLabel('Phone number').fill('0909123400');
+    await page.getByRole('button', { name: 'Sign up' }).click();
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain('Choose another name');
+    await visitor.look('5-sign-up-error');
+  });
+
+  it.each([
+    ['phone', { viewport: { width: 360, height: 740 }, colorScheme: 'dark', reducedMotion: 'reduce' } as const],
+    ['200 % zoom', { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 } as const],
+  ])('page: fits a %s, without scrolling sideways', async (name, options) => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl, options);
+    const { page } = visitor;
+    await signUp(page);
+    await page.getByRole('button', { name: 'Use the test receiver' }).click();
+    await requestVoucher(page);
+    await page.getByText('Callback delivered').waitFor();
+    for (const view of ['Vouchers', 'Callbacks', 'Requests']) {
+      await page.getByRole('navigation').getByRole('link', { name: view }).click();
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      const overflow = () => page.evaluate<number>('document.documentElement.scrollWidth - window.innerWidth');
+      await expect.poll(overflow).toBeLessThanOrEqual(0);
+      await visitor.look(`6-${name.replaceAll(/\W/g, '')}-${view.toLowerCase()}`);
+    }
+  });
+
+  it('page: is used by keyboard alone', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await signUp(page);
+    await page.getByLabel('Callback URL').focus();
+    for (let press = 0; press < 2; press += 1) await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Request a voucher');
+    await page.keyboard.press('Enter');
+    expect(await readCode(page)).toMatch(/^VC-/);
+  });
+
+  it('page: loads in one second, with less than 170 kB of compressed script', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const scripts = await visitor.page.evaluate(() =>
+      performance
+        .getEntriesByType('resource')
+        .map((entry) => entry as PerformanceResourceTiming)
+        .filter(({ name }) => name.endsWith('.js'))
+        .map(({ name }) => name),
+    );
+    let bytes = 0;
+    for (const script of scripts) {
+      const compressed = new Response(await (await fetch(script)).blob()).body?.pipeThrough(
+        new CompressionStream('gzip'),
+      );
+      bytes += (await new Response(compressed).arrayBuffer()).byteLength;
+    }
+    expect(bytes).toBeGreaterThan(10_000);
+    expect(bytes).toBeLessThan(170_000);
+  });
+});
+
+describe('page: requests and vouchers', () => {
+  it('request: its address shows it again, also in another tab', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    const user = await signUp(page);
+    await requestVoucher(page);
+    const code = await readCode(page);
+    await page.reload();
+    expect(await readCode(page)).toBe(code);
+    await page.getByRole('button', { name: 'Copy code' }).click();
+    await page.getByText('Copied').first().waitFor();
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(code);
+    const tab = await visitor.context.newPage();
+    await tab.goto(page.url());
+    await signIn(tab, user).catch(() => {});
+    expect(await readCode(tab)).toBe(code);
+  });
+
+  it('request: a refused callback URL is explained at the field', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await signUp(page);
+    await page.getByLabel('Callback URL').fill('http://169.254.169.254/latest/meta-data');
+    await requestVoucher(page);
+    await page.locator('.field-error').waitFor();
+    expect(await page.getByLabel('Callback URL').getAttribute('aria-invalid')).toBe('true');
+    await visitor.look('7-refused-url');
+  });
+
+  it('request: shows each callback attempt with its response, and sends again', async () => {
+    await using receiver = await startReceiver();
+    receiver.answerWith({ status: 410, body: 'gone fishing' });
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await signUp(page);
+    await page.getByLabel('Callback URL').fill(receiver.url);
+    await requestVoucher(page);
+    await page.getByText('Callback failed, attempt 1').waitFor();
+    await page.getByText('Response').click();
+    await page.getByText('gone fishing').waitFor();
+    await visitor.look('8-failed-callback');
+    await page.getByRole('button', { name: 'Send the callback again' }).click();
+    await page.getByText('Callback delivered, attempt 2').waitFor();
+  });
+
+  it('vouchers: are paged, searched, and have an address', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await signUp(page);
+    const codes: string[] = [];
+    for (let request = 0; request < 3; request += 1) {
+      await page.goto(system.gatewayUrl);
+      await requestVoucher(page);
+      codes.unshift(await readCode(page));
+    }
+    await page.getByRole('navigation').getByRole('link', { name: 'Vouchers' }).click();
+    const shown = () => page.locator('tbody code').allTextContents();
+    await expect.poll(shown).toEqual(codes);
+    await visitor.look('9-vouchers');
+    await page.getByLabel('Code').fill(codes[1] ?? '');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await expect.poll(shown).toEqual([codes[1]]);
+    await page.reload();
+    await expect.poll(shown).toEqual([codes[1]]);
+    await page.getByLabel('Code').fill('nothing');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.getByText('No voucher matches').waitFor();
+    await page.goBack();
+    await expect.poll(shown).toEqual([codes[1]]);
+  });
+});
+
+describe('page: callbacks', () => {
+  it('receiver: shows a signed request, verified step by step', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await signUp(page);
+    await page.getByRole('link', { name: 'Callbacks' }).click();
+    await page.getByText('Nothing received yet').waitFor();
+    await page.getByRole('button', { name: 'Use the test receiver' }).click();
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await page.getByText('It answered 204').waitFor();
+    await page.getByText('A signature matches').waitFor();
+    expect(await page.locator('.checks li[data-passed="false"]').count()).toBe(0);
+    await page.getByRole('button', { name: 'Show the secret' }).click();
+    const secret = page.locator('code', { hasText: 'whsec_' });
+    const before = await secret.textContent();
+    await page.getByRole('button', { name: 'Make a new one' }).click();
+    await expect.poll(() => secret.textContent()).not.toBe(before);
+    await visitor.look('10-callbacks');
+    expect(visitor.problems).toEqual([]);
+  });
+
+  it('recover: says how many failed deliveries are sent again', async () => {
+    await using receiver = await startReceiver();
+    receiver.answerWith(410);
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await signUp(page);
+    await page.getByLabel('Callback URL').fill(receiver.url);
+    await requestVoucher(page);
+    await page.getByText('Callback failed, attempt 1').waitFor();
+    await page.getByRole('link', { name: 'Callbacks' }).click();
+    await page.getByRole('button', { name: 'Send them again' }).click();
+    await page.getByText(/1 (failed )?deliver/).waitFor();
+  });
+});

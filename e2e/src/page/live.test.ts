@@ -1,0 +1,119 @@
+import { startTcpProxy } from '@voucher-gateway/platform/testing/tcp-proxy';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installEmbedded, startEmbedded } from '../embedded/system.ts';
+import { openBrowser, openVisitor } from './browser.ts';
+import { readCode, requestVoucher, setNext, signIn, signUp, untilLive } from './user.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openBrowser();
+});
+afterAll(() => browser?.close());
+
+const light = (page: Page, phase: string) => page.locator(`.light[data-phase="${phase}"]`).waitFor();
+const listed = (page: Page) => page.locator('.row-code').allTextContents();
+
+describe('page: live', () => {
+  it('network: two codes that came while it was cut appear on return, once, in order', async () => {
+    await using system = await startEmbedded({ VPS_PROFILE: 'fast' });
+    await using network = await startTcpProxy(system.gatewayUrl);
+    await using visitor = await openVisitor(browser, network.url);
+    const { page } = visitor;
+    const user = await signUp(page);
+    await untilLive(page);
+    await setNext(system, user, { delayMs: 5_000, times: 2 });
+    for (let request = 0; request < 2; request += 1) {
+      await page.goto(network.url);
+      await untilLive(page);
+      await requestVoucher(page);
+      await page.getByText('Waiting for the provider').waitFor();
+    }
+    await page.goto(network.url);
+    await untilLive(page);
+    network.cut();
+    await light(page, 'reconnecting');
+    await visitor.look('11-reconnecting');
+    // The codes are stored before the network is back.
+    const token = await page.evaluate(() => JSON.parse(sessionStorage.getItem('voucher-gateway:session') ?? '').token);
+    const stored = async () => {
+      const response = await fetch(`${system.gatewayUrl}/voucher`, { headers: { authorization: token } });
+      return ((await response.json()) as { nodes: { code: string }[] }).nodes.map(({ code }) => code);
+    };
+    await expect.poll(async () => (await stored()).length).toBe(2);
+    network.restore();
+    await page.getByText('Live, caught up 2 codes').waitFor();
+    const codes = await stored();
+    await expect.poll(async () => (await listed(page)).toSorted()).toEqual(codes.toSorted());
+    const announced = await page.locator('.toast code').allTextContents();
+    expect(announced).toEqual(codes);
+    await visitor.look('12-caught-up');
+  });
+
+  it('gateway: after its restart the page goes on by itself', async () => {
+    await using installation = await installEmbedded({ VPS_PROFILE: 'fast' });
+    let system = await installation.start();
+    try {
+      await using visitor = await openVisitor(browser, system.gatewayUrl);
+      const { page } = visitor;
+      const user = await signUp(page);
+      await untilLive(page);
+      await setNext(system, user, { delayMs: 4_000 });
+      await requestVoucher(page);
+      await page.getByText('Waiting for the provider').waitFor();
+      await system.stop('SIGKILL');
+      await light(page, 'reconnecting');
+      system = await installation.start();
+      await untilLive(page);
+      expect(await readCode(page)).toMatch(/^VC-/);
+    } finally {
+      await system[Symbol.asyncDispose]();
+    }
+  });
+
+  it('tabs: two of one user both show the code', async () => {
+    await using system = await startEmbedded({ VPS_PROFILE: 'fast' });
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const user = await signUp(visitor.page);
+    const tab = await visitor.openTab();
+    await signIn(tab, user);
+    await Promise.all([untilLive(visitor.page), untilLive(tab)]);
+    await requestVoucher(visitor.page);
+    const code = await readCode(visitor.page);
+    await expect.poll(() => listed(tab)).toEqual([code]);
+    await expect.poll(() => tab.locator('.toast code').allTextContents()).toEqual([code]);
+  });
+
+  it('users: never see each other, even one after the other in a tab', async () => {
+    await using system = await startEmbedded({ VPS_PROFILE: 'fast' });
+    await using ann = await openVisitor(browser, system.gatewayUrl);
+    await using bob = await openVisitor(browser, system.gatewayUrl);
+    await signUp(ann.page);
+    await signUp(bob.page);
+    await Promise.all([untilLive(ann.page), untilLive(bob.page)]);
+    await requestVoucher(ann.page);
+    const code = await readCode(ann.page);
+    await bob.page.goto(ann.page.url());
+    await bob.page.getByText('There is no such request').waitFor();
+    expect(await bob.page.content()).not.toContain(code);
+    await ann.page.getByRole('button', { name: 'Sign out' }).click();
+    await signUp(ann.page);
+    await ann.page.getByText('There is no such request').or(ann.page.getByText('No requests yet')).first().waitFor();
+    expect(await ann.page.content()).not.toContain(code);
+  });
+
+  it('session: its end while waiting asks to sign in again, and keeps the page', async () => {
+    await using system = await startEmbedded({ VPS_PROFILE: 'fast', SESSION_IDLE: '4s' });
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    const user = await signUp(page);
+    await untilLive(page);
+    await setNext(system, user, { delayMs: 6_000 });
+    await requestVoucher(page);
+    await page.getByRole('dialog', { name: 'Your session has ended' }).waitFor();
+    await visitor.look('13-session-ended');
+    await page.getByLabel('Password').fill(user.password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    expect(await readCode(page)).toMatch(/^VC-/);
+  });
+});

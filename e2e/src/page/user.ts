@@ -1,0 +1,53 @@
+import { randomInt } from 'node:crypto';
+import type { Page } from 'playwright-core';
+import type { System } from '../system.ts';
+
+export interface PageUser {
+  username: string;
+  phoneNumber: string;
+  password: string;
+}
+
+/** Signs a new user up, as a person would. */
+export async function signUp(page: Page): Promise<PageUser> {
+  const digits = String(randomInt(10_000_000)).padStart(7, '0');
+  const user = { username: `ann-${digits}`, phoneNumber: `090${digits}`, password: 'correct horse' };
+  await page.getByLabel('Name').fill(user.username);
+  await page.getByLabel('Phone number').fill(user.phoneNumber);
+  await page.getByLabel('Password').fill(user.password);
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await page.getByRole('button', { name: 'Request a voucher' }).waitFor();
+  return user;
+}
+
+export async function signIn(page: Page, { username, password }: PageUser): Promise<void> {
+  await page.getByRole('tab', { name: 'Sign in' }).click();
+  await page.getByLabel('Name').fill(username);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Request a voucher' }).waitFor();
+}
+
+export const requestVoucher = (page: Page) => page.getByRole('button', { name: 'Request a voucher' }).click();
+
+/** The code of the request that is shown. */
+export async function readCode(page: Page): Promise<string> {
+  return (await page.getByLabel('Voucher code').textContent()) ?? '';
+}
+
+/** Resolves when the codes of new requests arrive live. */
+export const untilLive = (page: Page) => page.locator('.light[data-phase="live"]').waitFor();
+
+/** Sets the provider's next answer to this user. */
+export async function setNext(
+  { vpsUrl }: System,
+  { phoneNumber }: PageUser,
+  next: { delayMs?: number; fault?: string; times?: number },
+): Promise<void> {
+  const response = await fetch(`${vpsUrl}/control/next`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ phoneNumber, ...next }),
+  });
+  if (!response.ok) throw new Error(await response.text());
+}
