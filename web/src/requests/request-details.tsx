@@ -4,6 +4,7 @@ import { useClient, useQuery } from 'urql';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { RedeliverDocument, VoucherRequestDocument } from '../graphql/generated.ts';
 import { useConnection, useLive } from '../live/live-context.tsx';
+import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { curlOf } from '../ui/curl.ts';
 import { useMessages } from '../ui/messages.tsx';
@@ -14,7 +15,8 @@ import { TimelineView } from './timeline-view.tsx';
 
 /** A request with its code and its timeline, live unless paused. */
 export function RequestDetails({ id }: { id: string }) {
-  const { arrivals, version } = useLive();
+  const { arrivals } = useLive();
+  const arrival = arrivals.get(id);
   const [paused, setPaused] = useState(false);
   const [{ data, error, fetching }, read] = useQuery({
     query: VoucherRequestDocument,
@@ -22,7 +24,7 @@ export function RequestDetails({ id }: { id: string }) {
     pause: paused,
   });
   const shown = data?.voucherRequest;
-  useRefresh(shown ?? null, paused, version, () => read({ requestPolicy: 'network-only' }));
+  useRefresh(shown ?? null, paused, () => read({ requestPolicy: 'network-only' }));
 
   if (error && !shown) return <ErrorNotice error={operationErrorOf(error)} onRetry={() => read()} />;
   if (!shown && fetching) return <Skeleton rows={5} label="Reading the request" />;
@@ -38,8 +40,8 @@ export function RequestDetails({ id }: { id: string }) {
         <h2 id={`request-${id}`}>Request of {new Date(shown.requestedAt).toLocaleString()}</h2>
         <StatusChip request={shown} />
       </header>
-      <Code request={shown} />
-      <TimelineView entries={timelineOf(shown, arrivals.get(id))} paused={paused} />
+      <Code request={shown} code={shown.voucher?.code ?? arrival?.voucher.code ?? null} />
+      <TimelineView entries={timelineOf(shown, arrival)} paused={paused} />
       {shown.deliveries === null && (
         <p className="hint">The delivery service is away; attempts will show when it is back.</p>
       )}
@@ -56,15 +58,15 @@ export function RequestDetails({ id }: { id: string }) {
 const scrollIntoView = (element: HTMLElement | null) => element?.scrollIntoView({ block: 'nearest' });
 
 /** The code, large; or what is known instead. */
-function Code({ request: { voucher, message, status } }: { request: Details }) {
+function Code({ request: { message, status }, code }: { request: Details; code: string | null }) {
   return (
-    <div className="code-box" data-status={status} aria-live="polite">
-      {voucher ? (
+    <div className="code-box" data-status={code ? 'FULFILLED' : status} aria-live="polite">
+      {code ? (
         <>
           <output className="code" aria-label="Voucher code">
-            {voucher.code}
+            {code}
           </output>
-          <CopyButton label="Copy code" text={voucher.code} className="button primary" />
+          <CopyButton label="Copy code" text={code} className="button primary" />
         </>
       ) : (
         <p>{message}</p>
@@ -73,8 +75,9 @@ function Code({ request: { voucher, message, status } }: { request: Details }) {
   );
 }
 
-/** Reads the request again when an event came, and in between while something is to come. */
-function useRefresh(request: Details | null, paused: boolean, version: number, read: () => void) {
+/** Reads the request again after events, and in between while something is to come that no event tells. */
+function useRefresh(request: Details | null, paused: boolean, read: () => void) {
+  useReadOnEvents(read, paused);
   const latest = useRef(read);
   latest.current = read;
   const isLive = useConnection()?.phase === 'live';
@@ -85,10 +88,6 @@ function useRefresh(request: Details | null, paused: boolean, version: number, r
     const timer = setTimeout(() => latest.current(), delayMs);
     return () => clearTimeout(timer);
   }, [request, delayMs]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the version is the reason to read.
-  useEffect(() => {
-    if (!paused) latest.current();
-  }, [version, paused]);
 }
 
 function PauseSwitch({ paused, onChange }: { paused: boolean; onChange(paused: boolean): void }) {

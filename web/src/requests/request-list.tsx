@@ -1,9 +1,10 @@
-import { useEffect, useRef, useState } from 'react';
+import { useState } from 'react';
 import { useQuery } from 'urql';
 import { Link } from 'wouter';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { VoucherRequestsDocument } from '../graphql/generated.ts';
 import { useLive } from '../live/live-context.tsx';
+import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { formatTime } from '../ui/format.ts';
 import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
 import { StatusChip } from './status-chip.tsx';
@@ -14,13 +15,14 @@ const dependsOn = { additionalTypenames: ['VoucherRequest'] };
 
 /** The user's requests, newest first. */
 export function RequestList({ current }: { current: string | null }) {
-  const { version } = useLive();
+  const { arrivals } = useLive();
   const [count, setCount] = useState(pageSize);
-  const [{ data, error }, read] = useQuery({ query: VoucherRequestsDocument, variables: { first: count }, context: dependsOn });
-  const latest = useRef(read);
-  latest.current = read;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the version is the reason to read.
-  useEffect(() => latest.current({ requestPolicy: 'network-only' }), [version]);
+  const [{ data, error }, read] = useQuery({
+    query: VoucherRequestsDocument,
+    variables: { first: count },
+    context: dependsOn,
+  });
+  useReadOnEvents(() => read({ requestPolicy: 'network-only' }));
 
   if (error && !data) return <ErrorNotice error={operationErrorOf(error)} onRetry={() => read()} />;
   if (!data) return <Skeleton rows={3} label="Reading your requests" />;
@@ -34,7 +36,9 @@ export function RequestList({ current }: { current: string | null }) {
           <li key={request.id}>
             <Link href={`/requests/${request.id}`} aria-current={request.id === current ? 'true' : undefined}>
               <time dateTime={request.requestedAt}>{formatTime(Date.parse(request.requestedAt))}</time>
-              <span className="row-code">{request.voucher?.code ?? request.message}</span>
+              <span className="row-code">
+                {request.voucher?.code ?? arrivals.get(request.id)?.voucher.code ?? request.message}
+              </span>
               <StatusChip request={request} />
             </Link>
           </li>

@@ -50,7 +50,7 @@ export function timelineOf(request: RequestDetails, arrival: Arrival | undefined
     });
   for (const delivery of request.deliveries ?? []) entries.push(...attemptsOf(delivery));
   entries.sort((one, other) => one.at - other.at);
-  if (request.status === 'PENDING')
+  if (request.status === 'PENDING' && !arrival)
     entries.push({
       key: 'provider',
       title: 'Waiting for the provider',

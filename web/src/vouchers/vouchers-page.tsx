@@ -1,9 +1,8 @@
-import { useEffect, useRef } from 'react';
 import { useQuery } from 'urql';
 import { useSearchParams } from 'wouter';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { PurchasedVouchersDocument, type VoucherFilter } from '../graphql/generated.ts';
-import { useLive } from '../live/live-context.tsx';
+import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { curlOf } from '../ui/curl.ts';
 import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
@@ -14,16 +13,12 @@ const pageSize = 20;
 
 /** The user's vouchers, newest first. The address holds the filter and the page. */
 export function VouchersPage() {
-  const { version } = useLive();
   const [parameters, setParameters] = useSearchParams();
   const filter = filterOf(parameters);
   const before = parameters.get('before');
   const variables = { last: pageSize, before, filter };
   const [{ data, error, stale }, read] = useQuery({ query: PurchasedVouchersDocument, variables });
-  const latest = useRef(read);
-  latest.current = read;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the version is the reason to read.
-  useEffect(() => latest.current({ requestPolicy: 'network-only' }), [version]);
+  useReadOnEvents(() => read({ requestPolicy: 'network-only' }));
 
   const page = data?.purchasedVouchers;
   const isFiltered = Object.values(filter).some((value) => value !== undefined);

@@ -1,0 +1,17 @@
+import { useEffect, useRef } from 'react';
+import { useLive } from './live-context.tsx';
+
+/** An event may arrive before the voucher service has stored its outcome, and before its deliveries are planned. */
+const delaysMs = [0, 1_000, 4_000];
+
+/** Reads a view again after each event and reconnect, unless paused. */
+export function useReadOnEvents(read: () => void, paused = false): void {
+  const { version } = useLive();
+  const latest = useRef(read);
+  latest.current = read;
+  useEffect(() => {
+    if (paused || version === 0) return;
+    const timers = delaysMs.map((delayMs) => setTimeout(() => latest.current(), delayMs));
+    return () => timers.forEach(clearTimeout);
+  }, [version, paused]);
+}
