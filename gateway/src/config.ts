@@ -125,6 +125,19 @@ export const gatewaySettings = z.object({
     "Percent of the event loop's time for new documents and for operations of more than 500 selections; more wait",
   ),
   MAX_RESPONSE_BYTES: integer(16_777_216, { min: 1_024, max: 268_435_456 }).describe('Largest response, in bytes'),
+  SCOPE_CLAIM: z
+    .string()
+    .min(1)
+    .default('scope')
+    .describe('Claim with the scopes for @requiresScopes: a text with spaces between them, or a list'),
+  POLICY_CLAIM: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Claim with the policies for @policy that are fulfilled; without it, none ever is'),
+  UNAUTHORIZED_FIELDS: oneOf(['remove', 'reject'], 'remove').describe(
+    'Whether fields that the client may not see are removed from an operation, or the operation is refused',
+  ),
   OVERRIDE_LABELS: z
     .string()
     .default('')

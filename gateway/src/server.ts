@@ -100,6 +100,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       supergraphSdl,
       suggestions: isOn(config.INTROSPECTION, config),
       overrideLabels: config.OVERRIDE_LABELS,
+      authorization: {
+        scopes: config.SCOPE_CLAIM,
+        policies: config.POLICY_CLAIM ?? null,
+        rejectUnauthorized: config.UNAUTHORIZED_FIELDS === 'reject',
+      },
       log,
       dataSource: dataSourceBy(urls),
       retireAfterMs: config.SUBGRAPH_TIMEOUT,

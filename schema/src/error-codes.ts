@@ -31,6 +31,7 @@ export const publicErrors = {
   OPERATION_TOO_COMPLEX: { status: 400 },
   SUBGRAPH_UNAVAILABLE: { status: 503 },
   SUBGRAPH_INVALID_RESPONSE: { status: 502 },
+  UNAUTHORIZED_FIELD_OR_TYPE: { status: 403 },
   FIELD_UNREACHABLE: { status: 500 },
   SERVICE_UNAVAILABLE: { status: 503 },
   INTERNAL_SERVER_ERROR: { status: 500 },

@@ -14,6 +14,8 @@ import type { Plan, PlanVariant } from '../planning/plan.ts';
 import { createPlanner as createPlannerThread, type Planner } from '../planning/planner.ts';
 import { maxNesting, tooComplex } from '../request/limits.ts';
 import { type Conditions, coerceVariables } from '../request/variables.ts';
+import { readAccessRules } from '../supergraph/access-rules.ts';
+import { type GrantClaims, readGrants } from '../supergraph/grants.ts';
 import { readOverrides } from '../supergraph/override-labels.ts';
 import { readSupergraph } from '../supergraph/read-supergraph.ts';
 import { asSubgraph } from './data-source.ts';
@@ -70,9 +72,16 @@ export interface FederationOptions {
   suggestions?: boolean;
   /** The `@override` labels that are on, besides percentages. Default: none. */
   overrideLabels?: readonly string[];
+  /** Authorisation by `@authenticated`, `@requiresScopes` and `@policy`. */
+  authorization?: AuthorizationOptions;
   /** Creates the supergraph's planner, which is disposed with the federation. Default: one in its own thread. */
   createPlanner?: typeof createPlannerThread;
   log: Log;
+}
+
+export interface AuthorizationOptions extends Partial<GrantClaims> {
+  /** Whether an operation with a field that its client may not see is refused as a whole. Default: false. */
+  rejectUnauthorized?: boolean;
 }
 
 /**
@@ -82,11 +91,13 @@ export interface FederationOptions {
  */
 export async function createFederation(options: FederationOptions): Promise<Federation> {
   const { supergraphSdl, dataSource, suggestions = true, createPlanner = createPlannerThread, log } = options;
-  const { overrideLabels = [] } = options;
+  const { overrideLabels = [], authorization = {} } = options;
+  const { scopes = 'scope', policies = null, rejectUnauthorized = false } = authorization;
   const apollo = readSupergraph(supergraphSdl);
   const apiSchema = apollo.apiSchema();
   const schema = apiSchema.toGraphQLJSSchema();
   const supergraph = apollo.schema.toGraphQLJSSchema();
+  const accessRules = readAccessRules(apollo);
   const chooseOverrides = readOverrides(apollo, { labels: overrideLabels });
   await using releases = new AsyncDisposableStack();
   const subgraphs: Record<string, Subgraph> = {};
@@ -97,7 +108,9 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   }
   const running = createCounter();
   releases.defer(() => running.untilZero());
-  const planner = releases.use(createPlanner({ supergraphSdl, hideSuggestions: !suggestions, log }));
+  const planner = releases.use(
+    createPlanner({ supergraphSdl, hideSuggestions: !suggestions, rejectUnauthorized, log }),
+  );
   const owned = releases.move();
   const mask = createFailureMask(log);
   /** Operations are released with their plans. */
@@ -147,9 +160,11 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     supergraph,
     subgraphs,
     planner,
-    planVariant() {
+    planVariant({ identity }) {
       const overrides = chooseOverrides();
-      return overrides.length === 0 ? onlyVariant : { key: overrides.join(), overrides };
+      if (!accessRules) return overrides.length === 0 ? onlyVariant : { key: overrides.join(), overrides };
+      const grants = readGrants(accessRules, { scopes, policies }, identity?.claims ?? null);
+      return { key: JSON.stringify([overrides, grants]), overrides, grants };
     },
     hideSuggestions: !suggestions,
     execute: (operation, context, limit) => run(operation, context, limit ?? null),

@@ -13,9 +13,11 @@ import {
   validate,
 } from 'graphql';
 import type { Conditions } from '../request/variables.ts';
+import { type Grants, readAccessRules } from '../supergraph/access-rules.ts';
 import { readSupergraph } from '../supergraph/read-supergraph.ts';
 import { findUnreachable } from './check-coverage.ts';
-import type { Plan, PlanVariant } from './plan.ts';
+import type { Plan, PlanError, PlanVariant } from './plan.ts';
+import { removeUnauthorized } from './remove-unauthorized.ts';
 import { separateRequiredFields } from './required-arguments.ts';
 import { readReservedKeys, renameReservedKeys } from './reserved-keys.ts';
 import { putResolvableKeysFirst } from './resolvable-keys.ts';
@@ -49,17 +51,23 @@ export type PlanResult =
   /** The validator or the planner gave up. */
   | { kind: 'too-complex' }
   /** The planner found no way to a field. */
-  | { kind: 'unreachable'; field: string };
+  | { kind: 'unreachable'; field: string }
+  | { kind: 'unauthorized'; errors: readonly PlanError[] };
 
 export interface PlanOperationOptions {
   supergraphSdl: string;
   /** Whether messages may not suggest names of the schema. */
   hideSuggestions: boolean;
+  /** Whether an operation with a field that its client may not see is refused as a whole. Default: false. */
+  rejectUnauthorized?: boolean;
 }
 
 /** Creates the function that validates and plans. It is synchronous and has no time limit. */
-export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOperationOptions) {
-  const schema = readSupergraph(supergraphSdl, { validate: false }).apiSchema().toGraphQLJSSchema();
+export function createPlanOperation(options: PlanOperationOptions) {
+  const { supergraphSdl, hideSuggestions, rejectUnauthorized = false } = options;
+  const original = readSupergraph(supergraphSdl, { validate: false });
+  const schema = original.apiSchema().toGraphQLJSSchema();
+  const accessRules = readAccessRules(original);
   const reserved = readReservedKeys(supergraphSdl);
   const separated = separateRequiredFields(print(putResolvableKeysFirst(parse(supergraphSdl, { noLocation: true }))));
   const supergraph = readSupergraph(separated.sdl, { validate: false });
@@ -105,7 +113,14 @@ export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOper
       if (!operation || isEmptyOperation(operation)) return { kind: 'plan', plan: { kind: 'QueryPlan' }, bytes: 100 };
       const rootFaults = validate(schema, withoutOthers(resolved, operation), [SingleFieldSubscriptionsRule]);
       if (rootFaults.length > 0) return { kind: 'invalid', faults: rootFaults.map(faultOf) };
-      const planned = plan(resolved, operation, request);
+      const grants = request.variant?.grants ?? noGrants;
+      const authorized = accessRules
+        ? removeUnauthorized(resolved, operation, { schema, rules: accessRules, grants })
+        : { document: resolved, errors: [] };
+      const { document: allowed, errors } = authorized;
+      if (rejectUnauthorized && errors.length > 0) return { kind: 'unauthorized', errors };
+      const rest: Plan = allowed ? plan(allowed, operation, request) : { kind: 'QueryPlan' };
+      const planned = errors.length > 0 ? { ...rest, errors: [...errors, ...(rest.errors ?? [])] } : rest;
       return { kind: 'plan', plan: planned, bytes: 4 * JSON.stringify(planned).length };
     } catch (error) {
       if (error instanceof RangeError) return { kind: 'too-deep' };
@@ -118,6 +133,8 @@ export function createPlanOperation({ supergraphSdl, hideSuggestions }: PlanOper
     }
   };
 }
+
+const noGrants: Grants = { authenticated: false, scopes: [], policies: [] };
 
 /** Without the rule that validates root fields of a subscription: it runs after conditions are resolved. */
 const rules = specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule);

@@ -1,5 +1,6 @@
 import type { QueryPlan } from '@apollo/query-planner';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import type { Grants } from '../supergraph/access-rules.ts';
 
 /** Apollo's query plan, with what its executor needs to know besides. It can be sent to another thread. */
 export interface Plan extends QueryPlan {
@@ -23,4 +24,6 @@ export interface PlanVariant {
   key: string;
   /** The `@override` labels that are on. */
   overrides: readonly string[];
+  /** What the client may see. Default: what needs no authorisation. */
+  grants?: Grants;
 }

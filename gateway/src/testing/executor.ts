@@ -7,6 +7,7 @@ import type { SubgraphResponse } from '../execution/subgraph-response.ts';
 import { fragmentsOf } from '../operations/parse-document.ts';
 import { createPlanOperation } from '../planning/plan-operation.ts';
 import { readConditions } from '../request/variables.ts';
+import type { Grants } from '../supergraph/access-rules.ts';
 import { readSupergraph } from '../supergraph/read-supergraph.ts';
 import { anonymous } from './operations.ts';
 
@@ -27,11 +28,15 @@ export interface TestExecutorOptions {
   maxFields?: number;
   /** The `@override` labels that are on. Default: none. */
   overrides?: readonly string[];
+  /** What the client may see. Default: what needs no authorisation. */
+  grants?: Partial<Grants>;
+  /** Changes the composed supergraph, such as to what an earlier composition makes. */
+  change?(supergraphSdl: string): string;
   context?: GatewayContext;
 }
 
 export const federationLink =
-  'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@interfaceObject", "@context", "@fromContext", "@override"])';
+  'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@interfaceObject", "@context", "@fromContext", "@override", "@authenticated", "@requiresScopes", "@policy"])';
 
 /** The executor on subgraphs whose responses the test writes. */
 export function createTestExecutor({
@@ -39,20 +44,28 @@ export function createTestExecutor({
   respond,
   maxFields = 1_000,
   overrides = [],
+  grants = {},
+  change = (sdl) => sdl,
   context = anonymous,
 }: TestExecutorOptions) {
-  const { supergraphSdl, errors } = composeServices(
+  const composed = composeServices(
     Object.entries(subgraphs).map(([name, sdl]) => ({
       name,
       url: `http://${name}`,
       typeDefs: parse(federationLink + sdl),
     })),
   );
-  if (!supergraphSdl) throw new Error(errors?.join('\n'));
+  if (!composed.supergraphSdl) throw new Error(composed.errors?.join('\n'));
+  const supergraphSdl = change(composed.supergraphSdl);
   const supergraph = readSupergraph(supergraphSdl);
   const schema = supergraph.apiSchema().toGraphQLJSSchema();
   const fullSchema = supergraph.schema.toGraphQLJSSchema();
   const planOperation = createPlanOperation({ supergraphSdl, hideSuggestions: false });
+  const variant = {
+    key: '',
+    overrides,
+    grants: { authenticated: false, scopes: [], policies: [], ...grants },
+  };
   const sent: SentRequest[] = [];
   const clients = Object.fromEntries(
     Object.keys(subgraphs).map((subgraph) => [
@@ -74,7 +87,7 @@ export function createTestExecutor({
       const definition = getOperationAST(document);
       if (!definition) throw new Error('no operation');
       const conditions = readConditions(Object.keys(variables), definition, variables);
-      const planned = planOperation({ text, operationName: null, conditions, variant: { key: '', overrides } });
+      const planned = planOperation({ text, operationName: null, conditions, variant });
       if (planned.kind !== 'plan') throw new Error(JSON.stringify(planned));
       const { node, renamedKeys, errors: planErrors } = planned.plan;
       return compileOperation({

@@ -17,8 +17,8 @@ const shared = new Map<string, SharedPlanner>();
  * start takes half a second of CPU. A disposed lease refuses new requests, and finishes earlier ones.
  */
 export function leasePlanner(options: PlannerOptions): Planner {
-  const { supergraphSdl, hideSuggestions } = options;
-  const key = JSON.stringify([supergraphSdl, hideSuggestions]);
+  const { supergraphSdl, hideSuggestions, rejectUnauthorized = false } = options;
+  const key = JSON.stringify([supergraphSdl, hideSuggestions, rejectUnauthorized]);
   // The planner outlives the test's log.
   const entry = shared.get(key) ?? { planner: createPlanner({ ...options, log: silentLog }), leases: 0 };
   shared.delete(key);

@@ -19,14 +19,14 @@ const parcelLost: Topic<object> = { name: 'parcel-lost', schema: z.custom<object
 export type TestSubscriptions = Awaited<ReturnType<typeof openTestSubscriptions>>;
 
 /** Subscriptions of the parcel supergraph, with the subgraphs in this process and no transport. */
-export async function openTestSubscriptions({ recentCount = 10_000 } = {}) {
+export async function openTestSubscriptions({ recentCount = 10_000, supergraphSdl = parcelSupergraph() } = {}) {
   const recentBounds = { maxCount: recentCount, maxBytes: 67_108_864 };
   await using releases = new AsyncDisposableStack();
   const engines = releases.use(await openTestEngines());
   const world = createWorld();
   const federation = releases.use(
     await createReloadableFederation({
-      supergraphSdl: parcelSupergraph(),
+      supergraphSdl,
       dataSource: parcelDataSource(world),
       createPlanner: leasePlanner,
       log: silentLog,
@@ -78,9 +78,15 @@ export async function openTestSubscriptions({ recentCount = 10_000 } = {}) {
     /** Subscribes as a customer. Returns the errors of a refused subscription. */
     async subscribe(
       query: string,
-      { customer = 'ann', variables = {}, on = subscriptions, operationName = undefined as string | undefined } = {},
+      {
+        customer = 'ann',
+        variables = {},
+        on = subscriptions,
+        operationName = undefined as string | undefined,
+        claims = {},
+      } = {},
     ) {
-      const context = contextOf(customer);
+      const context = contextOf(customer, claims);
       try {
         const operation = await operations.prepare({ query, variables, operationName }, context);
         return readResults(owned.use(await on.subscribe(operation, context)));
@@ -132,14 +138,14 @@ function readResults(subscription: Subscription) {
 }
 
 /** The context of a signed-in customer. */
-export function contextOf(customer: string): GatewayContext {
+export function contextOf(customer: string, claims: object = {}): GatewayContext {
   const identity: Identity = {
     userId: customer,
     sid: customer,
     kid: 'k',
     phoneNumber: '',
     expiresAtMs: 0,
-    claims: { customer },
+    claims: { customer, ...claims },
   };
   return { ...anonymous, identity, authorization: `Bearer ${customer}` };
 }

@@ -25,7 +25,7 @@ export interface PlannedSubscription {
   compared: readonly [name: string, value: unknown][];
   /** The plan's primary fetch, whose result is the event. */
   primary: { document: DocumentNode; subgraph: string; field: FieldNode };
-  /** True if the plan has no other fetches. The client's own document is then executed on the event. */
+  /** True if the plan has no other fetches, and nothing is left out of it. The client's own document is then executed on the event. */
   isAnsweredByEvent: boolean;
 }
 
@@ -44,14 +44,16 @@ export interface UpstreamSubscription extends PlannedSubscription {
  * rest of the plan.
  *
  * @param operation a validated subscription with coerced variables
- * @throws CodedError BAD_USER_INPUT if `@skip` or `@include` leaves no root field
+ * @throws CodedError UNAUTHORIZED_FIELD_OR_TYPE, FIELD_UNREACHABLE; BAD_USER_INPUT if `@skip` or `@include` leaves no root field
  */
 export function planSubscription(
   topicFields: ReadonlyMap<string, TopicField>,
   operation: Operation,
 ): TopicSubscription | UpstreamSubscription {
   const { federation, plan } = operation;
-  const { node } = plan;
+  const { node, errors = [], renamedKeys } = plan;
+  const [error] = errors;
+  if (!node && error) throw new CodedError<PublicErrorCode>(error.code, error.message);
   if (node?.kind !== 'Subscription')
     throw new CodedError<PublicErrorCode>(
       'BAD_USER_INPUT',
@@ -69,7 +71,7 @@ export function planSubscription(
     arguments: args,
     compared: Object.entries(args).filter(([name, value]) => name !== 'after' && (value ?? null) !== null),
     primary: { document, subgraph: node.primary.serviceName, field },
-    isAnsweredByEvent: !node.rest,
+    isAnsweredByEvent: !node.rest && errors.length === 0 && !renamedKeys,
   };
 }
 

@@ -1,0 +1,71 @@
+import { encodeCursor } from '@voucher-gateway/schema/cursor';
+import { describe, expect, it } from 'vitest';
+import { move, moveTo } from '../testing/moves.ts';
+import { parcelSupergraph } from '../testing/parcel-supergraph.ts';
+import { openTestSubscriptions } from '../testing/subscriptions.ts';
+
+/** The parcel supergraph, in which the fields that are matched need the scope `track`. */
+const withScope = (field: RegExp) =>
+  parcelSupergraph()
+    .replace(/(schema\n)/, '$1  @link(url: "https://specs.apollo.dev/requiresScopes/v0.1", for: SECURITY)\n')
+    .replace(field, '$& @requiresScopes(scopes: [["track"]])')
+    .concat(
+      'directive @requiresScopes(scopes: [[requiresScopes__Scope!]!]!) on FIELD_DEFINITION | OBJECT\n',
+      'scalar requiresScopes__Scope\n',
+    );
+const allowed = { claims: { scope: 'other track' } };
+const open = (field: RegExp) => openTestSubscriptions({ supergraphSdl: withScope(field) });
+
+describe('subscription: authorisation', () => {
+  // An event has all fields of its message, also those that the client may not see.
+  it('leaves a field out of events, and what may not be null with it', async () => {
+    await using ctx = await open(/customer: String!/g);
+    const { next } = await ctx.subscribe('subscription { moved { node { parcel note: customer } } }');
+    await ctx.publish(move('1'));
+    const [result] = await next();
+    expect(result).toMatchObject({
+      data: null,
+      errors: [{ path: ['moved', 'node', 'note'], extensions: { code: 'UNAUTHORIZED_FIELD_OR_TYPE' } }],
+    });
+    expect(JSON.stringify(result)).not.toContain('ann');
+  });
+
+  it('leaves a nullable field out, and keeps the rest', async () => {
+    await using ctx = await open(/recipient: Person/g);
+    const query = 'subscription { moved { node { place recipient { name } } } }';
+    const without = await ctx.subscribe(query);
+    const withScope = await ctx.subscribe(query, allowed);
+    await ctx.publish(move('1'));
+    expect(await without.next()).toMatchObject([
+      {
+        data: { moved: { node: { place: 'Hue', recipient: null } } },
+        errors: [{ path: ['moved', 'node', 'recipient'] }],
+      },
+    ]);
+    expect(await withScope.next()).toEqual([
+      { data: { moved: { node: { place: 'Hue', recipient: { name: 'name of bob' } } } } },
+    ]);
+  });
+
+  it('refuses a root field', async () => {
+    await using ctx = await open(/moved\([^)]*\): MoveEdge!/);
+    const query = 'subscription { moved { node { place } } }';
+    expect((await ctx.subscribe(query)).errors).toMatchObject([{ extensions: { code: 'UNAUTHORIZED_FIELD_OR_TYPE' } }]);
+    const { next } = await ctx.subscribe(query, allowed);
+    await ctx.publish(moveTo('Hue'));
+    expect(await next()).toEqual([{ data: { moved: { node: { place: 'Hue' } } } }]);
+  });
+
+  it('leaves fields out of what is stored, too', async () => {
+    await using ctx = await open(/recipient: Person/g);
+    ctx.world.stored.push(move('1'), move('2'));
+    const { next } = await ctx.subscribe(
+      'subscription ($after: String) { moved(after: $after) { node { id recipient { name } } } }',
+      { variables: { after: encodeCursor(null) } },
+    );
+    expect(await next(2)).toMatchObject([
+      { data: { moved: { node: { id: '1', recipient: null } } } },
+      { data: { moved: { node: { id: '2', recipient: null } } } },
+    ]);
+  });
+});

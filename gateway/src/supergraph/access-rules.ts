@@ -1,0 +1,156 @@
+import type { NamedType, Schema, Supergraph } from '@apollo/federation-internals';
+import { type GraphQLSchema, getNamedType, isAbstractType, isObjectType } from 'graphql';
+import { type FieldSelection, listSelected } from './selected-fields.ts';
+
+/** What the client of a request may see. Only names that the supergraph has are in the lists, sorted. */
+export interface Grants {
+  authenticated: boolean;
+  scopes: readonly string[];
+  policies: readonly string[];
+}
+
+/** One directive. Each inner list has to be granted as a whole; one of them is enough. */
+export type Requirement =
+  | { kind: 'authenticated' }
+  | { kind: 'scopes' | 'policies'; anyOf: readonly (readonly string[])[] };
+
+/** What `@authenticated`, `@requiresScopes` and `@policy` of a supergraph demand. */
+export interface AccessRules {
+  /** All scopes and policies that the supergraph names. */
+  readonly scopes: ReadonlySet<string>;
+  readonly policies: ReadonlySet<string>;
+  allowsType(type: string, grants: Grants): boolean;
+  /** Whether a field may be selected of a type, which may be abstract. */
+  allowsField(type: string, field: string, grants: Grants): boolean;
+}
+
+/** The directives, which a supergraph may have under other names, and the argument of each. */
+const specs = [
+  { name: 'authenticated', kind: 'authenticated', argument: '' },
+  { name: 'requiresScopes', kind: 'scopes', argument: 'scopes' },
+  { name: 'policy', kind: 'policies', argument: 'policies' },
+] as const;
+
+/**
+ * Reads the access rules of a supergraph; null if it has none. Everything that a value can come from counts:
+ *
+ * - the type that a field is selected of, the field, and the type that it returns;
+ * - of an abstract type, each object type that it may be, and of an object type, each interface that has the field;
+ * - the fields that it requires from other subgraphs, or takes from its context.
+ */
+export function readAccessRules({ schema: apollo }: Supergraph): AccessRules | null {
+  const directives = specs.flatMap((spec) => {
+    const feature = apollo.coreFeatures?.getByIdentity(`https://specs.apollo.dev/${spec.name}`);
+    return feature ? [{ ...spec, name: feature.directiveNameInSchema(spec.name) }] : [];
+  });
+  if (directives.length === 0) return null;
+  const schema = apollo.toGraphQLJSSchema();
+  const own = readOwnRules(apollo, directives);
+  const known = new Map<string, readonly Requirement[]>();
+
+  /** Adds the rules of a field, and of all fields that its value comes from. They may be circular. */
+  const collect = (type: string, field: string, visited: Set<string>, found: Set<Requirement>): void => {
+    const key = `${type}.${field}`;
+    if (visited.has(key)) return;
+    visited.add(key);
+    const add = (...keys: string[]) => {
+      for (const each of keys) for (const requirement of own.get(each) ?? []) found.add(requirement);
+    };
+    add(type, key, returnType(schema, type, field));
+    for (const each of interfacesWith(schema, type, field)) add(each, `${each}.${field}`);
+    for (const each of objectTypesOf(schema, type)) collect(each, field, visited, found);
+    for (const each of requiredFields(apollo, schema, type, field)) collect(each.type, each.field, visited, found);
+  };
+  const ofField = (type: string, field: string): readonly Requirement[] => {
+    const key = `${type}.${field}`;
+    const found = new Set<Requirement>();
+    if (!known.has(key)) collect(type, field, new Set(), found);
+    const requirements = known.get(key) ?? [...found];
+    known.set(key, requirements);
+    return requirements;
+  };
+  const granted = (requirements: readonly Requirement[], grants: Grants) =>
+    requirements.every((requirement) => isGranted(requirement, grants));
+  const named = (kind: 'scopes' | 'policies') =>
+    new Set(
+      [...own.values()].flat().flatMap((requirement) => (requirement.kind === kind ? requirement.anyOf.flat() : [])),
+    );
+  return {
+    scopes: named('scopes'),
+    policies: named('policies'),
+    allowsType: (type, grants) => granted(own.get(type) ?? [], grants),
+    allowsField: (type, field, grants) => granted(ofField(type, field), grants),
+  };
+}
+
+function isGranted(requirement: Requirement, grants: Grants): boolean {
+  if (requirement.kind === 'authenticated') return grants.authenticated;
+  const granted = grants[requirement.kind];
+  return requirement.anyOf.some((all) => all.every((name) => granted.includes(name)));
+}
+
+type Directives = readonly { name: string; kind: Requirement['kind']; argument: string }[];
+
+/** The requirements of types and of fields (`Type.field`) themselves. */
+function readOwnRules(schema: Schema, directives: Directives): Map<string, Requirement[]> {
+  const rules = new Map<string, Requirement[]>();
+  const read = (key: string, element: Pick<NamedType, 'appliedDirectivesOf'>) => {
+    const requirements = directives.flatMap(({ name, kind, argument }) =>
+      element
+        .appliedDirectivesOf(name)
+        .map(
+          (applied): Requirement =>
+            kind === 'authenticated' ? { kind } : { kind, anyOf: applied.arguments()[argument] as string[][] },
+        ),
+    );
+    if (requirements.length > 0) rules.set(key, requirements);
+  };
+  for (const type of schema.types()) {
+    read(type.name, type);
+    if (type.kind !== 'ObjectType' && type.kind !== 'InterfaceType') continue;
+    for (const field of type.fields()) read(`${type.name}.${field.name}`, field as never);
+  }
+  return rules;
+}
+
+function returnType(schema: GraphQLSchema, typeName: string, field: string): string {
+  const type = schema.getType(typeName);
+  const definition = type && 'getFields' in type ? type.getFields()[field] : undefined;
+  return definition && 'type' in definition ? getNamedType(definition.type).name : '';
+}
+
+function objectTypesOf(schema: GraphQLSchema, typeName: string): string[] {
+  const type = schema.getType(typeName);
+  return isAbstractType(type) ? schema.getPossibleTypes(type).map(({ name }) => name) : [];
+}
+
+/** The interfaces of an object type that have the field. */
+function interfacesWith(schema: GraphQLSchema, typeName: string, field: string): string[] {
+  const type = schema.getType(typeName);
+  if (!isObjectType(type)) return [];
+  return type
+    .getInterfaces()
+    .filter((each) => Object.hasOwn(each.getFields(), field))
+    .map(({ name }) => name);
+}
+
+/** The fields that subgraphs are sent to resolve a field. */
+function requiredFields(apollo: Schema, schema: GraphQLSchema, typeName: string, name: string): FieldSelection[] {
+  const type = apollo.type(typeName);
+  if (type?.kind !== 'ObjectType' && type?.kind !== 'InterfaceType') return [];
+  return (type.field(name)?.appliedDirectivesOf('join__field') ?? []).flatMap((applied) => {
+    const { requires, contextArguments = [] } = applied.arguments();
+    const required = typeof requires === 'string' ? listSelected(schema, typeName, requires) : [];
+    const contextual = contextArguments.flatMap(({ context, selection }: { context: string; selection: string }) =>
+      typesWithContext(apollo, context).flatMap((each) => listSelected(schema, each, selection)),
+    );
+    return [...required, ...contextual];
+  });
+}
+
+function typesWithContext(apollo: Schema, context: string): string[] {
+  return apollo
+    .types()
+    .filter((type) => type.appliedDirectivesOf('context').some((applied) => applied.arguments().name === context))
+    .map(({ name }) => name);
+}
