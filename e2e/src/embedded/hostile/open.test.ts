@@ -1,9 +1,9 @@
+import { hostileReceivers, listen } from '@voucher-gateway/platform/testing/hostile-receivers';
 import { findInternal } from '@voucher-gateway/platform/testing/internals';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { type Customer, startCustomer } from '../../customer.ts';
 import { describeAttacks } from './describe-attacks.ts';
 import { introspection } from './documents.ts';
-import { hostileReceivers, listen } from './receivers.ts';
 import { startTarget, type Target } from './target.ts';
 
 // As in development, with introspection. One customer requests many vouchers.

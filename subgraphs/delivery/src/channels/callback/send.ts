@@ -40,6 +40,9 @@ export interface CallbackSenderOptions {
 /** Maximum of keys that sign, so that the header stays small however often they are rotated. */
 const maxKeys = 4;
 
+/** Informational responses (1xx) of a receiver before its response; more are an invalid one. */
+const maxInformational = 16;
+
 /**
  * Creates a sender of callbacks by Standard Webhooks. 2xx is delivered, 410 is a final failure, any other status is a
  * failure. Redirects are not followed.
@@ -64,7 +67,9 @@ export function createCallbackSender({
       if (!URL.canParse(url)) return failed('URL_INVALID', { final: true });
       if (urlRefusal(new URL(url), policy) !== null) return failed('ADDRESS_REFUSED', { final: true });
       using timeout = timeoutSignal(clock, timeoutMs);
-      const signal = AbortSignal.any([timeout, stop]);
+      const flood = new AbortController();
+      let informational = 0;
+      const signal = AbortSignal.any([timeout, stop, flood.signal]);
       const timestampSeconds = Math.floor(now() / 1_000);
       const privateKeys = keys
         .signing()
@@ -75,6 +80,11 @@ export function createCallbackSender({
           method: 'POST',
           dispatcher: agent,
           signal,
+          // Each is read at full speed, and none ends the wait for the response.
+          onInfo() {
+            informational += 1;
+            if (informational > maxInformational) flood.abort();
+          },
           body,
           headers: {
             'content-type': 'application/json',
@@ -94,6 +104,7 @@ export function createCallbackSender({
       } catch (error) {
         if (timeout.aborted) return failed('TIMEOUT');
         if (stop.aborted) return { outcome: 'stopped' };
+        if (flood.signal.aborted) return failed('RESPONSE_INVALID');
         return failed(attemptErrorOf(error));
       }
     },

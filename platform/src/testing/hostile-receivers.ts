@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 /** A hostile receiver of callbacks. */
 export interface HostileReceiver {
   name: string;
+  /** What only a time-out ends: its head, or its body. Default: it ends by itself, or by what has been read. */
+  slow?: 'head' | 'body';
   answer(socket: Socket): void;
 }
 
@@ -25,6 +27,16 @@ const endless = (name: string, opening: string, piece: string): HostileReceiver 
     };
     socket.on('drain', more);
     more();
+  },
+});
+/** Writes the opening, and then the piece once per second. */
+const slowly = (name: string, slow: 'head' | 'body', opening: string, piece: string): HostileReceiver => ({
+  name,
+  slow,
+  answer: (socket) => {
+    socket.write(opening);
+    const timer = setInterval(() => socket.write(piece), 1_000);
+    socket.once('close', () => clearInterval(timer));
   },
 });
 const head = (status: string, ...headers: string[]) =>
@@ -62,6 +74,23 @@ export const hostileReceivers: readonly HostileReceiver[] = [
     head('500 Broken', 'content-encoding: gzip', 'connection: close'),
     gzipSync(Buffer.alloc(10_000_000)),
   ),
+  says(
+    'answers a bomb of brotli',
+    head('500 Broken', 'content-encoding: br', 'connection: close'),
+    brotliCompressSync(Buffer.alloc(10_000_000)),
+  ),
+  says(
+    'answers gzip in gzip',
+    head('500 Broken', 'content-encoding: gzip, gzip', 'connection: close'),
+    gzipSync(gzipSync(Buffer.alloc(10_000_000))),
+  ),
+  says('answers a body that is not the gzip it says', head('500 Broken', 'content-encoding: gzip'), 'no gzip'),
+  says('answers a body of NUL and invalid UTF-8', head('500 Broken'), Buffer.from('610062ff63', 'hex')),
+  says('answers 10,000 headers', head('200 OK', ...Array(10_000).fill('x: y'))),
+  says('answers HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+  says('answers half a head', 'HTTP/1.1 200 OK\r\ncontent-le'),
+  says('answers a request', 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n'),
+  says('asks for a password', head('401 Who', 'www-authenticate: Basic realm="x"', 'content-length: 0')),
   says('redirects to itself', head('302 Found', 'location: /', 'content-length: 0')),
   says(
     'redirects to an address inside',
@@ -76,33 +105,36 @@ export const hostileReceivers: readonly HostileReceiver[] = [
     Buffer.from('8100', 'hex'),
   ),
   says('answers twice', head('200 OK', 'content-length: 0'), head('500 Broken', 'content-length: 0')),
-  { name: 'never answers', answer: () => {} },
-  {
-    name: 'answers one byte per second',
-    answer: (socket) => {
-      const timer = setInterval(() => socket.write('H'), 1_000);
-      socket.once('close', () => clearInterval(timer));
-    },
-  },
+  { name: 'never answers', slow: 'head', answer: () => {} },
+  slowly('answers a head of one byte per second', 'head', '', 'H'),
+  slowly('answers a body of one byte per second', 'body', head('200 OK', 'content-length: 1000'), 'x'),
+  slowly('answers a failure of one byte per second', 'body', head('500 Broken', 'content-length: 1000'), 'x'),
 ];
 
 export interface ListeningReceiver extends AsyncDisposable {
   readonly url: string;
+  /** Resolves once the receiver has been called, and has begun to answer. */
+  readonly called: Promise<void>;
 }
 
 /** Starts the receiver. Use it with `await using`. */
 export async function listen({ answer }: HostileReceiver): Promise<ListeningReceiver> {
   const sockets = new Set<Socket>();
+  const called = Promise.withResolvers<void>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
     socket.once('close', () => sockets.delete(socket));
-    socket.once('data', () => answer(socket));
+    socket.once('data', () => {
+      answer(socket);
+      called.resolve();
+    });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    called: called.promise,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
