@@ -14,6 +14,8 @@ export const fetchOperation = (parameters, options) => {
   const fetcher = createGraphiQLFetcher({
     url: url.href,
     fetch: fetchAndNote,
+    // In development the gateway adds the query plan and the time of each fetch to the response.
+    headers: { 'x-query-plan': 'true' },
     // One client per operation, because the identity of a socket depends on the headers of its tab.
     wsClient: createClient({ url: socketUrl.href, connectionParams: headers, shouldRetry: () => false }),
   });

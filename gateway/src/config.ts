@@ -105,6 +105,9 @@ export const gatewaySettings = z.object({
   PAGE: optionalFlag().describe(
     'Whether the page to request vouchers is served at /; by default only in development. Another supergraph has none',
   ),
+  QUERY_PLANS: optionalFlag().describe(
+    'Whether a request with the header x-query-plan gets its query plan, with the time of each fetch; by default only in development',
+  ),
   CALLBACK_RECEIVER: optionalFlag().describe(
     "Whether the page's callback receiver is served at /receivers/; by default only in development",
   ),

@@ -1,5 +1,6 @@
 import type { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
+import type { Trace } from './execution/trace.ts';
 
 /** The client of an operation. */
 export interface GatewayContext {
@@ -21,6 +22,8 @@ export interface GatewayContext {
   readonly onWait?: () => () => void;
   /** The place of a large request among its requester's. Disposed when the operation is executed. */
   readonly place?: Disposable | undefined;
+  /** Records the requests to subgraphs, if a client in development asked for it. */
+  readonly trace?: Trace | undefined;
 }
 
 /**

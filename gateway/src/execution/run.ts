@@ -5,6 +5,7 @@ import type { Data } from './data.ts';
 import type { ResponseLimit } from './output.ts';
 import type { Subgraph, SubgraphRequest } from './subgraph.ts';
 import type { SubgraphResponse } from './subgraph-response.ts';
+import type { Trace } from './trace.ts';
 
 /** Subgraphs by name. */
 export type Subgraphs = Readonly<Record<string, Subgraph>>;
@@ -47,7 +48,8 @@ export class Run {
   send(subgraph: string, request: SubgraphRequest): Promise<SubgraphResponse> {
     const found = this.subgraphs[subgraph];
     if (!found) throw new Error(`the supergraph has no subgraph ${subgraph}`);
-    return found.send(request, this.context);
+    const { trace } = this.context;
+    return trace ? sendTraced(found, subgraph, request, this.context, trace) : found.send(request, this.context);
   }
 
   /** The entities by representation that fetches with the same mark share. */
@@ -64,4 +66,22 @@ export class Run {
     const { maxBytes = Number.POSITIVE_INFINITY } = this.limit ?? {};
     if (this.#copies > maxBytes * copiesPerByte) throw tooComplex('MAX_RESPONSE_BYTES', maxBytes);
   };
+}
+
+async function sendTraced(
+  subgraph: Subgraph,
+  name: string,
+  request: SubgraphRequest,
+  context: GatewayContext,
+  trace: Trace,
+): Promise<SubgraphResponse> {
+  const end = trace.start(name, request.query);
+  let failed = true;
+  try {
+    const response = await subgraph.send(request, context);
+    failed = false;
+    return response;
+  } finally {
+    end(failed);
+  }
 }

@@ -15,7 +15,9 @@ import {
   parse,
 } from 'graphql';
 import type { GatewayContext } from '../context.ts';
+import type { Trace } from '../execution/trace.ts';
 import type { Operation, Operations } from '../operations/operations.ts';
+import type { Plan } from '../planning/plan.ts';
 import { InvalidDocument } from '../request/invalid-document.ts';
 import { readRetryAfter } from '../transports/retry-after.ts';
 import { createAnswerTypes } from './answer-types.ts';
@@ -73,7 +75,9 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
     if (!('plan' in prepared)) return { errors: prepared };
     try {
       const { dataJson, errors } = await operations.execute(prepared, contextValue);
-      return { data: new JsonData(dataJson) as never, ...(errors && { errors }) };
+      const { trace } = contextValue;
+      const extensions = trace && (await describeExecution(prepared.plan, trace));
+      return { data: new JsonData(dataJson) as never, ...(errors && { errors }), ...(extensions && { extensions }) };
     } catch (error) {
       return { errors: toGraphqlErrors(error, statusOf) };
     }
@@ -132,10 +136,19 @@ class JsonData {
 }
 
 /** Writes a result as Apollo Server does, which ends it with a line feed. */
-function stringifyResult({ data, ...rest }: FormattedExecutionResult): string {
-  if (!(data instanceof JsonData)) return `${JSON.stringify({ ...rest, ...(data !== undefined && { data }) })}\n`;
+function stringifyResult({ data, extensions, ...rest }: FormattedExecutionResult): string {
+  if (!(data instanceof JsonData))
+    return `${JSON.stringify({ ...rest, ...(data !== undefined && { data }), ...(extensions && { extensions }) })}\n`;
   const others = JSON.stringify(rest).slice(1, -1);
-  return `{${others}${others && ','}"data":${data.json}}\n`;
+  const after = extensions ? `,"extensions":${JSON.stringify(extensions)}` : '';
+  return `{${others}${others && ','}"data":${data.json}${after}}\n`;
+}
+
+/** The plan of an operation and its requests to subgraphs, for a development client. */
+async function describeExecution(plan: Plan, { fetches }: Trace) {
+  // Loaded on first use: the planner runs in a thread of its own.
+  const { prettyFormatQueryPlan } = await import('@apollo/query-planner');
+  return { queryPlan: prettyFormatQueryPlan(plan).split('\n'), fetches };
 }
 
 const anyDocument: DocumentNode = parse('{ __typename }');

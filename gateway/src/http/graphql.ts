@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 import type { GraphQLSchema } from 'graphql';
 import { type GatewayConfig, isOn, originPolicy } from '../config.ts';
 import type { GatewayContext } from '../context.ts';
+import { createTrace } from '../execution/trace.ts';
 import { createResultFormatter } from '../format-result.ts';
 import type { LargeRequests } from '../scheduling/large-requests.ts';
 import type { LoopTurns } from '../scheduling/loop-turns.ts';
@@ -46,6 +47,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const { operations } = streams;
   const apollo = await createApolloAdapter({ app, operations, schema, log });
 
+  const showsPlans = isOn(config.QUERY_PLANS, config);
   let placeOf: (request: FastifyRequest) => Disposable | undefined = () => undefined;
   const describe = (
     request: FastifyRequest,
@@ -57,6 +59,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     clientAddress: addresses.read(request.raw),
     signal: createClientSignal(reply.raw),
     place: placeOf(request),
+    trace: showsPlans && request.headers['x-query-plan'] === 'true' ? createTrace() : undefined,
   });
   const createContext = (
     request: FastifyRequest,

@@ -38,7 +38,8 @@ export function createKnownOperations({ operations, contextOf, answerOther, log 
     // Awaited only if it has to be: each await costs a turn of the microtask queue.
     const admitted = contextOf(request, reply);
     const context = admitted instanceof Promise ? await admitted : admitted;
-    const operation = operations.prepareKnown(sent, context);
+    // Apollo Server adds what was traced.
+    const operation = context.trace ? null : operations.prepareKnown(sent, context);
     if (!operation || !mayExecute(operation, request.method)) return answerOther(request, reply);
     try {
       const result = await operations.execute(operation, context);

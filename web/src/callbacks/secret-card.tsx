@@ -3,6 +3,7 @@ import { useClient } from 'urql';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { CallbackSecretDocument, RotateCallbackSecretDocument } from '../graphql/generated.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
+import { curlOf } from '../ui/curl.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 
@@ -48,6 +49,7 @@ export function SecretCard() {
         <button type="button" className="button quiet" onClick={rotate}>
           Make a new one
         </button>
+        <CopyButton label="Copy as cURL" text={() => curlOf(CallbackSecretDocument, {})} />
       </p>
     </section>
   );

@@ -2,7 +2,7 @@ import { Tooltip } from 'radix-ui';
 import { formatDuration } from '../ui/format.ts';
 import { useNow } from '../ui/use-now.ts';
 import { useConnection } from './live-context.tsx';
-import type { Connection } from './voucher-feed.ts';
+import type { Close, Connection } from './voucher-feed.ts';
 
 /** Shows whether codes arrive live, and why not. */
 export function ConnectionLight() {
@@ -37,7 +37,7 @@ function describe(connection: Connection, now: number): { label: string; detail:
       const missed = caughtUp === 1 ? '1 code' : `${caughtUp} codes`;
       return {
         label: caughtUp > 0 ? `Live, caught up ${missed}` : 'Live, resumed',
-        detail: `Reconnected, and resumed after the last code. ${missed} had come meanwhile.`,
+        detail: `Resumed after the last code; ${missed} had come meanwhile. Before: ${closeText(connection.lastClose)}`,
       };
     }
     case 'reconnecting':
@@ -50,7 +50,7 @@ function describe(connection: Connection, now: number): { label: string; detail:
   }
 }
 
-function closeText(closed: { code: number; reason: string } | null): string {
+function closeText(closed: Close | null): string {
   if (!closed) return 'The connection failed.';
   const reason = closed.reason || (closed.code === 1006 ? 'The connection was lost' : 'The connection was closed');
   return `${reason.replace(/\.$/, '')} (close code ${closed.code}).`;

@@ -10,12 +10,19 @@ import {
 export type ReceivedVoucher = VoucherReceivedSubscription['voucherReceived']['node'];
 export type FailedRequest = VoucherRequestFailedSubscription['voucherRequestFailed'];
 
+/** Why a connection was closed. */
+export interface Close {
+  code: number;
+  reason: string;
+}
+
 /** The state of the WebSocket, as the connection light shows it. */
 export type Connection =
   | { phase: 'connecting' }
-  | { phase: 'live'; since: number; caughtUp: number | null }
-  | { phase: 'reconnecting'; since: number; closed: { code: number; reason: string } | null }
-  | { phase: 'closed'; closed: { code: number; reason: string } | null };
+  /** `caughtUp` counts the codes that came while it was closed; null for the first connection. */
+  | { phase: 'live'; since: number; caughtUp: number | null; lastClose: Close | null }
+  | { phase: 'reconnecting'; since: number; closed: Close | null }
+  | { phase: 'closed'; closed: Close | null };
 
 export interface VoucherFeed extends Disposable {
   connection(): Connection;
@@ -66,7 +73,8 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
     shouldRetry: (event) => closeOf(event)?.code !== sessionEnded,
     on: {
       connected: (_socket, _payload, wasRetry) => {
-        change({ phase: 'live', since: now(), caughtUp: wasRetry || connectedBefore ? 0 : null });
+        const lastClose = connection.phase === 'reconnecting' ? connection.closed : null;
+        change({ phase: 'live', since: now(), caughtUp: wasRetry || connectedBefore ? 0 : null, lastClose });
         if (connectedBefore) onReconnect();
         connectedBefore = true;
       },
@@ -158,7 +166,7 @@ function retryDelayMs(retries: number): number {
   return Math.min(500 * 2 ** retries, 10_000) * (0.75 + Math.random() / 2);
 }
 
-function closeOf(event: unknown): { code: number; reason: string } | null {
+function closeOf(event: unknown): Close | null {
   if (typeof event !== 'object' || event === null || !('code' in event)) return null;
   const { code, reason } = event as { code: unknown; reason?: unknown };
   return typeof code === 'number' ? { code, reason: String(reason ?? '') } : null;

@@ -2,6 +2,8 @@ import { type FormEvent, useState } from 'react';
 import { useClient } from 'urql';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { RequestVoucherDocument } from '../graphql/generated.ts';
+import { CopyButton } from '../ui/copy-button.tsx';
+import { curlOf } from '../ui/curl.ts';
 import { Field } from '../ui/field.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 
@@ -55,9 +57,15 @@ export function RequestForm({
         }
       />
       {error && !isAtField && <ErrorNotice error={error} />}
-      <button type="submit" className="button primary large" disabled={busy}>
-        {busy ? 'Requesting…' : 'Request a voucher'}
-      </button>
+      <p className="buttons">
+        <button type="submit" className="button primary large" disabled={busy}>
+          {busy ? 'Requesting…' : 'Request a voucher'}
+        </button>
+        <CopyButton
+          label="Copy as cURL"
+          text={() => curlOf(RequestVoucherDocument, { input: { callbackUrl: callbackUrl.trim() || null } })}
+        />
+      </p>
     </form>
   );
 }

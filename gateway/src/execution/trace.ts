@@ -1,0 +1,36 @@
+/** What a development client sees of an execution beside its result. */
+export interface Trace {
+  /** The requests to subgraphs, in the order of their starts. */
+  readonly fetches: readonly FetchRecord[];
+  /** Starts a record; the function that it returns ends it. */
+  start(subgraph: string, query: string): (failed: boolean) => void;
+}
+
+export interface FetchRecord {
+  subgraph: string;
+  /** The text that was sent. */
+  query: string;
+  /** From the start of the trace, in milliseconds. */
+  startedMs: number;
+  /** Null while it is in progress. */
+  durationMs: number | null;
+  failed: boolean;
+}
+
+export function createTrace(): Trace {
+  const startedAt = performance.now();
+  const fetches: FetchRecord[] = [];
+  const since = (at: number) => Math.round((performance.now() - at) * 10) / 10;
+  return {
+    fetches,
+    start(subgraph, query) {
+      const at = performance.now();
+      const record: FetchRecord = { subgraph, query, startedMs: since(startedAt), durationMs: null, failed: false };
+      fetches.push(record);
+      return (failed) => {
+        record.durationMs = since(at);
+        record.failed = failed;
+      };
+    },
+  };
+}
