@@ -98,6 +98,23 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     },
   );
 
+  it.each<EngineName>(['postgres', 'redis'])(
+    'of %s: after a restart under load, sending goes on by itself',
+    async (name) => {
+      await using ann = await startCustomer(stack);
+      // So that some callbacks wait for a retry meanwhile.
+      ann.receiver.answerWith(...Array.from({ length: 8 }, () => 503));
+      const load = keepRequesting([ann]);
+      await expect.poll(() => load.accepted.length).toBeGreaterThan(10);
+      await stopEngine(name);
+      await startEngine(name);
+      const before = load.accepted.length;
+      await expect.poll(() => load.accepted.length).toBeGreaterThan(before + 10);
+      await load.stop();
+      await expectKept(load.accepted);
+    },
+  );
+
   it('of Kafka: requests are accepted, and delivered once it is back', async () => {
     await using customer = await startCustomer(stack);
     await stopEngine('kafka');

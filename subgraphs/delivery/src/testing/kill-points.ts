@@ -1,0 +1,51 @@
+import { subscribe } from 'node:diagnostics_channel';
+import type { PgliteDatabase } from '@voucher-gateway/platform/database/pglite';
+
+/** What happens to a callback, in order: what is stored, and what undici does with the POST. Each is a point to be killed at. */
+export const killPoints = [
+  'insert request_target',
+  'insert callback_secret',
+  'insert delivery',
+  'POST create',
+  'POST bodySent',
+  'POST headers',
+  'POST trailers',
+  'insert attempt',
+  'update delivery',
+  'commit',
+] as const;
+
+/** Calls `reach` right after each point. Statements of other tables, and those that only read, are none. */
+export function watchKillPoints({ client }: PgliteDatabase, reach: (point: string) => void): void {
+  for (const step of ['create', 'bodySent', 'headers', 'trailers'])
+    subscribe(`undici:request:${step}`, () => reach(`POST ${step}`));
+  const { query, transaction } = client;
+  client.query = (async (text: string, ...rest: []) => {
+    const result = await query.call(client, text, ...rest);
+    const point = pointOf(text);
+    if (point) reach(point);
+    return result;
+  }) as typeof client.query;
+  client.transaction = async (work) => {
+    let isOurs = false;
+    const result = await transaction.call(client, (tx) => {
+      const run = tx.query.bind(tx);
+      tx.query = (async (text: string, ...rest: []) => {
+        const done = await run(text, ...rest);
+        const point = pointOf(text);
+        if (!point) return done;
+        isOurs = true;
+        reach(point);
+        return done;
+      }) as typeof tx.query;
+      return work(tx);
+    });
+    if (isOurs) reach('commit');
+    return result as never;
+  };
+}
+
+function pointOf(text: string): string | null {
+  const [, verb, table] = /^\s*(insert|update)(?: into)? "delivery"\."(\w+)"/i.exec(text) ?? [];
+  return verb && table ? `${verb.toLowerCase()} ${table}` : null;
+}

@@ -1,0 +1,21 @@
+import { systemClock } from '@voucher-gateway/platform/async/clock';
+import type { Engines } from '@voucher-gateway/platform/engines/embedded';
+import { readConfig } from '@voucher-gateway/platform/process/config';
+import { silentLog } from '@voucher-gateway/platform/process/log';
+import { createTestSecrets } from '@voucher-gateway/platform/testing/secrets';
+import { deliverySettings } from '../config.ts';
+import { createDeliveryService } from '../server.ts';
+
+const options = { clock: systemClock, log: silentLog };
+
+/** The service that a test kills, and the one that follows it: the same settings and secrets. Nobody signs in. */
+export const killedService = {
+  options,
+  start: (engines: Engines) =>
+    createDeliveryService({
+      ...engines,
+      ...options,
+      secrets: createTestSecrets(),
+      config: readConfig(deliverySettings, { PORT: '0', JWKS_URL: 'http://127.0.0.1:9/', SMS: 'off' }),
+    }),
+};
