@@ -148,7 +148,7 @@ function stringifyResult({ data, extensions, ...rest }: FormattedExecutionResult
 async function describeExecution(plan: Plan, { fetches }: Trace) {
   // Loaded on first use: the planner runs in a thread of its own.
   const { prettyFormatQueryPlan } = await import('@apollo/query-planner');
-  return { queryPlan: prettyFormatQueryPlan(plan).split('\n'), fetches };
+  return { fetches, queryPlan: prettyFormatQueryPlan(plan).split('\n') };
 }
 
 const anyDocument: DocumentNode = parse('{ __typename }');
