@@ -59,7 +59,7 @@ interface EndpointState {
   breaker: Breaker;
 }
 
-/** Endpoints and users whose state is kept. Of more, the longest unused ones start anew. */
+/** Endpoints and users whose state is kept. Of more, the longest unused ones are forgotten. */
 const maxKept = 10_000;
 /** This part of the permits is for endpoints without an attempt in progress. */
 const reserved = 0.25;
