@@ -77,14 +77,16 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
       run.errors.push(...asFetchErrors(invalidResponse(subgraph), uniquePaths(batch.listPaths)));
     return;
   }
-  for (const [index, entity] of entities.entries()) {
+  for (let index = 0; index < entities.length; index += 1) {
+    const entity: unknown = entities[index];
     const of = receivers[index] as Receiver[];
     if (isData(entity)) {
       // One with errors is fetched again, so that each object has its errors.
       if (!errors) batch.share(index, () => copyData(entity, run.countCopy));
       // The last one gets the entity itself, the others a copy: what is merged later differs between them.
-      for (const [at, receiver] of of.entries())
-        complete(schema, receiver, at === of.length - 1 ? entity : copyData(entity, run.countCopy));
+      const last = of.length - 1;
+      for (let at = 0; at < last; at += 1) complete(schema, of[at] as Receiver, copyData(entity, run.countCopy));
+      complete(schema, of[last] as Receiver, entity);
     } else if (entity !== null) {
       run.errors.push(
         ...asFetchErrors(
