@@ -9,9 +9,9 @@ const launcher = fileURLToPath(new URL('run.js', import.meta.url));
 const pretend = (code: string) => ['--import', `data:text/javascript,${encodeURIComponent(code)}`];
 
 /** Starts a script by the launcher; `options` are the launcher's own options of Node. */
-function launch(script: string, options: string[] = []) {
+function launch(script: string, options: string[] = [], env: Record<string, string> = {}) {
   const args = [...options, launcher, '--eval', script, 'one', 'two'];
-  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
 }
 
 it('launcher: becomes the entry file, with the options of Node', async () => {
@@ -36,6 +36,14 @@ describe.each([
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([7, null]);
   });
+});
+
+it.each([
+  ['keeps compiled code', {}, /node_modules\/\.cache\/compiled$/],
+  ['keeps it where the environment says', { NODE_COMPILE_CACHE: '/elsewhere' }, /^\/elsewhere$/],
+])('launcher: %s', async (_what, env, folder) => {
+  const child = launch('console.log(process.env.NODE_COMPILE_CACHE)', [], env);
+  expect((await text(child.stdout)).trim()).toMatch(folder);
 });
 
 it('launcher: says what to do on a Node that is too old', async () => {
