@@ -1,1 +1,1 @@
-CREATE INDEX "delivery_failed" ON "delivery"."delivery" USING btree ("user_id","created_at","id") WHERE "delivery"."delivery"."status" = 'FAILED';
+CREATE INDEX IF NOT EXISTS "delivery_failed" ON "delivery"."delivery" USING btree ("user_id","created_at","id") WHERE "delivery"."delivery"."status" = 'FAILED';

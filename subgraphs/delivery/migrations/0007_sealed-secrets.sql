@@ -1,1 +1,1 @@
-CREATE INDEX "callback_secret_key" ON "delivery"."callback_secret" USING btree (left("secret", 16));
+CREATE INDEX IF NOT EXISTS "callback_secret_key" ON "delivery"."callback_secret" USING btree (left("secret", 16));
