@@ -8,6 +8,7 @@ import {
   integerOrOff,
   listItems,
   oneOf,
+  optionalDuration,
   optionalFlag,
   port,
   serviceSettings,
@@ -41,6 +42,12 @@ export const gatewaySettings = z.object({
   ),
   SUBGRAPH_QUEUE_BYTES: integer(67_108_864, { min: 0, max: 4_294_967_296 }).describe(
     'Bytes of the calls that may wait per subgraph; with more, those of the address with the most fail with SUBGRAPH_UNAVAILABLE',
+  ),
+  SUBGRAPH_RETRIES: integer(0, { min: 0, max: 10 }).describe(
+    'Retries of a query that a subgraph did not answer, within its time-out and with backoff; mutations are never repeated',
+  ),
+  SUBGRAPH_BREAK_AFTER: integerOrOff(50, { min: 1, max: 1_000_000 }).describe(
+    'Consecutive calls that a subgraph did not answer, after which calls fail at once and one per second is tried; or off',
   ),
   MAX_SUBGRAPH_ANSWER_BYTES: integer(8_388_608, { min: 1_024, max: 268_435_456 }).describe(
     'Largest response of a subgraph, in bytes',
@@ -161,50 +168,84 @@ export function subscriptionsUrlSetting(name: string): string {
   return subgraphUrlSetting(name).replace(/_URL$/, '_SUBSCRIPTIONS_URL');
 }
 
-/**
- * Settings of a gateway that runs in its own process, with the URLs of these subgraphs.
- *
- * @param supergraphFault why the supergraph that SUPERGRAPH names can't be served; null when it can
- */
-export function gatewayProcessSettings(subgraphs: readonly string[], supergraphFault: string | null = null) {
+/** The setting with the time-out of a subgraph, such as `SUBGRAPH_USER_TIMEOUT`. */
+export function subgraphTimeoutSetting(name: string): string {
+  return subgraphUrlSetting(name).replace(/_URL$/, '_TIMEOUT');
+}
+
+export interface GatewayProcessOptions {
+  /** Why the supergraph that SUPERGRAPH names can't be served; null when it can. Default: null. */
+  fault?: string | null;
+  /** GraphQL URLs that the supergraph itself has, by subgraph. Default: none. */
+  urls?: Readonly<Record<string, string>>;
+  /** Whether there are sessions, and so the engines for them. Default: true. */
+  hasSessions?: boolean;
+}
+
+/** Settings of a gateway that runs in its own process, with the URLs of these subgraphs. */
+export function gatewayProcessSettings(
+  subgraphs: readonly string[],
+  { fault = null, urls = {}, hasSessions = true }: GatewayProcessOptions = {},
+) {
   const supergraph = {
     SUPERGRAPH: z
       .string()
       .optional()
-      .refine(() => supergraphFault === null, supergraphFault ?? '')
+      .refine(() => fault === null, fault ?? '')
       .describe("File or http(s) URL of the supergraph, read again when it changes; by default this repository's own"),
     SUPERGRAPH_POLL: duration('10s', { max: '24h' }).describe(
       'Interval at which a SUPERGRAPH that is a URL is polled for changes',
     ),
   };
-  const urls = Object.fromEntries(
-    subgraphs.map((name) => [subgraphUrlSetting(name), httpUrl().describe(`GraphQL URL of the subgraph ${name}`)]),
-  );
-  const subscriptionsUrls = Object.fromEntries(
-    subgraphs.map((name) => [
-      subscriptionsUrlSetting(name),
+  const settingsBy = (settingOf: (name: string) => string, schemaOf: (name: string) => z.ZodType) =>
+    Object.fromEntries(subgraphs.map((name) => [settingOf(name), schemaOf(name)]));
+  const ofSubgraphs = {
+    ...settingsBy(subgraphUrlSetting, (name) => {
+      const url = httpUrl();
+      return (urls[name] === undefined ? url : url.default(urls[name])).describe(`GraphQL URL of the subgraph ${name}`);
+    }),
+    ...settingsBy(subscriptionsUrlSetting, (name) =>
       z
         .url({ protocol: /^(wss?|https?)$/ })
         .optional()
         .describe(
           `URL of the subscriptions that the subgraph ${name} serves itself: ws: for graphql-ws, http: for Server-Sent Events; by default its URL, over graphql-ws`,
         ),
-    ]),
-  );
+    ),
+    ...settingsBy(subgraphTimeoutSetting, (name) =>
+      optionalDuration({ max: '1h' }).describe(
+        `Time-out of a call to the subgraph ${name}; by default SUBGRAPH_TIMEOUT`,
+      ),
+    ),
+  };
   return z
     .object({
       ...gatewaySettings.shape,
       ...serviceSettings,
       ...topicsSettings,
       ...keyValueSettings,
+      ...(hasSessions ? {} : withoutSessions),
       ...supergraph,
-      ...urls,
-      ...subscriptionsUrls,
+      ...ofSubgraphs,
     })
     .refine(...requireSaslCredentials);
 }
 
-export type GatewayConfig = Readonly<z.output<typeof gatewaySettings>>;
+/** What a gateway without sessions may do without: it serves a supergraph and nothing else. */
+const withoutSessions = {
+  REDIS_URL: keyValueSettings.REDIS_URL.optional(),
+  KAFKA_BROKERS: topicsSettings.KAFKA_BROKERS.optional(),
+  JWKS_URL: httpUrl().optional(),
+  JWT_ISSUER: z.string().optional(),
+  JWT_AUDIENCE: z.string().optional(),
+};
+
+type IdentitySetting = 'JWKS_URL' | 'JWT_ISSUER' | 'JWT_AUDIENCE';
+
+/** Without sessions, the settings of tokens are optional. */
+export type GatewayConfig = Readonly<
+  Omit<z.output<typeof gatewaySettings>, IdentitySetting> & Partial<Record<IdentitySetting, string | undefined>>
+>;
 
 /** The value of a flag that is on by default, except in production. */
 export function isOn(flag: boolean | undefined, { NODE_ENV }: Pick<GatewayConfig, 'NODE_ENV'>): boolean {

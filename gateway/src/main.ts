@@ -1,9 +1,14 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
 import { openKeyValue, openTopics } from '@voucher-gateway/platform/engines/distributed';
-import { readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
+import { type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
 import { runService } from '@voucher-gateway/platform/process/service';
-import { gatewayProcessSettings, subgraphUrlSetting, subscriptionsUrlSetting } from './config.ts';
-import { subgraphNames } from './federation/subgraph-names.ts';
+import {
+  gatewayProcessSettings,
+  subgraphTimeoutSetting,
+  subgraphUrlSetting,
+  subscriptionsUrlSetting,
+} from './config.ts';
+import { subgraphNames, subgraphUrls } from './federation/subgraph-names.ts';
 import { watchSupergraph } from './federation/watch-supergraph.ts';
 import { type LoadedSupergraph, loadSupergraph } from './load-supergraph.ts';
 import { createGateway } from './server.ts';
@@ -11,27 +16,40 @@ import { createGateway } from './server.ts';
 /** A file is cheap to poll. */
 const filePollMs = 1_000;
 
-const settingsOf = (sdl: string, fault: string | null = null) => gatewayProcessSettings(subgraphNames(sdl), fault);
+/** Without a session store, another supergraph is served without engines. */
+const settingsOf = (sdl: string, { SUPERGRAPH, REDIS_URL }: Environment, fault: string | null = null) => {
+  const isOwn = !SUPERGRAPH?.trim();
+  return gatewayProcessSettings(subgraphNames(sdl), {
+    fault,
+    urls: isOwn ? {} : subgraphUrls(sdl),
+    hasSessions: isOwn || Boolean(REDIS_URL),
+  });
+};
 const urlsOf = (sdl: string, config: Record<string, unknown>) => {
-  const urlsBy = (settingOf: (name: string) => string) =>
+  const valuesBy = <Value>(settingOf: (name: string) => string) =>
     Object.fromEntries(
       subgraphNames(sdl)
         .map((name) => [name, config[settingOf(name)]] as const)
-        .filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+        .filter((entry): entry is [string, Value] => entry[1] !== undefined),
     );
-  return { subgraphUrls: urlsBy(subgraphUrlSetting), subscriptionUrls: urlsBy(subscriptionsUrlSetting) };
+  return {
+    subgraphUrls: valuesBy<string>(subgraphUrlSetting),
+    subscriptionUrls: valuesBy<string>(subscriptionsUrlSetting),
+    subgraphTimeouts: valuesBy<number>(subgraphTimeoutSetting),
+  };
 };
 
 // The settings depend on the supergraph: one URL per subgraph.
 let supergraph: LoadedSupergraph;
-const readSettings = async ({ SUPERGRAPH }: { SUPERGRAPH?: string }) => {
-  supergraph = await loadSupergraph(SUPERGRAPH);
-  return settingsOf(supergraph.sdl, supergraph.fault);
+const readSettings = async (environment: Environment) => {
+  supergraph = await loadSupergraph(environment.SUPERGRAPH);
+  return settingsOf(supergraph.sdl, environment, supergraph.fault);
 };
 await runService('gateway', readSettings, async (config, log, releases) => {
   const { sdl: supergraphSdl, source } = supergraph;
-  const keyValue = releases.use(await openKeyValue(config, log));
-  const topics = releases.use(await openTopics(config, { log }));
+  const { REDIS_URL, KAFKA_BROKERS } = config;
+  const keyValue = REDIS_URL ? releases.use(await openKeyValue({ ...config, REDIS_URL }, log)) : null;
+  const topics = KAFKA_BROKERS ? releases.use(await openTopics({ ...config, KAFKA_BROKERS }, { log })) : null;
   const gateway = await createGateway({
     config,
     log,
@@ -48,7 +66,10 @@ await runService('gateway', readSettings, async (config, log, releases) => {
         served: supergraphSdl,
         log,
         intervalMs: source.isUrl ? config.SUPERGRAPH_POLL : filePollMs,
-        reload: (sdl) => gateway.reload(sdl, urlsOf(sdl, readConfig(settingsOf(sdl), readEnvironment()))),
+        reload: (sdl) => {
+          const environment = readEnvironment();
+          return gateway.reload(sdl, urlsOf(sdl, readConfig(settingsOf(sdl, environment), environment)));
+        },
       }),
     );
   // Without a listener SIGHUP would end the process.

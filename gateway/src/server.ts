@@ -2,8 +2,6 @@ import type { Clock } from '@voucher-gateway/platform/async/clock';
 import { createClientAddresses } from '@voucher-gateway/platform/http/client-address';
 import { createReadiness } from '@voucher-gateway/platform/http/readiness';
 import { createHttpServer, httpLimitsOf, listen } from '@voucher-gateway/platform/http/server';
-import { createRemoteKeys } from '@voucher-gateway/platform/identity/remote-keys';
-import { createTokenVerifier } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { defaultStopMs, type Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
@@ -20,7 +18,8 @@ import { addHttp } from './http/graphql.ts';
 import { createOperations } from './operations/operations.ts';
 import { createLargeRequests } from './scheduling/large-requests.ts';
 import { createLoopTurns } from './scheduling/loop-turns.ts';
-import { createSessionGate } from './sessions/session-gate.ts';
+import { openGate } from './sessions/open-gate.ts';
+import { noTopics } from './subscriptions/no-topics.ts';
 import { createSubscriptions } from './subscriptions/subscriptions.ts';
 import { createSendBudget } from './transports/backpressure.ts';
 import { createOpenConnections } from './transports/connections.ts';
@@ -41,15 +40,20 @@ export interface GatewayOptions {
    * Events. Default: the subgraph's URL, over graphql-ws.
    */
   subscriptionUrls?: Readonly<Record<string, string>>;
+  /** Time-outs of calls to subgraphs in milliseconds, by name. Default: SUBGRAPH_TIMEOUT. */
+  subgraphTimeouts?: Readonly<Record<string, number>>;
   log: Log;
   clock: Clock;
-  topics: Topics;
-  keyValue: KeyValue;
+  /** Null if there are none; a supergraph with `@topic` fields is then refused. */
+  topics: Topics | null;
+  /** The session store; null if tokens are verified alone, or not at all without JWKS_URL. */
+  keyValue: KeyValue | null;
   /** Creates the planner of a supergraph. Default: one in its own thread. */
   createPlanner?: FederationOptions['createPlanner'];
 }
 
-type SubgraphUrls = Required<Pick<GatewayOptions, 'subgraphUrls' | 'subscriptionUrls'>>;
+type SubgraphUrls = Required<Pick<GatewayOptions, 'subgraphUrls' | 'subscriptionUrls'>> &
+  Pick<GatewayOptions, 'subgraphTimeouts'>;
 
 export interface Gateway extends Service {
   /** Number of active subscriptions. */
@@ -74,6 +78,8 @@ function callLimits(config: GatewayConfig): SubgraphCallLimits {
     maxWaiting: config.SUBGRAPH_QUEUE,
     maxWaitingBytes: config.SUBGRAPH_QUEUE_BYTES,
     maxAnswerBytes: config.MAX_SUBGRAPH_ANSWER_BYTES,
+    retries: config.SUBGRAPH_RETRIES,
+    breakAfter: config.SUBGRAPH_BREAK_AFTER,
   };
 }
 
@@ -83,16 +89,24 @@ function callLimits(config: GatewayConfig): SubgraphCallLimits {
  * Disposing turns readiness off, closes sockets and streams spread over DRAIN_WINDOW, and waits for running operations.
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config, portSetting = 'PORT', supergraphSdl, subgraphUrls, subscriptionUrls = {} } = options;
-  const { log, clock, topics, keyValue, createPlanner } = options;
+  const {
+    config,
+    portSetting = 'PORT',
+    supergraphSdl,
+    subgraphUrls,
+    subscriptionUrls = {},
+    subgraphTimeouts,
+  } = options;
+  const { log, clock, keyValue, createPlanner } = options;
+  const topics = options.topics ?? noTopics;
   await using releases = new AsyncDisposableStack();
-  let urls: SubgraphUrls = { subgraphUrls, subscriptionUrls };
+  let urls: SubgraphUrls = { subgraphUrls, subscriptionUrls, ...(subgraphTimeouts && { subgraphTimeouts }) };
   const sources = createSubgraphSources({ limits: callLimits(config), log });
   const dataSourceBy = (next: SubgraphUrls) => (name: string) => {
     const url = next.subgraphUrls[name];
     if (url === undefined)
       throw new Error(`${subgraphUrlSetting(name)} is missing: the supergraph has a subgraph ${name}`);
-    return sources.lease(name, url);
+    return sources.lease(name, url, next.subgraphTimeouts?.[name]);
   };
   const planning = releases.use(createStopStage({ withinMs: stopLimits.plannerMs, log }));
   const federation = planning.use(
@@ -113,17 +127,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   );
   // Runs after the drain and before the wait for running operations: no client waits for the rest any more.
   releases.defer(sources.abort);
-  const keys = releases.use(createRemoteKeys({ url: config.JWKS_URL, log }));
-  const verify = createTokenVerifier({
-    keys: keys.find,
-    issuer: config.JWT_ISSUER,
-    audience: config.JWT_AUDIENCE,
-    now: clock.now,
-  });
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
-  const gate = work.use(
-    await createSessionGate({ verify, keys, keyValue, topics, clock, log, idleMs: config.SESSION_IDLE }),
-  );
+  const gate = work.use(await openGate({ config, keyValue, topics, clock, log }));
   const upstreams = work.use(
     createUpstreams({
       log,
@@ -171,8 +176,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const addresses = createClientAddresses(config.TRUSTED_PROXIES);
 
   const readiness = createReadiness({
-    required: { 'key-value': keyValue.ping },
-    reported: { topics: topics.ping, planner: () => federation.current.planner.ping() },
+    required: keyValue ? { 'key-value': keyValue.ping } : {},
+    reported: {
+      ...(options.topics && { topics: topics.ping }),
+      planner: () => federation.current.planner.ping(),
+    },
   });
   const app = createHttpServer({
     log,

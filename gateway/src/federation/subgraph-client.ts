@@ -3,6 +3,7 @@ import { groupAddress } from '@voucher-gateway/platform/http/client-address';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { BrokenCircuitError } from 'cockatiel';
 import { GraphQLError } from 'graphql';
 import { Pool, errors as undiciErrors } from 'undici';
 import type { GatewayContext } from '../context.ts';
@@ -10,6 +11,7 @@ import type { Subgraph, SubgraphRequest } from '../execution/subgraph.ts';
 import { readSubgraphResponse, type SubgraphResponse } from '../execution/subgraph-response.ts';
 import { createGate } from '../scheduling/gate.ts';
 import { exchange } from './exchange.ts';
+import { createResilience } from './resilience.ts';
 
 /** Limits of the calls to a subgraph. */
 export interface SubgraphCallLimits {
@@ -28,6 +30,10 @@ export interface SubgraphCallLimits {
   waitTimeoutMs: number;
   /** Largest response body, in bytes. */
   maxAnswerBytes: number;
+  /** Retries of a query that gets no answer, within the time-out. Default: 0. */
+  retries?: number;
+  /** Consecutive calls without an answer after which the circuit breaker opens; infinity for none. Default: infinity. */
+  breakAfter?: number;
 }
 
 export interface SubgraphClientOptions {
@@ -46,8 +52,8 @@ export interface SubgraphClient extends Subgraph, AsyncDisposable {
 }
 
 /**
- * A subgraph over HTTP, with an undici pool. A call is aborted when its client disconnects, and is never retried. The
- * `authorization` header, the request id and the client's address are forwarded, and nothing else.
+ * A subgraph over HTTP, with an undici pool. A call is aborted when its client disconnects. Only queries
+ * are retried. The `authorization` header, the request id and the client's address are forwarded, and nothing else.
  *
  * Failures are GraphQL errors without a path: SUBGRAPH_UNAVAILABLE (retryable) or SUBGRAPH_INVALID_RESPONSE. A call that
  * the client has aborted is not a failure of the subgraph.
@@ -88,19 +94,31 @@ export function createSubgraphClient({ name, url, limits, log }: SubgraphClientO
     return { turn, timeoutMs: Math.max(1, limits.timeoutMs - (performance.now() - sinceMs)) };
   };
 
-  const call = async ({ body }: SubgraphRequest, caller: GatewayContext): Promise<SubgraphResponse> => {
-    const free = gate.tryEnter();
-    const { turn, timeoutMs } = free ? { turn: free, timeoutMs: limits.timeoutMs } : await awaitTurn(body, caller);
-    try {
-      const request = { path, headers: headersFor(caller), body };
-      const { status, text } = await exchange(pool, request, { signal: caller.signal, timeoutMs });
+  const resilience = createResilience({
+    retries: limits.retries ?? 0,
+    breakAfter: limits.breakAfter ?? Number.POSITIVE_INFINITY,
+  });
+
+  const call = async ({ query, body }: SubgraphRequest, caller: GatewayContext): Promise<SubgraphResponse> => {
+    const { signal } = caller;
+    const { turn, timeoutMs } = await awaitTurn(body, caller);
+    using _turn = turn;
+    const endsAtMs = performance.now() + timeoutMs;
+    const attempt = async () => {
+      const leftMs = Math.max(1, endsAtMs - performance.now());
+      const headers = headersFor(caller);
+      const { status, text } = await exchange(pool, { path, headers, body }, { signal, timeoutMs: leftMs });
       const answer = readSubgraphResponse(text);
       if (answer) return answer;
       if (status >= 500) throw new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer');
       throw new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered something that is no GraphQL response');
-    } finally {
-      turn[Symbol.dispose]();
-    }
+    };
+    return resilience.run(attempt, {
+      signal,
+      // A client that has left says nothing about the subgraph.
+      isFailure: (error) => !signal.aborted && asCallError(error).code === 'SUBGRAPH_UNAVAILABLE',
+      mayRepeat: () => !query.startsWith('mutation') && performance.now() < endsAtMs - minLeftMs,
+    });
   };
 
   return {
@@ -130,6 +148,9 @@ export function createSubgraphClient({ name, url, limits, log }: SubgraphClientO
   };
 }
 
+/** A call is not repeated with less time than this. */
+const minLeftMs = 10;
+
 /** Why a call failed. The message is the end of a sentence that starts with the subgraph's name. */
 class CallError extends Error {
   readonly code: PublicErrorCode;
@@ -142,6 +163,8 @@ class CallError extends Error {
 
 function asCallError(error: unknown): CallError {
   if (error instanceof CallError) return error;
+  if (error instanceof BrokenCircuitError)
+    return new CallError('SUBGRAPH_UNAVAILABLE', 'did not answer for some time and is not asked now', error);
   if (error instanceof undiciErrors.ResponseExceededMaxSizeError)
     return new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered too much', error);
   return new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer', error);

@@ -1,13 +1,33 @@
-import { Kind, parse } from 'graphql';
+import { type DirectiveNode, Kind, parse } from 'graphql';
 
 /** Names of the supergraph's subgraphs. Empty for an invalid document, which fails later, when it is loaded. */
 export function subgraphNames(supergraphSdl: string): string[] {
+  return readGraphs(supergraphSdl).map(({ name }) => name);
+}
+
+/** The GraphQL URLs of the subgraphs that the supergraph has, by name. Composition does not check them. */
+export function subgraphUrls(supergraphSdl: string): Record<string, string> {
+  return Object.fromEntries(
+    readGraphs(supergraphSdl)
+      .filter(({ url }) => /^https?:\/\//.test(url) && URL.canParse(url))
+      .map(({ name, url }) => [name, url]),
+  );
+}
+
+function readGraphs(supergraphSdl: string): { name: string; url: string }[] {
   return graphsOf(supergraphSdl).flatMap(({ directives = [] }) =>
     directives
       .filter((directive) => directive.name.value === 'join__graph')
-      .flatMap((directive) => directive.arguments ?? [])
-      .flatMap(({ name, value }) => (name.value === 'name' && value.kind === Kind.STRING ? [value.value] : [])),
+      .flatMap((directive) => {
+        const name = readString(directive, 'name');
+        return name === null ? [] : [{ name, url: readString(directive, 'url') ?? '' }];
+      }),
   );
+}
+
+function readString({ arguments: args = [] }: DirectiveNode, name: string): string | null {
+  const value = args.find((argument) => argument.name.value === name)?.value;
+  return value?.kind === Kind.STRING ? value.value : null;
 }
 
 function graphsOf(supergraphSdl: string) {

@@ -4,18 +4,24 @@ import { createSubgraphClient, type SubgraphCallLimits, type SubgraphClient } fr
 
 /** The clients of subgraphs. Supergraphs with the same subgraph at the same URL share one. */
 export interface SubgraphSources {
-  /** Leases the client of a subgraph at a URL. Releasing the last lease closes its connections. */
-  lease(name: string, url: string): Subgraph & AsyncDisposable;
+  /**
+   * Leases the client of a subgraph at a URL. Releasing the last lease closes its connections.
+   *
+   * @param timeoutMs time-out of a call. Default: that of all subgraphs
+   */
+  lease(name: string, url: string, timeoutMs?: number): Subgraph & AsyncDisposable;
   /** Fails the calls to all subgraphs, at shutdown, so that nothing waits for their responses. */
   abort(): Promise<void>;
 }
 
 export function createSubgraphSources(options: { limits: SubgraphCallLimits; log: Log }): SubgraphSources {
   const open = new Map<string, { source: SubgraphClient; leases: number }>();
+  const connect = (name: string, url: string, timeoutMs: number) =>
+    createSubgraphClient({ name, url, limits: { ...options.limits, timeoutMs }, log: options.log });
   return {
-    lease(name, url) {
-      const key = JSON.stringify([name, url]);
-      const shared = open.get(key) ?? { source: createSubgraphClient({ name, url, ...options }), leases: 0 };
+    lease(name, url, timeoutMs = options.limits.timeoutMs) {
+      const key = JSON.stringify([name, url, timeoutMs]);
+      const shared = open.get(key) ?? { source: connect(name, url, timeoutMs), leases: 0 };
       open.set(key, shared);
       shared.leases += 1;
       let isReleased = false;

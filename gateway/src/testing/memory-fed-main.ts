@@ -18,7 +18,7 @@ await runService('gateway', gatewayProcessSettings([]), async (config, log, rele
     config,
     log,
     clock: systemClock,
-    keyValue: releases.use(await openKeyValue(config, log)),
+    keyValue: releases.use(await openKeyValue({ REDIS_URL: String(config.REDIS_URL) }, log)),
     topics: createFedTopics(),
     supergraphSdl: supergraphSdl(),
     subgraphUrls: Object.fromEntries(['user', 'voucher', 'delivery'].map((name) => [name, nowhere])),

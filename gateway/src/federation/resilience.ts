@@ -1,0 +1,99 @@
+import {
+  ConsecutiveBreaker,
+  circuitBreaker,
+  ExponentialBackoff,
+  handleWhen,
+  type IPolicy,
+  noop,
+  retry,
+  wrap,
+} from 'cockatiel';
+
+export interface ResilienceOptions {
+  /** Retries of a call that may be repeated. */
+  retries: number;
+  /** Consecutive failures after which the circuit breaker opens; infinity for no breaker. */
+  breakAfter: number;
+}
+
+export interface ResilientCall {
+  signal: AbortSignal;
+  /** Whether an error says that there was no answer. */
+  isFailure(error: unknown): boolean;
+  /** Whether the call may be repeated, and has the time for it. */
+  mayRepeat(): boolean;
+}
+
+/** Retries and a circuit breaker for the calls to one subgraph, by cockatiel. */
+export interface Resilience {
+  /** @throws what the call throws, and BrokenCircuitError while the breaker is open */
+  run<T>(call: () => Promise<T>, options: ResilientCall): Promise<T>;
+}
+
+/** While the breaker is open, one call per such time is tried. */
+const halfOpenAfterMs = 1_000;
+const firstBackoffMs = 50;
+const maxBackoffMs = 1_000;
+
+export function createResilience({ retries, breakAfter }: ResilienceOptions): Resilience {
+  const breaker: IPolicy = Number.isFinite(breakAfter)
+    ? circuitBreaker(
+        handleWhen((error) => error instanceof Unanswered),
+        { halfOpenAfter: halfOpenAfterMs, breaker: new ConsecutiveBreaker(breakAfter) },
+      )
+    : noop;
+  const policy = wrap(
+    retry(
+      handleWhen((error) => error instanceof Unanswered && error.mayRepeat()),
+      {
+        maxAttempts: retries,
+        backoff: new ExponentialBackoff({ initialDelay: firstBackoffMs, maxDelay: maxBackoffMs }),
+      },
+    ),
+    breaker,
+  );
+  /** Whether the last call was answered. The policies cost more than all else of a call, and have nothing to do then. */
+  let isQuiet = true;
+
+  return {
+    async run(call, { signal, isFailure, mayRepeat }) {
+      const attempt = async () => {
+        try {
+          return await call();
+        } catch (error) {
+          throw isFailure(error) ? new Unanswered(error, mayRepeat) : error;
+        }
+      };
+      let first: Unanswered | null = null;
+      try {
+        if (isQuiet) return await attempt();
+      } catch (error) {
+        if (!(error instanceof Unanswered)) throw error;
+        first = error;
+        isQuiet = false;
+      }
+      try {
+        const result = await policy.execute(async () => {
+          const failed = first;
+          first = null;
+          if (failed) throw failed;
+          return attempt();
+        }, signal);
+        isQuiet = true;
+        return result;
+      } catch (error) {
+        throw error instanceof Unanswered ? error.cause : error;
+      }
+    },
+  };
+}
+
+/** A call without an answer: what the policies count. */
+class Unanswered extends Error {
+  readonly mayRepeat: () => boolean;
+
+  constructor(cause: unknown, mayRepeat: () => boolean) {
+    super('there was no answer', { cause });
+    this.mayRepeat = mayRepeat;
+  }
+}
