@@ -16,6 +16,7 @@ import {
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 import { allowedOrigins, anyOrigin } from './allowed-origins.ts';
+import { forwardedHeaders } from './forwarded-headers.ts';
 
 /** Settings of the gateway. */
 export const gatewaySettings = z.object({
@@ -42,6 +43,13 @@ export const gatewaySettings = z.object({
   ),
   SUBGRAPH_QUEUE_BYTES: integer(67_108_864, { min: 0, max: 4_294_967_296 }).describe(
     'Bytes of the calls that may wait per subgraph; with more, those of the address with the most fail with SUBGRAPH_UNAVAILABLE',
+  ),
+  FORWARD_HEADERS: forwardedHeaders().describe(
+    'Request headers that subgraphs get besides authorization, x-request-id and x-forwarded-for, comma-separated; over HTTP',
+  ),
+  FORWARD_COOKIES: optionalFlag().describe('Whether set-cookie of subgraphs is passed on; by default false'),
+  FORWARD_CACHE_CONTROL: optionalFlag().describe(
+    'Whether the strictest cache-control of the subgraphs is passed on; by default false. One without it is no-store',
   ),
   SUBGRAPH_RETRIES: integer(0, { min: 0, max: 10 }).describe(
     'Retries of a query that a subgraph did not answer, within its time-out and with backoff; mutations are never repeated',

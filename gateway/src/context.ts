@@ -13,6 +13,10 @@ export interface GatewayContext {
   requestId: string;
   /** The client's address, as seen through trusted proxies. */
   clientAddress: string;
+  /** Headers of the client that are forwarded to subgraphs besides, names and values in turn. Default: none. */
+  readonly headers?: readonly string[] | undefined;
+  /** Called with the headers of each subgraph's response. */
+  readonly onSubgraphHeaders?: ((headers: Readonly<Record<string, string | string[] | undefined>>) => void) | undefined;
   /** Aborts when the client has disconnected, or has completed the operation. Never aborts for a live subscription. */
   readonly signal: AbortSignal;
   /**
@@ -36,13 +40,15 @@ export class LiveContext implements GatewayContext {
   readonly authorization: string | null;
   readonly requestId: string;
   readonly clientAddress: string;
+  readonly headers: readonly string[] | undefined;
 
-  constructor({ identity, refusal, authorization, requestId, clientAddress }: GatewayContext) {
+  constructor({ identity, refusal, authorization, requestId, clientAddress, headers }: GatewayContext) {
     this.identity = identity;
     this.refusal = refusal;
     this.authorization = authorization;
     this.requestId = requestId;
     this.clientAddress = clientAddress;
+    this.headers = headers;
   }
 
   get signal(): AbortSignal {

@@ -8,8 +8,12 @@ export interface ExchangeRequest {
   body: string;
 }
 
+/** Values by lower-case name; several of one name are a list. */
+export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
 export interface Reply {
   status: number;
+  headers: ReplyHeaders;
   text: string;
 }
 
@@ -38,6 +42,7 @@ export function exchange(dispatcher: Dispatcher, request: ExchangeRequest, limit
 class Exchange implements Dispatcher.DispatchHandler {
   isOver = false;
   #status = 0;
+  #headers: ReplyHeaders = {};
   #controller: Dispatcher.DispatchController | null = null;
   /** Most replies are one chunk. */
   #first: Buffer | null = null;
@@ -67,8 +72,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.isOver) this.#abort();
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     this.#status = status;
+    this.#headers = headers;
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -80,8 +86,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    const status = this.#status;
-    if (this.#end()) this.#resolve({ status, text: decode(this.#more ? Buffer.concat(this.#more) : this.#first) });
+    const text = decode(this.#more ? Buffer.concat(this.#more) : this.#first);
+    if (this.#end()) this.#resolve({ status: this.#status, headers: this.#headers, text });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

@@ -74,12 +74,13 @@ export function createSubgraphClient({ name, url, limits, log }: SubgraphClientO
   });
 
   const path = `${pathname}${search}`;
-  const headersFor = ({ authorization, requestId, clientAddress }: GatewayContext): string[] => {
+  const headersFor = ({ authorization, requestId, clientAddress, headers: forwarded }: GatewayContext): string[] => {
     const headers = ['content-type', 'application/json', 'accept', 'application/json'];
     if (authorization) headers.push('authorization', authorization);
     if (requestId) headers.push('x-request-id', requestId);
     // Replaces any header of the client: subgraphs rate-limit by it.
     if (clientAddress) headers.push('x-forwarded-for', clientAddress);
+    if (forwarded) headers.push(...forwarded);
     return headers;
   };
 
@@ -100,25 +101,30 @@ export function createSubgraphClient({ name, url, limits, log }: SubgraphClientO
   });
 
   const call = async ({ query, body }: SubgraphRequest, caller: GatewayContext): Promise<SubgraphResponse> => {
-    const { signal } = caller;
-    const { turn, timeoutMs } = await awaitTurn(body, caller);
-    using _turn = turn;
+    const { signal, onSubgraphHeaders } = caller;
+    const free = gate.tryEnter();
+    const { turn, timeoutMs } = free ? { turn: free, timeoutMs: limits.timeoutMs } : await awaitTurn(body, caller);
     const endsAtMs = performance.now() + timeoutMs;
     const attempt = async () => {
       const leftMs = Math.max(1, endsAtMs - performance.now());
-      const headers = headersFor(caller);
-      const { status, text } = await exchange(pool, { path, headers, body }, { signal, timeoutMs: leftMs });
+      const request = { path, headers: headersFor(caller), body };
+      const { status, headers, text } = await exchange(pool, request, { signal, timeoutMs: leftMs });
       const answer = readSubgraphResponse(text);
+      if (answer) onSubgraphHeaders?.(headers);
       if (answer) return answer;
       if (status >= 500) throw new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer');
       throw new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered something that is no GraphQL response');
     };
-    return resilience.run(attempt, {
-      signal,
-      // A client that has left says nothing about the subgraph.
-      isFailure: (error) => !signal.aborted && asCallError(error).code === 'SUBGRAPH_UNAVAILABLE',
-      mayRepeat: () => !query.startsWith('mutation') && performance.now() < endsAtMs - minLeftMs,
-    });
+    try {
+      return await resilience.run(attempt, {
+        signal,
+        // A client that has left says nothing about the subgraph.
+        isFailure: (error) => !signal.aborted && asCallError(error).code === 'SUBGRAPH_UNAVAILABLE',
+        mayRepeat: () => !query.startsWith('mutation') && performance.now() < endsAtMs - minLeftMs,
+      });
+    } finally {
+      turn[Symbol.dispose]();
+    }
   };
 
   return {

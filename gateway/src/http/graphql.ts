@@ -17,6 +17,7 @@ import { addHttpStreams, type HttpStreamsOptions } from '../transports/stream-ro
 import { createApolloAdapter } from './apollo-adapter.ts';
 import { addCallbackReceiver } from './callback-receiver.ts';
 import { createGraphqlErrorHandler } from './graphql-error-handler.ts';
+import { createHeaderRules, type PassedHeaders } from './header-rules.ts';
 import { parseJsonBodies } from './json-bodies.ts';
 import { createKnownOperations } from './known-operations.ts';
 import { addPlayground } from './playground.ts';
@@ -48,6 +49,19 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const apollo = await createApolloAdapter({ app, operations, schema, log });
 
   const showsPlans = isOn(config.QUERY_PLANS, config);
+  const passHeaders = createHeaderRules({
+    request: config.FORWARD_HEADERS,
+    cookies: config.FORWARD_COOKIES ?? false,
+    caching: config.FORWARD_CACHE_CONTROL ?? false,
+  });
+  const passed = new WeakMap<FastifyRequest, PassedHeaders>();
+  const passedOf = (request: FastifyRequest): PassedHeaders | undefined => {
+    if (!passHeaders) return undefined;
+    const known = passed.get(request) ?? passHeaders(request);
+    passed.set(request, known);
+    return known;
+  };
+
   let placeOf: (request: FastifyRequest) => Disposable | undefined = () => undefined;
   const describe = (
     request: FastifyRequest,
@@ -59,6 +73,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     clientAddress: addresses.read(request.raw),
     signal: createClientSignal(reply.raw),
     place: placeOf(request),
+    ...passedOf(request),
     trace: showsPlans && request.headers['x-query-plan'] === 'true' ? createTrace() : undefined,
   });
   const createContext = (
@@ -103,6 +118,10 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     // Errors before Apollo Server handles the request have the shape of GraphQL errors, too.
     scope.setErrorHandler(createGraphqlErrorHandler(log));
     scope.addHook('onRequest', awaitTurn);
+    if (passHeaders)
+      scope.addHook('onSend', async (request, reply) => {
+        passed.get(request)?.applyTo(reply);
+      });
     placeOf = parseJsonBodies(scope, { largeRequests, addresses });
     scope.addHook('preHandler', (request, reply, done) => {
       if (playground && wantsPage(request)) playground.send(reply);

@@ -1,0 +1,23 @@
+import { listItems } from '@voucher-gateway/platform/process/config';
+import { z } from 'zod';
+
+/** Headers that are about one connection or one message, or that the gateway sets itself. */
+const notForwarded = new Set([
+  ...['connection', 'keep-alive', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding'],
+  ...['upgrade', 'host', 'content-length', 'content-type', 'content-encoding', 'accept', 'accept-encoding', 'expect'],
+  ...['authorization', 'x-request-id', 'x-forwarded-for'],
+]);
+
+/** The setting of request headers that are forwarded to subgraphs. */
+export function forwardedHeaders() {
+  return z
+    .string()
+    .default('')
+    .transform((text, context) => {
+      const names = listItems(text).map((name) => name.toLowerCase());
+      const wrong = names.find((name) => !/^[\w!#$%&'*+.^`|~-]+$/.test(name) || notForwarded.has(name));
+      if (wrong === undefined) return names;
+      context.addIssue({ code: 'custom', message: `must be names of headers: ${wrong} is none that can be forwarded` });
+      return z.NEVER;
+    });
+}

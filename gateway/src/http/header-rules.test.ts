@@ -1,0 +1,81 @@
+import { readConfig } from '@voucher-gateway/platform/process/config';
+import { describe, expect, it } from 'vitest';
+import { gatewaySettings } from '../config.ts';
+import { startTestGateway } from '../testing/gateway.ts';
+import { startSubgraph } from '../testing/subgraph.ts';
+
+const environment = {
+  FORWARD_HEADERS: 'x-tenant, Accept-Language',
+  FORWARD_COOKIES: 'true',
+  FORWARD_CACHE_CONTROL: 'true',
+};
+const query = JSON.stringify({ query: '{ hello openingHours moves(first: 1) { edges { cursor } } }' });
+
+/** Posts to a gateway whose subgraphs answer with these headers. */
+async function post(
+  people: Record<string, string | string[]>,
+  tracking: Record<string, string>,
+  settings: Record<string, string> = environment,
+) {
+  await using first = await startSubgraph((response) =>
+    response.writeHead(200, people).end('{"data":{"hello":"hi","openingHours":"9"}}'),
+  );
+  await using second = await startSubgraph((response) =>
+    response.writeHead(200, tracking).end('{"data":{"moves":{"edges":[]}}}'),
+  );
+  await using gateway = await startTestGateway({
+    environment: settings,
+    subgraphUrls: { people: first.url, tracking: second.url },
+  });
+  const send = () =>
+    fetch(gateway.graphqlUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-tenant': 'blue', 'x-other': 'no', cookie: 'a=b' },
+      body: query,
+    });
+  // Apollo Server answers the first, and the second takes the short way.
+  const responses = [await send(), await send()];
+  return { headers: responses.map(({ headers }) => headers), sent: first.calls.map(({ req }) => req.headers) };
+}
+
+describe('header rules', () => {
+  it('pass on what is listed to subgraphs, and nothing else', async () => {
+    const { sent } = await post({}, {});
+    for (const headers of sent) {
+      expect(headers).toMatchObject({ 'x-tenant': 'blue' });
+      expect(headers).not.toHaveProperty('x-other');
+      expect(headers).not.toHaveProperty('cookie');
+    }
+    expect(sent).toHaveLength(2);
+  });
+
+  it.each([
+    ['max-age=60, public', 'max-age=10', 'max-age=10, public'],
+    ['max-age=60, private', 'public, max-age=100', 'max-age=60, private'],
+    ['max-age=60', 'no-store', 'no-store'],
+    ['max-age=60', '', 'no-store'],
+  ])('pass back the strictest of the cache-controls %j and %j', async (first, second, expected) => {
+    const { headers } = await post({ 'cache-control': first }, second === '' ? {} : { 'cache-control': second });
+    expect(headers.map((each) => each.get('cache-control'))).toEqual([expected, expected]);
+  });
+
+  it('pass back all cookies', async () => {
+    const { headers } = await post({ 'set-cookie': ['a=1; Path=/', 'b=2'] }, { 'set-cookie': 'c=3' });
+    for (const each of headers) expect(each.getSetCookie().sort()).toEqual(['a=1; Path=/', 'b=2', 'c=3']);
+  });
+
+  it('pass nothing by default', async () => {
+    const { headers, sent } = await post({ 'set-cookie': 'a=1', 'cache-control': 'max-age=60' }, {}, {});
+    expect(sent[0]).not.toHaveProperty('x-tenant');
+    for (const each of headers) {
+      expect(each.getSetCookie()).toEqual([]);
+      expect(each.get('cache-control')).not.toContain('max-age=60');
+    }
+  });
+
+  it.each(['host', 'content-length', 'authorization', 'a b'])('refuse %s as a header to forward', (name) => {
+    expect(() =>
+      readConfig(gatewaySettings, { JWKS_URL: 'http://127.0.0.1/jwks', FORWARD_HEADERS: `x-a, ${name}` }),
+    ).toThrow(/FORWARD_HEADERS must be names of headers/);
+  });
+});
