@@ -24,15 +24,24 @@ export const contenders: readonly QueryContender[] = [
     path: '/graphql',
     operations: every,
     start: (environment) =>
-      start('the gateway', [...nodeOptions, fileOf('../../../gateway/src/main.ts')], '/health/ready', {
-        ...environment,
-        LOG_LEVEL: 'error',
-        SHUTDOWN_DELAY: '1ms',
-        DRAIN_WINDOW: '1ms',
-        // The nested operation costs 24,420.
-        MAX_COST: '100000',
-        MAX_HTTP_CONNECTIONS_PER_ADDRESS: 'off',
-      }),
+      start(
+        'the gateway',
+        [...nodeOptions, fileOf('../../../gateway/src/testing/anonymous-main.ts')],
+        '/health/ready',
+        {
+          ...environment,
+          JWKS_URL: 'http://127.0.0.1:9/jwks',
+          // Never connected.
+          REDIS_URL: 'redis://127.0.0.1:9',
+          KAFKA_BROKERS: '127.0.0.1:9',
+          LOG_LEVEL: 'error',
+          SHUTDOWN_DELAY: '1ms',
+          DRAIN_WINDOW: '1ms',
+          // The nested operation costs 24,420.
+          MAX_COST: '100000',
+          MAX_HTTP_CONNECTIONS_PER_ADDRESS: 'off',
+        },
+      ),
   },
   {
     label: `Apollo Gateway ${versionOf('@apollo/gateway')}`,
