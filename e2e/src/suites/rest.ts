@@ -1,4 +1,4 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { createPublicKey, type JsonWebKeyInput, randomInt, randomUUID, verify } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Customer, startCustomer } from '../customer.ts';
 import type { StartSystem, System } from '../system.ts';
@@ -33,6 +33,20 @@ export function restSuite(startSystem: StartSystem): void {
   }
   const json = { 'content-type': 'application/json' };
   const local = () => `090${randomInt(1_000_000, 9_999_999)}`;
+
+  it('rest: publishes the keys that have signed a callback', async () => {
+    await ann.instructProvider({ delayMs: 0 });
+    await ann.requestVoucher({ callbackUrl: ann.receiver.url });
+    const { headers, body } = await ann.receiver.next();
+    const response = await fetch(`${system.gatewayUrl}/.well-known/webhooks-jwks.json`);
+    const { keys } = (await response.json()) as { keys: JsonWebKeyInput['key'][] };
+    const [, signature = ''] = /v1a,(\S+)/.exec(String(headers['webhook-signature'])) ?? [];
+    const content = Buffer.from(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`);
+    const verifies = keys.map((key) =>
+      verify(null, content, createPublicKey({ key, format: 'jwk' }), Buffer.from(signature, 'base64')),
+    );
+    expect(verifies).toContain(true);
+  });
 
   it('rest: supports the curl commands of the original specification', async () => {
     const phoneNumber = local();
