@@ -1,0 +1,30 @@
+/** A supergraph, and requests with the responses that any gateway should give. */
+export interface Scenario {
+  name: string;
+  /** The subgraphs, by name. Their schemas have their own `@link`. */
+  subgraphs: Readonly<Record<string, ScenarioSubgraph>>;
+  /** The supergraph, if it can't be composed any more; `{name}` stands for the URL of a subgraph. */
+  supergraphSdl?: string;
+  /** Settings of our gateway; another one needs its own for the same. */
+  environment?: Readonly<Record<string, string>>;
+  requests: readonly ScenarioRequest[];
+}
+
+export interface ScenarioSubgraph {
+  typeDefs: string;
+  resolvers: object;
+}
+
+export interface ScenarioRequest {
+  query: string;
+  variables?: Record<string, unknown>;
+  /** Claims of the token that is sent. Default: no token. */
+  claims?: Record<string, unknown>;
+  data: unknown;
+  /** Code and path of each error, in any order; a path has `@` for the entries of a list. Default: none. */
+  errors?: readonly { code: string; path: string }[];
+}
+
+/** The link to federation that the subgraphs of this table have. */
+export const federation = (...directives: string[]) =>
+  `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ${JSON.stringify(directives)})\n`;
