@@ -28,6 +28,17 @@ export const callbackBodySchema = z.discriminatedUnion('type', [
     }),
   }),
   z.object({
+    type: z.literal('endpoint.disabled'),
+    timestamp: instantSchema,
+    data: z.object({
+      origin: z.string(),
+      /** The last URL of this origin that was called. */
+      url: z.string(),
+      failingSince: instantSchema,
+      disabledAt: instantSchema,
+    }),
+  }),
+  z.object({
     type: z.literal('callback.test'),
     timestamp: instantSchema,
     data: z.object({ message: z.string() }),

@@ -6,7 +6,7 @@ import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { publicErrors } from '@voucher-gateway/schema/error-codes';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { failureReasonSchema } from '@voucher-gateway/schema/topics';
-import { attemptErrors } from '@voucher-gateway/subgraph-delivery/attempt-result';
+import { attemptErrors, deliveryErrors } from '@voucher-gateway/subgraph-delivery/attempt-result';
 import { deliveryErrorCodes } from '@voucher-gateway/subgraph-delivery/operator-errors';
 import { Kind, parse, validate } from 'graphql';
 import { expect, it } from 'vitest';
@@ -76,6 +76,7 @@ it('docs/errors.md: documents each public code with its status, and no other', (
 it.each([
   ['Codes that an operator', [...platformErrorCodes, ...deliveryErrorCodes]],
   ['Why an attempt', attemptErrors],
+  ['Why a delivery failed', deliveryErrors],
   ['Why a request', failureReasonSchema.options],
 ] as const)('docs/errors.md: has each code under "%s", and no other', (heading, codes) => {
   const documented = rowsUnder(read('docs/errors.md'), heading).map(([code]) => code);

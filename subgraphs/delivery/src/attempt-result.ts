@@ -18,6 +18,10 @@ export const attemptErrors = [
 ] as const;
 export type AttemptError = (typeof attemptErrors)[number];
 
+/** Why a delivery failed without an attempt: a stable code that a client sees. */
+export const deliveryErrors = ['ENDPOINT_DISABLED'] as const;
+export type DeliveryError = (typeof deliveryErrors)[number];
+
 /** The result of calling a URL. `stopped`: aborted by a shutdown with unknown outcome, so it is not counted. */
 export type CallResult = DeliveredResult | FailedResult | { outcome: 'stopped' };
 

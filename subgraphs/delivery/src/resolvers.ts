@@ -8,6 +8,7 @@ import { createRecoveryMutation } from './attempts/recovery-mutation.ts';
 import type { CallbackSecrets } from './channels/callback/secrets.ts';
 import type { TestCallback, TestCallbacks } from './channels/callback/test-callbacks.ts';
 import { type DeliveryContext, requireIdentity } from './context.ts';
+import type { createEndpointResolvers } from './endpoints/resolvers.ts';
 import type { DeliveryLimits } from './limits.ts';
 import type { DeliveryLoaders } from './loaders.ts';
 import type { Delivery } from './tables.ts';
@@ -22,12 +23,14 @@ export function createResolvers({
   testCallbacks,
   secrets,
   limits,
+  endpoints,
 }: {
   dispatcher: Pick<Dispatcher, 'redeliver'>;
   recoveries: Pick<Recoveries, 'begin'>;
   testCallbacks: TestCallbacks;
   secrets: CallbackSecrets;
   limits: DeliveryLimits;
+  endpoints: ReturnType<typeof createEndpointResolvers>;
 }) {
   return {
     DateTime: dateTimeScalar,
@@ -44,6 +47,7 @@ export function createResolvers({
       async rotateCallbackSecret(_: unknown, _args: unknown, context: DeliveryContext): Promise<string> {
         return secrets.rotate((await requireIdentity(context)).userId);
       },
+      enableEndpoint: endpoints.enableEndpoint,
       recoverDeliveries: createRecoveryMutation({ recoveries, limiter: limits.recoveries }),
       async sendTestCallback(_: unknown, { url }: { url: string }, context: DeliveryContext): Promise<TestCallback> {
         const { userId } = await requireIdentity(context);
@@ -67,7 +71,9 @@ export function createResolvers({
         const identity = await context.identity();
         return identity?.userId === id ? secrets.readCurrent(id) : null;
       },
+      endpoints: endpoints.endpoints,
     },
+    Endpoint: endpoints.Endpoint,
     Delivery: {
       __resolveReference: async ({ id }: Reference, context: DeliveryContext) =>
         (await ownLoaders(context))?.byId.load(id) ?? null,

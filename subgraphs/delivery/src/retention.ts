@@ -3,7 +3,7 @@ import { isAnyParked } from '@voucher-gateway/platform/topics/parked-messages';
 import { lt, sql } from 'drizzle-orm';
 import type { DeliveryConfig } from './config.ts';
 import { group } from './consumers.ts';
-import { attempt, callbackSecret, delivery, requestTarget } from './tables.ts';
+import { attempt, callbackSecret, delivery, endpoint, requestTarget } from './tables.ts';
 
 /** The rows that delivery deletes: never a pending delivery, nor a secret that signs. */
 export function deliveryRetentions(config: Pick<DeliveryConfig, 'DELIVERY_RETENTION'>): Retention[] {
@@ -11,6 +11,7 @@ export function deliveryRetentions(config: Pick<DeliveryConfig, 'DELIVERY_RETENT
   return [
     { name: 'deliveries that have ended', keepMs, deleteSome: deleteDeliveries },
     { name: 'callback URLs of requests', keepMs, deleteSome: deleteTargets },
+    { name: 'unused endpoints', keepMs, deleteSome: deleteFrom(endpoint, endpoint.usedAt) },
     {
       name: 'replaced callback secrets',
       keepMs: 0,

@@ -40,6 +40,8 @@ import { startConsumers } from './consumers.ts';
 import type { DeliveryContext } from './context.ts';
 import { createAdmission } from './endpoints/admission.ts';
 import { startAdmissionReport } from './endpoints/admission-report.ts';
+import { createEndpointStore } from './endpoints/endpoint-store.ts';
+import { createEndpointResolvers } from './endpoints/resolvers.ts';
 import { admissionLimitsOf } from './endpoints/settings.ts';
 import { createDeliveryLimits } from './limits.ts';
 import { createDeliveryLoaders, type DeliveryLoaders } from './loaders.ts';
@@ -107,6 +109,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   const leaseMs = timeoutMs + storeMarginMs;
   const admissionLimits = admissionLimitsOf(config);
   const admission = createAdmission({ limits: admissionLimits, log });
+  const endpoints = createEndpointStore({ database, log, disableAfterMs: config.ENDPOINT_DISABLE_AFTER });
   const dispatcher = attempts.use(
     createDispatcher({
       store: createDeliveryStore({
@@ -117,6 +120,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       }),
       queues: createDeliveryQueues({ database, leaseMs }),
       admission,
+      endpoints,
       ...createChannels({ callbacks, secrets, smsSender, smsLimits: limits.sms }),
       database,
       clock,
@@ -152,6 +156,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
             testCallbacks,
             secrets,
             limits,
+            endpoints: createEndpointResolvers({ endpoints, admission, limiter: limits.redeliveries }),
           }) as never,
         },
       ]),

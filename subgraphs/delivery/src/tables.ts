@@ -3,6 +3,7 @@ import { sealedKeys, signingKeyTable } from '@voucher-gateway/platform/identity/
 import type { SealedColumn } from '@voucher-gateway/platform/secrets/sealed-columns';
 import { sql } from 'drizzle-orm';
 import { boolean, index, integer, pgSchema, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import type { DeliveryError } from './attempt-result.ts';
 
 export const schema = pgSchema('delivery');
 
@@ -28,9 +29,12 @@ export const delivery = schema.table(
   {
     /** Also the callback's `webhook-id`. */
     id: uuid().primaryKey(),
-    requestId: uuid('request_id').notNull(),
+    /** Null for a notice about an endpoint. */
+    requestId: uuid('request_id'),
     /** Null if the request failed. */
     voucherId: uuid('voucher_id'),
+    /** The endpoint that a notice is about, such as that it was disabled. */
+    noticeOf: uuid('notice_of'),
     userId: uuid('user_id').notNull(),
     channel: text().$type<Channel>().notNull(),
     /** URL of a callback. */
@@ -40,6 +44,8 @@ export const delivery = schema.table(
     /** The callback's body or the SMS's text, the same in each attempt. */
     body: text().notNull(),
     status: text().$type<DeliveryStatus>().notNull(),
+    /** Why it has failed, if no attempt shows it. */
+    error: text().$type<DeliveryError>(),
     createdAt: instant('created_at').notNull(),
     /** When the next attempt is due; during an attempt, the end of its lease. Null once the delivery has ended. */
     nextAttemptAt: instant('next_attempt_at'),
@@ -66,10 +72,35 @@ export const delivery = schema.table(
     index('delivery_failed').on(table.userId, table.createdAt, table.id).where(sql`${table.status} = 'FAILED'`),
     // The queues: which endpoints have pending deliveries, and which of those are due.
     index('delivery_pending').on(table.endpointId, table.nextAttemptAt).where(sql`${table.status} = 'PENDING'`),
+    index('delivery_notice').on(table.noticeOf, table.createdAt).where(sql`${table.noticeOf} is not null`),
   ],
 );
 
 export type Delivery = typeof delivery.$inferSelect;
+
+/** The endpoints to which attempts were made, and how these went. */
+export const endpoint = schema.table(
+  'endpoint',
+  {
+    /** See `endpointOf`. */
+    id: uuid().primaryKey(),
+    userId: uuid('user_id').notNull(),
+    origin: text().notNull(),
+    /** The URL of the last stored attempt. */
+    url: text().notNull(),
+    /** When an attempt was last stored here: not each one is. */
+    usedAt: instant('used_at').notNull(),
+    lastSuccessAt: instant('last_success_at'),
+    lastFailureAt: instant('last_failure_at'),
+    /** Since when all attempts have failed; null if the last one has not. */
+    failingSince: instant('failing_since'),
+    /** Null unless it is disabled. */
+    disabledAt: instant('disabled_at'),
+  },
+  (table) => [index('endpoint_by_user').on(table.userId, table.usedAt), index('endpoint_by_age').on(table.usedAt)],
+);
+
+export type EndpointRow = typeof endpoint.$inferSelect;
 
 /** The attempts of deliveries that have a result. */
 export const attempt = schema.table(

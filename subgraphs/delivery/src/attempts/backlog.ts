@@ -3,7 +3,7 @@ import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-
 import type { Admission, Permit } from '../endpoints/admission.ts';
 import { endpointOf } from '../endpoints/endpoint.ts';
 import type { Delivery } from '../tables.ts';
-import type { DeliveryQueues, DueDeliveries } from './due-deliveries.ts';
+import { type DeliveryQueues, type DueDeliveries, maxFailed } from './due-deliveries.ts';
 
 /** Starts due deliveries until disposed. */
 export interface Backlog extends AsyncDisposable {
@@ -47,6 +47,7 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
     if (last === null) round = { due: 0, started: 0 };
     const page = await queues.readDue(last);
     last = page.last;
+    if (page.disabled.length > 0) await failDisabled(page.disabled);
     const permits = admitInTurn(page.due, admission);
     // Who got none comes first in the next turn.
     if (permits.size < page.due.length) last = [...permits.keys()].at(-1) ?? last;
@@ -54,6 +55,12 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
     round.started += await startAll(permits);
     if (last !== null || round.started > 0) return gatherMs;
     return round.due > 0 ? blockedPollMs : pollMs;
+  };
+  const failDisabled = async (endpointIds: readonly string[]): Promise<void> => {
+    const count = await queues.fail(endpointIds);
+    // Counted as started, so that the rest follows soon.
+    if (count === maxFailed) round.started += count;
+    if (count > 0) log.info({ count }, 'deliveries failed because their endpoints are disabled');
   };
   const startAll = async (permits: ReadonlyMap<string, Permit[]>): Promise<number> => {
     if (permits.size === 0) return 0;

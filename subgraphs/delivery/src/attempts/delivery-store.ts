@@ -1,11 +1,13 @@
 import { createBatcher } from '@voucher-gateway/platform/async/batcher';
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
 import { isAnyId, joinById, rowsOf } from '@voucher-gateway/platform/database/rows';
-import { asc, sql } from 'drizzle-orm';
+import { CodedError } from '@voucher-gateway/platform/errors';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { asc, eq, sql } from 'drizzle-orm';
 import type { SendResult } from '../attempt-result.ts';
 import { endpointOf } from '../endpoints/endpoint.ts';
 import type { PlannedDelivery } from '../plan-deliveries.ts';
-import { type Attempt, attempt, type Delivery, delivery } from '../tables.ts';
+import { type Attempt, attempt, type Delivery, delivery, endpoint } from '../tables.ts';
 import { nextDelayMs, type RetryInput } from './retry-schedule.ts';
 
 /** The result of an attempt, to be stored. */
@@ -38,14 +40,17 @@ export interface FinishedAttempt {
  */
 export interface DeliveryStore {
   /**
-   * Stores planned deliveries. A channel that the request already has is skipped.
+   * Stores planned deliveries, as failed if their endpoint is disabled. A channel that the request already has is skipped.
    * @param planned those with `begin` are stored as `running`: the caller makes their first attempt at once
    * @returns the deliveries that were stored
    */
   record(planned: readonly (PlannedDelivery & { begin: boolean })[]): Promise<Delivery[]>;
   /** Stores an attempt and the delivery's next state, which it returns. */
   settle(finished: FinishedAttempt): Promise<Delivery>;
-  /** Makes a user's own delivery due, unless an attempt is in progress; null if there is none. */
+  /**
+   * Makes a user's own delivery due, unless an attempt is in progress; null if there is none.
+   * @throws CodedError ENDPOINT_DISABLED
+   */
   redeliver(deliveryId: string, userId: string): Promise<Delivery | null>;
 }
 
@@ -83,6 +88,12 @@ export function createDeliveryStore({
           rowsOf(
             delivery,
             rows.toSorted((one, other) => (one.requestId < other.requestId ? -1 : 1)),
+            {
+              status: sql`case when ${isDisabled} then 'FAILED' else input.status end`,
+              error: sql`case when ${isDisabled} then 'ENDPOINT_DISABLED' end`,
+              nextAttemptAt: sql`case when not ${isDisabled} then input.next_attempt_at end`,
+              running: sql`input.running and not ${isDisabled}`,
+            },
           ),
         )
         .onConflictDoNothing({ target: [delivery.requestId, delivery.channel] })
@@ -153,6 +164,8 @@ export function createDeliveryStore({
         const [row] = await lockRows(tx, [deliveryId]);
         if (row?.userId !== userId) return null;
         if (row.running) return row;
+        if (await isEndpointDisabled(tx, row.endpointId))
+          throw new CodedError<PublicErrorCode>('ENDPOINT_DISABLED', 'Its endpoint is disabled; enable it first.');
         const restarted = {
           ...row,
           status: 'PENDING' as const,
@@ -202,6 +215,15 @@ export function retryOrFail(
   return delayMs === null ? { status: 'FAILED', failures, ...ended } : { failures, ...dueAt(nowMs + delayMs) };
 }
 
+/** Whether the endpoint of an input row is disabled. */
+const isDisabled = sql`exists (
+  select from ${endpoint} where ${endpoint.id} = input.endpoint_id and ${endpoint.disabledAt} is not null)`;
+
+async function isEndpointDisabled(tx: Transaction, id: string): Promise<boolean> {
+  const [row] = await tx.select({ disabledAt: endpoint.disabledAt }).from(endpoint).where(eq(endpoint.id, id));
+  return row !== undefined && row.disabledAt !== null;
+}
+
 /** Locks rows in id order, so that two transactions can not deadlock. */
 export function lockRows(tx: Transaction, deliveryIds: readonly string[]): Promise<Delivery[]> {
   return tx.select().from(delivery).where(isAnyId(delivery.id, deliveryIds)).orderBy(asc(delivery.id)).for('update');
@@ -238,6 +260,7 @@ export async function updateStates(tx: Transaction, rows: readonly Delivery[]): 
     .update(delivery)
     .set({
       status: sql`input.status`,
+      error: null,
       nextAttemptAt: sql`input.next_attempt_at`,
       endpointId: sql`input.endpoint_id`,
       running: sql`input.running`,

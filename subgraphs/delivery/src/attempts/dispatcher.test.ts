@@ -23,6 +23,7 @@ async function setUp(send: Send, { concurrency = 1, leaseMs = 60_000 } = {}) {
       store: createDeliveryStore({ database, schedule: [10], leaseMs }),
       queues: createDeliveryQueues({ database, leaseMs }),
       admission: createAdmission({ limits: testLimits({ concurrency }), log: silentLog }),
+      endpoints: { note: async () => {} },
       send,
       database,
       clock: systemClock,

@@ -6,6 +6,7 @@ import type { SendResult } from '../attempt-result.ts';
 import type { Channels, Send, SigningSecrets } from '../channels/channels.ts';
 import type { Admission, Permit } from '../endpoints/admission.ts';
 import { endpointOf } from '../endpoints/endpoint.ts';
+import type { EndpointStore } from '../endpoints/endpoint-store.ts';
 import type { PlannedDelivery } from '../plan-deliveries.ts';
 import type { Delivery, DeliveryStatus } from '../tables.ts';
 import { startBacklog } from './backlog.ts';
@@ -26,6 +27,8 @@ export interface DispatcherOptions {
   store: DeliveryStore;
   queues: DeliveryQueues;
   admission: Admission;
+  /** Takes the results of endpoints. */
+  endpoints: Pick<EndpointStore, 'note'>;
   send: Send;
   /** Reads what a first attempt needs while its delivery is being stored. Default: `send` reads it. */
   prefetch?: Channels['prefetch'];
@@ -40,6 +43,7 @@ export function createDispatcher({
   store,
   queues,
   admission,
+  endpoints,
   send,
   prefetch,
   database,
@@ -66,6 +70,7 @@ export function createDispatcher({
       for (const promise of prefetched.values()) promise.catch(() => {});
       try {
         for (const delivery of await store.record(planned.map((plan) => ({ ...plan, begin: permits.has(plan.id) })))) {
+          if (delivery.status !== 'PENDING') continue;
           const permit = permits.get(delivery.id);
           // Without a permit it waits in its queue.
           if (!permit) backlog.wake();
@@ -115,6 +120,11 @@ export function createDispatcher({
       const { id: deliveryId, requestId, channel, turn } = delivery;
       const { status } = await store.settle({ deliveryId, turn, at, durationMs, result });
       logResult({ deliveryId, requestId, channel, turn, durationMs }, result, status);
+      await endpoints
+        .note(delivery, result)
+        .catch((error: unknown) =>
+          logFailure({ error, deliveryId }, 'how an endpoint is could not be stored; a later attempt stores it'),
+        );
     }
   }
 

@@ -51,7 +51,7 @@ it('due deliveries: are read in pages of endpoints, also of those without any', 
   expect(first.last).toBe(endpoints[1]);
   const second = await ctx.queues.readDue(first.last);
   expect(second.last).toBe(endpoints[3]);
-  expect(await ctx.queues.readDue(second.last)).toEqual({ due: [], last: null });
+  expect(await ctx.queues.readDue(second.last)).toEqual({ due: [], disabled: [], last: null });
   expect([...first.due, ...second.due]).toHaveLength(3);
 });
 

@@ -1,7 +1,7 @@
 import type { Database } from '@voucher-gateway/platform/database';
 import { asJson } from '@voucher-gateway/platform/database/rows';
 import { sql } from 'drizzle-orm';
-import { type Delivery, delivery } from '../tables.ts';
+import { type Delivery, delivery, endpoint } from '../tables.ts';
 
 /** The due deliveries of an endpoint. */
 export interface DueDeliveries {
@@ -17,6 +17,8 @@ export interface DueDeliveries {
 export interface DuePage {
   /** Those of them with due deliveries. */
   due: DueDeliveries[];
+  /** Those of them that are disabled. */
+  disabled: string[];
   /** The last endpoint of the page; null if there are no more after it. */
   last: string | null;
 }
@@ -30,6 +32,11 @@ export interface DeliveryQueues {
   readDue(after: string | null): Promise<DuePage>;
   /** Starts attempts of the longest due deliveries, up to a number per endpoint; returns the deliveries. */
   begin(counts: ReadonlyMap<string, number>): Promise<Delivery[]>;
+  /**
+   * Fails pending deliveries of disabled endpoints, also those that are not due yet, except for attempts in progress.
+   * @returns how many; as many as `maxFailed` if there may be more
+   */
+  fail(disabled: readonly string[]): Promise<number>;
 }
 
 export interface DeliveryQueuesOptions {
@@ -41,6 +48,9 @@ export interface DeliveryQueuesOptions {
   /** Limit of `DueDeliveries.count`. Default: 100. */
   maxCount?: number;
 }
+
+/** Deliveries that one call of `fail` fails at most. */
+export const maxFailed = 500;
 
 // A literal, because the planner uses a partial index only if it sees its condition.
 const isPending = sql`d.status = 'PENDING'`;
@@ -62,6 +72,7 @@ export function createDeliveryQueues({
         userId: string | null;
         url: string | null;
         count: number;
+        isDisabled: boolean;
       }>(sql`
         with recursive queue (endpoint_id, number) as (
           (select d.endpoint_id, 1 from ${delivery} d
@@ -73,7 +84,10 @@ export function createDeliveryQueues({
           from queue where queue.endpoint_id is not null and number < ${pageSize}
         )
         select queue.endpoint_id as "endpointId", number, oldest.user_id as "userId", oldest.url,
-          (select count(*)::int from (select from ${delivery} d where ${isDue} limit ${maxCount}) as due) as count
+          (select count(*)::int from (select from ${delivery} d where ${isDue} limit ${maxCount}) as due) as count,
+          exists (
+            select from ${endpoint} e where e.id = queue.endpoint_id and e.disabled_at is not null
+          ) as "isDisabled"
         from queue
         left join lateral (
           select d.user_id, d.url from ${delivery} d where ${isDue} order by d.next_attempt_at limit 1
@@ -81,9 +95,10 @@ export function createDeliveryQueues({
         where queue.endpoint_id is not null
         order by number`);
       return {
-        due: rows.flatMap(({ endpointId, userId, url, count }) =>
-          userId === null ? [] : { endpointId, userId, url, count },
+        due: rows.flatMap(({ endpointId, userId, url, count, isDisabled }) =>
+          userId === null || isDisabled ? [] : { endpointId, userId, url, count },
         ),
+        disabled: rows.flatMap(({ endpointId, isDisabled }) => (isDisabled ? endpointId : [])),
         last: rows.length < pageSize ? null : (rows.at(-1)?.endpointId ?? null),
       };
     },
@@ -114,5 +129,23 @@ export function createDeliveryQueues({
         .where(sql`${delivery.id} = any(array(${due}))`)
         .returning();
     },
+
+    async fail(disabled) {
+      const pending = sql`
+        select d.id from ${delivery} d
+        where ${isPending} and ${isAnyEndpoint(disabled)}
+          and (not d.running or d.next_attempt_at <= ${new Date(database.now()).toISOString()})
+        limit ${maxFailed} for update skip locked`;
+      const failed = await database.query
+        .update(delivery)
+        .set({ status: 'FAILED', error: 'ENDPOINT_DISABLED', running: false, nextAttemptAt: null })
+        .where(sql`${delivery.id} = any(array(${pending}))`)
+        .returning({ id: delivery.id });
+      return failed.length;
+    },
   };
+}
+
+function isAnyEndpoint(ids: readonly string[]) {
+  return sql`d.endpoint_id = any(${`{${ids.join(',')}}`}::uuid[])`;
 }

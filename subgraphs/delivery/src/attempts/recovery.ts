@@ -2,7 +2,7 @@ import type { Database, Transaction } from '@voucher-gateway/platform/database';
 import { isAnyId } from '@voucher-gateway/platform/database/rows';
 import type { JobQueue, Jobs } from '@voucher-gateway/platform/jobs';
 import { and, asc, count, eq, gte, lte, sql } from 'drizzle-orm';
-import { delivery } from '../tables.ts';
+import { delivery, endpoint } from '../tables.ts';
 
 /** A recovery that is in progress: the failed deliveries of a user that it has not reached yet. */
 export interface Recovery {
@@ -74,6 +74,7 @@ export function createRecoveries({ database, jobs }: { database: Database; jobs:
       .update(delivery)
       .set({
         status: 'PENDING',
+        error: null,
         nextAttemptAt: new Date(database.now()),
         failures: 0,
         round: sql`${delivery.round} + 1`,
@@ -102,7 +103,12 @@ export function createRecoveries({ database, jobs }: { database: Database; jobs:
   };
 }
 
-/** Written like the index `delivery_failed`. */
+/** Written like the index `delivery_failed`. Deliveries to disabled endpoints stay as they are. */
 function failedOf(userId: string) {
-  return and(eq(delivery.userId, userId), sql`${delivery.status} = 'FAILED'`);
+  return and(
+    eq(delivery.userId, userId),
+    sql`${delivery.status} = 'FAILED'`,
+    sql`not exists (
+      select from ${endpoint} where ${endpoint.id} = ${delivery.endpointId} and ${endpoint.disabledAt} is not null)`,
+  );
 }

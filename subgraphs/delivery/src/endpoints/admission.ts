@@ -19,6 +19,8 @@ export interface Admission {
   tryAdmit(endpoint: Endpoint): Permit | null;
   /** The state of an endpoint's circuit breaker. */
   stateOf(endpointId: string): BreakerState;
+  /** Forgets how an endpoint was, so that its attempts start at once. */
+  forget(endpointId: string): void;
   /** Resolves when no attempt is in progress. */
   idle(): Promise<void>;
   /** What is in progress and what is held back, for operators. */
@@ -140,6 +142,7 @@ export function createAdmission({ limits, log }: { limits: AdmissionLimits; log:
       };
     },
     stateOf: (endpointId) => endpoints.get(endpointId)?.breaker.state ?? 'closed',
+    forget: (endpointId) => void endpoints.delete(endpointId),
     idle: () =>
       new Promise((resolve) => {
         if (running === 0) resolve();

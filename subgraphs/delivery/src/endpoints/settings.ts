@@ -1,4 +1,4 @@
-import { duration, integer } from '@voucher-gateway/platform/process/config';
+import { duration, durationOrOff, integer } from '@voucher-gateway/platform/process/config';
 import type { z } from 'zod';
 import type { AdmissionLimits } from './admission.ts';
 
@@ -27,6 +27,9 @@ export const endpointSettings = {
     'The first pause. It doubles with each probe that fails, up to CALLBACK_BREAKER_MAX_PAUSE, and varies at random',
   ),
   CALLBACK_BREAKER_MAX_PAUSE: duration('1m', { max: '1d' }).describe('The longest pause between two probes'),
+  ENDPOINT_DISABLE_AFTER: durationOrOff('5d').describe(
+    'An endpoint whose attempts have all failed for this time is disabled until its owner enables it; or `off`',
+  ),
   CALLBACK_MAX_RETRY_AFTER: duration('1d').describe(
     'A longer `retry-after` of a receiver is reduced to this time. With 429 and 503 it is a pause of the whole endpoint',
   ),

@@ -1,0 +1,182 @@
+import { createBatcher } from '@voucher-gateway/platform/async/batcher';
+import type { Database, Queryable } from '@voucher-gateway/platform/database';
+import { rowsOf } from '@voucher-gateway/platform/database/rows';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { and, desc, eq, isNotNull, isNull, lte, ne, sql } from 'drizzle-orm';
+import type { SendResult } from '../attempt-result.ts';
+import { type Delivery, delivery, type EndpointRow, endpoint } from '../tables.ts';
+import { endpointOf } from './endpoint.ts';
+import { planNotices } from './notices.ts';
+import { readSigns } from './signs.ts';
+
+/**
+ * The endpoints. One is failing from its first failed attempt until a success, and disabled when it has been failing for
+ * `disableAfterMs`. Then its pending deliveries fail (`due-deliveries.ts`), new ones are stored as failed
+ * (`delivery-store.ts`), and its owner is told over the endpoints that work, until the owner enables it.
+ */
+export interface EndpointStore {
+  /** Takes the result of an attempt. It is stored if it changes the endpoint, or some time after the last one. */
+  note(delivery: Pick<Delivery, 'userId' | 'url'>, result: SendResult): Promise<void>;
+  /** Reads a user's endpoints: disabled and failing ones first, then the last used ones. */
+  readOwn(userId: string): Promise<EndpointRow[]>;
+  /** Reads the notices about an endpoint, the last one first. */
+  readNotices(endpointId: string): Promise<Delivery[]>;
+  /** Enables an endpoint, also if it is not disabled; null if there is none. */
+  enable(endpointId: string): Promise<EndpointRow | null>;
+}
+
+export interface EndpointStoreOptions {
+  database: Database;
+  log: Log;
+  /** Infinity: none is disabled. */
+  disableAfterMs: number;
+}
+
+/** The same result of an endpoint is stored once per this time, or per tenth of `disableAfterMs` if that is shorter. */
+const noteEveryMs = 60_000;
+/** A failure this soon after a stored success is not stored, so that an endpoint that does both costs few statements. */
+const successHoldsMs = 1_000;
+/** Endpoints whose last note is remembered, so that few results are written. */
+const maxRemembered = 10_000;
+/** Endpoints that a user can see; and those that get a notice. */
+const maxListed = 100;
+const maxNotified = 10;
+
+export function createEndpointStore({ database, log, disableAfterMs }: EndpointStoreOptions): EndpointStore {
+  const remembered = new Map<string, { isFailing: boolean; at: number }>();
+  const everyMs = Math.min(noteEveryMs, disableAfterMs / 10);
+
+  const write = createBatcher<typeof endpoint.$inferInsert, void>({
+    async run(notes) {
+      // The last note of each endpoint, in id order, so that two statements can not deadlock.
+      const last = [...new Map(notes.map((note) => [note.id, note])).values()];
+      const rows = await database.query
+        .insert(endpoint)
+        .select(
+          rowsOf(
+            endpoint,
+            last.toSorted((one, other) => (one.id < other.id ? -1 : 1)),
+          ),
+        )
+        .onConflictDoUpdate({
+          target: endpoint.id,
+          set: {
+            url: sql`excluded.url`,
+            usedAt: sql`excluded.used_at`,
+            lastSuccessAt: sql`coalesce(excluded.last_success_at, ${endpoint.lastSuccessAt})`,
+            lastFailureAt: sql`coalesce(excluded.last_failure_at, ${endpoint.lastFailureAt})`,
+            failingSince: sql`case when excluded.failing_since is not null
+              then coalesce(${endpoint.failingSince}, excluded.failing_since) end`,
+          },
+        })
+        .returning();
+      for (const row of rows) if (isOverdue(row)) await disable(row.id);
+      return [];
+    },
+  });
+
+  /** Until when an endpoint must have been failing to be disabled; null if none is. */
+  const overdueBefore = (): Date | null =>
+    disableAfterMs === Number.POSITIVE_INFINITY ? null : new Date(database.now() - disableAfterMs);
+  const isOverdue = ({ failingSince, disabledAt }: EndpointRow): boolean => {
+    const before = overdueBefore();
+    return disabledAt === null && failingSince !== null && before !== null && failingSince <= before;
+  };
+
+  /** Disables an endpoint, and plans the notices in the same transaction. */
+  const disable = async (id: string): Promise<void> => {
+    const before = overdueBefore();
+    if (before === null) return;
+    const disabled = await database.transaction(async (tx) => {
+      const now = new Date(database.now());
+      const [row] = await tx
+        .update(endpoint)
+        .set({ disabledAt: now })
+        .where(and(eq(endpoint.id, id), isNull(endpoint.disabledAt), lte(endpoint.failingSince, before)))
+        .returning();
+      if (!row) return null;
+      const receivers = await readWorking(tx, row);
+      const notices = planNotices(row, receivers, now);
+      if (notices.length > 0) await tx.insert(delivery).select(rowsOf(delivery, notices));
+      return { row, notices };
+    });
+    if (!disabled) return;
+    const { userId, failingSince } = disabled.row;
+    const fields = { endpointId: id, userId, failingSince, notices: disabled.notices.length };
+    log.warn(fields, 'an endpoint was disabled: its deliveries fail until its owner enables it');
+  };
+
+  /** The owner's other endpoints whose last attempt was a success, the last used ones first. */
+  const readWorking = (query: Queryable, { id, userId }: EndpointRow): Promise<EndpointRow[]> =>
+    query
+      .select()
+      .from(endpoint)
+      .where(
+        and(
+          eq(endpoint.userId, userId),
+          ne(endpoint.id, id),
+          isNull(endpoint.disabledAt),
+          isNull(endpoint.failingSince),
+          isNotNull(endpoint.lastSuccessAt),
+        ),
+      )
+      .orderBy(desc(endpoint.usedAt))
+      .limit(maxNotified);
+
+  return {
+    async note({ userId, url }, result) {
+      const isFailing = result.outcome === 'failed';
+      if (url === null || !isAbout(result)) return;
+      const { id, origin } = endpointOf({ userId, url });
+      const now = database.now();
+      const previous = remembered.get(id);
+      const isKnown = previous?.isFailing === isFailing && now - previous.at < everyMs;
+      const isTooSoon = isFailing && previous?.isFailing === false && now - previous.at < successHoldsMs;
+      if (isKnown || isTooSoon) return;
+      remembered.delete(id);
+      if (remembered.size >= maxRemembered) remembered.delete(remembered.keys().next().value ?? id);
+      remembered.set(id, { isFailing, at: now });
+      const at = new Date(now);
+      const row = { id, userId, origin: origin ?? url, url, usedAt: at };
+      try {
+        await write(isFailing ? { ...row, lastFailureAt: at, failingSince: at } : { ...row, lastSuccessAt: at });
+      } catch (error) {
+        remembered.delete(id);
+        throw error;
+      }
+    },
+    readOwn: (userId) =>
+      database.query
+        .select()
+        .from(endpoint)
+        .where(eq(endpoint.userId, userId))
+        .orderBy(
+          sql`${endpoint.disabledAt} is null`,
+          sql`${endpoint.failingSince} is null`,
+          desc(endpoint.usedAt),
+          endpoint.id,
+        )
+        .limit(maxListed),
+    readNotices: (endpointId) =>
+      database.query
+        .select()
+        .from(delivery)
+        .where(eq(delivery.noticeOf, endpointId))
+        .orderBy(desc(delivery.createdAt), delivery.id)
+        .limit(maxNotified),
+    async enable(endpointId) {
+      remembered.delete(endpointId);
+      const [row] = await database.query
+        .update(endpoint)
+        .set({ disabledAt: null, failingSince: null })
+        .where(eq(endpoint.id, endpointId))
+        .returning();
+      return row ?? null;
+    },
+  };
+}
+
+/** Whether a result says whether an endpoint works. */
+function isAbout(result: SendResult): boolean {
+  return readSigns(result).isBroken !== null;
+}

@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import { serializeBody } from '../channels/callback/body.ts';
+import type { delivery, EndpointRow } from '../tables.ts';
+import { endpointOf } from './endpoint.ts';
+
+/** Plans an event `endpoint.disabled` to each receiver: at the last used URLs of endpoints of the same owner. */
+export function planNotices(
+  disabled: EndpointRow,
+  receivers: readonly EndpointRow[],
+  now: Date,
+): (typeof delivery.$inferInsert)[] {
+  const { id, userId, origin, url, failingSince } = disabled;
+  const body = serializeBody({
+    type: 'endpoint.disabled',
+    timestamp: now.toISOString(),
+    data: { origin, url, failingSince: (failingSince ?? now).toISOString(), disabledAt: now.toISOString() },
+  });
+  return receivers.map((receiver) => ({
+    id: randomUUID(),
+    requestId: null,
+    voucherId: null,
+    noticeOf: id,
+    userId,
+    channel: 'CALLBACK',
+    url: receiver.url,
+    phoneNumber: null,
+    body,
+    status: 'PENDING',
+    createdAt: now,
+    nextAttemptAt: now,
+    endpointId: endpointOf({ userId, url: receiver.url }).id,
+    turn: 0,
+    running: false,
+    failures: 0,
+    round: 0,
+  }));
+}
