@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { request as send } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { ApolloServer, type HTTPGraphQLRequest } from '@apollo/server';
+import { sessionKey } from '@voucher-gateway/schema/session';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sha256 } from '../operations/persisted-queries.ts';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
@@ -221,6 +222,31 @@ describe('a known operation', () => {
     expect(count()).toBe(1);
     expect(await exchange(sent)).toEqual(first);
     expect(count()).toBe(1);
+  });
+});
+
+describe('a known operation of a session', () => {
+  it('is authenticated for each request, and refused once the session has ended', async () => {
+    const { token, sid } = await gateway.signIn();
+    const sent = post({ query: hello }, { authorization: `Bearer ${token}` });
+    const count = countByApollo();
+    expect((await exchange(sent)).status).toBe(200);
+    expect(count()).toBe(0);
+    const { headers } = (await subgraph.call(subgraph.calls.length)).req;
+    expect(headers.authorization).toBe(`Bearer ${token}`);
+    expect(await gateway.engines.keyValue.delete(sessionKey(sid))).toBe(true);
+    const refused = await exchange(sent);
+    expect([refused.status, JSON.parse(refused.text).errors[0].extensions.code]).toEqual([401, 'SESSION_EXPIRED']);
+  });
+
+  it('lasts for another idle time after each request', async () => {
+    const { token } = await gateway.signIn();
+    const sent = post({ query: hello }, { authorization: `Bearer ${token}` });
+    const idleMs = 600_000;
+    for (let turn = 0; turn < 3; turn += 1) {
+      gateway.clock.advance(0.8 * idleMs);
+      expect((await exchange(sent)).status).toBe(200);
+    }
   });
 });
 
