@@ -182,11 +182,12 @@ describe('executor: a field that no subgraph can be asked for', () => {
   const answer = () => ({ data: { other: 1, best: { score: 5 } } });
 
   // Apollo's planner returns a plan without it, and the answer would be empty.
-  it('is an error at its path, and costs only itself', async () => {
+  it('refuses the operation, with its path', async () => {
     const executor = createTestExecutor({ subgraphs, respond: answer });
-    const { data, errors } = await executor.execute('{ node { score } other }');
-    expect(data).toEqual({ node: null, other: 1 });
-    expect(errors).toMatchObject([{ path: ['node'], extensions: { code: 'FIELD_UNREACHABLE' } }]);
+    await expect(executor.execute('{ node { score } other }')).rejects.toThrow(
+      /"kind":"refused".*"code":"FIELD_UNREACHABLE".*"path":\["node"\]/,
+    );
+    expect(executor.sent).toEqual([]);
   });
 
   it('is none where the subgraph itself is the entry', async () => {

@@ -52,7 +52,8 @@ export type PlanResult =
   | { kind: 'too-complex' }
   /** The planner found no way to a field. */
   | { kind: 'unreachable'; field: string }
-  | { kind: 'unauthorized'; errors: readonly PlanError[] };
+  /** Nothing of the operation is executed. */
+  | { kind: 'refused'; errors: readonly PlanError[] };
 
 export interface PlanOperationOptions {
   supergraphSdl: string;
@@ -87,17 +88,21 @@ export function createPlanOperation(options: PlanOperationOptions) {
     );
     const restored = restorePlan(node);
     const { renamedKeys } = renamed;
-    const errors = findUnreachable({
+    const unreachable = findUnreachable({
       schema,
       operation: getOperationAST(renamed.document, operationName) ?? definition,
       fragments: renamed.document.definitions.filter((each) => each.kind === Kind.FRAGMENT_DEFINITION),
       plan: restored,
     });
+    if (unreachable.length > 0) {
+      const keys = new Map(Object.entries(renamedKeys ?? {}).map(([key, to]) => [to, key]));
+      const restoreKey = (step: string) => keys.get(step) ?? step;
+      throw new Unreachable(unreachable.map((error) => ({ ...error, path: error.path.map(restoreKey) })));
+    }
     return {
       kind: 'QueryPlan',
       ...(restored && { node: restored }),
       ...(renamedKeys && { renamedKeys }),
-      ...(errors.length > 0 && { errors }),
     };
   };
 
@@ -118,11 +123,12 @@ export function createPlanOperation(options: PlanOperationOptions) {
         ? removeUnauthorized(resolved, operation, { schema, rules: accessRules, grants })
         : { document: resolved, errors: [] };
       const { document: allowed, errors } = authorized;
-      if (rejectUnauthorized && errors.length > 0) return { kind: 'unauthorized', errors };
+      if (rejectUnauthorized && errors.length > 0) return { kind: 'refused', errors };
       const rest: Plan = allowed ? plan(allowed, operation, request) : { kind: 'QueryPlan' };
-      const planned = errors.length > 0 ? { ...rest, errors: [...errors, ...(rest.errors ?? [])] } : rest;
+      const planned = errors.length > 0 ? { ...rest, errors } : rest;
       return { kind: 'plan', plan: planned, bytes: 4 * JSON.stringify(planned).length };
     } catch (error) {
+      if (error instanceof Unreachable) return { kind: 'refused', errors: error.errors };
       if (error instanceof RangeError) return { kind: 'too-deep' };
       if (isAborted(error as Error)) return { kind: 'too-complex' };
       const [, field] = /^Was not able to find any options for (\w+)/.exec((error as Error).message) ?? [];
@@ -132,6 +138,16 @@ export function createPlanOperation(options: PlanOperationOptions) {
       throw error;
     }
   };
+}
+
+/** The plan lacks fields of the operation. */
+class Unreachable extends Error {
+  readonly errors: readonly PlanError[];
+
+  constructor(errors: readonly PlanError[]) {
+    super('there is no way to a field');
+    this.errors = errors;
+  }
 }
 
 const noGrants: Grants = { authenticated: false, scopes: [], policies: [] };

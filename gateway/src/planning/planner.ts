@@ -28,7 +28,7 @@ export interface Planner extends AsyncDisposable {
   /**
    * Validates and plans an operation.
    *
-   * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED, UNAUTHORIZED_FIELD_OR_TYPE
+   * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED, UNAUTHORIZED_FIELD_OR_TYPE, FIELD_UNREACHABLE
    * @throws CodedError FIELD_UNREACHABLE; OPERATION_TOO_COMPLEX over the CPU time limit; SERVICE_UNAVAILABLE (retryable) if too many wait, or
    *   the machine is too busy
    */
@@ -185,7 +185,7 @@ function readResponse(message: PlannerResponse, { text }: PlanRequest): PlannedO
       throw tooComplex('validation', maxComparisons);
     case 'unreachable':
       throw new CodedError<PublicErrorCode>('FIELD_UNREACHABLE', `No subgraph can be asked for ${message.field} here.`);
-    case 'unauthorized':
+    case 'refused':
       throw new InvalidDocument(
         message.errors.map(({ code, message, path }) => new GraphQLError(message, { path, extensions: { code } })),
       );

@@ -200,7 +200,7 @@ const unreachable: Scenario = {
   requests: [
     {
       query: '{ node { score } other }',
-      data: { node: null, other: 1 },
+      data: null,
       errors: [{ code: 'FIELD_UNREACHABLE', path: 'node' }],
     },
     { query: '{ best { score } }', data: { best: { score: 5 } } },
