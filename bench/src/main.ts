@@ -1,4 +1,5 @@
 import { accept } from './accept.ts';
+import { delivery } from './delivery/delivery.ts';
 import { gateway } from './gateway/gateway.ts';
 import { hostile } from './hostile.ts';
 import { pipeline } from './pipeline.ts';
@@ -10,6 +11,7 @@ import { subscriptions } from './subscriptions.ts';
 // `npm run bench -- <name>`: exits with 1 if a bound is exceeded.
 const benchmarks: Record<string, () => Promise<Report>> = {
   accept,
+  delivery,
   gateway,
   hostile,
   pipeline,

@@ -10,6 +10,7 @@ const startWithinMs = 30_000;
 export interface MeasuredProcess extends AsyncDisposable {
   /** Its URL, such as `http://127.0.0.1:4000`. */
   readonly url: string;
+  readonly pid: number | undefined;
   rssBytes(): number;
   /** User and system CPU time since its start, in ticks of 10 ms. */
   cpuMs(): number;
@@ -62,6 +63,7 @@ export async function startMeasured(options: MeasuredProcessOptions): Promise<Me
   const proc = (file: string) => readFileSync(`/proc/${child.pid}/${file}`, 'utf8');
   return {
     url,
+    pid: child.pid,
     rssBytes: () => Number(/VmRSS:\s+(\d+)/.exec(proc('status'))?.[1]) * 1_024,
     cpuMs() {
       const fields = proc('stat').split(') ')[1]?.split(' ') ?? [];

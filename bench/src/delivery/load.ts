@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { percentile } from '../report.ts';
+import { within } from '../steady-load.ts';
+import { type Addressee, voucherEvent } from '../voucher-event.ts';
+import type { OwnDelivery } from './own-delivery.ts';
+
+/** A user with a receiver. */
+export interface Endpoint extends Addressee {
+  name: string;
+  url: string;
+}
+
+/** The callbacks of a phase to endpoints that work. */
+export interface Phase {
+  /** Times from the publication of a code to its callback, in milliseconds. */
+  timesMs: number[];
+  /** From the first publication to the last callback, in milliseconds. */
+  tookMs: number;
+  /** Callbacks that did not come. */
+  missing: number;
+}
+
+/** Publishes codes, and notes when their callbacks come. */
+export interface Load {
+  /** Notes a callback. */
+  arrived(voucherId: string): void;
+  /**
+   * Publishes codes to endpoints in turn, and waits for the callbacks of those that count.
+   * @param rate codes per second; null for all at once
+   */
+  run(
+    endpoints: readonly Endpoint[],
+    options: { total: number; rate: number | null; counts?: (endpoint: Endpoint) => boolean; settleMs: number },
+  ): Promise<Phase>;
+}
+
+const batch = 500;
+
+export function createLoad(publish: () => OwnDelivery['publish']): Load {
+  /** When each code was published whose callback is awaited. */
+  const published = new Map<string, number>();
+  let timesMs: number[] = [];
+  let lastAt = 0;
+  return {
+    arrived(voucherId) {
+      const at = published.get(voucherId);
+      // At least once: a second callback of a voucher is none.
+      if (at === undefined || !published.delete(voucherId)) return;
+      lastAt = performance.now();
+      timesMs.push(lastAt - at);
+    },
+    async run(endpoints, { total, rate, counts = () => true, settleMs }) {
+      published.clear();
+      timesMs = [];
+      const startedAt = performance.now();
+      const running: Promise<unknown>[] = [];
+      for (let sent = 0; sent < total; ) {
+        const due =
+          rate === null
+            ? Math.min(total, sent + batch)
+            : Math.min(total, Math.ceil(((performance.now() - startedAt) / 1_000) * rate));
+        const codes = [];
+        for (; sent < due; sent += 1) {
+          const endpoint = endpoints[sent % endpoints.length] as Endpoint;
+          const event = voucherEvent(endpoint, 'CODE');
+          if (counts(endpoint)) published.set(event.id, performance.now());
+          codes.push({ event, callbackUrl: endpoint.url });
+        }
+        if (codes.length > 0) running.push(publish()(codes));
+        await (rate === null ? running.at(-1) : sleep(1));
+      }
+      await Promise.all(running);
+      await within(settleMs, () => published.size === 0);
+      return { timesMs, tookMs: lastAt - startedAt, missing: published.size };
+    },
+  };
+}
+
+/** Creates users with a receiver each. */
+export function createEndpoints(prefix: string, count: number, urlOf: (name: string) => string): Endpoint[] {
+  return Array.from({ length: count }, (_, index) => {
+    const name = `${prefix}${index}`;
+    const number = String(Number.parseInt(randomUUID().slice(0, 6), 16)).padStart(8, '0');
+    return { name, url: urlOf(name), userId: randomUUID(), phoneNumber: `+849${number}` };
+  });
+}
+
+export function p99Of(...phases: readonly Phase[]): number {
+  return percentile(
+    phases.flatMap(({ timesMs }) => timesMs),
+    0.99,
+  );
+}

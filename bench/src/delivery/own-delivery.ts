@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startIssuer } from '@voucher-gateway/platform/testing/tokens';
+import { startEngines } from '@voucher-gateway/standalone/engines/engines';
+import { freePort } from '@voucher-gateway/standalone/engines/process';
+import { nodeOptions } from '@voucher-gateway/standalone/node-options';
+import { Redis } from 'ioredis';
+import { Kafka, logLevel } from 'kafkajs';
+import { startMeasured } from '../measured-process.ts';
+import { readCpuMs } from '../process-cpu.ts';
+import type { VoucherEvent } from '../voucher-event.ts';
+
+const entry = fileURLToPath(new URL('../../../subgraphs/delivery/src/main.ts', import.meta.url));
+const urlMs = 3_600_000;
+
+/** One delivery process on PostgreSQL, Redis and Kafka. */
+export interface OwnDelivery extends AsyncDisposable {
+  /** Publishes codes whose requests have a callbackUrl. Resolves once Kafka has them. */
+  publish(codes: readonly { event: VoucherEvent; callbackUrl: string }[]): Promise<void>;
+  /** CPU time so far, in milliseconds by process. */
+  cpuMs(): Map<string, number>;
+}
+
+/** @param nameServer resolves the names of callbacks */
+export async function startOwnDelivery({ nameServer }: { nameServer: string }): Promise<OwnDelivery> {
+  await using releases = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-bench-'));
+  releases.defer(() => rm(folder, { recursive: true, force: true }));
+  const engines = releases.use(await startEngines({ folder, standardPorts: false }));
+  const { KAFKA_BROKERS = '', REDIS_URL = '' } = engines.environment;
+  const issuer = releases.use(await startIssuer());
+  const port = await freePort(0);
+  const delivery = releases.use(
+    await startMeasured({
+      name: 'delivery',
+      args: [...nodeOptions, entry],
+      environment: {
+        ...engines.environment,
+        PORT: String(port),
+        JWKS_URL: issuer.jwksUrl,
+        SMS: 'off',
+        CALLBACK_ALLOW_LOOPBACK: 'true',
+        CALLBACK_DNS_SERVERS: nameServer,
+        RATE_LIMITS: 'off',
+        SHUTDOWN_DELAY: '0s',
+        LOG_LEVEL: 'error',
+      },
+      port,
+      readyPath: '/health/ready',
+      // It shares the machine with the engines and the client, like the services of `pipeline`.
+      pinned: false,
+    }),
+  );
+  const redis = new Redis(REDIS_URL);
+  releases.defer(() => redis.disconnect());
+  const producer = new Kafka({ brokers: KAFKA_BROKERS.split(','), logLevel: logLevel.NOTHING }).producer({
+    allowAutoTopicCreation: false,
+  });
+  await producer.connect();
+  releases.defer(() => producer.disconnect());
+  const owned = releases.move();
+  return {
+    async publish(codes) {
+      const writes = redis.pipeline();
+      // As the voucher service does when it accepts a request.
+      for (const { event, callbackUrl } of codes)
+        writes.set(`callback-url:${event.requestId}`, JSON.stringify({ callbackUrl }), 'PX', urlMs);
+      await writes.exec();
+      await producer.send({
+        topic: 'receive-code',
+        messages: codes.map(({ event }) => ({ key: event.phoneNumber, value: JSON.stringify(event) })),
+        acks: -1,
+      });
+    },
+    cpuMs: () =>
+      readCpuMs({
+        client: process.pid,
+        delivery: delivery.pid,
+        PostgreSQL: engines.postgres.process.pid,
+        Kafka: engines.kafka.process.pid,
+        Redis: engines.redis.process.pid,
+      }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { startDnsServer } from '@voucher-gateway/platform/testing/dns-server';
+
+/** Receivers of callbacks, each with a name of its own, on one port. They respond with 204 unless told otherwise. */
+export interface Receivers extends AsyncDisposable {
+  /** Address of their name server. */
+  readonly nameServer: string;
+  /** Returns the URL of a receiver, whose name then exists. */
+  urlOf(name: string): string;
+  /** Whether a receiver takes requests without a response. */
+  setHanging(name: string, isHanging: boolean): void;
+  /** Ends the name server's responses for a name. */
+  killNameServer(name: string): void;
+}
+
+const domain = 'receivers.example.com';
+
+/** @param onCallback called with the voucher of each callback that gets a response */
+export async function startReceivers(onCallback: (voucherId: string) => void): Promise<Receivers> {
+  await using releases = new AsyncDisposableStack();
+  // Longer than the benchmark: a name that is not dead costs nothing but its first look-up.
+  const dns = releases.use(await startDnsServer({ ttlSeconds: 300 }));
+  const hanging = new Set<string>();
+  const hostOf = (name: string) => `${name}.${domain}`;
+  const server = createServer(async (request, response) => {
+    const body = (await json(request).catch(() => null)) as { data?: { voucherId?: string } } | null;
+    if (hanging.has(request.headers.host?.split(':')[0] ?? '')) return;
+    response.writeHead(204).end();
+    onCallback(body?.data?.voucherId ?? '');
+  });
+  // A connection that is closed while a callback is on its way would be a failed attempt.
+  server.keepAliveTimeout = 600_000;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  releases.defer(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const { port } = server.address() as AddressInfo;
+  const owned = releases.move();
+  return {
+    nameServer: dns.address,
+    urlOf(name) {
+      dns.addresses.set(hostOf(name), ['127.0.0.1']);
+      return `http://${hostOf(name)}:${port}/callback`;
+    },
+    setHanging(name, isHanging) {
+      if (isHanging) hanging.add(hostOf(name));
+      else hanging.delete(hostOf(name));
+    },
+    killNameServer: (name) => void dns.addresses.set(hostOf(name), null),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
