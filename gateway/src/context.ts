@@ -1,6 +1,6 @@
 import type { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
-import type { Trace } from './execution/trace.ts';
+import type { Trace } from './trace.ts';
 
 /** The client of an operation. */
 export interface GatewayContext {

@@ -1,11 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import axe from 'axe-core';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 
-const axeFile = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const candidates = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 /** The folder of the screenshots, which the run leaves behind. */
@@ -64,7 +62,7 @@ export async function openVisitor(
     openTab,
     problems,
     async look(name) {
-      await page.evaluate(await readFile(axeFile, 'utf8'));
+      await page.evaluate(axe.source);
       const violations = await page.evaluate(async () => {
         const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: AxeViolation[] }> } };
         return (await axe.run()).violations.map(

@@ -15,10 +15,10 @@ import {
   parse,
 } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import type { Trace } from '../execution/trace.ts';
 import type { Operation, Operations } from '../operations/operations.ts';
 import type { Plan } from '../planning/plan.ts';
 import { InvalidDocument } from '../request/invalid-document.ts';
+import type { Trace } from '../trace.ts';
 import { readRetryAfter } from '../transports/retry-after.ts';
 import { createAnswerTypes } from './answer-types.ts';
 import { requestStatus } from './request-status.ts';

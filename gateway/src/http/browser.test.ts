@@ -75,6 +75,12 @@ describe('pages', () => {
     expect(page).toContain(`name="page-settings" content='${JSON.stringify(settings)}'`);
   });
 
+  it('page: its views are not found by a client that is no browser', async () => {
+    await using gateway = await startVoucherGateway();
+    const response = await fetch(`${gateway.url}/vouchers`);
+    expect([response.status, await response.json()]).toMatchObject([404, { code: 'NOT_FOUND' }]);
+  });
+
   it('page: is not served with another supergraph', async () => {
     await using gateway = await startTestGateway();
     const page = await (await fetch(gateway.url, { headers: { accept: 'text/html' } })).text();

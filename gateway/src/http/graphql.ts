@@ -7,12 +7,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 import type { GraphQLSchema } from 'graphql';
 import { type GatewayConfig, isOn, originPolicy } from '../config.ts';
 import type { GatewayContext } from '../context.ts';
-import { createTrace } from '../execution/trace.ts';
 import { createResultFormatter } from '../format-result.ts';
 import type { LargeRequests } from '../scheduling/large-requests.ts';
 import type { LoopTurns } from '../scheduling/loop-turns.ts';
 import { requesterOf } from '../scheduling/wait-queue.ts';
 import type { SessionGate } from '../sessions/session-gate.ts';
+import { createTrace } from '../trace.ts';
 import { addHttpStreams, type HttpStreamsOptions } from '../transports/stream-routes.ts';
 import { createApolloAdapter } from './apollo-adapter.ts';
 import { addCallbackReceiver } from './callback-receiver.ts';

@@ -9,8 +9,8 @@ export interface VoucherPageSettings {
   playground: boolean;
 }
 
-/** The views of the page that have an address. The page itself chooses by it. */
-const paths = ['/', '/requests/:id', '/vouchers', '/callbacks'];
+/** The other views that have an address. The page itself chooses by it. */
+const views = ['/requests/:id', '/vouchers', '/callbacks'];
 
 /** Whether the supergraph has the operations of the page: another team's has not. */
 export function hasVoucherOperations(schema: GraphQLSchema): boolean {
@@ -26,5 +26,10 @@ export async function addVoucherPage(app: FastifyInstance, settings: VoucherPage
     transform: (html) =>
       html.replace('name="page-settings" content=""', `name="page-settings" content='${JSON.stringify(settings)}'`),
   });
-  for (const path of paths) app.get(path, (_request, reply) => page.send(reply));
+  app.get('/', (_request, reply) => page.send(reply));
+  // For other clients there is nothing at these paths.
+  for (const path of views)
+    app.get(path, ({ headers }, reply) =>
+      /text\/html/.test(headers.accept ?? '') ? page.send(reply) : reply.callNotFound(),
+    );
 }

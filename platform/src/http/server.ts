@@ -152,7 +152,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
       (method) => app.findRoute({ url: path, method: method as HTTPMethods }) !== null,
     );
-    if (allowed.length === 0)
+    // A route of this method may have nothing for this client.
+    if (allowed.length === 0 || allowed.includes(request.method))
       return sendProblem(reply, { status: 404, code: 'NOT_FOUND', title: 'There is nothing at this address.' });
     return sendProblem(reply.header('allow', allowed.join(', ')), {
       status: 405,
