@@ -121,7 +121,7 @@ describe('page: requests and vouchers', () => {
     await page.reload();
     expect(await readCode(page)).toBe(code);
     await page.getByRole('button', { name: 'Copy code' }).click();
-    await page.getByText('Copied').first().waitFor();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe(code);
     const tab = await visitor.context.newPage();
     await tab.goto(page.url());
@@ -214,6 +214,7 @@ describe('page: callbacks', () => {
     await requestVoucher(page);
     await page.getByText('Callback failed, attempt 1').waitFor();
     await page.getByRole('link', { name: 'Callbacks' }).click();
+    await page.locator('.endpoint', { hasText: new URL(receiver.url).origin }).waitFor();
     await page.getByRole('button', { name: 'Send them again' }).click();
     await page.locator('.toast', { hasText: '1 delivery is sent again' }).waitFor();
   });

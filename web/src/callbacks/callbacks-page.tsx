@@ -1,4 +1,5 @@
 import { pageSettings } from '../page-settings.ts';
+import { EndpointList } from './endpoint-list.tsx';
 import { ReceiverView } from './receiver-view.tsx';
 import { RecoverCard } from './recover-card.tsx';
 import { SecretCard } from './secret-card.tsx';
@@ -12,6 +13,7 @@ export function CallbacksPage() {
       <div className="columns">
         <div className="stack">
           <SecretCard />
+          <EndpointList />
           <TestCallback />
           <RecoverCard />
         </div>

@@ -1,0 +1,79 @@
+import { useClient, useQuery } from 'urql';
+import { operationErrorOf } from '../graphql/errors.ts';
+import { EnableEndpointDocument, EndpointsDocument, type EndpointsQuery } from '../graphql/generated.ts';
+import { useReadOnEvents } from '../live/use-read-on-events.ts';
+import { CopyButton } from '../ui/copy-button.tsx';
+import { curlOf } from '../ui/curl.ts';
+import { formatTime } from '../ui/format.ts';
+import { useMessages } from '../ui/messages.tsx';
+import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
+
+type Endpoint = NonNullable<NonNullable<EndpointsQuery['me']>['endpoints']>[number];
+
+/** The servers that callbacks went to, and how they do. */
+export function EndpointList() {
+  const client = useClient();
+  const { show } = useMessages();
+  const [{ data, error }, read] = useQuery({ query: EndpointsDocument });
+  const reread = () => read({ requestPolicy: 'network-only' });
+  useReadOnEvents(reread);
+  const enable = async (url: string) => {
+    const result = await client.mutation(EnableEndpointDocument, { url });
+    if (result.error) return show({ kind: 'failed', text: operationErrorOf(result.error).message });
+    show({ kind: 'done', text: 'It is enabled. Recover its failed deliveries below.' });
+    reread();
+  };
+  const endpoints = data?.me?.endpoints;
+  return (
+    <section className="card" aria-labelledby="endpoints">
+      <h2 id="endpoints">Endpoints</h2>
+      {error && !data && <ErrorNotice error={operationErrorOf(error)} onRetry={reread} />}
+      {!data && !error && <Skeleton rows={1} label="Reading your endpoints" />}
+      {data && !endpoints && <p className="hint">The delivery service is away for the moment.</p>}
+      {endpoints?.length === 0 && (
+        <EmptyState title="No callbacks yet">Each server that a callback was sent to is listed here.</EmptyState>
+      )}
+      <ul className="rows">
+        {endpoints?.map((endpoint) => (
+          <li key={endpoint.origin} className="endpoint">
+            <code>{endpoint.origin}</code>
+            <EndpointState endpoint={endpoint} />
+            {endpoint.state === 'DISABLED' && (
+              <button type="button" className="button" onClick={() => enable(endpoint.origin)}>
+                Enable
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+      <CopyButton label="Copy as cURL" text={() => curlOf(EndpointsDocument, {})} />
+    </section>
+  );
+}
+
+function EndpointState({ endpoint: { state, failingSince, disabledAt, lastSuccessAt } }: { endpoint: Endpoint }) {
+  const time = (instant: string | null) => instant && formatTime(Date.parse(instant));
+  switch (state) {
+    case 'ACTIVE':
+      return (
+        <>
+          <span className="hint">{lastSuccessAt && `last answered ${time(lastSuccessAt)}`}</span>
+          <span className="chip done">Works</span>
+        </>
+      );
+    case 'FAILING':
+      return (
+        <>
+          <span className="hint">{failingSince && `since ${time(failingSince)}`}</span>
+          <span className="chip late">Fails</span>
+        </>
+      );
+    case 'DISABLED':
+      return (
+        <>
+          <span className="hint">{disabledAt && `since ${time(disabledAt)}, because it failed for days`}</span>
+          <span className="chip failed">Disabled</span>
+        </>
+      );
+  }
+}
