@@ -161,9 +161,9 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
   };
 }
 
-/** Half a second, doubled with each retry up to 10 s, with jitter: many pages reconnect after a restart. */
+/** Half a second, doubled with each retry up to 5 s, with jitter: many pages reconnect after a restart. */
 function retryDelayMs(retries: number): number {
-  return Math.min(500 * 2 ** retries, 10_000) * (0.75 + Math.random() / 2);
+  return Math.min(500 * 2 ** retries, 5_000) * (0.75 + Math.random() / 2);
 }
 
 function closeOf(event: unknown): Close | null {
