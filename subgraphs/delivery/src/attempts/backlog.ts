@@ -1,7 +1,8 @@
+import { pause } from '@voucher-gateway/platform/async/pause';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { Admission, Permit } from '../endpoints/admission.ts';
-import { endpointOf } from '../endpoints/endpoint.ts';
+import { type Endpoint, endpointOf, smsEndpointId } from '../endpoints/endpoint.ts';
 import type { Delivery } from '../tables.ts';
 import { type DeliveryQueues, type DueDeliveries, maxFailed } from './due-deliveries.ts';
 
@@ -23,8 +24,10 @@ export interface BacklogOptions {
 const pollMs = 500;
 /** The same while due deliveries wait for capacity. */
 const blockedPollMs = 50;
-/** Rest between turns that start something, so that one statement starts several. */
+/** Rest between turns at least, so that one statement starts several. */
 const gatherMs = 10;
+/** A turn that starts nothing is followed by a rest of this many times its length, so that many blocked endpoints cost little. */
+const restPerTurn = 5;
 /** Limit of attempts that one turn starts. */
 const maxStarted = 250;
 
@@ -34,16 +37,17 @@ const maxStarted = 250;
  */
 export function startBacklog({ queues, admission, start, log }: BacklogOptions): Backlog {
   const lines = createRepeatedLines(log);
-  let isStopped = false;
-  let isWoken = false;
-  let endRest = () => {};
+  const stop = new AbortController();
+  /** Aborts when the rest is to end: at once, or after its least time. */
+  let woken = new AbortController();
   /** The endpoint after which the next page begins; null if a new round over all endpoints begins. */
   let last: string | null = null;
   /** What this round has found. */
   let round = { due: 0, started: 0 };
 
-  /** Returns how long to rest, in milliseconds. */
-  const takeTurn = async (): Promise<number> => {
+  /** Returns how long to rest, and how long at least although new deliveries are due, in milliseconds. */
+  const takeTurn = async (): Promise<{ leastMs: number; restMs: number }> => {
+    const startedAt = performance.now();
     if (last === null) round = { due: 0, started: 0 };
     const page = await queues.readDue(last);
     last = page.last;
@@ -53,8 +57,10 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
     if (permits.size < page.due.length) last = [...permits.keys()].at(-1) ?? last;
     round.due += page.due.length;
     round.started += await startAll(permits);
-    if (last !== null || round.started > 0) return gatherMs;
-    return round.due > 0 ? blockedPollMs : pollMs;
+    if (round.started > 0) return { leastMs: gatherMs, restMs: gatherMs };
+    const leastMs = Math.min(Math.max((performance.now() - startedAt) * restPerTurn, gatherMs), pollMs);
+    if (last !== null) return { leastMs, restMs: leastMs };
+    return { leastMs, restMs: round.due > 0 ? Math.max(blockedPollMs, leastMs) : pollMs };
   };
   const failDisabled = async (endpointIds: readonly string[]): Promise<void> => {
     const count = await queues.fail(endpointIds);
@@ -78,35 +84,24 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
     }
     return started;
   };
-  const rest = (ms: number) =>
-    new Promise<void>((resolve) => {
-      if (isStopped || isWoken) return resolve();
-      const timer = setTimeout(resolve, ms);
-      endRest = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   const run = async (): Promise<void> => {
-    while (!isStopped) {
-      isWoken = false;
-      const restMs = await takeTurn().catch((error: unknown) => {
+    while (!stop.signal.aborted) {
+      woken = new AbortController();
+      const { leastMs, restMs } = await takeTurn().catch((error: unknown) => {
         lines.warn('turn', { error }, 'due deliveries could not be started; they are retried');
-        return pollMs;
+        return { leastMs: pollMs, restMs: pollMs };
       });
-      await rest(restMs);
+      await pause(leastMs, stop.signal);
+      if (!stop.signal.aborted) await pause(restMs - leastMs, woken.signal);
     }
   };
   const running = run();
 
   return {
-    wake() {
-      isWoken = true;
-      endRest();
-    },
+    wake: () => woken.abort(),
     async [Symbol.asyncDispose]() {
-      isStopped = true;
-      endRest();
+      stop.abort();
+      woken.abort();
       await running;
     },
   };
@@ -120,7 +115,7 @@ function admitInTurn(due: readonly DueDeliveries[], admission: Pick<Admission, '
     waiting = waiting.filter((queue) => {
       const own = permits.get(queue.endpointId) ?? [];
       if (own.length === queue.count || left === 0) return false;
-      const permit = admission.tryAdmit({ ...endpointOf(queue), id: queue.endpointId });
+      const permit = admission.tryAdmit(endpointOfQueue(queue));
       if (!permit) return false;
       own.push(permit);
       permits.set(queue.endpointId, own);
@@ -129,4 +124,9 @@ function admitInTurn(due: readonly DueDeliveries[], admission: Pick<Admission, '
     });
   }
   return permits;
+}
+
+/** The SMS provider's queue may also have callbacks, of the previous version. Their users' limits do not delay it. */
+function endpointOfQueue({ endpointId: id, userId, url }: DueDeliveries): Endpoint {
+  return { ...endpointOf({ userId, url: id === smsEndpointId ? null : url }), id };
 }

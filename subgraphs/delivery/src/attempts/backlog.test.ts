@@ -1,0 +1,50 @@
+import { silentLog } from '@voucher-gateway/platform/process/log';
+import { expect, it } from 'vitest';
+import { startBacklog } from './backlog.ts';
+
+/** A backlog whose due deliveries are all blocked; each read takes `readMs` and is noted. */
+async function startBlocked({ readMs }: { readMs: number }) {
+  const reads: { startedAt: number; endedAt: number }[] = [];
+  const backlog = startBacklog({
+    queues: {
+      async readDue() {
+        const startedAt = performance.now();
+        await new Promise((resolve) => setTimeout(resolve, readMs));
+        reads.push({ startedAt, endedAt: performance.now() });
+        return { due: [{ endpointId: 'a', count: 1, userId: 'u', url: 'http://a.invalid' }], disabled: [], last: null };
+      },
+      begin: async () => [],
+      fail: async () => 0,
+    },
+    admission: { tryAdmit: () => null },
+    start() {},
+    log: silentLog,
+  });
+  return {
+    backlog,
+    /** Returns the rests between the first reads, in milliseconds. */
+    async rests(count: number): Promise<number[]> {
+      await expect.poll(() => reads.length, { interval: 5 }).toBeGreaterThan(count);
+      return reads.slice(1, count + 1).map(({ startedAt }, index) => startedAt - (reads[index]?.endedAt ?? 0));
+    },
+    [Symbol.asyncDispose]: () => backlog[Symbol.asyncDispose](),
+  };
+}
+
+// Regression: with a dead endpoint, each new delivery to it started another read of the queues at once.
+it('backlog: rests between reads although new deliveries wake it all the time', async () => {
+  await using blocked = await startBlocked({ readMs: 1 });
+  const timer = setInterval(() => blocked.backlog.wake(), 1);
+  try {
+    // Timers may fire up to a millisecond early.
+    expect(Math.min(...(await blocked.rests(20)))).toBeGreaterThanOrEqual(8);
+  } finally {
+    clearInterval(timer);
+  }
+});
+
+// Regression: 1,000 dead endpoints with 200 due deliveries each used 40 % of a core of the database, per process.
+it('backlog: rests longer than a read of blocked queues took', async () => {
+  await using blocked = await startBlocked({ readMs: 60 });
+  expect(Math.min(...(await blocked.rests(3)))).toBeGreaterThanOrEqual(250);
+});
