@@ -1,4 +1,5 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { CodedError } from '@voucher-gateway/platform/errors';
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { describe, expect, it } from 'vitest';
@@ -14,13 +15,27 @@ import { createDeliveryStore } from './delivery-store.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { createDeliveryQueues } from './due-deliveries.ts';
 
-async function setUp(send: Send, { concurrency = 1, leaseMs = 60_000 } = {}) {
+interface SetUpOptions {
+  concurrency?: number;
+  leaseMs?: number;
+  /** Called before a result is stored. */
+  beforeSettle?(): Promise<void>;
+}
+
+async function setUp(send: Send, { concurrency = 1, leaseMs = 60_000, beforeSettle }: SetUpOptions = {}) {
   const resources = new AsyncDisposableStack();
   const engines = resources.use(await openTestEngines({ migrations: [deliveryMigrations] }));
   const { database } = engines;
+  const store = createDeliveryStore({ database, schedule: [10], leaseMs });
   const dispatcher = resources.use(
     createDispatcher({
-      store: createDeliveryStore({ database, schedule: [10], leaseMs }),
+      store: {
+        ...store,
+        async settle(finished) {
+          await beforeSettle?.();
+          return store.settle(finished);
+        },
+      },
       queues: createDeliveryQueues({ database, leaseMs }),
       admission: createAdmission({ limits: testLimits({ concurrency }), log: silentLog }),
       endpoints: { note: async () => {} },
@@ -78,5 +93,27 @@ describe('dispatcher', () => {
     );
     await ctx.deliver();
     await expect.poll(ctx.rows).toMatchObject([{ status: 'DELIVERED', failures: 0, turn: 2 }]);
+  });
+
+  // Regression: an SMS whose acceptance could not be stored was sent again, and paid for again.
+  it('dispatcher: stores a result after an outage, and sends nothing again', async () => {
+    let attempts = 0;
+    let outages = 3;
+    await using ctx = await setUp(
+      async () => {
+        attempts += 1;
+        return delivered(200);
+      },
+      {
+        leaseMs: 30_000,
+        async beforeSettle() {
+          outages -= 1;
+          if (outages >= 0) throw new CodedError('DATABASE_UNAVAILABLE', 'away', { retryable: true });
+        },
+      },
+    );
+    await ctx.deliver();
+    await expect.poll(ctx.rows).toMatchObject([{ status: 'DELIVERED', turn: 1 }]);
+    expect(attempts).toBe(1);
   });
 });

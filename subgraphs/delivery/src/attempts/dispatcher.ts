@@ -1,5 +1,7 @@
 import type { Clock } from '@voucher-gateway/platform/async/clock';
+import { pause } from '@voucher-gateway/platform/async/pause';
 import type { Database } from '@voucher-gateway/platform/database';
+import { isRetryable } from '@voucher-gateway/platform/errors';
 import { createFailureLines } from '@voucher-gateway/platform/process/failure-lines';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import type { SendResult } from '../attempt-result.ts';
@@ -38,6 +40,11 @@ export interface DispatcherOptions {
   /** Time for running attempts to end on disposal, in milliseconds of the system clock. Default: 1.5 s. */
   drainMs?: number;
 }
+
+/** A result is stored within this time, or lost. */
+const settleWithinMs = 300_000;
+/** Shorter than the rest of the backlog after a failure, so that results are stored before attempts start. */
+const settleAgainMs = 200;
 
 export function createDispatcher({
   store,
@@ -118,13 +125,26 @@ export function createDispatcher({
       if (result.outcome === 'stopped') return;
       const durationMs = Math.max(0, Math.round(clock.now() - startedAt));
       const { id: deliveryId, requestId, channel, turn } = delivery;
-      const { status } = await store.settle({ deliveryId, turn, at, durationMs, result });
+      const { status } = await settle({ deliveryId, turn, at, durationMs, result });
       logResult({ deliveryId, requestId, channel, turn, durationMs }, result, status);
       await endpoints
         .note(delivery, result)
         .catch((error: unknown) =>
           logFailure({ error, deliveryId }, 'how an endpoint is could not be stored; a later attempt stores it'),
         );
+    }
+  }
+
+  /** Stores a result. During an outage it is retried: if it is lost, the receiver gets the same again. */
+  async function settle(finished: FinishedAttempt): Promise<Delivery> {
+    const giveUpAt = performance.now() + settleWithinMs;
+    for (;;) {
+      try {
+        return await store.settle(finished);
+      } catch (error) {
+        if (!isRetryable(error) || performance.now() >= giveUpAt || stop.signal.aborted) throw error;
+        await pause(settleAgainMs, stop.signal);
+      }
     }
   }
 
