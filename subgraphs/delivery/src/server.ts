@@ -121,7 +121,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       queues: createDeliveryQueues({ database, leaseMs }),
       admission,
       endpoints,
-      ...createChannels({ callbacks, secrets, smsSender, smsLimits: limits.sms }),
+      ...createChannels({ callbacks, secrets, smsSender, smsLimits: limits.sms, now: () => database.now() }),
       database,
       clock,
       log,

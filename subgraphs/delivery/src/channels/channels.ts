@@ -24,19 +24,26 @@ export function createChannels({
   secrets,
   smsSender,
   smsLimits,
+  now,
 }: {
   callbacks: CallbackSender;
   secrets: CallbackSecrets;
   smsSender: SmsSender;
   smsLimits: SmsLimits;
+  /** The database's time, by which leases end, in milliseconds. */
+  now(): number;
 }): Channels {
   const prefetch: Channels['prefetch'] = async ({ channel, userId }) =>
     channel === 'CALLBACK' ? secrets.readSigning(userId) : [];
   const send: Send = async (delivery, stop, prefetched = prefetch(delivery)) => {
-    const { id, channel, url, body } = delivery;
+    const { id, channel, url, body, nextAttemptAt } = delivery;
+    const signing = await prefetched;
+    // The process was suspended, or the database slow: another process makes the attempt now.
+    if (nextAttemptAt !== null && nextAttemptAt.getTime() <= now())
+      throw new Error('the lease ended before the attempt');
     switch (channel) {
       case 'CALLBACK':
-        return callbacks.send({ id, url: url ?? '', body, secrets: await prefetched }, stop);
+        return callbacks.send({ id, url: url ?? '', body, secrets: signing }, stop);
       case 'SMS':
         return sendSms(delivery, { sender: smsSender, limits: smsLimits, stop });
     }
