@@ -62,7 +62,7 @@ export interface PostponedResult {
 }
 
 /** Why an attempt was postponed: only in the log. */
-export type PostponeReason = 'RATE_LIMITED' | 'SMS_ACCOUNT_REFUSED';
+export type PostponeReason = 'QUEUE_CHANGED' | 'RATE_LIMITED' | 'SMS_ACCOUNT_REFUSED';
 
 export interface FailedResult {
   outcome: 'failed';

@@ -7,7 +7,7 @@ import type { Log } from '@voucher-gateway/platform/process/log';
 import type { SendResult } from '../attempt-result.ts';
 import type { Channels, Send, SigningSecrets } from '../channels/channels.ts';
 import type { Admission, Permit } from '../endpoints/admission.ts';
-import { endpointOf } from '../endpoints/endpoint.ts';
+import { endpointOf, smsEndpointId } from '../endpoints/endpoint.ts';
 import type { EndpointStore } from '../endpoints/endpoint-store.ts';
 import type { PlannedDelivery } from '../plan-deliveries.ts';
 import type { Delivery, DeliveryStatus } from '../tables.ts';
@@ -45,6 +45,8 @@ export interface DispatcherOptions {
 const settleWithinMs = 300_000;
 /** Shorter than the rest of the backlog after a failure, so that results are stored before attempts start. */
 const settleAgainMs = 200;
+
+const refile = { outcome: 'postponed', reason: 'QUEUE_CHANGED', delayMs: 0 } as const;
 
 export function createDispatcher({
   store,
@@ -119,6 +121,16 @@ export function createDispatcher({
       .finally(() => permit.release(result));
 
     async function makeAttempt(): Promise<void> {
+      if (isMisfiled(delivery)) {
+        await settle({
+          deliveryId: delivery.id,
+          turn: delivery.turn,
+          at: database.now(),
+          durationMs: 0,
+          result: refile,
+        });
+        return;
+      }
       const at = database.now();
       const startedAt = clock.now();
       result = await send(delivery, stop.signal, prefetched);
@@ -172,4 +184,12 @@ export function createDispatcher({
       }
     }
   }
+}
+
+/**
+ * Whether a callback waits in the SMS provider's queue, as the previous version has stored it. There it would delay SMS; to
+ * store any result moves it.
+ */
+function isMisfiled({ endpointId, url }: Delivery): boolean {
+  return endpointId === smsEndpointId && url !== null;
 }
