@@ -1,13 +1,3 @@
-import {
-  CircuitState,
-  ConsecutiveBreaker,
-  circuitBreaker,
-  ExponentialBackoff,
-  halfJitterGenerator,
-  handleAll,
-  type IBackoff,
-} from 'cockatiel';
-
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 export interface BreakerOptions {
@@ -18,11 +8,14 @@ export interface BreakerOptions {
   maxPauseMs: number;
   /** Called when it has opened after it was closed, and when it has closed. */
   onChange?(state: 'closed' | 'open'): void;
+  /** Returns the time in milliseconds. Default: `performance.now`, so that setting the machine's clock has no effect. */
+  now?: () => number;
 }
 
 /**
- * The circuit breaker of an endpoint, by cockatiel. After some consecutive failures it is open, and no attempt is made. When
- * its pause has ended it is half-open: one attempt is made, which closes it or opens it for a longer pause.
+ * The circuit breaker of an endpoint. After some consecutive failures it is open, and no attempt is made. When its pause has
+ * ended it is half-open: one attempt is made, which closes it or opens it for a longer pause. Not by cockatiel, which
+ * measures pauses by the machine's clock, and does not tell when it would let an attempt pass.
  */
 export interface Breaker {
   readonly state: BreakerState;
@@ -32,48 +25,43 @@ export interface Breaker {
   record(isFailure: boolean): void;
 }
 
-export function createBreaker({ failures, pauseMs, maxPauseMs, onChange }: BreakerOptions): Breaker {
-  let pausedForMs = 0;
-  let openUntil = 0;
-  let wasOpen = false;
-  /** A backoff that reports each pause: cockatiel does not tell when it would let an attempt pass. */
-  const reported = <Context>(backoff: IBackoff<Context>): IBackoff<Context> => {
-    pausedForMs = backoff.duration;
-    return { duration: backoff.duration, next: (context) => reported(backoff.next(context)) };
+export function createBreaker({
+  failures,
+  pauseMs,
+  maxPauseMs,
+  onChange,
+  now = () => performance.now(),
+}: BreakerOptions): Breaker {
+  /** Consecutive failures while it is closed. */
+  let failed = 0;
+  /** Null while it is closed. */
+  let pause: { ms: number; until: number } | null = null;
+  const open = (ms: number) => {
+    // Up to half of it at random, so that probes of many endpoints spread.
+    pause = { ms, until: now() + ms * (0.5 + Math.random() / 2) };
   };
-  const pauses = new ExponentialBackoff({
-    initialDelay: pauseMs,
-    maxDelay: Math.max(pauseMs, maxPauseMs),
-    generator: halfJitterGenerator,
-  });
-  const policy = circuitBreaker(handleAll, {
-    halfOpenAfter: { next: () => reported(pauses.next()) },
-    breaker: new ConsecutiveBreaker(failures),
-  });
-  policy.onBreak(() => {
-    // cockatiel measures by the same clock.
-    openUntil = Date.now() + pausedForMs;
-    if (!wasOpen) onChange?.('open');
-    wasOpen = true;
-  });
-  policy.onReset(() => {
-    wasOpen = false;
-    onChange?.('closed');
-  });
-  const isOpen = () => policy.state !== CircuitState.Closed;
+  const state = () => (pause === null ? 'closed' : now() < pause.until ? 'open' : 'half-open');
 
   return {
     get state() {
-      if (!isOpen()) return 'closed';
-      return Date.now() < openUntil ? 'open' : 'half-open';
+      return state();
     },
-    allows: (running) => !isOpen() || (running === 0 && Date.now() >= openUntil),
+    allows(running) {
+      const current = state();
+      return current === 'closed' || (current === 'half-open' && running === 0);
+    },
     record(isFailure) {
-      const repeat = async () => {
-        if (isFailure) throw new Error('the attempt failed');
-      };
-      // It rejects with that failure, or because the breaker is open.
-      policy.execute(repeat).catch(() => {});
+      const current = state();
+      if (current === 'open') return;
+      failed = isFailure ? failed + 1 : 0;
+      if (pause !== null) {
+        if (isFailure) return open(Math.min(pause.ms * 2, Math.max(pauseMs, maxPauseMs)));
+        pause = null;
+        onChange?.('closed');
+      } else if (failed >= failures) {
+        open(pauseMs);
+        onChange?.('open');
+      }
     },
   };
 }
