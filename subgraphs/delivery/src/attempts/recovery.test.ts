@@ -3,6 +3,7 @@ import { indexScans } from '@voucher-gateway/platform/testing/index-scans';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
+import { endpointOf } from '../endpoints/endpoint.ts';
 import { delivery } from '../tables.ts';
 import { openDeliveryHarness } from '../testing/delivery-harness.ts';
 
@@ -124,6 +125,7 @@ async function insertDeliveries(
       rows.map((row, index) => ({
         id: randomUUID(),
         requestId: randomUUID(),
+        endpointId: endpointOf({ userId: row.userId ?? '', url: row.url ?? null }).id,
         userId: randomUUID(),
         channel: 'CALLBACK' as const,
         body: '{}',
