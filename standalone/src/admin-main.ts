@@ -8,8 +8,7 @@ import {
   readEnvironment,
 } from '@voucher-gateway/platform/process/config';
 import { createLog } from '@voucher-gateway/platform/process/log';
-import { createSecretBox } from '@voucher-gateway/platform/secrets/secret-box';
-import { secretsSettings } from '@voucher-gateway/platform/secrets/settings';
+import { openSecretBox, secretsSettings } from '@voucher-gateway/platform/secrets/settings';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import type { AdminCommand, AdminResult } from '@voucher-gateway/subgraph-user/admin';
 import { z } from 'zod';
@@ -44,7 +43,7 @@ async function runDistributed(command: AdminCommand): Promise<AdminResult> {
       database,
       topics,
       openKeyValue: () => openKeyValue(config, log),
-      openSecrets: async () => createSecretBox(readConfig(z.object(secretsSettings), environment).SECRETS_KEY),
+      openSecrets: async () => openSecretBox(readConfig(z.object(secretsSettings), environment).SECRETS_KEY, log),
     },
     command,
   );

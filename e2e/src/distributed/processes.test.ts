@@ -19,9 +19,9 @@ it.each([
     'gateway',
     ['JWKS_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'SUBGRAPH_USER_URL', 'SUBGRAPH_VOUCHER_URL', 'SUBGRAPH_DELIVERY_URL'],
   ],
-  ['subgraphs/user', ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'SECRETS_KEY']],
+  ['subgraphs/user', ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS']],
   ['subgraphs/voucher', ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'JWKS_URL']],
-  ['subgraphs/delivery', ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'JWKS_URL', 'SECRETS_KEY']],
+  ['subgraphs/delivery', ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'JWKS_URL']],
   ['voucher-integration', ['DATABASE_URL', 'KAFKA_BROKERS', 'VPS_URL']],
 ])('%s: alone, reports all missing and wrong settings at once', async (folder, missing) => {
   const { PATH, HOME } = process.env;

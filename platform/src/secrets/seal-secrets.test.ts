@@ -7,6 +7,7 @@ import { createMemoryLog } from '../testing/log.ts';
 import { createTestSecrets } from '../testing/secrets.ts';
 import { startSealing } from './seal-secrets.ts';
 import { assertReadable, isAnySealed, type SealedColumn } from './sealed-columns.ts';
+import { createPlainBox } from './secret-box.ts';
 
 const schema = pgSchema('sealing');
 const texts = schema.table('texts', { id: text().primaryKey(), secret: text().notNull() });
@@ -45,6 +46,18 @@ async function setUp() {
 }
 
 describe('sealing', () => {
+  it('sealing: a service without a key seals nothing, until it has one', async () => {
+    await using ctx = await setUp();
+    await ctx.database.query.insert(texts).values({ id: 'row', secret: 'whsec_abc' });
+    {
+      await using _plain = ctx.start(createPlainBox());
+      ctx.clock.jump(600_000);
+    }
+    expect(await ctx.read()).toEqual(['whsec_abc']);
+    await using _sealing = ctx.start();
+    await ctx.whenSealed();
+  });
+
   it('sealing: encrypts rows in the clear, in batches, and jsonb as well', async () => {
     await using ctx = await setUp();
     const box = createTestSecrets();

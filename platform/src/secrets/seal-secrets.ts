@@ -28,6 +28,8 @@ const maxFailed = 1_000;
  * other's locked rows.
  */
 export function startSealing({ database, clock, log, box, columns }: SealSecretsOptions): AsyncDisposable {
+  // A box without keys seals nothing.
+  if (box.prefixes.length === 0) return { [Symbol.asyncDispose]: async () => {} };
   const sealColumn = async (sealed: SealedColumn, signal: AbortSignal) => {
     const { purpose } = sealed;
     const failed: string[] = [];

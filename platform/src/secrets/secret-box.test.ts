@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createTestSecrets } from '../testing/secrets.ts';
-import { createKeyText, createSecretBox, parseKey } from './secret-box.ts';
+import { createKeyText, createPlainBox, createSecretBox, parseKey } from './secret-box.ts';
 
 const use = { purpose: 'delivery.callback_secret', id: 'a' };
 
@@ -58,6 +58,15 @@ describe('secret box', () => {
     expect(createTestSecrets(2).open(both.seal('secret', use), use)).toBe('secret');
     expect(() => createTestSecrets(2).open(sealed, use)).toThrow(
       expect.objectContaining({ code: 'SECRETS_KEY_WRONG', message: expect.stringContaining(old.prefix.slice(7, -1)) }),
+    );
+  });
+
+  it('without a key: secrets stay as they are, and sealed ones are not opened', () => {
+    const plain = createPlainBox();
+    expect(plain.open(plain.seal('whsec_abc', use), use)).toBe('whsec_abc');
+    expect(plain.seal('whsec_abc', use)).toBe('whsec_abc');
+    expect(() => plain.open(createTestSecrets().seal('secret', use), use)).toThrow(
+      expect.objectContaining({ code: 'SECRETS_KEY_WRONG' }),
     );
   });
 

@@ -68,6 +68,22 @@ export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox
   };
 }
 
+/**
+ * The box of a service without SECRETS_KEY: it stores secrets as they are, and opens no sealed ones. Once the service has a
+ * key, they are sealed in the background.
+ */
+export function createPlainBox(): SecretBox {
+  return {
+    prefix: '',
+    prefixes: [],
+    seal: (text) => text,
+    open(stored, { purpose }) {
+      if (stored.startsWith(sealedMark)) throw wrongKey(stored.slice(0, prefixLength), purpose);
+      return stored;
+    },
+  };
+}
+
 /** The error for text that was sealed with a key that SECRETS_KEY does not have. `storedPrefix` names it. */
 export function wrongKey(storedPrefix: string, purpose: string): CodedError {
   const keyId = storedPrefix.slice(sealedMark.length, -1);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { listItems } from '../process/config.ts';
-import { parseKey } from './secret-box.ts';
+import type { Log } from '../process/log.ts';
+import { createPlainBox, createSecretBox, parseKey, type SecretBox } from './secret-box.ts';
 
 type Keys = readonly [Buffer, ...Buffer[]];
 
@@ -22,10 +23,19 @@ const description =
 
 /** Settings of a service with secrets, in its own process. */
 export const secretsSettings = {
-  SECRETS_KEY: secretKeys().describe(description),
+  SECRETS_KEY: secretKeys()
+    .optional()
+    .describe(`${description}. Without it secrets are stored in plain text, and the log warns`),
 };
 
 /** The same for `npm start`. */
 export const embeddedSecretsSettings = {
   SECRETS_KEY: secretKeys().optional().describe(`${description}. By default one is created in DATA_DIR`),
 };
+
+/** Opens the box of these keys; without keys a plain one, with a warning. */
+export function openSecretBox(keys: Keys | undefined, log: Log): SecretBox {
+  if (keys) return createSecretBox(keys);
+  log.warn({}, 'SECRETS_KEY is not set: secrets are stored in plain text in the database');
+  return createPlainBox();
+}

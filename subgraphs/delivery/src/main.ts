@@ -1,7 +1,7 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
 import { openDistributedEngines, openKeyValue } from '@voucher-gateway/platform/engines/distributed';
 import { runService } from '@voucher-gateway/platform/process/service';
-import { createSecretBox } from '@voucher-gateway/platform/secrets/secret-box';
+import { openSecretBox } from '@voucher-gateway/platform/secrets/settings';
 import { consumerLimitsOf } from '@voucher-gateway/platform/topics/consumer-limits';
 import { deliveryProcessSettings } from './config.ts';
 import { createDeliveryService } from './server.ts';
@@ -11,6 +11,6 @@ await runService('delivery', deliveryProcessSettings, async (config, log, releas
     await openDistributedEngines(config, log, { stopping, limits: consumerLimitsOf(config) }),
   );
   const keyValue = releases.use(await openKeyValue(config, log));
-  const secrets = createSecretBox(config.SECRETS_KEY);
+  const secrets = openSecretBox(config.SECRETS_KEY, log);
   return createDeliveryService({ ...engines, keyValue, secrets, clock: systemClock, config, log });
 });

@@ -1,13 +1,13 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
 import { openDistributedEngines, openKeyValue } from '@voucher-gateway/platform/engines/distributed';
 import { runService } from '@voucher-gateway/platform/process/service';
-import { createSecretBox } from '@voucher-gateway/platform/secrets/secret-box';
+import { openSecretBox } from '@voucher-gateway/platform/secrets/settings';
 import { userProcessSettings } from './config.ts';
 import { createUserService } from './server.ts';
 
 await runService('user', userProcessSettings, async (config, log, releases, stopping) => {
   const engines = releases.use(await openDistributedEngines(config, log, { stopping }));
   const keyValue = releases.use(await openKeyValue(config, log));
-  const secrets = createSecretBox(config.SECRETS_KEY);
+  const secrets = openSecretBox(config.SECRETS_KEY, log);
   return createUserService({ ...engines, keyValue, secrets, clock: systemClock, config, log });
 });
