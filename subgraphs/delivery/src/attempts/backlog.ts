@@ -34,6 +34,7 @@ const maxStarted = 250;
 /**
  * Starts due deliveries in turns. A turn reads a page of endpoints, and gives those with due deliveries one permit each, then
  * a second one each, and so on. So an endpoint waits for one attempt of each other one, however many deliveries those have.
+ * The next turn reads the next page, whoever got no permit: the limits of one user do not delay the pages after it.
  */
 export function startBacklog({ queues, admission, start, log }: BacklogOptions): Backlog {
   const lines = createRepeatedLines(log);
@@ -42,6 +43,8 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
   let woken = new AbortController();
   /** The endpoint after which the next page begins; null if a new round over all endpoints begins. */
   let last: string | null = null;
+  /** The endpoint that was last given a permit. */
+  let served: string | null = null;
   /** What this round has found. */
   let round = { due: 0, started: 0 };
 
@@ -50,11 +53,14 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
     const startedAt = performance.now();
     if (last === null) round = { due: 0, started: 0 };
     const page = await queues.readDue(last);
+    const isOnlyPage = last === null && page.last === null;
     last = page.last;
     if (page.disabled.length > 0) await failDisabled(page.disabled);
-    const permits = admitInTurn(page.due, admission);
-    // Who got none comes first in the next turn.
-    if (permits.size < page.due.length) last = [...permits.keys()].at(-1) ?? last;
+    // Who got none comes first in the next turn. With more pages chance decides, which needs no memory of each page.
+    const next = page.due.findIndex(({ endpointId }) => served !== null && endpointId > served);
+    const first = isOnlyPage ? Math.max(next, 0) : Math.floor(Math.random() * page.due.length);
+    const permits = admitInTurn([...page.due.slice(first), ...page.due.slice(0, first)], admission);
+    served = [...permits.keys()].at(-1) ?? served;
     round.due += page.due.length;
     round.started += await startAll(permits);
     if (round.started > 0) return { leastMs: gatherMs, restMs: gatherMs };
