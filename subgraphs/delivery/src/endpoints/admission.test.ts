@@ -41,6 +41,14 @@ describe('admission', () => {
     expect(takeAll(admission, endpoint('ben', 'https://other.example'))).toHaveLength(3);
   });
 
+  // Regression: few users with slow paths at a shared origin, such as a webhook service, stopped all its other users.
+  it('admission: keeps the last quarter of an origin for endpoints without an attempt in progress', () => {
+    const admission = admit({ perOrigin: 8, perEndpoint: 4 });
+    const shared = (user: string) => takeAll(admission, endpoint(user, 'https://shared.example')).length;
+    expect([shared('ann'), shared('ben')]).toEqual([4, 2]);
+    expect([shared('cat'), shared('dan'), shared('eve')]).toEqual([1, 1, 0]);
+  });
+
   it('admission: limits the attempts per second of a user', () => {
     const admission = admit({ ratePerUser: 8 });
     let made = 0;

@@ -63,7 +63,7 @@ interface EndpointState {
 
 /** Endpoints and users whose state is kept. Of more, the longest unused ones are forgotten. */
 const maxKept = 10_000;
-/** This part of the permits is for endpoints without an attempt in progress. */
+/** This part of the permits, and of those of an origin, is for endpoints without an attempt in progress. */
 const reserved = 0.25;
 
 /**
@@ -109,13 +109,14 @@ export function createAdmission({ limits, log }: { limits: AdmissionLimits; log:
         () => create(endpoint),
         ({ running }) => running === 0,
       );
-      const free = limits.concurrency - running;
-      if (free <= 0 || (state.running > 0 && free <= limits.concurrency * reserved)) return null;
+      const isFree = (inProgress: number, limit: number) =>
+        limit - inProgress > (state.running > 0 ? limit * reserved : 0);
+      if (!isFree(running, limits.concurrency)) return null;
       const user = userId === null ? null : take(users, userId, createUser, () => true);
       const isAllowed =
         state.breaker.allows(state.running) &&
         state.pace.allows(state.running) &&
-        runningPerOrigin.of(origin) < limits.perOrigin &&
+        isFree(runningPerOrigin.of(origin), limits.perOrigin) &&
         (user === null || user.allows(runningPerUser.of(userId)));
       if (!isAllowed) return null;
       running += 1;

@@ -11,7 +11,7 @@ export const endpointSettings = {
     'Attempts in progress per endpoint (user and origin of the URL) and process. It starts at 16 at most, grows with successes that need more, and halves on 429, 502, 504 and time-outs',
   ),
   CALLBACK_CONCURRENCY_PER_ORIGIN: integer(256, { min: 1, max: 10_000 }).describe(
-    'Attempts in progress per origin and process, of all users',
+    'Attempts in progress per origin and process, of all users. The last quarter is for users without any',
   ),
   CALLBACK_CONCURRENCY_PER_USER: integer(128, { min: 1, max: 10_000 }).describe(
     'Attempts in progress per user and process',
