@@ -32,8 +32,7 @@ export const callbackBodySchema = z.discriminatedUnion('type', [
     timestamp: instantSchema,
     data: z.object({
       origin: z.string(),
-      /** The last URL of this origin that was called. */
-      url: z.string(),
+      // Not its URL: the path and query may hold a secret, which no other receiver may see.
       failingSince: instantSchema,
       disabledAt: instantSchema,
     }),

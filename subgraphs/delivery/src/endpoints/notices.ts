@@ -9,11 +9,11 @@ export function planNotices(
   receivers: readonly EndpointRow[],
   now: Date,
 ): (typeof delivery.$inferInsert)[] {
-  const { id, userId, origin, url, failingSince } = disabled;
+  const { id, userId, origin, failingSince } = disabled;
   const body = serializeBody({
     type: 'endpoint.disabled',
     timestamp: now.toISOString(),
-    data: { origin, url, failingSince: (failingSince ?? now).toISOString(), disabledAt: now.toISOString() },
+    data: { origin, failingSince: (failingSince ?? now).toISOString(), disabledAt: now.toISOString() },
   });
   return receivers.map((receiver) => ({
     id: randomUUID(),
