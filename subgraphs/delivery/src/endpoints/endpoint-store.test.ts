@@ -92,7 +92,6 @@ describe('endpoint store', () => {
       timestamp: disabled?.disabledAt?.toISOString(),
       data: {
         origin: 'https://disabled.example',
-        url: 'https://disabled.example/hook',
         failingSince: disabled?.failingSince?.toISOString(),
         disabledAt: disabled?.disabledAt?.toISOString(),
       },
