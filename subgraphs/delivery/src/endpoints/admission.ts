@@ -1,9 +1,10 @@
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { SendResult } from '../attempt-result.ts';
-import { type Breaker, type BreakerState, createBreaker } from './breaker.ts';
+import { type Breaker, createBreaker } from './breaker.ts';
 import { createCounts } from './counts.ts';
 import { type Endpoint, smsEndpointId } from './endpoint.ts';
+import { createKeptEntries } from './kept-entries.ts';
 import { createPace, type Pace } from './pace.ts';
 import { readSigns } from './signs.ts';
 
@@ -17,8 +18,6 @@ export interface Permit {
 export interface Admission {
   /** Returns a permit; null while an attempt at the endpoint would exceed a limit, or its circuit breaker is open. */
   tryAdmit(endpoint: Endpoint): Permit | null;
-  /** The state of an endpoint's circuit breaker. */
-  stateOf(endpointId: string): BreakerState;
   /** Forgets how an endpoint was, so that its attempts start at once. */
   forget(endpointId: string): void;
   /** Resolves when no attempt is in progress. */
@@ -63,6 +62,8 @@ interface EndpointState {
 
 /** Endpoints and users whose state is kept. Of more, the longest unused ones are forgotten. */
 const maxKept = 10_000;
+/** Endpoints per user whose state is kept. */
+const maxKeptPerUser = 500;
 /** This part of the permits, and of those of an origin, is for endpoints without an attempt in progress. */
 const reserved = 0.25;
 
@@ -75,8 +76,12 @@ export function createAdmission({ limits, log }: { limits: AdmissionLimits; log:
   let running = 0;
   const runningPerUser = createCounts();
   const runningPerOrigin = createCounts();
-  const endpoints = new Map<string, EndpointState>();
-  const users = new Map<string, Pace>();
+  const endpoints = createKeptEntries<EndpointState>({
+    max: maxKept,
+    maxPerOwner: maxKeptPerUser,
+    mayDelete: (state) => state.running === 0,
+  });
+  const users = createKeptEntries<Pace>({ max: maxKept, maxPerOwner: 1, mayDelete: () => true });
   const idlers = new Set<() => void>();
 
   const create = (endpoint: Endpoint): EndpointState => ({
@@ -103,22 +108,18 @@ export function createAdmission({ limits, log }: { limits: AdmissionLimits; log:
   return {
     tryAdmit(endpoint) {
       const { id, userId, origin } = endpoint;
-      const state = take(
-        endpoints,
-        id,
-        () => create(endpoint),
-        ({ running }) => running === 0,
-      );
+      const keptState = endpoints.use(id);
       const isFree = (inProgress: number, limit: number) =>
-        limit - inProgress > (state.running > 0 ? limit * reserved : 0);
-      if (!isFree(running, limits.concurrency)) return null;
-      const user = userId === null ? null : take(users, userId, createUser, () => true);
-      const isAllowed =
-        state.breaker.allows(state.running) &&
-        state.pace.allows(state.running) &&
-        isFree(runningPerOrigin.of(origin), limits.perOrigin) &&
-        (user === null || user.allows(runningPerUser.of(userId)));
-      if (!isAllowed) return null;
+        limit - inProgress > (keptState && keptState.running > 0 ? limit * reserved : 0);
+      if (!isFree(running, limits.concurrency) || !isFree(runningPerOrigin.of(origin), limits.perOrigin)) return null;
+      const keptUser = userId === null ? undefined : users.use(userId);
+      const user = userId === null ? null : (keptUser ?? createUser());
+      if (user !== null && !user.allows(runningPerUser.of(userId))) return null;
+      const state = keptState ?? create(endpoint);
+      if (!state.breaker.allows(state.running) || !state.pace.allows(state.running)) return null;
+      // Only now, so that endpoints that wait for a limit replace none.
+      if (!keptState) endpoints.add(id, userId, state);
+      if (user !== null && userId !== null && !keptUser) users.add(userId, null, user);
       running += 1;
       state.running += 1;
       state.pace.start();
@@ -142,8 +143,7 @@ export function createAdmission({ limits, log }: { limits: AdmissionLimits; log:
         },
       };
     },
-    stateOf: (endpointId) => endpoints.get(endpointId)?.breaker.state ?? 'closed',
-    forget: (endpointId) => void endpoints.delete(endpointId),
+    forget: (endpointId) => endpoints.delete(endpointId),
     idle: () =>
       new Promise((resolve) => {
         if (running === 0) resolve();
@@ -167,26 +167,4 @@ export function createAdmission({ limits, log }: { limits: AdmissionLimits; log:
     if (isOverloaded) pace.slowDown();
     if (pauseMs > 0) pace.pauseFor(Math.min(pauseMs, limits.maxRetryAfterMs));
   }
-}
-
-/**
- * Returns the entry of a key, which becomes the last used one. It is created if needed, and replaces the longest unused
- * entry that may be deleted if there are too many.
- */
-function take<Entry>(
-  entries: Map<string, Entry>,
-  key: string,
-  create: () => Entry,
-  mayDelete: (entry: Entry) => boolean,
-): Entry {
-  const entry = entries.get(key) ?? create();
-  entries.delete(key);
-  if (entries.size >= maxKept)
-    for (const [oldest, each] of entries)
-      if (mayDelete(each)) {
-        entries.delete(oldest);
-        break;
-      }
-  entries.set(key, entry);
-  return entry;
 }

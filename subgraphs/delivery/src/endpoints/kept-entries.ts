@@ -1,0 +1,72 @@
+/**
+ * Entries by key, limited in total and per owner. Of more, the longest unused one that may be deleted is forgotten: of the
+ * same owner first, so that one owner with many entries evicts none of others.
+ */
+export interface KeptEntries<Entry> {
+  /** Returns an entry, which becomes the last used one. */
+  use(key: string): Entry | undefined;
+  /** Adds an entry for a key that has none. `owner` null: without a limit per owner. */
+  add(key: string, owner: string | null, entry: Entry): void;
+  delete(key: string): void;
+  values(): Iterable<Entry>;
+}
+
+export interface KeptEntriesOptions<Entry> {
+  max: number;
+  maxPerOwner: number;
+  mayDelete(entry: Entry): boolean;
+}
+
+interface Kept<Entry> {
+  entry: Entry;
+  owner: string | null;
+}
+
+export function createKeptEntries<Entry>({
+  max,
+  maxPerOwner,
+  mayDelete,
+}: KeptEntriesOptions<Entry>): KeptEntries<Entry> {
+  /** In the order of their last use, as are those of each owner. */
+  const all = new Map<string, Kept<Entry>>();
+  const byOwner = new Map<string, Map<string, Kept<Entry>>>();
+
+  const remove = (key: string) => {
+    const kept = all.get(key);
+    if (!kept) return;
+    all.delete(key);
+    if (kept.owner === null) return;
+    const own = byOwner.get(kept.owner);
+    own?.delete(key);
+    if (own?.size === 0) byOwner.delete(kept.owner);
+  };
+  const append = (key: string, kept: Kept<Entry>) => {
+    all.set(key, kept);
+    if (kept.owner === null) return;
+    const own = byOwner.get(kept.owner) ?? new Map();
+    byOwner.set(kept.owner, own.set(key, kept));
+  };
+  const removeOldest = (entries: ReadonlyMap<string, Kept<Entry>>) => {
+    for (const [key, { entry }] of entries) if (mayDelete(entry)) return remove(key);
+  };
+
+  return {
+    use(key) {
+      const kept = all.get(key);
+      if (!kept) return undefined;
+      remove(key);
+      append(key, kept);
+      return kept.entry;
+    },
+    add(key, owner, entry) {
+      const own = owner === null ? undefined : byOwner.get(owner);
+      if (own && own.size >= maxPerOwner) removeOldest(own);
+      if (all.size >= max) removeOldest(all);
+      append(key, { entry, owner });
+    },
+    delete: remove,
+    *values() {
+      for (const { entry } of all.values()) yield entry;
+    },
+  };
+}
