@@ -16,6 +16,7 @@ export const platformErrorCodes = [
   'KEY_VALUE_UNAVAILABLE',
   'NESTED_DATABASE_USE',
   'PORT_TAKEN',
+  'SECRET_ALTERED',
   'SECRETS_KEY_WRONG',
   'TOPICS_UNAVAILABLE',
   'TOPIC_RECREATED',
@@ -90,6 +91,9 @@ const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
   'TOPIC_RECREATED',
 ]);
 
+/** Codes that tell a client nothing: outages are shown as SERVICE_UNAVAILABLE, the others are masked. */
+const internalCodes: ReadonlySet<string> = new Set(platformErrorCodes);
+
 const unavailableMessages = {
   KEY_VALUE_UNAVAILABLE: 'The key-value store does not answer.',
   TOPICS_UNAVAILABLE: 'The broker does not answer.',
@@ -118,11 +122,11 @@ export function outageOf(error: unknown): CodedError | null {
 }
 
 /**
- * The error that a client may see: a coded error unchanged, an engine's outage as SERVICE_UNAVAILABLE (retryable), null
- * for anything else.
+ * The error that a client may see: an error with a public code unchanged, an engine's outage as SERVICE_UNAVAILABLE
+ * (retryable), null for anything else.
  */
 export function publicError(error: unknown): CodedError | null {
-  if (isCodedError(error) && !outages.has(error.code)) return error;
+  if (isCodedError(error) && !internalCodes.has(error.code)) return error;
   const coded = codedCause(error);
   if (!coded || !outages.has(coded.code)) return null;
   if (isCodedError<PlatformErrorCode>(coded, 'COMMIT_UNKNOWN'))

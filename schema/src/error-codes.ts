@@ -24,6 +24,7 @@ export const publicErrors = {
   VOUCHER_CODE_CONFLICT: { status: 409 },
   CALLBACK_URL_REFUSED: { status: 400 },
   ENDPOINT_DISABLED: { status: 409 },
+  SECRET_UNREADABLE: { status: 409 },
   CURSOR_INVALID: { status: 400 },
   TOPIC_FIELD_MISSING: { status: 500 },
   SUBSCRIPTION_SCHEMA_RELOAD: { status: 409 },

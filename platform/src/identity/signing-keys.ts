@@ -1,4 +1,4 @@
-import { createPrivateKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { eq, isNull, lt } from 'drizzle-orm';
 import { getTableConfig } from 'drizzle-orm/pg-core';
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
@@ -10,6 +10,7 @@ import { createFailureLines } from '../process/failure-lines.ts';
 import type { Log } from '../process/log.ts';
 import type { SecretBox } from '../secrets/secret-box.ts';
 import { createSigningKey } from './create-signing-key.ts';
+import { openPrivateKey } from './private-key.ts';
 import { type SigningKeyRow, type SigningKeyTable, sealedKeys } from './signing-key-table.ts';
 import type { FindKey } from './token-verifier.ts';
 
@@ -52,13 +53,13 @@ export interface SigningKeysOptions {
   publishAfterMs: number;
 }
 
-type Key = SigningKeyRow & { privateKey: KeyObject };
+/** `privateKey`: null if it can't be decrypted. */
+type Key = SigningKeyRow & { privateKey: KeyObject | null };
 
 /**
  * Opens the signing keys of a context. They are stored in its database, and one process at a time rotates them: the next
- * key is published an hour before it signs, the replaced one for some time after.
- *
- * @throws CodedError SECRETS_KEY_WRONG
+ * key is published an hour before it signs, the replaced one for some time after. A key that can't be decrypted is published
+ * and does not sign; if it was altered, another one replaces it at once.
  */
 export async function createSigningKeys({
   database,
@@ -83,8 +84,12 @@ export async function createSigningKeys({
       const now = database.now();
       await tx.delete(table).where(lt(table.publishedUntil, new Date(now)));
       const active = await tx.select().from(table).where(isNull(table.publishedUntil));
-      const newest = active.toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime())[0];
-      if (!newest) await tx.insert(table).values({ ...successor, signsFrom: new Date(now) });
+      const usable = active
+        .filter((row) => open(row).error?.code !== 'SECRET_ALTERED')
+        .toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime());
+      const [newest] = usable;
+      if (!newest || usable.every(({ signsFrom }) => signsFrom.getTime() > now))
+        await tx.insert(table).values({ ...successor, signsFrom: new Date(now) });
       else if (newest.signsFrom.getTime() + rotateAfterMs - publishBeforeMs <= now) {
         await tx.insert(table).values({
           ...successor,
@@ -110,20 +115,25 @@ export async function createSigningKeys({
   };
 
   const signingAt = (now: number) =>
-    keys.filter(
-      ({ signsFrom, publishedUntil }) =>
-        signsFrom.getTime() <= now && (publishedUntil === null || publishedUntil.getTime() > now),
-    );
+    keys.flatMap(({ privateKey, ...key }) => {
+      const isPublished = key.publishedUntil === null || key.publishedUntil.getTime() > now;
+      return privateKey && isPublished && key.signsFrom.getTime() <= now ? { ...key, privateKey } : [];
+    });
   const useKeys = () => {
     verify = createLocalJWKSet({ keys: keys.map((key) => key.publicJwk) });
   };
+  const open = (row: SigningKeyRow) => openPrivateKey(row, { secrets, purpose });
   const read = async () => {
     const rows = await database.query.select().from(table);
     // Newest first.
-    keys = rows
-      .map((row) => ({ ...row, privateKey: importPrivate(row, { secrets, purpose }) }))
-      .toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime());
+    keys = rows.map(openOrKeep).toSorted((a, b) => b.signsFrom.getTime() - a.signsFrom.getTime());
     useKeys();
+  };
+  /** What was decrypted before stays in use: another process may have encrypted it with a newer key since. */
+  const openOrKeep = (row: SigningKeyRow): Key => {
+    const { privateKey, error } = open(row);
+    if (error) log.error({ error, kid: row.kid, purpose }, 'a signing key can not be decrypted');
+    return { ...row, privateKey: privateKey ?? keys.find(({ kid }) => kid === row.kid)?.privateKey ?? null };
   };
   // One refresh at a time: a slower one that started before a key was revoked would restore that key.
   const refresh = createCoalesced(async () => {
@@ -140,7 +150,7 @@ export async function createSigningKeys({
 
   await refresh();
   // Another process may hold the lock and be creating the first key.
-  for (let attempt = 0; keys.length === 0 && attempt < 50; attempt += 1) await refresh();
+  for (let attempt = 0; signingAt(database.now()).length === 0 && attempt < 50; attempt += 1) await refresh();
   scheduleRefresh();
 
   return {
@@ -164,12 +174,4 @@ export async function createSigningKeys({
     },
     [Symbol.dispose]: () => timer?.[Symbol.dispose](),
   };
-}
-
-function importPrivate(
-  { kid, privateJwk }: SigningKeyRow,
-  { secrets, purpose }: { secrets: SecretBox; purpose: string },
-): KeyObject {
-  const jwk = typeof privateJwk === 'string' ? JSON.parse(secrets.open(privateJwk, { purpose, id: kid })) : privateJwk;
-  return createPrivateKey({ key: jwk as JsonWebKeyInput['key'], format: 'jwk' });
 }

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import { CodedError } from '../errors.ts';
+import { CodedError, type PlatformErrorCode } from '../errors.ts';
 
 /** What a secret belongs to. What was sealed for one use can't be opened for another. */
 export interface SecretUse {
@@ -22,7 +22,8 @@ export interface SecretBox {
   seal(text: string, use: SecretUse): string;
   /**
    * Decrypts with the key that the sealed text names. Other text is returned as it is: an earlier version stored it.
-   * @throws CodedError SECRETS_KEY_WRONG if it has no such key; Error if the text was altered or sealed for another use
+   * @throws CodedError SECRETS_KEY_WRONG if it has no such key; SECRET_ALTERED if the text was altered or sealed for another
+   * use: then no key can decrypt it
    */
   open(stored: string, use: SecretUse): string;
 }
@@ -62,7 +63,11 @@ export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox
           .setAuthTag(bytes.subarray(-tagBytes));
         return decipher.update(bytes.subarray(nonceBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8');
       } catch (cause) {
-        throw new Error(`the secret ${use.purpose} ${use.id} was altered, or belongs to another row`, { cause });
+        throw new CodedError<PlatformErrorCode>(
+          'SECRET_ALTERED',
+          `the secret ${use.purpose} ${use.id} was altered, or belongs to another row`,
+          { cause },
+        );
       }
     },
   };

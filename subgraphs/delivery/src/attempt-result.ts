@@ -6,6 +6,7 @@ export const attemptErrors = [
   'DNS_FAILED',
   'HTTP_ERROR',
   'RESPONSE_INVALID',
+  'SECRET_UNREADABLE',
   'SEND_FAILED',
   'SMS_FAILED',
   'SMS_NOT_CONFIGURED',
@@ -62,7 +63,7 @@ export interface PostponedResult {
 }
 
 /** Why an attempt was postponed: only in the log. */
-export type PostponeReason = 'QUEUE_CHANGED' | 'RATE_LIMITED' | 'SMS_ACCOUNT_REFUSED';
+export type PostponeReason = 'QUEUE_CHANGED' | 'RATE_LIMITED' | 'SECRETS_KEY_WRONG' | 'SMS_ACCOUNT_REFUSED';
 
 export interface FailedResult {
   outcome: 'failed';

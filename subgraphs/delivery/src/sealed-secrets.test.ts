@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { createTestSecrets } from '@voucher-gateway/platform/testing/secrets';
@@ -73,5 +74,86 @@ describe('secrets at rest', () => {
       .poll(async () => (await readStored(harness)).every((each) => each.startsWith(rotated.prefix)))
       .toBe(true);
     expect(await harness.secret(userId)).toBe(secret);
+  });
+});
+
+/** Replaces the stored secret of a user by one of another row, which no key decrypts there. */
+async function alter({ engines: { database, secrets } }: Harness, userId: string): Promise<void> {
+  const stranger = secrets.seal('whsec_AAAA', { purpose: 'delivery.callback_secret', id: randomUUID() });
+  await database.query.update(callbackSecret).set({ secret: stranger }).where(eq(callbackSecret.userId, userId));
+}
+
+describe('secrets that can not be decrypted', () => {
+  // Regression: the attempt was made again after each lease, for ever, and nobody was told.
+  it('altered secret: its attempts fail with a code, and its owner rotates it', async () => {
+    await using harness = await openDeliveryHarness({ environment: { CALLBACK_RETRY_SCHEDULE: '200ms,24d' } });
+    await using receiver = await startReceiver();
+    const request = buildRequest({ callbackUrl: receiver.url });
+    const { userId } = request;
+    await harness.secret(userId);
+    await alter(harness, userId);
+    await harness.request(request);
+    await harness.receive(request);
+    const failure = { status: null, error: 'SECRET_UNREADABLE', response: null };
+    await expect
+      .poll(() => harness.deliveries(request))
+      .toMatchObject([{ status: 'PENDING', attempts: [failure, failure] }]);
+    expect(receiver.calls).toEqual([]);
+    expect(harness.log.text).toMatch(/"level":"error".*SECRET_ALTERED/);
+    const read = () => harness.entities([{ __typename: 'User', id: userId }], '... on User { callbackSecret }', userId);
+    expect((await read()).errors).toMatchObject([{ extensions: { code: 'SECRET_UNREADABLE' } }]);
+
+    const { data } = await harness.post('mutation { rotateCallbackSecret }', {}, userId);
+    const [delivery] = await harness.deliveries(request);
+    const redeliver = 'mutation ($id: ID!) { redeliver(deliveryId: $id) { status } }';
+    await harness.post(redeliver, { id: delivery?.id }, userId);
+    const { headers, body } = await receiver.next();
+    new Webhook(String(data?.rotateCallbackSecret)).verify(body, headers as Record<string, string>);
+  });
+
+  it('wrong key: a callback waits without an attempt for a process with the key', async () => {
+    await using harness = await openDeliveryHarness();
+    await using receiver = await startReceiver();
+    const request = buildRequest({ callbackUrl: receiver.url });
+    await harness.secret(request.userId);
+    const { query } = harness.engines.database;
+    const [row] = await query.select().from(callbackSecret).where(eq(callbackSecret.userId, request.userId));
+    // As another process stores it that already has the next key.
+    const use = { purpose: 'delivery.callback_secret', id: row?.id ?? '' };
+    const sealed = createTestSecrets(9).seal(harness.engines.secrets.open(row?.secret ?? '', use), use);
+    await query.update(callbackSecret).set({ secret: sealed }).where(eq(callbackSecret.userId, request.userId));
+    await harness.request(request);
+    await harness.receive(request);
+    await expect.poll(() => harness.log.text).toMatch(/"reason":"SECRETS_KEY_WRONG"/);
+    expect(await harness.deliveries(request)).toMatchObject([{ status: 'PENDING', attempts: [] }]);
+    expect(receiver.calls).toEqual([]);
+    expect(harness.log.text).toMatch(/"level":"error".*SECRETS_KEY_WRONG/);
+    const { userId } = request;
+    const read = await harness.entities([{ __typename: 'User', id: userId }], '... on User { callbackSecret }', userId);
+    expect(read.errors).toMatchObject([{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }]);
+  });
+
+  // Regression: one such row kept every key from being read, and the service from starting.
+  it('altered signing key: another one signs, and the rest is read', async () => {
+    await using harness = await openDeliveryHarness();
+    const published = async (): Promise<string[]> => {
+      const response = await fetch(`${harness.url}/.well-known/webhooks-jwks.json`);
+      return ((await response.json()) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid);
+    };
+    const [altered] = await published();
+    await harness.service[Symbol.asyncDispose]();
+    const stranger = harness.engines.secrets.seal('{}', { purpose: 'delivery.signing_key', id: 'another' });
+    await harness.engines.database.query.update(signingKey).set({ privateJwk: stranger });
+    await harness.start();
+    expect(await published()).toEqual([expect.not.stringMatching(altered ?? ''), altered]);
+    expect(harness.log.text).toMatch(/"level":"error".*SECRET_ALTERED/);
+    await using receiver = await startReceiver();
+    const { errors } = await harness.post(
+      'mutation ($url: String!) { sendTestCallback(url: $url) { webhookId } }',
+      { url: receiver.url },
+      randomUUID(),
+    );
+    expect(errors).toBeUndefined();
+    expect((await receiver.next()).headers['webhook-signature']).toMatch(/^v1,\S+ v1a,\S+$/);
   });
 });

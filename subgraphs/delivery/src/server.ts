@@ -79,7 +79,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   await assertReadable(database, box, deliverySecrets);
   await jobs.declare(recoveryQueue);
 
-  const secrets = createCallbackSecrets({ database, box, oldSecretSignsMs: config.OLD_SECRET_RETENTION });
+  const secrets = createCallbackSecrets({ database, box, oldSecretSignsMs: config.OLD_SECRET_RETENTION, log });
   const callbackKeys = releases.use(
     await createSigningKeys({
       database,

@@ -1,3 +1,4 @@
+import { createSigningKey } from '@voucher-gateway/platform/identity/create-signing-key';
 import { createTestSecrets } from '@voucher-gateway/platform/testing/secrets';
 import { eq } from 'drizzle-orm';
 import { decodeProtectedHeader } from 'jose';
@@ -38,5 +39,30 @@ describe('signing keys at rest', () => {
     // With the former key after it.
     ctx.engines.secrets = createTestSecrets(9, 1);
     await ctx.startAnother();
+  });
+
+  // Regression: a row that this process can't decrypt kept it from reading the others, and from verifying their tokens.
+  it('signing keys: one that only another process can decrypt is published, and verifies', async () => {
+    await using ctx = await startTestUserService();
+    const [first] = (await ctx.jwks()).keys;
+    const row = await createSigningKey({
+      table: signingKey,
+      secrets: createTestSecrets(9),
+      nowMs: ctx.engines.database.now(),
+    });
+    await ctx.engines.database.query.insert(signingKey).values(row);
+    ctx.clock.jump(60_000);
+    await expect.poll(async () => (await ctx.jwks()).keys.length).toBe(2);
+    expect((await ctx.jwks()).keys.map(({ kid }) => kid).sort()).toEqual([row.kid, first?.kid].sort());
+    expect(ctx.log.text).toMatch(/"level":"error".*SECRETS_KEY_WRONG/);
+  });
+
+  it('signing keys: one that was altered is replaced, and users sign in', async () => {
+    await using ctx = await startTestUserService();
+    const [first] = (await ctx.jwks()).keys;
+    await ctx.engines.database.query.update(signingKey).set({ privateJwk: `${ctx.engines.secrets.prefix}AAAA` });
+    const { url } = await ctx.startAnother();
+    const { token } = (await ctx.signUp({}, url)).data?.signUp as { token: string };
+    expect(decodeProtectedHeader(token).kid).not.toBe(first?.kid);
   });
 });

@@ -1,4 +1,5 @@
-import type { SendResult } from '../attempt-result.ts';
+import { isCodedError } from '@voucher-gateway/platform/errors';
+import { failed, type SendResult } from '../attempt-result.ts';
 import type { Delivery } from '../tables.ts';
 import type { CallbackSecrets } from './callback/secrets.ts';
 import type { CallbackSender } from './callback/send.ts';
@@ -17,6 +18,9 @@ export interface Channels {
   prefetch(planned: Pick<Delivery, 'channel' | 'userId'>): Promise<SigningSecrets>;
   send: Send;
 }
+
+/** Another process may have the key that this one lacks, and makes the attempt after this time, in milliseconds. */
+const otherKeyAfterMs = 60_000;
 
 /** Creates the senders of all channels. */
 export function createChannels({
@@ -37,7 +41,8 @@ export function createChannels({
     channel === 'CALLBACK' ? secrets.readSigning(userId) : [];
   const send: Send = async (delivery, stop, prefetched = prefetch(delivery)) => {
     const { id, channel, url, body, nextAttemptAt } = delivery;
-    const signing = await prefetched;
+    const signing = await prefetched.catch(withoutSecrets);
+    if ('outcome' in signing) return signing;
     // The process was suspended, or the database slow: another process makes the attempt now.
     if (nextAttemptAt !== null && nextAttemptAt.getTime() <= now())
       throw new Error('the lease ended before the attempt');
@@ -49,4 +54,12 @@ export function createChannels({
     }
   };
   return { prefetch, send };
+}
+
+/** The result of an attempt whose secret can't be decrypted. Rejects for another error, such as an outage. */
+function withoutSecrets(error: unknown): SendResult {
+  if (isCodedError(error, 'SECRET_UNREADABLE')) return failed('SECRET_UNREADABLE');
+  if (isCodedError(error, 'SECRETS_KEY_WRONG'))
+    return { outcome: 'postponed', reason: 'SECRETS_KEY_WRONG', delayMs: otherKeyAfterMs };
+  throw error;
 }

@@ -11,8 +11,8 @@ export interface Signs {
 }
 
 const nothing: Signs = { isBroken: null, isOverloaded: false, pauseMs: 0 };
-/** The URL or its address is at fault; nothing was sent. */
-const notSent: readonly string[] = ['ADDRESS_REFUSED', 'URL_INVALID'];
+/** The URL, its address or the secret is at fault; nothing was sent. */
+const notSent: readonly string[] = ['ADDRESS_REFUSED', 'SECRET_UNREADABLE', 'URL_INVALID'];
 /** Statuses with which a receiver asks for fewer calls. @see Standard Webhooks, "Deliverability and reliability" */
 const overloaded: readonly number[] = [429, 502, 504];
 /** Statuses whose Retry-After is about the whole service. @see RFC 9110 section 10.2.3, RFC 6585 section 4 */

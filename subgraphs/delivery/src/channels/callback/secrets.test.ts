@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createTestClock } from '@voucher-gateway/platform/async/clock';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestDatabase } from '@voucher-gateway/platform/testing/database';
 import { createTestSecrets } from '@voucher-gateway/platform/testing/secrets';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -10,7 +11,12 @@ const clock = createTestClock();
 const database = await openTestDatabase({ migrations: [deliveryMigrations], clock });
 afterAll(() => database[Symbol.asyncDispose]());
 const hour = 3_600_000;
-const secrets = createCallbackSecrets({ database, box: createTestSecrets(), oldSecretSignsMs: 24 * hour });
+const secrets = createCallbackSecrets({
+  database,
+  box: createTestSecrets(),
+  oldSecretSignsMs: 24 * hour,
+  log: silentLog,
+});
 
 describe('callback secrets', () => {
   it('secret: has 32 random bytes, and is created on first use', async () => {

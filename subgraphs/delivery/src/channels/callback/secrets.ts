@@ -2,7 +2,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createBatcher } from '@voucher-gateway/platform/async/batcher';
 import type { Database, Queryable } from '@voucher-gateway/platform/database';
 import { isAnyId } from '@voucher-gateway/platform/database/rows';
+import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { SecretBox } from '@voucher-gateway/platform/secrets/secret-box';
+import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { and, desc, eq, gt, isNull, lte, or, sql } from 'drizzle-orm';
 import { callbackSecret, sealedCallbackSecrets } from '../../tables.ts';
 import { secretPrefix } from './signature.ts';
@@ -10,7 +14,10 @@ import { secretPrefix } from './signature.ts';
 /** Maximum of secrets that sign, so that the header stays small however often a user rotates. */
 const maxSigning = 4;
 
-/** The secrets that a user's callbacks are signed with. */
+/**
+ * The secrets that a user's callbacks are signed with. If the current one can't be decrypted, reading throws CodedError
+ * SECRETS_KEY_WRONG, or SECRET_UNREADABLE: it was altered, and only `rotate` helps. Former ones are skipped then.
+ */
 export interface CallbackSecrets {
   /** Returns the current secret. It is created on first use. */
   readCurrent(userId: string): Promise<string>;
@@ -24,13 +31,16 @@ export function createCallbackSecrets({
   database,
   box,
   oldSecretSignsMs,
+  log,
 }: {
   database: Database;
   /** Encrypts them. */
   box: SecretBox;
   /** A replaced secret still signs for this time, in milliseconds. */
   oldSecretSignsMs: number;
+  log: Log;
 }): CallbackSecrets {
+  const lines = createRepeatedLines(log);
   /** Reads the rows that sign now, the current one first. Concurrent calls share a statement. */
   const readRows = createBatcher<string, (typeof callbackSecret.$inferSelect)[]>({
     async run(userIds) {
@@ -56,10 +66,24 @@ export function createCallbackSecrets({
       await insert(database.query, userId).onConflictDoNothing();
       rows = await readRows(userId);
     }
-    return rows.map(open);
+    return rows.flatMap((row) => openSigning(row) ?? []);
   };
   const { purpose } = sealedCallbackSecrets;
   const open = ({ id, secret }: typeof callbackSecret.$inferSelect) => box.open(secret, { purpose, id });
+  /** Returns null for a former secret that can't be decrypted. */
+  const openSigning = (row: typeof callbackSecret.$inferSelect): string | null => {
+    try {
+      return open(row);
+    } catch (error) {
+      const { id, userId, signsUntil } = row;
+      const kind = isCodedError(error) ? error.code : 'other';
+      lines.error(kind, { error, secretId: id, userId }, 'the secret of callbacks can not be decrypted');
+      if (signsUntil !== null) return null;
+      if (!isCodedError(error, 'SECRET_ALTERED')) throw error;
+      const message = 'Your secret can not be read any more; create another one with rotateCallbackSecret.';
+      throw new CodedError<PublicErrorCode>('SECRET_UNREADABLE', message, { cause: error });
+    }
+  };
   const insert = (query: Queryable, userId: string) => {
     const id = randomUUID();
     const secret = box.seal(secretPrefix + randomBytes(32).toString('base64'), { purpose, id });
