@@ -14,7 +14,10 @@ import { createReloadableFederation } from './federation/reloadable-federation.t
 import type { SubgraphCallLimits } from './federation/subgraph-client.ts';
 import { createSubgraphSources } from './federation/subgraph-sources.ts';
 import { createUpstreams } from './federation/subgraph-subscriptions.ts';
+import { createDirectOperations } from './http/direct-operations.ts';
 import { addHttp } from './http/graphql.ts';
+import { createKnownOperations } from './http/known-operations.ts';
+import { createRequestContexts } from './http/request-contexts.ts';
 import { createOperations } from './operations/operations.ts';
 import { createLargeRequests } from './scheduling/large-requests.ts';
 import { createLoopTurns } from './scheduling/loop-turns.ts';
@@ -182,8 +185,23 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       planner: () => federation.current.planner.ping(),
     },
   });
+  const budget = createSendBudget(config.MAX_TOTAL_BUFFERED_BYTES, log);
+  const allowsOrigin = originPolicy(config);
+  const contexts = createRequestContexts({ config, gate, addresses });
+  const known = createKnownOperations({ operations, log });
+  const direct = createDirectOperations({
+    known,
+    contexts,
+    turns,
+    addresses,
+    budget,
+    allowsOrigin,
+    maxBodyBytes: config.MAX_BODY_BYTES,
+    log,
+  });
   const app = createHttpServer({
     log,
+    direct,
     bodyLimitBytes: config.MAX_BODY_BYTES,
     statusOf,
     readiness,
@@ -191,7 +209,6 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     limits: httpLimitsOf(config),
   });
   work.defer(() => app.close());
-  const budget = createSendBudget(config.MAX_TOTAL_BUFFERED_BYTES, log);
   countHttpAnswers(app, budget);
   releases.use(
     await addHttp({
@@ -203,6 +220,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       addresses,
       turns,
       largeRequests,
+      contexts,
+      known,
+      direct,
+      allowsOrigin,
       streams: { subscriptions, operations, connections, budget },
     }),
   );
@@ -214,7 +235,6 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       log,
     }),
   );
-  const allows = originPolicy(config);
   releases.use(
     attachWebSocket({
       server: app.server,
@@ -231,7 +251,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       maxOperations: config.MAX_SUBSCRIPTIONS_PER_CONNECTION,
       sendLimits: { maxBufferedBytes: config.MAX_BUFFERED_BYTES, budget, log },
       maxMessageBytes: config.MAX_MESSAGE_BYTES,
-      allowsOrigin: (request) => allows(request.headers.origin, request.headers.host),
+      allowsOrigin: (request) => allowsOrigin(request.headers.origin, request.headers.host),
     }),
   );
   releases.defer(() => connections.drain(config.DRAIN_WINDOW, stopLimits.drainMs));

@@ -7,7 +7,7 @@ const answerTypes = ['application/json; charset=utf-8', 'application/graphql-res
 const callbackType = 'application/json; callbackSpec=1.0; charset=utf-8';
 
 /** Real headers are shorter, and the cost of negotiation grows with the length. */
-const maxAcceptLength = 500;
+export const maxAcceptLength = 500;
 
 /**
  * Creates the function that returns the media type of a result for an Accept header; null if Apollo Server would send none

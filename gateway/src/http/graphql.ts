@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import fastifyCors from '@fastify/cors';
 import type { ClientAddresses } from '@voucher-gateway/platform/http/client-address';
@@ -5,22 +6,21 @@ import { createClientSignal } from '@voucher-gateway/platform/http/client-signal
 import type { Log } from '@voucher-gateway/platform/process/log';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
-import { type GatewayConfig, isOn, originPolicy } from '../config.ts';
-import type { GatewayContext } from '../context.ts';
+import { type GatewayConfig, isOn } from '../config.ts';
 import { createResultFormatter } from '../format-result.ts';
 import type { LargeRequests } from '../scheduling/large-requests.ts';
 import type { LoopTurns } from '../scheduling/loop-turns.ts';
 import { requesterOf } from '../scheduling/wait-queue.ts';
 import type { SessionGate } from '../sessions/session-gate.ts';
-import { createTrace } from '../trace.ts';
 import { addHttpStreams, type HttpStreamsOptions } from '../transports/stream-routes.ts';
 import { createApolloAdapter } from './apollo-adapter.ts';
 import { addCallbackReceiver } from './callback-receiver.ts';
+import type { DirectOperations } from './direct-operations.ts';
 import { createGraphqlErrorHandler } from './graphql-error-handler.ts';
-import { createHeaderRules, type PassedHeaders } from './header-rules.ts';
 import { parseJsonBodies } from './json-bodies.ts';
-import { createKnownOperations } from './known-operations.ts';
+import { createKnownHandler, type KnownOperations } from './known-operations.ts';
 import { addPlayground } from './playground.ts';
+import type { RequestContexts } from './request-contexts.ts';
 import { addRestRoutes } from './rest.ts';
 import { addVoucherPage, hasVoucherOperations } from './voucher-page.ts';
 import { addWebhookKeys } from './webhook-keys.ts';
@@ -35,78 +35,38 @@ export interface HttpOptions {
   /** The turns that requests for operations wait for. */
   turns: LoopTurns;
   largeRequests: LargeRequests;
+  contexts: RequestContexts;
+  known: KnownOperations;
+  /** The handler in front of the app, which passes requests on. */
+  direct: DirectOperations;
+  /** Whether a page of this origin may call. */
+  allowsOrigin(origin: string | undefined, host?: string): boolean;
   streams: Pick<HttpStreamsOptions, 'subscriptions' | 'operations' | 'connections' | 'budget'>;
 }
-
-type MaybePromise<T> = T | Promise<T>;
-
-const anonymous = { identity: null, refusal: null, authorization: null };
 
 /** Adds `/graphql` over HTTP, the REST operations, the playground and the keys of callbacks. Disposing waits for running operations. */
 export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const { app, config, schema, gate, log, addresses, turns, largeRequests, streams } = options;
+  const { known, direct, contexts, allowsOrigin } = options;
   const { operations } = streams;
   const apollo = await createApolloAdapter({ app, operations, schema, log });
 
-  const showsPlans = isOn(config.QUERY_PLANS, config);
-  const passHeaders = createHeaderRules({
-    request: config.FORWARD_HEADERS,
-    cookies: config.FORWARD_COOKIES ?? false,
-    caching: config.FORWARD_CACHE_CONTROL ?? false,
-  });
-  const passed = new WeakMap<FastifyRequest, PassedHeaders>();
-  const passedOf = (request: FastifyRequest): PassedHeaders | undefined => {
-    if (!passHeaders) return undefined;
-    const known = passed.get(request) ?? passHeaders(request);
-    passed.set(request, known);
-    return known;
-  };
-
-  let placeOf: (request: FastifyRequest) => Disposable | undefined = () => undefined;
-  const describe = (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    admitted: Pick<GatewayContext, 'identity' | 'refusal' | 'authorization'>,
-  ): GatewayContext => ({
-    ...admitted,
-    requestId: request.id,
-    clientAddress: addresses.read(request.raw),
-    signal: createClientSignal(reply.raw),
-    place: placeOf(request),
-    ...passedOf(request),
-    trace: showsPlans && request.headers['x-query-plan'] === 'true' ? createTrace() : undefined,
-  });
-  const createContext = (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    token?: string,
-  ): MaybePromise<GatewayContext> => {
-    const authorization = request.headers.authorization?.trim() || token || null;
-    if (authorization === null) return describe(request, reply, anonymous);
-    return gate.admit(authorization).then((admitted) => describe(request, reply, admitted));
-  };
-
   // A request waits before its body is read, so it only takes the memory of its headers.
   const awaitTurn: onRequestHookHandler = ({ raw }, reply, done) => {
+    const passed = direct.passed(raw);
+    if (passed) return done((passed.refusal ?? undefined) as Error | undefined);
     if (turns.tryEnter()) return done();
     return turns.enter(0, () =>
       requesterOf({ clientAddress: addresses.read(raw), signal: createClientSignal(reply.raw) }),
     );
   };
 
-  // The stream handler and the JSON handlers may all see a request. It is authenticated once.
-  const contexts = new WeakMap<FastifyRequest, MaybePromise<GatewayContext>>();
-  const contextOf = (request: FastifyRequest, reply: FastifyReply, token?: string): MaybePromise<GatewayContext> => {
-    if (token !== undefined) return createContext(request, reply, token);
-    const context = contexts.get(request) ?? createContext(request, reply);
-    contexts.set(request, context);
-    return context;
-  };
+  const contextOf = (request: FastifyRequest, reply: FastifyReply, token?: string) =>
+    contexts.of({ request: request.raw, response: reply.raw, requestId: request.id }, token);
 
-  const allows = originPolicy(config);
   await app.register(fastifyCors, {
     delegator: (request, callback) =>
-      callback(null, { origin: allows(request.headers.origin, request.headers.host), maxAge: 3_600 }),
+      callback(null, { origin: allowsOrigin(request.headers.origin, request.headers.host), maxAge: 3_600 }),
   });
   const playground = isOn(config.PLAYGROUND, config) ? await addPlayground(app) : null;
   const wantsPage = (request: FastifyRequest) =>
@@ -118,11 +78,15 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     // Errors before Apollo Server handles the request have the shape of GraphQL errors, too.
     scope.setErrorHandler(createGraphqlErrorHandler(log));
     scope.addHook('onRequest', awaitTurn);
-    if (passHeaders)
+    scope.addHook('preParsing', (request, _reply, payload, done) => {
+      const body = direct.passed(request.raw)?.body;
+      done(null, body ? Readable.from([body]) : payload);
+    });
+    if (contexts.passesBack)
       scope.addHook('onSend', async (request, reply) => {
-        passed.get(request)?.applyTo(reply);
+        contexts.passedBy(request.raw)?.applyTo(reply);
       });
-    placeOf = parseJsonBodies(scope, { largeRequests, addresses });
+    parseJsonBodies(scope, { largeRequests, addresses, places: contexts.places });
     scope.addHook('preHandler', (request, reply, done) => {
       if (playground && wantsPage(request)) playground.send(reply);
       else done();
@@ -131,7 +95,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
       ...streams,
       gate,
       log,
-      allowsOrigin: allows,
+      allowsOrigin,
       contextOf,
       maxBufferedBytes: config.MAX_BUFFERED_BYTES,
     });
@@ -141,11 +105,10 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     scope.route({
       method: ['GET', 'POST'],
       url: '/graphql',
-      handler: createKnownOperations({
-        operations,
+      handler: createKnownHandler({
+        known,
         contextOf,
         answerOther: async (request, reply) => byApollo.call(app, request as never, reply as never),
-        log,
       }),
     });
   });

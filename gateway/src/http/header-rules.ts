@@ -1,4 +1,5 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import type { GatewayContext } from '../context.ts';
 
 /** Which headers pass through the gateway. */
@@ -22,7 +23,7 @@ export function createHeaderRules({
   request: names,
   cookies,
   caching,
-}: HeaderRules): ((request: FastifyRequest) => PassedHeaders) | null {
+}: HeaderRules): ((request: IncomingMessage) => PassedHeaders) | null {
   if (names.length === 0 && !cookies && !caching) return null;
   return ({ headers: sent }) => {
     const setCookies: string[] = [];

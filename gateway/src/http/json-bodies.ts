@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { ClientAddresses } from '@voucher-gateway/platform/http/client-address';
 import { createClientSignal } from '@voucher-gateway/platform/http/client-signal';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -7,25 +8,19 @@ import { requesterOf } from '../scheduling/wait-queue.ts';
 export interface JsonBodiesOptions {
   largeRequests: LargeRequests;
   addresses: ClientAddresses;
+  /** Gets the place of each large request. */
+  places: WeakMap<IncomingMessage, Disposable>;
 }
 
-/**
- * Parses the JSON bodies of a scope. A large one waits as bytes until its requester has a place for it.
- *
- * @returns function that returns the place of a request, if it is large
- */
-export function parseJsonBodies(
-  scope: FastifyInstance,
-  { largeRequests, addresses }: JsonBodiesOptions,
-): (request: FastifyRequest) => Disposable | undefined {
-  const places = new WeakMap<FastifyRequest, Disposable>();
+/** Parses the JSON bodies of a scope. A large one waits as bytes until its requester has a place for it. */
+export function parseJsonBodies(scope: FastifyInstance, { largeRequests, addresses, places }: JsonBodiesOptions): void {
   const parse = scope.getDefaultJsonParser('error', 'error');
   scope.removeContentTypeParser('application/json');
   scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   const awaitPlace = async (request: FastifyRequest, { raw }: FastifyReply, bytes: number) => {
     const requester = requesterOf({ clientAddress: addresses.read(request.raw), signal: createClientSignal(raw) });
     const place = await largeRequests.enter(requester, bytes);
-    places.set(request, place);
+    places.set(request.raw, place);
     if (raw.closed) place[Symbol.dispose]();
     else raw.once('close', () => place[Symbol.dispose]());
   };
@@ -40,5 +35,4 @@ export function parseJsonBodies(
     if (body.length <= maxSmallBytes) read();
     else awaitPlace(request, reply, body.length).then(read, done);
   });
-  return (request) => places.get(request);
 }

@@ -1,8 +1,10 @@
+import diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { request as send } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { ApolloServer, type HTTPGraphQLRequest } from '@apollo/server';
 import { sessionKey } from '@voucher-gateway/schema/session';
+import type { FastifyRequest } from 'fastify';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sha256 } from '../operations/persisted-queries.ts';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
@@ -199,6 +201,18 @@ function countByApollo(): () => number {
   return () => answer.mock.calls.filter(([call]) => isClient(call)).length;
 }
 
+/** Counts the requests that Fastify handles from now on, without those of subgraphs. Disposing stops counting. */
+function countByFastify() {
+  const channel = 'tracing:fastify.request.handler:start';
+  let count = 0;
+  const onStart = (message: unknown) => {
+    const { request } = message as { request: FastifyRequest };
+    if (request.headers['x-forwarded-for'] === undefined) count += 1;
+  };
+  diagnostics.subscribe(channel, onStart);
+  return { read: () => count, [Symbol.dispose]: () => void diagnostics.unsubscribe(channel, onStart) };
+}
+
 describe('a known operation', () => {
   it.each(short)('with %s is answered without Apollo Server, and as it would', async (_what, sent) => {
     const expected = await exchange(byApollo(sent));
@@ -208,6 +222,18 @@ describe('a known operation', () => {
     expect(await exchange(byApollo(sent))).toEqual(expected);
     expect(count()).toBe(1);
   });
+
+  it.each(short.filter(([, { method }]) => method !== 'GET'))(
+    'that is posted with %s is answered without Fastify, and as it would',
+    async (_what, sent) => {
+      const expected = await exchange({ ...sent, search: [['way', 'fastify']] });
+      using count = countByFastify();
+      expect(await exchange(sent)).toEqual(expected);
+      expect(count.read()).toBe(0);
+      expect(await exchange({ ...sent, search: [['way', 'fastify']] })).toEqual(expected);
+      expect(count.read()).toBe(1);
+    },
+  );
 
   it.each(others)('with %s is left to Apollo Server', async (_what, sent) => {
     const count = countByApollo();

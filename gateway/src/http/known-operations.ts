@@ -8,50 +8,81 @@ import { readRetryAfter } from '../transports/retry-after.ts';
 import { createAnswerTypes } from './answer-types.ts';
 import { requestStatus } from './request-status.ts';
 
-export interface KnownOperationsOptions {
-  operations: Operations;
+/** The short way of well-formed requests for operations that are cached: Apollo Server sends the same bytes and headers. */
+export interface KnownOperations {
+  /** The operation, if its document and plan are cached and it may be sent by this method; else null. */
+  find(sent: OperationRequest, context: GatewayContext, method: string): Operation | null;
+  /** Executes an operation. Never rejects. */
+  answer(operation: Operation, context: GatewayContext, negotiated: NegotiatedType): Promise<KnownAnswer>;
+}
+
+export interface NegotiatedType {
+  /** The Accept header. */
+  accept: string | undefined;
+  /** The media type that it selects. */
+  contentType: string;
+}
+
+export interface KnownAnswer {
+  status: number;
+  /** The value of `retry-after`; null for none. */
+  retryAfter: string | null;
+  text: string;
+}
+
+export function createKnownOperations({ operations, log }: { operations: Operations; log: Log }): KnownOperations {
+  const { formatErrors, formatResultErrors } = createResultFormatter(log);
+  return {
+    find(sent, context, method) {
+      // Apollo Server adds what was traced.
+      const operation = context.trace ? null : operations.prepareKnown(sent, context);
+      return operation && mayExecute(operation, method) ? operation : null;
+    },
+    async answer(operation, context, { accept, contentType }) {
+      try {
+        const result = await operations.execute(operation, context);
+        if (!result.errors) return { status: 200, retryAfter: null, text: `{"data":${result.dataJson}}\n` };
+        const errors = formatResultErrors(result.errors);
+        const text = `{"errors":${JSON.stringify(errors)},"data":${result.dataJson}}\n`;
+        return { status: 200, retryAfter: retryAfterOf(errors), text };
+      } catch (error) {
+        const errors = formatErrors(error);
+        const status = requestStatus(String(errors[0]?.extensions?.code), accept, contentType);
+        return { status, retryAfter: retryAfterOf(errors), text: `${JSON.stringify({ errors })}\n` };
+      }
+    },
+  };
+}
+
+export interface KnownHandlerOptions {
+  known: KnownOperations;
   contextOf(request: FastifyRequest, reply: FastifyReply): GatewayContext | Promise<GatewayContext>;
   /** Answers all other requests. */
   answerOther(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
-  log: Log;
 }
 
-/**
- * Creates the handler of `/graphql`. It takes the short way for well-formed requests for operations that are cached, and
- * leaves all others to Apollo Server: both ways send the same bytes and headers.
- */
-export function createKnownOperations({ operations, contextOf, answerOther, log }: KnownOperationsOptions) {
-  const { formatErrors, formatResultErrors } = createResultFormatter(log);
+/** Creates the handler of `/graphql`. It leaves all but known operations to Apollo Server. */
+export function createKnownHandler({ known, contextOf, answerOther }: KnownHandlerOptions) {
   const answerTypeOf = createAnswerTypes();
-
-  const send = (reply: FastifyReply, contentType: string, text: string, errors?: readonly GraphQLFormattedError[]) => {
-    const seconds = errors ? readRetryAfter(errors) : null;
-    if (seconds !== null) reply.header('retry-after', String(seconds));
-    reply.header('content-type', contentType);
-    return text;
-  };
-
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const sent = readRequest(request);
-    const contentType = sent && answerTypeOf(request.headers.accept);
+    const { accept } = request.headers;
+    const contentType = sent && answerTypeOf(accept);
     if (!contentType) return answerOther(request, reply);
-    // Awaited only if it has to be: each await costs a turn of the microtask queue.
     const admitted = contextOf(request, reply);
     const context = admitted instanceof Promise ? await admitted : admitted;
-    // Apollo Server adds what was traced.
-    const operation = context.trace ? null : operations.prepareKnown(sent, context);
-    if (!operation || !mayExecute(operation, request.method)) return answerOther(request, reply);
-    try {
-      const result = await operations.execute(operation, context);
-      if (!result.errors) return send(reply, contentType, `{"data":${result.dataJson}}\n`);
-      const errors = formatResultErrors(result.errors);
-      return send(reply, contentType, `{"errors":${JSON.stringify(errors)},"data":${result.dataJson}}\n`, errors);
-    } catch (error) {
-      const errors = formatErrors(error);
-      reply.code(requestStatus(String(errors[0]?.extensions?.code), request.headers.accept, contentType));
-      return send(reply, contentType, `${JSON.stringify({ errors })}\n`, errors);
-    }
+    const operation = known.find(sent, context, request.method);
+    if (!operation) return answerOther(request, reply);
+    const { status, retryAfter, text } = await known.answer(operation, context, { accept, contentType });
+    if (retryAfter !== null) reply.header('retry-after', retryAfter);
+    reply.code(status).header('content-type', contentType);
+    return text;
   };
+}
+
+function retryAfterOf(errors: readonly GraphQLFormattedError[]): string | null {
+  const seconds = readRetryAfter(errors);
+  return seconds === null ? null : String(seconds);
 }
 
 function mayExecute({ definition: { operation } }: Operation, method: string): boolean {
@@ -60,18 +91,24 @@ function mayExecute({ definition: { operation } }: Operation, method: string): b
 
 const json = /^application\/json(?:; ?charset=utf-8)?$/i;
 
+/** Whether a content type is JSON as Apollo Server reads it. */
+export function isJsonType(contentType: string | undefined): boolean {
+  return contentType === 'application/json' || (contentType !== undefined && json.test(contentType));
+}
+
 /** Reads a request as Apollo Server does; null for one that it may refuse. */
 function readRequest({ method, headers, body, url }: FastifyRequest): OperationRequest | null {
   const contentType = headers['content-type'];
-  if (method === 'POST') return contentType !== undefined && json.test(contentType) ? readBody(body) : null;
+  if (method === 'POST') return isJsonType(contentType) ? readBody(body) : null;
   if (method !== 'GET' || url.includes('#')) return null;
   // Apollo Server's prevention of CSRF: a foreign page can't set these headers without a preflight.
   const isPreflighted = headers['apollo-require-preflight'] || headers['x-apollo-operation-name'];
-  if (contentType === undefined ? !isPreflighted : !json.test(contentType)) return null;
+  if (contentType === undefined ? !isPreflighted : !isJsonType(contentType)) return null;
   return readSearch(new URLSearchParams(url.slice(url.indexOf('?'))));
 }
 
-function readBody(body: unknown): OperationRequest | null {
+/** Reads the operation of a parsed body; null if Apollo Server may refuse it. */
+export function readBody(body: unknown): OperationRequest | null {
   if (!isRecord(body)) return null;
   const { query, operationName, variables, extensions } = body;
   const isWellFormed =

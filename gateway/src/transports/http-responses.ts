@@ -10,14 +10,18 @@ const largeAnswer = 16_384;
  * off.
  */
 export function countHttpAnswers(app: FastifyInstance, budget: SendBudget): void {
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (typeof payload !== 'string' || payload.length < largeAnswer) return done(null, payload);
-    const { raw } = reply;
-    // Fastify writes the response in this turn of the event loop. Only after that is it known how much is still buffered.
-    setImmediate(() => noteUntilRead(raw, budget));
-    // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less.
-    done(null, Buffer.from(payload));
-  });
+  app.addHook('onSend', (_request, { raw }, payload, done) =>
+    done(null, typeof payload === 'string' ? countAnswer(raw, payload, budget) : payload),
+  );
+}
+
+/** Counts a response that is written in this turn of the event loop, if it is large. Returns what to write. */
+export function countAnswer(response: ServerResponse, text: string, budget: SendBudget): string | Buffer {
+  if (text.length < largeAnswer) return text;
+  // Only after it is written is it known how much is still buffered.
+  setImmediate(() => noteUntilRead(response, budget));
+  // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less.
+  return Buffer.from(text);
 }
 
 function noteUntilRead(response: ServerResponse, budget: SendBudget): void {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
 import { CodedError, errorCode, publicError } from '../errors.ts';
@@ -8,6 +8,7 @@ import { createFailureLines } from '../process/failure-lines.ts';
 import type { Log } from '../process/log.ts';
 import { answerClientError } from './client-error.ts';
 import { createDeliveries } from './deliveries.ts';
+import { createDirectListener, type DirectHandler } from './direct-handler.ts';
 import { createHostCheck } from './host-header.ts';
 import { refusePipelining } from './pipelining.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
@@ -25,6 +26,8 @@ export interface HttpServerOptions {
   /** Failures that the process can't recover from; with any, `/health/live` is 503. Default: none. */
   failures?: () => readonly LiveFailure[];
   limits?: Partial<HttpLimits>;
+  /** Handles requests before Fastify does. Default: none. */
+  direct?: DirectHandler;
 }
 
 /** Why a process must be restarted, or needs an operator. */
@@ -81,6 +84,12 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const acceptHost = createHostCheck();
   const deliveries = createDeliveries(limits.answerMs);
   const headMs = Math.min(limits.headMs, limits.requestMs);
+  let closing: NodeJS.Timeout | undefined;
+  const isEnding = () => readiness.isRetired || closing !== undefined;
+  const listenerBefore = (next: RequestListener): RequestListener => {
+    const { direct } = options;
+    return direct ? createDirectListener({ direct, next, isEnding, acceptHost, deliveries, log }) : next;
+  };
   const app = fastify({
     bodyLimit: bodyLimitBytes,
     logger: false,
@@ -99,7 +108,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
           shouldUpgradeCallback: ({ headers }) =>
             server.listenerCount('upgrade') > 0 && headers.upgrade?.toLowerCase() === 'websocket',
         },
-        refusePipelining(listener),
+        refusePipelining(listenerBefore(listener)),
       );
       return Object.assign(server, { maxRequestsPerSocket: maxRequestsPerConnection });
     },
@@ -131,7 +140,6 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     );
     done();
   });
-  let closing: NodeJS.Timeout | undefined;
   app.addHook('preClose', (done) => {
     closing = setTimeout(() => app.server.closeAllConnections(), limits.closeMs);
     done();

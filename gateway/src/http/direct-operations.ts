@@ -1,0 +1,153 @@
+import type { IncomingMessage } from 'node:http';
+import type { ClientAddresses } from '@voucher-gateway/platform/http/client-address';
+import { createClientSignal } from '@voucher-gateway/platform/http/client-signal';
+import type { DirectExchange, DirectHandler } from '@voucher-gateway/platform/http/direct-handler';
+import { createFailureLines } from '@voucher-gateway/platform/process/failure-lines';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { LRUCache } from 'lru-cache';
+import { maxSmallBytes } from '../scheduling/large-requests.ts';
+import type { LoopTurns } from '../scheduling/loop-turns.ts';
+import { requesterOf } from '../scheduling/wait-queue.ts';
+import type { SendBudget } from '../transports/backpressure.ts';
+import { countAnswer } from '../transports/http-responses.ts';
+import { negotiateFormats } from '../transports/stream-formats.ts';
+import { createAnswerTypes, maxAcceptLength } from './answer-types.ts';
+import { isJsonType, type KnownOperations, readBody } from './known-operations.ts';
+import type { RequestContexts } from './request-contexts.ts';
+
+export interface DirectOperationsOptions {
+  known: KnownOperations;
+  contexts: RequestContexts;
+  turns: LoopTurns;
+  addresses: ClientAddresses;
+  budget: SendBudget;
+  /** Whether a page of this origin may call. */
+  allowsOrigin(origin: string | undefined, host?: string): boolean;
+  maxBodyBytes: number;
+  log: Log;
+}
+
+/** What was done already for a request that is passed on to Fastify. */
+export interface PassedRequest {
+  /** Why it was not admitted; null if it had its turn. */
+  refusal: unknown;
+  body: Buffer | null;
+}
+
+export interface DirectOperations extends DirectHandler {
+  /** Undefined for a request that was not passed on. */
+  passed(request: IncomingMessage): PassedRequest | undefined;
+}
+
+/**
+ * Answers small well-formed `POST /graphql` for known operations without Fastify, with the same bytes and headers. Any other
+ * request is passed on, with what was read of it. Guards of the Fastify way that hold here as well:
+ *
+ * - a request has its turn before its body is read, and a body over 8 KiB or MAX_BODY_BYTES is Fastify's;
+ * - only `application/json` is read, which no foreign page can send without a preflight (CSRF), and CORS headers are set;
+ * - JSON with a key `__proto__` or `constructor`, escaped or not, is left to Fastify's parser;
+ * - a large response is counted against the send budget;
+ * - authentication, limits, time-outs and cancellation are those of the one pipeline.
+ */
+export function createDirectOperations(options: DirectOperationsOptions): DirectOperations {
+  const { known, contexts, turns, addresses, budget, allowsOrigin, log } = options;
+  const maxBytes = Math.min(options.maxBodyBytes, maxSmallBytes);
+  const answerTypeOf = createDirectTypes();
+  const logFailure = createFailureLines(log);
+  const passed = new WeakMap<IncomingMessage, PassedRequest>();
+
+  const pass = (exchange: DirectExchange, state: PassedRequest) => {
+    passed.set(exchange.request, state);
+    exchange.pass();
+  };
+  const answer = async (exchange: DirectExchange, contentType: string, body: Buffer): Promise<void> => {
+    const { request } = exchange;
+    const { accept, origin, host } = request.headers;
+    const sent = parseBody(body.toString());
+    if (!sent) return pass(exchange, { refusal: null, body });
+    const admitted = contexts.create(exchange);
+    // Awaited only if it has to be: each await costs a turn of the microtask queue.
+    const context = admitted instanceof Promise ? await admitted.catch(() => null) : admitted;
+    const operation = context && known.find(sent, context, 'POST');
+    if (!operation) {
+      contexts.keep(request, admitted);
+      return pass(exchange, { refusal: null, body });
+    }
+    const { status, retryAfter, text } = await known.answer(operation, context, { accept, contentType });
+    const headers = ['vary', 'Origin'];
+    if (origin && allowsOrigin(origin, host)) headers.push('access-control-allow-origin', origin);
+    if (retryAfter !== null) headers.push('retry-after', retryAfter);
+    headers.push('content-type', contentType);
+    exchange.send(status, headers, countAnswer(exchange.response, text, budget));
+  };
+  const read = (exchange: DirectExchange, contentType: string, bytes: number) =>
+    collectBody(exchange.request, bytes, (body) => {
+      answer(exchange, contentType, body).catch((error: unknown) => {
+        logFailure({ error, requestId: exchange.requestId }, 'a request failed');
+        exchange.response.destroy();
+      });
+    });
+
+  return {
+    handle(exchange) {
+      const { request, response } = exchange;
+      const { method, url, headers } = request;
+      if (method !== 'POST' || url !== '/graphql' || contexts.passesBack) return false;
+      const bytes = Number(headers['content-length'] ?? 0);
+      if (!(bytes > 0 && bytes <= maxBytes) || !isJsonType(headers['content-type'])) return false;
+      const contentType = answerTypeOf(headers.accept);
+      if (contentType === null) return false;
+      if (turns.tryEnter()) read(exchange, contentType, bytes);
+      else
+        turns
+          .enter(0, () => requesterOf({ clientAddress: addresses.read(request), signal: createClientSignal(response) }))
+          .then(
+            () => read(exchange, contentType, bytes),
+            (refusal: unknown) => pass(exchange, { refusal, body: null }),
+          );
+      return true;
+    },
+    passed: (request) => passed.get(request),
+  };
+}
+
+/** Media types of results, for the requests that can't be for a stream. Clients send few different headers. */
+function createDirectTypes(): (accept: string | undefined) => string | null {
+  const answerTypeOf = createAnswerTypes();
+  const known = new LRUCache<string, { type: string | null }>({ max: 200 });
+  return (accept) => {
+    if (!accept) return answerTypeOf(accept);
+    if (accept.length > maxAcceptLength) return null;
+    const cached = known.get(accept);
+    if (cached) return cached.type;
+    const fresh = { type: negotiateFormats(accept).subscription ? null : answerTypeOf(accept) };
+    known.set(accept, fresh);
+    return fresh.type;
+  };
+}
+
+/** Reads a body of this many bytes. A client that leaves before has no one to answer. */
+function collectBody(request: IncomingMessage, bytes: number, onBody: (body: Buffer) => void): void {
+  let chunks: Buffer[] | null = null;
+  let received = 0;
+  request.on('error', () => {});
+  request.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+    if (chunk.length === bytes) return onBody(chunk);
+    chunks ??= [];
+    chunks.push(chunk);
+    if (received === bytes) onBody(Buffer.concat(chunks));
+  });
+}
+
+/** Keys that Fastify's parser refuses, and escapes, which may be in such a key. */
+const suspect = /__proto__|constructor|\\u/;
+
+function parseBody(text: string): ReturnType<typeof readBody> {
+  if (suspect.test(text)) return null;
+  try {
+    return readBody(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
