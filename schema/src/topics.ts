@@ -26,6 +26,19 @@ export type RequestCode = z.infer<typeof requestCodeSchema>;
 /** When the provider was first asked, and when it first acknowledged; absent if unknown or if it did not. */
 const providerTimes = { askedAt: instantSchema.optional(), acknowledgedAt: instantSchema.optional() };
 
+/**
+ * The provider has acknowledged a request that it did not answer at once. Consumed by voucher, and sent to subscribers.
+ * The outcome is another topic, so it may arrive before.
+ */
+export const requestAcknowledgedSchema = z.object({
+  requestId: idSchema,
+  phoneNumber: phoneNumberSchema,
+  askedAt: instantSchema,
+  acknowledgedAt: instantSchema,
+  owner,
+});
+export type RequestAcknowledged = z.infer<typeof requestAcknowledgedSchema>;
+
 /** A code was received. It has all fields of the Voucher type, so that the gateway can send it to subscribers. */
 export const receiveCodeSchema = z.object({
   id: idSchema,
@@ -60,6 +73,11 @@ export type SessionEnded = z.infer<typeof sessionEndedSchema>;
 /** All topics. Each is a `Topic` of platform. */
 export const topics = {
   requestCode: { name: 'request-code', schema: requestCodeSchema, key: (value: RequestCode) => value.requestId },
+  requestAcknowledged: {
+    name: 'request-acknowledged',
+    schema: requestAcknowledgedSchema,
+    key: (value: RequestAcknowledged) => value.phoneNumber,
+  },
   receiveCode: { name: 'receive-code', schema: receiveCodeSchema, key: (value: ReceiveCode) => value.phoneNumber },
   requestFailed: {
     name: 'request-failed',

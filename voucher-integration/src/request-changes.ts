@@ -7,7 +7,14 @@ import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import { askAgain, askAgainIdOf } from './ask-again.ts';
 import type { ProviderAnswer } from './provider.ts';
 import { fromRow } from './request-row.ts';
-import { type ProviderRequest, receiveCodeOf, requestFailedOf, verifies, voucherStatusOf } from './state.ts';
+import {
+  type ProviderRequest,
+  receiveCodeOf,
+  requestAcknowledgedOf,
+  requestFailedOf,
+  verifies,
+  voucherStatusOf,
+} from './state.ts';
 import { providerRequest as table } from './tables.ts';
 
 /** A code from the provider. */
@@ -100,6 +107,7 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
     for (const request of locked) if (request.status === 'WAITING') waitingById.set(request.requestId, request);
     const nextJobs: { data: { requestId: string; attempts: number }; delayMs: number; id: string }[] = [];
     const verified: { request: PendingRequest; code: ProviderCode }[] = [];
+    const acknowledged: WaitingRequest[] = [];
     for (const { requestId, answer, delayMs, askedAtMs, atMs } of interims) {
       const request = waitingById.get(requestId);
       if (!request) continue;
@@ -117,6 +125,7 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
           request,
           code: { voucherCode: held.voucherCode, status: held.status, atMs: Date.parse(held.at) },
         });
+      else if (request.challenges.length === 0 && updated.challenges.length > 0) acknowledged.push(updated);
     }
     if (waitingById.size === 0) return;
     const rows = [...waitingById.values()].map(({ requestId, askedAt, challenges, held, attempts, lastError }) => ({
@@ -147,6 +156,8 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
       .from(joined.from)
       .where(joined.isJoined);
     await jobs.scheduleAll(tx, askAgain, nextJobs);
+    const messages = acknowledged.map(requestAcknowledgedOf).filter((message) => message !== null);
+    await topics.publishAll(tx, schemaTopics.requestAcknowledged, messages);
     if (verified.length > 0) await settleAll(tx, verified);
   };
 

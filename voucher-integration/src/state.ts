@@ -1,5 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { FailureReason, ReceiveCode, RequestFailed, VoucherStatus } from '@voucher-gateway/schema/topics';
+import type {
+  FailureReason,
+  ReceiveCode,
+  RequestAcknowledged,
+  RequestFailed,
+  VoucherStatus,
+} from '@voucher-gateway/schema/topics';
 import { challengeOf, lateAfterMs, type VpsLateCallback } from '@voucher-gateway/schema/vps-protocol';
 import { v5 as uuidV5 } from 'uuid';
 
@@ -101,6 +107,14 @@ export function requestFailedOf(request: Extract<ProviderRequest, { status: 'FAI
     ...providerTimesOf(request),
     owner: { id: request.userId },
   };
+}
+
+/** Builds the message of a WAITING request's acknowledgement; null if it lacks a time of it. */
+export function requestAcknowledgedOf(request: ProviderRequest): RequestAcknowledged | null {
+  const { askedAt, acknowledgedAt } = providerTimesOf(request);
+  if (!askedAt || !acknowledgedAt) return null;
+  const { requestId, phoneNumber, userId } = request;
+  return { requestId, phoneNumber, askedAt, acknowledgedAt, owner: { id: userId } };
 }
 
 function providerTimesOf({ askedAt, challenges: [first] }: ProviderRequest) {

@@ -9,6 +9,7 @@ import { type DistributedSystem, startDistributed } from './system.ts';
 const readers: Readonly<Record<string, readonly string[]>> = {
   'request-code': ['delivery', 'voucher-integration'],
   'receive-code': ['delivery', 'voucher'],
+  'request-acknowledged': ['voucher'],
   'request-failed': ['delivery', 'voucher'],
   'session-ended': [],
 };

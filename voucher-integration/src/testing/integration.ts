@@ -41,6 +41,7 @@ export async function startTestIntegration({
   );
   const { engines, log } = harness;
   const outcomes = await harness.collect(schemaTopics.receiveCode, schemaTopics.requestFailed);
+  const acknowledgements = await harness.collect(schemaTopics.requestAcknowledged);
   const owned = releases.move();
   return {
     clock: testClock,
@@ -62,6 +63,8 @@ export async function startTestIntegration({
       await outcomes.atLeast(count);
       return outcomes.values;
     },
+    /** Waits for `count` messages of `request-acknowledged`, and returns the messages so far. */
+    acknowledgements: acknowledgements.atLeast,
     /** Lines of level error that the service logged. */
     get alarms() {
       const lines = log.text.split('\n').filter((line) => line.includes('"level":"error"'));
