@@ -116,6 +116,33 @@ export function flowSuite(startSystem: StartSystem): void {
       expect(await purchasedOnceDelivered(customer)).toMatchObject([{ code: order?.voucherCode }]);
     });
 
+    it('reports the provider’s acknowledgement before the code, to subscribers and in the steps', async ({
+      expect,
+    }) => {
+      await using customer = await startCustomer(system);
+      await customer.instructProvider({ delayMs: 10_000 });
+      const nextEvent = await customer.subscribe(
+        'subscription { voucherRequestAcknowledged { requestId askedAt acknowledgedAt owner { username } } }',
+      );
+      const request = await customer.requestVoucher();
+      const { owner, ...event } = (await nextEvent()).voucherRequestAcknowledged;
+      expect([event.requestId, owner]).toEqual([request.id, { username: customer.username }]);
+      const stepsOf = 'query ($id: ID!) { voucherRequest(id: $id) { status steps { name at } } }';
+      let shown: { status: string; steps: { name: string; at: string }[] } | undefined;
+      await waitFor(async () => {
+        shown = (await customer.graphql(stepsOf, { id: request.id })).voucherRequest;
+        return shown?.steps.length !== 1;
+      });
+      expect(shown).toEqual({
+        status: 'PENDING',
+        steps: [
+          { name: 'ACCEPTED', at: request.requestedAt },
+          { name: 'PROVIDER_ASKED', at: event.askedAt },
+          { name: 'PROVIDER_ACKNOWLEDGED', at: event.acknowledgedAt },
+        ],
+      });
+    });
+
     it('sends a code after 30 s by SMS, and to the callback as LATE_SUCCESS', async ({ expect }) => {
       await using customer = await startCustomer(system);
       await customer.instructProvider({ delayMs: 31_000 });

@@ -116,8 +116,9 @@ async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]):
     .set({
       status: 'FULFILLED',
       endedAt: sql`input.ended_at`,
-      askedAt: sql`input.asked_at`,
-      acknowledgedAt: sql`input.acknowledged_at`,
+      // An older voucher-integration may leave out what its acknowledgement has said.
+      askedAt: sql`coalesce(input.asked_at, ${voucherRequest.askedAt})`,
+      acknowledgedAt: sql`coalesce(input.acknowledged_at, ${voucherRequest.acknowledgedAt})`,
       storedAt: sql`coalesce(${voucherRequest.storedAt}, clock_timestamp())`,
       failureReason: null,
       failureMessage: null,
@@ -135,8 +136,8 @@ async function storeFailure(
     .set({
       status: 'FAILED',
       endedAt: new Date(failedAt),
-      askedAt: askedAt ? new Date(askedAt) : null,
-      acknowledgedAt: acknowledgedAt ? new Date(acknowledgedAt) : null,
+      ...(askedAt && { askedAt: new Date(askedAt) }),
+      ...(acknowledgedAt && { acknowledgedAt: new Date(acknowledgedAt) }),
       storedAt: sql`coalesce(${voucherRequest.storedAt}, clock_timestamp())`,
       failureReason: reason,
       failureMessage: message,

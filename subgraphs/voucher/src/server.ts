@@ -18,6 +18,7 @@ import { subgraphSdl } from '@voucher-gateway/schema/sdl';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { parse } from 'graphql';
 import type { VoucherConfig } from './config.ts';
+import { consumeAcknowledgements } from './consume-acknowledgements.ts';
 import { consumeOutcomes } from './consume-outcomes.ts';
 import { createLoaders } from './loaders.ts';
 import { voucherMigrations } from './migrations.ts';
@@ -76,6 +77,7 @@ export async function createVoucherService({
     now: database.now,
   });
   await consumeOutcomes({ database, topics, stage: work, log });
+  await consumeAcknowledgements({ database, topics, stage: work });
   work.use(startSweep({ database, topics, clock, log, giveUpAfterMs: config.GIVE_UP_AFTER }));
   work.use(startHousekeeping({ database, clock, log, retentions: voucherRetentions }));
   const server = work.use(

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { startTestVoucherService } from './testing/voucher-service.ts';
@@ -86,6 +87,40 @@ describe('steps', () => {
       { name: 'CODE_RECEIVED', at: '2026-01-31T12:00:09.000Z' },
       { name: 'STORED', at: expect.any(String) },
     ]);
+  });
+
+  it('steps: of the provider are told by its acknowledgement, and kept by the outcome', async () => {
+    await using ctx = await startTestVoucherService();
+    const { id } = (await ctx.request()).data?.requestVoucher as { id: string };
+    const times = { askedAt: '2026-01-31T12:00:00.100Z', acknowledgedAt: '2026-01-31T12:00:03.000Z' };
+    const asked = { name: 'PROVIDER_ASKED', at: times.askedAt };
+    const acknowledged = { name: 'PROVIDER_ACKNOWLEDGED', at: times.acknowledgedAt };
+    await ctx.acknowledge({ requestId: id, ...times });
+    await expect.poll(async () => (await steps(ctx, id)).slice(1)).toEqual([asked, acknowledged]);
+    // As from a voucher-integration of the previous version, which does not tell the times.
+    await ctx.receive({ requestId: id });
+    expect((await steps(ctx, id)).map(({ name }) => name)).toEqual([
+      'ACCEPTED',
+      'PROVIDER_ASKED',
+      'PROVIDER_ACKNOWLEDGED',
+      'CODE_RECEIVED',
+      'STORED',
+    ]);
+  });
+
+  it('steps: are not changed by an acknowledgement after the outcome, or of an unknown request', async () => {
+    await using ctx = await startTestVoucherService();
+    const { id } = (await ctx.request()).data?.requestVoucher as { id: string };
+    const other = (await ctx.request()).data?.requestVoucher as { id: string };
+    await ctx.receive({ requestId: id });
+    const before = await steps(ctx, id);
+    const times = { askedAt: '2026-01-31T12:00:00.100Z', acknowledgedAt: '2026-01-31T12:00:03.000Z' };
+    await ctx.acknowledge({ requestId: id, ...times });
+    await ctx.acknowledge({ requestId: randomUUID(), ...times });
+    // Messages of a phone number are consumed in order.
+    await ctx.acknowledge({ requestId: other.id, ...times });
+    await expect.poll(async () => (await steps(ctx, other.id)).length).toBe(3);
+    expect(await steps(ctx, id)).toEqual(before);
   });
 
   it('steps: of a failed request, without times of the provider', async () => {

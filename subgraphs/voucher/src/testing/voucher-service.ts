@@ -6,7 +6,7 @@ import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { type Answer, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
 import { openServiceHarness } from '@voucher-gateway/platform/testing/service-harness';
 import { startIssuer, type TestUser } from '@voucher-gateway/platform/testing/tokens';
-import { type ReceiveCode, topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import { type ReceiveCode, type RequestAcknowledged, topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
 import { voucherSettings } from '../config.ts';
@@ -100,6 +100,13 @@ export async function startTestVoucherService({
       });
       await consumed();
     },
+    /** Publishes an acknowledgement of the provider. It is consumed beside the outcomes. */
+    acknowledge: (value: Pick<RequestAcknowledged, 'requestId' | 'askedAt' | 'acknowledgedAt'>) =>
+      harness.publish(schemaTopics.requestAcknowledged, {
+        phoneNumber: ann.phoneNumber,
+        owner: { id: ann.userId },
+        ...value,
+      }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

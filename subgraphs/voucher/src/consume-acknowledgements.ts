@@ -1,0 +1,66 @@
+import { createBatcher } from '@voucher-gateway/platform/async/batcher';
+import type { Database } from '@voucher-gateway/platform/database';
+import { isAnyId, joinById } from '@voucher-gateway/platform/database/rows';
+import type { StopStage } from '@voucher-gateway/platform/process/stop-stage';
+import type { Topics } from '@voucher-gateway/platform/topics';
+import { type RequestAcknowledged, topics as schemaTopics } from '@voucher-gateway/schema/topics';
+import { and, eq, sql } from 'drizzle-orm';
+import { voucherRequest } from './tables.ts';
+
+/**
+ * Stores when the provider acknowledged pending requests, so that their steps show it. A request that has ended has these
+ * times from its outcome.
+ *
+ * @param stage gets the consumer
+ */
+export async function consumeAcknowledgements({
+  database,
+  topics,
+  stage,
+}: {
+  database: Database;
+  topics: Topics;
+  stage: Pick<StopStage, 'use'>;
+}): Promise<void> {
+  const store = createBatcher<RequestAcknowledged, void>({
+    async run(acknowledgements) {
+      await storeAcknowledgements(database, acknowledgements);
+      return [];
+    },
+  });
+  stage.use(
+    await topics.consume({
+      topic: schemaTopics.requestAcknowledged,
+      group: 'voucher',
+      handler: ({ value }) => store(value),
+    }),
+  );
+}
+
+/** Stores the times of the requests that are pending. Never waits for a row that is locked. */
+export async function storeAcknowledgements(
+  database: Pick<Database, 'query'>,
+  acknowledgements: readonly RequestAcknowledged[],
+): Promise<void> {
+  const joined = joinById(
+    voucherRequest.id,
+    acknowledgements.map(({ requestId, askedAt, acknowledgedAt }) => ({
+      id: requestId,
+      asked_at: askedAt,
+      acknowledged_at: acknowledgedAt,
+    })),
+    { id: 'uuid', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
+  );
+  const ids = acknowledgements.map(({ requestId }) => requestId);
+  // Rows that are locked are skipped: their outcome is being stored, and it must neither wait nor deadlock.
+  const unlocked = sql`(
+    select ${voucherRequest.id} from ${voucherRequest}
+    where ${isAnyId(voucherRequest.id, ids)} and ${voucherRequest.status} = 'PENDING'
+    for no key update skip locked
+  )`;
+  await database.query
+    .update(voucherRequest)
+    .set({ askedAt: sql`input.asked_at`, acknowledgedAt: sql`input.acknowledged_at` })
+    .from(joined.from)
+    .where(and(joined.isJoined, eq(voucherRequest.status, 'PENDING'), sql`${voucherRequest.id} in ${unlocked}`));
+}
