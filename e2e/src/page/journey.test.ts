@@ -26,10 +26,14 @@ describe('page: first visit', () => {
     const user = await signUp(page);
     await page.getByText('No requests yet').waitFor();
     await visitor.look('2-no-requests');
-    await setNext(system, user, { delayMs: 4_000 });
+    await setNext(system, user, { delayMs: 6_000 });
     await requestVoucher(page);
     await page.getByText('Waiting for the provider').waitFor();
     await visitor.look('3-waiting');
+    // Live, before the code.
+    await page.getByText('The provider makes the code').waitFor();
+    for (const step of ['Provider asked', 'Provider acknowledged']) await page.getByText(step).waitFor();
+    await visitor.look('3-acknowledged');
     expect(await readCode(page)).toMatch(/^VC-/);
     for (const step of [
       'Request accepted',

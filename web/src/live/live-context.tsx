@@ -3,6 +3,7 @@ import { useClient } from 'urql';
 import { EndOfFeedDocument } from '../graphql/generated.ts';
 import { useSession } from '../session/session-context.tsx';
 import {
+  type Acknowledgement,
   type Connection,
   type FailedRequest,
   openVoucherFeed,
@@ -20,18 +21,26 @@ export interface Live {
   feed: VoucherFeed | null;
   /** Arrivals by request id. */
   arrivals: ReadonlyMap<string, Arrival>;
+  /** Acknowledgements of the provider by request id. */
+  acknowledgements: ReadonlyMap<string, Acknowledgement>;
   /** The last event: a code or a failure. */
   last: { kind: 'code'; arrival: Arrival } | { kind: 'failure'; failure: FailedRequest } | null;
-  /** Increases with each event and reconnect: views read again. */
+  /** Increases with each outcome and reconnect: views read again. */
   version: number;
 }
 
-const LiveContext = createContext<Live>({ feed: null, arrivals: new Map(), last: null, version: 0 });
+const initial: Live = { feed: null, arrivals: new Map(), acknowledgements: new Map(), last: null, version: 0 };
+const LiveContext = createContext<Live>(initial);
 
 /** `encodeCursor(null)` of schema/src/cursor.ts: the start of a feed. */
 const startOfFeed = 'djE6';
-/** Arrivals kept in memory; older ones are in the stored list. */
-const maxArrivals = 500;
+/** Events kept in memory of each kind; the steps of older ones are read from the server. */
+const maxEvents = 500;
+
+/** Adds the event of a request, and drops the oldest one above the limit. */
+function addTo<Event>(events: ReadonlyMap<string, Event>, requestId: string, event: Event): Map<string, Event> {
+  return new Map([...events, [requestId, event] as const].slice(-maxEvents));
+}
 
 /** Opens the feed of the signed-in user, and shares its events with all views. */
 export function LiveProvider({ children }: { children: ReactNode }) {
@@ -39,7 +48,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const session = state.phase === 'signed-in' ? state.session : null;
   const token = session?.token;
   const client = useClient();
-  const [live, setLive] = useState<Live>({ feed: null, arrivals: new Map(), last: null, version: 0 });
+  const [live, setLive] = useState(initial);
   // The cursor from which the user's next session resumes.
   const resume = useRef<string | null>(null);
 
@@ -58,10 +67,15 @@ export function LiveProvider({ children }: { children: ReactNode }) {
           resume.current = cursor;
           setLive((before) => {
             const arrival = { voucher, at };
-            const arrivals = new Map([...before.arrivals, [voucher.requestId, arrival] as const].slice(-maxArrivals));
+            const arrivals = addTo(before.arrivals, voucher.requestId, arrival);
             return { ...before, arrivals, last: { kind: 'code', arrival }, version: before.version + 1 };
           });
         },
+        onAcknowledged: (acknowledgement) =>
+          setLive((before) => ({
+            ...before,
+            acknowledgements: addTo(before.acknowledgements, acknowledgement.requestId, acknowledgement),
+          })),
         onFailure: (failure) =>
           setLive((before) => ({ ...before, last: { kind: 'failure', failure }, version: before.version + 1 })),
         onReconnect: () => setLive((before) => ({ ...before, version: before.version + 1 })),

@@ -3,11 +3,14 @@ import { type Client, createClient } from 'graphql-ws';
 import {
   VoucherReceivedDocument,
   type VoucherReceivedSubscription,
+  VoucherRequestAcknowledgedDocument,
+  type VoucherRequestAcknowledgedSubscription,
   VoucherRequestFailedDocument,
   type VoucherRequestFailedSubscription,
 } from '../graphql/generated.ts';
 
 export type ReceivedVoucher = VoucherReceivedSubscription['voucherReceived']['node'];
+export type Acknowledgement = VoucherRequestAcknowledgedSubscription['voucherRequestAcknowledged'];
 export type FailedRequest = VoucherRequestFailedSubscription['voucherRequestFailed'];
 
 /** Why a connection was closed. */
@@ -36,8 +39,9 @@ export interface VoucherFeedOptions {
   after: string;
   /** Called for each code once, with the time of its arrival and the cursor to resume from. */
   onVoucher(voucher: ReceivedVoucher, at: number, cursor: string): void;
+  onAcknowledged(acknowledgement: Acknowledgement): void;
   onFailure(failure: FailedRequest): void;
-  /** Called on each reconnect: failures have no history, so what is pending has to be read again. */
+  /** Called on each reconnect: failures and acknowledgements have no history, so what is pending has to be read again. */
   onReconnect(): void;
   /** The server has ended the session. */
   onSessionEnd(): void;
@@ -52,7 +56,7 @@ const sessionEnded = 4403;
  * its last event, so that no code is missed; one that arrives twice is dropped by its id.
  */
 export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
-  const { url, token, onVoucher, onFailure, onReconnect, onSessionEnd, now = Date.now } = options;
+  const { url, token, onVoucher, onAcknowledged, onFailure, onReconnect, onSessionEnd, now = Date.now } = options;
   const seen = new Set<string>();
   const listeners = new Set<() => void>();
   let cursor = options.after;
@@ -136,6 +140,16 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
     { next: ({ data }) => data && onFailure(data.voucherRequestFailed), error: endFeed, complete: () => {} },
   );
 
+  const leaveAcknowledgements = client.subscribe<VoucherRequestAcknowledgedSubscription>(
+    { query: print(VoucherRequestAcknowledgedDocument) },
+    {
+      next: ({ data }) => data && onAcknowledged(data.voucherRequestAcknowledged),
+      // A gateway with an older schema refuses it. The steps then come with the outcome.
+      error: () => {},
+      complete: () => {},
+    },
+  );
+
   /** The client gives up: a refused subscription, or a close that must not be retried. */
   function endFeed(error: unknown): void {
     if (connection.phase === 'closed') return;
@@ -156,6 +170,7 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
       listeners.clear();
       leaveVouchers();
       leaveFailures();
+      leaveAcknowledgements();
       void Promise.resolve(client.dispose()).catch(() => {});
     },
   };

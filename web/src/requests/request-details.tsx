@@ -15,7 +15,7 @@ import { TimelineView } from './timeline-view.tsx';
 
 /** A request with its code and its timeline, live unless paused. */
 export function RequestDetails({ id }: { id: string }) {
-  const { arrivals } = useLive();
+  const { arrivals, acknowledgements } = useLive();
   const arrival = arrivals.get(id);
   const [paused, setPaused] = useState(false);
   const [{ data, error, fetching }, read] = useQuery({
@@ -41,7 +41,7 @@ export function RequestDetails({ id }: { id: string }) {
         <StatusChip request={shown} />
       </header>
       <Code request={shown} code={shown.voucher?.code ?? arrival?.voucher.code ?? null} />
-      <TimelineView entries={timelineOf(shown, arrival)} paused={paused} />
+      <TimelineView entries={timelineOf(shown, arrival, acknowledgements.get(id))} paused={paused} />
       {shown.deliveries === null && (
         <p className="hint">The delivery service is away; attempts will show when it is back.</p>
       )}

@@ -43,18 +43,49 @@ const arrival = {
   },
   at: Date.parse('2026-01-31T12:00:04.015Z'),
 };
+const acknowledgement = {
+  requestId: 'request-1',
+  askedAt: '2026-01-31T12:00:00.020Z',
+  acknowledgedAt: '2026-01-31T12:00:03.025Z',
+};
 const now = Date.parse('2026-01-31T12:00:05.000Z');
 
 describe('timeline', () => {
   it('timeline: of a pending request ends with what it waits for', () => {
-    expect(timelineOf(pending, undefined).map(({ key, state }) => [key, state])).toEqual([
+    expect(timelineOf(pending, undefined, undefined).map(({ key, state }) => [key, state])).toEqual([
       ['ACCEPTED', 'done'],
       ['provider', 'pending'],
     ]);
   });
 
+  it('timeline: shows an acknowledgement that the server has not stored yet', () => {
+    const entries = timelineOf(pending, undefined, acknowledgement);
+    expect(entries.map(({ key, at, state }) => [key, new Date(at).toISOString(), state])).toEqual([
+      ['ACCEPTED', acceptedAt, 'done'],
+      ['PROVIDER_ASKED', acknowledgement.askedAt, 'done'],
+      ['PROVIDER_ACKNOWLEDGED', acknowledgement.acknowledgedAt, 'done'],
+      ['code', pending.expectedBy, 'pending'],
+    ]);
+  });
+
+  it('timeline: has the steps of an acknowledgement once, also after the outcome', () => {
+    const steps = [
+      { name: 'PROVIDER_ASKED' as const, at: acknowledgement.askedAt },
+      { name: 'PROVIDER_ACKNOWLEDGED' as const, at: acknowledgement.acknowledgedAt },
+    ];
+    const entries = timelineOf({ ...fulfilled, steps: [...fulfilled.steps, ...steps] }, arrival, acknowledgement);
+    expect(entries.map(({ key }) => key)).toEqual([
+      'ACCEPTED',
+      'PROVIDER_ASKED',
+      'PROVIDER_ACKNOWLEDGED',
+      'CODE_RECEIVED',
+      'arrival',
+      'STORED',
+    ]);
+  });
+
   it('timeline: has steps, arrival and attempts by time, and then the retry', () => {
-    const entries = timelineOf({ ...fulfilled, deliveries: [delivery] }, arrival);
+    const entries = timelineOf({ ...fulfilled, deliveries: [delivery] }, arrival, undefined);
     expect(entries.map(({ key, state }) => [key, state])).toEqual([
       ['ACCEPTED', 'done'],
       ['CODE_RECEIVED', 'done'],
@@ -77,7 +108,7 @@ describe('timeline', () => {
       message: 'The voucher provider refused this request.',
       steps: [...pending.steps, { name: 'FAILED', at: '2026-01-31T12:00:02.000Z' }],
     };
-    expect(timelineOf(failed, undefined).at(-1)).toMatchObject({ state: 'failed', detail: failed.message });
+    expect(timelineOf(failed, undefined, undefined).at(-1)).toMatchObject({ state: 'failed', detail: failed.message });
   });
 });
 

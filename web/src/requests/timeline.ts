@@ -1,5 +1,6 @@
 import type { DeliveryDetailsFragment, RequestStepName, VoucherRequestQuery } from '../graphql/generated.ts';
 import type { Arrival } from '../live/live-context.tsx';
+import type { Acknowledgement } from '../live/voucher-feed.ts';
 import { formatDuration } from '../ui/format.ts';
 
 export type RequestDetails = NonNullable<VoucherRequestQuery['voucherRequest']>;
@@ -32,8 +33,13 @@ const titles: Record<RequestStepName, [title: string, detail: string | null]> = 
  * Builds the timeline of a request from what the server knows and what arrived in this browser, oldest first; what is
  * still to come is last.
  */
-export function timelineOf(request: RequestDetails, arrival: Arrival | undefined): Entry[] {
-  const entries: Entry[] = request.steps.map(({ name, at }) => ({
+export function timelineOf(
+  request: RequestDetails,
+  arrival: Arrival | undefined,
+  acknowledgement: Acknowledgement | undefined,
+): Entry[] {
+  const steps = stepsOf(request, acknowledgement);
+  const entries: Entry[] = steps.map(({ name, at }) => ({
     key: name,
     title: titles[name][0],
     detail: name === 'FAILED' ? request.message : titles[name][1],
@@ -50,17 +56,43 @@ export function timelineOf(request: RequestDetails, arrival: Arrival | undefined
     });
   for (const delivery of request.deliveries ?? []) entries.push(...attemptsOf(delivery));
   entries.sort((one, other) => one.at - other.at);
-  if (request.status === 'PENDING' && !arrival)
-    entries.push({
-      key: 'provider',
-      title: 'Waiting for the provider',
-      detail: `Expected by ${new Date(request.expectedBy).toLocaleTimeString()}. A code that is later also comes by SMS.`,
-      at: Date.parse(request.expectedBy),
-      state: 'pending',
-    });
+  if (request.status === 'PENDING' && !arrival) entries.push(nextOfProvider(request, steps));
   entries.push(...(request.deliveries ?? []).flatMap(nextAttemptOf));
   return entries;
 }
+
+/** The steps that the server knows, and those of an acknowledgement that came first. */
+function stepsOf({ steps }: RequestDetails, acknowledgement: Acknowledgement | undefined): RequestDetails['steps'] {
+  if (!acknowledgement) return steps;
+  const { askedAt, acknowledgedAt } = acknowledgement;
+  const live = [
+    { name: 'PROVIDER_ASKED' as const, at: askedAt },
+    { name: 'PROVIDER_ACKNOWLEDGED' as const, at: acknowledgedAt },
+  ];
+  return [...steps, ...live.filter(({ name }) => !steps.some((step) => step.name === name))];
+}
+
+/** What a pending request waits for: the provider's first answer, or the code that it has acknowledged. */
+function nextOfProvider({ requestedAt, expectedBy }: RequestDetails, steps: RequestDetails['steps']): Entry {
+  if (steps.some(({ name }) => name === 'PROVIDER_ACKNOWLEDGED'))
+    return {
+      key: 'code',
+      title: 'The provider makes the code',
+      detail: `Expected by ${new Date(expectedBy).toLocaleTimeString()}. A code that is later also comes by SMS.`,
+      at: Date.parse(expectedBy),
+      state: 'pending',
+    };
+  return {
+    key: 'provider',
+    title: 'Waiting for the provider’s answer',
+    detail: 'It sends the code or acknowledges within 3 s. If it is away, it is asked again until it answers.',
+    at: Date.parse(requestedAt) + answerWithinMs,
+    state: 'pending',
+  };
+}
+
+/** The provider's time for an answer (`VPS_TIMEOUT`). */
+const answerWithinMs = 3_000;
 
 const channelNames = { CALLBACK: 'Callback', SMS: 'SMS' } as const;
 
