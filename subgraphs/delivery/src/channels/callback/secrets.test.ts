@@ -3,8 +3,10 @@ import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestDatabase } from '@voucher-gateway/platform/testing/database';
 import { createTestSecrets } from '@voucher-gateway/platform/testing/secrets';
+import { eq } from 'drizzle-orm';
 import { afterAll, describe, expect, it } from 'vitest';
 import { deliveryMigrations } from '../../migrations.ts';
+import { callbackSecret } from '../../tables.ts';
 import { createCallbackSecrets } from './secrets.ts';
 
 const clock = createTestClock();
@@ -64,6 +66,9 @@ describe('callback secrets', () => {
       clock.advance(1);
     }
     expect(await secrets.readSigning(user)).toEqual(created.slice(0, 4));
+    // The others are not kept either, so that what is read stays small.
+    const rows = await database.query.select().from(callbackSecret).where(eq(callbackSecret.userId, user));
+    expect(rows).toHaveLength(4);
   });
 
   it('rotation: leaves one current secret after concurrent rotations', async () => {

@@ -7,7 +7,7 @@ import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { SecretBox } from '@voucher-gateway/platform/secrets/secret-box';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { and, desc, eq, gt, isNull, lte, or, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import { callbackSecret, sealedCallbackSecrets } from '../../tables.ts';
 import { secretPrefix } from './signature.ts';
 
@@ -102,12 +102,25 @@ export function createCallbackSecrets({
         await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`callback-secret:${userId}`}))`);
         const now = database.now();
         await tx
-          .delete(callbackSecret)
-          .where(and(eq(callbackSecret.userId, userId), lte(callbackSecret.signsUntil, new Date(now))));
-        await tx
           .update(callbackSecret)
           .set({ signsUntil: new Date(now + oldSecretSignsMs) })
           .where(and(eq(callbackSecret.userId, userId), isNull(callbackSecret.signsUntil)));
+        // Those that sign beside the new one stay.
+        const former = await tx
+          .select({ id: callbackSecret.id, signsUntil: callbackSecret.signsUntil })
+          .from(callbackSecret)
+          .where(eq(callbackSecret.userId, userId))
+          .orderBy(desc(callbackSecret.signsUntil), desc(callbackSecret.createdAt));
+        const ended = former.filter(
+          ({ signsUntil }, index) => index >= maxSigning - 1 || (signsUntil !== null && signsUntil.getTime() <= now),
+        );
+        if (ended.length > 0)
+          await tx.delete(callbackSecret).where(
+            isAnyId(
+              callbackSecret.id,
+              ended.map(({ id }) => id),
+            ),
+          );
         const [created] = await insert(tx, userId).returning();
         if (!created) throw new Error('a secret could not be stored');
         return open(created);

@@ -73,6 +73,24 @@ describe('sendTestCallback', () => {
     expect(receiver.calls).toHaveLength(2);
   });
 
+  // Regression: seven users with a receiver that does not respond kept all others from testing theirs.
+  it('sendTestCallback: a user has four in progress at most, and others theirs', async () => {
+    await using held = await openDeliveryHarness({ environment: { RATE_LIMITS: 'off' } });
+    await using receiver = await startReceiver({ answer: 'hang' });
+    const [one, other] = [randomUUID(), randomUUID()];
+    const hanging = Array.from({ length: 4 }, () => sendTest(receiver.url, one, held));
+    for (const _ of hanging) await receiver.next();
+    expect((await sendTest(receiver.url, one, held)).errors).toMatchObject([
+      { extensions: { code: 'RATE_LIMITED', retryable: true } },
+    ]);
+    receiver.answer = 200;
+    expect((await sendTest(receiver.url, other, held)).data?.sendTestCallback).toMatchObject({
+      attempt: { status: 200 },
+    });
+    await held.service[Symbol.asyncDispose]();
+    await Promise.all(hanging);
+  });
+
   it('stop: aborts a test callback that is running', async () => {
     await using stopped = await openDeliveryHarness();
     await using receiver = await startReceiver({ answer: 'hang' });

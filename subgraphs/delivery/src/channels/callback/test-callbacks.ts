@@ -5,6 +5,7 @@ import { normaliseCallbackUrl } from '@voucher-gateway/platform/egress/callback-
 import type { UrlPolicy } from '@voucher-gateway/platform/egress/url-policy';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
+import { createCounts } from '../../endpoints/counts.ts';
 import type { Attempt } from '../../tables.ts';
 import { serializeBody } from './body.ts';
 import type { CallbackSecrets } from './secrets.ts';
@@ -21,13 +22,15 @@ export interface TestCallbacks extends AsyncDisposable {
    * Sends a test event to a URL, in one attempt.
    *
    * @param caller the user, whose secrets sign it, and a signal that aborts the attempt
-   * @throws CodedError CALLBACK_URL_REFUSED; SERVICE_UNAVAILABLE (retryable) if too many are running, or if it was aborted
+   * @throws CodedError CALLBACK_URL_REFUSED; RATE_LIMITED if too many of the user are running; SERVICE_UNAVAILABLE
+   *   (retryable) if too many are running, or if it was aborted
    */
   send(url: string, caller: { userId: string; signal: AbortSignal }): Promise<TestCallback>;
 }
 
-/** Test events that run concurrently: a slow receiver may hold each for the whole time-out. */
+/** Test events that run concurrently, and those of one user: a slow receiver may hold each for the whole time-out. */
 const maxRunning = 64;
+const maxRunningPerUser = 4;
 
 export function createTestCallbacks({
   callbacks,
@@ -44,11 +47,14 @@ export function createTestCallbacks({
   now(): number;
 }): TestCallbacks {
   const semaphore = createSemaphore(maxRunning);
+  const perUser = createCounts();
   const stop = new AbortController();
   return {
     async send(text, { userId, signal }) {
       const url = normaliseCallbackUrl(text, { policy, argument: 'url' });
+      if (perUser.of(userId) >= maxRunningPerUser) throw tooMany();
       if (!semaphore.tryAcquire(1)) throw unavailable('Too many test callbacks are running');
+      perUser.add(userId, 1);
       try {
         const webhookId = randomUUID();
         const at = new Date(now());
@@ -68,6 +74,7 @@ export function createTestCallbacks({
         const error = result.outcome === 'failed' ? result.error : null;
         return { webhookId, attempt: { at, status: result.status, durationMs, error, response: result.response } };
       } finally {
+        perUser.add(userId, -1);
         semaphore.release();
       }
     },
@@ -76,6 +83,14 @@ export function createTestCallbacks({
       await semaphore.idle();
     },
   };
+}
+
+function tooMany() {
+  const message = `${maxRunningPerUser} test callbacks of yours are running; try again when one has ended.`;
+  return new CodedError<PublicErrorCode>('RATE_LIMITED', message, {
+    retryable: true,
+    details: { retryAfterSeconds: 1 },
+  });
 }
 
 function unavailable(reason: string) {
