@@ -1,7 +1,9 @@
 import type { Database } from '@voucher-gateway/platform/database';
 import { isUuid } from '@voucher-gateway/platform/database/columns';
+import { isAnyId } from '@voucher-gateway/platform/database/rows';
 import DataLoader from 'dataloader';
-import { and, asc, eq, inArray } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray } from 'drizzle-orm';
+import { maxAttempts } from './attempts/old-attempts.ts';
 import { type Attempt, attempt, type Delivery, delivery } from './tables.ts';
 
 /** A request's loaders of one user's own rows. They load [] or null for unknown ids. */
@@ -9,6 +11,7 @@ export interface DeliveryLoaders {
   byVoucher: DataLoader<string, Delivery[]>;
   byRequest: DataLoader<string, Delivery[]>;
   byId: DataLoader<string, Delivery | null>;
+  /** The last ones, oldest first. */
   attempts: DataLoader<string, Attempt[]>;
 }
 
@@ -40,11 +43,20 @@ export function createDeliveryLoaders(database: Database, userId: string): Deliv
       return ids.map((id) => rows.find((row) => same(row.id, id)) ?? null);
     }),
     attempts: new DataLoader(async (ids) => {
-      const rows = await database.query
+      const last = database.query
         .select()
         .from(attempt)
-        .where(inArray(attempt.deliveryId, [...ids]))
-        .orderBy(asc(attempt.turn));
+        .where(eq(attempt.deliveryId, delivery.id))
+        .orderBy(desc(attempt.turn))
+        .limit(maxAttempts)
+        .as('last');
+      const { deliveryId, turn, at, status, durationMs, error, response } = last;
+      const rows = await database.query
+        .select({ deliveryId, turn, at, status, durationMs, error, response })
+        .from(delivery)
+        .crossJoinLateral(last)
+        .where(isAnyId(delivery.id, ids))
+        .orderBy(asc(turn));
       return ids.map((id) => rows.filter((row) => row.deliveryId === id));
     }),
   };

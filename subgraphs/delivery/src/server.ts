@@ -9,7 +9,6 @@ import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
 import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/identity/remote-keys';
 import { createSigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
 import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity/token-verifier';
-import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
@@ -25,7 +24,7 @@ import { parse } from 'graphql';
 import { createDeliveryStore } from './attempts/delivery-store.ts';
 import { createDispatcher } from './attempts/dispatcher.ts';
 import { createDeliveryQueues } from './attempts/due-deliveries.ts';
-import { createRecoveries, recoveryQueue } from './attempts/recovery.ts';
+import { startRecoveries } from './attempts/recovery.ts';
 import { createSmsReports } from './attempts/reports.ts';
 import { publicKeysOf, publicKeysPath } from './channels/callback/public-keys.ts';
 import { createCallbackSecrets } from './channels/callback/secrets.ts';
@@ -60,7 +59,6 @@ export interface DeliveryServiceOptions {
   database: Database;
   topics: Topics;
   keyValue: KeyValue;
-  jobs: Jobs;
   /** Encrypts what is secret in the database. */
   secrets: SecretBox;
   /** Sends text messages. Default: as configured. */
@@ -72,12 +70,11 @@ const storeMarginMs = 5_000;
 
 /** Starts the delivery subgraph at `/graphql`: signed callbacks and SMS. */
 export async function createDeliveryService(options: DeliveryServiceOptions): Promise<Service> {
-  const { config, log, clock, database, topics, keyValue, jobs, secrets: box } = options;
+  const { config, log, clock, database, topics, keyValue, secrets: box } = options;
   const timeoutMs = config.CALLBACK_TIMEOUT;
   await using releases = new AsyncDisposableStack();
   await database.migrate(deliveryMigrations);
   await assertReadable(database, box, deliverySecrets);
-  await jobs.declare(recoveryQueue);
 
   const secrets = createCallbackSecrets({ database, box, oldSecretSignsMs: config.OLD_SECRET_RETENTION, log });
   const callbackKeys = releases.use(
@@ -130,8 +127,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
   work.defer(() => dispatcher.stopBacklog());
   work.use(startAdmissionReport({ admission, clock, log }));
-  const recoveries = createRecoveries({ database, jobs });
-  work.use(await jobs.work(recoveryQueue, recoveries.runJob, { concurrency: 2 }));
+  const recoveries = work.use(startRecoveries({ database, clock, log }));
   const targets = createCallbackTargets({ database, keyValue, waitMs: config.REQUEST_WAIT, clock, log });
   await startConsumers({ topics, targets, dispatcher, stage: work });
   work.use(startSealing({ database, clock, log, box, columns: deliverySecrets }));

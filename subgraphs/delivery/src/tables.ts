@@ -124,6 +124,18 @@ export const attempt = schema.table(
 
 export type Attempt = typeof attempt.$inferSelect;
 
+/** The recoveries in progress, one per user (`recovery.ts`). */
+export const recovery = schema.table('recovery', {
+  userId: uuid('user_id').primaryKey(),
+  /** Later deliveries are not part of it. */
+  until: instant('until').notNull(),
+  /** The last delivery that it has reached. */
+  reachedAt: instant('reached_at').notNull(),
+  reachedId: uuid('reached_id').notNull(),
+  /** When its next batch is due. */
+  dueAt: instant('due_at').notNull(),
+});
+
 /** The secrets that a user's callbacks are signed with. */
 export const callbackSecret = schema.table(
   'callback_secret',

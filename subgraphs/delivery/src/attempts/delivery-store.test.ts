@@ -1,8 +1,11 @@
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { delivered, failed } from '../attempt-result.ts';
+import { createDeliveryLoaders } from '../loaders.ts';
 import { deliveryMigrations } from '../migrations.ts';
 import { planDeliveries } from '../plan-deliveries.ts';
+import { attempt, delivery } from '../tables.ts';
 import { buildCode, buildRequest } from '../testing/delivery-harness.ts';
 import { createDeliveryStore } from './delivery-store.ts';
 import { createDeliveryQueues } from './due-deliveries.ts';
@@ -21,7 +24,10 @@ async function setUp({ leaseMs = 60_000 } = {}) {
     return stored;
   };
   return {
+    database,
     store,
+    read: async (id: string) => (await database.query.select().from(delivery).where(eq(delivery.id, id)))[0],
+    readAttempts: () => database.query.select().from(attempt).orderBy(attempt.turn),
     queues: createDeliveryQueues({ database, leaseMs }),
     record,
     [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),
@@ -52,6 +58,31 @@ describe('delivery store', () => {
       status: 'DELIVERED',
       nextAttemptAt: null,
     });
+  });
+
+  // Regression: the receiver had accepted it, and the delivery stayed FAILED.
+  it('delivery store: a success counts although its endpoint was disabled after its lease', async () => {
+    await using ctx = await setUp({ leaseMs: 0 });
+    const { id: deliveryId, endpointId } = await ctx.record(true);
+    expect(await ctx.queues.fail([endpointId])).toBe(1);
+    const late = await ctx.store.settle({ deliveryId, ...finished, turn: 1, result: delivered(200) });
+    expect(late).toMatchObject({ status: 'DELIVERED' });
+    expect(await ctx.read(deliveryId)).toMatchObject({ status: 'DELIVERED', error: null });
+  });
+
+  it('delivery store: keeps the last 100 attempts of a delivery that is sent again and again', async () => {
+    await using ctx = await setUp();
+    const { id: deliveryId, endpointId, userId } = await ctx.record(true);
+    for (let turn = 1; turn <= 103; turn += 1) {
+      await ctx.store.settle({ deliveryId, ...finished, turn, result: delivered(200, `response ${turn}`) });
+      await ctx.store.redeliver(deliveryId, userId);
+      await ctx.queues.begin(new Map([[endpointId, 1]]));
+    }
+    const turns = Array.from({ length: 100 }, (_, index) => index + 4);
+    expect((await ctx.readAttempts()).map(({ turn }) => turn)).toEqual(turns);
+    await ctx.store.settle({ deliveryId, ...finished, turn: 104, result: delivered(200) });
+    const seen = await createDeliveryLoaders(ctx.database, userId).attempts.load(deliveryId);
+    expect(seen.map(({ turn }) => turn)).toEqual(turns.map((turn) => turn + 1));
   });
 
   it('delivery store: makes a failed attempt due by the schedule, and not before', async () => {

@@ -8,6 +8,7 @@ import type { SendResult } from '../attempt-result.ts';
 import { endpointOf } from '../endpoints/endpoint.ts';
 import type { PlannedDelivery } from '../plan-deliveries.ts';
 import { type Attempt, attempt, type Delivery, delivery, endpoint } from '../tables.ts';
+import { deleteOldAttempts } from './old-attempts.ts';
 import { nextDelayMs, type RetryInput } from './retry-schedule.ts';
 
 /** The result of an attempt, to be stored. */
@@ -124,7 +125,9 @@ export function createDeliveryStore({
           tx,
           before.flatMap((row) => {
             const changed = after.get(row.id);
-            return changed && changed.nextAttemptAt !== row.nextAttemptAt ? changed : [];
+            return changed && (changed.nextAttemptAt !== row.nextAttemptAt || changed.status !== row.status)
+              ? changed
+              : [];
           }),
         );
         return results;
@@ -133,11 +136,10 @@ export function createDeliveryStore({
 
   /** Returns the changes after an attempt: none if it is no longer the current one. */
   const applyAttempt = (row: Delivery, { turn, result }: FinishedAttempt): Partial<Delivery> => {
-    // After its lease a success still counts, but a failure does not: a later attempt is in progress.
-    // A provider's report may have ended the attempt before.
-    const isCurrent =
-      row.status === 'PENDING' && ((row.turn === turn && row.running) || result.outcome === 'delivered');
-    if (!isCurrent) return {};
+    // After its lease a success still counts, also if the delivery has failed meanwhile, because its endpoint is disabled.
+    // A failure does not: a later attempt is in progress, or a provider's report has ended this one.
+    const isCurrent = row.status === 'PENDING' && row.turn === turn && row.running;
+    if (!isCurrent && (result.outcome !== 'delivered' || row.status === 'DELIVERED')) return {};
     const nowMs = database.now();
     switch (result.outcome) {
       case 'delivered':
@@ -174,6 +176,7 @@ export function createDeliveryStore({
           round: row.round + 1,
         };
         await updateStates(tx, [restarted]);
+        await deleteOldAttempts(tx, [row.id]);
         return restarted;
       }),
   };

@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto';
+import { createTestClock, type TestClock } from '@voucher-gateway/platform/async/clock';
+import { silentLog } from '@voucher-gateway/platform/process/log';
+import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { indexScans } from '@voucher-gateway/platform/testing/index-scans';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { endpointOf } from '../endpoints/endpoint.ts';
-import { delivery } from '../tables.ts';
+import { deliveryMigrations } from '../migrations.ts';
+import { delivery, recovery } from '../tables.ts';
 import { openDeliveryHarness } from '../testing/delivery-harness.ts';
+import { startRecoveries } from './recovery.ts';
 
 const recoverDeliveries =
   'mutation ($since: DateTime!, $status: DeliveryStatus! = FAILED) { recoverDeliveries(since: $since, status: $status) { count message } }';
@@ -89,6 +94,31 @@ describe('recoverDeliveries', () => {
     expect(receiver.calls).toHaveLength(300);
   });
 
+  // Regression: each call had batches of its own, and several calls multiplied what was restarted per second.
+  it('recoverDeliveries: several calls of a user are one recovery, from the earliest time', async () => {
+    await using engines = await openTestEngines({ migrations: [deliveryMigrations], clock: createTestClock(start) });
+    const { database, clock } = engines as typeof engines & { clock: TestClock };
+    await using recoveries = startRecoveries({ database, clock, log: silentLog });
+    const userId = randomUUID();
+    await insertDeliveries(
+      { engines },
+      Array.from({ length: 2_000 }, () => ({ userId, createdAt: new Date(start - 1_000) })),
+    );
+    const countPending = async () =>
+      (await database.query.select({ id: delivery.id }).from(delivery).where(eq(delivery.status, 'PENDING'))).length;
+    const counts = await Promise.all(
+      [0, 1_000, 500].map((before) => recoveries.begin(userId, new Date(start - before))),
+    );
+    expect(counts).toEqual([0, 2_000, 0]);
+    expect(await countPending()).toBe(500);
+    for (const expected of [750, 1_000, 1_250, 1_500, 1_750, 2_000]) {
+      clock.advance(1_000);
+      await expect.poll(countPending).toBe(expected);
+    }
+    clock.advance(1_000);
+    await expect.poll(() => database.query.select().from(recovery)).toEqual([]);
+  });
+
   it('recoverDeliveries: rejects other statuses, and signed-out users', async () => {
     await using harness = await openDeliveryHarness();
     for (const status of ['PENDING', 'DELIVERED'])
@@ -116,7 +146,7 @@ type Harness = Awaited<ReturnType<typeof openDeliveryHarness>>;
 
 /** Stores failed callbacks without attempts, a millisecond apart from `start` on; returns their ids. */
 async function insertDeliveries(
-  { engines: { database } }: Harness,
+  { engines: { database } }: Pick<Harness, 'engines'>,
   rows: readonly Partial<typeof delivery.$inferInsert>[],
 ): Promise<string[]> {
   const stored = await database.query
@@ -142,14 +172,14 @@ async function insertDeliveries(
   return stored.map(({ id }) => id);
 }
 
-/** Resolves when `count` deliveries were attempted, and no job is left. */
+/** Resolves when `count` deliveries were attempted, and no recovery is in progress. */
 async function recovered({ engines: { database } }: Harness, count: number): Promise<void> {
   await expect
     .poll(async () => {
       const { rows } = await database.query.execute(sql`
         select (select count(*)::int from ${delivery} where ${delivery.turn} = 1 and ${delivery.jobId} is null) as attempted,
-          (select count(*)::int from pgboss.job where name like 'delivery-%') as jobs`);
+          (select count(*)::int from ${recovery}) as recoveries`);
       return rows[0];
     })
-    .toEqual({ attempted: count, jobs: 0 });
+    .toEqual({ attempted: count, recoveries: 0 });
 }

@@ -1,42 +1,65 @@
+import type { Clock } from '@voucher-gateway/platform/async/clock';
+import { startRecurring } from '@voucher-gateway/platform/async/recurring';
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
 import { isAnyId } from '@voucher-gateway/platform/database/rows';
-import type { JobQueue, Jobs } from '@voucher-gateway/platform/jobs';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import { and, asc, count, eq, gte, lte, sql } from 'drizzle-orm';
-import { delivery, endpoint } from '../tables.ts';
+import { delivery, endpoint, recovery } from '../tables.ts';
+import { deleteOldAttempts } from './old-attempts.ts';
 
-/** A recovery that is in progress: the failed deliveries of a user that it has not reached yet. */
-export interface Recovery {
-  userId: string;
-  /** ISO 8601, as are all its times. A later one is not part of it: it fails only after the call. */
-  until: string;
-  /** The last delivery that it has reached. */
-  after: { createdAt: string; id: string };
-}
-
-/** The job that restarts the next batch of a recovery. */
-export const recoveryQueue: JobQueue<Recovery> = { name: 'delivery-recovery', timeoutMs: 60_000 };
-
-/** Deliveries that one call or job restarts. */
+/** Deliveries that are restarted at once. */
 const batchSize = 250;
-/** Time between two batches, so that the deliveries of others are not delayed. */
+/** Time between two batches of a user, so that the deliveries of others are not delayed. */
 const pauseMs = 1_000;
+/** Batches per run, of as many users. */
+const maxBatches = 8;
 const noId = '00000000-0000-0000-0000-000000000000';
 
-/** Restarts failed deliveries. */
-export interface Recoveries {
+type Recovery = typeof recovery.$inferSelect;
+
+/** Restarts failed deliveries, until disposed. */
+export interface Recoveries extends AsyncDisposable {
   /**
    * Restarts a user's own deliveries that were created since an instant and have failed: the oldest at once, the rest in
-   * batches by jobs. One that another call has restarted is skipped.
+   * batches in the background. A user has one recovery at a time: another call widens it.
    * @returns how many they are
    */
   begin(userId: string, since: Date): Promise<number>;
-  /** Handles a job. */
-  runJob(recovery: Recovery): Promise<void>;
 }
 
-export function createRecoveries({ database, jobs }: { database: Database; jobs: Jobs }): Recoveries {
-  /** Restarts the next batch, and schedules the one after it. */
-  const restartBatch = async (tx: Transaction, { userId, until, after }: Recovery) => {
+export function startRecoveries({ database, clock, log }: { database: Database; clock: Clock; log: Log }): Recoveries {
+  const lines = createRepeatedLines(log);
+  /** The last call of each user: calls of one user wait here, and not with a connection each. */
+  const calls = new Map<string, Promise<number>>();
+
+  const begin = (userId: string, since: Date): Promise<number> =>
+    database.transaction(async (tx) => {
+      const now = new Date(database.now());
+      const [started] = await tx
+        .insert(recovery)
+        .values({ userId, until: now, reachedAt: since, reachedId: noId, dueAt: now })
+        .onConflictDoUpdate({
+          target: recovery.userId,
+          set: {
+            until: sql`excluded.until`,
+            reachedAt: sql`least(${recovery.reachedAt}, excluded.reached_at)`,
+            reachedId: sql`case when excluded.reached_at <= ${recovery.reachedAt} then excluded.reached_id
+              else ${recovery.reachedId} end`,
+          },
+        })
+        .returning();
+      if (!started) throw new Error('a recovery could not be stored');
+      const [found] = await tx
+        .select({ count: count() })
+        .from(delivery)
+        .where(and(failedOf(userId), gte(delivery.createdAt, since), lte(delivery.createdAt, now)));
+      await restartBatch(tx, started);
+      return found?.count ?? 0;
+    });
+
+  /** Restarts the next batch of a recovery, and ends it after the last one. */
+  const restartBatch = async (tx: Transaction, { userId, until, reachedAt, reachedId }: Recovery) => {
     // By position: a delivery that fails again at once is not restarted twice.
     const batch = await tx
       .select({ id: delivery.id, createdAt: delivery.createdAt })
@@ -44,21 +67,24 @@ export function createRecoveries({ database, jobs }: { database: Database; jobs:
       .where(
         and(
           failedOf(userId),
-          lte(delivery.createdAt, new Date(until)),
-          sql`(${delivery.createdAt}, ${delivery.id}) > (${after.createdAt}::timestamptz, ${after.id}::uuid)`,
+          lte(delivery.createdAt, until),
+          sql`(${delivery.createdAt}, ${delivery.id}) > (${reachedAt.toISOString()}::timestamptz, ${reachedId}::uuid)`,
         ),
       )
       .orderBy(asc(delivery.createdAt), asc(delivery.id))
       .limit(batchSize);
     const last = batch.at(-1);
-    if (!last) return;
-    await restart(
-      tx,
-      batch.map(({ id }) => id),
-    );
-    if (batch.length < batchSize) return;
-    const next = { userId, until, after: { createdAt: last.createdAt.toISOString(), id: last.id } };
-    await jobs.schedule(tx, recoveryQueue, next, { delayMs: pauseMs });
+    if (last)
+      await restart(
+        tx,
+        batch.map(({ id }) => id),
+      );
+    if (!last || batch.length < batchSize) await tx.delete(recovery).where(eq(recovery.userId, userId));
+    else
+      await tx
+        .update(recovery)
+        .set({ reachedAt: last.createdAt, reachedId: last.id, dueAt: new Date(database.now() + pauseMs) })
+        .where(eq(recovery.userId, userId));
   };
 
   /** Makes deliveries due, as `redeliver` does. */
@@ -80,26 +106,45 @@ export function createRecoveries({ database, jobs }: { database: Database; jobs:
         round: sql`${delivery.round} + 1`,
       })
       .where(and(isAnyId(delivery.id, ids), eq(delivery.status, 'FAILED')));
+    await deleteOldAttempts(tx, ids);
   };
 
+  /** Restarts a batch of the longest due recovery; false if none is due. */
+  const continueOne = (): Promise<boolean> =>
+    database.transaction(async (tx) => {
+      const [due] = await tx
+        .select()
+        .from(recovery)
+        .where(lte(recovery.dueAt, new Date(database.now())))
+        .orderBy(asc(recovery.dueAt))
+        .limit(1)
+        .for('update', { skipLocked: true });
+      if (due) await restartBatch(tx, due);
+      return due !== undefined;
+    });
+
+  const batches = startRecurring({
+    clock,
+    everyMs: pauseMs,
+    async work(signal) {
+      for (let made = 0; made < maxBatches && !signal.aborted; made += 1) if (!(await continueOne())) return;
+    },
+    onFailure: (error) =>
+      lines.warn('batch', { error }, 'failed deliveries could not be recovered; the next run retries'),
+  });
+
   return {
-    begin: (userId, since) =>
-      database.transaction(async (tx) => {
-        const until = new Date(database.now());
-        // One call at a time per user: a second one does not count what the first one restarts.
-        await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`delivery-recovery:${userId}`}))`);
-        const [found] = await tx
-          .select({ count: count() })
-          .from(delivery)
-          .where(and(failedOf(userId), gte(delivery.createdAt, since), lte(delivery.createdAt, until)));
-        await restartBatch(tx, {
-          userId,
-          until: until.toISOString(),
-          after: { createdAt: since.toISOString(), id: noId },
+    begin(userId, since) {
+      const call = (calls.get(userId) ?? Promise.resolve())
+        .catch(() => {})
+        .then(() => begin(userId, since))
+        .finally(() => {
+          if (calls.get(userId) === call) calls.delete(userId);
         });
-        return found?.count ?? 0;
-      }),
-    runJob: (recovery) => database.transaction((tx) => restartBatch(tx, recovery)),
+      calls.set(userId, call);
+      return call;
+    },
+    [Symbol.asyncDispose]: () => batches[Symbol.asyncDispose](),
   };
 }
 

@@ -2,7 +2,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '@voucher-gateway/platform/async/clock';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
-import { openTestEnginesWithJobs, type TestEnginesOptions } from '@voucher-gateway/platform/testing/engines';
+import { openTestEngines, type TestEnginesOptions } from '@voucher-gateway/platform/testing/engines';
 import { type Answer, postEntities, postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
 import { openServiceHarness } from '@voucher-gateway/platform/testing/service-harness';
 import { startIssuer } from '@voucher-gateway/platform/testing/tokens';
@@ -37,7 +37,7 @@ export async function openDeliveryHarness({
   const issuer = releases.use(await startIssuer());
   const running = releases.use(
     await openServiceHarness({
-      openEngines: openTestEnginesWithJobs,
+      openEngines: openTestEngines,
       create: (collaborators) => createDeliveryService({ ...collaborators, smsSender }),
       config: readConfig(deliverySettings.superRefine(requireSms), {
         PORT: '0',

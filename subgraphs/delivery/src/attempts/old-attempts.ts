@@ -1,0 +1,17 @@
+import type { Transaction } from '@voucher-gateway/platform/database';
+import { sql } from 'drizzle-orm';
+import { attempt } from '../tables.ts';
+
+/** Attempts of a delivery that its owner sees: the last ones. */
+export const maxAttempts = 100;
+
+/** Deletes the attempts that are no longer seen, of deliveries that are restarted: only restarts have no limit. */
+export async function deleteOldAttempts(tx: Transaction, deliveryIds: readonly string[]): Promise<void> {
+  await tx.execute(sql`
+    delete from ${attempt} where (${attempt.deliveryId}, ${attempt.turn}) in (
+      select old.delivery_id, old.turn from unnest(${`{${deliveryIds.join(',')}}`}::uuid[]) as restarted (id)
+      cross join lateral (
+        select a.delivery_id, a.turn from ${attempt} a where a.delivery_id = restarted.id
+        order by a.turn desc offset ${maxAttempts}
+      ) as old)`);
+}
