@@ -1,7 +1,8 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
-import { openKeyValue, openTopics } from '@voucher-gateway/platform/engines/distributed';
+import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
 import { runService } from '@voucher-gateway/platform/process/service';
+import type { Topics } from '@voucher-gateway/platform/topics';
 import {
   gatewayProcessSettings,
   subgraphTimeoutSetting,
@@ -48,8 +49,14 @@ const readSettings = async (environment: Environment) => {
 await runService('gateway', readSettings, async (config, log, releases) => {
   const { sdl: supergraphSdl, source } = supergraph;
   const { REDIS_URL, KAFKA_BROKERS } = config;
-  const keyValue = REDIS_URL ? releases.use(await openKeyValue({ ...config, REDIS_URL }, log)) : null;
-  const topics = KAFKA_BROKERS ? releases.use(await openTopics({ ...config, KAFKA_BROKERS }, { log })) : null;
+  let keyValue: KeyValue | null = null;
+  let topics: Topics | null = null;
+  if (REDIS_URL || KAFKA_BROKERS) {
+    // Loaded only if they are used: their modules take memory.
+    const { openKeyValue, openTopics } = await import('@voucher-gateway/platform/engines/kafka-and-redis');
+    if (REDIS_URL) keyValue = releases.use(await openKeyValue({ ...config, REDIS_URL }, log));
+    if (KAFKA_BROKERS) topics = releases.use(await openTopics({ ...config, KAFKA_BROKERS }, { log }));
+  }
   const gateway = await createGateway({
     config,
     log,

@@ -34,7 +34,8 @@ const distributedSettings = z.object({
 async function runDistributed(command: AdminCommand): Promise<AdminResult> {
   const config = readConfig(distributedSettings, environment);
   const log = createLog({ level: config.LOG_LEVEL, service: 'admin' });
-  const { openDatabase, openKeyValue } = await import('@voucher-gateway/platform/engines/distributed');
+  const { openDatabase } = await import('@voucher-gateway/platform/engines/distributed');
+  const { openKeyValue } = await import('@voucher-gateway/platform/engines/kafka-and-redis');
   const { createOutboxPublisher } = await import('@voucher-gateway/platform/topics/kafka/outbox-publisher');
   await using database = await openDatabase(config, log);
   const topics = createOutboxPublisher(database);

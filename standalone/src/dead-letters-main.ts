@@ -30,7 +30,8 @@ async function runDistributed(command: DeadLettersCommand): Promise<CommandResul
   const log = createLog({ level: config.LOG_LEVEL, service: 'dead-letters' });
   using _quicker = quickenImports();
   const { runDeadLettersCommand } = await import('./dead-letters/command.ts');
-  const { openDatabase, openDeadLetters } = await import('@voucher-gateway/platform/engines/distributed');
+  const { openDatabase } = await import('@voucher-gateway/platform/engines/distributed');
+  const { openDeadLetters } = await import('@voucher-gateway/platform/engines/kafka-and-redis');
   await using database = await openDatabase(config, log);
   return await runDeadLettersCommand({ database, readDeadLetters: openDeadLetters(config, log) }, command);
 }

@@ -13,7 +13,7 @@ async function reread(groups: readonly string[]): Promise<CommandResult> {
     .object({ LOG_LEVEL: commonSettings.LOG_LEVEL, ...topicsSettings })
     .refine(...requireSaslCredentials);
   const config = readConfig(settings, { LOG_LEVEL: 'error', ...readEnvironment() });
-  const { openReread } = await import('@voucher-gateway/platform/engines/distributed');
+  const { openReread } = await import('@voucher-gateway/platform/engines/kafka-and-redis');
   const log = createLog({ level: config.LOG_LEVEL, service: 'topics' });
   const { inUse, unknown } = await openReread(config, log)(groups);
   if (inUse.length > 0)

@@ -1,5 +1,5 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
-import { openKeyValue } from '@voucher-gateway/platform/engines/distributed';
+import { openKeyValue } from '@voucher-gateway/platform/engines/kafka-and-redis';
 import { runService } from '@voucher-gateway/platform/process/service';
 import type { TailOptions, Topics } from '@voucher-gateway/platform/topics';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';

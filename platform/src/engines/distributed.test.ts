@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 // Regression: a name that Node does not find in a CommonJS module is found by vitest, and no service started.
 it('distributed engines: load in Node, and not only in vitest', async () => {
   const module = new URL('./distributed.ts', import.meta.url).href;
-  const script = `import(${JSON.stringify(module)}).then((engines) => console.log(Object.keys(engines).includes('openTopics')))`;
+  const script = `import(${JSON.stringify(module)}).then((engines) => console.log(Object.keys(engines).includes('openDistributedEngines')))`;
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', script]);
   expect(stdout).toBe('true\n');
 });

@@ -1,5 +1,6 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
-import { openDistributedEngines, openKeyValue } from '@voucher-gateway/platform/engines/distributed';
+import { openDistributedEngines } from '@voucher-gateway/platform/engines/distributed';
+import { openKeyValue } from '@voucher-gateway/platform/engines/kafka-and-redis';
 import { runService } from '@voucher-gateway/platform/process/service';
 import { consumerLimitsOf } from '@voucher-gateway/platform/topics/consumer-limits';
 import { voucherProcessSettings } from './config.ts';
