@@ -7,6 +7,7 @@ import type { Data } from './data.ts';
 import { compileEntityStep } from './fetch-entities.ts';
 import { compileFieldStep } from './fetch-fields.ts';
 import { compileContextStep } from './fetch-in-context.ts';
+import { createHiddenFields } from './hidden-fields.ts';
 import { compileIntrospection } from './introspection.ts';
 import { JsonResult } from './json-result.ts';
 import { mergeSteps } from './merge-steps.ts';
@@ -36,6 +37,8 @@ export interface CompileOptions {
   maxFields: number;
   /** Keys that the plan fetches under another one. Default: none. */
   renamedKeys?: Plan['renamedKeys'];
+  /** Fields that are null whatever the data has. Default: none. */
+  hiddenFields?: Plan['hiddenFields'];
   /** Errors of every response: why the plan does not fetch all fields. Default: none. */
   planErrors?: Plan['errors'];
 }
@@ -61,15 +64,21 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
     supergraph,
     maxFields,
     renamedKeys,
+    hiddenFields = [],
     planErrors = [],
   } = options;
   const listed = listSteps(plan, conditions);
   const shared = definition.operation === 'mutation' ? listed : shareEntities(listed);
   const steps = mergeSteps(shared).map((step) => compileStep(supergraph, step));
-  const selections = readSelections(definition.selectionSet, fragments, conditions, renamedKeys);
   const restorePath = createPathRestorer(renamedKeys);
   const rootType = schema.getRootType(definition.operation);
   if (!rootType) throw new Error(`the schema has no ${definition.operation}`);
+  const selections = readSelections(definition.selectionSet, {
+    fragments,
+    conditions,
+    renamedKeys,
+    hidden: hiddenFields.length > 0 ? createHiddenFields(schema, rootType.name, hiddenFields) : null,
+  });
   const introspect = compileIntrospection(schema, definition, fragments, selections);
   const shapeOf = createShapes({ schema, maxFields });
 

@@ -48,6 +48,6 @@ function fieldsOf(selections: Selections, visited = new Set<Selections>()): Fiel
   visited.add(selections);
   return selections.items.flatMap((item) => {
     if (item.kind === 'fragment') return fieldsOf(item.selections, visited);
-    return item.introspection ?? [];
+    return item.isHidden ? [] : (item.introspection ?? []);
   });
 }

@@ -54,6 +54,9 @@ function checked(write: (value: unknown) => string | null): Writer {
 /** Writes the value of an introspection field, which graphql-js has completed. */
 export const writeIntrospection: Writer = checked(writeAny);
 
+/** Writes null for a value that the client may not see: the plan has an error for it. */
+export const writeNothing: Writer = () => null;
+
 /**
  * The writer of the type's name for objects of an abstract type. An interface object has another name at its subgraph; the
  * name of its type comes from another one, perhaps under an alias.

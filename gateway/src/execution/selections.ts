@@ -1,5 +1,6 @@
 import { type FieldNode, type FragmentDefinitionNode, Kind, type SelectionNode, type SelectionSetNode } from 'graphql';
 import type { Conditions } from '../request/variables.ts';
+import type { HiddenFields } from './hidden-fields.ts';
 
 /** A selection set with its conditions resolved. Equal ids mean the same selection set. */
 export interface Selections {
@@ -19,6 +20,8 @@ export type Selection =
       selections: Selections | null;
       /** The syntax node of an introspection field, which graphql-js executes. */
       introspection: FieldNode | null;
+      /** Whether the client may not see it: it is null, whatever the data has. */
+      isHidden: boolean;
     }
   | {
       kind: 'fragment';
@@ -27,55 +30,70 @@ export type Selection =
       selections: Selections;
     };
 
+export interface SelectionsOptions {
+  /** The document's fragments, by name. */
+  fragments: Readonly<Record<string, FragmentDefinitionNode>>;
+  conditions: Conditions;
+  /** Keys that the plan fetches under another one. */
+  renamedKeys?: Readonly<Record<string, string>> | undefined;
+  /** What the client may not see; null if it may see everything. */
+  hidden: HiddenFields | null;
+}
+
 /**
  * Reads a selection set into a form that keeps no syntax nodes: they have many times its memory. A fragment that is spread
  * several times is read once.
  */
 export function readSelections(
   selectionSet: SelectionSetNode,
-  fragments: Readonly<Record<string, FragmentDefinitionNode>>,
-  conditions: Conditions,
-  renamedKeys: Readonly<Record<string, string>> = {},
+  { fragments, conditions, renamedKeys = {}, hidden }: SelectionsOptions,
 ): Selections {
   const known = new Map<string, Selections>();
   let nextId = 0;
 
-  const read = (node: SelectionSetNode): Selections => {
+  const read = (node: SelectionSetNode, type: string): Selections => {
     const id = nextId++;
     const items: Selection[] = [];
     for (const selection of node.selections) {
-      const item = isIncluded(selection, conditions) ? readSelection(selection) : null;
+      const item = isIncluded(selection, conditions) ? readSelection(selection, type) : null;
       if (item) items.push(item);
     }
     return { id, items };
   };
-  const readSelection = (node: SelectionNode): Selection | null => {
+  const readField = (node: FieldNode, type: string): Selection => {
+    const { alias, selectionSet: below } = node;
+    const name = node.name.value;
+    const key = alias?.value ?? name;
+    return {
+      kind: 'field',
+      key,
+      dataKey: key !== name && Object.hasOwn(renamedKeys, key) ? (renamedKeys[key] as string) : key,
+      name,
+      selections: below ? read(below, hidden?.typeOf(type, name) ?? '') : null,
+      introspection: name === '__schema' || name === '__type' ? node : null,
+      isHidden: hidden?.has(type, name) ?? false,
+    };
+  };
+  const readSelection = (node: SelectionNode, type: string): Selection | null => {
     switch (node.kind) {
-      case Kind.FIELD: {
-        const name = node.name.value;
-        const key = node.alias?.value ?? name;
-        return {
-          kind: 'field',
-          key,
-          dataKey: key !== name && Object.hasOwn(renamedKeys, key) ? (renamedKeys[key] as string) : key,
-          name,
-          selections: node.selectionSet ? read(node.selectionSet) : null,
-          introspection: name === '__schema' || name === '__type' ? node : null,
-        };
+      case Kind.FIELD:
+        return readField(node, type);
+      case Kind.INLINE_FRAGMENT: {
+        const on = node.typeCondition?.name.value ?? null;
+        return { kind: 'fragment', on, selections: read(node.selectionSet, on ?? type) };
       }
-      case Kind.INLINE_FRAGMENT:
-        return { kind: 'fragment', on: node.typeCondition?.name.value ?? null, selections: read(node.selectionSet) };
       case Kind.FRAGMENT_SPREAD: {
         const name = node.name.value;
         const fragment = fragments[name];
         if (!fragment) return null;
-        const selections = known.get(name) ?? read(fragment.selectionSet);
+        const on = fragment.typeCondition.name.value;
+        const selections = known.get(name) ?? read(fragment.selectionSet, on);
         known.set(name, selections);
-        return { kind: 'fragment', on: fragment.typeCondition.name.value, selections };
+        return { kind: 'fragment', on, selections };
       }
     }
   };
-  return read(selectionSet);
+  return read(selectionSet, hidden?.root ?? '');
 }
 
 /** Whether `@skip` and `@include` leave the selection in. */

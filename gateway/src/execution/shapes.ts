@@ -12,7 +12,7 @@ import {
   isUnionType,
 } from 'graphql';
 import { isInherited } from './data.ts';
-import { leafWriter, typeNameWriter, type Writer, writeIntrospection } from './leaf-writers.ts';
+import { leafWriter, typeNameWriter, type Writer, writeIntrospection, writeNothing } from './leaf-writers.ts';
 import type { Selections } from './selections.ts';
 import { type FieldShape, listWriter, type ObjectShape, objectWriter } from './writers.ts';
 
@@ -48,7 +48,7 @@ export function createShapes({ schema, maxFields }: ShapesOptions): CompileShape
   const compile = (type: GraphQLCompositeType, merged: readonly Selections[]): FieldShape[] => {
     const fields: FieldShape[] = [];
     for (const [key, field] of collectFields(schema, type, merged)) {
-      const { name, isIntrospection } = field;
+      const { name, isIntrospection, isHidden } = field;
       const dataKey = isRoot(type) ? key : field.dataKey;
       const isTypeName = name === '__typename';
       const definition = isUnionType(type) ? undefined : type.getFields()[name];
@@ -59,12 +59,14 @@ export function createShapes({ schema, maxFields }: ShapesOptions): CompileShape
         prefix: `${fields.length === 0 ? '{' : ','}${JSON.stringify(key)}:`,
         isInherited: isInherited(dataKey),
         isNonNull: isTypeName || isNonNullType(definition?.type),
-        constant: isTypeName && isObjectType(type) ? JSON.stringify(type.name) : null,
-        write: definition
-          ? writerOf(definition.type, field.merged)
-          : isTypeName
-            ? typeNameWriter(schema, type)
-            : writeIntrospection,
+        constant: isTypeName && !isHidden && isObjectType(type) ? JSON.stringify(type.name) : null,
+        write: isHidden
+          ? writeNothing
+          : definition
+            ? writerOf(definition.type, field.merged)
+            : isTypeName
+              ? typeNameWriter(schema, type)
+              : writeIntrospection,
       });
     }
     return fields;
@@ -84,6 +86,8 @@ interface CollectedField {
   dataKey: string;
   name: string;
   isIntrospection: boolean;
+  /** Whether the client may not see it in any of its selections. */
+  isHidden: boolean;
   merged: Selections[];
 }
 
@@ -107,9 +111,11 @@ function collectFields(
         if (applies(schema, item.on, type)) collect(item.selections);
         continue;
       }
-      const { key, dataKey, name, introspection } = item;
-      const field = fields.get(key) ?? { dataKey, name, isIntrospection: introspection !== null, merged: [] };
+      const { key, dataKey, name, introspection, isHidden } = item;
+      const field = fields.get(key) ?? { dataKey, name, isIntrospection: introspection !== null, isHidden, merged: [] };
       fields.set(key, field);
+      if (isHidden) continue;
+      field.isHidden = false;
       if (item.selections && !field.merged.includes(item.selections)) field.merged.push(item.selections);
     }
   };

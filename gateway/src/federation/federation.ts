@@ -125,6 +125,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
       ...rest,
       plan: fetches,
       renamedKeys: plan.renamedKeys,
+      hiddenFields: plan.hiddenFields,
       planErrors: plan.errors,
       schema,
       supergraph,

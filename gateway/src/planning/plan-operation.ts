@@ -121,11 +121,11 @@ export function createPlanOperation(options: PlanOperationOptions) {
       const grants = request.variant?.grants ?? noGrants;
       const authorized = accessRules
         ? removeUnauthorized(resolved, operation, { schema, rules: accessRules, grants })
-        : { document: resolved, errors: [] };
-      const { document: allowed, errors } = authorized;
+        : { document: resolved, errors: [], hiddenFields: [] };
+      const { document: allowed, errors, hiddenFields } = authorized;
       if (rejectUnauthorized && errors.length > 0) return { kind: 'refused', errors };
       const rest: Plan = allowed ? plan(allowed, operation, request) : { kind: 'QueryPlan' };
-      const planned = errors.length > 0 ? { ...rest, errors } : rest;
+      const planned = errors.length > 0 ? { ...rest, errors, hiddenFields } : rest;
       return { kind: 'plan', plan: planned, bytes: 4 * JSON.stringify(planned).length };
     } catch (error) {
       if (error instanceof Unreachable) return { kind: 'refused', errors: error.errors };

@@ -6,6 +6,11 @@ import type { Grants } from '../supergraph/access-rules.ts';
 export interface Plan extends QueryPlan {
   /** Response keys that the plan fetches under another one, because it needs them itself. Only for aliases below the root. */
   renamedKeys?: Readonly<Record<string, string>>;
+  /**
+   * Fields that the client may not see, as `Type.field` by the type that they are selected of. They are null even if the
+   * plan fetches them for itself, such as the fields of a key.
+   */
+  hiddenFields?: readonly string[];
   /** Why fields are not fetched. */
   errors?: readonly PlanError[];
 }

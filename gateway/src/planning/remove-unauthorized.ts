@@ -25,6 +25,8 @@ export interface AuthorizedDocument {
   document: DocumentNode | null;
   /** One for each removed field; empty if nothing was removed. */
   errors: readonly PlanError[];
+  /** The fields that were removed, as `Type.field` by the type that they were selected of. */
+  hiddenFields: readonly string[];
 }
 
 export interface AuthorizeOptions {
@@ -52,6 +54,7 @@ export function removeUnauthorized(
   );
   const errors = new Map<string, PlanError>();
   const authorized = new Map<string, FragmentDefinitionNode | null>();
+  const hidden = new Set<string>();
   /** Fragments by the path where their errors were reported: some operations spread them millions of times. */
   const reported = new Set<string>();
 
@@ -70,7 +73,10 @@ export function removeUnauthorized(
   };
   const filterNode = (node: SelectionNode, type: GraphQLCompositeType): SelectionNode | null => {
     if (node.kind === Kind.FRAGMENT_SPREAD) return filterFragment(node.name.value) && node;
-    if (node.kind === Kind.FIELD && !allows(type, node.name.value)) return null;
+    if (node.kind === Kind.FIELD && !allows(type, node.name.value)) {
+      hidden.add(`${type.name}.${node.name.value}`);
+      return null;
+    }
     if (!node.selectionSet) return node;
     const selectionSet = filter(node.selectionSet, belowOf(node, type));
     return selectionSet && { ...node, selectionSet };
@@ -115,15 +121,15 @@ export function removeUnauthorized(
   };
 
   const root = schema.getRootType(operation.operation);
-  if (!root) return { document, errors: [] };
+  if (!root) return { document, errors: [], hiddenFields: [] };
   report(operation.selectionSet, root, []);
-  if (errors.size === 0) return { document, errors: [] };
+  if (errors.size === 0) return { document, errors: [], hiddenFields: [] };
   const selectionSet = filter(operation.selectionSet, root);
-  if (!selectionSet) return { document: null, errors: [...errors.values()] };
   const kept = [...authorized.values()].filter((fragment) => fragment !== null);
   return {
-    document: { ...document, definitions: [{ ...operation, selectionSet }, ...kept] },
+    document: selectionSet && { ...document, definitions: [{ ...operation, selectionSet }, ...kept] },
     errors: [...errors.values()],
+    hiddenFields: [...hidden],
   };
 }
 

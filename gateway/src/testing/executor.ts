@@ -89,13 +89,14 @@ export function createTestExecutor({
       const conditions = readConditions(Object.keys(variables), definition, variables);
       const planned = planOperation({ text, operationName: null, conditions, variant });
       if (planned.kind !== 'plan') throw new Error(JSON.stringify(planned));
-      const { node, renamedKeys, errors: planErrors } = planned.plan;
+      const { node, renamedKeys, hiddenFields, errors: planErrors } = planned.plan;
       return compileOperation({
         plan: node as never,
         definition,
         fragments: fragmentsOf(document),
         conditions,
         renamedKeys,
+        hiddenFields,
         planErrors,
         schema,
         supergraph: fullSchema,
