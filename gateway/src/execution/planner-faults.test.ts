@@ -116,6 +116,13 @@ describe('executor: a client’s alias', () => {
     ['a key', '{ parcel { id: title free } }', { id: 'shoes', free: true }],
     ['a requirement', '{ parcel { weight: title post } }', { weight: 'shoes', post: 2 }],
     ['the name of the type', '{ parcel { __typename: title free } }', { __typename: 'shoes', free: true }],
+    // The planner gets a field of its own for a requirement with arguments.
+    ['such a field', '{ parcel { post weight__required0: title } }', { post: 2, weight__required0: 'shoes' }],
+    [
+      'such a field beside another',
+      '{ parcel { weight__required1: title post sea } }',
+      { weight__required1: 'shoes', post: 2, sea: 4 },
+    ],
   ])('may be the name of %s', async (_what, text, parcel) => {
     const executor = createTestExecutor({ subgraphs: shop, respond });
     expect((await executor.execute(text)).data).toEqual({ parcel });
@@ -131,6 +138,36 @@ describe('executor: a client’s alias', () => {
     });
     const { errors } = await executor.execute('{ parcel { weight: title } }');
     expect(errors).toMatchObject([{ path: ['parcel', 'weight'] }]);
+  });
+});
+
+describe('executor: a client’s variable', () => {
+  const echo = {
+    people: 'type Query { me: Person } type Person @key(fields: "id") { id: ID! }',
+    names: 'scalar Any type Person @key(fields: "id") { id: ID! echo(of: Any): Any }',
+  };
+
+  // It was replaced by the representations, and a field that returns its argument showed them.
+  it.each(['representations', 'representations_1', 'contextualArgument_1_0', 'contextualArgument_2_10_3'])(
+    'may not be $%s, which the gateway needs itself',
+    async (name) => {
+      const executor = createTestExecutor({ subgraphs: echo, respond });
+      await expect(executor.execute(`query ($${name}: Any) { me { echo(of: $${name}) } }`)).rejects.toThrow(
+        /"kind":"invalid".*The gateway itself needs the variable.*"positions":\[7\]/,
+      );
+    },
+  );
+
+  it('may have a name that only starts like one of those', async () => {
+    const executor = createTestExecutor({
+      subgraphs: echo,
+      respond: ({ subgraph, variables }) =>
+        subgraph === 'people'
+          ? { data: { me: { __typename: 'Person', id: '1' } } }
+          : { data: { _entities: [{ echo: variables.representationsOf }] } },
+    });
+    const text = 'query ($representationsOf: Any) { me { echo(of: $representationsOf) } }';
+    expect((await executor.execute(text, { representationsOf: 7 })).data).toEqual({ me: { echo: 7 } });
   });
 });
 
@@ -173,21 +210,30 @@ describe('executor: a key that is not resolvable', () => {
 
 describe('executor: a field that no subgraph can be asked for', () => {
   const subgraphs = {
-    nodes: 'type Query { node: Node other: Int } interface Node @key(fields: "id", resolvable: false) { id: ID! }',
+    nodes:
+      'type Query { node: Node nodes: [Node!] other: Int } interface Node @key(fields: "id", resolvable: false) { id: ID! }',
     scores: `
       type Query { best: Node }
       type Node @interfaceObject @key(fields: "id", resolvable: false) { id: ID! score: Int }
     `,
   };
-  const answer = () => ({ data: { other: 1, best: { score: 5 } } });
+  const values = { other: 1, best: { score: 5 }, node: { id: '1' }, nodes: [{ id: '1', key: '1' }] };
+  const answer = ({ query }: SentRequest) => ({
+    data: Object.fromEntries(Object.entries(values).filter(([key]) => query.includes(`${key}{`) || key === 'other')),
+  });
 
-  // Apollo's planner returns a plan without it, and the answer would be empty.
-  it('refuses the operation, with its path', async () => {
+  // Apollo's planner returns a plan without it, and reports nothing.
+  it.each([
+    ['{ node { score } other }', { node: null, other: 1 }, ['node']],
+    ['{ node { id score } other }', { node: { id: '1', score: null }, other: 1 }, ['node', 'score']],
+    ['{ nodes { id: score key: id } }', { nodes: [{ id: null, key: '1' }] }, ['nodes', '@', 'id']],
+    ['{ node { score } }', { node: null }, ['node']],
+  ])('%s lacks only that field', async (text, data, path) => {
     const executor = createTestExecutor({ subgraphs, respond: answer });
-    await expect(executor.execute('{ node { score } other }')).rejects.toThrow(
-      /"kind":"refused".*"code":"FIELD_UNREACHABLE".*"path":\["node"\]/,
-    );
-    expect(executor.sent).toEqual([]);
+    const result = await executor.execute(text);
+    expect(result.data).toEqual(data);
+    expect(result.errors).toMatchObject([{ path, extensions: { code: 'FIELD_UNREACHABLE' } }]);
+    expect(result.errors).toHaveLength(1);
   });
 
   it('is none where the subgraph itself is the entry', async () => {

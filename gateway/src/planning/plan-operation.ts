@@ -16,10 +16,11 @@ import type { Conditions } from '../request/variables.ts';
 import { type Grants, readAccessRules } from '../supergraph/access-rules.ts';
 import { readSupergraph } from '../supergraph/read-supergraph.ts';
 import { findUnreachable } from './check-coverage.ts';
-import type { Plan, PlanError, PlanVariant } from './plan.ts';
+import type { DocumentFault, Plan, PlanError, PlanVariant } from './plan.ts';
 import { removeUnauthorized } from './remove-unauthorized.ts';
 import { separateRequiredFields } from './required-arguments.ts';
 import { readReservedKeys, renameReservedKeys } from './reserved-keys.ts';
+import { findReservedVariables } from './reserved-variables.ts';
 import { putResolvableKeysFirst } from './resolvable-keys.ts';
 import { isEmptyOperation, resolveConditions } from './resolve-conditions.ts';
 import { createPlanRestorer } from './restore-plan.ts';
@@ -34,13 +35,6 @@ export interface PlanRequest {
   variant?: PlanVariant;
 }
 
-/** A validation error of a document. */
-export interface DocumentFault {
-  message: string;
-  /** Offsets in the text. */
-  positions: readonly number[];
-}
-
 /** A plan, or why planning failed. It can be sent to another thread. */
 export type PlanResult =
   /** The plan has no node if conditions leave no field. `bytes` is its approximate memory. */
@@ -50,9 +44,9 @@ export type PlanResult =
   | { kind: 'too-deep' }
   /** The validator or the planner gave up. */
   | { kind: 'too-complex' }
-  /** The planner found no way to a field. */
+  /** The planner found no way to a field, and no plan for the rest. */
   | { kind: 'unreachable'; field: string }
-  /** Nothing of the operation is executed. */
+  /** Nothing of the operation is executed, because its client may not see all of it. */
   | { kind: 'refused'; errors: readonly PlanError[] };
 
 export interface PlanOperationOptions {
@@ -69,8 +63,8 @@ export function createPlanOperation(options: PlanOperationOptions) {
   const original = readSupergraph(supergraphSdl, { validate: false });
   const schema = original.apiSchema().toGraphQLJSSchema();
   const accessRules = readAccessRules(original);
-  const reserved = readReservedKeys(supergraphSdl);
   const separated = separateRequiredFields(print(putResolvableKeysFirst(parse(supergraphSdl, { noLocation: true }))));
+  const reserved = new Set([supergraphSdl, separated.sdl].flatMap((sdl) => [...readReservedKeys(sdl)]));
   const supergraph = readSupergraph(separated.sdl, { validate: false });
   const planner = new QueryPlanner(supergraph);
   const apiSchema = supergraph.apiSchema();
@@ -94,15 +88,13 @@ export function createPlanOperation(options: PlanOperationOptions) {
       fragments: renamed.document.definitions.filter((each) => each.kind === Kind.FRAGMENT_DEFINITION),
       plan: restored,
     });
-    if (unreachable.length > 0) {
-      const keys = new Map(Object.entries(renamedKeys ?? {}).map(([key, to]) => [to, key]));
-      const restoreKey = (step: string) => keys.get(step) ?? step;
-      throw new Unreachable(unreachable.map((error) => ({ ...error, path: error.path.map(restoreKey) })));
-    }
+    const keys = new Map(Object.entries(renamedKeys ?? {}).map(([key, to]) => [to, key]));
+    const errors = unreachable.map((error) => ({ ...error, path: error.path.map((step) => keys.get(step) ?? step) }));
     return {
       kind: 'QueryPlan',
       ...(restored && { node: restored }),
       ...(renamedKeys && { renamedKeys }),
+      ...(errors.length > 0 && { errors }),
     };
   };
 
@@ -113,6 +105,8 @@ export function createPlanOperation(options: PlanOperationOptions) {
       const faults = validate(schema, document, rules, { hideSuggestions });
       if (faults.some(isAborted)) return { kind: 'too-complex' };
       if (faults.length > 0) return { kind: 'invalid', faults: faults.map(faultOf) };
+      const taken = findReservedVariables(document);
+      if (taken.length > 0) return { kind: 'invalid', faults: taken };
       const resolved = resolveConditions(document, conditions);
       const operation = getOperationAST(resolved, operationName);
       if (!operation || isEmptyOperation(operation)) return { kind: 'plan', plan: { kind: 'QueryPlan' }, bytes: 100 };
@@ -125,10 +119,9 @@ export function createPlanOperation(options: PlanOperationOptions) {
       const { document: allowed, errors, hiddenFields } = authorized;
       if (rejectUnauthorized && errors.length > 0) return { kind: 'refused', errors };
       const rest: Plan = allowed ? plan(allowed, operation, request) : { kind: 'QueryPlan' };
-      const planned = errors.length > 0 ? { ...rest, errors, hiddenFields } : rest;
+      const planned = errors.length > 0 ? { ...rest, errors: [...errors, ...(rest.errors ?? [])], hiddenFields } : rest;
       return { kind: 'plan', plan: planned, bytes: 4 * JSON.stringify(planned).length };
     } catch (error) {
-      if (error instanceof Unreachable) return { kind: 'refused', errors: error.errors };
       if (error instanceof RangeError) return { kind: 'too-deep' };
       if (isAborted(error as Error)) return { kind: 'too-complex' };
       const [, field] = /^Was not able to find any options for (\w+)/.exec((error as Error).message) ?? [];
@@ -138,16 +131,6 @@ export function createPlanOperation(options: PlanOperationOptions) {
       throw error;
     }
   };
-}
-
-/** The plan lacks fields of the operation. */
-class Unreachable extends Error {
-  readonly errors: readonly PlanError[];
-
-  constructor(errors: readonly PlanError[]) {
-    super('there is no way to a field');
-    this.errors = errors;
-  }
 }
 
 const noGrants: Grants = { authenticated: false, scopes: [], policies: [] };

@@ -11,8 +11,15 @@ export interface Plan extends QueryPlan {
    * plan fetches them for itself, such as the fields of a key.
    */
   hiddenFields?: readonly string[];
-  /** Why fields are not fetched. */
+  /** Why fields are null: the client may not see them, or no subgraph can be asked for them. */
   errors?: readonly PlanError[];
+}
+
+/** A validation error of a document. */
+export interface DocumentFault {
+  message: string;
+  /** Offsets in the text. */
+  positions: readonly number[];
 }
 
 /** An error of every response to an operation. */

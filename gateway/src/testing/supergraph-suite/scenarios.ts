@@ -200,7 +200,7 @@ const unreachable: Scenario = {
   requests: [
     {
       query: '{ node { score } other }',
-      data: null,
+      data: { node: null, other: 1 },
       errors: [{ code: 'FIELD_UNREACHABLE', path: 'node' }],
     },
     { query: '{ best { score } }', data: { best: { score: 5 } } },
