@@ -227,13 +227,20 @@ describe('executor: a field that no subgraph can be asked for', () => {
     ['{ node { score } other }', { node: null, other: 1 }, ['node']],
     ['{ node { id score } other }', { node: { id: '1', score: null }, other: 1 }, ['node', 'score']],
     ['{ nodes { id: score key: id } }', { nodes: [{ id: null, key: '1' }] }, ['nodes', '@', 'id']],
-    ['{ node { score } }', { node: null }, ['node']],
   ])('%s lacks only that field', async (text, data, path) => {
     const executor = createTestExecutor({ subgraphs, respond: answer });
     const result = await executor.execute(text);
     expect(result.data).toEqual(data);
     expect(result.errors).toMatchObject([{ path, extensions: { code: 'FIELD_UNREACHABLE' } }]);
     expect(result.errors).toHaveLength(1);
+  });
+
+  it('refuses an operation that has no other, as the planner does where it notices', async () => {
+    const executor = createTestExecutor({ subgraphs, respond: answer });
+    await expect(executor.execute('{ node { score } }')).rejects.toThrow(
+      /"kind":"refused".*"code":"FIELD_UNREACHABLE".*"path":\["node"\]/,
+    );
+    expect(executor.sent).toEqual([]);
   });
 
   it('is none where the subgraph itself is the entry', async () => {

@@ -46,7 +46,7 @@ export type PlanResult =
   | { kind: 'too-complex' }
   /** The planner found no way to a field, and no plan for the rest. */
   | { kind: 'unreachable'; field: string }
-  /** Nothing of the operation is executed, because its client may not see all of it. */
+  /** Nothing of the operation is executed: its client may not see all of it, or there is no way to any of its fields. */
   | { kind: 'refused'; errors: readonly PlanError[] };
 
 export interface PlanOperationOptions {
@@ -90,6 +90,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
     });
     const keys = new Map(Object.entries(renamedKeys ?? {}).map(([key, to]) => [to, key]));
     const errors = unreachable.map((error) => ({ ...error, path: error.path.map((step) => keys.get(step) ?? step) }));
+    if (!restored && errors.length > 0) throw new Unreachable(errors);
     return {
       kind: 'QueryPlan',
       ...(restored && { node: restored }),
@@ -122,6 +123,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
       const planned = errors.length > 0 ? { ...rest, errors: [...errors, ...(rest.errors ?? [])], hiddenFields } : rest;
       return { kind: 'plan', plan: planned, bytes: 4 * JSON.stringify(planned).length };
     } catch (error) {
+      if (error instanceof Unreachable) return { kind: 'refused', errors: error.errors };
       if (error instanceof RangeError) return { kind: 'too-deep' };
       if (isAborted(error as Error)) return { kind: 'too-complex' };
       const [, field] = /^Was not able to find any options for (\w+)/.exec((error as Error).message) ?? [];
@@ -131,6 +133,16 @@ export function createPlanOperation(options: PlanOperationOptions) {
       throw error;
     }
   };
+}
+
+/** No field of the operation can be fetched. The planner itself fails where it notices. */
+class Unreachable extends Error {
+  readonly errors: readonly PlanError[];
+
+  constructor(errors: readonly PlanError[]) {
+    super('there is no way to any field');
+    this.errors = errors;
+  }
 }
 
 const noGrants: Grants = { authenticated: false, scopes: [], policies: [] };

@@ -203,6 +203,7 @@ const unreachable: Scenario = {
       data: { node: null, other: 1 },
       errors: [{ code: 'FIELD_UNREACHABLE', path: 'node' }],
     },
+    { query: '{ node { score } }', data: null, errors: [{ code: 'FIELD_UNREACHABLE', path: 'node' }] },
     { query: '{ best { score } }', data: { best: { score: 5 } } },
   ],
 };
