@@ -26,6 +26,10 @@ export interface PlannerThread extends AsyncDisposable {
   readCpuMs(): Promise<number | null>;
   /** Terminates the thread, and starts another. */
   replace(): void;
+  /** Ends the thread until `wake`. */
+  sleep(): void;
+  wake(): void;
+  readonly isAsleep: boolean;
 }
 
 /** Heap limit of the thread: an operation that exceeds it ends the thread, not the process. */
@@ -36,11 +40,14 @@ const replacedWithinMs = 60_000;
 /** Time-out for the thread to load the supergraph. */
 const startTimeoutMs = 60_000;
 
-/** `ready` is a thread that has loaded the supergraph; `starting` one that has not yet, or the time until the next try. */
+/**
+ * `ready` is a thread that has loaded the supergraph; `starting` one that has not yet, or the time until the next try;
+ * `asleep` is none, because there is nothing to plan.
+ */
 type State =
   | { name: 'starting'; worker: Worker | null; timer: NodeJS.Timeout | undefined }
   | { name: 'ready'; worker: Worker }
-  | { name: 'disposed' };
+  | { name: 'asleep' | 'disposed'; worker: null };
 
 /** Starts the thread. If it ends before it is ready, the start is retried with backoff. */
 export function startPlannerThread(options: PlannerThreadOptions): PlannerThread {
@@ -75,7 +82,7 @@ export function startPlannerThread(options: PlannerThreadOptions): PlannerThread
     state = { name: 'starting', worker: null, timer };
   };
   const onMessage = (worker: Worker, message: WorkerMessage) => {
-    if (state.name === 'disposed' || state.worker !== worker) return;
+    if (state.worker !== worker) return;
     if (message.kind !== 'ready') return onResponse(message);
     if (state.name === 'starting') clearTimeout(state.timer);
     state = { name: 'ready', worker };
@@ -84,7 +91,7 @@ export function startPlannerThread(options: PlannerThreadOptions): PlannerThread
   };
   /** Called also for a thread that was terminated: it is not the current one any more. */
   const onExit = (worker: Worker, attempt: number) => {
-    if (state.name === 'disposed' || state.worker !== worker) return;
+    if (state.worker !== worker) return;
     noteReplaced();
     if (state.name === 'starting') {
       clearTimeout(state.timer);
@@ -115,11 +122,23 @@ export function startPlannerThread(options: PlannerThreadOptions): PlannerThread
       start(0);
       void worker.terminate();
     },
+    sleep() {
+      if (state.name !== 'ready') return;
+      const { worker } = state;
+      state = { name: 'asleep', worker: null };
+      void worker.terminate();
+    },
+    wake() {
+      if (state.name === 'asleep') start(0);
+    },
+    get isAsleep() {
+      return state.name === 'asleep';
+    },
     async [Symbol.asyncDispose]() {
       if (state.name === 'disposed') return;
       const { worker } = state;
       if (state.name === 'starting') clearTimeout(state.timer);
-      state = { name: 'disposed' };
+      state = { name: 'disposed', worker: null };
       await worker?.terminate();
     },
   };

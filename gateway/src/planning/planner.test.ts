@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { Worker } from 'node:worker_threads';
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -111,6 +113,31 @@ describe('planner: refuses', () => {
     const requested = planner.plan(request('{ me { id } }')).catch(({ code }) => code);
     await planner[Symbol.asyncDispose]();
     expect(await requested).toBeDefined();
+    await expect(planner.plan(request('{ me { id } }'))).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+  });
+});
+
+describe('planner: thread', () => {
+  it('ends when there is nothing to plan, and starts for the next operation', async () => {
+    const started = async () => {
+      const [worker] = (await once(process, 'worker')) as [Worker];
+      return { exited: once(worker, 'exit') };
+    };
+    const first = started();
+    await using planner = startPlanner({ sleepAfterMs: 1, waitTimeoutMs: 60_000 });
+    await (await first).exited;
+    await planner.ping();
+    const second = started();
+    expect((await planner.plan(request('{ me { id } }'))).plan.kind).toBe('QueryPlan');
+    await (await second).exited;
+  });
+
+  it('is disposed while it sleeps', async () => {
+    const started = once(process, 'worker') as Promise<[Worker]>;
+    const planner = startPlanner({ sleepAfterMs: 1 });
+    const [worker] = await started;
+    await once(worker, 'exit');
+    await planner[Symbol.asyncDispose]();
     await expect(planner.plan(request('{ me { id } }'))).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
   });
 });

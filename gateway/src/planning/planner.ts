@@ -21,6 +21,8 @@ export interface PlannerOptions extends PlanOperationOptions, WaitQueueOptions {
   timeoutMs?: number;
   /** Limit of elapsed time, for a machine that is too busy to plan. Default: ten times the CPU time limit. */
   elapsedTimeoutMs?: number;
+  /** Time without operations after which the thread ends, until the next one. Default: 60 s. */
+  sleepAfterMs?: number;
 }
 
 /** Validates and plans operations in a separate thread. */
@@ -60,12 +62,14 @@ interface Job extends Waiting {
  * Starts the planner. Requests wait while its thread starts.
  *
  * Validation and planning take more than linear time for some operations. The thread runs them one at a time, each with a
- * time limit. On time-out the thread is terminated and replaced. The main thread is never blocked.
+ * time limit. On time-out the thread is terminated and replaced. The main thread is never blocked. Most gateways get few new
+ * operations: the thread, and its 30 MiB, end when there are none for some time.
  */
 export function createPlanner({
   log,
   timeoutMs = 1_000,
   elapsedTimeoutMs = 10 * timeoutMs,
+  sleepAfterMs = 60_000,
   waitTimeoutMs,
   maxWaiting,
   maxWaitingBytes,
@@ -77,6 +81,7 @@ export function createPlanner({
   let limitTimer: NodeJS.Timeout | undefined;
   /** Timer of the pause before the next job. */
   let resting: NodeJS.Timeout | undefined;
+  let sleepTimer: NodeJS.Timeout | undefined;
   let isDisposed = false;
   let onIdle = () => {};
 
@@ -84,8 +89,12 @@ export function createPlanner({
     clearTimeout(resting);
     resting = undefined;
     if (running || !thread.isReady) return;
+    clearTimeout(sleepTimer);
     const job = queue.shift();
-    if (!job) return onIdle();
+    if (!job) {
+      sleepTimer = setTimeout(thread.sleep, sleepAfterMs).unref();
+      return onIdle();
+    }
     running = job;
     job.startedAtMs = performance.now();
     limitTime(job).catch((error: unknown) => log.error({ error }, 'the time of an operation could not be limited'));
@@ -143,11 +152,12 @@ export function createPlanner({
       if (isDisposed) return Promise.reject(unavailable());
       const { promise, resolve, reject } = Promise.withResolvers<PlannedOperation>();
       queue.add(requester, { request, bytes: 2 * request.text.length, startedAtMs: 0, resolve, reject });
+      thread.wake();
       if (!resting) next();
       return promise;
     },
     async ping() {
-      if (!thread.isReady) throw new Error('the planner thread starts');
+      if (!thread.isReady && !thread.isAsleep) throw new Error('the planner thread starts');
       if (thread.isRestless) throw new Error('the planner thread is replaced too often');
     },
     async [Symbol.asyncDispose]() {
@@ -157,6 +167,7 @@ export function createPlanner({
       for (let job = queue.shift(); job; job = queue.shift()) job.reject(unavailable());
       clearTimeout(limitTimer);
       clearTimeout(resting);
+      clearTimeout(sleepTimer);
       await thread[Symbol.asyncDispose]();
     },
   };
