@@ -21,7 +21,7 @@ export interface PlannerOptions extends PlanOperationOptions, WaitQueueOptions {
   timeoutMs?: number;
   /** Limit of elapsed time, for a machine that is too busy to plan. Default: ten times the CPU time limit. */
   elapsedTimeoutMs?: number;
-  /** Time without operations after which the thread ends, until the next one. Default: 60 s. */
+  /** Time without operations after which the thread ends, until the next one. Default: 30 s. */
   sleepAfterMs?: number;
 }
 
@@ -69,7 +69,7 @@ export function createPlanner({
   log,
   timeoutMs = 1_000,
   elapsedTimeoutMs = 10 * timeoutMs,
-  sleepAfterMs = 60_000,
+  sleepAfterMs = 30_000,
   waitTimeoutMs,
   maxWaiting,
   maxWaitingBytes,
