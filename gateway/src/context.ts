@@ -17,6 +17,8 @@ export interface GatewayContext {
   readonly headers?: readonly string[] | undefined;
   /** Called with the headers of each subgraph's response. */
   readonly onSubgraphHeaders?: ((headers: Readonly<Record<string, string | string[] | undefined>>) => void) | undefined;
+  /** Called if the response depends on the client, or must not be cached, whatever subgraphs say. */
+  readonly restrictCaching?: ((to: 'private' | 'no-store') => void) | undefined;
   /** Aborts when the client has disconnected, or has completed the operation. Never aborts for a live subscription. */
   readonly signal: AbortSignal;
   /**

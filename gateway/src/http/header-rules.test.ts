@@ -2,6 +2,7 @@ import { readConfig } from '@voucher-gateway/platform/process/config';
 import { describe, expect, it } from 'vitest';
 import { gatewaySettings } from '../config.ts';
 import { startTestGateway } from '../testing/gateway.ts';
+import { parcelSupergraph } from '../testing/parcel-supergraph.ts';
 import { startSubgraph } from '../testing/subgraph.ts';
 
 const environment = {
@@ -16,10 +17,9 @@ async function post(
   people: Record<string, string | string[]>,
   tracking: Record<string, string>,
   settings: Record<string, string> = environment,
+  { body = '{"data":{"hello":"hi","openingHours":"9"}}', status = 200 } = {},
 ) {
-  await using first = await startSubgraph((response) =>
-    response.writeHead(200, people).end('{"data":{"hello":"hi","openingHours":"9"}}'),
-  );
+  await using first = await startSubgraph((response) => response.writeHead(status, people).end(body));
   await using second = await startSubgraph((response) =>
     response.writeHead(200, tracking).end('{"data":{"moves":{"edges":[]}}}'),
   );
@@ -50,13 +50,69 @@ describe('header rules', () => {
   });
 
   it.each([
-    ['max-age=60, public', 'max-age=10', 'max-age=10, public'],
+    ['max-age=60, public', 'max-age=10, public', 'max-age=10, public'],
+    // Only what says so is public: a shared cache would store it although there is a token.
+    ['max-age=60, public', 'max-age=10', 'max-age=10'],
+    ['public, max-age=60, s-maxage=0', 'public, max-age=60', 'no-store'],
+    ['public, max-age=60, max-age=5', 'public, max-age=60', 'max-age=5, public'],
+    ['public, max-age=60, private="x-tenant"', 'public, max-age=60', 'max-age=60, private'],
+    ['ext="a, max-age=60, public"', 'public, max-age=60', 'no-store'],
+    [`public, max-age=${'9'.repeat(400)}`, `public, max-age=${'9'.repeat(400)}`, 'max-age=2147483648, public'],
+    ['public, max-age=soon', 'public, max-age=60', 'no-store'],
     ['max-age=60, private', 'public, max-age=100', 'max-age=60, private'],
     ['max-age=60', 'no-store', 'no-store'],
     ['max-age=60', '', 'no-store'],
   ])('pass back the strictest of the cache-controls %j and %j', async (first, second, expected) => {
     const { headers } = await post({ 'cache-control': first }, second === '' ? {} : { 'cache-control': second });
     expect(headers.map((each) => each.get('cache-control'))).toEqual([expected, expected]);
+  });
+
+  it('pass back which of the forwarded headers a response varies by', async () => {
+    const caching = { 'cache-control': 'max-age=60, public' };
+    const { headers } = await post({ ...caching, vary: 'X-Tenant, x-other' }, { ...caching, vary: 'authorization' });
+    for (const each of headers) {
+      expect(each.get('cache-control')).toBe('max-age=60, public');
+      expect(each.get('vary')?.toLowerCase()).toBe('origin, x-tenant, authorization');
+    }
+    const any = await post({ ...caching, vary: '*' }, caching);
+    expect(any.headers.map((each) => each.get('cache-control'))).toEqual(['no-store', 'no-store']);
+  });
+
+  it.each([
+    ['an error of a subgraph', '{"data":{"hello":null},"errors":[{"message":"no","path":["hello"]}]}', 200],
+    ['a value that does not fit', '{"data":{"hello":{},"openingHours":"9"}}', 200],
+    ['a subgraph that fails', 'no', 500],
+  ])('let nobody store a response with %s', async (_what, body, status) => {
+    const caching = { 'cache-control': 'max-age=60, public' };
+    const { headers } = await post(caching, caching, environment, { body, status });
+    expect(headers.map((each) => each.get('cache-control'))).toEqual(['no-store', 'no-store']);
+  });
+
+  // The response of a client that may see a field would be served to those who may not.
+  it('let only its client store a response, if fields need a sign-in', async () => {
+    const caching = { 'cache-control': 'max-age=60, public' };
+    await using subgraph = await startSubgraph((response) =>
+      response.writeHead(200, caching).end('{"data":{"hello":"hi"}}'),
+    );
+    const supergraphSdl = parcelSupergraph()
+      .replace(/(schema\n)/, '$1  @link(url: "https://specs.apollo.dev/authenticated/v0.1", for: SECURITY)\n')
+      .replace(/hello: String/, '$& @authenticated')
+      .concat('directive @authenticated on FIELD_DEFINITION | OBJECT\n');
+    await using gateway = await startTestGateway({
+      environment,
+      supergraphSdl,
+      subgraphUrls: { people: subgraph.url },
+    });
+    const { token } = await gateway.signIn();
+    for (let time = 0; time < 2; time += 1) {
+      const response = await fetch(gateway.graphqlUrl, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: JSON.stringify({ query: '{ hello }' }),
+      });
+      expect(await response.json()).toEqual({ data: { hello: 'hi' } });
+      expect(response.headers.get('cache-control')).toBe('max-age=60, private');
+    }
   });
 
   it('pass back all cookies', async () => {

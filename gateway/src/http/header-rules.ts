@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import type { GatewayContext } from '../context.ts';
+import { type Caching, notAtAll, ownOnly, readCaching, strictest, writeCacheControl } from './cache-control.ts';
 
 /** Which headers pass through the gateway. */
 export interface HeaderRules {
@@ -13,7 +14,7 @@ export interface HeaderRules {
 }
 
 /** What one HTTP request passes on, in both directions. */
-export interface PassedHeaders extends Pick<GatewayContext, 'headers' | 'onSubgraphHeaders'> {
+export interface PassedHeaders extends Pick<GatewayContext, 'headers' | 'onSubgraphHeaders' | 'restrictCaching'> {
   /** Sets the headers of the response that subgraphs have sent. */
   applyTo(reply: FastifyReply): void;
 }
@@ -25,9 +26,12 @@ export function createHeaderRules({
   caching,
 }: HeaderRules): ((request: IncomingMessage) => PassedHeaders) | null {
   if (names.length === 0 && !cookies && !caching) return null;
+  /** Request headers that subgraphs get from the client, so their responses may depend on them. */
+  const variesBy = new Set([...names, 'authorization']);
   return ({ headers: sent }) => {
     const setCookies: string[] = [];
-    let cacheControl: CacheControl | null = null;
+    let ofSubgraphs: Caching | null = null;
+    const restrictions: Caching[] = [];
     return {
       headers: names.flatMap((name) => {
         const value = sent[name];
@@ -36,43 +40,19 @@ export function createHeaderRules({
       ...((cookies || caching) && {
         onSubgraphHeaders(headers) {
           if (cookies) setCookies.push(...[headers['set-cookie'] ?? []].flat());
-          if (caching) cacheControl = strictest(cacheControl, readCacheControl(headers['cache-control']));
+          if (!caching) return;
+          const next = readCaching(headers, variesBy);
+          ofSubgraphs = ofSubgraphs ? strictest(ofSubgraphs, next) : next;
         },
       }),
+      ...(caching && { restrictCaching: (to) => void restrictions.push(to === 'private' ? ownOnly : notAtAll) }),
       applyTo(reply) {
         if (setCookies.length > 0) reply.header('set-cookie', setCookies);
-        if (cacheControl) reply.header('cache-control', writeCacheControl(cacheControl));
+        if (!ofSubgraphs) return;
+        const { vary, ...cached } = restrictions.reduce(strictest, ofSubgraphs);
+        reply.header('cache-control', writeCacheControl(cached));
+        if (vary.size > 0) reply.header('vary', [reply.getHeader('vary') ?? [], ...vary].flat().join(', '));
       },
     };
   };
-}
-
-/** Zero seconds are not to be stored. */
-interface CacheControl {
-  maxAgeSeconds: number;
-  isPrivate: boolean;
-}
-
-/** A response without the header must not be stored: other subgraphs know nothing of it. */
-function readCacheControl(value: string | string[] | undefined): CacheControl {
-  const directives = [value ?? []]
-    .flat()
-    .join()
-    .toLowerCase()
-    .split(',')
-    .map((each) => each.trim());
-  const maxAge = directives.map((each) => /^max-age=(\d+)$/.exec(each)?.[1]).find((each) => each !== undefined);
-  const isStored = !directives.includes('no-store') && !directives.includes('no-cache');
-  return { maxAgeSeconds: isStored ? Number(maxAge ?? 0) : 0, isPrivate: directives.includes('private') };
-}
-
-function strictest(first: CacheControl | null, second: CacheControl): CacheControl {
-  return {
-    maxAgeSeconds: Math.min(first?.maxAgeSeconds ?? Number.POSITIVE_INFINITY, second.maxAgeSeconds),
-    isPrivate: Boolean(first?.isPrivate) || second.isPrivate,
-  };
-}
-
-function writeCacheControl({ maxAgeSeconds, isPrivate }: CacheControl): string {
-  return maxAgeSeconds === 0 ? 'no-store' : `max-age=${maxAgeSeconds}, ${isPrivate ? 'private' : 'public'}`;
 }

@@ -72,6 +72,7 @@ export function createRequestContexts({ config, gate, addresses }: RequestContex
       place: places.get(request),
       headers: forwarded?.headers,
       onSubgraphHeaders: forwarded?.onSubgraphHeaders,
+      restrictCaching: forwarded?.restrictCaching,
       trace: showsPlans && request.headers['x-query-plan'] === 'true' ? createTrace() : undefined,
     };
   };

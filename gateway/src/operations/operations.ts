@@ -178,10 +178,19 @@ export function createOperations({
           followingMs: Math.min(selections * msPerSelection, maxFollowingMs),
         });
       context.place?.[Symbol.dispose]();
-      const result = await operation.federation.execute(operation, context, responseLimit);
-      const bytes = Buffer.byteLength(result.dataJson);
-      if (bytes > maxBytes || (result.errors && isLargerThan(result.errors, maxBytes - bytes))) responseLimit.exceed();
-      return result;
+      // What a client may see as signed in is not for others.
+      if (context.identity && operation.variant.grants) context.restrictCaching?.('private');
+      let isComplete = false;
+      try {
+        const result = await operation.federation.execute(operation, context, responseLimit);
+        const bytes = Buffer.byteLength(result.dataJson);
+        if (bytes > maxBytes || (result.errors && isLargerThan(result.errors, maxBytes - bytes)))
+          responseLimit.exceed();
+        isComplete = !result.errors;
+        return result;
+      } finally {
+        if (!isComplete) context.restrictCaching?.('no-store');
+      }
     },
   };
 }
