@@ -1,3 +1,4 @@
+import { type Clock, createTestClock } from '@voucher-gateway/platform/async/clock';
 import { createHttpServer, listen } from '@voucher-gateway/platform/http/server';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
@@ -7,10 +8,10 @@ import { addWebhookKeys } from './webhook-keys.ts';
 
 const keySet = { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'abc', kid: 'k', whpk: 'whpk_abc' }] };
 
-async function serve(keysUrl: string) {
+async function serve(keysUrl: string, clock?: Clock) {
   const log = createMemoryLog();
   const app = createHttpServer({ log, statusOf });
-  addWebhookKeys(app, { url: keysUrl, log });
+  addWebhookKeys(app, { url: keysUrl, log, ...(clock && { clock }) });
   const url = await listen(app, { host: '127.0.0.1', port: 0, setting: 'PORT' });
   return {
     get: () => fetch(`${url}/.well-known/webhooks-jwks.json`),
@@ -32,9 +33,42 @@ describe('webhook keys', () => {
     expect(source.calls).toHaveLength(1);
   });
 
+  // Regression: each request waited for up to 5 s while the service did not respond.
+  it('webhook keys: are still served when the service does not respond any more', async () => {
+    const clock = createTestClock();
+    await using source = await startReceiver({ answer: { status: 200, body: JSON.stringify(keySet) } });
+    await using server = await serve(source.url, clock);
+    await server.get();
+    await source.next();
+    source.answer = (response) => response.destroy();
+    clock.advance(60_000);
+    // The fetch fails, and the next one delays no request.
+    expect(await (await server.get()).json()).toEqual(keySet);
+    source.answer = 'hang';
+    clock.advance(1_000);
+    expect(await (await server.get()).json()).toEqual(keySet);
+    for (const _fetch of [2, 3]) await source.next();
+  });
+
+  it('webhook keys: newer ones are awaited for half a second', async () => {
+    const clock = createTestClock();
+    await using source = await startReceiver({ answer: { status: 200, body: JSON.stringify(keySet) } });
+    await using server = await serve(source.url, clock);
+    await server.get();
+    const pending = clock.pending;
+    source.answer = 'hang';
+    clock.advance(60_000);
+    const response = server.get();
+    await clock.whenPending(pending);
+    clock.advance(500);
+    expect(await (await response).json()).toEqual(keySet);
+  });
+
   it.each([
     ['an error', { status: 500, body: '{}' }],
     ['no JSON', { status: 200, body: 'nonsense' }],
+    ['no keys', { status: 200, body: '{}' }],
+    ['a secret key', { status: 200, body: JSON.stringify({ keys: [{ kty: 'oct', k: 'c2VjcmV0' }] }) }],
     ['a private key', { status: 200, body: JSON.stringify({ keys: [{ ...keySet.keys[0], d: 'secret' }] }) }],
     ['too much', { status: 200, body: JSON.stringify({ ...keySet, more: ' '.repeat(262_144) }) }],
   ])('webhook keys: are unavailable while the service answers with %s', async (_, answer) => {

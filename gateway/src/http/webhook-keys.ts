@@ -1,3 +1,4 @@
+import { type Clock, delay, systemClock } from '@voucher-gateway/platform/async/clock';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { readBoundedText } from '@voucher-gateway/platform/http/bounded-text';
 import type { Log } from '@voucher-gateway/platform/process/log';
@@ -10,37 +11,50 @@ const path = '/.well-known/webhooks-jwks.json';
 const keptMs = 60_000;
 const retryAfterMs = 1_000;
 const timeoutMs = 5_000;
+/** A request waits for newer keys for this time, if there are earlier ones. */
+const waitMs = 500;
 const maxBytes = 262_144;
 const keySetSchema = z.object({
-  keys: z.array(z.looseObject({ kty: z.string() }).refine((key) => !('d' in key), 'is a private key')),
+  keys: z.array(z.looseObject({ kty: z.string() }).refine((key) => !('d' in key || 'k' in key), 'is not a public key')),
 });
 
 /**
  * Serves the public keys of another service, with which receivers verify callbacks: only the gateway can be reached from
- * outside. They are fetched at most once per minute. While the service is down, the last ones are served.
+ * outside. They are fetched at most once per minute. While the service is down, or does not respond, the last ones are served.
  */
-export function addWebhookKeys(app: FastifyInstance, { url, log }: { url: string; log: Log }): void {
+export function addWebhookKeys(
+  app: FastifyInstance,
+  { url, log, clock = systemClock }: { url: string; log: Log; clock?: Clock },
+): void {
   const lines = createRepeatedLines(log);
   let keySet: string | null = null;
-  let freshUntil = Number.NEGATIVE_INFINITY;
+  /** Whether no fetch is due. */
+  let isFresh = false;
   let fetching: Promise<void> | null = null;
+  /** Whether the last fetch has failed: then the next one delays no request that can be served. */
+  let isFailing = false;
 
   /** Never rejects. */
   const load = async () => {
     try {
       keySet = await fetchKeySet(url);
-      freshUntil = performance.now() + keptMs;
+      isFailing = false;
     } catch (error) {
       lines.warn('fetch', { error }, 'the public keys of callbacks could not be fetched');
-      freshUntil = performance.now() + retryAfterMs;
+      isFailing = true;
     }
+    isFresh = true;
+    clock.setTimer(isFailing ? retryAfterMs : keptMs, () => {
+      isFresh = false;
+    });
     fetching = null;
   };
 
   app.get(path, async (_request, reply) => {
-    if (performance.now() >= freshUntil) {
+    if (!isFresh) {
       fetching ??= load();
-      await fetching;
+      if (keySet === null) await fetching;
+      else if (!isFailing) await Promise.race([fetching, delay(clock, waitMs)]);
     }
     if (keySet === null)
       throw new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'The keys can not be fetched at the moment.', {
