@@ -73,6 +73,8 @@ export interface FailedResult {
   response: string | null;
   error: AttemptError;
   retryAfterMs: number | null;
+  /** HTTP status of an SMS provider's answer: it may ask for fewer calls, as a receiver does. */
+  providerStatus: number | null;
   /** Whether a retry is of no use. */
   final: boolean;
 }
@@ -87,9 +89,10 @@ export function failed(
   {
     status = null,
     retryAfterMs = null,
+    providerStatus = null,
     final = false,
     response = null,
   }: Partial<Omit<FailedResult, 'outcome' | 'error'>> = {},
 ): FailedResult {
-  return { outcome: 'failed', status, response, error, retryAfterMs, final };
+  return { outcome: 'failed', status, response, error, retryAfterMs, providerStatus, final };
 }

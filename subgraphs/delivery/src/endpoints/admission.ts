@@ -71,7 +71,16 @@ const reserved = 0.25;
  * Creates the admission of a process. Its state is in memory, so every process learns by itself how an endpoint is, and a
  * restart forgets it.
  */
-export function createAdmission({ limits, log }: { limits: AdmissionLimits; log: Log }): Admission {
+export function createAdmission({
+  limits,
+  log,
+  now,
+}: {
+  limits: AdmissionLimits;
+  log: Log;
+  /** Returns the time in milliseconds. Default: `performance.now`. */
+  now?: () => number;
+}): Admission {
   const lines = createRepeatedLines(log);
   let running = 0;
   const runningPerUser = createCounts();
@@ -90,12 +99,14 @@ export function createAdmission({ limits, log }: { limits: AdmissionLimits; log:
       maxRunning: limits.perEndpoint,
       maxPerSecond: limits.ratePerEndpoint,
       isKnown: endpoint.id === smsEndpointId,
+      ...(now && { now }),
     }),
     breaker: createBreaker({
       // The SMS provider also fails for single numbers.
       failures: endpoint.id === smsEndpointId ? Number.POSITIVE_INFINITY : limits.breakerFailures,
       pauseMs: limits.breakerPauseMs,
       maxPauseMs: limits.breakerMaxPauseMs,
+      ...(now && { now }),
       onChange(state) {
         const fields = { endpointId: endpoint.id, userId: endpoint.userId };
         if (state === 'open') lines.warn('open', fields, 'an endpoint fails: its deliveries wait, except for probes');
@@ -103,7 +114,8 @@ export function createAdmission({ limits, log }: { limits: AdmissionLimits; log:
       },
     }),
   });
-  const createUser = () => createPace({ maxRunning: limits.perUser, maxPerSecond: limits.ratePerUser, isKnown: true });
+  const createUser = () =>
+    createPace({ maxRunning: limits.perUser, maxPerSecond: limits.ratePerUser, isKnown: true, ...(now && { now }) });
 
   return {
     tryAdmit(endpoint) {

@@ -13,6 +13,11 @@ describe('signs of an attempt', () => {
     ['a 404 with Retry-After', http(404, 9_000), { isBroken: false, isOverloaded: false, pauseMs: 0 }],
     ['a 429', http(429), { isBroken: false, isOverloaded: true, pauseMs: 0 }],
     ['a 429 with Retry-After', http(429, 9_000), { isBroken: false, isOverloaded: true, pauseMs: 9_000 }],
+    [
+      'a 429 of an SMS provider',
+      failed('SMS_FAILED', { providerStatus: 429, retryAfterMs: 9_000 }),
+      { isBroken: false, isOverloaded: true, pauseMs: 9_000 },
+    ],
     ['a 500', http(500), { isBroken: true, isOverloaded: false, pauseMs: 0 }],
     ['a 502', http(502), { isBroken: true, isOverloaded: true, pauseMs: 0 }],
     ['a 503 with Retry-After', http(503, 9_000), { isBroken: true, isOverloaded: false, pauseMs: 9_000 }],

@@ -22,7 +22,8 @@ const pausing: readonly number[] = [429, 503];
 export function readSigns(result: SendResult | null): Signs {
   if (result?.outcome === 'delivered' || result?.outcome === 'accepted') return { ...nothing, isBroken: false };
   if (result?.outcome !== 'failed') return nothing;
-  const { status, error, retryAfterMs } = result;
+  const { error, retryAfterMs } = result;
+  const status = result.status ?? result.providerStatus;
   if (notSent.includes(error)) return nothing;
   return {
     // A receiver that refuses a callback works, and may accept others.

@@ -1,7 +1,7 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Environment } from '@voucher-gateway/platform/process/config';
 import { describe, expect, it } from 'vitest';
-import { delivered, type SendResult } from '../../attempt-result.ts';
+import { delivered, failed, type SendResult } from '../../attempt-result.ts';
 import { buildRequest, type DeliveryHarnessOptions, openDeliveryHarness } from '../../testing/delivery-harness.ts';
 import type { Sms } from './sms.ts';
 
@@ -81,9 +81,7 @@ describe('SMS limits', () => {
       {
         answer: () => {
           attempts += 1;
-          return attempts < 3
-            ? { outcome: 'failed', status: null, response: null, error: 'SMS_FAILED', retryAfterMs: null, final: false }
-            : delivered(null);
+          return attempts < 3 ? failed('SMS_FAILED') : delivered(null);
         },
       },
     );

@@ -65,10 +65,14 @@ describe('twilio', () => {
   });
 
   it.each([
-    ['429', { status: 429, code: 20_429, headers: { 'retry-after': '7' } }, { response: '20429', retryAfterMs: 7_000 }],
-    ['500', { status: 500, code: 20_500 }, { response: '20500' }],
-    ['503 without a code', { status: 503 }, {}],
-    ['400 with an unknown code', { status: 400, code: 29_999 }, { response: '29999' }],
+    [
+      '429',
+      { status: 429, code: 20_429, headers: { 'retry-after': '7' } },
+      { response: '20429', retryAfterMs: 7_000, providerStatus: 429 },
+    ],
+    ['500', { status: 500, code: 20_500 }, { response: '20500', providerStatus: 500 }],
+    ['503 without a code', { status: 503 }, { providerStatus: 503 }],
+    ['400 with an unknown code', { status: 400, code: 29_999 }, { response: '29999', providerStatus: 400 }],
   ] as const)('twilio: %s is retried', async (_what, answer, fields) => {
     await using ctx = await setUp();
     ctx.twilio.answerWith(answer);
@@ -157,9 +161,13 @@ const misbehaviours: readonly (readonly [name: string, answer: TwilioAnswer, res
   [
     'an error whose code is no number',
     (response) => void response.writeHead(400).end('{"code": "21211"}'),
-    failed('SMS_FAILED'),
+    failed('SMS_FAILED', { providerStatus: 400 }),
   ],
-  ['an error that is no JSON', (response) => void response.writeHead(502).end('Bad Gateway'), failed('SMS_FAILED')],
+  [
+    'an error that is no JSON',
+    (response) => void response.writeHead(502).end('Bad Gateway'),
+    failed('SMS_FAILED', { providerStatus: 502 }),
+  ],
   [
     'half an answer',
     (response) => {
@@ -223,7 +231,7 @@ describe('twilio that misbehaves', () => {
       }, 1);
       response.once('close', () => clearInterval(drip));
     });
-    expect(await ctx.sender.send(smsTo(), never)).toEqual(failed('SMS_FAILED'));
+    expect(await ctx.sender.send(smsTo(), never)).toEqual(failed('SMS_FAILED', { providerStatus: 500 }));
   });
 
   it('twilio: an attempt is stopped without a result', async () => {

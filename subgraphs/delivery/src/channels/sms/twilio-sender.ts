@@ -122,7 +122,7 @@ export function createTwilioSender(options: TwilioSenderOptions): SmsSender & As
       case 'refused':
         return failed('SMS_REFUSED', { final: true, response });
       case 'failed':
-        return failed('SMS_FAILED', { retryAfterMs, response });
+        return failed('SMS_FAILED', { retryAfterMs, response, providerStatus: status });
       case 'account':
         refusedUntilMs = clock.now() + refusedForMs;
         lines.error(
