@@ -1,4 +1,5 @@
 import type { Clock } from '@voucher-gateway/platform/async/clock';
+import type { SubgraphCall } from '@voucher-gateway/platform/graphql/subgraph-call';
 import { createClientAddresses } from '@voucher-gateway/platform/http/client-address';
 import { createReadiness } from '@voucher-gateway/platform/http/readiness';
 import { createHttpServer, httpLimitsOf, listen } from '@voucher-gateway/platform/http/server';
@@ -45,6 +46,8 @@ export interface GatewayOptions {
   subscriptionUrls?: Readonly<Record<string, string>>;
   /** Time-outs of calls to subgraphs in milliseconds, by name. Default: SUBGRAPH_TIMEOUT. */
   subgraphTimeouts?: Readonly<Record<string, number>>;
+  /** Calls of subgraphs in the same process, by their URLs: they replace HTTP. Default: none. */
+  localCalls?: ReadonlyMap<string, SubgraphCall>;
   log: Log;
   clock: Clock;
   /** Null if there are none; a supergraph with `@topic` fields is then refused. */
@@ -100,11 +103,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     subscriptionUrls = {},
     subgraphTimeouts,
   } = options;
-  const { log, clock, keyValue, createPlanner } = options;
+  const { log, clock, keyValue, createPlanner, localCalls } = options;
   const topics = options.topics ?? noTopics;
   await using releases = new AsyncDisposableStack();
   let urls: SubgraphUrls = { subgraphUrls, subscriptionUrls, ...(subgraphTimeouts && { subgraphTimeouts }) };
-  const sources = createSubgraphSources({ limits: callLimits(config), log });
+  const sources = createSubgraphSources({ limits: callLimits(config), log, ...(localCalls && { localCalls }) });
   const dataSourceBy = (next: SubgraphUrls) => (name: string) => {
     const url = next.subgraphUrls[name];
     if (url === undefined)

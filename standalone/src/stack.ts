@@ -112,17 +112,16 @@ export async function createStack({
   );
   onReady('voucher-integration', integration.url);
 
+  const subgraphs = { user, voucher, delivery };
+  const urlOf = ({ url }: Service) => `${url}/graphql`;
   const gateway = own(
     await createGateway({
       clock,
       keyValue,
       topics,
       supergraphSdl: supergraphSdl(),
-      subgraphUrls: {
-        user: `${user.url}/graphql`,
-        voucher: `${voucher.url}/graphql`,
-        delivery: `${delivery.url}/graphql`,
-      },
+      subgraphUrls: Object.fromEntries(Object.entries(subgraphs).map(([name, service]) => [name, urlOf(service)])),
+      localCalls: new Map(Object.values(subgraphs).map((service) => [urlOf(service), service.call])),
       config: {
         ...config,
         PORT: config.GATEWAY_PORT,

@@ -113,7 +113,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-function timeoutError(ms: number): DOMException {
+/** The error of a call that got no reply in time. */
+export function timeoutError(ms: number): DOMException {
   return new DOMException(`no answer within ${ms} ms`, 'TimeoutError');
 }
 

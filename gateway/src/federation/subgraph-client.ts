@@ -5,13 +5,13 @@ import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { BrokenCircuitError } from 'cockatiel';
 import { GraphQLError } from 'graphql';
-import { Pool, errors as undiciErrors } from 'undici';
+import { errors as undiciErrors } from 'undici';
 import type { GatewayContext } from '../context.ts';
 import type { Subgraph, SubgraphRequest } from '../execution/subgraph.ts';
 import { readSubgraphResponse, type SubgraphResponse } from '../execution/subgraph-response.ts';
 import { createGate } from '../scheduling/gate.ts';
-import { exchange } from './exchange.ts';
 import { createResilience } from './resilience.ts';
+import type { SubgraphTransport } from './subgraph-transport.ts';
 
 /** Limits of the calls to a subgraph. */
 export interface SubgraphCallLimits {
@@ -39,8 +39,8 @@ export interface SubgraphCallLimits {
 export interface SubgraphClientOptions {
   /** The subgraph's name in the supergraph. */
   name: string;
-  /** Its GraphQL URL. */
-  url: string;
+  /** Disposed with the client. */
+  transport: SubgraphTransport;
   limits: SubgraphCallLimits;
   log: Log;
 }
@@ -52,28 +52,16 @@ export interface SubgraphClient extends Subgraph, AsyncDisposable {
 }
 
 /**
- * A subgraph over HTTP, with an undici pool. A call is aborted when its client disconnects. Only queries
- * are retried. The `authorization` header, the request id and the client's address are forwarded, and nothing else.
+ * Calls a subgraph, within limits. A call is aborted when its client disconnects. Only queries are retried. The
+ * `authorization` header, the request id and the client's address are forwarded, and nothing else.
  *
  * Failures are GraphQL errors without a path: SUBGRAPH_UNAVAILABLE (retryable) or SUBGRAPH_INVALID_RESPONSE. A call that
  * the client has aborted is not a failure of the subgraph.
  */
-export function createSubgraphClient({ name, url, limits, log }: SubgraphClientOptions): SubgraphClient {
-  const { origin, pathname, search } = new URL(url);
+export function createSubgraphClient({ name, transport, limits, log }: SubgraphClientOptions): SubgraphClient {
   const { maxRunning, maxWaiting, maxWaitingBytes, waitTimeoutMs } = limits;
   const gate = createGate({ atOnce: maxRunning, maxWaiting, maxWaitingBytes, waitTimeoutMs });
   const lines = createRepeatedLines(log);
-  const pool = new Pool(origin, {
-    connections: maxRunning,
-    pipelining: 1,
-    // undici's time-outs are per chunk; ours covers the whole call.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxResponseSize: limits.maxAnswerBytes,
-    connect: { timeout: Math.min(limits.timeoutMs, 5_000) },
-  });
-
-  const path = `${pathname}${search}`;
   const headersFor = ({ authorization, requestId, clientAddress, headers: forwarded }: GatewayContext): string[] => {
     const headers = ['content-type', 'application/json', 'accept', 'application/json'];
     if (authorization) headers.push('authorization', authorization);
@@ -107,8 +95,8 @@ export function createSubgraphClient({ name, url, limits, log }: SubgraphClientO
     const endsAtMs = performance.now() + timeoutMs;
     const attempt = async () => {
       const leftMs = Math.max(1, endsAtMs - performance.now());
-      const request = { path, headers: headersFor(caller), body };
-      const { status, headers, text } = await exchange(pool, request, { signal, timeoutMs: leftMs });
+      const limits = { signal, timeoutMs: leftMs };
+      const { status, headers, text } = await transport.post(headersFor(caller), body, limits);
       const answer = readSubgraphResponse(text);
       if (answer) onSubgraphHeaders?.(headers);
       if (answer) return answer;
@@ -147,10 +135,8 @@ export function createSubgraphClient({ name, url, limits, log }: SubgraphClientO
         });
       }
     },
-    abort: () => pool.destroy(),
-    async [Symbol.asyncDispose]() {
-      if (!pool.destroyed) await pool.close();
-    },
+    abort: () => transport.abort(),
+    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
   };
 }
 

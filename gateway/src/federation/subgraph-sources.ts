@@ -1,6 +1,8 @@
+import type { SubgraphCall } from '@voucher-gateway/platform/graphql/subgraph-call';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import type { Subgraph } from '../execution/subgraph.ts';
 import { createSubgraphClient, type SubgraphCallLimits, type SubgraphClient } from './subgraph-client.ts';
+import { createHttpTransport, createLocalTransport } from './subgraph-transport.ts';
 
 /** The clients of subgraphs. Supergraphs with the same subgraph at the same URL share one. */
 export interface SubgraphSources {
@@ -14,10 +16,21 @@ export interface SubgraphSources {
   abort(): Promise<void>;
 }
 
-export function createSubgraphSources(options: { limits: SubgraphCallLimits; log: Log }): SubgraphSources {
+export interface SubgraphSourcesOptions {
+  limits: SubgraphCallLimits;
+  log: Log;
+  /** Calls of subgraphs in this process, by their URLs. Default: none. */
+  localCalls?: ReadonlyMap<string, SubgraphCall>;
+}
+
+export function createSubgraphSources({ log, localCalls, ...options }: SubgraphSourcesOptions): SubgraphSources {
   const open = new Map<string, { source: SubgraphClient; leases: number }>();
-  const connect = (name: string, url: string, timeoutMs: number) =>
-    createSubgraphClient({ name, url, limits: { ...options.limits, timeoutMs }, log: options.log });
+  const connect = (name: string, url: string, timeoutMs: number) => {
+    const limits = { ...options.limits, timeoutMs };
+    const call = localCalls?.get(url);
+    const transport = call ? createLocalTransport(call, limits) : createHttpTransport(url, limits);
+    return createSubgraphClient({ name, transport, limits, log });
+  };
   return {
     lease(name, url, timeoutMs = options.limits.timeoutMs) {
       const key = JSON.stringify([name, url, timeoutMs]);

@@ -1,4 +1,5 @@
 import { createTestClock } from '@voucher-gateway/platform/async/clock';
+import type { SubgraphCall as LocalCall } from '@voucher-gateway/platform/graphql/subgraph-call';
 import { createSubgraphServer } from '@voucher-gateway/platform/graphql/subgraph-server';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
@@ -20,6 +21,7 @@ import { createWorld, type Move, parcelSchemas, parcelSupergraph } from './parce
 export interface SubgraphCall {
   subgraph: string;
   headers: Record<string, unknown>;
+  signal: AbortSignal;
 }
 
 /** A user with a session. */
@@ -38,6 +40,7 @@ export async function startTestGateway({
   subscriptionUrls = {},
   supergraphSdl = parcelSupergraph(),
   jwksUrl,
+  inProcess = false,
 }: {
   environment?: Environment;
   /** Methods of the session store to replace. */
@@ -48,6 +51,8 @@ export async function startTestGateway({
   subscriptionUrls?: Record<string, string>;
   supergraphSdl?: string;
   jwksUrl?: string;
+  /** Whether the gateway calls the subgraphs without HTTP. */
+  inProcess?: boolean;
 } = {}) {
   await using releases = new AsyncDisposableStack();
   const clock = createTestClock();
@@ -57,21 +62,23 @@ export async function startTestGateway({
   const world = createWorld();
   const calls: SubgraphCall[] = [];
   const urls: Record<string, string> = {};
+  const localCalls = new Map<string, LocalCall>();
   for (const [subgraph, schema] of Object.entries(parcelSchemas(world))) {
-    const { url } = releases.use(
+    const { url, call } = releases.use(
       await createSubgraphServer({
         schema,
         log,
         host: '127.0.0.1',
         port: 0,
         engines: {},
-        context: async ({ headers }) => {
-          calls.push({ subgraph, headers });
+        context: async ({ headers }, signal) => {
+          calls.push({ subgraph, headers, signal });
           return {};
         },
       }),
     );
     urls[subgraph] = `${url}/graphql`;
+    if (inProcess) localCalls.set(`${url}/graphql`, call);
   }
   const addresses = { subgraphUrls: { ...urls, ...subgraphUrls }, subscriptionUrls };
   const tails: string[] = [];
@@ -98,6 +105,7 @@ export async function startTestGateway({
       createPlanner: leasePlanner,
       supergraphSdl,
       ...addresses,
+      localCalls,
       config: readConfig(gatewaySettings, {
         PORT: '0',
         DRAIN_WINDOW: '1ms',

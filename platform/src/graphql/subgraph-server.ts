@@ -1,6 +1,6 @@
 import { ApolloServer, type ApolloServerPlugin, type BaseContext } from '@apollo/server';
 import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { createClientSignal } from '../http/client-signal.ts';
 import { createReadiness, type ReadinessOptions } from '../http/readiness.ts';
@@ -10,6 +10,7 @@ import { type Log, silentLog } from '../process/log.ts';
 import { apolloLogger, apolloReportingDisabled } from './apollo.ts';
 import { createErrorFormatter, formatPublicError, originalOf, toRequestError } from './error-formatter.ts';
 import { assertNesting, assertOperationText } from './graphql-text.ts';
+import { createSubgraphCall, type SubgraphCall, type SubgraphCaller } from './subgraph-call.ts';
 
 export interface SubgraphServerOptions<Context extends BaseContext> {
   /** From `buildSubgraphSchema`. */
@@ -23,7 +24,7 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
    * Creates a request's context; a coded error thrown here is the operation's error. The signal aborts when the caller
    * disconnects.
    */
-  context(request: FastifyRequest, signal: AbortSignal): Promise<Context>;
+  context(request: SubgraphCaller, signal: AbortSignal): Promise<Context>;
   /** The engines that `/health/ready` probes. */
   engines: Pick<ReadinessOptions, 'required' | 'reported'>;
   /** The failures that `/health/live` reports. Default: none. */
@@ -35,10 +36,15 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   routes?(app: FastifyInstance): void | Promise<void>;
 }
 
+/** A subgraph that is served over HTTP, and to a gateway in the same process. */
+export interface SubgraphService extends Service {
+  readonly call: SubgraphCall;
+}
+
 /** Serves a subgraph at `/graphql`, with health routes. Disposing awaits running requests. */
 export async function createSubgraphServer<Context extends BaseContext>(
   options: SubgraphServerOptions<Context>,
-): Promise<Service> {
+): Promise<SubgraphService> {
   const {
     schema,
     log,
@@ -68,32 +74,37 @@ export async function createSubgraphServer<Context extends BaseContext>(
   });
   await apollo.start();
   releases.defer(() => apollo.stop());
+  const contextOf = async (body: unknown, request: SubgraphCaller, signal: AbortSignal) => {
+    const { query } = (body ?? {}) as { query?: unknown };
+    try {
+      // Checked before parsing.
+      if (typeof query === 'string') assertNesting(query);
+    } catch (error) {
+      throw toRequestError(error, () => 400);
+    }
+    try {
+      const contextValue = await context(request, signal);
+      // A service that is overloaded must not work for clients that have left.
+      signal.throwIfAborted();
+      return Object.assign(contextValue, { [requestIdKey]: request.id });
+    } catch (error) {
+      throw toRequestError(error, statusOf);
+    }
+  };
   await app.register(fastifyApollo(apollo), {
     path: '/graphql',
     method: ['POST'],
-    async context(request, reply) {
-      const { query } = (request.body ?? {}) as { query?: unknown };
-      try {
-        // Checked before parsing.
-        if (typeof query === 'string') assertNesting(query);
-      } catch (error) {
-        throw toRequestError(error, () => 400);
-      }
-      const signal = createClientSignal(reply.raw);
-      try {
-        const contextValue = await context(request, signal);
-        // A service that is overloaded must not work for clients that have left.
-        signal.throwIfAborted();
-        return Object.assign(contextValue, { [requestIdKey]: request.id });
-      } catch (error) {
-        throw toRequestError(error, statusOf);
-      }
-    },
+    context: (request, reply) => contextOf(request.body, request, createClientSignal(reply.raw)),
   });
   await routes?.(app);
   const url = await listen(app, { host, port, setting: portSetting });
   const owned = releases.move();
-  return { url, retire: readiness.retire, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    url,
+    call: createSubgraphCall(apollo, contextOf),
+    retire: readiness.retire,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 /** Rejects text that no database accepts before a resolver receives it. */

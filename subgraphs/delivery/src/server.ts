@@ -4,13 +4,12 @@ import type { Database } from '@voucher-gateway/platform/database';
 import { startHousekeeping } from '@voucher-gateway/platform/database/housekeeping';
 import { createNameResolver } from '@voucher-gateway/platform/egress/name-resolver';
 import { callbackUrlPolicy } from '@voucher-gateway/platform/egress/settings';
-import { createSubgraphServer } from '@voucher-gateway/platform/graphql/subgraph-server';
+import { createSubgraphServer, type SubgraphService } from '@voucher-gateway/platform/graphql/subgraph-server';
 import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
 import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/identity/remote-keys';
 import { createSigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
 import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
 import { startSealing } from '@voucher-gateway/platform/secrets/seal-secrets';
@@ -69,7 +68,7 @@ export interface DeliveryServiceOptions {
 const storeMarginMs = 5_000;
 
 /** Starts the delivery subgraph at `/graphql`: signed callbacks and SMS. */
-export async function createDeliveryService(options: DeliveryServiceOptions): Promise<Service> {
+export async function createDeliveryService(options: DeliveryServiceOptions): Promise<SubgraphService> {
   const { config, log, clock, database, topics, keyValue, secrets: box } = options;
   const timeoutMs = config.CALLBACK_TIMEOUT;
   await using releases = new AsyncDisposableStack();
@@ -202,5 +201,5 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
   // Before the server, which waits for what is running.
   work.use(testCallbacks);
   const owned = releases.move();
-  return { url: server.url, retire: server.retire, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { ...server, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

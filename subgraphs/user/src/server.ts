@@ -4,13 +4,12 @@ import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { Clock } from '@voucher-gateway/platform/async/clock';
 import type { Database } from '@voucher-gateway/platform/database';
 import { startHousekeeping } from '@voucher-gateway/platform/database/housekeeping';
-import { createSubgraphServer } from '@voucher-gateway/platform/graphql/subgraph-server';
+import { createSubgraphServer, type SubgraphService } from '@voucher-gateway/platform/graphql/subgraph-server';
 import { groupAddress } from '@voucher-gateway/platform/http/client-address';
 import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
 import { createSigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
 import { createTokenVerifier, type Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
-import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
 import { startSealing } from '@voucher-gateway/platform/secrets/seal-secrets';
@@ -52,7 +51,7 @@ export async function createUserService({
   topics,
   keyValue,
   secrets,
-}: UserServiceOptions): Promise<Service> {
+}: UserServiceOptions): Promise<SubgraphService> {
   await using releases = new AsyncDisposableStack();
   await database.migrate(userMigrations);
   await assertReadable(database, secrets, userSecrets);
@@ -129,8 +128,7 @@ export async function createUserService({
   );
   const owned = releases.move();
   return {
-    url: server.url,
-    retire: server.retire,
+    ...server,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

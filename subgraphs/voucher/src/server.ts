@@ -3,13 +3,12 @@ import type { Clock } from '@voucher-gateway/platform/async/clock';
 import type { Database } from '@voucher-gateway/platform/database';
 import { startHousekeeping } from '@voucher-gateway/platform/database/housekeeping';
 import { callbackUrlPolicy } from '@voucher-gateway/platform/egress/settings';
-import { createSubgraphServer } from '@voucher-gateway/platform/graphql/subgraph-server';
+import { createSubgraphServer, type SubgraphService } from '@voucher-gateway/platform/graphql/subgraph-server';
 import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
 import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/identity/remote-keys';
 import { createTokenVerifier } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { allowWithoutStore, createRateLimiter } from '@voucher-gateway/platform/key-value/rate-limiter';
-import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
 import type { Topics } from '@voucher-gateway/platform/topics';
@@ -44,7 +43,7 @@ export async function createVoucherService({
   database,
   topics,
   keyValue,
-}: VoucherServiceOptions): Promise<Service> {
+}: VoucherServiceOptions): Promise<SubgraphService> {
   await using releases = new AsyncDisposableStack();
   await database.migrate(voucherMigrations);
   const requestVoucher = createRequestVoucher({
@@ -105,5 +104,5 @@ export async function createVoucherService({
     }),
   );
   const owned = releases.move();
-  return { url: server.url, retire: server.retire, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { ...server, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
