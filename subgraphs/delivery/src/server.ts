@@ -5,6 +5,7 @@ import { startHousekeeping } from '@voucher-gateway/platform/database/housekeepi
 import { createNameResolver } from '@voucher-gateway/platform/egress/name-resolver';
 import { callbackUrlPolicy } from '@voucher-gateway/platform/egress/settings';
 import { createSubgraphServer, type SubgraphService } from '@voucher-gateway/platform/graphql/subgraph-server';
+import { gaugesType } from '@voucher-gateway/platform/http/gauges';
 import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
 import { createRemoteKeys, revokeKeysFrom } from '@voucher-gateway/platform/identity/remote-keys';
 import { createSigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
@@ -41,6 +42,7 @@ import { startAdmissionReport } from './endpoints/admission-report.ts';
 import { createEndpointStore } from './endpoints/endpoint-store.ts';
 import { createEndpointResolvers } from './endpoints/resolvers.ts';
 import { admissionLimitsOf } from './endpoints/settings.ts';
+import { createGauges } from './gauges.ts';
 import { createDeliveryLimits } from './limits.ts';
 import { createDeliveryLoaders, type DeliveryLoaders } from './loaders.ts';
 import { deliveryMigrations } from './migrations.ts';
@@ -139,6 +141,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
     audience: config.JWT_AUDIENCE,
     now: () => database.now(),
   });
+  const readGauges = createGauges({ database, admission, clock, log });
   const testCallbacks = createTestCallbacks({ callbacks, secrets, policy, clock, now: () => database.now() });
   const server = work.use(
     await createSubgraphServer<DeliveryContext>({
@@ -174,6 +177,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
         app.get(publicKeysPath, (_request, reply) =>
           reply.header('cache-control', 'public, max-age=60').send(publicKeysOf(callbackKeys)),
         );
+        app.get('/metrics', async (_request, reply) => reply.type(gaugesType).send(await readGauges()));
         const { DELIVERY_PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken } = config;
         if (config.SMS !== 'twilio' || publicUrl === undefined || authToken === undefined) return;
         const reports = createSmsReports({ database, schedule: config.CALLBACK_RETRY_SCHEDULE });

@@ -1,0 +1,27 @@
+/** A measured value, or one per label value. */
+export interface Gauge {
+  /** Letters, digits and `_`. */
+  name: string;
+  help: string;
+  value: number | { label: string; values: Readonly<Record<string, number>> };
+}
+
+/** The content type of what `formatGauges` returns. */
+export const gaugesType = 'text/plain; version=0.0.4; charset=utf-8';
+
+/**
+ * Formats gauges for Prometheus. Without its client library, because names, help and labels are constants of ours.
+ *
+ * @see https://prometheus.io/docs/instrumenting/exposition_formats/
+ */
+export function formatGauges(gauges: readonly Gauge[]): string {
+  return gauges
+    .map(({ name, help, value }) => {
+      const samples =
+        typeof value === 'number'
+          ? [`${name} ${value}`]
+          : Object.entries(value.values).map(([each, count]) => `${name}{${value.label}="${each}"} ${count}`);
+      return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...samples, ''].join('\n');
+    })
+    .join('');
+}

@@ -1,0 +1,117 @@
+import type { Clock } from '@voucher-gateway/platform/async/clock';
+import type { Database } from '@voucher-gateway/platform/database';
+import { formatGauges, type Gauge } from '@voucher-gateway/platform/http/gauges';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
+import { sql } from 'drizzle-orm';
+import type { Admission } from './endpoints/admission.ts';
+import { smsEndpointId } from './endpoints/endpoint.ts';
+import { delivery, endpoint } from './tables.ts';
+
+/** What was counted in the database is reused for this time, so that many scrapes cost it little. */
+const countedMs = 10_000;
+
+/**
+ * Measures the queues for operators. Returns the text of `/metrics`: what is in progress in this process, and what is in the
+ * database, which all processes share. While the database is away, the latter is missing.
+ */
+export function createGauges({
+  database,
+  admission,
+  clock,
+  log,
+}: {
+  database: Database;
+  admission: Pick<Admission, 'report'>;
+  clock: Clock;
+  log: Log;
+}): () => Promise<string> {
+  const lines = createRepeatedLines(log);
+  let counted: { atMs: number; gauges: Promise<Gauge[]> } | null = null;
+
+  const count = async (): Promise<Gauge[]> => {
+    const now = new Date(database.now()).toISOString();
+    const { rows: queues } = await database.query.execute<Queue>(sql`
+      select case d.endpoint_id when ${smsEndpointId} then 'sms' else 'callback' end as channel, count(*)::int as pending,
+        (count(*) filter (where d.next_attempt_at <= ${now}))::int as due,
+        greatest(extract(epoch from ${now}::timestamptz - min(d.next_attempt_at)), 0)::float as "oldestDue"
+      from ${delivery} d where d.status = 'PENDING' group by 1`);
+    const { rows: endpoints } = await database.query.execute<Endpoints>(sql`
+      select (count(*) filter (where disabled_at is null and failing_since is null))::int as active,
+        (count(*) filter (where disabled_at is null and failing_since is not null))::int as failing,
+        (count(*) filter (where disabled_at is not null))::int as disabled
+      from ${endpoint}`);
+    const perChannel = (read: (queue: Queue) => number) => ({
+      label: 'channel',
+      values: Object.fromEntries(
+        (['callback', 'sms'] as const).map((channel) => {
+          const queue = queues.find((each) => each.channel === channel);
+          return [channel, queue ? read(queue) : 0];
+        }),
+      ),
+    });
+    const { active = 0, failing = 0, disabled = 0 } = endpoints[0] ?? {};
+    return [
+      {
+        name: 'delivery_pending',
+        help: 'Deliveries that have not ended, of all processes.',
+        value: perChannel(({ pending }) => pending),
+      },
+      {
+        name: 'delivery_due',
+        help: 'Pending deliveries that wait for capacity, of all processes.',
+        value: perChannel(({ due }) => due),
+      },
+      {
+        name: 'delivery_oldest_due_seconds',
+        help: 'How long the oldest due delivery waits, of all processes.',
+        value: perChannel(({ oldestDue }) => oldestDue),
+      },
+      {
+        name: 'delivery_endpoints',
+        help: 'Endpoints by state, of all processes.',
+        value: { label: 'state', values: { active, failing, disabled } },
+      },
+    ];
+  };
+
+  return async () => {
+    const nowMs = clock.now();
+    if (!counted || Math.abs(nowMs - counted.atMs) >= countedMs)
+      counted = {
+        atMs: nowMs,
+        gauges: count().catch((error: unknown) => {
+          lines.warn('count', { error }, 'pending deliveries could not be counted');
+          return [];
+        }),
+      };
+    const { running, broken, paused } = admission.report();
+    return formatGauges([
+      {
+        name: 'delivery_attempts_in_progress',
+        help: 'Attempts in progress in this process.',
+        value: running,
+      },
+      {
+        name: 'delivery_endpoints_held_back',
+        help: 'Endpoints to which this process makes few attempts or none.',
+        value: { label: 'reason', values: { breaker: broken, pause: paused } },
+      },
+      ...(await counted.gauges),
+    ]);
+  };
+}
+
+interface Queue extends Record<string, unknown> {
+  channel: 'callback' | 'sms';
+  pending: number;
+  due: number;
+  /** In seconds. */
+  oldestDue: number;
+}
+
+interface Endpoints extends Record<string, unknown> {
+  active: number;
+  failing: number;
+  disabled: number;
+}
