@@ -29,8 +29,17 @@ export function setOwn(data: Data, key: string, value: unknown): void {
 export function mergeData(target: Data, source: Data): void {
   for (const key in source) {
     const value = source[key];
-    if (value !== undefined) setOwn(target, key, mergeValue(readOwn(target, key), value));
+    if (value === undefined) continue;
+    // The usual case, which no inherited name is in: nothing was there before.
+    if (target[key] === undefined) target[key] = value;
+    else setOwn(target, key, mergeValue(readOwn(target, key), value));
   }
+}
+
+/** Whether it has no objects and lists, so that merging it shares nothing. */
+export function isFlat(data: Data): boolean {
+  for (const key in data) if (typeof data[key] === 'object' && data[key] !== null) return false;
+  return true;
 }
 
 function mergeValue(earlier: unknown, value: unknown): unknown {

@@ -1,5 +1,5 @@
 import type { FetchDataRewrite } from '@apollo/query-planner';
-import { type Data, setOwn } from './data.ts';
+import type { Data } from './data.ts';
 import { objectsAt, type PlanPath, pathsOfObjects, pathToList, type ResponsePath } from './paths.ts';
 import type { Represent } from './representation.ts';
 import type { Run } from './run.ts';
@@ -91,9 +91,4 @@ export class EntityBatch {
     this.#texts.push(text);
     this.receivers.push([receiver]);
   }
-}
-
-/** Sets the type's name, which rewrites need, if the subgraph was not asked for it. */
-export function nameType(data: Data, { object }: Receiver): void {
-  if (!data.__typename) setOwn(data, '__typename', object.__typename);
 }

@@ -1,6 +1,7 @@
+import type { FetchDataRewrite } from '@apollo/query-planner';
 import { type GraphQLError, type GraphQLSchema, isObjectType } from 'graphql';
-import { copyData, type Data, isData, mergeData, readOwn } from './data.ts';
-import { type CompiledEntityFetch, EntityBatch, nameType, type Receiver } from './entity-batch.ts';
+import { copyData, type Data, isData, isFlat, mergeData, readOwn, setOwn } from './data.ts';
+import { type CompiledEntityFetch, EntityBatch, type Receiver } from './entity-batch.ts';
 import type { ResponsePath } from './paths.ts';
 import { compileRepresentation } from './representation.ts';
 import { compileRequest } from './request-body.ts';
@@ -40,7 +41,7 @@ export async function fetchBatches(
   writeRequest: () => SubgraphRequest,
 ): Promise<void> {
   for (const { known } of batches)
-    for (const { receiver, entity } of known) complete(schema, receiver, copyData(entity, run.countCopy));
+    for (const { receiver, entity } of known) completeByCopy(schema, run, receiver, entity);
   if (batches.every(({ receivers }) => receivers.length === 0)) return;
   let response: SubgraphResponse;
   try {
@@ -82,10 +83,10 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
     const of = receivers[index] as Receiver[];
     if (isData(entity)) {
       // One with errors is fetched again, so that each object has its errors.
-      if (!errors) batch.share(index, () => copyData(entity, run.countCopy));
+      if (!errors) batch.share(index, () => (isFlat(entity) ? entity : copyData(entity, run.countCopy)));
       // The last one gets the entity itself, the others a copy: what is merged later differs between them.
       const last = of.length - 1;
-      for (let at = 0; at < last; at += 1) complete(schema, of[at] as Receiver, copyData(entity, run.countCopy));
+      for (let at = 0; at < last; at += 1) completeByCopy(schema, run, of[at] as Receiver, entity);
       complete(schema, of[last] as Receiver, entity);
     } else if (entity !== null) {
       run.errors.push(
@@ -98,22 +99,41 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
   }
 }
 
-function complete(schema: GraphQLSchema, receiver: Receiver, entity: Data): void {
-  keepObjectType(schema, receiver.object, entity);
-  const { outputRewrites } = receiver.target;
-  if (outputRewrites) {
-    nameType(entity, receiver);
-    applyRewrites(schema, outputRewrites, entity);
-  }
-  mergeData(receiver.object, entity);
+/** Completes an object, and leaves the entity to others. A flat one is not changed, and has no parts to share. */
+function completeByCopy(schema: GraphQLSchema, run: Run, receiver: Receiver, entity: Data): void {
+  const mayChange = receiver.target.outputRewrites !== undefined || !isFlat(entity);
+  if (!mayChange) run.countCopy();
+  complete(schema, receiver, mayChange ? copyData(entity, run.countCopy) : entity);
+}
+
+/** Merges an entity into its object. The parts of the entity become parts of the object. */
+function complete(schema: GraphQLSchema, { object, target }: Receiver, entity: Data): void {
+  const { __typename: known } = object;
+  if (target.outputRewrites) rewriteEntity(schema, known, target.outputRewrites, entity);
+  mergeData(object, entity);
+  if (object.__typename !== known && isNamedBetter(schema, known, object.__typename)) object.__typename = known;
+}
+
+/** Rewrites may depend on the type's name, which the subgraph may not have been asked for. */
+function rewriteEntity(
+  schema: GraphQLSchema,
+  known: unknown,
+  rewrites: readonly FetchDataRewrite[],
+  entity: Data,
+): void {
+  if (!entity.__typename || isNamedBetter(schema, known, entity.__typename)) setOwn(entity, '__typename', known);
+  applyRewrites(schema, rewrites, entity);
 }
 
 /** An interface object's subgraph names the interface: it must not replace the name of the object's own type. */
-function keepObjectType(schema: GraphQLSchema, object: Data, entity: Data): void {
-  const { __typename: known } = object;
-  const { __typename: named } = entity;
-  if (typeof named !== 'string' || typeof known !== 'string' || named === known) return;
-  if (isObjectType(schema.getType(known)) && !isObjectType(schema.getType(named))) entity.__typename = known;
+function isNamedBetter(schema: GraphQLSchema, known: unknown, named: unknown): boolean {
+  return (
+    typeof named === 'string' &&
+    typeof known === 'string' &&
+    named !== known &&
+    isObjectType(schema.getType(known)) &&
+    !isObjectType(schema.getType(named))
+  );
 }
 
 /** The errors of a response, at the paths of the objects that they are about. */

@@ -29,6 +29,25 @@ describe('executor: interface objects', () => {
     expect(executor.sent[1]?.variables).toEqual({ representations: [{ __typename: 'Media', id: '1' }] });
   });
 
+  it('keep their types where one entity belongs to objects of several', async () => {
+    const executor = createTestExecutor({
+      subgraphs,
+      respond: ({ subgraph }) =>
+        subgraph === 'shop'
+          ? { data: { medias: ['Book', 'Film', 'Book'].map((name) => ({ __typename: name, id: '1' })) } }
+          : { data: { _entities: [{ __typename: 'Media', score: 7 }] } },
+    });
+    const { data } = await executor.execute('{ medias { __typename score ... on Film { id } } }');
+    expect(executor.sent[1]?.variables).toEqual({ representations: [{ __typename: 'Media', id: '1' }] });
+    expect(data).toEqual({
+      medias: [
+        { __typename: 'Book', score: 7 },
+        { __typename: 'Film', score: 7, id: '1' },
+        { __typename: 'Book', score: 7 },
+      ],
+    });
+  });
+
   it('get the name of their type from another subgraph, under its alias', async () => {
     const executor = createTestExecutor({
       subgraphs,

@@ -49,15 +49,24 @@ function compileFlat(
   );
   const [fragment] = matching;
   if (rewrites?.length || matching.length !== 1 || fragment?.kind !== 'InlineFragment') return null;
-  const fields: { key: string; prefix: string; isInherited: boolean }[] = [];
+  const keys = new Set<string>();
   for (const node of fragment.selections) {
     if (node.kind !== 'Field' || node.selections) return null;
-    const key = node.alias ?? node.name;
-    if (fields.some((field) => field.key === key)) continue;
-    const prefix = `${fields.length === 0 ? '{' : ','}${JSON.stringify(key)}:`;
-    fields.push({ key, prefix, isInherited: isInherited(key) });
+    keys.add(node.alias ?? node.name);
   }
-  if (!fields.some(({ key }) => key === '__typename')) return () => null;
+  if (!keys.has('__typename')) return () => null;
+  const fields: { key: string; prefix: string; isInherited: boolean }[] = [];
+  // The name is the same each time: it is part of the text that is written before the next value.
+  let constant = '';
+  for (const key of keys) {
+    constant += `${constant === '' && fields.length === 0 ? '{' : ','}${JSON.stringify(key)}:`;
+    if (key === '__typename') constant += JSON.stringify(typeName);
+    else {
+      fields.push({ key, prefix: constant, isInherited: isInherited(key) });
+      constant = '';
+    }
+  }
+  const end = `${constant}}`;
   return (entity) => {
     let text = '';
     for (const { key, prefix, isInherited } of fields) {
@@ -65,7 +74,7 @@ function compileFlat(
       if (value === undefined) return null;
       text += prefix + (typeof value === 'string' ? writeString(value) : JSON.stringify(value));
     }
-    return `${text}}`;
+    return text + end;
   };
 }
 
