@@ -57,19 +57,12 @@ export function createResilience({ retries, breakAfter }: ResilienceOptions): Re
 
   return {
     async run(call, { signal, isFailure, mayRepeat }) {
-      const attempt = async () => {
-        try {
-          return await call();
-        } catch (error) {
-          throw isFailure(error) ? new Unanswered(error, mayRepeat) : error;
-        }
-      };
       let first: Unanswered | null = null;
       try {
-        if (isQuiet) return await attempt();
+        if (isQuiet) return await call();
       } catch (error) {
-        if (!(error instanceof Unanswered)) throw error;
-        first = error;
+        if (!isFailure(error)) throw error;
+        first = new Unanswered(error, mayRepeat);
         isQuiet = false;
       }
       try {
@@ -77,7 +70,11 @@ export function createResilience({ retries, breakAfter }: ResilienceOptions): Re
           const failed = first;
           first = null;
           if (failed) throw failed;
-          return attempt();
+          try {
+            return await call();
+          } catch (error) {
+            throw isFailure(error) ? new Unanswered(error, mayRepeat) : error;
+          }
         }, signal);
         isQuiet = true;
         return result;
