@@ -51,6 +51,9 @@ export const gatewaySettings = z.object({
   FORWARD_CACHE_CONTROL: optionalFlag().describe(
     'Whether the strictest cache-control of the subgraphs is passed on; by default false. One without it is no-store',
   ),
+  SHARE_READS: optionalFlag().describe(
+    'Whether equal queries that are in flight are executed once: those with the same text, variables, authorization, client address and FORWARD_HEADERS; by default false. Not with FORWARD_COOKIES or FORWARD_CACHE_CONTROL',
+  ),
   SUBGRAPH_RETRIES: integer(0, { min: 0, max: 10 }).describe(
     'Retries of a query that a subgraph did not answer, within its time-out and with backoff; mutations are never repeated',
   ),
@@ -236,8 +239,20 @@ export function gatewayProcessSettings(
       ...supergraph,
       ...ofSubgraphs,
     })
-    .refine(...requireSaslCredentials);
+    .refine(...requireSaslCredentials)
+    .refine(...refuseSharedHeaders);
 }
+
+/** Headers of subgraphs are for one client. */
+const refuseSharedHeaders: [(config: SharingConfig) => boolean, string] = [
+  ({ SHARE_READS, FORWARD_COOKIES, FORWARD_CACHE_CONTROL }) =>
+    !(SHARE_READS && (FORWARD_COOKIES || FORWARD_CACHE_CONTROL)),
+  'SHARE_READS is not possible with FORWARD_COOKIES or FORWARD_CACHE_CONTROL',
+];
+type SharingConfig = Pick<
+  z.output<typeof gatewaySettings>,
+  'SHARE_READS' | 'FORWARD_COOKIES' | 'FORWARD_CACHE_CONTROL'
+>;
 
 /** What a gateway without sessions may do without: it serves a supergraph and nothing else. */
 const withoutSessions = {

@@ -167,6 +167,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     mode: config.OPERATION_LIMITS,
     introspection: isOn(config.INTROSPECTION, config),
     largeOperationsShare: config.LARGE_OPERATIONS_SHARE / 100,
+    shareReads: config.SHARE_READS ?? false,
     log,
   });
   const turns = createLoopTurns({ maxPerTurn: 64 });

@@ -18,6 +18,7 @@ import { createDocuments, type Documents, type KnownDocument } from './documents
 import { createPersistedQueries, type PersistedQueries, persistedQueryHash, sha256 } from './persisted-queries.ts';
 import { isPublicOperation } from './public-fields.ts';
 import { isLargerThan } from './response-size.ts';
+import { createSharedReads, type Execute } from './shared-reads.ts';
 
 /** An operation as a client sends it. */
 export interface OperationRequest {
@@ -75,6 +76,8 @@ export interface OperationsOptions {
   introspection: boolean;
   /** Share of the event loop's time for new texts and large operations, above 0 and at most 1. */
   largeOperationsShare: number;
+  /** Whether equal queries that are in flight are executed once. Default: false. */
+  shareReads?: boolean;
   log: Log;
 }
 
@@ -96,6 +99,7 @@ export function createOperations({
   mode = 'enforce',
   introspection,
   largeOperationsShare,
+  shareReads = false,
   log,
 }: OperationsOptions): Operations {
   const guard = createLimitGuard(limits, { mode, log });
@@ -131,6 +135,29 @@ export function createOperations({
     const { text, document, fragments } = known;
     const checked = { text, document, fragments, operationName, variables, definition, selections, conditions };
     return { ...checked, variant, federation };
+  };
+
+  const execute: Execute = async (operation, context) => {
+    const { selections, text } = operation;
+    if (selections > maxSmallSelections)
+      await loopShare.run(() => {}, {
+        requester: requesterOf(context),
+        bytes: 2 * text.length,
+        followingMs: Math.min(selections * msPerSelection, maxFollowingMs),
+      });
+    context.place?.[Symbol.dispose]();
+    // What a client may see as signed in is not for others.
+    if (context.identity && operation.variant.grants) context.restrictCaching?.('private');
+    let isComplete = false;
+    try {
+      const result = await operation.federation.execute(operation, context, responseLimit);
+      const bytes = Buffer.byteLength(result.dataJson);
+      if (bytes > maxBytes || (result.errors && isLargerThan(result.errors, maxBytes - bytes))) responseLimit.exceed();
+      isComplete = !result.errors;
+      return result;
+    } finally {
+      if (!isComplete) context.restrictCaching?.('no-store');
+    }
   };
 
   return {
@@ -169,29 +196,7 @@ export function createOperations({
         return null;
       }
     },
-    async execute(operation, context) {
-      const { selections, text } = operation;
-      if (selections > maxSmallSelections)
-        await loopShare.run(() => {}, {
-          requester: requesterOf(context),
-          bytes: 2 * text.length,
-          followingMs: Math.min(selections * msPerSelection, maxFollowingMs),
-        });
-      context.place?.[Symbol.dispose]();
-      // What a client may see as signed in is not for others.
-      if (context.identity && operation.variant.grants) context.restrictCaching?.('private');
-      let isComplete = false;
-      try {
-        const result = await operation.federation.execute(operation, context, responseLimit);
-        const bytes = Buffer.byteLength(result.dataJson);
-        if (bytes > maxBytes || (result.errors && isLargerThan(result.errors, maxBytes - bytes)))
-          responseLimit.exceed();
-        isComplete = !result.errors;
-        return result;
-      } finally {
-        if (!isComplete) context.restrictCaching?.('no-store');
-      }
-    },
+    execute: shareReads ? createSharedReads(execute) : execute,
   };
 }
 
