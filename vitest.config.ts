@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './scripts/test-order.ts';
 
@@ -14,6 +16,9 @@ const inBrowser = ['e2e/src/page/**/*.test.ts'];
 const embeddedSetup = 'platform/src/testing/global-setup.ts';
 const enginesSetup = 'standalone/src/testing/engines-setup.ts';
 const installSetup = 'e2e/src/distributed/install-setup.ts';
+
+// Shared by all processes that tests start: most of a start is compilation.
+process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache');
 
 export default defineConfig({
   resolve: {

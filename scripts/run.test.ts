@@ -39,7 +39,7 @@ describe.each([
 });
 
 it.each([
-  ['keeps compiled code', {}, /node_modules\/\.cache\/compiled$/],
+  ['keeps compiled code', { NODE_COMPILE_CACHE: undefined }, /node_modules\/\.cache\/compiled$/],
   ['keeps it where the environment says', { NODE_COMPILE_CACHE: '/elsewhere' }, /^\/elsewhere$/],
 ])('launcher: %s', async (_what, env, folder) => {
   const child = launch('console.log(process.env.NODE_COMPILE_CACHE)', [], env);

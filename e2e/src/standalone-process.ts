@@ -99,10 +99,10 @@ export function runDev(environment: Record<string, string>, installation: string
   return spawnFollowed(join(installation, 'scripts/dev.ts'), environment);
 }
 
-/** The environment of a product process. It shares Node's compile cache, because most of a start is compilation. */
+/** The environment of a product process. It shares Node's compile cache with other tests. */
 export function cleanEnvironment(environment: Record<string, string | undefined>) {
-  const { PATH, HOME, TMPDIR } = process.env;
-  return { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'), ...environment };
+  const { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE } = process.env;
+  return { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, ...environment };
 }
 
 /** Ends a process when its IPC channel closes, so that a killed test run leaves no processes. */
