@@ -9,7 +9,7 @@ const launcher = fileURLToPath(new URL('run.js', import.meta.url));
 const pretend = (code: string) => ['--import', `data:text/javascript,${encodeURIComponent(code)}`];
 
 /** Starts a script by the launcher; `options` are the launcher's own options of Node. */
-function launch(script: string, options: string[] = [], env: Record<string, string> = {}) {
+function launch(script: string, options: string[] = [], env: NodeJS.ProcessEnv = {}) {
   const args = [...options, launcher, '--eval', script, 'one', 'two'];
   return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
 }
