@@ -1,12 +1,12 @@
 import { accept } from './accept.ts';
 import { delivery } from './delivery/delivery.ts';
 import { gateway } from './gateway/gateway.ts';
-import { hostile } from './hostile.ts';
-import { pipeline } from './pipeline.ts';
+import { hostile } from './hostile/hostile.ts';
+import { pipeline } from './pipeline/pipeline.ts';
 import { publish, type Report } from './report.ts';
 import { resume } from './resume.ts';
-import { stalled } from './stalled.ts';
-import { subscriptions } from './subscriptions.ts';
+import { stalled } from './stalled/stalled.ts';
+import { subscriptions } from './subscriptions/subscriptions.ts';
 
 // `npm run bench -- <name>`: exits with 1 if a bound is exceeded.
 const benchmarks: Record<string, () => Promise<Report>> = {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '../load/steady-load.ts';
+import { type Addressee, voucherEvent } from '../load/voucher-event.ts';
 import { percentile } from '../report.ts';
-import { within } from '../steady-load.ts';
-import { type Addressee, voucherEvent } from '../voucher-event.ts';
 import type { OwnDelivery } from './own-delivery.ts';
 
 /** A user with a receiver. */

@@ -8,9 +8,9 @@ import { freePort } from '@voucher-gateway/standalone/engines/process';
 import { nodeOptions } from '@voucher-gateway/standalone/node-options';
 import { Redis } from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
-import { startMeasured } from '../measured-process.ts';
-import { readCpuMs } from '../process-cpu.ts';
-import type { VoucherEvent } from '../voucher-event.ts';
+import type { VoucherEvent } from '../load/voucher-event.ts';
+import { startMeasured } from '../processes/measured-process.ts';
+import { readCpuMs } from '../processes/process-cpu.ts';
 
 const entry = fileURLToPath(new URL('../../../subgraphs/delivery/src/main.ts', import.meta.url));
 const urlMs = 3_600_000;

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '@voucher-gateway/standalone/engines/process';
 import { nodeOptions } from '@voucher-gateway/standalone/node-options';
-import { type MeasuredProcess, startMeasured } from '../measured-process.ts';
+import { type MeasuredProcess, startMeasured } from '../processes/measured-process.ts';
 
 /** A gateway of the comparison. */
 export interface QueryContender {

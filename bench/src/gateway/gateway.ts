@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { composeServices } from '@apollo/composition';
 import { parse } from 'graphql';
-import { pinnedCore } from '../measured-process.ts';
+import { pinnedCore } from '../processes/measured-process.ts';
 import { figureOf, mebibyte, medians, percentile, type Report, type Result, round } from '../report.ts';
 import { contenders, type QueryContender } from './contenders.ts';
 import { operations, subgraphSdls } from './graph.ts';

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { pinnedCore } from '../measured-process.ts';
+import { pinnedCore } from '../processes/measured-process.ts';
 
 /** A process of the benchmark itself. It is kept off the core of the measured gateway, where there are several. */
 export interface HelperProcess extends AsyncDisposable {

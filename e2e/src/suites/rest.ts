@@ -1,7 +1,9 @@
-import { createPublicKey, type JsonWebKeyInput, randomInt, randomUUID, verify } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPublicKey, type JsonWebKeyInput, randomUUID, verify } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Customer, startCustomer } from '../customer.ts';
 import type { StartSystem, System } from '../system.ts';
+import { jsonBody, randomLocalNumber, type SendCurl, sendCurl } from './curl.ts';
+import { restProblems } from './rest-problems.ts';
 
 /** Tests of the REST operations with curl, on a system of `startSystem`. */
 export function restSuite(startSystem: StartSystem): void {
@@ -17,22 +19,7 @@ export function restSuite(startSystem: StartSystem): void {
     await system[Symbol.asyncDispose]();
   });
 
-  interface Curl {
-    method?: 'GET' | 'POST';
-    path: string;
-    headers?: Record<string, string>;
-    body?: string;
-  }
-  async function curl({ method = 'POST', path, headers = {}, body }: Curl) {
-    const response = await fetch(system.gatewayUrl + path, { method, headers, body });
-    return {
-      status: response.status,
-      type: response.headers.get('content-type')?.split(';')[0],
-      json: (await response.json()) as Record<string, unknown>,
-    };
-  }
-  const json = { 'content-type': 'application/json' };
-  const local = () => `090${randomInt(1_000_000, 9_999_999)}`;
+  const curl: SendCurl = (request) => sendCurl(system.gatewayUrl, request);
 
   it('rest: publishes the keys that have signed a callback', async () => {
     await ann.instructProvider({ delayMs: 0 });
@@ -49,11 +36,11 @@ export function restSuite(startSystem: StartSystem): void {
   });
 
   it('rest: supports the curl commands of the original specification', async () => {
-    const phoneNumber = local();
+    const phoneNumber = randomLocalNumber();
     const username = `curl-${randomUUID().slice(0, 8)}`;
     const password = '1234567';
     const body = JSON.stringify({ username, phoneNumber, password });
-    const signedUp = await curl({ path: '/user/sign-up', headers: json, body });
+    const signedUp = await curl({ path: '/user/sign-up', headers: jsonBody, body });
     const user = { id: expect.any(String), username, phoneNumber: `+84${phoneNumber.slice(1)}` };
     expect(signedUp).toMatchObject({
       status: 201,
@@ -75,7 +62,7 @@ export function restSuite(startSystem: StartSystem): void {
     // A browser may send the token of an ended session. It must not prevent a new sign-in.
     const signedIn = await curl({
       path: '/user/sign-in',
-      headers: { ...json, authorization: 'stale' },
+      headers: { ...jsonBody, authorization: 'stale' },
       body: JSON.stringify({ username, password }),
     });
     expect(signedIn).toMatchObject({ status: 200, json: { token: expect.any(String), user } });
@@ -137,7 +124,7 @@ export function restSuite(startSystem: StartSystem): void {
   it('rest: the simulated provider responds to a direct request', async () => {
     const response = await fetch(`${system.vpsUrl}/api/request/voucher`, {
       method: 'POST',
-      headers: json,
+      headers: jsonBody,
       body: JSON.stringify({
         phoneNumber: '0909123456',
         callbackUrl: `${system.integrationUrl}/api/voucher-code/vps/response`,
@@ -153,151 +140,5 @@ export function restSuite(startSystem: StartSystem): void {
     ]);
   });
 
-  describe('rest: problem document with a stable code for', () => {
-    const signUp = (over: object = {}) =>
-      JSON.stringify({ username: `u-${randomUUID().slice(0, 8)}`, phoneNumber: local(), password: '1234567', ...over });
-    const own = () => ({ authorization: ann.token });
-
-    it.each<[string, () => Curl, number, string, string?]>([
-      ['no body', () => ({ path: '/user/sign-up' }), 400, 'BAD_USER_INPUT', 'username'],
-      ['a body that is no JSON', () => ({ path: '/user/sign-up', headers: json, body: '{' }), 400, 'BAD_USER_INPUT'],
-      ['a body that is no object', () => ({ path: '/user/sign-up', headers: json, body: '[]' }), 400, 'BAD_USER_INPUT'],
-      [
-        'a form',
-        () => ({
-          path: '/user/sign-up',
-          headers: { 'content-type': 'application/x-www-form-urlencoded' },
-          body: 'a=b',
-        }),
-        415,
-        'BAD_USER_INPUT',
-      ],
-      [
-        'a body over the limit',
-        () => ({ path: '/user/sign-up', headers: json, body: signUp({ username: 'u'.repeat(300_000) }) }),
-        413,
-        'REQUEST_TOO_LARGE',
-      ],
-      [
-        'a number for a name',
-        () => ({ path: '/user/sign-up', headers: json, body: signUp({ username: 5 }) }),
-        400,
-        'BAD_USER_INPUT',
-        'username',
-      ],
-      [
-        'a username with a space',
-        () => ({ path: '/user/sign-up', headers: json, body: signUp({ username: 'an n' }) }),
-        400,
-        'BAD_USER_INPUT',
-        'username',
-      ],
-      [
-        'a short password',
-        () => ({ path: '/user/sign-up', headers: json, body: signUp({ password: '123456' }) }),
-        400,
-        'BAD_USER_INPUT',
-        'password',
-      ],
-      [
-        'an invalid phone number',
-        () => ({ path: '/user/sign-up', headers: json, body: signUp({ phoneNumber: '12' }) }),
-        400,
-        'PHONE_NUMBER_INVALID',
-        'phoneNumber',
-      ],
-      [
-        'a username that is taken',
-        () => ({ path: '/user/sign-up', headers: json, body: signUp({ username: ann.username }) }),
-        409,
-        'USERNAME_TAKEN',
-        'username',
-      ],
-      [
-        'a phone number that is taken',
-        () => ({ path: '/user/sign-up', headers: json, body: signUp({ phoneNumber: ann.phoneNumber }) }),
-        409,
-        'PHONE_NUMBER_TAKEN',
-        'phoneNumber',
-      ],
-      [
-        'an unknown user',
-        () => ({ path: '/user/sign-in', headers: json, body: '{"username":"nobody","password":"1234567"}' }),
-        401,
-        'INVALID_CREDENTIALS',
-      ],
-      [
-        'a wrong password',
-        () => ({
-          path: '/user/sign-in',
-          headers: json,
-          body: JSON.stringify({ username: ann.username, password: 'wrong horse' }),
-        }),
-        401,
-        'INVALID_CREDENTIALS',
-      ],
-      ['no token', () => ({ path: '/voucher' }), 401, 'UNAUTHENTICATED'],
-      [
-        'a forged token',
-        () => ({ path: '/voucher', headers: { authorization: `${ann.token}x` } }),
-        401,
-        'UNAUTHENTICATED',
-      ],
-      [
-        'another’s phone number',
-        () => ({ path: '/voucher?phoneNumber=0909999999', headers: own() }),
-        403,
-        'FORBIDDEN',
-        'phoneNumber',
-      ],
-      [
-        'an invalid phone number, of a request',
-        () => ({ path: '/voucher?phoneNumber=abc', headers: own() }),
-        400,
-        'PHONE_NUMBER_INVALID',
-        'phoneNumber',
-      ],
-      [
-        'a callbackUrl that is not a URL',
-        () => ({ path: '/voucher?callbackUrl=here', headers: own() }),
-        400,
-        'CALLBACK_URL_REFUSED',
-        'callbackUrl',
-      ],
-      [
-        'a callbackUrl of another scheme',
-        () => ({ path: '/voucher?callbackUrl=ftp://shop.example/x', headers: own() }),
-        400,
-        'CALLBACK_URL_REFUSED',
-        'callbackUrl',
-      ],
-      [
-        'first that is no number',
-        () => ({ method: 'GET', path: '/voucher?first=many', headers: own() }),
-        400,
-        'BAD_USER_INPUT',
-        'first',
-      ],
-      [
-        'first over 100',
-        () => ({ method: 'GET', path: '/voucher?first=101', headers: own() }),
-        400,
-        'BAD_USER_INPUT',
-        'first',
-      ],
-      [
-        'a cursor that is none',
-        () => ({ method: 'GET', path: '/voucher?after=here', headers: own() }),
-        400,
-        'CURSOR_INVALID',
-        'after',
-      ],
-      ['an unknown path', () => ({ method: 'GET', path: '/vouchers' }), 404, 'NOT_FOUND'],
-    ])('%s', async (_what, request, status, code, argument) => {
-      const answer = await curl(request());
-      expect(answer).toMatchObject({ status, type: 'application/problem+json', json: { status, code } });
-      expect(answer.json.title).toMatch(/\.$/);
-      if (argument) expect(answer.json.argument).toBe(argument);
-    });
-  });
+  restProblems({ curl, customer: () => ann });
 }

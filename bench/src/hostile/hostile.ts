@@ -1,10 +1,10 @@
+import { createFlightTimes } from '../load/flight-times.ts';
+import { openClients } from '../load/load-client.ts';
+import { openOwnGateway } from '../processes/own-gateway.ts';
+import { atMost, percentile, type Report, type Result, round } from '../report.ts';
 import { type Attackers, startAttackers } from './attackers.ts';
 import type { AttackersTally, AttackName } from './attackers-process.ts';
-import { createFlightTimes } from './flight-times.ts';
 import { type GoodLoad, type GoodPhase, goodResults, runGoodPhase, startQuickSubgraph } from './hostile-load.ts';
-import { openClients } from './load-client.ts';
-import { openOwnGateway } from './own-gateway.ts';
-import { atMost, percentile, type Report, type Result, round } from './report.ts';
 
 const attackers = Number(process.env.BENCH_CONNECTIONS ?? 1_000);
 const seconds = Number(process.env.BENCH_SECONDS ?? 30);

@@ -3,11 +3,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
-import type { FlightTimes } from './flight-times.ts';
-import type { MeasuredProcess } from './measured-process.ts';
-import { latencies, mebibyte, type Result, round } from './report.ts';
-import { type Publish, publishSteadily, within } from './steady-load.ts';
-import { type Addressee, voucherEvent } from './voucher-event.ts';
+import type { FlightTimes } from '../load/flight-times.ts';
+import { type Publish, publishSteadily, within } from '../load/steady-load.ts';
+import { type Addressee, voucherEvent } from '../load/voucher-event.ts';
+import type { MeasuredProcess } from '../processes/measured-process.ts';
+import { latencies, mebibyte, type Result, round } from '../report.ts';
 
 const queriesPerSecond = 50;
 const eventsPerSecond = 50;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createFlightTimes } from './flight-times.ts';
-import { openClients } from './load-client.ts';
-import { openOwnGateway } from './own-gateway.ts';
-import { atMost, mebibyte, percentile, type Report, type Result, round } from './report.ts';
+import { createFlightTimes } from '../load/flight-times.ts';
+import { openClients } from '../load/load-client.ts';
+import { openOwnGateway } from '../processes/own-gateway.ts';
+import { atMost, type Bound, mebibyte, percentile, type Report, type Result, round } from '../report.ts';
 import { answersToFill, largeAnswers, type Phase, phaseResults, runPhase, type StalledLoad } from './stalled-load.ts';
 import { openStallingReaders } from './stalling-readers.ts';
 
@@ -86,44 +86,25 @@ export async function stalled(): Promise<Report> {
   await sleep(settleMs);
   const secondStall = await othersStalled();
 
+  const readName = `all ${2 * half} read`;
   const stalledName = `${half} of ${2 * half} stalled`;
-  const p99 = (...phases: Phase[]) =>
-    percentile(
-      phases.flatMap(({ timesMs }) => timesMs),
-      0.99,
-    );
-  const allRead = `all ${2 * half} read`;
-  const moreMiB = (one: number, other: number) => round((one - other) / mebibyte);
-  const stalledMiB = round((half * maxBufferedBytes) / mebibyte);
   return {
     results: [
-      ...phaseResults(allRead, firstRead),
+      ...phaseResults(readName, firstRead),
       ...stallResults(stalledName, firstStall),
-      ...phaseResults(`${allRead} again`, secondRead),
+      ...phaseResults(`${readName} again`, secondRead),
       ...stallResults(`${stalledName} again`, secondStall),
     ],
     bounds: [
       atMost(
         "readers' p99, while half are stalled to while all read",
-        round(p99(firstStall, secondStall) / p99(firstRead, secondRead)),
+        round(p99([firstStall, secondStall]) / p99([firstRead, secondRead])),
         1.5,
       ),
       atMost('missing to anybody, first time', firstRead.missing, 0),
       atMost('missing to anybody, second time', secondRead.missing, 0),
-      ...[firstStall, secondStall].flatMap((stall, index) => {
-        const name = (what: string) => `${what}, ${index === 0 ? 'first' : 'second'} time`;
-        const previous = index === 0 ? firstRead : secondRead;
-        return [
-          atMost(name('missing to the readers while half are stalled'), stall.missing, 0),
-          atMost(name('stalled that were not closed as TOO_SLOW'), half - stall.bufferedBytes.length, 0),
-          atMost(name('stalled that are not gone'), half - stall.gone, 0),
-          atMost(
-            name('MiB more while half are stalled'),
-            moreMiB(stall.peakRssBytes, previous.peakRssBytes),
-            stalledMiB,
-          ),
-        ];
-      }),
+      ...stallBounds('first time', firstRead, firstStall),
+      ...stallBounds('second time', secondRead, secondStall),
       atMost(
         'MiB more once the second are gone than once the first were',
         moreMiB(secondStall.settledRssBytes, firstStall.settledRssBytes),
@@ -151,4 +132,29 @@ function stallResults(name: string, stall: Stall): Result[] {
     { name, metric: 'gone', unit: 'connections', value: stall.gone },
     { name, metric: 'RSS once they are gone', unit: 'MiB', value: round(stall.settledRssBytes / mebibyte) },
   ];
+}
+
+/** The bounds of a phase in which half of the clients stall, compared with the phase before it. */
+function stallBounds(time: string, before: Phase, stall: Stall): Bound[] {
+  return [
+    atMost(`missing to the readers while half are stalled, ${time}`, stall.missing, 0),
+    atMost(`stalled that were not closed as TOO_SLOW, ${time}`, half - stall.bufferedBytes.length, 0),
+    atMost(`stalled that are not gone, ${time}`, half - stall.gone, 0),
+    atMost(
+      `MiB more while half are stalled, ${time}`,
+      moreMiB(stall.peakRssBytes, before.peakRssBytes),
+      round((half * maxBufferedBytes) / mebibyte),
+    ),
+  ];
+}
+
+function p99(phases: readonly Phase[]): number {
+  return percentile(
+    phases.flatMap(({ timesMs }) => timesMs),
+    0.99,
+  );
+}
+
+function moreMiB(bytes: number, thanBytes: number): number {
+  return round((bytes - thanBytes) / mebibyte);
 }

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createFlightTimes, type FlightTimes } from '../load/flight-times.ts';
+import { openClients } from '../load/load-client.ts';
+import { publishSteadily, within } from '../load/steady-load.ts';
+import { voucherEvent } from '../load/voucher-event.ts';
+import { latencies, type Result, round } from '../report.ts';
 import type { Contender, StartedContender } from './contender.ts';
-import { createFlightTimes, type FlightTimes } from './flight-times.ts';
-import { openClients } from './load-client.ts';
-import { latencies, type Result, round } from './report.ts';
-import { publishSteadily, within } from './steady-load.ts';
-import { voucherEvent } from './voucher-event.ts';
 
 const settleMs = 3_000;
 const warmUpSeconds = 2;

@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
+import { type MeasuredProcess, pinnedCore } from '../processes/measured-process.ts';
+import { type OwnGateway, openOwnGateway } from '../processes/own-gateway.ts';
+import { atMost, type Bound, figureOf, medians, type Report, type Result, round } from '../report.ts';
 import type { Contender } from './contender.ts';
 import { measureSubscriptions, nameOf } from './measure-subscriptions.ts';
-import { type MeasuredProcess, pinnedCore } from './measured-process.ts';
-import { type OwnGateway, openOwnGateway } from './own-gateway.ts';
-import { openPeers } from './peers/peers.ts';
-import { atMost, type Bound, figureOf, medians, type Report, type Result, round } from './report.ts';
+import { openPeers } from './peers.ts';
 
 const counts = (usual: readonly number[]) => process.env.BENCH_CONNECTIONS?.split(',').map(Number) ?? usual;
 const ownCounts = counts([100, 1_000, 5_000, 10_000]);

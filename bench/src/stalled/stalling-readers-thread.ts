@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { openClients } from './load-client.ts';
+import { openClients } from '../load/load-client.ts';
 
 export interface ReadersData {
   /** URL of the gateway. */

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import type { FlightTimes } from './flight-times.ts';
-import type { MeasuredProcess } from './measured-process.ts';
-import { latencies, mebibyte, percentile, type Result, round } from './report.ts';
-import { type Publish, publishSteadily, within } from './steady-load.ts';
-import { type Addressee, voucherEvent } from './voucher-event.ts';
+import type { FlightTimes } from '../load/flight-times.ts';
+import { type Publish, publishSteadily, within } from '../load/steady-load.ts';
+import { type Addressee, voucherEvent } from '../load/voucher-event.ts';
+import type { MeasuredProcess } from '../processes/measured-process.ts';
+import { latencies, mebibyte, percentile, type Result, round } from '../report.ts';
 
 const readersRate = 200;
 const othersRate = 400;

@@ -8,10 +8,10 @@ import { freePort } from '@voucher-gateway/standalone/engines/process';
 import { nodeOptions } from '@voucher-gateway/standalone/node-options';
 import { Redis } from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
+import type { Publish } from '../load/steady-load.ts';
 import { type MeasuredProcess, type MeasuredProcessOptions, startMeasured } from './measured-process.ts';
-import type { Publish } from './steady-load.ts';
 
-const entry = (file: string) => fileURLToPath(new URL(`../../gateway/src/${file}`, import.meta.url));
+const entry = (file: string) => fileURLToPath(new URL(`../../../gateway/src/${file}`, import.meta.url));
 const sessionMs = 3_600_000;
 
 /** Options of a gateway's process; see {@link MeasuredProcessOptions}. Default: pinned. */

@@ -1,7 +1,7 @@
-import type { LoadClientOptions } from './load-client.ts';
-import type { MeasuredProcess } from './measured-process.ts';
-import type { Publish } from './steady-load.ts';
-import type { Addressee } from './voucher-event.ts';
+import type { LoadClientOptions } from '../load/load-client.ts';
+import type { Publish } from '../load/steady-load.ts';
+import type { Addressee } from '../load/voucher-event.ts';
+import type { MeasuredProcess } from '../processes/measured-process.ts';
 
 /** A measured gateway. */
 export interface Contender {
