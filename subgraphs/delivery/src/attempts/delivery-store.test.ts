@@ -2,7 +2,7 @@ import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { delivered, failed } from '../attempt-result.ts';
-import { createDeliveryLoaders } from '../loaders.ts';
+import { createDeliveryLoaders } from '../graphql/loaders.ts';
 import { deliveryMigrations } from '../migrations.ts';
 import { planDeliveries } from '../plan-deliveries.ts';
 import { attempt, delivery } from '../tables.ts';

@@ -1,8 +1,8 @@
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { SendResult } from '../attempt-result.ts';
+import { createCounts } from '../counts.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
-import { createCounts } from './counts.ts';
 import { type Endpoint, smsEndpointId } from './endpoint.ts';
 import { createKeptEntries } from './kept-entries.ts';
 import { createPace, type Pace } from './pace.ts';

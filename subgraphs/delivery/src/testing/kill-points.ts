@@ -1,5 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel';
-import type { PgliteDatabase } from '@voucher-gateway/platform/database/pglite';
+import type { PgliteDatabase } from '@voucher-gateway/platform/database/embedded/pglite';
 
 /** What happens to a callback, in order: what is stored, and what undici does with the POST. Each is a point to be killed at. */
 export const killPoints = [

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { openPglite } from '@voucher-gateway/platform/database/pglite';
+import { openPglite } from '@voucher-gateway/platform/database/embedded/pglite';
 import { embeddedEnginesOn } from '@voucher-gateway/platform/engines/embedded';
 import { watchKillPoints } from './kill-points.ts';
 import { killedService } from './killed-service.ts';

@@ -5,7 +5,7 @@ import { normaliseCallbackUrl } from '@voucher-gateway/platform/egress/callback-
 import type { UrlPolicy } from '@voucher-gateway/platform/egress/url-policy';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { createCounts } from '../../endpoints/counts.ts';
+import { createCounts } from '../../counts.ts';
 import type { Attempt } from '../../tables.ts';
 import { serializeBody } from './body.ts';
 import type { CallbackSecrets } from './secrets.ts';

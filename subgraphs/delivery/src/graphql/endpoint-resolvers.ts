@@ -1,11 +1,11 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { RateLimiter } from '@voucher-gateway/platform/key-value/rate-limiter';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type DeliveryContext, requireIdentity } from '../context.ts';
+import type { Admission } from '../endpoints/admission.ts';
+import { endpointId, originOf } from '../endpoints/endpoint.ts';
+import type { EndpointStore } from '../endpoints/endpoint-store.ts';
 import type { Delivery, EndpointRow } from '../tables.ts';
-import type { Admission } from './admission.ts';
-import { endpointId, originOf } from './endpoint.ts';
-import type { EndpointStore } from './endpoint-store.ts';
+import { type DeliveryContext, requireIdentity } from './context.ts';
 
 export type EndpointState = 'ACTIVE' | 'FAILING' | 'DISABLED';
 

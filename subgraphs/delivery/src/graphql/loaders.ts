@@ -3,8 +3,8 @@ import { isUuid } from '@voucher-gateway/platform/database/columns';
 import { isAnyId } from '@voucher-gateway/platform/database/rows';
 import DataLoader from 'dataloader';
 import { and, asc, desc, eq, inArray } from 'drizzle-orm';
-import { maxAttempts } from './attempts/old-attempts.ts';
-import { type Attempt, attempt, type Delivery, delivery } from './tables.ts';
+import { maxAttempts } from '../attempts/old-attempts.ts';
+import { type Attempt, attempt, type Delivery, delivery } from '../tables.ts';
 
 /** A request's loaders of one user's own rows. They load [] or null for unknown ids. */
 export interface DeliveryLoaders {

@@ -1,9 +1,9 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { RateLimiter } from '@voucher-gateway/platform/key-value/rate-limiter';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { type DeliveryContext, requireIdentity } from '../context.ts';
+import type { Recoveries } from '../attempts/recovery.ts';
 import type { DeliveryStatus } from '../tables.ts';
-import type { Recoveries } from './recovery.ts';
+import { type DeliveryContext, requireIdentity } from './context.ts';
 
 /** Why deliveries of a status are not recovered; null if they are. */
 const refusals: Record<DeliveryStatus, string | null> = {

@@ -2,16 +2,16 @@ import { isUuid } from '@voucher-gateway/platform/database/columns';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { dateTimeScalar } from '@voucher-gateway/platform/graphql/date-time';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import type { Dispatcher } from './attempts/dispatcher.ts';
-import type { Recoveries } from './attempts/recovery.ts';
-import { createRecoveryMutation } from './attempts/recovery-mutation.ts';
-import type { CallbackSecrets } from './channels/callback/secrets.ts';
-import type { TestCallback, TestCallbacks } from './channels/callback/test-callbacks.ts';
+import type { Dispatcher } from '../attempts/dispatcher.ts';
+import type { Recoveries } from '../attempts/recovery.ts';
+import type { CallbackSecrets } from '../channels/callback/secrets.ts';
+import type { TestCallback, TestCallbacks } from '../channels/callback/test-callbacks.ts';
+import type { DeliveryLimits } from '../limits.ts';
+import type { Delivery } from '../tables.ts';
 import { type DeliveryContext, requireIdentity } from './context.ts';
-import type { createEndpointResolvers } from './endpoints/resolvers.ts';
-import type { DeliveryLimits } from './limits.ts';
+import type { createEndpointResolvers } from './endpoint-resolvers.ts';
 import type { DeliveryLoaders } from './loaders.ts';
-import type { Delivery } from './tables.ts';
+import { createRecoveryMutation } from './recovery-mutation.ts';
 
 interface Reference {
   id: string;
