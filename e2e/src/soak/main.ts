@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type FaultName, faultNames } from './faults/schedule.ts';
 import { isKept, printReport } from './print-report.ts';
 import { runSoak } from './run-soak.ts';
-import { type FaultName, faultNames } from './schedule.ts';
 
 // `npm run soak -- --minutes 15 --seed 7`: see docs/reliability.md. If a promise was broken it exits with 1, and keeps the
 // services' log.

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import type { ServiceName } from '@voucher-gateway/standalone/distributed';
-import { type Recorder, type SoakClient, startClient } from './client.ts';
-import { areGroupsWhole, checkFinalState, findUnhealthy } from './final-state.ts';
-import { type Check, checkLedger, type Ledger, type ReceivedCallback } from './ledger.ts';
-import { runLoad } from './load.ts';
-import { type MemoryGrowth, measureGrowth } from './memory.ts';
-import { readFailed, readSold, readStored } from './read-ledger.ts';
-import { type Receivers, startReceivers } from './receivers.ts';
-import { runSchedule } from './run-schedule.ts';
-import { sampleMemory } from './sample-memory.ts';
-import { createSchedule, type Due, type FaultName } from './schedule.ts';
-import { type SoakSystem, startSoakSystem } from './soak-system.ts';
+import { type Recorder, type SoakClient, startClient } from './clients/client.ts';
+import { type Check, checkLedger, type Ledger, type ReceivedCallback } from './clients/ledger.ts';
+import { runLoad } from './clients/load.ts';
+import { readFailed, readSold, readStored } from './clients/read-ledger.ts';
+import { type Receivers, startReceivers } from './clients/receivers.ts';
+import { runSchedule } from './faults/run-schedule.ts';
+import { createSchedule, type Due, type FaultName } from './faults/schedule.ts';
+import { areGroupsWhole, checkFinalState, findUnhealthy } from './system/final-state.ts';
+import { type MemoryGrowth, measureGrowth } from './system/memory.ts';
+import { sampleMemory } from './system/sample-memory.ts';
+import { type SoakSystem, startSoakSystem } from './system/soak-system.ts';
 
 export interface SoakOptions {
   durationMs: number;

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import pg from 'pg';
-import type { SoakSystem, SystemProcess } from './soak-system.ts';
+import type { SoakSystem, SystemProcess } from '../system/soak-system.ts';
 
 /** The connection of the outbox relay, which holds an advisory lock. */
 const holdersPort = `

@@ -8,7 +8,7 @@ import {
 import { type Engines, startEngines } from '@voucher-gateway/standalone/engines/engines';
 import { startKafka } from '@voucher-gateway/standalone/engines/kafka';
 import type { ServiceProcess } from '@voucher-gateway/standalone/service-process';
-import { productionEnvironment } from '../production-environment.ts';
+import { productionEnvironment } from '../../production-environment.ts';
 import { type DatabaseProxy, startDatabaseProxy } from './database-proxy.ts';
 
 /** A process of the system, with its service. */

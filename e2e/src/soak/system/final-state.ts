@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Kafka, logLevel } from 'kafkajs';
-import { runDeadLetters } from '../admin-command.ts';
-import type { Check } from './ledger.ts';
+import { runDeadLetters } from '../../admin-command.ts';
+import type { Check } from '../clients/ledger.ts';
 import type { SoakSystem } from './soak-system.ts';
 
 /** Checks the state after all faults are healed: consumer groups, unhandled messages, and health. */

@@ -3,9 +3,9 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import pg from 'pg';
+import type { SoakSystem, SystemProcess } from '../system/soak-system.ts';
 import { findLeaseHolder } from './lease-holder.ts';
 import type { FaultName } from './schedule.ts';
-import type { SoakSystem, SystemProcess } from './soak-system.ts';
 
 /** What faults operate on. */
 export interface FaultContext {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startFollower } from '../follower.ts';
+import { startFollower } from '../../follower.ts';
 import { postOnce } from './gateway-client.ts';
 import type { LedgerRequest, SeenVoucher } from './ledger.ts';
 import type { Receivers } from './receivers.ts';

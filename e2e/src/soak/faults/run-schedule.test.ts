@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
+import type { SoakSystem } from '../system/soak-system.ts';
 import { type Fault, type FaultContext, faults, type Resource } from './faults.ts';
 import { runSchedule } from './run-schedule.ts';
-import type { SoakSystem } from './soak-system.ts';
 
 /** A fault that the test heals. */
 const createFault = (...needs: Resource[]) => {
