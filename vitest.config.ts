@@ -6,7 +6,7 @@ import { LongestFirst } from './scripts/test-order.ts';
 /** On PostgreSQL, Redis and Kafka: the adapters of the ports, and what depends on locks of rows. */
 const onRealEngines = [
   'platform/src/topics/kafka/**/*.test.ts',
-  '{platform/src/*,subgraphs/*/src}/{postgres,redis}{,-*}.test.ts',
+  '{platform/src/**,subgraphs/*/src}/{postgres,redis}{,-*}.test.ts',
 ];
 /** On the same engines: every service as a process, from a production install. */
 const ofInstalled = ['e2e/src/distributed/**/*.test.ts'];

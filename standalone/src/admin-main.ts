@@ -1,5 +1,5 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
-import { requireData } from '@voucher-gateway/platform/database/data-directory';
+import { requireData } from '@voucher-gateway/platform/database/embedded/data-directory';
 import { databaseSettings, keyValueSettings } from '@voucher-gateway/platform/engines/settings';
 import {
   commonSettings,
@@ -36,7 +36,7 @@ async function runDistributed(command: AdminCommand): Promise<AdminResult> {
   const log = createLog({ level: config.LOG_LEVEL, service: 'admin' });
   const { openDatabase } = await import('@voucher-gateway/platform/engines/distributed');
   const { openKeyValue } = await import('@voucher-gateway/platform/engines/kafka-and-redis');
-  const { createOutboxPublisher } = await import('@voucher-gateway/platform/topics/kafka/outbox-publisher');
+  const { createOutboxPublisher } = await import('@voucher-gateway/platform/topics/kafka/relay/outbox-publisher');
   await using database = await openDatabase(config, log);
   const topics = createOutboxPublisher(database);
   const result = await runAdminCommand(

@@ -1,5 +1,5 @@
 import { systemClock } from '@voucher-gateway/platform/async/clock';
-import { requireData } from '@voucher-gateway/platform/database/data-directory';
+import { requireData } from '@voucher-gateway/platform/database/embedded/data-directory';
 import { databaseSettings, requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engines/settings';
 import {
   commonSettings,

@@ -1,4 +1,4 @@
-import { openDataDirectory } from '@voucher-gateway/platform/database/data-directory';
+import { openDataDirectory } from '@voucher-gateway/platform/database/embedded/data-directory';
 import { callbackUrlPolicy } from '@voucher-gateway/platform/egress/settings';
 import { readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
 import { run } from '@voucher-gateway/platform/process/lifecycle';

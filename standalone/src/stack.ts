@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createGateway } from '@voucher-gateway/gateway/server';
 import { type Clock, systemClock } from '@voucher-gateway/platform/async/clock';
 import type { Database } from '@voucher-gateway/platform/database';
-import type { DataDirectory } from '@voucher-gateway/platform/database/data-directory';
+import type { DataDirectory } from '@voucher-gateway/platform/database/embedded/data-directory';
 import { openEmbeddedEngines } from '@voucher-gateway/platform/engines/embedded';
 import { httpLimitsOf } from '@voucher-gateway/platform/http/server';
 import { shutdownDelayMs } from '@voucher-gateway/platform/process/config';

@@ -1,4 +1,4 @@
-import { openPglite } from '@voucher-gateway/platform/database/pglite';
+import { openPglite } from '@voucher-gateway/platform/database/embedded/pglite';
 import { describe } from 'vitest';
 import { runDeadLetters } from '../admin-command.ts';
 import { type StandaloneProcess, startStandalone } from '../standalone-process.ts';

@@ -1,6 +1,6 @@
 import { platformMigrations } from '../database/migrations.ts';
-import { answerLateMs, openPostgres, type PostgresDatabase } from '../database/postgres.ts';
-import { untilWritable } from '../database/postgres-writable.ts';
+import { answerLateMs, openPostgres, type PostgresDatabase } from '../database/postgres/postgres.ts';
+import { untilWritable } from '../database/postgres/writable.ts';
 import { createJobs } from '../jobs/pg-boss.ts';
 import type { Log } from '../process/log.ts';
 import { createStopStage, stopLimits } from '../process/stop-stage.ts';

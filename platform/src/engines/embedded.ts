@@ -1,7 +1,7 @@
 import { fromPglite } from 'pg-boss';
 import type { Clock } from '../async/clock.ts';
+import { openPglite, type PgliteDatabase, type PgliteOptions } from '../database/embedded/pglite.ts';
 import { platformMigrations } from '../database/migrations.ts';
-import { openPglite, type PgliteDatabase, type PgliteOptions } from '../database/pglite.ts';
 import type { Database } from '../database.ts';
 import { createJobs } from '../jobs/pg-boss.ts';
 import type { Jobs } from '../jobs.ts';

@@ -2,7 +2,7 @@ import { createRedisKeyValue } from '../key-value/redis.ts';
 import type { KeyValue } from '../key-value.ts';
 import type { Log } from '../process/log.ts';
 import type { ReadDeadLetters } from '../topics/dead-letter-reader.ts';
-import type { KafkaOptions } from '../topics/kafka/client.ts';
+import type { KafkaOptions } from '../topics/kafka/connection/client.ts';
 import { kafkaDeadLetters } from '../topics/kafka/dead-letter-reader.ts';
 import { type Reread, rereadTopics } from '../topics/kafka/reread.ts';
 import { createKafkaTopics, type KafkaTopicsOptions } from '../topics/kafka/topics.ts';

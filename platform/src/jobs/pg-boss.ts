@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import type pg from 'pg';
 import { type ConstructorOptions, PgBoss } from 'pg-boss';
-import { connectionConfig, OutagePool } from '../database/postgres-client.ts';
+import { connectionConfig, OutagePool } from '../database/postgres/client.ts';
 import type { Transaction } from '../database.ts';
 import type { JobQueue, Jobs } from '../jobs.ts';
 import type { Log } from '../process/log.ts';

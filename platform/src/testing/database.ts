@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { inject } from 'vitest';
 import type { Clock } from '../async/clock.ts';
-import { openPglite, type PgliteDatabase } from '../database/pglite.ts';
+import { openPglite, type PgliteDatabase } from '../database/embedded/pglite.ts';
 import type { Migrations } from '../database.ts';
 import { createReusableDatabases } from './reusable-databases.ts';
 

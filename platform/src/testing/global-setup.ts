@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { systemClock } from '../async/clock.ts';
-import { openPglite } from '../database/pglite.ts';
+import { openPglite } from '../database/embedded/pglite.ts';
 import { embeddedEnginesOn } from '../engines/embedded.ts';
 import { silentLog } from '../process/log.ts';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { platformMigrations } from '../database/migrations.ts';
-import { openPostgres, type PostgresDatabase } from '../database/postgres.ts';
+import { openPostgres, type PostgresDatabase } from '../database/postgres/postgres.ts';
 import { type Log, silentLog } from '../process/log.ts';
 
 declare module 'vitest' {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { openPostgres } from '../database/postgres.ts';
+import { openPostgres } from '../database/postgres/postgres.ts';
 import { silentLog } from '../process/log.ts';
 import { createKafkaTopics } from '../topics/kafka/topics.ts';
 import type { Topic } from '../topics.ts';

@@ -1,5 +1,5 @@
 import { PGlite } from '@electric-sql/pglite';
-import { parsers } from '../database/pglite.ts';
+import { parsers } from '../database/embedded/pglite.ts';
 
 /** Limit of databases kept open between tests: each takes some 200 MB. */
 const maxIdle = 2;

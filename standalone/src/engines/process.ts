@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { identifyProcess, readOwnerState } from '@voucher-gateway/platform/database/lock-owner';
+import { identifyProcess, readOwnerState } from '@voucher-gateway/platform/database/embedded/lock-owner';
 import { CodedError } from '@voucher-gateway/platform/errors';
 
 /**

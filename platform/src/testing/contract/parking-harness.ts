@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { parkedMessage } from '../../database/tables.ts';
 import type { ConsumerLimits } from '../../topics/consumer-limits.ts';
-import { partitionOf } from '../../topics/kafka/partitioner.ts';
+import { partitionOf } from '../../topics/kafka/connection/partitioner.ts';
 import { type ConsumeOptions, deadLetterName, type Handler, type Topic } from '../../topics.ts';
 import type { OpenTopics } from './topics-harness.ts';
 

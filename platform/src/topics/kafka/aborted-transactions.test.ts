@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { silentLog } from '../../process/log.ts';
 import { realEngines } from '../../testing/real-engines.ts';
 import { deadLetterName, type Topic } from '../../topics.ts';
-import { connectKafka } from './client.ts';
+import { connectKafka } from './connection/client.ts';
 import { kafkaDeadLetters } from './dead-letter-reader.ts';
 import { createKafkaTopics } from './topics.ts';
 

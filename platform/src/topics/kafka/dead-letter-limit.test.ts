@@ -4,10 +4,10 @@ import { z } from 'zod';
 import { silentLog } from '../../process/log.ts';
 import { realEngines } from '../../testing/real-engines.ts';
 import { deadLetterName, type Topic } from '../../topics.ts';
-import { connectKafka } from './client.ts';
+import { connectKafka } from './connection/client.ts';
+import { createKafkaProducer } from './connection/producer.ts';
+import { startKafkaGroup } from './consumers/group.ts';
 import { kafkaDeadLetters } from './dead-letter-reader.ts';
-import { startKafkaGroup } from './group.ts';
-import { createKafkaProducer } from './producer.ts';
 
 // Regression: it was sent again forever, and blocked its key and then its partition.
 it('dead-letter: cuts a message that is too large for its topic', async () => {

@@ -3,9 +3,9 @@ import { within } from '../../async/deadline.ts';
 import { CodedError, orUnavailable } from '../../errors.ts';
 import { deadLetterName } from '../../topics.ts';
 import type { ReadDeadLetters } from '../dead-letter-reader.ts';
-import { connectKafka, disconnectWithinMs, type KafkaOptions } from './client.ts';
-import { toRawMessage } from './message.ts';
-import { tailGroupPrefix } from './tail-groups.ts';
+import { connectKafka, disconnectWithinMs, type KafkaOptions } from './connection/client.ts';
+import { toRawMessage } from './consumers/message.ts';
+import { tailGroupPrefix } from './consumers/tail-groups.ts';
 
 /** Without a message for this long the broker counts as down. */
 const silentForMs = 30_000;

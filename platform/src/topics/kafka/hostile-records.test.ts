@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { silentLog } from '../../process/log.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import { deadLetterName, type Topic } from '../../topics.ts';
-import { connectKafka } from './client.ts';
+import { connectKafka } from './connection/client.ts';
 import { createKafkaTopics } from './topics.ts';
 
 type Step = { number: number };

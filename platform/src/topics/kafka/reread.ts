@@ -1,5 +1,5 @@
 import { orUnavailable } from '../../errors.ts';
-import { connectKafka, type KafkaOptions } from './client.ts';
+import { connectKafka, type KafkaOptions } from './connection/client.ts';
 
 export interface Reread {
   /** The groups that have members: then nothing was changed. */

@@ -11,7 +11,7 @@ import { createMemoryLog } from '../../testing/log.ts';
 import { openRealDatabase, realEngines } from '../../testing/real-engines.ts';
 import type { Topic } from '../../topics.ts';
 import type { ConsumerLimits } from '../consumer-limits.ts';
-import { connectKafka, retryUntilReady } from './client.ts';
+import { connectKafka, retryUntilReady } from './connection/client.ts';
 import { createKafkaTopics } from './topics.ts';
 
 const clientId = `test-${randomUUID()}`;

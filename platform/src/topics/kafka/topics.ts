@@ -4,12 +4,12 @@ import { encodeValue } from '../codec.ts';
 import { createConsumerFailures } from '../consumer-failures.ts';
 import { type ConsumerLimits, defaultConsumerLimits } from '../consumer-limits.ts';
 import { createReaders } from '../open-readers.ts';
-import { connectKafka, type KafkaOptions } from './client.ts';
-import { startKafkaGroup } from './group.ts';
-import { type OutboxOptions, openOutbox } from './outbox.ts';
-import { createKafkaProducer } from './producer.ts';
-import { startKafkaTail } from './tail.ts';
-import { deleteDeadTails } from './tail-groups.ts';
+import { connectKafka, type KafkaOptions } from './connection/client.ts';
+import { createKafkaProducer } from './connection/producer.ts';
+import { startKafkaGroup } from './consumers/group.ts';
+import { startKafkaTail } from './consumers/tail.ts';
+import { deleteDeadTails } from './consumers/tail-groups.ts';
+import { type OutboxOptions, openOutbox } from './relay/outbox.ts';
 
 export interface KafkaTopicsOptions extends KafkaOptions {
   /** The database of outbox and parked messages; without it nothing can be published or parked. */

@@ -1,0 +1,65 @@
+import type { Log } from '../../process/log.ts';
+import type { OutagePool } from './client.ts';
+
+const measureEveryMs = 60_000;
+/** A slower query is too inaccurate: the database may have read its clock at any time during it. */
+const goodWithinMs = 1_000;
+/** If the machine's clock moved this far from the monotonic one, it was set, or the machine slept. */
+const movedMs = 1_000;
+
+/**
+ * The database's clock, as an offset to this process's monotonic clock, so that setting the machine's clock has no
+ * effect. The monotonic clock stops while the machine sleeps, so the offset is measured again when the two diverge.
+ */
+export function createDatabaseClock(pool: OutagePool, log: Log) {
+  let offsetMs: number | undefined;
+  let machineOffsetMs = readMachineOffset();
+
+  /** Measures the offset once; a slow sample is dropped, unless it is the first one. */
+  const measure = async (): Promise<void> => {
+    // Acquired first: waiting for a connection is not part of the round trip.
+    const client = await pool.connect();
+    let failure: Error | undefined;
+    try {
+      const before = performance.now();
+      const { rows } = await client.query<{ now: string }>(
+        'select extract(epoch from clock_timestamp()) * 1000 as now',
+      );
+      const after = performance.now();
+      if (offsetMs === undefined || after - before <= goodWithinMs)
+        offsetMs = Number(rows[0]?.now) - (before + after) / 2;
+    } catch (error) {
+      failure = error as Error;
+      throw error;
+    } finally {
+      client.release(failure);
+    }
+  };
+
+  const tryToMeasure = () => {
+    measure().catch((error: unknown) => log.warn({ error }, 'the database’s clock could not be read'));
+  };
+
+  return {
+    measure,
+    /** In milliseconds since the epoch. */
+    now() {
+      const seenMs = readMachineOffset();
+      if (Math.abs(seenMs - machineOffsetMs) > movedMs) {
+        machineOffsetMs = seenMs;
+        tryToMeasure();
+      }
+      return Math.round(performance.now() + (offsetMs ?? 0));
+    },
+    /** Measures every minute until disposed. */
+    keepMeasuring(): Disposable {
+      const timer = setInterval(tryToMeasure, measureEveryMs).unref();
+      return { [Symbol.dispose]: () => clearInterval(timer) };
+    },
+  };
+}
+
+/** Difference of the machine's clock and the monotonic one. */
+function readMachineOffset(): number {
+  return Date.now() - performance.now();
+}

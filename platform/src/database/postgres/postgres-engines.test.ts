@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import type { Transaction } from '../../database.ts';
+import { openDistributedEngines } from '../../engines/distributed.ts';
+import { databaseSettings, topicsSettings } from '../../engines/settings.ts';
+import type { JobQueue } from '../../jobs.ts';
+import { createMemoryLog } from '../../testing/log.ts';
+import { createRealDatabase, openRealDatabase, realEngines } from '../../testing/real-engines.ts';
+import { startTcpProxy } from '../../testing/tcp-proxy.ts';
+import type { Topic } from '../../topics.ts';
+
+const settings = z.object({ ...databaseSettings, ...topicsSettings });
+
+it('engines: close at once and without an error while each BEGIN is cut', async () => {
+  await using direct = await openRealDatabase();
+  await using proxy = await startTcpProxy(direct.url);
+  const { KAFKA_BROKERS } = realEngines();
+  const config = settings.parse({ DATABASE_URL: proxy.url, KAFKA_BROKERS, KAFKA_PREFIX: `${randomUUID()}.` });
+  const stopping = new AbortController();
+  const releases = new AsyncDisposableStack();
+  const engines = releases.use(await openDistributedEngines(config, createMemoryLog(), { stopping: stopping.signal }));
+  const { database, topics, jobs } = engines;
+  const queue: JobQueue<object> = { name: 'tasks' };
+  await jobs.declare(queue);
+  const topic: Topic<number> = { name: 'numbers', schema: z.number(), key: String };
+  const cut = new Set<string>();
+  // Each message and each job begins a transaction, which adds the next of its kind.
+  const work = (kind: string, next: (tx: Transaction) => Promise<unknown>) =>
+    database.transaction(next).then(
+      () => {},
+      (error: unknown) => {
+        cut.add(kind);
+        throw error;
+      },
+    );
+  let count = 0;
+  const publishNext = (tx: Transaction) => topics.publish(tx, topic, count++);
+  const scheduleNext = (tx: Transaction) => jobs.schedule(tx, queue, {});
+  releases.use(await jobs.work(queue, () => work('job', scheduleNext)));
+  releases.use(await topics.consume({ topic, group: 'readers', handler: () => work('message', publishNext) }));
+  await database.transaction(async (tx) => {
+    await publishNext(tx);
+    await scheduleNext(tx);
+  });
+  let begins = 0;
+  proxy.cutAt((data) => data.includes('begin\0') && ++begins > 0, 'before');
+  await expect.poll(() => cut.size).toBe(2);
+  const before = begins;
+  stopping.abort();
+  await releases.disposeAsync();
+  // What is cut is retried at most once per second.
+  expect(begins - before).toBeLessThan(20);
+});
+
+// Regression: a service exited on a read-only database, and its supervisor restarted it over and over.
+it('engines: wait for a read-only database, and log it once', async () => {
+  await using fresh = await createRealDatabase();
+  await using admin = await openRealDatabase();
+  const name = new URL(fresh.url).pathname.slice(1);
+  const setReadOnly = (value: string) =>
+    admin.query.execute(sql.raw(`alter database ${name} set default_transaction_read_only = ${value}`));
+  await setReadOnly('on');
+  const log = createMemoryLog();
+  const { KAFKA_BROKERS } = realEngines();
+  const config = settings.parse({ DATABASE_URL: fresh.url, KAFKA_BROKERS });
+  const opening = openDistributedEngines(config, log, { stopping: new AbortController().signal });
+  const isOpen = opening.then(
+    () => true,
+    () => true,
+  );
+  const waits = /the database is read-only; the service starts once it is writable/g;
+  await expect.poll(() => log.text).toMatch(waits);
+  expect(await Promise.race([isOpen, connectedTwice()])).toBe(false);
+  expect(log.text.match(waits)).toHaveLength(1);
+  await setReadOnly('off');
+  await using engines = await opening;
+  await engines.jobs.declare({ name: 'tasks' });
+  expect(log.text).toContain('the database is writable again');
+
+  /** Resolves with false after two checks, each of which opens a connection. */
+  async function connectedTwice(): Promise<false> {
+    const read = async () => {
+      const { rows } = await admin.query.execute<{ count: number }>(
+        sql`select sessions::int as count from pg_stat_database where datname = ${name}`,
+      );
+      return rows[0]?.count ?? 0;
+    };
+    await expect.poll(read).toBeGreaterThanOrEqual(2);
+    return false;
+  }
+});

@@ -1,0 +1,152 @@
+import { drizzle } from 'drizzle-orm/node-postgres';
+import pg from 'pg';
+import type { Database, DatabaseSession, Queryable } from '../../database.ts';
+import { CodedError, causesOf, errorCode } from '../../errors.ts';
+import { withoutPassword } from '../../process/config.ts';
+import type { Log } from '../../process/log.ts';
+import { applyMigrations } from '../migrate.ts';
+import { createNestedUseGuard } from '../nested-use.ts';
+import { connectionConfig, OutageClient, OutagePool } from './client.ts';
+import { createDatabaseClock } from './clock.ts';
+import { listenOn } from './listen.ts';
+import { abandonWhenSilent } from './stop.ts';
+import { runTransaction } from './transaction.ts';
+import { whenUnlocked } from './when-unlocked.ts';
+
+export interface PostgresOptions {
+  /** `postgres://user:password@host:port/database`, with `?sslmode=verify-full` and the like for TLS. */
+  url: string;
+  log: Log;
+  /** Limit of connections. Default: 10. */
+  poolSize?: number;
+  /** A statement that takes longer is cancelled. Default: 10 s. */
+  statementTimeoutMs?: number;
+  /** A statement without a response for this long fails, and its connection is closed. Default: 2 s more than that. */
+  queryTimeoutMs?: number;
+  /** Aborts when the process begins to stop: from then on a database that does not answer is not awaited. */
+  stopping?: AbortSignal | undefined;
+}
+
+/** PostgreSQL, with dedicated connections. */
+export interface PostgresDatabase extends Database {
+  openSession(): Promise<DatabaseSession>;
+  /** Aborts when the database is abandoned, because the process stops and the database does not answer. */
+  readonly abandoned: AbortSignal;
+}
+
+/** How much longer than the database's own time-out a client waits for a response, in milliseconds. */
+export const answerLateMs = 2_000;
+/** Longer than a statement may take: another process may be running a migration. */
+const migrateWithinMs = 600_000;
+
+/**
+ * The database port on PostgreSQL with `pg`. An outage is a CodedError DATABASE_UNAVAILABLE (retryable); what the
+ * database rejects keeps the database's own error.
+ *
+ * @throws CodedError DATABASE_UNAVAILABLE when it does not answer at the start
+ */
+export async function openPostgres(options: PostgresOptions): Promise<PostgresDatabase> {
+  const { url, log, poolSize = 10, statementTimeoutMs = 10_000 } = options;
+  const { queryTimeoutMs = statementTimeoutMs + answerLateMs } = options;
+  await using releases = new AsyncDisposableStack();
+  const types = {
+    getTypeParser: ((id: number, format?: 'text' | 'binary') =>
+      id === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(id, format as 'text')) as never,
+  };
+  const limits = { statementTimeoutMs, queryTimeoutMs };
+  const silence = releases.use(
+    abandonWhenSilent(connectionConfig(url, limits), {
+      stopping: options.stopping ?? new AbortController().signal,
+      log,
+    }),
+  );
+  const abandoned = silence.signal;
+  const connection = { ...connectionConfig(url, { ...limits, abandoned }), types };
+  const pool = new OutagePool({ ...connection, max: poolSize });
+  pool.on('error', (error) => log.warn({ error }, 'an idle connection to the database was lost'));
+  releases.defer(() => pool.close());
+  const guard = createNestedUseGuard();
+  const query = drizzle({ client: pool }) as unknown as Queryable;
+
+  const clock = createDatabaseClock(pool, log);
+  try {
+    await clock.measure();
+  } catch (cause) {
+    throw new CodedError(
+      'DATABASE_UNAVAILABLE',
+      `DATABASE_URL: the database can not be used at ${withoutPassword(url)}: ${reasonOf(cause)}.`,
+      { cause, retryable: true },
+    );
+  }
+  releases.use(clock.keepMeasuring());
+
+  const stop = new AbortController();
+  releases.defer(() => stop.abort());
+  const owned = releases.move();
+  const database: PostgresDatabase = {
+    get query() {
+      guard.check();
+      return query;
+    },
+    async transaction(work) {
+      guard.check();
+      return await runTransaction(pool, (tx) => guard.run(() => work(tx)));
+    },
+    listen: (channel, onNotify) => listenOn({ connection, channel, onNotify, log, signal: stop.signal }),
+    now: clock.now,
+    async migrate(migrations) {
+      guard.check();
+      await using slow = {
+        pool: new OutagePool({
+          ...connectionConfig(url, { queryTimeoutMs: migrateWithinMs, abandoned }),
+          types,
+          max: 1,
+        }),
+        [Symbol.asyncDispose]: () => slow.pool.close(),
+      };
+      slow.pool.on('error', () => {});
+      await whenUnlocked(() => runTransaction(slow.pool, (tx) => applyMigrations(tx, migrations)), {
+        withinMs: migrateWithinMs,
+        onLocked: (error) =>
+          log.warn({ error, schema: migrations.schema }, 'a table is in use: its migration is retried'),
+      });
+    },
+    async ping() {
+      const { rows } = await pool.query<{ transaction_read_only: string }>('show transaction_read_only');
+      return rows[0]?.transaction_read_only === 'on' ? 'degraded' : 'ok';
+    },
+    async openSession() {
+      const client = new OutageClient(connection);
+      const lost = new AbortController();
+      client.on('end', () => lost.abort());
+      try {
+        await client.connect();
+      } catch (error) {
+        client.destroy();
+        throw error;
+      }
+      return {
+        signal: lost.signal,
+        async query(text, values) {
+          try {
+            return (await client.query(text, values)).rows;
+          } catch (error) {
+            // The next response could belong to this statement.
+            if (client.isBroken) client.destroy();
+            throw error;
+          }
+        },
+        [Symbol.asyncDispose]: () => client.close(),
+      };
+    },
+    abandoned,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+  return database;
+}
+
+/** Why the first query failed: the database's own words, such as that the password is wrong, or else the network's. */
+function reasonOf(error: unknown): string {
+  const first = causesOf(error).at(-1);
+  return first?.message || errorCode(first);
+}

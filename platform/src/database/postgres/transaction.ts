@@ -1,0 +1,62 @@
+import { NodePgSession, NodePgTransaction } from 'drizzle-orm/node-postgres';
+import { PgDialect } from 'drizzle-orm/pg-core';
+import type { Transaction } from '../../database.ts';
+import { CodedError, codedCause } from '../../errors.ts';
+import { isAnswerLost, type OutageClient, type OutagePool } from './client.ts';
+
+const rollBackWithinMs = 2_000;
+const dialect = new PgDialect();
+
+/**
+ * Runs work in one transaction on a connection of the pool. drizzle leaks the connection when its `begin` or `rollback`
+ * fails. Here a connection returns to the pool only if it is known to be outside a transaction; else it is closed.
+ *
+ * @throws CodedError DATABASE_UNAVAILABLE (retryable): it was rolled back; COMMIT_UNKNOWN (retryable): it was committed
+ *   or rolled back
+ */
+export async function runTransaction<T>(pool: OutagePool, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const client = (await pool.connect()) as unknown as OutageClient & { release(destroy: boolean): void };
+  let isClean = false;
+  try {
+    await client.query('begin');
+    const session = new NodePgSession(client, dialect, undefined);
+    const result = await work(new NodePgTransaction(dialect, session, undefined) as unknown as Transaction);
+    await commit(client);
+    isClean = true;
+    return result;
+  } catch (error) {
+    isClean = await rollBack(client);
+    throw codedCause(error) ?? error;
+  } finally {
+    client.release(!isClean);
+  }
+}
+
+async function commit(client: OutageClient): Promise<void> {
+  if (client.isBroken)
+    throw new CodedError('DATABASE_UNAVAILABLE', 'The database does not answer.', { retryable: true });
+  let command: string;
+  try {
+    ({ command } = await client.query('commit'));
+  } catch (error) {
+    const cause = (error as Error).cause ?? error;
+    if (!isAnswerLost(cause)) throw error;
+    throw new CodedError('COMMIT_UNKNOWN', 'The database did not answer whether it has stored it.', {
+      cause,
+      retryable: true,
+    });
+  }
+  // PostgreSQL's answer to COMMIT after a failed statement whose error was caught.
+  if (command === 'ROLLBACK') throw new Error('a statement of the transaction failed, so that it was rolled back');
+}
+
+/** Whether the connection is known to be outside a transaction. */
+async function rollBack(client: OutageClient): Promise<boolean> {
+  if (client.isBroken) return false;
+  try {
+    await client.queryWithin(rollBackWithinMs, 'rollback');
+    return true;
+  } catch {
+    return false;
+  }
+}

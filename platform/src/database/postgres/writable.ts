@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { withoutPassword } from '../../process/config.ts';
+import type { Log } from '../../process/log.ts';
+import { connectionConfig, OutageClient } from './client.ts';
+
+const askEveryMs = 1_000;
+const queryTimeoutMs = 5_000;
+
+/**
+ * Resolves once the database is writable: on a read-only one, as in a failover, a service would fail and be restarted
+ * over and over. If the first check gets no answer it resolves, and opening the database reports the error.
+ */
+export async function untilWritable(url: string, log: Log): Promise<void> {
+  let isReported = false;
+  for (;;) {
+    try {
+      if (!(await isReadOnly(url))) break;
+    } catch {
+      if (!isReported) return;
+    }
+    if (!isReported) {
+      const database = withoutPassword(url);
+      log.warn({ database }, 'DATABASE_URL: the database is read-only; the service starts once it is writable');
+    }
+    isReported = true;
+    await sleep(askEveryMs);
+  }
+  if (isReported) log.info({}, 'the database is writable again: the service starts');
+}
+
+/** Uses a new connection each time: an open one keeps the setting of its start. */
+async function isReadOnly(url: string): Promise<boolean> {
+  const client = new OutageClient(connectionConfig(url, { queryTimeoutMs }));
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ transaction_read_only: string }>('show transaction_read_only');
+    return rows[0]?.transaction_read_only === 'on';
+  } finally {
+    client.destroy();
+  }
+}

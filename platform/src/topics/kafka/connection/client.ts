@@ -1,0 +1,206 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Admin, type ISocketFactory, type Kafka, logLevel, type SASLOptions } from 'kafkajs';
+import { within } from '../../../async/deadline.ts';
+import { pause } from '../../../async/pause.ts';
+import { CodedError, isCodedError, orUnavailable } from '../../../errors.ts';
+import type { Log } from '../../../process/log.ts';
+import { stopLimits } from '../../../process/stop-stage.ts';
+import { patchHeaders } from '../kafkajs-patches/few-headers.ts';
+import { patchRequestQueue } from '../kafkajs-patches/quiet-request-queue.ts';
+import { patchHeartbeat } from '../kafkajs-patches/set-back-clock.ts';
+import { createKafka } from '../kafkajs-patches/silent-connections.ts';
+import { patchEmptyBatches } from '../kafkajs-patches/skip-empty-batches.ts';
+import { patchUnreadableBatches } from '../kafkajs-patches/unreadable-batches.ts';
+import { createTopic } from './create-topic.ts';
+import { createKafkaLog } from './kafka-log.ts';
+
+export interface KafkaOptions {
+  /** `host:port` of some of the brokers. */
+  brokers: readonly string[];
+  clientId: string;
+  /** Prefix of topic and group names, for installations that share a cluster. Default: none. */
+  prefix?: string;
+  /** Whether to speak TLS. Default: false. */
+  tls?: boolean;
+  /** Default: none. */
+  sasl?: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string };
+  /** Partitions of a topic that this client creates. */
+  partitions: number;
+  /** Default: that of the brokers. */
+  replication?: number | undefined;
+  retentionMs: number;
+  /** How connections are opened. Default: TCP, or TLS if set. */
+  socketFactory?: ISocketFactory;
+  /**
+   * A request without a response for this long fails, and its connection is closed if it received nothing since.
+   * Default: 15 s.
+   */
+  requestTimeoutMs?: number;
+  log: Log;
+}
+
+/** A connection to the brokers, which creates topics on first use. */
+export interface KafkaClient extends AsyncDisposable {
+  readonly kafka: Kafka;
+  readonly admin: Admin;
+  /** Resolves with true on the first response of a broker, with false when disposed before. */
+  readonly connected: Promise<boolean>;
+  /** The name on the broker of a topic or group. */
+  nameOf(name: string): string;
+  /** Creates the topic if it does not exist. Throws TOPICS_UNAVAILABLE (retryable). */
+  ensureTopic(name: string): Promise<void>;
+  /** Makes `ensureTopic` check again: the topic may have been deleted. */
+  forgetTopic(name: string): void;
+  /** Throws TOPICS_UNAVAILABLE (retryable) while no broker responds. */
+  ping(): Promise<void>;
+  /** Whether a broker responds within a second: at shutdown nobody waits for one that is down. */
+  answersAtOnce(): Promise<boolean>;
+}
+
+/** Added partitions are read after this time at the latest. */
+export const partitionsFoundWithinMs = 10_000;
+
+const connectEveryMs = 1_000;
+export const disconnectWithinMs = stopLimits.connectionsMs;
+const atOnceMs = 1_000;
+const assumedDownMs = 10_000;
+const pingWithinMs = 3_000;
+const readyWithinMs = 15_000;
+
+/**
+ * Connects now, or as soon as a broker responds: a broker that is down fails calls, but not the start. kafkajs's own
+ * retries are short, because callers decide how long to retry.
+ */
+export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> {
+  const {
+    brokers,
+    clientId,
+    prefix = '',
+    tls = false,
+    sasl,
+    partitions,
+    replication,
+    retentionMs,
+    socketFactory,
+    requestTimeoutMs = 15_000,
+    log,
+  } = options;
+  patchRequestQueue(log);
+  patchEmptyBatches(log);
+  patchHeaders(log);
+  patchUnreadableBatches(log);
+  patchHeartbeat(log);
+  const kafka = createKafka({
+    brokers: [...brokers],
+    clientId,
+    ssl: tls,
+    ...(sasl && { sasl: sasl as SASLOptions }),
+    ...(socketFactory && { socketFactory }),
+    connectionTimeout: 3_000,
+    requestTimeout: requestTimeoutMs,
+    retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 },
+    logLevel: logLevel.WARN,
+    logCreator: createKafkaLog(log),
+  });
+  const admin = kafka.admin();
+  // A second admin: kafkajs refreshes every topic whose offsets an admin ever fetched, and fails if one was deleted.
+  const topicAdmin = kafka.admin();
+  const connection = keepConnecting(() => Promise.all([admin.connect(), topicAdmin.connect()]), { brokers, log });
+  await connection.firstTry;
+  let unansweredAt = Number.NEGATIVE_INFINITY;
+  const ensured = new Map<string, Promise<void>>();
+  const nameOf = (name: string) => prefix + name;
+  return {
+    kafka,
+    admin,
+    nameOf,
+    ensureTopic(name) {
+      const ensuring =
+        ensured.get(name) ??
+        orUnavailable('TOPICS_UNAVAILABLE', () => {
+          connection.require();
+          return retryUntilReady(() =>
+            createTopic(topicAdmin, { name: nameOf(name), partitions, replication, retentionMs }),
+          );
+        }).catch((error: unknown) => {
+          ensured.delete(name);
+          throw error;
+        });
+      ensured.set(name, ensuring);
+      return ensuring;
+    },
+    forgetTopic: (name) => void ensured.delete(name),
+    async ping() {
+      await orUnavailable('TOPICS_UNAVAILABLE', () => {
+        connection.require();
+        return within(pingWithinMs, admin.describeCluster());
+      });
+    },
+    async answersAtOnce() {
+      // After one failure the next calls return at once, so that concurrent shutdowns do not each wait.
+      if (!connection.isUp || performance.now() - unansweredAt < assumedDownMs) return false;
+      try {
+        await within(atOnceMs, admin.describeCluster());
+        return true;
+      } catch {
+        unansweredAt = performance.now();
+        return false;
+      }
+    },
+    connected: connection.connected,
+    async [Symbol.asyncDispose]() {
+      connection[Symbol.dispose]();
+      // disconnect() waits for outstanding responses.
+      await within(disconnectWithinMs, Promise.all([admin.disconnect(), topicAdmin.disconnect()])).catch(
+        (error: unknown) => log.debug({ error }, 'a connection to Kafka was left open'),
+      );
+    },
+  };
+}
+
+/** Connects, and retries until it succeeds or is disposed. From then on kafkajs reconnects by itself. */
+function keepConnecting(connect: () => Promise<unknown>, { brokers, log }: { brokers: readonly string[]; log: Log }) {
+  const stop = new AbortController();
+  let isUp = false;
+  const connectOnce = async () => {
+    await connect();
+    isUp = true;
+  };
+  const firstTry = connectOnce().catch((error: unknown) => {
+    log.warn({ error }, `KAFKA_BROKERS: no broker answers at ${brokers.join(', ')}; connecting is retried`);
+  });
+  const connected = firstTry.then(async () => {
+    while (!isUp && !stop.signal.aborted) {
+      await pause(connectEveryMs, stop.signal);
+      if (!stop.signal.aborted)
+        await connectOnce().catch((error: unknown) => log.debug({ error }, 'no broker answers yet'));
+    }
+    return isUp;
+  });
+  return {
+    get isUp() {
+      return isUp;
+    },
+    firstTry,
+    /** Resolves on the first connection; with false if it is disposed before. */
+    connected,
+    /** @throws CodedError TOPICS_UNAVAILABLE until the first connection */
+    require() {
+      if (!isUp) throw new CodedError('TOPICS_UNAVAILABLE', 'No broker has answered yet.', { retryable: true });
+    },
+    [Symbol.dispose]: () => stop.abort(),
+  };
+}
+
+/** Retries for a while: not every broker knows a new topic at once. A coded error is final, and fails at once. */
+export async function retryUntilReady<T>(work: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + readyWithinMs;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (isCodedError(error) || performance.now() > deadline) throw error;
+      await sleep(100);
+    }
+  }
+}

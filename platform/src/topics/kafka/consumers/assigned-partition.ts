@@ -1,0 +1,75 @@
+import { createLowWaterMark, type LowWaterMark } from '../../low-water-mark.ts';
+
+/** Bounds of the messages that a partition keeps in memory. */
+export interface PartitionBounds {
+  maxHeld: number;
+  maxHeldBytes: number;
+}
+
+/** The state of a partition that is assigned to this member of a group, from its first batch until it is revoked. */
+export class AssignedPartition {
+  readonly partition: number;
+  /** Aborts when the partition is revoked, and when the consumer stops. */
+  readonly isOver: AbortSignal;
+  /** Resolves when its messages may be handled. */
+  begun: Promise<unknown> = Promise.resolve();
+  /** The position that was committed last. */
+  committed: number;
+  /** The position that `onFinishedThrough` received last. */
+  reported: number;
+  isPaused = false;
+  readonly #bounds: PartitionBounds;
+  readonly #mark: LowWaterMark;
+  readonly #revoked = new AbortController();
+  /** Position of the last message taken. */
+  #last: number;
+
+  /**
+   * @param position through which the group had finished it
+   * @param stop aborts when the consumer stops
+   */
+  constructor(partition: number, position: number, { stop, ...bounds }: PartitionBounds & { stop: AbortSignal }) {
+    this.partition = partition;
+    this.isOver = AbortSignal.any([stop, this.#revoked.signal]);
+    this.committed = position;
+    this.reported = position;
+    this.#bounds = bounds;
+    this.#mark = createLowWaterMark(position);
+    this.#last = position;
+  }
+
+  /** Takes a message. Returns false if it was taken before: kafkajs reads taken messages again after a rebalance. */
+  take(position: number, bytes: number): boolean {
+    if (position <= this.#last) return false;
+    this.#last = position;
+    this.#mark.take(position, bytes);
+    return true;
+  }
+
+  finish(position: number): void {
+    this.#mark.finish(position);
+  }
+
+  /** The position through which everything is finished, `position` counted as finished. */
+  finishedThrough(position?: number): number {
+    return this.#mark.through(position);
+  }
+
+  get isFull(): boolean {
+    return this.#isFilled(1);
+  }
+
+  /** Whether it has room for half of its bounds, so that a paused partition resumes. */
+  get isDrained(): boolean {
+    return !this.#isFilled(0.5);
+  }
+
+  revoke(): void {
+    this.#revoked.abort();
+  }
+
+  #isFilled(share: number): boolean {
+    const { maxHeld, maxHeldBytes } = this.#bounds;
+    return this.#mark.size >= maxHeld * share || this.#mark.bytes >= maxHeldBytes * share;
+  }
+}

@@ -1,0 +1,103 @@
+import { createCoalesced } from '../../../async/coalesce.ts';
+import { pause } from '../../../async/pause.ts';
+import type { Log } from '../../../process/log.ts';
+import type { Positions } from '../../../topics.ts';
+import type { KafkaClient } from '../connection/client.ts';
+import { readOffsets, type TopicOffsets } from './recreated.ts';
+
+/** Delays a newly added partition until older ones have drained, so that keys that moved keep their order. */
+export interface PartitionOrder {
+  /**
+   * Called when partitions are assigned to this member. In a new group none of them was added later, so none must wait.
+   * It therefore commits the oldest offset of each: a partition without a commit counts as added later.
+   */
+  begin(partitions: ReadonlySet<number>, commit: (positions: Positions) => Promise<unknown>): void;
+  /** Resolves when the partition's first message may be handled, when `isOver`, or when the signal aborts. */
+  waitForOlderPartitions(partition: number, isOver: () => boolean): Promise<void>;
+}
+
+const lookEveryMs = 200;
+/** Gives up ordering after a minute without progress: late is worse than out of order. */
+const defaultPatienceMs = 60_000;
+
+/**
+ * Keeps a key's messages in order when partitions are added. A key only moves to an added partition, which has a higher
+ * number (`partitionOf`), so its earlier messages are in a lower one.
+ *
+ * A partition without a commit counts as added. It starts once the group has finished the lower ones up to the ends that
+ * they had when the wait began. A group without any commit is new, and starts all partitions at once.
+ */
+export function createPartitionOrder({
+  client,
+  groupId,
+  name,
+  log,
+  signal,
+  patienceMs = defaultPatienceMs,
+}: {
+  client: KafkaClient;
+  groupId: string;
+  /** Name of the topic on the broker. */
+  name: string;
+  log: Log;
+  signal: AbortSignal;
+  patienceMs?: number;
+}): PartitionOrder {
+  const look = createCoalesced(() => readOffsets(client, name, groupId));
+
+  /** Returns the positions that the group must have finished before the partition starts. */
+  const barrierOf = (partition: number, { committed, oldest, ends }: TopicOffsets): Positions => {
+    const isBegun = committed[partition] !== undefined;
+    if (isBegun || Object.keys(committed).length === 0) return {};
+    return Object.fromEntries(
+      Object.entries(ends).filter(([below, end]) => Number(below) < partition && end !== oldest[Number(below)]),
+    );
+  };
+
+  let isNew = true;
+  let beginning = Promise.resolve();
+  const beginAll = async (
+    partitions: ReadonlySet<number>,
+    commit: (positions: Positions) => Promise<unknown>,
+  ): Promise<void> => {
+    const { committed, oldest } = await look();
+    isNew = Object.entries(committed).every(([partition, position]) => position <= (oldest[Number(partition)] ?? 0));
+    const fresh = Object.entries(oldest).filter(
+      ([partition]) => partitions.has(Number(partition)) && !(partition in committed),
+    );
+    if (isNew && fresh.length > 0) await commit(Object.fromEntries(fresh));
+  };
+
+  return {
+    begin(partitions, commit) {
+      if (!isNew) return;
+      beginning = beginAll(partitions, commit).catch((error: unknown) =>
+        log.debug({ error, groupId }, 'whether the group is new could not be read'),
+      );
+    },
+    async waitForOlderPartitions(partition, isOver) {
+      await beginning;
+      let barrier: Positions | undefined;
+      let left = Number.POSITIVE_INFINITY;
+      let movedAt = performance.now();
+      for (; !signal.aborted && !isOver(); await pause(lookEveryMs, signal)) {
+        try {
+          const seen = await look();
+          barrier ??= barrierOf(partition, seen);
+          const rest = Object.entries(barrier)
+            .map(([below, end]) => Math.max(0, end - (seen.committed[Number(below)] ?? 0)))
+            .reduce((sum, count) => sum + count, 0);
+          if (rest === 0) return;
+          // Only progress of the older partitions counts: others may progress forever.
+          if (rest < left) [left, movedAt] = [rest, performance.now()];
+        } catch (error) {
+          log.debug({ error, groupId, partition }, 'the offsets of the group could not be read yet');
+        }
+        if (performance.now() - movedAt > patienceMs) {
+          log.warn({ groupId, partition }, 'older partitions make no progress; a new one starts before them');
+          return;
+        }
+      }
+    },
+  };
+}

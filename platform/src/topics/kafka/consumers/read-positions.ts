@@ -1,0 +1,51 @@
+import type { Positions } from '../../../topics.ts';
+
+/** The positions up to which a tail has read each partition, and waiting for them. */
+export interface ReadPositions {
+  readonly through: Record<number, number>;
+  /** Moves a position forward, and notifies who waits. */
+  advance(partition: number, position: number): void;
+  isThrough(ends: Positions): boolean;
+  /** Resolves once all of these positions have been reached. Rejects with the reason once it is closed. */
+  untilThrough(ends: Positions): Promise<void>;
+  /** Throws the reason once it is closed. */
+  throwIfClosed(): void;
+  /** Rejects who waits. The first reason counts. */
+  close(reason: Error): void;
+}
+
+export function createReadPositions(start: Positions): ReadPositions {
+  const through: Record<number, number> = { ...start };
+  const waiting = new Set<() => void>();
+  let closedBy: Error | null = null;
+  const notify = () => {
+    for (const look of waiting) look();
+  };
+  const isThrough = (ends: Positions) =>
+    Object.entries(ends).every(([partition, end]) => (through[Number(partition)] ?? 0) >= end);
+  return {
+    through,
+    isThrough,
+    advance(partition, position) {
+      through[partition] = Math.max(through[partition] ?? 0, position);
+      notify();
+    },
+    untilThrough(ends) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const look = () => {
+        if (isThrough(ends)) resolve();
+        else if (closedBy) reject(closedBy);
+      };
+      waiting.add(look);
+      look();
+      return promise.finally(() => waiting.delete(look));
+    },
+    throwIfClosed() {
+      if (closedBy) throw closedBy;
+    },
+    close(reason) {
+      closedBy ??= reason;
+      notify();
+    },
+  };
+}

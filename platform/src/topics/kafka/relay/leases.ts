@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import { pause } from '../../../async/pause.ts';
+import type { DatabaseSession } from '../../../database.ts';
+import type { Log } from '../../../process/log.ts';
+import { createRepeatedLines } from '../../../process/repeated-lines.ts';
+
+export interface LeasesOptions {
+  openSession(): Promise<DatabaseSession>;
+  /** A lease that is not renewed for this long is lost, in milliseconds. Default: 10 s. */
+  durationMs?: number;
+  log: Log;
+}
+
+/** Leases on work that only one process per database may do at a time. */
+export interface Leases extends AsyncDisposable {
+  /**
+   * Resolves with true when this process has the lease, which is renewed from then on; with false when the signal
+   * aborts.
+   */
+  untilHeld(name: string, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Whether this process has the lease now. Check it right before each action: a process that was frozen has lost it.
+   */
+  isHeld(name: string): boolean;
+}
+
+/** How often processes without the lease ask for it, with one query for all leases. */
+const askEveryMs = 1_000;
+const reconnectAfterMs = 500;
+
+/**
+ * Leases in a table, on one connection per process. The holder renews them. Another process takes a lease over in two
+ * cases:
+ *
+ * - The holder's connection has ended, for example after `kill -9`. This is known at once, because the holder keeps an
+ *   advisory lock on that connection.
+ * - The holder has not renewed the lease in time: it is frozen, or its host vanished, while its connection seems alive.
+ *
+ * The holder measures the duration from before its query, by a clock that runs while it is frozen. Its own lease
+ * therefore ends before another process can take it.
+ */
+export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOptions): Leases {
+  const holder = randomUUID();
+  const lines = createRepeatedLines(log);
+  const stop = new AbortController();
+  const wanted = new Set<string>();
+  const heldUntil = new Map<string, number>();
+  const waiting = new Set<() => void>();
+  let askNow = () => {};
+  const isHeld = (name: string) => performance.now() < (heldUntil.get(name) ?? 0);
+
+  const ask = async (session: DatabaseSession): Promise<void> => {
+    const askedAt = performance.now();
+    // Renewed after a third of its time.
+    const due = [...wanted].filter((name) => (heldUntil.get(name) ?? 0) - askedAt < (durationMs * 2) / 3);
+    if (due.length === 0) return;
+    const rows = await session.query<{ name: string }>(takeLeases, [due, holder, durationMs]);
+    for (const name of due) heldUntil.delete(name);
+    for (const { name } of rows) heldUntil.set(name, askedAt + durationMs);
+    for (const look of waiting) look();
+  };
+
+  const holding = (async () => {
+    while (!stop.signal.aborted) {
+      try {
+        await using session = await openSession();
+        await session.query(lockHolder, [holder]);
+        while (!stop.signal.aborted && !session.signal.aborted) {
+          await ask(session);
+          const asking = new AbortController();
+          askNow = () => asking.abort();
+          await pause(askEveryMs, AbortSignal.any([asking.signal, session.signal, stop.signal]));
+        }
+        heldUntil.clear();
+        if (stop.signal.aborted) await session.query('delete from platform.lease where holder = $1', [holder]);
+      } catch (error) {
+        heldUntil.clear();
+        if (!stop.signal.aborted) lines.warn('renew', { error }, 'leases could not be renewed; this is retried');
+      }
+      await pause(reconnectAfterMs, stop.signal);
+    }
+  })();
+
+  return {
+    isHeld,
+    untilHeld(name, signal) {
+      wanted.add(name);
+      askNow();
+      return new Promise((resolve) => {
+        const look = () => {
+          if (!signal.aborted && !isHeld(name)) return;
+          waiting.delete(look);
+          signal.removeEventListener('abort', look);
+          resolve(!signal.aborted);
+        };
+        waiting.add(look);
+        signal.addEventListener('abort', look);
+        look();
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await holding;
+    },
+  };
+}
+
+const lockOf = (holder: string) => `hashtextextended('lease:' || ${holder}, 0)`;
+const lockHolder = `select pg_advisory_lock(${lockOf('$1::text')})`;
+/** Ordered by name, so that two processes can not deadlock. */
+const takeLeases = `
+  insert into platform.lease as held (name, holder, expires_at)
+  select name, $2::uuid, now() + $3::int * interval '1 millisecond' from unnest($1::text[]) as name order by name
+  on conflict (name) do update set holder = excluded.holder, expires_at = excluded.expires_at
+  where held.holder = excluded.holder or held.expires_at < now()
+    or pg_try_advisory_xact_lock(${lockOf('held.holder::text')})
+  returning name`;

@@ -1,0 +1,81 @@
+import { asc, eq } from 'drizzle-orm';
+import { isAnyId } from '../../../database/rows.ts';
+import { outbox } from '../../../database/tables.ts';
+import type { Database } from '../../../database.ts';
+import { isCodedError, type PlatformErrorCode } from '../../../errors.ts';
+import type { Log } from '../../../process/log.ts';
+import type { KafkaProducer } from '../connection/producer.ts';
+import { parkRefused } from './refused-messages.ts';
+
+/**
+ * The header with the id of a message's row, by which duplicates are found: a relay that crashes before it deletes the
+ * row sends it again.
+ */
+export const outboxIdHeader = 'outbox-id';
+
+const sendAtOnce = 500;
+/** The broker limits a whole batch, to 1 MiB by default. */
+const sendBytesAtOnce = 700_000;
+
+export interface BatchSenderOptions {
+  database: Database;
+  producer: KafkaProducer;
+  /** Whether this process relays the topic: one that was frozen must not send what another one has sent since. */
+  isLeader(topic: string): boolean;
+  log: Log;
+}
+
+/**
+ * Creates the function that sends the next batch of a topic, and deletes its rows. It resolves with whether more were
+ * waiting.
+ */
+export function createBatchSender({ database, producer, isLeader, log }: BatchSenderOptions) {
+  /** Per topic, the bytes per batch, once the broker has rejected the default. */
+  const bytesByTopic = new Map<string, number>();
+
+  /** Halves the batches after a rejection, until a single message is known to be the cause. */
+  const shrinkBatch = async (topic: string, rows: OutboxRow[], error: Error, bytesAtOnce: number): Promise<void> => {
+    const [first] = rows;
+    if (rows.length > 1 || !first) return void bytesByTopic.set(topic, bytesAtOnce / 2);
+    await parkRefused(database, first, error, log);
+    bytesByTopic.delete(topic);
+  };
+
+  return async (topic: string): Promise<boolean> => {
+    const unsent = await database.query
+      .select()
+      .from(outbox)
+      .where(eq(outbox.topic, topic))
+      .orderBy(asc(outbox.id))
+      .limit(sendAtOnce);
+    const bytesAtOnce = bytesByTopic.get(topic) ?? sendBytesAtOnce;
+    const rows = takeBatch(unsent, bytesAtOnce);
+    if (rows.length === 0 || !isLeader(topic)) return false;
+    try {
+      await producer.send(rows.map((row) => toMessage(topic, row)));
+    } catch (error) {
+      if (!isCodedError<PlatformErrorCode>(error, 'TOPIC_VALUE_TOO_LARGE')) throw error;
+      await shrinkBatch(topic, rows, error, bytesAtOnce);
+      return true;
+    }
+    const ids = rows.map(({ id }) => id);
+    await database.query.delete(outbox).where(isAnyId(outbox.id, ids, 'bigint'));
+    return rows.length < unsent.length || unsent.length === sendAtOnce;
+  };
+}
+
+type OutboxRow = typeof outbox.$inferSelect;
+
+function toMessage(topic: string, { id, key, value, headers }: OutboxRow) {
+  return { topic, key, value, headers: { ...headers, [outboxIdHeader]: String(id) } };
+}
+
+/** The first rows that fit into one batch, at least one. */
+function takeBatch(rows: OutboxRow[], bytesAtOnce: number): OutboxRow[] {
+  let bytes = 0;
+  const end = rows.findIndex(({ value }, index) => {
+    bytes += Buffer.byteLength(value) + 512;
+    return index > 0 && bytes > bytesAtOnce;
+  });
+  return end === -1 ? rows : rows.slice(0, end);
+}
