@@ -81,8 +81,8 @@ export async function storedVouchers({ token }: Customer, gatewayUrl: string): P
 }
 
 /**
- * Measures promise F. A client follows its vouchers over three gateways and drops its connection at random, while one
- * gateway after the other is killed with `kill -9` and restarted.
+ * Measures promise F. A client follows its vouchers over three gateways and drops its connection at random.
+ * Meanwhile one gateway after the other is killed with `kill -9` and restarted.
  */
 export async function runResume(system: DistributedStack, options: ResumeRunOptions): Promise<ResumeLedger> {
   const { events, reconnects, killEvery } = options;

@@ -91,7 +91,7 @@ const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
   'TOPIC_RECREATED',
 ]);
 
-/** Codes that tell a client nothing: outages are shown as SERVICE_UNAVAILABLE, the others are masked. */
+/** Codes that are of no use to a client: outages are shown as SERVICE_UNAVAILABLE, the others are masked. */
 const internalCodes: ReadonlySet<string> = new Set(platformErrorCodes);
 
 const unavailableMessages = {

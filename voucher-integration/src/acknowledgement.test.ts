@@ -3,7 +3,7 @@ import { startTestIntegration } from './testing/integration.ts';
 import { acknowledgementOf, startProvider, verifierA, verifierB } from './testing/provider.ts';
 
 describe('request-acknowledged', () => {
-  it('request-acknowledged: is published before the code, with the times of the outcome', async () => {
+  it('request-acknowledged: is published before the code, with the outcome’s times', async () => {
     await using ctx = await startTestIntegration({ frozen: true });
     ctx.vps.next({ delayMs: 10_000 });
     const { requestId, phoneNumber, userId } = await ctx.publish();

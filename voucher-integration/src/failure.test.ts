@@ -67,8 +67,8 @@ describe('failed request', () => {
     expect(ctx.outcomes).toHaveLength(1);
   });
 
-  it('unclaimed code: is kept if it is the response to a request that has failed meanwhile', async () => {
-    // Regression: such as by another process, while this one was frozen. The code was bought, and nobody was told.
+  it('unclaimed code: is kept if its request has failed before the response', async () => {
+    // Regression: such as by another process, while this one was frozen. The code was bought, and nobody learnt of it.
     await using provider = await startHeldProvider();
     await using ctx = await startTestIntegration({ settings: { VPS_URL: provider.url } });
     const { requestId } = await ctx.publish();

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { startDnsServer } from '@voucher-gateway/platform/testing/dns-server';
 
-/** Receivers of callbacks, each with a name of its own, on one port. They respond with 204 unless told otherwise. */
+/** Receivers of callbacks, each with a name of its own, on one port. They respond with 204 unless instructed otherwise. */
 export interface Receivers extends AsyncDisposable {
   /** Address of their name server. */
   readonly nameServer: string;

@@ -1,31 +1,31 @@
 /**
  * Measures the latency of events by this process's clock. The code of an event contains when it was sent, and in which
- * window: late events do not count for the next window.
+ * phase: late events do not count for the next window.
  */
 export interface FlightTimes {
-  /** Starts a window. Events sent before no longer count. */
+  /** Starts a phase. Events sent before no longer count. */
   begin(): void;
   /** Returns the code for an event that is sent now. */
   stamp(): string;
   /** Records the arrival of an event by its code. */
   arrived(code: string): void;
-  /** Latencies of the window's events that have arrived, in milliseconds. */
+  /** Latencies of the phase's events that have arrived, in milliseconds. */
   readonly timesMs: readonly number[];
 }
 
 export function createFlightTimes(): FlightTimes {
-  let window = 0;
+  let phase = 0;
   let timesMs: number[] = [];
   return {
     begin() {
-      window += 1;
+      phase += 1;
       timesMs = [];
     },
-    stamp: () => `${window}/${performance.now()}`,
+    stamp: () => `${phase}/${performance.now()}`,
     arrived(code) {
       const now = performance.now();
       const [sentIn, sentAt] = code.split('/');
-      if (Number(sentIn) === window) timesMs.push(now - Number(sentAt));
+      if (Number(sentIn) === phase) timesMs.push(now - Number(sentAt));
     },
     get timesMs() {
       return timesMs;

@@ -22,8 +22,8 @@ const warmUp = { connections: 1_000, rates: [1_000], secondsAt: () => 60 };
 const query = 'subscription { voucherReceived { cursor node { requestId code } } }';
 
 /**
- * Measures the cost of events and connections: one gateway process on one core, N WebSockets with one subscription and
- * phone number each, and events at a steady rate, each for one of them.
+ * Measures the cost of events and connections: one gateway process on one core, and N WebSockets with one subscription and
+ * phone number each. Events come at a steady rate, each for one socket.
  *
  * Our gateway runs on real Kafka and Redis, with tokens and sessions; its peers have neither. All are measured with the
  * same Kafka topic, and with events from memory. Compared gateways take turns, and each figure is the median of its

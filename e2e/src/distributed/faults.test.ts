@@ -99,7 +99,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
   );
 
   it.each<EngineName>(['postgres', 'redis'])(
-    'of %s: after a restart under load, sending goes on by itself',
+    'of %s: after a restart under load, sending continues by itself',
     async (name) => {
       await using ann = await startCustomer(stack);
       // So that some callbacks wait for a retry meanwhile.

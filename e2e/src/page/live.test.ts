@@ -50,7 +50,7 @@ describe('page: live', () => {
     await visitor.look('12-caught-up');
   });
 
-  it('gateway: after its restart the page goes on by itself', async () => {
+  it('gateway: after its restart the page continues by itself', async () => {
     await using installation = await installEmbedded({ VPS_PROFILE: 'fast' });
     let system = await installation.start();
     try {

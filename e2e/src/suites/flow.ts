@@ -116,9 +116,7 @@ export function flowSuite(startSystem: StartSystem): void {
       expect(await purchasedOnceDelivered(customer)).toMatchObject([{ code: order?.voucherCode }]);
     });
 
-    it('reports the provider’s acknowledgement before the code, to subscribers and in the steps', async ({
-      expect,
-    }) => {
+    it('reports an acknowledgement before the code, to subscribers and in the steps', async ({ expect }) => {
       await using customer = await startCustomer(system);
       await customer.instructProvider({ delayMs: 10_000 });
       const nextEvent = await customer.subscribe(

@@ -95,7 +95,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     logger: false,
     genReqId: ({ headers }) => requestIdOf(headers),
     forceCloseConnections: 'idle',
-    // Requests during the close are served: Fastify's own 503 has no code that tells a client to retry.
+    // Requests during the close are served: Fastify's own 503 has no code by which a client knows to retry.
     return503OnClosing: false,
     serverFactory(listener) {
       const server: Server = createServer(

@@ -4,7 +4,7 @@ import type { Log } from './log.ts';
 export interface RepeatedLines {
   /**
    * Logs a line, or counts it if its kind was logged within the interval. A line has the `count` of the lines that it
-   * stands for, and the fields of the last one.
+   * replaces, and the fields of the last one.
    *
    * @param kind what repeated lines have in common: one of a few values, never a request's id
    */

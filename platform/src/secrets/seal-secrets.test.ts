@@ -76,7 +76,7 @@ describe('sealing', () => {
     await assertReadable(ctx.database, box, columns);
   });
 
-  it('sealing: encrypts again what an older key has encrypted, then that key is not needed', async () => {
+  it('sealing: encrypts again what an older key encrypted, which is then not needed', async () => {
     await using ctx = await setUp();
     const use = { purpose: 'texts', id: 'a' };
     await ctx.database.query.insert(texts).values({ id: 'a', secret: createTestSecrets(1).seal('secret', use) });
@@ -93,7 +93,7 @@ describe('sealing', () => {
     expect(createTestSecrets(2).open(row?.secret ?? '', use)).toBe('secret');
   });
 
-  it('sealing: continues past a secret that was altered, does not change it, and logs it', async () => {
+  it('sealing: skips a secret that was altered, does not change it, and logs it', async () => {
     await using ctx = await setUp();
     const altered = createTestSecrets(2).seal('secret', { purpose: 'texts', id: 'another row' });
     await ctx.database.query.insert(texts).values([

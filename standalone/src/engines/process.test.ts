@@ -26,7 +26,7 @@ it('free ports: are distinct, and none that outgoing connections are given', asy
 });
 
 // Regression: a second `npm run engines` started Kafka on the folder of the first, and destroyed its metadata.
-it('engine: does not start on the folder of one that runs, and does once that has stopped', async () => {
+it('engine: does not start on the folder of another until that has stopped', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'engine-'));
   await using releases = new AsyncDisposableStack();
   releases.defer(() => rm(folder, { recursive: true }));

@@ -42,7 +42,7 @@ describe('signing keys at rest', () => {
   });
 
   // Regression: a row that this process can't decrypt kept it from reading the others, and from verifying their tokens.
-  it('signing keys: one that only another process can decrypt is published, and verifies', async () => {
+  it('signing keys: are published and verify if only another process can decrypt them', async () => {
     await using ctx = await startTestUserService();
     const [first] = (await ctx.jwks()).keys;
     const row = await createSigningKey({

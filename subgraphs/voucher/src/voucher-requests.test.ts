@@ -71,7 +71,7 @@ describe('steps', () => {
     (await ctx.post('query ($id: ID!) { voucherRequest(id: $id) { steps { name at } } }', { id })).data?.voucherRequest
       .steps as { name: string; at: string }[];
 
-  it('steps: are told by the outcome, in order', async () => {
+  it('steps: are set by the outcome, in order', async () => {
     await using ctx = await startTestVoucherService();
     const { id } = (await ctx.request()).data?.requestVoucher as { id: string };
     expect((await steps(ctx, id)).map(({ name }) => name)).toEqual(['ACCEPTED']);
@@ -89,7 +89,7 @@ describe('steps', () => {
     ]);
   });
 
-  it('steps: of the provider are told by its acknowledgement, and kept by the outcome', async () => {
+  it('steps: of the provider are set by its acknowledgement, and kept by the outcome', async () => {
     await using ctx = await startTestVoucherService();
     const { id } = (await ctx.request()).data?.requestVoucher as { id: string };
     const times = { askedAt: '2026-01-31T12:00:00.100Z', acknowledgedAt: '2026-01-31T12:00:03.000Z' };
@@ -97,7 +97,7 @@ describe('steps', () => {
     const acknowledged = { name: 'PROVIDER_ACKNOWLEDGED', at: times.acknowledgedAt };
     await ctx.acknowledge({ requestId: id, ...times });
     await expect.poll(async () => (await steps(ctx, id)).slice(1)).toEqual([asked, acknowledged]);
-    // As from a voucher-integration of the previous version, which does not tell the times.
+    // As from a voucher-integration of the previous version, which does not report the times.
     await ctx.receive({ requestId: id });
     expect((await steps(ctx, id)).map(({ name }) => name)).toEqual([
       'ACCEPTED',
@@ -108,7 +108,7 @@ describe('steps', () => {
     ]);
   });
 
-  it('steps: are not changed by an acknowledgement after the outcome, or of an unknown request', async () => {
+  it('steps: ignore an acknowledgement after the outcome, or of an unknown request', async () => {
     await using ctx = await startTestVoucherService();
     const { id } = (await ctx.request()).data?.requestVoucher as { id: string };
     const other = (await ctx.request()).data?.requestVoucher as { id: string };

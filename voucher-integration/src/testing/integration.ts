@@ -17,7 +17,7 @@ const quick = { VPS_RETRY_BASE: '20ms', VPS_RETRY_MAX: '50ms', VPS_SILENCE_AFTER
 export interface TestIntegrationOptions {
   settings?: Environment;
   provider?: VpsMockOptions;
-  /** Whether time stands still until the test advances `clock`. Default: false. */
+  /** Whether time is stopped until the test advances `clock`. Default: false. */
   frozen?: boolean;
 }
 

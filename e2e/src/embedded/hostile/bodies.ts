@@ -29,7 +29,7 @@ const attacks: Attack[] = [
     name: 'lists nested 100,000 deep',
     send: operation(`{"query":"{ __typename }","variables":{"a":${nested(100_000)}}}`),
   },
-  { name: 'lists nested 100,000 deep in place of a request', send: operation(nested(100_000)), status: 400 },
+  { name: 'lists nested 100,000 deep instead of a request', send: operation(nested(100_000)), status: 400 },
   { name: 'a body of 1 MB', send: operation({ query: `{ __typename } #${'x'.repeat(1_000_000)}` }), status: 413 },
   { name: 'a query that is a number', send: operation({ query: 1 }), status: 400 },
   { name: 'a query that is an object', send: operation({ query: { toString: 'x' } }), status: 400 },

@@ -61,7 +61,7 @@ const wrong: [name: string, query: string, variables?: object][] = [
   ['an argument that is nearly one', '{ voucherRequest(idd: 1) { id } }'],
   ['an enum value that is nearly one', '{ purchasedVouchers(filter: SUCCES) { nodes { id } } }'],
   ['a directive that is not there', '{ __typename @defr }'],
-  ['a directive on the wrong place', 'query @deprecated { __typename }'],
+  ['a directive at an invalid location', 'query @deprecated { __typename }'],
   ['@skip of a text', '{ __typename @skip(if: "yes") }'],
   ['two anonymous operations', '{ __typename } { __typename }'],
   ['only type definitions', 'type Query { hacked: String }'],

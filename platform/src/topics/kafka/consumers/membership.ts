@@ -63,8 +63,8 @@ const longestDelayMs = 5_000;
  * An ended consumer leaves, its late batches are ignored, and it can't rejoin. The next one is created after it has
  * left.
  *
- * One loop does all of this, so that never more than one consumer joins, even if kafkajs reports a failed first join as
- * a crash, too.
+ * One loop does all of this, so that never more than one consumer joins. kafkajs may report a failed first join as a
+ * crash, too.
  */
 export function keepMembership(options: MembershipOptions): Membership {
   const { client, topic, log, fields } = options;

@@ -32,7 +32,7 @@ export interface KafkaTailContext extends Omit<GroupContext, 'database'> {
  *
  * - Positions are kept here, and set at each join, because kafkajs would start over.
  * - A key moves only to an added partition, which has a higher number (`partitionOf`). To keep its messages in order, a
- *   partition waits until the lower ones are read up to the ends that they had when it was discovered.
+ *   new partition waits until the lower ones are read up to where they ended at its discovery.
  * - A partition that is added later is read from its beginning.
  * - When its topic was deleted and recreated the tail stops and reports it. It checks this when it joins, in
  *   `caughtUp`, and before it skips messages as already read.

@@ -2,8 +2,8 @@ import type { Log } from '../../../process/log.ts';
 import { patchOnce } from './patch-once.ts';
 
 /**
- * Lets kafkajs send heartbeats after the machine's clock was set back. It compares with the time of its last one, so that
- * it would send none for as long as the clock was set back, and the broker would remove the consumer from its group.
+ * Lets kafkajs send heartbeats after the machine's clock was set back. Without it kafkajs
+ * waits until the clock has reached the time of the last one again, and the broker removes the consumer from its group.
  */
 export function patchHeartbeat(log?: Log): void {
   patchOnce(

@@ -33,7 +33,7 @@ const adoptSoonMs = 200;
 const stopWithinMs = 1_000;
 
 /**
- * The outbox and its relays. A lease keeps one relay per topic and database active; the others stand by, and one takes
+ * The outbox and its relays. A lease keeps one relay per topic and database active; the others wait, and one takes
  * over from a relay that crashed or is frozen.
  *
  * A relay always sends the lowest unsent ids, because a transaction that began earlier may commit later. It is woken by

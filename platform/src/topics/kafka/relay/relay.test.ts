@@ -118,7 +118,7 @@ describe('kafka: the relay of the outbox', () => {
     await first[Symbol.asyncDispose]();
   });
 
-  // Regression: one such message blocked all later ones for good.
+  // Regression: one such message blocked all later ones permanently.
   it('parks a message that is too large for the broker, and sends it on replay', async () => {
     await using releases = new AsyncDisposableStack();
     const database = releases.use(await openRealDatabase());
@@ -159,7 +159,7 @@ describe('kafka: the relay of the outbox', () => {
   });
 
   // Regression: one connection per topic and half-second, only to ask for the lease.
-  it('stands by on one connection, however many topics there are', async () => {
+  it('waits on one connection, however many topics there are', async () => {
     await using set = await setUp();
     await set.startRelay(0);
     await using proxy = await startTcpProxy(set.database.url);
