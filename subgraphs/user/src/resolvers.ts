@@ -1,3 +1,4 @@
+import type { Transaction } from '@voucher-gateway/platform/database';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { dateTimeScalar } from '@voucher-gateway/platform/graphql/date-time';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
@@ -31,8 +32,10 @@ export function createResolvers({ users, sessions }: { users: Users; sessions: S
         { input }: { input: { username: string; phoneNumber: string; password: string } },
         context: UserContext,
       ) {
-        const user = await users.signUp(input, context.caller);
-        return beginSession(user, context);
+        const user = await users.prepareSignUp(input, context.caller);
+        const payload = await beginSession(user, context, (tx) => users.add(tx, user));
+        await users.rememberAddress(user, context.caller);
+        return payload;
       },
       async signIn(_: unknown, { input }: { input: { username: string; password: string } }, context: UserContext) {
         return beginSession(await users.signIn(input, context.caller), context);
@@ -55,8 +58,8 @@ export function createResolvers({ users, sessions }: { users: Users; sessions: S
     },
   };
 
-  async function beginSession(user: User, context: UserContext) {
-    const session = await sessions.begin(user);
+  async function beginSession(user: User, context: UserContext, addUser?: (tx: Transaction) => Promise<void>) {
+    const session = await sessions.begin(user, addUser);
     ownUsers.set(context, user.id);
     return { ...session, user };
   }

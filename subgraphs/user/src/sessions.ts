@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Database } from '@voucher-gateway/platform/database';
+import type { Database, Transaction } from '@voucher-gateway/platform/database';
 import type { SigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
@@ -14,12 +14,14 @@ import { session as sessionTable } from './tables.ts';
 export interface Sessions {
   /**
    * Begins a session, which ends `sessionIdleSeconds` after its last request.
-   * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable): no session was created
+   *
+   * @param addUser stores a new user in the transaction that stores the session: both are stored, or none
+   * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable): nothing was stored; what `addUser` throws
    */
-  begin(user: {
-    id: string;
-    phoneNumber: string;
-  }): Promise<{ token: string; expiresAt: Date; sessionIdleSeconds: number }>;
+  begin(
+    user: { id: string; phoneNumber: string },
+    addUser?: (tx: Transaction) => Promise<void>,
+  ): Promise<{ token: string; expiresAt: Date; sessionIdleSeconds: number }>;
   /** Ends a session. Returns false if it had ended already. Throws SESSION_STORE_UNAVAILABLE (retryable). */
   end(identity: Identity): Promise<boolean>;
 }
@@ -35,7 +37,7 @@ export interface SessionsOptions {
 export function createSessions(options: SessionsOptions): Sessions {
   const { config, database, topics, keyValue, keys } = options;
   return {
-    async begin({ id, phoneNumber }) {
+    async begin({ id, phoneNumber }, addUser) {
       const { kid, privateKey } = keys.current();
       const sid = randomUUID();
       const issuedAt = Math.floor(database.now() / 1_000);
@@ -56,7 +58,13 @@ export function createSessions(options: SessionsOptions): Sessions {
         }),
       );
       try {
-        await database.query.insert(sessionTable).values({ sid, userId: id, expiresAt: new Date(expiresAt * 1_000) });
+        const row = { sid, userId: id, expiresAt: new Date(expiresAt * 1_000) };
+        if (addUser)
+          await database.transaction(async (tx) => {
+            await addUser(tx);
+            await tx.insert(sessionTable).values(row);
+          });
+        else await database.query.insert(sessionTable).values(row);
       } catch (error) {
         // An unlisted session could not be ended by its user. If the deletion fails, nobody has its token.
         await keyValue.delete(sessionKey(sid)).catch(() => {});

@@ -43,7 +43,7 @@ describe('signUp', () => {
     expect(answers.map(codeOf).toSorted()).toEqual(['USERNAME_TAKEN', undefined]);
   });
 
-  it('signUp: creates the user even if the session store is unavailable', async () => {
+  it('signUp: stores nothing if the session store is unavailable', async () => {
     let away = true;
     await using ctx = await startTestUserService({
       keyValue: { set: () => (away ? Promise.reject(new Error('away')) : Promise.resolve()) },
@@ -51,6 +51,24 @@ describe('signUp', () => {
     const refused = await ctx.signUp();
     expect(refused.errors).toMatchObject([{ extensions: { code: 'SESSION_STORE_UNAVAILABLE', retryable: true } }]);
     away = false;
-    expect((await ctx.signIn()).errors).toBeUndefined();
+    expect(codeOf(await ctx.signIn())).toBe('INVALID_CREDENTIALS');
+    expect((await ctx.signUp()).errors).toBeUndefined();
+  });
+
+  it('signUp: leaves no session for a username that is taken', async () => {
+    const stored: string[] = [];
+    await using ctx = await startTestUserService({
+      keyValue: {
+        set: async (key) => void stored.push(key),
+        delete: async (key) => {
+          stored.splice(stored.indexOf(key), 1);
+          return true;
+        },
+      },
+    });
+    await ctx.signUp();
+    const before = [...stored];
+    expect(codeOf(await ctx.signUp({ phoneNumber: '0909123457' }))).toBe('USERNAME_TAKEN');
+    expect(stored).toEqual(before);
   });
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Database, violatedUnique } from '@voucher-gateway/platform/database';
+import { type Database, type Transaction, violatedUnique } from '@voucher-gateway/platform/database';
 import { isUuid } from '@voucher-gateway/platform/database/columns';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { toE164 } from '@voucher-gateway/platform/identity/phone-number';
@@ -12,13 +12,20 @@ import { usernameKey } from './username-key.ts';
 
 export type User = Pick<typeof bankUser.$inferSelect, 'id' | 'username' | 'phoneNumber'>;
 
+/** A user who is not stored yet. */
+export type NewUser = typeof bankUser.$inferInsert & User;
+
 export interface Users {
   /**
-   * Creates a user.
-   * @throws CodedError BAD_USER_INPUT, PHONE_NUMBER_INVALID, USERNAME_TAKEN, PHONE_NUMBER_TAKEN; RATE_LIMITED,
-   *   SERVICE_UNAVAILABLE, SESSION_STORE_UNAVAILABLE (all retryable)
+   * Validates a sign-up and hashes its password. Stores nothing.
+   * @throws CodedError BAD_USER_INPUT, PHONE_NUMBER_INVALID; RATE_LIMITED, SERVICE_UNAVAILABLE,
+   *   SESSION_STORE_UNAVAILABLE (all retryable)
    */
-  signUp(input: { username: string; phoneNumber: string; password: string }, caller: Caller): Promise<User>;
+  prepareSignUp(input: { username: string; phoneNumber: string; password: string }, caller: Caller): Promise<NewUser>;
+  /** @throws CodedError USERNAME_TAKEN, PHONE_NUMBER_TAKEN */
+  add(tx: Transaction, user: NewUser): Promise<void>;
+  /** Remembers that the user has signed up or in from this address. Never throws. */
+  rememberAddress(user: User, caller: Caller): Promise<void>;
   /**
    * @throws CodedError INVALID_CREDENTIALS, the same for an unknown user and for a wrong password; RATE_LIMITED,
    *   SERVICE_UNAVAILABLE, SESSION_STORE_UNAVAILABLE (all retryable)
@@ -50,7 +57,7 @@ export function createUsers({
   region: string;
 }): Users {
   return {
-    async signUp({ username, phoneNumber, password }, { address, signal }) {
+    async prepareSignUp({ username, phoneNumber, password }, { address, signal }) {
       if (!isUsername(username))
         throw badInput('input.username', 'A username has 3 to 64 letters, digits, dots, dashes or underscores.');
       if (!isPassword(password)) throw badInput('input.password', 'A password has 7 to 256 characters.');
@@ -62,7 +69,7 @@ export function createUsers({
       }
       await limits.countSignUp(address);
       const passwordHash = await passwords.hash(password, signal);
-      const user = {
+      return {
         id: randomUUID(),
         username,
         usernameKey: usernameKey(username),
@@ -70,15 +77,16 @@ export function createUsers({
         passwordHash,
         createdAt: new Date(database.now()),
       };
+    },
+    async add(tx, user) {
       try {
-        const [row] = await database.query.insert(bankUser).values(user).returning(shape);
-        if (!row) throw new Error('the insert returned no row');
-        await limits.rememberAddress({ usernameKey: user.usernameKey, address });
-        return row;
+        await tx.insert(bankUser).values(user);
       } catch (error) {
         throw toTakenError(error);
       }
     },
+    rememberAddress: ({ username }, { address }) =>
+      limits.rememberAddress({ usernameKey: usernameKey(username), address }),
     async signIn({ username, password }, { address, signal }) {
       await limits.countSignIn(address);
       // No user can have such a name or password, so a comparison would be wasted work.
