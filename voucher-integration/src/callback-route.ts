@@ -13,8 +13,7 @@ import {
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { classify } from './classify-callback.ts';
-import type { ProviderCode } from './request-changes.ts';
-import type { ProviderRequest } from './state.ts';
+import type { ProviderCode, ProviderRequest } from './state.ts';
 import type { Store } from './store.ts';
 
 export interface CallbackRouteOptions {

@@ -2,43 +2,20 @@ import type { Transaction } from '@voucher-gateway/platform/database';
 import { isAnyId, joinById } from '@voucher-gateway/platform/database/rows';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Topics } from '@voucher-gateway/platform/topics';
-import { topics as schemaTopics, type VoucherStatus } from '@voucher-gateway/schema/topics';
+import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import { askAgain, askAgainIdOf } from './ask-again.ts';
-import type { ProviderAnswer } from './provider.ts';
+import { applyAnswers, type InterimAnswer } from './interim-answers.ts';
 import { fromRow } from './request-row.ts';
 import {
+  type ProviderCode,
   type ProviderRequest,
   receiveCodeOf,
   requestAcknowledgedOf,
   requestFailedOf,
-  verifies,
   voucherStatusOf,
 } from './state.ts';
 import { providerRequest as table } from './tables.ts';
-
-/** A code from the provider. */
-export interface ProviderCode {
-  voucherCode: string;
-  status: VoucherStatus;
-  /** When it arrived, in milliseconds since the epoch. */
-  atMs: number;
-  /** When the request that it answers was sent, in milliseconds since the epoch; absent for a callback. */
-  askedAtMs?: number;
-}
-
-/** An answer of the provider that does not end the request. */
-export interface InterimAnswer {
-  requestId: string;
-  answer: Extract<ProviderAnswer, { kind: 'challenge' | 'failed' }>;
-  /** When the request was sent and the answer arrived, in milliseconds since the epoch. */
-  askedAtMs: number;
-  atMs: number;
-  /** Time until the next retry, in milliseconds; null for none. */
-  delayMs: number | null;
-}
-
-type WaitingRequest = Extract<ProviderRequest, { status: 'WAITING' }>;
 
 /** The fields that settling needs. They never change. */
 export type PendingRequest = Pick<ProviderRequest, 'requestId' | 'requestedAt'>;
@@ -103,32 +80,10 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
       tx,
       interims.map(({ requestId }) => requestId),
     );
-    const waitingById = new Map<string, WaitingRequest>();
-    for (const request of locked) if (request.status === 'WAITING') waitingById.set(request.requestId, request);
-    const nextJobs: { data: { requestId: string; attempts: number }; delayMs: number; id: string }[] = [];
-    const verified: { request: PendingRequest; code: ProviderCode }[] = [];
-    const acknowledged: WaitingRequest[] = [];
-    for (const { requestId, answer, delayMs, askedAtMs, atMs } of interims) {
-      const request = waitingById.get(requestId);
-      if (!request) continue;
-      const updated = {
-        ...request,
-        ...applyAnswer(request, answer, new Date(atMs)),
-        askedAt: request.askedAt ?? new Date(askedAtMs),
-      };
-      waitingById.set(requestId, updated);
-      if (delayMs !== null)
-        nextJobs.push({ data: { requestId, attempts: updated.attempts }, delayMs, id: askAgainIdOf(updated) });
-      const held = request.held.find(({ codeVerifier }) => verifies(codeVerifier, updated.challenges));
-      if (held)
-        verified.push({
-          request,
-          code: { voucherCode: held.voucherCode, status: held.status, atMs: Date.parse(held.at) },
-        });
-      else if (request.challenges.length === 0 && updated.challenges.length > 0) acknowledged.push(updated);
-    }
-    if (waitingById.size === 0) return;
-    const rows = [...waitingById.values()].map(({ requestId, askedAt, challenges, held, attempts, lastError }) => ({
+    const waiting = locked.filter((request) => request.status === 'WAITING');
+    if (waiting.length === 0) return;
+    const { updated, retries, verified, acknowledged } = applyAnswers(waiting, interims);
+    const rows = updated.map(({ requestId, askedAt, challenges, held, attempts, lastError }) => ({
       request_id: requestId,
       asked_at: askedAt?.toISOString() ?? null,
       challenges,
@@ -155,7 +110,7 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
       })
       .from(joined.from)
       .where(joined.isJoined);
-    await jobs.scheduleAll(tx, askAgain, nextJobs);
+    await jobs.scheduleAll(tx, askAgain, retries);
     const messages = acknowledged.map(requestAcknowledgedOf).filter((message) => message !== null);
     await topics.publishAll(tx, schemaTopics.requestAcknowledged, messages);
     if (verified.length > 0) await settleAll(tx, verified);
@@ -173,17 +128,4 @@ async function lockRows(tx: Transaction, requestIds: readonly string[]) {
     .orderBy(table.requestId)
     .for('update');
   return rows.map(fromRow);
-}
-
-function applyAnswer(request: WaitingRequest, answer: InterimAnswer['answer'], at: Date): Partial<WaitingRequest> {
-  const attempts = request.attempts + 1;
-  if (answer.kind === 'failed') return { attempts, lastError: answer.error };
-  const { codeChallenge } = answer;
-  const isDuplicate = request.challenges.some((challenge) => challenge.codeChallenge === codeChallenge);
-  return {
-    attempts,
-    challenges: isDuplicate ? request.challenges : [...request.challenges, { codeChallenge, at: at.toISOString() }],
-    held: [],
-    lastError: null,
-  };
 }

@@ -28,6 +28,16 @@ export interface Challenge {
 /** A callback that arrived before the first challenge, so that it can not be verified yet. */
 export type HeldCallback = Pick<VpsLateCallback, 'codeVerifier' | 'status' | 'voucherCode'> & { at: string };
 
+/** A code from the provider. */
+export interface ProviderCode {
+  voucherCode: string;
+  status: VoucherStatus;
+  /** When it arrived, in milliseconds since the epoch. */
+  atMs: number;
+  /** When the request that it answers was sent, in milliseconds since the epoch; absent for a callback. */
+  askedAtMs?: number;
+}
+
 /** Maximum of held callbacks per request. */
 export const maxHeld = 5;
 

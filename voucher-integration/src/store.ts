@@ -5,9 +5,10 @@ import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import type { FailureReason, RequestCode } from '@voucher-gateway/schema/topics';
 import { and, eq, sql } from 'drizzle-orm';
-import { createRequestChanges, type InterimAnswer, type PendingRequest, type ProviderCode } from './request-changes.ts';
+import type { InterimAnswer } from './interim-answers.ts';
+import { createRequestChanges, type PendingRequest } from './request-changes.ts';
 import { fromRow } from './request-row.ts';
-import { type HeldCallback, maxHeld, type ProviderRequest } from './state.ts';
+import { type HeldCallback, maxHeld, type ProviderCode, type ProviderRequest } from './state.ts';
 import { providerRequest as table } from './tables.ts';
 
 /**

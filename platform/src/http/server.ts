@@ -155,6 +155,13 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     if (typeof problem.retryAfterSeconds === 'number') reply.header('retry-after', problem.retryAfterSeconds);
     return sendProblem(reply, problem);
   });
+  addNotFound(app);
+  addHealth(app, { readiness, failures });
+  return app;
+}
+
+/** Answers 404, or 405 with the methods that the address has. */
+function addNotFound(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => {
     const [path = '/'] = request.url.split('?');
     const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
@@ -169,6 +176,12 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       title: `This address accepts only ${allowed.join(', ')}.`,
     });
   });
+}
+
+function addHealth(
+  app: FastifyInstance,
+  { readiness, failures }: Required<Pick<HttpServerOptions, 'readiness' | 'failures'>>,
+): void {
   app.get('/health/live', (_request, reply) => {
     const found = failures();
     if (found.length === 0) return reply.send({ status: 'ok' });
@@ -178,7 +191,6 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     const report = await readiness.read();
     return reply.code(report.status === 'ok' ? 200 : 503).send(report);
   });
-  return app;
 }
 
 /**
