@@ -13,8 +13,8 @@ import { startDistributed } from './system.ts';
 
 /** The commands of the runbook, each as a list of words. */
 async function runbookCommands(): Promise<string[][]> {
-  const text = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
-  const section = text.split('### A topic that was deleted\n')[1]?.split('\n## ')[0] ?? '';
+  const text = await readFile(new URL('../../../docs/runbooks.md', import.meta.url), 'utf8');
+  const section = text.split('## A topic that was deleted\n')[1]?.split('\n## ')[0] ?? '';
   return [...section.matchAll(/^ *npm run topics -- (.*?) +#/gm)].map(([, words = '']) => words.split(' '));
 }
 
