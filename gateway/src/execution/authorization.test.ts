@@ -170,6 +170,27 @@ describe('authorization: there is no way around by', () => {
     expect(sent).not.toContain('weight');
   });
 
+  it.each([
+    ['the object', '{ secretNode { id score } post { id } }', ['secretNode.score']],
+    ['a fragment', '{ nodes { id ... on Secret { score } } post { id } }', ['nodes.@.score']],
+    ['the interface', '{ nodes { id score } post { id } }', ['nodes.@.score']],
+  ])('a requirement of an interface object, by %s', async (_by, text, expected) => {
+    const typeDefs = {
+      shop: `
+        type Query { secretNode: Secret nodes: [Node] post: Post }
+        interface Node @key(fields: "id") { id: ID! secret: Int }
+        type Secret implements Node @key(fields: "id") { id: ID! secret: Int @authenticated }
+        type Post { id: ID! }`,
+      stats: `type Node @key(fields: "id") @interfaceObject {
+        id: ID! secret: Int @external score: Int @requires(fields: "secret") @authenticated }`,
+    };
+    const change = (sdl: string) => sdl.replace('score: Int @authenticated @join__field', 'score: Int @join__field');
+    const answer = () => ({ data: { secretNode: { id: 's' }, nodes: [{ __typename: 'Secret', id: 's' }] } });
+    const { paths, sent } = await run(text, { subgraphs: typeDefs, respond: answer, change });
+    expect(paths).toEqual(expected);
+    expect(sent).not.toMatch(/score|secret\b/);
+  });
+
   it('an interface as it is composed now', async () => {
     expect((await run('{ node { ... on Open { id } } post { id } }')).paths).toEqual(['node']);
   });

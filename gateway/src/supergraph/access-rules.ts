@@ -57,9 +57,13 @@ export function readAccessRules({ schema: apollo }: Supergraph): AccessRules | n
       for (const each of keys) for (const requirement of own.get(each) ?? []) found.add(requirement);
     };
     add(type, key, returnType(schema, type, field));
-    for (const each of interfacesWith(schema, type, field)) add(each, `${each}.${field}`);
+    const interfaces = interfacesWith(schema, type, field);
+    for (const each of interfaces) add(each, `${each}.${field}`);
     for (const each of objectTypesOf(schema, type)) collect(each, field, visited, found);
-    for (const each of requiredFields(apollo, schema, type, field)) collect(each.type, each.field, visited, found);
+    // An interface object's field is defined at the interface, for the object types, too.
+    for (const definedAt of [type, ...interfaces])
+      for (const each of requiredFields(apollo, schema, definedAt, field, type))
+        collect(each.type, each.field, visited, found);
   };
   const ofField = (type: string, field: string): readonly Requirement[] => {
     const key = `${type}.${field}`;
@@ -134,9 +138,15 @@ function interfacesWith(schema: GraphQLSchema, typeName: string, field: string):
     .map(({ name }) => name);
 }
 
-/** The fields that subgraphs are sent to resolve a field. */
-function requiredFields(apollo: Schema, schema: GraphQLSchema, typeName: string, name: string): FieldSelection[] {
-  const type = apollo.type(typeName);
+/** The fields that subgraphs are sent to resolve a field, as it is defined at a type, of objects of another one. */
+function requiredFields(
+  apollo: Schema,
+  schema: GraphQLSchema,
+  definedAt: string,
+  name: string,
+  typeName: string,
+): FieldSelection[] {
+  const type = apollo.type(definedAt);
   if (type?.kind !== 'ObjectType' && type?.kind !== 'InterfaceType') return [];
   return (type.field(name)?.appliedDirectivesOf('join__field') ?? []).flatMap((applied) => {
     const { requires, contextArguments = [] } = applied.arguments();
