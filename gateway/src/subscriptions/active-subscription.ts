@@ -6,9 +6,9 @@ import type { CatchUp } from './resume/catch-up.ts';
 import type { SharedOperation } from './shared-operation.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** The key of the quota: the user, or the client's address for a client that has not signed in. */
+/** The key of the quota: the user, or the client's address for a client that has not signed in, or whose token names none. */
 function holderOf({ identity, clientAddress }: GatewayContext): string {
-  return identity?.userId ?? ` anonymous ${groupAddress(clientAddress)}`;
+  return identity?.userId || ` anonymous ${groupAddress(clientAddress)}`;
 }
 
 /** A subscription that was admitted. Disposing unsubscribes. */

@@ -1,8 +1,8 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
 import { move, moveTo } from '../testing/moves.ts';
-import { parcelSupergraph } from '../testing/parcel-supergraph.ts';
-import { openTestSubscriptions } from '../testing/subscriptions.ts';
+import { parcelDataSource, parcelSupergraph } from '../testing/parcel-supergraph.ts';
+import { contextOf, openTestSubscriptions } from '../testing/subscriptions.ts';
 
 /** The parcel supergraph, in which the fields that are matched need the scope `track`. */
 const withScope = (field: RegExp) =>
@@ -67,5 +67,21 @@ describe('subscription: authorisation', () => {
       { data: { moved: { node: { id: '1', recipient: null } } } },
       { data: { moved: { node: { id: '2', recipient: null } } } },
     ]);
+  });
+
+  // It was planned again without what the client may see.
+  it('holds for a subscription that starts while the supergraph is reloaded', async () => {
+    await using ctx = await open(/recipient: Person/g);
+    const query = 'subscription { moved { node { place recipient { name } } } }';
+    const context = contextOf('ann', allowed.claims);
+    const operation = await ctx.operations.prepare({ query }, context);
+    await ctx.federation.reload(`${withScope(/recipient: Person/g)}\n`, { dataSource: parcelDataSource(ctx.world) });
+    const results = Promise.withResolvers<string>();
+    using subscription = await ctx.subscriptions.subscribe(operation, context);
+    subscription.start({ next: results.resolve, end: results.reject, flushed: async () => {} });
+    await ctx.publish(move('1'));
+    expect(JSON.parse(await results.promise)).toEqual({
+      data: { moved: { node: { place: 'Hue', recipient: { name: 'name of bob' } } } },
+    });
   });
 });

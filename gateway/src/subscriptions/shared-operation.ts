@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { type GraphQLFormattedError, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
@@ -109,7 +108,7 @@ export class SharedOperation {
     context: GatewayContext,
     resumePoint: ResumePoint | null,
   ): Disposable {
-    const identityKey = fingerprint(context.identity);
+    const identityKey = fingerprint(context);
     const fanOut = this.#fanOuts.get(identityKey) ?? new FanOut(this.#fanOutOptions, identityKey, claimValue);
     this.#fanOuts.set(identityKey, fanOut);
     return fanOut.join(subscriber, context, resumePoint);
@@ -284,11 +283,15 @@ function upstreamRequest({ primary, operation }: PlannedSubscription) {
 /** Claims that differ between sessions of the same user. */
 const ofTheSession: ReadonlySet<string> = new Set(['sid', 'iat', 'exp', 'nbf', 'jti']);
 
-/** Identity key: a hash of all claims but the session's own. Subgraphs respond the same to equal keys. */
-function fingerprint(identity: Identity | null): string {
-  if (!identity) return '';
-  const claims = Object.entries(identity.claims)
+/**
+ * Identity key: a hash of all that subgraphs get of a client. Without keys to verify tokens it is the token itself; else its
+ * claims, without the session's own. Subgraphs respond the same to equal keys.
+ */
+function fingerprint({ identity, authorization, headers = [] }: GatewayContext): string {
+  if (!identity && authorization === null && headers.length === 0) return '';
+  const claims = Object.entries(identity?.claims ?? {})
     .filter(([name]) => !ofTheSession.has(name))
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(claims)).digest('base64');
+  const client = [identity ? claims : authorization, headers];
+  return createHash('sha256').update(JSON.stringify(client)).digest('base64');
 }

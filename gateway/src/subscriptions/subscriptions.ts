@@ -137,15 +137,13 @@ export async function createSubscriptions({
 }
 
 /** Plans the operation by another supergraph. Rejects if it is not valid there. */
-async function planFor(
-  federation: Federation,
-  operation: Operation,
-  { clientAddress, signal }: GatewayContext,
-): Promise<Operation> {
+async function planFor(federation: Federation, operation: Operation, context: GatewayContext): Promise<Operation> {
   const { text, operationName, conditions } = operation;
+  const { clientAddress, signal } = context;
   const requester = requesterOf({ clientAddress, signal });
-  const { plan } = await federation.planner.plan({ text, operationName, conditions }, requester);
-  return { ...operation, plan, federation };
+  const variant = federation.planVariant(context);
+  const { plan } = await federation.planner.plan({ text, operationName, conditions, variant }, requester);
+  return { ...operation, plan, variant, federation };
 }
 
 /**

@@ -41,6 +41,7 @@ export async function startTestGateway({
   supergraphSdl = parcelSupergraph(),
   jwksUrl,
   inProcess = false,
+  tokens = 'sessions',
 }: {
   environment?: Environment;
   /** Methods of the session store to replace. */
@@ -53,6 +54,8 @@ export async function startTestGateway({
   jwksUrl?: string;
   /** Whether the gateway calls the subgraphs without HTTP. */
   inProcess?: boolean;
+  /** Whether tokens have sessions, are only verified, or are passed on as they are. Default: sessions. */
+  tokens?: 'sessions' | 'verified' | 'passed on';
 } = {}) {
   await using releases = new AsyncDisposableStack();
   const clock = createTestClock();
@@ -101,18 +104,21 @@ export async function startTestGateway({
       clock,
       log,
       topics,
-      keyValue: { ...engines.keyValue, ...keyValue },
+      keyValue: tokens === 'sessions' ? { ...engines.keyValue, ...keyValue } : null,
       createPlanner: leasePlanner,
       supergraphSdl,
       ...addresses,
       localCalls,
-      config: readConfig(gatewaySettings, {
-        PORT: '0',
-        DRAIN_WINDOW: '1ms',
-        UPSTREAM_RETRY_BASE: '1ms',
-        JWKS_URL: jwksUrl ?? issuer.jwksUrl,
-        ...environment,
-      }),
+      config: {
+        ...readConfig(gatewaySettings, {
+          PORT: '0',
+          DRAIN_WINDOW: '1ms',
+          UPSTREAM_RETRY_BASE: '1ms',
+          JWKS_URL: jwksUrl ?? issuer.jwksUrl,
+          ...environment,
+        }),
+        ...(tokens === 'passed on' && { JWKS_URL: undefined }),
+      },
     });
   const gateway = releases.use(await start());
   const owned = releases.move();
