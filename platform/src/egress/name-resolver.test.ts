@@ -15,6 +15,18 @@ describe('name resolver', () => {
     ]);
   });
 
+  // Regression: thousands per name filled the memory, and each attempt connected to one after the other.
+  it('uses eight addresses of a family', async () => {
+    await using dns = await startDnsServer();
+    dns.addresses.set(
+      name,
+      Array.from({ length: 20 }, (_, index) => [`192.0.2.${index}`, `2001:db8::${index}`]).flat(),
+    );
+    using resolver = createNameResolver({ servers: [dns.address] });
+    const families = (await resolver.resolve(name)).map(({ family }) => family);
+    expect(families).toEqual([...Array(8).fill(4), ...Array(8).fill(6)]);
+  });
+
   it('asks once for concurrent and later calls, whatever the case and the final dot', async () => {
     await using dns = await startDnsServer();
     dns.addresses.set(name, ['192.0.2.1']);

@@ -21,6 +21,8 @@ export interface NameResolver extends Disposable {
 }
 
 const maxNames = 10_000;
+/** Addresses of a family that are used: a stranger's name may have thousands, which would all be stored and called. */
+const maxPerFamily = 8;
 /** Addresses are cached as long as DNS says, within these bounds. */
 const minCachedMs = 1_000;
 const maxCachedMs = 300_000;
@@ -43,10 +45,9 @@ export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverO
       resolver.resolve4(name, { ttl: true }),
       resolver.resolve6(name, { ttl: true }),
     ]);
-    const records = [
-      ...(ipv4.status === 'fulfilled' ? ipv4.value : []),
-      ...(ipv6.status === 'fulfilled' ? ipv6.value : []),
-    ];
+    const records = [ipv4, ipv6].flatMap((found) =>
+      found.status === 'fulfilled' ? found.value.slice(0, maxPerFamily) : [],
+    );
     if (records.length > 0) {
       const ttlMs = 1_000 * Math.min(...records.map(({ ttl }) => ttl));
       const addresses = records.map(({ address }) => ({ address, family: address.includes(':') ? 6 : 4 }));

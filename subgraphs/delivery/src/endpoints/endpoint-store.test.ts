@@ -1,11 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { describe, expect, it } from 'vitest';
 import { delivered, failed } from '../attempt-result.ts';
+import { createDeliveryLoaders } from '../loaders.ts';
 import { deliveryMigrations } from '../migrations.ts';
 import { delivery } from '../tables.ts';
 import { buildRequest } from '../testing/delivery-harness.ts';
+import { endpointOf } from './endpoint.ts';
 import { createEndpointStore } from './endpoint-store.ts';
 
 const day = 86_400_000;
@@ -18,6 +21,7 @@ async function setUp(disableAfterMs = 5 * day) {
   const { userId } = buildRequest();
   return {
     clock,
+    database: engines.database,
     userId,
     open,
     store: open(),
@@ -40,6 +44,36 @@ describe('endpoint store', () => {
     ctx.clock.advance(120_000);
     await ctx.store.note(to, failure);
     expect(await ctx.store.readOwn(ctx.userId)).toMatchObject([{ disabledAt: new Date(ctx.clock.now()) }]);
+  });
+
+  // Regression: it had been failing since never.
+  it('endpoint: stays disabled after a success of an attempt that was in progress', async () => {
+    await using ctx = await setUp();
+    const to = { userId: ctx.userId, url: 'https://shop.example/hook' };
+    await ctx.store.note(to, failure);
+    ctx.clock.advance(5 * day);
+    await ctx.store.note(to, failure);
+    const [disabled] = await ctx.store.readOwn(ctx.userId);
+    await ctx.open().note(to, delivered(200));
+    expect(await ctx.store.readOwn(ctx.userId)).toMatchObject([
+      { disabledAt: disabled?.disabledAt, failingSince: disabled?.failingSince, lastSuccessAt: expect.any(Date) },
+    ]);
+  });
+
+  it('endpoint: is disabled and enabled by two processes at once, and then is one of both', async () => {
+    await using ctx = await setUp();
+    const to = { userId: ctx.userId, url: 'https://shop.example/hook' };
+    const { id } = endpointOf(to);
+    await ctx.store.note(to, failure);
+    for (let turn = 0; turn < 10; turn += 1) {
+      ctx.clock.advance(6 * day);
+      const [one, other] = [ctx.open(), ctx.open()];
+      await Promise.all([one.note(to, failure), other.enable(id), other.note(to, failure)]);
+      const [row] = await ctx.store.readOwn(ctx.userId);
+      // Enabled last: failing since then at the earliest. Disabled last: since days.
+      const sinceMs = ctx.clock.now() - (row?.failingSince?.getTime() ?? ctx.clock.now());
+      expect(sinceMs >= 5 * day).toBe(row?.disabledAt !== null);
+    }
   });
 
   it('endpoint: has not been failing before a success, also of another process', async () => {
@@ -96,7 +130,9 @@ describe('endpoint store', () => {
         disabledAt: disabled?.disabledAt?.toISOString(),
       },
     });
-    expect((await ctx.store.readNotices(disabled?.id ?? '')).length).toBe(10);
+    const loaders = createDeliveryLoaders(ctx.database, ctx.userId);
+    const [own, none] = await loaders.notices.loadMany([disabled?.id ?? '', randomUUID()]);
+    expect([own, none]).toMatchObject([{ length: 10 }, { length: 0 }]);
   });
 
   it('endpoint: stores few of many equal results', async () => {

@@ -19,8 +19,6 @@ export interface EndpointStore {
   note(delivery: Pick<Delivery, 'userId' | 'url'>, result: SendResult): Promise<void>;
   /** Reads a user's endpoints: disabled and failing ones first, then the last used ones. */
   readOwn(userId: string): Promise<EndpointRow[]>;
-  /** Reads the notices about an endpoint, the last one first. */
-  readNotices(endpointId: string): Promise<Delivery[]>;
   /** Enables an endpoint, also if it is not disabled; null if there is none. */
   enable(endpointId: string): Promise<EndpointRow | null>;
 }
@@ -40,7 +38,7 @@ const successHoldsMs = 1_000;
 const maxRemembered = 10_000;
 /** Endpoints that a user can see; and those that get a notice. */
 const maxListed = 100;
-const maxNotified = 10;
+export const maxNotified = 10;
 
 export function createEndpointStore({ database, log, disableAfterMs }: EndpointStoreOptions): EndpointStore {
   const remembered = new Map<string, { isFailing: boolean; at: number }>();
@@ -65,7 +63,8 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
             usedAt: sql`excluded.used_at`,
             lastSuccessAt: sql`coalesce(excluded.last_success_at, ${endpoint.lastSuccessAt})`,
             lastFailureAt: sql`coalesce(excluded.last_failure_at, ${endpoint.lastFailureAt})`,
-            failingSince: sql`case when excluded.failing_since is not null
+            // A disabled one stays as it was: attempts of before may still succeed.
+            failingSince: sql`case when excluded.failing_since is not null or ${endpoint.disabledAt} is not null
               then coalesce(${endpoint.failingSince}, excluded.failing_since) end`,
           },
         })
@@ -157,13 +156,6 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
           endpoint.id,
         )
         .limit(maxListed),
-    readNotices: (endpointId) =>
-      database.query
-        .select()
-        .from(delivery)
-        .where(eq(delivery.noticeOf, endpointId))
-        .orderBy(desc(delivery.createdAt), delivery.id)
-        .limit(maxNotified),
     async enable(endpointId) {
       remembered.delete(endpointId);
       const [row] = await database.query

@@ -15,7 +15,7 @@ export function createEndpointResolvers({
   admission,
   limiter,
 }: {
-  endpoints: Pick<EndpointStore, 'readOwn' | 'readNotices' | 'enable'>;
+  endpoints: Pick<EndpointStore, 'readOwn' | 'enable'>;
   admission: Pick<Admission, 'forget'>;
   /** Counts a user's calls of `enableEndpoint`. */
   limiter: RateLimiter;
@@ -40,7 +40,8 @@ export function createEndpointResolvers({
         if (disabledAt !== null) return 'DISABLED';
         return failingSince === null ? 'ACTIVE' : 'FAILING';
       },
-      notices: ({ id }: EndpointRow): Promise<Delivery[]> => endpoints.readNotices(id),
+      notices: ({ id, userId }: EndpointRow, _args: unknown, context: DeliveryContext): Promise<Delivery[]> =>
+        context.loaders(userId).notices.load(id),
     },
   };
 }

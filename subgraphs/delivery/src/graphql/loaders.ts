@@ -2,8 +2,9 @@ import type { Database } from '@voucher-gateway/platform/database';
 import { isUuid } from '@voucher-gateway/platform/database/columns';
 import { isAnyId } from '@voucher-gateway/platform/database/rows';
 import DataLoader from 'dataloader';
-import { and, asc, desc, eq, inArray } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, inArray, lte, sql } from 'drizzle-orm';
 import { maxAttempts } from '../attempts/old-attempts.ts';
+import { maxNotified } from '../endpoints/endpoint-store.ts';
 import { type Attempt, attempt, type Delivery, delivery } from '../tables.ts';
 
 /** A request's loaders of one user's own rows. They load [] or null for unknown ids. */
@@ -11,6 +12,8 @@ export interface DeliveryLoaders {
   byVoucher: DataLoader<string, Delivery[]>;
   byRequest: DataLoader<string, Delivery[]>;
   byId: DataLoader<string, Delivery | null>;
+  /** The last notices about an endpoint, the last one first. */
+  notices: DataLoader<string, Delivery[]>;
   /** The last ones, oldest first. */
   attempts: DataLoader<string, Attempt[]>;
 }
@@ -41,6 +44,22 @@ export function createDeliveryLoaders(database: Database, userId: string): Deliv
     byId: new DataLoader(async (ids) => {
       const rows = await ownBy(delivery.id, ids);
       return ids.map((id) => rows.find((row) => same(row.id, id)) ?? null);
+    }),
+    notices: new DataLoader(async (endpointIds) => {
+      const number = sql<number>`row_number() over (partition by ${delivery.noticeOf}
+        order by ${delivery.createdAt} desc, ${delivery.id})`.as('number');
+      const numbered = database.query
+        .select({ id: delivery.id, number })
+        .from(delivery)
+        .where(and(isAnyId(delivery.noticeOf, endpointIds), eq(delivery.userId, userId)))
+        .as('numbered');
+      const rows = await database.query
+        .select(getTableColumns(delivery))
+        .from(delivery)
+        .innerJoin(numbered, eq(numbered.id, delivery.id))
+        .where(lte(numbered.number, maxNotified))
+        .orderBy(numbered.number);
+      return endpointIds.map((id) => rows.filter(({ noticeOf }) => noticeOf === id));
     }),
     attempts: new DataLoader(async (ids) => {
       const last = database.query

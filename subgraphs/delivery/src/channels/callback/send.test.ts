@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createTestClock, systemClock } from '@voucher-gateway/platform/async/clock';
 import type { NameResolver } from '@voucher-gateway/platform/egress/name-resolver';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
@@ -219,6 +219,23 @@ describe('send', () => {
     });
     const url = receiver.url.replace('127.0.0.1', 'receiver.example.com');
     expect(await sender.send({ ...callback, url }, never)).toEqual(delivered(204));
+  });
+
+  // Regression: receivers could keep each connection open for 10 minutes, until the process had no file left to open.
+  it('send: closes an idle connection soon although the receiver promises to keep it', async () => {
+    const server = createHttpServer((_request, response) => {
+      response.writeHead(204, { connection: 'keep-alive', 'keep-alive': 'timeout=599' }).end();
+    });
+    server.keepAliveTimeout = 600_000;
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const connected = once(server, 'connection') as Promise<[Socket]>;
+    await using sender = openSender();
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    expect(await sender.send({ ...callback, url }, never)).toEqual(delivered(204));
+    const [socket] = await connected;
+    await once(socket, 'close', { signal: AbortSignal.timeout(60_000) });
+    server.close();
   });
 
   it('send: goes through a proxy, and still refuses internal addresses and names', async () => {

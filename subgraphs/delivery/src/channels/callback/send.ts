@@ -40,6 +40,9 @@ export interface CallbackSenderOptions {
 /** Maximum of keys that sign, so that the header stays small however often they are rotated. */
 const maxKeys = 4;
 
+/** An idle connection is closed after this time, whatever `keep-alive` a receiver sends: a user has many receivers. */
+const idleMs = 4_000;
+
 /** Informational responses (1xx) of a receiver before its response; more are an invalid one. */
 const maxInformational = 16;
 
@@ -56,8 +59,14 @@ export function createCallbackSender({
   keys,
   proxyUrl,
 }: CallbackSenderOptions): CallbackSender {
-  // The attempt has its own time-out.
-  const options = { headersTimeout: 0, bodyTimeout: 0, maxHeaderSize: 16_384 };
+  const options = {
+    // The attempt has its own time-out.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: 16_384,
+    keepAliveTimeout: idleMs,
+    keepAliveMaxTimeout: idleMs,
+  };
   const agent = proxyUrl
     ? new ProxyAgent({ uri: proxyUrl, ...options })
     : new Agent({ connect: createGuardedConnector({ policy, resolver, timeoutMs }), ...options });
