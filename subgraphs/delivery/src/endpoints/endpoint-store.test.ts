@@ -4,7 +4,7 @@ import { silentLog } from '@voucher-gateway/platform/process/log';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { describe, expect, it } from 'vitest';
 import { delivered, failed } from '../attempt-result.ts';
-import { createDeliveryLoaders } from '../loaders.ts';
+import { createDeliveryLoaders } from '../graphql/loaders.ts';
 import { deliveryMigrations } from '../migrations.ts';
 import { delivery } from '../tables.ts';
 import { buildRequest } from '../testing/delivery-harness.ts';
