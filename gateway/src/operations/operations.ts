@@ -137,7 +137,7 @@ export function createOperations({
     return { ...checked, variant, federation };
   };
 
-  const execute: Execute = async (operation, context) => {
+  const execute: Execute<Operation> = async (operation, context) => {
     const { selections, text } = operation;
     if (selections > maxSmallSelections)
       await loopShare.run(() => {}, {

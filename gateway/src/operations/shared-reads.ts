@@ -1,9 +1,12 @@
 import type { GatewayContext } from '../context.ts';
 import type { JsonResult } from '../execution/json-result.ts';
+import type { ExecutableOperation } from '../federation/federation.ts';
 import type { Plan } from '../planning/plan.ts';
-import type { Operation } from './operations.ts';
 
-export type Execute = (operation: Operation, context: GatewayContext) => Promise<JsonResult>;
+export type Execute<Operation extends ExecutableOperation> = (
+  operation: Operation,
+  context: GatewayContext,
+) => Promise<JsonResult>;
 
 /** Longer keys are not compared: the operation is executed alone. */
 const maxKeyLength = 8_192;
@@ -22,7 +25,9 @@ interface SharedRead {
  * authorization header, and the same value of each header that subgraphs get, the client's address included; only the
  * request id is that of the first. A query whose subgraphs' headers are passed back is executed alone.
  */
-export function createSharedReads(execute: Execute): Execute {
+export function createSharedReads<Operation extends ExecutableOperation>(
+  execute: Execute<Operation>,
+): Execute<Operation> {
   // Equal operations have the same plan while it is cached.
   const inFlight = new Map<Plan, Map<string, SharedRead>>();
 
@@ -71,7 +76,7 @@ export function createSharedReads(execute: Execute): Execute {
 }
 
 /** What has to be equal besides the operation; null for what is executed alone. */
-function keyOf({ definition, variables }: Operation, context: GatewayContext): string | null {
+function keyOf({ definition, variables }: ExecutableOperation, context: GatewayContext): string | null {
   const { authorization, clientAddress, headers = [], onSubgraphHeaders, trace } = context;
   if (definition.operation !== 'query' || onSubgraphHeaders || trace) return null;
   const key = JSON.stringify([authorization, clientAddress, headers, variables]);
