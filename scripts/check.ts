@@ -7,6 +7,7 @@ const steps: [name: string, command: string, ...args: string[]][] = [
   ['types', 'tsc', '-p', '.'],
   ['types of the page', 'tsc', '-p', 'web'],
   ['lint and format', 'biome', 'check', '--error-on-warnings'],
+  ['imports', 'node', 'e2e/src/import-law-main.ts'],
   ['supergraph is not stale', 'node', 'schema/src/compose-main.ts', '--check'],
   ["types of the page's operations are not stale", 'node', 'web/codegen.ts', '--check'],
 ];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hostileUrls } from '../testing/hostile-urls.ts';
+import { hostileUrls } from '../testing/hostile/hostile-urls.ts';
 import { type UrlPolicy, urlRefusal } from './url-policy.ts';
 
 const production: UrlPolicy = {

@@ -3,8 +3,8 @@ import { buildSchema } from 'graphql';
 import { expect, it } from 'vitest';
 import { CodedError } from '../errors.ts';
 import { postGraphql } from '../testing/graphql-client.ts';
+import { sendRaw } from '../testing/hostile/raw-http.ts';
 import { createMemoryLog } from '../testing/log.ts';
-import { sendRaw } from '../testing/raw-http.ts';
 import { createSubgraphServer } from './subgraph-server.ts';
 
 async function serve(context: (signal: AbortSignal) => Promise<object> = async () => ({})) {

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import { commonSettings, readConfig } from '../process/config.ts';
 import { httpServerContract } from '../testing/contract/http-server.ts';
+import { sendRaw } from '../testing/hostile/raw-http.ts';
 import { serve } from '../testing/http-app.ts';
 import { createMemoryLog } from '../testing/log.ts';
-import { sendRaw } from '../testing/raw-http.ts';
 import { assertPortFree, createHttpServer, httpLimitsOf, listen, refuseInvalidText } from './server.ts';
 
 const problemOf = async (response: Response) => ({

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-const main = fileURLToPath(new URL('../testing/lifecycle-main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../testing/processes/lifecycle-main.ts', import.meta.url));
 
 /** Starts the small service as a process; `line` reads the next line that it prints. */
 async function start(environment: Record<string, string> = {}) {

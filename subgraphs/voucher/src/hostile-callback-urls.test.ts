@@ -1,4 +1,4 @@
-import { hostileUrls } from '@voucher-gateway/platform/testing/hostile-urls';
+import { hostileUrls } from '@voucher-gateway/platform/testing/hostile/hostile-urls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startTestVoucherService } from './testing/voucher-service.ts';
 

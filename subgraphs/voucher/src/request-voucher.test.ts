@@ -1,4 +1,4 @@
-import { sendRaw } from '@voucher-gateway/platform/testing/raw-http';
+import { sendRaw } from '@voucher-gateway/platform/testing/hostile/raw-http';
 import { startIssuer } from '@voucher-gateway/platform/testing/tokens';
 import { callbackUrlKey } from '@voucher-gateway/schema/callback-url';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';

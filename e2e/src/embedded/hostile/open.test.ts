@@ -1,4 +1,4 @@
-import { hostileReceivers, listen } from '@voucher-gateway/platform/testing/hostile-receivers';
+import { hostileReceivers, listen } from '@voucher-gateway/platform/testing/hostile/hostile-receivers';
 import { findInternal } from '@voucher-gateway/platform/testing/internals';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { type Customer, startCustomer } from '../../customer.ts';

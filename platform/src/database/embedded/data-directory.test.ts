@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { openDataDirectory } from './data-directory.ts';
 
-const main = fileURLToPath(new URL('../../testing/data-directory-main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../testing/processes/data-directory-main.ts', import.meta.url));
 
 async function makeFolder() {
   const folder = await mkdtemp(join(tmpdir(), 'data-directory-'));

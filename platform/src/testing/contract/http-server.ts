@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import type { Environment } from '../../process/config.ts';
-import { hostileRequests } from '../hostile-requests.ts';
-import { sendRaw } from '../raw-http.ts';
+import { hostileRequests } from '../hostile/hostile-requests.ts';
+import { sendRaw } from '../hostile/raw-http.ts';
 
 export interface HttpServerUnderTest extends AsyncDisposable {
   url: string;

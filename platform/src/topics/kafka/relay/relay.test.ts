@@ -16,7 +16,7 @@ import { readParked, retryAtOnce } from '../../parked-messages.ts';
 import { connectKafka } from '../connection/client.ts';
 import { createKafkaTopics } from '../topics.ts';
 
-const relayMain = fileURLToPath(new URL('../../../testing/relay-main.ts', import.meta.url));
+const relayMain = fileURLToPath(new URL('../../../testing/processes/relay-main.ts', import.meta.url));
 
 /** A topic, the messages read from it in order, and publishers. */
 async function setUp() {

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createTestClock } from '@voucher-gateway/platform/async/clock';
-import { hostileReceivers, listen } from '@voucher-gateway/platform/testing/hostile-receivers';
+import { hostileReceivers, listen } from '@voucher-gateway/platform/testing/hostile/hostile-receivers';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { describe, expect, it } from 'vitest';
 import { delivered, failed, type SendResult } from '../../attempt-result.ts';

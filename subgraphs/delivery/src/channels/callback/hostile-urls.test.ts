@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { systemClock } from '@voucher-gateway/platform/async/clock';
-import { type HostileUrl, hostileUrls } from '@voucher-gateway/platform/testing/hostile-urls';
+import { type HostileUrl, hostileUrls } from '@voucher-gateway/platform/testing/hostile/hostile-urls';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { afterAll, describe, expect, it } from 'vitest';
 import { delivered, failed } from '../../attempt-result.ts';

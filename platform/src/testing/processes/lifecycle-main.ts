@@ -1,8 +1,8 @@
-import { CodedError } from '../errors.ts';
-import { createReadiness } from '../http/readiness.ts';
-import { createHttpServer, listen } from '../http/server.ts';
-import { run } from '../process/lifecycle.ts';
-import { createLog } from '../process/log.ts';
+import { CodedError } from '../../errors.ts';
+import { createReadiness } from '../../http/readiness.ts';
+import { createHttpServer, listen } from '../../http/server.ts';
+import { run } from '../../process/lifecycle.ts';
+import { createLog } from '../../process/log.ts';
 
 // A small service, which lifecycle.test.ts starts as a process.
 const { SHUTDOWN_DELAY_MS = '0', STOP_WITHIN_MS = '10000', HANGS, REJECTS, STOP_FAILS_BY = '' } = process.env;

@@ -1,4 +1,4 @@
-import { openDataDirectory } from '../database/embedded/data-directory.ts';
+import { openDataDirectory } from '../../database/embedded/data-directory.ts';
 
 // For data-directory.test.ts: owns the folder until killed, with so much memory that the kernel needs a while to free
 // it.

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { openPostgres } from '../database/postgres/postgres.ts';
-import { silentLog } from '../process/log.ts';
-import { createKafkaTopics } from '../topics/kafka/topics.ts';
-import type { Topic } from '../topics.ts';
+import { openPostgres } from '../../database/postgres/postgres.ts';
+import { silentLog } from '../../process/log.ts';
+import { createKafkaTopics } from '../../topics/kafka/topics.ts';
+import type { Topic } from '../../topics.ts';
 
 // A process for relay.test.ts that publishes a number, and then relays the outbox.
 const { DATABASE_URL = '', KAFKA_BROKERS = '', TOPIC = '', NUMBER = '0' } = process.env;
