@@ -13,22 +13,23 @@ export function Announcer() {
   useEffect(() => {
     if (!last || told.current === last) return;
     told.current = last;
+    const requestId = last.kind === 'failure' ? last.failure.requestId : last.arrival.voucher.requestId;
+    // The request that is shown announces its outcome itself.
+    if (path === `/requests/${requestId}`) return;
     if (last.kind === 'failure')
       return show({
         kind: 'failed',
-        text: <Link href={`/requests/${last.failure.requestId}`}>A request failed: {last.failure.message}</Link>,
+        text: <Link href={`/requests/${requestId}`}>A request failed: {last.failure.message}</Link>,
       });
-    const { code, requestId } = last.arrival.voucher;
-    // The request that is shown announces its code itself.
-    if (path === `/requests/${requestId}`) return;
+    const { code } = last.arrival.voucher;
     show({
       kind: 'done',
       text: (
         <>
-          <Link href={`/requests/${requestId}`}>
-            Your voucher code is here: <code>{code}</code>
-          </Link>{' '}
-          <CopyButton label="Copy" text={code} className="button quiet small" />
+          <Link href={`/requests/${requestId}`}>Your voucher code is here</Link>
+          <span className="toast-code">
+            <code>{code}</code> <CopyButton label="Copy" text={code} className="button quiet small" />
+          </span>
         </>
       ),
     });

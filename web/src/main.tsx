@@ -10,6 +10,7 @@ import { UserScope } from './session/user-scope.tsx';
 import './style/base.css';
 import './style/layout.css';
 import './style/parts.css';
+import { ErrorBoundary } from './ui/error-boundary.tsx';
 import { MessagesProvider } from './ui/messages.tsx';
 
 const store = createSessionStore(sessionStorage);
@@ -17,18 +18,20 @@ const root = document.getElementById('page');
 if (!root) throw new Error('index.html has no element with the id page');
 createRoot(root).render(
   <StrictMode>
-    <SessionProvider store={store}>
-      <UserScope createClient={() => createGraphqlClient(store)}>
-        {(client) => (
-          <GraphqlProvider value={client}>
-            <MessagesProvider>
-              <LiveProvider>
-                <App />
-              </LiveProvider>
-            </MessagesProvider>
-          </GraphqlProvider>
-        )}
-      </UserScope>
-    </SessionProvider>
+    <ErrorBoundary>
+      <SessionProvider store={store}>
+        <UserScope createClient={() => createGraphqlClient(store)}>
+          {(client) => (
+            <GraphqlProvider value={client}>
+              <MessagesProvider>
+                <LiveProvider>
+                  <App />
+                </LiveProvider>
+              </MessagesProvider>
+            </GraphqlProvider>
+          )}
+        </UserScope>
+      </SessionProvider>
+    </ErrorBoundary>
   </StrictMode>,
 );

@@ -88,28 +88,21 @@ describe('page: first visit', () => {
     const { page } = visitor;
     await signUp(page);
     await page.getByLabel('Callback URL').focus();
-    for (let press = 0; press < 2; press += 1) await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Request a voucher');
     await page.keyboard.press('Enter');
     expect(await readCode(page)).toMatch(/^VC-/);
   });
 
-  it('page: has less than 170 kB of compressed script', async () => {
+  it('page: sends less than 170 kB of script', async () => {
     await using visitor = await openVisitor(browser, system.gatewayUrl);
-    const scripts = await visitor.page.evaluate(() =>
+    const bytes = await visitor.page.evaluate(() =>
       performance
         .getEntriesByType('resource')
         .map((entry) => entry as PerformanceResourceTiming)
         .filter(({ name }) => name.endsWith('.js'))
-        .map(({ name }) => name),
+        .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0),
     );
-    let bytes = 0;
-    for (const script of scripts) {
-      const compressed = new Response(await (await fetch(script)).blob()).body?.pipeThrough(
-        new CompressionStream('gzip'),
-      );
-      bytes += (await new Response(compressed).arrayBuffer()).byteLength;
-    }
     expect(bytes).toBeGreaterThan(10_000);
     expect(bytes).toBeLessThan(170_000);
   });

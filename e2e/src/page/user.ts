@@ -51,3 +51,16 @@ export async function setNext(
   });
   if (!response.ok) throw new Error(await response.text());
 }
+
+/** Executes an operation as the user of the page, beside the page. */
+export async function operate(page: Page, query: string): Promise<Record<string, unknown>> {
+  const token = await page.evaluate(() => JSON.parse(sessionStorage.getItem('voucher-gateway:session') ?? '').token);
+  const response = await fetch(new URL('/graphql', page.url()), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    body: JSON.stringify({ query }),
+  });
+  const { data, errors } = (await response.json()) as { data?: Record<string, unknown>; errors?: object[] };
+  if (!data) throw new Error(JSON.stringify(errors));
+  return data;
+}

@@ -42,7 +42,8 @@ describe('pages', () => {
     expect(assets.length).toBeGreaterThan(0);
     for (const asset of assets) {
       expect(asset).toMatch(new RegExp(`^/${folder}/assets/`));
-      expect((await fetch(gateway.url + asset)).status).toBe(200);
+      const { status, headers } = await fetch(gateway.url + asset, { headers: { 'accept-encoding': 'gzip' } });
+      expect([status, headers.get('content-encoding')]).toEqual([200, 'gzip']);
     }
     expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
   });

@@ -16,11 +16,12 @@ describe('callback receiver', () => {
     expect((await post(url, body, { 'webhook-id': 'id-1', authorization: 'not stored' })).status).toBe(204);
     expect(await read(url)).toEqual([
       {
+        id: expect.any(String),
         at: expect.any(String),
         headers: expect.objectContaining({ 'webhook-id': 'id-1', 'content-type': 'application/json' }),
         body,
       },
-      { at: expect.any(String), headers: expect.any(Object), body: 'first' },
+      { id: expect.any(String), at: expect.any(String), headers: expect.any(Object), body: 'first' },
     ]);
     expect(JSON.stringify(await read(url))).not.toContain('not stored');
     expect(await read(`${gateway.url}/receivers/${randomUUID()}`)).toEqual([]);

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
 
 /** A request that was posted to a receiver. */
 interface ReceivedRequest {
+  id: string;
   at: string;
   /** The headers of Standard Webhooks, and those that describe the body. */
   headers: Record<string, string>;
@@ -47,6 +49,7 @@ export function addCallbackReceiver(app: FastifyInstance): void {
 
 function receivedOf({ headers, body }: FastifyRequest): ReceivedRequest {
   return {
+    id: randomUUID(),
     at: new Date().toISOString(),
     headers: Object.fromEntries(
       shownHeaders.flatMap((name) => {

@@ -35,6 +35,8 @@ export async function addStaticPage(app: FastifyInstance, options: StaticPageOpt
       index: false,
       immutable: true,
       maxAge: '1y',
+      // `scripts/prepare.js` has written the copies.
+      preCompressed: true,
       decorateReply: false,
     });
   return {

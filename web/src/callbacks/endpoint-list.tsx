@@ -27,6 +27,7 @@ export function EndpointList() {
   return (
     <section className="card" aria-labelledby="endpoints">
       <h2 id="endpoints">Endpoints</h2>
+      <p className="hint">The servers that your callbacks were sent to, and whether they answer.</p>
       {error && !data && <ErrorNotice error={operationErrorOf(error)} onRetry={reread} />}
       {!data && !error && <Skeleton rows={1} label="Reading your endpoints" />}
       {data && !endpoints && <p className="hint">The delivery service is away for the moment.</p>}

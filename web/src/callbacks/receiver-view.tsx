@@ -4,15 +4,16 @@ import { CallbackSecretDocument } from '../graphql/generated.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { formatPreciseTime } from '../ui/format.ts';
 import { EmptyState } from '../ui/notice.tsx';
-import { type ReceivedRequest, readReceived, receiverUrl } from './receiver.ts';
+import { type ReceivedRequest, readReceived, useReceiverUrl } from './receiver.ts';
 import { type Check, verifySteps } from './verify-signature.ts';
 
 /** A receiver in the gateway, for development: shows what came in, and verifies it step by step. */
 export function ReceiverView() {
-  const { requests, isAway } = useReceived();
+  const url = useReceiverUrl();
+  const { requests, isAway } = useReceived(url);
   const [{ data }] = useQuery({ query: CallbackSecretDocument });
   const secret = data?.me?.callbackSecret ?? null;
-  const ids = requests.map(({ headers }) => headers['webhook-id']);
+  const webhookIds = requests.map(({ headers }) => headers['webhook-id']);
   return (
     <section className="card" aria-labelledby="receiver">
       <h2 id="receiver">Test receiver</h2>
@@ -21,8 +22,8 @@ export function ReceiverView() {
         callback to it; what comes in is shown here for an hour.
       </p>
       <div className="field-row">
-        <code className="url">{receiverUrl()}</code>
-        <CopyButton label="Copy URL" text={receiverUrl()} />
+        <code className="url">{url}</code>
+        <CopyButton label="Copy URL" text={url} />
       </div>
       {isAway && (
         <p className="notice failed" role="alert">
@@ -35,10 +36,10 @@ export function ReceiverView() {
         <ol className="received">
           {requests.map((request, index) => (
             <Received
-              key={`${request.at}:${ids[index]}`}
+              key={request.id}
               request={request}
               secret={secret}
-              isDuplicate={ids.indexOf(ids[index], index + 1) !== -1}
+              isDuplicate={webhookIds[index] !== undefined && webhookIds.indexOf(webhookIds[index], index + 1) !== -1}
             />
           ))}
         </ol>
@@ -71,7 +72,11 @@ function Received({
   }, [request, secret, isDuplicate]);
   return (
     <li>
-      <time dateTime={request.at}>{formatPreciseTime(Date.parse(request.at))}</time>
+      <header>
+        <strong>{typeOf(request)}</strong>
+        <time dateTime={request.at}>{formatPreciseTime(Date.parse(request.at))}</time>
+        <Verdict checks={checks} isDuplicate={isDuplicate} />
+      </header>
       <ul className="checks">
         {checks.map(({ title, detail, passed }) => (
           <li key={title} data-passed={passed}>
@@ -93,8 +98,26 @@ function Received({
   );
 }
 
+/** The event's type, if the body is of our format. */
+function typeOf({ body }: ReceivedRequest): string {
+  try {
+    const { type } = JSON.parse(body) as { type?: unknown };
+    if (typeof type === 'string') return type.slice(0, 64);
+  } catch {
+    // Anybody may post anything to a receiver.
+  }
+  return 'Unknown event';
+}
+
+/** What a receiver does with it. */
+function Verdict({ checks, isDuplicate }: { checks: readonly Check[]; isDuplicate: boolean }) {
+  if (checks.length === 0) return null;
+  if (checks.some(({ passed }) => !passed)) return <span className="chip failed">Reject it</span>;
+  return isDuplicate ? <span className="chip late">Duplicate</span> : <span className="chip done">Verified</span>;
+}
+
 /** Reads the receiver each second while it is shown. */
-function useReceived(): { requests: ReceivedRequest[]; isAway: boolean } {
+function useReceived(url: string): { requests: ReceivedRequest[]; isAway: boolean } {
   const [received, setReceived] = useState<{ requests: ReceivedRequest[]; isAway: boolean }>({
     requests: [],
     isAway: false,
@@ -104,7 +127,7 @@ function useReceived(): { requests: ReceivedRequest[]; isAway: boolean } {
     const read = async () => {
       while (!stop.signal.aborted) {
         try {
-          const requests = await readReceived(stop.signal);
+          const requests = await readReceived(url, stop.signal);
           setReceived((before) =>
             !before.isAway && JSON.stringify(before.requests) === JSON.stringify(requests)
               ? before
@@ -118,6 +141,6 @@ function useReceived(): { requests: ReceivedRequest[]; isAway: boolean } {
     };
     void read();
     return () => stop.abort();
-  }, []);
+  }, [url]);
   return received;
 }

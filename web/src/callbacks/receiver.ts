@@ -1,29 +1,32 @@
+import { useSession } from '../session/session-context.tsx';
+
 /** A request that the built-in receiver has stored. */
 export interface ReceivedRequest {
+  /** Unique in the gateway. */
+  id: string;
   at: string;
   headers: Record<string, string>;
   body: string;
 }
 
-const storageKey = 'voucher-gateway:receiver';
-
-/** The id of this tab's receiver. Whoever knows it can read what was posted there. */
-function receiverId(): string {
-  const stored = sessionStorage.getItem(storageKey);
-  if (stored) return stored;
-  const id = crypto.randomUUID();
+/** The URL of the user's receiver in this tab, to which callbacks are posted. Whoever knows it can read them. */
+export function useReceiverUrl(): string {
+  const { state } = useSession();
+  if (state.phase === 'signed-out') throw new Error('only a user has a receiver');
+  // The next user of the tab must not see what came for this one.
+  const storageKey = `voucher-gateway:receiver:${state.session.userId}`;
+  const id = sessionStorage.getItem(storageKey) ?? crypto.randomUUID();
   sessionStorage.setItem(storageKey, id);
-  return id;
+  return `${location.origin}/receivers/${id}`;
 }
 
-/** The URL that callbacks are posted to. */
-export function receiverUrl(): string {
-  return `${location.origin}/receivers/${receiverId()}`;
-}
+/** The receiver answers at once, or it is away. */
+const timeoutMs = 5_000;
 
 /** Reads what the receiver has stored, newest first. Throws if the gateway does not answer. */
-export async function readReceived(signal: AbortSignal): Promise<ReceivedRequest[]> {
-  const response = await fetch(receiverUrl(), { signal, headers: { accept: 'application/json' } });
+export async function readReceived(url: string, stop: AbortSignal): Promise<ReceivedRequest[]> {
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
+  const response = await fetch(url, { signal, headers: { accept: 'application/json' } });
   if (!response.ok) throw new Error(`the receiver answered ${response.status}`);
   return ((await response.json()) as { requests: ReceivedRequest[] }).requests;
 }

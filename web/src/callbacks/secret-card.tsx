@@ -23,6 +23,8 @@ export function SecretCard() {
     if (result.error) return setError(operationErrorOf(result.error));
     setError(null);
     setSecret(result.data?.rotateCallbackSecret ?? null);
+    // The receiver verifies with it, too.
+    void client.query(CallbackSecretDocument, {}, { requestPolicy: 'network-only' }).toPromise();
     show({ kind: 'done', text: 'You have a new secret. For 24 hours callbacks are signed with the old one, too.' });
   };
   return (

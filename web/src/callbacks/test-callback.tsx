@@ -8,13 +8,14 @@ import { curlOf } from '../ui/curl.ts';
 import { Field } from '../ui/field.tsx';
 import { formatDuration } from '../ui/format.ts';
 import { ErrorNotice } from '../ui/notice.tsx';
-import { receiverUrl } from './receiver.ts';
+import { useReceiverUrl } from './receiver.ts';
 
 type TestAttempt = SendTestCallbackMutation['sendTestCallback']['attempt'];
 
 /** Sends one signed test event, and shows what the receiver answered. */
 export function TestCallback() {
   const client = useClient();
+  const receiverUrl = useReceiverUrl();
   const [url, setUrl] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<OperationError | null>(null);
@@ -46,7 +47,7 @@ export function TestCallback() {
           error={isAtField ? error?.message : null}
           action={
             pageSettings.testReceiver && (
-              <button type="button" className="button quiet" onClick={() => setUrl(receiverUrl())}>
+              <button type="button" className="button quiet small" onClick={() => setUrl(receiverUrl)}>
                 Use the test receiver
               </button>
             )

@@ -1,3 +1,4 @@
+import { formatDuration } from '../ui/format.ts';
 import type { ReceivedRequest } from './receiver.ts';
 
 /** A step of a receiver's verification, by Standard Webhooks. */
@@ -17,7 +18,7 @@ const toleranceMs = 5 * 60_000;
  * @param isDuplicate whether a request with the same id came before
  */
 export async function verifySteps(
-  { headers, body, at }: ReceivedRequest,
+  { headers, body, at }: Omit<ReceivedRequest, 'id'>,
   secret: string,
   isDuplicate: boolean,
 ): Promise<Check[]> {
@@ -26,30 +27,35 @@ export async function verifySteps(
   ) as [string, string, string];
   const hasHeaders = id !== '' && timestamp !== '' && signature !== '';
   const differenceMs = Math.abs(Date.parse(at) - Number(timestamp) * 1_000);
+  const isRecent = differenceMs <= toleranceMs;
   const expected = `v1,${await sign(`${id}.${timestamp}.${body}`, secret)}`;
   const matches = signature.split(' ').includes(expected);
   return [
     {
-      title: 'The three headers are there',
+      title: hasHeaders ? 'The three headers are there' : 'A header is missing',
       detail: 'webhook-id, webhook-timestamp and webhook-signature.',
       passed: hasHeaders,
     },
     {
-      title: 'The timestamp is recent',
-      detail: `It differs by ${Math.round(differenceMs / 1_000)} s; more than 300 s is rejected, as it may be a replay.`,
-      passed: differenceMs <= toleranceMs,
+      title: isRecent ? 'The timestamp is recent' : 'The timestamp is not recent',
+      detail: `${differenceOf(differenceMs)} More than 5 min is rejected, as it may be a replay.`,
+      passed: isRecent,
     },
     {
-      title: 'A signature matches',
+      title: matches ? 'A signature matches' : 'No signature matches',
       detail: `HMAC-SHA256 of “id.timestamp.body” with your secret is ${expected}`,
       passed: matches,
     },
     {
       title: isDuplicate ? 'The id was seen before: answer 2xx, and do nothing' : 'The id is new',
-      detail: `${id}. Each attempt has the same id, so that a receiver can drop duplicates.`,
+      detail: `${id || 'None'}. Each attempt has the same id, so that a receiver can drop duplicates.`,
       passed: true,
     },
   ];
+}
+
+function differenceOf(ms: number): string {
+  return Number.isNaN(ms) ? 'It is no number.' : `It differs by ${formatDuration(ms)}.`;
 }
 
 async function sign(text: string, secret: string): Promise<string> {

@@ -2,11 +2,18 @@ import { Client, cacheExchange, fetchExchange, mapExchange } from '@urql/core';
 import type { SessionStore } from '../session/session-store.ts';
 import { endsSession } from './errors.ts';
 
+/** An operation without an answer until then has failed; a test callback takes the longest. */
+const timeoutMs = 30_000;
+
 /** Creates the client for queries and mutations. A session that the server has ended ends here, too. */
 export function createGraphqlClient(session: SessionStore): Client {
   return new Client({
     url: '/graphql',
     preferGetMethod: false,
+    fetch: (input, init) => {
+      const signals = [AbortSignal.timeout(timeoutMs), ...(init?.signal ? [init.signal] : [])];
+      return fetch(input, { ...init, signal: AbortSignal.any(signals) });
+    },
     requestPolicy: 'cache-and-network',
     exchanges: [
       cacheExchange,

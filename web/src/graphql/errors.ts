@@ -17,7 +17,7 @@ const advice: Record<string, string> = {
   USERNAME_TAKEN: 'Choose another name, or sign in if it is yours.',
   PHONE_NUMBER_TAKEN: 'Sign in with the account that has this number.',
   PHONE_NUMBER_INVALID: 'Write it as +84909123456, or as you dial it at home.',
-  INVALID_CREDENTIALS: 'Check the name and the password.',
+  INVALID_CREDENTIALS: 'Sign up if you have no account yet.',
   SUBGRAPH_UNAVAILABLE: 'A service is away. Try again in a moment.',
   SESSION_STORE_UNAVAILABLE: 'Sign-ins are away for the moment. Try again.',
   SERVICE_UNAVAILABLE: 'The service is away for the moment. Try again.',

@@ -116,3 +116,6 @@ export function useConnection(): Connection | null {
   );
   return state.phase === 'signed-in' ? connection : null;
 }
+
+/** Whether events arrive over the WebSocket. */
+export const useIsLive = () => useConnection()?.phase === 'live';

@@ -3,7 +3,7 @@ import { useEffect, useId, useRef, useState } from 'react';
 import { useClient, useQuery } from 'urql';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { RedeliverDocument, VoucherRequestDocument } from '../graphql/generated.ts';
-import { useConnection, useLive } from '../live/live-context.tsx';
+import { useIsLive, useLive } from '../live/live-context.tsx';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { curlOf } from '../ui/curl.ts';
@@ -80,7 +80,7 @@ function useRefresh(request: Details | null, paused: boolean, read: () => void) 
   useReadOnEvents(read, paused);
   const latest = useRef(read);
   latest.current = read;
-  const isLive = useConnection()?.phase === 'live';
+  const isLive = useIsLive();
   const delayMs = request && !paused ? refreshMs(request, Date.now(), isLive) : null;
   // biome-ignore lint/correctness/useExhaustiveDependencies: each answer, even of the same content, plans the next read.
   useEffect(() => {

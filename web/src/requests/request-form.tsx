@@ -1,4 +1,4 @@
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useRef, useState } from 'react';
 import { useClient } from 'urql';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { RequestVoucherDocument } from '../graphql/generated.ts';
@@ -7,28 +7,42 @@ import { curlOf } from '../ui/curl.ts';
 import { Field } from '../ui/field.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 
+interface Input {
+  callbackUrl: string | null;
+  idempotencyKey: string;
+}
+
+/** Keeps the key of the same request until it is answered: if the answer was lost, no second voucher is bought. */
+function inputOf(text: string, unanswered: Input | null): Input {
+  const callbackUrl = text.trim() || null;
+  if (unanswered?.callbackUrl === callbackUrl) return unanswered;
+  return { callbackUrl, idempotencyKey: crypto.randomUUID() };
+}
+
 /** Requests a voucher, with or without a callback URL. */
 export function RequestForm({
   receiverUrl,
   onRequested,
 }: {
-  receiverUrl: (() => string) | null;
+  receiverUrl: string | null;
   onRequested(id: string): void;
 }) {
   const client = useClient();
   const [callbackUrl, setCallbackUrl] = useState('');
   const [error, setError] = useState<OperationError | null>(null);
   const [busy, setBusy] = useState(false);
+  const unanswered = useRef<Input | null>(null);
 
   async function submit(event: FormEvent) {
     event.preventDefault();
     setBusy(true);
     setError(null);
-    // The same key in each retry of this request: an answer that was lost does not buy a second voucher.
-    const input = { callbackUrl: callbackUrl.trim() || null, idempotencyKey: crypto.randomUUID() };
+    const input = inputOf(callbackUrl, unanswered.current);
+    unanswered.current = input;
     const result = await client.mutation(RequestVoucherDocument, { input });
     const answered = result.error?.networkError ? await client.mutation(RequestVoucherDocument, { input }) : result;
     setBusy(false);
+    if (!answered.error?.networkError) unanswered.current = null;
     if (answered.error) return setError(operationErrorOf(answered.error));
     if (answered.data) onRequested(answered.data.requestVoucher.id);
   }
@@ -50,7 +64,7 @@ export function RequestForm({
         error={isAtField ? error.message : null}
         action={
           receiverUrl && (
-            <button type="button" className="button quiet" onClick={() => setCallbackUrl(receiverUrl())}>
+            <button type="button" className="button quiet small" onClick={() => setCallbackUrl(receiverUrl)}>
               Use the test receiver
             </button>
           )

@@ -2,8 +2,9 @@ import { useState } from 'react';
 import { useQuery } from 'urql';
 import { Link } from 'wouter';
 import { operationErrorOf } from '../graphql/errors.ts';
-import { VoucherRequestsDocument } from '../graphql/generated.ts';
-import { useLive } from '../live/live-context.tsx';
+import { type RequestSummaryFragment, VoucherRequestsDocument } from '../graphql/generated.ts';
+import { type Arrival, useIsLive, useLive } from '../live/live-context.tsx';
+import { usePolling } from '../live/use-polling.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { formatTime } from '../ui/format.ts';
 import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
@@ -13,16 +14,29 @@ const pageSize = 10;
 /** An empty list has none of these in it, and would not be read again after a request. */
 const dependsOn = { additionalTypenames: ['VoucherRequest'] };
 
+/** The code, or what is known instead, in a few words. */
+function textOf({ voucher, status, message }: RequestSummaryFragment, arrival: Arrival | undefined) {
+  const code = voucher?.code ?? arrival?.voucher.code;
+  if (code) return <code>{code}</code>;
+  return status === 'PENDING' ? 'No code yet' : message;
+}
+
 /** The user's requests, newest first. */
 export function RequestList({ current }: { current: string | null }) {
   const { arrivals } = useLive();
-  const [count, setCount] = useState(pageSize);
-  const [{ data, error }, read] = useQuery({
+  // The page after this cursor; the newest without one.
+  const [after, setAfter] = useState<string | null>(null);
+  const [{ data, error, stale }, read] = useQuery({
     query: VoucherRequestsDocument,
-    variables: { first: count },
+    variables: { first: pageSize, after },
     context: dependsOn,
   });
-  useReadOnEvents(() => read({ requestPolicy: 'network-only' }));
+  const reread = () => read({ requestPolicy: 'network-only' });
+  useReadOnEvents(reread);
+  // Where no WebSocket is possible, nothing else tells of a code.
+  const isPending = data?.voucherRequests.nodes.some(({ status }) => status === 'PENDING') ?? false;
+  const isLive = useIsLive();
+  usePolling(reread, isPending && !isLive);
 
   if (error && !data) return <ErrorNotice error={operationErrorOf(error)} onRetry={() => read()} />;
   if (!data) return <Skeleton rows={3} label="Reading your requests" />;
@@ -31,23 +45,31 @@ export function RequestList({ current }: { current: string | null }) {
     return <EmptyState title="No requests yet">Your first one will appear here, with each of its steps.</EmptyState>;
   return (
     <>
-      <ul className="rows">
+      <ul className="rows surface" aria-busy={stale}>
         {nodes.map((request) => (
           <li key={request.id}>
             <Link href={`/requests/${request.id}`} aria-current={request.id === current ? 'true' : undefined}>
               <time dateTime={request.requestedAt}>{formatTime(Date.parse(request.requestedAt))}</time>
-              <span className="row-code">
-                {request.voucher?.code ?? arrivals.get(request.id)?.voucher.code ?? request.message}
-              </span>
+              <span className="row-code">{textOf(request, arrivals.get(request.id))}</span>
               <StatusChip request={request} />
             </Link>
           </li>
         ))}
       </ul>
-      {pageInfo.hasNextPage && count < 100 && (
-        <button type="button" className="button quiet" onClick={() => setCount(Math.min(count + 3 * pageSize, 100))}>
-          Show more
-        </button>
+      {(pageInfo.hasNextPage || after) && (
+        <p className="buttons">
+          <button type="button" className="button quiet" disabled={!after} onClick={() => setAfter(null)}>
+            Newest
+          </button>
+          <button
+            type="button"
+            className="button quiet"
+            disabled={!pageInfo.hasNextPage}
+            onClick={() => setAfter(pageInfo.endCursor)}
+          >
+            Older
+          </button>
+        </p>
       )}
     </>
   );

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 import { useLocation } from 'wouter';
-import { receiverUrl } from '../callbacks/receiver.ts';
+import { useReceiverUrl } from '../callbacks/receiver.ts';
 import { pageSettings } from '../page-settings.ts';
 import { RequestDetails } from './request-details.tsx';
 import { RequestForm } from './request-form.tsx';
@@ -9,6 +9,7 @@ import { RequestList } from './request-list.tsx';
 /** Request a voucher, and follow it. The address names the request that is shown. */
 export function RequestsPage({ id }: { id: string | null }) {
   const [, navigate] = useLocation();
+  const receiverUrl = useReceiverUrl();
   const [requested, setRequested] = useState<string | null>(null);
   const shown = id ?? requested;
   useEffect(() => {

@@ -28,6 +28,7 @@ const delivery = {
   id: 'delivery-1',
   channel: 'CALLBACK' as const,
   status: 'PENDING' as const,
+  error: null,
   url: 'https://shop.example/vouchers',
   nextAttemptAt: '2026-01-31T12:00:09.000Z',
   attempts: [attempt],
@@ -101,6 +102,15 @@ describe('timeline', () => {
     });
   });
 
+  it('timeline: says what to do if an endpoint is disabled', () => {
+    const disabled = { ...delivery, status: 'FAILED' as const, error: 'ENDPOINT_DISABLED', attempts: [] };
+    expect(timelineOf({ ...fulfilled, deliveries: [disabled] }, arrival, undefined).at(-1)).toMatchObject({
+      title: 'Callback not sent',
+      detail: expect.stringContaining('enable it under Callbacks'),
+      state: 'failed',
+    });
+  });
+
   it('timeline: says why a request failed', () => {
     const failed: RequestDetails = {
       ...pending,
@@ -126,9 +136,13 @@ describe('refresh', () => {
     expect(refreshMs(request, now, false)).toBe(expected);
   });
 
+  it('refresh: of a pending request that is followed live, once it is late', () => {
+    expect(refreshMs(pending, now, true)).toBe(25_100);
+    expect(refreshMs(pending, now + 25_000, true)).toBeNull();
+  });
+
   it('refresh: ends once an event tells, or nothing more is to come', () => {
     expect(refreshMs(fulfilled, now + 60_000, true)).toBeNull();
-    expect(refreshMs(pending, now, true)).toBeNull();
     const inAnHour = { ...delivery, nextAttemptAt: '2026-01-31T13:00:00.000Z' };
     expect(refreshMs({ ...fulfilled, deliveries: [inAnHour] }, now, true)).toBeNull();
   });

@@ -26,7 +26,7 @@ const titles: Record<RequestStepName, [title: string, detail: string | null]> = 
   ],
   CODE_RECEIVED: ['Code received from the provider', null],
   FAILED: ['The request failed', null],
-  STORED: ['Stored with your vouchers', 'The topic brought the outcome there, to the senders and to this page.'],
+  STORED: ['Stored with your vouchers', 'The same message went to those who send callbacks and SMS, and to this page.'],
 };
 
 /**
@@ -37,11 +37,12 @@ export function timelineOf(
   request: RequestDetails,
   arrival: Arrival | undefined,
   acknowledgement: Acknowledgement | undefined,
+  now = Date.now(),
 ): Entry[] {
   const steps = stepsOf(request, acknowledgement);
   const entries: Entry[] = steps.map(({ name, at }) => ({
     key: name,
-    title: titles[name][0],
+    title: name === 'STORED' && request.status === 'FAILED' ? 'Outcome stored' : titles[name][0],
     detail: name === 'FAILED' ? request.message : titles[name][1],
     at: Date.parse(at),
     state: name === 'FAILED' ? 'failed' : 'done',
@@ -54,9 +55,10 @@ export function timelineOf(
       at: arrival.at,
       state: 'done',
     });
-  for (const delivery of request.deliveries ?? []) entries.push(...attemptsOf(delivery));
+  for (const delivery of request.deliveries ?? [])
+    entries.push(...attemptsOf(delivery), ...unsentOf(delivery, Date.parse(steps.at(-1)?.at ?? request.requestedAt)));
   entries.sort((one, other) => one.at - other.at);
-  if (request.status === 'PENDING' && !arrival) entries.push(nextOfProvider(request, steps));
+  if (request.status === 'PENDING' && !arrival) entries.push(nextOfProvider(request, steps, now));
   entries.push(...(request.deliveries ?? []).flatMap(nextAttemptOf));
   return entries;
 }
@@ -72,13 +74,24 @@ function stepsOf({ steps }: RequestDetails, acknowledgement: Acknowledgement | u
   return [...steps, ...live.filter(({ name }) => !steps.some((step) => step.name === name))];
 }
 
+function expectationOf(expectedAt: number, now: number): string {
+  const time = new Date(expectedAt).toLocaleTimeString();
+  return now < expectedAt
+    ? `Expected by ${time}. A code that is later also comes by SMS.`
+    : `It was expected by ${time}, so it also comes by SMS.`;
+}
+
 /** What a pending request waits for: the provider's first answer, or the code that it has acknowledged. */
-function nextOfProvider({ requestedAt, expectedBy }: RequestDetails, steps: RequestDetails['steps']): Entry {
+function nextOfProvider(
+  { requestedAt, expectedBy }: RequestDetails,
+  steps: RequestDetails['steps'],
+  now: number,
+): Entry {
   if (steps.some(({ name }) => name === 'PROVIDER_ACKNOWLEDGED'))
     return {
       key: 'code',
       title: 'The provider makes the code',
-      detail: `Expected by ${new Date(expectedBy).toLocaleTimeString()}. A code that is later also comes by SMS.`,
+      detail: expectationOf(Date.parse(expectedBy), now),
       at: Date.parse(expectedBy),
       state: 'pending',
     };
@@ -100,10 +113,13 @@ function attemptsOf(delivery: DeliveryDetailsFragment): Entry[] {
   return delivery.attempts.map((attempt, index) => {
     const succeeded = attempt.error === null;
     const outcome = attempt.status === null ? attempt.error : `status ${attempt.status}`;
+    const isSimulated = succeeded && delivery.status === 'SIMULATED';
     return {
       key: `${delivery.id}:${index}`,
       title: `${channelNames[delivery.channel]} ${outcomeOf(delivery, succeeded)}, attempt ${index + 1}`,
-      detail: [delivery.url, outcome, `in ${formatDuration(attempt.durationMs)}`].filter(Boolean).join(' · '),
+      detail: isSimulated
+        ? 'In development none is sent.'
+        : [delivery.url, outcome, `in ${formatDuration(attempt.durationMs)}`].filter(Boolean).join(' · '),
       at: Date.parse(attempt.at) + attempt.durationMs,
       state: succeeded ? 'done' : 'failed',
       response: attempt.response,
@@ -111,9 +127,17 @@ function attemptsOf(delivery: DeliveryDetailsFragment): Entry[] {
   });
 }
 
+/** A delivery that failed without an attempt, because its endpoint is disabled. */
+function unsentOf({ id, channel, error, url }: DeliveryDetailsFragment, at: number): Entry[] {
+  if (error === null) return [];
+  const advice = error === 'ENDPOINT_DISABLED' ? 'Its endpoint is disabled: enable it under Callbacks.' : error;
+  const detail = [url, advice].filter(Boolean).join(' · ');
+  return [{ key: `${id}:unsent`, title: `${channelNames[channel]} not sent`, detail, at, state: 'failed' }];
+}
+
 function outcomeOf({ channel, status }: DeliveryDetailsFragment, succeeded: boolean): string {
   if (!succeeded) return 'failed';
-  if (status === 'SIMULATED') return 'simulated: in development none is sent';
+  if (status === 'SIMULATED') return 'simulated';
   return channel === 'SMS' && status === 'PENDING' ? 'accepted by the SMS provider' : 'delivered';
 }
 
@@ -138,7 +162,12 @@ const longestWaitMs = 120_000;
  * extends the session, so a page that is left open must not read for ever.
  */
 export function refreshMs(request: RequestDetails, now: number, isLive: boolean): number | null {
-  if (request.status === 'PENDING') return isLive ? null : 5_000;
+  if (request.status === 'PENDING') {
+    if (!isLive) return 5_000;
+    // Its message changes once it is late, which no event tells.
+    const leftMs = Date.parse(request.expectedBy) - now;
+    return leftMs > 0 ? leftMs + 100 : null;
+  }
   const due = (request.deliveries ?? [])
     .filter(({ status }) => status === 'PENDING')
     .map(({ nextAttemptAt }) => (nextAttemptAt === null ? now : Date.parse(nextAttemptAt)) - now);

@@ -26,7 +26,7 @@ export function CopyButton({
       <span className="stacked" aria-live="polite">
         <span data-shown={outcome === null}>{label}</span>
         <span data-shown={outcome === 'copied'}>Copied</span>
-        <span data-shown={outcome === 'failed'}>Not allowed</span>
+        <span data-shown={outcome === 'failed'}>Failed</span>
       </span>
     </button>
   );

@@ -15,11 +15,11 @@ export function Field({ label, hint, error, action, ...input }: FieldProps) {
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ');
   return (
     <div className="field">
-      <Label.Root htmlFor={id}>{label}</Label.Root>
-      <div className="field-row">
-        <input id={id} aria-describedby={described || undefined} aria-invalid={error ? true : undefined} {...input} />
+      <div className="field-head">
+        <Label.Root htmlFor={id}>{label}</Label.Root>
         {action}
       </div>
+      <input id={id} aria-describedby={described || undefined} aria-invalid={error ? true : undefined} {...input} />
       {hint && (
         <p id={`${id}-hint`} className="hint">
           {hint}

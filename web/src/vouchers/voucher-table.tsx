@@ -14,7 +14,7 @@ export function VoucherTable({ vouchers, isStale }: { vouchers: readonly Voucher
           <th scope="col">Code</th>
           <th scope="col">Received</th>
           <th scope="col">Took</th>
-          <th scope="col">Sent by</th>
+          <th scope="col">Sent</th>
           <th scope="col">
             <span className="visually-hidden">Details</span>
           </th>
@@ -33,7 +33,9 @@ export function VoucherTable({ vouchers, isStale }: { vouchers: readonly Voucher
               {formatDuration(Date.parse(voucher.receivedAt) - Date.parse(voucher.requestedAt))}
               {voucher.status === 'LATE_SUCCESS' && <span className="chip late">Late</span>}
             </td>
-            <td data-label="Sent by">{deliveriesText(voucher)}</td>
+            <td data-label="Sent">
+              <Deliveries voucher={voucher} />
+            </td>
             <td>
               <Link href={`/requests/${voucher.requestId}`}>Timeline</Link>
             </td>
@@ -45,9 +47,18 @@ export function VoucherTable({ vouchers, isStale }: { vouchers: readonly Voucher
 }
 
 const channelNames = { CALLBACK: 'callback', SMS: 'SMS' } as const;
+const chips = { DELIVERED: 'done', SIMULATED: 'done', PENDING: 'pending', FAILED: 'failed' } as const;
 
-function deliveriesText({ deliveries }: Voucher): string {
+function Deliveries({ voucher: { deliveries } }: { voucher: Voucher }) {
   if (deliveries === null) return 'not known at the moment';
-  if (deliveries.length === 0) return 'this page only';
-  return deliveries.map(({ channel, status }) => `${channelNames[channel]} (${status.toLowerCase()})`).join(', ');
+  if (deliveries.length === 0) return <span className="hint">no callback URL given</span>;
+  return (
+    <span className="chips">
+      {deliveries.map(({ id, channel, status }) => (
+        <span key={id} className={`chip ${chips[status]}`}>
+          {channelNames[channel]} {status.toLowerCase()}
+        </span>
+      ))}
+    </span>
+  );
 }

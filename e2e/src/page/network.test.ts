@@ -1,0 +1,142 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEmbedded } from '../embedded/system.ts';
+import type { System } from '../system.ts';
+import { openBrowser, openVisitor } from './browser.ts';
+import { readCode, requestVoucher, setNext, signUp, untilLive } from './user.ts';
+
+let system: System;
+let browser: Browser;
+beforeAll(async () => {
+  [system, browser] = await Promise.all([startEmbedded({ VPS_PROFILE: 'fast' }), openBrowser()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await system?.[Symbol.asyncDispose]();
+});
+
+describe('page: bad network', () => {
+  it('websocket: where it is blocked, the code comes by reading, also into the list', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await page.routeWebSocket(/graphql/, (socket) => socket.close({ code: 1013 }));
+    const user = await signUp(page);
+    await page.locator('.light[data-phase="reconnecting"]').waitFor();
+    await setNext(system, user, { delayMs: 4_000 });
+    await requestVoucher(page);
+    const code = await readCode(page);
+    await page.locator('.row-code', { hasText: code }).waitFor();
+    await page.getByText('Provider acknowledged').waitFor();
+  });
+
+  it('request: whose answer is lost is not made twice', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await signUp(page);
+    await untilLive(page);
+    // Accepted, but the page never learns it.
+    await page.route('**/graphql', async (route) => {
+      if (!route.request().postData()?.includes('RequestVoucher')) return route.fallback();
+      await route.fetch();
+      await route.abort();
+    });
+    await requestVoucher(page);
+    await page.getByRole('alert').filter({ hasText: 'The gateway did not answer' }).waitFor();
+    await visitor.look('60-no-answer');
+    await page.unrouteAll({ behavior: 'wait' });
+    await requestVoucher(page);
+    await readCode(page);
+    await expect.poll(() => page.locator('.rows li').count()).toBe(1);
+    await requestVoucher(page);
+    await expect.poll(() => page.locator('.rows li').count()).toBe(2);
+  });
+
+  it('offline: each view says so, and goes on when the network is back', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page, context } = visitor;
+    await page.getByLabel('Name').fill('offline-1');
+    await page.getByLabel('Phone number').fill('0909123455');
+    await page.getByLabel('Password').fill('correct horse');
+    await context.setOffline(true);
+    await page.getByRole('button', { name: 'Sign up' }).click();
+    await page.getByRole('alert').filter({ hasText: 'Check the connection' }).waitFor();
+    await context.setOffline(false);
+    await page.getByRole('button', { name: 'Sign up' }).click();
+    await untilLive(page);
+    await context.setOffline(true);
+    for (const view of ['Vouchers', 'Callbacks']) {
+      await page.getByRole('navigation').getByRole('link', { name: view }).click();
+      await page.getByRole('alert').filter({ hasText: 'did not answer' }).first().waitFor();
+    }
+    await context.setOffline(false);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText('No callbacks yet').waitFor();
+  });
+
+  it('sign-out: is done at once in the tab, also without a network', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page, context } = visitor;
+    await signUp(page);
+    await context.setOffline(true);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('tab', { name: 'Sign up' }).waitFor();
+    expect(await page.evaluate("sessionStorage.getItem('voucher-gateway:session')")).toBeNull();
+  });
+
+  it('sign-out: ends the session at the gateway', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await signUp(page);
+    const token = await page.evaluate<string>("JSON.parse(sessionStorage.getItem('voucher-gateway:session')).token");
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await expect
+      .poll(async () => {
+        const response = await fetch(`${system.gatewayUrl}/graphql`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+          body: '{"query":"{ me { id } }"}',
+        });
+        return response.status;
+      })
+      .toBe(401);
+  });
+
+  it('session store: its outage does not sign out', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    const { username } = await signUp(page);
+    await untilLive(page);
+    const error = { message: 'Sessions can not be checked', extensions: { code: 'SESSION_STORE_UNAVAILABLE' } };
+    await page.route('**/graphql', (route) => route.fulfill({ status: 503, json: { errors: [error] } }));
+    await page.getByRole('navigation').getByRole('link', { name: 'Vouchers' }).click();
+    await page.getByRole('alert').filter({ hasText: 'Sign-ins are away for the moment' }).waitFor();
+    await page.unrouteAll({ behavior: 'wait' });
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText('No vouchers yet').waitFor();
+    await page.locator('.who', { hasText: username }).waitFor();
+  });
+
+  it('first load: is usable within a second, and within six on slow 3G', async () => {
+    const loadMs = async (slow: boolean) => {
+      await using visitor = await openVisitor(browser, `${system.gatewayUrl}/health/live`);
+      const { page, context } = visitor;
+      if (slow) {
+        const devtools = await context.newCDPSession(page);
+        const bytesPerSecond = 50_000;
+        await devtools.send('Network.emulateNetworkConditions', {
+          offline: false,
+          latency: 400,
+          downloadThroughput: bytesPerSecond,
+          uploadThroughput: bytesPerSecond,
+        });
+      }
+      await page.goto(system.gatewayUrl, { waitUntil: 'commit' });
+      await page.getByRole('button', { name: 'Sign up' }).waitFor();
+      return await page.evaluate<number>('performance.now()');
+    };
+    // Other work of the machine may slow one of them.
+    const times = [await loadMs(false), await loadMs(false), await loadMs(false)];
+    expect(Math.min(...times)).toBeLessThan(1_000);
+    expect(await loadMs(true)).toBeLessThan(6_000);
+  });
+});

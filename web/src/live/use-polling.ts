@@ -1,0 +1,14 @@
+import { useEffect, useRef } from 'react';
+
+const periodMs = 5_000;
+
+/** Reads a view again each 5 s while that is the only way to learn what is new. */
+export function usePolling(read: () => void, isNeeded: boolean): void {
+  const latest = useRef(read);
+  latest.current = read;
+  useEffect(() => {
+    if (!isNeeded) return;
+    const timer = setInterval(() => latest.current(), periodMs);
+    return () => clearInterval(timer);
+  }, [isNeeded]);
+}

@@ -1,0 +1,23 @@
+import { Component, type ReactNode } from 'react';
+
+/** Shows what to do if the page itself fails, in the place of a blank page. */
+export class ErrorBoundary extends Component<{ children: ReactNode }, { failed: boolean }> {
+  override state = { failed: false };
+
+  static getDerivedStateFromError() {
+    return { failed: true };
+  }
+
+  override render() {
+    if (!this.state.failed) return this.props.children;
+    return (
+      <main>
+        <h1>This page has failed</h1>
+        <p>Your requests and vouchers are safe: they are at the server. Load the page again to continue.</p>
+        <button type="button" className="button primary" onClick={() => location.reload()}>
+          Load it again
+        </button>
+      </main>
+    );
+  }
+}
