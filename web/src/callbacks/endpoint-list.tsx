@@ -2,8 +2,7 @@ import { useClient, useQuery } from 'urql';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { EnableEndpointDocument, EndpointsDocument, type EndpointsQuery } from '../graphql/generated.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
-import { CopyButton } from '../ui/copy-button.tsx';
-import { curlOf } from '../ui/curl.ts';
+import { CopyCurl } from '../ui/copy-curl.tsx';
 import { formatTime } from '../ui/format.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
@@ -24,6 +23,7 @@ export function EndpointList() {
     reread();
   };
   const endpoints = data?.me?.endpoints;
+  const toEnable = endpoints?.find(({ state }) => state === 'DISABLED')?.origin ?? 'https://your-server.example';
   return (
     <section className="card" aria-labelledby="endpoints">
       <h2 id="endpoints">Endpoints</h2>
@@ -47,7 +47,12 @@ export function EndpointList() {
           </li>
         ))}
       </ul>
-      <CopyButton label="Copy as cURL" text={() => curlOf(EndpointsDocument, {})} />
+      <CopyCurl
+        commands={[
+          { label: 'List the endpoints', document: EndpointsDocument },
+          { label: 'Enable an endpoint', document: EnableEndpointDocument, variables: { url: toEnable } },
+        ]}
+      />
     </section>
   );
 }

@@ -2,8 +2,7 @@ import { type FormEvent, useState } from 'react';
 import { useClient } from 'urql';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { RecoverDeliveriesDocument } from '../graphql/generated.ts';
-import { CopyButton } from '../ui/copy-button.tsx';
-import { curlOf } from '../ui/curl.ts';
+import { CopyCurl } from '../ui/copy-curl.tsx';
 import { Field } from '../ui/field.tsx';
 import { localInputValue } from '../ui/local-time.ts';
 import { useMessages } from '../ui/messages.tsx';
@@ -43,9 +42,14 @@ export function RecoverCard() {
           <button type="submit" className="button" disabled={busy}>
             {busy ? 'One moment…' : 'Send them again'}
           </button>
-          <CopyButton
-            label="Copy as cURL"
-            text={() => curlOf(RecoverDeliveriesDocument, { since: since && new Date(since).toISOString() })}
+          <CopyCurl
+            commands={[
+              {
+                label: 'Send failed deliveries again',
+                document: RecoverDeliveriesDocument,
+                variables: { since: since && new Date(since).toISOString() },
+              },
+            ]}
           />
         </p>
       </form>

@@ -3,7 +3,7 @@ import { useClient } from 'urql';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { CallbackSecretDocument, RotateCallbackSecretDocument } from '../graphql/generated.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
-import { curlOf } from '../ui/curl.ts';
+import { CopyCurl } from '../ui/copy-curl.tsx';
 import { useMessages } from '../ui/messages.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 
@@ -51,7 +51,12 @@ export function SecretCard() {
         <button type="button" className="button quiet" onClick={rotate}>
           Make a new one
         </button>
-        <CopyButton label="Copy as cURL" text={() => curlOf(CallbackSecretDocument, {})} />
+        <CopyCurl
+          commands={[
+            { label: 'Read the secret', document: CallbackSecretDocument },
+            { label: 'Make a new secret', document: RotateCallbackSecretDocument },
+          ]}
+        />
       </p>
     </section>
   );

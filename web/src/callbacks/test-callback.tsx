@@ -3,8 +3,7 @@ import { useClient } from 'urql';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { SendTestCallbackDocument, type SendTestCallbackMutation } from '../graphql/generated.ts';
 import { pageSettings } from '../page-settings.ts';
-import { CopyButton } from '../ui/copy-button.tsx';
-import { curlOf } from '../ui/curl.ts';
+import { CopyCurl } from '../ui/copy-curl.tsx';
 import { Field } from '../ui/field.tsx';
 import { formatDuration } from '../ui/format.ts';
 import { ErrorNotice } from '../ui/notice.tsx';
@@ -58,7 +57,9 @@ export function TestCallback() {
           <button type="submit" className="button" disabled={busy}>
             {busy ? 'Sending…' : 'Send'}
           </button>
-          <CopyButton label="Copy as cURL" text={() => curlOf(SendTestCallbackDocument, { url })} />
+          <CopyCurl
+            commands={[{ label: 'Send a test callback', document: SendTestCallbackDocument, variables: { url } }]}
+          />
         </p>
       </form>
       {attempt && <Outcome attempt={attempt} />}

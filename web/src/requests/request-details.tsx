@@ -2,11 +2,11 @@ import { Switch } from 'radix-ui';
 import { useEffect, useId, useRef, useState } from 'react';
 import { useClient, useQuery } from 'urql';
 import { operationErrorOf } from '../graphql/errors.ts';
-import { RedeliverDocument, VoucherRequestDocument } from '../graphql/generated.ts';
+import { type DeliveryDetailsFragment, RedeliverDocument, VoucherRequestDocument } from '../graphql/generated.ts';
 import { useIsLive, useLive } from '../live/live-context.tsx';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
-import { curlOf } from '../ui/curl.ts';
+import { CopyCurl } from '../ui/copy-curl.tsx';
 import { useMessages } from '../ui/messages.tsx';
 import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
 import { StatusChip } from './status-chip.tsx';
@@ -48,7 +48,16 @@ export function RequestDetails({ id }: { id: string }) {
       <footer>
         <PauseSwitch paused={paused} onChange={setPaused} />
         <RedeliverButtons request={shown} onDone={() => read({ requestPolicy: 'network-only' })} />
-        <CopyButton label="Copy as cURL" text={() => curlOf(VoucherRequestDocument, { id })} />
+        <CopyCurl
+          commands={[
+            { label: 'Read this request', document: VoucherRequestDocument, variables: { id } },
+            ...(shown.deliveries ?? []).map((delivery) => ({
+              label: sendAgainOf(delivery),
+              document: RedeliverDocument,
+              variables: { deliveryId: delivery.id },
+            })),
+          ]}
+        />
       </footer>
     </article>
   );
@@ -102,6 +111,10 @@ function PauseSwitch({ paused, onChange }: { paused: boolean; onChange(paused: b
   );
 }
 
+function sendAgainOf({ channel }: Pick<DeliveryDetailsFragment, 'channel'>): string {
+  return channel === 'CALLBACK' ? 'Send the callback again' : 'Send the SMS again';
+}
+
 function RedeliverButtons({ request, onDone }: { request: Details; onDone(): void }) {
   const client = useClient();
   const { show } = useMessages();
@@ -119,7 +132,7 @@ function RedeliverButtons({ request, onDone }: { request: Details; onDone(): voi
       disabled={status === 'PENDING'}
       onClick={() => redeliver(id)}
     >
-      {channel === 'CALLBACK' ? 'Send the callback again' : 'Send the SMS again'}
+      {sendAgainOf({ channel })}
     </button>
   ));
 }

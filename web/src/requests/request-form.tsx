@@ -2,8 +2,7 @@ import { type FormEvent, useRef, useState } from 'react';
 import { useClient } from 'urql';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { RequestVoucherDocument } from '../graphql/generated.ts';
-import { CopyButton } from '../ui/copy-button.tsx';
-import { curlOf } from '../ui/curl.ts';
+import { CopyCurl } from '../ui/copy-curl.tsx';
 import { Field } from '../ui/field.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 
@@ -75,9 +74,14 @@ export function RequestForm({
         <button type="submit" className="button primary large" disabled={busy}>
           {busy ? 'Requesting…' : 'Request a voucher'}
         </button>
-        <CopyButton
-          label="Copy as cURL"
-          text={() => curlOf(RequestVoucherDocument, { input: { callbackUrl: callbackUrl.trim() || null } })}
+        <CopyCurl
+          commands={[
+            {
+              label: 'Request a voucher',
+              document: RequestVoucherDocument,
+              variables: { input: { callbackUrl: callbackUrl.trim() || null } },
+            },
+          ]}
         />
       </p>
     </form>

@@ -1,7 +1,14 @@
 import { useEffect, useState } from 'react';
 import { useLocation } from 'wouter';
 import { useReceiverUrl } from '../callbacks/receiver.ts';
+import {
+  VoucherReceivedDocument,
+  VoucherRequestAcknowledgedDocument,
+  VoucherRequestFailedDocument,
+  VoucherRequestsDocument,
+} from '../graphql/generated.ts';
 import { pageSettings } from '../page-settings.ts';
+import { CopyCurl } from '../ui/copy-curl.tsx';
 import { RequestDetails } from './request-details.tsx';
 import { RequestForm } from './request-form.tsx';
 import { RequestList } from './request-list.tsx';
@@ -26,7 +33,17 @@ export function RequestsPage({ id }: { id: string | null }) {
             navigate(`/requests/${newId}`);
           }}
         />
-        <h2>Your requests</h2>
+        <div className="heading-row">
+          <h2>Your requests</h2>
+          <CopyCurl
+            commands={[
+              { label: 'List your requests', document: VoucherRequestsDocument, variables: { first: 10 } },
+              { label: 'Follow codes live', document: VoucherReceivedDocument },
+              { label: 'Follow acknowledgements live', document: VoucherRequestAcknowledgedDocument },
+              { label: 'Follow failures live', document: VoucherRequestFailedDocument },
+            ]}
+          />
+        </div>
         <RequestList current={shown} />
       </div>
       <div>

@@ -1,10 +1,28 @@
 import { type FormEvent, useState } from 'react';
 import { useClient } from 'urql';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
-import { type SessionFragment, SignInDocument, SignUpDocument } from '../graphql/generated.ts';
+import { type SessionFragment, SignInDocument, SignOutDocument, SignUpDocument } from '../graphql/generated.ts';
+import { CopyCurl } from '../ui/copy-curl.tsx';
+import type { Command } from '../ui/curl.ts';
 import { Field } from '../ui/field.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 import { useSession } from './session-context.tsx';
+
+/** What was typed is not copied: a command stays in the shell's history. */
+const account = { username: 'ann', password: 'your password' };
+const signUpCommand: Command = {
+  label: 'Sign up',
+  document: SignUpDocument,
+  variables: { input: { ...account, phoneNumber: '0909123456' } },
+  signedIn: false,
+};
+const signInCommand: Command = {
+  label: 'Sign in, for a token',
+  document: SignInDocument,
+  variables: { input: account },
+  signedIn: false,
+};
+const signOutCommand: Command = { label: 'Sign out', document: SignOutDocument };
 
 /** Signs up or in. `username` is given where a session has ended. */
 export function SignInForm({ mode, username = '' }: { mode: 'sign-up' | 'sign-in'; username?: string }) {
@@ -78,9 +96,12 @@ export function SignInForm({ mode, username = '' }: { mode: 'sign-up' | 'sign-in
         error={errorAt('password')}
       />
       {error && !isAtField && <ErrorNotice error={error} />}
-      <button type="submit" className="button primary" disabled={busy}>
-        {busy ? 'One moment…' : isNew ? 'Sign up' : 'Sign in'}
-      </button>
+      <p className="buttons">
+        <button type="submit" className="button primary" disabled={busy}>
+          {busy ? 'One moment…' : isNew ? 'Sign up' : 'Sign in'}
+        </button>
+        <CopyCurl commands={isNew ? [signUpCommand] : [signInCommand, signOutCommand]} />
+      </p>
     </form>
   );
 }

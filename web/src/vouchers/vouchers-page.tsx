@@ -3,8 +3,7 @@ import { useSearchParams } from 'wouter';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { PurchasedVouchersDocument, type VoucherFilter } from '../graphql/generated.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
-import { CopyButton } from '../ui/copy-button.tsx';
-import { curlOf } from '../ui/curl.ts';
+import { CopyCurl } from '../ui/copy-curl.tsx';
 import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
 import { FilterForm } from './filter-form.tsx';
 import { VoucherTable } from './voucher-table.tsx';
@@ -51,7 +50,7 @@ export function VouchersPage() {
         >
           Older
         </button>
-        <CopyButton label="Copy as cURL" text={() => curlOf(PurchasedVouchersDocument, variables)} />
+        <CopyCurl commands={[{ label: 'List these vouchers', document: PurchasedVouchersDocument, variables }]} />
       </p>
     </>
   );

@@ -1,0 +1,107 @@
+import type { Browser, Locator, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startEmbedded } from '../embedded/system.ts';
+import type { System } from '../system.ts';
+import { openBrowser, openVisitor } from './browser.ts';
+import { readCommand } from './command.ts';
+import { readCode, requestVoucher, signUp } from './user.ts';
+
+let system: System;
+let browser: Browser;
+beforeAll(async () => {
+  [system, browser] = await Promise.all([startEmbedded({ VPS_PROFILE: 'fast' }), openBrowser()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await system?.[Symbol.asyncDispose]();
+});
+
+// By text: after a copy their name is “Copied”.
+const buttons = (page: Page) => page.locator('button', { hasText: 'Copy as cURL' });
+
+/** The choices of a button; one that copies at once has none. */
+async function choicesOf(page: Page, button: Locator): Promise<string[]> {
+  if ((await button.getAttribute('aria-haspopup')) === null) return [];
+  await button.click();
+  const menu = page.getByRole('menu');
+  const choices = await menu.getByRole('menuitem').allTextContents();
+  await page.keyboard.press('Escape');
+  await menu.waitFor({ state: 'detached' });
+  return choices;
+}
+
+/** Copies each command of the screen, sends it as the user, and returns the operations' names with their errors. */
+async function sendAll(page: Page, token: string): Promise<Record<string, unknown>> {
+  const results: Record<string, unknown> = {};
+  const send = async () => {
+    const { url, headers, body } = await readCommand(page, token);
+    const name = /(?:query|mutation|subscription) (\w+)/.exec(body)?.[1] ?? body;
+    const response = await fetch(url, { method: 'POST', headers, body });
+    if (response.headers.get('content-type')?.startsWith('text/event-stream')) {
+      results[name] = response.status;
+      await response.body?.cancel();
+    } else {
+      const { errors } = (await response.json()) as { errors?: { extensions: { code: string } }[] };
+      results[name] = errors?.map(({ extensions }) => extensions.code) ?? 'done';
+    }
+  };
+  for (const button of await buttons(page).all()) {
+    const choices = await choicesOf(page, button);
+    if (choices.length === 0) {
+      await button.click();
+      await button.getByText('Copied').waitFor();
+      await send();
+    }
+    for (const choice of choices) {
+      await button.click();
+      await page.getByRole('menuitem', { name: choice }).click();
+      await page
+        .locator('.toast', { hasText: `Copied: ${choice}` })
+        .first()
+        .waitFor();
+      await send();
+    }
+  }
+  return results;
+}
+
+it('copy as cURL: has a command for each operation of the page, and each works', async () => {
+  await using visitor = await openVisitor(browser, system.gatewayUrl);
+  const { page } = visitor;
+  expect(await sendAll(page, '')).toEqual({ SignUp: 'done' });
+  await signUp(page);
+  const token = await page.evaluate<string>("JSON.parse(sessionStorage.getItem('voucher-gateway:session')).token");
+  await page.getByRole('button', { name: 'Use the test receiver' }).click();
+  await requestVoucher(page);
+  await readCode(page);
+  await page.getByText('Callback delivered').waitFor();
+  expect(await sendAll(page, token)).toEqual({
+    RequestVoucher: 'done',
+    VoucherRequests: 'done',
+    VoucherReceived: 200,
+    VoucherRequestAcknowledged: 200,
+    VoucherRequestFailed: 200,
+    VoucherRequest: 'done',
+    Redeliver: 'done',
+  });
+  await page.getByRole('navigation').getByRole('link', { name: 'Vouchers' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Vouchers' }).waitFor();
+  expect(await sendAll(page, token)).toEqual({ PurchasedVouchers: 'done' });
+  await page.getByRole('link', { name: 'Callbacks' }).click();
+  await page.locator('.endpoint').waitFor();
+  await page.getByRole('button', { name: 'Use the test receiver' }).click();
+  expect(await sendAll(page, token)).toEqual({
+    CallbackSecret: 'done',
+    RotateCallbackSecret: 'done',
+    Endpoints: 'done',
+    // It names an example.
+    EnableEndpoint: ['NOT_FOUND'],
+    SendTestCallback: 'done',
+    RecoverDeliveries: 'done',
+  });
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('tab', { name: 'Sign in' }).click();
+  // An example's password is nobody's.
+  expect(await sendAll(page, token)).toEqual({ SignIn: 'done', SignOut: ['SESSION_EXPIRED'] });
+  expect(visitor.problems).toEqual([]);
+});
