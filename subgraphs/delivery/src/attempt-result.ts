@@ -63,7 +63,12 @@ export interface PostponedResult {
 }
 
 /** Why an attempt was postponed: only in the log. */
-export type PostponeReason = 'QUEUE_CHANGED' | 'RATE_LIMITED' | 'SECRETS_KEY_WRONG' | 'SMS_ACCOUNT_REFUSED';
+export type PostponeReason =
+  | 'CALLBACK_PROXY_UNAVAILABLE'
+  | 'QUEUE_CHANGED'
+  | 'RATE_LIMITED'
+  | 'SECRETS_KEY_WRONG'
+  | 'SMS_ACCOUNT_REFUSED';
 
 export interface FailedResult {
   outcome: 'failed';

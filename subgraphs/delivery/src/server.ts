@@ -99,6 +99,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       resolver: releases.use(createNameResolver({ servers: config.CALLBACK_DNS_SERVERS })),
       keys: callbackKeys,
       proxyUrl: config.CALLBACK_PROXY,
+      log,
     }),
   );
   const smsSender = options.smsSender ?? createSmsSender(config, { clock, timeoutMs, log, releases });

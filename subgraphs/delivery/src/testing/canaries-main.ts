@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, isIPv6 } from 'node:net';
 import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { createCallbackSender } from '../channels/callback/send.ts';
 
 // Entry of a process in a network of its own. It listens on all addresses, calls those of its arguments as in development,
@@ -17,6 +18,7 @@ const { port } = server.address() as AddressInfo;
 for (const address of process.argv.slice(2)) {
   const family = isIPv6(address) ? 6 : 4;
   await using sender = createCallbackSender({
+    log: silentLog,
     clock: systemClock,
     now: () => Date.now(),
     timeoutMs: 10_000,

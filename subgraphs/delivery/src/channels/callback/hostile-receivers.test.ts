@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createTestClock } from '@voucher-gateway/platform/async/clock';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { hostileReceivers, listen } from '@voucher-gateway/platform/testing/hostile/hostile-receivers';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { describe, expect, it } from 'vitest';
@@ -65,6 +66,7 @@ describe('a receiver that', () => {
     await using receiver = await listen(hostile);
     await using good = await startReceiver({ answer: 204 });
     await using sender = createCallbackSender({
+      log: silentLog,
       clock,
       now: () => clock.now(),
       timeoutMs,

@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { silentLog } from '@voucher-gateway/platform/process/log';
 import { type HostileUrl, hostileUrls } from '@voucher-gateway/platform/testing/hostile/hostile-urls';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -16,6 +17,7 @@ afterAll(() => unsubscribe('net.client.socket', onDial));
 
 const open = (allowLoopback: boolean) =>
   createCallbackSender({
+    log: silentLog,
     clock: systemClock,
     now: () => systemClock.now(),
     timeoutMs: 10_000,

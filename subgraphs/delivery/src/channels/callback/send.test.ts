@@ -4,6 +4,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createTestClock, systemClock } from '@voucher-gateway/platform/async/clock';
 import type { NameResolver } from '@voucher-gateway/platform/egress/name-resolver';
+import { type Log, silentLog } from '@voucher-gateway/platform/process/log';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { describe, expect, it } from 'vitest';
 import { delivered, failed } from '../../attempt-result.ts';
@@ -16,11 +17,13 @@ const openSender = ({
   allowLoopback = true,
   resolve = () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' })),
   proxyUrl,
+  log = silentLog,
 }: {
   clock?: typeof systemClock;
   allowLoopback?: boolean;
   resolve?: NameResolver['resolve'];
   proxyUrl?: string;
+  log?: Log;
 } = {}) =>
   createCallbackSender({
     clock,
@@ -30,6 +33,7 @@ const openSender = ({
     resolver: { resolve, [Symbol.dispose]() {} },
     keys: { signing: () => [] },
     proxyUrl,
+    log,
   });
 
 describe('send', () => {

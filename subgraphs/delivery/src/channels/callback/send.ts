@@ -2,10 +2,15 @@ import { type Clock, timeoutSignal } from '@voucher-gateway/platform/async/clock
 import { createGuardedConnector } from '@voucher-gateway/platform/egress/guarded-connector';
 import type { NameResolver } from '@voucher-gateway/platform/egress/name-resolver';
 import { type UrlPolicy, urlRefusal } from '@voucher-gateway/platform/egress/url-policy';
+import { CodedError } from '@voucher-gateway/platform/errors';
 import type { SigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
+import type { Log } from '@voucher-gateway/platform/process/log';
+import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import { Agent, ProxyAgent, request } from 'undici';
-import { type CallResult, delivered, failed } from '../../attempt-result.ts';
+import { type CallResult, delivered, failed, type PostponedResult } from '../../attempt-result.ts';
+import type { DeliveryErrorCode } from '../../operator-errors.ts';
 import { attemptErrorOf } from './error-codes.ts';
+import { readProxyFailure } from './proxy-failure.ts';
 import { readExcerpt } from './read-excerpt.ts';
 import { parseRetryAfterMs } from './retry-after.ts';
 import { signatureHeader } from './signature.ts';
@@ -20,8 +25,8 @@ export interface Callback {
 }
 
 export interface CallbackSender extends AsyncDisposable {
-  /** Makes one attempt. Never rejects. `stop` aborts it. */
-  send(callback: Callback, stop: AbortSignal): Promise<CallResult>;
+  /** Makes one attempt. Never rejects. `stop` aborts it. Postponed: by a fault of the proxy. */
+  send(callback: Callback, stop: AbortSignal): Promise<CallResult | PostponedResult>;
 }
 
 export interface CallbackSenderOptions {
@@ -35,7 +40,11 @@ export interface CallbackSenderOptions {
   keys: Pick<SigningKeys, 'signing'>;
   /** Proxy for all calls. It resolves the names, so only it can refuse their addresses. Default: none. */
   proxyUrl?: string | undefined;
+  log: Log;
 }
+
+/** Time until an attempt is made again that the proxy has prevented, in milliseconds; up to twice that at random. */
+const proxyRetryMs = 30_000;
 
 /** Maximum of keys that sign, so that the header stays small however often they are rotated. */
 const maxKeys = 4;
@@ -48,7 +57,7 @@ const maxInformational = 16;
 
 /**
  * Creates a sender of callbacks by Standard Webhooks. 2xx is delivered, 410 is a final failure, any other status is a
- * failure. Redirects are not followed.
+ * failure. Redirects are not followed. A fault of the proxy is no attempt.
  */
 export function createCallbackSender({
   clock,
@@ -58,7 +67,9 @@ export function createCallbackSender({
   resolver,
   keys,
   proxyUrl,
+  log,
 }: CallbackSenderOptions): CallbackSender {
+  const lines = createRepeatedLines(log);
   const options = {
     // The attempt has its own time-out.
     headersTimeout: 0,
@@ -70,6 +81,17 @@ export function createCallbackSender({
   const agent = proxyUrl
     ? new ProxyAgent({ uri: proxyUrl, ...options })
     : new Agent({ connect: createGuardedConnector({ policy, resolver, timeoutMs }), ...options });
+
+  const postpone = (cause: unknown): PostponedResult => {
+    const error = new CodedError<DeliveryErrorCode>(
+      'CALLBACK_PROXY_UNAVAILABLE',
+      'The proxy of callbacks can not be reached, or refuses our credentials.',
+      { cause },
+    );
+    lines.error('proxy', { error }, 'the proxy of callbacks fails: every callback waits until it works');
+    const delayMs = Math.round(proxyRetryMs * (1 + Math.random()));
+    return { outcome: 'postponed', reason: 'CALLBACK_PROXY_UNAVAILABLE', delayMs };
+  };
 
   return {
     async send({ id, url, body, secrets }, stop) {
@@ -114,7 +136,7 @@ export function createCallbackSender({
         if (timeout.aborted) return failed('TIMEOUT');
         if (stop.aborted) return { outcome: 'stopped' };
         if (flood.signal.aborted) return failed('RESPONSE_INVALID');
-        return failed(attemptErrorOf(error));
+        return proxyUrl ? (readProxyFailure(error) ?? postpone(error)) : failed(attemptErrorOf(error));
       }
     },
     [Symbol.asyncDispose]: () => agent.destroy(),

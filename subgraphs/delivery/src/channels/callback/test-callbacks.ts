@@ -70,6 +70,7 @@ export function createTestCallbacks({
           AbortSignal.any([stop.signal, signal]),
         );
         if (result.outcome === 'stopped') throw unavailable('The test callback was aborted');
+        if (result.outcome === 'postponed') throw unavailable('Callbacks can not be sent at the moment');
         const durationMs = Math.max(0, Math.round(clock.now() - startedAt));
         const error = result.outcome === 'failed' ? result.error : null;
         return { webhookId, attempt: { at, status: result.status, durationMs, error, response: result.response } };
