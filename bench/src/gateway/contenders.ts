@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '@voucher-gateway/standalone/engines/process';
 import { nodeOptions } from '@voucher-gateway/standalone/node-options';
+import { installPeers, peersFolder, versionOf as peerVersionOf } from '../processes/install-peers.ts';
 import { type MeasuredProcess, startMeasured } from '../processes/measured-process.ts';
 
 /** A gateway of the comparison. */
@@ -13,53 +15,78 @@ export interface QueryContender {
   start(environment: Readonly<Record<string, string>>): Promise<MeasuredProcess>;
 }
 
-const every = ['Q1', 'Q2', 'Q3', 'nested'];
+const small = ['Q1', 'Q2', 'Q3'];
+const every = [...small, 'nested'];
 const fileOf = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const versionOf = (name: string) => createRequire(import.meta.url)(`${name}/package.json`).version;
 
-/** Ours, the stock gateway, and the limit, in the order in which they take turns. */
-export const contenders: readonly QueryContender[] = [
-  {
-    label: 'ours',
+const ours: QueryContender = {
+  label: 'ours',
+  path: '/graphql',
+  operations: every,
+  start: (environment) =>
+    start('the gateway', [...nodeOptions, fileOf('../../../gateway/src/main.ts')], '/health/ready', {
+      ...environment,
+      HOST: '127.0.0.1',
+      NODE_COMPILE_CACHE: fileOf('../../../node_modules/.cache/compiled'),
+      LOG_LEVEL: 'error',
+      SHUTDOWN_DELAY: '1ms',
+      DRAIN_WINDOW: '1ms',
+      // The nested operation costs 24,420.
+      MAX_COST: '100000',
+      MAX_HTTP_CONNECTIONS_PER_ADDRESS: 'off',
+    }),
+};
+const stock: QueryContender = {
+  label: `Apollo Gateway ${versionOf('@apollo/gateway')}`,
+  path: '/',
+  operations: every,
+  start: (environment) =>
+    start('Apollo Gateway', [fileOf('stock-main.ts')], '/?query=%7B__typename%7D', {
+      ...environment,
+      APOLLO_TELEMETRY_DISABLED: '1',
+    }),
+};
+const limit: QueryContender = {
+  label: 'the limit',
+  path: '/',
+  operations: small,
+  start: (environment) => start('the limit', [fileOf('limit-main.ts')], '/', environment),
+};
+
+/** Gateways that are installed in a folder of their own; each is created once they are. */
+const peers: Readonly<Record<string, () => QueryContender>> = {
+  hive: () => ({
+    label: `Hive Gateway ${peerVersionOf('@graphql-hive/gateway')}`,
     path: '/graphql',
     operations: every,
-    start: (environment) =>
-      start(
-        'the gateway',
-        [...nodeOptions, fileOf('../../../gateway/src/testing/anonymous-main.ts')],
-        '/health/ready',
-        {
-          ...environment,
-          JWKS_URL: 'http://127.0.0.1:9/jwks',
-          // Never connected.
-          REDIS_URL: 'redis://127.0.0.1:9',
-          KAFKA_BROKERS: '127.0.0.1:9',
-          LOG_LEVEL: 'error',
-          SHUTDOWN_DELAY: '1ms',
-          DRAIN_WINDOW: '1ms',
-          // The nested operation costs 24,420.
-          MAX_COST: '100000',
-          MAX_HTTP_CONNECTIONS_PER_ADDRESS: 'off',
-        },
-      ),
-  },
-  {
-    label: `Apollo Gateway ${versionOf('@apollo/gateway')}`,
-    path: '/',
-    operations: every,
-    start: (environment) =>
-      start('Apollo Gateway', [fileOf('stock-main.ts')], '/?query=%7B__typename%7D', {
-        ...environment,
-        APOLLO_TELEMETRY_DISABLED: '1',
-      }),
-  },
-  {
-    label: 'the limit',
-    path: '/',
-    operations: ['Q1', 'Q2', 'Q3'],
-    start: (environment) => start('the limit', [fileOf('limit-main.ts')], '/', environment),
-  },
-];
+    start: (environment) => {
+      const cli = join(peersFolder, 'node_modules/@graphql-hive/gateway/dist/bin.js');
+      const config = ['--config-path', join(peersFolder, 'hive-queries.config.js'), '--host', '127.0.0.1'];
+      return start('Hive Gateway', ['--no-deprecation', cli, 'supergraph', ...config], '/readiness', environment);
+    },
+  }),
+  mercurius: () => ({
+    label: `Mercurius ${peerVersionOf('mercurius')} with JIT`,
+    path: '/graphql',
+    // It has federation 1 only.
+    operations: small,
+    start: (environment) => start('Mercurius', [join(peersFolder, 'mercurius-queries.js')], '/ready', environment),
+  }),
+};
+
+/**
+ * Ours first, and then the others in the order in which they take turns. Peers are installed if needed.
+ *
+ * @param selected comma-separated names of peers; undefined for all, an empty text for none
+ */
+export async function openContenders(selected: string | undefined): Promise<readonly QueryContender[]> {
+  const names = selected?.split(',').filter(Boolean) ?? Object.keys(peers);
+  const unknown = names.find((name) => !peers[name]);
+  if (unknown) throw new Error(`BENCH_PEERS: ${unknown} is none of ${Object.keys(peers).join(', ')}`);
+  if (names.length > 0) await installPeers();
+  return [ours, stock, limit, ...names.flatMap((name) => peers[name]?.() ?? [])];
+}
 
 async function start(
   name: string,

@@ -5,7 +5,7 @@ import { composeServices } from '@apollo/composition';
 import { parse } from 'graphql';
 import { pinnedCore } from '../processes/measured-process.ts';
 import { figureOf, mebibyte, medians, percentile, type Report, type Result, round } from '../report.ts';
-import { contenders, type QueryContender } from './contenders.ts';
+import { openContenders, type QueryContender } from './contenders.ts';
 import { operations, subgraphSdls } from './graph.ts';
 import { type HelperProcess, startHelper } from './helper-process.ts';
 
@@ -20,6 +20,7 @@ const warmUpMs = 2_000;
  */
 export async function gateway(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
+  const contenders = await openContenders(process.env.BENCH_PEERS);
   const folder = releases.use(await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-bench-')));
   const subgraphs = releases.use(await startHelper('subgraphs-main.ts'));
   const load = releases.use(await startHelper('load-main.ts'));
@@ -45,7 +46,7 @@ export async function gateway(): Promise<Report> {
     }
   }
   const results = medians(measured);
-  return { results: [onOneCore(), ...results, ...ratios(results)], bounds: [] };
+  return { results: [onOneCore(), ...results, ...ratios(results, contenders)], bounds: [] };
 }
 
 function compose(urls: Readonly<Record<string, string>>): string {
@@ -54,6 +55,13 @@ function compose(urls: Readonly<Record<string, string>>): string {
   );
   if (!supergraphSdl) throw new Error(errors?.join('\n'));
   return supergraphSdl;
+}
+
+interface LoadResult {
+  /** Of the requests that were sent after the warm-up, in milliseconds. */
+  latencies: number[];
+  failed: number;
+  answered: number;
 }
 
 interface Measurement {
@@ -79,9 +87,12 @@ async function measure(
     await post(`${process.url}${contender.path}`, body);
     const perOperation = (await countRequests(subgraphs)) - requestsBefore;
     const request = { port, path: contender.path, body, connections, warmUpMs, ms: 1_000 * seconds };
-    const { latencies, failed } = (await load.ask(request)) as { latencies: number[]; failed: number };
+    const cpuBeforeMs = process.cpuMs();
+    const { latencies, failed, answered } = (await load.ask(request)) as LoadResult;
+    const cpuMs = process.cpuMs() - cpuBeforeMs;
     results.push(
       { name, metric: 'rate', unit: '1/s', value: round(latencies.length / seconds) },
+      { name, metric: 'CPU', unit: 'µs per operation', value: round((1_000 * cpuMs) / answered) },
       { name, metric: 'p50', unit: 'ms', value: round(percentile(latencies, 0.5)) },
       { name, metric: 'p99', unit: 'ms', value: round(percentile(latencies, 0.99)) },
       { name, metric: 'RSS', unit: 'MiB', value: round(process.rssBytes() / mebibyte) },
@@ -117,18 +128,22 @@ function sortKeys(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, entry]) => [key, sortKeys(entry)]));
 }
 
-/** How many times the others' rate ours is. */
-function ratios(results: readonly Result[]): Result[] {
+/**
+ * How many times the others' rate ours is, and how many times ours their CPU time is. Of the two, CPU time depends less on
+ * what else the machine does.
+ */
+function ratios(results: readonly Result[], contenders: readonly QueryContender[]): Result[] {
   const [own, ...others] = contenders;
   return others.flatMap(({ label, operations: names }) =>
-    names.map((operation) => ({
-      name: `${operation}, ours to ${label}`,
-      metric: 'ratio',
-      unit: 'times',
-      value: round(
-        figureOf(results, `${operation}, ${own?.label}`, 'rate') / figureOf(results, `${operation}, ${label}`, 'rate'),
-      ),
-    })),
+    names.flatMap((operation) => {
+      const name = `${operation}, ours to ${label}`;
+      const ours = (metric: string) => figureOf(results, `${operation}, ${own?.label}`, metric);
+      const theirs = (metric: string) => figureOf(results, `${operation}, ${label}`, metric);
+      return [
+        { name, metric: 'ratio', unit: 'times', value: round(ours('rate') / theirs('rate')) },
+        { name, metric: 'CPU ratio', unit: 'times', value: round(theirs('CPU') / ours('CPU')) },
+      ];
+    }),
   );
 }
 

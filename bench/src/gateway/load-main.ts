@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 
 // Sends one request over and over on some connections, each as soon as the one before is answered. The parent process gets
-// the latencies of those that were sent after the warm-up.
+// the latencies of those that were sent after the warm-up, and the number of all.
 
 interface LoadRequest {
   port: number;
@@ -22,10 +22,11 @@ process.on('message', (load: LoadRequest) => {
   const endAt = measuredAt + ms;
   const latencies: number[] = [];
   let failed = 0;
+  let answered = 0;
   let open = connections;
   const close = () => {
     open -= 1;
-    if (open === 0) process.send?.({ latencies, failed });
+    if (open === 0) process.send?.({ latencies, failed, answered });
   };
   for (let index = 0; index < connections; index += 1) {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -52,6 +53,7 @@ process.on('message', (load: LoadRequest) => {
         if (!received.startsWith('HTTP/1.1 200') || Number.isNaN(expected)) failed += 1;
       }
       if (received.length < expected) return;
+      answered += 1;
       if (sentAt > measuredAt) latencies.push(performance.now() - sentAt);
       send();
     });

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { freePort } from '@voucher-gateway/standalone/engines/process';
 import type { Publish } from '../load/steady-load.ts';
+import { installPeers, peersFolder, versionOf } from '../processes/install-peers.ts';
 import { type MeasuredProcess, startMeasured } from '../processes/measured-process.ts';
 import type { Contender } from './contender.ts';
-import { installPeers, peersFolder, versionOf } from './install-peers.ts';
 
 const query =
   'subscription ($phoneNumber: String!) { voucherReceived(phoneNumber: $phoneNumber) { cursor node { requestId code } } }';
