@@ -1,12 +1,14 @@
 import { type GraphQLSchema, parse } from 'graphql';
-import { copyData, mergeData } from './data.ts';
+import { copyData, type Data, mergeData } from './data.ts';
 import { objectsAt, pathToList, type ResponsePath } from './paths.ts';
 import { compileRequest } from './request-body.ts';
 import { applyRewrites, rewritePath } from './rewrites.ts';
 import type { Run } from './run.ts';
 import type { Step } from './steps.ts';
 import { asClientError, asFetchErrors } from './subgraph-errors.ts';
-import { rootResponseKeys, type SubgraphResponse } from './subgraph-response.ts';
+import { rootResponseKeys, type SubgraphError, type SubgraphResponse } from './subgraph-response.ts';
+
+const none: readonly SubgraphError[] = [];
 
 /** Compiles a step that fetches root fields: of the operation, or of a field with a root type. */
 export function compileFieldStep(schema: GraphQLSchema, step: Step) {
@@ -28,12 +30,13 @@ export function compileFieldStep(schema: GraphQLSchema, step: Step) {
       run.errors.push(...asFetchErrors(error, isInList ? [parent] : paths));
       return;
     }
-    for (const error of response.errors ?? [])
+    const { data, errors } = response;
+    for (const error of errors ?? none)
       run.errors.push(asClientError(error, subgraph, error.path && pathOf(rewritePath(outputRewrites, error.path))));
-    const { data } = response;
     if (!data) return;
-    applyRewrites(schema, outputRewrites, data);
-    for (const [index, object] of objects.entries())
-      mergeData(object, index === objects.length - 1 ? data : copyData(data, run.countCopy));
+    if (outputRewrites) applyRewrites(schema, outputRewrites, data);
+    const last = objects.length - 1;
+    for (let index = 0; index < last; index += 1) mergeData(objects[index] as Data, copyData(data, run.countCopy));
+    mergeData(objects[last] as Data, data);
   };
 }

@@ -47,6 +47,7 @@ export function toSubgraphResponse(json: unknown): SubgraphResponse | null {
   if (!isRecord(json)) return null;
   const { data } = json;
   if (data !== undefined && data !== null && !isRecord(data)) return null;
+  if (json.errors === undefined) return data === undefined ? null : { data };
   const errors = readErrors(json.errors ?? []);
   if (!errors || (data === undefined && errors.length === 0)) return null;
   return { ...(data !== undefined && { data }), ...(errors.length > 0 && { errors }) };

@@ -7,9 +7,10 @@ import { BrokenCircuitError } from 'cockatiel';
 import { GraphQLError } from 'graphql';
 import { errors as undiciErrors } from 'undici';
 import type { GatewayContext } from '../context.ts';
-import type { Subgraph, SubgraphRequest } from '../execution/subgraph.ts';
+import type { Subgraph } from '../execution/subgraph.ts';
 import { readSubgraphResponse, type SubgraphResponse } from '../execution/subgraph-response.ts';
 import { createGate } from '../scheduling/gate.ts';
+import type { Reply } from './exchange.ts';
 import { createResilience } from './resilience.ts';
 import type { SubgraphTransport } from './subgraph-transport.ts';
 
@@ -72,15 +73,12 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
     return headers;
   };
 
-  /** Waits for a turn, and returns it with the time that is left for the call. */
-  const awaitTurn = async (body: string, { clientAddress, signal }: GatewayContext) => {
-    const sinceMs = performance.now();
+  const awaitTurn = async (body: string, { clientAddress, signal }: GatewayContext): Promise<Disposable> => {
     using deadline = createDeadline(limits.timeoutMs, signal);
     const requester = { name: groupAddress(clientAddress), signal: deadline.signal };
-    const turn = await gate.enter(requester, Buffer.byteLength(body)).catch((error: unknown) => {
+    return await gate.enter(requester, Buffer.byteLength(body)).catch((error: unknown) => {
       throw new CallError('SUBGRAPH_UNAVAILABLE', 'has too many calls waiting', error);
     });
-    return { turn, timeoutMs: Math.max(1, limits.timeoutMs - (performance.now() - sinceMs)) };
   };
 
   const resilience = createResilience({
@@ -88,51 +86,56 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
     breakAfter: limits.breakAfter ?? Number.POSITIVE_INFINITY,
   });
 
-  const call = async ({ query, body }: SubgraphRequest, caller: GatewayContext): Promise<SubgraphResponse> => {
-    const { signal, onSubgraphHeaders } = caller;
-    const free = gate.tryEnter();
-    const { turn, timeoutMs } = free ? { turn: free, timeoutMs: limits.timeoutMs } : await awaitTurn(body, caller);
-    const endsAtMs = performance.now() + timeoutMs;
-    const attempt = async () => {
-      const leftMs = Math.max(1, endsAtMs - performance.now());
-      const limits = { signal, timeoutMs: leftMs };
-      const { status, headers, text } = await transport.post(headersFor(caller), body, limits);
-      const answer = readSubgraphResponse(text);
-      if (answer) onSubgraphHeaders?.(headers);
-      if (answer) return answer;
-      if (status >= 500) throw new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer');
-      throw new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered something that is no GraphQL response');
-    };
-    try {
-      return await resilience.run(attempt, {
-        signal,
-        // A client that has left says nothing about the subgraph.
-        isFailure: (error) => !signal.aborted && asCallError(error).code === 'SUBGRAPH_UNAVAILABLE',
-        mayRepeat: () => !query.startsWith('mutation') && performance.now() < endsAtMs - minLeftMs,
-      });
-    } finally {
-      turn[Symbol.dispose]();
-    }
+  /** The error of a failed call for its client. */
+  const describe = (error: unknown, { signal, requestId }: GatewayContext): unknown => {
+    if (signal.aborted) return cancelledBy(signal);
+    const { code, message, cause } = asCallError(error);
+    const fields = { subgraph: name, code, requestId, ...(cause !== undefined && { cause: errorCode(cause) }) };
+    lines.warn(code, fields, 'a subgraph failed');
+    return new GraphQLError(`The subgraph ${name} ${message}.`, {
+      extensions: {
+        code,
+        serviceName: name,
+        ...(code === 'SUBGRAPH_UNAVAILABLE' && { retryable: true }),
+        ...(isCodedError(cause) && cause.details),
+      },
+    });
   };
 
   return {
-    async send(request, context) {
+    // One function, because each promise on the way of a call costs.
+    async send({ query, body }, caller) {
+      const { signal, onSubgraphHeaders } = caller;
+      const endsAtMs = performance.now() + limits.timeoutMs;
+      const readReply = ({ status, headers, text }: Reply): SubgraphResponse => {
+        const answer = readSubgraphResponse(text);
+        if (answer) onSubgraphHeaders?.(headers);
+        if (answer) return answer;
+        if (status >= 500) throw new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer');
+        throw new CallError('SUBGRAPH_INVALID_RESPONSE', 'answered something that is no GraphQL response');
+      };
+      const attempt = () => {
+        const timeoutMs = Math.max(1, endsAtMs - performance.now());
+        return transport.post(headersFor(caller), body, { signal, timeoutMs }).then(readReply);
+      };
+      let turn: Disposable | null = null;
       try {
-        return await call(request, context);
-      } catch (error) {
-        const { signal, requestId } = context;
-        if (signal.aborted) throw cancelledBy(signal);
-        const { code, message, cause } = asCallError(error);
-        const fields = { subgraph: name, code, requestId, ...(cause !== undefined && { cause: errorCode(cause) }) };
-        lines.warn(code, fields, 'a subgraph failed');
-        throw new GraphQLError(`The subgraph ${name} ${message}.`, {
-          extensions: {
-            code,
-            serviceName: name,
-            ...(code === 'SUBGRAPH_UNAVAILABLE' && { retryable: true }),
-            ...(isCodedError(cause) && cause.details),
-          },
+        turn = gate.tryEnter();
+        if (!turn) {
+          turn = await awaitTurn(body, caller);
+          if (performance.now() > endsAtMs - minLeftMs)
+            throw new CallError('SUBGRAPH_UNAVAILABLE', 'has too many calls waiting');
+        }
+        return await resilience.run(attempt, {
+          signal,
+          // A client that has left says nothing about the subgraph.
+          isFailure: (error) => !signal.aborted && asCallError(error).code === 'SUBGRAPH_UNAVAILABLE',
+          mayRepeat: () => !query.startsWith('mutation') && performance.now() < endsAtMs - minLeftMs,
         });
+      } catch (error) {
+        throw describe(error, caller);
+      } finally {
+        turn?.[Symbol.dispose]();
       }
     },
     abort: () => transport.abort(),
@@ -140,7 +143,7 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
   };
 }
 
-/** A call is not repeated with less time than this. */
+/** A call is neither sent after a wait nor repeated with less time than this. */
 const minLeftMs = 10;
 
 /** Why a call failed. The message is the end of a sentence that starts with the subgraph's name. */
