@@ -64,7 +64,7 @@ export interface PostponedResult {
 
 /** Why an attempt was postponed: only in the log. */
 export type PostponeReason =
-  | 'CALLBACK_PROXY_UNAVAILABLE'
+  | 'CALLBACKS_UNAVAILABLE'
   | 'QUEUE_CHANGED'
   | 'RATE_LIMITED'
   | 'SECRETS_KEY_WRONG'

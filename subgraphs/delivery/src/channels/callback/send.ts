@@ -9,8 +9,7 @@ import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-
 import { Agent, ProxyAgent, request } from 'undici';
 import { type CallResult, delivered, failed, type PostponedResult } from '../../attempt-result.ts';
 import type { DeliveryErrorCode } from '../../operator-errors.ts';
-import { attemptErrorOf } from './error-codes.ts';
-import { readProxyFailure } from './proxy-failure.ts';
+import { readCallFailure } from './call-failure.ts';
 import { readExcerpt } from './read-excerpt.ts';
 import { parseRetryAfterMs } from './retry-after.ts';
 import { signatureHeader } from './signature.ts';
@@ -25,7 +24,7 @@ export interface Callback {
 }
 
 export interface CallbackSender extends AsyncDisposable {
-  /** Makes one attempt. Never rejects. `stop` aborts it. Postponed: by a fault of the proxy. */
+  /** Makes one attempt. Never rejects. `stop` aborts it. Postponed: by a fault of ours. */
   send(callback: Callback, stop: AbortSignal): Promise<CallResult | PostponedResult>;
 }
 
@@ -43,8 +42,8 @@ export interface CallbackSenderOptions {
   log: Log;
 }
 
-/** Time until an attempt is made again that the proxy has prevented, in milliseconds; up to twice that at random. */
-const proxyRetryMs = 30_000;
+/** Time until an attempt is made again that a fault of ours has prevented, in milliseconds; up to twice that at random. */
+const ownFaultRetryMs = 30_000;
 
 /** Maximum of keys that sign, so that the header stays small however often they are rotated. */
 const maxKeys = 4;
@@ -57,7 +56,7 @@ const maxInformational = 16;
 
 /**
  * Creates a sender of callbacks by Standard Webhooks. 2xx is delivered, 410 is a final failure, any other status is a
- * failure. Redirects are not followed. A fault of the proxy is no attempt.
+ * failure. Redirects are not followed. A fault of ours is no attempt.
  */
 export function createCallbackSender({
   clock,
@@ -82,15 +81,11 @@ export function createCallbackSender({
     ? new ProxyAgent({ uri: proxyUrl, ...options })
     : new Agent({ connect: createGuardedConnector({ policy, resolver, timeoutMs }), ...options });
 
-  const postpone = (cause: unknown): PostponedResult => {
-    const error = new CodedError<DeliveryErrorCode>(
-      'CALLBACK_PROXY_UNAVAILABLE',
-      'The proxy of callbacks can not be reached, or refuses our credentials.',
-      { cause },
-    );
-    lines.error('proxy', { error }, 'the proxy of callbacks fails: every callback waits until it works');
-    const delayMs = Math.round(proxyRetryMs * (1 + Math.random()));
-    return { outcome: 'postponed', reason: 'CALLBACK_PROXY_UNAVAILABLE', delayMs };
+  const postpone = (fault: string, cause: unknown): PostponedResult => {
+    const error = new CodedError<DeliveryErrorCode>('CALLBACKS_UNAVAILABLE', fault, { cause });
+    lines.error(fault, { error }, 'callbacks can not be sent by a fault of ours: they wait');
+    const delayMs = Math.round(ownFaultRetryMs * (1 + Math.random()));
+    return { outcome: 'postponed', reason: 'CALLBACKS_UNAVAILABLE', delayMs };
   };
 
   return {
@@ -136,7 +131,8 @@ export function createCallbackSender({
         if (timeout.aborted) return failed('TIMEOUT');
         if (stop.aborted) return { outcome: 'stopped' };
         if (flood.signal.aborted) return failed('RESPONSE_INVALID');
-        return proxyUrl ? (readProxyFailure(error) ?? postpone(error)) : failed(attemptErrorOf(error));
+        const failure = readCallFailure(error, proxyUrl !== undefined);
+        return 'fault' in failure ? postpone(failure.fault, error) : failure.result;
       }
     },
     [Symbol.asyncDispose]: () => agent.destroy(),

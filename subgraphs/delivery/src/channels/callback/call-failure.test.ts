@@ -1,10 +1,13 @@
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { createNameResolver } from '@voucher-gateway/platform/egress/name-resolver';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { describe, expect, it } from 'vitest';
 import { delivered, failed } from '../../attempt-result.ts';
+import { readCallFailure } from './call-failure.ts';
 import { createCallbackSender } from './send.ts';
 
 /** A proxy that answers each request, and each request for a tunnel, with a status; and a sender that uses it. */
@@ -49,7 +52,7 @@ async function setUp(status: number) {
 }
 
 const urls = ['http://receiver.example.com/', 'https://receiver.example.com/'];
-const postponed = { outcome: 'postponed', reason: 'CALLBACK_PROXY_UNAVAILABLE' };
+const postponed = { outcome: 'postponed', reason: 'CALLBACKS_UNAVAILABLE' };
 
 describe('proxy', () => {
   it('proxy: gets its credentials, and the response of the receiver counts', async () => {
@@ -63,7 +66,7 @@ describe('proxy', () => {
     await using ctx = await setUp(204);
     await ctx.stopProxy();
     expect(await ctx.send(url)).toMatchObject(postponed);
-    expect(ctx.log.text).toMatch(/"level":"error".*CALLBACK_PROXY_UNAVAILABLE/);
+    expect(ctx.log.text).toMatch(/"level":"error".*CALLBACKS_UNAVAILABLE/);
     expect(ctx.log.text).not.toContain('secret');
   });
 
@@ -82,4 +85,31 @@ describe('proxy', () => {
     await using ctx = await setUp(status);
     expect(await ctx.send('https://receiver.example.com/')).toEqual(result);
   });
+});
+
+// Regression: while our name servers were away, receivers lost their attempts to CONNECTION_REFUSED.
+it('name servers: if none can be reached, it is no attempt, and an alarm', async () => {
+  // A port on which nothing listens any more.
+  const closed = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(closed, 'listening');
+  const { port } = closed.address();
+  closed.close();
+  using resolver = createNameResolver({ servers: [`127.0.0.1:${port}`] });
+  const log = createMemoryLog();
+  await using sender = createCallbackSender({
+    clock: systemClock,
+    now: () => Date.now(),
+    timeoutMs: 10_000,
+    policy: { allowLoopback: false, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
+    resolver,
+    keys: { signing: () => [] },
+    log,
+  });
+  const callback = { id: 'an-id', body: '{}', secrets: [], url: 'http://receiver.example.com/' };
+  expect(await sender.send(callback, new AbortController().signal)).toMatchObject(postponed);
+  expect(log.text).toMatch(/"level":"error".*CALLBACKS_UNAVAILABLE/);
+});
+
+it.each(['EMFILE', 'ENFILE'])('files: %s is no attempt', (code) => {
+  expect(readCallFailure(Object.assign(new Error(code), { code }), false)).toEqual({ fault: expect.any(String) });
 });
