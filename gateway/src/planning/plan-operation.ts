@@ -14,6 +14,7 @@ import {
 } from 'graphql';
 import type { Conditions } from '../request/variables.ts';
 import { type Grants, readAccessRules } from '../supergraph/access-rules.ts';
+import { createDefaultsWriter } from '../supergraph/operation-directives.ts';
 import { readSupergraph } from '../supergraph/read-supergraph.ts';
 import { findUnreachable } from './check-coverage.ts';
 import type { DocumentFault, Plan, PlanError, PlanVariant } from './plan.ts';
@@ -62,6 +63,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
   const { supergraphSdl, hideSuggestions, rejectUnauthorized = false } = options;
   const original = readSupergraph(supergraphSdl, { validate: false });
   const schema = original.apiSchema().toGraphQLJSSchema();
+  const writeDefaults = createDefaultsWriter(schema);
   const accessRules = readAccessRules(original);
   const separated = separateRequiredFields(print(putResolvableKeysFirst(parse(supergraphSdl, { noLocation: true }))));
   const reserved = new Set([supergraphSdl, separated.sdl].flatMap((sdl) => [...readReservedKeys(sdl)]));
@@ -108,7 +110,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
       if (faults.length > 0) return { kind: 'invalid', faults: faults.map(faultOf) };
       const taken = findReservedVariables(document);
       if (taken.length > 0) return { kind: 'invalid', faults: taken };
-      const resolved = resolveConditions(document, conditions);
+      const resolved = resolveConditions(writeDefaults(document), conditions);
       const operation = getOperationAST(resolved, operationName);
       if (!operation || isEmptyOperation(operation)) return { kind: 'plan', plan: { kind: 'QueryPlan' }, bytes: 100 };
       const rootFaults = validate(schema, withoutOthers(resolved, operation), [SingleFieldSubscriptionsRule]);

@@ -1,5 +1,6 @@
 import { ROUTER_SUPPORTED_SUPERGRAPH_FEATURES, Supergraph } from '@apollo/federation-internals';
 import { CodedError, type PlatformErrorCode } from '@voucher-gateway/platform/errors';
+import { exposeOperationDirectives } from './operation-directives.ts';
 
 export interface ReadSupergraphOptions {
   /** Whether it is validated, which takes long for a large one. Default: true. */
@@ -18,6 +19,7 @@ export function readSupergraph(sdl: string, { validate = true }: ReadSupergraphO
     validateSupergraph: validate,
   });
   refuseConnectors(supergraph);
+  exposeOperationDirectives(supergraph);
   return supergraph;
 }
 

@@ -1,3 +1,4 @@
+import { type GraphQLResolveInfo, print } from 'graphql';
 import { federationOneSupergraph } from '../federation-one.ts';
 import { federation, type Scenario } from './scenario.ts';
 
@@ -208,6 +209,41 @@ const unreachable: Scenario = {
   ],
 };
 
+/** The directives of a field, as its subgraph got them. */
+const received = (_parent: unknown, _args: unknown, _context: unknown, info: GraphQLResolveInfo) =>
+  info.fieldNodes.flatMap(({ directives = [] }) => directives.map(print)).join(' ');
+const reading = (version: string, directive: string) => `${federation('@key', '@composeDirective')}
+  @link(url: "https://example.com/read/${version}", import: ["@read"]) @composeDirective(name: "@read")
+  directive @read(${directive}) repeatable on FIELD
+  enum Source { CACHE STORE }`;
+
+const operationDirectives: Scenario = {
+  name: 'directives for operations',
+  subgraphs: {
+    plain: {
+      typeDefs: `${reading('v1.0', 'from: Source!')}
+        type Query { item: Item plain: String } type Item @key(fields: "id") { id: ID! }`,
+      resolvers: { Query: { item: () => ({ id: '1' }), plain: received } },
+    },
+    latest: {
+      typeDefs: `${reading('v1.1', 'from: Source! = CACHE, seconds: Int = 5')}
+        type Item @key(fields: "id") { id: ID! latest: String }`,
+      resolvers: { Item: { __resolveReference: byId, latest: received } },
+    },
+  },
+  requests: [
+    {
+      query: '{ plain @read item { latest @read } }',
+      data: { plain: '@read(from: CACHE)', item: { latest: '@read(from: CACHE)' } },
+    },
+    {
+      query:
+        'query($from: Source! = STORE) { plain @read(from: $from) item { latest @read(seconds: 1) @read(from: STORE) } }',
+      data: { plain: '@read(from: $from)', item: { latest: '@read(seconds: 1, from: CACHE) @read(from: STORE)' } },
+    },
+  ],
+};
+
 /** What the public audit of federation gateways leaves out, and what Apollo's planner gets wrong. */
 export const scenarios: readonly Scenario[] = [
   contexts,
@@ -216,4 +252,5 @@ export const scenarios: readonly Scenario[] = [
   federationOne,
   requirements,
   unreachable,
+  operationDirectives,
 ];

@@ -1,0 +1,56 @@
+import {
+  baseType,
+  builtTypeReference,
+  type InputType,
+  isExecutableDirectiveLocation,
+  type Supergraph,
+} from '@apollo/federation-internals';
+import { astFromValue, type DocumentNode, type GraphQLSchema, isNonNullType, Kind, visit } from 'graphql';
+
+/**
+ * Adds the directives for operations that subgraphs compose by `@composeDirective` to the API schema, from which Apollo
+ * removes whatever is linked. One that has an argument of a type that clients may not see stays removed.
+ */
+export function exposeOperationDirectives({ schema }: Supergraph): void {
+  const linked = schema
+    .directives()
+    .filter((each) => each.hasExecutableLocations() && schema.coreFeatures?.sourceFeature(each));
+  if (linked.length === 0) return;
+  const apiSchema = schema.toAPISchema();
+  for (const directive of linked) {
+    const args = directive.arguments();
+    const isKnown = args.every(({ type }) => type && apiSchema.type(baseType(type).name));
+    if (!isKnown || apiSchema.directive(directive.name)) continue;
+    const exposed = apiSchema.addDirectiveDefinition(directive.name);
+    exposed.addLocations(...directive.locations.filter(isExecutableDirectiveLocation));
+    exposed.repeatable = directive.repeatable;
+    exposed.description = directive.description;
+    for (const { name, type, defaultValue } of args)
+      exposed.addArgument(name, builtTypeReference(String(type), apiSchema) as InputType, defaultValue);
+  }
+}
+
+/**
+ * Creates the function that writes out defaults of required arguments of directives. Subgraphs get the directives, too, but
+ * the definition is that of the subgraph with the latest version: another one may have no default.
+ */
+export function createDefaultsWriter(schema: GraphQLSchema): (document: DocumentNode) => DocumentNode {
+  const defaults = new Map(
+    schema.getDirectives().flatMap(({ name, args }) => {
+      const required = args.flatMap(({ name, type, defaultValue }) => {
+        const value = isNonNullType(type) && defaultValue !== undefined ? astFromValue(defaultValue, type) : null;
+        return value ? [{ kind: Kind.ARGUMENT, name: { kind: Kind.NAME, value: name }, value } as const] : [];
+      });
+      return required.length > 0 ? [[name, required] as const] : [];
+    }),
+  );
+  if (defaults.size === 0) return (document) => document;
+  return (document) =>
+    visit(document, {
+      Directive(node) {
+        const given = new Set(node.arguments?.map(({ name }) => name.value));
+        const missing = defaults.get(node.name.value)?.filter(({ name }) => !given.has(name.value)) ?? [];
+        if (missing.length > 0) return { ...node, arguments: [...(node.arguments ?? []), ...missing] };
+      },
+    });
+}
