@@ -101,7 +101,7 @@ export async function createDistributedStack(options: DistributedOptions): Promi
   await Promise.all(wanted.map((name) => services[name].start()));
   const owned = releases.move();
   return {
-    // The gateway, voucher-integration, then the rest. Each process forces its own exit in time.
+    // The time of three stages: the gateway, voucher-integration, the rest. Each process forces its own exit in time.
     stopWithinMs: config.DRAIN_WINDOW + 3 * stageMs,
     gatewayUrl: urls.gateway,
     vpsUrl: shared.VPS_URL ?? '',

@@ -22,7 +22,7 @@ describe('page: first visit', () => {
     const { page } = visitor;
     await page.getByRole('heading', { name: /Request a voucher code/ }).waitFor();
     await visitor.look('1-welcome');
-    // Three fields, “Sign up” and “Request a voucher”.
+    // The five actions: three fields, the button “Sign up”, the button “Request a voucher”.
     const user = await signUp(page);
     await page.getByText('No requests yet').waitFor();
     await visitor.look('2-no-requests');

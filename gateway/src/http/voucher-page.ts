@@ -12,7 +12,7 @@ export interface VoucherPageSettings {
 /** The other views that have an address. The page itself chooses by it. */
 const views = ['/requests/:id', '/vouchers', '/callbacks'];
 
-/** Whether the supergraph has the operations of the page: another team's has not. */
+/** Whether the supergraph has the operations of the page. That of another team does not. */
 export function hasVoucherOperations(schema: GraphQLSchema): boolean {
   return schema.getMutationType()?.getFields().requestVoucher !== undefined;
 }

@@ -92,7 +92,7 @@ type Annotated = {
   } | null;
 };
 
-/** A directive's arguments; composition names it `cost`, or `federation__cost` if it was not imported. */
+/** The arguments of a directive. Composition names it `cost`, or `federation__cost` if a subgraph did not import it. */
 function directive({ astNode }: Annotated, name: string): Map<string, ConstValueNode> | null {
   const found = astNode?.directives?.find(({ name: { value } }) => value === name || value === `federation__${name}`);
   return found ? new Map(found.arguments?.map((argument) => [argument.name.value, argument.value])) : null;

@@ -70,7 +70,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       'dead-letter-position': String(raw.position),
       'dead-letter-published-at': String(raw.publishedAt),
     };
-    // A dead-letter topic may have a lower limit than ours: half as much is kept until it is accepted.
+    // A dead-letter topic may have a lower limit than ours: the kept part is halved until the broker accepts it.
     let maxBytes = Math.min(maxValueBytes, Buffer.byteLength(raw.value));
     for (;;) {
       try {

@@ -129,8 +129,8 @@ const pidFileOf = (logFile: string) => `${logFile}.pid`;
 const endsWithinMs = 10_000;
 
 /**
- * Checks that no process of an earlier start runs, also one whose parent was killed. Two of Kafka on one folder destroy its
- * data, and Redis does not notice a second one either.
+ * Checks that no process of an earlier start runs, also one whose parent was killed. Two brokers on one folder destroy its
+ * data, and neither Kafka nor Redis notices the other process.
  *
  * @throws CodedError DATA_DIR_LOCKED, naming the process
  */

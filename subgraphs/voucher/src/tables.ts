@@ -77,7 +77,7 @@ export const consumedPosition = schema.table(
     topic: text().notNull(),
     partition: integer().notNull(),
     position: bigint({ mode: 'number' }).notNull(),
-    /** Read and written by 0.1 only, hence null: an old time would be another topic's. To be dropped in the next version. */
+    /** Used by version 0.1 only, and null in rows of later ones. To be dropped in the next version. */
     publishedAt: instant('published_at'),
   },
   (table) => [primaryKey({ columns: [table.topic, table.partition] })],

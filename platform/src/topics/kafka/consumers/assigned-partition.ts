@@ -50,7 +50,7 @@ export class AssignedPartition {
     this.#mark.finish(position);
   }
 
-  /** The position through which everything is finished, `position` counted as finished. */
+  /** The position through which all messages are finished, if the one at `position` counts as finished. */
   finishedThrough(position?: number): number {
     return this.#mark.through(position);
   }

@@ -30,7 +30,7 @@ export interface KafkaTailContext extends Omit<GroupContext, 'database'> {
  * A tail on kafkajs. kafkajs assigns partitions only to groups, so each consumer has a group of its own, which commits
  * nothing and is deleted at the end.
  *
- * - Positions are kept here, and set at each join, because kafkajs would start over.
+ * - Positions are kept here, and set at each join: the group has no commits to continue from.
  * - A key moves only to an added partition, which has a higher number (`partitionOf`). To keep its messages in order, a
  *   new partition waits until the lower ones are read up to where they ended at its discovery.
  * - A partition that is added later is read from its beginning.
