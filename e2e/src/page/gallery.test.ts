@@ -59,6 +59,19 @@ describe('gallery: requests', () => {
     expect(visitor.problems).toEqual([]);
   });
 
+  it('request: with a callback is followed to its delivery', async () => {
+    await using visitor = await openUser();
+    const { page, user } = visitor;
+    await setNext(system, user, { delayMs: 5_000 });
+    await page.getByRole('button', { name: 'Use the test receiver' }).click();
+    await requestVoucher(page);
+    await readCode(page);
+    await page.getByText('Callback delivered').waitFor();
+    // The README shows it.
+    await visitor.look('26-delivered');
+    expect(visitor.problems).toEqual([]);
+  });
+
   it('request: that fails says why, loudly', async () => {
     await using visitor = await openUser();
     const { page, user } = visitor;

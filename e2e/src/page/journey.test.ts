@@ -74,6 +74,7 @@ describe('page: first visit', () => {
     await page.getByRole('button', { name: 'Use the test receiver' }).click();
     await requestVoucher(page);
     await page.getByText('Callback delivered').waitFor();
+    await visitor.look(`6-${name.replaceAll(/\W/g, '')}-code`);
     for (const view of ['Vouchers', 'Callbacks', 'Requests']) {
       await page.getByRole('navigation').getByRole('link', { name: view }).click();
       await page.getByRole('heading', { level: 1 }).waitFor();

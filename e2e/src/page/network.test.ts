@@ -29,6 +29,31 @@ describe('page: bad network', () => {
     await page.getByText('Provider acknowledged').waitFor();
   });
 
+  it('gateway: an older one, without acknowledgements, is live nevertheless', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    const refused: string[] = [];
+    await page.routeWebSocket(/graphql/, (socket) => {
+      const server = socket.connectToServer();
+      socket.onMessage((text) => {
+        const message = JSON.parse(String(text));
+        if (!String(text).includes('voucherRequestAcknowledged')) return server.send(text);
+        refused.push(message.id);
+        const errors = [{ message: 'Cannot query field', extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }];
+        socket.send(JSON.stringify({ type: 'error', id: message.id, payload: errors }));
+      });
+    });
+    const user = await signUp(page);
+    await untilLive(page);
+    await setNext(system, user, { delayMs: 4_000 });
+    await requestVoucher(page);
+    await readCode(page);
+    await page.getByText('Shown on this page').waitFor();
+    await page.getByText('Provider acknowledged').waitFor();
+    expect(refused).toHaveLength(1);
+    expect(visitor.problems).toEqual([]);
+  });
+
   it('request: whose answer is lost is not made twice', async () => {
     await using visitor = await openVisitor(browser, system.gatewayUrl);
     const { page } = visitor;

@@ -42,8 +42,11 @@ function describe(connection: Connection, now: number): { label: string; detail:
     }
     case 'reconnecting':
       return {
-        label: `Reconnecting for ${formatDuration(now - connection.since)}`,
-        detail: `${closeText(connection.closed)} Nothing is lost: the page resumes after the last code.`,
+        label:
+          now - connection.since < 1_000
+            ? 'Reconnecting'
+            : `Reconnecting for ${formatDuration(now - connection.since)}`,
+        detail: `${closeText(connection.closed)} Nothing is lost: the page resumes after the last code. Until then it reads what is pending each 5 s.`,
       };
     case 'closed':
       return { label: 'Not live', detail: `${closeText(connection.closed)} Sign in again to continue.` };

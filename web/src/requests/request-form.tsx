@@ -42,6 +42,11 @@ export function RequestForm({
     const answered = result.error?.networkError ? await client.mutation(RequestVoucherDocument, { input }) : result;
     setBusy(false);
     if (!answered.error?.networkError) unanswered.current = null;
+    if (answered.error?.networkError)
+      return setError({
+        ...operationErrorOf(answered.error),
+        advice: 'Press again once you are connected: it stays the same request.',
+      });
     if (answered.error) return setError(operationErrorOf(answered.error));
     if (answered.data) onRequested(answered.data.requestVoucher.id);
   }

@@ -100,7 +100,7 @@ export function SignInForm({ mode, username = '' }: { mode: 'sign-up' | 'sign-in
         <button type="submit" className="button primary" disabled={busy}>
           {busy ? 'One moment…' : isNew ? 'Sign up' : 'Sign in'}
         </button>
-        <CopyCurl commands={isNew ? [signUpCommand] : [signInCommand, signOutCommand]} />
+        {username === '' && <CopyCurl commands={isNew ? [signUpCommand] : [signInCommand, signOutCommand]} />}
       </p>
     </form>
   );
