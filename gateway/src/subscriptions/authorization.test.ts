@@ -1,20 +1,12 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
 import { move, moveTo } from '../testing/moves.ts';
-import { parcelDataSource, parcelSupergraph } from '../testing/parcel-supergraph.ts';
+import { parcelDataSource } from '../testing/parcel-supergraph.ts';
+import { protectedSupergraph } from '../testing/protected-supergraph.ts';
 import { contextOf, openTestSubscriptions } from '../testing/subscriptions.ts';
 
-/** The parcel supergraph, in which the fields that are matched need the scope `track`. */
-const withScope = (field: RegExp) =>
-  parcelSupergraph()
-    .replace(/(schema\n)/, '$1  @link(url: "https://specs.apollo.dev/requiresScopes/v0.1", for: SECURITY)\n')
-    .replace(field, '$& @requiresScopes(scopes: [["track"]])')
-    .concat(
-      'directive @requiresScopes(scopes: [[requiresScopes__Scope!]!]!) on FIELD_DEFINITION | OBJECT\n',
-      'scalar requiresScopes__Scope\n',
-    );
 const allowed = { claims: { scope: 'other track' } };
-const open = (field: RegExp) => openTestSubscriptions({ supergraphSdl: withScope(field) });
+const open = (field: RegExp) => openTestSubscriptions({ supergraphSdl: protectedSupergraph(field) });
 
 describe('subscription: authorisation', () => {
   // An event has all fields of its message, also those that the client may not see.
@@ -75,7 +67,9 @@ describe('subscription: authorisation', () => {
     const query = 'subscription { moved { node { place recipient { name } } } }';
     const context = contextOf('ann', allowed.claims);
     const operation = await ctx.operations.prepare({ query }, context);
-    await ctx.federation.reload(`${withScope(/recipient: Person/g)}\n`, { dataSource: parcelDataSource(ctx.world) });
+    await ctx.federation.reload(`${protectedSupergraph(/recipient: Person/g)}\n`, {
+      dataSource: parcelDataSource(ctx.world),
+    });
     const results = Promise.withResolvers<string>();
     using subscription = await ctx.subscriptions.subscribe(operation, context);
     subscription.start({ next: results.resolve, end: results.reject, flushed: async () => {} });
