@@ -7,6 +7,7 @@ import { compileOperation } from '../../execution/compile-operation.ts';
 import type { SubgraphRequest } from '../../execution/subgraph.ts';
 import { type SubgraphResponse, toSubgraphResponse } from '../../execution/subgraph-response.ts';
 import { fragmentsOf } from '../../operations/parse-document.ts';
+import { createPlanOperation } from '../../planning/plan-operation.ts';
 import { isEmptyOperation, resolveConditions } from '../../planning/resolve-conditions.ts';
 import { readConditions } from '../../request/variables.ts';
 import { anonymous } from '../operations.ts';
@@ -44,6 +45,7 @@ export function createWorld(seed: number) {
   const schema = apiSchema.toGraphQLJSSchema();
   const fullSchema = supergraph.schema.toGraphQLJSSchema();
   const planner = new QueryPlanner(supergraph);
+  const planOperation = createPlanOperation({ supergraphSdl, hideSuggestions: false });
 
   const open = ({ failOneIn = 0, fault = (_, response) => response }: ExecutionOptions) => {
     const state = { mutations: [] as string[], requests: 0 };
@@ -64,17 +66,18 @@ export function createWorld(seed: number) {
     return { state, call };
   };
 
-  const prepare = ({ text, variables }: ExecutionOptions) => {
+  const read = ({ text, variables }: ExecutionOptions) => {
     const document = parse(text);
     const definition = getOperationAST(document);
     if (!definition) throw new Error('no operation');
     const conditions = readConditions(['yes', 'no'], definition, variables);
+    return { document, definition, conditions, fragments: fragmentsOf(document) };
+  };
+  const planByApollo = ({ document, definition, conditions }: ReturnType<typeof read>): QueryPlan => {
     const resolved = resolveConditions(document, conditions);
     const isEmpty = isEmptyOperation(getOperationAST(resolved) ?? definition);
-    const plan: QueryPlan = isEmpty
-      ? { kind: 'QueryPlan' }
-      : planner.buildQueryPlan(operationFromDocument(apiSchema, resolved, { validate: false }));
-    return { definition, plan, fragments: fragmentsOf(document), conditions };
+    if (isEmpty) return { kind: 'QueryPlan' };
+    return planner.buildQueryPlan(operationFromDocument(apiSchema, resolved, { validate: false }));
   };
 
   return {
@@ -83,7 +86,9 @@ export function createWorld(seed: number) {
     validate: (document: DocumentNode) => validate(schema, document),
     async executeByApollo(options: ExecutionOptions): Promise<Outcome> {
       const { state, call } = open(options);
-      const { definition, plan, fragments } = prepare(options);
+      const operation = read(options);
+      const { definition, fragments } = operation;
+      const plan = planByApollo(operation);
       const sources = Object.fromEntries(
         Object.keys(subgraphs).map((name) => [
           name,
@@ -113,12 +118,20 @@ export function createWorld(seed: number) {
         ...state,
       } as Outcome;
     },
+    /** With the corrections of the plan. */
     async executeByOurs(options: ExecutionOptions): Promise<Outcome> {
       const { state, call } = open(options);
-      const { plan, ...operation } = prepare(options);
+      const { definition, fragments, conditions } = read(options);
+      const planned = planOperation({ text: options.text, operationName: null, conditions });
+      if (planned.kind !== 'plan') throw new Error(JSON.stringify(planned));
+      const { node, renamedKeys, errors: planErrors } = planned.plan;
       const compiled = compileOperation({
-        ...operation,
-        plan: plan.node as never,
+        definition,
+        fragments,
+        conditions,
+        plan: node as never,
+        renamedKeys,
+        planErrors,
         schema,
         supergraph: fullSchema,
         maxFields: 1_000,
