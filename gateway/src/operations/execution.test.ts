@@ -14,6 +14,17 @@ describe('operations: conditions', () => {
     expect(pipeline.sent).toEqual(['{me{username}}', '{me{id}}', '{me{__typename}}']);
   });
 
+  // A default allows the variable to be null, and the field was left out without a word.
+  it('that are null are an error, and nothing is executed', async () => {
+    await using pipeline = await openTestPipeline();
+    for (const variables of [
+      { a: null, b: true },
+      { a: true, b: null },
+    ])
+      expect(await pipeline.refusal(text, variables)).toMatchObject({ code: 'BAD_USER_INPUT' });
+    expect(pipeline.sent).toEqual([]);
+  });
+
   it('that exclude everything return nothing, without a fetch', async () => {
     await using pipeline = await openTestPipeline();
     const query = 'query($a: Boolean!) { me @include(if: $a) { id } }';

@@ -78,6 +78,8 @@ function unfit(path: readonly (string | number)[], reason: string): CodedError<P
 /**
  * The values of the variables that `@skip` and `@include` depend on. Values that are not Booleans are omitted: coercion
  * reports them.
+ *
+ * @throws CodedError BAD_USER_INPUT for null, which a variable with a default may have, but no condition
  */
 export function readConditions(
   names: readonly string[],
@@ -89,6 +91,7 @@ export function readConditions(
     const definition = variableDefinitions.find(({ variable }) => variable.name.value === name);
     const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
     const { defaultValue } = definition ?? {};
+    if (definition && value === null) throw unfit([name], 'a condition needs true or false.');
     if (typeof value === 'boolean') conditions[name] = value;
     else if (value === undefined && defaultValue?.kind === Kind.BOOLEAN) conditions[name] = defaultValue.value;
   }

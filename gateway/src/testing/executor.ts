@@ -6,6 +6,7 @@ import type { ResponseLimit } from '../execution/output.ts';
 import type { SubgraphResponse } from '../execution/subgraph-response.ts';
 import { fragmentsOf } from '../operations/parse-document.ts';
 import { createPlanOperation } from '../planning/plan-operation.ts';
+import { conditionVariables } from '../planning/resolve-conditions.ts';
 import { readConditions } from '../request/variables.ts';
 import type { Grants } from '../supergraph/access-rules.ts';
 import { readSupergraph } from '../supergraph/read-supergraph.ts';
@@ -86,7 +87,7 @@ export function createTestExecutor({
       const document = parse(text);
       const definition = getOperationAST(document);
       if (!definition) throw new Error('no operation');
-      const conditions = readConditions(Object.keys(variables), definition, variables);
+      const conditions = readConditions(conditionVariables(document), definition, variables);
       const planned = planOperation({ text, operationName: null, conditions, variant });
       if (planned.kind !== 'plan') throw new Error(JSON.stringify(planned));
       const { node, renamedKeys, hiddenFields, errors: planErrors } = planned.plan;
