@@ -1,3 +1,5 @@
+import type { RequestedKeys } from './requested-keys.ts';
+
 /** An object of a subgraph's response. Its keys are response keys, which clients choose: even `__proto__`. */
 export type Data = Record<string, unknown>;
 
@@ -25,14 +27,19 @@ export function setOwn(data: Data, key: string, value: unknown): void {
 /**
  * Merges a response into what earlier ones have returned. Objects, and lists of the same length, are merged; any other
  * value replaces the earlier one. Parts of `source` become parts of `target`.
+ *
+ * @param requested what the response was asked for: nothing else replaces what others have returned. Default: anything
  */
-export function mergeData(target: Data, source: Data): void {
+export function mergeData(target: Data, source: Data, requested: RequestedKeys = null): void {
   for (const key in source) {
     const value = source[key];
     if (value === undefined) continue;
     // The usual case, which no inherited name is in: nothing was there before.
     if (target[key] === undefined) target[key] = value;
-    else setOwn(target, key, mergeValue(readOwn(target, key), value));
+    else {
+      const below = requested === null ? null : requested.get(key);
+      if (below !== undefined) setOwn(target, key, mergeValue(readOwn(target, key), value, below));
+    }
   }
 }
 
@@ -42,15 +49,16 @@ export function isFlat(data: Data): boolean {
   return true;
 }
 
-function mergeValue(earlier: unknown, value: unknown): unknown {
+function mergeValue(earlier: unknown, value: unknown, requested: RequestedKeys): unknown {
   if (typeof earlier !== 'object' || earlier === null || typeof value !== 'object' || value === null) return value;
   if (Array.isArray(earlier)) {
     if (!Array.isArray(value) || value.length !== earlier.length) return value;
-    for (let index = 0; index < value.length; index += 1) earlier[index] = mergeValue(earlier[index], value[index]);
+    for (let index = 0; index < value.length; index += 1)
+      earlier[index] = mergeValue(earlier[index], value[index], requested);
     return earlier;
   }
   if (Array.isArray(value)) return value;
-  mergeData(earlier as Data, value as Data);
+  mergeData(earlier as Data, value as Data, requested);
   return earlier;
 }
 

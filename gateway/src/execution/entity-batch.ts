@@ -2,6 +2,7 @@ import type { FetchDataRewrite } from '@apollo/query-planner';
 import type { Data } from './data.ts';
 import { objectsAt, type PlanPath, pathsOfObjects, pathToList, type ResponsePath } from './paths.ts';
 import type { Represent } from './representation.ts';
+import type { RequestedKeys } from './requested-keys.ts';
 import type { Run } from './run.ts';
 
 /** An entity fetch, ready to be executed. */
@@ -16,6 +17,8 @@ export interface CompiledTarget {
   path: PlanPath;
   represent: Represent;
   outputRewrites: readonly FetchDataRewrite[] | undefined;
+  /** What is asked of the entity. */
+  requested: RequestedKeys;
 }
 
 /** An object that gets the fields of an entity. */

@@ -5,6 +5,7 @@ import { type CompiledEntityFetch, EntityBatch, type Receiver } from './entity-b
 import type { ResponsePath } from './paths.ts';
 import { compileRepresentation } from './representation.ts';
 import { compileRequest } from './request-body.ts';
+import { readRequestedKeys } from './requested-keys.ts';
 import { applyRewrites, rewritePath } from './rewrites.ts';
 import type { Run } from './run.ts';
 import type { EntityFetch, Step } from './steps.ts';
@@ -19,7 +20,7 @@ const maxErrors = 100;
 export function compileEntityStep(schema: GraphQLSchema, step: Step, entities: readonly EntityFetch[]) {
   const { subgraph } = step;
   const writeRequest = compileRequest(step);
-  const fetches = entities.map((fetch) => compileEntityFetch(schema, fetch));
+  const fetches = entities.map((fetch) => compileEntityFetch(schema, fetch, step));
 
   return (run: Run): Promise<void> => {
     const batches = fetches.map((fetch) => new EntityBatch(fetch, run));
@@ -58,13 +59,16 @@ export async function fetchBatches(
 
 type Answered = SubgraphResponse & { data: Data };
 
-export function compileEntityFetch(schema: GraphQLSchema, fetch: EntityFetch): CompiledEntityFetch {
+export function compileEntityFetch(schema: GraphQLSchema, fetch: EntityFetch, { query }: Step): CompiledEntityFetch {
+  const requested = readRequestedKeys(query, fetch.key);
   return {
     ...fetch,
     targets: fetch.targets.map(({ path, requires, inputRewrites, outputRewrites }) => ({
       path,
       represent: compileRepresentation(schema, requires, inputRewrites),
       outputRewrites,
+      // Renamed keys have other names in the request.
+      requested: outputRewrites?.length ? null : requested,
     })),
   };
 }
@@ -110,8 +114,8 @@ function completeByCopy(schema: GraphQLSchema, run: Run, receiver: Receiver, ent
 function complete(schema: GraphQLSchema, { object, target }: Receiver, entity: Data): void {
   const { __typename: known } = object;
   if (target.outputRewrites) rewriteEntity(schema, known, target.outputRewrites, entity);
-  mergeData(object, entity);
-  if (object.__typename !== known && isNamedBetter(schema, known, object.__typename)) object.__typename = known;
+  mergeData(object, entity, target.requested);
+  if (object.__typename !== known && isObjectName(schema, known)) object.__typename = known;
 }
 
 /** Rewrites may depend on the type's name, which the subgraph may not have been asked for. */
@@ -121,19 +125,16 @@ function rewriteEntity(
   rewrites: readonly FetchDataRewrite[],
   entity: Data,
 ): void {
-  if (!entity.__typename || isNamedBetter(schema, known, entity.__typename)) setOwn(entity, '__typename', known);
+  if (!entity.__typename || isObjectName(schema, known)) setOwn(entity, '__typename', known);
   applyRewrites(schema, rewrites, entity);
 }
 
-/** An interface object's subgraph names the interface: it must not replace the name of the object's own type. */
-function isNamedBetter(schema: GraphQLSchema, known: unknown, named: unknown): boolean {
-  return (
-    typeof named === 'string' &&
-    typeof known === 'string' &&
-    named !== known &&
-    isObjectType(schema.getType(known)) &&
-    !isObjectType(schema.getType(named))
-  );
+/**
+ * Whether the name of an object's type stays: the subgraph of an interface object names the interface, and one that lies may
+ * name any type.
+ */
+function isObjectName(schema: GraphQLSchema, name: unknown): name is string {
+  return typeof name === 'string' && isObjectType(schema.getType(name));
 }
 
 /** The errors of a response, at the paths of the objects that they are about. */

@@ -2,6 +2,7 @@ import { type GraphQLSchema, parse } from 'graphql';
 import { copyData, type Data, mergeData } from './data.ts';
 import { objectsAt, pathToList, type ResponsePath } from './paths.ts';
 import { compileRequest } from './request-body.ts';
+import { readRequestedKeys } from './requested-keys.ts';
 import { applyRewrites, rewritePath } from './rewrites.ts';
 import type { Run } from './run.ts';
 import type { Step } from './steps.ts';
@@ -14,6 +15,8 @@ const none: readonly SubgraphError[] = [];
 export function compileFieldStep(schema: GraphQLSchema, step: Step) {
   const { subgraph, path, outputRewrites, query } = step;
   const writeRequest = compileRequest(step);
+  // Renamed keys have other names in the request.
+  const requested = outputRewrites?.length ? null : readRequestedKeys(query);
   const parent = pathToList(path);
   const isInList = parent.length < path.length;
   /** An error below a list could be about any of its entries. */
@@ -36,7 +39,8 @@ export function compileFieldStep(schema: GraphQLSchema, step: Step) {
     if (!data) return;
     if (outputRewrites) applyRewrites(schema, outputRewrites, data);
     const last = objects.length - 1;
-    for (let index = 0; index < last; index += 1) mergeData(objects[index] as Data, copyData(data, run.countCopy));
-    mergeData(objects[last] as Data, data);
+    for (let index = 0; index < last; index += 1)
+      mergeData(objects[index] as Data, copyData(data, run.countCopy), requested);
+    mergeData(objects[last] as Data, data, requested);
   };
 }

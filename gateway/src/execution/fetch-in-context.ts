@@ -27,7 +27,7 @@ const maxKept = 20;
  */
 export function compileContextStep(schema: GraphQLSchema, step: Step, [entity]: readonly EntityFetch[]) {
   const { subgraph, context, query } = step;
-  const fetch = compileEntityFetch(schema, entity as EntityFetch);
+  const fetch = compileEntityFetch(schema, entity as EntityFetch, step);
   const [target] = fetch.targets;
   if (!context || !target) throw new Error('the step has no context');
   const contextual = new Set(context.map(({ renameKeyTo }) => renameKeyTo));
