@@ -21,6 +21,7 @@ describe('supergraph setting: the error names the fault of', () => {
     ['a folder', '.', /can't be read: .* is a folder/],
     ['a URL with another scheme', 'ftp://example.com/supergraph', /must be a file or an http:\/\/ or https:\/\/ URL/],
     ['an invalid URL', 'http://', /must be a file or an http/],
+    ['a password that is not encoded', 'http://a:%zz@127.0.0.1:9/s', /has a user or password that is not percent-enc/],
     ['a server that is down', 'http://127.0.0.1:9/supergraph', /can't be fetched: \S+/],
   ])('%s', async (_what, setting, fault) => {
     const loaded = await loadSupergraph(setting);

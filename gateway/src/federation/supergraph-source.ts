@@ -27,7 +27,20 @@ export function createSupergraphSource(setting: string): SupergraphSource {
   if (scheme === undefined) return createFileSource(resolve(setting));
   if (!/^https?$/.test(scheme) || !URL.canParse(setting))
     return failingSource(setting, 'must be a file or an http:// or https:// URL');
-  return createUrlSource(new URL(setting));
+  const url = new URL(setting);
+  const credentials = readCredentials(url);
+  return credentials === null
+    ? failingSource(setting, 'has a user or password that is not percent-encoded')
+    : createUrlSource(url, credentials);
+}
+
+/** The user and password of a URL; null if they are not percent-encoded. */
+function readCredentials({ username, password }: URL): string | null {
+  try {
+    return `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  } catch {
+    return null;
+  }
 }
 
 function createFileSource(path: string): SupergraphSource {
@@ -58,9 +71,8 @@ function createFileSource(path: string): SupergraphSource {
   };
 }
 
-function createUrlSource(source: URL): SupergraphSource {
+function createUrlSource(source: URL, credentials: string): SupergraphSource {
   const url = new URL(source);
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   // `fetch` refuses a URL with credentials.
   url.username = '';
   url.password = '';

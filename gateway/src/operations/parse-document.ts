@@ -52,6 +52,9 @@ function countTokens(text: string, guard: LimitGuard): number {
     if (tokens % 1_000 === 0) guard.check('MAX_TOKENS', tokens);
     nesting += nestingStep(token.kind);
     if (nesting > maxNesting) throw tooComplex('nesting', maxNesting, nesting);
+    // The planner has no text for infinity.
+    if ((token.kind === TokenKind.INT || token.kind === TokenKind.FLOAT) && !Number.isFinite(Number(token.value)))
+      throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `A number on line ${token.line} is too large.`);
     // U+0000 can only be an escape. The lexer refuses lone surrogates.
     if ((token.kind === TokenKind.STRING || token.kind === TokenKind.BLOCK_STRING) && token.value.includes('\0'))
       throw new CodedError<PublicErrorCode>(
