@@ -36,6 +36,14 @@ describe('callback receiver', () => {
     );
   });
 
+  it('receiver: is evicted when the others take more than 16 MiB', async () => {
+    await using gateway = await startVoucherGateway();
+    const urls = Array.from({ length: 14 }, () => `${gateway.url}/receivers/${randomUUID()}`);
+    for (const url of urls) for (let request = 0; request < 20; request += 1) await post(url, `ā${'x'.repeat(32_000)}`);
+    expect(await read(urls[0] as string)).toEqual([]);
+    expect(await read(urls[13] as string)).toHaveLength(20);
+  });
+
   it.each([
     ['an id that is none', 'nonsense', 'x', 400],
     ['a body over 32 KiB', randomUUID(), 'x'.repeat(32_769), 413],

@@ -12,6 +12,7 @@ interface ReceivedRequest {
 }
 
 const maxReceivers = 100;
+const maxBytes = 16_777_216;
 const maxRequests = 20;
 const maxBodyBytes = 32_768;
 const keptMs = 3_600_000;
@@ -21,10 +22,16 @@ const shownHeaders = ['webhook-id', 'webhook-timestamp', 'webhook-signature', 'c
  * Adds a callback receiver for development: `POST /receivers/<id>` stores a request, and `GET` returns the last ones of
  * this id, newest first. The page chooses the id, a random UUID: who knows it may read.
  *
- * Memory: at most 100 receivers of 20 requests of 32 KiB, each receiver for an hour after its last request.
+ * Memory: at most 16 MiB, of 100 receivers with 20 requests of 32 KiB, each receiver for an hour after its last request. The
+ * receivers that were used least recently are evicted.
  */
 export function addCallbackReceiver(app: FastifyInstance): void {
-  const receivers = new LRUCache<string, readonly ReceivedRequest[]>({ max: maxReceivers, ttl: keptMs });
+  const receivers = new LRUCache<string, readonly ReceivedRequest[]>({
+    max: maxReceivers,
+    maxSize: maxBytes,
+    sizeCalculation: (requests) => requests.reduce((bytes, request) => bytes + bytesOf(request), 0),
+    ttl: keptMs,
+  });
   const schema = {
     params: { type: 'object', properties: { id: { type: 'string', pattern: '^[0-9a-f-]{36}$' } } },
   } as const;
@@ -45,6 +52,12 @@ export function addCallbackReceiver(app: FastifyInstance): void {
       reply.header('cache-control', 'no-store').send({ requests: receivers.get(id) ?? [] }),
     );
   });
+}
+
+/** Memory of a request, estimated: two bytes per character. */
+function bytesOf({ headers, body }: ReceivedRequest): number {
+  const values = Object.values(headers).reduce((length, value) => length + value.length, 0);
+  return 1_000 + 2 * (body.length + values);
 }
 
 function receivedOf({ headers, body }: FastifyRequest): ReceivedRequest {
