@@ -77,6 +77,7 @@ class Exchange implements DirectExchange {
     const { response, requestId } = this;
     const { deliveries } = this.#options;
     if (response.closed) return;
+    response.on('error', () => {});
     deliveries.add(response);
     response.once('finish', () => {
       deliveries.delete(response);
