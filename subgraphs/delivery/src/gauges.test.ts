@@ -65,8 +65,8 @@ describe('gauges', () => {
       'delivery_attempts_in_progress 3',
       'delivery_endpoints_held_back{reason="breaker"} 2',
       'delivery_endpoints_held_back{reason="pause"} 1',
-      'delivery_pending{channel="callback"} 3',
-      'delivery_pending{channel="sms"} 1',
+      'delivery_waiting{channel="callback"} 3',
+      'delivery_waiting{channel="sms"} 1',
       'delivery_due{channel="callback"} 2',
       'delivery_due{channel="sms"} 0',
       'delivery_oldest_due_seconds{channel="callback"} 90',
@@ -75,16 +75,16 @@ describe('gauges', () => {
       'delivery_endpoints{state="failing"} 1',
       'delivery_endpoints{state="disabled"} 1',
     ]);
-    expect(text).toContain('# TYPE delivery_pending gauge\n');
+    expect(text).toContain('# TYPE delivery_waiting gauge\n');
   });
 
   it('gauges: are counted once per 10 s', async () => {
     await using ctx = await setUp();
     await ctx.read();
     await ctx.insert([smsEndpointId], 0);
-    expect(await ctx.read()).toContain('delivery_pending{channel="sms"} 0');
+    expect(await ctx.read()).toContain('delivery_waiting{channel="sms"} 0');
     ctx.clock.advance(10_000);
-    expect(await ctx.read()).toContain('delivery_pending{channel="sms"} 1');
+    expect(await ctx.read()).toContain('delivery_waiting{channel="sms"} 1');
   });
 
   it('gauges: show what is in progress while the database is away', async () => {
@@ -105,7 +105,7 @@ describe('gauges', () => {
     const response = await fetch(`${harness.url}/metrics`);
     expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(samplesOf(await response.text())).toEqual(
-      expect.arrayContaining(['delivery_attempts_in_progress 1', 'delivery_pending{channel="callback"} 1']),
+      expect.arrayContaining(['delivery_attempts_in_progress 1', 'delivery_waiting{channel="callback"} 0']),
     );
   });
 });

@@ -32,10 +32,10 @@ export function createGauges({
   const count = async (): Promise<Gauge[]> => {
     const now = new Date(database.now()).toISOString();
     const { rows: queues } = await database.query.execute<Queue>(sql`
-      select case d.endpoint_id when ${smsEndpointId} then 'sms' else 'callback' end as channel, count(*)::int as pending,
+      select case d.endpoint_id when ${smsEndpointId} then 'sms' else 'callback' end as channel, count(*)::int as waiting,
         (count(*) filter (where d.next_attempt_at <= ${now}))::int as due,
         greatest(extract(epoch from ${now}::timestamptz - min(d.next_attempt_at)), 0)::float as "oldestDue"
-      from ${delivery} d where d.status = 'PENDING' group by 1`);
+      from ${delivery} d where d.status = 'PENDING' and not d.running group by 1`);
     const { rows: endpoints } = await database.query.execute<Endpoints>(sql`
       select (count(*) filter (where disabled_at is null and failing_since is null))::int as active,
         (count(*) filter (where disabled_at is null and failing_since is not null))::int as failing,
@@ -53,13 +53,13 @@ export function createGauges({
     const { active = 0, failing = 0, disabled = 0 } = endpoints[0] ?? {};
     return [
       {
-        name: 'delivery_pending',
-        help: 'Deliveries that have not ended, of all processes.',
-        value: perChannel(({ pending }) => pending),
+        name: 'delivery_waiting',
+        help: 'Deliveries that wait for their next attempt, of all processes.',
+        value: perChannel(({ waiting }) => waiting),
       },
       {
         name: 'delivery_due',
-        help: 'Pending deliveries that wait for capacity, of all processes.',
+        help: 'Those of them that are due, and wait for capacity, of all processes.',
         value: perChannel(({ due }) => due),
       },
       {
@@ -104,7 +104,7 @@ export function createGauges({
 
 interface Queue extends Record<string, unknown> {
   channel: 'callback' | 'sms';
-  pending: number;
+  waiting: number;
   due: number;
   /** In seconds. */
   oldestDue: number;

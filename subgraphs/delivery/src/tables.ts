@@ -70,8 +70,13 @@ export const delivery = schema.table(
     index('delivery_by_age').on(table.createdAt),
     // Failed ones only, so that it costs the others nothing.
     index('delivery_failed').on(table.userId, table.createdAt, table.id).where(sql`${table.status} = 'FAILED'`),
-    // The queues: which endpoints have pending deliveries, and which of those are due.
-    index('delivery_pending').on(table.endpointId, table.nextAttemptAt).where(sql`${table.status} = 'PENDING'`),
+    // The queues: which endpoints have waiting deliveries, and which of those are due. The last due one comes first: at the
+    // other end are the entries of attempts that were started, which stay while another transaction may see them.
+    index('delivery_waiting')
+      .on(table.endpointId, table.nextAttemptAt.desc().nullsFirst())
+      .where(sql`${table.status} = 'PENDING' and not ${table.running}`),
+    // The attempts in progress, by the end of their leases.
+    index('delivery_leases').on(table.nextAttemptAt).where(sql`${table.status} = 'PENDING' and ${table.running}`),
     index('delivery_notice').on(table.noticeOf, table.createdAt).where(sql`${table.noticeOf} is not null`),
   ],
 );

@@ -13,6 +13,7 @@ async function startBlocked({ readMs }: { readMs: number }) {
         reads.push({ startedAt, endedAt: performance.now() });
         return { due: [{ endpointId: 'a', count: 1, userId: 'u', url: 'http://a.invalid' }], disabled: [], last: null };
       },
+      releaseExpired: async () => {},
       begin: async () => [],
       fail: async () => 0,
     },

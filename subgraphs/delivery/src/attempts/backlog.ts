@@ -24,6 +24,8 @@ export interface BacklogOptions {
 const pollMs = 500;
 /** The same while due deliveries wait for capacity. */
 const blockedPollMs = 50;
+/** Ended leases are looked for after this time. */
+const releaseEveryMs = 1_000;
 /** Rest between turns at least, so that one statement starts several. */
 const gatherMs = 10;
 /** A turn that starts nothing is followed by a rest of this many times its length, so that many blocked endpoints cost little. */
@@ -45,12 +47,17 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
   let last: string | null = null;
   /** The endpoint that was last given a permit. */
   let served: string | null = null;
+  let releasedAt = Number.NEGATIVE_INFINITY;
   /** What this round has found. */
   let round = { due: 0, started: 0 };
 
   /** Returns how long to rest, and how long at least although new deliveries are due, in milliseconds. */
   const takeTurn = async (): Promise<{ leastMs: number; restMs: number }> => {
     const startedAt = performance.now();
+    if (startedAt - releasedAt >= releaseEveryMs) {
+      await queues.releaseExpired();
+      releasedAt = startedAt;
+    }
     if (last === null) round = { due: 0, started: 0 };
     const page = await queues.readDue(last);
     const isOnlyPage = last === null && page.last === null;

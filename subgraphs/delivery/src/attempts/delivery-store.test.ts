@@ -51,6 +51,7 @@ describe('delivery store', () => {
     await using ctx = await setUp({ leaseMs: 0 });
     const { id: deliveryId, endpointId } = await ctx.record(true);
     // The lease has expired, and another process continues.
+    await ctx.queues.releaseExpired();
     expect(await ctx.queues.begin(new Map([[endpointId, 1]]))).toMatchObject([{ id: deliveryId, turn: 2 }]);
     const late = await ctx.store.settle({ deliveryId, ...finished, turn: 1, result: failure });
     expect(late).toMatchObject({ status: 'PENDING', running: true, turn: 2, failures: 0 });
@@ -64,6 +65,8 @@ describe('delivery store', () => {
   it('delivery store: a success counts although its endpoint was disabled after its lease', async () => {
     await using ctx = await setUp({ leaseMs: 0 });
     const { id: deliveryId, endpointId } = await ctx.record(true);
+    expect(await ctx.queues.fail([endpointId])).toBe(0);
+    await ctx.queues.releaseExpired();
     expect(await ctx.queues.fail([endpointId])).toBe(1);
     const late = await ctx.store.settle({ deliveryId, ...finished, turn: 1, result: delivered(200) });
     expect(late).toMatchObject({ status: 'DELIVERED' });

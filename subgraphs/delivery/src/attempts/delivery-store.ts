@@ -35,8 +35,8 @@ export interface FinishedAttempt {
  * - accepted, by `acceptedTurn`: an SMS provider has it, and `reports.ts` ends the delivery by what the provider reports. At
  *   that time there is no report, and the acceptance counts.
  *
- * So in each state a delivery is due when its time has come. `due-deliveries.ts` finds due ones, and starts an attempt by
- * moving the time to the end of a lease, in a statement that skips rows which another process is moving. Therefore a
+ * So in each state a delivery is due when its time has come. `due-deliveries.ts` ends expired leases, finds due deliveries, and
+ * starts an attempt by moving the time to the end of a lease, in a statement that skips rows which another process is moving. Therefore a
  * delivery never has two attempts at the same time, in any number of processes, and none is forgotten.
  */
 export interface DeliveryStore {

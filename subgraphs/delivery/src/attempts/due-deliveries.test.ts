@@ -1,5 +1,7 @@
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
+import { indexScans } from '@voucher-gateway/platform/testing/index-scans';
 import { expect, it } from 'vitest';
+import { failed } from '../attempt-result.ts';
 import { smsEndpointId } from '../endpoints/endpoint.ts';
 import { deliveryMigrations } from '../migrations.ts';
 import { planDeliveries } from '../plan-deliveries.ts';
@@ -12,15 +14,20 @@ async function setUp(options: { pageSize?: number; maxCount?: number } = {}) {
   const { database } = engines;
   const store = createDeliveryStore({ database, schedule: [60_000], leaseMs: 60_000 });
   return {
+    database,
     queues: createDeliveryQueues({ database, leaseMs: 60_000, ...options }),
-    /** Stores deliveries that are due, or in progress, to one endpoint; returns its id. */
-    async add(count: number, { begin = false, url = 'http://127.0.0.1:9/' as string | null } = {}) {
+    /** Stores deliveries that are due, in progress, or wait for a retry, to one endpoint; returns its id. */
+    async add(count: number, { begin = false, isLater = false, url = 'http://127.0.0.1:9/' as string | null } = {}) {
       const { userId } = buildRequest();
       const status = url === null ? 'LATE_SUCCESS' : 'SUCCESS';
       const planned = Array.from({ length: count }, () =>
         planDeliveries({ type: 'voucher.received', value: buildCode(buildRequest({ userId }), { status }) }, url),
       ).flat();
-      return (await store.record(planned.map((plan) => ({ ...plan, begin }))))[0]?.endpointId ?? '';
+      const stored = await store.record(planned.map((plan) => ({ ...plan, begin: begin || isLater })));
+      // After a failed attempt they wait for their retry.
+      const finished = { turn: 1, at: 0, durationMs: 1, result: failed('TIMEOUT') };
+      if (isLater) for (const { id } of stored) await store.settle({ deliveryId: id, ...finished });
+      return stored[0]?.endpointId ?? '';
     },
     [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),
   };
@@ -46,7 +53,7 @@ it('due deliveries: are counted per endpoint, up to a limit', async () => {
 
 it('due deliveries: are read in pages of endpoints, also of those without any', async () => {
   await using ctx = await setUp({ pageSize: 2 });
-  const endpoints = [await ctx.add(1), await ctx.add(1), await ctx.add(1), await ctx.add(1, { begin: true })].sort();
+  const endpoints = [await ctx.add(1), await ctx.add(1), await ctx.add(1), await ctx.add(1, { isLater: true })].sort();
   const first = await ctx.queues.readDue(null);
   expect(first.last).toBe(endpoints[1]);
   const second = await ctx.queues.readDue(first.last);
@@ -65,4 +72,17 @@ it('due deliveries: are started up to the number of each endpoint, the longest d
     ]),
   );
   expect(begun.map(({ endpointId }) => endpointId).sort()).toEqual([one, one, other].sort());
+});
+
+// Regression: a look at a queue passed over the entries of all attempts since a long transaction had begun.
+it('due deliveries: are found by indexes without attempts in progress', async () => {
+  await using ctx = await setUp();
+  await ctx.add(50, { begin: true });
+  await ctx.add(50);
+  const scans = await indexScans(ctx.database, 'delivery', async () => {
+    const { due } = await ctx.queues.readDue(null);
+    await ctx.queues.begin(new Map(due.map(({ endpointId }) => [endpointId, 10])));
+    await ctx.queues.releaseExpired();
+  });
+  expect(scans).toEqual(expect.arrayContaining(['delivery_waiting', 'delivery_leases']));
 });

@@ -8,12 +8,12 @@ export interface DueDeliveries {
   endpointId: string;
   /** How many there are, up to a limit. */
   count: number;
-  /** Fields of the oldest one. */
+  /** Fields of one of them. */
   userId: string;
   url: string | null;
 }
 
-/** Some endpoints with pending deliveries, in the order of their ids. */
+/** Some endpoints with waiting deliveries, in the order of their ids. */
 export interface DuePage {
   /** Those of them with due deliveries. */
   due: DueDeliveries[];
@@ -25,15 +25,17 @@ export interface DuePage {
 
 /** The queues of deliveries, one per endpoint, in the table of deliveries. */
 export interface DeliveryQueues {
+  /** Makes deliveries due whose lease has ended: their process has died. */
+  releaseExpired(): Promise<void>;
   /**
-   * Reads the next endpoints with pending deliveries. Its cost depends on the number of endpoints, not of deliveries.
+   * Reads the next endpoints with waiting deliveries. Its cost depends on the number of endpoints, not of deliveries.
    * @param after the last endpoint of the previous page; null for the first page
    */
   readDue(after: string | null): Promise<DuePage>;
   /** Starts attempts of the longest due deliveries, up to a number per endpoint; returns the deliveries. */
   begin(counts: ReadonlyMap<string, number>): Promise<Delivery[]>;
   /**
-   * Fails pending deliveries of disabled endpoints, also those that are not due yet, except for attempts in progress.
+   * Fails waiting deliveries of disabled endpoints, also those that are not due yet. Attempts in progress go on.
    * @returns how many; as many as `maxFailed` if there may be more
    */
   fail(disabled: readonly string[]): Promise<number>;
@@ -51,9 +53,12 @@ export interface DeliveryQueuesOptions {
 
 /** Deliveries that one call of `fail` fails at most. */
 export const maxFailed = 500;
+/** Leases that one call ends at most. */
+const maxReleased = 500;
 
-// A literal, because the planner uses a partial index only if it sees its condition.
-const isPending = sql`d.status = 'PENDING'`;
+// Literals, because the planner uses a partial index only if it sees its condition.
+const isWaiting = sql`d.status = 'PENDING' and not d.running`;
+const isInProgress = sql`d.status = 'PENDING' and d.running`;
 
 export function createDeliveryQueues({
   database,
@@ -62,9 +67,22 @@ export function createDeliveryQueues({
   maxCount = 100,
 }: DeliveryQueuesOptions): DeliveryQueues {
   return {
+    async releaseExpired() {
+      const isExpired = sql`${isInProgress} and d.next_attempt_at <= ${new Date(database.now()).toISOString()}`;
+      const { rows } = await database.query.execute<{ id: string }>(
+        sql`select d.id from ${delivery} d where ${isExpired} limit ${maxReleased}`,
+      );
+      if (rows.length === 0) return;
+      const ids = rows.map(({ id }) => id);
+      // Those that another process has released, and perhaps started, since they were read are skipped.
+      await database.query.execute(
+        sql`update ${delivery} d set running = false where ${isExpired} and d.id = any(${`{${ids.join(',')}}`}::uuid[])`,
+      );
+    },
+
     async readDue(after) {
       const now = new Date(database.now()).toISOString();
-      const isDue = sql`${isPending} and d.endpoint_id = queue.endpoint_id and d.next_attempt_at <= ${now}`;
+      const isDue = sql`${isWaiting} and d.endpoint_id = queue.endpoint_id and d.next_attempt_at <= ${now}`;
       // Each step of the recursion is one look-up in the index: the endpoint after the previous one.
       const { rows } = await database.query.execute<{
         endpointId: string;
@@ -76,22 +94,22 @@ export function createDeliveryQueues({
       }>(sql`
         with recursive queue (endpoint_id, number) as (
           (select d.endpoint_id, 1 from ${delivery} d
-            where ${isPending} ${after === null ? sql`` : sql`and d.endpoint_id > ${after}`}
+            where ${isWaiting} ${after === null ? sql`` : sql`and d.endpoint_id > ${after}`}
             order by d.endpoint_id limit 1)
           union all
-          select (select d.endpoint_id from ${delivery} d where ${isPending} and d.endpoint_id > queue.endpoint_id
+          select (select d.endpoint_id from ${delivery} d where ${isWaiting} and d.endpoint_id > queue.endpoint_id
             order by d.endpoint_id limit 1), number + 1
           from queue where queue.endpoint_id is not null and number < ${pageSize}
         )
-        select queue.endpoint_id as "endpointId", number, oldest.user_id as "userId", oldest.url,
+        select queue.endpoint_id as "endpointId", number, one.user_id as "userId", one.url,
           (select count(*)::int from (select from ${delivery} d where ${isDue} limit ${maxCount}) as due) as count,
           exists (
             select from ${endpoint} e where e.id = queue.endpoint_id and e.disabled_at is not null
           ) as "isDisabled"
         from queue
         left join lateral (
-          select d.user_id, d.url from ${delivery} d where ${isDue} order by d.next_attempt_at limit 1
-        ) as oldest on true
+          select d.user_id, d.url from ${delivery} d where ${isDue} limit 1
+        ) as one on true
         where queue.endpoint_id is not null
         order by number`);
       return {
@@ -112,7 +130,7 @@ export function createDeliveryQueues({
           from json_to_recordset(${asJson(wanted)}::json) as wanted (endpoint_id uuid, count integer)
           cross join lateral (
             select d.id from ${delivery} d
-            where ${isPending} and d.endpoint_id = wanted.endpoint_id
+            where ${isWaiting} and d.endpoint_id = wanted.endpoint_id
               and d.next_attempt_at <= ${new Date(now).toISOString()}
             order by d.next_attempt_at limit wanted.count for update skip locked
           ) as due
@@ -133,8 +151,7 @@ export function createDeliveryQueues({
     async fail(disabled) {
       const pending = sql`
         select d.id from ${delivery} d
-        where ${isPending} and ${isAnyEndpoint(disabled)}
-          and (not d.running or d.next_attempt_at <= ${new Date(database.now()).toISOString()})
+        where ${isWaiting} and ${isAnyEndpoint(disabled)}
         limit ${maxFailed} for update skip locked`;
       const failed = await database.query
         .update(delivery)

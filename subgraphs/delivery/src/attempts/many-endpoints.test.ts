@@ -28,6 +28,7 @@ it('fair turns: a user with thousands of slow endpoints does not delay others', 
   let turns = 0;
   await using _backlog = startBacklog({
     queues: {
+      releaseExpired: async () => {},
       async readDue(after) {
         turns += 1;
         // One of the user's attempts ends per turn.
