@@ -24,9 +24,19 @@ export interface Visitor extends AsyncDisposable {
   openTab(): Promise<Page>;
   /** Errors and warnings of the console, uncaught errors, and requests to other origins. */
   readonly problems: readonly string[];
+  /** The sum of the layout shifts since the page was loaded that the user did not cause. */
+  layoutShift(): Promise<number>;
   /** Checks accessibility by axe, and keeps a screenshot by this name. */
   look(name: string): Promise<void>;
 }
+
+/** A script of the page, before its own. */
+const sumLayoutShifts = `
+  globalThis.layoutShift = 0;
+  new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) globalThis.layoutShift += value;
+  }).observe({ type: 'layout-shift', buffered: true });
+`;
 
 export async function openVisitor(
   browser: Browser,
@@ -39,6 +49,7 @@ export async function openVisitor(
     permissions: ['clipboard-read', 'clipboard-write'],
     ...options,
   });
+  await context.addInitScript(sumLayoutShifts);
   const problems: string[] = [];
   const watch = (page: Page) => {
     page.on('console', (message) => {
@@ -61,6 +72,7 @@ export async function openVisitor(
     context,
     openTab,
     problems,
+    layoutShift: () => page.evaluate<number>('globalThis.layoutShift'),
     async look(name) {
       await page.evaluate(axe.source);
       const violations = await page.evaluate(async () => {

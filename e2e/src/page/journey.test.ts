@@ -45,6 +45,8 @@ describe('page: first visit', () => {
       await page.getByText(step).first().waitFor();
     await visitor.look('4-code');
     expect(visitor.problems).toEqual([]);
+    // The threshold of a good page (Core Web Vitals).
+    expect(await visitor.layoutShift()).toBeLessThan(0.1);
   });
 
   it('sign-up: errors are at their fields, with what to do', async () => {
