@@ -78,4 +78,23 @@ describe('subscription: authorisation', () => {
       data: { moved: { node: { place: 'Hue', recipient: { name: 'name of bob' } } } },
     });
   });
+
+  // Its clients lost the field without a word, even those that may see it.
+  it('ends a subscription to a field that a reload protects, to be started again', async () => {
+    await using ctx = await openTestSubscriptions();
+    const query = 'subscription { moved { node { place recipient { name } } } }';
+    const before = await ctx.subscribe(query, allowed);
+    const other = await ctx.subscribe('subscription { moved { node { place } } }', allowed);
+    await ctx.federation.reload(protectedSupergraph(/recipient: Person/g), {
+      prepare: ctx.subscriptions.prepareFor,
+    });
+    expect(await before.next()).toEqual([]);
+    expect(before.ended).toMatchObject([{ extensions: { code: 'SUBSCRIPTION_SCHEMA_RELOAD' } }]);
+    const after = await ctx.subscribe(query, allowed);
+    await ctx.publish(move('1'));
+    expect(await after.next()).toEqual([
+      { data: { moved: { node: { place: 'Hue', recipient: { name: 'name of bob' } } } } },
+    ]);
+    expect(await other.next()).toEqual([{ data: { moved: { node: { place: 'Hue' } } } }]);
+  });
 });

@@ -167,7 +167,7 @@ export class SharedOperation {
    * @param next the operation planned by the next supergraph, or the error of planning it
    */
   planChange(next: Operation | Error, topicFields: ReadonlyMap<string, TopicField>): OperationChange {
-    if (next instanceof Error) return { kind: 'end' };
+    if (next instanceof Error || hidesMore(this.#operation, next)) return { kind: 'end' };
     const before = this.#planned;
     try {
       const planned = planSubscription(topicFields, next);
@@ -249,6 +249,14 @@ class TopicFeedListener implements TopicListener {
   onEnd(error: Error): void {
     this.#fanOut.end(this.#shared.formatErrors(error));
   }
+}
+
+/**
+ * Whether the next supergraph hides a field that was not hidden before. The rights of its clients were read by the rules of
+ * the supergraph that they subscribed with.
+ */
+function hidesMore({ plan: { hiddenFields: before = [] } }: Operation, { plan: { hiddenFields = [] } }: Operation) {
+  return hiddenFields.some((field) => !before.includes(field));
 }
 
 /** Identifies the source of a subscription's events: equal for equal sources. */
