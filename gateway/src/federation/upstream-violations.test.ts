@@ -55,7 +55,7 @@ describe('upstream: a violation of the protocol is a lost connection', () => {
     expect(greetings.requested).toHaveLength(2);
   });
 
-  it('an event that is no GraphQL response, on an event stream: its connection is closed', async () => {
+  it('an event on a stream that is no GraphQL response: its connection is closed', async () => {
     // Regression: the stream stayed open and was read into memory, once for each retry.
     const lies = Promise.withResolvers<ServerResponse>();
     await using subgraph = createServer((_request, response) => {

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 
 /**
- * A segmented LRU cache, bounded in bytes. New values share a quarter of the space and move to the rest on their second
- * use, so that values used only once never evict values used more often.
+ * A segmented LRU cache, bounded in bytes. New values share a quarter of the space, and move to the rest on their
+ * second use. So values used only once never evict values used more often.
  *
  * @see https://en.wikipedia.org/wiki/Cache_replacement_policies#Segmented_LRU_(SLRU)
  */

@@ -35,7 +35,7 @@ describe('turns of the event loop', () => {
     expect(begun).toEqual(['a1', 'a2', 'a3', 'a4', 'a5']);
   });
 
-  it('start twice as many after a short turn, up to a maximum, and few again after a long one', async () => {
+  it('start twice as many after a short turn, to a maximum, and few after a long one', async () => {
     const { begun, enter } = setUp(1, { maxPerTurn: 4 });
     const all = Promise.all(Array.from({ length: 40 }, (_, index) => enter(`a${index}`)));
     const counts: number[] = [];

@@ -34,7 +34,7 @@ export interface OpenConnections {
   /**
    * Adds a connection. Returns null if a limit is reached, and logs it.
    *
-   * @param close called once during the drain: tells the client to reconnect, closes the connection, and resolves. It may
+   * @param close called once during the drain: asks the client to reconnect, closes the connection, and resolves. It may
    *   wait for running operations until `force` aborts
    */
   tryAdd(client: ConnectionClient, close: Close): OpenConnection | null;
@@ -144,7 +144,7 @@ class AddressCount {
 
 /** A class, because there is one per connection. */
 class CountedConnection implements OpenConnection {
-  /** Tells the client to reconnect, and closes the connection. */
+  /** Asks the client to reconnect, and closes the connection. */
   readonly close: Close;
   readonly #open: Set<CountedConnection>;
   #ofAddress: AddressCount | null;

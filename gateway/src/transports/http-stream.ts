@@ -27,8 +27,8 @@ const keepAliveMs = 10_000;
 const closeWithinMs = 1_000;
 
 /**
- * A stream of results in one HTTP response. It counts as an open connection from its construction, before the operation is
- * subscribed or executed, until the response is closed or the stream is released.
+ * A stream of results in one HTTP response. It counts as an open connection from its construction, before the operation
+ * is executed, until the response is closed or the stream is released.
  */
 export class HttpStream implements Subscriber, SlowConsumer {
   readonly #reply: FastifyReply;

@@ -33,8 +33,8 @@ export function tellLies(response: SubgraphResponse, seed: number, oneIn: number
 }
 
 /**
- * What an operation's result should be, given what it is: graphql-js executes the operation on it. It is the same if the
- * data has the schema's types, no null where there may be none, and its keys in the order of the specification.
+ * What an operation's result should be, given what it is: graphql-js executes the operation on it. It is the same if
+ * the data has the schema's types, no null where there may be none, and the specification's order of keys.
  */
 export async function completeBySpecification(
   schema: GraphQLSchema,

@@ -15,7 +15,7 @@ export interface BreakerOptions {
 /**
  * The circuit breaker of an endpoint. After some consecutive failures it is open, and no attempt is made. When its pause has
  * ended it is half-open: one attempt is made, which closes it or opens it for a longer pause. Not by cockatiel, which
- * measures pauses by the machine's clock, and does not tell when it would let an attempt pass.
+ * measures pauses by the machine's clock, and does not report when it would allow an attempt.
  */
 export interface Breaker {
   readonly state: BreakerState;

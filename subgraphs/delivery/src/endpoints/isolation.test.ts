@@ -98,7 +98,7 @@ describe('isolation', () => {
     expect(failedCalls).toBeLessThan(20);
   });
 
-  it('isolation: what waits for an endpoint survives a restart, with the same id and body', async () => {
+  it('isolation: the queue of an endpoint survives a restart, with its ids and bodies', async () => {
     await using harness = await openDeliveryHarness({
       environment: {
         CALLBACK_TIMEOUT: '1s',

@@ -99,7 +99,7 @@ describe('status callback', () => {
     }
   });
 
-  it('status callback: a failure is retried by the schedule, and its retry is delivered', async () => {
+  it('status callback: a failure is retried by the schedule, and then delivered', async () => {
     await using ctx = await setUp({ CALLBACK_RETRY_SCHEDULE: '10ms,10ms' });
     await ctx.start();
     const first = await ctx.twilio.next();
@@ -138,7 +138,7 @@ describe('status callback', () => {
     expect(ctx.twilio.messages).toHaveLength(1);
   });
 
-  it('status callback: “delivered” corrects an earlier failure, as they may be out of order', async () => {
+  it('status callback: “delivered” corrects a failure, as they may be out of order', async () => {
     await using ctx = await setUp();
     await ctx.start();
     const message = await ctx.twilio.next();
@@ -152,7 +152,7 @@ describe('status callback', () => {
     expect(await ctx.delivery()).toMatchObject(delivered);
   });
 
-  it('status callback: an accepted SMS counts as delivered if none comes, and is sent once', async () => {
+  it('status callback: without one an accepted SMS counts as delivered, and is sent once', async () => {
     await using ctx = await setUp({ SMS_REPORT_WAIT: '10ms' });
     await ctx.start();
     await expect.poll(ctx.delivery).toMatchObject({ status: 'DELIVERED', attempts: [{ error: null }] });
