@@ -21,8 +21,8 @@ export interface PlannerOptions extends PlanOperationOptions, WaitQueueOptions {
   timeoutMs?: number;
   /** Limit of elapsed time, for a machine that is too busy to plan. Default: ten times the CPU time limit. */
   elapsedTimeoutMs?: number;
-  /** Time without operations after which the thread ends, until the next one. Default: 30 s. */
-  sleepAfterMs?: number;
+  /** Time without operations after which the thread ends, until the next one; null for never. Default: never. */
+  sleepAfterMs?: number | null;
 }
 
 /** Validates and plans operations in a separate thread. */
@@ -69,7 +69,7 @@ export function createPlanner({
   log,
   timeoutMs = 1_000,
   elapsedTimeoutMs = 10 * timeoutMs,
-  sleepAfterMs = 30_000,
+  sleepAfterMs = null,
   waitTimeoutMs,
   maxWaiting,
   maxWaitingBytes,
@@ -92,7 +92,7 @@ export function createPlanner({
     clearTimeout(sleepTimer);
     const job = queue.shift();
     if (!job) {
-      sleepTimer = setTimeout(thread.sleep, sleepAfterMs).unref();
+      if (sleepAfterMs !== null) sleepTimer = setTimeout(thread.sleep, sleepAfterMs).unref();
       return onIdle();
     }
     running = job;
