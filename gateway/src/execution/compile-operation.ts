@@ -67,7 +67,7 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
     hiddenFields = [],
     planErrors = [],
   } = options;
-  const listed = listSteps(plan, conditions);
+  const listed = listSteps(supergraph, plan, conditions);
   const shared = definition.operation === 'mutation' ? listed : shareEntities(listed);
   const steps = mergeSteps(shared).map((step) => compileStep(supergraph, step));
   const restorePath = createPathRestorer(renamedKeys);

@@ -1,7 +1,7 @@
 import type { FetchDataKeyRenamer } from '@apollo/query-planner';
 import type { GraphQLSchema } from 'graphql';
 import { type Data, isData, readOwn } from './data.ts';
-import type { PlanPath } from './paths.ts';
+import { isOneOf, type PlanPath } from './paths.ts';
 import { isOfType } from './rewrites.ts';
 
 /** The values of contextual arguments, and the objects around which they are. */
@@ -48,7 +48,9 @@ function walk(
     if (step === '@') for (const entry of value) walk(entry, path, index + 1, around, visit);
   } else if (!isData(value)) return;
   else if (step === undefined) visit(value, around);
-  else if (step !== '@') walk(readOwn(value, String(step)), path, index + 1, [...around, value], visit);
+  else if (typeof step === 'object') {
+    if (isOneOf(value, step)) walk(value, path, index + 1, around, visit);
+  } else if (step !== '@') walk(readOwn(value, String(step)), path, index + 1, [...around, value], visit);
 }
 
 /** The value at a path that starts at an object: `..` is the object around it. Undefined if the types on the way differ. */

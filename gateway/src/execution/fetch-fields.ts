@@ -18,7 +18,7 @@ export function compileFieldStep(schema: GraphQLSchema, step: Step) {
   // Renamed keys have other names in the request.
   const requested = outputRewrites?.length ? null : readRequestedKeys(query);
   const parent = pathToList(path);
-  const isInList = parent.length < path.length;
+  const isInList = path.includes('@');
   /** An error below a list could be about any of its entries. */
   const pathOf = (below: readonly (string | number)[]): ResponsePath => (isInList ? parent : [...parent, ...below]);
 

@@ -1,12 +1,29 @@
+import { type GraphQLSchema, isObjectType } from 'graphql';
+import { readFetchPath } from '../planning/fetch-paths.ts';
 import { type Data, readOwn } from './data.ts';
 
-/** A path in the response of the plan's fetches: `@` stands for each entry of a list. */
-export type PlanPath = readonly (string | number)[];
+/** A path in the response of the plan's fetches: `@` stands for each entry of a list, and a set for the types that go on. */
+export type PlanPath = readonly (string | number | ReadonlySet<string>)[];
 
 /** A path in a response, with indexes for entries of lists. */
 export type ResponsePath = (string | number)[];
 
 const eachEntry = '@';
+
+/** Reads a path of the plan. An interface object has the name of its interface until its type is known. */
+export function readPlanPath(schema: GraphQLSchema, path: readonly (string | number)[]): PlanPath {
+  const namesOf = (name: string) => {
+    const type = schema.getType(name);
+    return [name, ...(isObjectType(type) ? type.getInterfaces().map((each) => each.name) : [])];
+  };
+  return readFetchPath(path).map((step) => (typeof step === 'object' ? new Set(step.types.flatMap(namesOf)) : step));
+}
+
+/** Whether an object may be of these types: all are possible for one without the name of its type. */
+export function isOneOf(object: Data, types: ReadonlySet<string>): boolean {
+  const name = readOwn(object, '__typename');
+  return typeof name !== 'string' || types.has(name);
+}
 
 /** The objects at a path. What subgraphs did not return, or returned in another shape, has none. */
 export function objectsAt(root: Data, path: PlanPath): Data[] {
@@ -21,7 +38,9 @@ function collect(value: unknown, path: PlanPath, index: number, found: Data[]): 
   if (Array.isArray(value)) {
     if (step === eachEntry) for (const entry of value) collect(entry, path, index + 1, found);
   } else if (step === undefined) found.push(value as Data);
-  else if (step !== eachEntry) collect(readOwn(value as Data, String(step)), path, index + 1, found);
+  else if (typeof step === 'object') {
+    if (isOneOf(value as Data, step)) collect(value, path, index + 1, found);
+  } else if (step !== eachEntry) collect(readOwn(value as Data, String(step)), path, index + 1, found);
 }
 
 /** The response paths of the objects at a path. Needed for errors only. */
@@ -34,6 +53,8 @@ export function pathsOfObjects(root: Data, path: PlanPath): Map<Data, ResponsePa
       if (step === eachEntry) for (const [entry, element] of value.entries()) walk(element, index + 1, [...at, entry]);
     } else if (step === undefined) {
       if (!paths.has(value as Data)) paths.set(value as Data, at);
+    } else if (typeof step === 'object') {
+      if (isOneOf(value as Data, step)) walk(value, index + 1, at);
     } else if (step !== eachEntry) walk(readOwn(value as Data, String(step)), index + 1, [...at, step]);
   };
   walk(root, 0, []);
@@ -43,5 +64,6 @@ export function pathsOfObjects(root: Data, path: PlanPath): Map<Data, ResponsePa
 /** The path up to its first list: where the failure of a whole fetch is reported. */
 export function pathToList(path: PlanPath): ResponsePath {
   const list = path.indexOf(eachEntry);
-  return list === -1 ? [...path] : path.slice(0, list);
+  const before = list === -1 ? path : path.slice(0, list);
+  return before.filter((step) => typeof step !== 'object');
 }

@@ -1,3 +1,4 @@
+import { GraphQLSchema } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { scheduleSteps } from './schedule.ts';
 import { listSteps, type Step } from './steps.ts';
@@ -32,7 +33,7 @@ describe('steps', () => {
   const fetch = (serviceName: string) =>
     ({ kind: 'Fetch', serviceName, operation: '{a}', operationKind: 'query' }) as never;
   const afters = (node: object, conditions = {}) =>
-    listSteps(node as never, conditions).map(({ subgraph, after }) => [subgraph, after]);
+    listSteps(new GraphQLSchema({}), node as never, conditions).map(({ subgraph, after }) => [subgraph, after]);
 
   it('wait for the whole step before them in a sequence', () => {
     const parallel = { kind: 'Parallel', nodes: [fetch('b'), { kind: 'Sequence', nodes: [fetch('c'), fetch('d')] }] };

@@ -5,8 +5,9 @@ import type {
   PlanNode,
   QueryPlanSelectionNode,
 } from '@apollo/query-planner';
+import type { GraphQLSchema } from 'graphql';
 import type { Conditions } from '../request/variables.ts';
-import type { PlanPath } from './paths.ts';
+import { type PlanPath, readPlanPath } from './paths.ts';
 
 /** One request to a subgraph. */
 export interface Step {
@@ -49,10 +50,11 @@ export interface EntityTarget {
 /**
  * Lists the requests of a plan, with what each has to wait for. A step comes after those that it waits for.
  *
+ * @param schema the full schema
  * @param conditions values of the variables of the plan's conditions
  * @throws Error for a plan with `@defer`
  */
-export function listSteps(node: PlanNode | undefined, conditions: Conditions): Step[] {
+export function listSteps(schema: GraphQLSchema, node: PlanNode | undefined, conditions: Conditions): Step[] {
   const steps: Step[] = [];
   /** Adds the steps of a node, and returns those that the next one in a sequence waits for. */
   const add = (node: PlanNode, path: PlanPath, after: readonly number[]): readonly number[] => {
@@ -64,7 +66,7 @@ export function listSteps(node: PlanNode | undefined, conditions: Conditions): S
         return ends.size > 0 ? [...ends] : after;
       }
       case 'Flatten':
-        return add(node.node, [...path, ...node.path], after);
+        return add(node.node, [...path, ...readPlanPath(schema, node.path)], after);
       case 'Condition': {
         const chosen = conditions[node.condition] === true ? node.ifClause : node.elseClause;
         return chosen ? add(chosen, path, after) : after;

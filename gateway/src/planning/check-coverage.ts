@@ -15,6 +15,7 @@ import {
   parse,
   type SelectionSetNode,
 } from 'graphql';
+import { readFetchPath } from './fetch-paths.ts';
 import type { PlanError } from './plan.ts';
 
 export interface CoverageOptions {
@@ -93,7 +94,7 @@ function collectFetched(node: PlanNode | SubscriptionNode, path: readonly string
       for (const each of node.nodes) collectFetched(each, path, fetched);
       return;
     case 'Flatten': {
-      const keys = node.path.filter((step): step is string => typeof step === 'string' && step !== '@');
+      const keys = readFetchPath(node.path).filter((step) => typeof step === 'string' && step !== '@') as string[];
       collectFetched(node.node, [...path, ...keys], fetched);
       return;
     }

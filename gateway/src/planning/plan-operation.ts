@@ -68,7 +68,8 @@ export function createPlanOperation(options: PlanOperationOptions) {
   const separated = separateRequiredFields(print(putResolvableKeysFirst(parse(supergraphSdl, { noLocation: true }))));
   const reserved = new Set([supergraphSdl, separated.sdl].flatMap((sdl) => [...readReservedKeys(sdl)]));
   const supergraph = readSupergraph(separated.sdl, { validate: false });
-  const planner = new QueryPlanner(supergraph);
+  // Without it, what a fragment selects below its type is fetched, and overwrites other fields, below all other types too.
+  const planner = new QueryPlanner(supergraph, { typeConditionedFetching: true });
   const apiSchema = supergraph.apiSchema();
   const restorePlan = createPlanRestorer(separated, supergraph.schema.toGraphQLJSSchema());
 
