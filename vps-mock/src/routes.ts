@@ -62,7 +62,7 @@ export function addRequestRoute(app: FastifyInstance, options: RoutesOptions): v
   });
 }
 
-/** Responds, or does not, by a fault that needs no order. Returns whether the fault is one. */
+/** Applies a fault that needs no order. Returns false for any other fault, without a response. */
 function failsAtOnce(fault: Fault | undefined, reply: FastifyReply): boolean {
   switch (fault) {
     case 'error':
