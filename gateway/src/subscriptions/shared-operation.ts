@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { type GraphQLFormattedError, print } from 'graphql';
 import type { GatewayContext } from '../context.ts';
@@ -7,6 +6,7 @@ import { asDownstreamError, type Upstreams } from '../federation/subgraph-subscr
 import type { ResultFormatter } from '../format-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import { FanOut, type FanOutOptions, type ResumePoint } from './fan-out.ts';
+import { createIdentityKey } from './identity-key.ts';
 import { executeEvent, type RootFieldResult } from './plan/execute-event.ts';
 import { isRepublished, matchesSubscriber, toRootFieldResult } from './plan/match.ts';
 import {
@@ -108,7 +108,7 @@ export class SharedOperation {
     context: GatewayContext,
     resumePoint: ResumePoint | null,
   ): Disposable {
-    const identityKey = fingerprint(context);
+    const identityKey = createIdentityKey(context);
     const fanOut = this.#fanOuts.get(identityKey) ?? new FanOut(this.#fanOutOptions, identityKey, claimValue);
     this.#fanOuts.set(identityKey, fanOut);
     return fanOut.join(subscriber, context, resumePoint);
@@ -286,20 +286,4 @@ function upstreamRequest({ primary, operation }: PlannedSubscription) {
     query: print(document),
     variables: Object.fromEntries(names.filter((name) => name in sent).map((name) => [name, sent[name]])),
   };
-}
-
-/** Claims that differ between sessions of the same user. */
-const ofTheSession: ReadonlySet<string> = new Set(['sid', 'iat', 'exp', 'nbf', 'jti']);
-
-/**
- * Identity key: a hash of all that subgraphs get of a client. Without keys to verify tokens it is the token itself; else its
- * claims, without the session's own. Subgraphs respond the same to equal keys.
- */
-function fingerprint({ identity, authorization, headers = [] }: GatewayContext): string {
-  if (!identity && authorization === null && headers.length === 0) return '';
-  const claims = Object.entries(identity?.claims ?? {})
-    .filter(([name]) => !ofTheSession.has(name))
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-  const client = [identity ? claims : authorization, headers];
-  return createHash('sha256').update(JSON.stringify(client)).digest('base64');
 }
