@@ -52,7 +52,7 @@ export interface ConsumeOptions<Value> {
  * Handles one message; the message is finished when this resolves.
  *
  * - An error that is the message's own sends it to `<topic>.dead-letter`: a CodedError that is not retryable, or a
- *   value or constraint that the database rejects.
+ *   database error for an invalid value or a violated constraint.
  * - Any other error is retried in place with backoff, while later messages of the key wait.
  * - A message that fails for longer than a limit is parked in the database, with the later ones of its key, and retried
  *   from there.

@@ -4,7 +4,7 @@ import { moveTo } from '../testing/moves.ts';
 import type { Move } from '../testing/parcel-supergraph.ts';
 import { openTestSubscriptions, placesOf, type TestSubscriptions } from '../testing/subscriptions.ts';
 
-/** A subscription that waits for another subgraph until the test lets that respond, and one that needs no other. */
+/** Two subscriptions: `slow` waits for a second subgraph, which the test holds back; `quick` needs only the event. */
 async function slowAndQuick({ subscribe, world }: TestSubscriptions) {
   const names = createHold();
   world.onName = names.wait;

@@ -15,7 +15,7 @@ function compose(version: string, imports: readonly string[], subgraphs: Record<
   return supergraphSdl;
 }
 
-/** The subgraphs that a query is sent to first. */
+/** Returns the query plan of a text, or the planner's other answer. */
 function plan(supergraphSdl: string, text: string) {
   const planned = createPlanOperation({ supergraphSdl, hideSuggestions: false })({
     text,

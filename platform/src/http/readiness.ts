@@ -67,7 +67,7 @@ export function createReadiness(options: ReadinessOptions = {}): Readiness {
   };
 }
 
-/** Runs one probe at a time: a stuck engine has one open probe, however often it is asked for. */
+/** Creates the probe of one engine. Concurrent calls share one ping, so that a stuck engine has only one open ping. */
 function createProbe(ping: Ping, timeoutMs: number): () => Promise<EngineState> {
   let open: Promise<unknown> | null = null;
   return async () => {

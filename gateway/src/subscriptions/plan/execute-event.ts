@@ -15,8 +15,8 @@ export type RootFieldResult = { cursor: string | null } & (
 );
 
 /**
- * Executes the operation for one event. The event is the result of the plan's primary fetch; the other fetches go to
- * their subgraphs with the subscriber's identity. Synchronous if the plan has no other fetches.
+ * Executes the operation for one event. The event takes the place of the response to the plan's primary fetch, which is not
+ * sent. The other fetches go to their subgraphs with the subscriber's identity. Synchronous if there are none.
  *
  * A selected field that a message lacks is an error TOPIC_FIELD_MISSING at its path.
  */

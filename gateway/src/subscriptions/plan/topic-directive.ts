@@ -35,7 +35,7 @@ export interface ReplayField {
 /**
  * Reads the topic-fed fields of a supergraph.
  *
- * @throws Error that names the field if its directive can't be served
+ * @throws Error if a field can't be served as its `@topic` says; the message names the field
  */
 export function readTopicFields(schema: GraphQLSchema): Map<string, TopicField> {
   const directive = schema.getDirective('topic');

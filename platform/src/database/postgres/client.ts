@@ -52,7 +52,7 @@ export function connectionConfig(
   };
 }
 
-/** Limit of the statements that the database keeps per connection, with their plans. */
+/** Largest number of prepared statements per connection: the database keeps each of them and its plan. */
 const maxNamedStatements = 300;
 /** A statement with more parameters has a list of them, and its text differs with the list's length. */
 const maxNamedParameters = 20;
