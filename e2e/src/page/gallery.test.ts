@@ -50,7 +50,7 @@ describe('gallery: requests', () => {
     const { page, user } = visitor;
     await setNext(system, user, { delayMs: 36_000 });
     await requestVoucher(page);
-    await page.getByText(/takes longer than usual/).waitFor({ timeout: 60_000 });
+    await page.getByText('The code will come by SMS. It also appears here.').waitFor({ timeout: 60_000 });
     await visitor.look('20-late-waiting');
     await readCode(page);
     await page.getByText('SMS simulated').waitFor();
@@ -77,7 +77,7 @@ describe('gallery: requests', () => {
     const { page, user } = visitor;
     await setNext(system, user, { fault: 'refuse' });
     await requestVoucher(page);
-    await page.getByText('The request failed').waitFor();
+    await page.getByText('You were not given a voucher').waitFor();
     await page.locator('.details .chip', { hasText: 'Failed' }).waitFor();
     await visitor.look('22-failed');
     expect(visitor.problems).toEqual([]);
@@ -92,9 +92,10 @@ describe('gallery: requests', () => {
     await requestVoucher(page);
     await page.getByText('Callback failed, attempt 1').waitFor();
     await page.getByText('Callback is retried').waitFor();
+    await page.getByText('Your server answered 503 Service Unavailable. Next attempt at').waitFor();
     await visitor.look('23-callback-retried');
     await page.getByRole('switch').click();
-    await page.getByText('Paused').waitFor();
+    await page.getByText('Updates paused').waitFor();
     await visitor.look('24-paused');
     expect(visitor.problems).toEqual([]);
   });
@@ -121,7 +122,7 @@ describe('gallery: lists', () => {
     await page.locator('.skeleton').waitFor();
     await visitor.look(`30-${name}-loading`);
     held.resolve();
-    const notice = page.getByRole('alert').filter({ hasText: 'A service is away' });
+    const notice = page.getByRole('alert').filter({ hasText: 'We couldn’t load' });
     await notice.waitFor();
     await visitor.look(`31-${name}-failed`);
     await page.unrouteAll({ behavior: 'wait' });

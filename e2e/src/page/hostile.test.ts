@@ -48,7 +48,7 @@ describe('hostile page', () => {
     await requestVoucher(page);
     expect(await readCode(page)).toBe(attack);
     await page.getByText('Callback failed, attempt 1').waitFor();
-    await page.getByText('Response').click();
+    await page.getByText('Your server replied:').click();
     await page.locator('.timeline pre', { hasText: attack }).waitFor();
     await page.getByRole('navigation').getByRole('link', { name: 'Vouchers' }).click();
     await page.locator('tbody code', { hasText: attack }).waitFor();

@@ -149,7 +149,8 @@ describe('page: requests and vouchers', () => {
     await page.getByLabel('Callback URL').fill(receiver.url);
     await requestVoucher(page);
     await page.getByText('Callback failed, attempt 1').waitFor();
-    await page.getByText('Response').click();
+    await page.getByText('Your server answered 410 Gone. It is not sent again by itself.').waitFor();
+    await page.getByText('Your server replied:').click();
     await page.getByText('gone fishing').waitFor();
     await visitor.look('8-failed-callback');
     await page.getByRole('button', { name: 'Send the callback again' }).click();

@@ -1,4 +1,4 @@
-import type { Browser } from 'playwright-core';
+import type { Browser, Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbedded } from '../embedded/system.ts';
 import type { System } from '../system.ts';
@@ -14,6 +14,17 @@ afterAll(async () => {
   await browser?.close();
   await system?.[Symbol.asyncDispose]();
 });
+
+/** Requests are accepted, but the page never learns it, until `end`. */
+async function loseAnswers(page: Page): Promise<{ end(): Promise<void> }> {
+  const lose = async (route: Route) => {
+    if (!route.request().postData()?.includes('"operationName":"RequestVoucher"')) return route.fallback();
+    await route.fetch();
+    await route.abort();
+  };
+  await page.route('**/graphql', lose);
+  return { end: () => page.unroute('**/graphql', lose) };
+}
 
 describe('page: bad network', () => {
   it('websocket: where it is blocked, the code comes by reading, also into the list', async () => {
@@ -59,21 +70,38 @@ describe('page: bad network', () => {
     const { page } = visitor;
     await signUp(page);
     await untilLive(page);
-    // Accepted, but the page never learns it.
-    await page.route('**/graphql', async (route) => {
-      if (!route.request().postData()?.includes('RequestVoucher')) return route.fallback();
-      await route.fetch();
-      await route.abort();
-    });
+    const hide = await loseAnswers(page);
+    // The list would show the request.
+    await page.route('**/graphql', (route) =>
+      route.request().postData()?.includes('VoucherRequests') ? route.abort() : route.fallback(),
+    );
     await requestVoucher(page);
-    await page.getByRole('alert').filter({ hasText: 'The gateway did not answer' }).waitFor();
+    await page.getByRole('alert').filter({ hasText: 'you won’t get a second voucher' }).waitFor();
     await visitor.look('60-no-answer');
-    await page.unrouteAll({ behavior: 'wait' });
+    await hide.end();
     await requestVoucher(page);
     await readCode(page);
+    await page.unrouteAll({ behavior: 'wait' });
+    await page.reload();
     await expect.poll(() => page.locator('.rows li').count()).toBe(1);
     await requestVoucher(page);
     await expect.poll(() => page.locator('.rows li').count()).toBe(2);
+  });
+
+  it('request: whose answer is lost is found, and its error goes away', async () => {
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await signUp(page);
+    await untilLive(page);
+    await page.getByText('No requests yet').waitFor();
+    await loseAnswers(page);
+    await requestVoucher(page);
+    const alert = page.getByRole('alert').filter({ hasText: 'We couldn’t reach the gateway' });
+    await alert.waitFor();
+    await alert.waitFor({ state: 'detached' });
+    await page.waitForURL(/requests\//);
+    expect(await readCode(page)).toMatch(/^VC-/);
+    expect(await page.locator('.rows li').count()).toBe(1);
   });
 
   it('offline: each view says so, and goes on when the network is back', async () => {
@@ -91,7 +119,7 @@ describe('page: bad network', () => {
     await context.setOffline(true);
     for (const view of ['Vouchers', 'Callbacks']) {
       await page.getByRole('navigation').getByRole('link', { name: view }).click();
-      await page.getByRole('alert').filter({ hasText: 'did not answer' }).first().waitFor();
+      await page.getByRole('alert').filter({ hasText: 'Check the connection' }).first().waitFor();
     }
     await context.setOffline(false);
     await page.getByRole('button', { name: 'Try again' }).click();
@@ -134,7 +162,7 @@ describe('page: bad network', () => {
     const error = { message: 'Sessions can not be checked', extensions: { code: 'SESSION_STORE_UNAVAILABLE' } };
     await page.route('**/graphql', (route) => route.fulfill({ status: 503, json: { errors: [error] } }));
     await page.getByRole('navigation').getByRole('link', { name: 'Vouchers' }).click();
-    await page.getByRole('alert').filter({ hasText: 'Sign-ins are away for the moment' }).waitFor();
+    await page.getByRole('alert').filter({ hasText: 'Sign-ins can’t be checked' }).waitFor();
     await page.unrouteAll({ behavior: 'wait' });
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.getByText('No vouchers yet').waitFor();

@@ -10,12 +10,16 @@ export function requestCodeOf({ id, userId, phoneNumber, callbackUrl, requestedA
 }
 
 /** Describes the current state of a request. */
-export function messageOf({ status, failureMessage }: VoucherRequestRow, now: number, expectedBy: Date): string {
+export function messageOf(
+  { status, failureMessage, callbackUrl }: VoucherRequestRow,
+  now: number,
+  expectedBy: Date,
+): string {
   switch (status) {
     case 'PENDING':
       return now <= expectedBy.getTime()
         ? messages.processing
-        : 'Your request takes longer than usual; the code will come by callback and SMS.';
+        : `Your request takes longer than usual. The code will come by ${callbackUrl === null ? 'SMS' : 'callback and SMS'}.`;
     case 'FULFILLED':
       return 'Your voucher code is ready.';
     case 'FAILED':

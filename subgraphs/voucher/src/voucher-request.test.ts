@@ -35,6 +35,17 @@ describe('voucherRequest', () => {
     });
   });
 
+  it.each([
+    ['without a callback URL', undefined, 'The code will come by SMS.'],
+    ['with a callback URL', 'https://shop.example.com/vouchers', 'The code will come by callback and SMS.'],
+  ])('voucherRequest: that is late, %s, names the channels it has', async (_what, callbackUrl, expected) => {
+    await using ctx = await startTestVoucherService();
+    const { id } = (await ctx.request({ callbackUrl })).data?.requestVoucher as { id: string };
+    ctx.clock.advance(30_001);
+    const { data } = await ctx.post('query ($id: ID!) { voucherRequest(id: $id) { message } }', { id });
+    expect(data?.voucherRequest.message).toBe(`Your request takes longer than usual. ${expected}`);
+  });
+
   it('voucherRequest: has the end of the feed as its cursor', async () => {
     await using ctx = await startTestVoucherService();
     const [a] = await ctx.receive({}, { phoneNumber: '+84911111111' });

@@ -5,7 +5,7 @@ import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { CopyCurl } from '../ui/copy-curl.tsx';
 import { formatTime } from '../ui/format.ts';
 import { useMessages } from '../ui/messages.tsx';
-import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
+import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
 
 type Endpoint = NonNullable<NonNullable<EndpointsQuery['me']>['endpoints']>[number];
 
@@ -28,7 +28,7 @@ export function EndpointList() {
     <section className="card" aria-labelledby="endpoints">
       <h2 id="endpoints">Endpoints</h2>
       <p className="hint">The servers that your callbacks were sent to, and whether they answer.</p>
-      {error && !data && <ErrorNotice error={operationErrorOf(error)} onRetry={reread} />}
+      {error && !data && <LoadNotice what="your endpoints" error={operationErrorOf(error)} onRetry={reread} />}
       {!data && !error && <Skeleton rows={1} label="Reading your endpoints" />}
       {data && !endpoints && <p className="hint">The delivery service is away for the moment.</p>}
       {endpoints?.length === 0 && (

@@ -18,9 +18,9 @@ const advice: Record<string, string> = {
   PHONE_NUMBER_TAKEN: 'Sign in with the account that has this number.',
   PHONE_NUMBER_INVALID: 'Write it as +84909123456, or as you dial it at home.',
   INVALID_CREDENTIALS: 'Sign up if you have no account yet.',
-  SUBGRAPH_UNAVAILABLE: 'A service is away. Try again in a moment.',
-  SESSION_STORE_UNAVAILABLE: 'Sign-ins are away for the moment. Try again.',
-  SERVICE_UNAVAILABLE: 'The service is away for the moment. Try again.',
+  SUBGRAPH_UNAVAILABLE: 'Try again in a moment.',
+  SESSION_STORE_UNAVAILABLE: 'Sign-ins can’t be checked at the moment. Try again in a moment.',
+  SERVICE_UNAVAILABLE: 'Try again in a moment.',
 };
 
 /** Returns the first error of an operation. */

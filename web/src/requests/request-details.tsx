@@ -7,8 +7,11 @@ import { useIsLive, useLive } from '../live/live-context.tsx';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { CopyCurl } from '../ui/copy-curl.tsx';
+import { formatTime } from '../ui/format.ts';
 import { useMessages } from '../ui/messages.tsx';
-import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
+import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
+import { CallbackNotice, isFailingCallback } from './callback-notice.tsx';
+import { failureOf } from './failure.ts';
 import { StatusChip } from './status-chip.tsx';
 import { type RequestDetails as Details, refreshMs, timelineOf } from './timeline.ts';
 import { TimelineView } from './timeline-view.tsx';
@@ -26,7 +29,7 @@ export function RequestDetails({ id }: { id: string }) {
   const shown = data?.voucherRequest;
   useRefresh(shown ?? null, paused, () => read({ requestPolicy: 'network-only' }));
 
-  if (error && !shown) return <ErrorNotice error={operationErrorOf(error)} onRetry={() => read()} />;
+  if (error && !shown) return <LoadNotice what="this request" error={operationErrorOf(error)} onRetry={() => read()} />;
   if (!shown && fetching) return <Skeleton rows={5} label="Reading the request" />;
   if (!shown)
     return (
@@ -34,20 +37,33 @@ export function RequestDetails({ id }: { id: string }) {
         It may belong to another account, or its address is incomplete.
       </EmptyState>
     );
+  const failing = shown.deliveries?.filter(isFailingCallback) ?? [];
+  const others = shown.deliveries?.filter((delivery) => !failing.includes(delivery)) ?? [];
+  const reread = () => read({ requestPolicy: 'network-only' });
   return (
     <article ref={scrollIntoView} className="card details" aria-labelledby={`request-${id}`}>
       <header>
-        <h2 id={`request-${id}`}>Request of {new Date(shown.requestedAt).toLocaleString()}</h2>
-        <StatusChip request={shown} />
+        <h2 id={`request-${id}`}>Request of {formatTime(Date.parse(shown.requestedAt))}</h2>
+        <span className="chips">
+          <StatusChip request={shown} />
+          {failing.length > 0 && <span className="chip failed">Callback failed</span>}
+        </span>
       </header>
       <Code request={shown} code={shown.voucher?.code ?? arrival?.voucher.code ?? null} />
+      {failing.map((delivery) => (
+        <CallbackNotice key={delivery.id} delivery={delivery}>
+          <RedeliverButton delivery={delivery} onDone={reread} />
+        </CallbackNotice>
+      ))}
       <TimelineView entries={timelineOf(shown, arrival, acknowledgements.get(id))} paused={paused} />
       {shown.deliveries === null && (
-        <p className="hint">The delivery service is away; attempts will show when it is back.</p>
+        <p className="hint">Callbacks and SMS can’t be shown at the moment. They are sent all the same.</p>
       )}
       <footer>
         <PauseSwitch paused={paused} onChange={setPaused} />
-        <RedeliverButtons request={shown} onDone={() => read({ requestPolicy: 'network-only' })} />
+        {others.map((delivery) => (
+          <RedeliverButton key={delivery.id} delivery={delivery} onDone={reread} />
+        ))}
         <CopyCurl
           commands={[
             { label: 'Read this request', document: VoucherRequestDocument, variables: { id } },
@@ -67,9 +83,9 @@ export function RequestDetails({ id }: { id: string }) {
 const scrollIntoView = (element: HTMLElement | null) => element?.scrollIntoView({ block: 'nearest' });
 
 /** The code, large; or what is known instead. */
-function Code({ request: { message, status }, code }: { request: Details; code: string | null }) {
+function Code({ request, code }: { request: Details; code: string | null }) {
   return (
-    <div className="code-box" data-status={code ? 'FULFILLED' : status} aria-live="polite">
+    <div className="code-box" data-status={code ? 'FULFILLED' : request.status} aria-live="polite">
       {code ? (
         <>
           <output className="code" aria-label="Voucher code">
@@ -78,9 +94,28 @@ function Code({ request: { message, status }, code }: { request: Details; code: 
           <CopyButton label="Copy code" text={code} className="button primary" />
         </>
       ) : (
-        <p>{message}</p>
+        <Expectation request={request} />
       )}
     </div>
+  );
+}
+
+/** What is known of a request without a code, and what the user may do. */
+function Expectation({ request }: { request: Details }) {
+  if (request.status === 'FAILED') {
+    const { text, advice } = failureOf(request);
+    return (
+      <p>
+        <strong>{text}</strong> {advice}
+      </p>
+    );
+  }
+  const isLate = Date.parse(request.expectedBy) < Date.now();
+  return (
+    <p>
+      {request.message.replace(/[^.]$/, '$&.')} {isLate ? 'It also appears here.' : 'The code appears here.'} You can
+      leave this page.
+    </p>
   );
 }
 
@@ -106,7 +141,7 @@ function PauseSwitch({ paused, onChange }: { paused: boolean; onChange(paused: b
       <Switch.Root id={id} className="switch" checked={!paused} onCheckedChange={(live) => onChange(!live)}>
         <Switch.Thumb className="switch-thumb" />
       </Switch.Root>
-      <label htmlFor={id}>{paused ? 'Paused' : 'Live'}</label>
+      <label htmlFor={id}>{paused ? 'Updates paused. Your request continues.' : 'Update automatically'}</label>
     </span>
   );
 }
@@ -115,24 +150,21 @@ function sendAgainOf({ channel }: Pick<DeliveryDetailsFragment, 'channel'>): str
   return channel === 'CALLBACK' ? 'Send the callback again' : 'Send the SMS again';
 }
 
-function RedeliverButtons({ request, onDone }: { request: Details; onDone(): void }) {
+function RedeliverButton({ delivery, onDone }: { delivery: DeliveryDetailsFragment; onDone(): void }) {
   const client = useClient();
   const { show } = useMessages();
-  const redeliver = async (deliveryId: string) => {
-    const { error } = await client.mutation(RedeliverDocument, { deliveryId });
+  const redeliver = async () => {
+    const { error } = await client.mutation(RedeliverDocument, { deliveryId: delivery.id });
     if (error) return show({ kind: 'failed', text: operationErrorOf(error).message });
-    show({ kind: 'done', text: 'It is sent again.' });
+    show({
+      kind: 'done',
+      text: delivery.channel === 'CALLBACK' ? 'The callback is sent again.' : 'The SMS is sent again.',
+    });
     onDone();
   };
-  return (request.deliveries ?? []).map(({ id, channel, status }) => (
-    <button
-      key={id}
-      type="button"
-      className="button quiet"
-      disabled={status === 'PENDING'}
-      onClick={() => redeliver(id)}
-    >
-      {sendAgainOf({ channel })}
+  return (
+    <button type="button" className="button quiet" disabled={delivery.status === 'PENDING'} onClick={redeliver}>
+      {sendAgainOf(delivery)}
     </button>
-  ));
+  );
 }

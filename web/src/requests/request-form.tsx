@@ -1,10 +1,12 @@
 import { type FormEvent, useRef, useState } from 'react';
-import { useClient } from 'urql';
+import { type Client, useClient } from 'urql';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { RequestVoucherDocument } from '../graphql/generated.ts';
 import { CopyCurl } from '../ui/copy-curl.tsx';
 import { Field } from '../ui/field.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
+import { newestRequests } from './newest-requests.ts';
+import { useLostAnswer } from './use-lost-answer.ts';
 
 interface Input {
   callbackUrl: string | null;
@@ -16,6 +18,13 @@ function inputOf(text: string, unanswered: Input | null): Input {
   const callbackUrl = text.trim() || null;
   if (unanswered?.callbackUrl === callbackUrl) return unanswered;
   return { callbackUrl, idempotencyKey: crypto.randomUUID() };
+}
+
+/** The requests that were shown before another one; null before the list was read. */
+function knownRequests(client: Client): ReadonlySet<string> | null {
+  const { query, variables, context } = newestRequests;
+  const nodes = client.readQuery(query, variables, context)?.data?.voucherRequests.nodes;
+  return nodes ? new Set(nodes.map(({ id }) => id)) : null;
 }
 
 /** Requests a voucher, with or without a callback URL. */
@@ -31,22 +40,38 @@ export function RequestForm({
   const [error, setError] = useState<OperationError | null>(null);
   const [busy, setBusy] = useState(false);
   const unanswered = useRef<Input | null>(null);
+  const [known, setKnown] = useState<ReadonlySet<string> | null>(null);
+  useLostAnswer(known, (id) => {
+    // A press at this moment still means the lost request.
+    const found = unanswered.current;
+    setTimeout(() => {
+      if (unanswered.current === found) unanswered.current = null;
+    }, 3_000);
+    setKnown(null);
+    setError(null);
+    onRequested(id);
+  });
 
   async function submit(event: FormEvent) {
     event.preventDefault();
     setBusy(true);
     setError(null);
+    setKnown(null);
+    const before = knownRequests(client);
     const input = inputOf(callbackUrl, unanswered.current);
     unanswered.current = input;
     const result = await client.mutation(RequestVoucherDocument, { input });
     const answered = result.error?.networkError ? await client.mutation(RequestVoucherDocument, { input }) : result;
     setBusy(false);
     if (!answered.error?.networkError) unanswered.current = null;
-    if (answered.error?.networkError)
+    if (answered.error?.networkError) {
+      setKnown(before);
       return setError({
         ...operationErrorOf(answered.error),
-        advice: 'Press again once you are connected: it stays the same request.',
+        message: 'We couldn’t reach the gateway.',
+        advice: 'Try again: you won’t get a second voucher.',
       });
+    }
     if (answered.error) return setError(operationErrorOf(answered.error));
     if (answered.data) onRequested(answered.data.requestVoucher.id);
   }

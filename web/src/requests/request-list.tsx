@@ -2,23 +2,20 @@ import { useState } from 'react';
 import { useQuery } from 'urql';
 import { Link } from 'wouter';
 import { operationErrorOf } from '../graphql/errors.ts';
-import { type RequestSummaryFragment, VoucherRequestsDocument } from '../graphql/generated.ts';
+import type { RequestSummaryFragment } from '../graphql/generated.ts';
 import { type Arrival, useIsLive, useLive } from '../live/live-context.tsx';
 import { usePolling } from '../live/use-polling.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { formatTime } from '../ui/format.ts';
-import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
+import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
+import { newestRequests, pageSize } from './newest-requests.ts';
 import { StatusChip } from './status-chip.tsx';
 
-const pageSize = 10;
-/** An empty list has none of these in it, and would not be read again after a request. */
-const dependsOn = { additionalTypenames: ['VoucherRequest'] };
-
 /** The code, or what is known instead, in a few words. */
-function textOf({ voucher, status, message }: RequestSummaryFragment, arrival: Arrival | undefined) {
+function textOf({ voucher, status }: RequestSummaryFragment, arrival: Arrival | undefined) {
   const code = voucher?.code ?? arrival?.voucher.code;
   if (code) return <code>{code}</code>;
-  return status === 'PENDING' ? 'No code yet' : message;
+  return status === 'PENDING' ? 'No code yet' : 'No voucher';
 }
 
 /** The user's requests, newest first. */
@@ -27,9 +24,8 @@ export function RequestList({ current }: { current: string | null }) {
   // The page after this cursor; the newest without one.
   const [after, setAfter] = useState<string | null>(null);
   const [{ data, error, stale }, read] = useQuery({
-    query: VoucherRequestsDocument,
+    ...newestRequests,
     variables: { first: pageSize, after },
-    context: dependsOn,
   });
   const reread = () => read({ requestPolicy: 'network-only' });
   useReadOnEvents(reread);
@@ -38,7 +34,7 @@ export function RequestList({ current }: { current: string | null }) {
   const isLive = useIsLive();
   usePolling(reread, isPending && !isLive);
 
-  if (error && !data) return <ErrorNotice error={operationErrorOf(error)} onRetry={() => read()} />;
+  if (error && !data) return <LoadNotice what="your requests" error={operationErrorOf(error)} onRetry={() => read()} />;
   if (!data) return <Skeleton rows={3} label="Reading your requests" />;
   const { nodes, pageInfo } = data.voucherRequests;
   if (nodes.length === 0)

@@ -26,12 +26,12 @@ export function TimelineView({ entries, paused }: { entries: readonly Entry[]; p
             <div className="entry">
               <strong>{entry.title}</strong>
               <time dateTime={new Date(entry.at).toISOString()}>
-                {isWaiting ? waitText(entry.at, lastAt, now) : formatPreciseTime(entry.at)}
+                {isWaiting ? waitText(lastAt, now) : formatPreciseTime(entry.at)}
               </time>
               {entry.detail && <p>{entry.detail}</p>}
               {entry.response && (
                 <details>
-                  <summary>Response</summary>
+                  <summary>Your server replied:</summary>
                   <pre>{entry.response}</pre>
                 </details>
               )}
@@ -43,9 +43,6 @@ export function TimelineView({ entries, paused }: { entries: readonly Entry[]; p
   );
 }
 
-function waitText(dueAt: number, lastAt: number, now: number): string {
-  const waited = `${Math.max(0, Math.round((now - lastAt) / 1_000))} s so far`;
-  return dueAt > now + 500
-    ? `${waited}, at most ${formatDuration(Math.ceil((dueAt - now) / 1_000) * 1_000)} to go`
-    : waited;
+function waitText(lastAt: number, now: number): string {
+  return `${Math.max(0, Math.round((now - lastAt) / 1_000))} s so far`;
 }

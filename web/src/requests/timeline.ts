@@ -1,7 +1,8 @@
 import type { DeliveryDetailsFragment, RequestStepName, VoucherRequestQuery } from '../graphql/generated.ts';
 import type { Arrival } from '../live/live-context.tsx';
 import type { Acknowledgement } from '../live/voucher-feed.ts';
-import { formatDuration } from '../ui/format.ts';
+import { formatDuration, formatTime } from '../ui/format.ts';
+import { formatStatus } from '../ui/http-status.ts';
 
 export type RequestDetails = NonNullable<VoucherRequestQuery['voucherRequest']>;
 
@@ -18,15 +19,12 @@ export interface Entry {
 }
 
 const titles: Record<RequestStepName, [title: string, detail: string | null]> = {
-  ACCEPTED: ['Request accepted', 'The gateway answered at once, and nobody waits on the line.'],
+  ACCEPTED: ['Request accepted', 'You can leave the page.'],
   PROVIDER_ASKED: ['Provider asked', null],
-  PROVIDER_ACKNOWLEDGED: [
-    'Provider acknowledged',
-    'It makes the code, and will prove with its challenge that it sent it.',
-  ],
+  PROVIDER_ACKNOWLEDGED: ['Provider acknowledged', 'The provider is making your code.'],
   CODE_RECEIVED: ['Code received from the provider', null],
-  FAILED: ['The request failed', null],
-  STORED: ['Stored with your vouchers', 'The same message went to those who send callbacks and SMS, and to this page.'],
+  FAILED: ['No voucher', null],
+  STORED: ['Stored with your vouchers', null],
 };
 
 /**
@@ -43,7 +41,7 @@ export function timelineOf(
   const entries: Entry[] = steps.map(({ name, at }) => ({
     key: name,
     title: name === 'STORED' && request.status === 'FAILED' ? 'Outcome stored' : titles[name][0],
-    detail: name === 'FAILED' ? request.message : titles[name][1],
+    detail: titles[name][1],
     at: Date.parse(at),
     state: name === 'FAILED' ? 'failed' : 'done',
   }));
@@ -75,9 +73,9 @@ function stepsOf({ steps }: RequestDetails, acknowledgement: Acknowledgement | u
 }
 
 function expectationOf(expectedAt: number, now: number): string {
-  const time = new Date(expectedAt).toLocaleTimeString();
+  const time = formatTime(expectedAt);
   return now < expectedAt
-    ? `Expected by ${time}. A code that is later also comes by SMS.`
+    ? 'Usually ready within 30 seconds. A code that takes longer also comes by SMS.'
     : `It was expected by ${time}, so it also comes by SMS.`;
 }
 
@@ -98,7 +96,7 @@ function nextOfProvider(
   return {
     key: 'provider',
     title: 'Waiting for the provider’s answer',
-    detail: 'It sends the code or acknowledges within 3 s. If it is away, it is asked again until it answers.',
+    detail: 'If the provider is away, the gateway asks it again until it answers.',
     at: Date.parse(requestedAt) + answerWithinMs,
     state: 'pending',
   };
@@ -112,7 +110,7 @@ const channelNames = { CALLBACK: 'Callback', SMS: 'SMS' } as const;
 function attemptsOf(delivery: DeliveryDetailsFragment): Entry[] {
   return delivery.attempts.map((attempt, index) => {
     const succeeded = attempt.error === null;
-    const outcome = attempt.status === null ? attempt.error : `status ${attempt.status}`;
+    const outcome = attempt.status === null ? attempt.error : `answered ${formatStatus(attempt.status)}`;
     const isSimulated = succeeded && delivery.status === 'SIMULATED';
     return {
       key: `${delivery.id}:${index}`,
@@ -130,7 +128,8 @@ function attemptsOf(delivery: DeliveryDetailsFragment): Entry[] {
 /** A delivery that failed without an attempt, because its endpoint is disabled. */
 function unsentOf({ id, channel, error, url }: DeliveryDetailsFragment, at: number): Entry[] {
   if (error === null) return [];
-  const advice = error === 'ENDPOINT_DISABLED' ? 'Its endpoint is disabled: enable it under Callbacks.' : error;
+  const advice =
+    error === 'ENDPOINT_DISABLED' ? 'Your server is switched off: see “Endpoints” under Callbacks.' : error;
   const detail = [url, advice].filter(Boolean).join(' · ');
   return [{ key: `${id}:unsent`, title: `${channelNames[channel]} not sent`, detail, at, state: 'failed' }];
 }

@@ -4,7 +4,9 @@ import { useNow } from '../ui/use-now.ts';
 import { useSession } from './session-context.tsx';
 import { remainingMs, type Session } from './session-store.ts';
 
-/** Shows how long the session lasts without another request, and ends it here when its time is over. */
+const warningMs = 120_000;
+
+/** Ends the session here when its time is over, and warns before. */
 export function SessionClock({ session }: { session: Session }) {
   const { store } = useSession();
   const now = useNow(1_000);
@@ -12,10 +14,13 @@ export function SessionClock({ session }: { session: Session }) {
   useEffect(() => {
     if (leftMs === 0) store.end(session.token);
   }, [leftMs, store, session.token]);
-  const isShort = leftMs < 60_000;
+  if (leftMs > warningMs) return null;
+  // Requests do not extend a session beyond its token.
+  const isProlonged = Date.parse(session.expiresAt) - now > leftMs + 1_000;
   return (
-    <span className={isShort ? 'clock short' : 'clock'} title="Your session ends then, unless you use it">
-      {isShort ? formatDuration(Math.ceil(leftMs / 1_000) * 1_000) : `${Math.floor(leftMs / 60_000)} min`} left
+    <span className="clock short">
+      Signed out in {formatDuration(Math.ceil(leftMs / 1_000) * 1_000)}
+      {isProlonged && ' unless you open or send something'}
     </span>
   );
 }

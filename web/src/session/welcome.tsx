@@ -8,8 +8,8 @@ export function Welcome() {
       <section>
         <h1>Request a voucher code. It comes to you.</h1>
         <p className="lead">
-          The provider may take half a minute to make a code. You do not wait on the line: the code appears here as soon
-          as it is made, is posted to your server if you give a callback URL, and comes by SMS if it is late.
+          The provider usually makes a code within 30 seconds. You can leave the page: the code appears here as soon as
+          it is made, is posted to your server if you give a callback URL, and comes by SMS if it is late.
         </p>
         <ol className="how">
           <li>Sign up with a name and a phone number.</li>

@@ -14,17 +14,28 @@ function join(large: number, largeUnit: string, small: number, smallUnit: string
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
-const timeFormat = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
-const dateTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const time = { hour: '2-digit', minute: '2-digit', second: '2-digit' } as const;
+const day = { day: 'numeric', month: 'short', year: 'numeric' } as const;
+const preciseTime = { ...time, fractionalSecondDigits: 3 } as const;
+const timeFormat = new Intl.DateTimeFormat(undefined, time);
+const dateTimeFormat = new Intl.DateTimeFormat(undefined, { ...day, ...time });
+const preciseTimeFormat = new Intl.DateTimeFormat(undefined, preciseTime);
+const preciseDateTimeFormat = new Intl.DateTimeFormat(undefined, { ...day, ...preciseTime });
+const dayFormat = new Intl.DateTimeFormat(undefined, day);
 
 /** The time of day, with the date unless it is today. */
 export function formatTime(at: number, now = Date.now()): string {
-  const isToday = new Date(at).toDateString() === new Date(now).toDateString();
-  return isToday ? timeFormat.format(at) : dateTimeFormat.format(at);
+  return (isSameDay(at, now) ? timeFormat : dateTimeFormat).format(at);
 }
 
-/** The time of day with milliseconds. */
-export function formatPreciseTime(at: number): string {
-  const date = new Date(at);
-  return `${date.toLocaleTimeString('en-GB')}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+/** The time of day with milliseconds, with the date unless it is today. */
+export function formatPreciseTime(at: number, now = Date.now()): string {
+  return (isSameDay(at, now) ? preciseTimeFormat : preciseDateTimeFormat).format(at);
+}
+
+/** The date alone. */
+export const formatDay = (at: number) => dayFormat.format(at);
+
+function isSameDay(one: number, other: number): boolean {
+  return new Date(one).toDateString() === new Date(other).toDateString();
 }

@@ -16,6 +16,23 @@ export function ErrorNotice({ error, onRetry }: { error: OperationError; onRetry
   );
 }
 
+/** Says that something could not be loaded, in words that do not depend on the service that failed. */
+export function LoadNotice({ what, error, onRetry }: { what: string; error: OperationError; onRetry: () => void }) {
+  return (
+    <div className="notice failed" role="alert">
+      <div>
+        <p>
+          <strong>We couldn’t load {what}.</strong> {error.advice ?? 'Try again in a moment.'}
+        </p>
+        <code className="code-name">{error.code}</code>
+      </div>
+      <button type="button" className="button quiet" onClick={onRetry}>
+        Try again
+      </button>
+    </div>
+  );
+}
+
 /** What a list shows when there is nothing in it. */
 export function EmptyState({ title, children }: { title: string; children: React.ReactNode }) {
   return (

@@ -4,7 +4,7 @@ import { operationErrorOf } from '../graphql/errors.ts';
 import { PurchasedVouchersDocument, type VoucherFilter } from '../graphql/generated.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { CopyCurl } from '../ui/copy-curl.tsx';
-import { EmptyState, ErrorNotice, Skeleton } from '../ui/notice.tsx';
+import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
 import { FilterForm } from './filter-form.tsx';
 import { VoucherTable } from './voucher-table.tsx';
 
@@ -25,7 +25,7 @@ export function VouchersPage() {
     <>
       <h1>Vouchers</h1>
       <FilterForm parameters={parameters} onChange={setParameters} />
-      {error && !page && <ErrorNotice error={operationErrorOf(error)} onRetry={() => read()} />}
+      {error && !page && <LoadNotice what="your vouchers" error={operationErrorOf(error)} onRetry={() => read()} />}
       {!page && !error && <Skeleton rows={6} label="Reading your vouchers" />}
       {page && page.nodes.length === 0 && (
         <EmptyState title={isFiltered ? 'No voucher matches' : 'No vouchers yet'}>

@@ -1,0 +1,38 @@
+import type { ReactNode } from 'react';
+import type { DeliveryDetailsFragment } from '../graphql/generated.ts';
+import { formatTime } from '../ui/format.ts';
+import { formatStatus } from '../ui/http-status.ts';
+
+/** Whether the last attempt of a callback failed, or none was possible. */
+export function isFailingCallback({ channel, status, attempts }: DeliveryDetailsFragment): boolean {
+  if (channel !== 'CALLBACK') return false;
+  return status === 'FAILED' || (status === 'PENDING' && (attempts.at(-1)?.error ?? null) !== null);
+}
+
+/** Says beside the code that a callback failed, and whether it is sent again by itself. */
+export function CallbackNotice({ delivery, children }: { delivery: DeliveryDetailsFragment; children: ReactNode }) {
+  return (
+    <div className="notice failed callback-notice" role="status">
+      <p>
+        <strong>Callback failed.</strong> {reasonOf(delivery)} {nextOf(delivery)}
+      </p>
+      {children}
+    </div>
+  );
+}
+
+function reasonOf({ error, attempts }: DeliveryDetailsFragment): string {
+  if (error === 'ENDPOINT_DISABLED') return 'Your server is switched off: see “Endpoints” under Callbacks.';
+  const last = attempts.at(-1);
+  if (!last) return error ?? '';
+  return last.status === null
+    ? `Your server did not answer (${last.error}).`
+    : `Your server answered ${formatStatus(last.status)}.`;
+}
+
+function nextOf({ status, nextAttemptAt }: DeliveryDetailsFragment): string {
+  if (status === 'FAILED') return 'It is not sent again by itself.';
+  return nextAttemptAt === null
+    ? 'It is being sent again.'
+    : `Next attempt at ${formatTime(Date.parse(nextAttemptAt))}.`;
+}
