@@ -18,7 +18,7 @@ export function Header() {
   const [path] = useLocation();
   const session = state.phase === 'signed-out' ? null : state.session;
   const signOut = () => {
-    // Sent with the token that is forgotten next. If the gateway is away, the session ends there by itself.
+    // Sent with the token that is forgotten next. If the gateway is away, the session ends by its idle time-out.
     void client.mutation(SignOutDocument, {}).toPromise();
     store.signOut();
   };

@@ -19,7 +19,7 @@ export const largeAnswers = `subscription { voucherReceived { node { ${Array.fro
 export interface StalledLoad {
   publish: Publish;
   gateway: MeasuredProcess;
-  /** Clients with small events, which always read. */
+  /** Clients that get small events and never stop reading. */
   readers: readonly Addressee[];
   /** Clients with large results. */
   others: readonly Addressee[];

@@ -30,7 +30,7 @@ export interface Resilience {
   run<T>(call: () => Promise<T>, options: ResilientCall): Promise<T>;
 }
 
-/** While the breaker is open, one call per such time is tried. */
+/** While the breaker is open, one call is tried in each interval of this length. */
 const halfOpenAfterMs = 1_000;
 const firstBackoffMs = 50;
 const maxBackoffMs = 1_000;

@@ -28,8 +28,8 @@ export interface CoverageOptions {
 }
 
 /**
- * Finds the fields of an operation that its plan does not fetch. The planner leaves out what it has no way to, and reports
- * nothing. Fields in fragments on a narrower type are not reported: perhaps the subgraph never returns that type.
+ * Finds the fields of an operation that its plan does not fetch. The planner silently leaves out fields that it can't reach
+ * in any subgraph. Fields in fragments on a narrower type are not reported: perhaps the subgraph never returns that type.
  */
 export function findUnreachable({ schema, operation, fragments, plan }: CoverageOptions): PlanError[] {
   const fetched = new Set<string>();

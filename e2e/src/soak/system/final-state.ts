@@ -44,7 +44,7 @@ async function listUnhandled({ environment }: SoakSystem): Promise<string[]> {
 async function checkGroups(system: SoakSystem): Promise<Check> {
   const groups = await readGroups(system);
   return check(
-    'groups with another number of members than processes',
+    'consumer groups whose number of members differs from that of processes',
     groups.length,
     groups.filter(isWrong).map(describe),
   );

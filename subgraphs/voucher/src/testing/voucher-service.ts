@@ -100,7 +100,7 @@ export async function startTestVoucherService({
       });
       await consumed();
     },
-    /** Publishes an acknowledgement of the provider. It is consumed beside the outcomes. */
+    /** Publishes that the provider has acknowledged a request. It is consumed beside the outcomes. */
     acknowledge: (value: Pick<RequestAcknowledged, 'requestId' | 'askedAt' | 'acknowledgedAt'>) =>
       harness.publish(schemaTopics.requestAcknowledged, {
         phoneNumber: ann.phoneNumber,
