@@ -1,38 +1,70 @@
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import { useLive } from './live/live-context.tsx';
+import { type Arrival, useLive } from './live/live-context.tsx';
 import { CopyButton } from './ui/copy-button.tsx';
 import { useMessages } from './ui/messages.tsx';
 
-/** Tells of each code and failure as it arrives, wherever in the page the user is. */
+/** Codes of the log for screen readers. */
+const maxSpoken = 20;
+
+/** Announces each code and failure as it arrives: by a message, or for screen readers alone where the list shows it. */
 export function Announcer() {
-  const { last } = useLive();
+  const { last, arrivals } = useLive();
   const { show } = useMessages();
   const [path] = useLocation();
+  const isListShown = path === '/' || path.startsWith('/requests');
+  const known = useRef(new Set<string>());
+  // The codes of the message that is shown.
+  const unseen = useRef<Arrival[]>([]);
+  const [spoken, setSpoken] = useState<Arrival[]>([]);
+  useEffect(() => {
+    const arrived = [...arrivals.values()].filter(({ voucher }) => !known.current.has(voucher.id));
+    known.current = new Set([...arrivals.values()].map(({ voucher }) => voucher.id));
+    // The request that is shown announces its outcome itself.
+    const others = arrived.filter(({ voucher }) => path !== `/requests/${voucher.requestId}`);
+    if (others.length === 0) return;
+    if (isListShown) return setSpoken((before) => [...before, ...others].slice(-maxSpoken));
+    unseen.current = [...unseen.current, ...others];
+    show({
+      kind: 'done',
+      topic: 'codes',
+      text: <NewCodes arrivals={unseen.current} />,
+      onClose: () => {
+        unseen.current = [];
+      },
+    });
+  }, [arrivals, show, path, isListShown]);
+
   const told = useRef(last);
   useEffect(() => {
     if (!last || told.current === last) return;
     told.current = last;
-    const requestId = last.kind === 'failure' ? last.failure.requestId : last.arrival.voucher.requestId;
-    // The request that is shown announces its outcome itself.
-    if (path === `/requests/${requestId}`) return;
-    if (last.kind === 'failure')
-      return show({
-        kind: 'failed',
-        text: <Link href={`/requests/${requestId}`}>A request failed: {last.failure.message}</Link>,
-      });
-    const { code } = last.arrival.voucher;
-    show({
-      kind: 'done',
-      text: (
-        <>
-          <Link href={`/requests/${requestId}`}>Your voucher code is here</Link>
-          <span className="toast-code">
-            <code>{code}</code> <CopyButton label="Copy" text={code} className="button quiet small" />
-          </span>
-        </>
-      ),
-    });
-  }, [last, show, path]);
-  return null;
+    if (last.kind !== 'failure' || isListShown) return;
+    const { requestId, message } = last.failure;
+    show({ kind: 'failed', text: <Link href={`/requests/${requestId}`}>A request failed: {message}</Link> });
+  }, [last, show, isListShown]);
+
+  return (
+    <div role="log" className="visually-hidden" aria-label="Announcements">
+      {spoken.map(({ voucher }) => (
+        <p key={voucher.id}>
+          Your voucher code is here: <code>{voucher.code}</code>
+        </p>
+      ))}
+    </div>
+  );
+}
+
+function NewCodes({ arrivals }: { arrivals: readonly Arrival[] }) {
+  const [first] = arrivals;
+  if (!first || arrivals.length > 1) return <Link href="/vouchers">{arrivals.length} new codes</Link>;
+  const { code, requestId } = first.voucher;
+  return (
+    <>
+      <Link href={`/requests/${requestId}`}>Your voucher code is here</Link>
+      <span className="toast-code">
+        <code>{code}</code> <CopyButton label="Copy" text={code} className="button quiet small" />
+      </span>
+    </>
+  );
 }

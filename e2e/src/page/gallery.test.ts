@@ -180,28 +180,32 @@ describe('gallery: callbacks', () => {
     await page.getByRole('link', { name: 'Callbacks' }).click();
     await page.getByLabel('URL', { exact: true }).fill(receiver.url);
     await page.getByRole('button', { name: 'Send', exact: true }).click();
-    await page.getByText('It answered 500').waitFor();
-    await page.getByText('It answered 500').scrollIntoViewIfNeeded();
+    await page.getByText('Your server answered 500 (an error on your side)').waitFor();
+    await page.getByText('Your server answered 500').scrollIntoViewIfNeeded();
     await visitor.look('40-test-callback');
     await page.getByLabel('URL', { exact: true }).fill('ftp://nowhere');
     await page.getByRole('button', { name: 'Send', exact: true }).click();
-    await page.locator('.field-error').waitFor();
+    await page.locator('.field-error', { hasText: 'This address can’t be used. It is not an http' }).waitFor();
     await visitor.look('41-test-callback-refused');
   });
 
-  it('endpoints: are shown as working, failing and disabled', async () => {
+  it('endpoints: are shown as working, failing and switched off', async () => {
     await using visitor = await openUser();
     const { page } = visitor;
     const at = new Date().toISOString();
+    const daysBefore = new Date(Date.now() - 5 * 86_400_000).toISOString();
     const endpoint = { failingSince: null, disabledAt: null, lastSuccessAt: null, lastFailureAt: null };
     const endpoints = [
       { ...endpoint, origin: 'https://shop.example', state: 'ACTIVE', lastSuccessAt: at },
       { ...endpoint, origin: 'https://slow.example', state: 'FAILING', failingSince: at },
-      { ...endpoint, origin: 'https://gone.example', state: 'DISABLED', disabledAt: at },
+      { ...endpoint, origin: 'https://gone.example', state: 'DISABLED', failingSince: daysBefore, disabledAt: at },
     ];
     await onOperation(page, 'Endpoints', answer({ data: { me: { __typename: 'User', id: 'ann', endpoints } } }));
     await page.getByRole('link', { name: 'Callbacks' }).click();
     await page.getByText('https://gone.example').waitFor();
+    for (const state of ['Working', 'Failing', 'Switched off'])
+      await page.locator('.chip').getByText(state, { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Send to it again' }).waitFor();
     await visitor.look('42-endpoints');
     expect(visitor.problems).toEqual([]);
   });
@@ -216,6 +220,8 @@ describe('gallery: callbacks', () => {
     for (let request = 0; request < 2; request += 1) await fetch(url, { method: 'POST', headers, body: '{}' });
     await page.getByText('The id was seen before').waitFor();
     expect(await page.locator('.checks li[data-passed="false"]').count()).toBe(4);
+    await page.locator('.checks li[data-passed="neutral"]').waitFor();
+    await page.getByText('Not verified').first().waitFor();
     await visitor.look('43-receiver-forged');
     expect(visitor.problems).toEqual([]);
   });

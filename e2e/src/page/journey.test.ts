@@ -31,7 +31,7 @@ describe('page: first visit', () => {
     await page.getByText('Waiting for the provider').waitFor();
     await visitor.look('3-waiting');
     // Live, before the code.
-    await page.getByText('The provider makes the code').waitFor();
+    await page.getByText('The provider is making your code').waitFor();
     for (const step of ['Provider asked', 'Provider acknowledged']) await page.getByText(step).waitFor();
     await visitor.look('3-acknowledged');
     expect(await readCode(page)).toMatch(/^VC-/);
@@ -165,6 +165,7 @@ describe('page: requests and vouchers', () => {
     for (let request = 0; request < 3; request += 1) {
       await page.goto(system.gatewayUrl);
       await requestVoucher(page);
+      await page.waitForURL(/requests\//);
       codes.unshift(await readCode(page));
     }
     await page.getByRole('navigation').getByRole('link', { name: 'Vouchers' }).click();
@@ -193,7 +194,7 @@ describe('page: callbacks', () => {
     await page.getByText('Nothing received yet').waitFor();
     await page.getByRole('button', { name: 'Use the test receiver' }).click();
     await page.getByRole('button', { name: 'Send', exact: true }).click();
-    await page.getByText('It answered 204').waitFor();
+    await page.getByText('Your server answered 204').waitFor();
     await page.getByText('A signature matches').waitFor();
     expect(await page.locator('.checks li[data-passed="false"]').count()).toBe(0);
     await page.getByRole('button', { name: 'Show the secret' }).click();
@@ -201,6 +202,7 @@ describe('page: callbacks', () => {
     const before = await secret.textContent();
     await page.getByRole('button', { name: 'Make a new one' }).click();
     await expect.poll(() => secret.textContent()).not.toBe(before);
+    await page.getByText('Signed with your previous secret').waitFor();
     await visitor.look('10-callbacks');
     expect(visitor.problems).toEqual([]);
   });

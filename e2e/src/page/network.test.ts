@@ -123,7 +123,7 @@ describe('page: bad network', () => {
     }
     await context.setOffline(false);
     await page.getByRole('button', { name: 'Try again' }).click();
-    await page.getByText('No callbacks yet').waitFor();
+    await page.getByText('No voucher callbacks yet').waitFor();
   });
 
   it('sign-out: is done at once in the tab, also without a network', async () => {

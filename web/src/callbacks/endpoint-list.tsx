@@ -3,7 +3,7 @@ import { operationErrorOf } from '../graphql/errors.ts';
 import { EnableEndpointDocument, EndpointsDocument, type EndpointsQuery } from '../graphql/generated.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { CopyCurl } from '../ui/copy-curl.tsx';
-import { formatTime } from '../ui/format.ts';
+import { formatDay, formatTime } from '../ui/format.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
 
@@ -19,7 +19,7 @@ export function EndpointList() {
   const enable = async (url: string) => {
     const result = await client.mutation(EnableEndpointDocument, { url });
     if (result.error) return show({ kind: 'failed', text: operationErrorOf(result.error).message });
-    show({ kind: 'done', text: 'It is enabled. Recover its failed deliveries below.' });
+    show({ kind: 'done', text: 'It is sent to again. What it missed: see “Recover failed deliveries” below.' });
     reread();
   };
   const endpoints = data?.me?.endpoints;
@@ -30,9 +30,13 @@ export function EndpointList() {
       <p className="hint">The servers that your callbacks were sent to, and whether they answer.</p>
       {error && !data && <LoadNotice what="your endpoints" error={operationErrorOf(error)} onRetry={reread} />}
       {!data && !error && <Skeleton rows={1} label="Reading your endpoints" />}
-      {data && !endpoints && <p className="hint">The delivery service is away for the moment.</p>}
+      {data && !endpoints && (
+        <p className="hint">Your endpoints can’t be shown at the moment. Callbacks are sent all the same.</p>
+      )}
       {endpoints?.length === 0 && (
-        <EmptyState title="No callbacks yet">Each server that a callback was sent to is listed here.</EmptyState>
+        <EmptyState title="No voucher callbacks yet">
+          Each server that a voucher’s callback was sent to is listed here. Test callbacks don’t count.
+        </EmptyState>
       )}
       <ul className="rows">
         {endpoints?.map((endpoint) => (
@@ -41,7 +45,7 @@ export function EndpointList() {
             <EndpointState endpoint={endpoint} />
             {endpoint.state === 'DISABLED' && (
               <button type="button" className="button" onClick={() => enable(endpoint.origin)}>
-                Enable
+                Send to it again
               </button>
             )}
           </li>
@@ -50,7 +54,7 @@ export function EndpointList() {
       <CopyCurl
         commands={[
           { label: 'List the endpoints', document: EndpointsDocument },
-          { label: 'Enable an endpoint', document: EnableEndpointDocument, variables: { url: toEnable } },
+          { label: 'Send to an endpoint again', document: EnableEndpointDocument, variables: { url: toEnable } },
         ]}
       />
     </section>
@@ -58,27 +62,33 @@ export function EndpointList() {
 }
 
 function EndpointState({ endpoint: { state, failingSince, disabledAt, lastSuccessAt } }: { endpoint: Endpoint }) {
-  const time = (instant: string | null) => instant && formatTime(Date.parse(instant));
+  const time = (instant: string) => formatTime(Date.parse(instant));
   switch (state) {
     case 'ACTIVE':
       return (
         <>
-          <span className="hint">{lastSuccessAt && `last answered ${time(lastSuccessAt)}`}</span>
-          <span className="chip done">Works</span>
+          <span className="hint">{lastSuccessAt && `It last accepted a callback at ${time(lastSuccessAt)}.`}</span>
+          <span className="chip done">Working</span>
         </>
       );
     case 'FAILING':
       return (
         <>
-          <span className="hint">{failingSince && `since ${time(failingSince)}`}</span>
-          <span className="chip late">Fails</span>
+          <span className="hint">
+            {failingSince && `Every attempt has failed since ${time(failingSince)}. It is tried again by itself.`}
+          </span>
+          <span className="chip late">Failing</span>
         </>
       );
     case 'DISABLED':
       return (
         <>
-          <span className="hint">{disabledAt && `since ${time(disabledAt)}, because it failed for days`}</span>
-          <span className="chip failed">Disabled</span>
+          <span className="hint">
+            {failingSince && `Every attempt had failed since ${formatDay(Date.parse(failingSince))}. `}
+            {disabledAt && `Nothing has been sent to it since ${formatDay(Date.parse(disabledAt))}. `}
+            What it missed is not sent by itself: press “Send to it again”, then recover failed deliveries below.
+          </span>
+          <span className="chip failed">Switched off</span>
         </>
       );
   }

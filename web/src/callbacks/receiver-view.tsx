@@ -5,14 +5,13 @@ import { CopyButton } from '../ui/copy-button.tsx';
 import { formatPreciseTime } from '../ui/format.ts';
 import { EmptyState } from '../ui/notice.tsx';
 import { type ReceivedRequest, readReceived, useReceiverUrl } from './receiver.ts';
-import { type Check, verifySteps } from './verify-signature.ts';
+import { type Check, previousSecretTitle, verifySteps } from './verify-signature.ts';
 
 /** A receiver in the gateway, for development: shows what came in, and verifies it step by step. */
 export function ReceiverView() {
   const url = useReceiverUrl();
   const { requests, isAway } = useReceived(url);
-  const [{ data }] = useQuery({ query: CallbackSecretDocument });
-  const secret = data?.me?.callbackSecret ?? null;
+  const secrets = useSecrets();
   const webhookIds = requests.map(({ headers }) => headers['webhook-id']);
   return (
     <section className="card" aria-labelledby="receiver">
@@ -38,7 +37,7 @@ export function ReceiverView() {
             <Received
               key={request.id}
               request={request}
-              secret={secret}
+              secrets={secrets}
               isDuplicate={webhookIds[index] !== undefined && webhookIds.indexOf(webhookIds[index], index + 1) !== -1}
             />
           ))}
@@ -50,18 +49,18 @@ export function ReceiverView() {
 
 function Received({
   request,
-  secret,
+  secrets,
   isDuplicate,
 }: {
   request: ReceivedRequest;
-  secret: string | null;
+  secrets: Secrets | null;
   isDuplicate: boolean;
 }) {
   const [checks, setChecks] = useState<Check[]>([]);
   useEffect(() => {
-    if (secret === null) return;
+    if (secrets === null) return;
     let left = false;
-    verifySteps(request, secret, isDuplicate).then(
+    verifySteps(request, secrets, isDuplicate).then(
       (steps) => !left && setChecks(steps),
       () =>
         !left && setChecks([{ title: 'It could not be verified', detail: 'The secret is not valid.', passed: false }]),
@@ -69,7 +68,7 @@ function Received({
     return () => {
       left = true;
     };
-  }, [request, secret, isDuplicate]);
+  }, [request, secrets, isDuplicate]);
   return (
     <li>
       <header>
@@ -79,7 +78,7 @@ function Received({
       </header>
       <ul className="checks">
         {checks.map(({ title, detail, passed }) => (
-          <li key={title} data-passed={passed}>
+          <li key={title} data-passed={passed ?? 'neutral'}>
             <strong>{title}</strong>
             <p>{detail}</p>
           </li>
@@ -98,6 +97,23 @@ function Received({
   );
 }
 
+interface Secrets {
+  secret: string;
+  previousSecret: string | null;
+}
+
+/** The user's secret, and the one before it if it was rotated while this was shown. */
+function useSecrets(): Secrets | null {
+  const [{ data }] = useQuery({ query: CallbackSecretDocument });
+  const secret = data?.me?.callbackSecret ?? null;
+  const [secrets, setSecrets] = useState<Secrets | null>(null);
+  useEffect(() => {
+    if (secret !== null)
+      setSecrets((before) => (before?.secret === secret ? before : { secret, previousSecret: before?.secret ?? null }));
+  }, [secret]);
+  return secrets;
+}
+
 /** The event's type, if the body is of our format. */
 function typeOf({ body }: ReceivedRequest): string {
   try {
@@ -109,10 +125,12 @@ function typeOf({ body }: ReceivedRequest): string {
   return 'Unknown event';
 }
 
-/** What a receiver does with it. */
+/** What is known of it, in a word. */
 function Verdict({ checks, isDuplicate }: { checks: readonly Check[]; isDuplicate: boolean }) {
   if (checks.length === 0) return null;
-  if (checks.some(({ passed }) => !passed)) return <span className="chip failed">Reject it</span>;
+  if (checks.some(({ passed }) => passed === false)) return <span className="chip failed">Not verified</span>;
+  if (checks.some(({ title }) => title === previousSecretTitle))
+    return <span className="chip late">Previous secret</span>;
   return isDuplicate ? <span className="chip late">Duplicate</span> : <span className="chip done">Verified</span>;
 }
 

@@ -8,6 +8,7 @@ import { Field } from '../ui/field.tsx';
 import { formatDuration } from '../ui/format.ts';
 import { ErrorNotice } from '../ui/notice.tsx';
 import { useReceiverUrl } from './receiver.ts';
+import { refusedUrlText } from './refused-url.ts';
 
 type TestAttempt = SendTestCallbackMutation['sendTestCallback']['attempt'];
 
@@ -43,7 +44,7 @@ export function TestCallback() {
           onChange={(event) => setUrl(event.target.value)}
           spellCheck={false}
           autoComplete="off"
-          error={isAtField ? error?.message : null}
+          error={error && isAtField ? refusedUrlText(error) : null}
           action={
             pageSettings.testReceiver && (
               <button type="button" className="button quiet small" onClick={() => setUrl(receiverUrl)}>
@@ -67,13 +68,20 @@ export function TestCallback() {
   );
 }
 
+function explanationOf(status: number): string {
+  if (status >= 500) return ' (an error on your side)';
+  if (status >= 400) return ' (it refuses the request)';
+  return status >= 300 ? ' (redirects are not followed)' : '';
+}
+
 function Outcome({ attempt: { status, durationMs, error, response } }: { attempt: TestAttempt }) {
-  const answered = status === null ? 'It did not answer' : `It answered ${status}`;
+  const answered =
+    status === null ? 'Your server did not answer' : `Your server answered ${status}${explanationOf(status)}`;
   return (
     <div className={error === null ? 'notice done' : 'notice failed'} role="status">
       <p>
-        <strong>{answered}</strong> in {formatDuration(durationMs)}.{' '}
-        {error && <code className="code-name">{error}</code>}
+        <strong>{answered}</strong> after {formatDuration(durationMs)}.{response && ' Its reply:'}{' '}
+        {status === null && <code className="code-name">{error}</code>}
       </p>
       {response && <pre>{response}</pre>}
     </div>

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { verifySteps } from './verify-signature.ts';
 
 const secret = `whsec_${btoa('a secret of thirty-two characters')}`;
+const secrets = { secret, previousSecret: null };
 const body = '{"type":"voucher.received","data":{"code":"Ä"}}';
 const sentAt = new Date('2026-01-31T12:00:00Z');
 
@@ -17,29 +18,48 @@ function received(changes: Record<string, string> = {}, at = sentAt.toISOString(
 }
 
 const failedOf = async (...input: Parameters<typeof verifySteps>) =>
-  (await verifySteps(...input)).filter(({ passed }) => !passed).map(({ title }) => title);
+  (await verifySteps(...input)).filter(({ passed }) => passed === false).map(({ title }) => title);
 
 describe('signature', () => {
   it('signature: of the standardwebhooks package passes every step', async () => {
-    expect(await failedOf(received(), secret, false)).toEqual([]);
+    expect(await failedOf(received(), secrets, false)).toEqual([]);
   });
 
   it('signature: passes if any of several matches', async () => {
     const { headers } = received();
     const request = received({ 'webhook-signature': `v1,AAAA ${headers['webhook-signature']} v1a,BBBB` });
-    expect(await failedOf(request, secret, false)).toEqual([]);
+    expect(await failedOf(request, secrets, false)).toEqual([]);
   });
 
   it.each([
-    ['a wrong signature', received({ 'webhook-signature': 'v1,AAAA' }), ['No signature matches']],
-    ['another body', { ...received(), body: `${body} ` }, ['No signature matches']],
+    ['a wrong signature', received({ 'webhook-signature': 'v1,AAAA' }), ['Signature does not match this secret']],
+    ['another body', { ...received(), body: `${body} ` }, ['Signature does not match this secret']],
     ['an old timestamp', received({}, '2026-01-31T12:05:01.000Z'), ['The timestamp is not recent']],
     [
       'no headers',
       { ...received(), headers: {} },
-      ['A header is missing', 'The timestamp is not recent', 'No signature matches'],
+      ['A header is missing', 'The timestamp is not recent', 'Signature does not match this secret'],
     ],
   ])('signature: of %s fails', async (_what, request, failed) => {
-    expect(await failedOf(request, secret, false)).toEqual(failed);
+    expect(await failedOf(request, secrets, false)).toEqual(failed);
+  });
+
+  it('signature: of the previous secret is named as such', async () => {
+    const rotated = { secret: `whsec_${btoa('another secret of the same length')}`, previousSecret: secret };
+    const steps = await verifySteps(received(), rotated, false);
+    expect(steps.map(({ title, passed }) => [title, passed])).toContainEqual([
+      'Signed with your previous secret',
+      null,
+    ]);
+  });
+
+  it('duplicate: is neither right nor wrong', async () => {
+    const steps = await verifySteps(received(), secrets, true);
+    expect(steps.at(-1)).toMatchObject({ title: 'The id was seen before', passed: null });
+  });
+
+  it('timestamp: that is years old says so in years', async () => {
+    const steps = await verifySteps(received({ 'webhook-timestamp': '1' }), secrets, false);
+    expect(steps[1]?.detail).toContain('about 56 years');
   });
 });

@@ -1,11 +1,12 @@
-import { formatDuration } from '../ui/format.ts';
+import { formatLongDuration } from '../ui/format.ts';
 import type { ReceivedRequest } from './receiver.ts';
 
 /** A step of a receiver's verification, by Standard Webhooks. */
 export interface Check {
   title: string;
   detail: string;
-  passed: boolean;
+  /** null for what is neither right nor wrong. */
+  passed: boolean | null;
 }
 
 /** A receiver rejects a request whose timestamp differs from its clock by more. */
@@ -15,11 +16,12 @@ const toleranceMs = 5 * 60_000;
  * Verifies a request as a receiver should, and returns each step.
  *
  * @param secret `whsec_`, then base64
+ * @param previousSecret the secret before the last rotation, where it is known
  * @param isDuplicate whether a request with the same id came before
  */
 export async function verifySteps(
   { headers, body, at }: Omit<ReceivedRequest, 'id'>,
-  secret: string,
+  { secret, previousSecret }: { secret: string; previousSecret: string | null },
   isDuplicate: boolean,
 ): Promise<Check[]> {
   const [id, timestamp, signature] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map(
@@ -28,8 +30,11 @@ export async function verifySteps(
   const hasHeaders = id !== '' && timestamp !== '' && signature !== '';
   const differenceMs = Math.abs(Date.parse(at) - Number(timestamp) * 1_000);
   const isRecent = differenceMs <= toleranceMs;
-  const expected = `v1,${await sign(`${id}.${timestamp}.${body}`, secret)}`;
-  const matches = signature.split(' ').includes(expected);
+  const signatureBy = async (key: string) => `v1,${await sign(`${id}.${timestamp}.${body}`, key)}`;
+  const expected = await signatureBy(secret);
+  const signatures = signature.split(' ');
+  const matches = signatures.includes(expected);
+  const matchesPrevious = !matches && previousSecret !== null && signatures.includes(await signatureBy(previousSecret));
   return [
     {
       title: hasHeaders ? 'The three headers are there' : 'A header is missing',
@@ -41,21 +46,29 @@ export async function verifySteps(
       detail: `${differenceOf(differenceMs)} More than 5 min is rejected, as it may be a replay.`,
       passed: isRecent,
     },
+    matchesPrevious
+      ? {
+          title: previousSecretTitle,
+          detail: 'It was sent before you made the new secret. A server that still has the previous one accepts it.',
+          passed: null,
+        }
+      : {
+          title: matches ? 'A signature matches' : 'Signature does not match this secret',
+          detail: `HMAC-SHA256 of “id.timestamp.body” with your secret is ${expected}`,
+          passed: matches,
+        },
     {
-      title: matches ? 'A signature matches' : 'No signature matches',
-      detail: `HMAC-SHA256 of “id.timestamp.body” with your secret is ${expected}`,
-      passed: matches,
-    },
-    {
-      title: isDuplicate ? 'The id was seen before: answer 2xx, and do nothing' : 'The id is new',
-      detail: `${id || 'None'}. Each attempt has the same id, so that a receiver can drop duplicates.`,
-      passed: true,
+      title: isDuplicate ? 'The id was seen before' : 'The id is new',
+      detail: `${id || 'None'}. Each attempt has the same id: a receiver answers a duplicate with 2xx, and drops it.`,
+      passed: isDuplicate ? null : true,
     },
   ];
 }
 
+export const previousSecretTitle = 'Signed with your previous secret';
+
 function differenceOf(ms: number): string {
-  return Number.isNaN(ms) ? 'It is no number.' : `It differs by ${formatDuration(ms)}.`;
+  return Number.isNaN(ms) ? 'It is no number.' : `It differs by ${formatLongDuration(ms)}.`;
 }
 
 async function sign(text: string, secret: string): Promise<string> {

@@ -17,7 +17,7 @@ import { type RequestDetails as Details, refreshMs, timelineOf } from './timelin
 import { TimelineView } from './timeline-view.tsx';
 
 /** A request with its code and its timeline, live unless paused. */
-export function RequestDetails({ id }: { id: string }) {
+export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean }) {
   const { arrivals, acknowledgements } = useLive();
   const arrival = arrivals.get(id);
   const [paused, setPaused] = useState(false);
@@ -41,18 +41,18 @@ export function RequestDetails({ id }: { id: string }) {
   const others = shown.deliveries?.filter((delivery) => !failing.includes(delivery)) ?? [];
   const reread = () => read({ requestPolicy: 'network-only' });
   return (
-    <article ref={scrollIntoView} className="card details" aria-labelledby={`request-${id}`}>
+    <article ref={isChosen ? scrollIntoView : undefined} className="card details" aria-labelledby={`request-${id}`}>
       <header>
         <h2 id={`request-${id}`}>Request of {formatTime(Date.parse(shown.requestedAt))}</h2>
         <span className="chips">
-          <StatusChip request={shown} />
+          <StatusChip request={shown} arrival={arrival} />
           {failing.length > 0 && <span className="chip failed">Callback failed</span>}
         </span>
       </header>
       <Code request={shown} code={shown.voucher?.code ?? arrival?.voucher.code ?? null} />
       {failing.map((delivery) => (
         <CallbackNotice key={delivery.id} delivery={delivery}>
-          <RedeliverButton delivery={delivery} onDone={reread} />
+          {delivery.status === 'FAILED' && <RedeliverButton delivery={delivery} onDone={reread} />}
         </CallbackNotice>
       ))}
       <TimelineView entries={timelineOf(shown, arrival, acknowledgements.get(id))} paused={paused} />

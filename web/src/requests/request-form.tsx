@@ -1,5 +1,6 @@
 import { type FormEvent, useRef, useState } from 'react';
 import { type Client, useClient } from 'urql';
+import { refusedUrlText } from '../callbacks/refused-url.ts';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { RequestVoucherDocument } from '../graphql/generated.ts';
 import { CopyCurl } from '../ui/copy-curl.tsx';
@@ -90,7 +91,7 @@ export function RequestForm({
         spellCheck={false}
         autoComplete="off"
         hint="The code is also posted there, signed with your secret."
-        error={isAtField ? error.message : null}
+        error={isAtField ? refusedUrlText(error) : null}
         action={
           receiverUrl && (
             <button type="button" className="button quiet small" onClick={() => setCallbackUrl(receiverUrl)}>

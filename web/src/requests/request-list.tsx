@@ -47,7 +47,7 @@ export function RequestList({ current }: { current: string | null }) {
             <Link href={`/requests/${request.id}`} aria-current={request.id === current ? 'true' : undefined}>
               <time dateTime={request.requestedAt}>{formatTime(Date.parse(request.requestedAt))}</time>
               <span className="row-code">{textOf(request, arrivals.get(request.id))}</span>
-              <StatusChip request={request} />
+              <StatusChip request={request} arrival={arrivals.get(request.id)} />
             </Link>
           </li>
         ))}

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'react';
+import { useQuery } from 'urql';
 import { useLocation } from 'wouter';
 import { useReceiverUrl } from '../callbacks/receiver.ts';
 import {
@@ -9,6 +10,7 @@ import {
 } from '../graphql/generated.ts';
 import { pageSettings } from '../page-settings.ts';
 import { CopyCurl } from '../ui/copy-curl.tsx';
+import { newestRequests } from './newest-requests.ts';
 import { RequestDetails } from './request-details.tsx';
 import { RequestForm } from './request-form.tsx';
 import { RequestList } from './request-list.tsx';
@@ -18,7 +20,9 @@ export function RequestsPage({ id }: { id: string | null }) {
   const [, navigate] = useLocation();
   const receiverUrl = useReceiverUrl();
   const [requested, setRequested] = useState<string | null>(null);
-  const shown = id ?? requested;
+  const chosen = id ?? requested;
+  const [{ data }] = useQuery(newestRequests);
+  const shown = chosen ?? data?.voucherRequests.nodes[0]?.id ?? null;
   useEffect(() => {
     if (id === null) setRequested(null);
   }, [id]);
@@ -48,11 +52,11 @@ export function RequestsPage({ id }: { id: string | null }) {
       </div>
       <div>
         {shown ? (
-          <RequestDetails key={shown} id={shown} />
+          <RequestDetails key={shown} id={shown} isChosen={chosen !== null} />
         ) : (
           <div className="empty tall">
             <strong>Each step, as it happens</strong>
-            <p>Request a voucher, or choose one of your requests: its timeline is shown here.</p>
+            <p>Request a voucher: its timeline is shown here.</p>
           </div>
         )}
       </div>

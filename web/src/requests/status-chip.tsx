@@ -1,14 +1,18 @@
 import type { RequestSummaryFragment } from '../graphql/generated.ts';
+import type { Arrival } from '../live/live-context.tsx';
 
-/** The state of a request in a word. */
+/** The state of a request in a word; a code may arrive before the request is read again. */
 export function StatusChip({
   request: { status, voucher },
+  arrival,
 }: {
   request: Pick<RequestSummaryFragment, 'status' | 'voucher'>;
+  arrival: Arrival | undefined;
 }) {
-  if (status === 'PENDING') return <span className="chip pending">In progress</span>;
+  const codeStatus = voucher?.status ?? arrival?.voucher.status;
+  if (status === 'PENDING' && !codeStatus) return <span className="chip pending">In progress</span>;
   if (status === 'FAILED') return <span className="chip failed">Failed</span>;
-  return voucher?.status === 'LATE_SUCCESS' ? (
+  return codeStatus === 'LATE_SUCCESS' ? (
     <span className="chip late">Late</span>
   ) : (
     <span className="chip done">Ready</span>

@@ -26,7 +26,7 @@ export function TimelineView({ entries, paused }: { entries: readonly Entry[]; p
             <div className="entry">
               <strong>{entry.title}</strong>
               <time dateTime={new Date(entry.at).toISOString()}>
-                {isWaiting ? waitText(lastAt, now) : formatPreciseTime(entry.at)}
+                {isWaiting ? waitText(entry, lastAt, now) : formatPreciseTime(entry.at)}
               </time>
               {entry.detail && <p>{entry.detail}</p>}
               {entry.response && (
@@ -43,6 +43,10 @@ export function TimelineView({ entries, paused }: { entries: readonly Entry[]; p
   );
 }
 
-function waitText(lastAt: number, now: number): string {
+function waitText({ at, isScheduled }: Entry, lastAt: number, now: number): string {
+  if (isScheduled && at > now) {
+    const seconds = Math.ceil((at - now) / 1_000);
+    return seconds < 60 ? `in ${seconds} s` : `in ${formatDuration(seconds * 1_000)}`;
+  }
   return `${Math.max(0, Math.round((now - lastAt) / 1_000))} s so far`;
 }

@@ -14,14 +14,16 @@ export interface Entry {
   /** In milliseconds since the epoch; the time until which it is expected, for a pending one. */
   at: number;
   state: 'done' | 'failed' | 'pending';
+  /** Whether a pending one happens at `at`, and not at some time before. */
+  isScheduled?: boolean;
   /** The beginning of a receiver's response. */
   response?: string | null;
 }
 
 const titles: Record<RequestStepName, [title: string, detail: string | null]> = {
-  ACCEPTED: ['Request accepted', 'You can leave the page.'],
+  ACCEPTED: ['Request accepted', null],
   PROVIDER_ASKED: ['Provider asked', null],
-  PROVIDER_ACKNOWLEDGED: ['Provider acknowledged', 'The provider is making your code.'],
+  PROVIDER_ACKNOWLEDGED: ['Provider acknowledged', null],
   CODE_RECEIVED: ['Code received from the provider', null],
   FAILED: ['No voucher', null],
   STORED: ['Stored with your vouchers', null],
@@ -88,7 +90,7 @@ function nextOfProvider(
   if (steps.some(({ name }) => name === 'PROVIDER_ACKNOWLEDGED'))
     return {
       key: 'code',
-      title: 'The provider makes the code',
+      title: 'The provider is making your code',
       detail: expectationOf(Date.parse(expectedBy), now),
       at: Date.parse(expectedBy),
       state: 'pending',
@@ -149,6 +151,7 @@ function nextAttemptOf({ id, channel, status, nextAttemptAt, attempts }: Deliver
       detail: null,
       at: nextAttemptAt === null ? Date.now() : Date.parse(nextAttemptAt),
       state: 'pending',
+      isScheduled: nextAttemptAt !== null && attempts.length > 0,
     },
   ];
 }

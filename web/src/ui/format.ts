@@ -10,6 +10,15 @@ export function formatDuration(ms: number): string {
   return join(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
 }
 
+const dayMs = 86_400_000;
+
+/** A duration that may be very long: days and years are rounded, as in `about 57 years`. */
+export function formatLongDuration(ms: number): string {
+  const days = Math.round(ms / dayMs);
+  if (days < 2) return formatDuration(ms);
+  return days < 730 ? `about ${days} days` : `about ${Math.round(days / 365.25)} years`;
+}
+
 function join(large: number, largeUnit: string, small: number, smallUnit: string): string {
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }

@@ -4,6 +4,9 @@ import { createContext, type ReactNode, useCallback, useContext, useMemo, useSta
 export interface Message {
   kind: 'done' | 'failed';
   text: ReactNode;
+  /** Replaces the message of the same topic. */
+  topic?: string;
+  onClose?(): void;
 }
 
 const MessagesContext = createContext<{ show(message: Message): void }>({ show: () => {} });
@@ -14,7 +17,10 @@ export function MessagesProvider({ children }: { children: ReactNode }) {
   const [messages, setMessages] = useState<(Message & { id: number })[]>([]);
   const show = useCallback(
     (message: Message) =>
-      setMessages((before) => [...before, { ...message, id: performance.now() }].slice(-maxMessages)),
+      setMessages((before) => {
+        const others = before.filter(({ topic }) => topic === undefined || topic !== message.topic);
+        return [...others, { ...message, id: performance.now() }].slice(-maxMessages);
+      }),
     [],
   );
   const value = useMemo(() => ({ show }), [show]);
@@ -22,13 +28,17 @@ export function MessagesProvider({ children }: { children: ReactNode }) {
     <MessagesContext value={value}>
       <Toast.Provider duration={8_000} label="Message">
         {children}
-        {messages.map(({ id, kind, text }) => (
+        {messages.map(({ id, kind, text, onClose }) => (
           <Toast.Root
             key={id}
             className="toast"
             data-kind={kind}
             type={kind === 'failed' ? 'foreground' : 'background'}
-            onOpenChange={(open) => !open && setMessages((before) => before.filter((message) => message.id !== id))}
+            onOpenChange={(open) => {
+              if (open) return;
+              setMessages((before) => before.filter((message) => message.id !== id));
+              onClose?.();
+            }}
           >
             <Toast.Description>{text}</Toast.Description>
             <Toast.Close className="button quiet" aria-label="Close">
