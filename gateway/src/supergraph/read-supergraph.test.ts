@@ -38,8 +38,10 @@ describe('supergraph: loads', () => {
       { name: 'orders' },
       { name: 'people' },
     ]);
+    // The planner's paths start with an empty key.
+    const orders = { path: ['', 'me'], node: { serviceName: 'orders' } };
     expect(plan(federationOneSupergraph, '{ me { name orders { total } } }')).toMatchObject({
-      node: { kind: 'Sequence', nodes: [{ serviceName: 'people' }, { path: ['me'], node: { serviceName: 'orders' } }] },
+      node: { kind: 'Sequence', nodes: [{ serviceName: 'people' }, orders] },
     });
   });
 
