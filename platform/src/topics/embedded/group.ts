@@ -11,8 +11,8 @@ import { type RawMessage, textLengthOf } from '../message.ts';
 import { type MessageLog, partition, toRawMessage } from './message-log.ts';
 
 /**
- * How often the low-water mark is stored at most; it is also stored at stop. After a crash, the
- * messages after the last one are redelivered.
+ * How often the low-water mark is stored at most; it is also stored at stop. After a crash, the messages after the last one
+ * are redelivered.
  */
 const storeEveryMs = 100;
 const readAtOnce = 500;

@@ -19,8 +19,8 @@ import { createPartitionOrder, type PartitionOrder } from './partition-order.ts'
 import { createRecreationCheck, type RecreationCheck, readOffsets, reportRecreated } from './recreated.ts';
 
 /**
- * How often low-water marks are committed at most; they are also committed at stop. After a crash, the
- * messages after the last one are redelivered.
+ * How often low-water marks are committed at most; they are also committed at stop. After a crash, the messages after the
+ * last one are redelivered.
  */
 const commitEveryMs = 200;
 
