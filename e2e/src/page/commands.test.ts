@@ -25,8 +25,13 @@ async function choicesOf(page: Page, button: Locator): Promise<string[]> {
   await button.click();
   const menu = page.getByRole('menu');
   const choices = await menu.getByRole('menuitem').allTextContents();
-  await page.keyboard.press('Escape');
-  await menu.waitFor({ state: 'detached' });
+  // A message that has appeared since takes the first Escape.
+  await expect
+    .poll(async () => {
+      await page.keyboard.press('Escape');
+      return menu.count();
+    })
+    .toBe(0);
   return choices;
 }
 
