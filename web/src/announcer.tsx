@@ -35,10 +35,10 @@ export function Announcer() {
     });
   }, [arrivals, show, path, isListShown]);
 
-  const told = useRef(last);
+  const announced = useRef(last);
   useEffect(() => {
-    if (!last || told.current === last) return;
-    told.current = last;
+    if (!last || announced.current === last) return;
+    announced.current = last;
     if (last.kind !== 'failure' || isListShown) return;
     const { requestId, message } = last.failure;
     show({ kind: 'failed', text: <Link href={`/requests/${requestId}`}>A request failed: {message}</Link> });

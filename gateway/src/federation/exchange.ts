@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { timeoutError } from './deadline.ts';
 
 export interface ExchangeRequest {
   path: string;
@@ -111,11 +112,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#signal.removeEventListener('abort', this.#onAbort);
     return true;
   }
-}
-
-/** The error of a call that got no reply in time. */
-export function timeoutError(ms: number): DOMException {
-  return new DOMException(`no answer within ${ms} ms`, 'TimeoutError');
 }
 
 const byteOrderMark = 0xfeff;

@@ -1,12 +1,13 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
+import { createHold } from '../testing/hold.ts';
 import { postAndLeave } from '../testing/leaving-client.ts';
 
 const move = { id: 'm1', parcel: 'p1', customer: 'ann', place: 'Hue', recipient: { id: 'bob' } };
 const moves = `moves(customer: "ann", first: 10, after: ${JSON.stringify(encodeCursor(null))})`;
 const stored = `{ ${moves} { edges { cursor node { id place note recipient { name } } } } }`;
-const page = `{ ${moves} { pageInfo { hasNextPage endCursor } } }`;
+const readPage = `{ ${moves} { pageInfo { hasNextPage endCursor } } }`;
 
 describe('subgraphs in the same process', () => {
   const resources = new AsyncDisposableStack();
@@ -66,28 +67,24 @@ describe('subgraphs in the same process', () => {
 describe('a call of a subgraph in the same process', () => {
   it('ends at its time-out, and cancels the work', async () => {
     await using gateway = await startTestGateway({ inProcess: true, environment: { SUBGRAPH_TIMEOUT: '50ms' } });
-    const release = Promise.withResolvers<void>();
-    gateway.world.onPage = () => release.promise;
-    const { errors } = await gateway.post(page);
+    const page = createHold();
+    gateway.world.onPage = page.wait;
+    const { errors } = await gateway.post(readPage);
     expect(errors?.[0]?.extensions?.code).toBe('SUBGRAPH_UNAVAILABLE');
     expect(gateway.calls[0]?.signal.aborted).toBe(true);
-    release.resolve();
+    page.release();
   });
 
   it('is cancelled when the client disconnects', async () => {
     await using gateway = await startTestGateway({ inProcess: true });
-    const entered = Promise.withResolvers<void>();
-    const release = Promise.withResolvers<void>();
-    gateway.world.onPage = () => {
-      entered.resolve();
-      return release.promise;
-    };
-    const left = postAndLeave(gateway.graphqlUrl, page);
-    await entered.promise;
+    const page = createHold();
+    gateway.world.onPage = page.wait;
+    const left = postAndLeave(gateway.graphqlUrl, readPage);
+    await page.reached;
     left.leave();
     await expect(left.response).rejects.toThrow('aborted');
     await expect.poll(() => gateway.calls[0]?.signal.aborted).toBe(true);
-    release.resolve();
+    page.release();
   });
 
   it('is refused if its reply is too large', async () => {
@@ -102,17 +99,13 @@ describe('a call of a subgraph in the same process', () => {
 
   it('does not delay the stop of the gateway', async () => {
     await using gateway = await startTestGateway({ inProcess: true });
-    const entered = Promise.withResolvers<void>();
-    const release = Promise.withResolvers<void>();
-    gateway.world.onPage = () => {
-      entered.resolve();
-      return release.promise;
-    };
-    const response = gateway.post(page).catch((error) => error);
-    await entered.promise;
+    const page = createHold();
+    gateway.world.onPage = page.wait;
+    const response = gateway.post(readPage).catch((error) => error);
+    await page.reached;
     const stopped = gateway.stop();
     await response;
-    release.resolve();
+    page.release();
     await stopped;
   });
 });

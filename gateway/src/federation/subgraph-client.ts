@@ -10,6 +10,7 @@ import type { GatewayContext } from '../context.ts';
 import type { Subgraph } from '../execution/subgraph.ts';
 import { readSubgraphResponse, type SubgraphResponse } from '../execution/subgraph-response.ts';
 import { createGate } from '../scheduling/gate.ts';
+import { createDeadline } from './deadline.ts';
 import type { Reply } from './exchange.ts';
 import { createResilience } from './resilience.ts';
 import type { SubgraphTransport } from './subgraph-transport.ts';
@@ -170,20 +171,4 @@ function cancelledBy({ reason }: AbortSignal): Error {
   return isCodedError(reason)
     ? reason
     : new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'The operation was cancelled.', { cause: reason });
-}
-
-/** A signal that aborts after `ms`, or with another signal. Disposing releases both. */
-function createDeadline(ms: number, other: AbortSignal | undefined): { signal: AbortSignal } & Disposable {
-  const controller = new AbortController();
-  const onAbort = () => controller.abort(other?.reason);
-  const timer = setTimeout(() => controller.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError')), ms);
-  if (other?.aborted) onAbort();
-  other?.addEventListener('abort', onAbort, { once: true });
-  return {
-    signal: controller.signal,
-    [Symbol.dispose]() {
-      clearTimeout(timer);
-      other?.removeEventListener('abort', onAbort);
-    },
-  };
 }

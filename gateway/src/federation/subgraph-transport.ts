@@ -1,6 +1,7 @@
 import type { SubgraphCall } from '@voucher-gateway/platform/graphql/subgraph-call';
 import { Pool, errors as undiciErrors } from 'undici';
-import { type ExchangeLimits, exchange, type Reply, timeoutError } from './exchange.ts';
+import { createDeadline } from './deadline.ts';
+import { type ExchangeLimits, exchange, type Reply } from './exchange.ts';
 
 /** How requests get to a subgraph. Disposing waits for running calls. */
 export interface SubgraphTransport extends AsyncDisposable {
@@ -55,42 +56,33 @@ export function createLocalTransport(
   call: SubgraphCall,
   { maxAnswerBytes }: Pick<TransportLimits, 'maxAnswerBytes'>,
 ): SubgraphTransport {
-  const running = new Map<Promise<unknown>, (reason: unknown) => void>();
+  const running = new Set<Promise<unknown>>();
   const stopping = new AbortController();
   return {
     async post(headers, body, { signal, timeoutMs }) {
-      stopping.signal.throwIfAborted();
-      signal.throwIfAborted();
-      const cancelling = new AbortController();
-      const { promise: cancelled, reject } = Promise.withResolvers<never>();
-      const cancel = (reason: unknown) => {
-        reject(reason);
-        cancelling.abort(reason);
-      };
-      const onAbort = () => cancel(signal.reason);
-      const timer = setTimeout(() => cancel(timeoutError(timeoutMs)), timeoutMs);
-      signal.addEventListener('abort', onAbort);
-      const replying = call({ headers: pairsToObject(headers), body }, cancelling.signal);
-      running.set(replying, cancel);
+      using deadline = createDeadline(timeoutMs, AbortSignal.any([signal, stopping.signal]));
+      deadline.signal.throwIfAborted();
+      const replying = call({ headers: pairsToObject(headers), body }, deadline.signal);
+      running.add(replying);
       try {
-        const reply = await Promise.race([replying, cancelled]);
+        const reply = await Promise.race([replying, rejectOnAbort(deadline.signal)]);
         if (Buffer.byteLength(reply.text) > maxAnswerBytes) throw new undiciErrors.ResponseExceededMaxSizeError();
         return reply;
       } finally {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
         running.delete(replying);
       }
     },
     async abort() {
-      const reason = new Error('the gateway stops');
-      stopping.abort(reason);
-      for (const cancel of running.values()) cancel(reason);
+      stopping.abort(new Error('the gateway stops'));
     },
     async [Symbol.asyncDispose]() {
-      await Promise.allSettled(running.keys());
+      await Promise.allSettled(running);
     },
   };
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 }
 
 function pairsToObject(pairs: readonly string[]): Record<string, string> {

@@ -74,7 +74,7 @@ it('due deliveries: are started up to the number of each endpoint, the longest d
   expect(begun.map(({ endpointId }) => endpointId).sort()).toEqual([one, one, other].sort());
 });
 
-// Regression: a look at a queue passed over the entries of all attempts since a long transaction had begun.
+// Regression: each read of a queue skipped the index entries of all attempts since a long transaction had begun.
 it('due deliveries: are found by indexes without attempts in progress', async () => {
   await using ctx = await setUp();
   await ctx.add(50, { begin: true });

@@ -1,0 +1,20 @@
+/** A signal that aborts after `ms`, or with another signal. Disposing releases both. */
+export function createDeadline(ms: number, other: AbortSignal): { signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(other.reason);
+  const timer = setTimeout(() => controller.abort(timeoutError(ms)), ms);
+  if (other.aborted) onAbort();
+  other.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      other.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
+/** The error of a call that got no reply in time. */
+export function timeoutError(ms: number): DOMException {
+  return new DOMException(`no answer within ${ms} ms`, 'TimeoutError');
+}
