@@ -1,20 +1,11 @@
-import type { Browser, Locator, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startEmbedded } from '../embedded/system.ts';
-import type { System } from '../system.ts';
-import { openBrowser, openVisitor } from './browser.ts';
+import type { Locator, Page } from 'playwright-core';
+import { expect, it } from 'vitest';
+import { openVisitor } from './browser.ts';
 import { readCommand } from './command.ts';
+import { openStack } from './stack.ts';
 import { readCode, requestVoucher, signUp } from './user.ts';
 
-let system: System;
-let browser: Browser;
-beforeAll(async () => {
-  [system, browser] = await Promise.all([startEmbedded({ VPS_PROFILE: 'fast' }), openBrowser()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await system?.[Symbol.asyncDispose]();
-});
+const stack = openStack();
 
 // By text: after a copy their name is “Copied”.
 const buttons = (page: Page) => page.locator('button', { hasText: 'Copy as cURL' });
@@ -71,7 +62,7 @@ async function sendAll(page: Page, token: string): Promise<Record<string, unknow
 }
 
 it('copy as cURL: has a command for each operation of the page, and each works', async () => {
-  await using visitor = await openVisitor(browser, system.gatewayUrl);
+  await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
   const { page } = visitor;
   expect(await sendAll(page, '')).toEqual({ SignUp: 'done' });
   await signUp(page);

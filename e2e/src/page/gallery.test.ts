@@ -1,24 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
-import type { Browser, Page, Route } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEmbedded } from '../embedded/system.ts';
-import type { System } from '../system.ts';
-import { openBrowser, openVisitor, type Visitor } from './browser.ts';
+import type { Page, Route } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { openVisitor, type Visitor } from './browser.ts';
+import { openStack } from './stack.ts';
 import { operate, readCode, requestVoucher, setNext, signUp, untilLive } from './user.ts';
 
-let system: System;
-let browser: Browser;
-beforeAll(async () => {
-  [system, browser] = await Promise.all([
-    startEmbedded({ VPS_PROFILE: 'fast', RATE_LIMITS: 'off', VPS_SILENCE_AFTER: '10m' }),
-    openBrowser(),
-  ]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await system?.[Symbol.asyncDispose]();
-});
+const stack = openStack({ RATE_LIMITS: 'off', VPS_SILENCE_AFTER: '10m' });
 
 /** Handles the page's operation of this name in another way. */
 const onOperation = (page: Page, name: string, handle: (route: Route) => Promise<void>) =>
@@ -38,7 +26,7 @@ const lists = [
 ] as const;
 
 async function openUser(): Promise<Visitor & { user: Awaited<ReturnType<typeof signUp>> }> {
-  const visitor = await openVisitor(browser, system.gatewayUrl);
+  const visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
   const user = await signUp(visitor.page);
   await untilLive(visitor.page);
   return { ...visitor, user };
@@ -48,7 +36,7 @@ describe('gallery: requests', () => {
   it('request: that is late says so, also once its code is here', async () => {
     await using visitor = await openUser();
     const { page, user } = visitor;
-    await setNext(system, user, { delayMs: 36_000 });
+    await setNext(stack.system, user, { delayMs: 36_000 });
     await requestVoucher(page);
     await page.getByText('The code will come by SMS. It also appears here.').waitFor({ timeout: 60_000 });
     await visitor.look('20-late-waiting');
@@ -62,7 +50,7 @@ describe('gallery: requests', () => {
   it('request: with a callback is followed to its delivery', async () => {
     await using visitor = await openUser();
     const { page, user } = visitor;
-    await setNext(system, user, { delayMs: 5_000 });
+    await setNext(stack.system, user, { delayMs: 5_000 });
     await page.getByRole('button', { name: 'Use the test receiver' }).click();
     await requestVoucher(page);
     await readCode(page);
@@ -75,7 +63,7 @@ describe('gallery: requests', () => {
   it('request: that fails says why, loudly', async () => {
     await using visitor = await openUser();
     const { page, user } = visitor;
-    await setNext(system, user, { fault: 'refuse' });
+    await setNext(stack.system, user, { fault: 'refuse' });
     await requestVoucher(page);
     await page.getByText('You were not given a voucher').waitFor();
     await page.locator('.details .chip', { hasText: 'Failed' }).waitFor();
@@ -103,7 +91,7 @@ describe('gallery: requests', () => {
   it('request: that does not exist is explained', async () => {
     await using visitor = await openUser();
     const { page } = visitor;
-    await page.goto(`${system.gatewayUrl}/requests/${randomUUID()}`);
+    await page.goto(`${stack.system.gatewayUrl}/requests/${randomUUID()}`);
     await page.getByText('There is no such request').waitFor();
     await visitor.look('25-no-such-request');
   });
@@ -118,7 +106,7 @@ describe('gallery: lists', () => {
       await held.promise;
       await away(route);
     });
-    await page.goto(system.gatewayUrl + path);
+    await page.goto(stack.system.gatewayUrl + path);
     await page.locator('.skeleton').waitFor();
     await visitor.look(`30-${name}-loading`);
     held.resolve();
@@ -247,7 +235,7 @@ describe('gallery: everywhere', () => {
   });
 
   it('page: in dark, on a large screen', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl, { colorScheme: 'dark' });
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl, { colorScheme: 'dark' });
     const { page } = visitor;
     await visitor.look('52-dark-welcome');
     await page.getByRole('tab', { name: 'Sign in' }).click();
@@ -258,7 +246,7 @@ describe('gallery: everywhere', () => {
     await visitor.look('53-dark-sign-in-refused');
     await page.getByRole('tab', { name: 'Sign up' }).click();
     const user = await signUp(page);
-    await setNext(system, user, { delayMs: 4_000 });
+    await setNext(stack.system, user, { delayMs: 4_000 });
     await page.getByRole('button', { name: 'Use the test receiver' }).click();
     await requestVoucher(page);
     await readCode(page);

@@ -1,24 +1,14 @@
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEmbedded } from '../embedded/system.ts';
-import type { System } from '../system.ts';
-import { openBrowser, openVisitor } from './browser.ts';
+import { describe, expect, it } from 'vitest';
+import { openVisitor } from './browser.ts';
+import { openStack } from './stack.ts';
 import { readCode, requestVoucher, setNext, signIn, signUp } from './user.ts';
 
-let system: System;
-let browser: Browser;
-beforeAll(async () => {
-  [system, browser] = await Promise.all([startEmbedded({ VPS_PROFILE: 'fast' }), openBrowser()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await system?.[Symbol.asyncDispose]();
-});
+const stack = openStack();
 
 describe('page: first visit', () => {
   it('first visit: a code is on screen after five actions', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     await page.getByRole('heading', { name: /Request a voucher code/ }).waitFor();
     await visitor.look('1-welcome');
@@ -26,7 +16,7 @@ describe('page: first visit', () => {
     const user = await signUp(page);
     await page.getByText('No requests yet').waitFor();
     await visitor.look('2-no-requests');
-    await setNext(system, user, { delayMs: 6_000 });
+    await setNext(stack.system, user, { delayMs: 6_000 });
     await requestVoucher(page);
     await page.getByText('Waiting for the provider').waitFor();
     await visitor.look('3-waiting');
@@ -50,8 +40,8 @@ describe('page: first visit', () => {
   });
 
   it('sign-up: errors are at their fields, with what to do', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
-    await using other = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
+    await using other = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { username } = await signUp(other.page);
     const { page } = visitor;
     await page.getByLabel('Name').fill(username);
@@ -70,7 +60,7 @@ describe('page: first visit', () => {
     ['phone', { viewport: { width: 360, height: 740 }, colorScheme: 'dark', reducedMotion: 'reduce' } as const],
     ['200 % zoom', { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 } as const],
   ])('page: fits a %s, without scrolling sideways', async (name, options) => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl, options);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl, options);
     const { page } = visitor;
     await signUp(page);
     await page.getByRole('button', { name: 'Use the test receiver' }).click();
@@ -87,7 +77,7 @@ describe('page: first visit', () => {
   });
 
   it('page: is used by keyboard alone', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     await signUp(page);
     await page.getByLabel('Callback URL').focus();
@@ -98,7 +88,7 @@ describe('page: first visit', () => {
   });
 
   it('page: sends less than 170 kB of script', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const bytes = await visitor.page.evaluate(() =>
       performance
         .getEntriesByType('resource')
@@ -113,7 +103,7 @@ describe('page: first visit', () => {
 
 describe('page: requests and vouchers', () => {
   it('request: its address shows it again, also in another tab', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     const user = await signUp(page);
     await requestVoucher(page);
@@ -130,7 +120,7 @@ describe('page: requests and vouchers', () => {
   });
 
   it('request: a refused callback URL is explained at the field', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     await signUp(page);
     await page.getByLabel('Callback URL').fill('http://169.254.169.254/latest/meta-data');
@@ -143,7 +133,7 @@ describe('page: requests and vouchers', () => {
   it('request: shows each callback attempt with its response, and sends again', async () => {
     await using receiver = await startReceiver();
     receiver.answerWith({ status: 410, body: 'gone fishing' });
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     await signUp(page);
     await page.getByLabel('Callback URL').fill(receiver.url);
@@ -158,12 +148,12 @@ describe('page: requests and vouchers', () => {
   });
 
   it('vouchers: are paged, searched, and have an address', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     await signUp(page);
     const codes: string[] = [];
     for (let request = 0; request < 3; request += 1) {
-      await page.goto(system.gatewayUrl);
+      await page.goto(stack.system.gatewayUrl);
       await requestVoucher(page);
       await page.waitForURL(/requests\//);
       codes.unshift(await readCode(page));
@@ -187,7 +177,7 @@ describe('page: requests and vouchers', () => {
 
 describe('page: callbacks', () => {
   it('receiver: shows a signed request, verified step by step', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     await signUp(page);
     await page.getByRole('link', { name: 'Callbacks' }).click();
@@ -210,7 +200,7 @@ describe('page: callbacks', () => {
   it('recover: says how many failed deliveries are sent again', async () => {
     await using receiver = await startReceiver();
     receiver.answerWith(410);
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     await signUp(page);
     await page.getByLabel('Callback URL').fill(receiver.url);

@@ -1,19 +1,10 @@
-import type { Browser, Page, Route } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEmbedded } from '../embedded/system.ts';
-import type { System } from '../system.ts';
-import { openBrowser, openVisitor } from './browser.ts';
+import type { Page, Route } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { openVisitor } from './browser.ts';
+import { openStack } from './stack.ts';
 import { readCode, requestVoucher, setNext, signUp, untilLive } from './user.ts';
 
-let system: System;
-let browser: Browser;
-beforeAll(async () => {
-  [system, browser] = await Promise.all([startEmbedded({ VPS_PROFILE: 'fast' }), openBrowser()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await system?.[Symbol.asyncDispose]();
-});
+const stack = openStack();
 
 /** Requests are accepted, but the page never learns it, until `end`. */
 async function loseAnswers(page: Page): Promise<{ end(): Promise<void> }> {
@@ -28,12 +19,12 @@ async function loseAnswers(page: Page): Promise<{ end(): Promise<void> }> {
 
 describe('page: bad network', () => {
   it('websocket: where it is blocked, the code comes by reading, also into the list', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     await page.routeWebSocket(/graphql/, (socket) => socket.close({ code: 1013 }));
     const user = await signUp(page);
     await page.locator('.light[data-phase="reconnecting"]').waitFor();
-    await setNext(system, user, { delayMs: 4_000 });
+    await setNext(stack.system, user, { delayMs: 4_000 });
     await requestVoucher(page);
     const code = await readCode(page);
     await page.locator('.row-code', { hasText: code }).waitFor();
@@ -41,7 +32,7 @@ describe('page: bad network', () => {
   });
 
   it('gateway: an older one, without acknowledgements, is live nevertheless', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     const refused: string[] = [];
     await page.routeWebSocket(/graphql/, (socket) => {
@@ -56,7 +47,7 @@ describe('page: bad network', () => {
     });
     const user = await signUp(page);
     await untilLive(page);
-    await setNext(system, user, { delayMs: 4_000 });
+    await setNext(stack.system, user, { delayMs: 4_000 });
     await requestVoucher(page);
     await readCode(page);
     await page.getByText('Shown on this page').waitFor();
@@ -66,7 +57,7 @@ describe('page: bad network', () => {
   });
 
   it('request: whose answer is lost is not made twice', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     await signUp(page);
     await untilLive(page);
@@ -89,7 +80,7 @@ describe('page: bad network', () => {
   });
 
   it('request: whose answer is lost is found, and its error goes away', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     await signUp(page);
     await untilLive(page);
@@ -105,7 +96,7 @@ describe('page: bad network', () => {
   });
 
   it('offline: each view says so, and goes on when the network is back', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page, context } = visitor;
     await page.getByLabel('Name').fill('offline-1');
     await page.getByLabel('Phone number').fill('0909123455');
@@ -127,7 +118,7 @@ describe('page: bad network', () => {
   });
 
   it('sign-out: is done at once in the tab, also without a network', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page, context } = visitor;
     await signUp(page);
     await context.setOffline(true);
@@ -137,14 +128,14 @@ describe('page: bad network', () => {
   });
 
   it('sign-out: ends the session at the gateway', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     await signUp(page);
     const token = await page.evaluate<string>("JSON.parse(sessionStorage.getItem('voucher-gateway:session')).token");
     await page.getByRole('button', { name: 'Sign out' }).click();
     await expect
       .poll(async () => {
-        const response = await fetch(`${system.gatewayUrl}/graphql`, {
+        const response = await fetch(`${stack.system.gatewayUrl}/graphql`, {
           method: 'POST',
           headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
           body: '{"query":"{ me { id } }"}',
@@ -155,7 +146,7 @@ describe('page: bad network', () => {
   });
 
   it('session store: its outage does not sign out', async () => {
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page } = visitor;
     const { username } = await signUp(page);
     await untilLive(page);
@@ -171,7 +162,7 @@ describe('page: bad network', () => {
 
   it('first load: is usable within a second, and within six on slow 3G', async () => {
     const loadMs = async (slow: boolean) => {
-      await using visitor = await openVisitor(browser, `${system.gatewayUrl}/health/live`);
+      await using visitor = await openVisitor(stack.browser, `${stack.system.gatewayUrl}/health/live`);
       const { page, context } = visitor;
       if (slow) {
         const devtools = await context.newCDPSession(page);
@@ -183,7 +174,7 @@ describe('page: bad network', () => {
           uploadThroughput: bytesPerSecond,
         });
       }
-      await page.goto(system.gatewayUrl, { waitUntil: 'commit' });
+      await page.goto(stack.system.gatewayUrl, { waitUntil: 'commit' });
       await page.getByRole('button', { name: 'Sign up' }).waitFor();
       return await page.evaluate<number>('performance.now()');
     };
