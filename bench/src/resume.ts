@@ -1,9 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runResume } from '@voucher-gateway/e2e/resume-run';
 import { createDistributedStack } from '@voucher-gateway/standalone/distributed';
-import { startEngines } from '@voucher-gateway/standalone/engines/engines';
+import { startTemporaryEngines } from './processes/temporary-engines.ts';
 import type { Report } from './report.ts';
 
 const events = Number(process.env.BENCH_EVENTS ?? 10_000);
@@ -15,22 +13,20 @@ const reconnects = Number(process.env.BENCH_RECONNECTS ?? 1_000);
  */
 export async function resume(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-bench-'));
-  releases.defer(() => rm(folder, { recursive: true, force: true }));
-  const engines = releases.use(await startEngines({ folder, standardPorts: false }));
+  const engines = releases.use(await startTemporaryEngines());
   const system = releases.use(
     await createDistributedStack({
       environment: {
         ...engines.environment,
         VPS_PROFILE: 'fast',
         RATE_LIMITS: 'off',
-        VPS_STATE_FILE: join(folder, 'vps-mock.json'),
+        VPS_STATE_FILE: join(engines.folder, 'vps-mock.json'),
         KAFKA_PARTITIONS: '3',
         NODE_ENV: 'production',
         SMS: 'off',
         LOG_LEVEL: 'error',
       },
-      logFile: join(folder, 'services.log'),
+      logFile: join(engines.folder, 'services.log'),
     }),
   );
   const { refusals, ...ledger } = await runResume(system, { events, reconnects, killEvery: events / 20 });

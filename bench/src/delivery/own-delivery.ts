@@ -1,9 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startIssuer } from '@voucher-gateway/platform/testing/tokens';
-import { startEngines } from '@voucher-gateway/standalone/engines/engines';
 import { freePort } from '@voucher-gateway/standalone/engines/process';
 import { nodeOptions } from '@voucher-gateway/standalone/node-options';
 import { Redis } from 'ioredis';
@@ -11,6 +7,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import type { VoucherEvent } from '../load/voucher-event.ts';
 import { startMeasured } from '../processes/measured-process.ts';
 import { readCpuMs } from '../processes/process-cpu.ts';
+import { startTemporaryEngines } from '../processes/temporary-engines.ts';
 
 const entry = fileURLToPath(new URL('../../../subgraphs/delivery/src/main.ts', import.meta.url));
 const urlMs = 3_600_000;
@@ -26,9 +23,7 @@ export interface OwnDelivery extends AsyncDisposable {
 /** @param nameServer resolves the names of callbacks */
 export async function startOwnDelivery({ nameServer }: { nameServer: string }): Promise<OwnDelivery> {
   await using releases = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-bench-'));
-  releases.defer(() => rm(folder, { recursive: true, force: true }));
-  const engines = releases.use(await startEngines({ folder, standardPorts: false }));
+  const engines = releases.use(await startTemporaryEngines());
   const { KAFKA_BROKERS = '', REDIS_URL = '' } = engines.environment;
   const issuer = releases.use(await startIssuer());
   const port = await freePort(0);

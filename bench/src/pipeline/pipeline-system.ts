@@ -1,8 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDistributedStack, serviceNames } from '@voucher-gateway/standalone/distributed';
-import { startEngines } from '@voucher-gateway/standalone/engines/engines';
+import { startTemporaryEngines } from '../processes/temporary-engines.ts';
 import { createJourneys, type Journeys } from './journeys.ts';
 import { type Customer, openApi, startReceiver, subscribe } from './pipeline-clients.ts';
 
@@ -29,9 +27,7 @@ export interface PipelineSystem extends AsyncDisposable {
 
 export async function openPipelineSystem(): Promise<PipelineSystem> {
   await using releases = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-bench-'));
-  releases.defer(() => rm(folder, { recursive: true, force: true }));
-  const engines = releases.use(await startEngines({ folder: join(folder, 'engines'), standardPorts: false }));
+  const engines = releases.use(await startTemporaryEngines());
   const stack = releases.use(
     await createDistributedStack({
       environment: {
@@ -42,7 +38,7 @@ export async function openPipelineSystem(): Promise<PipelineSystem> {
         RATE_LIMITS: 'off',
         VPS_STATE_FILE: '',
       },
-      logFile: join(folder, 'services.log'),
+      logFile: join(engines.folder, 'services.log'),
     }),
   );
   const api = releases.use(await openApi(stack.gatewayUrl));

@@ -1,15 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startIssuer, type TestUser } from '@voucher-gateway/platform/testing/tokens';
-import { startEngines } from '@voucher-gateway/standalone/engines/engines';
 import { freePort } from '@voucher-gateway/standalone/engines/process';
 import { nodeOptions } from '@voucher-gateway/standalone/node-options';
 import { Redis } from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Publish } from '../load/steady-load.ts';
 import { type MeasuredProcess, type MeasuredProcessOptions, startMeasured } from './measured-process.ts';
+import { startTemporaryEngines } from './temporary-engines.ts';
 
 const entry = (file: string) => fileURLToPath(new URL(`../../../gateway/src/${file}`, import.meta.url));
 const sessionMs = 3_600_000;
@@ -33,9 +30,7 @@ export interface OwnGateway extends AsyncDisposable {
 
 export async function openOwnGateway(): Promise<OwnGateway> {
   await using releases = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-bench-'));
-  releases.defer(() => rm(folder, { recursive: true, force: true }));
-  const engines = releases.use(await startEngines({ folder, standardPorts: false }));
+  const engines = releases.use(await startTemporaryEngines());
   const { KAFKA_BROKERS = '', REDIS_URL = '' } = engines.environment;
   const issuer = releases.use(await startIssuer());
   const redis = new Redis(REDIS_URL);
