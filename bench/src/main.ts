@@ -2,6 +2,7 @@ import { accept } from './accept.ts';
 import { delivery } from './delivery/delivery.ts';
 import { gateway } from './gateway/gateway.ts';
 import { hostile } from './hostile/hostile.ts';
+import { outage } from './pipeline/outage.ts';
 import { pipeline } from './pipeline/pipeline.ts';
 import { publish, type Report } from './report.ts';
 import { resume } from './resume.ts';
@@ -14,6 +15,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   delivery,
   gateway,
   hostile,
+  outage,
   pipeline,
   resume,
   stalled,

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { atMost, type Report, round } from '../report.ts';
 import type { PipelineSystem } from './pipeline-system.ts';
+import { requestSteadily } from './request-steadily.ts';
 
 const requests = 3_000;
 const acceptedPerSecond = 300;
@@ -12,7 +12,7 @@ const perInstruction = 30;
 
 /** Measures how fast codes are delivered that the provider posts at a high rate. */
 export async function lateCodes(system: PipelineSystem): Promise<Report> {
-  const { journeys, request } = system;
+  const { journeys } = system;
   journeys.clear();
   await system.clearInstructions();
   for (let index = 0; index < requests; index += perInstruction)
@@ -21,12 +21,7 @@ export async function lateCodes(system: PipelineSystem): Promise<Report> {
       times: perInstruction,
     });
   const startedAt = performance.now();
-  const running: Promise<unknown>[] = [];
-  for (let index = 0; index < requests; index += 1) {
-    await sleep(Math.max(0, startedAt + acceptedAtMs(index) - performance.now()));
-    running.push(request());
-  }
-  await Promise.all(running);
+  await requestSteadily(system, { total: requests, perSecond: acceptedPerSecond });
   const acceptedMs = performance.now() - startedAt;
   await journeys.settle(dueAfterMs + 30_000);
   const undelivered = journeys.undelivered();

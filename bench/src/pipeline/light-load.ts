@@ -1,21 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { atMost, figureOf, latencies, type Report } from '../report.ts';
 import type { PipelineSystem } from './pipeline-system.ts';
+import { requestSteadily } from './request-steadily.ts';
 
 const perSecond = 20;
 const seconds = Number(process.env.BENCH_LIGHT_SECONDS ?? 20);
 
 /** Measures the latencies of requests at a low rate, whose codes are in the provider's response. */
-export async function lightLoad({ journeys, request }: PipelineSystem): Promise<Report> {
+export async function lightLoad(system: PipelineSystem): Promise<Report> {
+  const { journeys } = system;
   journeys.clear();
-  const accepts: number[] = [];
-  const startedAt = performance.now();
-  const running: Promise<unknown>[] = [];
-  for (let index = 0; index < perSecond * seconds; index += 1) {
-    await sleep(Math.max(0, startedAt + (index * 1_000) / perSecond - performance.now()));
-    running.push(request().then((ms) => accepts.push(ms)));
-  }
-  await Promise.all(running);
+  const accepts = await requestSteadily(system, { total: perSecond * seconds, perSecond });
   await journeys.settle(10_000);
   const toCallback = `acceptance to callback, ${perSecond}/s`;
   const toSubscriber = `acceptance to subscriber, ${perSecond}/s`;

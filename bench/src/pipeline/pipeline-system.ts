@@ -8,7 +8,9 @@ const customers = 50;
 
 /** The response of the simulated provider to the next `times` requests. */
 interface ProviderInstruction {
-  delayMs: number;
+  delayMs?: number;
+  /** `error` is status 500. */
+  fault?: 'error';
   times: number;
 }
 
