@@ -1,7 +1,7 @@
 import { createErrorFormatter } from '@voucher-gateway/platform/graphql/error-formatter';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { JsonResult } from './execution/json-result.ts';
+import { JsonResult } from './execution/response/json-result.ts';
 import { InvalidDocument } from './request/invalid-document.ts';
 
 /** A result as it is sent. */

@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createTestExecutor, type SentRequest } from '../testing/executor.ts';
-import type { SubgraphResponse } from './subgraph-response.ts';
+import type { SubgraphResponse } from './subgraph/subgraph-response.ts';
 
 const subgraphs = {
   shop: 'type Query { items: [Item] best: Item text: String }  type Item @key(fields: "id") { id: ID! }',

@@ -1,7 +1,7 @@
 import type { GraphQLDataSource, GraphQLDataSourceProcessOptions } from '@apollo/gateway';
-import { type Subgraph, variablesOf } from '../execution/subgraph.ts';
-import { invalidResponse } from '../execution/subgraph-errors.ts';
-import { toSubgraphResponse } from '../execution/subgraph-response.ts';
+import { type Subgraph, variablesOf } from '../execution/subgraph/subgraph.ts';
+import { invalidResponse } from '../execution/subgraph/subgraph-errors.ts';
+import { toSubgraphResponse } from '../execution/subgraph/subgraph-response.ts';
 
 /** A value of Apollo's enum: the package exports only its type. */
 const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOptions['kind'] & never;

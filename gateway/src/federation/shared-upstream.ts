@@ -1,6 +1,6 @@
 import type { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/process/log';
-import type { SubgraphResponse } from '../execution/subgraph-response.ts';
+import type { SubgraphResponse } from '../execution/subgraph/subgraph-response.ts';
 import { connectSocket, type createEventStreams, type UpstreamLimits } from './subgraph-connection.ts';
 import { subgraphUnavailable } from './subgraph-unavailable.ts';
 import { findLastToExpire, type UpstreamToken } from './upstream-token.ts';

@@ -3,7 +3,7 @@ import { createClient as createEventsClient } from 'graphql-sse';
 import { GRAPHQL_TRANSPORT_WS_PROTOCOL, type Message, MessageType, validateMessage } from 'graphql-ws';
 import { Agent, fetch } from 'undici';
 import { type RawData, WebSocket } from 'ws';
-import { type SubgraphResponse, toSubgraphResponse } from '../execution/subgraph-response.ts';
+import { type SubgraphResponse, toSubgraphResponse } from '../execution/subgraph/subgraph-response.ts';
 
 /** Bounds of a connection that carries a subscription at a subgraph. */
 export interface UpstreamLimits {

@@ -1,6 +1,6 @@
 import type { SubgraphCall } from '@voucher-gateway/platform/graphql/subgraph-call';
 import type { Log } from '@voucher-gateway/platform/process/log';
-import type { Subgraph } from '../execution/subgraph.ts';
+import type { Subgraph } from '../execution/subgraph/subgraph.ts';
 import { createSubgraphClient, type SubgraphCallLimits, type SubgraphClient } from './subgraph-client.ts';
 import { createHttpTransport, createLocalTransport } from './subgraph-transport.ts';
 

@@ -1,6 +1,6 @@
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import type { SubgraphError } from '../execution/subgraph-response.ts';
+import type { SubgraphError } from '../execution/subgraph/subgraph-response.ts';
 import { inSlices } from '../scheduling/in-slices.ts';
 import { SharedUpstream, type UpstreamListener } from './shared-upstream.ts';
 import { createEventStreams, type UpstreamLimits } from './subgraph-connection.ts';

@@ -1,6 +1,6 @@
 import { isCodedError, isRetryable } from '@voucher-gateway/platform/errors';
 import { LRUCache } from 'lru-cache';
-import { bytesOfCompiled } from '../execution/memory.ts';
+import { bytesOfCompiled } from '../execution/response/memory.ts';
 import type { Plan } from '../planning/plan.ts';
 import type { PlanRequest } from '../planning/plan-operation.ts';
 import type { Planner } from '../planning/planner.ts';

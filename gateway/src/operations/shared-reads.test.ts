@@ -6,7 +6,7 @@ import { Kind } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { gatewayProcessSettings } from '../config.ts';
 import type { GatewayContext } from '../context.ts';
-import { JsonResult } from '../execution/json-result.ts';
+import { JsonResult } from '../execution/response/json-result.ts';
 import { startTestGateway } from '../testing/gateway.ts';
 import { postAndLeave } from '../testing/leaving-client.ts';
 import { anonymous } from '../testing/operations.ts';

@@ -1,5 +1,5 @@
 import type { GatewayContext } from '../context.ts';
-import type { JsonResult } from '../execution/json-result.ts';
+import type { JsonResult } from '../execution/response/json-result.ts';
 import type { ExecutableOperation } from '../federation/federation.ts';
 import type { Plan } from '../planning/plan.ts';
 

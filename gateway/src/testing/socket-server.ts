@@ -6,7 +6,7 @@ import type { Identity } from '@voucher-gateway/platform/identity/token-verifier
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import type { ExecutionResult } from 'graphql';
-import { JsonResult } from '../execution/json-result.ts';
+import { JsonResult } from '../execution/response/json-result.ts';
 import type { Operation } from '../operations/operations.ts';
 import { createLargeRequests } from '../scheduling/large-requests.ts';
 import { createLoopTurns } from '../scheduling/loop-turns.ts';

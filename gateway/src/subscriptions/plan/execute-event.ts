@@ -2,7 +2,7 @@ import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLFieldResolver } from 'graphql';
 import type { GatewayContext } from '../../context.ts';
-import { JsonResult } from '../../execution/json-result.ts';
+import { JsonResult } from '../../execution/response/json-result.ts';
 import type { PlannedSubscription } from './plan-subscription.ts';
 
 /**

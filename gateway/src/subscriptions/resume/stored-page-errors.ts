@@ -1,7 +1,7 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { type PublicErrorCode, publicErrors } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError } from 'graphql';
-import type { SubgraphError } from '../../execution/subgraph-response.ts';
+import type { SubgraphError } from '../../execution/subgraph/subgraph-response.ts';
 
 /** Public codes that, on a stored page, are about the gateway's own query and not about the client's request. */
 const aboutOurQuery: ReadonlySet<string> = new Set<PublicErrorCode>([

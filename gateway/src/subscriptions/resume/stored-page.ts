@@ -4,7 +4,7 @@ import type { Positions } from '@voucher-gateway/platform/topics';
 import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { type FragmentDefinitionNode, GraphQLError, Kind, print } from 'graphql';
 import type { GatewayContext } from '../../context.ts';
-import type { SubgraphResponse } from '../../execution/subgraph-response.ts';
+import type { SubgraphResponse } from '../../execution/subgraph/subgraph-response.ts';
 import { type TopicSubscription, usedVariables } from '../plan/plan-subscription.ts';
 import type { ReplayField } from '../plan/topic-directive.ts';
 import type { Value } from '../topic/message.ts';

@@ -1,5 +1,5 @@
 import { type DocumentNode, execute, type GraphQLSchema } from 'graphql';
-import type { SubgraphResponse } from '../../execution/subgraph-response.ts';
+import type { SubgraphResponse } from '../../execution/subgraph/subgraph-response.ts';
 import { hash } from './values.ts';
 
 /** Values that no field of the generated supergraphs has. */

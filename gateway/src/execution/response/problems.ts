@@ -1,6 +1,6 @@
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError } from 'graphql';
-import type { ResponsePath } from './paths.ts';
+import type { ResponsePath } from '../data/paths.ts';
 
 /**
  * The errors for values that do not match their fields. A value that another error explains has none: the error is at its

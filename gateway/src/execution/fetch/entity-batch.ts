@@ -1,8 +1,8 @@
 import type { FetchDataRewrite } from '@apollo/query-planner';
-import type { Data } from './data.ts';
-import { objectsAt, type PlanPath, pathsOfObjects, pathToList, type ResponsePath } from './paths.ts';
+import type { Data } from '../data/data.ts';
+import { objectsAt, type PlanPath, pathsOfObjects, pathToList, type ResponsePath } from '../data/paths.ts';
+import type { RequestedKeys } from '../data/requested-keys.ts';
 import type { Represent } from './representation.ts';
-import type { RequestedKeys } from './requested-keys.ts';
 import type { Run } from './run.ts';
 
 /** An entity fetch, ready to be executed. */

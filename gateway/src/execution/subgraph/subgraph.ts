@@ -1,4 +1,4 @@
-import type { GatewayContext } from '../context.ts';
+import type { GatewayContext } from '../../context.ts';
 import type { SubgraphResponse } from './subgraph-response.ts';
 
 /** A subgraph, as the executor calls it. */

@@ -1,6 +1,6 @@
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { GraphQLError } from 'graphql';
-import type { ResponsePath } from './paths.ts';
+import type { ResponsePath } from '../data/paths.ts';
 import type { SubgraphError } from './subgraph-response.ts';
 
 /** A subgraph's error as the client's, at a path of the client's response. One without a code is masked later. */

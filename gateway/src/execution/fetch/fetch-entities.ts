@@ -1,17 +1,17 @@
 import type { FetchDataRewrite } from '@apollo/query-planner';
 import { type GraphQLError, type GraphQLSchema, isObjectType } from 'graphql';
-import { copyData, type Data, isData, isFlat, mergeData, readOwn, setOwn } from './data.ts';
+import { copyData, type Data, isData, isFlat, mergeData, readOwn, setOwn } from '../data/data.ts';
+import type { ResponsePath } from '../data/paths.ts';
+import { readRequestedKeys } from '../data/requested-keys.ts';
+import type { EntityFetch, Step } from '../steps/steps.ts';
+import type { SubgraphRequest } from '../subgraph/subgraph.ts';
+import { asClientError, asFetchErrors, invalidResponse } from '../subgraph/subgraph-errors.ts';
+import type { SubgraphResponse } from '../subgraph/subgraph-response.ts';
 import { type CompiledEntityFetch, EntityBatch, type Receiver } from './entity-batch.ts';
-import type { ResponsePath } from './paths.ts';
 import { compileRepresentation } from './representation.ts';
 import { compileRequest } from './request-body.ts';
-import { readRequestedKeys } from './requested-keys.ts';
 import { applyRewrites, rewritePath } from './rewrites.ts';
 import type { Run } from './run.ts';
-import type { EntityFetch, Step } from './steps.ts';
-import type { SubgraphRequest } from './subgraph.ts';
-import { asClientError, asFetchErrors, invalidResponse } from './subgraph-errors.ts';
-import type { SubgraphResponse } from './subgraph-response.ts';
 
 /** Errors that one response of a subgraph may become: one entity may belong to many objects. */
 const maxErrors = 100;

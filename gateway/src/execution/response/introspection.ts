@@ -8,7 +8,7 @@ import {
   Kind,
   type OperationDefinitionNode,
 } from 'graphql';
-import { type Data, setOwn } from './data.ts';
+import { type Data, setOwn } from '../data/data.ts';
 import type { Selections } from './selections.ts';
 
 /** Adds the introspection fields of an operation to its data, and returns errors. */

@@ -1,5 +1,5 @@
 import { type GraphQLSchema, isObjectType } from 'graphql';
-import { readFetchPath } from '../planning/fetch-paths.ts';
+import { readFetchPath } from '../../planning/fetch-paths.ts';
 import { type Data, readOwn } from './data.ts';
 
 /** A path in the response of the plan's fetches: `@` stands for each entry of a list, and a set for the types that go on. */

@@ -1,5 +1,5 @@
-import { tooComplex } from '../request/limits.ts';
-import type { ResponsePath } from './paths.ts';
+import { tooComplex } from '../../request/limits.ts';
+import type { ResponsePath } from '../data/paths.ts';
 
 /** The limit of a response. */
 export interface ResponseLimit {

@@ -1,5 +1,5 @@
-import type { Step } from './steps.ts';
-import type { SubgraphRequest } from './subgraph.ts';
+import type { Step } from '../steps/steps.ts';
+import type { SubgraphRequest } from '../subgraph/subgraph.ts';
 
 /** Writes the requests of a step, around the variables and the texts of representations. */
 export type WriteRequest = (

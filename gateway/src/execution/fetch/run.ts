@@ -1,11 +1,11 @@
 import type { GraphQLError } from 'graphql';
-import type { GatewayContext } from '../context.ts';
-import { tooComplex } from '../request/limits.ts';
-import type { Trace } from '../trace.ts';
-import type { Data } from './data.ts';
-import type { ResponseLimit } from './output.ts';
-import type { Subgraph, SubgraphRequest } from './subgraph.ts';
-import type { SubgraphResponse } from './subgraph-response.ts';
+import type { GatewayContext } from '../../context.ts';
+import { tooComplex } from '../../request/limits.ts';
+import type { Trace } from '../../trace.ts';
+import type { Data } from '../data/data.ts';
+import type { ResponseLimit } from '../response/output.ts';
+import type { Subgraph, SubgraphRequest } from '../subgraph/subgraph.ts';
+import type { SubgraphResponse } from '../subgraph/subgraph-response.ts';
 
 /** Subgraphs by name. */
 export type Subgraphs = Readonly<Record<string, Subgraph>>;

@@ -6,8 +6,8 @@ import type {
   QueryPlanSelectionNode,
 } from '@apollo/query-planner';
 import type { GraphQLSchema } from 'graphql';
-import type { Conditions } from '../request/variables.ts';
-import { type PlanPath, readPlanPath } from './paths.ts';
+import type { Conditions } from '../../request/variables.ts';
+import { type PlanPath, readPlanPath } from '../data/paths.ts';
 
 /** One request to a subgraph. */
 export interface Step {

@@ -11,12 +11,12 @@ import {
   type VariableDefinitionNode,
   visit,
 } from 'graphql';
+import type { EntityFetch, Step } from '../steps/steps.ts';
 import { groupByContext } from './context-values.ts';
 import { EntityBatch } from './entity-batch.ts';
 import { compileEntityFetch, fetchBatches } from './fetch-entities.ts';
 import { compileRequest, type WriteRequest } from './request-body.ts';
 import type { Run } from './run.ts';
-import type { EntityFetch, Step } from './steps.ts';
 
 /** Numbers of groups whose request is kept. */
 const maxKept = 20;

@@ -1,6 +1,6 @@
 import type { FetchDataRewrite } from '@apollo/query-planner';
 import { type GraphQLSchema, isAbstractType, isInterfaceType, isObjectType } from 'graphql';
-import { type Data, isData, readOwn, setOwn } from './data.ts';
+import { type Data, isData, readOwn, setOwn } from '../data/data.ts';
 
 const fragmentPrefix = '... on ';
 

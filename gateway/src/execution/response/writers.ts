@@ -1,5 +1,5 @@
 import { type GraphQLCompositeType, type GraphQLSchema, isAbstractType, isInterfaceType, isObjectType } from 'graphql';
-import { type Data, isData, readOwn } from './data.ts';
+import { type Data, isData, readOwn } from '../data/data.ts';
 import type { Writer } from './leaf-writers.ts';
 import type { Output } from './output.ts';
 

@@ -1,5 +1,5 @@
 import { type FieldNode, type FragmentDefinitionNode, Kind, type SelectionNode, type SelectionSetNode } from 'graphql';
-import type { Conditions } from '../request/variables.ts';
+import type { Conditions } from '../../request/variables.ts';
 import type { HiddenFields } from './hidden-fields.ts';
 
 /** A selection set with its conditions resolved. Equal ids mean the same selection set. */

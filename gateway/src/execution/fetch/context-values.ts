@@ -1,7 +1,7 @@
 import type { FetchDataKeyRenamer } from '@apollo/query-planner';
 import type { GraphQLSchema } from 'graphql';
-import { type Data, isData, readOwn } from './data.ts';
-import { isOneOf, type PlanPath } from './paths.ts';
+import { type Data, isData, readOwn } from '../data/data.ts';
+import { isOneOf, type PlanPath } from '../data/paths.ts';
 import { isOfType } from './rewrites.ts';
 
 /** The values of contextual arguments, and the objects around which they are. */

@@ -11,7 +11,7 @@ import {
   isObjectType,
   isUnionType,
 } from 'graphql';
-import { isInherited } from './data.ts';
+import { isInherited } from '../data/data.ts';
 import { leafWriter, typeNameWriter, type Writer, writeIntrospection, writeNothing } from './leaf-writers.ts';
 import type { Selections } from './selections.ts';
 import { type FieldShape, listWriter, type ObjectShape, objectWriter } from './writers.ts';

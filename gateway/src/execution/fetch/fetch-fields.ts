@@ -1,13 +1,13 @@
 import { type GraphQLSchema, parse } from 'graphql';
-import { copyData, type Data, mergeData } from './data.ts';
-import { objectsAt, pathToList, type ResponsePath } from './paths.ts';
+import { copyData, type Data, mergeData } from '../data/data.ts';
+import { objectsAt, pathToList, type ResponsePath } from '../data/paths.ts';
+import { readRequestedKeys } from '../data/requested-keys.ts';
+import type { Step } from '../steps/steps.ts';
+import { asClientError, asFetchErrors } from '../subgraph/subgraph-errors.ts';
+import { rootResponseKeys, type SubgraphError, type SubgraphResponse } from '../subgraph/subgraph-response.ts';
 import { compileRequest } from './request-body.ts';
-import { readRequestedKeys } from './requested-keys.ts';
 import { applyRewrites, rewritePath } from './rewrites.ts';
 import type { Run } from './run.ts';
-import type { Step } from './steps.ts';
-import { asClientError, asFetchErrors } from './subgraph-errors.ts';
-import { rootResponseKeys, type SubgraphError, type SubgraphResponse } from './subgraph-response.ts';
 
 const none: readonly SubgraphError[] = [];
 

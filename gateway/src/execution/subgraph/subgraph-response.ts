@@ -9,7 +9,7 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
-import { isNestedDeeper } from '../request/nesting.ts';
+import { isNestedDeeper } from '../../request/nesting.ts';
 
 /** Errors that are kept per response, because each is formatted and logged. */
 const maxErrors = 100;

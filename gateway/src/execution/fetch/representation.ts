@@ -1,7 +1,7 @@
 import type { FetchDataRewrite, QueryPlanSelectionNode } from '@apollo/query-planner';
 import type { GraphQLSchema } from 'graphql';
-import { type Data, isData, isInherited, mergeData, readOwn, setOwn } from './data.ts';
-import { writeString } from './leaf-writers.ts';
+import { type Data, isData, isInherited, mergeData, readOwn, setOwn } from '../data/data.ts';
+import { writeString } from '../response/leaf-writers.ts';
 import { applyRewrites, isOfType } from './rewrites.ts';
 
 /** The JSON text of an entity's representation; null if the entity lacks what its subgraph needs. */
