@@ -13,7 +13,7 @@ import { postGraphql } from '@voucher-gateway/platform/testing/graphql-client';
 import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import { parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { parcelSupergraph } from './testing/parcel-supergraph.ts';
+import { parcelSupergraph } from './testing/supergraphs/parcel-supergraph.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const link = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@authenticated"])';

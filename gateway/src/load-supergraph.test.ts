@@ -9,8 +9,8 @@ import { readConfig } from '@voucher-gateway/platform/process/config';
 import { describe, expect, it } from 'vitest';
 import { gatewayProcessSettings } from './config.ts';
 import { loadSupergraph } from './load-supergraph.ts';
-import { parcelSupergraph } from './testing/parcel-supergraph.ts';
-import { startSupergraphServer } from './testing/supergraph-server.ts';
+import { startSupergraphServer } from './testing/servers/supergraph-server.ts';
+import { parcelSupergraph } from './testing/supergraphs/parcel-supergraph.ts';
 
 const html = '<!doctype html><title>Sign in</title>';
 const noTopic = parcelSupergraph().replace(/match: "customer"/, 'match: ""');

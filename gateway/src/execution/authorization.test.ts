@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { answerBy } from '../testing/answer-by.ts';
-import { createTestExecutor, type TestExecutorOptions } from '../testing/executor.ts';
+import { answerBy } from '../testing/operations/answer-by.ts';
+import { createTestExecutor, type TestExecutorOptions } from '../testing/operations/executor.ts';
 
 const shop = `
   type Query { me: User post(id: ID): Post posts: [Post!] search: [Found] node: Node secretNode: Secret pay: Receipt vault: Vault! }

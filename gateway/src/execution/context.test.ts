@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { answerBy } from '../testing/answer-by.ts';
-import { createTestExecutor } from '../testing/executor.ts';
+import { answerBy } from '../testing/operations/answer-by.ts';
+import { createTestExecutor } from '../testing/operations/executor.ts';
 
 const prices = `
   type Query { shops: [Shop!]! user: User stall: Stall seller: Seller }

@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { createTestExecutor, type SentRequest } from '../testing/executor.ts';
+import { createTestExecutor, type SentRequest } from '../testing/operations/executor.ts';
 import type { SubgraphResponse } from './subgraph/subgraph-response.ts';
 
 const subgraphs = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createTestExecutor } from '../testing/executor.ts';
+import { createTestExecutor } from '../testing/operations/executor.ts';
 
 const people = `
   type Query { me: User node: Node users: [User] }

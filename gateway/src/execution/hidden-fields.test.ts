@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { answerBy } from '../testing/answer-by.ts';
-import { createTestExecutor, type TestExecutorOptions } from '../testing/executor.ts';
+import { answerBy } from '../testing/operations/answer-by.ts';
+import { createTestExecutor, type TestExecutorOptions } from '../testing/operations/executor.ts';
 
 const people = `
   type Query { me: Person them: [Person!]! party: Party found: [Found!] }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { tooComplex } from '../request/limits.ts';
-import { createTestExecutor } from '../testing/executor.ts';
+import { createTestExecutor } from '../testing/operations/executor.ts';
 
 const subgraphs = {
   shop: 'type Query { items: [Item] }  type Item @key(fields: "id") { id: ID! }',

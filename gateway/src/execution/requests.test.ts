@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createTestExecutor, type SentRequest } from '../testing/executor.ts';
+import { createTestExecutor, type SentRequest } from '../testing/operations/executor.ts';
 
 const subgraphs = {
   shop: `

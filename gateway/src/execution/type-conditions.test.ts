@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { answerBy } from '../testing/answer-by.ts';
-import { createTestExecutor, type SentRequest } from '../testing/executor.ts';
+import { answerBy } from '../testing/operations/answer-by.ts';
+import { createTestExecutor, type SentRequest } from '../testing/operations/executor.ts';
 
 const entries = [
   { __typename: 'Photo', place: { id: '1' }, made: { by: { id: '5' } } },

@@ -1,8 +1,8 @@
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { describe, expect, it } from 'vitest';
 import { startTestGateway } from '../testing/gateway.ts';
-import { move } from '../testing/moves.ts';
-import { respondWith, startSubgraph } from '../testing/subgraph.ts';
+import { respondWith, startSubgraph } from '../testing/servers/subgraph.ts';
+import { move } from '../testing/supergraphs/moves.ts';
 
 const json = { 'content-type': 'application/json' };
 

@@ -1,7 +1,7 @@
 import { findInternal } from '@voucher-gateway/platform/testing/internals';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
-import { hostileAnswers, startHostileSubgraph } from '../testing/hostile-subgraph.ts';
+import { hostileAnswers, startHostileSubgraph } from '../testing/servers/hostile-subgraph.ts';
 
 // One gateway for all cases, so that side effects of one response would affect the next.
 let subgraph: Awaited<ReturnType<typeof startHostileSubgraph>>;

@@ -1,8 +1,8 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { postAndLeave } from '../testing/clients/leaving-client.ts';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
 import { createHold } from '../testing/hold.ts';
-import { postAndLeave } from '../testing/leaving-client.ts';
 
 const move = { id: 'm1', parcel: 'p1', customer: 'ann', place: 'Hue', recipient: { id: 'bob' } };
 const moves = `moves(customer: "ann", first: 10, after: ${JSON.stringify(encodeCursor(null))})`;

@@ -1,12 +1,12 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
+import { listen } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { listen } from '../testing/graphql-ws-client.ts';
-import { startGreetingServer } from '../testing/greeting-server.ts';
 import { createHold } from '../testing/hold.ts';
-import { move } from '../testing/moves.ts';
-import { parcelSupergraph } from '../testing/parcel-supergraph.ts';
-import { startHelloSubgraph } from '../testing/subgraph.ts';
+import { startGreetingServer } from '../testing/servers/greeting-server.ts';
+import { startHelloSubgraph } from '../testing/servers/subgraph.ts';
+import { move } from '../testing/supergraphs/moves.ts';
+import { parcelSupergraph } from '../testing/supergraphs/parcel-supergraph.ts';
 
 describe('reload: addresses', () => {
   const quick = { SUBGRAPH_TIMEOUT: '200ms' };

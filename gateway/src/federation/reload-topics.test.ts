@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startTestGateway } from '../testing/gateway.ts';
-import { parcelSupergraph } from '../testing/parcel-supergraph.ts';
+import { parcelSupergraph } from '../testing/supergraphs/parcel-supergraph.ts';
 
 describe('reload: topics', () => {
   const found = `extend type Subscription {

@@ -1,11 +1,11 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
+import { listen } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { listen } from '../testing/graphql-ws-client.ts';
 import { createHold } from '../testing/hold.ts';
-import { move } from '../testing/moves.ts';
-import { parcelSupergraph } from '../testing/parcel-supergraph.ts';
-import { startSubgraphProxy } from '../testing/subgraph.ts';
+import { startSubgraphProxy } from '../testing/servers/subgraph.ts';
+import { move } from '../testing/supergraphs/moves.ts';
+import { parcelSupergraph } from '../testing/supergraphs/parcel-supergraph.ts';
 
 /** The tracking subgraph's schema without `Move.parcel`. */
 const without = (field: RegExp) => parcelSupergraph().replace(field, '');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { listen } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { listen } from '../testing/graphql-ws-client.ts';
-import { greeted, startGreetingServer } from '../testing/greeting-server.ts';
+import { greeted, startGreetingServer } from '../testing/servers/greeting-server.ts';
 
 describe.each(['socketUrl', 'eventsUrl'] as const)('upstream: a subscription at its %s', (kind) => {
   const setUp = async () => {

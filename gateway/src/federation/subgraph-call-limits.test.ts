@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { postAndLeave } from '../testing/clients/leaving-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { postAndLeave } from '../testing/leaving-client.ts';
-import { respondWith, startSubgraph } from '../testing/subgraph.ts';
+import { respondWith, startSubgraph } from '../testing/servers/subgraph.ts';
 
 const json = { 'content-type': 'application/json' };
 const hello = { data: { hello: 'hello' } };

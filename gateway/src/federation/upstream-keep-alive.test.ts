@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
+import { listen } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { listen } from '../testing/graphql-ws-client.ts';
-import { greeted } from '../testing/greeting-server.ts';
-import { startSubgraph } from '../testing/subgraph.ts';
-import { startSilentServer, startUpstreamSockets } from '../testing/upstream-servers.ts';
+import { greeted } from '../testing/servers/greeting-server.ts';
+import { startSubgraph } from '../testing/servers/subgraph.ts';
+import { startSilentServer, startUpstreamSockets } from '../testing/servers/upstream-servers.ts';
 
 describe('upstream: reconnects to a subgraph that accepts and is then silent', () => {
   const environment = { UPSTREAM_CONNECT_TIMEOUT: '100ms', UPSTREAM_KEEP_ALIVE: '100ms' };

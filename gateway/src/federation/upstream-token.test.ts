@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { listen } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { listen } from '../testing/graphql-ws-client.ts';
-import { greeted, startGreetingServer } from '../testing/greeting-server.ts';
+import { greeted, startGreetingServer } from '../testing/servers/greeting-server.ts';
 
 describe('upstream: the token', () => {
   const sameUser = { sub: randomUUID(), phone_number: '+84909000001' };

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { listen } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { listen } from '../testing/graphql-ws-client.ts';
-import { greeted, startGreetingServer } from '../testing/greeting-server.ts';
-import { startUpstreamSockets } from '../testing/upstream-servers.ts';
+import { greeted, startGreetingServer } from '../testing/servers/greeting-server.ts';
+import { startUpstreamSockets } from '../testing/servers/upstream-servers.ts';
 
 describe('upstream: a violation of the protocol is a lost connection', () => {
   const ack = '{"type":"connection_ack"}';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { describe, expect, it } from 'vitest';
-import { startSupergraphServer } from '../testing/supergraph-server.ts';
+import { startSupergraphServer } from '../testing/servers/supergraph-server.ts';
 import { createSupergraphSource } from './supergraph-source.ts';
 import { watchSupergraph } from './watch-supergraph.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
-import { move } from '../testing/moves.ts';
+import { move } from '../testing/supergraphs/moves.ts';
 
 const json = { 'content-type': 'application/json' };
 

@@ -2,8 +2,8 @@ import { readConfig } from '@voucher-gateway/platform/process/config';
 import { describe, expect, it } from 'vitest';
 import { gatewaySettings } from '../config.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { parcelSupergraph } from '../testing/parcel-supergraph.ts';
-import { startSubgraph } from '../testing/subgraph.ts';
+import { startSubgraph } from '../testing/servers/subgraph.ts';
+import { parcelSupergraph } from '../testing/supergraphs/parcel-supergraph.ts';
 
 const environment = {
   FORWARD_HEADERS: 'x-tenant, Accept-Language',

@@ -6,6 +6,7 @@ import { ApolloServer, type HTTPGraphQLRequest } from '@apollo/server';
 import { sessionKey } from '@voucher-gateway/schema/session';
 import type { FastifyRequest } from 'fastify';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { postAndLeave } from '../testing/clients/leaving-client.ts';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
 import {
   hello,
@@ -17,9 +18,8 @@ import {
   texts,
   two,
   typed,
-} from '../testing/known-operation-cases.ts';
-import { postAndLeave } from '../testing/leaving-client.ts';
-import { respondWith, startSubgraph } from '../testing/subgraph.ts';
+} from '../testing/operations/known-operation-cases.ts';
+import { respondWith, startSubgraph } from '../testing/servers/subgraph.ts';
 
 let isHeld = false;
 let gateway: TestGateway;

@@ -1,7 +1,7 @@
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { describe, expect, it } from 'vitest';
 import { createResultFormatter } from '../format-result.ts';
-import { openTestPipeline } from '../testing/pipeline.ts';
+import { openTestPipeline } from '../testing/operations/pipeline.ts';
 
 describe('operations: conditions', () => {
   const text = 'query($a: Boolean = true, $b: Boolean!) { me { id @skip(if: $b) username @include(if: $a) } }';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openTestPipeline } from '../testing/pipeline.ts';
+import { openTestPipeline } from '../testing/operations/pipeline.ts';
 
 describe('operations: introspection', () => {
   it.each([

@@ -1,7 +1,7 @@
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { openTestPipeline } from '../testing/pipeline.ts';
+import { openTestPipeline } from '../testing/operations/pipeline.ts';
 
 function doubling(times: number, selection: string): string {
   const fragments = Array.from(

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createEventQueue } from '../testing/event-queue.ts';
-import { leasePlanner } from '../testing/lease-planner.ts';
-import { anonymous } from '../testing/operations.ts';
-import { openTestPipeline } from '../testing/pipeline.ts';
+import { leasePlanner } from '../testing/operations/lease-planner.ts';
+import { anonymous } from '../testing/operations/operations.ts';
+import { openTestPipeline } from '../testing/operations/pipeline.ts';
 
 describe('operations', () => {
   it('plan a text once for concurrent requests', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { anonymous } from '../testing/operations.ts';
-import { openTestPipeline } from '../testing/pipeline.ts';
+import { anonymous } from '../testing/operations/operations.ts';
+import { openTestPipeline } from '../testing/operations/pipeline.ts';
 import { sha256 } from './persisted-queries.ts';
 
 describe('operations: requests', () => {

@@ -2,7 +2,7 @@ import { readConfig } from '@voucher-gateway/platform/process/config';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gatewaySettings } from '../config.ts';
-import { openTestPipeline } from '../testing/pipeline.ts';
+import { openTestPipeline } from '../testing/operations/pipeline.ts';
 import { isLargerThan } from './response-size.ts';
 
 const defaults = readConfig(gatewaySettings, { JWKS_URL: 'http://127.0.0.1/unused' });

@@ -7,10 +7,10 @@ import { describe, expect, it } from 'vitest';
 import { gatewayProcessSettings } from '../config.ts';
 import type { GatewayContext } from '../context.ts';
 import { JsonResult } from '../execution/response/json-result.ts';
+import { postAndLeave } from '../testing/clients/leaving-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { postAndLeave } from '../testing/leaving-client.ts';
-import { anonymous } from '../testing/operations.ts';
-import { respondWith, startSubgraph } from '../testing/subgraph.ts';
+import { anonymous } from '../testing/operations/operations.ts';
+import { respondWith, startSubgraph } from '../testing/servers/subgraph.ts';
 import type { Operation } from './operations.ts';
 import { createSharedReads } from './shared-reads.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
-import { move } from '../testing/moves.ts';
+import { move } from '../testing/supergraphs/moves.ts';
 
 type Answer = { data?: unknown; errors?: { message: string; extensions?: Record<string, unknown> }[] };
 type Request = { query?: string; variables?: object; operationName?: string; extensions?: object };

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openStream } from '../testing/event-stream.ts';
+import { openStream } from '../testing/clients/event-stream.ts';
+import { ask } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
-import { ask } from '../testing/graphql-ws-client.ts';
-import { protectedSupergraph } from '../testing/protected-supergraph.ts';
+import { protectedSupergraph } from '../testing/supergraphs/protected-supergraph.ts';
 
 const resources = new AsyncDisposableStack();
 const gateways: Record<string, TestGateway> = {};

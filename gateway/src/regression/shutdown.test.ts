@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { startTestGateway } from '../testing/gateway.ts';
-import { move } from '../testing/moves.ts';
-import { startSubgraph } from '../testing/subgraph.ts';
+import { startSubgraph } from '../testing/servers/subgraph.ts';
+import { move } from '../testing/supergraphs/moves.ts';
 
 describe('shutdown', () => {
   it('does not wait for a subgraph that does not respond', async () => {

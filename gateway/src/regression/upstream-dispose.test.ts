@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { listen } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { listen } from '../testing/graphql-ws-client.ts';
-import { greeted } from '../testing/greeting-server.ts';
-import { startSilentServer } from '../testing/upstream-servers.ts';
+import { greeted } from '../testing/servers/greeting-server.ts';
+import { startSilentServer } from '../testing/servers/upstream-servers.ts';
 
 describe('upstream', () => {
   // Regression: an unhandled rejection of the client library's dispose() ended the process.

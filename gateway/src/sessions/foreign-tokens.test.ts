@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { openStream } from '../testing/event-stream.ts';
+import { openStream } from '../testing/clients/event-stream.ts';
+import { ask, listen } from '../testing/clients/graphql-ws-client.ts';
+import { connectReady } from '../testing/clients/raw-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { ask, listen } from '../testing/graphql-ws-client.ts';
-import { greeted, startGreetingServer } from '../testing/greeting-server.ts';
-import { connectReady } from '../testing/raw-client.ts';
+import { greeted, startGreetingServer } from '../testing/servers/greeting-server.ts';
 
 /** A gateway with the subscriptions of this server. */
 async function setUp(tokens: 'verified' | 'passed on', environment: Record<string, string> = {}) {

@@ -1,9 +1,9 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
-import { move, moveTo } from '../testing/moves.ts';
-import { parcelDataSource } from '../testing/parcel-supergraph.ts';
-import { protectedSupergraph } from '../testing/protected-supergraph.ts';
 import { contextOf, openTestSubscriptions } from '../testing/subscriptions.ts';
+import { move, moveTo } from '../testing/supergraphs/moves.ts';
+import { parcelDataSource } from '../testing/supergraphs/parcel-supergraph.ts';
+import { protectedSupergraph } from '../testing/supergraphs/protected-supergraph.ts';
 
 const allowed = { claims: { scope: 'other track' } };
 const open = (field: RegExp) => openTestSubscriptions({ supergraphSdl: protectedSupergraph(field) });

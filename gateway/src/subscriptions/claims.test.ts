@@ -2,9 +2,9 @@ import type { Identity } from '@voucher-gateway/platform/identity/token-verifier
 import type { ExecutionResult } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import type { GatewayContext } from '../context.ts';
-import { moveTo } from '../testing/moves.ts';
-import { anonymous } from '../testing/operations.ts';
+import { anonymous } from '../testing/operations/operations.ts';
 import { contextOf, openTestSubscriptions, placesOf } from '../testing/subscriptions.ts';
+import { moveTo } from '../testing/supergraphs/moves.ts';
 
 describe('subscription', () => {
   it('never gets another user’s events, with any arguments', async () => {

@@ -1,7 +1,7 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
-import { moveTo } from '../testing/moves.ts';
 import { openTestSubscriptions, placesOf } from '../testing/subscriptions.ts';
+import { moveTo } from '../testing/supergraphs/moves.ts';
 
 describe('duplicate', () => {
   it('a message that is twice in the topic is sent once', async () => {

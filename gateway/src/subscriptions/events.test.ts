@@ -1,7 +1,7 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
-import { moveTo } from '../testing/moves.ts';
 import { openTestSubscriptions } from '../testing/subscriptions.ts';
+import { moveTo } from '../testing/supergraphs/moves.ts';
 
 describe('subscription', () => {
   it('resolves an event from the message and other subgraphs', async () => {

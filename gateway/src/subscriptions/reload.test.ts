@@ -1,9 +1,9 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
 import { createHold } from '../testing/hold.ts';
-import { move, parcelMoved } from '../testing/moves.ts';
-import { parcelSupergraph } from '../testing/parcel-supergraph.ts';
 import { contextOf, openTestSubscriptions } from '../testing/subscriptions.ts';
+import { move, parcelMoved } from '../testing/supergraphs/moves.ts';
+import { parcelSupergraph } from '../testing/supergraphs/parcel-supergraph.ts';
 import type { Subscription } from './active-subscription.ts';
 
 const withoutNote = () => parcelSupergraph().replace(/(?<=type Move\n[\s\S]*?)^ {2}note: String\n/m, '');

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createHold } from '../testing/hold.ts';
-import { moveTo } from '../testing/moves.ts';
-import type { Move } from '../testing/parcel-supergraph.ts';
 import { openTestSubscriptions, placesOf, type TestSubscriptions } from '../testing/subscriptions.ts';
+import { moveTo } from '../testing/supergraphs/moves.ts';
+import type { Move } from '../testing/supergraphs/parcel-supergraph.ts';
 
 /** Two subscriptions: `slow` waits for a second subgraph, which the test holds back; `quick` needs only the event. */
 async function slowAndQuick({ subscribe, world }: TestSubscriptions) {

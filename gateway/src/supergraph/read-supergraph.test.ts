@@ -2,7 +2,7 @@ import { composeServices } from '@apollo/composition';
 import { parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createPlanOperation } from '../planning/plan-operation.ts';
-import { federationOneSupergraph } from '../testing/federation-one.ts';
+import { federationOneSupergraph } from '../testing/supergraphs/federation-one.ts';
 import { readSupergraph } from './read-supergraph.ts';
 
 /** Composes subgraphs that link a version of federation with these directives. */

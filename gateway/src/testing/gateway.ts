@@ -13,10 +13,10 @@ import { sessionKey } from '@voucher-gateway/schema/session';
 import { type SessionEnded, topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { gatewaySettings } from '../config.ts';
 import { createGateway } from '../server.ts';
-import { type ClientOptions, connectClient } from './graphql-ws-client.ts';
-import { leasePlanner } from './lease-planner.ts';
-import { parcelMoved } from './moves.ts';
-import { createWorld, type Move, parcelSchemas, parcelSupergraph } from './parcel-supergraph.ts';
+import { type ClientOptions, connectClient } from './clients/graphql-ws-client.ts';
+import { leasePlanner } from './operations/lease-planner.ts';
+import { parcelMoved } from './supergraphs/moves.ts';
+import { createWorld, type Move, parcelSchemas, parcelSupergraph } from './supergraphs/parcel-supergraph.ts';
 
 export interface SubgraphCall {
   subgraph: string;

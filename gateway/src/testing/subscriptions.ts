@@ -9,10 +9,10 @@ import { createReloadableFederation } from '../federation/reloadable-federation.
 import { createResultFormatter } from '../format-result.ts';
 import type { Subscription } from '../subscriptions/active-subscription.ts';
 import { createSubscriptions } from '../subscriptions/subscriptions.ts';
-import { leasePlanner } from './lease-planner.ts';
-import { parcelMoved } from './moves.ts';
-import { anonymous, createTestOperations } from './operations.ts';
-import { createWorld, type Move, parcelDataSource, parcelSupergraph } from './parcel-supergraph.ts';
+import { leasePlanner } from './operations/lease-planner.ts';
+import { anonymous, createTestOperations } from './operations/operations.ts';
+import { parcelMoved } from './supergraphs/moves.ts';
+import { createWorld, type Move, parcelDataSource, parcelSupergraph } from './supergraphs/parcel-supergraph.ts';
 
 const parcelLost: Topic<object> = { name: 'parcel-lost', schema: z.custom<object>(), key: () => 'any' };
 

@@ -5,9 +5,9 @@ import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { createClient } from 'graphql-sse';
 import { EventSource } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { openStream } from '../testing/event-stream.ts';
+import { openStream } from '../testing/clients/event-stream.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { move, moved, movedResult } from '../testing/moves.ts';
+import { move, moved, movedResult } from '../testing/supergraphs/moves.ts';
 
 describe('http streams', () => {
   it('send Server-Sent Events, each with its cursor as id', async () => {

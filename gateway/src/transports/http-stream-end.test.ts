@@ -1,11 +1,11 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
-import { openStream } from '../testing/event-stream.ts';
+import { openStream } from '../testing/clients/event-stream.ts';
+import { postAndLeave } from '../testing/clients/leaving-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
 import { createHold, holdCaughtUp } from '../testing/hold.ts';
-import { postAndLeave } from '../testing/leaving-client.ts';
-import { move, moved } from '../testing/moves.ts';
-import { startSubgraph } from '../testing/subgraph.ts';
+import { startSubgraph } from '../testing/servers/subgraph.ts';
+import { move, moved } from '../testing/supergraphs/moves.ts';
 
 /** The stored session of a token. */
 function sessionOf(authorization: string): string {

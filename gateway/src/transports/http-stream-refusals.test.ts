@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { openStream, type StreamRequest } from '../testing/event-stream.ts';
+import { openStream, type StreamRequest } from '../testing/clients/event-stream.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { moved } from '../testing/moves.ts';
+import { moved } from '../testing/supergraphs/moves.ts';
 
 describe('http streams', () => {
   it.each([

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { connectReady } from '../testing/clients/raw-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
 import { createHold } from '../testing/hold.ts';
-import { connectReady } from '../testing/raw-client.ts';
 
 const count = 10;
 const atOnce = 4;

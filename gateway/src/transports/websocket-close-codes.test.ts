@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
+import { ask } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { ask } from '../testing/graphql-ws-client.ts';
 
 /** The messages of a client that uses an id twice. */
 function subscribeTwice(id: string): string[] {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type WebSocket from 'ws';
 import { createHold } from '../testing/hold.ts';
-import { messagesOfQuery, startSocketServer } from '../testing/socket-server.ts';
+import { messagesOfQuery, startSocketServer } from '../testing/servers/socket-server.ts';
 
 // The cases of the server tests of graphql-ws.
 // https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md

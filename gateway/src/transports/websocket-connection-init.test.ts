@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { startSocketServer } from '../testing/socket-server.ts';
+import { startSocketServer } from '../testing/servers/socket-server.ts';
 
 // The cases of the server tests of graphql-ws.
 // https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md

@@ -1,9 +1,9 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
+import { ask } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { ask } from '../testing/graphql-ws-client.ts';
 import { createHold } from '../testing/hold.ts';
-import { move } from '../testing/moves.ts';
+import { move } from '../testing/supergraphs/moves.ts';
 
 describe('websocket', () => {
   it('closes with 1001, which clients retry, at shutdown', async () => {

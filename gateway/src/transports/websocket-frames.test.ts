@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ask } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
-import { ask } from '../testing/graphql-ws-client.ts';
 
 /** An encoded client frame, masked (RFC 6455, 5.2). */
 function frame({ opcode, isFinal, reserved, payload }: Frame): Buffer {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { messagesOfQuery, startSocketServer } from '../testing/socket-server.ts';
+import { messagesOfQuery, startSocketServer } from '../testing/servers/socket-server.ts';
 
 // The cases of the server tests of graphql-ws.
 // https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md

@@ -3,11 +3,11 @@ import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { Client } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
+import { ask } from '../testing/clients/graphql-ws-client.ts';
+import { connectReady } from '../testing/clients/raw-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { ask } from '../testing/graphql-ws-client.ts';
 import { createHold } from '../testing/hold.ts';
-import { move, moved } from '../testing/moves.ts';
-import { connectReady } from '../testing/raw-client.ts';
+import { move, moved } from '../testing/supergraphs/moves.ts';
 
 describe('websocket', () => {
   it('limits operations per connection, and subscriptions per user', async () => {

@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
+import { connectReady, type RawClient } from '../testing/clients/raw-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
 import { createHold } from '../testing/hold.ts';
-import { move, moved } from '../testing/moves.ts';
-import { connectReady, type RawClient } from '../testing/raw-client.ts';
-import { startSubgraph } from '../testing/subgraph.ts';
+import { startSubgraph } from '../testing/servers/subgraph.ts';
+import { move, moved } from '../testing/supergraphs/moves.ts';
 import { ClientSocket } from './client-socket.ts';
 
 describe('websocket operations', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { ask, subscribeToMoves } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { ask, subscribeToMoves } from '../testing/graphql-ws-client.ts';
-import { move, moved, movedResult } from '../testing/moves.ts';
+import { move, moved, movedResult } from '../testing/supergraphs/moves.ts';
 
 describe('websocket', () => {
   it('streams a topic’s events across subgraphs to their subscriber', async () => {

@@ -3,12 +3,12 @@ import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { sessionKey } from '@voucher-gateway/schema/session';
 import { describe, expect, it } from 'vitest';
+import { ask, subscribeToMoves } from '../testing/clients/graphql-ws-client.ts';
+import { connectReady } from '../testing/clients/raw-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
-import { ask, subscribeToMoves } from '../testing/graphql-ws-client.ts';
 import { createHold } from '../testing/hold.ts';
-import { move } from '../testing/moves.ts';
-import { connectReady } from '../testing/raw-client.ts';
-import { startSubgraph } from '../testing/subgraph.ts';
+import { startSubgraph } from '../testing/servers/subgraph.ts';
+import { move } from '../testing/supergraphs/moves.ts';
 
 describe('websocket', () => {
   it('closes with 4403 when its session is idle; pings don’t count', async () => {

@@ -1,7 +1,7 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
-import { moveTo } from '../../testing/moves.ts';
 import { openTestSubscriptions, placesOf } from '../../testing/subscriptions.ts';
+import { moveTo } from '../../testing/supergraphs/moves.ts';
 
 describe('resume', () => {
   it('a foreign message with an id of 890 kB does not stop it', async () => {

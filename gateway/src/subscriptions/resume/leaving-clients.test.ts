@@ -2,10 +2,10 @@ import { createTestClock } from '@voucher-gateway/platform/async/clock';
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
+import { connectReady } from '../../testing/clients/raw-client.ts';
 import { startTestGateway } from '../../testing/gateway.ts';
 import { holdCaughtUp } from '../../testing/hold.ts';
-import { move } from '../../testing/moves.ts';
-import { connectReady } from '../../testing/raw-client.ts';
+import { move } from '../../testing/supergraphs/moves.ts';
 import type { TopicSubscription } from '../plan/plan-subscription.ts';
 import { openCatchUp } from './catch-up.ts';
 

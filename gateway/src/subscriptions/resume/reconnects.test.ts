@@ -3,8 +3,8 @@ import { createClient } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { startTestGateway } from '../../testing/gateway.ts';
-import { parcelMoved } from '../../testing/moves.ts';
-import type { Move } from '../../testing/parcel-supergraph.ts';
+import { parcelMoved } from '../../testing/supergraphs/moves.ts';
+import type { Move } from '../../testing/supergraphs/parcel-supergraph.ts';
 
 const events = 1_000;
 const gatewayCount = 3;

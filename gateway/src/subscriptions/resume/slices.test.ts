@@ -2,8 +2,8 @@ import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import type { Client } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
 import { startTestGateway } from '../../testing/gateway.ts';
-import { move } from '../../testing/moves.ts';
-import type { Move } from '../../testing/parcel-supergraph.ts';
+import { move } from '../../testing/supergraphs/moves.ts';
+import type { Move } from '../../testing/supergraphs/parcel-supergraph.ts';
 
 describe('resume of more than a slice', () => {
   const count = 7;

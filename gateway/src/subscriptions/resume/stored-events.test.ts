@@ -1,7 +1,7 @@
 import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { describe, expect, it } from 'vitest';
-import { moveTo } from '../../testing/moves.ts';
 import { openTestSubscriptions, placesOf } from '../../testing/subscriptions.ts';
+import { moveTo } from '../../testing/supergraphs/moves.ts';
 
 const resume = 'subscription ($c: String) { moved(after: $c) { node { place } } }';
 

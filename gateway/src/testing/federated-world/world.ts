@@ -10,7 +10,7 @@ import { fragmentsOf } from '../../operations/parse-document.ts';
 import { createPlanOperation } from '../../planning/plan-operation.ts';
 import { isEmptyOperation, resolveConditions } from '../../planning/resolve-conditions.ts';
 import { readConditions } from '../../request/variables.ts';
-import { anonymous } from '../operations.ts';
+import { anonymous } from '../operations/operations.ts';
 import { generateSupergraph } from './supergraph.ts';
 import { createFieldResolver } from './values.ts';
 

@@ -1,5 +1,5 @@
 import { type GraphQLResolveInfo, print } from 'graphql';
-import { federationOneSupergraph } from '../federation-one.ts';
+import { federationOneSupergraph } from '../supergraphs/federation-one.ts';
 import { federation, type Scenario } from './scenario.ts';
 
 const byId = ({ id }: { id: string }) => ({ id });

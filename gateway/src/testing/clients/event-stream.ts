@@ -1,4 +1,4 @@
-import { moved } from './moves.ts';
+import { moved } from '../supergraphs/moves.ts';
 
 export interface StreamRequest {
   query?: string;

@@ -1,15 +1,15 @@
 import { composeServices } from '@apollo/composition';
 import { getOperationAST, parse } from 'graphql';
-import type { GatewayContext } from '../context.ts';
-import { compileOperation } from '../execution/compile-operation.ts';
-import type { ResponseLimit } from '../execution/response/output.ts';
-import type { SubgraphResponse } from '../execution/subgraph/subgraph-response.ts';
-import { fragmentsOf } from '../operations/parse-document.ts';
-import { createPlanOperation } from '../planning/plan-operation.ts';
-import { conditionVariables } from '../planning/resolve-conditions.ts';
-import { readConditions } from '../request/variables.ts';
-import type { Grants } from '../supergraph/access-rules.ts';
-import { readSupergraph } from '../supergraph/read-supergraph.ts';
+import type { GatewayContext } from '../../context.ts';
+import { compileOperation } from '../../execution/compile-operation.ts';
+import type { ResponseLimit } from '../../execution/response/output.ts';
+import type { SubgraphResponse } from '../../execution/subgraph/subgraph-response.ts';
+import { fragmentsOf } from '../../operations/parse-document.ts';
+import { createPlanOperation } from '../../planning/plan-operation.ts';
+import { conditionVariables } from '../../planning/resolve-conditions.ts';
+import { readConditions } from '../../request/variables.ts';
+import type { Grants } from '../../supergraph/access-rules.ts';
+import { readSupergraph } from '../../supergraph/read-supergraph.ts';
 import { anonymous } from './operations.ts';
 
 /** A request that a subgraph got. */

@@ -1,6 +1,6 @@
 import { type Client, createClient, type SubscribePayload } from 'graphql-ws';
 import WebSocket from 'ws';
-import { moved } from './moves.ts';
+import { moved } from '../supergraphs/moves.ts';
 
 export interface ClientOptions {
   /** Of the token in `connection_init`. Default: `authorization`. */

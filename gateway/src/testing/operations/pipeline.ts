@@ -1,7 +1,7 @@
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
-import { createReloadableFederation } from '../federation/reloadable-federation.ts';
-import type { OperationsOptions } from '../operations/operations.ts';
+import { createReloadableFederation } from '../../federation/reloadable-federation.ts';
+import type { OperationsOptions } from '../../operations/operations.ts';
 import { leasePlanner } from './lease-planner.ts';
 import { anonymous, createTestOperations } from './operations.ts';
 

@@ -1,4 +1,4 @@
-import { sha256 } from '../operations/persisted-queries.ts';
+import { sha256 } from '../../operations/persisted-queries.ts';
 
 /** A request for `/graphql`. */
 export interface Sent {

@@ -1,8 +1,8 @@
 import { readConfig } from '@voucher-gateway/platform/process/config';
 import { silentLog } from '@voucher-gateway/platform/process/log';
-import { gatewaySettings } from '../config.ts';
-import type { GatewayContext } from '../context.ts';
-import { createOperations, type OperationsOptions } from '../operations/operations.ts';
+import { gatewaySettings } from '../../config.ts';
+import type { GatewayContext } from '../../context.ts';
+import { createOperations, type OperationsOptions } from '../../operations/operations.ts';
 
 /** The pipeline with default limits and introspection. */
 export function createTestOperations({

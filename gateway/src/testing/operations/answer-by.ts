@@ -1,6 +1,6 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { execute, parse } from 'graphql';
-import { type SubgraphResponse, toSubgraphResponse } from '../execution/subgraph/subgraph-response.ts';
+import { type SubgraphResponse, toSubgraphResponse } from '../../execution/subgraph/subgraph-response.ts';
 import { federationLink, type SentRequest } from './executor.ts';
 
 export interface LocalSubgraph {

@@ -1,5 +1,5 @@
 import { silentLog } from '@voucher-gateway/platform/process/log';
-import { createPlanner, type Planner, type PlannerOptions } from '../planning/planner.ts';
+import { createPlanner, type Planner, type PlannerOptions } from '../../planning/planner.ts';
 
 /** Number of unused planners that are kept for later tests. Each is a thread with the memory of a planner. */
 const maxIdle = 2;

@@ -5,8 +5,8 @@ import { GraphQLError } from 'graphql';
 import { createHandler } from 'graphql-sse/lib/use/http';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
-import { createEventQueue, type EventQueue } from './event-queue.ts';
-import { greetingSchema } from './parcel-supergraph.ts';
+import { createEventQueue, type EventQueue } from '../event-queue.ts';
+import { greetingSchema } from '../supergraphs/parcel-supergraph.ts';
 
 /** A subscription to the greetings of one or all, with a field of another subgraph. */
 export const greeted = 'subscription ($by: ID) { hi: greeted(by: $by) { text by { name } } }';

@@ -6,16 +6,16 @@ import type { Identity } from '@voucher-gateway/platform/identity/token-verifier
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import type { ExecutionResult } from 'graphql';
-import { JsonResult } from '../execution/response/json-result.ts';
-import type { Operation } from '../operations/operations.ts';
-import { createLargeRequests } from '../scheduling/large-requests.ts';
-import { createLoopTurns } from '../scheduling/loop-turns.ts';
-import type { SessionGate } from '../sessions/session-gate.ts';
-import type { Subscriber } from '../subscriptions/subscriber.ts';
-import { createSendBudget } from '../transports/backpressure.ts';
-import { createOpenConnections } from '../transports/connections.ts';
-import { attachWebSocket, type WebSocketOptions } from '../transports/websocket.ts';
-import { connectRaw, connectReady } from './raw-client.ts';
+import { JsonResult } from '../../execution/response/json-result.ts';
+import type { Operation } from '../../operations/operations.ts';
+import { createLargeRequests } from '../../scheduling/large-requests.ts';
+import { createLoopTurns } from '../../scheduling/loop-turns.ts';
+import type { SessionGate } from '../../sessions/session-gate.ts';
+import type { Subscriber } from '../../subscriptions/subscriber.ts';
+import { createSendBudget } from '../../transports/backpressure.ts';
+import { createOpenConnections } from '../../transports/connections.ts';
+import { attachWebSocket, type WebSocketOptions } from '../../transports/websocket.ts';
+import { connectRaw, connectReady } from '../clients/raw-client.ts';
 
 /** The services behind the sockets. A test may replace each. */
 export interface SocketServices {
