@@ -47,7 +47,7 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
     }
     if (answer.kind === 'refused') {
       log.warn({ requestId, failure: answer.error }, 'the provider refused a request');
-      await database.transaction((tx) => store.fail(tx, requestId, 'PROVIDER_REFUSED', atMs));
+      await database.transaction((tx) => store.fail(tx, requestId, { reason: 'PROVIDER_REFUSED', askedAtMs, atMs }));
       return;
     }
     if (answer.kind === 'failed') logFailure(request, answer);
@@ -58,7 +58,8 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
     }
     await database.transaction(async (tx) => {
       await store.storeAnswer(tx, { requestId, answer, delayMs: null, askedAtMs, atMs });
-      await store.fail(tx, requestId, isAcknowledged(request) ? 'PROVIDER_SILENT' : 'PROVIDER_UNAVAILABLE', atMs);
+      const reason = isAcknowledged(request) ? 'PROVIDER_SILENT' : 'PROVIDER_UNAVAILABLE';
+      await store.fail(tx, requestId, { reason, askedAtMs, atMs });
     });
   };
 

@@ -12,6 +12,14 @@ describe('failed request', () => {
     ]);
   });
 
+  it('request: that is refused at once says when the provider was asked', async () => {
+    // Regression: its steps had no PROVIDER_ASKED.
+    await using ctx = await startTestIntegration({ frozen: true, provider: { faults: [{ fault: 'refuse' }] } });
+    const askedAt = new Date(ctx.clock.now()).toISOString();
+    await ctx.publish();
+    expect(await ctx.outcome()).toMatchObject([{ reason: 'PROVIDER_REFUSED', askedAt, failedAt: askedAt }]);
+  });
+
   it('request: fails as PROVIDER_UNAVAILABLE after GIVE_UP_AFTER', async () => {
     await using ctx = await startTestIntegration({
       settings: { GIVE_UP_AFTER: '300ms' },

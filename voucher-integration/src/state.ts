@@ -38,6 +38,14 @@ export interface ProviderCode {
   askedAtMs?: number;
 }
 
+/** The end of a request without a code. */
+export interface ProviderFailure {
+  reason: FailureReason;
+  /** When the last request to the provider was sent, in milliseconds since the epoch. */
+  askedAtMs: number;
+  atMs: number;
+}
+
 /** Maximum of held callbacks per request. */
 export const maxHeld = 5;
 

@@ -3,12 +3,12 @@ import type { Database, Transaction } from '@voucher-gateway/platform/database';
 import { isAnyId, rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Topics } from '@voucher-gateway/platform/topics';
-import type { FailureReason, RequestCode } from '@voucher-gateway/schema/topics';
+import type { RequestCode } from '@voucher-gateway/schema/topics';
 import { and, eq, sql } from 'drizzle-orm';
 import type { InterimAnswer } from './interim-answers.ts';
 import { createRequestChanges, type PendingRequest } from './request-changes.ts';
 import { fromRow } from './request-row.ts';
-import { type HeldCallback, maxHeld, type ProviderCode, type ProviderRequest } from './state.ts';
+import { type HeldCallback, maxHeld, type ProviderCode, type ProviderFailure, type ProviderRequest } from './state.ts';
 import { providerRequest as table } from './tables.ts';
 
 /**
@@ -32,7 +32,7 @@ export interface Store {
    * WAITING → FAILED, with its message. Returns false, without a change, if it is no longer WAITING. The first held
    * callback becomes the unclaimed code: the provider got a 202 for it, and will not send it again.
    */
-  fail(tx: Transaction, requestId: string, reason: FailureReason, atMs: number): Promise<boolean>;
+  fail(tx: Transaction, requestId: string, failure: ProviderFailure): Promise<boolean>;
   /**
    * Stores an answer and the job that retries. If the answer is a challenge, the held callbacks are checked against it and
    * then dropped: the first one that verifies settles the request. Does nothing if the request is no longer WAITING.
@@ -142,13 +142,14 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
     },
     settle: async (tx, request, code) => (await settleAll(tx, [{ request, code }]))[0] ?? false,
     settleInBatch: (request, code) => settleInBatch({ request, code }),
-    async fail(tx, requestId, reason, atMs) {
+    async fail(tx, requestId, { reason, askedAtMs, atMs }) {
       const [row] = await tx
         .update(table)
         .set({
           status: 'FAILED',
           failureReason: reason,
           failedAt: new Date(atMs),
+          askedAt: sql`coalesce(${table.askedAt}, ${new Date(askedAtMs).toISOString()}::timestamptz)`,
           held: [],
           unclaimedCode: sql`${table.held} -> 0 ->> 'voucherCode'`,
           unclaimedAt: sql`(${table.held} -> 0 ->> 'at')::timestamptz`,
