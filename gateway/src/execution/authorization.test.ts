@@ -136,10 +136,13 @@ describe('authorization: scopes and policies', () => {
   });
 });
 
-/** As composition before 2.12: it did not put the directives of object types on their interfaces. */
+/**
+ * Returns the supergraph as versions of composition before 2.12 built it: they did not copy the directives of object
+ * types to their interfaces.
+ */
 const withoutOnInterface = (sdl: string) => sdl.replace(/(interface Node[^{]*?)\s*@authenticated/, '$1');
 
-/** Each was a way around the directives in one gateway or another. */
+/** Each case is a query by which some gateway once returned a protected field. */
 describe('authorization: there is no way around by', () => {
   it.each([
     ['an alias', '{ post { id: views } }', ['post.id']],
@@ -161,7 +164,8 @@ describe('authorization: there is no way around by', () => {
     expect(sent).not.toMatch(/views|\bname\b|Secret/);
   });
 
-  // Composition before 2.12 neither demanded the directive on what requires the field, nor put it on interfaces.
+  // Before 2.12, composition allowed an unprotected field to require a protected one, and did not copy directives to
+  // interfaces.
   it('a requirement, also of an earlier composition', async () => {
     const change = (sdl: string) => sdl.replace(/(shipping: Int @join__field\([^)]*\)) @authenticated/, '$1');
     const { data, paths, sent } = await run('{ post { title shipping } }', { change });

@@ -22,7 +22,7 @@ import { listSteps, type Step } from './steps/steps.ts';
 import { asFetchErrors, invalidResponse } from './subgraph/subgraph-errors.ts';
 
 export interface CompileOptions {
-  /** The plan's fetches; undefined if it has none. */
+  /** The plan's fetches; undefined if nothing has to be fetched. */
   plan: PlanNode | undefined;
   definition: OperationDefinitionNode;
   /** The document's fragments, by name. */
@@ -31,24 +31,24 @@ export interface CompileOptions {
   conditions: Conditions;
   /** The API schema. */
   schema: GraphQLSchema;
-  /** The full schema. */
+  /** The schema of the supergraph, with the types and directives that clients do not see. */
   supergraph: GraphQLSchema;
-  /** Number of fields whose compiled form is kept. */
+  /** Number of fields whose compiled form is kept in memory; others are compiled again for each execution. */
   maxFields: number;
-  /** Keys that the plan fetches under another one. Default: none. */
+  /** Response keys of the client, by the alias under which the plan fetches them. Default: none. */
   renamedKeys?: Plan['renamedKeys'];
-  /** Fields that are null whatever the data has. Default: none. */
+  /** Fields that are null in the response, even if the plan fetches them. Default: none. */
   hiddenFields?: Plan['hiddenFields'];
-  /** Errors of every response: why the plan does not fetch all fields. Default: none. */
+  /** Errors that every response has, because the plan can't fetch some fields. Default: none. */
   planErrors?: Plan['errors'];
 }
 
 /** An operation that is compiled once and executed often. */
 export interface CompiledOperation {
   /**
-   * Executes the plan. Failures of subgraphs are errors of the result.
+   * Executes the plan. If a subgraph fails, the result has an error for it.
    *
-   * @param data what is known already, such as an event; it becomes part of the data
+   * @param data data that need not be fetched, such as an event; the fetched data is merged into it
    * @throws CodedError OPERATION_TOO_COMPLEX for a response over the limit, or nested too deeply
    */
   execute(options: RunOptions, data?: Data): Promise<JsonResult>;
@@ -111,7 +111,7 @@ function asGraphQLError({ code, message, path }: PlanError): GraphQLError {
   return new GraphQLError(message, { path, extensions: { code } });
 }
 
-/** Creates the function that gives the client's keys back to the path of an error. */
+/** Creates the function that replaces aliases of the plan in the path of an error by the client's response keys. */
 function createPathRestorer(renamedKeys: Plan['renamedKeys']): (error: GraphQLError) => GraphQLError {
   if (!renamedKeys) return (error) => error;
   const original = new Map(Object.entries(renamedKeys).map(([key, renamed]) => [renamed, key]));
@@ -132,7 +132,7 @@ interface CompiledStep {
   run(run: Run): Promise<void>;
 }
 
-/** Runs each step as soon as those are done that it waits for. */
+/** Runs each step as soon as the steps that it depends on are done. */
 async function runSteps(steps: readonly CompiledStep[], run: Run): Promise<void> {
   const done: Promise<void>[] = [];
   for (const step of steps) {
@@ -156,7 +156,7 @@ function compileStep(supergraph: GraphQLSchema, step: Step): CompiledStep {
         await run(state);
       } catch (error) {
         if (isCodedError(error)) state.failure ??= { error };
-        // A response that is nested too deeply to be merged.
+        // The response is nested so deeply that merging it exceeded the stack.
         else if (error instanceof RangeError) state.errors.push(...asFetchErrors(invalidResponse(subgraph), []));
         else state.errors.push(...asFetchErrors(error, []));
       }

@@ -12,7 +12,7 @@ const worldOf = (seed: number) => {
   return world;
 };
 
-/** An operation of a generated supergraph, valid and not trivial. */
+/** A valid operation for a generated supergraph, which fetches at least one field. */
 const scenario = fc
   .record({ world: fc.integer({ min: 1, max: 4 }), operation: fc.nat(), failOneIn: fc.constantFrom(0, 0, 7, 20) })
   .map(({ world, operation, failOneIn }) => ({
@@ -31,7 +31,7 @@ async function executeByBoth(world: World, options: ExecutionOptions) {
 const messagesOf = (errors: readonly GraphQLError[]) =>
   errors.map(({ message, extensions }) => `${extensions.code} ${message}`).sort();
 
-/** Each error is at a value that is null because of it, or below one. */
+/** Expects that the path of each error leads to null: at its end, or before. */
 function expectNullAt({ data, errors, unfit }: Outcome) {
   for (const { path = [] } of [...errors, ...unfit]) {
     let value = data;
@@ -47,11 +47,12 @@ describe('executor: as Apollo’s', () => {
       fc.asyncProperty(scenario, async ({ world, options }) => {
         const { ours, apollo } = await executeByBoth(world, options);
         expect(ours.data).toEqual(apollo.data);
-        // Apollo's plan asks in vain for what a fragment on another type selects, and reports what fails of it.
+        // Apollo's plan also fetches the fields of fragments on other types, and reports errors of these needless
+        // fetches.
         expect(messagesOf(apollo.errors)).toEqual(expect.arrayContaining(messagesOf(ours.errors)));
         expectNullAt(ours);
         expect(ours.mutations).toEqual(apollo.mutations);
-        // Apollo's executor reports them only if there are no other errors.
+        // Apollo's executor reports values of a wrong type only if there are no other errors.
         if (apollo.errors.length === 0 && apollo.unfit.length > 0) expect(ours.unfit).not.toEqual([]);
         expect(ours.requests).toBeLessThanOrEqual(apollo.requests);
         requests = { ours: requests.ours + ours.requests, apollo: requests.apollo + apollo.requests };

@@ -14,7 +14,7 @@ const scores = `
   type Tags @shareable { mine: String theirs: String }
 `;
 
-/** Executes with a subgraph `scores` that returns this entity, whatever it is asked for. */
+/** Executes an operation with a subgraph `scores` that returns this entity for every request. */
 async function run(text: string, data: Record<string, unknown>, entity: object) {
   const { execute } = createExecutor(data, entity);
   const { data: result, errors } = await execute(text);
@@ -35,7 +35,7 @@ function createExecutor(data: Record<string, unknown>, entity: object) {
 
 const user = { __typename: 'User', id: '1', name: 'Ann' };
 
-// What a subgraph was not asked for replaced what others had returned.
+// Regression: fields that a subgraph returned without being requested replaced the data of other subgraphs.
 describe('executor: a subgraph’s response does not replace', () => {
   it('fields that it was not asked for', async () => {
     const entity = { score: 5, id: '666', name: 'Eve' };

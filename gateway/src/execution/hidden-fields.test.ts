@@ -44,11 +44,14 @@ const respond = answerBy({
 const run = (text: string, options: Partial<TestExecutorOptions> = {}) =>
   createTestExecutor({ subgraphs: { people, names }, respond, ...options }).execute(text);
 
-/** As composition before 2.12: it did not put the directives of object fields on their interfaces. */
+/**
+ * Returns the supergraph as versions of composition before 2.12 built it: they did not copy the directives of object
+ * fields to interfaces.
+ */
 const change = (sdl: string) => sdl.replace(/(interface Party[^{]*\{\s*email: String)\s*@authenticated/, '$1');
 
 describe('executor: a field that the client may not see', () => {
-  // The plan fetches these fields as keys, under the names that the client asks for.
+  // The plan fetches these fields as parts of a key, under the same response keys as the client's.
   it.each([
     ['a key', '{ me { email name } }', { me: { email: null, name: 'Ann' } }],
     ['a key in a list', '{ them { email name } }', { them: [{ email: null, name: 'Ann' }] }],

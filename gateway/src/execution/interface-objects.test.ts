@@ -15,7 +15,7 @@ const subgraphs = {
 };
 
 describe('executor: interface objects', () => {
-  // Apollo's executor lets the name of the interface replace the name of the object's type, and drops the fragment.
+  // Apollo's executor overwrites `__typename` with the interface's name, and then omits the fragment's fields.
   it('keep the type that their own subgraph has named', async () => {
     const executor = createTestExecutor({
       subgraphs,

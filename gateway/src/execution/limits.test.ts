@@ -7,7 +7,7 @@ const subgraphs = {
   store: 'type Item @key(fields: "id") { id: ID! text: String parts: [Part] }  type Part { size: Int }',
 };
 
-/** Items that are all the same entity, which is fetched once. */
+/** Creates an executor whose list has many references to one entity, which is fetched once. */
 function open(items: number, entity: object) {
   return createTestExecutor({
     subgraphs,
@@ -29,7 +29,7 @@ describe('executor: response limit', () => {
   const refused = { code: 'OPERATION_TOO_COMPLEX', details: { limit: 'MAX_RESPONSE_BYTES' } };
 
   it('covers a text that belongs to many objects', async () => {
-    // 10 GB of JSON, from 100 kB.
+    // The text of 100 kB belongs to 100,000 items: the response would have 10 GB.
     const executor = open(100_000, { text: 'x'.repeat(100_000) });
     await expect(executor.execute('{ items { text } }', {}, limitOf(1_000_000))).rejects.toMatchObject(refused);
   });

@@ -45,7 +45,7 @@ interface Sent {
   item?: { price: number };
 }
 
-/** The subgraphs, which compute the costs from what they are sent. */
+/** The subgraphs. They compute costs from the representations, so that a wrong representation changes the result. */
 const respond = answerBy({
   parcels: {
     typeDefs: shop.parcels,
@@ -116,7 +116,7 @@ describe('executor: a client’s alias', () => {
     ['a key', '{ parcel { id: title free } }', { id: 'shoes', free: true }],
     ['a requirement', '{ parcel { weight: title post } }', { weight: 'shoes', post: 2 }],
     ['the name of the type', '{ parcel { __typename: title free } }', { __typename: 'shoes', free: true }],
-    // The planner gets a field of its own for a requirement with arguments.
+    // The gateway gives the planner an extra field for a requirement with arguments; here a client uses its name.
     ['such a field', '{ parcel { post weight__required0: title } }', { post: 2, weight__required0: 'shoes' }],
     [
       'such a field beside another',
@@ -147,7 +147,7 @@ describe('executor: a client’s variable', () => {
     names: 'scalar Any type Person @key(fields: "id") { id: ID! echo(of: Any): Any }',
   };
 
-  // It was replaced by the representations, and a field that returns its argument showed them.
+  // Regression: the representations replaced the client's value, and a field that returns its argument showed them.
   it.each(['representations', 'representations_1', 'contextualArgument_1_0', 'contextualArgument_2_10_3'])(
     'may not be $%s, which the gateway needs itself',
     async (name) => {
@@ -222,7 +222,7 @@ describe('executor: a field that no subgraph can be asked for', () => {
     data: Object.fromEntries(Object.entries(values).filter(([key]) => query.includes(`${key}{`) || key === 'other')),
   });
 
-  // Apollo's planner returns a plan without it, and reports nothing.
+  // Apollo's planner returns a plan without the field, and reports no error.
   it.each([
     ['{ node { score } other }', { node: null, other: 1 }, ['node']],
     ['{ node { id score } other }', { node: { id: '1', score: null }, other: 1 }, ['node', 'score']],

@@ -14,7 +14,7 @@ const subgraphs = {
 
 type Representation = { __typename: string; id: string };
 
-/** Each `_entities` field of a request, answered by `entity`. */
+/** Builds a response: `entity` returns the value for each representation of each `_entities` field. */
 function answerEntities({ query, variables }: SentRequest, entity: (representation: Representation) => object | null) {
   const fields = [...query.matchAll(/(?:(\w+):)?_entities\(representations:\$(\w+)\)/g)];
   return {
@@ -87,7 +87,7 @@ describe('executor: requests', () => {
     const executor = open({ a: item('1'), b: item('1') });
     const { data } = await executor.execute('mutation { a: buy(id: "1") { size } b: buy(id: "1") { size } }');
     const count = executor.sent.filter(({ subgraph }) => subgraph === 'store').length;
-    // One request, or one per mutation: never an entity from before a mutation.
+    // With two mutations the entity is fetched after each, because the second may have changed it.
     expect(data).toEqual(count === 1 ? { a: { size: 1 }, b: { size: 1 } } : { a: { size: 1 }, b: { size: 2 } });
   });
 

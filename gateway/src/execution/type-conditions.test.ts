@@ -18,7 +18,10 @@ const completes = (field: string, types = ['Place']) => ({
   ),
 });
 
-/** A feed of types that have a field of the same type, which other subgraphs complete. */
+/**
+ * The subgraph `feed` returns objects of several types, which all refer to one entity type. Other subgraphs have the
+ * entity's fields.
+ */
 const subgraphs = {
   feed: {
     typeDefs: `

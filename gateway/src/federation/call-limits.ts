@@ -1,7 +1,7 @@
 import type { GatewayConfig } from '../config.ts';
 import type { SubgraphCallLimits } from './subgraph-client.ts';
 
-/** The limits of calls to subgraphs that the settings choose. */
+/** Reads the limits of calls to subgraphs from the settings. */
 export function callLimitsOf(config: GatewayConfig): SubgraphCallLimits {
   return {
     timeoutMs: config.SUBGRAPH_TIMEOUT,

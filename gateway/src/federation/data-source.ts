@@ -3,10 +3,10 @@ import { type Subgraph, variablesOf } from '../execution/subgraph/subgraph.ts';
 import { invalidResponse } from '../execution/subgraph/subgraph-errors.ts';
 import { toSubgraphResponse } from '../execution/subgraph/subgraph-response.ts';
 
-/** A value of Apollo's enum: the package exports only its type. */
+/** A value of Apollo's enum `GraphQLDataSourceRequestKind`, of which the package exports only the type. */
 const incomingOperation = 'incoming operation' as GraphQLDataSourceProcessOptions['kind'] & never;
 
-/** Calls a data source of `@apollo/gateway`, such as one for a subgraph in the same process. */
+/** Wraps a data source of `@apollo/gateway` as a `Subgraph` of our executor. */
 export function asSubgraph(source: Subgraph | GraphQLDataSource, name: string): Subgraph {
   if ('send' in source) return source;
   return {

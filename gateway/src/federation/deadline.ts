@@ -1,4 +1,4 @@
-/** A signal that aborts after `ms`, or with another signal. Disposing releases both. */
+/** Creates a signal that aborts after `ms`, or when `other` aborts. Disposing removes the timer and the listener. */
 export function createDeadline(ms: number, other: AbortSignal): { signal: AbortSignal } & Disposable {
   const controller = new AbortController();
   const onAbort = () => controller.abort(other.reason);
@@ -14,7 +14,7 @@ export function createDeadline(ms: number, other: AbortSignal): { signal: AbortS
   };
 }
 
-/** The error of a call that got no reply in time. */
+/** Creates the error of a call without a reply in time. */
 export function timeoutError(ms: number): DOMException {
   return new DOMException(`no answer within ${ms} ms`, 'TimeoutError');
 }

@@ -3,13 +3,13 @@ import { timeoutError } from './deadline.ts';
 
 export interface ExchangeRequest {
   path: string;
-  /** Names and values in turn. */
+  /** Header names and values, alternating. */
   headers: string[];
   /** JSON text. */
   body: string;
 }
 
-/** Values by lower-case name; several of one name are a list. */
+/** Header values by lower-case name; a list if a header occurs several times. */
 export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 export interface Reply {
@@ -26,10 +26,10 @@ export interface ExchangeLimits {
 }
 
 /**
- * Posts a request and resolves to the reply, whose body is collected without a stream: a stream costs more than all else of
- * a small call. The dispatcher bounds the body's size.
+ * Posts a request and resolves to the reply. The body is collected without a stream, because a stream takes more CPU
+ * time than the rest of a small call. The dispatcher limits the body's size.
  *
- * @throws the signal's reason, DOMException TimeoutError, and the dispatcher's errors
+ * @throws the signal's reason; DOMException TimeoutError; the dispatcher's errors
  */
 export function exchange(dispatcher: Dispatcher, request: ExchangeRequest, limits: ExchangeLimits): Promise<Reply> {
   const { path, headers, body } = request;
@@ -39,13 +39,13 @@ export function exchange(dispatcher: Dispatcher, request: ExchangeRequest, limit
   });
 }
 
-/** One call. A class, because there is one per call of a subgraph. */
+/** One call. It is a class, which takes less memory than closures, because there is one per call. */
 class Exchange implements Dispatcher.DispatchHandler {
   isOver = false;
   #status = 0;
   #headers: ReplyHeaders = {};
   #controller: Dispatcher.DispatchController | null = null;
-  /** Most replies are one chunk. */
+  /** The first chunk is kept separately, because most replies have only one. */
   #first: Buffer | null = null;
   #more: Buffer[] | null = null;
   readonly #signal: AbortSignal;
@@ -69,7 +69,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // It may have been cancelled while it waited for a connection.
+    // The call may have been cancelled while it waited for a connection.
     if (this.isOver) this.#abort();
   }
 

@@ -53,7 +53,7 @@ describe('subgraph calls: the log', () => {
       .filter((line) => line.includes(message))
       .map((line) => JSON.parse(line));
 
-  // Regression: there was a line per failed call, without the request's id.
+  // Regression: the log had a line per failed call, without the request's id.
   it('has one line for many failed calls, with the request’s id', async () => {
     await using gateway = await startTestGateway({ subgraphUrls: { people: 'http://127.0.0.1:9/graphql' } });
     for (let call = 0; call < 20; call += 1) await ask(gateway.graphqlUrl, `call-${call}`);

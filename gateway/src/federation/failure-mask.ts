@@ -10,13 +10,13 @@ import { InvalidDocument } from '../request/invalid-document.ts';
 /** Replaces internal errors by coded ones that clients may see, and logs them with the request's id. */
 export interface FailureMask {
   maskErrors(errors: readonly GraphQLError[], context: GatewayContext): readonly GraphQLError[];
-  /** The error to throw instead of this one. */
+  /** Returns the error to throw in place of this one. */
   maskThrown(error: unknown, context: GatewayContext): unknown;
 }
 
 export function createFailureMask(log: Log): FailureMask {
   const lines = createRepeatedLines(log);
-  /** Repeated failures are summarised: each subgraph logs its own. */
+  /** Repeated failures are summarised in one line, because each subgraph logs its own. */
   const report = (error: unknown, { requestId }: GatewayContext, fields: object = {}) => {
     const original = originalOf(error);
     const subgraph = error instanceof GraphQLError ? error.extensions.serviceName : undefined;
@@ -32,7 +32,7 @@ export function createFailureMask(log: Log): FailureMask {
       let failures = 0;
       return errors.map((error) => {
         if (formatPublicError(toFormatted(error), error)) return error;
-        // One line per response.
+        // Only the first failure of a response is logged.
         if (failures === 0) report(error, context, { path: error.path });
         failures += 1;
         return new GraphQLError(internal().message, { path: error.path, originalError: internal() });
@@ -53,7 +53,7 @@ function isPublic(error: unknown): boolean {
   return formatPublicError(error instanceof GraphQLError ? error.toJSON() : { message }, error) !== null;
 }
 
-/** Executors may return errors without `toJSON`: plain ones, or those of another copy of graphql-js. */
+/** Converts an error to its JSON form. Plain objects, or errors of another copy of graphql-js, may lack `toJSON`. */
 function toFormatted(error: GraphQLError) {
   return error.toJSON?.() ?? error;
 }

@@ -21,18 +21,18 @@ import { readSupergraph } from '../supergraph/read-supergraph.ts';
 import { asSubgraph } from './data-source.ts';
 import { createFailureMask } from './failure-mask.ts';
 
-/** What the executor needs of an operation. */
+/** The part of an operation that the executor needs. */
 export interface ExecutableOperation {
   definition: OperationDefinitionNode;
   /** The document's fragments, by name. */
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   /** As sent by the client: not coerced yet. */
   variables: Readonly<Record<string, unknown>>;
-  /** Values of the variables that `@skip` and `@include` depend on: the same for the same plan. */
+  /** Values of the variables that `@skip` and `@include` depend on. A plan belongs to one set of these values. */
   conditions: Conditions;
   /** Number of selections, with fragments expanded. */
   selections: number;
-  /** The same plan is compiled once. */
+  /** The plan, which is compiled when it is first executed. */
   plan: Plan;
 }
 
@@ -45,9 +45,9 @@ export interface Federation extends AsyncDisposable {
   readonly supergraph: GraphQLSchema;
   readonly subgraphs: Subgraphs;
   readonly planner: Planner;
-  /** What the plan of a request depends on besides its operation. */
+  /** Returns the properties of a request, besides its operation, that its plan depends on. */
   planVariant(context: GatewayContext): PlanVariant;
-  /** Whether error messages may not suggest names of the schema. */
+  /** Whether error messages must not suggest names of the schema. */
   readonly hideSuggestions: boolean;
   /**
    * Executes a query or a mutation.
@@ -70,7 +70,7 @@ export interface FederationOptions {
   dataSource(name: string): (Subgraph | GraphQLDataSource) & Partial<AsyncDisposable>;
   /** Whether validation errors may suggest names of the schema. Default: true. */
   suggestions?: boolean;
-  /** The `@override` labels that are on, besides percentages. Default: none. */
+  /** The `@override` labels that are on for all requests. Labels such as `percent(5)` need no entry. Default: none. */
   overrideLabels?: readonly string[];
   /** Authorisation by `@authenticated`, `@requiresScopes` and `@policy`. */
   authorization?: AuthorizationOptions;
@@ -80,7 +80,10 @@ export interface FederationOptions {
 }
 
 export interface AuthorizationOptions extends Partial<GrantClaims> {
-  /** Whether an operation with a field that its client may not see is refused as a whole. Default: false. */
+  /**
+   * Whether one field that the client may not see refuses the whole operation. Default: false, which makes the field
+   * null.
+   */
   rejectUnauthorized?: boolean;
 }
 
@@ -113,7 +116,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   );
   const owned = releases.move();
   const mask = createFailureMask(log);
-  /** Operations are released with their plans. */
+  /** A WeakMap, so that a compiled operation is released when the cache evicts its plan. */
   const compiled = new WeakMap<Plan, CompiledOperation>();
   const compile = (operation: ExecutableOperation): CompiledOperation => {
     const { plan, selections, ...rest } = operation;
@@ -143,12 +146,12 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     running.add(1);
     try {
       const { definition, variables } = operation;
-      // Not for each event: it has no new variables.
+      // Skipped for events: the variables were checked when the client subscribed.
       if (!data) coerceVariables(schema, definition, variables, !suggestions);
       const result = await compile(operation).execute({ subgraphs, variables, context, limit }, data);
       return result.errors ? new JsonResult(result.dataJson, mask.maskErrors(result.errors, context)) : result;
     } catch (error) {
-      // The executor recurses into fragments and data.
+      // A RangeError means that the executor, which recurses into fragments and data, exceeded the stack.
       throw mask.maskThrown(error instanceof RangeError ? tooComplex('nesting', maxNesting) : error, context);
     } finally {
       running.add(-1);
@@ -176,7 +179,10 @@ export async function createFederation(options: FederationOptions): Promise<Fede
 
 const onlyVariant: PlanVariant = { key: '', overrides: [] };
 
-/** The data of an event, as the plan's other fetches need it. A copy: the same event is executed for several operations. */
+/**
+ * Copies an event and adapts it for the plan's other fetches. One event is executed for several operations, so that it
+ * must not change.
+ */
 function readEvent({ plan: { node } }: ExecutableOperation, supergraph: GraphQLSchema, event: Data): Data {
   const data = copyData(event, () => {});
   if (node?.kind === 'Subscription') applyRewrites(supergraph, node.primary.outputRewrites, data);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
 import { hostileAnswers, startHostileSubgraph } from '../testing/servers/hostile-subgraph.ts';
 
-// One gateway for all cases, so that side effects of one response would affect the next.
+// All cases share one gateway, so that a side effect of one response would fail a later case.
 let subgraph: Awaited<ReturnType<typeof startHostileSubgraph>>;
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -23,7 +23,7 @@ describe('hostile subgraph responses', () => {
     subgraph.answerWith(answer);
     const { data, errors } = await gateway.post('{ hello }');
     expect(findInternal(JSON.stringify({ data, errors }))).toBeNull();
-    // Data that the schema allows, or an error with a code.
+    // The client gets data that the schema allows, or an error with a code.
     if (data) expect(data).toSatisfy(({ hello }) => hello === null || typeof hello === 'string');
     else expect(errors?.[0]?.extensions?.code).toMatch(/^[A-Z_]+$/);
     expect(errors?.length ?? 0).toBeLessThanOrEqual(100);

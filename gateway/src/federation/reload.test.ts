@@ -7,7 +7,7 @@ import { startSubgraphProxy } from '../testing/servers/subgraph.ts';
 import { move } from '../testing/supergraphs/moves.ts';
 import { parcelSupergraph } from '../testing/supergraphs/parcel-supergraph.ts';
 
-/** The tracking subgraph's schema without `Move.parcel`. */
+/** Returns the supergraph without the definition of a field of the subgraph `tracking`. */
 const without = (field: RegExp) => parcelSupergraph().replace(field, '');
 const parcelOfMove = /(?<=type Move\n[\s\S]*?)^ {2}parcel: ID!\n/m;
 

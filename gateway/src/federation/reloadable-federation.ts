@@ -6,9 +6,10 @@ export interface ReloadableFederation extends AsyncDisposable {
   /** The current federation. Operations that started with an earlier one continue to use that one. */
   readonly current: Federation;
   /**
-   * Switches to another supergraph. If it can't be loaded or prepared, nothing changes. Reloads run one after the other.
+   * Switches to another supergraph. If that can't be loaded or prepared, nothing changes. Reloads run one after
+   * another.
    *
-   * @throws Error with every fault of the supergraph, and what `prepare` throws
+   * @throws Error with every fault of the supergraph; errors of `prepare`
    */
   reload(supergraphSdl: string, options?: ReloadOptions): Promise<void>;
 }
@@ -16,27 +17,27 @@ export interface ReloadableFederation extends AsyncDisposable {
 export interface ReloadOptions {
   /** The data sources of the next supergraph. Default: those of the current one. */
   dataSource?: FederationOptions['dataSource'];
-  /** Prepares what depends on the supergraph. */
+  /** Prepares everything that depends on the supergraph, such as open subscriptions. */
   prepare?(next: Federation): Promise<Preparation>;
 }
 
 /** A prepared switch to another supergraph. Disposing it before `commit` rolls it back. */
 export interface Preparation extends AsyncDisposable {
   /**
-   * Returns null if `commit` may be called now. Otherwise there is something new to prepare, such as a subscription that
-   * started meanwhile: await the returned promise, and call this again.
+   * Returns null if `commit` may be called now. A promise means that something new is being prepared, such as a
+   * subscription that has just started: await it, and call `pending` again.
    */
   pending(): Promise<void> | null;
   /** Switches to the next supergraph synchronously. Must not throw. */
   commit(): void;
-  /** Closes what only the earlier supergraph used. */
+  /** Closes the resources that only the earlier supergraph used. */
   finish(): Promise<void>;
 }
 
 export interface ReloadableFederationOptions extends FederationOptions {
   /**
-   * Time for which the data sources of an earlier supergraph stay open, for operations that are prepared but not executed
-   * yet. Default: 30 s.
+   * The data sources of an earlier supergraph stay open for this time, for operations that it has planned but not
+   * executed yet. Default: 30 s.
    */
   retireAfterMs?: number;
   log: Log;
@@ -45,7 +46,7 @@ export interface ReloadableFederationOptions extends FederationOptions {
 export async function createReloadableFederation(options: ReloadableFederationOptions): Promise<ReloadableFederation> {
   const { retireAfterMs = 30_000, log } = options;
   let current = await createFederation(options);
-  /** Earlier federations that may still be in use. */
+  /** Earlier federations that operations may still use, with the timers that close them. */
   const retiring = new Map<Federation, NodeJS.Timeout>();
   let reloading: Promise<unknown> = Promise.resolve();
 
@@ -56,7 +57,7 @@ export async function createReloadableFederation(options: ReloadableFederationOp
     };
     const fail = (error: unknown) => log.warn({ error }, 'an earlier supergraph could not be closed');
     retiring.set(federation, setTimeout(() => dispose().catch(fail), retireAfterMs).unref());
-    // The planner finishes the requests that it has; there are no new ones.
+    // The planner finishes its queued requests. New requests go to the next federation.
     await federation.planner[Symbol.asyncDispose]();
   };
 

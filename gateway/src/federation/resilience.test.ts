@@ -5,7 +5,7 @@ import { createResilience } from './resilience.ts';
 const { signal } = new AbortController();
 const options = { signal, isFailure: (error: unknown) => error === 'no answer', mayRepeat: () => true };
 
-/** A call that fails so often, and then returns how often it was made. */
+/** Creates a call that fails a number of times, and then returns how often it was called. */
 function failing(times: number, error: unknown = 'no answer') {
   let calls = 0;
   const call = async () => {

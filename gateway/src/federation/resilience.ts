@@ -10,7 +10,7 @@ import {
 } from 'cockatiel';
 
 export interface ResilienceOptions {
-  /** Retries of a call that may be repeated. */
+  /** Number of retries, for calls that may be repeated. */
   retries: number;
   /** Consecutive failures after which the circuit breaker opens; infinity for no breaker. */
   breakAfter: number;
@@ -18,15 +18,15 @@ export interface ResilienceOptions {
 
 export interface ResilientCall {
   signal: AbortSignal;
-  /** Whether an error says that there was no answer. */
+  /** Whether an error means that the subgraph did not answer. */
   isFailure(error: unknown): boolean;
-  /** Whether the call may be repeated, and has the time for it. */
+  /** Whether the call may be repeated, and has enough time left. */
   mayRepeat(): boolean;
 }
 
 /** Retries and a circuit breaker for the calls to one subgraph, by cockatiel. */
 export interface Resilience {
-  /** @throws what the call throws, and BrokenCircuitError while the breaker is open */
+  /** @throws the errors of the call; BrokenCircuitError while the breaker is open */
   run<T>(call: () => Promise<T>, options: ResilientCall): Promise<T>;
 }
 
@@ -52,7 +52,10 @@ export function createResilience({ retries, breakAfter }: ResilienceOptions): Re
     ),
     breaker,
   );
-  /** Whether the last call was answered. The policies cost more than all else of a call, and have nothing to do then. */
+  /**
+   * Whether the last call was answered. Then a call skips the policies, which take more CPU time than the rest of the
+   * call.
+   */
   let isQuiet = true;
 
   return {
@@ -85,7 +88,7 @@ export function createResilience({ retries, breakAfter }: ResilienceOptions): Re
   };
 }
 
-/** A call without an answer: what the policies count. */
+/** Wraps the error of a call without an answer, so that the policies count only these. */
 class Unanswered extends Error {
   readonly mayRepeat: () => boolean;
 

@@ -20,20 +20,20 @@ export interface SharedUpstreamOptions extends UpstreamLimits {
   query: string;
   variables: Record<string, unknown>;
   streams: ReturnType<typeof createEventStreams>;
-  /** Where the subgraph serves subscriptions: `ws:` by graphql-ws, `http:` by Server-Sent Events. */
+  /** Returns the URL at which the subgraph serves subscriptions: `ws:` means graphql-ws, `http:` Server-Sent Events. */
   url(): string | undefined;
   log: Log;
   /** Limit of failures in a row; after that the subscription ends. */
   retries: number;
   /** Delay in milliseconds after the first failure; doubled with each, up to 2 s. */
   retryBaseMs: number;
-  /** Called once, when the subscription has ended or failed too often, or its last listener has left. */
+  /** Called once: when the subscription has ended, has failed too often, or has no listener left. */
   onEnd(): void;
 }
 
 type State =
   | { name: 'connected'; url: string | undefined; connection: Disposable }
-  /** The connection is being opened, and may be lost before it is returned. */
+  /** `connect` is running. The connection may be lost before it returns. */
   | { name: 'connecting'; url: string | undefined }
   | { name: 'waiting'; url: string | undefined; timer: NodeJS.Timeout }
   | { name: 'ended' };

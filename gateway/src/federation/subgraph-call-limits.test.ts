@@ -45,7 +45,7 @@ describe('subgraph calls: queued calls', () => {
     });
     const first = gateway.post('{ hello }');
     await people.call(1);
-    // Of two new calls one is queued. The other fails at once, while nothing else has ended.
+    // One of the two new calls is queued, and the other fails at once.
     const others = [gateway.post('{ hello }'), gateway.post('{ hello }')];
     expect(await Promise.race(others)).toMatchObject(unavailable);
     respondWith(people.calls[0], hello);
@@ -56,7 +56,7 @@ describe('subgraph calls: queued calls', () => {
     expect(people.calls).toHaveLength(2);
   });
 
-  // Regression: calls waited for as long as a running call may take, which is longer than clients wait.
+  // Regression: calls waited in the queue for the time-out of a call, which is longer than clients wait.
   it('fail when they have waited too long, and say when to retry', async () => {
     await using people = await startSubgraph();
     await using gateway = await startTestGateway({

@@ -19,7 +19,7 @@ describe('subgraph calls', () => {
     const [call] = gateway.calls;
     expect(call).toMatchObject({ subgraph: 'people', headers: { authorization: ann.token } });
     expect(call?.headers['x-request-id']).toMatch(/^[\da-f-]{36}$/);
-    // The client's own x-forwarded-for is ignored: it is not from a trusted proxy.
+    // The client's x-forwarded-for is ignored, because the client is no trusted proxy.
     expect(call?.headers['x-forwarded-for']).toBe('127.0.0.1');
     expect(Object.keys(call?.headers ?? {})).not.toContain('cookie');
   });

@@ -32,7 +32,7 @@ export interface SubgraphCallLimits {
   waitTimeoutMs: number;
   /** Largest response body, in bytes. */
   maxAnswerBytes: number;
-  /** Retries of a query that gets no answer, within the time-out. Default: 0. */
+  /** Number of retries of a query without an answer, within `timeoutMs`. Default: 0. */
   retries?: number;
   /** Consecutive calls without an answer after which the circuit breaker opens; infinity for none. Default: infinity. */
   breakAfter?: number;
@@ -68,7 +68,7 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
     const headers = ['content-type', 'application/json', 'accept', 'application/json'];
     if (authorization) headers.push('authorization', authorization);
     if (requestId) headers.push('x-request-id', requestId);
-    // Replaces any header of the client: subgraphs rate-limit by it.
+    // It replaces the header of the client, who could otherwise evade rate limits of subgraphs.
     if (clientAddress) headers.push('x-forwarded-for', clientAddress);
     if (forwarded) headers.push(...forwarded);
     return headers;
@@ -87,7 +87,7 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
     breakAfter: limits.breakAfter ?? Number.POSITIVE_INFINITY,
   });
 
-  /** The error of a failed call for its client. */
+  /** Creates the error of a failed call that the client gets. */
   const describe = (error: unknown, { signal, requestId }: GatewayContext): unknown => {
     if (signal.aborted) return cancelledBy(signal);
     const { code, message, cause } = asCallError(error);
@@ -104,7 +104,7 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
   };
 
   return {
-    // One function, because each promise on the way of a call costs.
+    // All steps are in one function, because each additional promise per call takes CPU time.
     async send({ query, body }, caller) {
       const { signal, onSubgraphHeaders } = caller;
       const endsAtMs = performance.now() + limits.timeoutMs;
@@ -129,7 +129,7 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
         }
         return await resilience.run(attempt, {
           signal,
-          // A client that has left says nothing about the subgraph.
+          // If the client has left, the error is not a failure of the subgraph.
           isFailure: (error) => !signal.aborted && asCallError(error).code === 'SUBGRAPH_UNAVAILABLE',
           mayRepeat: () => !query.startsWith('mutation') && performance.now() < endsAtMs - minLeftMs,
         });
@@ -144,10 +144,10 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
   };
 }
 
-/** A call is neither sent after a wait nor repeated with less time than this. */
+/** With less time left than this, a queued call is not sent, and a failed call is not repeated. */
 const minLeftMs = 10;
 
-/** Why a call failed. The message is the end of a sentence that starts with the subgraph's name. */
+/** The failure of a call. The subgraph's name is put before its message. */
 class CallError extends Error {
   readonly code: PublicErrorCode;
 
@@ -166,7 +166,7 @@ function asCallError(error: unknown): CallError {
   return new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer', error);
 }
 
-/** The error of an operation whose client has disconnected, or whose time-out has elapsed. */
+/** Creates the error of an operation whose client has disconnected, or whose time-out has elapsed. */
 function cancelledBy({ reason }: AbortSignal): Error {
   return isCodedError(reason)
     ? reason

@@ -5,11 +5,11 @@ import { Agent, fetch } from 'undici';
 import { type RawData, WebSocket } from 'ws';
 import { type SubgraphResponse, toSubgraphResponse } from '../execution/subgraph/subgraph-response.ts';
 
-/** Bounds of a connection that carries a subscription at a subgraph. */
+/** Limits of a connection for one subscription at a subgraph. */
 export interface UpstreamLimits {
   /** Time-out of connecting, until the subgraph has acknowledged. */
   connectTimeoutMs: number;
-  /** Interval of pings on a WebSocket. A connection on which nothing arrives for twice as long is lost. */
+  /** Interval of pings on a WebSocket. A connection that receives nothing for twice this time counts as lost. */
   keepAliveMs: number;
   /** Largest event, in bytes. */
   maxEventBytes: number;
@@ -22,7 +22,7 @@ export interface UpstreamConnectionOptions extends UpstreamLimits {
   authorization: string | null;
 }
 
-/** The receiver of what a connection delivers. One of the last three is called at most once, and nothing after it. */
+/** Receives the events of a connection. At most one call of `refuse`, `complete` or `lose` ends it. */
 export interface UpstreamSink {
   next(response: SubgraphResponse): void;
   /** The subgraph refuses the subscription. */
@@ -33,15 +33,15 @@ export interface UpstreamSink {
   lose(error: unknown): void;
 }
 
-/** Carries one subscription over one connection. Disposing closes it, and reports nothing. */
+/** Opens a connection with one subscription. Disposing closes it without a call of the sink. */
 export type ConnectUpstream = (options: UpstreamConnectionOptions, sink: UpstreamSink) => Disposable;
 
-/** Time that a subgraph has to answer a close frame. */
+/** Time-out for a subgraph's reply to a close frame. */
 const closeWithinMs = 1_000;
 
 /**
- * Subscribes over `graphql-transport-ws`. It uses `ws` directly: the client of graphql-ws reconnects without backoff after
- * a normal closure, and can not be stopped safely while it connects.
+ * Subscribes over `graphql-transport-ws`. It uses `ws` directly: the client of graphql-ws reconnects without backoff
+ * after a normal closure, and can not safely be stopped while it connects.
  *
  * @see https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
@@ -108,7 +108,7 @@ export const connectSocket: ConnectUpstream = (options, sink) => {
       lose(error);
     }
   });
-  // Stays after the end: an error event without a listener would crash the process.
+  // This listener is never removed: an error event without a listener would crash the process.
   socket.on('error', lose);
   socket.on('close', (code) => lose(new Error(`it closed the connection with ${code}`)));
   return { [Symbol.dispose]: () => end() };
@@ -128,7 +128,10 @@ function close(socket: WebSocket): void {
   } else socket.terminate();
 }
 
-/** Subscribes over Server-Sent Events, in the distinct connections mode of graphql-sse. Disposing closes all of them. */
+/**
+ * Creates the client for Server-Sent Events, in the distinct connections mode of graphql-sse. Disposing closes all its
+ * connections.
+ */
 export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventBytes }: UpstreamLimits): {
   connect: ConnectUpstream;
 } & AsyncDisposable {
@@ -139,7 +142,7 @@ export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventByte
   });
   const fetchFn = async (url: string, init: object) => {
     const { ok, status, statusText, body } = await fetch(url, { ...init, dispatcher });
-    // An unread body would keep its connection open.
+    // The body is cancelled, because an unread body keeps its connection open.
     if (!ok) await body?.cancel();
     return { ok, status, statusText, body: body && boundEvents(body, maxEventBytes) };
   };
@@ -149,7 +152,7 @@ export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventByte
       const end = (report?: () => void) => {
         if (hasEnded) return;
         hasEnded = true;
-        // After an error of ours graphql-sse would keep the stream open, and read on.
+        // If our code throws, graphql-sse keeps the stream open and continues to read it.
         client.dispose();
         report?.();
       };
@@ -178,7 +181,7 @@ export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventByte
 const lineFeed = 10;
 const carriageReturn = 13;
 
-/** Passes an event stream through, and throws for an event of more than `maxBytes`. An empty line ends an event. */
+/** Passes on an event stream, and throws if an event has more than `maxBytes`. An empty line ends an event. */
 async function* boundEvents(body: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
   let bytes = 0;
   let lineBytes = 0;

@@ -1,11 +1,14 @@
 import { type DirectiveNode, Kind, parse } from 'graphql';
 
-/** Names of the supergraph's subgraphs. Empty for an invalid document, which fails later, when it is loaded. */
+/** Lists the names of the supergraph's subgraphs. Empty for an invalid document: loading it reports the fault. */
 export function subgraphNames(supergraphSdl: string): string[] {
   return readGraphs(supergraphSdl).map(({ name }) => name);
 }
 
-/** The GraphQL URLs of the subgraphs that the supergraph has, by name. Composition does not check them. */
+/**
+ * Reads the URLs of the subgraphs from the supergraph, by name. Composition does not check them, so they may be
+ * invalid.
+ */
 export function subgraphUrls(supergraphSdl: string): Record<string, string> {
   return Object.fromEntries(
     readGraphs(supergraphSdl)

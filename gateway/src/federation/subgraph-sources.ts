@@ -4,15 +4,15 @@ import type { Subgraph } from '../execution/subgraph/subgraph.ts';
 import { createSubgraphClient, type SubgraphCallLimits, type SubgraphClient } from './subgraph-client.ts';
 import { createHttpTransport, createLocalTransport } from './subgraph-transport.ts';
 
-/** The clients of subgraphs. Supergraphs with the same subgraph at the same URL share one. */
+/** The clients of all subgraphs. Supergraphs that have the same subgraph at the same URL share its client. */
 export interface SubgraphSources {
   /**
    * Leases the client of a subgraph at a URL. Releasing the last lease closes its connections.
    *
-   * @param timeoutMs time-out of a call. Default: that of all subgraphs
+   * @param timeoutMs time-out of a call. Default: that of the limits for all subgraphs
    */
   lease(name: string, url: string, timeoutMs?: number): Subgraph & AsyncDisposable;
-  /** Fails the calls to all subgraphs, at shutdown, so that nothing waits for their responses. */
+  /** Fails the calls to all subgraphs, so that shutdown does not wait for their responses. */
   abort(): Promise<void>;
 }
 

@@ -11,7 +11,7 @@ export interface UpstreamRequest {
   subgraph: string;
   query: string;
   variables: Record<string, unknown>;
-  /** Equal for all subscribers to whom the subgraph responds the same. */
+  /** The subscriber's identity key. Subscribers with the same key get the same responses. */
   identityKey: string;
 }
 
@@ -32,12 +32,12 @@ export interface Upstreams extends AsyncDisposable {
 }
 
 export interface UpstreamsOptions extends UpstreamLimits {
-  /** Where a subgraph serves subscriptions: `ws:` by graphql-ws, `http:` by Server-Sent Events. */
+  /** Returns the URL at which a subgraph serves subscriptions: `ws:` means graphql-ws, `http:` Server-Sent Events. */
   urlOf(subgraph: string): string | undefined;
   log: Log;
-  /** Concurrent subscriptions per subgraph. */
+  /** Limit of concurrent subscriptions per subgraph. */
   maxPerSubgraph: number;
-  /** Failures in a row before a subscription is given up. Default: 5. */
+  /** Consecutive failures after which a subscription ends. Default: 5. */
   retries?: number;
   /** Delay in milliseconds after the first failure; doubled with each, up to 2 s. */
   retryBaseMs: number;
@@ -97,7 +97,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   };
 }
 
-/** Converts a subgraph's error as Apollo's executor does for a query. */
+/** Converts a subgraph's error as Apollo's executor converts the error of a query. */
 export function asDownstreamError({ message, path, extensions }: SubgraphError | GraphQLFormattedError): GraphQLError {
   return new GraphQLError(message ?? 'A subgraph failed.', {
     ...(path && { path }),

@@ -3,14 +3,14 @@ import { Pool, errors as undiciErrors } from 'undici';
 import { createDeadline } from './deadline.ts';
 import { type ExchangeLimits, exchange, type Reply } from './exchange.ts';
 
-/** How requests get to a subgraph. Disposing waits for running calls. */
+/** Sends requests to one subgraph, over HTTP or within the process. Disposing waits for running calls. */
 export interface SubgraphTransport extends AsyncDisposable {
   /**
    * Posts a GraphQL request.
    *
-   * @param headers names and values in turn
+   * @param headers header names and values, alternating
    * @param body JSON text
-   * @throws the signal's reason, DOMException TimeoutError, ResponseExceededMaxSizeError, and any failure to get a reply
+   * @throws the signal's reason; DOMException TimeoutError; ResponseExceededMaxSizeError; errors of the connection
    */
   post(headers: string[], body: string, limits: ExchangeLimits): Promise<Reply>;
   /** Fails all running and future calls. */
@@ -35,7 +35,7 @@ export function createHttpTransport(
   const pool = new Pool(origin, {
     connections: maxRunning,
     pipelining: 1,
-    // undici's time-outs are per chunk; ours covers the whole call.
+    // undici's time-outs, which apply per chunk, are off: our deadline covers the whole call.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxResponseSize: maxAnswerBytes,
@@ -51,7 +51,10 @@ export function createHttpTransport(
   };
 }
 
-/** Calls a subgraph in the same process. It gets what it would get over HTTP, and its reply is bounded in the same way. */
+/**
+ * Calls a subgraph in the same process. The subgraph gets the same headers and body as over HTTP, and its reply has the
+ * same size limit.
+ */
 export function createLocalTransport(
   call: SubgraphCall,
   { maxAnswerBytes }: Pick<TransportLimits, 'maxAnswerBytes'>,

@@ -4,15 +4,15 @@ import { errorCode } from '@voucher-gateway/platform/errors';
 import { readBoundedText } from '@voucher-gateway/platform/http/bounded-text';
 import { withoutPassword } from '@voucher-gateway/platform/process/config';
 
-/** A source of the supergraph, read at the start and to reload. */
+/** The source of the supergraph, which is read at start-up and for each reload. */
 export interface SupergraphSource {
-  /** Its path, or its URL without the password. */
+  /** The path, or the URL without its password. */
   readonly name: string;
   readonly isUrl: boolean;
   /**
    * Reads the supergraph. Returns null if it is unchanged since the last call, unless `isForced`.
    *
-   * @throws Error whose message is the end of a sentence that starts with its name: `can't be read: …`
+   * @throws Error whose message continues a sentence that starts with the source's name: `can't be read: …`
    */
   read(options?: { isForced?: boolean; signal?: AbortSignal }): Promise<string | null>;
 }
@@ -21,7 +21,7 @@ const maxBytes = 33_554_432;
 /** Time-out of a fetch, including the body. */
 const fetchWithinMs = 10_000;
 
-/** Creates the source of a setting: an http(s) URL, or the path of a file. */
+/** Creates the source from the setting's value: an http(s) URL, or the path of a file. */
 export function createSupergraphSource(setting: string): SupergraphSource {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(setting)?.[1]?.toLowerCase();
   if (scheme === undefined) return createFileSource(resolve(setting));
@@ -34,7 +34,7 @@ export function createSupergraphSource(setting: string): SupergraphSource {
     : createUrlSource(url, credentials);
 }
 
-/** The user and password of a URL; null if they are not percent-encoded. */
+/** Decodes the user and password of a URL; null if their percent-encoding is invalid. */
 function readCredentials({ username, password }: URL): string | null {
   try {
     return `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
@@ -73,7 +73,7 @@ function createFileSource(path: string): SupergraphSource {
 
 function createUrlSource(source: URL, credentials: string): SupergraphSource {
   const url = new URL(source);
-  // `fetch` refuses a URL with credentials.
+  // `fetch` refuses a URL with credentials, so that they are sent as a header.
   url.username = '';
   url.password = '';
   const authorization =

@@ -1,4 +1,4 @@
-/** A subscriber's own token, by which the subgraph authorises the subscription. */
+/** The token of a subscriber, by which the subgraph authorises the subscription. */
 export interface UpstreamToken {
   /** The value of the authorization header; null for an anonymous client. */
   authorization: string | null;
@@ -6,7 +6,7 @@ export interface UpstreamToken {
   expiresAtMs: number;
 }
 
-/** The token that expires last, of several the last one; an anonymous one if there is none. */
+/** Finds the token that expires last; among equal ones the last in order. Anonymous if there are no tokens. */
 export function findLastToExpire(tokens: Iterable<UpstreamToken>): UpstreamToken {
   let last: UpstreamToken = { authorization: null, expiresAtMs: 0 };
   for (const token of tokens) if (token.expiresAtMs >= last.expiresAtMs) last = token;

@@ -33,7 +33,7 @@ describe('upstream: a violation of the protocol is a lost connection', () => {
     });
     const ann = listen(gateway.connect(null).client, greeted);
     await expect(ann.next()).rejects.toMatchObject([{ extensions: { code: 'SUBGRAPH_UNAVAILABLE' } }]);
-    // The first connection, and five retries with backoff.
+    // One connection at first, and five retries with backoff.
     expect(upstream.sockets).toBe(6);
     expect(gateway.upstreamSubscriptions()).toBe(0);
   });
@@ -56,7 +56,7 @@ describe('upstream: a violation of the protocol is a lost connection', () => {
   });
 
   it('an event on a stream that is no GraphQL response: its connection is closed', async () => {
-    // Regression: the stream stayed open and was read into memory, once for each retry.
+    // Regression: each retry left another stream open, which was read into memory.
     const lies = Promise.withResolvers<ServerResponse>();
     await using subgraph = createServer((_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });

@@ -8,7 +8,7 @@ import { startSupergraphServer } from '../testing/servers/supergraph-server.ts';
 import { createSupergraphSource } from './supergraph-source.ts';
 import { watchSupergraph } from './watch-supergraph.ts';
 
-/** Watches a source and records what is loaded; `bad` can't be served. */
+/** Watches a source and records the loaded supergraphs. Loading the text `bad` fails. */
 function watch(setting: string, served: string, intervalMs = 20) {
   const log = createMemoryLog();
   const loaded: string[] = [];
@@ -19,7 +19,7 @@ function watch(setting: string, served: string, intervalMs = 20) {
       ...source,
       read: (options) =>
         source.read(options).catch((error: unknown) => {
-          // Later than its log line.
+          // Deferred, so that the failure is logged before the test continues.
           setImmediate(() => events.emit('failed'));
           throw error;
         }),
@@ -58,7 +58,7 @@ describe('supergraph file', () => {
     await using folder = await createFile('one');
     await using watching = watch(folder.file, 'one');
     for (const [index, sdl] of ['two', 'bad', 'three'].entries()) {
-      // By an atomic rename: a file that is written in place is empty for a moment.
+      // The file is replaced by an atomic rename, because a file that is written in place is empty for a moment.
       await writeFile(`${folder.file}.next`, sdl);
       await rename(`${folder.file}.next`, folder.file);
       await watching.untilLoaded(index + 1);
@@ -95,7 +95,7 @@ describe('supergraph URL', () => {
       await watching.untilLoaded(index + 1);
       expect(watching.loaded[index]).toBe(sdl);
     }
-    // What can't be served is fetched once.
+    // A supergraph that can't be served is fetched only once.
     expect(server.seen.filter(({ status }) => status === 200)).toHaveLength(4);
   });
 

@@ -4,7 +4,7 @@ import type { SupergraphSource } from './supergraph-source.ts';
 
 export interface WatchSupergraphOptions {
   source: SupergraphSource;
-  /** The supergraph that is served already. */
+  /** The supergraph that the gateway serves at the start. */
   served: string;
   /** Switches to another supergraph. Rejects if it can't be served. */
   reload(supergraphSdl: string): Promise<void>;
@@ -14,11 +14,12 @@ export interface WatchSupergraphOptions {
 }
 
 /**
- * Reloads the supergraph when its source has changed. Files are polled, too: this also works for mounted files and for
+ * Reloads the supergraph when its source has changed. Files are polled, which also works for mounted files and for
  * files that are replaced by a rename.
  *
- * If the source can't be read, or the supergraph can't be served, the previous one stays in use. A supergraph that can't
- * be served is not retried until it changes. SIGHUP reads the source at once, and retries.
+ * If the source can't be read, or the supergraph can't be served, the previous one stays in use. A supergraph that
+ * can't be served is not retried until it changes. SIGHUP reads the source at once, and also retries a supergraph that
+ * failed.
  */
 export function watchSupergraph(options: WatchSupergraphOptions): AsyncDisposable {
   const { source, reload, log, intervalMs } = options;

@@ -15,7 +15,7 @@ import { fragmentsOf } from './parse-document.ts';
 
 type Fragments = Readonly<Record<string, FragmentDefinitionNode>>;
 
-/** The budget of introspection allows a little more than the full introspection query of tools. */
+/** The limit for introspection is the cost of the full introspection query, which tools send, times this factor. */
 const introspectionAllowance = 1.25;
 
 export interface ComplexityCheckOptions {
@@ -27,8 +27,8 @@ export interface ComplexityCheckOptions {
 
 /**
  * Creates the function that checks an operation against the limits. It returns the number of its selections, with
- * fragments expanded, and throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for introspection that is
- * turned off. An operation is measured once, unless its figures depend on variables.
+ * fragments expanded, and throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for introspection that
+ * is turned off. The result is cached per operation, unless its cost depends on variables.
  */
 export function createComplexityCheck({ supergraph, guard, introspection }: ComplexityCheckOptions) {
   const costs = createCostModel(supergraph);
@@ -43,7 +43,7 @@ export function createComplexityCheck({ supergraph, guard, introspection }: Comp
     try {
       return measure(fragments, operation, { variables, onVisit: guard.checkVisited });
     } catch (error) {
-      // In measure mode no limit bounds chains of fragments, which can exceed the stack.
+      // In measure mode no limit refuses long chains of fragments, and measuring them can exceed the stack.
       if (error instanceof RangeError) throw tooComplex('nesting', maxNesting);
       throw error;
     }

@@ -19,7 +19,7 @@ function measure(text: string, variables: Record<string, unknown> = {}) {
   return measureComplexity({ schema, costs, fragments, operation, variables });
 }
 
-/** Fragments that each spread the next one twice. */
+/** Writes a document whose fragments each spread the next one twice. */
 function doubling(times: number, selection = 'id'): string {
   const fragments = Array.from(
     { length: times },

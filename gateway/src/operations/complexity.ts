@@ -15,9 +15,9 @@ import {
 } from 'graphql';
 import type { CostModel, FieldCost } from './cost-model.ts';
 
-/** The figures of an operation. A fragment counts once per spread. */
+/** The measurements of an operation. A fragment counts once per spread. */
 export interface Complexity {
-  /** Levels of fields, without introspection. */
+  /** Levels of nested fields, without introspection. */
   depth: number;
   aliases: number;
   directives: number;
@@ -25,7 +25,7 @@ export interface Complexity {
   /** Fields, inline fragments and spreads. */
   selections: number;
   cost: number;
-  /** Values that the operation may return: its selections, times the size of the lists that they are in. */
+  /** Estimated number of values in the response: each selection counts once per entry of the lists around it. */
   values: number;
   /** Cost of `__schema` and `__type`. */
   introspectionCost: number;
@@ -40,16 +40,16 @@ export interface ComplexityOptions {
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   operation: OperationDefinitionNode;
   variables: Readonly<Record<string, unknown>>;
-  /** Called with the number of selections visited so far, at most those of the operation. May throw. */
+  /** Called during the measurement with the number of selections visited so far. May throw to stop it. */
   onVisit?(visited: number): void;
 }
 
 /**
- * Measures an operation before it is validated. Fields that the schema lacks count as scalars.
+ * Measures an operation before it is validated. Unknown fields count as scalars.
  *
- * Each fragment is measured once, and its figures are added at each spread, so the time is linear in the text. A fragment
- * whose lists are sized by the spreading field is measured once per size. A recursive spread counts as nothing: validation
- * refuses it.
+ * Each fragment is measured once, and its measurements are added at each spread, so that the time is linear in the
+ * text. If the field around a spread sets the size of the fragment's lists (`@listSize`), the fragment is measured once
+ * per size. A recursive spread counts as nothing: validation refuses it.
  */
 export function measureComplexity(options: ComplexityOptions): Complexity {
   const { schema, operation } = options;
@@ -59,19 +59,19 @@ export function measureComplexity(options: ComplexityOptions): Complexity {
   return { ...total, directives: total.directives + (operation.directives?.length ?? 0), rootFields: total.fields };
 }
 
-/** Figures of a selection set. */
+/** Measurements of a selection set. */
 interface Figures extends Omit<Complexity, 'rootFields'> {
-  /** Fields of the set itself, including those of its fragments. */
+  /** Number of fields in the set, with those of its fragments but without subfields. */
   fields: number;
 }
 
 type Measure = (set: SelectionSetNode, parent: GraphQLNamedType | null, sized: SizedFields | null) => Figures;
-/** Child lists whose size is set by the parent's slicing argument, such as `edges` of a connection. */
+/** Subfields whose list size the parent's argument sets, such as `edges` of a connection with `first: 10`. */
 type SizedFields = { names: readonly string[]; size: number };
 
 function createMeasure(options: ComplexityOptions): Measure {
   const { schema, costs, fragments, operation, variables, onVisit } = options;
-  // Keyed by fragment and by the list size of its spread.
+  // The key is the fragment's name and the list size at its spread.
   const measured = new Map<string, Figures>();
   const open = new Set<string>();
   const defaults = new Map(
@@ -139,7 +139,7 @@ function createMeasure(options: ComplexityOptions): Measure {
     sum.dependsOnVariables ||= children.dependsOnVariables;
   };
 
-  /** Size of the field's list, or of the lists that it sizes. */
+  /** Returns the size of the field's list, or of the subfields' lists whose size it sets. */
   const sizeOf = (node: FieldNode, cost: FieldCost, sized: SizedFields | null): number => {
     if (cost.isList && sized?.names.includes(node.name.value)) return sized.size;
     const sizes = cost.slicingArguments.flatMap((name) => {

@@ -16,7 +16,7 @@ import {
 
 /** Assumed size of a list without `@listSize`. */
 export const defaultListSize = 10;
-/** Cost of a root field of a mutation without `@cost`: it writes. */
+/** Cost of a mutation's root field without `@cost`. It is high because mutations write. */
 const mutationWeight = 10;
 
 /** The cost of a field. */
@@ -26,11 +26,11 @@ export interface FieldCost {
   isList: boolean;
   /** Size of the list if no slicing argument is set. */
   assumedSize: number;
-  /** Arguments that set the size of the list. */
+  /** Names of the arguments that set the size of the list. */
   slicingArguments: readonly string[];
-  /** Child fields whose lists have that size, as in a connection; empty if it is the field's own list. */
+  /** Subfields whose lists have that size, such as `edges` of a connection; empty if the field itself is the list. */
   sizedFields: readonly string[];
-  /** Weights of the arguments that have one, by name. */
+  /** Weights of the arguments that have `@cost`, by name. */
   argumentWeights: ReadonlyMap<string, number>;
 }
 
@@ -92,7 +92,9 @@ type Annotated = {
   } | null;
 };
 
-/** The arguments of a directive. Composition names it `cost`, or `federation__cost` if a subgraph did not import it. */
+/**
+ * Reads the arguments of a directive. Composition names it `cost`, or `federation__cost` if no subgraph imported it.
+ */
 function directive({ astNode }: Annotated, name: string): Map<string, ConstValueNode> | null {
   const found = astNode?.directives?.find(({ name: { value } }) => value === name || value === `federation__${name}`);
   return found ? new Map(found.arguments?.map((argument) => [argument.name.value, argument.value])) : null;
@@ -114,7 +116,7 @@ function textsOf(value: ConstValueNode | undefined): string[] {
     : [];
 }
 
-/** Sizes of the lists in an introspection result: exact for lists of types, averages for lists within types. */
+/** Measures the lists of an introspection result: exact sizes for lists of the schema, averages for lists of a type. */
 function measureIntrospection(schema: GraphQLSchema): Map<string, number> {
   const types = Object.values(schema.getTypeMap());
   const averageOf = (sizes: number[]) =>

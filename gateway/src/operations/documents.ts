@@ -13,7 +13,7 @@ import { sha256 } from './persisted-queries.ts';
 import { createPlanCache } from './plan-cache.ts';
 import { SegmentedCache } from './segmented-cache.ts';
 
-/** A document that was parsed within the limits. It is validated when one of its operations is planned. */
+/** A parsed document within the limits. It is validated when one of its operations is planned. */
 export interface KnownDocument {
   readonly hash: string;
   readonly text: string;
@@ -28,7 +28,7 @@ export interface KnownDocument {
 export interface Documents {
   /** Whether the document with this text is cached. Does not count as a use. */
   isKnown(text: string): boolean;
-  /** The cached document with this text. */
+  /** Returns the cached document with this text. */
   find(text: string): KnownDocument | undefined;
   /**
    * Parses a text, or returns the cached document.
@@ -45,43 +45,46 @@ export interface Documents {
    * @throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for introspection that is turned off
    */
   check(known: KnownDocument, operation: OperationDefinitionNode, variables: Variables): number;
-  /** The cached plan of an operation of the document. */
+  /** Returns the cached plan of an operation of the document. */
   findPlan(known: KnownDocument, operation: KnownOperation): Plan | undefined;
   /**
    * Plans an operation of the document, or returns the cached plan. Concurrent calls for the same plan share the work.
    *
-   * @throws what `Planner.plan` throws
+   * @throws the errors of `Planner.plan`
    */
   plan(known: KnownDocument, operation: KnownOperation, requester: Requester): Promise<Plan>;
 }
 
-/** An operation of a document that was checked. */
+/** An operation of a known document that has passed `check`. */
 export interface KnownOperation {
   definition: OperationDefinitionNode;
   operationName: string | null;
   conditions: Conditions;
-  /** What else of the request the plan depends on. */
+  /** The properties of the request, besides the operation, that the plan depends on. */
   variant: PlanVariant;
   /** Number of its selections, with fragments expanded. */
   selections: number;
 }
 
 const maxDocumentBytes = 33_554_432;
-/** Memory of the syntax nodes per token, as measured. */
+/** Measured memory of the syntax nodes per token. */
 const bytesPerToken = 200;
 /**
- * A larger document is cached on its second use: otherwise ever new ones would all move to the old generation of the heap,
- * whose collections delay all requests.
+ * A larger document is cached only on its second use. If every large new document were cached, the old generation of
+ * the heap would fill quickly, and collecting it delays all requests.
  */
 const maxFirstUseBytes = 131_072;
 
-/** Longer texts are found by their hash: the engine compares strings with the same length one by one. */
+/**
+ * Longer texts are found by their hash: V8 does not hash very long strings, so that texts of equal length would be
+ * compared one by one.
+ */
 const maxKeyLength = 8_192;
 
 export interface DocumentsOptions {
   federation: { readonly supergraph: GraphQLSchema; readonly planner: Planner };
   guard: LimitGuard;
-  /** Runs the parsing of new texts. */
+  /** The share of the event loop in which new texts are parsed. */
   loopShare: LoopShare;
   /** Whether clients may introspect the schema. */
   introspection: boolean;
@@ -110,7 +113,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     return known;
   };
 
-  /** Keys of the plans of operations that neither conditions nor variants change. */
+  /** Plan keys of operations whose plan depends neither on conditions nor on the variant. */
   const planKeys = new WeakMap<OperationDefinitionNode, string>();
   const planKeyOf = (
     known: KnownDocument,
@@ -118,7 +121,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
   ): string => {
     const key = planKeys.get(definition);
     if (key !== undefined && variant.key === '') return key;
-    // Hashed, because the operation's name may be long.
+    // The key is hashed, because the operation's name may be long.
     const fresh = sha256(JSON.stringify([known.hash, operationName, conditions, variant.key]));
     if (known.conditionVariables.length === 0 && variant.key === '') planKeys.set(definition, fresh);
     return fresh;

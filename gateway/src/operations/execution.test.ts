@@ -14,7 +14,7 @@ describe('operations: conditions', () => {
     expect(pipeline.sent).toEqual(['{me{username}}', '{me{id}}', '{me{__typename}}']);
   });
 
-  // A default allows the variable to be null, and the field was left out without a word.
+  // Regression: a nullable variable with a default may be null, and the field was left out without an error.
   it('that are null are an error, and nothing is executed', async () => {
     await using pipeline = await openTestPipeline();
     for (const variables of [

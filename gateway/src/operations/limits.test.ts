@@ -93,7 +93,8 @@ describe('operations: limits', () => {
   });
 
   it('stop measuring at the limit of selections, for any number of list sizes', async () => {
-    // Regression: a fragment is measured once per list size. A text of 13 kB blocked the event loop for 60 ms.
+    // Regression: a fragment is measured once per list size, and a text of 13 kB with many sizes blocked the event loop
+    // for 60 ms.
     await using pipeline = await openTestPipeline();
     const fields = ids(250).map((id) => `purchasedVouchers(first: ${id} last: $n) { ...F }`);
     const fragment = `fragment F on VoucherConnection { ${'nodes { id } '.repeat(360)} }`;
@@ -103,7 +104,7 @@ describe('operations: limits', () => {
   });
 
   it('let other operations run after millions of selections in measure mode', async () => {
-    // Regression: they were estimated as minutes of work, in which every new text was SERVICE_UNAVAILABLE.
+    // Regression: the loop share counted such operations as minutes of work, and refused all new texts for that time.
     await using pipeline = await openTestPipeline({ mode: 'measure', answer: { me: { id: '1' } } });
     const fragments = ids(24).map((id) => `fragment F${id} on Query { ...F${id + 1} ...F${id + 1} }`);
     await pipeline.run(`{ ...F0 } ${fragments.join(' ')} fragment F24 on Query { __typename }`);

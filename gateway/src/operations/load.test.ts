@@ -56,7 +56,7 @@ describe('operations', () => {
   });
 
   it('cache a large document on its second use', async () => {
-    // Regression: ever new ones filled the old generation of the heap, whose collections delayed all requests.
+    // Regression: large new documents filled the old generation of the heap, and collecting it delayed all requests.
     await using pipeline = await openTestPipeline();
     const prepare = async (query: string) => (await pipeline.operations.prepare({ query }, anonymous)).document;
     const roots = Array.from({ length: 19 }, (_, index) => `a${index}: me { ${'id '.repeat(40)} }`);
@@ -69,7 +69,7 @@ describe('operations', () => {
   });
 
   it('answer cached texts at once while a client floods new ones', async () => {
-    // Regression: texts that are refused before planning blocked the event loop for as long as a client sent them.
+    // Regression: a client that kept sending texts that fail before planning blocked the event loop all the time.
     await using pipeline = await openTestPipeline();
     await pipeline.refusal('{ me { id } }');
     const flood = Array.from({ length: 100 }, (_, index) => pipeline.refusal(`${largeQuery(`Q${index}`)} }`));
@@ -78,12 +78,12 @@ describe('operations', () => {
     expect(await pipeline.refusal('{ me { id } }')).toBeNull();
     expect(refused).toBeLessThan(80);
     const codes = new Set((await Promise.all(flood)).map((error) => codeOf(error)));
-    // Answered in its turn, or refused.
+    // Each text is parsed when the requester has its turn, or refused.
     expect([...codes].filter((code) => code !== 'SERVICE_UNAVAILABLE')).toEqual(['GRAPHQL_PARSE_FAILED']);
   });
 
   it('execute small ones at once while large ones wait for their turn', async () => {
-    // Regression: a thousand large, cached operations per second starved all others.
+    // Regression: a client with a thousand large, cached operations per second starved all other clients.
     await using pipeline = await openTestPipeline({ answer: { me: { id: '1' } } });
     await pipeline.refusal('{ me { id } }');
     const roots = Array.from({ length: 19 }, (_, index) => `a${index}: me { ${'id '.repeat(40)} }`);

@@ -35,9 +35,9 @@ export interface Operation extends ExecutableOperation {
   /** The parsed document: the same object for equal texts, while it is cached. */
   document: DocumentNode;
   operationName: string | null;
-  /** What its plan depends on besides its conditions. */
+  /** The properties of the request that its plan depends on, besides the conditions. */
   variant: PlanVariant;
-  /** The federation that it was planned by. It is executed by the same one, even after a reload. */
+  /** The federation that planned the operation. The same federation executes it, even after a reload. */
   federation: Federation;
 }
 
@@ -54,12 +54,12 @@ export interface Operations {
    */
   prepare(request: OperationRequest, context: GatewayContext): Promise<Operation>;
   /**
-   * Prepares an operation whose document and plan are cached, without waiting. Returns null for any other, and for one that
-   * `prepare` would refuse.
+   * Prepares an operation synchronously if its document and plan are cached. Otherwise, or if `prepare` would refuse
+   * the operation, returns null.
    */
   prepareKnown(request: OperationRequest, context: GatewayContext): Operation | null;
   /**
-   * Executes a query or a mutation. A large one waits for its share of the event loop.
+   * Executes a query or a mutation. A large operation waits for its share of the event loop.
    *
    * @throws CodedError OPERATION_TOO_COMPLEX for a response over MAX_RESPONSE_BYTES; SERVICE_UNAVAILABLE (retryable) if
    *   too many large ones wait
@@ -76,21 +76,21 @@ export interface OperationsOptions {
   introspection: boolean;
   /** Share of the event loop's time for new texts and large operations, above 0 and at most 1. */
   largeOperationsShare: number;
-  /** Whether equal queries that are in flight are executed once. Default: false. */
+  /** Whether equal queries share one execution while it is in flight. Default: false. */
   shareReads?: boolean;
   log: Log;
 }
 
 /** An operation with more selections is large, and waits for its share of the event loop. */
 const maxSmallSelections = 500;
-/** Time on the event loop to execute a selection, including its request and response, as measured. */
+/** Measured time on the event loop per selection, for request, response and execution. */
 const msPerSelection = 0.001;
 /**
- * New texts that are parsed and planned concurrently; more wait unparsed. A parsed text takes up to 1 MiB, and there is one
- * planner: while it plans one, the next is parsed.
+ * Number of new texts that are parsed or planned concurrently; more wait unparsed, because a parsed text takes up to 1
+ * MiB. Two are enough: while the only planner plans one text, the next is parsed.
  */
 const newTextsAtOnce = 2;
-/** Largest estimate for one execution: in measure mode nothing else bounds the selections. */
+/** Limit of the estimate for one execution. In measure mode an operation may have millions of selections. */
 const maxFollowingMs = 100;
 
 export function createOperations({
@@ -109,7 +109,7 @@ export function createOperations({
   const newTexts = createGate({ atOnce: newTextsAtOnce });
   const persistedQueries = createPersistedQueries();
   const mask = createFailureMask(log);
-  // The caches of a supergraph are released with it.
+  // A WeakMap, so that the caches of a supergraph are released with it.
   const documentsOf = new WeakMap<Federation, Documents>();
   const documentsFor = (federation: Federation): Documents => {
     const known = documentsOf.get(federation) ?? createDocuments({ federation, guard, loopShare, introspection });
@@ -117,7 +117,7 @@ export function createOperations({
     return known;
   };
 
-  /** Checks an operation of a document, and finds out what its plan depends on. */
+  /** Checks an operation of a document, and determines the conditions and the variant of its plan. */
   const check = (
     federation: Federation,
     known: KnownDocument,
@@ -146,7 +146,7 @@ export function createOperations({
         followingMs: Math.min(selections * msPerSelection, maxFollowingMs),
       });
     context.place?.[Symbol.dispose]();
-    // What a client may see as signed in is not for others.
+    // A response that depends on the client's rights must not be cached for other clients.
     if (context.identity && operation.variant.grants) context.restrictCaching?.('private');
     let isComplete = false;
     try {
@@ -200,7 +200,7 @@ export function createOperations({
   };
 }
 
-/** Returns the text of a request, or the persisted text of its hash; and the hash, if the request has one. */
+/** Returns the text of a request, or the persisted text for its hash, and the hash, if there is one. */
 function readText({ query, extensions }: OperationRequest, persistedQueries: PersistedQueries) {
   const hash = persistedQueryHash(extensions);
   if (typeof query !== 'string' || query === '') {
@@ -215,7 +215,10 @@ function readText({ query, extensions }: OperationRequest, persistedQueries: Per
   return { text: query, hash };
 }
 
-/** @throws CodedError OPERATION_RESOLUTION_FAILURE if no operation has this name, or if a name is needed and missing */
+/**
+ * @throws CodedError OPERATION_RESOLUTION_FAILURE if no operation has this name, or if the document has several and the
+ *   name is null
+ */
 function resolveOperation(document: DocumentNode, operationName: string | null): OperationDefinitionNode {
   const definition = getOperationAST(document, operationName);
   if (definition) return definition;

@@ -57,7 +57,7 @@ describe('parse: limits', () => {
 });
 
 describe('parse', () => {
-  // The planner failed, and the client got INTERNAL_SERVER_ERROR.
+  // Regression: the planner failed for these numbers, and the client got INTERNAL_SERVER_ERROR.
   it.each(['1e999', '-1e999', '9'.repeat(400)])('refuse the number %s, which is infinite', (number) => {
     expect(() => parseDocument(`{ a(b: ${number}) }`, guard)).toThrow(
       expect.objectContaining({ code: 'BAD_USER_INPUT', message: 'A number on line 1 is too large.' }),

@@ -15,14 +15,14 @@ import { type LimitGuard, maxNesting, tooComplex } from '../request/limits.ts';
 
 /** A document and its number of tokens. */
 export interface ParsedDocument {
-  /** Without locations, which would take several times the memory. */
+  /** The document, parsed without locations, which would take several times the memory. */
   document: DocumentNode;
   tokens: number;
 }
 
 /**
- * Parses a document within limits. The lexer first counts tokens and levels of brackets in one pass without recursion, so
- * that the recursive parser can't overflow the stack.
+ * Parses a document within limits. First the lexer counts tokens and levels of brackets, without recursion, so that the
+ * recursive parser can't exceed the stack.
  *
  * @throws GraphQLError GRAPHQL_PARSE_FAILED
  * @throws CodedError OPERATION_TOO_COMPLEX
@@ -48,14 +48,14 @@ function countTokens(text: string, guard: LimitGuard): number {
   let nesting = 0;
   for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) {
     tokens += 1;
-    // Checked during the pass, so that a long text is refused early.
+    // The limit is checked during the pass, so that a long text is refused early.
     if (tokens % 1_000 === 0) guard.check('MAX_TOKENS', tokens);
     nesting += nestingStep(token.kind);
     if (nesting > maxNesting) throw tooComplex('nesting', maxNesting, nesting);
-    // The planner has no text for infinity.
+    // Such a number becomes infinite in JavaScript, and the planner can't write it into a request.
     if ((token.kind === TokenKind.INT || token.kind === TokenKind.FLOAT) && !Number.isFinite(Number(token.value)))
       throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `A number on line ${token.line} is too large.`);
-    // U+0000 can only be an escape. The lexer refuses lone surrogates.
+    // PostgreSQL can't store U+0000. The lexer already refuses lone surrogates.
     if ((token.kind === TokenKind.STRING || token.kind === TokenKind.BLOCK_STRING) && token.value.includes('\0'))
       throw new CodedError<PublicErrorCode>(
         'BAD_USER_INPUT',
@@ -66,7 +66,7 @@ function countTokens(text: string, guard: LimitGuard): number {
   return tokens;
 }
 
-/** The fragments of a document, by name. */
+/** Returns the fragments of a document, by name. */
 export function fragmentsOf({ definitions }: DocumentNode): Record<string, FragmentDefinitionNode> {
   const fragments: Record<string, FragmentDefinitionNode> = Object.create(null);
   for (const node of definitions) if (node.kind === Kind.FRAGMENT_DEFINITION) fragments[node.name.value] = node;

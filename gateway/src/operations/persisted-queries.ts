@@ -4,7 +4,7 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { z } from 'zod';
 import { SegmentedCache } from './segmented-cache.ts';
 
-/** Texts that clients have sent with their hash. Later requests need to send only the hash. */
+/** The texts that clients have sent with a hash. Later requests may send only the hash. */
 export interface PersistedQueries {
   get(sha256Hash: string): string | undefined;
   /** Stores a text that has passed validation. */
@@ -13,7 +13,10 @@ export interface PersistedQueries {
 
 const maxBytes = 16_777_216;
 
-/** Automatic persisted queries, in memory. Above 16 MiB texts are evicted, those used only once first. */
+/**
+ * Creates the store of automatic persisted queries, in memory. Above 16 MiB it evicts texts, first those used only
+ * once.
+ */
 export function createPersistedQueries(): PersistedQueries {
   const texts = new SegmentedCache<{ text: string }>(maxBytes);
   return {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Planner } from '../planning/planner.ts';
 import { createPlanCache } from './plan-cache.ts';
 
-/** Number of times that operations are planned, if the first of four is requested again. */
+/** Counts how often the planner runs if four operations are requested, and then the first one again. */
 async function countPlanned(selections: number): Promise<number> {
   let planned = 0;
   const planner: Partial<Planner> = {
@@ -20,7 +20,8 @@ async function countPlanned(selections: number): Promise<number> {
 describe('plan cache', () => {
   it('counts what the compiled form of an operation takes', async () => {
     expect(await countPlanned(10)).toBe(4);
-    // 6 MB each, and a quarter of 64 MiB is for plans that were used once.
+    // Each operation takes 6 MB. A quarter of the 64 MiB is for plans that were used once, so that the first was
+    // evicted.
     expect(await countPlanned(10_000)).toBe(5);
   });
 });

@@ -8,32 +8,34 @@ import { type Requester, unavailable } from '../scheduling/wait-queue.ts';
 import { SegmentedCache } from './segmented-cache.ts';
 
 const maxPlanBytes = 67_108_864;
-/** Operations whose planning timed out are not retried for this time. */
+/** An operation whose planning timed out is refused without another try for this time. */
 const refusedForMs = 60_000;
 
-/** Plans by key. Concurrent calls for the same plan share the work, each requester in its own turn. */
+/** Plans by key. Concurrent calls for the same plan share one planning, but each requester waits in its own turn. */
 export interface PlanCache {
-  /** The cached plan. */
+  /** Returns the cached plan. */
   find(key: string): Plan | undefined;
   /**
    * Returns the cached plan, or plans the operation.
    *
-   * @param key equal for equal requests
-   * @throws what `Planner.plan` throws
+   * @param key a text that is equal for equal requests
+   * @throws the errors of `Planner.plan`
    */
   plan(key: string, wanted: WantedPlan, requester: Requester): Promise<Plan>;
 }
 
-/** What is planned, and its number of selections with fragments expanded. */
+/** A request to the planner, with the operation's number of selections (fragments expanded). */
 export interface WantedPlan {
   request: PlanRequest;
   selections: number;
 }
 
-/** A plan in progress. The first response is for all who wait. */
+/** A plan in progress. The first response of the planner is for all callers that wait. */
 interface Planning {
   key: string;
-  /** One request per requester: nobody waits in the turn of another one, which may have many other requests. */
+  /**
+   * One request per requester. A shared one would wait in the turn of one requester, who may have many other requests.
+   */
   requests: Map<string, SharedRequest>;
 }
 
@@ -44,7 +46,7 @@ interface SharedRequest extends PromiseWithResolvers<Plan> {
   name: string;
   /** Number of callers. */
   waiting: number;
-  /** Aborted when its response is not needed any more. */
+  /** Aborted when no caller waits any more. */
   left: AbortController;
 }
 
@@ -56,7 +58,7 @@ export function createPlanCache(planner: Planner): PlanCache {
   const remove = ({ planning, name, left }: SharedRequest) => {
     const { key, requests } = planning;
     if (requests.get(name)?.left === left) requests.delete(name);
-    // A new plan may have been started since all callers of this one have left.
+    // A new planning may have started since the last caller of this one left.
     if (requests.size === 0 && inProgress.get(key) === planning) inProgress.delete(key);
   };
   const settleAll = ({ requests }: Planning, settle: (shared: SharedRequest) => void) => {
@@ -82,7 +84,7 @@ export function createPlanCache(planner: Planner): PlanCache {
         if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) refused.set(planning.key, error);
         remove(shared);
         shared.reject(error);
-        // A retryable error is about this requester's turn only.
+        // A retryable error concerns only this requester, whose entry was evicted or timed out.
         if (!isRetryable(error)) settleAll(planning, ({ reject }) => reject(error));
       });
     return shared;

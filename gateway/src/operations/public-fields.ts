@@ -8,8 +8,8 @@ import {
 } from 'graphql';
 
 /**
- * Whether an operation whose token is refused may be executed as anonymous: it has root fields, and all of them are
- * `@public`, except `__typename`. `@skip` and `@include` are ignored, so excluded fields count as well.
+ * Whether an operation with a refused token may be executed as anonymous: it has root fields, and all except
+ * `__typename` are `@public`. Fields that `@skip` or `@include` exclude count, too.
  *
  * @param schema `Federation.supergraph`, which has the directives
  * @param fragments the document's fragments by name; each is visited once

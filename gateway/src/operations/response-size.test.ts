@@ -20,7 +20,7 @@ describe('response size', () => {
 
   it('counts an object once per reference', () => {
     let answer: object = { name: 'x'.repeat(100) };
-    // 2^60 entries, whose text could not be built.
+    // 60 levels, in which each object is used twice, have 2^60 entries: too many for a text.
     for (let level = 0; level < 60; level += 1) answer = { a: answer, b: answer };
     expect(isLargerThan(answer, 1_000_000)).toBe(true);
   });

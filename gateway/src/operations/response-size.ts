@@ -1,15 +1,16 @@
 /**
- * Whether a value's JSON has more than `maxBytes`. It stops at the limit, and neither recurses nor builds the text.
+ * Whether a value's JSON has more than `maxBytes`. Counting stops at the limit, does not recurse, and does not build
+ * the text.
  *
- * The size is an estimate: an escaped character, or one of a short string, counts as one byte. The actual text may be up
- * to six times as large.
+ * The size is an estimate: an escaped character, or one of a short string, counts as one byte. The actual text may be
+ * up to six times as large.
  */
 export function isLargerThan(value: unknown, maxBytes: number): boolean {
   let bytes = 0;
   const waiting: unknown[] = [value];
   while (waiting.length > 0) {
     const current = waiting.pop();
-    // A comma, or brackets.
+    // Counts a comma, or half a pair of brackets.
     bytes += 1;
     if (typeof current === 'string') bytes += 2 + (current.length > 64 ? Buffer.byteLength(current) : current.length);
     else if (typeof current !== 'object' || current === null) bytes += 4;

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 
 /**
- * A segmented LRU cache, bounded in bytes. New values share a quarter of the space, and move to the rest on their
- * second use. So values used only once never evict values used more often.
+ * A segmented LRU cache, bounded in bytes. New values share a quarter of the space, and move to the other segment on
+ * their second use. So values that are used once never evict values that are used more often.
  *
  * @see https://en.wikipedia.org/wiki/Cache_replacement_policies#Segmented_LRU_(SLRU)
  */
@@ -33,7 +33,9 @@ export class SegmentedCache<V extends object> {
     return once.value;
   }
 
-  /** Stores a value of `bytes`. A value that is too large for the segment of new values is stored in the other one. */
+  /**
+   * Stores a value of `bytes`. A value that is too large for the segment of new values is stored in the other segment.
+   */
   set(key: string, value: V, bytes: number): void {
     const cache = bytes > this.#onceBytes || this.#again.has(key) ? this.#again : this.#once;
     cache.set(key, { value, bytes });

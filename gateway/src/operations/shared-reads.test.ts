@@ -24,7 +24,7 @@ const client = (changes: Partial<GatewayContext> = {}): GatewayContext => ({
   ...changes,
 });
 
-/** Reads whose executions the test ends, in the order in which they have started. */
+/** Opens shared reads whose executions the test settles, in the order of their start. */
 function openReads() {
   const started: (PromiseWithResolvers<JsonResult> & { context: GatewayContext })[] = [];
   const execute = createSharedReads((_operation, context) => {
@@ -37,7 +37,7 @@ function openReads() {
 }
 
 describe('shared reads: a query', () => {
-  it('is executed once for all who send it meanwhile', async () => {
+  it('is executed once for all clients that send it while it is in flight', async () => {
     const { execute, started } = openReads();
     const results = [execute(read(), client()), execute(read(), client({ requestId: 'another' }))];
     expect(started).toHaveLength(1);
@@ -46,7 +46,7 @@ describe('shared reads: a query', () => {
     expect(await Promise.all(results)).toEqual([result, result]);
   });
 
-  it('is executed again once it has ended', async () => {
+  it('is executed again after it has ended', async () => {
     const { execute, started } = openReads();
     const first = execute(read(), client());
     started[0]?.resolve(new JsonResult('{}', []));
@@ -89,7 +89,7 @@ describe('shared reads: a query', () => {
     expect(started).toHaveLength(2);
   });
 
-  it('is aborted when all who wait for it have left, and not before', async () => {
+  it('is aborted when the last waiting client has left, and not before', async () => {
     const { execute, started } = openReads();
     const clients = [new AbortController(), new AbortController()];
     const results = clients.map(({ signal }) => execute(read(), client({ signal })));
@@ -112,7 +112,7 @@ describe('shared reads: a query', () => {
   });
 });
 
-/** Resolves once so many requests of clients have arrived from now on. */
+/** Resolves once this many more requests of clients have arrived. */
 function clientRequests(count: number): Promise<void> {
   const channel = 'http.server.request.start';
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -145,7 +145,7 @@ describe('shared reads: the gateway', () => {
     const arrived = clientRequests(2);
     const results = [post(gateway.graphqlUrl), post(gateway.graphqlUrl)];
     await Promise.all([arrived, subgraph.call(1 + calls)]);
-    // Answered after those that have arrived before have begun.
+    // This request arrived last: when it is answered, the gateway has started the earlier ones.
     expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200);
     expect(subgraph.calls).toHaveLength(1 + calls);
     for (const call of subgraph.calls.slice(1)) respondWith(call, { data: { hello: 'hi' } });

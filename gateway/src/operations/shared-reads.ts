@@ -8,27 +8,27 @@ export type Execute<Operation extends ExecutableOperation> = (
   context: GatewayContext,
 ) => Promise<JsonResult>;
 
-/** Longer keys are not compared: the operation is executed alone. */
+/** An operation with a longer key is executed alone, because comparing keys takes time. */
 const maxKeyLength = 8_192;
 
-/** An execution for all clients that have sent the same query meanwhile. */
+/** One execution, shared by all clients that send the same query while it is in flight. */
 interface SharedRead {
   result: Promise<JsonResult>;
-  /** Clients that wait for it. */
+  /** Number of clients that wait for the result. */
   waiting: number;
-  /** Aborted when all of them have left. */
+  /** Aborted when all waiting clients have left. */
   left: AbortController;
 }
 
 /**
- * Executes equal queries that are in flight once. Equal are those of the same operation, with the same variables, the same
- * authorization header, and the same value of each header that subgraphs get, the client's address included; only the
- * request id is that of the first. A query whose subgraphs' headers are passed back is executed alone.
+ * Executes equal queries once while they are in flight. Queries are equal if they have the same operation, variables,
+ * authorization header, client address, and values of all other headers that subgraphs get. Subgraphs get the request
+ * id of the first. If headers of subgraphs are passed back to the client, a query is executed alone.
  */
 export function createSharedReads<Operation extends ExecutableOperation>(
   execute: Execute<Operation>,
 ): Execute<Operation> {
-  // Equal operations have the same plan while it is cached.
+  // Keyed by plan: equal operations have the same plan object while it is cached.
   const inFlight = new Map<Plan, Map<string, SharedRead>>();
 
   const start = (operation: Operation, context: GatewayContext, key: string): SharedRead => {
@@ -47,7 +47,7 @@ export function createSharedReads<Operation extends ExecutableOperation>(
       left,
     };
     reads.set(key, shared);
-    // Nobody may join an execution that is being aborted.
+    // An execution that is being aborted must not be joined by new clients.
     left.signal.addEventListener('abort', forget, { once: true });
     return shared;
   };
@@ -75,7 +75,7 @@ export function createSharedReads<Operation extends ExecutableOperation>(
   };
 }
 
-/** What has to be equal besides the operation; null for what is executed alone. */
+/** Returns the text that must be equal besides the operation; null if the query is executed alone. */
 function keyOf({ definition, variables }: ExecutableOperation, context: GatewayContext): string | null {
   const { authorization, clientAddress, headers = [], onSubgraphHeaders, trace } = context;
   if (definition.operation !== 'query' || onSubgraphHeaders || trace) return null;

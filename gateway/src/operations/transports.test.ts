@@ -6,7 +6,7 @@ import { move } from '../testing/supergraphs/moves.ts';
 type Answer = { data?: unknown; errors?: { message: string; extensions?: Record<string, unknown> }[] };
 type Request = { query?: string; variables?: object; operationName?: string; extensions?: object };
 
-/** Sends a request over each transport, and returns its one result. */
+/** For each transport, a function that sends a request and returns the result. */
 const transports: Record<string, (gateway: TestGateway, request: Request) => Promise<Answer>> = {
   'HTTP POST': async ({ graphqlUrl }, request) => {
     const response = await fetch(graphqlUrl, {
@@ -86,7 +86,7 @@ describe.each(Object.entries(transports))('one pipeline over %s', (transport, as
   it('refuses the same, suggests no names, and continues to serve', async () => {
     await using gateway = await startTestGateway({ environment: { INTROSPECTION: 'false' } });
     for (const [what, request, code, limit] of refusals) {
-      // URLs and messages have a lower limit than bodies.
+      // Large requests do not fit into a URL.
       if (transport === 'HTTP GET' && JSON.stringify(request).length > 12_000) continue;
       const answer = await ask(gateway, request);
       expect([what, answer.errors?.[0]?.extensions?.code]).toEqual([what, code]);

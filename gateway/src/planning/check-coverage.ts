@@ -21,7 +21,7 @@ import type { PlanError } from './plan.ts';
 export interface CoverageOptions {
   /** The API schema. */
   schema: GraphQLSchema;
-  /** What was planned: without conditions. */
+  /** The operation as it was planned: after `@skip` and `@include` were evaluated. */
   operation: OperationDefinitionNode;
   fragments: readonly FragmentDefinitionNode[];
   plan: PlanNode | SubscriptionNode | undefined;
@@ -35,7 +35,7 @@ export function findUnreachable({ schema, operation, fragments, plan }: Coverage
   const fetched = new Set<string>();
   if (plan) collectFetched(plan, [], fetched);
   const errors = new Map<string, PlanError>();
-  /** Fragments by the path of keys where they were checked: some operations spread them millions of times. */
+  /** Fragments that were checked, with the path of keys: some operations spread one millions of times. */
   const checked = new Set<string>();
 
   const check = (
@@ -47,7 +47,7 @@ export function findUnreachable({ schema, operation, fragments, plan }: Coverage
     for (const node of set.selections) {
       if (node.kind === Kind.FIELD) {
         const definition = isUnionType(type) ? undefined : type.getFields()[node.name.value];
-        // The name of the type, and introspection, are not in the type's fields.
+        // `__typename` and introspection fields have no definition here, and need no fetch.
         if (!definition) continue;
         const key = (node.alias ?? node.name).value;
         const below = [...keys, key];
@@ -144,7 +144,7 @@ function collectFields(
   if (set) collect(set, [], path);
 }
 
-/** Whether a fragment was seen at this path before; it is from now on. */
+/** Returns whether a fragment was seen at this path before, and marks it as seen. */
 function isSeen(seen: Set<string>, fragment: string, keys: readonly string[]): boolean {
   const key = `${fragment} ${keys.join()}`;
   if (seen.has(key)) return true;

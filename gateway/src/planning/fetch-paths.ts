@@ -1,13 +1,16 @@
-/** A step of a path in a plan: a response key, `@` for each entry of a list, or the types that go on. */
+/**
+ * A step of a path in a plan: a response key, `@` for every entry of a list, or the types in whose objects the path
+ * continues.
+ */
 export type FetchStep = string | number | { types: readonly string[] };
 
-/** Reads the path of a plan's node: the planner appends the types to the step before, as `key|[One,Other]`. */
+/** Reads the path of a plan's node. The planner appends types to the preceding key, as `key|[One,Other]`. */
 export function readFetchPath(path: readonly (string | number)[]): FetchStep[] {
   return path.flatMap((step): FetchStep[] => {
     if (typeof step === 'number') return [step];
     const [key = '', list] = step.split('|');
     const types = list?.slice(1, -1).split(',').filter(Boolean) ?? [];
-    // A path with types starts with an empty key. An empty list of types stands for all.
+    // A path that starts with types has an empty key before them. An empty list of types means all types.
     return [...(key === '' ? [] : [key]), ...(types.length > 0 ? [{ types }] : [])];
   });
 }

@@ -32,33 +32,39 @@ export interface PlanRequest {
   /** Null for the document's only operation. */
   operationName: string | null;
   conditions: Conditions;
-  /** Default: no label is on. */
+  /** Default: no `@override` label is on, and the client has no grants. */
   variant?: PlanVariant;
 }
 
 /** A plan, or why planning failed. It can be sent to another thread. */
 export type PlanResult =
-  /** The plan has no node if conditions leave no field. `bytes` is its approximate memory. */
+  /** The plan has no node if `@skip` and `@include` exclude all fields. `bytes` is its approximate memory. */
   | { kind: 'plan'; plan: Plan; bytes: number }
   | { kind: 'invalid'; faults: readonly DocumentFault[] }
-  /** The recursion of the validator or planner exceeded the stack. */
+  /** The validator or the planner recursed so deeply that it exceeded the stack. */
   | { kind: 'too-deep' }
-  /** The validator or the planner gave up. */
+  /** The validator or the planner aborted, because a count exceeded its limit. */
   | { kind: 'too-complex' }
-  /** The planner found no way to a field, and no plan for the rest. */
+  /** No subgraph can be called for a field, and the planner returned no plan without it. */
   | { kind: 'unreachable'; field: string }
-  /** Nothing of the operation is executed: its client may not see all of it, or there is no way to any of its fields. */
+  /**
+   * The whole operation is refused: its client may not see some fields (`rejectUnauthorized`), or no field can be
+   * fetched.
+   */
   | { kind: 'refused'; errors: readonly PlanError[] };
 
 export interface PlanOperationOptions {
   supergraphSdl: string;
-  /** Whether messages may not suggest names of the schema. */
+  /** Whether error messages must not suggest names of the schema. */
   hideSuggestions: boolean;
-  /** Whether an operation with a field that its client may not see is refused as a whole. Default: false. */
+  /**
+   * Whether one field that the client may not see refuses the whole operation. Default: false, which makes the field
+   * null.
+   */
   rejectUnauthorized?: boolean;
 }
 
-/** Creates the function that validates and plans. It is synchronous and has no time limit. */
+/** Creates the function that validates and plans an operation. It is synchronous and has no time limit. */
 export function createPlanOperation(options: PlanOperationOptions) {
   const { supergraphSdl, hideSuggestions, rejectUnauthorized = false } = options;
   const original = readSupergraph(supergraphSdl, { validate: false });
@@ -68,7 +74,8 @@ export function createPlanOperation(options: PlanOperationOptions) {
   const separated = separateRequiredFields(print(putResolvableKeysFirst(parse(supergraphSdl, { noLocation: true }))));
   const reserved = new Set([supergraphSdl, separated.sdl].flatMap((sdl) => [...readReservedKeys(sdl)]));
   const supergraph = readSupergraph(separated.sdl, { validate: false });
-  // Without it, what a fragment selects below its type is fetched, and overwrites other fields, below all other types too.
+  // Without this option, the fields of a fragment are also fetched for objects of other types, and overwrite their
+  // data.
   const planner = new QueryPlanner(supergraph, { typeConditionedFetching: true });
   const apiSchema = supergraph.apiSchema();
   const restorePlan = createPlanRestorer(separated, supergraph.schema.toGraphQLJSSchema());
@@ -138,7 +145,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
   };
 }
 
-/** No field of the operation can be fetched. The planner itself fails where it notices. */
+/** No field of the operation can be fetched. The planner throws an error for some such operations only. */
 class Unreachable extends Error {
   readonly errors: readonly PlanError[];
 
@@ -150,7 +157,10 @@ class Unreachable extends Error {
 
 const noGrants: Grants = { authenticated: false, scopes: [], policies: [] };
 
-/** Without the rule that validates root fields of a subscription: it runs after conditions are resolved. */
+/**
+ * All rules but the one for root fields of a subscription: the gateway checks these after it has evaluated `@skip` and
+ * `@include`.
+ */
 const rules = specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule);
 
 function withoutOthers({ kind, definitions }: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
@@ -160,7 +170,7 @@ function withoutOthers({ kind, definitions }: DocumentNode, operation: Operation
   };
 }
 
-/** Whether graphql-js aborted the comparison of fields with the same name, or the planner its count of selections. */
+/** Whether graphql-js stopped comparing fields of the same name, or the planner stopped counting selections. */
 function isAborted({ message }: Error): boolean {
   return message === 'Validation aborted.' || message.startsWith('Exceeded maximum recursive selections');
 }

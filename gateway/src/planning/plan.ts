@@ -2,16 +2,19 @@ import type { QueryPlan } from '@apollo/query-planner';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { Grants } from '../supergraph/access-rules.ts';
 
-/** Apollo's query plan, with what its executor needs to know besides. It can be sent to another thread. */
+/** Apollo's query plan, with additions for our executor. It can be sent to another thread. */
 export interface Plan extends QueryPlan {
-  /** Response keys that the plan fetches under another one, because it needs them itself. Only for aliases below the root. */
+  /**
+   * Aliases that the plan uses in place of the client's response keys, because it needs those keys itself. Only below
+   * the root.
+   */
   renamedKeys?: Readonly<Record<string, string>>;
   /**
-   * Fields that the client may not see, as `Type.field` by the type that they are selected of. They are null even if the
-   * plan fetches them for itself, such as the fields of a key.
+   * Fields that the client may not see, as `Type.field` by the type that they are selected of. They are null in the
+   * response even if the plan fetches them, for example as parts of an entity's key.
    */
   hiddenFields?: readonly string[];
-  /** Why fields are null: the client may not see them, or no subgraph can be asked for them. */
+  /** Errors of fields that are not fetched: the client may not see them, or no subgraph can be called for them. */
   errors?: readonly PlanError[];
 }
 
@@ -22,20 +25,20 @@ export interface DocumentFault {
   positions: readonly number[];
 }
 
-/** An error of every response to an operation. */
+/** An error that every response to the operation has. */
 export interface PlanError {
   code: PublicErrorCode;
   message: string;
-  /** The client's response keys; `@` for each list, because there is one error for all entries. */
+  /** The client's response keys, with `@` for each list: there is one error for all its entries. */
   path: readonly string[];
 }
 
 /** What a plan depends on besides the operation and its conditions. */
 export interface PlanVariant {
-  /** Equal for equal variants; empty for the one of most supergraphs. */
+  /** A text that is equal for equal variants; empty if the supergraph has no labels and no access rules. */
   key: string;
   /** The `@override` labels that are on. */
   overrides: readonly string[];
-  /** What the client may see. Default: what needs no authorisation. */
+  /** What the client may see. Default: only fields without access rules. */
   grants?: Grants;
 }

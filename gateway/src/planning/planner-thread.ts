@@ -12,14 +12,14 @@ export interface PlannerThreadOptions {
   /** Called when the thread can be sent a request: after its start, and after each replacement. */
   onReady(): void;
   onResponse(response: PlannerResponse): void;
-  /** Called when the thread has ended by itself. It is being replaced. */
+  /** Called when the thread has crashed, for example out of memory. It is being replaced. */
   onLost(): void;
 }
 
 /** The thread that validates and plans, one request at a time. It is replaced when it ends. */
 export interface PlannerThread extends AsyncDisposable {
   readonly isReady: boolean;
-  /** True if it was replaced so often within a minute that a single operation is not the cause. */
+  /** Whether the thread was replaced several times within a minute: then a single operation is not the cause. */
   readonly isRestless: boolean;
   send(request: PlanRequest): void;
   /** CPU time of the current thread in milliseconds; null if there is none, or it has ended. */
@@ -34,15 +34,15 @@ export interface PlannerThread extends AsyncDisposable {
 
 /** Heap limit of the thread: an operation that exceeds it ends the thread, not the process. */
 const maxHeapMb = 1_024;
-/** If this many threads end within this time, a single operation is not the cause. */
+/** If this many threads end within `replacedWithinMs`, a single operation is not the cause. */
 const maxReplaced = 3;
 const replacedWithinMs = 60_000;
 /** Time-out for the thread to load the supergraph. */
 const startTimeoutMs = 60_000;
 
 /**
- * `ready` is a thread that has loaded the supergraph; `starting` one that has not yet, or the time until the next try;
- * `asleep` is none, because there is nothing to plan.
+ * `starting`: a thread loads the supergraph, or the next start is delayed. `ready`: it can be sent requests. `asleep`:
+ * there is no thread, because there is nothing to plan.
  */
 type State =
   | { name: 'starting'; worker: Worker | null; timer: NodeJS.Timeout | undefined }
@@ -53,7 +53,7 @@ type State =
 export function startPlannerThread(options: PlannerThreadOptions): PlannerThread {
   const { workerData, log, onReady, onResponse, onLost } = options;
   let state: State = { name: 'starting', worker: null, timer: undefined };
-  /** When the latest threads were replaced, oldest first. */
+  /** Times of the latest replacements, oldest first. */
   const replacedAtMs: number[] = [];
 
   const noteReplaced = () => {
@@ -89,7 +89,7 @@ export function startPlannerThread(options: PlannerThreadOptions): PlannerThread
     worker.unref();
     onReady();
   };
-  /** Called also for a thread that was terminated: it is not the current one any more. */
+  /** Also called for a thread that was terminated and is no longer the current one; that call is ignored. */
   const onExit = (worker: Worker, attempt: number) => {
     if (state.worker !== worker) return;
     noteReplaced();

@@ -10,7 +10,7 @@ export type WorkerMessage = { kind: 'ready' } | PlanResult | { kind: 'failed'; m
 const port = parentPort;
 if (!port) throw new Error('runs as a worker thread only');
 const send = (message: WorkerMessage) => port.postMessage(message);
-// Most of the start-up time is the compilation of the planner's modules: caches it on disk for the next start.
+// Compiling the planner's modules takes most of the start-up time: cache the result on disk for the next start.
 enableCompileCache();
 const { createPlanOperation } = await import('./plan-operation.ts');
 const planOperation = createPlanOperation(workerData as PlanOperationOptions);
@@ -21,7 +21,7 @@ port.on('message', (request: PlanRequest) => {
     send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
 });
-// On Linux this lowers the priority of this thread only. It runs after the start, which must not be delayed on a busy
+// On Linux this lowers the priority of this thread only. It comes after loading, which must not be slowed on a busy
 // machine.
 if (process.platform === 'linux') setPriority(10);
 send({ kind: 'ready' });

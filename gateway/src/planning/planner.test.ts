@@ -72,7 +72,7 @@ describe('planner: refuses', () => {
       code: 'OPERATION_TOO_COMPLEX',
       details: { limit: 'planning', maximum: 50 },
     });
-    // The thread has been replaced, and a new one is slow at first.
+    // A new thread has replaced the first, and its first operations take longer.
     await expect
       .poll(() => planner.plan(request('{ me { username } }')).catch((error: unknown) => error))
       .toMatchObject({ plan: { kind: 'QueryPlan' } });
@@ -87,7 +87,7 @@ describe('planner: refuses', () => {
   });
 
   it('fragments that spread each other too often for the planner', async () => {
-    // Regression: in measure mode, without other limits, it was INTERNAL_SERVER_ERROR.
+    // Regression: in measure mode, where no limit refuses it first, this operation got INTERNAL_SERVER_ERROR.
     await using planner = startPlanner();
     const fragments = Array.from(
       { length: 60 },
@@ -143,7 +143,7 @@ describe('planner: thread', () => {
 });
 
 describe('planner: disposal', () => {
-  it('plans what waits, also while it pauses after a large operation', async () => {
+  it('plans the waiting operations, also during the pause after a large one', async () => {
     // Regression: at a reload, operations that waited during such a pause were refused.
     const planner = startPlanner();
     const large = `{ ${Array.from({ length: 1_000 }, (_, index) => `a${index}: me { id }`).join(' ')} }`;

@@ -21,7 +21,10 @@ export interface PlannerOptions extends PlanOperationOptions, WaitQueueOptions {
   timeoutMs?: number;
   /** Limit of elapsed time, for a machine that is too busy to plan. Default: ten times the CPU time limit. */
   elapsedTimeoutMs?: number;
-  /** Time without operations after which the thread ends, until the next one; null for never. Default: never. */
+  /**
+   * The thread ends after this time without operations, and starts again for the next one. Default: null, it never
+   * ends.
+   */
   sleepAfterMs?: number | null;
 }
 
@@ -31,8 +34,8 @@ export interface Planner extends AsyncDisposable {
    * Validates and plans an operation.
    *
    * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED, UNAUTHORIZED_FIELD_OR_TYPE, FIELD_UNREACHABLE
-   * @throws CodedError FIELD_UNREACHABLE; OPERATION_TOO_COMPLEX over the CPU time limit; SERVICE_UNAVAILABLE (retryable) if too many wait, or
-   *   the machine is too busy
+   * @throws CodedError FIELD_UNREACHABLE; OPERATION_TOO_COMPLEX over the CPU time limit; SERVICE_UNAVAILABLE
+   *   (retryable) if too many operations wait, or the machine is too busy
    */
   plan(request: PlanRequest, requester?: Requester): Promise<PlannedOperation>;
   /** Rejects while the thread starts, or if it was replaced three times within a minute. */
@@ -47,7 +50,10 @@ export interface PlannedOperation {
 
 /** graphql-js's limit for comparisons of fields with the same name. */
 const maxComparisons = 500_000;
-/** After an operation of at least `shortMs` the planner pauses for as long as it took, up to `maxRestMs`, if others wait. */
+/**
+ * If others wait, the planner pauses after an operation that took at least `shortMs`: for the same time, up to
+ * `maxRestMs`.
+ */
 const shortMs = 10;
 const maxRestMs = 250;
 
@@ -77,7 +83,7 @@ export function createPlanner({
 }: PlannerOptions): Planner {
   const queue = new WaitQueue<Job>({ waitTimeoutMs, maxWaiting, maxWaitingBytes });
   let running: Job | null = null;
-  /** Timer of the next look at the CPU time of the running job. */
+  /** Timer of the next check of the running job's CPU time. */
   let limitTimer: NodeJS.Timeout | undefined;
   /** Timer of the pause before the next job. */
   let resting: NodeJS.Timeout | undefined;
@@ -111,7 +117,10 @@ export function createPlanner({
     finish()?.reject(error);
     if (isDisposed) onIdle();
   };
-  /** Ends the job on time-out. Only CPU time makes it too complex: a busy machine delays simple operations as well. */
+  /**
+   * Fails the job on time-out. Only its CPU time shows that it is too complex: a busy machine delays simple operations,
+   * too.
+   */
   const limitTime = async (job: Job) => {
     const startedAtMs = await thread.readCpuMs();
     for (let usedMs: number | null = 0; running === job && usedMs !== null && startedAtMs !== null; ) {
@@ -133,7 +142,7 @@ export function createPlanner({
   };
   const onResponse = (response: PlannerResponse) => {
     const job = finish();
-    // The main thread then has to execute the plan: the pause leaves it time for other work.
+    // The main thread now executes this plan. A pause before the next one leaves it time for other work.
     const tookMs = performance.now() - (job?.startedAtMs ?? 0);
     if (tookMs < shortMs || queue.size === 0) next();
     else resting = setTimeout(next, Math.min(tookMs, maxRestMs));

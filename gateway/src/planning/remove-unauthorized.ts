@@ -17,15 +17,15 @@ import {
 import type { AccessRules, Grants } from '../supergraph/access-rules.ts';
 import type { PlanError } from './plan.ts';
 
-/** Errors that are reported per operation. */
+/** Maximum number of errors that are reported per operation. */
 const maxErrors = 100;
 
 export interface AuthorizedDocument {
-  /** The document without what was removed; null if nothing of the operation is left. */
+  /** The document without the removed fields; null if the operation has no field left. */
   document: DocumentNode | null;
-  /** One for each removed field; empty if nothing was removed. */
+  /** One error for each removed field. */
   errors: readonly PlanError[];
-  /** The fields that were removed, as `Type.field` by the type that they were selected of. */
+  /** The removed fields as `Type.field`, with the type on which they were selected. */
   hiddenFields: readonly string[];
 }
 
@@ -37,8 +37,8 @@ export interface AuthorizeOptions {
 }
 
 /**
- * Removes the fields of an operation that its client may not see, before it is planned. A field with nothing left below it
- * is removed, too.
+ * Removes the fields that the client may not see from an operation, before it is planned. A field whose subfields are
+ * all removed is removed, too.
  *
  * @see https://www.apollographql.com/docs/graphos/routing/security/authorization
  */
@@ -55,7 +55,7 @@ export function removeUnauthorized(
   const errors = new Map<string, PlanError>();
   const authorized = new Map<string, FragmentDefinitionNode | null>();
   const hidden = new Set<string>();
-  /** Fragments by the path where their errors were reported: some operations spread them millions of times. */
+  /** Fragments whose errors were reported, with the path: some operations spread one millions of times. */
   const reported = new Set<string>();
 
   const typeOf = (name: string | undefined, otherwise: GraphQLCompositeType): GraphQLCompositeType => {
@@ -143,7 +143,7 @@ function introspectionType(field: string): string | undefined {
   return { __schema: '__Schema', __type: '__Type' }[field];
 }
 
-/** An `@` for each list of a type. */
+/** Returns an `@` for each list in a type: two for `[[Int]]`. */
 function listSteps(type: GraphQLOutputType): string[] {
   if (isNonNullType(type)) return listSteps(type.ofType);
   return isListType(type) ? ['@', ...listSteps(type.ofType)] : [];

@@ -19,20 +19,21 @@ export interface RequiredField {
   arguments: readonly ArgumentNode[];
 }
 
-/** A supergraph in which each field with arguments that a `@requires` selects has a field of its own, without arguments. */
+/** A supergraph with an added field, without arguments, for each field with arguments that a `@requires` selects. */
 export interface SupergraphWithRequiredFields {
   sdl: string;
   /** The fields that were added, by name. */
   required: ReadonlyMap<string, RequiredField>;
-  /** What fields require of them: `subgraph Type.field` → path of names → name of the added field. */
+  /** Which added fields a field requires: `subgraph Type.field` → path of names → name of the added field. */
   needs: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
 
 type TypeDefinition = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode;
 
 /**
- * Replaces the fields with arguments in `@requires`. The planner merges selections of a field that differ only in their
- * arguments, and loses one of them: a client's, or another requirement's. Fields of their own are never merged.
+ * Replaces each field with arguments in `@requires` by an added field without arguments. Otherwise the planner merges
+ * it with a selection of the same field that has other arguments, by a client or another `@requires`, and one of them
+ * gets the wrong value.
  */
 export function separateRequiredFields(sdl: string): SupergraphWithRequiredFields {
   const required = new Map<string, RequiredField>();
@@ -43,7 +44,7 @@ export function separateRequiredFields(sdl: string): SupergraphWithRequiredField
   );
   const graphNames = readGraphNames(document);
   const names = new Map<string, string>();
-  /** The added fields of types, by type. */
+  /** The definitions of the added fields, by type. */
   const added = new Map<string, Map<string, string>>();
 
   const nameOf = (field: FieldNode): string => {
@@ -121,7 +122,7 @@ function isTypeDefinition(node: { kind: Kind }): node is TypeDefinition {
   return node.kind === Kind.OBJECT_TYPE_DEFINITION || node.kind === Kind.INTERFACE_TYPE_DEFINITION;
 }
 
-/** Names of the subgraphs by the value of `join__Graph`. */
+/** Reads the names of the subgraphs, by their value of the enum `join__Graph`. */
 function readGraphNames({ definitions }: DocumentNode): Map<string, string> {
   const values = definitions.flatMap((node) =>
     node.kind === Kind.ENUM_TYPE_DEFINITION && node.name.value === 'join__Graph' ? (node.values ?? []) : [],

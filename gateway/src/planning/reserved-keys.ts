@@ -11,8 +11,8 @@ import {
 import { parseSelection, stringArgument } from './required-arguments.ts';
 
 /**
- * The names of fields that the planner may fetch for itself: those of keys, of requirements and of contexts, and
- * `__typename`. A client's alias by such a name would be merged with the field.
+ * Lists the fields that a plan may fetch on its own: fields of `@key`, `@requires` and `@context`, and `__typename`.
+ * The planner would merge a client's alias of the same name with the field.
  *
  * @param sdl the supergraph
  */
@@ -32,7 +32,7 @@ export function readReservedKeys(sdl: string): ReadonlySet<string> {
         if (fields) collect(parseSelection(fields));
       }
     },
-    // The selection of a context starts with its braces, which may have a type condition before them.
+    // The selection of a context has braces, perhaps after a type condition.
     ObjectField({ name, value }) {
       if (name.value === 'selection' && value.kind === Kind.STRING)
         for (const [word] of value.value.matchAll(/[_A-Za-z]\w*/g)) names.add(word);
@@ -42,9 +42,10 @@ export function readReservedKeys(sdl: string): ReadonlySet<string> {
 }
 
 /**
- * Renames the aliases of a document that are reserved. Those of root fields are not: there is nothing to be merged with.
+ * Renames the aliases of a document that are reserved. Aliases of root fields stay: at the root the planner fetches no
+ * other fields.
  *
- * @returns the document, and the new names by alias; undefined if there are none
+ * @returns the document, and the new names by alias; undefined if no alias was renamed
  */
 export function renameReservedKeys(
   document: DocumentNode,
@@ -62,7 +63,7 @@ export function renameReservedKeys(
   if (colliding.size === 0) return { document, renamedKeys: undefined };
   const renamedKeys: Record<string, string> = {};
   for (const key of colliding) {
-    // A name that starts with two underscores is not the client's to use.
+    // GraphQL reserves names that start with two underscores, so the new name gets a prefix.
     let renamed = `own_${key}`;
     while (keys.has(renamed) || reserved.has(renamed)) renamed += '_';
     keys.add(renamed);

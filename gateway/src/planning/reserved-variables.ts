@@ -1,12 +1,15 @@
 import { type DocumentNode, Kind } from 'graphql';
 import type { DocumentFault } from './plan.ts';
 
-/** The variables of entity fetches: their representations, and arguments from the context; numbered if there are several. */
+/**
+ * Variables that requests for entities use: the representations, and arguments from the context; numbered if there are
+ * several.
+ */
 const reserved = /^(?:representations|contextualArgument_\d+_\d+)(?:_\d+)?$/;
 
 /**
- * Finds the variables of a document whose names requests to subgraphs need themselves. The planner would pass the
- * representations in place of the client's value.
+ * Finds the client's variables whose names are reserved for requests to subgraphs. The planner would replace their
+ * values by the representations.
  */
 export function findReservedVariables({ definitions }: DocumentNode): DocumentFault[] {
   return definitions.flatMap((node) => {

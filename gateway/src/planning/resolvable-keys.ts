@@ -1,8 +1,8 @@
 import { type DirectiveNode, type DocumentNode, Kind } from 'graphql';
 
 /**
- * Lists the resolvable keys of each type first. The planner enters a subgraph again by the first key that it can, even one
- * with `resolvable: false`.
+ * Moves the resolvable keys of each type to the front. The planner uses the first key that fits, even one with
+ * `resolvable: false`.
  */
 export function putResolvableKeysFirst(document: DocumentNode): DocumentNode {
   const definitions = document.definitions.map((definition) => {

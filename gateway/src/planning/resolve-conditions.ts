@@ -23,10 +23,10 @@ export function conditionVariables(document: DocumentNode): readonly string[] {
 }
 
 /**
- * Resolves `@skip` and `@include`, and removes what they exclude. The planner takes more than linear time in the number of
- * conditions.
+ * Evaluates `@skip` and `@include`, and removes the selections that they exclude, because the planner takes more than
+ * linear time in the number of conditions.
  *
- * An empty selection set gets a placeholder `__typename`. `isEmptyOperation` recognises an operation that is empty.
+ * An empty selection set gets a placeholder `__typename`, by which `isEmptyOperation` recognises an empty operation.
  */
 export function resolveConditions(document: DocumentNode, conditions: Conditions): DocumentNode {
   const isIncluded = ({ directives = [] }: SelectionNode) =>

@@ -17,13 +17,13 @@ type Needs = ReadonlyMap<string, string>;
 type Requires = readonly QueryPlanSelectionNode[];
 
 /**
- * Creates the function that splits an entity fetch whose fields require one field with different arguments: a
- * representation has it once.
+ * Creates the function that splits an entity fetch whose fields require one field with different arguments. A
+ * representation can have only one value of that field.
  *
  * @param schema the supergraph
  */
 export function createFetchSplitter({ required, needs }: SupergraphWithRequiredFields, schema: GraphQLSchema) {
-  /** What a field of a subgraph's type needs, or any that a fragment on the type may mean. */
+  /** Returns the added fields that a field requires; for an abstract type, those of all its object types. */
   const needsOf = (subgraph: string, typeName: string, field: string): Needs => {
     const type = schema.getType(typeName);
     const types = isAbstractType(type)
@@ -62,7 +62,7 @@ export function createFetchSplitter({ required, needs }: SupergraphWithRequiredF
 
 type Required = SupergraphWithRequiredFields['required'];
 
-/** The names of the added fields by the path of names that they stand for. */
+/** Finds the added fields, by the path of the original field. */
 function pathsOf(requires: Requires, required: Required): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
   const walk = (nodes: Requires, path: readonly string[]) => {
@@ -85,7 +85,7 @@ function hasVariants(paths: ReadonlyMap<string, ReadonlySet<string>>): boolean {
   return [...paths.values()].some((names) => names.size > 1);
 }
 
-/** Leaves out the added fields that these fields do not need. */
+/** Removes the added fields that are not in `needs`. */
 function keepNeeded(
   requires: Requires,
   needs: Needs,
@@ -125,7 +125,7 @@ function listFields(
   });
 }
 
-/** The text of an entity fetch of these fields, with the variables and fragments that it uses. */
+/** Writes the text of an entity fetch of these fields, with the variables and fragments that they use. */
 function printEntityFetch(
   operation: OperationDefinitionNode,
   items: readonly FieldItem[],

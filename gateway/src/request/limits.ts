@@ -4,7 +4,7 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
 /** The limits of one operation, named as their settings. */
 export interface OperationLimits {
-  /** Levels of fields. Introspection has a separate budget. */
+  /** Levels of nested fields. Introspection has a separate budget. */
   MAX_DEPTH: number;
   MAX_ALIASES: number;
   /** Fields at the root, with fragments expanded. */
@@ -27,7 +27,7 @@ export type LimitName = keyof OperationLimits | 'values' | 'nesting' | 'introspe
  */
 export const maxNesting = 200;
 
-/** Values that an operation may return per unit of MAX_COST, because shaping them blocks the event loop. */
+/** Values that an operation may return per unit of MAX_COST, because writing them blocks the event loop. */
 const valuesPerCost = 5;
 
 export interface LimitGuard {
@@ -42,11 +42,13 @@ export interface LimitGuard {
    * refuses more than 20 times the limit, because measuring blocks the event loop.
    */
   checkVisited(visited: number): void;
-  /** As `check` for a limit that is exceeded by an unknown amount. */
+  /** Like `check`, for a limit that is known to be exceeded, perhaps by an unknown amount. */
   exceed(limit: keyof OperationLimits | 'values', actual?: number): void;
 }
 
-/** Creates the guard, which enforces the limits or only logs (`OPERATION_LIMITS=measure`). */
+/**
+ * Creates the guard. It enforces the limits, or with `OPERATION_LIMITS=measure` only logs operations that exceed them.
+ */
 export function createLimitGuard(
   limits: OperationLimits,
   { mode, log }: { mode: 'enforce' | 'measure'; log: Log },
@@ -80,7 +82,7 @@ const whats: Record<LimitName, string> = {
   nesting: 'levels of brackets',
   introspection: 'of introspection cost',
   validation: 'comparisons between its fields',
-  planning: 'ms of planning',
+  planning: 'milliseconds of planning',
 };
 
 /** Creates the error of an operation that exceeds a limit. */
@@ -89,7 +91,7 @@ export function tooComplex(limit: LimitName, maximum: number, actual?: number): 
   return new CodedError<PublicErrorCode>(
     'OPERATION_TOO_COMPLEX',
     `The operation has more than ${format(maximum)} ${whats[limit]}${figure}: ${limit}. Split it, or ask for less.`,
-    // The figures of nested fragments may exceed the numbers that JSON can represent.
+    // Nested fragments can make the figure larger than the largest safe integer.
     { details: { limit, maximum, ...(actual !== undefined && { actual: Math.min(actual, Number.MAX_SAFE_INTEGER) }) } },
   );
 }

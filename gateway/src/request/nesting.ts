@@ -1,4 +1,7 @@
-/** Whether a JSON value has more than `levels` levels of lists and objects. Iterates by level, without recursion. */
+/**
+ * Whether a JSON value has more than `levels` levels of lists and objects. It iterates, because recursion could exceed
+ * the stack.
+ */
 export function isNestedDeeper(value: unknown, levels: number): boolean {
   let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth += 1) {

@@ -20,7 +20,8 @@ export type Variables = Readonly<Record<string, unknown>>;
 export type Conditions = Readonly<Record<string, boolean>>;
 
 /**
- * Checks a request's variables before they are passed on: nesting, because serialisers recurse, and invalid text.
+ * Checks a request's variables before use. Deep nesting is refused, because serialisers recurse; so is text that is not
+ * valid Unicode.
  *
  * @throws CodedError BAD_USER_INPUT, OPERATION_TOO_COMPLEX
  */
@@ -34,8 +35,8 @@ export function checkVariables(variables: unknown): Variables {
 }
 
 /**
- * Coerces variables to their types, with defaults. It stops at the first error, because graphql-js repeats the whole value
- * in each message.
+ * Coerces variables to their types, and applies defaults. Stops at the first error, because each message of graphql-js
+ * contains the whole value.
  *
  * @throws CodedError BAD_USER_INPUT with the path as `argument`
  * @see https://spec.graphql.org/draft/#CoerceVariableValues()
@@ -76,10 +77,10 @@ function unfit(path: readonly (string | number)[], reason: string): CodedError<P
 }
 
 /**
- * The values of the variables that `@skip` and `@include` depend on. Values that are not Booleans are omitted: coercion
- * reports them.
+ * Reads the values of the variables that `@skip` and `@include` depend on. Values that are not Booleans are omitted:
+ * coercion reports them later.
  *
- * @throws CodedError BAD_USER_INPUT for null, which a variable with a default may have, but no condition
+ * @throws CodedError BAD_USER_INPUT for null: a nullable variable with a default may be null, but a condition may not
  */
 export function readConditions(
   names: readonly string[],

@@ -4,13 +4,16 @@ interface Requester<Item> {
   name: string;
   items: LinkedList<Item>;
   size: number;
-  /** Its turn in the round. */
+  /** Its link in the list of turns. */
   turn: Link<Requester<Item>>;
-  /** Its link among the requesters with as many items. */
+  /** Its link in the list of requesters with the same number of items. */
   ofSize: Link<Requester<Item>>;
 }
 
-/** A queue in which requesters take turns, however many items each of them has. Calls take constant time, with one exception. */
+/**
+ * A queue in which requesters take turns, regardless of how many items each has. All calls take constant time, but
+ * `evict` with an argument does not.
+ */
 export class FairQueue<Item> {
   readonly #requesters = new Map<string, Requester<Item>>();
   readonly #links = new Map<Item, Link<Item>>();
@@ -41,7 +44,8 @@ export class FairQueue<Item> {
   /**
    * Removes and returns the next item; undefined if the queue is empty.
    *
-   * @param isOverdue called with the oldest item of the next requester; true takes its newest item instead. Default: false
+   * @param isOverdue called with the oldest item of the next requester. If it returns true, that requester's newest
+   *   item is taken instead. Default: never
    */
   shift(isOverdue: (oldest: Item) => boolean = () => false): Item | undefined {
     const requester = this.#round.first?.value;
@@ -53,9 +57,10 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Removes the newest item of the requester that takes the most.
+   * Removes and returns the newest item of the requester that uses the most.
    *
-   * @param taken what a requester takes; with it all requesters are compared. Default: the number of its items
+   * @param taken how much a requester uses, for example bytes; all requesters are compared by it. Default: the number
+   *   of items
    */
   evict(taken?: (requester: string) => number): Item | undefined {
     const requester = taken ? this.#findMost(taken) : this.#bySize.at(-1)?.first?.value;
@@ -95,7 +100,10 @@ export class FairQueue<Item> {
     this.#requesters.delete(requester.name);
   }
 
-  /** Sizes change by one, so that the largest is found without a search. */
+  /**
+   * Moves a requester to the list of its new size. Sizes change by one, so that the largest size is known without a
+   * search.
+   */
   #resize(requester: Requester<Item>, size: number): void {
     this.#ofSize(requester.size).remove(requester.ofSize);
     requester.size = size;

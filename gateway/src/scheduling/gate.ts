@@ -7,10 +7,10 @@ export interface GateOptions extends WaitQueueOptions {
 
 /** A semaphore with a bounded queue, in which requesters take turns. */
 export interface Gate {
-  /** A turn, if one is free now; else null. */
+  /** Returns a turn if one is free, else null. */
   tryEnter(): Disposable | null;
   /**
-   * Resolves with a turn, which is disposed to let the next one in.
+   * Resolves with a turn. Disposing the turn admits the next waiting requester.
    *
    * @param bytes memory that the caller takes while it waits
    * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Time that work may block the event loop before it yields. */
+/** Time for which the work may block the event loop before it yields. */
 const sliceMs = 5;
 
-/** Does the work of each item in order, and yields to the event loop every few milliseconds. */
+/** Calls `work` for each item in order, and yields to the event loop every few milliseconds. */
 export async function inSlices<Item>(items: Iterable<Item>, work: (item: Item) => void | Promise<void>): Promise<void> {
   let since = performance.now();
   for (const item of items) {

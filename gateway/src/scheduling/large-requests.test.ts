@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createLargeRequests } from './large-requests.ts';
 
 describe('large requests', () => {
-  it('wait once their requester has as many as it may, and others do not', async () => {
+  it('wait once their requester has reached its limit; others do not wait', async () => {
     const large = createLargeRequests({ atOnce: 2 });
     const entered: string[] = [];
     const enter = async (name: string) => {

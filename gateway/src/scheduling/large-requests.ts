@@ -1,21 +1,24 @@
 import { createGate, type Gate } from './gate.ts';
 import type { Requester, WaitQueueOptions } from './wait-queue.ts';
 
-/** A request with more bytes is large. Web clients rarely send one: they send small operations, or hashes. */
+/**
+ * A request with more bytes is large. Web clients rarely send one: their operations are small, or persisted and sent as
+ * a hash.
+ */
 export const maxSmallBytes = 8_192;
 
 export interface LargeRequestsOptions extends WaitQueueOptions {
-  /** Large requests of one requester that are parsed and not executed yet; more wait. Default: 4. */
+  /** Large requests that one requester may have in preparation (parsed, not executed yet); more wait. Default: 4. */
   atOnce?: number;
 }
 
 /**
- * Limits the large requests of each requester that are prepared concurrently. The others wait as the bytes that were
- * received: parsed ones take several times the memory, on the heap, where each collection delays all requests.
+ * Limits how many large requests of one requester are prepared concurrently. The others wait as received bytes: parsed,
+ * they would take several times the memory on the heap, and make garbage collection delay all requests.
  */
 export interface LargeRequests {
   /**
-   * Resolves with a place, which is disposed once the request is executed or has failed.
+   * Resolves with a place. The caller disposes it once the request is executed or has failed.
    *
    * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left
    */

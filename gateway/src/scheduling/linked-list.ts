@@ -1,11 +1,14 @@
-/** A value in a list. It can be removed without a search. */
+/** A value in a list, which can be removed without a search. */
 export interface Link<Value> {
   readonly value: Value;
   previous: Link<Value> | undefined;
   next: Link<Value> | undefined;
 }
 
-/** A list with constant time for both ends and for removal. (In V8 the first entry of a Set takes longer, the more were deleted.) */
+/**
+ * A doubly linked list: access to both ends and removal take constant time. In V8, finding a Set's first entry takes
+ * longer the more entries were deleted.
+ */
 export class LinkedList<Value> {
   #first: Link<Value> | undefined;
   #last: Link<Value> | undefined;

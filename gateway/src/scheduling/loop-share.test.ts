@@ -5,9 +5,9 @@ import { createLoopShare } from './loop-share.ts';
 function useFakeTime() {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   return {
-    /** Work that blocks the event loop for this time. */
+    /** Simulates work that blocks the event loop for this time. */
     occupy: (durationMs: number) => void vi.advanceTimersByTime(durationMs),
-    /** Runs one timer after the other until this is done. */
+    /** Runs one timer after another until the work is done. */
     async run(work: Promise<unknown>) {
       let isDone = false;
       const done = work.finally(() => {
@@ -38,7 +38,7 @@ describe('loop share', () => {
   });
 
   it('leaves most of the time to other work, for any load', async () => {
-    // Regression: documents that are refused before planning blocked the event loop for as long as a client sent them.
+    // Regression: a client that kept sending documents that fail before planning blocked the event loop all the time.
     using time = useFakeTime();
     const loopShare = createLoopShare({ share: 0.25, burstMs: 5 });
     const startedAtMs = performance.now();
@@ -51,7 +51,8 @@ describe('loop share', () => {
       Promise.all(Array.from({ length: 25 }, () => loopShare.run(work, { requester: { name: 'a' }, bytes: 0 }))),
     );
     const share = workMs / (performance.now() - startedAtMs);
-    // The first work was free, and the last is not paid for yet when it resolves.
+    // The bound is above 0.25: the first work did not wait, and the pause after the last one is not over when it
+    // resolves.
     expect(share).toBeLessThan(0.35);
   });
 

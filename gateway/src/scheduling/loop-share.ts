@@ -9,20 +9,21 @@ export interface LoopShareOptions extends WaitQueueOptions {
 
 export interface LoopWork {
   requester: Requester;
-  /** Memory that it takes while it waits. */
+  /** Memory that the caller takes while it waits. */
   bytes: number;
   /** Estimated time of later work that counts against the share as well. Default: 0. */
   followingMs?: number;
 }
 
 /**
- * Runs work on the event loop within a share of its time, so that other work continues under load. Requesters take turns.
+ * Runs work within a share of the event loop's time, so that other work continues under load. Requesters take turns.
  */
 export interface LoopShare {
   /**
-   * Runs synchronous work: at once while the share is not used up, else in its turn.
+   * Runs synchronous work: at once if the share is not used up, else when the requester has its turn.
    *
-   * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left; what the work throws
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left; any error of
+   *   the work
    */
   run<T>(work: () => T, options: LoopWork): Promise<T>;
 }
@@ -33,7 +34,7 @@ interface WaitingWork extends Waiting {
 
 export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopShareOptions = {}): LoopShare {
   const queue = new WaitQueue<WaitingWork>(limits);
-  /** The time at which the work so far is within its share. */
+  /** When the work done so far will be within the share; new work may start from then on. */
   let isPaidAtMs = 0;
   let timer: NodeJS.Timeout | null = null;
 

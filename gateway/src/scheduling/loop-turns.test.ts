@@ -50,7 +50,7 @@ describe('turns of the event loop', () => {
     // A busy machine may make any turn long.
     expect(Math.max(...steps)).toBeLessThanOrEqual(4);
     expect(steps[longTurn + 1]).toBe(1);
-    // The first one has the operation that started at once, the last one what was left.
+    // The first turn includes the operation that started at once, and the last turn only the remaining ones.
     const [, ...later] = steps.slice(0, -1);
     for (const [index, step] of later.entries())
       if (index > 0) expect([1, 2 * (later[index - 1] as number), 4]).toContain(step);

@@ -7,20 +7,20 @@ export interface LoopTurnsOptions extends WaitQueueOptions {
   maxPerTurn?: number;
 }
 
-/** A turn of the event loop that took less is short, in milliseconds: the next one may start twice as many operations. */
+/** A turn of the event loop that took less time is short: the next turn may start twice as many operations. */
 const shortTurnMs = 4;
 
 /**
  * Starts a few operations per turn of the event loop, and requesters take turns. If one requester sends a thousand
- * operations at once, another one's operation waits for only a few of them.
+ * operations at once, an operation of another requester waits for only a few of them.
  */
 export interface LoopTurns {
-  /** Starts the operation now, if it may; without a promise. */
+  /** Returns whether the operation may start now. The usual case, which needs no promise. */
   tryEnter(): boolean;
   /**
-   * Resolves when the operation may start: at once, unless `perTurn` have started in this turn of the event loop.
+   * Resolves when the operation may start: at once, unless this turn of the event loop has started its maximum.
    *
-   * @param bytes memory that it takes while it waits
+   * @param bytes memory that the operation takes while it waits
    * @param describeRequester called only if the operation has to wait
    * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left
    */

@@ -22,7 +22,7 @@ describe('http', () => {
     const clients = await Promise.all([...Array.from({ length: many }, () => open(crowd)), open(single)]);
     const body = JSON.stringify({ query: '{ __typename }' });
     const head = `POST /graphql HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
-    // Planned in advance.
+    // Sent once before, so that the plan is cached.
     await fetch(`${gateway.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     const answers: string[] = [];
     const answered = clients.map(async (socket) => {
@@ -52,7 +52,7 @@ describe('websocket', () => {
       return { socket, localAddress };
     };
     const clients = await Promise.all([...Array.from({ length: many }, () => open(crowd)), open(single)]);
-    // Planned in advance: what waits for a plan continues all at once.
+    // Sent once before, so that the plan is cached: operations that wait for one plan all continue at once.
     const body = JSON.stringify({ query: '{ __typename }' });
     await fetch(`${gateway.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     const answers: string[] = [];

@@ -9,11 +9,14 @@ export interface Requester {
   name: string;
   /** Aborts when the request is no longer needed. */
   signal?: AbortSignal;
-  /** Called when the request has to wait, to pause its connection. Returns the function to call when the wait is over. */
+  /**
+   * Called when the request has to wait, and pauses the client's connection. Returns the function that is called after
+   * the wait.
+   */
   onWait?: (() => () => void) | undefined;
 }
 
-/** The requester of a client: its address, IPv6 by /64. */
+/** Returns the requester of a client. Its name is the client's address, of which IPv6 counts the first 64 bits. */
 export function requesterOf({
   clientAddress,
   signal,
@@ -32,19 +35,22 @@ export interface WaitQueueOptions {
   newestFirstAfterMs?: number;
   /** Maximum number of entries; with 0 none waits. Default: 10,000. */
   maxWaiting?: number;
-  /** Maximum bytes of all entries; a larger entry never waits. Default: 128 MiB. */
+  /** Maximum bytes of all entries; a larger entry is refused at once. Default: 128 MiB. */
   maxWaitingBytes?: number;
 }
 
 /** An entry of the queue. */
 export interface Waiting {
-  /** Memory that it takes, such as the bytes of its text. */
+  /** Memory that the entry takes, such as the bytes of an operation's text. */
   readonly bytes: number;
-  /** Called with SERVICE_UNAVAILABLE (retryable) if it is evicted, times out or is aborted. */
+  /** Called with SERVICE_UNAVAILABLE (retryable) if the entry is evicted, times out or is aborted. */
   reject(error: CodedError<PublicErrorCode>): void;
 }
 
-/** Expired entries are looked for this many times per time-out: a timer per entry costs more than the wait of most. */
+/**
+ * How often per time-out the queue looks for expired entries. Most entries wait only briefly, so that a timer for each
+ * would cost too much.
+ */
 const looksPerTimeout = 20;
 
 interface Entry {
@@ -80,8 +86,8 @@ export class WaitQueue<Item extends Waiting> {
   }
 
   /**
-   * Adds an entry. If the queue is full, entries of the requester with the most are evicted and rejected: with the most
-   * bytes if these exceed their limit.
+   * Adds an entry. If the queue is full, the requester with the most entries loses its newest, which are rejected; if
+   * the bytes exceed their limit, the one with the most bytes does.
    */
   add({ name, signal, onWait }: Requester, item: Item): void {
     const { waitTimeoutMs, maxWaiting, maxWaitingBytes } = this.#options;
@@ -89,7 +95,7 @@ export class WaitQueue<Item extends Waiting> {
       item.reject(unavailable());
       return;
     }
-    // The requester that has the most must not crowd out the others.
+    // A requester with many entries must not crowd out the others.
     for (;;) {
       const hasTooManyBytes = this.#bytes + item.bytes > maxWaitingBytes;
       if (this.size === 0 || (this.size < maxWaiting && !hasTooManyBytes)) break;
@@ -129,7 +135,7 @@ export class WaitQueue<Item extends Waiting> {
   #expire(): void {
     const now = performance.now();
     for (const { expiresAtMs, leave } of [...this.#entries.values()]) if (expiresAtMs <= now) leave();
-    // Only now, so that a queue that fills and empties all the time keeps its timer.
+    // The timer is stopped here and not in `shift`, because a queue may fill and empty all the time.
     if (this.size > 0 || !this.#timer) return;
     clearInterval(this.#timer);
     this.#timer = null;

@@ -9,8 +9,8 @@ const allowed = { claims: { scope: 'other track' } };
 const open = (field: RegExp) => openTestSubscriptions({ supergraphSdl: protectedSupergraph(field) });
 
 describe('subscription: authorisation', () => {
-  // An event has all fields of its message, also those that the client may not see.
-  it('leaves a field out of events, and what may not be null with it', async () => {
+  // A message contains all fields, also those that the client may not see.
+  it('makes a field of events null, and with it a parent that may not have null', async () => {
     await using ctx = await open(/customer: String!/g);
     const { next } = await ctx.subscribe('subscription { moved { node { parcel note: customer } } }');
     await ctx.publish(move('1'));
@@ -22,7 +22,7 @@ describe('subscription: authorisation', () => {
     expect(JSON.stringify(result)).not.toContain('ann');
   });
 
-  it('leaves a nullable field out, and keeps the rest', async () => {
+  it('makes a nullable field null, and keeps the others', async () => {
     await using ctx = await open(/recipient: Person/g);
     const query = 'subscription { moved { node { place recipient { name } } } }';
     const without = await ctx.subscribe(query);
@@ -48,7 +48,7 @@ describe('subscription: authorisation', () => {
     expect(await next()).toEqual([{ data: { moved: { node: { place: 'Hue' } } } }]);
   });
 
-  it('leaves fields out of what is stored, too', async () => {
+  it('makes fields of stored events null, too', async () => {
     await using ctx = await open(/recipient: Person/g);
     ctx.world.stored.push(move('1'), move('2'));
     const { next } = await ctx.subscribe(
@@ -61,7 +61,7 @@ describe('subscription: authorisation', () => {
     ]);
   });
 
-  // It was planned again without what the client may see.
+  // Regression: the subscription was planned again without the client's grants.
   it('holds for a subscription that starts while the supergraph is reloaded', async () => {
     await using ctx = await open(/recipient: Person/g);
     const query = 'subscription { moved { node { place recipient { name } } } }';
@@ -79,7 +79,7 @@ describe('subscription: authorisation', () => {
     });
   });
 
-  // Its clients lost the field without a word, even those that may see it.
+  // Regression: all clients lost the field without an error, even those that may see it.
   it('ends a subscription to a field that a reload protects, to be started again', async () => {
     await using ctx = await openTestSubscriptions();
     const query = 'subscription { moved { node { place recipient { name } } } }';

@@ -8,7 +8,7 @@ const context = {} as GatewayContext;
 const event = (value: string) => ({ id: value, result: { value, cursor: value } });
 const failed = [{ message: 'failed' }];
 
-/** A fan-out with one member, whose events the test executes. */
+/** Creates a fan-out with one member. `execute` replaces the execution of events. */
 function setUp(execute: FanOutOptions['execute']) {
   const ended = Promise.withResolvers<readonly GraphQLFormattedError[] | undefined>();
   const next: string[] = [];

@@ -6,14 +6,17 @@ import { findLastToExpire, type UpstreamToken } from '../federation/upstream-tok
 import type { RootFieldResult } from './plan/execute-event.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** An event to be executed and sent to all members. */
+/** An event that is to be executed and sent to all members. */
 export interface FanOutEvent {
   /** The message's id. A member that has already received it is skipped. */
   id: string | null;
   result: RootFieldResult;
-  /** Approximate memory. Default: the length of its JSON, which is computed only if the event has to wait. */
+  /**
+   * Approximate memory in bytes. Default: the length of the result's JSON, which is computed only if the event has to
+   * wait.
+   */
   bytes?: number;
-  /** For a republished message: whether the members already have it. Then it is dropped. */
+  /** Set for a republished message: resolves to whether the members already have it. Then the event is dropped. */
   isDuplicate?: (context: GatewayContext, cursor: string | null) => Promise<boolean>;
 }
 
@@ -37,7 +40,7 @@ export interface FanOutOptions {
   onEnd(fanOut: FanOut): void;
 }
 
-/** Bounds of the events that wait while other subgraphs respond to an earlier one. */
+/** Limits of the queue in which events wait while other subgraphs respond for an earlier event. */
 const mostWaiting = 1_000;
 const mostWaitingBytes = 4_194_304;
 
@@ -49,17 +52,17 @@ const mostWaitingBytes = 4_194_304;
  * their last event.
  */
 export class FanOut {
-  /** Equal for all members: subgraphs respond the same to all of them. */
+  /** The same for all members: subgraphs respond the same to all of them. */
   readonly identityKey: string;
-  /** Value of the members' claim. */
+  /** The value of the claim that the topic field matches. It is the same for all members. */
   readonly claimValue: string;
   readonly #options: FanOutOptions;
   readonly #members = new Set<FanOutMember>();
-  /** Events that wait for the one that is being executed; null if none does. */
+  /** Events that wait while an earlier event is executed; null if there are none. */
   #waiting: WaitingEvents | null = null;
   /** Number of events so far. */
   #count = 0;
-  /** A cursor that every member has reached, as far as is known. */
+  /** The cursor of the last event that all members are known to have. */
   #cursor: string | null = null;
   #source: Disposable | null = null;
   #isAnswering = false;
@@ -72,9 +75,9 @@ export class FanOut {
   }
 
   /**
-   * Sends the subscriber all events from now on, until disposed.
+   * Sends all later events to the subscriber, until disposed.
    *
-   * @param resumePoint what it has already received; null if it did not resume
+   * @param resumePoint what the subscriber has already received; null if it did not resume
    */
   join(subscriber: Subscriber, context: GatewayContext, resumePoint: ResumePoint | null = null): Disposable {
     const member = new FanOutMember(
@@ -106,13 +109,13 @@ export class FanOut {
     if (!this.#waiting.add(next)) this.end(this.#options.formatErrors(tooManyWait()));
   }
 
-  /** Closes the source of events, so that another one can be opened. */
+  /** Closes the source of events. `openSource` can then open another one. */
   closeSource(): void {
     this.#source?.[Symbol.dispose]();
     this.#source = null;
   }
 
-  /** The members' token that expires last. */
+  /** Returns the token that expires last of all members. */
   token(): UpstreamToken {
     return findLastToExpire(
       Array.from(this.#members, ({ context: { authorization, identity } }) => ({
@@ -150,7 +153,10 @@ export class FanOut {
     } else this.end();
   }
 
-  /** Executes this event and the waiting ones, in order; synchronously until something is fetched. Never throws. */
+  /**
+   * Executes this event and then the waiting events, in order. Synchronous as long as no event needs a fetch. Never
+   * throws.
+   */
   #answerFrom(first: Waiting | undefined): void {
     try {
       this.#answerInOrder(first);
@@ -185,7 +191,7 @@ export class FanOut {
     this.#waiting = null;
   }
 
-  /** Returns null for a duplicate. */
+  /** Executes an event. Returns null if it is a duplicate. */
   #execute({ result, isDuplicate }: FanOutEvent, context: GatewayContext): string | null | Promise<string | null> {
     if (!isDuplicate) return this.#options.execute(result, context);
     return isDuplicate(context, this.#cursor).then((isKnown) =>
@@ -212,11 +218,14 @@ export class FanOut {
   }
 }
 
-/** A subscriber within a fan-out. A class, because there is one per subscription. */
+/**
+ * A subscriber in a fan-out. It is a class, which takes less memory than closures, because there is one per
+ * subscription.
+ */
 class FanOutMember implements Disposable {
   readonly subscriber: Subscriber;
   readonly context: GatewayContext;
-  /** Number of the last event before it joined. */
+  /** Number of the last event before the member joined. */
   readonly since: number;
   readonly sent: Set<string> | null;
   readonly #fanOut: FanOut;
@@ -240,7 +249,7 @@ class FanOutMember implements Disposable {
   }
 }
 
-/** An event; null for the end. */
+/** An event with its number; null means that the fan-out completes. */
 type Waiting = { event: FanOutEvent; number: number } | null;
 
 /** A queue of events, bounded in count and bytes. */

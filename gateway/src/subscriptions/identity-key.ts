@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { GatewayContext } from '../context.ts';
 
-/** Claims that differ between sessions of the same user. */
+/** Claims that differ between sessions of one user. */
 const ofTheSession: ReadonlySet<string> = new Set(['sid', 'iat', 'exp', 'nbf', 'jti']);
 
 /**
- * Creates an identity key: a hash of all that subgraphs get of a client. It has the token itself if tokens are not verified,
- * else the claims without the session's own. Subgraphs respond the same to equal keys.
+ * Creates the identity key of a client: a hash of everything that subgraphs learn about the client. It covers the
+ * claims without those of the session, or the token itself if the gateway does not verify tokens. Subgraphs respond the
+ * same to equal keys.
  */
 export function createIdentityKey({ identity, authorization, headers = [] }: GatewayContext): string {
   if (!identity && authorization === null && headers.length === 0) return '';

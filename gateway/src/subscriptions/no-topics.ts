@@ -4,7 +4,10 @@ const unavailable = async (): Promise<never> => {
   throw new Error('KAFKA_BROKERS is missing: the supergraph has @topic fields');
 };
 
-/** The topics of a gateway without an engine for them. A supergraph with `@topic` fields can't be served. */
+/**
+ * The topics of a gateway that runs without Kafka or its embedded replacement. It can't serve a supergraph with
+ * `@topic` fields.
+ */
 export const noTopics: Topics = {
   publish: unavailable,
   publishAll: unavailable,

@@ -14,7 +14,7 @@ export interface MissedOptions {
   shared: SharedOperation;
   /** Value of the subscriber's claim, which the `match` field must equal. */
   claimValue: string;
-  /** The cursor to resume after. */
+  /** The cursor after which the subscriber resumes. */
   after: string;
   context: GatewayContext;
   feeds: TopicFeeds;
@@ -25,7 +25,7 @@ export interface MissedOptions {
 /**
  * Opens the events that a subscriber has missed.
  *
- * @throws CodedError BAD_USER_INPUT for a field without stored history, and what `openCatchUp` throws
+ * @throws CodedError BAD_USER_INPUT for a field without stored events; the errors of `openCatchUp`
  */
 export async function openMissed(options: MissedOptions): Promise<CatchUp> {
   const { shared, claimValue, after, context, feeds, clock, log } = options;
@@ -36,7 +36,7 @@ export async function openMissed(options: MissedOptions): Promise<CatchUp> {
       `${planned.primary.field.name.value} can not be resumed: nothing is stored.`,
     );
   const { recent, scan } = feeds.get(planned.topicField.topic);
-  // A reload keeps the topic of an operation, or ends it.
+  // The cast is safe: a reload never changes an operation's topic, but ends the operation instead.
   const current = () => shared.planned as TopicSubscription;
   let reader: { planned: TopicSubscription; readStoredPage: ReadStoredPage } | null = null;
   const readStoredPage: ReadStoredPage = async (from, first) => {
@@ -47,7 +47,8 @@ export async function openMissed(options: MissedOptions): Promise<CatchUp> {
       reader = { planned, readStoredPage: createStoredPageReader({ planned, replay, claimValue, context, log }) };
     return reader.readStoredPage(from, first);
   };
-  // The topic may take long to be read, and the client counts against its user's quota until then.
+  // Reading the topic may take long. Until then the client counts against its user's quota, so that it must be able to
+  // leave.
   const opening = openCatchUp({ planned: current, claimValue, recent, scan, clock, log, readStoredPage, after });
   return unlessAborted(context.signal, opening);
 }

@@ -1,13 +1,13 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
-/** Limits how many each holder has at once. */
+/** Limits how many subscriptions each holder, a user or an address, has at once. */
 export interface Quota {
-  /** The total of all holders. */
+  /** The number that all holders have together. */
   readonly taken: number;
-  /** Takes one. Throws CodedError RATE_LIMITED when the holder has reached the limit. */
+  /** Counts one more for the holder. Throws CodedError RATE_LIMITED if the holder has reached the limit. */
   take(holder: string): void;
-  /** Returns one that was taken. */
+  /** Counts one less for the holder. */
   give(holder: string): void;
 }
 

@@ -8,7 +8,7 @@ import type { Subscription } from './active-subscription.ts';
 
 const withoutNote = () => parcelSupergraph().replace(/(?<=type Move\n[\s\S]*?)^ {2}note: String\n/m, '');
 
-/** Counts the turns of the event loop, and measures the CPU time of the longest one on this thread. */
+/** Counts the turns of the event loop, and measures this thread's CPU time in the longest turn. */
 function watchEventLoop() {
   const usedMs = () => {
     const { user, system } = process.threadCpuUsage();
@@ -44,7 +44,8 @@ describe('reload', () => {
     let answered = 0;
     const bothAnswered = Promise.withResolvers<void>();
     for (let index = 0; index < count; index += 1) {
-      // Every second one selects a field that the next supergraph lacks; one in four has an operation of its own.
+      // Every second subscription selects a field that the next supergraph lacks. One in four has an operation that no
+      // other has.
       const field = index % 2 === 0 ? 'place' : 'note';
       const text = `subscription ($p: ID) { moved(parcel: $p) { node { id ${field} } } }`;
       const variables = { p: index % 4 < 2 ? String(index) : 'p1' };
@@ -73,10 +74,10 @@ describe('reload', () => {
     expect(ended).toBe(count / 2);
     expect(subscriptions.count).toBe(count / 2);
     expect(turns).toBeGreaterThan(50);
-    // Most of the longest turn is the load of the supergraph.
+    // Loading the supergraph takes most of the longest turn.
     expect(longestMs).toBeLessThan(400);
 
-    // One with a shared operation, and one with an operation of its own.
+    // The first message is for a subscription of a shared operation, the second for one whose operation no other has.
     await using seen = await engines.topics.tail({ topic: parcelMoved, from: 'now', onMessage: () => {} });
     await ctx.publish(move('m1', { customer: 'c2', parcel: 'p1' }), move('m2', { customer: 'c4', parcel: '4' }));
     await seen.caughtUp();
@@ -86,7 +87,8 @@ describe('reload', () => {
   });
 
   it('ends a subscription that goes live while those of its operation are ended', async () => {
-    // Regression: it joined a fan-out of the retired operation, which nothing ended, and missed all later events.
+    // Regression: the subscription joined a fan-out of the retired operation, was never ended, and missed all later
+    // events.
     await using ctx = await openTestSubscriptions();
     const { federation, operations, subscriptions } = ctx;
     await ctx.publish(move('m1', { customer: 'eve' }));
@@ -103,7 +105,7 @@ describe('reload', () => {
           codes[customer] = errors?.[0]?.extensions?.code;
           subscription[Symbol.dispose]();
           sent.release();
-          // Takes the reload's turn, so that Eve's subscription goes live before the next one is ended.
+          // Blocks the event loop, so that Eve's subscription goes live before the reload ends the next one.
           for (const startedAtMs = performance.now(); performance.now() - startedAtMs < 10; );
         },
         flushed: sent.wait,

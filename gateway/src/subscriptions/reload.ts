@@ -14,19 +14,20 @@ export interface ReloadOptions {
   next: Federation;
   /** Subscription fields with `@topic` in the next supergraph. */
   topicFields: ReadonlyMap<string, TopicField>;
-  /** The operations that have subscriptions. A live set. */
+  /** The operations that have subscriptions. The set may change during the preparation. */
   running: ReadonlySet<SharedOperation>;
   feeds: TopicFeeds;
   formatter: ResultFormatter;
   log: Log;
 }
 
-/** Attempts to plan an operation, while the planner thread starts or is busy. */
+/** Attempts to plan an operation. Planning fails while the planner thread is busy or being replaced. */
 const planAttempts = 6;
 
 /**
  * Prepares active subscriptions for another supergraph. It opens the feeds and plans every operation before the switch,
- * so that the switch itself is quick. Operations that are not valid there end with SUBSCRIPTION_SCHEMA_RELOAD.
+ * so that the switch itself is quick. Operations that are invalid in the next supergraph end with
+ * SUBSCRIPTION_SCHEMA_RELOAD.
  */
 export async function prepareReload(options: ReloadOptions): Promise<Preparation> {
   const { next, topicFields, running, feeds, formatter, log } = options;
@@ -80,7 +81,9 @@ export async function prepareReload(options: ReloadOptions): Promise<Preparation
   };
 }
 
-/** Creates the function that plans operations by another supergraph. It returns an Error for one that is not valid. */
+/**
+ * Creates the function that plans operations with the next supergraph. It returns an Error for an invalid operation.
+ */
 function createReplanner(next: Federation) {
   const plans = new Map<string, ReturnType<Federation['planner']['plan']>>();
   return async (operation: Operation): Promise<Operation | Error> => {

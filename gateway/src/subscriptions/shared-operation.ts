@@ -23,7 +23,7 @@ import type { Subscriber } from './subscriber.ts';
 import { bytesOf, idOf, type TopicMessage } from './topic/message.ts';
 import type { RecentMessages, TopicListener } from './topic/recent-messages.ts';
 
-/** What shared operations depend on. */
+/** The collaborators of shared operations. */
 export interface SharedOperationEnvironment {
   formatter: ResultFormatter;
   log: Log;
@@ -32,14 +32,14 @@ export interface SharedOperationEnvironment {
   recentMessagesOf(planned: TopicSubscription): RecentMessages;
   /** Called when the operation has its first subscription. */
   onUsed(shared: SharedOperation): void;
-  /** Called when its last subscription has ended, or when it is retired. */
+  /** Called when the operation's last subscription has ended, or when the operation is retired. */
   onUnused(shared: SharedOperation): void;
 }
 
 /** One subscription operation with its query plan, and one fan-out for each group of identical subscribers. */
 export class SharedOperation {
   #operation: Operation;
-  /** Identifies it among the operations of the same document: the operation's name and its variables. */
+  /** Identifies the operation among those of the same document, by its name and variables. */
   readonly name: string;
   /** Subscribers that are not live yet. */
   readonly catchingUp = new Set<Subscriber>();
@@ -67,12 +67,12 @@ export class SharedOperation {
     this.#planned = planSubscription(environment.topicFieldsOf(operation.federation), operation);
   }
 
-  /** The operation, planned by the current supergraph. */
+  /** The operation as planned with the current supergraph. */
   get operation(): Operation {
     return this.#operation;
   }
 
-  /** The subscription, planned by the current supergraph. */
+  /** The subscription as planned with the current supergraph. */
   get planned(): TopicSubscription | UpstreamSubscription {
     return this.#planned;
   }
@@ -81,7 +81,7 @@ export class SharedOperation {
     return this.#environment.log;
   }
 
-  /** The errors that it was retired with; null while it is in use. */
+  /** The errors with which the operation was retired; null while it is in use. */
   get endedWith(): readonly GraphQLFormattedError[] | null {
     return this.#endedWith;
   }
@@ -97,7 +97,7 @@ export class SharedOperation {
   }
 
   /**
-   * Adds a live subscriber to the fan-out of its identity, until disposed.
+   * Adds a live subscriber to the fan-out of its identity. Disposing removes it.
    *
    * @param claimValue value of the subscriber's claim
    * @param resumePoint what the subscriber has already received; null if it did not resume
@@ -127,7 +127,7 @@ export class SharedOperation {
       : formatter.stringify(result);
   }
 
-  /** The errors that subscribers are sent for a thrown value. */
+  /** Converts a thrown value to the errors that subscribers get. */
   formatErrors(error: unknown): readonly GraphQLFormattedError[] {
     return this.#environment.formatter.formatErrors(error);
   }
@@ -162,9 +162,9 @@ export class SharedOperation {
   }
 
   /**
-   * Returns how the operation changes with another supergraph. It has no side effects.
+   * Returns how the next supergraph changes the operation. It has no side effects.
    *
-   * @param next the operation planned by the next supergraph, or the error of planning it
+   * @param next the operation as planned with the next supergraph, or the error of planning it
    */
   planChange(next: Operation | Error, topicFields: ReadonlyMap<string, TopicField>): OperationChange {
     if (next instanceof Error || hidesMore(this.#operation, next)) return { kind: 'end' };
@@ -179,13 +179,16 @@ export class SharedOperation {
     }
   }
 
-  /** Switches to the next supergraph. The source of events stays. */
+  /** Switches to the next supergraph, and keeps the source of events. */
   keep({ operation, planned }: OperationChange & { kind: 'keep' | 'move' }): void {
     this.#operation = operation;
     this.#planned = planned;
   }
 
-  /** Switches to the next supergraph and to another source of events. Each step opens the source of one fan-out. */
+  /**
+   * Switches to the next supergraph and to another source of events. Each step of the iteration opens the source of one
+   * fan-out, so that the caller can yield in between.
+   */
   *move(change: OperationChange & { kind: 'move' }): Iterable<void> {
     this.keep(change);
     const fanOut = [...this.#fanOuts.values()];
@@ -193,13 +196,13 @@ export class SharedOperation {
     for (const each of fanOut) yield each.openSource();
   }
 
-  /** Admits no more subscriptions: the operation is not valid in the next supergraph. */
+  /** Retires an operation that is invalid in the next supergraph: no more subscriptions are admitted. */
   retire(errors: readonly GraphQLFormattedError[]): void {
     this.#environment.onUnused(this);
     this.#endedWith = errors;
   }
 
-  /** Ends the subscriptions of a retired operation, some with each step. */
+  /** Ends the subscriptions of a retired operation, a few with each step of the iteration. */
   *end(): Iterable<void> {
     const errors = this.#endedWith ?? undefined;
     for (const fanOut of [...this.#fanOuts.values()]) yield fanOut.end(errors);
@@ -207,16 +210,19 @@ export class SharedOperation {
   }
 }
 
-/** How an operation changes with another supergraph. */
+/** How the next supergraph changes an operation. */
 export type OperationChange =
-  /** The source of its events stays. */
+  /** The source of events stays the same. */
   | { kind: 'keep'; operation: Operation; planned: TopicSubscription | UpstreamSubscription }
-  /** The request to its subgraph changes, or another subgraph serves it. */
+  /** Events come from a subgraph, and the request to it changes, or another subgraph serves the field. */
   | { kind: 'move'; operation: Operation; planned: TopicSubscription | UpstreamSubscription }
-  /** It is not valid any more, or its topic changes. */
+  /** The operation becomes invalid, or its topic changes. */
   | { kind: 'end' };
 
-/** Passes a fan-out the topic messages that match it. A class, because there is one per user. */
+/**
+ * Passes matching topic messages to a fan-out. It is a class, which takes less memory than closures, because there is
+ * one per user.
+ */
 class TopicFeedListener implements TopicListener {
   readonly #shared: SharedOperation;
   readonly #fanOut: FanOut;
@@ -228,7 +234,7 @@ class TopicFeedListener implements TopicListener {
 
   onMessage(message: TopicMessage): void {
     const { claimValue } = this.#fanOut;
-    // The current plan: the supergraph may have been reloaded since.
+    // Reads the current plan each time, because a reload may have replaced it.
     const { planned, log } = this.#shared;
     if (!planned.topicField || !matchesSubscriber(planned, claimValue, message.value)) return;
     const id = idOf(message);
@@ -252,14 +258,14 @@ class TopicFeedListener implements TopicListener {
 }
 
 /**
- * Whether the next supergraph hides a field that was not hidden before. The rights of its clients were read by the rules of
- * the supergraph that they subscribed with.
+ * Whether the next supergraph hides a field that was not hidden before. The clients' grants were read by the earlier
+ * rules, so that we can't tell which of them may see it.
  */
 function hidesMore({ plan: { hiddenFields: before = [] } }: Operation, { plan: { hiddenFields = [] } }: Operation) {
   return hiddenFields.some((field) => !before.includes(field));
 }
 
-/** Identifies the source of a subscription's events: equal for equal sources. */
+/** Returns a text that identifies the source of a subscription's events. */
 function sourceOf(planned: TopicSubscription | UpstreamSubscription): string {
   const { topicField, responseKey } = planned;
   return JSON.stringify(
@@ -276,7 +282,7 @@ function sourceOf(planned: TopicSubscription | UpstreamSubscription): string {
   );
 }
 
-/** The request to the subgraph, without an identity. */
+/** Returns the request to the subgraph, without the subscriber's identity. */
 function upstreamRequest({ primary, operation }: PlannedSubscription) {
   const { document, subgraph } = primary;
   const sent = operation.variables ?? {};

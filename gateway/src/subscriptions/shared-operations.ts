@@ -2,13 +2,13 @@ import type { Operation } from '../operations/operations.ts';
 import { afterVariable } from './plan/plan-subscription.ts';
 import { SharedOperation, type SharedOperationEnvironment } from './shared-operation.ts';
 
-/** The shared operations that have subscriptions. */
+/** All shared operations that have subscriptions. */
 export interface SharedOperations {
   readonly running: ReadonlySet<SharedOperation>;
   /**
-   * Returns the shared operation of equal requests, or a new one. It is kept while it has subscriptions.
+   * Returns the shared operation that equal requests use, or creates it. It is kept while it has subscriptions.
    *
-   * @param variables coerced; the cursor to resume after is left out, so that subscribers who resume share the operation
+   * @param variables the coerced variables, without the cursor, so that resuming subscribers share the operation
    * @throws CodedError for an operation that can't be planned
    */
   get(requested: Operation, variables: Readonly<Record<string, unknown>>): SharedOperation;
@@ -17,7 +17,7 @@ export interface SharedOperations {
 export function createSharedOperations(
   environment: Omit<SharedOperationEnvironment, 'onUsed' | 'onUnused'>,
 ): SharedOperations {
-  /** By text, then name: the key is the same after a reload. */
+  /** Keyed by text, then name, which a reload does not change. */
   const byText = new Map<string, Map<string, SharedOperation>>();
   const running = new Set<SharedOperation>();
   const withRegistry: SharedOperationEnvironment = {

@@ -46,7 +46,7 @@ describe('subscription', () => {
     await publish(moveTo('Vinh', { customer: 'bob', recipient: { id: 'bob' } }));
     expect(await bob.next()).toEqual([{ data: { moved: { node: { recipient: { name: 'name of bob' } } } } }]);
     expect(fetches).toBe(3);
-    // The others continue when one unsubscribes.
+    // One of the equal operations unsubscribes; the others continue.
     await equal[0]?.stop();
     await publish(moveTo('Hanoi'));
     expect(await equal[1]?.next()).toEqual(first);
@@ -66,7 +66,7 @@ describe('subscription', () => {
     await using ctx = await openTestSubscriptions();
     const { slow, quick, answerNames } = await slowAndQuick(ctx);
     const large = (place: string) => moveTo(place, { note: 'x'.repeat(800_000) } as Partial<Move>);
-    // The first event is being executed, two more fit into the queue, and the next one does not.
+    // While the first event is executed, the queue has room for two more, but not for a third.
     await ctx.publish(large('a'), large('b'), large('c'));
     expect(await quick.next(3)).toHaveLength(3);
     expect(slow.ended).toBe(undefined);

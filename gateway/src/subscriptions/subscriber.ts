@@ -1,18 +1,21 @@
 import type { GraphQLFormattedError } from 'graphql';
 
-/** The receiver of a subscription's results: an operation of a connection, over any transport. */
+/** The receiver of a subscription's results: one operation of a client's connection, over any transport. */
 export interface Subscriber {
   /**
-   * Sends a result. Must not throw.
+   * Sends a result to the client. Must not throw.
    *
    * @param json the GraphQL result as JSON
-   * @param cursor cursor to resume after; null if nothing is stored
+   * @param cursor cursor after which the client can resume; null if the field has no stored events
    */
   next(json: string, cursor: string | null): void;
   /** Ends the operation, with errors if it failed. */
   end(errors?: readonly GraphQLFormattedError[]): void;
-  /** Called once, when all missed events have been sent. The signal of the subscription's context is unused from then on. */
+  /**
+   * Called once, when all missed events have been sent. From then on the subscription does not use its context's
+   * signal.
+   */
   onLive?(): void;
-  /** Resolves once everything sent so far has left this process: the sender's backpressure. */
+  /** Resolves once everything sent so far has left this process. Catch-up waits for it, as backpressure. */
   flushed(): Promise<void>;
 }

@@ -23,7 +23,7 @@ import { createSharedOperations } from './shared-operations.ts';
 import type { MessageBounds } from './topic/message-buffer.ts';
 import { createTopicFeeds } from './topic-feeds.ts';
 
-/** The core of topic-fed subscriptions, whatever the transport. */
+/** The core of subscriptions, independent of the transport. */
 export interface Subscriptions extends AsyncDisposable {
   /** Number of active subscriptions. */
   readonly count: number;
@@ -31,15 +31,15 @@ export interface Subscriptions extends AsyncDisposable {
    * Admits a subscription.
    *
    * @param operation a prepared operation of type subscription
-   * @param options.after the transport's cursor to resume after, such as `Last-Event-ID`. It replaces the field's own
-   *   argument
+   * @param options.after a cursor from the transport, such as `Last-Event-ID`. It replaces the argument `after` of the
+   *   field
    * @throws CodedError or GraphQLError if it is refused: UNAUTHENTICATED, FORBIDDEN, BAD_USER_INPUT, CURSOR_INVALID,
    *   RATE_LIMITED, SUBGRAPH_UNAVAILABLE, …
    */
   subscribe(operation: Operation, context: GatewayContext, options?: { after?: string | null }): Promise<Subscription>;
   /**
    * Prepares for another supergraph: opens the feeds of its fields, and plans every active subscription with it. A
-   * subscription that is not valid in it ends with SUBSCRIPTION_SCHEMA_RELOAD.
+   * subscription that is invalid there ends with SUBSCRIPTION_SCHEMA_RELOAD.
    *
    * @throws Error for a field that can't be served
    */
@@ -52,16 +52,13 @@ export interface SubscriptionsOptions {
   topics: Topics;
   clock: Clock;
   log: Log;
-  /** Serves fields without a topic. Default: they are refused. */
+  /** Serves Subscription fields without a topic. Default: such fields are refused. */
   upstreams?: Upstreams;
-  /** Recent messages per topic in memory, to resume from. Default: 10,000, and 64 MiB. */
+  /** Limits of the recent messages per topic, from which subscribers resume. Default: 10,000 messages and 64 MiB. */
   recentBounds?: MessageBounds;
-  /**
-   * Limit of the bytes that a topic scan collects, for subscribers that resume from before the recent messages. Default:
-   * 64 MiB.
-   */
+  /** Limit of the bytes that one topic scan collects. Default: 64 MiB. */
   maxScanBytes?: number;
-  /** Concurrent subscriptions per user; more are RATE_LIMITED. Default: 200. */
+  /** Limit of concurrent subscriptions per user; more are refused with RATE_LIMITED. Default: 200. */
   maxPerUser?: number;
 }
 
@@ -117,7 +114,8 @@ export async function createSubscriptions({
             await openMissed({ shared, claimValue, after: resumeAfter, context, feeds, clock, log }),
           );
         } catch (error) {
-          // If a reload has retired the operation meanwhile, the subscription ends with that error when it starts.
+          // If a reload has retired the operation in the meantime, `start` ends the subscription with the error of the
+          // reload.
           if (!shared.endedWith) throw error;
         }
       undo.move();
@@ -136,7 +134,7 @@ export async function createSubscriptions({
   };
 }
 
-/** Plans the operation by another supergraph. Rejects if it is not valid there. */
+/** Plans the operation with another supergraph. Rejects if it is invalid there. */
 async function planFor(federation: Federation, operation: Operation, context: GatewayContext): Promise<Operation> {
   const { text, operationName, conditions } = operation;
   const { clientAddress, signal } = context;
@@ -147,9 +145,10 @@ async function planFor(federation: Federation, operation: Operation, context: Ga
 }
 
 /**
- * The value of the subscriber's claim that the topic field matches by; empty for a field without a topic.
+ * Reads the value of the subscriber's claim that messages must match; empty for a field without a topic.
  *
- * @throws CodedError UNAUTHENTICATED, FORBIDDEN; GRAPHQL_VALIDATION_FAILED for a field that nothing feeds
+ * @throws CodedError UNAUTHENTICATED, FORBIDDEN; GRAPHQL_VALIDATION_FAILED for a field that has neither a topic nor a
+ *   subgraph that serves it
  */
 function readClaimValue(
   { planned: { topicField, primary } }: SharedOperation,

@@ -8,7 +8,7 @@ import { createTopicFeeds } from './topic-feeds.ts';
 
 const field = { topic: 'receive-code', match: 'phoneNumber' } as TopicField;
 
-/** Feeds of topics whose broker is unavailable until the test makes it available. */
+/** Opens feeds of topics whose broker stays unavailable until the test makes it available. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const engines = releases.use(await openTestEngines());
@@ -34,7 +34,7 @@ async function setUp() {
 }
 
 describe('topic feeds', () => {
-  // Regression: a gateway that was restarted while Kafka was down exited, though most operations need no topic.
+  // Regression: a gateway that started while Kafka was down exited, although most operations need no topic.
   it('open once a broker responds, with a retryable error until then', async () => {
     await using ctx = await setUp();
     const refused = expect.objectContaining({ code: 'TOPICS_UNAVAILABLE', retryable: true });

@@ -8,17 +8,20 @@ import type { MessageBounds } from './topic/message-buffer.ts';
 import { openRecentMessages, type RecentMessages } from './topic/recent-messages.ts';
 import { createTopicScan, type TopicScan } from './topic/topic-scan.ts';
 
-/** The sources of a topic's subscriptions. */
+/** The two sources of a topic's events. */
 export interface TopicFeed {
   readonly recent: RecentMessages;
   readonly scan: TopicScan;
 }
 
-/** One feed per topic that the supergraph's Subscription fields name. */
+/** The feeds of all topics that the supergraph's Subscription fields name, one per topic. */
 export interface TopicFeeds extends AsyncDisposable {
-  /** Throws for a topic that no field names, and TOPICS_UNAVAILABLE (retryable) until a broker has responded. */
+  /**
+   * Returns the feed of a topic. Throws for a topic that no field names, and TOPICS_UNAVAILABLE (retryable) until a
+   * broker has responded.
+   */
   get(topic: string): TopicFeed;
-  /** Opens the feeds of new topics. `finish` closes the feeds of topics that the new fields do not name. */
+  /** Opens the feeds of new topics. `finish` closes the feeds of topics that `fields` do not name. */
   prepareFor(fields: Iterable<TopicField>): Promise<Omit<Preparation, 'pending'>>;
 }
 
@@ -33,7 +36,7 @@ interface OpenFeed extends AsyncDisposable {
   /** Null until a broker has responded. */
   readonly recent: RecentMessages | null;
   readonly scan: TopicScan;
-  /** The message fields that listeners match by. */
+  /** The message fields by which listeners select messages. */
   matches: Set<string>;
 }
 
@@ -121,7 +124,7 @@ export function createTopicFeeds({ topics, recentBounds, maxScanBytes, log }: To
   };
 }
 
-/** Replaces the members of a set in place: the recent messages read the same set. */
+/** Replaces the members of a set. The set object stays, because the recent messages use it, too. */
 function replace(set: Set<string>, members: ReadonlySet<string> = new Set()): Set<string> {
   for (const member of set) if (!members.has(member)) set.delete(member);
   for (const member of members) set.add(member);

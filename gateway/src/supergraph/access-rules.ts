@@ -2,29 +2,29 @@ import type { NamedType, Schema, Supergraph } from '@apollo/federation-internals
 import { type GraphQLSchema, getNamedType, isAbstractType, isObjectType } from 'graphql';
 import { type FieldSelection, listSelected } from './selected-fields.ts';
 
-/** What the client of a request may see. Only names that the supergraph has are in the lists, sorted. */
+/** What the client of a request may see. The lists are sorted, and have only names that occur in the supergraph. */
 export interface Grants {
   authenticated: boolean;
   scopes: readonly string[];
   policies: readonly string[];
 }
 
-/** One directive. Each inner list has to be granted as a whole; one of them is enough. */
+/** The requirement of one directive. The client needs all names of at least one of the inner lists. */
 export type Requirement =
   | { kind: 'authenticated' }
   | { kind: 'scopes' | 'policies'; anyOf: readonly (readonly string[])[] };
 
-/** What `@authenticated`, `@requiresScopes` and `@policy` of a supergraph demand. */
+/** The rules that a supergraph sets by `@authenticated`, `@requiresScopes` and `@policy`. */
 export interface AccessRules {
   /** All scopes and policies that the supergraph names. */
   readonly scopes: ReadonlySet<string>;
   readonly policies: ReadonlySet<string>;
   allowsType(type: string, grants: Grants): boolean;
-  /** Whether a field may be selected of a type, which may be abstract. */
+  /** Whether a client may select a field on a type, which may be abstract. */
   allowsField(type: string, field: string, grants: Grants): boolean;
 }
 
-/** The directives, which a supergraph may have under other names, and the argument of each. */
+/** The directives with their arguments. A supergraph may import a directive under another name. */
 const specs = [
   { name: 'authenticated', kind: 'authenticated', argument: '' },
   { name: 'requiresScopes', kind: 'scopes', argument: 'scopes' },
@@ -32,11 +32,12 @@ const specs = [
 ] as const;
 
 /**
- * Reads the access rules of a supergraph; null if it has none. Everything that a value can come from counts:
+ * Reads the access rules of a supergraph; null if it has none. A field is subject to the rules of everything that its
+ * value depends on:
  *
- * - the type that a field is selected of, the field, and the type that it returns;
- * - of an abstract type, each object type that it may be, and of an object type, each interface that has the field;
- * - the fields that it requires from other subgraphs, or takes from its context.
+ * - the type on which the field is selected, the field itself, and the type that it returns;
+ * - for an abstract type, each of its object types; for an object type, each interface that has the field;
+ * - the fields that it requires from other subgraphs, or gets by `@fromContext`.
  */
 export function readAccessRules({ schema: apollo }: Supergraph): AccessRules | null {
   const directives = specs.flatMap((spec) => {
@@ -48,7 +49,7 @@ export function readAccessRules({ schema: apollo }: Supergraph): AccessRules | n
   const own = readOwnRules(apollo, directives);
   const known = new Map<string, readonly Requirement[]>();
 
-  /** Adds the rules of a field, and of all fields that its value comes from. They may be circular. */
+  /** Adds the rules of a field and, recursively, of the fields that its value depends on. These may form circles. */
   const collect = (type: string, field: string, visited: Set<string>, found: Set<Requirement>): void => {
     const key = `${type}.${field}`;
     if (visited.has(key)) return;
@@ -60,7 +61,7 @@ export function readAccessRules({ schema: apollo }: Supergraph): AccessRules | n
     const interfaces = interfacesWith(schema, type, field);
     for (const each of interfaces) add(each, `${each}.${field}`);
     for (const each of objectTypesOf(schema, type)) collect(each, field, visited, found);
-    // An interface object's field is defined at the interface, for the object types, too.
+    // An interface object defines its fields on the interface, for all object types.
     for (const definedAt of [type, ...interfaces])
       for (const each of requiredFields(apollo, schema, definedAt, field, type))
         collect(each.type, each.field, visited, found);
@@ -95,7 +96,7 @@ function isGranted(requirement: Requirement, grants: Grants): boolean {
 
 type Directives = readonly { name: string; kind: Requirement['kind']; argument: string }[];
 
-/** The requirements of types and of fields (`Type.field`) themselves. */
+/** Reads the directives that types and fields (`Type.field`) have themselves. */
 function readOwnRules(schema: Schema, directives: Directives): Map<string, Requirement[]> {
   const rules = new Map<string, Requirement[]>();
   const read = (key: string, element: Pick<NamedType, 'appliedDirectivesOf'>) => {
@@ -128,7 +129,7 @@ function objectTypesOf(schema: GraphQLSchema, typeName: string): string[] {
   return isAbstractType(type) ? schema.getPossibleTypes(type).map(({ name }) => name) : [];
 }
 
-/** The interfaces of an object type that have the field. */
+/** Lists the interfaces of an object type that have the field. */
 function interfacesWith(schema: GraphQLSchema, typeName: string, field: string): string[] {
   const type = schema.getType(typeName);
   if (!isObjectType(type)) return [];
@@ -138,7 +139,10 @@ function interfacesWith(schema: GraphQLSchema, typeName: string, field: string):
     .map(({ name }) => name);
 }
 
-/** The fields that subgraphs are sent to resolve a field, as it is defined at a type, of objects of another one. */
+/**
+ * Lists the fields that a subgraph gets in order to resolve a field: those of `@requires` and `@fromContext`. An
+ * interface object defines the field on another type than that of the objects.
+ */
 function requiredFields(
   apollo: Schema,
   schema: GraphQLSchema,

@@ -8,8 +8,8 @@ import {
 import { astFromValue, type DocumentNode, type GraphQLSchema, isNonNullType, Kind, visit } from 'graphql';
 
 /**
- * Adds the directives for operations that subgraphs compose by `@composeDirective` to the API schema, from which Apollo
- * removes whatever is linked. One that has an argument of a type that clients may not see stays removed.
+ * Adds directives for operations, which subgraphs composed by `@composeDirective`, to the API schema. Apollo removes
+ * all linked definitions from it. A directive stays removed if clients may not see the type of an argument.
  */
 export function exposeOperationDirectives({ schema }: Supergraph): void {
   const linked = schema
@@ -31,8 +31,8 @@ export function exposeOperationDirectives({ schema }: Supergraph): void {
 }
 
 /**
- * Creates the function that writes out defaults of required arguments of directives. Subgraphs get the directives, too, but
- * the definition is that of the subgraph with the latest version: another one may have no default.
+ * Creates the function that adds default values of non-null arguments to the directives of an operation. Subgraphs get
+ * the directives, too; but composition takes the definition of one subgraph, and others may define no default.
  */
 export function createDefaultsWriter(schema: GraphQLSchema): (document: DocumentNode) => DocumentNode {
   const defaults = new Map(

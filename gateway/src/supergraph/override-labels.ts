@@ -4,15 +4,15 @@ import type { Supergraph } from '@apollo/federation-internals';
 export type ChooseOverrides = () => readonly string[];
 
 export interface OverrideOptions {
-  /** Labels that are on; others are off. Those of the form `percent(5)` are decided per request. */
+  /** Labels that are on; other labels are off. A label `percent(5)` is on for 5 % of the requests. */
   labels: readonly string[];
-  /** From 0 to 1. Default: `Math.random`. */
+  /** Returns a random number from 0 to 1. Default: `Math.random`. */
   random?: () => number;
 }
 
 /**
- * Reads the `@override` labels of a supergraph. One number decides all percentages of a request, so that there are as many
- * variants of a plan as different percentages, and one more.
+ * Reads the `@override` labels of a supergraph. One random number per request decides all percentages, so that n
+ * different percentages give only n + 1 variants of a plan.
  */
 export function readOverrides(
   { schema }: Supergraph,

@@ -38,7 +38,7 @@ describe('supergraph: loads', () => {
       { name: 'orders' },
       { name: 'people' },
     ]);
-    // The planner's paths start with an empty key.
+    // Paths in such a plan start with an empty key.
     const orders = { path: ['', 'me'], node: { serviceName: 'orders' } };
     expect(plan(federationOneSupergraph, '{ me { name orders { total } } }')).toMatchObject({
       node: { kind: 'Sequence', nodes: [{ serviceName: 'people' }, orders] },
@@ -69,7 +69,7 @@ describe('supergraph: loads', () => {
     expect(kind).toBe('QueryPlan');
   });
 
-  it('a directive of the owners, by @composeDirective', () => {
+  it('a directive that subgraphs define, by @composeDirective', () => {
     const custom = `
       extend schema @link(url: "https://example.com/audit/v1.0", import: ["@audit"]) @composeDirective(name: "@audit")
       directive @audit(level: Int) on FIELD_DEFINITION
@@ -96,7 +96,7 @@ describe('supergraph: refuses', () => {
     );
   });
 
-  it('a feature that has to be known for execution, and is not', () => {
+  it('an unknown feature that is required for execution', () => {
     const sdl = joined('0.3').replace(
       '@link(url: "https://specs.apollo.dev/link/v1.0")',
       '@link(url: "https://specs.apollo.dev/link/v1.0") @link(url: "https://example.com/magic/v1.0", for: EXECUTION)',

@@ -3,15 +3,17 @@ import { CodedError, type PlatformErrorCode } from '@voucher-gateway/platform/er
 import { exposeOperationDirectives } from './operation-directives.ts';
 
 export interface ReadSupergraphOptions {
-  /** Whether it is validated, which takes long for a large one. Default: true. */
+  /** Whether the supergraph is validated, which takes long for a large one. Default: true. */
   validate?: boolean;
 }
 
 /**
- * Reads a supergraph of federation 1 or 2 with the features that Apollo Router supports: this executor executes them, too.
+ * Reads a supergraph of federation 1 or 2. It accepts the features that Apollo Router supports, because our executor
+ * supports them, too.
  *
- * @throws CodedError CONNECTORS_UNSUPPORTED; its message is the end of a sentence that starts with the supergraph's name
- * @throws Error with every fault of the supergraph, or UNSUPPORTED_LINKED_FEATURE for one that has to be known and is not
+ * @throws CodedError CONNECTORS_UNSUPPORTED; the caller puts the supergraph's name before its message
+ * @throws Error with every fault of the supergraph; UNSUPPORTED_LINKED_FEATURE for an unknown feature that is required
+ *   for security or execution
  */
 export function readSupergraph(sdl: string, { validate = true }: ReadSupergraphOptions = {}): Supergraph {
   const supergraph = Supergraph.build(sdl, {
@@ -25,7 +27,9 @@ export function readSupergraph(sdl: string, { validate = true }: ReadSupergraphO
 
 const connectIdentity = 'https://specs.apollo.dev/connect';
 
-/** Connectors are executed by Apollo Router itself: their subgraphs are no servers. */
+/**
+ * Refuses connectors: Apollo Router itself calls their REST APIs, and such a subgraph has no server that we could call.
+ */
 function refuseConnectors({ schema }: Supergraph): void {
   if (!schema.coreFeatures?.getByIdentity(connectIdentity)) return;
   const graphs = new Set<string>();
@@ -34,7 +38,7 @@ function refuseConnectors({ schema }: Supergraph): void {
     if (name === 'connect' || name === 'source') for (const graph of of ?? []) graphs.add(String(graph));
   }
   const which = graphs.size > 0 ? ` of ${[...graphs].join(', ')}` : '';
-  // The code is in the text, too: as the fault of a setting only the text is printed.
+  // The text contains the code, too, because faults of settings are printed as text only.
   const code: PlatformErrorCode = 'CONNECTORS_UNSUPPORTED';
   throw new CodedError<PlatformErrorCode>(
     code,

@@ -15,8 +15,8 @@ export interface FieldSelection {
 }
 
 /**
- * Lists the fields that a text of the supergraph selects, such as that of `@requires`, with all below them. A selection of a
- * context has braces, and may start with fragments.
+ * Lists the fields that a selection text of the supergraph, such as the argument of `@requires`, selects at any depth.
+ * A selection of a context has braces, and may start with fragments.
  */
 export function listSelected(schema: GraphQLSchema, typeName: string, text: string): FieldSelection[] {
   const inner = /^\s*\{([\s\S]*)\}\s*$/.exec(text)?.[1] ?? text;

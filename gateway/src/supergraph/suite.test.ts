@@ -8,7 +8,7 @@ import { createGateway } from '../server.ts';
 import { scenarios } from '../testing/supergraph-suite/scenarios.ts';
 import { startScenario } from '../testing/supergraph-suite/start-scenario.ts';
 
-/** Other gateways can run the same: bench/federation-audit/README.md. */
+/** Other gateways can be tested by the same suite: see bench/federation-audit/README.md. */
 describe('supergraphs of our own', () => {
   it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))('%s', async (_name, scenario) => {
     await using running = await startScenario(scenario);

@@ -7,17 +7,20 @@ export function isData(value: unknown): value is Data {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether plain objects inherit something by this name, so that a value may be read only if it is the object's own. */
+/**
+ * Whether plain objects inherit a property with this name (`toString`, for example). Then only an own property may be
+ * read.
+ */
 export function isInherited(key: string): boolean {
   return key in Object.prototype;
 }
 
-/** The object's own value, never an inherited one. */
+/** Reads a property of the object; undefined for an inherited one. */
 export function readOwn(data: Data, key: string): unknown {
   return Object.hasOwn(data, key) ? data[key] : undefined;
 }
 
-/** Sets the object's own value. An assignment to `__proto__` would replace the prototype. */
+/** Sets a property of the object. It is defined, because an assignment to `__proto__` would replace the prototype. */
 export function setOwn(data: Data, key: string, value: unknown): void {
   if (key === '__proto__')
     Object.defineProperty(data, key, { value, enumerable: true, configurable: true, writable: true });
@@ -25,16 +28,16 @@ export function setOwn(data: Data, key: string, value: unknown): void {
 }
 
 /**
- * Merges a response into what earlier ones have returned. Objects, and lists of the same length, are merged; any other
- * value replaces the earlier one. Parts of `source` become parts of `target`.
+ * Merges a response into the data of earlier responses. Objects, and lists of the same length, are merged; any other
+ * value replaces the earlier one. `target` then shares nested objects of `source`.
  *
- * @param requested what the response was asked for: nothing else replaces what others have returned. Default: anything
+ * @param requested the response keys that the request selected: only they may replace earlier data. Default: all keys
  */
 export function mergeData(target: Data, source: Data, requested: RequestedKeys = null): void {
   for (const key in source) {
     const value = source[key];
     if (value === undefined) continue;
-    // The usual case, which no inherited name is in: nothing was there before.
+    // The usual case: the key has no earlier value, and plain objects inherit nothing with its name.
     if (target[key] === undefined) target[key] = value;
     else {
       const below = requested === null ? null : requested.get(key);
@@ -43,7 +46,7 @@ export function mergeData(target: Data, source: Data, requested: RequestedKeys =
   }
 }
 
-/** Whether it has no objects and lists, so that merging it shares nothing. */
+/** Whether the object contains no objects or lists. Merging it then shares nothing. */
 export function isFlat(data: Data): boolean {
   for (const key in data) if (typeof data[key] === 'object' && data[key] !== null) return false;
   return true;
@@ -62,7 +65,10 @@ function mergeValue(earlier: unknown, value: unknown, requested: RequestedKeys):
   return earlier;
 }
 
-/** Copies data, so that what is merged into the copy does not change the original. `count` is called per object and list. */
+/**
+ * Copies data deeply, so that merging into the copy does not change the original. `count` is called per object and
+ * list.
+ */
 export function copyData<T>(value: T, count: () => void): T {
   if (typeof value !== 'object' || value === null) return value;
   count();

@@ -2,7 +2,10 @@ import { type GraphQLSchema, isObjectType } from 'graphql';
 import { readFetchPath } from '../../planning/fetch-paths.ts';
 import { type Data, readOwn } from './data.ts';
 
-/** A path in the response of the plan's fetches: `@` stands for each entry of a list, and a set for the types that go on. */
+/**
+ * A path in the merged data: `@` means every entry of a list. A set of type names means that the path continues only in
+ * objects of these types.
+ */
 export type PlanPath = readonly (string | number | ReadonlySet<string>)[];
 
 /** A path in a response, with indexes for entries of lists. */
@@ -10,7 +13,10 @@ export type ResponsePath = (string | number)[];
 
 const eachEntry = '@';
 
-/** Reads a path of the plan. An interface object has the name of its interface until its type is known. */
+/**
+ * Reads a path of the plan. Types also match by their interfaces' names: an interface object has that name until its
+ * type is known.
+ */
 export function readPlanPath(schema: GraphQLSchema, path: readonly (string | number)[]): PlanPath {
   const namesOf = (name: string) => {
     const type = schema.getType(name);
@@ -19,13 +25,13 @@ export function readPlanPath(schema: GraphQLSchema, path: readonly (string | num
   return readFetchPath(path).map((step) => (typeof step === 'object' ? new Set(step.types.flatMap(namesOf)) : step));
 }
 
-/** Whether an object may be of these types: all are possible for one without the name of its type. */
+/** Whether an object may be of one of these types. Without `__typename` it may be of any type. */
 export function isOneOf(object: Data, types: ReadonlySet<string>): boolean {
   const name = readOwn(object, '__typename');
   return typeof name !== 'string' || types.has(name);
 }
 
-/** The objects at a path. What subgraphs did not return, or returned in another shape, has none. */
+/** Finds the objects at a path. Values that subgraphs left out, or that are no objects, are skipped. */
 export function objectsAt(root: Data, path: PlanPath): Data[] {
   const found: Data[] = [];
   collect(root, path, 0, found);
@@ -43,7 +49,7 @@ function collect(value: unknown, path: PlanPath, index: number, found: Data[]): 
   } else if (step !== eachEntry) collect(readOwn(value as Data, String(step)), path, index + 1, found);
 }
 
-/** The response paths of the objects at a path. Needed for errors only. */
+/** Finds the objects at a path, and the response path of each. Only errors need these. */
 export function pathsOfObjects(root: Data, path: PlanPath): Map<Data, ResponsePath> {
   const paths = new Map<Data, ResponsePath>();
   const walk = (value: unknown, index: number, at: ResponsePath): void => {
@@ -61,7 +67,7 @@ export function pathsOfObjects(root: Data, path: PlanPath): Map<Data, ResponsePa
   return paths;
 }
 
-/** The path up to its first list: where the failure of a whole fetch is reported. */
+/** Cuts a path at its first list. The failure of a whole fetch is reported there. */
 export function pathToList(path: PlanPath): ResponsePath {
   const list = path.indexOf(eachEntry);
   const before = list === -1 ? path : path.slice(0, list);

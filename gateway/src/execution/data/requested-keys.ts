@@ -1,11 +1,11 @@
 import { type FragmentDefinitionNode, Kind, parse, type SelectionSetNode } from 'graphql';
 
-/** The response keys that a fetch asks for, with those below each; null for anything, as below a leaf. */
+/** The response keys that a fetch selects, as a tree; null allows any key, as in the value of a leaf. */
 export type RequestedKeys = ReadonlyMap<string, RequestedKeys | null> | null;
 
 type Keys = Map<string, Keys | null>;
 
-/** Reads what a request asks for; of one of its root fields, or of all. */
+/** Reads the response keys that a request selects: below one of its root fields, or from the root. */
 export function readRequestedKeys(query: string, rootKey?: string): RequestedKeys {
   const { definitions } = parse(query, { noLocation: true });
   const fragments = new Map(
@@ -13,7 +13,7 @@ export function readRequestedKeys(query: string, rootKey?: string): RequestedKey
       .filter((node): node is FragmentDefinitionNode => node.kind === Kind.FRAGMENT_DEFINITION)
       .map((fragment) => [fragment.name.value, fragment]),
   );
-  /** Adds the keys of a selection set, whatever types its fragments are for; each fragment once. */
+  /** Adds the keys of a selection set, with those of its fragments for all types. Visits each fragment once. */
   const collect = ({ selections }: SelectionSetNode, keys: Keys, visited: Set<string>): Keys => {
     for (const node of selections) {
       if (node.kind === Kind.FIELD) {

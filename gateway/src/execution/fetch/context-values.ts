@@ -4,14 +4,14 @@ import { type Data, isData, readOwn } from '../data/data.ts';
 import { isOneOf, type PlanPath } from '../data/paths.ts';
 import { isOfType } from './rewrites.ts';
 
-/** The values of contextual arguments, and the objects around which they are. */
+/** Objects for which the contextual arguments (`@fromContext`) have the same values, and these values. */
 export interface ContextGroup {
   /** JSON texts by variable. */
   values: readonly (readonly [variable: string, json: string])[];
   objects: Data[];
 }
 
-/** The objects at a path, grouped by the values that their context has. */
+/** Groups the objects at a path by the values of their contextual arguments. */
 export function groupByContext(
   schema: GraphQLSchema,
   context: readonly FetchDataKeyRenamer[],
@@ -35,7 +35,7 @@ export function groupByContext(
   return [...groups.values()];
 }
 
-/** Visits the objects at a path, with those around each of them, the outermost first. */
+/** Visits the objects at a path, each with the objects that contain it, from the root inwards. */
 function walk(
   value: unknown,
   path: PlanPath,
@@ -53,7 +53,10 @@ function walk(
   } else if (step !== '@') walk(readOwn(value, String(step)), path, index + 1, [...around, value], visit);
 }
 
-/** The value at a path that starts at an object: `..` is the object around it. Undefined if the types on the way differ. */
+/**
+ * Reads the value at a path from an object; `..` goes to the containing object. Undefined if the path has a condition
+ * for another type.
+ */
 function readFrom(schema: GraphQLSchema, object: Data, around: readonly Data[], path: readonly string[]): unknown {
   let value: unknown = object;
   let level = around.length;

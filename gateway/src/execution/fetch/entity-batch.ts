@@ -5,7 +5,7 @@ import type { RequestedKeys } from '../data/requested-keys.ts';
 import type { Represent } from './representation.ts';
 import type { Run } from './run.ts';
 
-/** An entity fetch, ready to be executed. */
+/** An entity fetch, compiled for execution. */
 export interface CompiledEntityFetch {
   key: string;
   variable: string;
@@ -17,23 +17,23 @@ export interface CompiledTarget {
   path: PlanPath;
   represent: Represent;
   outputRewrites: readonly FetchDataRewrite[] | undefined;
-  /** What is asked of the entity. */
+  /** The response keys that the fetch selects of each entity. */
   requested: RequestedKeys;
 }
 
-/** An object that gets the fields of an entity. */
+/** An object into which the fetched fields of an entity are merged. */
 export interface Receiver {
   object: Data;
   target: CompiledTarget;
 }
 
-/** The representations of one entity fetch in one execution: equal ones are sent once. */
+/** The representations of one entity fetch in one execution. Equal representations are sent once. */
 export class EntityBatch {
   readonly fetch: CompiledEntityFetch;
   readonly #root: Data;
-  /** By representation, the objects that have it. */
+  /** For each representation, the objects that have it. */
   readonly receivers: Receiver[][] = [];
-  /** Objects whose entity an earlier fetch has got. */
+  /** Objects whose entity an earlier fetch of this execution has returned. */
   readonly known: { receiver: Receiver; entity: Data }[] = [];
   /** The representations, in the order of `receivers`. */
   readonly #texts: string[] = [];
@@ -57,7 +57,7 @@ export class EntityBatch {
     }
   }
 
-  /** Lets later fetches have an entity. It must not be changed any more. */
+  /** Makes an entity available to later fetches. From then on it must not be changed. */
   share(index: number, copy: () => Data): void {
     const text = this.#texts[index];
     if (this.#shared && text !== undefined) this.#shared.set(text, copy());
@@ -68,11 +68,11 @@ export class EntityBatch {
     return `[${this.#texts.join()}]`;
   }
 
-  /** The response path of an object. */
+  /** Returns the response path of an object. */
   pathOf({ object, target }: Receiver): ResponsePath {
     const paths = this.#paths.get(target) ?? pathsOfObjects(this.#root, target.path);
     this.#paths.set(target, paths);
-    // An object may have been replaced meanwhile, by a parallel fetch.
+    // A parallel fetch may have replaced the object since.
     return paths.get(object) ?? pathToList(target.path);
   }
 

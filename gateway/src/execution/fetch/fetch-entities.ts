@@ -13,10 +13,12 @@ import { compileRequest } from './request-body.ts';
 import { applyRewrites, rewritePath } from './rewrites.ts';
 import type { Run } from './run.ts';
 
-/** Errors that one response of a subgraph may become: one entity may belong to many objects. */
+/**
+ * Maximum number of errors from one subgraph response. One entity may belong to many objects, and has an error at each.
+ */
 const maxErrors = 100;
 
-/** Compiles a step that completes entities, which earlier steps have found. */
+/** Compiles a step that fetches more fields of entities that earlier steps returned. */
 export function compileEntityStep(schema: GraphQLSchema, step: Step, entities: readonly EntityFetch[]) {
   const { subgraph } = step;
   const writeRequest = compileRequest(step);
@@ -33,7 +35,10 @@ export function compileEntityStep(schema: GraphQLSchema, step: Step, entities: r
   };
 }
 
-/** Sends a request for the entities of these batches, unless all are known, and merges them into their objects. */
+/**
+ * Sends one request for the entities of these batches, and merges each entity into its objects. Sends nothing if
+ * earlier fetches returned them all.
+ */
 export async function fetchBatches(
   schema: GraphQLSchema,
   run: Run,
@@ -52,7 +57,7 @@ export async function fetchBatches(
     run.errors.push(...asFetchErrors(error, uniquePaths(paths)));
     return;
   }
-  // Before the data is merged: the paths are those of the objects that were sent.
+  // Errors are read before the data is merged: merging may replace the objects whose paths they need.
   if (response.errors) run.errors.push(...readErrors(response, subgraph, batches));
   if (response.data) for (const batch of batches) deliver(schema, run, subgraph, batch, response as Answered);
 }
@@ -67,7 +72,7 @@ export function compileEntityFetch(schema: GraphQLSchema, fetch: EntityFetch, { 
       path,
       represent: compileRepresentation(schema, requires, inputRewrites),
       outputRewrites,
-      // Renamed keys have other names in the request.
+      // With rewrites, the request has other keys than the response, so that keys can't be compared.
       requested: outputRewrites?.length ? null : requested,
     })),
   };
@@ -86,9 +91,11 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
     const entity: unknown = entities[index];
     const of = receivers[index] as Receiver[];
     if (isData(entity)) {
-      // One with errors is fetched again, so that each object has its errors.
+      // An entity with errors is not shared: the next fetch requests it again, so that its objects have the errors,
+      // too.
       if (!errors) batch.share(index, () => (isFlat(entity) ? entity : copyData(entity, run.countCopy)));
-      // The last one gets the entity itself, the others a copy: what is merged later differs between them.
+      // The last object gets the entity itself, the others a copy, because later steps may merge different data into
+      // each.
       const last = of.length - 1;
       for (let at = 0; at < last; at += 1) completeByCopy(schema, run, of[at] as Receiver, entity);
       complete(schema, of[last] as Receiver, entity);
@@ -103,7 +110,7 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
   }
 }
 
-/** Completes an object, and leaves the entity to others. A flat one is not changed, and has no parts to share. */
+/** Merges an entity into an object, without sharing parts of the entity. A flat entity needs no copy. */
 function completeByCopy(schema: GraphQLSchema, run: Run, receiver: Receiver, entity: Data): void {
   const mayChange = receiver.target.outputRewrites !== undefined || !isFlat(entity);
   if (!mayChange) run.countCopy();
@@ -118,7 +125,7 @@ function complete(schema: GraphQLSchema, { object, target }: Receiver, entity: D
   if (object.__typename !== known && isObjectName(schema, known)) object.__typename = known;
 }
 
-/** Rewrites may depend on the type's name, which the subgraph may not have been asked for. */
+/** Rewrites may depend on `__typename`, which the request may not have selected. */
 function rewriteEntity(
   schema: GraphQLSchema,
   known: unknown,
@@ -130,14 +137,14 @@ function rewriteEntity(
 }
 
 /**
- * Whether the name of an object's type stays: the subgraph of an interface object names the interface, and one that lies may
- * name any type.
+ * Whether a name is that of an object type. The subgraph of an interface object returns the interface's name, and a
+ * faulty one may return any.
  */
 function isObjectName(schema: GraphQLSchema, name: unknown): name is string {
   return typeof name === 'string' && isObjectType(schema.getType(name));
 }
 
-/** The errors of a response, at the paths of the objects that they are about. */
+/** Converts the errors of a response, whose paths lead to entities, to errors at the paths of the entities' objects. */
 function readErrors({ errors = [] }: SubgraphResponse, subgraph: string, batches: EntityBatch[]): GraphQLError[] {
   const found: GraphQLError[] = [];
   for (const error of errors) {

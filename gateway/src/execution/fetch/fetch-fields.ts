@@ -11,15 +11,17 @@ import type { Run } from './run.ts';
 
 const none: readonly SubgraphError[] = [];
 
-/** Compiles a step that fetches root fields: of the operation, or of a field with a root type. */
+/**
+ * Compiles a step that fetches root fields, at the operation's root or in a field that returns a root type (`Query`).
+ */
 export function compileFieldStep(schema: GraphQLSchema, step: Step) {
   const { subgraph, path, outputRewrites, query } = step;
   const writeRequest = compileRequest(step);
-  // Renamed keys have other names in the request.
+  // With rewrites, the request has other keys than the response, so that keys can't be compared.
   const requested = outputRewrites?.length ? null : readRequestedKeys(query);
   const parent = pathToList(path);
   const isInList = path.includes('@');
-  /** An error below a list could be about any of its entries. */
+  /** If the parent is in a list, an error may be about any of its entries: its path ends before the list. */
   const pathOf = (below: readonly (string | number)[]): ResponsePath => (isInList ? parent : [...parent, ...below]);
 
   return async (run: Run): Promise<void> => {

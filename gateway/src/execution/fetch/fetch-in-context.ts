@@ -18,12 +18,12 @@ import { compileEntityFetch, fetchBatches } from './fetch-entities.ts';
 import { compileRequest, type WriteRequest } from './request-body.ts';
 import type { Run } from './run.ts';
 
-/** Numbers of groups whose request is kept. */
+/** The request text depends on the number of groups. Texts for up to this many numbers are kept. */
 const maxKept = 20;
 
 /**
- * Compiles a step whose fields have arguments from their context (`@fromContext`). Entities with the same values are one
- * `_entities` field, and all of them are one request.
+ * Compiles a step whose fields have arguments from their context (`@fromContext`). Entities with the same argument
+ * values share one `_entities` field, and one request has all these fields.
  */
 export function compileContextStep(schema: GraphQLSchema, step: Step, [entity]: readonly EntityFetch[]) {
   const { subgraph, context, query } = step;
@@ -59,7 +59,9 @@ export function compileContextStep(schema: GraphQLSchema, step: Step, [entity]: 
   };
 }
 
-/** Creates the function that writes an entity fetch with so many `_entities` fields, each with variables of its own. */
+/**
+ * Creates the function that writes an entity fetch with a number of `_entities` fields, each with separate variables.
+ */
 function createRepeater(document: DocumentNode, contextual: ReadonlySet<string>): (times: number) => string {
   const { definitions } = document;
   const operation = definitions.find((node) => node.kind === Kind.OPERATION_DEFINITION) as OperationDefinitionNode;
@@ -94,7 +96,10 @@ function createRepeater(document: DocumentNode, contextual: ReadonlySet<string>)
   };
 }
 
-/** A fragment can't have other variables each time that it is spread. */
+/**
+ * Replaces fragment spreads by their selections: each `_entities` field needs separate variables, and a fragment has
+ * the same ones everywhere.
+ */
 function expandFragments(
   operation: OperationDefinitionNode,
   definitions: DocumentNode['definitions'],

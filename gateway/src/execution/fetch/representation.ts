@@ -4,14 +4,14 @@ import { type Data, isData, isInherited, mergeData, readOwn, setOwn } from '../d
 import { writeString } from '../response/leaf-writers.ts';
 import { applyRewrites, isOfType } from './rewrites.ts';
 
-/** The JSON text of an entity's representation; null if the entity lacks what its subgraph needs. */
+/** Returns the JSON text of an entity's representation; null if the entity lacks a field that the subgraph needs. */
 export type Represent = (entity: Data) => string | null;
 
 type Requires = readonly QueryPlanSelectionNode[];
 
 /**
- * Compiles what a fetch needs of its entities. A representation has the fields of all fragments that match the entity's
- * type and whose fields are all known.
+ * Compiles the selections that a fetch requires of its entities. A representation has the fields of each fragment that
+ * matches the entity's type, if the entity has all of them.
  *
  * @param schema the supergraph
  */
@@ -29,13 +29,13 @@ export function compileRepresentation(
     const represent =
       compileFlat(schema, requires, rewrites, typeName) ??
       ((data) => representByRules(schema, requires, rewrites, data));
-    // A subgraph may return any name.
+    // Only known types are kept: a faulty subgraph may return any number of names.
     if (schema.getType(typeName)) ofType.set(typeName, represent);
     return represent(entity);
   };
 }
 
-/** Compiles the usual case, one fragment of leaf fields, to the concatenation of their texts; null for any other. */
+/** Compiles the usual case, one fragment of leaf fields, to a concatenation of texts; null for any other case. */
 function compileFlat(
   schema: GraphQLSchema,
   requires: Requires,
@@ -56,7 +56,7 @@ function compileFlat(
   }
   if (!keys.has('__typename')) return () => null;
   const fields: { key: string; prefix: string; isInherited: boolean }[] = [];
-  // The name is the same each time: it is part of the text that is written before the next value.
+  // The value of `__typename` is constant, and becomes part of the text before the next value.
   let constant = '';
   for (const key of keys) {
     constant += `${constant === '' && fields.length === 0 ? '{' : ','}${JSON.stringify(key)}:`;
@@ -90,7 +90,7 @@ function representByRules(
   return JSON.stringify(representation);
 }
 
-/** The selected fields of an object; null if one of them is missing. */
+/** Returns the selected fields of an object; null if one of them is missing. */
 function select(schema: GraphQLSchema, source: Data, selections: Requires): Data | null {
   const selected: Data = {};
   for (const node of selections) {

@@ -1,14 +1,14 @@
 import type { Step } from '../steps/steps.ts';
 import type { SubgraphRequest } from '../subgraph/subgraph.ts';
 
-/** Writes the requests of a step, around the variables and the texts of representations. */
+/** Writes a request of a step, from the client's variables and the JSON of the representations. */
 export type WriteRequest = (
   variables: Readonly<Record<string, unknown>>,
   /** JSON texts of lists, by the name of their variable. */
   lists: readonly (readonly [variable: string, json: string])[],
 ) => SubgraphRequest;
 
-/** Serialises ahead all of a step's request that is the same each time. */
+/** Serialises in advance the constant parts of a step's request. */
 export function compileRequest({ query, operationName, variables: names }: Step): WriteRequest {
   const name = operationName === undefined ? '' : `"operationName":${JSON.stringify(operationName)},`;
   const start = `{"query":${JSON.stringify(query)},${name}"variables":{`;

@@ -4,7 +4,10 @@ import { type Data, isData, readOwn, setOwn } from '../data/data.ts';
 
 const fragmentPrefix = '... on ';
 
-/** Changes what is sent to a subgraph, or what it returned, as the planner says: keys and types that have another name there. */
+/**
+ * Applies the planner's rewrites to the data sent to or returned by a subgraph: they rename keys, and replace type
+ * names.
+ */
 export function applyRewrites(
   schema: GraphQLSchema,
   rewrites: readonly FetchDataRewrite[] | undefined,
@@ -35,13 +38,13 @@ function apply(rewrite: FetchDataRewrite, key: string, value: Data): void {
     return;
   }
   const moved = readOwn(value, key);
-  // A null is moved, too: the field that the client sees is null, and not missing.
+  // Null is moved, too, so that the client's field is null and not missing.
   if (moved === undefined) return;
   setOwn(value, rewrite.renameKeyTo, moved);
   value[key] = undefined;
 }
 
-/** The path of a subgraph's error as the client knows it: keys that were renamed in the request get their names back. */
+/** Converts the path of a subgraph's error to the client's path, by restoring the keys that the request renamed. */
 export function rewritePath(
   rewrites: readonly FetchDataRewrite[] | undefined,
   path: readonly (string | number)[],
@@ -59,7 +62,7 @@ export function rewritePath(
 }
 
 /**
- * Whether the object has the type, or one that implements it.
+ * Whether an object is of this type, or of one that implements or belongs to it.
  *
  * @param ifUnknown the result for an object without `__typename`
  */

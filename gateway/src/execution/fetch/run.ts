@@ -18,7 +18,7 @@ export interface RunOptions {
   limit: ResponseLimit | null;
 }
 
-/** Objects and lists that may be copied per byte of the response: each takes two bytes at least. */
+/** Objects and lists that may be copied per byte of the response limit: each takes at least two bytes of JSON. */
 const copiesPerByte = 1 / 2;
 
 /** The state of one execution. */
@@ -27,12 +27,12 @@ export class Run {
   readonly variables: Readonly<Record<string, unknown>>;
   readonly context: GatewayContext;
   readonly limit: ResponseLimit | null;
-  /** What the subgraphs have returned so far. */
+  /** The merged data of all responses so far. */
   readonly data: Data;
   readonly errors: GraphQLError[] = [];
-  /** Why there can be no result, such as a limit that is exceeded. */
+  /** The error with which the execution rejects, for example because a limit was exceeded. */
   failure: { error: unknown } | null = null;
-  /** Entities that were fetched, by what they are shared as, and by representation. */
+  /** Fetched entities, by `EntityFetch.sharedAs` and then by representation. */
   #shared: Map<string, Map<string, Data>> | null = null;
   #copies = 0;
 
@@ -44,7 +44,7 @@ export class Run {
     this.data = data;
   }
 
-  /** Sends a request. Throws what `Subgraph.send` throws. */
+  /** Sends a request to a subgraph. Throws the errors of `Subgraph.send`. */
   send(subgraph: string, request: SubgraphRequest): Promise<SubgraphResponse> {
     const found = this.subgraphs[subgraph];
     if (!found) throw new Error(`the supergraph has no subgraph ${subgraph}`);
@@ -52,7 +52,7 @@ export class Run {
     return trace ? sendTraced(found, subgraph, request, this.context, trace) : found.send(request, this.context);
   }
 
-  /** The entities by representation that fetches with the same mark share. */
+  /** Returns the entities, by representation, that fetches with this `sharedAs` have returned. */
   sharedBy(mark: string): Map<string, Data> {
     this.#shared ??= new Map();
     const known = this.#shared.get(mark) ?? new Map<string, Data>();
@@ -60,7 +60,7 @@ export class Run {
     return known;
   }
 
-  /** Counts a copied object or list: one entity may belong to many objects. */
+  /** Counts a copied object or list, to limit the memory: one entity may be copied for many objects. */
   readonly countCopy = (): void => {
     this.#copies += 1;
     const { maxBytes = Number.POSITIVE_INFINITY } = this.limit ?? {};

@@ -2,14 +2,14 @@ import { type GraphQLSchema, getNamedType, isInterfaceType, isObjectType } from 
 
 /** The fields of an operation that its client may not see. */
 export interface HiddenFields {
-  /** The type of the operation. */
+  /** The operation's root type. */
   readonly root: string;
   has(type: string, field: string): boolean;
-  /** The type of a field; empty for one of the introspection. */
+  /** Returns the name of a field's type; an empty text for introspection fields. */
   typeOf(type: string, field: string): string;
 }
 
-/** @param fields `Type.field`, by the type that they are selected of */
+/** @param fields names in the form `Type.field`, with the type on which the field is selected */
 export function createHiddenFields(schema: GraphQLSchema, root: string, fields: readonly string[]): HiddenFields {
   const hidden = new Set(fields);
   return {

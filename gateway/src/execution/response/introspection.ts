@@ -11,10 +11,10 @@ import {
 import { type Data, setOwn } from '../data/data.ts';
 import type { Selections } from './selections.ts';
 
-/** Adds the introspection fields of an operation to its data, and returns errors. */
+/** Adds the values of an operation's introspection fields to its data, and returns the errors. */
 export type Introspect = (data: Data, variables: Readonly<Record<string, unknown>>) => readonly GraphQLError[];
 
-/** Compiles the introspection of an operation, which graphql-js executes; null if it has none. */
+/** Compiles the introspection fields of an operation, which graphql-js executes; null if there are none. */
 export function compileIntrospection(
   schema: GraphQLSchema,
   definition: OperationDefinitionNode,
@@ -42,7 +42,7 @@ export function compileIntrospection(
   };
 }
 
-/** The introspection fields of an operation. They are at its root, or in fragments there. */
+/** Finds the introspection fields of an operation: at its root, or in fragments there. */
 function fieldsOf(selections: Selections, visited = new Set<Selections>()): FieldNode[] {
   if (visited.has(selections)) return [];
   visited.add(selections);

@@ -1,6 +1,6 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 
-/** A result whose data is JSON text, as it is sent. Whoever reads `data` gets the value, parsed each time. */
+/** A result that keeps its data as JSON text, ready to be sent. Reading `data` parses the text each time. */
 export class JsonResult implements ExecutionResult {
   declare readonly data: NonNullable<ExecutionResult['data']> | null;
   declare readonly errors?: readonly GraphQLError[];

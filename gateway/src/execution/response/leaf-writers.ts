@@ -9,13 +9,16 @@ import {
 } from 'graphql';
 import type { Output } from './output.ts';
 
-/** Writes a value other than null as JSON; null if it is none of its type, which it has then reported. */
+/**
+ * Writes a value other than null as JSON. For a value of a wrong type it reports a problem to `output` and returns
+ * null.
+ */
 export type Writer = (value: unknown, output: Output) => string | null;
 
 const minInt = -2_147_483_648;
 const maxInt = 2_147_483_647;
 
-/** The writer of a leaf. A custom scalar may have any value. */
+/** Creates the writer for a leaf type. A custom scalar allows any value. */
 export function leafWriter(type: GraphQLLeafType): Writer {
   if (isEnumType(type))
     return checked((value) => (typeof value === 'string' && type.getValue(value) ? `"${value}"` : null));
@@ -32,7 +35,7 @@ export function leafWriter(type: GraphQLLeafType): Writer {
     case 'Boolean':
       return checked((value) => (typeof value === 'boolean' ? String(value) : null));
     case 'ID':
-      // An ID is serialised as a string, whatever it is at the subgraph.
+      // GraphQL serialises an ID as a string, but a subgraph may return a number.
       return checked((value) => {
         if (typeof value === 'string') return writeString(value);
         return Number.isSafeInteger(value) ? `"${value}"` : null;
@@ -54,12 +57,12 @@ function checked(write: (value: unknown) => string | null): Writer {
 /** Writes the value of an introspection field, which graphql-js has completed. */
 export const writeIntrospection: Writer = checked(writeAny);
 
-/** Writes null for a value that the client may not see: the plan has an error for it. */
+/** Writes null for a field that the client may not see, without reporting it: the plan already has an error. */
 export const writeNothing: Writer = () => null;
 
 /**
- * The writer of the type's name for objects of an abstract type. An interface object has another name at its subgraph; the
- * name of its type comes from another one, perhaps under an alias.
+ * Creates the writer of `__typename` for objects of an abstract type. For an interface object, one subgraph returns the
+ * interface's name; the type's name comes from another subgraph, perhaps under an alias.
  */
 export function typeNameWriter(schema: GraphQLSchema, type: GraphQLCompositeType): Writer {
   return checked((name) => {
@@ -74,16 +77,16 @@ function writeAny(value: unknown): string | null {
   try {
     return JSON.stringify(value) ?? null;
   } catch (error) {
-    // Nested too deeply to be written.
+    // The value is nested so deeply that serialising it exceeded the stack.
     if (error instanceof RangeError) return null;
     throw error;
   }
 }
 
-/** Longer strings are written faster by the engine. */
+/** Above this length `JSON.stringify` is faster than our scan. */
 const maxScanned = 40;
 
-/** Writes a string. Most are short and have nothing to escape. */
+/** Writes a string as JSON. Most are short and need no escape, which a scan finds out faster than `JSON.stringify`. */
 export function writeString(text: string): string {
   if (text.length > maxScanned) return JSON.stringify(text);
   for (let index = 0; index < text.length; index += 1) {

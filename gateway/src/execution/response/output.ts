@@ -8,20 +8,23 @@ export interface ResponseLimit {
   exceed(): void;
 }
 
-/** A limit that is only measured is enforced at this multiple: nothing else bounds what is written. */
+/**
+ * If limits are only measured (`OPERATION_LIMITS=measure`), a response is still refused above this multiple, to bound
+ * memory.
+ */
 const measuredTimes = 20;
-/** The engine can't build a text of twice this length. */
+/** About half the length of V8's longest string. */
 const maxLength = 268_435_456;
 
-/** Values that do not match their fields are reported up to this number. */
+/** Maximum number of reported values that do not match the types of their fields. */
 export const maxProblems = 100;
 
-/** The state of writing one response: where it is, how much is written, and what did not match. */
+/** The state of writing one response: the current path, the length so far, and the values of wrong types. */
 export class Output {
-  /** The path of the value that is written: the first `depth` steps. */
+  /** Its first `depth` entries are the path of the current value. */
   readonly path: (string | number)[] = [];
   depth = 0;
-  /** Paths of values that do not match their fields. */
+  /** Paths of values that do not match the types of their fields. */
   readonly problems: ResponsePath[] = [];
   #length = 0;
   #maxLength: number;
@@ -32,12 +35,12 @@ export class Output {
     this.#maxLength = limit?.maxBytes ?? maxLength;
   }
 
-  /** Reports the current value. */
+  /** Reports that the current value does not match its field's type. */
   report(): void {
     if (this.problems.length < maxProblems) this.problems.push(this.path.slice(0, this.depth));
   }
 
-  /** Counts what is written, in characters: there are at least as many bytes. */
+  /** Adds to the response's length. It counts characters, of which each takes at least one byte. */
   count(length: number): void {
     this.#length += length;
     if (this.#length > this.#maxLength) this.#exceed();
@@ -47,7 +50,7 @@ export class Output {
     const { maxBytes = maxLength, exceed } = this.#limit ?? {};
     if (!exceed || this.#maxLength > maxBytes) throw tooComplex('MAX_RESPONSE_BYTES', maxBytes);
     exceed();
-    // Limits are only measured.
+    // `exceed` did not throw: limits are only measured.
     this.#maxLength = Math.min(measuredTimes * maxBytes, maxLength);
   }
 }

@@ -3,8 +3,8 @@ import { GraphQLError } from 'graphql';
 import type { ResponsePath } from '../data/paths.ts';
 
 /**
- * The errors for values that do not match their fields. A value that another error explains has none: the error is at its
- * path, above it or below it, or it has no path.
+ * Creates the errors for values that do not match the types of their fields. A value gets none if another error
+ * explains it: one at the same path, above or below, or one without a path.
  */
 export function problemErrors(problems: readonly ResponsePath[], errors: readonly GraphQLError[]): GraphQLError[] {
   if (problems.length === 0 || errors.some(({ path }) => !path || path.length === 0)) return [];
@@ -27,7 +27,7 @@ export function problemErrors(problems: readonly ResponsePath[], errors: readonl
     );
 }
 
-/** The errors of a plan are about all entries of a list. */
+/** Replaces indexes by `@`: an error of a plan is about all entries of a list. */
 const inAnyEntry = (path: ResponsePath) => path.map((step) => (typeof step === 'number' ? '@' : step));
 
 const keyOf = (path: readonly (string | number)[]) => JSON.stringify(path);

@@ -2,7 +2,7 @@ import { type FieldNode, type FragmentDefinitionNode, Kind, type SelectionNode, 
 import type { Conditions } from '../../request/variables.ts';
 import type { HiddenFields } from './hidden-fields.ts';
 
-/** A selection set with its conditions resolved. Equal ids mean the same selection set. */
+/** A selection set after `@skip` and `@include` were evaluated. Equal ids mean the same selection set. */
 export interface Selections {
   readonly id: number;
   readonly items: readonly Selection[];
@@ -13,14 +13,14 @@ export type Selection =
       kind: 'field';
       /** The response key. */
       key: string;
-      /** The key in the data of the plan, below the root. */
+      /** The key in the merged data, which differs from `key` if the plan uses an alias. */
       dataKey: string;
       name: string;
       /** Null for a leaf. */
       selections: Selections | null;
-      /** The syntax node of an introspection field, which graphql-js executes. */
+      /** The syntax node, if this is an introspection field: graphql-js executes it. */
       introspection: FieldNode | null;
-      /** Whether the client may not see it: it is null, whatever the data has. */
+      /** Whether the client may not see the field: then it is null in the response. */
       isHidden: boolean;
     }
   | {
@@ -34,14 +34,14 @@ export interface SelectionsOptions {
   /** The document's fragments, by name. */
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   conditions: Conditions;
-  /** Keys that the plan fetches under another one. */
+  /** Aliases under which the plan fetches fields, by the client's response key. */
   renamedKeys?: Readonly<Record<string, string>> | undefined;
-  /** What the client may not see; null if it may see everything. */
+  /** The fields that the client may not see; null if it may see all. */
   hidden: HiddenFields | null;
 }
 
 /**
- * Reads a selection set into a form that keeps no syntax nodes: they have many times its memory. A fragment that is spread
+ * Converts a selection set to a form without syntax nodes, which take many times the memory. A fragment that is spread
  * several times is read once.
  */
 export function readSelections(
@@ -96,7 +96,7 @@ export function readSelections(
   return read(selectionSet, hidden?.root ?? '');
 }
 
-/** Whether `@skip` and `@include` leave the selection in. */
+/** Whether `@skip` and `@include` keep the selection. */
 function isIncluded({ directives = [] }: SelectionNode, conditions: Conditions): boolean {
   return directives.every(({ name, arguments: args = [] }) => {
     if (name.value !== 'skip' && name.value !== 'include') return true;

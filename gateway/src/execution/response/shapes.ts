@@ -19,11 +19,11 @@ import { type FieldShape, listWriter, type ObjectShape, objectWriter } from './w
 export interface ShapesOptions {
   /** The API schema. */
   schema: GraphQLSchema;
-  /** Number of fields that are kept. Shapes beyond are compiled for each use. */
+  /** Number of compiled fields that are kept; other shapes are compiled for each use. */
   maxFields: number;
 }
 
-/** Compiles selection sets to the shapes of one operation's objects, each when it is first needed. */
+/** Returns the shape of an object type for these selection sets, compiled when it is first needed. */
 export type CompileShape = (type: GraphQLCompositeType, merged: readonly Selections[]) => ObjectShape;
 
 export function createShapes({ schema, maxFields }: ShapesOptions): CompileShape {
@@ -86,13 +86,13 @@ interface CollectedField {
   dataKey: string;
   name: string;
   isIntrospection: boolean;
-  /** Whether the client may not see it in any of its selections. */
+  /** Whether the client may not see the field: all selections with this key are hidden. */
   isHidden: boolean;
   merged: Selections[];
 }
 
 /**
- * The fields of an object of this type, in the order of the response.
+ * Collects the fields of an object of this type, in the order of the response.
  *
  * @see https://spec.graphql.org/draft/#CollectFields()
  */
@@ -123,7 +123,7 @@ function collectFields(
   return fields;
 }
 
-/** Whether a fragment is for objects of this type. */
+/** Whether a fragment applies to objects of this type. */
 function applies(schema: GraphQLSchema, on: string | null, type: GraphQLCompositeType): boolean {
   if (on === null || on === type.name) return true;
   const condition = schema.getType(on);

@@ -3,17 +3,17 @@ import { type Data, isData, readOwn } from '../data/data.ts';
 import type { Writer } from './leaf-writers.ts';
 import type { Output } from './output.ts';
 
-/** A field of an object, ready to be written. */
+/** A field of an object type, compiled for writing. */
 export interface FieldShape {
   key: string;
-  /** The key in the data of the plan: another one if the plan needs the client's key itself. */
+  /** The key in the merged data. It differs from `key` if the plan needs that key for another field. */
   dataKey: string;
-  /** The key as JSON, after the bracket or the comma that it follows. */
+  /** The brace or comma before the field, and its key as JSON. */
   prefix: string;
-  /** Whether the value must be the object's own: plain objects inherit something by this name. */
+  /** Whether plain objects inherit a property with this name, so that only an own property may be read. */
   isInherited: boolean;
   isNonNull: boolean;
-  /** The text for every object, if it is always the same; null if each object has a value. */
+  /** The JSON of the value, if it is the same for all objects; else null. */
   constant: string | null;
   write: Writer;
 }
@@ -21,14 +21,14 @@ export interface FieldShape {
 /** The fields of one type of object, in the order of the response. */
 export interface ObjectShape {
   fields: readonly FieldShape[];
-  /** Whether it may be kept: it counts against the memory of its operation. */
+  /** Whether the shape may be kept: `ShapesOptions.maxFields` bounds how many are. */
   isKept: boolean;
 }
 
-/** The shape of objects of a type. */
+/** Returns the shape of objects of this type. */
 export type ShapeOf = (type: GraphQLCompositeType) => ObjectShape;
 
-/** The writer of objects of a type. The type's name in the data decides the shape. */
+/** Creates the writer for a composite type. For an abstract type, `__typename` in the data selects the shape. */
 export function objectWriter(schema: GraphQLSchema, type: GraphQLCompositeType, shapeOf: ShapeOf): Writer {
   const kept = new Map<string, ObjectShape>();
   const find = (name: string): ObjectShape | null => {
@@ -51,7 +51,7 @@ export function objectWriter(schema: GraphQLSchema, type: GraphQLCompositeType, 
   };
 }
 
-/** Writes the fields of an object; null if one that may not be null is null. */
+/** Writes an object as JSON; null if a non-null field is null. */
 export function writeObject({ fields }: ObjectShape, data: Data, output: Output): string | null {
   const { path, depth } = output;
   output.depth = depth + 1;
@@ -78,7 +78,7 @@ export function writeObject({ fields }: ObjectShape, data: Data, output: Output)
   return text === '' ? '{}' : `${text}}`;
 }
 
-/** The writer of lists. */
+/** Creates the writer for lists. */
 export function listWriter(write: Writer, isNonNull: boolean): Writer {
   return (value, output) => {
     if (!Array.isArray(value)) {

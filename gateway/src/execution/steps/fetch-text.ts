@@ -1,10 +1,10 @@
 import { type DefinitionNode, Kind, type OperationDefinitionNode, parse } from 'graphql';
 
-/** The text of an entity fetch, taken apart. */
+/** The parts of an entity fetch's text. */
 export interface FetchText {
   /** The definitions of the client's variables, by name. */
   variables: ReadonlyMap<string, string>;
-  /** What is selected of the entities. */
+  /** The selection set of `_entities`. */
   selection: string;
   /** The definitions of its fragments, by name. */
   fragments: ReadonlyMap<string, string>;
@@ -26,7 +26,7 @@ export function readFetchText(query: string): FetchText | null {
   };
 }
 
-/** Equal for fetches that get the same fields. */
+/** Returns a text that is equal for fetches of the same fields. */
 export function fieldsOf({ selection, fragments }: FetchText): string {
   return [selection, ...fragments.values()].join(' ');
 }

@@ -3,8 +3,8 @@ import { scheduleSteps } from './schedule.ts';
 import type { EntityFetch, Step } from './steps.ts';
 
 /**
- * Merges the entity fetches that can be sent to one subgraph at the same time into one request. Fetches of the same fields
- * share their representations, others have an `_entities` field each.
+ * Merges entity fetches that can be sent to one subgraph at the same time into one request. Fetches of the same fields
+ * become one `_entities` field with all their representations; any other fetch gets a separate one.
  */
 export function mergeSteps(steps: readonly Step[]): Step[] {
   const levels = scheduleSteps(steps);
@@ -56,7 +56,7 @@ function mergeEntitySteps(steps: readonly Step[]): Step | null {
   if (!first || names.some((name) => ownVariable.test(name))) return null;
   const entities = [...fetches.values()];
   const [only] = entities;
-  // All fetch the same: the text of each is right for all.
+  // All steps fetch the same fields, so that the text of the first serves all.
   if (entities.length === 1 && only)
     return { ...first, entities: [{ ...only, key: '_entities', variable: 'representations' }], variables: names };
   const definitions = [...entities.map(({ variable }) => `$${variable}:[_Any!]!`), ...variables.values()].join();
@@ -72,7 +72,7 @@ function mergeEntitySteps(steps: readonly Step[]): Step | null {
   };
 }
 
-/** Adds definitions. Returns false if one has another text under the same name. */
+/** Adds definitions. Returns false if a known definition of the same name has another text. */
 function addAll(known: Map<string, string>, added: ReadonlyMap<string, string>): boolean {
   for (const [name, text] of added) {
     if ((known.get(name) ?? text) !== text) return false;
@@ -81,5 +81,5 @@ function addAll(known: Map<string, string>, added: ReadonlyMap<string, string>):
   return true;
 }
 
-/** The variables of merged requests. */
+/** Names that merged requests use for their variables. */
 const ownVariable = /^_r\d+$/;

@@ -1,9 +1,9 @@
 import type { Step } from './steps.ts';
 
 /**
- * Returns the level of each step, after the levels of all steps that it waits for. Entity fetches of one level to the same
- * subgraph can be one request. There are two schedules with the smallest number of levels: each step as early as possible, or
- * as late as possible. The one with fewer requests is returned.
+ * Assigns a level to each step, higher than the levels of all steps that it waits for. Entity fetches of one level to
+ * the same subgraph can become one request. Two schedules have the smallest number of levels: each step as early as
+ * possible, or as late as possible. Returns the schedule with fewer requests.
  */
 export function scheduleSteps(steps: readonly Step[]): readonly number[] {
   const early = earliestLevels(steps);
@@ -18,7 +18,10 @@ function earliestLevels(steps: readonly Step[]): number[] {
   return levels;
 }
 
-/** Entity fetches wait for the last level that does not lengthen the plan, unless their subgraph is asked before anyway. */
+/**
+ * Moves entity fetches to the last level that does not lengthen the plan, unless another step calls the same subgraph
+ * earlier.
+ */
 function latestLevels(steps: readonly Step[], early: readonly number[]): number[] {
   const depth = Math.max(...early);
   const last = steps.map(() => depth);

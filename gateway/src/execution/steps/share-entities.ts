@@ -2,8 +2,8 @@ import { fieldsOf, readFetchText } from './fetch-text.ts';
 import type { Step } from './steps.ts';
 
 /**
- * Marks the entity fetches of a query that get the same fields from the same subgraph: an entity that one of them has got is
- * not fetched again by the others. In a mutation the entity may have changed in between.
+ * Marks the entity fetches of a query that get the same fields from the same subgraph, so that each entity is fetched
+ * only once. Those of a mutation are not marked, because the entity may change in between.
  */
 export function shareEntities(steps: readonly Step[]): readonly Step[] {
   const bySubgraph = Map.groupBy(

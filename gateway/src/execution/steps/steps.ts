@@ -15,16 +15,16 @@ export interface Step {
   /** The request's GraphQL text. */
   query: string;
   operationName: string | undefined;
-  /** Names of the client's variables that it uses. */
+  /** Names of the client's variables that the request uses. */
   variables: readonly string[];
-  /** Indexes of the steps that have to be done before it. */
+  /** Indexes of the steps that must be done before this one. */
   after: readonly number[];
-  /** What it fetches: entities by their representations, or null for fields that need none. */
+  /** The entities that this step fetches; null for a step of root fields, which need no representations. */
   entities: readonly EntityFetch[] | null;
-  /** Where the fields are merged that need no representations. */
+  /** Where root fields are merged into the data. */
   path: PlanPath;
   outputRewrites: readonly FetchDataRewrite[] | undefined;
-  /** Variables whose values are in the data around each entity (`@fromContext`); null if there are none. */
+  /** Variables whose values come from the objects that contain each entity (`@fromContext`); null if there are none. */
   context: readonly FetchDataKeyRenamer[] | null;
 }
 
@@ -32,14 +32,16 @@ export interface Step {
 export interface EntityFetch {
   /** Its response key. */
   key: string;
-  /** The variable that has its representations. */
+  /** The variable for the representations. */
   variable: string;
   targets: readonly EntityTarget[];
-  /** Equal for all fetches of a plan that get the same fields of the same subgraph's entities; null for the only one. */
+  /**
+   * The same text for all fetches of a plan that get the same fields from the same subgraph; null if there is only one.
+   */
   sharedAs: string | null;
 }
 
-/** Objects that an entity fetch completes. */
+/** Objects whose missing fields an entity fetch gets. */
 export interface EntityTarget {
   path: PlanPath;
   requires: readonly QueryPlanSelectionNode[];
@@ -48,9 +50,9 @@ export interface EntityTarget {
 }
 
 /**
- * Lists the requests of a plan, with what each has to wait for. A step comes after those that it waits for.
+ * Lists the requests of a plan, and for each the steps that it waits for, which precede it in the list.
  *
- * @param schema the full schema
+ * @param schema the schema of the supergraph, with the types that clients do not see
  * @param conditions values of the variables of the plan's conditions
  * @throws Error for a plan with `@defer`
  */

@@ -3,7 +3,10 @@ import { GraphQLError } from 'graphql';
 import type { ResponsePath } from '../data/paths.ts';
 import type { SubgraphError } from './subgraph-response.ts';
 
-/** A subgraph's error as the client's, at a path of the client's response. One without a code is masked later. */
+/**
+ * Converts a subgraph's error to the client's, at a path of the client's response. An error without a code is masked
+ * later.
+ */
 export function asClientError(
   { message, extensions }: SubgraphError,
   subgraph: string,
@@ -17,7 +20,7 @@ export function asClientError(
   });
 }
 
-/** The errors of a request that failed as a whole, one at each path that has no data because of it. */
+/** Creates the errors of a request that failed as a whole: one at each path that lacks data because of it. */
 export function asFetchErrors(thrown: unknown, paths: readonly ResponsePath[]): GraphQLError[] {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   if (!(error instanceof GraphQLError)) return [new GraphQLError(error.message, { originalError: error })];
@@ -26,7 +29,7 @@ export function asFetchErrors(thrown: unknown, paths: readonly ResponsePath[]): 
   return at.map((path) => new GraphQLError(message, { ...(path.length > 0 && { path }), extensions }));
 }
 
-/** The error of a response that can't be merged. */
+/** Creates the error for a response that can't be merged. */
 export function invalidResponse(subgraph: string): GraphQLError {
   return new GraphQLError(`The subgraph ${subgraph} answered something that does not fit its request.`, {
     extensions: { code: 'SUBGRAPH_INVALID_RESPONSE' satisfies PublicErrorCode, serviceName: subgraph },

@@ -51,7 +51,7 @@ describe('subgraph response', () => {
         fc.oneof(
           fc.json(),
           fc.string(),
-          // As from a server that does not serialise errors.
+          // A text as a server sends it that forgets to serialise its errors.
           fc.jsonValue().map((value) => `${typeof value === 'object' ? '[object Object]' : value}`),
           nearly.map((json) => JSON.stringify(json)),
         ),

@@ -11,15 +11,15 @@ import {
 } from 'graphql';
 import { isNestedDeeper } from '../../request/nesting.ts';
 
-/** Errors that are kept per response, because each is formatted and logged. */
+/** Maximum number of errors that are kept per response: each is formatted and logged. */
 const maxErrors = 100;
 
-/** A longer error path is dropped: formatting it would block the event loop. */
+/** Maximum length of an error's path. Longer ones are dropped, because formatting them would block the event loop. */
 const maxPathLength = 200;
-/** Characters of a message that are kept. */
+/** Error messages are cut to this number of characters. */
 const maxMessageLength = 2_000;
 
-/** Deeper extensions are dropped: serialisers recurse into them. */
+/** Extensions that are nested more deeply are dropped, because serialisers recurse into them. */
 const maxExtensionsNesting = 100;
 
 /** A subgraph's GraphQL response. */
@@ -62,7 +62,10 @@ function readErrors(errors: unknown): SubgraphError[] | null {
   }));
 }
 
-/** Drops `http`, which Apollo Server would apply to the whole response, a code that is not a string, and deep nesting. */
+/**
+ * Drops `http`, which Apollo Server would apply to the whole response; a code that is not a string; and deeply nested
+ * extensions.
+ */
 function readExtensions({ http: _http, code, ...rest }: Record<string, unknown>): Record<string, unknown> {
   return { ...(typeof code === 'string' && { code }), ...(!isNestedDeeper(rest, maxExtensionsNesting) && rest) };
 }
@@ -87,7 +90,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The response keys of an operation's root fields. */
+/** Returns the response keys of an operation's root fields. */
 export function rootResponseKeys(document: DocumentNode, variables: Record<string, unknown>): string[] {
   const fragments = new Map(
     document.definitions

@@ -4,9 +4,10 @@ import type { SubgraphResponse } from './subgraph-response.ts';
 /** A subgraph, as the executor calls it. */
 export interface Subgraph {
   /**
-   * Sends a request, and resolves to the response, whose data is the executor's to change.
+   * Sends a request, and resolves to the response. The executor may change its data.
    *
-   * @throws GraphQLError with a public code if there is no response, and what the client's signal was aborted with
+   * @throws GraphQLError with a public code if there is no response; the signal's reason if the client's signal was
+   *   aborted
    */
   send(request: SubgraphRequest, context: GatewayContext): Promise<SubgraphResponse>;
 }
@@ -18,7 +19,7 @@ export interface SubgraphRequest {
   body: string;
 }
 
-/** The variables of a request, for a subgraph that takes values and no text. */
+/** Parses the variables of a request, for a subgraph in this process that takes values instead of a text. */
 export function variablesOf({ body }: SubgraphRequest): Record<string, unknown> {
   return JSON.parse(body).variables;
 }

@@ -52,7 +52,7 @@ async function executePlan(
 
 /**
  * Executes a document on the event's value with graphql-js, which implements aliases, fragments, directives, abstract
- * types and null propagation as the specification has them.
+ * types and null propagation according to the specification.
  */
 function executeOnValue(
   { primary, operation }: PlannedSubscription,

@@ -3,7 +3,7 @@ import { idOf, type TopicMessage, type Value } from '../topic/message.ts';
 import type { RootFieldResult } from './execute-event.ts';
 import type { TopicSubscription } from './plan-subscription.ts';
 
-/** The root field's result for a message: its value, or an edge with the value as `node`. */
+/** Converts a message to the root field's result: the message's value, or an edge with the value as `node`. */
 export function toRootFieldResult({ topicField }: TopicSubscription, message: TopicMessage): RootFieldResult {
   const id = idOf(message);
   const cursor = id !== null && topicField.replay ? encodeCursor(id) : null;
@@ -11,7 +11,10 @@ export function toRootFieldResult({ topicField }: TopicSubscription, message: To
   return { value: { ...(id !== null && { cursor: encodeCursor(id) }), node: message.value }, cursor };
 }
 
-/** Whether a value has the subscriber's claim, which authorises it, and equals each argument that is set. */
+/**
+ * Whether a message is for this subscriber: it has the claim's value, which authorises the subscriber, and equals each
+ * given argument.
+ */
 export function matchesSubscriber(planned: TopicSubscription, claimValue: string, value: Value): boolean {
   if (value[planned.topicField.match] !== claimValue) return false;
   return planned.compared.every(
@@ -20,7 +23,7 @@ export function matchesSubscriber(planned: TopicSubscription, claimValue: string
   );
 }
 
-/** A value as text; null if it has none, such as `{"toString": 1}` in a foreign message. */
+/** Converts a value to text; null if that throws, as for `{"toString": 1}` in a message of a foreign producer. */
 function textOf(value: unknown): string | null {
   try {
     return String(value);
@@ -29,7 +32,7 @@ function textOf(value: unknown): string | null {
   }
 }
 
-/** Whether the owner of the topic has republished an older message, which may therefore be a duplicate. */
+/** Whether the service that owns the topic has published this message again. It may be a duplicate. */
 export function isRepublished({ headers }: TopicMessage): boolean {
   return headers.repeat === 'true';
 }

@@ -21,11 +21,14 @@ export interface PlannedSubscription {
   responseKey: string;
   /** The root field's arguments, coerced. */
   arguments: Record<string, unknown>;
-  /** The arguments that a message must equal: all that are set but `after`. */
+  /** The arguments that a message must equal: all given ones except `after`. */
   compared: readonly [name: string, value: unknown][];
-  /** The plan's primary fetch, whose result is the event. */
+  /** The plan's primary fetch. The event replaces its response. */
   primary: { document: DocumentNode; subgraph: string; field: FieldNode };
-  /** True if the plan has no other fetches, and nothing is left out of it. The client's own document is then executed on the event. */
+  /**
+   * Whether the event alone answers the operation: the plan has no other fetches, and no hidden or unreachable fields.
+   * Then the client's document is executed on the event.
+   */
   isAnsweredByEvent: boolean;
 }
 
@@ -40,11 +43,12 @@ export interface UpstreamSubscription extends PlannedSubscription {
 }
 
 /**
- * Plans a subscription. Apollo's planner returns a Subscription node: a primary fetch, which each event replaces, and the
- * rest of the plan.
+ * Plans a subscription. Apollo's planner returns a Subscription node: a primary fetch, whose response each event
+ * replaces, and the other fetches.
  *
  * @param operation a validated subscription with coerced variables
- * @throws CodedError UNAUTHORIZED_FIELD_OR_TYPE, FIELD_UNREACHABLE; BAD_USER_INPUT if `@skip` or `@include` leaves no root field
+ * @throws CodedError UNAUTHORIZED_FIELD_OR_TYPE, FIELD_UNREACHABLE; BAD_USER_INPUT if `@skip` or `@include` excludes
+ *   the root field
  */
 export function planSubscription(
   topicFields: ReadonlyMap<string, TopicField>,
@@ -76,8 +80,8 @@ export function planSubscription(
 }
 
 /**
- * The variable that is used only as `after` of a topic-fed root field; null if there is none. Operations that differ only
- * in this variable are equal once they are live.
+ * Finds the variable that is used only as `after` of a topic-fed root field; null if there is none. Operations that
+ * differ only in its value share a fan-out once they are live.
  */
 export function afterVariable(
   topicFields: ReadonlyMap<string, TopicField>,
@@ -97,7 +101,7 @@ export function afterVariable(
   return uses === 1 ? value.name.value : null;
 }
 
-/** The cursor to resume after, from the subscriber's variables; null to start with new events. */
+/** Reads the cursor after which the subscriber resumes from its variables; null means to start with new events. */
 export function afterOf(
   { primary: { field }, operation }: PlannedSubscription,
   variables: Record<string, unknown>,
@@ -108,7 +112,7 @@ export function afterOf(
   return (after ?? null) === null ? null : String(after);
 }
 
-/** Parses the planner's text of the fetch. The document is cached in the plan, which equal operations share. */
+/** Parses the text of the primary fetch. The document is cached in the plan, which equal operations share. */
 function parsePrimary(primary: FetchNode): DocumentNode {
   primary.operationDocumentNode ??= parse(primary.operation);
   return primary.operationDocumentNode;
@@ -121,7 +125,7 @@ function rootField(document: DocumentNode): FieldNode {
   return selection;
 }
 
-/** The document's variables that these nodes use. */
+/** Lists the variables of the document that these nodes use. */
 export function usedVariables(document: DocumentNode, ...nodes: unknown[]): VariableDefinitionNode[] {
   const used = new Set<string>();
   for (const node of nodes.flat()) {

@@ -14,13 +14,16 @@ export interface TopicField {
   /** The field's name. */
   field: string;
   topic: string;
-  /** Field of the message that must equal the subscriber's claim. */
+  /** Name of the message's field that must equal the subscriber's claim. */
   match: string;
   /** Name of the claim in the subscriber's token. */
   claim: string;
-  /** True if the field returns an edge `{cursor node}` with the message's value, and not the value itself. */
+  /**
+   * Whether the field returns an edge `{cursor node}` whose node is the message's value. Otherwise it returns the value
+   * itself.
+   */
   isEdge: boolean;
-  /** The Query connection with the stored events; null if the field can't be resumed. */
+  /** The connection of Query that has the stored events; null if the field can't be resumed. */
   replay: ReplayField | null;
 }
 
@@ -28,7 +31,7 @@ export interface ReplayField {
   field: string;
   /** Types of the connection's arguments, by name. */
   arguments: ReadonlyMap<string, string>;
-  /** Whether the connection has `storedThrough`, the topic positions that its store has consumed. */
+  /** Whether the connection has the field `storedThrough`: the topic positions through which its store has consumed. */
   hasPositions: boolean;
 }
 

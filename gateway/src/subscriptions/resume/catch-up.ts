@@ -21,8 +21,8 @@ export interface CatchUpOptions extends ResumeOptions {
 /** The events that a subscriber missed. */
 export interface CatchUp {
   /**
-   * Sends the missed events in order, and those that arrive meanwhile, until none is left. Rejects when the signal
-   * aborts, and with TOPIC_RECREATED (retryable).
+   * Sends the missed events in order, with those that arrive during the catch-up, until none is left. Rejects when the
+   * signal aborts, or with TOPIC_RECREATED (retryable).
    */
   sendAll(target: CatchUpTarget): Promise<void>;
 }
@@ -30,7 +30,7 @@ export interface CatchUp {
 export interface CatchUpTarget {
   send(event: RootFieldResult, planned: TopicSubscription): Promise<void>;
   /**
-   * Called synchronously once nothing is left.
+   * Called synchronously when all missed events have been sent.
    *
    * @param sent ids of events that were sent and that the topic may still deliver
    * @param cursor cursor of the last event that was sent
@@ -40,14 +40,17 @@ export interface CatchUpTarget {
 }
 
 type Phase =
-  /** The next page; null if it has to be read. */
+  /** `page` is the next page to send; null if it has to be read. */
   | { name: 'STORED'; page: StoredPage | null }
-  /** The next slice after the positions; null if it has to be read. */
+  /** `slice` is the next slice after `positions`; null if it has to be read. */
   | { name: 'SCAN'; positions: Positions; stored: StoredRange | null; slice: Slice | null }
   | { name: 'RECENT'; positions: Positions; stored: StoredRange | null }
   | { name: 'LIVE' };
 
-/** Delay before the store is read again, if the topic has deleted messages that the store has not consumed yet. */
+/**
+ * Delay before the store is read again, if retention has deleted messages from the topic that the store has not
+ * consumed yet.
+ */
 const readAgainAfterMs = 1_000;
 
 /**
@@ -56,16 +59,17 @@ const readAgainAfterMs = 1_000;
  * 1. STORED sends stored pages. The store reports the topic positions that it had consumed before it read its rows.
  * 2. SCAN reads the topic after those positions, until the recent messages in memory contain all that follows. If
  *    retention has removed messages, the store is read again (STORED).
- * 3. RECENT sends recent messages, once they have caught up with the topic: what arrives later is newer than every
- *    stored row. If they were evicted meanwhile, it returns to SCAN.
- * 4. LIVE, as soon as nothing is left.
+ * 3. RECENT sends the recent messages, after these have caught up with the topic: any later message is newer than all
+ *    stored rows. If needed messages were evicted, it returns to SCAN.
+ * 4. LIVE follows when no message is left.
  *
- * The store consumes out of order, so its rows may be newer than its positions. `stored` skips messages that were sent
- * as rows, until everything has been read that the topic had when the store was read.
+ * The store consumes out of order, so that its rows may be newer than its positions. The phases skip topic messages
+ * that were sent as rows (`stored`), until they have passed the end that the topic had when the store was read.
  *
- * If the store does not know the cursor, the topic is searched for it: the store may not have consumed that message yet.
+ * If the store does not know the cursor, the topic is searched for its message, which the store may not have consumed
+ * yet.
  *
- * @throws what the first page throws, such as CURSOR_INVALID; later failures are retried with backoff
+ * @throws the error of reading the first page, such as CURSOR_INVALID; later failures are retried with backoff
  */
 export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
   const { readStoredPage, after } = options;
@@ -76,7 +80,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       nullIfUnknownCursor(error);
       const slice = await findUnstored(options);
       if (slice) return { name: 'SCAN', positions: {}, stored: null, slice };
-      // If retention has removed it from the topic, the store must have it by now; else the cursor is unknown.
+      // If retention has removed the message from the topic, the store must have it by now. Otherwise the cursor is
+      // unknown.
       return { name: 'STORED', page: await readStoredPage(after) };
     }
   };
@@ -84,14 +89,17 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
   return { sendAll: (target) => new CatchUpRun(options, target).run(first) };
 }
 
-/** One run through the phases. A class, because there is one for each subscriber that resumes. */
+/**
+ * One run through the phases. It is a class, which takes less memory than closures, because there is one per resuming
+ * subscriber.
+ */
 class CatchUpRun {
   readonly #options: CatchUpOptions;
   readonly #target: CatchUpTarget;
   /** Cursor of the last event that was sent. */
   #cursor: string;
   /**
-   * Ids already sent that the topic may deliver again. Of stored rows only the last page is needed: earlier ones are
+   * Ids of sent events that the topic may still deliver. Only those of the last stored page are kept: earlier rows are
    * skipped by position.
    */
   #sent = new Set<string>();
@@ -138,7 +146,7 @@ class CatchUpRun {
     }
   }
 
-  /** Sends one slice of the topic, unless the recent messages already contain all that follows. */
+  /** Sends one slice of the topic, unless the recent messages contain everything after the positions. */
   async #sendScanned({ positions, stored, slice }: Phase & { name: 'SCAN' }): Promise<Phase> {
     const { recent, scan, planned, claimValue, log, clock } = this.#options;
     if (slice) return { name: 'SCAN', ...(await this.#sendSlice(slice, stored)), slice: null };

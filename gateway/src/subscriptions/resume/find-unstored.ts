@@ -6,7 +6,7 @@ import type { RecentMessages } from '../topic/recent-messages.ts';
 import type { TopicScan } from '../topic/topic-scan.ts';
 import type { ReadStoredPage } from './stored-page.ts';
 
-/** A subscription that resumes after a cursor, and what its events are read from. */
+/** A subscription that resumes after a cursor, and the sources of its events. */
 export interface ResumeOptions {
   /** The current plan of the subscription: the supergraph may be reloaded during catch-up. */
   planned(): TopicSubscription;
@@ -20,25 +20,26 @@ export interface ResumeOptions {
 }
 
 /**
- * Finds the messages after a cursor that the store does not know, in the topic: the store may lag behind the client.
- * Returns null if the topic does not have the cursor's message either.
+ * Reads the messages after a cursor from the topic, for a cursor that the store does not know yet: the store may lag
+ * behind the client. Returns null if the topic does not have the cursor's message either.
  */
 export async function findUnstored(options: ResumeOptions): Promise<Slice | null> {
   const { planned, claimValue, recent, scan, readStoredPage, after } = options;
   const { match } = planned().topicField;
   const id = decodeCursor(after)?.id;
   const { storedThrough } = await readStoredPage(encodeCursor(null), 1);
-  // The client may have the cursor from another gateway that has read further than this one.
+  // The client may have got the cursor from another gateway, which has read further than this one.
   await recent.caughtUp();
   const inRecent = await findAfter(id, {}, async (from) => recent.after(from, match, claimValue));
   if (inRecent) return inRecent;
   const from = recent.toCurrentTopic(storedThrough);
-  // The recent messages cover this range, so the cursor is unknown. Avoids a topic scan for arbitrary cursors.
+  // The recent messages cover everything after these positions, so that a scan would not find the cursor either.
+  // Clients can't cause scans by invented cursors.
   if (recent.hasAllAfter(from)) return null;
   return findAfter(id, from, (positions) => scan.read(positions, match, claimValue));
 }
 
-/** The rest of the slice that has the message with this id. Null if no slice has it. */
+/** Reads slices until one has the message with this id, and returns the messages after it. Null if no slice has it. */
 async function findAfter(
   id: string | null | undefined,
   from: Positions,

@@ -5,7 +5,7 @@ import { moveTo } from '../../testing/supergraphs/moves.ts';
 
 describe('resume', () => {
   it('a foreign message with an id of 890 kB does not stop it', async () => {
-    // Regression: the id made a cursor that no subgraph accepts, which was retried without end.
+    // Regression: the id became a cursor that no subgraph accepts, and reading the page was retried without end.
     await using ctx = await openTestSubscriptions();
     const { subscribe, publish, world, positionOf } = ctx;
     const [a, b] = [moveTo('Hue'), moveTo('Vinh')];

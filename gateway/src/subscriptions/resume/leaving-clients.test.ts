@@ -9,7 +9,7 @@ import { move } from '../../testing/supergraphs/moves.ts';
 import type { TopicSubscription } from '../plan/plan-subscription.ts';
 import { openCatchUp } from './catch-up.ts';
 
-// Regression: while the broker did not answer, each client that left was kept in memory until it did.
+// Regression: while the broker did not answer, clients that had left stayed in memory.
 describe('resume: a client that leaves while the topic can not be read', () => {
   it('does not count against its user any more', async () => {
     await using ctx = await startTestGateway();

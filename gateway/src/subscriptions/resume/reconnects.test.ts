@@ -8,10 +8,10 @@ import type { Move } from '../../testing/supergraphs/parcel-supergraph.ts';
 
 const events = 1_000;
 const gatewayCount = 3;
-/** After this many events at the client, a gateway is stopped and another one started. */
+/** Each gateway is replaced by a new one after the client has received this many events. */
 const gatewayLives = 100;
 
-/** A deterministic pseudo-random sequence. */
+/** Creates a deterministic sequence of pseudo-random numbers. */
 function createRandom(seed: number) {
   let state = seed;
   return (below: number) => {
@@ -54,7 +54,7 @@ describe('resume', () => {
           move(index + offset),
         );
         index += batch.length;
-        // As after a crash of the relay, some messages are published twice.
+        // Some messages are published twice, as after a crash of the relay.
         if (random(5) === 0) batch.push(move(Math.max(0, index - 1 - random(20))));
         await engines.database.transaction((tx) => engines.topics.publishAll(tx, parcelMoved, batch));
       }

@@ -35,7 +35,7 @@ describe('resume', () => {
     const { subscribe, publish, world } = ctx;
     const moves = ['a', 'b', 'c', 'd'].map((place) => moveTo(place));
     await publish(...moves);
-    // A message of another key is in progress, so the store's position is 0 although it has rows.
+    // The store still handles an earlier message of another key, so that its position is 0 although it has rows.
     world.stored = moves.slice(0, 3);
     world.storedThrough = 0;
     world.pageSize = 1;

@@ -3,7 +3,7 @@ import { type PublicErrorCode, publicErrors } from '@voucher-gateway/schema/erro
 import { GraphQLError } from 'graphql';
 import type { SubgraphError } from '../../execution/subgraph/subgraph-response.ts';
 
-/** Public codes that, on a stored page, are about the gateway's own query and not about the client's request. */
+/** Public codes that, in the response for a stored page, concern the gateway's query and not the client's request. */
 const aboutOurQuery: ReadonlySet<string> = new Set<PublicErrorCode>([
   'GRAPHQL_PARSE_FAILED',
   'GRAPHQL_VALIDATION_FAILED',
@@ -21,10 +21,10 @@ const aboutOurQuery: ReadonlySet<string> = new Set<PublicErrorCode>([
 const message = 'What is stored can not be read at the moment; subscribe again with the same cursor.';
 
 /**
- * Masks a subgraph's error on a stored page. An error with a public code is returned as it is. Any other is replaced by a
- * retryable one, so that no client gives up a valid cursor.
+ * Converts a subgraph's error for a stored page. An error with a public code is returned unchanged. Any other is
+ * replaced by a retryable one, so that the client keeps its valid cursor.
  *
- * @param sent the arguments that the client sent; BAD_USER_INPUT is public only if it names one of them
+ * @param sent the arguments of the client; BAD_USER_INPUT is public only if it names one of them
  */
 export function unreadablePage(error: SubgraphError, sent: Readonly<Record<string, unknown>>): Error {
   const { code, argument } = error.extensions ?? {};
@@ -35,7 +35,7 @@ export function unreadablePage(error: SubgraphError, sent: Readonly<Record<strin
   return new CodedError<PublicErrorCode>('SUBGRAPH_UNAVAILABLE', message, { retryable: true, cause: own });
 }
 
-/** The error of a stored page that does not match its type. */
+/** Creates the error for a stored page that does not match the connection's type. */
 export function invalidPage(cause: unknown): CodedError {
   return new CodedError<PublicErrorCode>('SUBGRAPH_INVALID_RESPONSE', message, { retryable: true, cause });
 }

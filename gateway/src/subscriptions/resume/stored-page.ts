@@ -12,9 +12,9 @@ import { invalidPage, unreadablePage } from './stored-page-errors.ts';
 
 /** One page of stored events after a cursor. */
 export interface StoredPage {
-  /** The plan by which the rows were selected: another one may be current by now. */
+  /** The subscription as it was planned when the rows were read. A reload may have replaced the plan since. */
   planned: TopicSubscription;
-  /** By partition, the topic position through which the store had consumed before it read the rows. */
+  /** For each partition, the topic position through which the store had consumed before it read the rows. */
   storedThrough: Positions;
   edges: StoredEdge[];
   hasNextPage: boolean;
@@ -31,12 +31,12 @@ export interface StoredPage {
 export type ReadStoredPage = (after: string, first?: number) => Promise<StoredPage>;
 
 export interface StoredEdge {
-  /** Id of the message that the row was stored from. */
+  /** Id of the message from which the row was stored. */
   id: string | null;
   cursor: string;
   /** The root field's data, as in a response to the primary fetch. */
   data: unknown;
-  /** The fields that `match` and the arguments are compared with. */
+  /** The fields that are compared with the claim and the arguments. */
   compared: Value;
 }
 
@@ -52,8 +52,8 @@ export interface StoredPageReaderOptions {
 }
 
 /**
- * Creates the function that reads stored pages: from the connection that `@topic(replay:)` names, with the subscriber's
- * identity. Each edge has the selections of the primary fetch.
+ * Creates the function that reads stored pages from the connection named by `@topic(replay:)`, with the subscriber's
+ * identity. It selects the same fields of each edge as the primary fetch.
  */
 export function createStoredPageReader({
   planned,
@@ -94,13 +94,16 @@ export function createStoredPageReader({
   };
 }
 
-/** The response of a subgraph that could not be called. An operation that was cancelled has none. */
+/** Converts the error of a failed call to a response. The error of a cancelled operation is thrown again. */
 function asFailedResponse(error: unknown): SubgraphResponse {
   if (error instanceof GraphQLError) return { errors: [error] };
   throw error;
 }
 
-/** Throws for a connection that does not match its type, or whose end cursor is still `after`. */
+/**
+ * Reads the page from a response. Throws if it does not match the connection's type, or if its end cursor is again
+ * `after`.
+ */
 function readConnection(connection: Connection, planned: TopicSubscription, after: string): StoredPage {
   const { topicField } = planned;
   const { edges, pageInfo, storedThrough } = connection;
@@ -139,7 +142,7 @@ interface Connection {
 
 const variable = (argument: string) => `replay_${argument}`;
 
-/** The connection's arguments that the gateway sets besides `first` and `after`, with their types. */
+/** Lists the arguments, besides `first` and `after`, that the gateway passes to the connection, with their types. */
 function filledArguments(
   { topicField, arguments: args }: TopicSubscription,
   replay: ReplayField,

@@ -1,11 +1,11 @@
 import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { idOf, type TopicMessage } from '../topic/message.ts';
 
-/** Recognises topic messages that the store has at or before a cursor: they were sent as stored rows. */
+/** Recognises topic messages that the store has at or before a cursor, and that were therefore sent as rows. */
 export class StoredRange {
   readonly #cursor: string;
   readonly #isStored: (id: string, cursor: string) => Promise<boolean>;
-  /** Partitions in which a message after the cursor was seen: all later ones are after it, too. */
+  /** Partitions in which a message after the cursor was seen. All later messages of the partition are after it, too. */
   readonly #passed = new Set<number>();
 
   /** @param isStored whether the store has the message with this id, at or before the cursor */
@@ -15,8 +15,8 @@ export class StoredRange {
   }
 
   /**
-   * Returns the messages after the cursor. A partition is in the order of the feed, so after its first message that is
-   * after the cursor, all its later ones are, too.
+   * Returns the messages after the cursor. A partition is in the order of the feed: after its first message beyond the
+   * cursor, no further one needs a check.
    */
   async skipStored(messages: readonly TopicMessage[]): Promise<readonly TopicMessage[]> {
     const cursorId = decodeCursor(this.#cursor)?.id ?? null;

@@ -1,6 +1,6 @@
 /**
- * Resolves or rejects as the work does, or rejects with the signal's reason if it aborts first: nothing that waits for
- * the result is kept then. The work itself continues.
+ * Settles as the work does, or rejects with the signal's reason if it aborts first. After an abort the work continues,
+ * but no longer keeps the waiting caller in memory.
  */
 export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {

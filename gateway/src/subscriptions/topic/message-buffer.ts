@@ -8,11 +8,12 @@ export interface MessageBounds {
 
 /**
  * A bounded buffer of a topic's last messages, indexed by field value. Adding a message takes constant time, and a
- * look-up is linear in its result: after a restart of a gateway thousands of clients reconnect at once.
+ * look-up takes time only for the messages found: after a gateway's restart thousands of clients look up messages at
+ * once.
  */
 export class MessageBuffer {
   readonly #bounds: MessageBounds;
-  /** Messages in order. Those before index `#first` have been evicted. */
+  /** Messages in order. Entries before index `#first` were evicted. */
   #queue: (TopicMessage | undefined)[] = [];
   #first = 0;
   #bytes = 0;
@@ -29,7 +30,7 @@ export class MessageBuffer {
     for (const [field, byValue] of this.#index) insert(byValue, message.value[field], message);
   }
 
-  /** Evicts the oldest message if a bound is exceeded; returns undefined if none is. */
+  /** Evicts and returns the oldest message if a bound is exceeded, else returns undefined. */
   evict(): TopicMessage | undefined {
     const { maxCount, maxBytes } = this.#bounds;
     if (this.#queue.length - this.#first <= maxCount && this.#bytes <= maxBytes) return undefined;
@@ -52,7 +53,7 @@ export class MessageBuffer {
     return oldest;
   }
 
-  /** The messages whose field has the value, in order. */
+  /** Returns the messages whose field has this value, in order. */
   of(field: string, value: unknown): readonly TopicMessage[] {
     let byValue = this.#index.get(field);
     if (!byValue) {
@@ -63,7 +64,7 @@ export class MessageBuffer {
     return byValue.get(value) ?? [];
   }
 
-  /** All messages, in order. */
+  /** Iterates over all messages, in order. */
   *all(): Iterable<TopicMessage> {
     for (const message of this.#queue) if (message) yield message;
   }

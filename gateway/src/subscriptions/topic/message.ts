@@ -6,16 +6,16 @@ import { z } from 'zod';
 export type Value = Record<string, unknown>;
 export type TopicMessage = Message<Value>;
 
-/** A topic that is known by name only, from its directive. */
+/** Describes a topic of which the gateway knows only the name, from `@topic`. */
 export function anyTopic(name: string): Topic<Value> {
   return { name, schema: z.record(z.string(), z.unknown()), key: () => '' };
 }
 
-/** Matching messages in order: all that there are through the positions `through`. */
+/** A part of a topic: all matching messages up to the positions `through`, in order. */
 export interface Slice {
   messages: TopicMessage[];
   through: Positions;
-  /** False if more messages follow after `through`, which did not fit. */
+  /** Whether the topic had no more matching messages. False if the size limit cut the slice. */
   isWhole: boolean;
 }
 
@@ -30,14 +30,14 @@ export function mapPartitions<From, To>(
 }
 
 /**
- * A message's id, which identifies it in cursors and among duplicates; null for a topic whose values have none, and for an
- * id that no cursor can contain: a foreign message may have any text there.
+ * Returns the id of a message, by which cursors and the check for duplicates identify it. Null if the value has no id,
+ * or one that a cursor can't contain: a foreign producer may write any text.
  */
 export function idOf({ value: { id } }: TopicMessage): string | null {
   return typeof id === 'string' && isCursorId(id) ? id : null;
 }
 
-/** Approximate memory of a message, as measured: 400 bytes for its objects, and 2 per character of its text. */
+/** Estimates the memory of a message. Measurements gave 400 bytes for its objects, and 2 per character of its text. */
 export function bytesOf({ textLength }: TopicMessage): number {
   return 400 + 2 * textLength;
 }

@@ -7,15 +7,15 @@ import { cutSlice } from './slice.ts';
 /**
  * The last messages of a topic, in memory, and the listeners for new ones. There is one tail per topic and process.
  *
- * Listeners are indexed by field and value, so the cost of a message depends only on its own listeners. A message is
- * dropped as a duplicate if the buffer has one with the same `id`.
+ * Listeners are indexed by field and value, so that a message costs time only for the listeners that get it. A message
+ * is dropped as a duplicate if the buffer has one with the same `id`.
  */
 export interface RecentMessages extends AsyncDisposable {
   /** Whether all messages after these positions are in memory. */
   hasAllAfter(positions: Positions): boolean;
-  /** The first messages after these positions whose `match` field equals `claimValue`, in order. */
+  /** Returns the first messages after these positions whose `match` field equals `claimValue`, in order. */
   after(positions: Positions, match: string, claimValue: string): Slice;
-  /** Resolves once it has read everything that was in the topic at the time of the call. */
+  /** Resolves once the tail has read everything that was in the topic at the time of the call. */
   caughtUp(): Promise<void>;
   /**
    * Maps the store's positions to the current topic. A position past the end of its partition is from a deleted topic of
@@ -34,14 +34,14 @@ export interface RecentMessages extends AsyncDisposable {
 
 export interface TopicListener {
   onMessage(message: TopicMessage): void;
-  /** Called when there will be no more messages. */
+  /** Called when the listener will get no more messages. */
   onEnd(error: Error): void;
 }
 
 export interface RecentMessagesOptions {
   topics: Topics;
   topic: string;
-  /** Fields that listeners match by. */
+  /** Message fields by which listeners select messages. */
   matches: ReadonlySet<string>;
   bounds: MessageBounds;
   log: Log;
@@ -52,9 +52,9 @@ export async function openRecentMessages(options: RecentMessagesOptions): Promis
   const { topics, topic, matches, bounds, log } = options;
   const buffer = new MessageBuffer(bounds);
   const ids = new Set<string>();
-  /** By partition, the position of the last evicted message: everything after it is in memory. */
+  /** For each partition, the position of the last evicted message. All later messages are in memory. */
   const start: Record<number, number> = {};
-  /** By partition, the last position that was read. */
+  /** For each partition, the last position that was read. */
   const through: Record<number, number> = {};
   const see = (partition: number, position: number) => {
     through[partition] = Math.max(through[partition] ?? 0, position);
@@ -132,7 +132,9 @@ export async function openRecentMessages(options: RecentMessagesOptions): Promis
   };
 }
 
-/** A listener's entry in the index. A class, because there is one per user. */
+/**
+ * A listener's entry in the index. It is a class, which takes less memory than closures, because there is one per user.
+ */
 class Listening implements Disposable {
   readonly #byClaimValue: Map<string, Set<TopicListener>>;
   readonly #claimValue: string;

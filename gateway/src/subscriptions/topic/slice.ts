@@ -1,12 +1,15 @@
 import type { Positions } from '@voucher-gateway/platform/topics';
 import { bytesOf, type Slice, type TopicMessage } from './message.ts';
 
-/** Largest slice of a topic for one subscriber, in bytes. It stays in memory until a slow consumer has read it. */
+/**
+ * Largest slice for one subscriber, in bytes. The slice stays in memory until the subscriber, perhaps a slow consumer,
+ * has read it.
+ */
 export const sliceBytes = 1_048_576;
 
 /**
- * Cuts a slice to the first messages that fit into `maxBytes`, and at least one. `through` of a partition with remaining
- * messages is then the position of the last message that was kept.
+ * Cuts a slice to the first messages that fit into `maxBytes`, but at least one. In a partition with messages beyond
+ * the cut, `through` becomes the position of the last kept message.
  *
  * @param from the positions after which the slice starts
  */

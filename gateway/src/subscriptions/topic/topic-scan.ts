@@ -6,8 +6,9 @@ import { sliceBytes } from './slice.ts';
 /** Reads a topic for subscribers that resume from before the recent messages. */
 export interface TopicScan {
   /**
-   * The first messages after these positions whose `match` field equals `claimValue`, in order; null if retention has removed
-   * some. Calls during a scan share the next one: thousands of clients that reconnect must not scan the topic once each.
+   * Returns the first messages after these positions whose `match` field equals `claimValue`, in order; null if
+   * retention has removed some. All calls during a scan share the next scan, so that thousands of reconnecting clients
+   * do not cause a scan each.
    */
   read(from: Positions, match: string, claimValue: string): Promise<Slice | null>;
 }
@@ -19,13 +20,13 @@ export interface TopicScanOptions {
   maxBytes: number;
 }
 
-/** One caller of a scan. It collects at most one slice. */
+/** One caller of a scan, for whom it collects at most one slice. */
 class Reader {
   readonly from: Positions;
   readonly match: string;
   readonly claimValue: string;
   readonly messages: TopicMessage[] = [];
-  /** The positions at which it was full; null while it has room. */
+  /** The positions at which the reader's slice was full; null while it has room. */
   stoppedAt: Positions | null = null;
   #bytes = 0;
 
@@ -35,7 +36,7 @@ class Reader {
     this.claimValue = claimValue;
   }
 
-  /** Adds the message, or stops before it. Returns the bytes added. */
+  /** Adds the message, or stops if there is no room for it. Returns the added bytes. */
   take(message: TopicMessage, seen: Positions): number {
     if (this.stoppedAt || message.position <= (this.from[message.partition] ?? 0)) return 0;
     const bytes = bytesOf(message);
@@ -48,7 +49,7 @@ class Reader {
     return bytes;
   }
 
-  /** @param seen the scan's positions, which may still be before this reader's own */
+  /** @param seen the positions of the scan, which may still be before `from` */
   stop(seen: Positions): void {
     const { from } = this;
     this.stoppedAt ??= {
@@ -59,7 +60,7 @@ class Reader {
 }
 
 interface ScanResult {
-  /** By partition, the position at which the scan ended. */
+  /** For each partition, the position at which the scan ended. */
   through: Positions;
   coversAfter: Positions;
 }
@@ -111,7 +112,9 @@ function createCollector(readers: readonly Reader[], maxBytes: number) {
   };
 }
 
-/** The earliest position per partition. A partition that one reader does not name is read from its beginning. */
+/**
+ * Returns the earliest position per partition. A partition that one reader does not name is read from its beginning.
+ */
 function earliest(readers: readonly Reader[]): Positions {
   const [first, ...others] = readers.map(({ from }) => from);
   return mapPartitions(first ?? {}, (position, partition) =>
