@@ -1,5 +1,6 @@
 import { accept } from './accept.ts';
 import { delivery } from './delivery/delivery.ts';
+import { endurance } from './gateway/endurance.ts';
 import { gateway } from './gateway/gateway.ts';
 import { hostile } from './hostile/hostile.ts';
 import { outage } from './pipeline/outage.ts';
@@ -13,6 +14,7 @@ import { subscriptions } from './subscriptions/subscriptions.ts';
 const benchmarks: Record<string, () => Promise<Report>> = {
   accept,
   delivery,
+  endurance,
   gateway,
   hostile,
   outage,

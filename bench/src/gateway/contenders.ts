@@ -20,7 +20,7 @@ const every = [...small, 'nested'];
 const fileOf = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const versionOf = (name: string) => createRequire(import.meta.url)(`${name}/package.json`).version;
 
-const ours: QueryContender = {
+export const ours: QueryContender = {
   label: 'ours',
   path: '/graphql',
   operations: every,

@@ -1,13 +1,9 @@
-import { mkdtempDisposable, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { composeServices } from '@apollo/composition';
-import { parse } from 'graphql';
 import { pinnedCore } from '../processes/measured-process.ts';
 import { figureOf, mebibyte, medians, percentile, type Report, type Result, round } from '../report.ts';
 import { openContenders, type QueryContender } from './contenders.ts';
-import { operations, subgraphSdls } from './graph.ts';
-import { type HelperProcess, startHelper } from './helper-process.ts';
+import { type LoadResult, openGatewaySystem } from './gateway-system.ts';
+import { operations } from './graph.ts';
+import type { HelperProcess } from './helper-process.ts';
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
 const seconds = Number(process.env.BENCH_SECONDS ?? 4);
@@ -21,19 +17,7 @@ const warmUpMs = 2_000;
 export async function gateway(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
   const contenders = await openContenders(process.env.BENCH_PEERS);
-  const folder = releases.use(await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-bench-')));
-  const subgraphs = releases.use(await startHelper('subgraphs-main.ts'));
-  const load = releases.use(await startHelper('load-main.ts'));
-  const { ports } = subgraphs.started as { ports: Record<string, number> };
-  const urls = Object.fromEntries(
-    Object.entries(ports).map(([name, port]) => [name, `http://127.0.0.1:${port}/graphql`]),
-  );
-  const supergraph = join(folder.path, 'supergraph.graphql');
-  await writeFile(supergraph, compose(urls));
-  const environment = {
-    SUPERGRAPH: supergraph,
-    ...Object.fromEntries(Object.entries(urls).map(([name, url]) => [`SUBGRAPH_${name.toUpperCase()}_URL`, url])),
-  };
+  const { environment, load, subgraphs } = releases.use(await openGatewaySystem());
   const answers = new Map<string, string>();
   const measured: Result[] = [];
   for (let turn = 1; turn <= rounds; turn += 1) {
@@ -47,21 +31,6 @@ export async function gateway(): Promise<Report> {
   }
   const results = medians(measured);
   return { results: [onOneCore(), ...results, ...ratios(results, contenders)], bounds: [] };
-}
-
-function compose(urls: Readonly<Record<string, string>>): string {
-  const { supergraphSdl, errors } = composeServices(
-    Object.entries(subgraphSdls).map(([name, sdl]) => ({ name, url: urls[name] ?? '', typeDefs: parse(sdl) })),
-  );
-  if (!supergraphSdl) throw new Error(errors?.join('\n'));
-  return supergraphSdl;
-}
-
-interface LoadResult {
-  /** Of the requests that were sent after the warm-up, in milliseconds. */
-  latencies: number[];
-  failed: number;
-  answered: number;
 }
 
 interface Measurement {
