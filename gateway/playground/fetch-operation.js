@@ -6,8 +6,8 @@ const url = new URL('/graphql', location.href);
 const socketUrl = Object.assign(new URL(url), { protocol: url.protocol.replace('http', 'ws') });
 
 /**
- * GraphiQL's fetcher: HTTP for queries and mutations, a WebSocket for subscriptions. Each has the headers of its tab, or
- * else the token of the last sign-in.
+ * GraphiQL's fetcher: HTTP for queries and mutations, a WebSocket for subscriptions. It sends the headers of the
+ * editor's tab, or without them the token of the last sign-in.
  */
 export const fetchOperation = (parameters, options) => {
   const headers = withToken(options?.headers ?? {});

@@ -1,4 +1,4 @@
-// The last sign-in of this browser tab, until the tab is closed or signed out.
+// Keeps the last sign-in of this browser tab, until the tab is closed or the user signs out.
 const storageKey = 'voucher-gateway:session';
 const listeners = new Set();
 let session = JSON.parse(sessionStorage.getItem(storageKey) ?? 'null');

@@ -5,8 +5,8 @@ import { z } from 'zod';
 export const anyOrigin = '*';
 
 /**
- * The setting `ALLOWED_ORIGINS`: comma-separated origins, or `*`. Parses to origins as browsers send them; undefined if
- * not set. The error names a wrong entry.
+ * Creates the schema of the setting `ALLOWED_ORIGINS`: comma-separated origins, or `*`. It parses to origins in the
+ * form that browsers send; undefined if not set. The error names a wrong entry.
  */
 export function allowedOrigins() {
   return z

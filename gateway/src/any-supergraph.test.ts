@@ -19,11 +19,11 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const link = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@authenticated"])';
 const people =
   'type Query { me: Person } type Person @key(fields: "id") { id: ID! name: String secret: Int @authenticated }';
-/** The subgraph has the field from the start, the supergraph later. */
+/** Adds a field to the supergraph. The subgraph has it from the start. */
 const withPong = (sdl: string) => sdl.replace('ping: Int', 'ping: Int pong: Int');
 const orders = 'type Query { ping: Int } type Person @key(fields: "id") { id: ID! orders: Int }';
 
-/** Two subgraphs over HTTP, and the supergraph with their URLs. */
+/** Starts two subgraphs over HTTP. Returns the supergraph with their URLs. */
 async function startSubgraphs() {
   await using releases = new AsyncDisposableStack();
   const start = async (typeDefs: string, resolvers: object) => {
@@ -45,7 +45,7 @@ async function startSubgraphs() {
   return { compose, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** Runs the commands that docs/gateway.md starts with, `npm ci` aside, with this supergraph on a free port. */
+/** Runs the first commands of docs/gateway.md, without `npm ci`, with this supergraph and on a free port. */
 async function runCommands(file: string, environment: Record<string, string> = {}) {
   const text = await readFile(join(root, 'docs/gateway.md'), 'utf8');
   const commands = (/```sh\n([\s\S]*?)```/.exec(text)?.[1] ?? '').trim().split('\n');
@@ -106,7 +106,7 @@ describe('docs/gateway.md', () => {
 });
 
 describe('any supergraph', () => {
-  it('with topic fields needs the engine for them, and says so', async () => {
+  it('with topic fields needs a broker, and the error says so', async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'any-supergraph-'));
     const file = join(folder.path, 'supergraph.graphql');
     await writeFile(file, parcelSupergraph().replaceAll(/http:\/\/\w+\.invalid/g, 'http://127.0.0.1:9'));

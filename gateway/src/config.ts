@@ -185,11 +185,11 @@ export function subgraphTimeoutSetting(name: string): string {
 }
 
 export interface GatewayProcessOptions {
-  /** Why the supergraph that SUPERGRAPH names can't be served; null when it can. Default: null. */
+  /** Why the supergraph of the setting SUPERGRAPH can't be served; null if it can. Default: null. */
   fault?: string | null;
-  /** GraphQL URLs that the supergraph itself has, by subgraph. Default: none. */
+  /** URLs of subgraphs that the supergraph contains, by name. Default: none. */
   urls?: Readonly<Record<string, string>>;
-  /** Whether there are sessions, and so the engines for them. Default: true. */
+  /** Whether there are sessions, which need Redis and Kafka. Default: true. */
   hasSessions?: boolean;
 }
 
@@ -243,7 +243,7 @@ export function gatewayProcessSettings(
     .refine(...refuseSharedHeaders);
 }
 
-/** Headers of subgraphs are for one client. */
+/** Refuses SHARE_READS together with headers of subgraphs, which are meant for one client only. */
 const refuseSharedHeaders: [(config: SharingConfig) => boolean, string] = [
   ({ SHARE_READS, FORWARD_COOKIES, FORWARD_CACHE_CONTROL }) =>
     !(SHARE_READS && (FORWARD_COOKIES || FORWARD_CACHE_CONTROL)),
@@ -254,7 +254,7 @@ type SharingConfig = Pick<
   'SHARE_READS' | 'FORWARD_COOKIES' | 'FORWARD_CACHE_CONTROL'
 >;
 
-/** What a gateway without sessions may do without: it serves a supergraph and nothing else. */
+/** Settings that are optional for a gateway without sessions, which only serves a supergraph. */
 const withoutSessions = {
   REDIS_URL: keyValueSettings.REDIS_URL.optional(),
   KAFKA_BROKERS: topicsSettings.KAFKA_BROKERS.optional(),
@@ -265,17 +265,20 @@ const withoutSessions = {
 
 type IdentitySetting = 'JWKS_URL' | 'JWT_ISSUER' | 'JWT_AUDIENCE';
 
-/** Without sessions, the settings of tokens are optional. */
+/** The gateway's configuration. Without sessions, the settings for tokens are optional. */
 export type GatewayConfig = Readonly<
   Omit<z.output<typeof gatewaySettings>, IdentitySetting> & Partial<Record<IdentitySetting, string | undefined>>
 >;
 
-/** The value of a flag that is on by default, except in production. */
+/** Returns the value of a flag that is on by default, except in production. */
 export function isOn(flag: boolean | undefined, { NODE_ENV }: Pick<GatewayConfig, 'NODE_ENV'>): boolean {
   return flag ?? NODE_ENV !== 'production';
 }
 
-/** Creates the check whether a web page of an origin may call. Clients other than browsers send no origin, and may. */
+/**
+ * Creates the function that returns whether a web page of an origin may call. Without an origin, which only browsers
+ * send, it returns true.
+ */
 export function originPolicy({
   ALLOWED_ORIGINS,
   NODE_ENV,
@@ -285,7 +288,7 @@ export function originPolicy({
     if (origin === undefined || allowed.has(origin) || allowed.has(anyOrigin)) return true;
     if (!URL.canParse(origin)) return false;
     const url = new URL(origin);
-    // A page that the gateway serves, such as the playground.
+    // The page comes from this gateway, such as the playground.
     if (host !== undefined && url.host === host) return true;
     return (
       ALLOWED_ORIGINS === undefined &&

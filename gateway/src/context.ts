@@ -6,35 +6,42 @@ import type { Trace } from './trace.ts';
 export interface GatewayContext {
   /** Null for an anonymous request, or if the token was refused. */
   identity: Identity | null;
-  /** Why the token was refused, else null. Operations of `@public` fields are executed anyway; others fail with it. */
+  /**
+   * The error of a refused token, else null. Operations with only `@public` fields are executed anyway; all others fail
+   * with this error.
+   */
   refusal: CodedError | null;
-  /** The authorization header, to forward to subgraphs; null if there was none, or the token was refused. */
+  /** The authorization header, which subgraphs get, too; null if the client sent none, or if the token was refused. */
   authorization: string | null;
   requestId: string;
   /** The client's address, as seen through trusted proxies. */
   clientAddress: string;
-  /** Headers of the client that are forwarded to subgraphs besides, names and values in turn. Default: none. */
+  /** Other headers of the client that subgraphs get, as alternating names and values. Default: none. */
   readonly headers?: readonly string[] | undefined;
   /** Called with the headers of each subgraph's response. */
   readonly onSubgraphHeaders?: ((headers: Readonly<Record<string, string | string[] | undefined>>) => void) | undefined;
-  /** Called if the response depends on the client, or must not be cached, whatever subgraphs say. */
+  /**
+   * Called if the response depends on the client, or must not be cached. This overrides the caching headers of
+   * subgraphs.
+   */
   readonly restrictCaching?: ((to: 'private' | 'no-store') => void) | undefined;
   /** Aborts when the client has disconnected, or has completed the operation. Never aborts for a live subscription. */
   readonly signal: AbortSignal;
   /**
-   * Called when the operation has to wait for its turn; the function that it returns is called when the wait is over. It
-   * pauses reading from a WebSocket, whose client could send further operations during the wait.
+   * Called when the operation has to wait for its turn. The returned function is called after the wait. A WebSocket
+   * stops reading in between, so that its client can't send further operations.
    */
   readonly onWait?: () => () => void;
-  /** The place of a large request among its requester's. Disposed when the operation is executed. */
+  /** The place of a large request (`LargeRequests`). It is disposed when the operation is executed. */
   readonly place?: Disposable | undefined;
-  /** Records the requests to subgraphs, if a client in development asked for it. */
+  /** Records the requests to subgraphs, if a client in development requested the query plan. */
   readonly trace?: Trace | undefined;
 }
 
 /**
- * The context of a live subscription. Its events are executed for all members of a fan-out, so no single client may abort
- * them. A class, because there is one per subscription: the signal is created only when it is read.
+ * The context of a live subscription. Its signal never aborts: each event is executed for all members of a fan-out, and
+ * no single client may abort that. It is a class that creates the signal only when it is read, to save memory per
+ * subscription.
  */
 export class LiveContext implements GatewayContext {
   readonly identity: Identity | null;

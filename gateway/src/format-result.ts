@@ -4,14 +4,14 @@ import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from '
 import { JsonResult } from './execution/response/json-result.ts';
 import { InvalidDocument } from './request/invalid-document.ts';
 
-/** A result as it is sent. */
+/** A result in the form that clients get. */
 export interface FormattedResult {
   data?: unknown;
   errors?: readonly GraphQLFormattedError[];
   extensions?: unknown;
 }
 
-/** Creates the functions that format results and errors for clients; internal errors are masked. */
+/** Creates the functions that format results and errors for clients. They mask internal errors. */
 export function createResultFormatter(log: Log) {
   const format = createErrorFormatter(log);
   const formatErrors = (errors: readonly GraphQLError[]): readonly GraphQLFormattedError[] =>
@@ -20,15 +20,15 @@ export function createResultFormatter(log: Log) {
     result.errors ? { ...result, errors: formatErrors(result.errors) } : result;
   return {
     formatResult,
-    /** The errors of a result. */
+    /** Formats the errors of a result. */
     formatResultErrors: formatErrors,
-    /** The JSON text of a formatted result. */
+    /** Writes a result as JSON, with its errors formatted. */
     stringify(result: ExecutionResult): string {
       if (!(result instanceof JsonResult)) return JSON.stringify(formatResult(result));
       const { errors, dataJson } = result;
       return `{${errors ? `"errors":${JSON.stringify(formatErrors(errors))},` : ''}"data":${dataJson}}`;
     },
-    /** The errors for a thrown value: all faults of an invalid document, or one. */
+    /** Formats a thrown value: all errors of an invalid document, or one error. */
     formatErrors(thrown: unknown): readonly GraphQLFormattedError[] {
       return formatErrors(thrown instanceof InvalidDocument ? thrown.errors : [wrapped(thrown)]);
     },
@@ -40,7 +40,7 @@ export type ResultFormatter = ReturnType<typeof createResultFormatter>;
 /** Wraps a thrown value in a GraphQL error for the formatter, as its `originalError`. */
 function wrapped(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) return error;
-  // Anything may be thrown, null included.
+  // JavaScript code may throw any value, even null.
   const originalError = error instanceof Error ? error : new Error(String(error));
   return new GraphQLError(originalError.message, { originalError });
 }

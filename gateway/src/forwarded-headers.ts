@@ -1,14 +1,14 @@
 import { listItems } from '@voucher-gateway/platform/process/config';
 import { z } from 'zod';
 
-/** Headers that are about one connection or one message, or that the gateway sets itself. */
+/** Headers that concern one connection or one message, or that the gateway sets itself. */
 const notForwarded = new Set([
   ...['connection', 'keep-alive', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding'],
   ...['upgrade', 'host', 'content-length', 'content-type', 'content-encoding', 'accept', 'accept-encoding', 'expect'],
   ...['authorization', 'x-request-id', 'x-forwarded-for'],
 ]);
 
-/** The setting of request headers that are forwarded to subgraphs. */
+/** Creates the schema of the setting with the request headers that are forwarded to subgraphs. */
 export function forwardedHeaders() {
   return z
     .string()

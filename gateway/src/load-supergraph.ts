@@ -5,12 +5,15 @@ import { createSupergraphSource, type SupergraphSource } from './federation/supe
 import { readTopicFields } from './subscriptions/plan/topic-directive.ts';
 import { readSupergraph } from './supergraph/read-supergraph.ts';
 
-/** The supergraph to start with. */
+/** The supergraph with which the gateway starts. */
 export interface LoadedSupergraph {
   sdl: string;
   /** The source to poll for changes; null for this repository's own supergraph. */
   source: SupergraphSource | null;
-  /** Why it can't be served, as the end of a sentence that starts with `SUPERGRAPH`; null if it can. `sdl` is empty then. */
+  /**
+   * Null if the supergraph can be served. Otherwise the reason, which continues a sentence that starts with
+   * `SUPERGRAPH`; `sdl` is then empty.
+   */
   fault: string | null;
 }
 
@@ -31,7 +34,7 @@ export async function loadSupergraph(setting: string | undefined): Promise<Loade
   }
 }
 
-/** @throws Error whose message is the end of a sentence that starts with its name */
+/** @throws Error whose message continues a sentence that starts with the supergraph's name */
 function checkSupergraph(sdl: string): void {
   const fail = (what: string, error?: unknown) => {
     throw new Error(error instanceof Error ? `${what}: ${error.message}` : what, { cause: error });

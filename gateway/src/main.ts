@@ -14,10 +14,10 @@ import { watchSupergraph } from './federation/watch-supergraph.ts';
 import { type LoadedSupergraph, loadSupergraph } from './load-supergraph.ts';
 import { createGateway } from './server.ts';
 
-/** A file is cheap to poll. */
+/** A file is polled often, because that takes little time. */
 const filePollMs = 1_000;
 
-/** Without a session store, another supergraph is served without engines. */
+/** Reads the settings. A gateway with another supergraph and without REDIS_URL needs no engines. */
 const settingsOf = (sdl: string, { SUPERGRAPH, REDIS_URL }: Environment, fault: string | null = null) => {
   const isOwn = !SUPERGRAPH?.trim();
   return gatewayProcessSettings(subgraphNames(sdl), {
@@ -52,7 +52,7 @@ await runService('gateway', readSettings, async (config, log, releases) => {
   let keyValue: KeyValue | null = null;
   let topics: Topics | null = null;
   if (REDIS_URL || KAFKA_BROKERS) {
-    // Loaded only if they are used: their modules take memory.
+    // The engines' modules are loaded only if they are used, because they take memory.
     const { openKeyValue, openTopics } = await import('@voucher-gateway/platform/engines/kafka-and-redis');
     if (REDIS_URL) keyValue = releases.use(await openKeyValue({ ...config, REDIS_URL }, log));
     if (KAFKA_BROKERS) topics = releases.use(await openTopics({ ...config, KAFKA_BROKERS }, { log }));
@@ -79,7 +79,7 @@ await runService('gateway', readSettings, async (config, log, releases) => {
         },
       }),
     );
-  // Without a listener SIGHUP would end the process.
+  // This listener exists because SIGHUP without one would end the process.
   else process.on('SIGHUP', () => log.warn({}, 'there is no SUPERGRAPH to reload'));
   return gateway;
 });

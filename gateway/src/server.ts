@@ -36,24 +36,27 @@ export interface GatewayOptions {
   config: GatewayConfig;
   /** Name of the setting that chose the port. Default: `PORT`. */
   portSetting?: string;
-  /** Any supergraph. */
+  /** The supergraph to serve. */
   supergraphSdl: string;
-  /** GraphQL URLs of its subgraphs, by name. */
+  /** GraphQL URLs of the subgraphs, by name. */
   subgraphUrls: Readonly<Record<string, string>>;
   /**
-   * URLs of the subscriptions that subgraphs serve themselves, by name: `ws:` for graphql-ws, `http:` for Server-Sent
+   * URLs at which subgraphs serve subscriptions themselves, by name: `ws:` for graphql-ws, `http:` for Server-Sent
    * Events. Default: the subgraph's URL, over graphql-ws.
    */
   subscriptionUrls?: Readonly<Record<string, string>>;
   /** Time-outs of calls to subgraphs in milliseconds, by name. Default: SUBGRAPH_TIMEOUT. */
   subgraphTimeouts?: Readonly<Record<string, number>>;
-  /** Calls of subgraphs in the same process, by their URLs: they replace HTTP. Default: none. */
+  /** Functions that call subgraphs in the same process, by URL, in place of HTTP. Default: none. */
   localCalls?: ReadonlyMap<string, SubgraphCall>;
   log: Log;
   clock: Clock;
-  /** Null if there are none; a supergraph with `@topic` fields is then refused. */
+  /** Null if there is no broker; a supergraph with `@topic` fields is then refused. */
   topics: Topics | null;
-  /** The session store; null if tokens are verified alone, or not at all without JWKS_URL. */
+  /**
+   * The session store. Null for a gateway without sessions, which only verifies tokens, or without JWKS_URL not even
+   * that.
+   */
   keyValue: KeyValue | null;
   /** Creates the planner of a supergraph. Default: one in its own thread. */
   createPlanner?: FederationOptions['createPlanner'];
@@ -66,27 +69,29 @@ export interface Gateway extends Service {
   /** Number of active subscriptions. */
   readonly subscriptions: number;
   /**
-   * Switches to another supergraph without closing connections. Active subscriptions are planned by it; those that are not
-   * valid there end with SUBSCRIPTION_SCHEMA_RELOAD. If the supergraph can't be served, nothing changes.
+   * Switches to another supergraph without closing connections. Active subscriptions are planned again; those that are
+   * invalid in it end with SUBSCRIPTION_SCHEMA_RELOAD. If the supergraph can't be served, nothing changes.
    *
-   * @param urls URLs of its subgraphs. Default: the current ones
-   * @throws Error with every fault of the supergraph, or that names the missing URL setting of a subgraph
+   * @param urls URLs of the subgraphs. Default: the current ones
+   * @throws Error with every fault of the supergraph, or with the name of a missing URL setting
    */
   reload(supergraphSdl: string, urls?: SubgraphUrls): Promise<void>;
-  /** Number of its subscriptions at subgraphs. */
+  /** Number of subscriptions that the gateway has at subgraphs. */
   readonly upstreamSubscriptions: number;
 }
 
 /**
- * In production clients send few new operations: without them the planner's thread ends after this time, which saves 40 MiB.
- * In development a person who types an operation would wait half a second for it.
+ * In production the planner's thread ends after this time without new operations, which are rare there; this saves 40
+ * MiB. In development the thread keeps running, because a person who types operations would wait half a second for each
+ * start.
  */
 const sleepAfterMs = 60_000;
 
 /**
- * The federated gateway: GraphQL over HTTP and WebSocket at `/graphql`, the REST operations and the playground.
+ * Creates the federated gateway: GraphQL over HTTP and WebSocket at `/graphql`, the REST operations and the pages.
  *
- * Disposing turns readiness off, closes sockets and streams spread over DRAIN_WINDOW, and waits for running operations.
+ * Disposing turns readiness off, closes sockets and streams over the time DRAIN_WINDOW, and waits for running
+ * operations.
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const {
@@ -128,7 +133,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
           createPlanner({ ...planner, sleepAfterMs: config.NODE_ENV === 'production' ? sleepAfterMs : null })),
     }),
   );
-  // Runs after the drain and before the wait for running operations: no client waits for the rest any more.
+  // Runs after the drain and before the wait for running operations. By then no client waits for a subgraph call.
   releases.defer(sources.abort);
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
   const gate = work.use(await openGate({ config, keyValue, topics, clock, log }));

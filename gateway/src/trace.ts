@@ -1,8 +1,8 @@
-/** What a development client sees of an execution beside its result. */
+/** A record of an execution, which a client in development gets with the result. */
 export interface Trace {
   /** The requests to subgraphs, in the order of their starts. */
   readonly fetches: readonly FetchRecord[];
-  /** Starts a record; the function that it returns ends it. */
+  /** Starts the record of a request. The returned function ends it. */
   start(subgraph: string, query: string): (failed: boolean) => void;
 }
 
@@ -10,7 +10,7 @@ export interface FetchRecord {
   subgraph: string;
   /** The text that was sent. */
   query: string;
-  /** From the start of the trace, in milliseconds. */
+  /** Milliseconds from the start of the trace. */
   startedMs: number;
   /** Null while it is in progress. */
   durationMs: number | null;

@@ -1,17 +1,20 @@
 import { LRUCache } from 'lru-cache';
 import Negotiator from 'negotiator';
 
-/** Media types of a result, as Apollo Server names them, the preferred one first. */
+/** Media types of a result in Apollo Server's spelling, in order of preference. */
 const answerTypes = ['application/json; charset=utf-8', 'application/graphql-response+json; charset=utf-8'];
-/** A type that Apollo Server negotiates as well. */
+/** Another type that Apollo Server negotiates; we leave such requests to it. */
 const callbackType = 'application/json; callbackSpec=1.0; charset=utf-8';
 
-/** Real headers are shorter, and the cost of negotiation grows with the length. */
+/**
+ * Longer Accept headers are not negotiated here. Real ones are shorter, and negotiation takes more time the longer they
+ * are.
+ */
 export const maxAcceptLength = 500;
 
 /**
- * Creates the function that returns the media type of a result for an Accept header; null if Apollo Server would send none
- * of these. Clients send few different headers, so each is negotiated once.
+ * Creates the function that returns the media type of a result for an Accept header; null if Apollo Server would choose
+ * another type. Results are cached, because clients send few different headers.
  */
 export function createAnswerTypes(): (accept: string | undefined) => string | null {
   const known = new LRUCache<string, { type: string | null }>({ max: 200 });

@@ -28,7 +28,7 @@ export type ApolloContext = BaseContext & GatewayContext;
 export interface ApolloAdapterOptions {
   app: FastifyInstance;
   operations: Operations;
-  /** A schema to satisfy Apollo Server, which neither validates nor executes by it. */
+  /** Apollo Server requires a schema, but neither validates nor executes with it here. */
   schema: GraphQLSchema;
   log: Log;
 }
@@ -41,7 +41,7 @@ export interface ApolloAdapterOptions {
  */
 export async function createApolloAdapter(options: ApolloAdapterOptions): Promise<ApolloServer<ApolloContext>> {
   const { app, operations, schema, log } = options;
-  /** Per request context, the prepared operation, or the errors of preparing it. */
+  /** By request context: the prepared operation, or the errors of preparing it. */
   const outcomes = new WeakMap<object, Outcome>();
   const answerTypeOf = createAnswerTypes();
 
@@ -52,7 +52,7 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
         const accept = request.http?.headers.get('accept');
         const answerType = answerTypeOf(accept);
         const statusOf = (code: string) => requestStatus(code, accept, answerType);
-        // Apollo Server would look up the name in the placeholder document.
+        // The name is removed, because Apollo Server would look for it in the placeholder document.
         delete request.operationName;
         try {
           const operation = await operations.prepare(sent, contextValue);
@@ -92,17 +92,17 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
       load: async () => ({ executor: ({ context }) => execute(context as ApolloContext) as never }),
       stop: async () => {},
     },
-    // A placeholder for every text, so that Apollo Server neither parses nor validates.
+    // The store returns a placeholder for every text, so that Apollo Server neither parses nor validates it.
     documentStore: { get: async () => anyDocument, set: async () => {}, delete: async () => {} },
     persistedQueries: {
       cache: {
         get: async (key) => operations.persistedQueries.get(key.replace(/^apq:/, '')),
-        // The pipeline stores a text once it has passed validation.
+        // Does nothing: the pipeline stores a text after it has passed validation.
         set: async () => {},
         delete: async () => {},
       },
     },
-    // Checked by the pipeline, like every other rule for documents.
+    // The pipeline checks introspection, like all other rules for documents.
     introspection: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
@@ -117,11 +117,11 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
 
 interface Outcome {
   prepared: Operation | readonly GraphQLError[];
-  /** The HTTP status of a request that fails with this code. */
+  /** Returns the HTTP status of a request that fails with this code. */
   statusOf(code: string): number;
 }
 
-/** Data that is JSON text already, on its way through Apollo Server. */
+/** Carries data that is already JSON text through Apollo Server. */
 class JsonData {
   readonly json: string;
 
@@ -129,13 +129,13 @@ class JsonData {
     this.json = json;
   }
 
-  /** For a plugin that serialises a result. */
+  /** Used if a plugin serialises the result. */
   toJSON(): unknown {
     return JSON.parse(this.json);
   }
 }
 
-/** Writes a result as Apollo Server does, which ends it with a line feed. */
+/** Writes a result like Apollo Server, with a line feed at the end. */
 function stringifyResult({ data, extensions, ...rest }: FormattedExecutionResult): string {
   if (!(data instanceof JsonData))
     return `${JSON.stringify({ ...rest, ...(data !== undefined && { data }), ...(extensions && { extensions }) })}\n`;
@@ -144,16 +144,16 @@ function stringifyResult({ data, extensions, ...rest }: FormattedExecutionResult
   return `{${others}${others && ','}"data":${data.json}${after}}\n`;
 }
 
-/** The plan of an operation and its requests to subgraphs, for a development client. */
+/** Describes the plan of an operation and its requests to subgraphs, for a client in development. */
 async function describeExecution(plan: Plan, { fetches }: Trace) {
-  // Loaded on first use: the planner runs in a thread of its own.
+  // Loaded on first use, because this thread does not need the package otherwise: the planner runs in another one.
   const { prettyFormatQueryPlan } = await import('@apollo/query-planner');
   return { fetches, queryPlan: prettyFormatQueryPlan(plan).split('\n') };
 }
 
 const anyDocument: DocumentNode = parse('{ __typename }');
 
-/** The errors of an operation that this HTTP method may not execute; null if it may. */
+/** Returns the errors of an operation that must not be executed by this HTTP method; null if it may. */
 function refuseByMethod({ definition }: Operation, method: string | undefined): readonly GraphQLError[] | null {
   if (definition.operation === 'subscription')
     return badRequest(
@@ -172,7 +172,7 @@ function badRequest(message: string, http: object): readonly GraphQLError[] {
   return [new GraphQLError(message, { extensions: { code: 'BAD_REQUEST' satisfies PublicErrorCode, http } })];
 }
 
-/** The errors of a failed request, each with an HTTP status. */
+/** Converts the error of a failed request to GraphQL errors, each with an HTTP status. */
 function toGraphqlErrors(error: unknown, statusOf: (code: string) => number): readonly GraphQLError[] {
   const errors = error instanceof InvalidDocument ? error.errors : [toGraphqlError(error)];
   return errors.map((fault) => {
@@ -189,7 +189,7 @@ function toGraphqlErrors(error: unknown, statusOf: (code: string) => number): re
   });
 }
 
-/** Converts to a GraphQL error. A coded error keeps its code; anything else is masked by the formatter. */
+/** Converts a thrown value to a GraphQL error. A coded error keeps its code; the formatter masks any other. */
 function toGraphqlError(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) return error;
   const coded = publicError(error);

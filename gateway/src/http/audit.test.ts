@@ -22,7 +22,8 @@ describe('GraphQL over HTTP', () => {
     const requirements = results.filter(({ name }) => /^(MUST|SHOULD)/.test(name));
     expect(requirements.length).toBe(33);
     expect(failed.filter((result) => requirements.includes(result))).toEqual([]);
-    // MAY: a GET without a header that makes browsers ask first is refused, against cross-site request forgery.
+    // These audits only say MAY. We refuse a GET without a header that forces a preflight, against cross-site request
+    // forgery.
     expect(failed.map(({ id }) => id).sort()).toEqual(['5A70', '6A70', 'D6D5']);
   });
 
@@ -45,7 +46,7 @@ describe('GraphQL over HTTP', () => {
       return [response.status, errors[0]?.extensions.code];
     };
     for (const [what, body, code] of failures) {
-      // At first sight, and when it is known.
+      // Sent twice: the second time its plan is cached.
       expect([what, ...(await ask(body))]).toEqual([what, status, code]);
       expect([what, ...(await ask(body))]).toEqual([what, status, code]);
     }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { startTestGateway } from '../testing/gateway.ts';
 import { startVoucherGateway } from '../testing/voucher-gateway.ts';
 
-/** The allowed origin in the response to a preflight; null if pages of this origin may not call. */
+/** Sends a preflight. Returns the allowed origin; null if pages of this origin may not call. */
 async function preflight(url: string, origin: string): Promise<string | null> {
   const { headers } = await fetch(url, {
     method: 'OPTIONS',

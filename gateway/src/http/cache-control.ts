@@ -2,27 +2,30 @@ import type { ReplyHeaders } from '../federation/exchange.ts';
 
 /** How a response may be cached. */
 export interface Caching {
-  /** Zero seconds are not to be stored. */
+  /** 0 means that the response must not be stored. */
   maxAgeSeconds: number;
-  /** Who may store it; null if it is not said, so that a shared cache stores only what has no `authorization`. */
+  /**
+   * Which caches may store it. Null if not stated: a shared cache then stores only responses to requests without
+   * `authorization`.
+   */
   scope: 'public' | 'private' | null;
-  /** The request headers that it depends on. */
+  /** The request headers that the response depends on. */
   vary: ReadonlySet<string>;
 }
 
-/** The longest age that caches have to understand (RFC 9111 section 1.2.2). */
+/** Caches must understand ages up to this one (RFC 9111 section 1.2.2). */
 const maxAgeSeconds = 2_147_483_648;
 
-/** For a response that must not be stored. */
+/** The caching of a response that must not be stored. */
 export const notAtAll: Caching = { maxAgeSeconds: 0, scope: null, vary: new Set() };
-/** For a response that only its client may store. */
+/** The caching of a response that only its client may store. */
 export const ownOnly: Caching = { maxAgeSeconds, scope: 'private', vary: new Set() };
 
 /**
- * Reads how the response of a subgraph may be cached. One without `cache-control` must not be stored: other subgraphs know
- * nothing of it. Of several ages the shortest is taken.
+ * Reads how a subgraph's response may be cached. Without `cache-control` it must not be stored, because the gateway
+ * can't know whether it may. Of several ages the shortest counts.
  *
- * @param variesBy the client's headers that the subgraph got; it may not know others
+ * @param variesBy the client's headers that were forwarded to the subgraph; only they can be in its `vary`
  */
 export function readCaching(headers: ReplyHeaders, variesBy: ReadonlySet<string>): Caching {
   const vary = textOf(headers.vary)
@@ -53,7 +56,7 @@ export function writeCacheControl({ maxAgeSeconds, scope }: Omit<Caching, 'vary'
   return scope === null ? `max-age=${maxAgeSeconds}` : `max-age=${maxAgeSeconds}, ${scope}`;
 }
 
-/** Directives and their arguments, which may be quoted and have commas then (RFC 9111 section 5.2). */
+/** Parses directives with their arguments. A quoted argument may contain commas (RFC 9111 section 5.2). */
 function readDirectives(text: string): [name: string, argument: string][] {
   return [...text.matchAll(/([^\s,="]+)(?:="([^"]*)"|=([^\s,"]*))?/g)].map(([, name = '', quoted, plain]) => [
     name,
@@ -61,7 +64,7 @@ function readDirectives(text: string): [name: string, argument: string][] {
   ]);
 }
 
-/** An age that is no number counts as none. */
+/** Parses an age in seconds. An invalid one counts as 0. */
 function readAge(text: string): number {
   return /^\d+$/.test(text) ? Math.min(Number(text), maxAgeSeconds) : 0;
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
 
-/** A request that was posted to a receiver. */
+/** A request that a receiver has got. */
 interface ReceivedRequest {
   id: string;
   at: string;
@@ -20,10 +20,10 @@ const shownHeaders = ['webhook-id', 'webhook-timestamp', 'webhook-signature', 'c
 
 /**
  * Adds a callback receiver for development: `POST /receivers/<id>` stores a request, and `GET` returns the last ones of
- * this id, newest first. The page chooses the id, a random UUID: who knows it may read.
+ * this id, newest first. The page chooses a random UUID as id. Anyone who knows it may read the requests.
  *
- * Memory: at most 16 MiB, of 100 receivers with 20 requests of 32 KiB, each receiver for an hour after its last request. The
- * receivers that were used least recently are evicted.
+ * It keeps at most 100 receivers, 20 requests per receiver, 32 KiB per request and 16 MiB in total. A receiver is
+ * removed an hour after its last request, or when others need the space (least recently used first).
  */
 export function addCallbackReceiver(app: FastifyInstance): void {
   const receivers = new LRUCache<string, readonly ReceivedRequest[]>({
@@ -39,7 +39,7 @@ export function addCallbackReceiver(app: FastifyInstance): void {
 
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
-    // Stored as it is: a signature is over the bytes of the body.
+    // The body is stored unparsed, because signatures cover its bytes.
     scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: maxBodyBytes }, (_request, body, done) =>
       done(null, body),
     );
@@ -54,7 +54,7 @@ export function addCallbackReceiver(app: FastifyInstance): void {
   });
 }
 
-/** Memory of a request, estimated: two bytes per character. */
+/** Estimates the memory of a request: two bytes per character. */
 function bytesOf({ headers, body }: ReceivedRequest): number {
   const values = Object.values(headers).reduce((length, value) => length + value.length, 0);
   return 1_000 + 2 * (body.length + values);

@@ -27,27 +27,29 @@ export interface DirectOperationsOptions {
   log: Log;
 }
 
-/** What was done already for a request that is passed on to Fastify. */
+/** The state of a request that is passed on to Fastify. */
 export interface PassedRequest {
-  /** Why it was not admitted; null if it had its turn. */
+  /** The error of a request that got no turn; null if it had its turn. */
   refusal: unknown;
   body: Buffer | null;
 }
 
 export interface DirectOperations extends DirectHandler {
-  /** Undefined for a request that was not passed on. */
+  /** Returns the state of a request that was passed on; undefined for any other. */
   passed(request: IncomingMessage): PassedRequest | undefined;
 }
 
 /**
- * Answers small well-formed `POST /graphql` for known operations without Fastify, with the same bytes and headers. Any other
- * request is passed on, with what was read of it. Guards of the Fastify way that hold here as well:
+ * Answers small well-formed `POST /graphql` requests for operations whose plan is cached, without Fastify but with the
+ * same bytes and headers. Any other request is passed on to Fastify, with its body if that was read. The same
+ * protections apply as in Fastify:
  *
- * - a request has its turn before its body is read, and a body over 8 KiB or MAX_BODY_BYTES is Fastify's;
- * - only `application/json` is read, which no foreign page can send without a preflight (CSRF), and CORS headers are set;
+ * - a request waits for its turn before its body is read; a body over 8 KiB or MAX_BODY_BYTES is left to Fastify;
+ * - only `application/json` is read, which a foreign page can't send without a preflight (CSRF), and CORS headers are
+ *   set;
  * - JSON with a key `__proto__` or `constructor`, escaped or not, is left to Fastify's parser;
  * - a large response is counted against the send budget;
- * - authentication, limits, time-outs and cancellation are those of the one pipeline.
+ * - authentication, limits, time-outs and cancellation are done by the same pipeline.
  */
 export function createDirectOperations(options: DirectOperationsOptions): DirectOperations {
   const { known, contexts, turns, addresses, budget, allowsOrigin, log } = options;
@@ -66,7 +68,7 @@ export function createDirectOperations(options: DirectOperationsOptions): Direct
     const sent = parseBody(body.toString());
     if (!sent) return pass(exchange, { refusal: null, body });
     const admitted = contexts.create(exchange);
-    // Awaited only if it has to be: each await costs a turn of the microtask queue.
+    // Awaited only if it is a promise, because each await takes a turn of the microtask queue.
     const context = admitted instanceof Promise ? await admitted.catch(() => null) : admitted;
     const operation = context && known.find(sent, context, 'POST');
     if (!operation) {
@@ -111,7 +113,10 @@ export function createDirectOperations(options: DirectOperationsOptions): Direct
   };
 }
 
-/** Media types of results, for the requests that can't be for a stream. Clients send few different headers. */
+/**
+ * Creates the function that returns the media type of a result; null for a request that may be for a stream. Results
+ * are cached, because clients send few different headers.
+ */
 function createDirectTypes(): (accept: string | undefined) => string | null {
   const answerTypeOf = createAnswerTypes();
   const known = new LRUCache<string, { type: string | null }>({ max: 200 });
@@ -126,7 +131,9 @@ function createDirectTypes(): (accept: string | undefined) => string | null {
   };
 }
 
-/** Reads a body of this many bytes. A client that leaves before has no one to answer. */
+/**
+ * Reads a body of this many bytes. If the client disconnects before, nothing is called: there is nobody to respond to.
+ */
 function collectBody(request: IncomingMessage, bytes: number, onBody: (body: Buffer) => void): void {
   let chunks: Buffer[] | null = null;
   let received = 0;
@@ -140,7 +147,7 @@ function collectBody(request: IncomingMessage, bytes: number, onBody: (body: Buf
   });
 }
 
-/** Keys that Fastify's parser refuses, and escapes, which may be in such a key. */
+/** Matches keys that Fastify's parser refuses, and escapes, by which a key could be disguised. */
 const suspect = /__proto__|constructor|\\u/;
 
 function parseBody(text: string): ReturnType<typeof readBody> {

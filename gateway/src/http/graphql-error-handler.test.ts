@@ -14,7 +14,7 @@ function setUp(fail: () => Error) {
   return { post, levels, [Symbol.asyncDispose]: () => app.close() };
 }
 
-describe('error before Apollo Server has the request', () => {
+describe('error before Apollo Server gets the request', () => {
   it('is retryable for a full queue, and logs one warning for many', async () => {
     await using ctx = setUp(unavailable);
     const [answer] = await Promise.all([ctx.post(), ctx.post(), ctx.post()]);

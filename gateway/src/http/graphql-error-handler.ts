@@ -4,7 +4,10 @@ import type { Log } from '@voucher-gateway/platform/process/log';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** Handles errors before Apollo Server has the request: responds with GraphQL errors, with `code` and `retryable`. */
+/**
+ * Handles errors that occur before Apollo Server gets the request. It responds with GraphQL errors that have `code` and
+ * `retryable`.
+ */
 export function createGraphqlErrorHandler(log: Log) {
   const logFailure = createFailureLines(log);
   return (error: unknown, request: FastifyRequest, reply: FastifyReply) => {

@@ -32,26 +32,29 @@ export interface HttpOptions {
   gate: SessionGate;
   log: Log;
   addresses: ClientAddresses;
-  /** The turns that requests for operations wait for. */
+  /** Requests for operations wait here until they may start. */
   turns: LoopTurns;
   largeRequests: LargeRequests;
   contexts: RequestContexts;
   known: KnownOperations;
-  /** The handler in front of the app, which passes requests on. */
+  /** The handler in front of Fastify, which passes some requests on to it. */
   direct: DirectOperations;
   /** Whether a page of this origin may call. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
   streams: Pick<HttpStreamsOptions, 'subscriptions' | 'operations' | 'connections' | 'budget'>;
 }
 
-/** Adds `/graphql` over HTTP, the REST operations, the playground and the keys of callbacks. Disposing waits for running operations. */
+/**
+ * Adds the HTTP routes: `/graphql`, the REST operations, the pages and the keys of callbacks. Disposing waits for
+ * running operations.
+ */
 export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const { app, config, schema, gate, log, addresses, turns, largeRequests, streams } = options;
   const { known, direct, contexts, allowsOrigin } = options;
   const { operations } = streams;
   const apollo = await createApolloAdapter({ app, operations, schema, log });
 
-  // A request waits before its body is read, so it only takes the memory of its headers.
+  // A request waits before its body is read, so that a waiting request only takes the memory of its headers.
   const awaitTurn: onRequestHookHandler = ({ raw }, reply, done) => {
     const passed = direct.passed(raw);
     if (passed) return done((passed.refusal ?? undefined) as Error | undefined);
@@ -75,7 +78,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     !(request.query as { query?: string }).query;
 
   await app.register(async (scope) => {
-    // Errors before Apollo Server handles the request have the shape of GraphQL errors, too.
+    // Errors that occur before Apollo Server gets the request are sent as GraphQL errors, too.
     scope.setErrorHandler(createGraphqlErrorHandler(log));
     scope.addHook('onRequest', awaitTurn);
     scope.addHook('preParsing', (request, _reply, payload, done) => {
@@ -113,7 +116,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     });
   });
   await app.register(async (scope) => {
-    // `curl -d` sends a form by default: the error says what to do.
+    // `curl -d` sends a form by default. The error tells the user to set the content type.
     scope.addContentTypeParser('application/x-www-form-urlencoded', (_request, _payload, done) =>
       done(Object.assign(new Error('form'), { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE', statusCode: 415 })),
     );

@@ -12,7 +12,7 @@ const environment = {
 };
 const query = JSON.stringify({ query: '{ hello openingHours moves(first: 1) { edges { cursor } } }' });
 
-/** Posts to a gateway whose subgraphs answer with these headers. */
+/** Posts a query to a gateway whose subgraphs respond with these headers. */
 async function post(
   people: Record<string, string | string[]>,
   tracking: Record<string, string>,
@@ -33,13 +33,13 @@ async function post(
       headers: { 'content-type': 'application/json', 'x-tenant': 'blue', 'x-other': 'no', cookie: 'a=b' },
       body: query,
     });
-  // Apollo Server answers the first, and the second takes the short way.
+  // Apollo Server answers the first request. The second finds a cached plan, and is answered without Apollo Server.
   const responses = [await send(), await send()];
   return { headers: responses.map(({ headers }) => headers), sent: first.calls.map(({ req }) => req.headers) };
 }
 
 describe('header rules', () => {
-  it('pass on what is listed to subgraphs, and nothing else', async () => {
+  it('pass on the listed headers to subgraphs, and no others', async () => {
     const { sent } = await post({}, {});
     for (const headers of sent) {
       expect(headers).toMatchObject({ 'x-tenant': 'blue' });
@@ -51,7 +51,8 @@ describe('header rules', () => {
 
   it.each([
     ['max-age=60, public', 'max-age=10, public', 'max-age=10, public'],
-    // Only what says so is public: a shared cache would store it although there is a token.
+    // The result is public only if all responses are: a shared cache stores a public response even if the request had a
+    // token.
     ['max-age=60, public', 'max-age=10', 'max-age=10'],
     ['public, max-age=60, s-maxage=0', 'public, max-age=60', 'no-store'],
     ['public, max-age=60, max-age=5', 'public, max-age=60', 'max-age=5, public'],
@@ -67,7 +68,7 @@ describe('header rules', () => {
     expect(headers.map((each) => each.get('cache-control'))).toEqual([expected, expected]);
   });
 
-  it('pass back which of the forwarded headers a response varies by', async () => {
+  it('pass back a `vary` with the forwarded headers only', async () => {
     const caching = { 'cache-control': 'max-age=60, public' };
     const { headers } = await post({ ...caching, vary: 'X-Tenant, x-other' }, { ...caching, vary: 'authorization' });
     for (const each of headers) {
@@ -88,7 +89,7 @@ describe('header rules', () => {
     expect(headers.map((each) => each.get('cache-control'))).toEqual(['no-store', 'no-store']);
   });
 
-  // The response of a client that may see a field would be served to those who may not.
+  // Regression: a shared cache would have served a protected field to clients that may not see it.
   it('let only its client store a response, if fields need a sign-in', async () => {
     const caching = { 'cache-control': 'max-age=60, public' };
     await using subgraph = await startSubgraph((response) =>

@@ -13,20 +13,20 @@ export interface HeaderRules {
   caching: boolean;
 }
 
-/** What one HTTP request passes on, in both directions. */
+/** The headers of one HTTP request that are passed on, in both directions. */
 export interface PassedHeaders extends Pick<GatewayContext, 'headers' | 'onSubgraphHeaders' | 'restrictCaching'> {
-  /** Sets the headers of the response that subgraphs have sent. */
+  /** Sets the headers that subgraphs have sent on the client's response. */
   applyTo(reply: FastifyReply): void;
 }
 
-/** Creates the function that applies the rules to a request; null if nothing is passed on. */
+/** Creates the function that applies the rules to a request; null if no headers are passed on. */
 export function createHeaderRules({
   request: names,
   cookies,
   caching,
 }: HeaderRules): ((request: IncomingMessage) => PassedHeaders) | null {
   if (names.length === 0 && !cookies && !caching) return null;
-  /** Request headers that subgraphs get from the client, so their responses may depend on them. */
+  /** Request headers that subgraphs get from the client. Their responses may depend on these. */
   const variesBy = new Set([...names, 'authorization']);
   return ({ headers: sent }) => {
     const setCookies: string[] = [];

@@ -8,11 +8,14 @@ import { requesterOf } from '../scheduling/wait-queue.ts';
 export interface JsonBodiesOptions {
   largeRequests: LargeRequests;
   addresses: ClientAddresses;
-  /** Gets the place of each large request. */
+  /** Stores the place of each large request, for its context. */
   places: WeakMap<IncomingMessage, Disposable>;
 }
 
-/** Parses the JSON bodies of a scope. A large one waits as bytes until its requester has a place for it. */
+/**
+ * Parses the JSON bodies of a scope. A large body stays unparsed until its requester has a free place
+ * (`LargeRequests`).
+ */
 export function parseJsonBodies(scope: FastifyInstance, { largeRequests, addresses, places }: JsonBodiesOptions): void {
   const parse = scope.getDefaultJsonParser('error', 'error');
   scope.removeContentTypeParser('application/json');

@@ -54,7 +54,7 @@ afterAll(async () => {
 });
 afterEach(() => void vi.restoreAllMocks());
 
-/** Sends a request, and returns all of the response but its time. */
+/** Sends a request, and returns the response without its date. */
 async function exchange({ method = 'POST', search = [], body, chunks, headers }: Sent) {
   const request = send(`${gateway.graphqlUrl}${search.length > 0 ? `?${new URLSearchParams(search)}` : ''}`, {
     method,
@@ -76,7 +76,7 @@ async function exchange({ method = 'POST', search = [], body, chunks, headers }:
   };
 }
 
-/** The same request in a form that only Apollo Server serves. */
+/** Changes a request so that only Apollo Server serves it. */
 function byApollo({ headers = {}, ...sent }: Sent): Sent {
   const type = headers['content-type'] ?? 'application/json';
   return { ...sent, headers: { ...headers, 'content-type': `${type}; way="apollo"` } };

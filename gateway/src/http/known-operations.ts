@@ -8,9 +8,11 @@ import { readRetryAfter } from '../transports/retry-after.ts';
 import { createAnswerTypes } from './answer-types.ts';
 import { requestStatus } from './request-status.ts';
 
-/** The short way of well-formed requests for operations that are cached: Apollo Server sends the same bytes and headers. */
+/**
+ * Answers well-formed requests for operations whose plan is cached, with the same bytes and headers as Apollo Server.
+ */
 export interface KnownOperations {
-  /** The operation, if its document and plan are cached and it may be sent by this method; else null. */
+  /** Returns the operation if its document and plan are cached, and if this HTTP method may execute it; else null. */
   find(sent: OperationRequest, context: GatewayContext, method: string): Operation | null;
   /** Executes an operation. Never rejects. */
   answer(operation: Operation, context: GatewayContext, negotiated: NegotiatedType): Promise<KnownAnswer>;
@@ -19,7 +21,7 @@ export interface KnownOperations {
 export interface NegotiatedType {
   /** The Accept header. */
   accept: string | undefined;
-  /** The media type that it selects. */
+  /** The media type that the header selects. */
   contentType: string;
 }
 
@@ -34,7 +36,7 @@ export function createKnownOperations({ operations, log }: { operations: Operati
   const { formatErrors, formatResultErrors } = createResultFormatter(log);
   return {
     find(sent, context, method) {
-      // Apollo Server adds what was traced.
+      // Requests with a trace are left to Apollo Server, which adds the query plan to the response.
       const operation = context.trace ? null : operations.prepareKnown(sent, context);
       return operation && mayExecute(operation, method) ? operation : null;
     },
@@ -57,11 +59,11 @@ export function createKnownOperations({ operations, log }: { operations: Operati
 export interface KnownHandlerOptions {
   known: KnownOperations;
   contextOf(request: FastifyRequest, reply: FastifyReply): GatewayContext | Promise<GatewayContext>;
-  /** Answers all other requests. */
+  /** Answers requests that the handler does not, by Apollo Server. */
   answerOther(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
 }
 
-/** Creates the handler of `/graphql`. It leaves all but known operations to Apollo Server. */
+/** Creates the handler of `/graphql`. It answers known operations, and leaves all other requests to Apollo Server. */
 export function createKnownHandler({ known, contextOf, answerOther }: KnownHandlerOptions) {
   const answerTypeOf = createAnswerTypes();
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
@@ -91,17 +93,17 @@ function mayExecute({ definition: { operation } }: Operation, method: string): b
 
 const json = /^application\/json(?:; ?charset=utf-8)?$/i;
 
-/** Whether a content type is JSON as Apollo Server reads it. */
+/** Whether Apollo Server reads this content type as JSON. */
 export function isJsonType(contentType: string | undefined): boolean {
   return contentType === 'application/json' || (contentType !== undefined && json.test(contentType));
 }
 
-/** Reads a request as Apollo Server does; null for one that it may refuse. */
+/** Reads a request like Apollo Server; null if Apollo Server might refuse it. */
 function readRequest({ method, headers, body, url }: FastifyRequest): OperationRequest | null {
   const contentType = headers['content-type'];
   if (method === 'POST') return isJsonType(contentType) ? readBody(body) : null;
   if (method !== 'GET' || url.includes('#')) return null;
-  // Apollo Server's prevention of CSRF: a foreign page can't set these headers without a preflight.
+  // Apollo Server's CSRF prevention: a foreign page can't set these headers without a preflight.
   const isPreflighted = headers['apollo-require-preflight'] || headers['x-apollo-operation-name'];
   if (contentType === undefined ? !isPreflighted : !isJsonType(contentType)) return null;
   return readSearch(new URLSearchParams(url.slice(url.indexOf('?'))));
@@ -133,7 +135,7 @@ function readSearch(search: URLSearchParams): OperationRequest | null {
   return sent.variables === null || sent.extensions === null ? null : readBody(sent);
 }
 
-/** Parses JSON; null for what is none. */
+/** Parses JSON; null for invalid JSON. */
 function parseJson(text: string | undefined): unknown {
   if (text === undefined) return undefined;
   try {

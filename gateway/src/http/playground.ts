@@ -2,7 +2,9 @@ import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { addStaticPage, type StaticPage } from './static-page.ts';
 
-/** Adds GraphiQL. It has inline styles and loads its workers as blobs. */
+/**
+ * Adds GraphiQL. Its content security policy allows inline styles, and workers from blobs, because GraphiQL needs them.
+ */
 export function addPlayground(app: FastifyInstance): Promise<StaticPage> {
   return addStaticPage(app, {
     folder: fileURLToPath(new URL('../../playground/dist', import.meta.url)),

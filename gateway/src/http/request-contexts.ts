@@ -25,19 +25,19 @@ export interface RequestExchange {
 
 type MaybePromise<T> = T | Promise<T>;
 
-/** Creates the contexts of HTTP requests. Several handlers may see a request; it is authenticated once. */
+/** Creates the contexts of HTTP requests. A request may pass several handlers, but is authenticated only once. */
 export interface RequestContexts {
-  /** Creates a context; without a promise, unless there is a token to verify. */
+  /** Creates a context. Returns a promise only if there is a token to verify. */
   create(exchange: RequestExchange, token?: string): MaybePromise<GatewayContext>;
   /** Keeps a context for later handlers of the request. */
   keep(request: IncomingMessage, context: MaybePromise<GatewayContext>): void;
-  /** The context that was kept, or a new one, which is kept unless there is another token. */
+  /** Returns the kept context, or creates and keeps one. With a `token` in place of the header's, it is not kept. */
   of(exchange: RequestExchange, token?: string): MaybePromise<GatewayContext>;
-  /** What a request passes on, if that was read. */
+  /** Returns the headers that a request passes on, if `create` has read them. */
   passedBy(request: IncomingMessage): PassedHeaders | undefined;
   /** Whether headers of subgraphs are passed on to clients. */
   readonly passesBack: boolean;
-  /** The places of large requests. */
+  /** The places that large requests hold. */
   readonly places: WeakMap<IncomingMessage, Disposable>;
 }
 

@@ -1,6 +1,6 @@
 import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 
-/** Errors of a well-formed request that is no operation of the schema, or whose variables do not fit. */
+/** Codes of well-formed requests with an invalid operation or invalid variables. */
 const requestErrors: ReadonlySet<string> = new Set<PublicErrorCode>([
   'GRAPHQL_PARSE_FAILED',
   'GRAPHQL_VALIDATION_FAILED',
@@ -9,8 +9,8 @@ const requestErrors: ReadonlySet<string> = new Set<PublicErrorCode>([
 ]);
 
 /**
- * The status of a request that failed with this code. A client that asks for `application/json` by name may be one that
- * reads no response but those with 200; others get the status of the code.
+ * Returns the status of a request that failed with this code. A client that accepts `application/json` by name may be
+ * an old one, which ignores responses with another status than 200. Other clients get the status of the code.
  *
  * @see https://graphql.github.io/graphql-over-http/draft/#sec-application-json
  */

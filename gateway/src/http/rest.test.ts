@@ -4,7 +4,7 @@ import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { describe, expect, it } from 'vitest';
 import { addRestRoutes } from './rest.ts';
 
-/** The routes with operations that succeed. `ran` has their variables. */
+/** Serves the routes, with operations that always succeed. `ran` has their variables. */
 async function serve() {
   const ran: Record<string, unknown>[] = [];
   const app = createHttpServer({ log: createMemoryLog(), statusOf });

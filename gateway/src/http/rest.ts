@@ -6,7 +6,7 @@ import type { GraphQLFormattedError } from 'graphql';
 import { z } from 'zod';
 import { readRetryAfter } from '../transports/retry-after.ts';
 
-/** Executes an operation as `/graphql` does, with the request's identity. */
+/** Executes an operation like `/graphql`, with the request's identity. */
 export type RunOperation = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -33,7 +33,9 @@ const jsonObject = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.object(shape, { error: 'must be a JSON object, such as {"username": "ann"}' });
 const signUpBody = jsonObject({ username: text, phoneNumber: text, password: text });
 const signInBody = jsonObject({ username: text, password: text });
-/** An unencoded plus in a query string is decoded to a space; no number starts with a space. */
+/**
+ * Decoding a query string turns an unencoded plus into a space. No number starts with a space, so that it is restored.
+ */
 const phoneNumber = text.transform((value) => value.replace(/^ (?=\d)/, '+')).optional();
 const noQuery = z.strictObject({});
 const requestQuery = z.strictObject({ phoneNumber, callbackUrl: text.optional() });
@@ -47,10 +49,13 @@ const listQuery = z.strictObject({
   after: text.optional(),
 });
 
-/** Characters of an unknown parameter's name that the error message shows. */
+/** The error message shows this many characters of an unknown parameter's name. */
 const maxShownName = 64;
 
-/** The operations as REST routes, for curl. Errors are RFC 9457 problem documents with the codes of GraphQL. */
+/**
+ * Adds the operations as REST routes, for curl. Errors are RFC 9457 problem documents with the same codes as in
+ * GraphQL.
+ */
 export function addRestRoutes(app: FastifyInstance, run: RunOperation): void {
   const answer = async (
     request: FastifyRequest,
@@ -114,7 +119,7 @@ function problem(reply: FastifyReply, error: GraphQLFormattedError) {
     status: statusOf(String(code)),
     code: String(code),
     title: message,
-    // The path of the GraphQL argument, without the input object that REST does not have.
+    // The path of the GraphQL argument. The prefix `input.` is removed, because REST has no input object.
     ...(argument !== undefined && { argument: String(argument).replace(/^input\./, '') }),
     ...(retryable !== undefined && { retryable }),
     ...(retryAfterSeconds !== null && { retryAfterSeconds }),

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
-/** A web page that `npm ci` has built. */
+/** A web page, which `npm ci` builds. */
 export interface StaticPage {
   send(reply: FastifyReply): FastifyReply;
 }
@@ -20,7 +20,7 @@ export interface StaticPageOptions {
 const notBuilt = `<!doctype html><title>voucher-gateway</title>
 <p>This page is not built: run <code>npm ci</code>, or <code>node scripts/prepare.js</code>, and reload.</p>`;
 
-/** Serves a page's assets; none is loaded from another host. Until the page is built, it answers 503 with what to do. */
+/** Serves a page and its assets, all from this host. Until the page is built, the response is 503 with instructions. */
 export async function addStaticPage(app: FastifyInstance, options: StaticPageOptions): Promise<StaticPage> {
   const { folder, prefix, contentSecurityPolicy, transform = (html) => html } = options;
   const file = `${folder}/index.html`;
@@ -35,7 +35,7 @@ export async function addStaticPage(app: FastifyInstance, options: StaticPageOpt
       index: false,
       immutable: true,
       maxAge: '1y',
-      // `scripts/prepare.js` has written the copies.
+      // `scripts/prepare.js` writes compressed copies of the files.
       preCompressed: true,
       decorateReply: false,
     });

@@ -3,16 +3,18 @@ import type { FastifyInstance } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import { addStaticPage } from './static-page.ts';
 
-/** What the page learns from the gateway (web/src/page-settings.ts). */
+/** Settings that the gateway passes to the page (web/src/page-settings.ts). */
 export interface VoucherPageSettings {
   testReceiver: boolean;
   playground: boolean;
 }
 
-/** The other views that have an address. The page itself chooses by it. */
+/**
+ * Paths of the page's other views. The gateway serves the same page for all, and the page shows the view of its path.
+ */
 const views = ['/requests/:id', '/vouchers', '/callbacks'];
 
-/** Whether the supergraph has the operations of the page. That of another team does not. */
+/** Whether the supergraph has the operations that the page uses. A supergraph of another team does not. */
 export function hasVoucherOperations(schema: GraphQLSchema): boolean {
   return schema.getMutationType()?.getFields().requestVoucher !== undefined;
 }
@@ -27,7 +29,7 @@ export async function addVoucherPage(app: FastifyInstance, settings: VoucherPage
       html.replace('name="page-settings" content=""', `name="page-settings" content='${JSON.stringify(settings)}'`),
   });
   app.get('/', (_request, reply) => page.send(reply));
-  // For other clients there is nothing at these paths.
+  // Clients that do not accept HTML get 404 at these paths.
   for (const path of views)
     app.get(path, ({ headers }, reply) =>
       /text\/html/.test(headers.accept ?? '') ? page.send(reply) : reply.callNotFound(),

@@ -42,7 +42,7 @@ describe('webhook keys', () => {
     await source.next();
     source.answer = (response) => response.destroy();
     clock.advance(60_000);
-    // The fetch fails, and the next one delays no request.
+    // After a failed fetch, the next fetch delays no request.
     expect(await (await server.get()).json()).toEqual(keySet);
     source.answer = 'hang';
     clock.advance(1_000);

@@ -11,7 +11,7 @@ const path = '/.well-known/webhooks-jwks.json';
 const keptMs = 60_000;
 const retryAfterMs = 1_000;
 const timeoutMs = 5_000;
-/** A request waits for newer keys for this time, if there are earlier ones. */
+/** If earlier keys are known, a request waits at most this long for newer ones. */
 const waitMs = 500;
 const maxBytes = 262_144;
 const keySetSchema = z.object({
@@ -19,8 +19,9 @@ const keySetSchema = z.object({
 });
 
 /**
- * Serves the public keys of another service, with which receivers verify callbacks: only the gateway can be reached from
- * outside. They are fetched at most once per minute. While the service is down, or does not respond, the last ones are served.
+ * Serves the public keys with which receivers verify callbacks. The keys belong to another service, but only the
+ * gateway can be reached from outside. They are fetched at most once per minute; while that service does not respond,
+ * the last ones are served.
  */
 export function addWebhookKeys(
   app: FastifyInstance,
@@ -28,10 +29,12 @@ export function addWebhookKeys(
 ): void {
   const lines = createRepeatedLines(log);
   let keySet: string | null = null;
-  /** Whether no fetch is due. */
+  /** Whether the keys were fetched within the last minute. */
   let isFresh = false;
   let fetching: Promise<void> | null = null;
-  /** Whether the last fetch has failed: then the next one delays no request that can be served. */
+  /**
+   * Whether the last fetch failed. Then requests are served with the known keys, and do not wait for the next fetch.
+   */
   let isFailing = false;
 
   /** Never rejects. */

@@ -20,7 +20,7 @@ describe('shutdown', () => {
     await people.call(2);
     const overHttp = gateway.post('{ hello }');
     await people.call(3);
-    // Another event waits in the queue.
+    // A second call waits in the queue for the subgraph.
     const waiting = gateway.post('{ again: hello }');
     const ended = Promise.allSettled([event, overSocket, overHttp, waiting]);
 

@@ -5,7 +5,7 @@ import { connectReady } from '../testing/clients/raw-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
 import { greeted, startGreetingServer } from '../testing/servers/greeting-server.ts';
 
-/** A gateway with the subscriptions of this server. */
+/** Starts a gateway whose subgraph serves subscriptions itself. */
 async function setUp(tokens: 'verified' | 'passed on', environment: Record<string, string> = {}) {
   await using releases = new AsyncDisposableStack();
   const greetings = releases.use(await startGreetingServer());
@@ -84,7 +84,7 @@ describe('foreign tokens: over HTTP', () => {
   });
 });
 
-// All clients without an identity shared one subscription, which was opened with the token of the first.
+// Regression: all clients without an identity shared one subscription, which was opened with the token of the first.
 describe('subscriptions of a subgraph: are shared by nobody with', () => {
   it('another token, though it is not verified', async () => {
     await using ctx = await setUp('passed on');

@@ -18,7 +18,10 @@ export interface OpenGateOptions {
   log: Log;
 }
 
-/** Opens the gate of sessions if there is a store for them, else that of tokens alone. Disposing closes its keys, too. */
+/**
+ * Opens the gate that checks tokens and sessions, or without a session store the gate that checks tokens only.
+ * Disposing also closes the client for the keys.
+ */
 export async function openGate({ config, keyValue, topics, clock, log }: OpenGateOptions): Promise<SessionGate> {
   const { JWKS_URL: url, JWT_ISSUER: issuer, JWT_AUDIENCE: audience, SESSION_IDLE: idleMs } = config;
   if (!keyValue)

@@ -21,9 +21,9 @@ export interface SessionGate extends AsyncDisposable {
    *   SESSION_STORE_UNAVAILABLE (retryable) while the store can't be reached
    */
   authenticate(authorization: string | null | undefined): Promise<Identity | null>;
-  /** As `authenticate`, but returns the error of a token that is refused; `authorization` is null then. */
+  /** Like `authenticate`, but returns the error of a refused token as `refusal`, with `authorization` null. */
   admit(authorization: string | null): Promise<Pick<GatewayContext, 'identity' | 'refusal' | 'authorization'>>;
-  /** Counts as activity of a session that was authenticated before. Throws as `authenticate`. */
+  /** Reports activity of an authenticated session. Throws the errors of `authenticate`. */
   touch(identity: Identity): Promise<void>;
   /** Calls back once when the session ends: by idle time-out, expiry, sign-out, or revocation of its signing key. */
   onSessionEnd(identity: Identity, callback: () => void): Disposable;
@@ -41,8 +41,9 @@ export interface SessionGateOptions {
 }
 
 /**
- * Authenticates by the store, where every process counts activity. Messages of the topic `session-ended` end sessions at
- * once; without them, connections are closed at the deadline of their session (`watchSessions`).
+ * Authenticates with the session store, in which every process records activity. Messages of the topic `session-ended`
+ * end sessions at once. If a message is lost, connections are closed at the deadline of their session
+ * (`watchSessions`).
  */
 export async function createSessionGate({
   verify,
@@ -60,7 +61,8 @@ export async function createSessionGate({
     await followTopic(topics, {
       topic: schemaTopics.sessionEnded,
       log,
-      // Revoked keys and ended sessions that were published before the start may have been missed.
+      // Messages about revoked keys and ended sessions may have been missed before the start, so that both are read
+      // again.
       onStart() {
         keys.refresh();
         sessions.checkAll();

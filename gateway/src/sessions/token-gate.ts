@@ -4,12 +4,14 @@ import type { Identity, TokenVerifier } from '@voucher-gateway/platform/identity
 import type { SessionGate } from './session-gate.ts';
 
 export interface TokenGateOptions {
-  /** Null if tokens are not verified: every client is anonymous, and its header is forwarded as it is. */
+  /** Null if tokens are not verified: then every client is anonymous, and its header is forwarded unchanged. */
   verify: TokenVerifier | null;
   clock: Clock;
 }
 
-/** Authenticates by tokens alone, where there is no session store. A session ends when its token expires. */
+/**
+ * Creates a gate that checks only tokens, for a gateway without a session store. A session ends when its token expires.
+ */
 export function createTokenGate({ verify, clock }: TokenGateOptions): SessionGate {
   const authenticate = async (authorization: string | null | undefined): Promise<Identity | null> =>
     verify === null || (authorization ?? '').trim() === '' ? null : verify(authorization ?? '');
@@ -32,10 +34,10 @@ export function createTokenGate({ verify, clock }: TokenGateOptions): SessionGat
   };
 }
 
-/** The longest delay of a timer. */
+/** Longest delay of a timer in Node. */
 const maxDelayMs = 2_147_483_647;
 
-/** Calls back at a time, which may be further away than a timer can be. */
+/** Calls back at a time, which may be further away than a timer allows. */
 function setDeadline(clock: Clock, atMs: number, callback: () => void): Disposable {
   let timer: Disposable;
   const arm = () => {

@@ -4,17 +4,20 @@ import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { sessionKey } from '@voucher-gateway/schema/session';
 
-/** The sessions with open connections. Each has a deadline, as far as this process knows. */
+/**
+ * The sessions with open connections. Each has a deadline: the idle time-out after the last activity that this process
+ * knows.
+ */
 export interface WatchedSessions extends Disposable {
   /** Calls back once when the session ends, until disposed. */
   watch(identity: Identity, callback: () => void): Disposable;
-  /** Moves the session's deadline, after its activity. */
+  /** Moves the session's deadline after activity. */
   extend(sid: string, ttlMs: number): void;
   /** Ends the session. */
   end(sid: string): void;
   /** Ends all sessions whose tokens were signed with the key. */
   endOfKey(kid: string): void;
-  /** Reads all sessions from the store, and ends those that have ended there. */
+  /** Reads all sessions from the store, and ends those that no longer exist there. */
   checkAll(): void;
 }
 
@@ -37,9 +40,9 @@ interface Watch {
 const minCheckIntervalMs = 250;
 
 /**
- * At its deadline a session is read from the store, because another process may have seen activity. All sessions share one
- * timer: a timer each would be a large part of a connection's memory. While the store can't be reached, connections stay
- * open until the last known deadline.
+ * At its deadline a session is read from the store, because another process may have recorded activity. All sessions
+ * share one timer, because separate timers would take a large part of a connection's memory. While the store can't be
+ * reached, connections stay open until the last known deadline.
  */
 export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: WatchedSessionsOptions): WatchedSessions {
   const watches = new Map<string, Watch>();
@@ -72,7 +75,7 @@ export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: Watch
     const now = clock.now();
     let next = Number.POSITIVE_INFINITY;
     for (const watch of watches.values()) {
-      // No deadline is further away than this, unless the clock was set back.
+      // A deadline can only be further away than `idleMs` if the clock was set back.
       const isTooFar = watch.deadlineMs > now + idleMs;
       if (isTooFar) watch.deadlineMs = now + idleMs;
       if (isTooFar || watch.deadlineMs <= now) void check(watch);
@@ -93,7 +96,7 @@ export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: Watch
       const known = watches.get(identity.sid);
       const watch = known ?? add(identity);
       watch.callbacks.add(callback);
-      // The session may have ended since it was authenticated.
+      // The session may have ended after it was authenticated and before it was watched.
       if (!known) void check(watch);
       return new Watcher(watch, callback, forget);
     },
@@ -118,7 +121,7 @@ export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: Watch
   };
 }
 
-/** A timer that can be moved to an earlier time. */
+/** Creates a timer that can be moved to an earlier time. */
 function createEarliestTimer(clock: Clock, onFire: () => void) {
   let timer: Disposable | null = null;
   let atMs = Number.POSITIVE_INFINITY;
@@ -129,7 +132,7 @@ function createEarliestTimer(clock: Clock, onFire: () => void) {
   };
   return {
     stop,
-    /** Fires at or before this time: firing early is harmless. */
+    /** Lets the timer fire at this time or earlier. Firing early is harmless. */
     fireBy(byMs: number) {
       if (atMs <= byMs) return;
       timer?.[Symbol.dispose]();
@@ -142,7 +145,10 @@ function createEarliestTimer(clock: Clock, onFire: () => void) {
   };
 }
 
-/** A callback for the end of a session. A class, because there is one per connection. */
+/**
+ * A callback for the end of a session. It is a class, which takes less memory than closures, because there is one per
+ * connection.
+ */
 class Watcher implements Disposable {
   readonly #watch: Watch;
   readonly #callback: () => void;

@@ -32,7 +32,7 @@ export interface SignedInUser extends TestUser {
 
 export type TestGateway = Awaited<ReturnType<typeof startTestGateway>>;
 
-/** A gateway with the parcel subgraphs over real HTTP, on a clock that the test advances. */
+/** Starts a gateway with the parcel subgraphs over real HTTP, on a clock that the test advances. */
 export async function startTestGateway({
   environment = {},
   keyValue,
@@ -48,13 +48,13 @@ export async function startTestGateway({
   keyValue?: Partial<KeyValue>;
   /** URLs that replace those of the real subgraphs. */
   subgraphUrls?: Record<string, string>;
-  /** URLs of subscriptions that subgraphs serve themselves. */
+  /** URLs at which subgraphs serve subscriptions themselves. */
   subscriptionUrls?: Record<string, string>;
   supergraphSdl?: string;
   jwksUrl?: string;
   /** Whether the gateway calls the subgraphs without HTTP. */
   inProcess?: boolean;
-  /** Whether tokens have sessions, are only verified, or are passed on as they are. Default: sessions. */
+  /** Whether tokens belong to sessions, are only verified, or are passed on unverified. Default: sessions. */
   tokens?: 'sessions' | 'verified' | 'passed on';
 } = {}) {
   await using releases = new AsyncDisposableStack();
@@ -144,11 +144,11 @@ export async function startTestGateway({
   };
   return {
     ...gateway,
-    /** URLs of its subgraphs. */
+    /** URLs of the subgraphs. */
     addresses,
     /** The topics with open tails, in the order of opening. */
     tails: () => [...tails],
-    /** Number of its subscriptions at subgraphs. */
+    /** Number of subscriptions that the gateway has at subgraphs. */
     upstreamSubscriptions: () => gateway.upstreamSubscriptions,
     /** Starts another gateway on the same engines; the caller stops it. */
     start,

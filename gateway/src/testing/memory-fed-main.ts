@@ -7,9 +7,9 @@ import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { gatewayProcessSettings } from '../config.ts';
 import { createGateway } from '../server.ts';
 
-// The gateway in a separate process without a broker: the messages of `receive-code` are arrays of values that the parent
-// process sends. It stores nothing and calls no subgraph, so subscriptions can't resume. For benchmarks against gateways
-// whose events come from memory.
+// Runs the gateway in a separate process without a broker, for benchmarks against gateways whose events come from
+// memory. The parent process sends arrays of values, which become messages of `receive-code`. It stores nothing and
+// calls no subgraph, so that subscriptions can't resume.
 
 const nowhere = 'http://127.0.0.1:9/graphql';
 

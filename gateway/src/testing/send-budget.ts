@@ -2,9 +2,9 @@ import { EventEmitter, once } from 'node:events';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createSendBudget, type SendBudget } from '../transports/backpressure.ts';
 
-/** A send budget on whose changes a test waits. */
+/** A send budget whose changes a test can await. */
 export interface TestSendBudget extends SendBudget {
-  /** Resolves once the condition is met, which is looked at after each change. */
+  /** Resolves once the condition is met. It is checked after each change. */
   until(isMet: (waitingBytes: number) => boolean): Promise<void>;
 }
 

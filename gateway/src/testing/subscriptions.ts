@@ -18,7 +18,7 @@ const parcelLost: Topic<object> = { name: 'parcel-lost', schema: z.custom<object
 
 export type TestSubscriptions = Awaited<ReturnType<typeof openTestSubscriptions>>;
 
-/** Subscriptions of the parcel supergraph, with the subgraphs in this process and no transport. */
+/** Opens the subscriptions of the parcel supergraph, with subgraphs in this process and without a transport. */
 export async function openTestSubscriptions({ recentCount = 10_000, supergraphSdl = parcelSupergraph() } = {}) {
   const recentBounds = { maxCount: recentCount, maxBytes: 67_108_864 };
   await using releases = new AsyncDisposableStack();
@@ -53,7 +53,7 @@ export async function openTestSubscriptions({ recentCount = 10_000, supergraphSd
     subscriptions,
     /** Number of tails started so far. */
     tails: () => tails,
-    /** Another gateway process on the same engines. */
+    /** Opens the subscriptions of another gateway on the same engines. */
     another: async () => owned.use(await open()),
     /** Publishes moves and resolves once they are committed. */
     publish: (...moves: Move[]) => database.transaction((tx) => topics.publishAll(tx, parcelMoved, moves)),
@@ -62,7 +62,7 @@ export async function openTestSubscriptions({ recentCount = 10_000, supergraphSd
       database.transaction((tx) => topics.publish(tx, parcelMoved, move, { headers: { repeat: 'true' } })),
     /** Publishes a message of `Subscription.lost`. */
     lose: (value: object) => database.transaction((tx) => topics.publish(tx, parcelLost, value)),
-    /** The position of a move in the topic. The store of the tracking subgraph reports the position that it has read. */
+    /** Resolves with the position of a move in the topic. Tests set it as the position that the store reports. */
     async positionOf({ id }: Move): Promise<number> {
       let found: number | undefined;
       await using _tail = await engines.topics.tail({
@@ -99,7 +99,7 @@ export async function openTestSubscriptions({ recentCount = 10_000, supergraphSd
   };
 }
 
-/** Starts a subscription whose results are read one by one. */
+/** Starts a subscription. The test reads its results one by one. */
 function readResults(subscription: Subscription) {
   const results: ExecutionResult[] = [];
   let wake = () => {};
@@ -121,11 +121,11 @@ function readResults(subscription: Subscription) {
   });
   return {
     errors: undefined,
-    /** The errors that it ended with. */
+    /** The errors with which the subscription ended. */
     get ended() {
       return ended;
     },
-    /** The next results: as many as asked for, or fewer if it has ended. */
+    /** Resolves with the next `count` results, or with fewer if the subscription has ended. */
     async next(count = 1): Promise<ExecutionResult[]> {
       while (results.length < count && !hasEnded)
         await new Promise<void>((resolve) => {
@@ -137,7 +137,7 @@ function readResults(subscription: Subscription) {
   };
 }
 
-/** The context of a signed-in customer. */
+/** Creates the context of a signed-in customer. */
 export function contextOf(customer: string, claims: object = {}): GatewayContext {
   const identity: Identity = {
     userId: customer,
@@ -150,7 +150,7 @@ export function contextOf(customer: string, claims: object = {}): GatewayContext
   return { ...anonymous, identity, authorization: `Bearer ${customer}` };
 }
 
-/** The places of results of `moved { node { place } }`. */
+/** Reads the places from results of `moved { node { place } }`. */
 export function placesOf(results: ExecutionResult[]): string[] {
   return results.map(({ data }) => (data as { moved: { node: { place: string } } }).moved.node.place);
 }

@@ -2,7 +2,7 @@ import type { Environment } from '@voucher-gateway/platform/process/config';
 import { subgraphNames, supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { startTestGateway } from './gateway.ts';
 
-/** A gateway with the voucher supergraph, for its pages: its subgraphs are away. */
+/** Starts a gateway with the voucher supergraph, to test its pages. Its subgraphs can't be reached. */
 export function startVoucherGateway(environment: Environment = {}) {
   return startTestGateway({
     environment,

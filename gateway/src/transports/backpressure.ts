@@ -5,8 +5,8 @@ import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-
 const shortText = 4_096;
 
 /**
- * The bytes to write, or null if they would exceed the connection's buffer limit. A text that is larger than the limit is
- * allowed while the buffer is empty.
+ * Encodes a text for writing; null if it would exceed the connection's buffer limit. While the buffer is empty, a text
+ * larger than the limit is allowed.
  */
 export function encodeWithinLimit(
   text: string,
@@ -14,14 +14,15 @@ export function encodeWithinLimit(
   maxBufferedBytes: number,
 ): string | Buffer | null {
   if (bufferedBytes === 0 && text.length <= shortText) return text;
-  // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less.
+  // If Node can't write a string at once, it keeps the string and three bytes per character. A Buffer takes less
+  // memory.
   const bytes = Buffer.from(text);
   return bufferedBytes === 0 || bufferedBytes + bytes.length <= maxBufferedBytes ? bytes : null;
 }
 
 /**
- * The size of a text that is larger than the limit, else 0. Until the buffer is empty again the limit is raised by it, so
- * that messages such as its own `complete` may follow.
+ * Returns the size of a text that is larger than the limit, else 0. The caller raises the limit by this until the
+ * buffer is empty, so that later messages, such as the operation's `complete`, can follow.
  */
 export function oversizedBytes(encoded: string | Buffer, maxBufferedBytes: number): number {
   return encoded.length > maxBufferedBytes ? encoded.length : 0;
@@ -33,7 +34,7 @@ export interface SlowConsumer {
   drop(): void;
 }
 
-/** Bounds the buffered bytes of all connections of this process together. */
+/** Limits the total of buffered bytes over all connections of this process. */
 export interface SendBudget {
   /** Buffered bytes of all connections, as last noted. */
   readonly waitingBytes: number;

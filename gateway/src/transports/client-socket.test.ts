@@ -7,7 +7,7 @@ import { createTestSendBudget } from '../testing/send-budget.ts';
 import { ClientSocket } from './client-socket.ts';
 
 const mebibyte = 1_048_576;
-/** More than the socket buffers of the system take. */
+/** A text larger than the system's socket buffers. */
 const large = 'x'.repeat(24 * mebibyte);
 
 async function startServer({ maxBufferedBytes = 262_144, budgetBytes = 256 * mebibyte } = {}) {
@@ -23,7 +23,7 @@ async function startServer({ maxBufferedBytes = 262_144, budgetBytes = 256 * meb
   });
   return {
     budget,
-    /** A client that reads nothing until it is resumed, and the server's side of its connection. */
+    /** Connects a client that reads nothing until it is resumed. Returns both sides of the connection. */
     async connect() {
       const client = new WebSocket(`ws://127.0.0.1:${port}`);
       const [[socket]] = await Promise.all([once(server, 'connection'), once(client, 'open')]);
@@ -89,7 +89,7 @@ describe('client socket', () => {
     expect(socket.readyState).toBe(WebSocket.CLOSING);
     socket.sendText('dropped');
     client.resume();
-    // 1006 if the client takes longer than a second to read what is buffered before the close frame.
+    // The code is 1006 if the client needs more than a second to read the bytes before the close frame.
     expect(['1013 TOO_SLOW', '1006']).toContain(await closed);
     await server.budget.until((waitingBytes) => waitingBytes === 0);
   });

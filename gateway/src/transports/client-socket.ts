@@ -5,14 +5,14 @@ import { closeCodes, closeSocket } from './close-socket.ts';
 
 /** Limits of the bytes that are buffered for clients. */
 export interface SendLimits {
-  /** Buffered bytes per connection; with more it is closed with 1013. */
+  /** Limit of the buffered bytes per connection. With more, the connection is closed with 1013. */
   maxBufferedBytes: number;
   /** Limits the bytes that are buffered for all clients together. */
   budget: SendBudget;
   log: Log;
 }
 
-/** What handles the messages of a socket. */
+/** Handles the messages of a socket. */
 export interface SocketHandler {
   receive(data: RawData): void;
   /** Called once the socket is closed. */
@@ -20,7 +20,7 @@ export interface SocketHandler {
 }
 
 /**
- * A client's socket with its state, so that all sockets share the same listener functions.
+ * A client's socket. It contains the state that listeners need, so that all sockets share the same listener functions.
  *
  * Messages are written at once, and the bytes that a slow consumer leaves buffered are counted. Reading from the client
  * pauses while half of the limit is buffered, or while one of its operations waits for its turn. A client that reads
@@ -34,9 +34,9 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   limits: SendLimits | null = null;
   /** Size of the last text that was larger than the limit, until the buffer is empty again. */
   #oversizedBytes = 0;
-  /** Number of its operations that wait for their turn. */
+  /** Number of the socket's operations that wait for their turn. */
   #readingPauses = 0;
-  /** True while a callback is pending that updates the budget once the buffer is empty. */
+  /** True while a pending callback will update the budget when the buffer is empty. */
   #isWatched = false;
 
   /** Sends a text, or closes with 1013 if too much is buffered already. Never throws. */
@@ -53,7 +53,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
     if (this.bufferedAmount > 0) this.#noteWaiting();
   }
 
-  /** Resolves once what was sent so far has left this process, or the socket is closed. */
+  /** Resolves once everything sent so far has left this process, or the socket is closed. */
   flushed(): Promise<void> {
     return new Promise((resolve) => {
       if (this.readyState !== this.OPEN || this.bufferedAmount === 0) return resolve();
@@ -62,7 +62,10 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
     });
   }
 
-  /** Pauses reading from the client, while one of its operations waits for its turn. Returns the function to end it. */
+  /**
+   * Pauses reading from the client while one of its operations waits for its turn. Returns the function that ends the
+   * pause.
+   */
   pauseReading(): () => void {
     this.#readingPauses += 1;
     this.#pauseOrResume();
@@ -88,7 +91,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
     this.terminate();
   }
 
-  /** Releases its share of the budget, once the socket is closed. */
+  /** Releases the socket's bytes from the budget, once the socket is closed. */
   release(): void {
     this.limits?.budget.note(this, 0);
     this.limits = null;

@@ -3,7 +3,7 @@ import type { WebSocket } from 'ws';
 /** Close codes of the WebSocket protocol itself. */
 export const closeCodes = { goingAway: 1001, internalError: 1011, tryAgainLater: 1013 } as const;
 
-/** Time that a client has to answer a close frame, before the socket is terminated. */
+/** If a client does not answer a close frame within this time, the socket is terminated. */
 const closeWithinMs = 1_000;
 
 /** Largest close reason in bytes (RFC 6455, 5.5); `ws` throws for more. */
@@ -22,13 +22,13 @@ export function closeSocket(socket: WebSocket, code: number, reason: string): Pr
       clearTimeout(timer);
       resolve();
     });
-    // Reading may be paused, and the client's close frame must be read.
+    // Reading may be paused. It is resumed, because the client's close frame must be read.
     socket.resume();
     socket.close(code, truncateReason(reason));
   });
 }
 
-/** Truncates a reason at the end of a character: it may contain a text of the client. */
+/** Truncates a reason without splitting a character, because the reason may contain any text of the client. */
 function truncateReason(reason: string): string {
   const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(maxReasonBytes));
   return reason.slice(0, read);

@@ -7,15 +7,15 @@ type Close = (force: AbortSignal) => Promise<void> | void;
 
 /** Limits of concurrent long-lived connections; `Infinity` turns a limit off. */
 export interface ConnectionLimits {
-  /** In this process. */
+  /** Connections in this process. */
   total: number;
-  /** From one client address; IPv6 addresses count by their /64. */
+  /** Connections from one client address. IPv6 addresses with the same first 64 bits count as one. */
   perAddress: number;
-  /** From one client address without a sign-in. */
+  /** Connections from one client address that have not signed in. */
   anonymousPerAddress: number;
 }
 
-/** What the limits need to know of a connection's client. */
+/** The properties of a connection's client that the limits use. */
 export interface ConnectionClient {
   address: string;
   isAnonymous: boolean;
@@ -23,7 +23,7 @@ export interface ConnectionClient {
 
 /** A counted connection. Disposing stops counting it. */
 export interface OpenConnection extends Disposable {
-  /** From now on counts it as a connection of a signed-in client. */
+  /** Counts the connection as that of a signed-in client from now on. */
   signIn(): void;
 }
 
@@ -32,15 +32,15 @@ export interface OpenConnections {
   readonly count: number;
   readonly isDraining: boolean;
   /**
-   * Adds a connection. Returns null if a limit is reached, and logs it.
+   * Adds a connection. If a limit is reached, logs this and returns null.
    *
-   * @param close called once during the drain: asks the client to reconnect, closes the connection, and resolves. It may
-   *   wait for running operations until `force` aborts
+   * @param close called once during the drain. It asks the client to reconnect, closes the connection, and then
+   *   resolves. It may wait for running operations until `force` aborts
    */
   tryAdd(client: ConnectionClient, close: Close): OpenConnection | null;
   /**
    * Closes all connections, spread over `windowMs` so that clients do not all reconnect at once. At least a hundred per
-   * second are closed. Connections that are added meanwhile are closed at once.
+   * second are closed. Connections that are added during the drain are closed at once.
    *
    * @param answerWithinMs time after the window for running operations, before `force` aborts. Default: 5 s
    */
@@ -49,7 +49,7 @@ export interface OpenConnections {
 
 const leastPerSecond = 100;
 
-/** The time by which a drain is spread, in milliseconds. */
+/** The clock by which a drain is spread, in milliseconds. */
 export interface DrainTime {
   now(): number;
   sleep(durationMs: number): Promise<unknown>;
@@ -99,7 +99,7 @@ export function createOpenConnections(
       }
       const ofAddress = known ?? new AddressCount(addresses, group);
       const connection = new CountedConnection(open, close, ofAddress, isAnonymous);
-      // Deferred, so that the caller has its Disposable first.
+      // Deferred, so that the caller gets the returned Disposable before `close` is called.
       if (isDraining) queueMicrotask(() => void closeOne(connection));
       else open.add(connection);
       return connection;
@@ -112,7 +112,7 @@ export function createOpenConnections(
       const closing: Promise<void>[] = [];
       for (const [index, connection] of [...open].entries()) {
         const dueInMs = index * stepMs - (time.now() - startedAtMs);
-        // Timers have a resolution of a millisecond: connections that are due by then are closed together.
+        // Timers have a resolution of a millisecond, so that connections due within one are closed without a timer.
         if (dueInMs >= 1) await time.sleep(dueInMs);
         if (open.delete(connection)) closing.push(closeOne(connection));
       }
@@ -123,7 +123,7 @@ export function createOpenConnections(
   };
 }
 
-/** The open connections of one address. It is removed from the map with its last connection. */
+/** Counts the open connections of one address. The count is removed with the last connection. */
 class AddressCount {
   total = 0;
   anonymous = 0;
@@ -142,7 +142,7 @@ class AddressCount {
   }
 }
 
-/** A class, because there is one per connection. */
+/** It is a class, which takes less memory than closures, because there is one per connection. */
 class CountedConnection implements OpenConnection {
   /** Asks the client to reconnect, and closes the connection. */
   readonly close: Close;

@@ -8,20 +8,20 @@ import { createRejectionLog } from './rejection-log.ts';
 export interface HttpConnectionsOptions {
   server: Server;
   addresses: ClientAddresses;
-  /** Concurrent connections per address, IPv6 per /64; `Infinity` for no limit. */
+  /** Limit of concurrent connections per address (IPv6: per 64-bit prefix); `Infinity` for none. */
   maxPerAddress: number;
   log: Log;
 }
 
 /** The server's open HTTP connections. Disposing removes the limit. */
 export interface HttpConnections extends Disposable {
-  /** Stops counting a connection that is now a WebSocket: those are counted elsewhere. */
+  /** Stops counting a connection that has become a WebSocket, which `OpenConnections` counts. */
   release(socket: Duplex): void;
 }
 
 /**
- * Limits the HTTP connections per address from the moment that they are accepted, so that it covers clients that send
- * their headers slowly. Further connections are reset. Trusted proxies are not limited.
+ * Limits the HTTP connections per address. A connection counts from its acceptance, so that clients that send headers
+ * slowly are limited, too. Further connections are reset. Trusted proxies are not limited.
  */
 export function limitHttpConnections(options: HttpConnectionsOptions): HttpConnections {
   const { server, addresses, maxPerAddress, log } = options;

@@ -2,12 +2,12 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { SendBudget } from './backpressure.ts';
 
-/** Responses of at least this many characters are counted: smaller ones fit into the socket buffer of the system. */
+/** Only responses of at least this many characters are counted. Smaller ones fit into the system's socket buffer. */
 const largeAnswer = 16_384;
 
 /**
- * Counts large HTTP responses against the budget, until their clients have read them. A response that is dropped is cut
- * off.
+ * Counts large HTTP responses against the budget until their clients have read them. If the budget drops a response,
+ * its connection is destroyed.
  */
 export function countHttpAnswers(app: FastifyInstance, budget: SendBudget): void {
   app.addHook('onSend', (_request, { raw }, payload, done) =>
@@ -15,10 +15,12 @@ export function countHttpAnswers(app: FastifyInstance, budget: SendBudget): void
   );
 }
 
-/** Counts a response that is written in this turn of the event loop, if it is large. Returns what to write. */
+/**
+ * Counts a large response, which the caller writes in this turn of the event loop. Returns the bytes or text to write.
+ */
 export function countAnswer(response: ServerResponse, text: string, budget: SendBudget): string | Buffer {
   if (text.length < largeAnswer) return text;
-  // Only after it is written is it known how much is still buffered.
+  // Deferred, because the buffered bytes are known only after the response is written.
   setImmediate(() => noteUntilRead(response, budget));
   // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less.
   return Buffer.from(text);

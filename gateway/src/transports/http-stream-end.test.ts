@@ -7,7 +7,7 @@ import { createHold, holdCaughtUp } from '../testing/hold.ts';
 import { startSubgraph } from '../testing/servers/subgraph.ts';
 import { move, moved } from '../testing/supergraphs/moves.ts';
 
-/** The stored session of a token. */
+/** Returns the key of a token's stored session. */
 function sessionOf(authorization: string): string {
   const [header, payload] = authorization
     .split(/[ .]/)
@@ -44,7 +44,7 @@ describe('http streams', () => {
   });
 
   it('answer running operations after the session’s end, in the drain', async () => {
-    // Regression: signOut ends its own session, and its result was lost with the stream.
+    // Regression: `signOut` ended the session and its stream before its result was sent.
     const names = createHold();
     await using gateway = await startTestGateway();
     gateway.world.onName = names.wait;
@@ -67,7 +67,7 @@ describe('http streams', () => {
   });
 
   it('complete after a result larger than the buffer limit', async () => {
-    // Regression: the result counted against the limit of its own `complete`, and the stream was cut off.
+    // Regression: the buffered result exceeded the limit when `complete` followed, and the stream was destroyed.
     await using gateway = await startTestGateway({ environment: { MAX_BUFFERED_BYTES: '16384' } });
     const place = 'x'.repeat(8_000_000);
     gateway.world.stored = [move('m1', { place })];
@@ -107,11 +107,11 @@ describe('http streams', () => {
     await touched.reached;
     left.leave();
     await expect(left.response).rejects.toThrow('aborted');
-    // The gateway is in this process, and sees the disconnection in one of the next turns.
+    // The gateway runs in this process, and notices the disconnection in one of the next turns of the event loop.
     for (let turns = 0; turns < 50; turns += 1) await new Promise(setImmediate);
     isFirst = false;
     touched.release();
-    // This request is later: once it is subscribed, the disconnected one has been handled.
+    // This request comes later: when it is subscribed, the gateway has handled the disconnected one.
     const staying = await openStream(gateway.graphqlUrl, { headers });
     await staying.until(':');
     await gateway.untilSubscribed(1);
@@ -120,7 +120,8 @@ describe('http streams', () => {
   });
 
   it('keep nothing of a client that left while the topic was read for its cursor', async () => {
-    // Regression: the stream was released already, so the subscription counted against its user's quota for ever.
+    // Regression: the stream was already released, so that nobody disposed the subscription, and it counted against the
+    // quota for ever.
     await using ctx = await startTestGateway();
     const caughtUp = holdCaughtUp(ctx.engines.topics);
     const gateway = await ctx.start();
@@ -133,7 +134,7 @@ describe('http streams', () => {
     expect(gateway.subscriptions).toBe(1);
     left.leave();
     await expect(left.response).rejects.toThrow('aborted');
-    // The gateway is in this process, and sees the disconnection in one of the next turns.
+    // The gateway runs in this process, and notices the disconnection in one of the next turns of the event loop.
     for (let turns = 0; turns < 50; turns += 1) await new Promise(setImmediate);
     caughtUp.release();
     await expect.poll(() => gateway.subscriptions).toBe(0);

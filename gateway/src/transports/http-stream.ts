@@ -16,19 +16,19 @@ export interface HttpStreamOptions {
   connections: OpenConnections;
   gate: SessionGate;
   log: Log;
-  /** Limit of the bytes that are buffered for one client. A slow consumer above it is dropped. */
+  /** Limit of the buffered bytes per client. The connection of a slow consumer above it is destroyed. */
   maxBufferedBytes: number;
   /** Limits the bytes that are buffered for all clients together. */
   budget: SendBudget;
 }
 
 const keepAliveMs = 10_000;
-/** Time that a client has to read the end of its stream, before the connection is destroyed. */
+/** If a client does not read the end of its stream within this time, the connection is destroyed. */
 const closeWithinMs = 1_000;
 
 /**
- * A stream of results in one HTTP response. It counts as an open connection from its construction, before the operation
- * is executed, until the response is closed or the stream is released.
+ * A stream of results in one HTTP response. It counts as an open connection from its creation, before the operation
+ * starts, until the response is closed or the stream is released.
  */
 export class HttpStream implements Subscriber, SlowConsumer {
   readonly #reply: FastifyReply;
@@ -62,14 +62,14 @@ export class HttpStream implements Subscriber, SlowConsumer {
   /** Sends a subscription's results, until it ends, its session ends, or the client disconnects. */
   subscribe(subscription: Subscription, identity: Identity | null): FastifyReply {
     const { gate } = this.#options;
-    // The stream was released already if the client has disconnected meanwhile.
+    // If the client has disconnected, the stream is already released.
     if (identity && !this.#resources.disposed)
       this.#resources.use(gate.onSessionEnd(identity, () => this.#endWithSession()));
     this.#state = 'started';
     return this.#start(subscription);
   }
 
-  /** Sends the one result of a query or mutation. It is sent even if the gateway drains or the session ends meanwhile. */
+  /** Sends the only result of a query or mutation, even if the gateway drains or the session ends before. */
   answer(operation: Subscription): FastifyReply {
     this.#state = 'answering';
     return this.#start(operation);
@@ -80,7 +80,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
     const { raw } = this.#reply;
     this.#reply.hijack();
     if (raw.destroyed) {
-      // The client has disconnected meanwhile.
+      // The client has already disconnected.
       subscription[Symbol.dispose]();
       this.release();
       return this.#reply;
@@ -91,7 +91,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
       ...(this.#reply.getHeaders() as Record<string, string>),
       'content-type': this.#format.contentType,
       'cache-control': 'no-store',
-      // Turns off the response buffering of proxies such as nginx.
+      // Tells proxies such as nginx not to buffer the response.
       'x-accel-buffering': 'no',
     });
     this.#write(this.#format.opening);

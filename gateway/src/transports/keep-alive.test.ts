@@ -5,7 +5,7 @@ import { createKeepAlive } from './keep-alive.ts';
 
 const everyMs = 12_000;
 
-/** A socket whose client answers pings, or does not. */
+/** Creates a socket whose client answers pings, or does not. */
 function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolean) {
   const socket = Object.assign(new EventEmitter(), {
     awaitsPong: false,
@@ -22,7 +22,7 @@ function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolea
   return socket;
 }
 
-/** Sockets on the fake timers of vitest, until disposed. They replace the process's timers, so tests can't wait. */
+/** Creates sockets on vitest's fake timers, until disposed. Real timers do not run in the meantime. */
 function setUp({ answering, silent = 0 }: { answering: number; silent?: number }) {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
   const sockets = new Set<ClientSocket>();

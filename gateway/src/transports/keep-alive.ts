@@ -1,18 +1,18 @@
 import type { WebSocket } from 'ws';
 import type { ClientSocket } from './client-socket.ts';
 
-/** Interval at which the sockets that are due are pinged, a few at a time: a burst of pings would delay events. */
+/** At this interval a few sockets are pinged. Pinging all at once would delay events. */
 const tickMs = 20;
 
 /**
- * Pings each socket once every `everyMs`, and terminates those that have not answered by the next ping. All sockets share
- * one timer: a timer each would be a large part of a connection's memory.
+ * Pings each socket once every `everyMs`, and terminates those that have not answered by their next ping. All sockets
+ * share one timer, because separate timers would take a large part of a connection's memory.
  *
- * @param sockets a live set in the order of connecting
+ * @param sockets the open sockets in the order of connecting; the set changes as they come and go
  */
 export function createKeepAlive(sockets: ReadonlySet<ClientSocket>, everyMs: number) {
   let round = sockets.values();
-  /** Number of sockets that are due; a fraction is carried over to the next tick. */
+  /** Number of sockets to ping; a fraction is carried over to the next tick. */
   let due = 0;
   function onPong(this: WebSocket) {
     (this as ClientSocket).awaitsPong = false;
@@ -38,7 +38,7 @@ export function createKeepAlive(sockets: ReadonlySet<ClientSocket>, everyMs: num
   }, tickMs);
   timer.unref();
   return {
-    /** Listens to the pongs of a socket. */
+    /** Listens for the pongs of a socket. */
     watch: (socket: ClientSocket) => void socket.on('pong', onPong),
     [Symbol.dispose]: () => clearInterval(timer),
   };

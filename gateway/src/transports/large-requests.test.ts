@@ -8,7 +8,10 @@ const atOnce = 4;
 const hello = { data: { hello: 'hello' } };
 const large = `{ hello ${'#'.repeat(10_000)}\n }`;
 
-/** A gateway whose session store holds the requests of a user, which come to it once they are parsed. */
+/**
+ * Starts a gateway whose session store does not respond for one user, so that the user's requests wait after they are
+ * parsed.
+ */
 async function startHolding() {
   const hold = createHold();
   const arrived = Promise.withResolvers<void>();
@@ -35,7 +38,10 @@ async function startHolding() {
       holds = true;
     },
     release: hold.release,
-    /** Resolves with the number of held requests, once there are as many as expected and another client was answered. */
+    /**
+     * Waits until the expected number of requests wait in the store and another client was answered. Resolves with the
+     * number that wait.
+     */
     async countHeld() {
       await arrived.promise;
       for (let round = 0; round < 3; round += 1) expect(await gateway.post('{ hello }')).toMatchObject(hello);

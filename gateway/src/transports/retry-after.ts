@@ -1,6 +1,9 @@
 import type { GraphQLFormattedError } from 'graphql';
 
-/** Seconds after which a client may retry: the largest `retryAfterSeconds` of the errors, or null if none has one. */
+/**
+ * Returns the seconds after which a client may retry: the largest `retryAfterSeconds` of the errors; null if none has
+ * it.
+ */
 export function readRetryAfter(errors: readonly GraphQLFormattedError[] | undefined): number | null {
   let longest: number | null = null;
   for (const { extensions } of errors ?? []) {

@@ -11,7 +11,7 @@ describe('Accept header', () => {
   };
 
   it.each([
-    // header, format of a subscription, format of a query
+    // Each case: header, format of a subscription, format of a query.
     [undefined, null, 'json'],
     ['', null, 'json'],
     ['*/*', null, 'json'],

@@ -8,13 +8,13 @@ export interface StreamFormat {
   readonly opening: string;
   /** Sent periodically, so that proxies do not time out an idle stream. */
   readonly keepAlive: string;
-  /** A result. `json` is the GraphQL result, `cursor` the cursor to resume after. */
+  /** Encodes a result. `json` is the GraphQL result, `cursor` the position from which a client can resume. */
   next(json: string, cursor: string | null): string;
   /** Sent at the end of a stream that has completed. */
   readonly complete: string;
-  /** Sent at the end of a stream that has failed. */
+  /** Encodes the end of a stream that has failed. */
   fail(errors: readonly GraphQLFormattedError[]): string;
-  /** Sent at the end when the process shuts down: the client should reconnect. */
+  /** Encodes the end of a stream at shutdown, so that the client reconnects. */
   goAway(errors: readonly GraphQLFormattedError[]): string;
 }
 
@@ -23,7 +23,7 @@ const reconnectAfterMs = 1_000;
 
 const next = (json: string, cursor: string | null) =>
   `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${json}\n\n`;
-// A browser drops an event without a data line.
+// The data line is empty, but must exist: a browser drops an event without one.
 const complete = 'event: complete\ndata: \n\n';
 
 /**
@@ -39,18 +39,19 @@ export const serverSentEvents: StreamFormat = {
   next,
   complete,
   fail: (errors) => next(JSON.stringify({ errors }), null) + complete,
-  // Without `complete` the client treats the end as a lost connection, and reconnects with its last id.
+  // Nothing is sent: without `complete` the client treats the end as a lost connection, and reconnects with its last
+  // id.
   goAway: () => '',
 };
 
 const delimiter = '\r\n--graphql';
-/** Each part ends with the next delimiter: clients process a part once they see it. */
+/** Each part ends with the next delimiter, because clients process a part only when they see the delimiter after it. */
 const part = (json: string) => `\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${json}${delimiter}`;
 const failure = (errors: readonly GraphQLFormattedError[]) =>
   `${part(JSON.stringify({ payload: null, errors }))}--\r\n`;
 
 /**
- * Multipart HTTP as Apollo Client reads it.
+ * Multipart HTTP in the form that Apollo Client reads.
  *
  * @see https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/multipart-protocol
  */
@@ -66,13 +67,16 @@ export const multipart: StreamFormat = {
 
 /** The formats that an Accept header selects, by type of operation. */
 export interface AcceptedFormats {
-  /** For a subscription: the preferred one of the streams that it names; null if it names none. */
+  /** The format of a subscription: the preferred stream in the header; null if it names none. */
   subscription: StreamFormat | null;
-  /** For a query or mutation: `json`, or a stream that is preferred to it; null if neither is accepted. */
+  /**
+   * The format of a query or mutation: `json`, or a stream if the header prefers it; null if the header accepts
+   * neither.
+   */
   answer: StreamFormat | 'json' | null;
 }
 
-/** Real headers are shorter, and the cost of negotiation grows with the length. */
+/** A longer header selects no stream. Real headers are shorter, and negotiation takes more time the longer they are. */
 const maxAcceptLength = 1_000;
 
 const eventStream = 'text/event-stream;charset=utf-8';
@@ -80,12 +84,13 @@ const multipartStream = 'multipart/mixed;subscriptionspec=1.0';
 const jsonTypes = ['application/json', 'application/graphql-response+json', 'application/graphql+json'];
 
 /**
- * Negotiates by quality, then by order (RFC 9110, 12.5.1). A wildcard selects JSON: a stream must be named.
+ * Negotiates by quality, then by order (RFC 9110, 12.5.1). A wildcard selects JSON; a stream is used only if the header
+ * names it.
  */
 export function negotiateFormats(accept: string | undefined): AcceptedFormats {
   if (accept === undefined || accept.length > maxAcceptLength || !/event-stream|multipart/i.test(accept))
     return { subscription: null, answer: 'json' };
-  // The server chooses the boundary.
+  // A requested boundary is ignored: the server chooses it.
   const header = accept.toLowerCase().replace(/;\s*boundary=("[^"]*"|[^;,\s]*)/g, '');
   const ranges = header.split(',').map((range) => range.trim());
   const isNamed = (type: string, parameter = '') =>

@@ -14,7 +14,7 @@ import { type AcceptedFormats, negotiateFormats } from './stream-formats.ts';
 export interface HttpStreamsOptions extends OperationServices, HttpStreamOptions {
   /** Whether a page of this origin may call. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
-  /** Creates the context. `authorization` replaces the header. */
+  /** Creates the context of a request. `authorization`, if given, replaces the header. */
   contextOf(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -34,8 +34,9 @@ const sentOperation = z.object({
  * `text/event-stream` (Server-Sent Events) or `multipart/mixed;subscriptionSpec=…`. Queries and mutations are sent as
  * Server-Sent Events if these are preferred to JSON. Any other request is passed to the next handler.
  *
- * Errors before the stream starts are sent as JSON with the HTTP status of their code. A browser's EventSource can not set
- * headers, so a GET may have the token as `access_token`. `Last-Event-ID` is the cursor to resume after.
+ * Errors before the stream starts are sent as JSON with the HTTP status of their code. A browser's EventSource can not
+ * set headers, so a GET may have the token as `access_token`. The header `Last-Event-ID` has the cursor after which the
+ * client resumes.
  */
 export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions): void {
   const { operations, subscriptions, log } = options;
@@ -53,7 +54,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       context = await options.contextOf(request, reply, accessToken(request));
       operation = await operations.prepare(sentBy(request), context);
     } catch (error) {
-      // If JSON is preferred, the next handler reports the error.
+      // If the client prefers JSON, the next handler reports the error.
       return accepted.answer === 'json' ? undefined : refuse(reply, error);
     }
     const kind = operation.definition.operation;
@@ -92,7 +93,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
   }
 }
 
-/** A query or mutation as a subscription with one result. */
+/** Wraps a query or mutation as a subscription with one result. */
 function single(
   operations: Operations,
   operation: Operation,
@@ -125,7 +126,7 @@ function fromQueryString(query: unknown): object {
   return { ...rest, variables: fromJson(variables), extensions: fromJson(extensions) };
 }
 
-/** Parses JSON. An invalid text is returned as it is, so that the schema reports it. */
+/** Parses JSON. Invalid JSON is returned unchanged, and the check against the schema then reports it. */
 function fromJson(text: unknown): unknown {
   if (typeof text !== 'string') return text;
   try {

@@ -5,7 +5,7 @@ import WebSocket from 'ws';
 import { ask } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
 
-/** The messages of a client that uses an id twice. */
+/** Returns the messages of a client that uses an id twice. */
 function subscribeTwice(id: string): string[] {
   const subscribe = JSON.stringify({ id, type: 'subscribe', payload: { query: '{ hello }' } });
   return ['{"type":"connection_init"}', subscribe, subscribe];
@@ -58,7 +58,7 @@ describe('websocket', () => {
     ['a lone surrogate', 4400, `{"type":"${'\\ud800'.repeat(60)}"}`],
     ['an id that is used twice', 4409, ...subscribeTwice('漢'.repeat(200))],
   ])('truncates a long close reason: %s', async (_what, code, first, ...rest) => {
-    // Regression: `ws` throws for a reason of more than 123 bytes, which ended the process.
+    // Regression: `ws` throws for a reason of more than 123 bytes, and this error ended the process.
     await using gateway = await startTestGateway();
     const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
     socket.on('open', () => socket.send(first));

@@ -3,12 +3,12 @@ import type WebSocket from 'ws';
 import { createHold } from '../testing/hold.ts';
 import { messagesOfQuery, startSocketServer } from '../testing/servers/socket-server.ts';
 
-// The cases of the server tests of graphql-ws.
+// The cases are those of the server tests of graphql-ws.
 // https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 const acknowledged = { type: 'connection_ack' };
 
-/** A client whose subscription is in preparation until it is released. */
+/** Starts a client whose subscription stays in preparation until the test releases it. */
 async function startPreparing() {
   await using releases = new AsyncDisposableStack();
   const subscribing = createHold();
@@ -111,7 +111,7 @@ describe('closed socket', () => {
   });
 
   it('unsubscribes the rest if one fails to', async () => {
-    // Regression: an error thrown by a dispose left the socket's close handler, and ended the process.
+    // Regression: an error of one dispose escaped from the socket's close handler, and ended the process.
     let disposals = 0;
     const allDisposed = Promise.withResolvers<void>();
     await using server = await startSocketServer({

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { startSocketServer } from '../testing/servers/socket-server.ts';
 
-// The cases of the server tests of graphql-ws.
+// The cases are those of the server tests of graphql-ws.
 // https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 const acknowledged = { type: 'connection_ack' };
@@ -25,7 +25,7 @@ describe('subprotocol', () => {
     async (protocols) => {
       await using server = await startSocketServer();
       const socket = new WebSocket(server.url, protocols);
-      // The client's handshake fails if its protocol is not chosen.
+      // The client reports an error if the server chooses none of its protocols.
       socket.on('error', () => {});
       const code = await new Promise((resolve) => socket.once('close', resolve));
       expect([4406, 1006]).toContain(code);
@@ -62,7 +62,7 @@ describe('connection_init', () => {
     client.send({ type: 'ping' });
     expect(await client.next()).toEqual({ type: 'pong' });
     await using late = await server.connect();
-    // This socket connected later, so the time-out of the first one has elapsed, too.
+    // This socket connected later. When it times out, the time-out of the first has elapsed, too.
     expect(await late.closed).toBe('4408 Connection initialisation timeout');
     authenticated.resolve(null);
     expect(await client.next()).toEqual(acknowledged);

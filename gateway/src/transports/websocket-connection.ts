@@ -19,7 +19,7 @@ import { type OperationConnection, SocketOperation } from './websocket-operation
 /** Options that all connections share. */
 export interface ConnectionOptions extends OperationServices {
   formatter: ResultFormatter;
-  /** Where an operation waits until it may start. */
+  /** Operations wait here until they may start. */
   turns: LoopTurns;
   largeRequests: LargeRequests;
   /** Time-out for `connection_init`, after which the socket is closed with 4408. */
@@ -28,12 +28,15 @@ export interface ConnectionOptions extends OperationServices {
   maxOperations: number;
 }
 
-/** Time for running operations to finish after the session has ended: `signOut` ends its own session. */
+/**
+ * Running operations may finish within this time after the session has ended. Otherwise `signOut`, which ends the
+ * session, would get no result.
+ */
 const answerWithinMs = 1_000;
 
 /**
- * The server side of one `graphql-transport-ws` connection, over `ws`. It replaces the server of graphql-ws, and is a
- * class, to keep the memory per connection small.
+ * The server side of one `graphql-transport-ws` connection, over `ws`. It replaces the server of graphql-ws and is a
+ * class, because both save memory per connection.
  *
  * @see https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
@@ -49,7 +52,10 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   #watch: Disposable | null = null;
   /** Operations by the client's id. */
   #operations: Map<string, SocketOperation> | null = null;
-  /** Number of operations being executed, also those that the client has completed. Live subscriptions do not count. */
+  /**
+   * Number of operations that are being executed, including those that the client has completed. Live subscriptions do
+   * not count.
+   */
   #working = 0;
   #subscriptions = 0;
   #idle: PromiseWithResolvers<void> | null = null;
@@ -60,10 +66,10 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     this.#options = options;
   }
 
-  /** Adds it to the open connections. Returns false if a limit is reached. */
+  /** Adds the socket to the open connections. Returns false if a limit is reached. */
   open(): boolean {
     const { connections, connectionInitTimeoutMs } = this.#options;
-    // Anonymous until `connection_init`.
+    // The client counts as anonymous until `connection_init`.
     this.#counted = connections.tryAdd({ address: this.#clientAddress, isAnonymous: true }, (force) =>
       this.#goAway(force),
     );
@@ -75,7 +81,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     return true;
   }
 
-  /** Closes once no operation runs. */
+  /** Closes the socket for the drain, once no operation runs. */
   async #goAway(force: AbortSignal): Promise<void> {
     await this.#untilIdle(force);
     await closeSocket(this.#socket, closeCodes.goingAway, 'Going away');
@@ -91,7 +97,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
 
   /** Handles a message of the client. Never throws. */
   receive(data: RawData): void {
-    // As a socket's `binaryType` is `nodebuffer`.
+    // The data is a Buffer, because the socket's `binaryType` is `nodebuffer`.
     this.#handle(data as Buffer).catch((error: unknown) => {
       this.#options.log.warn({ error }, 'a message could not be handled');
       this.#close(CloseCode.InternalServerError, 'Internal server error');
@@ -99,7 +105,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   }
 
   async #handle(data: Buffer): Promise<void> {
-    // Ignores messages once the socket is being closed.
+    // Messages are ignored once the socket is being closed.
     if (this.#socket.readyState !== this.#socket.OPEN || this.#state === 'session ended') return;
     const message = readMessage(data);
     if (message instanceof Error) return this.#close(CloseCode.BadRequest, message.message);
@@ -146,7 +152,10 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     this.send(acknowledged);
   }
 
-  /** @param sent the payload, or the whole message if it is large: it is parsed again when the operation may start */
+  /**
+   * @param sent the payload. Of a large message it is the whole message as bytes, which are parsed again when the
+   *   operation may start
+   */
   async #begin(id: string, sent: SubscribePayload | Buffer): Promise<void> {
     if (this.#state !== 'ready') return this.#close(CloseCode.Unauthorized, 'Unauthorized');
     this.#operations ??= new Map();
@@ -180,7 +189,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
 
   async #run(operation: SocketOperation, sent: SubscribePayload | Buffer): Promise<void> {
     const { operations, subscriptions, turns, largeRequests, gate, formatter } = this.#options;
-    // Pauses reading while an operation waits: the client can't send faster than it is served.
+    // Reading pauses while an operation waits, so that the client can't send faster than it is served.
     const onWait = () => this.#socket.pauseReading();
     const clientAddress = this.#clientAddress;
     const describeRequester = () => requesterOf({ clientAddress, signal: operation.signal, onWait });
@@ -218,7 +227,10 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     operation.end();
   }
 
-  /** Aborts an operation without a message to the client. It counts against the limit until its work has ended. */
+  /**
+   * Aborts an operation without a message to the client. The operation counts against the limit until its work has
+   * ended.
+   */
   #leave(id: string): void {
     const operation = this.#operations?.get(id);
     if (!operation) return;
@@ -269,5 +281,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
 
 const acknowledged = JSON.stringify({ type: MessageType.ConnectionAck });
 
-/** A flat string: it is kept as long as the subscription, and `randomUUID` returns one that takes more memory. */
+/**
+ * Creates a request id, which is kept as long as the subscription. The string of `randomUUID` would take more memory.
+ */
 const newRequestId = () => randomBytes(16).toString('hex');

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { ask } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
 
-/** An encoded client frame, masked (RFC 6455, 5.2). */
+/** Encodes a client's frame, masked (RFC 6455, 5.2). */
 function frame({ opcode, isFinal, reserved, payload }: Frame): Buffer {
   const { length } = payload;
   const head = length < 126 ? [length] : length < 65_536 ? [126, length >> 8, length & 255] : null;
@@ -35,7 +35,7 @@ const query = fc.constantFrom(
   'query A { hello } query B { hello }',
   '{ __schema { types { name } } }',
 );
-/** A few ids, so that they collide, and arbitrary ones. */
+/** Generates ids: mostly from a few, so that they collide, and some arbitrary ones. */
 const id = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom('1', '2', '__proto__', 'constructor') },
   fc.string({ unit: 'binary', maxLength: 60 }),
@@ -72,7 +72,7 @@ const text = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.json(),
 );
-/** A message as text, binary or fragments, or an arbitrary frame. */
+/** Generates a message as text, binary or fragments, or an arbitrary frame. */
 const frames = fc.oneof(
   { weight: 10, arbitrary: text.map((each) => [textFrame(each)]) },
   { weight: 2, arbitrary: text.map((each) => [{ ...textFrame(each), opcode: 2 }]) },
@@ -116,7 +116,7 @@ async function send(gateway: TestGateway, bytes: readonly Buffer[], how: 'end' |
   );
   await once(socket, 'data');
   for (const each of bytes) if (!socket.destroyed) socket.write(each);
-  // Waits for the response to this message: everything before it has been handled then.
+  // Waits for the response to this message. By then everything before it has been handled.
   socket.on('data', () => {});
   if (how === 'reset') await new Promise((resolve) => socket.write(frame(pingFrame), resolve));
   if (how === 'reset') socket.resetAndDestroy();
@@ -126,7 +126,7 @@ async function send(gateway: TestGateway, bytes: readonly Buffer[], how: 'end' |
 const pingFrame: Frame = { opcode: 9, isFinal: true, reserved: 0, payload: new Uint8Array() };
 const closeFrame: Frame = { opcode: 8, isFinal: true, reserved: 0, payload: new Uint8Array([3, 232]) };
 
-/** Errors that would have ended the process: gateway and tests share it here. */
+/** Records errors that would have ended the process. The gateway runs in the test's process here. */
 function watchFaults() {
   const faults: unknown[] = [];
   const onFault = (error: unknown) => void faults.push(error);

@@ -77,7 +77,7 @@ describe('websocket', () => {
     expect(await open('198.51.100.1')).toBe(rejected);
     expect(await open('198.51.100.2')).toBe(acknowledged);
     sockets[0]?.terminate();
-    // The gateway sees the end of a connection later.
+    // Retries, because the gateway notices the end of a connection with a delay.
     while ((await open('198.51.100.1', token)) !== acknowledged);
     for (let count = 1; count < 3; count += 1) expect(await open('198.51.100.1', token)).toBe(acknowledged);
     expect(await open('198.51.100.1', token)).toBe(rejected);
@@ -110,7 +110,7 @@ describe('websocket', () => {
     const cursors = [(await first).value];
     while (cursors.length < count) cursors.push((await reader.next()).value);
     expect(cursors.at(-1)).toEqual({ data: { moved: { cursor: encodeCursor(`m${count - 1}`) } } });
-    // It is terminated, because it would not read the close frame.
+    // The stalled socket is terminated, because it would not read a close frame.
     await gateway.untilSubscribed(1);
     stalled.resume();
     expect([1006, 1013]).toContain(await closed);
@@ -145,7 +145,8 @@ describe('websocket operations', () => {
       payload: [{ extensions: { code: 'RATE_LIMITED' } }],
     });
     touched.release();
-    // Their work ends later. Each refusal is followed by another attempt.
+    // The work of completed operations ends later. The client tries again after each refusal, until an operation
+    // succeeds.
     for (let type = 'error'; type !== 'next'; ) {
       const id = `after ${client.messages.length}`;
       client.subscribe(id, '{ hello }');

@@ -1,6 +1,6 @@
 import { type Message, validateMessage } from 'graphql-ws';
 
-/** Parses a client's message; an error, whose text the client may see, if it is not one of the protocol. */
+/** Parses a client's message. If it does not follow the protocol, returns an error whose text the client may see. */
 export function readMessage(data: Buffer): Message | Error {
   const value = parseJson(String(data));
   if (value === undefined) return new Error('The message is not JSON');
@@ -11,7 +11,7 @@ export function readMessage(data: Buffer): Message | Error {
   }
 }
 
-/** Returns undefined for invalid JSON. The parser's message is not passed on. */
+/** Returns undefined for invalid JSON, without the parser's message. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -20,7 +20,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The `authorization` of `connection_init`, with its key in any case; null without one. */
+/** Reads `authorization` from the payload of `connection_init`; its key may have any case. Null if there is none. */
 export function readAuthorization(parameters: Readonly<Record<string, unknown>> | undefined): string | null {
   for (const [name, value] of Object.entries(parameters ?? {})) {
     if (name.toLowerCase() === 'authorization' && typeof value === 'string' && value.trim() !== '') return value;

@@ -3,7 +3,7 @@ import { MessageType } from 'graphql-ws';
 import type { Subscription } from '../subscriptions/active-subscription.ts';
 import type { Subscriber } from '../subscriptions/subscriber.ts';
 
-/** What an operation needs of its connection. */
+/** The functions of its connection that an operation uses. */
 export interface OperationConnection {
   send(text: string): void;
   flushed(): Promise<void>;
@@ -13,11 +13,14 @@ export interface OperationConnection {
   onLeaveError(error: unknown): void;
 }
 
-/** An operation of a WebSocket client. A class, because there is one per subscription. */
+/**
+ * An operation of a WebSocket client. It is a class, which takes less memory than closures, because there is one per
+ * subscription.
+ */
 export class SocketOperation implements Subscriber {
   readonly id: string;
   readonly #connection: OperationConnection;
-  /** Null once the subscription is live: there is nothing left to abort. */
+  /** Null once the subscription is live, because a live subscription has nothing to abort. */
   #controller: AbortController | null = new AbortController();
   #subscription: Subscription | null = null;
   #hasLeft = false;
@@ -32,7 +35,7 @@ export class SocketOperation implements Subscriber {
     return !this.#hasLeft;
   }
 
-  /** Whether it is a started subscription. */
+  /** Whether the operation is a started subscription. */
   get isSubscription(): boolean {
     return this.#subscription !== null;
   }
@@ -49,7 +52,7 @@ export class SocketOperation implements Subscriber {
     subscription.start(this);
   }
 
-  /** Aborts its work and unsubscribes. Never throws: the connection has other operations. */
+  /** Aborts the work and unsubscribes. Never throws, so that the connection's other operations are not affected. */
   leave(): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;

@@ -86,7 +86,7 @@ describe('websocket', () => {
     holds = true;
     const requested = ask(client, { query: '{ hello }' });
     await touched.reached;
-    // The touch has read the session, and returns after it has ended.
+    // The touch has already read the session, and returns only after the session has ended.
     await gateway.engines.keyValue.delete(sessionKey(sid));
     await gateway.endSession({ sid });
     expect(await closed).toMatchObject({ code: 4403 });
@@ -121,7 +121,7 @@ describe('websocket', () => {
 
 describe('websocket operations', () => {
   it('are answered before the socket closes at the end of the session', async () => {
-    // Regression: signOut ends its own session, and its result was lost with the socket.
+    // Regression: `signOut` ended the session and its socket before its result was sent.
     const names = createHold();
     await using gateway = await startTestGateway();
     gateway.world.onName = names.wait;

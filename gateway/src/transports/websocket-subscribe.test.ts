@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { messagesOfQuery, startSocketServer } from '../testing/servers/socket-server.ts';
 
-// The cases of the server tests of graphql-ws.
+// The cases are those of the server tests of graphql-ws.
 // https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 describe('subscribe', () => {
@@ -43,7 +43,7 @@ describe('subscribe', () => {
       payload: [{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }],
     });
     expect(JSON.stringify(message)).not.toContain('secret');
-    // Its id can be reused.
+    // The id of an ended operation can be used again.
     client.subscribe('1', 'subscription');
     await server.untilSubscribed(1);
     expect(await client.rest()).toEqual([]);

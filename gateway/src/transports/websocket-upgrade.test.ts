@@ -10,7 +10,7 @@ import { startTestGateway } from '../testing/gateway.ts';
 import { createOpenConnections } from './connections.ts';
 import { attachWebSocket, type WebSocketOptions } from './websocket.ts';
 
-/** A server that refuses upgrades in every possible way. It has no services for an upgraded socket. */
+/** Starts a server for upgrades that are refused. It has no services for an upgraded socket. */
 async function startServer() {
   await using releases = new AsyncDisposableStack();
   const log = createMemoryLog();
@@ -37,7 +37,7 @@ async function startServer() {
   return {
     server,
     connections,
-    /** Requests an upgrade, and keeps its own side open. */
+    /** Requests an upgrade, and keeps the client's side of the connection open. */
     async upgrade(path: string, origin?: string): Promise<Socket> {
       const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
       owned.defer(() => void socket.destroy());
@@ -129,7 +129,8 @@ describe('websocket', () => {
   });
 
   it('leaves requests that offer another protocol to HTTP', async () => {
-    // Regression: 404, or 405 at /graphql, for each request of a client that offers HTTP/2, as Java's does without TLS.
+    // Regression: a client that offers an upgrade to HTTP/2, as Java's client does without TLS, got 404 for each
+    // request, or 405 at /graphql.
     await using gateway = await startTestGateway();
     const offer = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' };
     const call = request(gateway.graphqlUrl, {

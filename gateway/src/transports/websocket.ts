@@ -20,7 +20,7 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
   sendLimits: SendLimits;
   /** Largest message in bytes; a larger one closes the socket with 1009. Default: 64 kB. */
   maxMessageBytes?: number;
-  /** Counts a connection until it is a WebSocket. */
+  /** Counts a connection until it becomes a WebSocket. */
   httpConnections: Pick<HttpConnections, 'release'>;
   /** Interval of pings. A socket that has not answered by the next ping is terminated. Default: 12 s. */
   keepAliveMs?: number;
@@ -33,11 +33,11 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
  *
  * `connection_init` may have the payload `{"authorization": "Bearer <token>"}`, the key in any case, `Bearer` optional.
  * Without a token the client is anonymous. A socket is closed with 4403 for an invalid token and at the end of its
- * session. It is closed with 1013 if the session store can't be reached, a connection limit is reached, or the client is
- * a slow consumer.
+ * session. It is closed with 1013 if the session store can't be reached, a connection limit is reached, or the client
+ * is a slow consumer.
  *
  * During the drain a socket is closed with 1001 once its queries and mutations have finished: clients reconnect. New
- * sockets are refused. Disposing closes all that are left.
+ * sockets are refused. Disposing closes all remaining sockets.
  */
 export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   const { server, path, connections, httpConnections, addresses, sendLimits, log, allowsOrigin = () => true } = options;
@@ -47,15 +47,15 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     maxPayload: maxMessageBytes,
     handleProtocols,
     WebSocket: ClientSocket,
-    // At most one message per socket and turn of the event loop, for fairness between sockets.
+    // `ws` then emits at most one message per socket and turn of the event loop, for fairness between sockets.
     allowSynchronousEvents: false,
   });
   const keepAlive = createKeepAlive(sockets.clients, keepAliveMs);
   const shared: ConnectionOptions = { ...options, connectionInitTimeoutMs, formatter: createResultFormatter(log) };
 
-  // For example a frame over the size limit. `ws` closes the socket with the matching code.
+  // An error is, for example, a frame over the size limit. `ws` closes the socket with the matching code.
   const onError = (error: Error) => log.debug({ error }, 'a socket failed');
-  // The upgrade request is not kept: with its headers it would be a large part of a connection's memory.
+  // The upgrade request is not kept, because its headers would take a large part of a connection's memory.
   const onConnection = (socket: ClientSocket, request: IncomingMessage) => {
     socket.on('error', onError);
     if (socket.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL)
@@ -71,7 +71,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   };
 
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // `new URL` would throw for an invalid path.
+    // The path is cut by hand, because `new URL` throws for an invalid one.
     if (request.url?.split('?', 1)[0] !== path) return refuseUpgrade(socket, '404 Not Found');
     if (!allowsOrigin(request)) return refuseUpgrade(socket, '403 Forbidden');
     if (connections.isDraining) return refuseUpgrade(socket, '503 Service Unavailable');
@@ -98,15 +98,15 @@ function onClose(this: WebSocket): void {
   (this as ClientSocket).release();
 }
 
-/** Time that a client has to close after its upgrade was refused, before the socket is destroyed. */
+/** If a client does not close within this time after a refused upgrade, its socket is destroyed. */
 const refusedWithinMs = 1_000;
 
 function refuseUpgrade(socket: Duplex, status: string): void {
   const timer = setTimeout(() => socket.destroy(), refusedWithinMs);
-  // Node no longer listens to the socket: a reset would be an unhandled error event.
+  // Node no longer listens for errors of this socket, so that a reset would be an unhandled error event.
   socket.on('error', () => socket.destroy());
   socket.once('close', () => clearTimeout(timer));
-  // Discards what the client still sends; otherwise the end of the socket would not be noticed.
+  // Discards everything that the client still sends. Unread data would hide the end of the socket.
   socket.resume();
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

@@ -36,9 +36,9 @@ export async function openStream(
   return {
     status: response.status,
     headers: response.headers,
-    /** Resolves with the whole text, once the stream has ended. */
+    /** Resolves with the complete text, once the stream has ended. */
     end: readToEnd,
-    /** Resolves with the response as JSON: a refusal is no stream. */
+    /** Resolves with the response as JSON, for a refusal, which is not a stream. */
     json: async () => JSON.parse(await readToEnd()),
     /** Resolves with the text so far, once it contains `part`. */
     async until(part: string) {

@@ -3,11 +3,11 @@ import WebSocket from 'ws';
 import { moved } from '../supergraphs/moves.ts';
 
 export interface ClientOptions {
-  /** Of the token in `connection_init`. Default: `authorization`. */
+  /** The key of the token in `connection_init`. Default: `authorization`. */
   key?: string;
 }
 
-/** Connects a client of graphql-ws, which does not retry. Without `authorization` it is anonymous. */
+/** Connects a client of graphql-ws that does not retry. Without `authorization` it is anonymous. */
 export function connectClient(
   url: string,
   authorization: string | null,
@@ -42,7 +42,7 @@ export interface ClientResult {
   errors?: readonly { message: string; extensions?: Record<string, unknown> }[];
 }
 
-/** The operation's first result; an `error` message counts as a result with errors. */
+/** Resolves with the operation's first result. An `error` message counts as a result with errors. */
 export async function ask(client: Client, payload: SubscribePayload): Promise<ClientResult> {
   try {
     for await (const result of client.iterate(payload)) return JSON.parse(JSON.stringify(result));
@@ -52,11 +52,11 @@ export async function ask(client: Client, payload: SubscribePayload): Promise<Cl
   }
 }
 
-/** A subscription whose results are read one by one. */
+/** Subscribes. The test reads the results one by one. */
 export function listen(client: Client, query: string, variables: Record<string, unknown> = {}) {
   const results = client.iterate({ query, variables });
   return {
-    /** The next result; null once the subscription has completed. */
+    /** Resolves with the next result; null once the subscription has completed. */
     next: async () => JSON.parse(JSON.stringify((await results.next()).value ?? null)),
     stop: async () => void (await results.return?.()),
   };
@@ -66,7 +66,7 @@ export function listen(client: Client, query: string, variables: Record<string, 
 export async function subscribeToMoves(client: Client) {
   const events = client.iterate<{ moved: { cursor: string } }>({ query: moved });
   const first = events.next();
-  // The server handles a socket's messages in order: once this is answered the subscription is active.
+  // The server handles a socket's messages in order: when this query is answered, the subscription is active.
   await ask(client, { query: '{ hello }' });
   return { first };
 }

@@ -1,4 +1,4 @@
-/** Posts an operation over HTTP, for a client that disconnects before the response. */
+/** Posts an operation over HTTP. `leave` disconnects before the response. */
 export function postAndLeave(graphqlUrl: string, query: string, headers: Record<string, string> = {}) {
   const leaving = new AbortController();
   const response = fetch(graphqlUrl, {

@@ -8,10 +8,10 @@ export interface RawMessage {
   payload?: unknown;
 }
 
-/** A client that sends the test's messages, and reads one message at a time. */
+/** A client that sends messages of the test unchanged, and reads one message at a time. */
 export type RawClient = Awaited<ReturnType<typeof connectRaw>>;
 
-/** Connects, and sends nothing yet. */
+/** Connects without sending a message. */
 export async function connectRaw(url: string, protocols: string | string[] = 'graphql-transport-ws') {
   const socket = new WebSocket(url, protocols);
   const messages: RawMessage[] = [];
@@ -28,7 +28,7 @@ export async function connectRaw(url: string, protocols: string | string[] = 'gr
     send: (message: object | string) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
     subscribe: (id: string, query = 'query') => client.send({ id, type: 'subscribe', payload: { query } }),
     complete: (id: string) => client.send({ id, type: 'complete' }),
-    /** The next message that was not read yet; rejects when the socket closes first. */
+    /** Resolves with the next unread message. Rejects if the socket closes before. */
     async next(): Promise<RawMessage> {
       while (messages.length <= read) {
         const cause = await Promise.race([once(socket, 'message').then(() => null), closed]);
@@ -37,7 +37,7 @@ export async function connectRaw(url: string, protocols: string | string[] = 'gr
       read += 1;
       return messages[read - 1] as RawMessage;
     },
-    /** The remaining messages, once the server has handled all that was sent so far. */
+    /** Resolves with the remaining messages, once the server has handled everything sent so far. */
     async rest(): Promise<RawMessage[]> {
       client.send({ type: 'ping', payload: { last: true } });
       const rest: RawMessage[] = [];
@@ -49,7 +49,7 @@ export async function connectRaw(url: string, protocols: string | string[] = 'gr
     },
     /** The messages of an operation so far. */
     of: (id: string) => messages.filter((message) => message.id === id),
-    /** Resolves with an operation's first message, or its first one of this type. */
+    /** Resolves with an operation's first message, or with its first message of this type. */
     async first(id: string, type?: string): Promise<RawMessage> {
       for (;;) {
         const message = client.of(id).find((each) => type === undefined || each.type === type);

@@ -2,7 +2,7 @@ import { type DocumentNode, execute, type GraphQLSchema } from 'graphql';
 import type { SubgraphResponse } from '../../execution/subgraph/subgraph-response.ts';
 import { hash } from './values.ts';
 
-/** Values that no field of the generated supergraphs has. */
+/** Values that are invalid for every field of the generated supergraphs. */
 const wrongValues: readonly string[] = [
   '{}',
   '[]',
@@ -17,7 +17,7 @@ const wrongValues: readonly string[] = [
   'false',
 ];
 
-/** Replaces about one of `oneIn` values of a response by something else. */
+/** Replaces about one of `oneIn` values in a response by a wrong value. */
 export function tellLies(response: SubgraphResponse, seed: number, oneIn: number): SubgraphResponse {
   let position = 0;
   const lie = (value: unknown): unknown => {
@@ -33,8 +33,8 @@ export function tellLies(response: SubgraphResponse, seed: number, oneIn: number
 }
 
 /**
- * What an operation's result should be, given what it is: graphql-js executes the operation on it. It is the same if
- * the data has the schema's types, no null where there may be none, and the specification's order of keys.
+ * Executes the operation with graphql-js on the data of a result, to check that data. The result is equal to the data
+ * if all types, nulls and the order of keys are as the specification demands.
  */
 export async function completeBySpecification(
   schema: GraphQLSchema,

@@ -15,7 +15,7 @@ export interface RandomOperation {
 }
 
 /**
- * Writes an operation of a schema that depends on the seed only. It may be invalid: its fields may not merge.
+ * Writes a random operation for a schema, determined by the seed. It may be invalid, because its fields may conflict.
  *
  * @param isTyped whether each selection of an interface or union has `__typename`
  */

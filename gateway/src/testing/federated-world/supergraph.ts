@@ -33,8 +33,8 @@ interface Reference {
 }
 
 /**
- * Whether objects may not be null where their interface may. Apollo's executor goes by the interface, and the specification
- * by the object: such supergraphs have neither failing fields nor unknown entities.
+ * Whether fields of objects are non-null where their interface's field is nullable. There Apollo's executor wrongly
+ * uses the interface's nullability, so that these supergraphs have no failing fields and no unknown entities.
  */
 export function hasCovariantFields(seed: number): boolean {
   return seed % 3 === 0;
@@ -47,7 +47,7 @@ function subgraphSchema(seed: number, name: string, typeDefs: DocumentNode): Gra
     __resolveReference: (reference: Reference) =>
       isUnknown(reference) ? null : { ...reference, ...typeOf(reference) },
   };
-  /** An interface is resolved to the type of the object. */
+  /** Resolves an interface to the type of the object. */
   const typeOf = ({ __typename, id }: Reference) =>
     name === 'catalog' && __typename === 'Media' && { __typename: id?.split(':')[0] };
   const entities = ['Product', 'Person', 'Review', 'Book', 'Film', 'Media'];
@@ -59,10 +59,10 @@ function subgraphSchema(seed: number, name: string, typeDefs: DocumentNode): Gra
 }
 
 function subgraphSdls(seed: number): Record<string, string> {
-  /** An exclamation mark or nothing. */
+  /** Decides by the seed whether a type is non-null: returns an exclamation mark or nothing. */
   const n = (what: string) => (hash(seed, 'null', what) % 3 === 0 ? '!' : '');
   const covariant = (what: string) => (hasCovariantFields(seed) ? n(what) : '');
-  /** One of several subgraphs has the field. */
+  /** Returns the field if this subgraph of several has it, else nothing. */
   const placed = (field: string, subgraph: string, among: readonly string[]) =>
     among[hash(seed, 'placed', field) % among.length] === subgraph ? field : '';
   const productFields = (subgraph: string) =>

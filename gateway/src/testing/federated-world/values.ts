@@ -11,7 +11,7 @@ import {
   isScalarType,
 } from 'graphql';
 
-/** A number that depends on its input only. */
+/** Returns a number that depends on the input only. */
 export function hash(...parts: unknown[]): number {
   let value = 2_166_136_261;
   for (const character of JSON.stringify(parts)) value = Math.imul(value ^ character.charCodeAt(0), 16_777_619) >>> 0;
@@ -19,10 +19,13 @@ export function hash(...parts: unknown[]): number {
   return (value ^ (value >>> 13)) >>> 0;
 }
 
-/** The data of all subgraphs: each value depends on the seed, its entity and its field, in whichever subgraph it is. */
+/**
+ * Options of the subgraphs' data. Each value depends only on the seed, the entity and the field, so that all subgraphs
+ * agree.
+ */
 export interface WorldOptions {
   seed: number;
-  /** One of so many fields fails; 0 for none. */
+  /** One in this many fields fails; 0 means none. */
   failOneIn: number;
   /** Called for each field of Mutation, in order. */
   onMutation?: (name: string) => void;
@@ -82,7 +85,7 @@ function generateValue(type: GraphQLOutputType, schema: GraphQLSchema, key: unkn
   const possible: readonly GraphQLObjectType[] = isObjectType(type) ? [type] : schema.getPossibleTypes(type as never);
   const actual = possible[number % possible.length] as GraphQLObjectType;
   if (!actual.getFields().id && !actual.getFields().sku) return { __typename: actual.name, identity: key.join('/') };
-  // An interface object does not know the type of its entities.
+  // The subgraph of an interface object does not know the type of its entities, so that the id decides it.
   const named = actual.name === 'Media' ? ['Book', 'Film'][number % 2] : actual.name;
   const id = `${named}:${hash('id', ...key) % 4}`;
   return { __typename: actual.name, ...(actual.getFields().id ? { id } : { identity: id }) };

@@ -14,22 +14,22 @@ import { anonymous } from '../operations/operations.ts';
 import { generateSupergraph } from './supergraph.ts';
 import { createFieldResolver } from './values.ts';
 
-/** Changes or replaces a subgraph's response. It may throw, as a subgraph that can't be reached. */
+/** Changes or replaces a subgraph's response. It may throw, to simulate a subgraph that can't be reached. */
 export type Fault = (subgraph: string, response: SubgraphResponse) => SubgraphResponse;
 
 export interface ExecutionOptions {
   text: string;
   variables: Record<string, unknown>;
-  /** One of so many fields fails; 0 for none. */
+  /** One in this many fields fails; 0 means none. */
   failOneIn?: number;
   fault?: Fault;
 }
 
-/** What an executor did with an operation. */
+/** The result of executing an operation, with the calls that were made. */
 export interface Outcome {
   data: unknown;
   errors: readonly GraphQLError[];
-  /** Values that do not match their fields, if they are reported apart. */
+  /** Errors for values that do not match the types of their fields. */
   unfit: readonly GraphQLError[];
   /** The executed mutations, in order. */
   mutations: string[];
@@ -37,7 +37,7 @@ export interface Outcome {
   requests: number;
 }
 
-/** A generated supergraph with its subgraphs in this process, and both executors. */
+/** Creates a generated supergraph with its subgraphs in this process, and both executors: Apollo's and ours. */
 export function createWorld(seed: number) {
   const { supergraphSdl, subgraphs } = generateSupergraph(seed);
   const supergraph = Supergraph.build(supergraphSdl);
@@ -82,7 +82,7 @@ export function createWorld(seed: number) {
 
   return {
     schema,
-    /** The operation's faults, empty if it is valid. */
+    /** Returns the validation errors of an operation. */
     validate: (document: DocumentNode) => validate(schema, document),
     async executeByApollo(options: ExecutionOptions): Promise<Outcome> {
       const { state, call } = open(options);
@@ -118,7 +118,7 @@ export function createWorld(seed: number) {
         ...state,
       } as Outcome;
     },
-    /** With the corrections of the plan. */
+    /** Plans the operation with our corrections of the planner, and executes it. */
     async executeByOurs(options: ExecutionOptions): Promise<Outcome> {
       const { state, call } = open(options);
       const { definition, fragments, conditions } = read(options);
@@ -165,8 +165,8 @@ interface SentToApollo {
 }
 
 /**
- * Leaves the name of the interface out of entities that are interface objects: in Apollo's executor it replaces the name of
- * the object's type, and fragments on that are lost.
+ * Removes `__typename` of entities that are interface objects. Apollo's executor would overwrite the object's type with
+ * the interface's name, and then omit fragments on the type.
  */
 function hideInterface(response: SubgraphResponse): SubgraphResponse {
   const { _entities: entities } = (response.data ?? {}) as { _entities?: ({ __typename?: string } | null)[] };

@@ -4,12 +4,12 @@ import { type SubgraphResponse, toSubgraphResponse } from '../../execution/subgr
 import { federationLink, type SentRequest } from './executor.ts';
 
 export interface LocalSubgraph {
-  /** Its schema. `@link` is added. */
+  /** The subgraph's schema. `@link` is added. */
   typeDefs: string;
   resolvers: object;
 }
 
-/** Creates the function that answers requests as servers of these subgraphs would. */
+/** Creates the function that answers requests by executing them on these subgraphs' schemas. */
 export function answerBy(
   subgraphs: Record<string, LocalSubgraph>,
 ): (request: SentRequest) => Promise<SubgraphResponse> {

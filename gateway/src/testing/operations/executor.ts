@@ -29,9 +29,9 @@ export interface TestExecutorOptions {
   maxFields?: number;
   /** The `@override` labels that are on. Default: none. */
   overrides?: readonly string[];
-  /** What the client may see. Default: what needs no authorisation. */
+  /** What the client may see. Default: only fields without access rules. */
   grants?: Partial<Grants>;
-  /** Changes the composed supergraph, such as to what an earlier composition makes. */
+  /** Changes the composed supergraph, for example to the output of an earlier version of composition. */
   change?(supergraphSdl: string): string;
   context?: GatewayContext;
 }
@@ -39,7 +39,7 @@ export interface TestExecutorOptions {
 export const federationLink =
   'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@interfaceObject", "@context", "@fromContext", "@override", "@authenticated", "@requiresScopes", "@policy"])';
 
-/** The executor on subgraphs whose responses the test writes. */
+/** Creates the executor with subgraphs whose responses the test writes. */
 export function createTestExecutor({
   subgraphs,
   respond,

@@ -3,11 +3,11 @@ import { sha256 } from '../../operations/persisted-queries.ts';
 /** A request for `/graphql`. */
 export interface Sent {
   method?: 'POST' | 'GET';
-  /** For GET, by name. */
+  /** Parameters of a GET. */
   search?: [string, string][];
-  /** For POST: JSON, or text. */
+  /** The body of a POST, as JSON or text. */
   body?: unknown;
-  /** For POST, in place of a body. */
+  /** The body of a POST in chunks, in place of `body`. */
   chunks?: readonly Buffer[];
   headers?: Record<string, string>;
 }
@@ -29,7 +29,7 @@ export const typed =
   'query ($first: Int!, $is: Boolean = true) { hello @include(if: $is) moves(first: $first) { edges { cursor } } }';
 const greet = 'mutation ($name: String!) { greet(name: $name) }';
 
-/** Texts that are sent once before, so that each is known. */
+/** Texts that the test sends once in advance, so that their plans are cached. */
 export const texts = [
   hello,
   two,
@@ -40,7 +40,7 @@ export const texts = [
   'mutation { register(name: "a") { id } }',
 ];
 
-/** Requests of the short way. */
+/** Requests that are answered without Apollo Server, if their plan is cached. */
 export const short: [what: string, sent: Sent][] = [
   ['a query', post({ query: hello })],
   [

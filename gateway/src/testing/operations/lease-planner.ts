@@ -19,7 +19,7 @@ const shared = new Map<string, SharedPlanner>();
 export function leasePlanner(options: PlannerOptions): Planner {
   const { supergraphSdl, hideSuggestions, rejectUnauthorized = false } = options;
   const key = JSON.stringify([supergraphSdl, hideSuggestions, rejectUnauthorized]);
-  // The planner outlives the test's log.
+  // The planner does not use the test's log, because it is used longer than the test runs.
   const entry = shared.get(key) ?? { planner: createPlanner({ ...options, log: silentLog }), leases: 0 };
   shared.delete(key);
   shared.set(key, entry);

@@ -4,7 +4,7 @@ import { gatewaySettings } from '../../config.ts';
 import type { GatewayContext } from '../../context.ts';
 import { createOperations, type OperationsOptions } from '../../operations/operations.ts';
 
-/** The pipeline with default limits and introspection. */
+/** Creates the pipeline of operations with default limits and introspection. */
 export function createTestOperations({
   federation,
   ...options
@@ -19,7 +19,7 @@ export function createTestOperations({
   });
 }
 
-/** A client that has not signed in. */
+/** The context of a client that has not signed in. */
 export const anonymous: GatewayContext = {
   identity: null,
   refusal: null,

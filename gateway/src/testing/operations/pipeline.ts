@@ -15,7 +15,7 @@ export interface PipelineOptions extends Partial<OperationsOptions> {
   createPlanner?: typeof leasePlanner;
 }
 
-/** The operations of the voucher supergraph, with subgraphs that return the test's answers. */
+/** Opens the pipeline for the voucher supergraph. Subgraphs return the responses that the test sets. */
 export async function openTestPipeline({
   answer = {},
   errors,
@@ -50,7 +50,7 @@ export async function openTestPipeline({
       const operation = await operations.prepare({ query, variables }, anonymous);
       return operations.execute(operation, anonymous);
     },
-    /** The error of an operation that is refused, or null. */
+    /** Prepares an operation, and resolves with the error of the refusal; null if it is not refused. */
     refusal: (query: string, variables: unknown = {}) =>
       operations.prepare({ query, variables: variables as never }, anonymous).then(
         () => null,

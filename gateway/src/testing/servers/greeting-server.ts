@@ -8,10 +8,10 @@ import { WebSocketServer } from 'ws';
 import { createEventQueue, type EventQueue } from '../event-queue.ts';
 import { greetingSchema } from '../supergraphs/parcel-supergraph.ts';
 
-/** A subscription to the greetings of one or all, with a field of another subgraph. */
+/** A subscription to the greetings of one person or of all, with a field of another subgraph. */
 export const greeted = 'subscription ($by: ID) { hi: greeted(by: $by) { text by { name } } }';
 
-/** A subgraph that serves `greeted` itself, with graphql-ws and graphql-sse. */
+/** Starts a subgraph that serves the subscription `greeted` itself, with graphql-ws and graphql-sse. */
 export async function startGreetingServer() {
   const schema = greetingSchema((by, context) => {
     const { authorization } = context as { authorization?: string };
@@ -36,7 +36,7 @@ export async function startGreetingServer() {
     context: (request) => ({ authorization: request.raw.headers.authorization }),
   });
   const server = createServer((request, response) => {
-    // Rejects for a connection that `cut` has closed.
+    // The promise rejects for a connection that `cut` has closed.
     handler(request, response).catch(() => {});
   });
   const sockets = new WebSocketServer({ server });

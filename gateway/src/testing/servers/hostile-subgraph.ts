@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 
-/** The bytes of a response, followed by `repeats` for as long as the gateway reads. */
+/** The bytes of a response. `repeats` follows for as long as the gateway reads. */
 export interface HostileAnswer {
   name: string;
   bytes: string | Buffer;
@@ -12,7 +12,7 @@ export interface HostileAnswer {
   ending?: 'close' | 'reset' | 'hang';
 }
 
-/** A subgraph that responds to every call with the bytes that the test has set. */
+/** Starts a subgraph that responds to every call with bytes that the test has set. */
 export async function startHostileSubgraph() {
   const sockets = new Set<Socket>();
   let answer: HostileAnswer = { name: 'nothing yet', bytes: '' };
@@ -21,7 +21,7 @@ export async function startHostileSubgraph() {
     socket.on('error', () => {});
     socket.once('close', () => sockets.delete(socket));
     socket.on('data', (data) => {
-      // The gateway's body is JSON, so this is its end.
+      // The gateway sends JSON, so that a chunk with `}` at its end completes the request.
       if (String(data).endsWith('}')) send(socket, answer);
     });
   });

@@ -22,7 +22,7 @@ export interface SocketServices {
   authenticate(authorization: string | null | undefined): Promise<Identity | null>;
   /** Called before an operation is prepared. */
   onPrepare(): Promise<void> | void;
-  /** A query's result. */
+  /** Executes a query, and resolves with its result. */
   execute(signal: AbortSignal): Promise<ExecutionResult>;
   /** Called before a subscription is admitted. */
   onSubscribe(): Promise<void> | void;
@@ -31,7 +31,7 @@ export interface SocketServices {
 }
 
 /**
- * Our sockets on a real server, with operations that the test executes: `query` returns `{"value": 1}`, and
+ * Starts a real server with our WebSocket transport and test operations: `query` returns `{"value": 1}`, and
  * `subscription` the events that the test sends to its subscribers.
  */
 export async function startSocketServer(
@@ -111,9 +111,9 @@ export async function startSocketServer(
     async untilConnections(count: number) {
       await waitFor(() => connections.count === count, { everyMs: 1 });
     },
-    /** A client that has sent nothing yet. */
+    /** Connects a client that has sent no message yet. */
     connect: () => connectRaw(url),
-    /** An acknowledged client. */
+    /** Connects a client whose `connection_init` is acknowledged. */
     connectReady: () => connectReady(url),
     async [Symbol.asyncDispose]() {
       await sockets[Symbol.asyncDispose]();
@@ -123,7 +123,7 @@ export async function startSocketServer(
   };
 }
 
-/** The messages that answer a query of `startSocketServer`. */
+/** Returns the messages by which `startSocketServer` answers a query. */
 export function messagesOfQuery(id: string) {
   return [
     { id, type: 'next', payload: { data: { value: 1 } } },

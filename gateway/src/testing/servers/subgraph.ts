@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 
 const json = { 'content-type': 'application/json' };
 
-/** A subgraph whose responses the test writes. Without `respond` it accepts every request and never responds. */
+/** Starts a subgraph whose responses the test writes. Without `respond` it accepts every request and never responds. */
 export async function startSubgraph(respond: (response: ServerResponse, body: string) => unknown = () => {}) {
   const calls: ServerResponse[] = [];
   const closed: Promise<unknown>[] = [];
@@ -24,9 +24,9 @@ export async function startSubgraph(respond: (response: ServerResponse, body: st
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
-    /** The responses to all calls so far, with their requests in `req`. */
+    /** The response objects of all calls so far, with the requests in `req`. */
     calls,
-    /** Resolves with the response to the nth call, once that has arrived. */
+    /** Resolves with the response object of the nth call, once the call has arrived. */
     async call(number: number): Promise<ServerResponse> {
       while (calls.length < number) await once(server, 'called');
       return calls[number - 1] as ServerResponse;
@@ -47,12 +47,12 @@ export function respondWith(response: ServerResponse | undefined, body: object):
   response?.writeHead(200, json).end(JSON.stringify(body));
 }
 
-/** The people subgraph at another URL. Responds to every call with this text. */
+/** Starts the subgraph `people` at another URL. It responds to every call with this text. */
 export function startHelloSubgraph(hello = 'hello from elsewhere') {
   return startSubgraph((response) => respondWith(response, { data: { hello } }));
 }
 
-/** The same subgraph at another URL. */
+/** Starts a proxy, by which a subgraph gets a second URL. */
 export function startSubgraphProxy(url: string) {
   return startSubgraph(async (response, body) => {
     const answer = await fetch(url, { method: 'POST', headers: json, body });

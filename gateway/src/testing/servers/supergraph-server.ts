@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A registry that serves the test's supergraph with an ETag. */
+/** Starts a registry that serves the test's supergraph with an ETag. */
 export async function startSupergraphServer(text = '', status = 200) {
   const served = { text, status };
   const seen: { headers: IncomingHttpHeaders; status: number }[] = [];

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 
-/** A subgraph's WebSocket server whose frames the test writes. */
+/** Starts a subgraph's WebSocket server whose frames the test writes. */
 export async function startUpstreamSockets(
   onSocket: (socket: WebSocket) => void,
   options: { autoPong?: boolean } = {},
@@ -33,7 +33,7 @@ export async function startUpstreamSockets(
   };
 }
 
-/** A server that accepts connections and sends nothing. */
+/** Starts a server that accepts connections and sends nothing. */
 export async function startSilentServer() {
   const waiting: ((socket: Socket) => void)[] = [];
   const sockets = new Set<Socket>();

@@ -7,8 +7,9 @@ import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import { scenarios } from './scenarios.ts';
 import { startScenario } from './start-scenario.ts';
 
-// node main.ts <GraphQL URL> <command>: runs the scenarios against any gateway. A shell runs the command for each, with
-// SUPERGRAPH (a file), JWKS_URL and the scenario's settings. It has to serve at the URL.
+// `node main.ts <GraphQL URL> <command>` runs the scenarios against any gateway. For each scenario a shell runs the
+// command, with SUPERGRAPH (a file), JWKS_URL and the scenario's settings in its environment. The command must start a
+// gateway that serves at the URL.
 const [url, command] = process.argv.slice(2);
 if (!url || !command) throw new Error('usage: main.ts <GraphQL URL> <command that starts the gateway>');
 await using folder = await mkdtempDisposable(join(tmpdir(), 'supergraph-suite-'));

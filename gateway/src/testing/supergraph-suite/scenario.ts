@@ -1,11 +1,11 @@
 /** A supergraph, and requests with the responses that any gateway should give. */
 export interface Scenario {
   name: string;
-  /** The subgraphs, by name. Their schemas have their own `@link`. */
+  /** The subgraphs, by name. Their schemas contain `@link`. */
   subgraphs: Readonly<Record<string, ScenarioSubgraph>>;
-  /** The supergraph, if it can't be composed any more; `{name}` stands for the URL of a subgraph. */
+  /** The supergraph's text, for one that current tools can't compose. `{name}` means the URL of a subgraph. */
   supergraphSdl?: string;
-  /** Settings of our gateway; another one needs its own for the same. */
+  /** Settings of our gateway. Another gateway needs equivalent settings. */
   environment?: Readonly<Record<string, string>>;
   requests: readonly ScenarioRequest[];
 }
@@ -25,6 +25,6 @@ export interface ScenarioRequest {
   errors?: readonly { code: string; path: string }[];
 }
 
-/** The link to federation that the subgraphs of this table have. */
+/** Returns the `@link` to federation for the subgraphs of these scenarios. */
 export const federation = (...directives: string[]) =>
   `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ${JSON.stringify(directives)})\n`;

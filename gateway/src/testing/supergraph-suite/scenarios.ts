@@ -209,7 +209,7 @@ const unreachable: Scenario = {
   ],
 };
 
-/** The directives of a field, as its subgraph got them. */
+/** Resolves to the directives of the field, as the subgraph received them. */
 const received = (_parent: unknown, _args: unknown, _context: unknown, info: GraphQLResolveInfo) =>
   info.fieldNodes.flatMap(({ directives = [] }) => directives.map(print)).join(' ');
 const reading = (version: string, directive: string) => `${federation('@key', '@composeDirective')}
@@ -244,7 +244,10 @@ const operationDirectives: Scenario = {
   ],
 };
 
-/** What the public audit of federation gateways leaves out, and what Apollo's planner gets wrong. */
+/**
+ * Features that the public audit of federation gateways does not test, and operations that Apollo's planner plans
+ * wrongly.
+ */
 export const scenarios: readonly Scenario[] = [
   contexts,
   labels,

@@ -11,9 +11,12 @@ import type { Scenario, ScenarioRequest } from './scenario.ts';
 export interface RunningScenario extends AsyncDisposable {
   /** The supergraph, with the URLs of the subgraphs. */
   supergraphSdl: string;
-  /** The keys of the tokens that requests have. */
+  /** URL of the keys that verify the requests' tokens. */
   jwksUrl: string;
-  /** Sends a request to a gateway, and returns what is wrong with its response; null if nothing is. */
+  /**
+   * Sends a request to a gateway. Resolves with a description of what is wrong with the response; null if it is as
+   * expected.
+   */
   check(graphqlUrl: string, request: ScenarioRequest): Promise<string | null>;
 }
 

@@ -1,4 +1,4 @@
-/** A supergraph as the tools of federation 1 composed them. The current ones can't. */
+/** A supergraph in the form of federation 1, which current tools can't compose any more. */
 export const federationOneSupergraph = `
 schema
   @core(feature: "https://specs.apollo.dev/core/v0.1")

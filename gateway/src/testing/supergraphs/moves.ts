@@ -14,17 +14,17 @@ export const parcelMoved: Topic<Move> = {
 /** A subscription with fields of both subgraphs. */
 export const moved = 'subscription { moved { cursor node { place recipient { name } } } }';
 
-/** A move of Ann's parcel to Hue, with the recipient Bob. */
+/** Creates a move of Ann's parcel to Hue, with the recipient Bob. */
 export function move(id: string, over: Partial<Move> = {}): Move {
   return { id, parcel: 'p1', customer: 'ann', place: 'Hue', recipient: { id: 'bob' }, ...over };
 }
 
-/** A move to a place, with an id of its own and the recipient Ann. */
+/** Creates a move to a place, with a new id and the recipient Ann. */
 export function moveTo(place: string, over: Partial<Move> = {}): Move {
   return move(randomUUID(), { place, recipient: { id: 'ann' }, ...over });
 }
 
-/** The result of `moved` for `move(id)`. */
+/** Returns the result of `moved` for `move(id)`. */
 export function movedResult(id: string) {
   return {
     data: { moved: { cursor: encodeCursor(id), node: { place: 'Hue', recipient: { name: 'name of bob' } } } },

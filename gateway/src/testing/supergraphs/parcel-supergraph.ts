@@ -5,8 +5,8 @@ import { encodeCursor } from '@voucher-gateway/schema/cursor';
 import { concatAST, type DocumentNode, GraphQLError, type GraphQLSchema, parse } from 'graphql';
 
 /**
- * A supergraph unrelated to vouchers, to test that the gateway works with any. The tracking subgraph stores moves, and the
- * people subgraph has names.
+ * A supergraph unrelated to vouchers, to test that the gateway works with any supergraph. The subgraph `tracking`
+ * stores moves of parcels, and `people` has names.
  */
 const trackingSdl = parse(`
   extend schema
@@ -54,7 +54,7 @@ export interface Move {
 export interface World {
   stored: Move[];
   storedThrough: number;
-  /** Maximum rows per page, to make replays take several pages. */
+  /** Maximum rows per page. Small pages let a test resume over several. */
   pageSize: number;
   /** Called before each page is returned. */
   onPage?: () => void | Promise<void>;
@@ -67,13 +67,13 @@ export function createWorld(): World {
 }
 
 export interface ParcelSupergraphOptions {
-  /** Whether it has the people subgraph. Default: true. */
+  /** Whether the supergraph includes the subgraph `people`. Default: true. */
   people?: boolean;
-  /** More of the tracking subgraph's schema. */
+  /** Additional definitions of the subgraph `tracking`. */
   more?: string;
 }
 
-/** The supergraph's schema, composed once per process and options. */
+/** Returns the supergraph, which is composed once per process and options. */
 export function parcelSupergraph({ people = true, more }: ParcelSupergraphOptions = {}): string {
   const key = JSON.stringify([people, more]);
   const supergraph = composed.get(key) ?? compose({ people, more });
@@ -93,7 +93,7 @@ function compose({ people, more }: ParcelSupergraphOptions): string {
   return supergraphSdl;
 }
 
-/** The tracking subgraph's schema with `greeted` as its own subscription. */
+/** Builds the schema of `tracking`, which serves the subscription `greeted` itself. */
 export function greetingSchema(greeted: (by: string | undefined, context: unknown) => AsyncIterable<unknown>) {
   return buildSubgraphSchema([
     {
@@ -131,7 +131,7 @@ function trackingResolvers(world: World) {
   return {
     Query: {
       moves: async (_: unknown, { customer, first, after }: { customer: string; first: number; after: string }) => {
-        // As a request that is larger than a subgraph reads.
+        // Simulates a request that exceeds the subgraph's size limit.
         if (after.length > 1_048_576)
           throw new GraphQLError('This is too large.', { extensions: { code: 'REQUEST_TOO_LARGE' } });
         const storedThrough = [{ topic: 'parcel-moved', partition: 0, position: String(world.storedThrough) }];

@@ -1,6 +1,6 @@
 import { parcelSupergraph } from './parcel-supergraph.ts';
 
-/** The parcel supergraph, in which the fields that are matched need the scope `track`. */
+/** Returns the parcel supergraph in which the fields that `field` matches need the scope `track`. */
 export function protectedSupergraph(field: RegExp): string {
   return parcelSupergraph()
     .replace(/(schema\n)/, '$1  @link(url: "https://specs.apollo.dev/requiresScopes/v0.1", for: SECURITY)\n')
