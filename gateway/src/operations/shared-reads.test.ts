@@ -89,6 +89,35 @@ describe('shared reads: a query', () => {
     expect(started).toHaveLength(2);
   });
 
+  // A client that had changed something, and asked again, got what was read before.
+  it('is executed again after a mutation, for those who send it then', async () => {
+    const { execute, started } = openReads();
+    const before = execute(read(), client());
+    const mutation = execute(read({}, 'mutation'), client());
+    void execute(read(), client());
+    expect(started).toHaveLength(2);
+    started[1]?.resolve(new JsonResult('{}', []));
+    await mutation;
+    const after = execute(read(), client());
+    expect(started).toHaveLength(3);
+    started[0]?.resolve(new JsonResult('{"is":"old"}', []));
+    expect((await before).dataJson).toBe('{"is":"old"}');
+    void execute(read(), client());
+    expect(started).toHaveLength(3);
+    started[2]?.resolve(new JsonResult('{"is":"new"}', []));
+    expect((await after).dataJson).toBe('{"is":"new"}');
+  });
+
+  it('is executed again after a mutation that failed', async () => {
+    const { execute, started } = openReads();
+    void execute(read(), client());
+    const mutation = execute(read({}, 'mutation'), client());
+    started[1]?.reject(new Error('timed out'));
+    await expect(mutation).rejects.toThrow('timed out');
+    void execute(read(), client());
+    expect(started).toHaveLength(3);
+  });
+
   it('is aborted when the last waiting client has left, and not before', async () => {
     const { execute, started } = openReads();
     const clients = [new AbortController(), new AbortController()];

@@ -23,7 +23,8 @@ interface SharedRead {
 /**
  * Executes equal queries once while they are in flight. Queries are equal if they have the same operation, variables,
  * authorization header, client address, and values of all other headers that subgraphs get. Subgraphs get the request
- * id of the first. If headers of subgraphs are passed back to the client, a query is executed alone.
+ * id of the first. If headers of subgraphs are passed back to the client, a query is executed alone. After a
+ * mutation no query joins one from before: its client would not see what it has changed.
  */
 export function createSharedReads<Operation extends ExecutableOperation>(
   execute: Execute<Operation>,
@@ -67,6 +68,8 @@ export function createSharedReads<Operation extends ExecutableOperation>(
   };
 
   return (operation, context) => {
+    if (operation.definition.operation === 'mutation')
+      return execute(operation, context).finally(() => inFlight.clear());
     const key = keyOf(operation, context);
     if (key === null) return execute(operation, context);
     context.place?.[Symbol.dispose]();
