@@ -96,6 +96,30 @@ describe('gauges', () => {
     expect(log.text).toContain('could not be counted');
   });
 
+  // A scrape waited for the database's time-out, longer than Prometheus does, and each scrape began another count.
+  it('gauges: show what is in progress while the database is silent, and count once', async () => {
+    const clock = createTestClock();
+    const log = createMemoryLog();
+    const counts: PromiseWithResolvers<{ rows: object[] }>[] = [];
+    const execute = () => {
+      counts.push(Promise.withResolvers());
+      return counts.at(-1)?.promise;
+    };
+    const database = { now: () => 0, query: { execute } } as unknown as Database;
+    const read = createGauges({ database, admission: { report }, clock, log });
+    for (let scrape = 0; scrape < 3; scrape += 1) {
+      const reading = read();
+      clock.advance(15_000);
+      expect(samplesOf(await reading)).toHaveLength(3);
+    }
+    expect(counts).toHaveLength(1);
+    expect(log.text).toContain('were not counted in time');
+    counts[0]?.reject(new Error('timed out'));
+    await expect.poll(() => log.text).toContain('could not be counted');
+    void read();
+    expect(counts).toHaveLength(2);
+  });
+
   it('/metrics: has the gauges as Prometheus reads them', async () => {
     await using harness = await openDeliveryHarness();
     await using receiver = await startReceiver({ answer: 'hang' });

@@ -1,4 +1,4 @@
-import type { Clock } from '@voucher-gateway/platform/async/clock';
+import { type Clock, timeoutSignal } from '@voucher-gateway/platform/async/clock';
 import type { Database } from '@voucher-gateway/platform/database';
 import { formatGauges, type Gauge } from '@voucher-gateway/platform/http/gauges';
 import type { Log } from '@voucher-gateway/platform/process/log';
@@ -10,10 +10,12 @@ import { delivery, endpoint } from './tables.ts';
 
 /** What was counted in the database is reused for this time, so that many scrapes cost it little. */
 const countedMs = 10_000;
+/** A scrape waits this long for the database: Prometheus gives up after 10 s by default, and would have no gauges at all. */
+const waitMs = 5_000;
 
 /**
  * Measures the queues for operators. Returns the text of `/metrics`: what is in progress in this process, and what is in the
- * database, which all processes share. While the database is away, the latter is missing.
+ * database, which all processes share. While the database is away or slow, the latter is missing.
  */
 export function createGauges({
   database,
@@ -27,7 +29,7 @@ export function createGauges({
   log: Log;
 }): () => Promise<string> {
   const lines = createRepeatedLines(log);
-  let counted: { atMs: number; gauges: Promise<Gauge[]> } | null = null;
+  let counted: { atMs: number; gauges: Promise<Gauge[]>; hasEnded: boolean } | null = null;
 
   const count = async (): Promise<Gauge[]> => {
     const now = new Date(database.now()).toISOString();
@@ -75,16 +77,25 @@ export function createGauges({
     ];
   };
 
+  const startCount = (atMs: number) => {
+    const started = { atMs, gauges: Promise.resolve<Gauge[]>([]), hasEnded: false };
+    started.gauges = count()
+      .catch((error: unknown) => {
+        lines.warn('count', { error }, 'pending deliveries could not be counted');
+        return [];
+      })
+      .finally(() => {
+        started.hasEnded = true;
+      });
+    return started;
+  };
+
   return async () => {
     const nowMs = clock.now();
-    if (!counted || Math.abs(nowMs - counted.atMs) >= countedMs)
-      counted = {
-        atMs: nowMs,
-        gauges: count().catch((error: unknown) => {
-          lines.warn('count', { error }, 'pending deliveries could not be counted');
-          return [];
-        }),
-      };
+    // Scrapes of a slow database must not start ever more counts.
+    if (!counted || (counted.hasEnded && Math.abs(nowMs - counted.atMs) >= countedMs)) counted = startCount(nowMs);
+    const shared = await withinWait(clock, counted.gauges);
+    if (!shared) lines.warn('wait', { waitMs }, 'pending deliveries were not counted in time');
     const { running, broken, paused } = admission.report();
     return formatGauges([
       {
@@ -97,9 +108,16 @@ export function createGauges({
         help: 'Endpoints to which this process makes few attempts or none.',
         value: { label: 'reason', values: { breaker: broken, pause: paused } },
       },
-      ...(await counted.gauges),
+      ...(shared ?? []),
     ]);
   };
+}
+
+/** Resolves with the gauges, or with null after `waitMs`. */
+async function withinWait(clock: Clock, gauges: Promise<Gauge[]>): Promise<Gauge[] | null> {
+  using timeout = timeoutSignal(clock, waitMs);
+  const late = new Promise<null>((resolve) => timeout.addEventListener('abort', () => resolve(null), { once: true }));
+  return await Promise.race([gauges, late]);
 }
 
 interface Queue extends Record<string, unknown> {
