@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
+import { codedCause, type PlatformErrorCode } from '@voucher-gateway/platform/errors';
 import type { SigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
@@ -15,7 +16,8 @@ export interface Sessions {
   /**
    * Begins a session, which ends `sessionIdleSeconds` after its last request.
    *
-   * @param addUser stores a new user in the transaction that stores the session: both are stored, or none
+   * @param addUser stores a new user in the transaction that stores the session: both are stored, or none. It is called
+   *   again if the answer to the COMMIT is lost, and must then change nothing if the user is stored
    * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable): nothing was stored; what `addUser` throws
    */
   begin(
@@ -36,6 +38,20 @@ export interface SessionsOptions {
 
 export function createSessions(options: SessionsOptions): Sessions {
   const { config, database, topics, keyValue, keys } = options;
+  const storeWithUser = async (row: typeof sessionTable.$inferInsert, addUser: (tx: Transaction) => Promise<void>) => {
+    const store = () =>
+      database.transaction(async (tx) => {
+        await addUser(tx);
+        await tx.insert(sessionTable).values(row).onConflictDoNothing({ target: sessionTable.sid });
+      });
+    try {
+      await store();
+    } catch (error) {
+      if (codedCause(error)?.code !== ('COMMIT_UNKNOWN' satisfies PlatformErrorCode)) throw error;
+      // The client can't find out: to its retry, the name would be taken.
+      await store();
+    }
+  };
   return {
     async begin({ id, phoneNumber }, addUser) {
       const { kid, privateKey } = keys.current();
@@ -59,11 +75,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       );
       try {
         const row = { sid, userId: id, expiresAt: new Date(expiresAt * 1_000) };
-        if (addUser)
-          await database.transaction(async (tx) => {
-            await addUser(tx);
-            await tx.insert(sessionTable).values(row);
-          });
+        if (addUser) await storeWithUser(row, addUser);
         else await database.query.insert(sessionTable).values(row);
       } catch (error) {
         // An unlisted session could not be ended by its user. If the deletion fails, nobody has its token.

@@ -1,3 +1,5 @@
+import type { Database } from '@voucher-gateway/platform/database';
+import { CodedError } from '@voucher-gateway/platform/errors';
 import { describe, expect, it } from 'vitest';
 import { codeOf, startTestUserService } from './testing/user-service.ts';
 
@@ -53,6 +55,38 @@ describe('signUp', () => {
     away = false;
     expect(codeOf(await ctx.signIn())).toBe('INVALID_CREDENTIALS');
     expect((await ctx.signUp()).errors).toBeUndefined();
+  });
+
+  // The client got an error, and its retry that its own name is taken.
+  it.each([
+    ['was committed', true],
+    ['was rolled back', false],
+  ])('signUp: succeeds if the answer to its COMMIT is lost and it %s', async (_what, isCommitted) => {
+    let isLost = false;
+    const loseFirst = ({ transaction }: Database): Partial<Database> => ({
+      async transaction<T>(work: Parameters<typeof transaction<T>>[0]): Promise<T> {
+        if (!isLost) return transaction(work);
+        isLost = false;
+        const rollBack = new Error('rolled back');
+        const run = async (tx: Parameters<typeof work>[0]) => {
+          const result = await work(tx);
+          if (!isCommitted) throw rollBack;
+          return result;
+        };
+        await transaction(run).catch((error) => {
+          if (error !== rollBack) throw error;
+        });
+        throw new CodedError('COMMIT_UNKNOWN', 'No answer came.', { retryable: true });
+      },
+    });
+    await using ctx = await startTestUserService({ changeDatabase: loseFirst });
+    isLost = true;
+    const { data, errors } = await ctx.signUp();
+    expect(errors).toBeUndefined();
+    expect(isLost).toBe(false);
+    const { token } = data?.signUp as { token: string };
+    expect((await ctx.post('mutation { signOut }', {}, token)).data).toEqual({ signOut: true });
+    expect(codeOf(await ctx.signUp({ phoneNumber: '0909123457' }))).toBe('USERNAME_TAKEN');
   });
 
   it('signUp: leaves no session for a username that is taken', async () => {

@@ -22,7 +22,10 @@ export interface Users {
    *   SESSION_STORE_UNAVAILABLE (all retryable)
    */
   prepareSignUp(input: { username: string; phoneNumber: string; password: string }, caller: Caller): Promise<NewUser>;
-  /** @throws CodedError USERNAME_TAKEN, PHONE_NUMBER_TAKEN */
+  /**
+   * Stores a user; nothing if the same one, by its id, is stored.
+   * @throws CodedError USERNAME_TAKEN, PHONE_NUMBER_TAKEN
+   */
   add(tx: Transaction, user: NewUser): Promise<void>;
   /** Remembers that the user has signed up or in from this address. Never throws. */
   rememberAddress(user: User, caller: Caller): Promise<void>;
@@ -80,7 +83,7 @@ export function createUsers({
     },
     async add(tx, user) {
       try {
-        await tx.insert(bankUser).values(user);
+        await tx.insert(bankUser).values(user).onConflictDoNothing({ target: bankUser.id });
       } catch (error) {
         throw toTakenError(error);
       }

@@ -1,4 +1,5 @@
 import { createTestClock } from '@voucher-gateway/platform/async/clock';
+import type { Database } from '@voucher-gateway/platform/database';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { type Environment, readConfig } from '@voucher-gateway/platform/process/config';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
@@ -12,9 +13,12 @@ import { createUserService } from '../server.ts';
 /** Starts the user service. The test is its clients, and reads what it publishes. */
 export async function startTestUserService({
   keyValue,
+  changeDatabase = () => ({}),
   environment,
 }: {
   keyValue?: Partial<KeyValue>;
+  /** Returns methods of the database to replace. */
+  changeDatabase?: (database: Database) => Partial<Database>;
   environment?: Environment;
 } = {}) {
   await using releases = new AsyncDisposableStack();
@@ -22,7 +26,12 @@ export async function startTestUserService({
   const harness = releases.use(
     await openServiceHarness({
       openEngines: openTestEngines,
-      create: createUserService,
+      create: (options: Parameters<typeof createUserService>[0]) => {
+        const { database } = options;
+        // Not a copy: `query` is a getter.
+        const changed = Object.assign(Object.create(database), changeDatabase(database));
+        return createUserService({ ...options, database: changed });
+      },
       config: readConfig(userSettings, { PORT: '0', ...environment }),
       clock,
       keyValue,
