@@ -10,7 +10,7 @@ interface RowsHKT extends PgQueryResultHKT {
   type: Rows<this['row']>;
 }
 
-/** drizzle's query interface, the same with PGlite and PostgreSQL. */
+/** drizzle's query interface, which is the same for PGlite and PostgreSQL. */
 export type Queryable = PgDatabase<RowsHKT, Record<string, never>>;
 
 /** A transaction's handle: the only database handle that may be used until the transaction ends. */
@@ -19,8 +19,8 @@ export type Transaction = Queryable;
 /**
  * The database port. Adapters: `database/pglite` (embedded) and PostgreSQL with `pg`.
  *
- * Inside `transaction` use only its handle, and await nothing but the database: PGlite has one connection, and a pool
- * runs dry in the same way. Both adapters throw NESTED_DATABASE_USE for `query` or `transaction` inside a transaction.
+ * Inside `transaction` use only its handle, and await nothing else. PGlite has one connection, and would deadlock, as
+ * would an exhausted pool. Both adapters throw NESTED_DATABASE_USE for `query` or `transaction` inside a transaction.
  */
 export interface Database extends AsyncDisposable {
   /** Runs statements outside a transaction. Throws NESTED_DATABASE_USE inside one. */
@@ -29,7 +29,7 @@ export interface Database extends AsyncDisposable {
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Calls `onNotify` with the payload of each NOTIFY on `channel`, after its transaction has committed. */
   listen(channel: string, onNotify: (payload: string) => void): Promise<AsyncDisposable>;
-  /** The database's clock in milliseconds since the epoch. Processes compare times by it. */
+  /** The database's clock in milliseconds since the epoch. All processes use it for times that they compare. */
   now(): number;
   /** Applies a context's migrations to its schema; several processes may call it concurrently. */
   migrate(migrations: Migrations): Promise<void>;
@@ -61,7 +61,7 @@ export function violatedUnique(error: unknown): string | null {
   return null;
 }
 
-/** Takes an advisory lock for the rest of the transaction; false when another transaction has it. */
+/** Takes an advisory lock for the rest of the transaction. Resolves with false if another transaction has it. */
 export async function tryTransactionLock(tx: Transaction, name: string): Promise<boolean> {
   const { rows } = await tx.execute<{ taken: boolean }>(
     sql`select pg_try_advisory_xact_lock(hashtext(${name})) as taken`,

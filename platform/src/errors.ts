@@ -30,17 +30,16 @@ export interface CodedErrorOptions {
   cause?: unknown;
   /** True if the same call may succeed later. Default: false. */
   retryable?: boolean;
-  /** For how long a retry can help, in milliseconds. Default: forever. */
+  /** After this many milliseconds retries no longer help. Default: they always may. */
   retryForMs?: number;
   /** Further public data, copied into a GraphQL error's extensions or a problem document. */
   details?: Record<string, unknown>;
 }
 
 /**
- * An error with a stable code, a message that may be shown, and whether a retry can help.
+ * An error with a stable code, a message that clients may see, and a flag that says whether a retry can help.
  *
- * @example
- * throw new CodedError<PublicErrorCode>('FORBIDDEN', 'This phone number is not yours.');
+ * @example throw new CodedError<PublicErrorCode>('FORBIDDEN', 'This phone number is not yours.');
  */
 export class CodedError<Code extends string = string> extends Error {
   override readonly name = 'CodedError';
@@ -65,24 +64,24 @@ export function isCodedError<Code extends string>(error: unknown, code?: Code): 
   );
 }
 
-/** Returns an error and its causes, outermost first; none for a thrown value that is not an error. */
+/** Lists an error and its causes, outermost first; empty for a thrown value that is not an error. */
 export function causesOf(error: unknown): Error[] {
   const causes: Error[] = [];
   for (let cause = error; cause instanceof Error; cause = cause.cause) causes.push(cause);
   return causes;
 }
 
-/** The first coded error among an error and its causes: a query builder wraps what its driver throws. */
+/** Finds the first coded error among an error and its causes. drizzle, for example, wraps the errors of the driver. */
 export function codedCause(error: unknown): CodedError | null {
   return causesOf(error).find((cause) => isCodedError(cause)) ?? null;
 }
 
-/** Whether a retry can help: data on the error, never a guess at the catch site. */
+/** Whether a retry can help. The error itself says so. */
 export function isRetryable(error: unknown): boolean {
   return codedCause(error)?.retryable ?? false;
 }
 
-/** Outages of engines, which clients see as an outage of the service. */
+/** Codes of engines' outages, which clients see as SERVICE_UNAVAILABLE. */
 const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
   'COMMIT_UNKNOWN',
   'DATABASE_UNAVAILABLE',
@@ -91,7 +90,7 @@ const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
   'TOPIC_RECREATED',
 ]);
 
-/** Codes that are of no use to a client: outages are shown as SERVICE_UNAVAILABLE, the others are masked. */
+/** Codes that clients do not see: outages become SERVICE_UNAVAILABLE, the others are masked. */
 const internalCodes: ReadonlySet<string> = new Set(platformErrorCodes);
 
 const unavailableMessages = {
@@ -100,8 +99,8 @@ const unavailableMessages = {
 } as const satisfies Partial<Record<PlatformErrorCode, string>>;
 
 /**
- * Runs a call to an engine, and throws any failure as `code`, retryable. Other coded errors pass, except an outage of the
- * database below an embedded engine.
+ * Runs a call to an engine, and converts any failure to a retryable error with `code`. Coded errors are rethrown
+ * unchanged, except an outage of the database in which an embedded engine stores its data.
  */
 export async function orUnavailable<T>(
   code: keyof typeof unavailableMessages,
@@ -115,15 +114,15 @@ export async function orUnavailable<T>(
   }
 }
 
-/** The first outage of an engine among an error and its causes, or null. */
+/** Finds the first outage of an engine among an error and its causes; null if there is none. */
 export function outageOf(error: unknown): CodedError | null {
   const coded = causesOf(error).filter((cause) => isCodedError(cause));
   return coded.find(({ code }) => outages.has(code)) ?? null;
 }
 
 /**
- * The error that a client may see: an error with a public code unchanged, an engine's outage as SERVICE_UNAVAILABLE
- * (retryable), null for anything else.
+ * Returns the error that a client may see: one with a public code unchanged, an engine's outage as SERVICE_UNAVAILABLE
+ * (retryable), and null for any other.
  */
 export function publicError(error: unknown): CodedError | null {
   if (isCodedError(error) && !internalCodes.has(error.code)) return error;
@@ -141,7 +140,7 @@ export function publicError(error: unknown): CodedError | null {
   });
 }
 
-/** An error's code for a log line: our own, the system's (`ECONNREFUSED`), or its class name. */
+/** Returns an error's code for the log: our code, the system's (`ECONNREFUSED`), or the name of its class. */
 export function errorCode(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   const { code } = error as { code?: unknown };

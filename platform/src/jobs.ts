@@ -41,9 +41,7 @@ export interface Jobs extends AsyncDisposable {
     queue: JobQueue<Data>,
     jobs: readonly { data: Data; delayMs?: number; id?: string }[],
   ): Promise<void>;
-  /**
-   * Deletes jobs that have not ended; ids that have, or never existed, are ignored. A running job is not interrupted.
-   */
+  /** Deletes jobs that have not ended. Ids of ended or unknown jobs are ignored. A running job is not interrupted. */
   cancel(tx: Transaction, queue: JobQueue<object>, ids: readonly string[]): Promise<void>;
   /**
    * Works on a queue until disposed; disposing awaits running jobs. A finished job is deleted.

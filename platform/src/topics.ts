@@ -1,7 +1,10 @@
 import type { z } from 'zod';
 import type { Transaction } from './database.ts';
 
-/** A topic: its name, the schema that each value is checked against when published and read, and its key. */
+/**
+ * A topic: its name, the schema by which each value is checked when it is published and read, and the function for its
+ * key.
+ */
 export interface Topic<Value> {
   readonly name: string;
   readonly schema: z.ZodType<Value>;
@@ -20,7 +23,7 @@ export interface Message<Value> {
   position: number;
   /** Milliseconds since the epoch. */
   publishedAt: number;
-  /** Length of key, value and headers as text: an estimate of the memory that it takes. */
+  /** Length of key, value and headers as text, from which the message's memory is estimated. */
   textLength: number;
 }
 
@@ -32,18 +35,20 @@ export interface ConsumeOptions<Value> {
   /** The consumer group: its members share the partitions, and it starts at the topic's beginning. */
   group: string;
   /**
-   * Limit of messages that are handled concurrently; one that waits for its next attempt is not counted. Default: 64.
+   * Limit of messages that are handled concurrently. A message that waits for its next attempt does not count. Default:
+   * 64.
    */
   concurrency?: number;
   handler: Handler<Value>;
   /**
-   * Called when this member is assigned a partition, before it handles a message of it. `position`: up to there the
-   * group has finished the partition, even if a higher one was reported before.
+   * Called when this member is assigned a partition, before it handles a message of it. The group has finished the
+   * partition up to `position`, even if a higher position was reported before.
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
-   * Called periodically with the finished position of each partition where it has grown. It is needed because
-   * `finishedThrough` stays too low while other messages are still being handled, and no later message may raise it.
+   * Called periodically with the positions up to which partitions are finished, if they have grown. Without it a stored
+   * position could stay too low: while earlier messages are being handled `finishedThrough` is low, and perhaps no
+   * later message raises it.
    */
   onFinishedThrough?(positions: ReadonlyMap<number, number>): Promise<void>;
 }
@@ -51,12 +56,12 @@ export interface ConsumeOptions<Value> {
 /**
  * Handles one message; the message is finished when this resolves.
  *
- * - An error that is the message's own sends it to `<topic>.dead-letter`: a CodedError that is not retryable, or a
+ * - An error that is the message's fault sends it to `<topic>.dead-letter`: a CodedError that is not retryable, or a
  *   database error for an invalid value or a violated constraint.
  * - Any other error is retried in place with backoff, while later messages of the key wait.
  * - A message that fails for longer than a limit is parked in the database, with the later ones of its key, and retried
  *   from there.
- * - A parked message goes to dead-letter after `retryForMs` of its error, where the error has one.
+ * - If the error has `retryForMs`, a parked message goes to dead-letter after this time.
  */
 export type Handler<Value> = (message: Message<Value>, context: HandlerContext) => Promise<void>;
 
@@ -67,8 +72,8 @@ export interface HandlerContext {
    * Returns the position up to which the group has finished the message's partition, as if this message was finished,
    * too. It is 0 if the partition was revoked, and for a message that was parked.
    *
-   * It stays before the oldest parked message, unless that is 10,000 or more positions older. Call it inside the
-   * transaction that stores the message's effect.
+   * The position stays before the oldest parked message, unless that message is 10,000 or more positions older. Call it
+   * inside the transaction that stores the message's effect.
    */
   finishedThrough(): number;
 }
@@ -80,7 +85,7 @@ export interface TailOptions<Value> {
    * position older than retention starts at the oldest stored message.
    */
   from: 'now' | { after: Positions } | { last: number };
-  /** Called in order per key. It must not throw, and is not awaited. */
+  /** Called with the messages of a key in order. It must not throw, and is not awaited. */
   onMessage(message: Message<Value>): void;
   /**
    * Called when the tail ends by itself, with TOPIC_RECREATED (retryable): its topic was deleted and recreated. No
@@ -98,13 +103,13 @@ export interface Tail extends AsyncDisposable {
   /** The position per partition after which `onMessage` receives every message. */
   readonly coversAfter: Positions;
   /**
-   * Resolves once `onMessage` has received everything that was in the topic at the call, with the last position per
-   * partition. Rejects if the broker does not respond, and when the tail ends.
+   * Resolves once `onMessage` has received everything that was in the topic at the time of the call, with the last
+   * position per partition. Rejects if the broker does not respond, or when the tail ends.
    */
   caughtUp(): Promise<Positions>;
 }
 
-/** Why a consumer or tail is stuck, where a restart or an operator may help. */
+/** The reason why a consumer or tail is stuck until a restart, or until an operator acts. */
 export interface TopicsFailure {
   code: 'CONSUMER_STOPPED' | 'CONSUMER_NOT_JOINED' | 'TOPIC_RECREATED';
   topic: string;
@@ -127,7 +132,7 @@ export interface Topics extends AsyncDisposable {
     value: Value,
     options?: { headers?: Record<string, string> },
   ): Promise<void>;
-  /** The same for several values, in their order, in one round trip. An empty list is a no-op. */
+  /** Publishes several values in order, in one round trip. An empty list is a no-op. */
   publishAll<Value>(
     tx: Transaction,
     topic: Topic<Value>,
@@ -135,8 +140,8 @@ export interface Topics extends AsyncDisposable {
     options?: { headers?: Record<string, string> },
   ): Promise<void>;
   /**
-   * Joins a group. At least once, concurrent, in order per key, even when partitions are added; the committed position
-   * never passes unfinished work.
+   * Joins a group. Messages are handled at least once and concurrently, but those of one key in order, even when
+   * partitions are added. The committed position never passes an unfinished message.
    *
    * Disposing stops the intake, aborts the signal, and awaits running handlers.
    */

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { CodedError } from '../errors.ts';
 import { createBatcher } from './batcher.ts';
 
-/** A batcher whose batches end when the test decides. */
+/** Creates a batcher whose batches the test settles. */
 function controlled({ concurrency = 1, maxItems = 100, slowAfterMs = 60_000 } = {}) {
   const batches: { items: readonly number[]; end: PromiseWithResolvers<void> }[] = [];
   const batch = createBatcher<number, number>({
@@ -19,7 +19,7 @@ function controlled({ concurrency = 1, maxItems = 100, slowAfterMs = 60_000 } = 
   return { batch, batches, sizes: () => batches.map(({ items }) => items.length) };
 }
 
-/** Resolves after this turn of the event loop, in which items gather. */
+/** Resolves after this turn of the event loop, in which the batcher collects items. */
 const turn = () => new Promise(setImmediate);
 
 it('batcher: batches what arrives together, and what arrives while busy', async () => {
@@ -44,7 +44,7 @@ it('batcher: respects its limits of concurrent batches and of items per batch', 
   const results = [1, 2, 3, 4, 5].map((item) => batch(item));
   await turn();
   expect(sizes()).toEqual([2]);
-  // The first is slow, so a second one starts. Both are, but there are no more than two.
+  // The first batch is slow, so that a second one starts. Then both are slow, but there are no more than two.
   await expect.poll(sizes).toEqual([2, 2]);
   batches[0]?.end.resolve();
   await expect.poll(sizes).toEqual([2, 2, 1]);
@@ -52,7 +52,8 @@ it('batcher: respects its limits of concurrent batches and of items per batch', 
   expect(await Promise.all(results)).toEqual([10, 20, 30, 40, 50]);
 });
 
-// Regression: under overload, thousands of items of callers that had left delayed all others until these left, too.
+// Regression: under overload, thousands of items whose callers had left delayed all others, until their callers left,
+// too.
 it('batcher: removes an item whose caller leaves before its batch starts', async () => {
   const { batch, batches } = controlled({ maxItems: 2 });
   const leaving = new AbortController();
@@ -101,7 +102,7 @@ it('batcher: fails only the item at fault, by running a failed batch again in pa
 const databaseIsAway = () =>
   new CodedError('DATABASE_UNAVAILABLE', 'The database does not answer.', { retryable: true });
 
-/** One item occupies the batcher, so that the others form one batch; resolves with how each of these ended. */
+/** Runs one item first, so that the others wait and form one batch. Resolves with the outcome of each of the others. */
 async function runTogether(count: number, run: (items: readonly number[]) => Promise<number[]>) {
   const gate = Promise.withResolvers<void>();
   const batch = createBatcher<number, number>({
@@ -116,7 +117,7 @@ async function runTogether(count: number, run: (items: readonly number[]) => Pro
   return (await results).map(({ status }) => status);
 }
 
-// Regression: a message whose row was locked failed up to 99 others, each time that they were batched again.
+// Regression: one message whose row was locked failed up to 99 others with it, at each retry.
 it('batcher: fails no other item for a retryable failure, such as a lock time-out', async () => {
   const statuses = await runTogether(20, async (items) => {
     if (items.includes(2)) throw databaseIsAway();
@@ -151,7 +152,8 @@ it('batcher: tries only a few items of a batch while the engine is down', async 
   expect(runs).toBeLessThanOrEqual(1 + 5);
 });
 
-// Regression: each batch was run item by item while connections were being cut, and the service fell behind its load.
+// Regression: while connections were being cut, each failed batch was run again item by item, which was too slow for
+// the load.
 it('batcher: runs a batch again in three parts after its connection was cut', async () => {
   const sizes: number[] = [];
   const statuses = await runTogether(100, async (items) => {

@@ -8,15 +8,15 @@ export interface BatcherOptions<Item, Result> {
   maxItems?: number;
   /** Limit of concurrent batches. Default: 2. */
   concurrency?: number;
-  /** Another batch starts after this time, in milliseconds, if one takes longer. Default: 200. */
+  /** If a batch takes longer than this many milliseconds, another batch may start beside it. Default: 200. */
   slowAfterMs?: number;
 }
 
 /**
- * Lets callers share the cost of a call, like a database's group commit. Items of one turn of the event loop start
- * together. While a batch is running they wait for its end, so that batches grow with load; a slow one, whose row is locked
- * for example, is not waited for. An item whose signal aborts while it waits is removed: under overload it would delay the
- * items of callers that still wait. What happens to a failed batch: `runBatch`.
+ * Combines the work of many callers into batches, like a database's group commit. Items of one turn of the event loop
+ * form a batch. While a batch runs, new items wait, so that batches grow with load; but they do not wait for a slow
+ * batch, whose row is locked, for example. A waiting item whose signal aborts is removed, because under overload it
+ * would delay items of callers that still wait. `runBatch` says how a failed batch is treated.
  */
 export function createBatcher<Item, Result>({
   run,
@@ -25,14 +25,14 @@ export function createBatcher<Item, Result>({
   slowAfterMs = 200,
 }: BatcherOptions<Item, Result>): (item: Item, options?: { signal?: AbortSignal | undefined }) => Promise<Result> {
   interface Waiting extends BatchItem<Item, Result> {
-    /** Called when its batch starts. */
+    /** Called when the item's batch starts. */
     start(): void;
   }
   const waiting = new Set<Waiting>();
   let running = 0;
-  /** How many of the running batches are slow. */
+  /** Number of running batches that are slow. */
   let slow = 0;
-  // A batch must not run in the transaction or trace of the caller that happened to start it.
+  // A batch must not run in the async context (transaction, trace) of the caller that happened to start it.
   const inOwnContext = AsyncLocalStorage.snapshot();
 
   const startNext = (): void => {
@@ -56,7 +56,10 @@ export function createBatcher<Item, Result>({
     });
   };
   let isStarting = false;
-  /** Starts batches after this turn of the event loop: what arrives together, such as the messages of a fetch, is one. */
+  /**
+   * Starts batches after this turn of the event loop, so that items that arrive together, such as the messages of a
+   * fetch, form one batch.
+   */
   const startSoon = (): void => {
     if (isStarting) return;
     isStarting = true;

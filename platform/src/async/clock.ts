@@ -1,6 +1,6 @@
 /**
- * Time as a collaborator, so that "30 seconds later" takes no time in a test. Business time (lateness, time-outs of the
- * flow, expiry) uses a Clock; technical polls and retries use real timers.
+ * The time, as a collaborator that tests can advance. Business time (expiry, time-outs of requests) uses a Clock;
+ * technical polls and retries use real timers.
  */
 export interface Clock {
   /** Milliseconds since the epoch. */

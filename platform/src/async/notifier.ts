@@ -1,4 +1,4 @@
-/** Notifies readers per topic, and all of them periodically, in case a notification was missed. */
+/** Notifies the readers of a topic. All readers are also notified periodically, in case a notification was missed. */
 export interface Notifier extends Disposable {
   notify(topic: string): void;
   listen(topic: string, onNotify: () => void): Disposable;

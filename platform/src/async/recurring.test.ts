@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createTestClock } from './clock.ts';
 import { startRecurring } from './recurring.ts';
 
-/** Runs that a test ends explicitly. */
+/** Starts recurring work whose runs the test ends. */
 function setUp() {
   const clock = createTestClock();
   const turns: (PromiseWithResolvers<void> & { signal: AbortSignal })[] = [];

@@ -4,7 +4,7 @@ export interface RecurringOptions {
   clock: Clock;
   /** Pause between two runs, in milliseconds. */
   everyMs: number;
-  /** One run. The signal aborts when it should end early. */
+  /** Does one run. The signal aborts at stop. */
   work(signal: AbortSignal): Promise<void>;
   /** Called with the error of a failed run; the next run follows regardless. */
   onFailure(error: unknown): void;

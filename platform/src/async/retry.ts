@@ -1,7 +1,7 @@
 import type { Log } from '../process/log.ts';
 import { pause } from './pause.ts';
 
-/** Runs `work` once a second until it resolves, whatever its error is; false when the signal aborted first. */
+/** Runs `work` once a second until it succeeds, whatever the error. Resolves with false if the signal aborts first. */
 export async function retryEverySecond(
   work: () => Promise<void>,
   { signal, log, fields, failing }: { signal: AbortSignal; log: Log; fields: object; failing: string },

@@ -1,6 +1,6 @@
 import { codedCause, isRetryable, type PlatformErrorCode } from '../errors.ts';
 
-/** An item of a batch. It is settled once. */
+/** An item of a batch, with the promise that its caller awaits. */
 export interface BatchItem<Item, Result> extends PromiseWithResolvers<Result> {
   item: Item;
   /** Aborts when the caller leaves. */
@@ -9,7 +9,7 @@ export interface BatchItem<Item, Result> extends PromiseWithResolvers<Result> {
 
 type Run<Item, Result> = (items: readonly Item[]) => Promise<readonly Result[]>;
 
-/** A failed batch is run again in this many concurrent parts; in a failed part this many items run concurrently. */
+/** A failed batch is run again in this many concurrent parts. In a failed part, this many items run concurrently. */
 const partsAtOnce = 3;
 
 /**
@@ -18,7 +18,7 @@ const partsAtOnce = 3;
  * - A failed batch is run again in three parts, and a failed part item by item, so that only the item at fault fails.
  * - If all parts fail with retryable errors, the engine is down: their items are rejected without single runs.
  * - When items run singly and retryable failures exceed successes by three, the remaining items get the first error.
- * - Items whose commit is unknown are not run again here: only the caller can find out whether it happened.
+ * - Items that fail with COMMIT_UNKNOWN are not run again: only the caller can find out whether the commit happened.
  * - Items whose caller has left are not run again, either.
  */
 export async function runBatch<Item, Result>(
@@ -35,7 +35,7 @@ export async function runBatch<Item, Result>(
     );
 }
 
-/** Runs items in one call; on failure it returns the error, and none of them is settled. */
+/** Runs items in one call and settles them. On failure it returns the error, and settles none. */
 async function tryRun<Item, Result>(
   run: Run<Item, Result>,
   batch: readonly BatchItem<Item, Result>[],
@@ -97,7 +97,7 @@ async function runEach<Item, Result>(run: Run<Item, Result>, part: readonly Batc
   await Promise.all(Array.from({ length: partsAtOnce }, runRemaining));
 }
 
-/** Rejects an item whose caller has left; true if it has. */
+/** Rejects an item whose caller has left. Returns whether it has. */
 function rejectIfLeft<Item, Result>({ signal, reject }: BatchItem<Item, Result>): boolean {
   if (signal?.aborted) reject(signal.reason);
   return signal?.aborted ?? false;

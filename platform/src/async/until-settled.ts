@@ -1,6 +1,6 @@
 /**
- * Resolves or rejects with the work, or resolves when the signal aborts first; the work itself continues. Nothing is left at
- * the signal, whereas a promise that stays pending keeps an entry for each race with it.
+ * Settles as the work does, or resolves if the signal aborts first; the work itself continues. Unlike `Promise.race`
+ * with a promise that stays pending, it leaves nothing in memory.
  */
 export function untilSettled(work: PromiseLike<unknown>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

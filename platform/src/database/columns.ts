@@ -1,9 +1,12 @@
 import { timestamp } from 'drizzle-orm/pg-core';
 
-/** A column of instants in milliseconds. */
+/** Defines a column for an instant, with millisecond precision. */
 export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
-/** Whether a client's text is valid for a column of type `uuid`: the database refuses the whole statement for another. */
+/**
+ * Whether a client's text is valid for a column of type `uuid`. The database would refuse the whole statement for an
+ * invalid one.
+ */
 export function isUuid(text: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
 }

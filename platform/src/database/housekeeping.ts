@@ -10,7 +10,7 @@ import type { Log } from '../process/log.ts';
 export interface Retention {
   /** The name of the rows in the log. */
   name: string;
-  /** Older rows are deleted, in milliseconds; Infinity: none are. */
+  /** Rows older than this many milliseconds are deleted; Infinity keeps all. */
   keepMs: number;
   /** Deletes at most `limit` rows older than `before`, in one short statement; returns how many. */
   deleteSome(query: Queryable, options: { before: Date; limit: number }): Promise<number>;
@@ -49,7 +49,7 @@ export function startHousekeeping({
       const now = database.now();
       const counts = new Map<string, number>();
       const failed = new Map<string, unknown>();
-      /** False if nothing is left to delete. */
+      /** Deletes one batch. Resolves with false if no rows are left to delete. */
       const deleteBatch = async ({ name, keepMs, deleteSome }: Retention): Promise<boolean> => {
         if (signal.aborted) return false;
         try {

@@ -3,16 +3,16 @@ import { readMigrationFiles } from 'drizzle-orm/migrator';
 import type { Migrations, Queryable } from '../database.ts';
 
 /**
- * Time limit for a migration's table locks, because later readers and writers queue after it. Longer than
- * `deadlock_timeout` (1 s), after which PostgreSQL cancels its own vacuum.
+ * Time limit for a migration's table locks, because other readers and writers wait behind a pending lock. Longer than
+ * `deadlock_timeout` (1 s), after which PostgreSQL cancels an autovacuum that has the lock.
  */
 const lockWithinMs = 3_000;
 
 /**
  * Applies a context's migrations in one transaction, under an advisory lock, so that concurrent processes take turns.
  *
- * The migrations table is in the context's own schema: drizzle's default table, shared by two folders, would silently
- * skip one of them. Without missing migrations nothing is written, so that a read-only database works.
+ * Each schema has a separate migrations table: with drizzle's default table for two folders, one of them would silently
+ * be skipped. If no migration is missing, nothing is written, so that a read-only database works.
  */
 export async function applyMigrations(tx: Queryable, { schema, folder }: Migrations): Promise<void> {
   const migrations = readMigrationFiles({ migrationsFolder: folder });
@@ -54,7 +54,7 @@ async function extendSearchPath(tx: Queryable, schema: string): Promise<void> {
   await tx.execute(sql.raw(`set search_path = ${path}`));
 }
 
-/** The database's search_path for all users. */
+/** Reads the database's default search_path. */
 async function readSearchPath(tx: Queryable): Promise<string[]> {
   const { rows } = await tx.execute<{ setting: string }>(sql`
     select setting from pg_db_role_setting, unnest(setconfig) as setting

@@ -1,7 +1,7 @@
 import { CodedError, isCodedError } from '../errors.ts';
 
 /**
- * SQLSTATE classes and codes for faults of the database rather than the statement: connections, sign-in, a missing or
+ * SQLSTATE classes and codes of faults of the database and not of the statement: connections, sign-in, a missing or
  * read-only database, lack of resources, locks, permissions, internal errors.
  */
 const outages = /^(08|28|3D|53|57|58|XX|25006|25P03|40001|40P01|42501|55P03)/;

@@ -1,12 +1,13 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { type AnyPgColumn, PgJsonb, type PgTable } from 'drizzle-orm/pg-core';
 
-/** Quotes a name. Statements consist of few, long texts, because drizzle checks each piece for its kind. */
+/** Quotes a name. Statements are built from few, long texts, because drizzle inspects each part of a statement. */
 const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /**
- * A SELECT over one JSON parameter, for `insert(table).select(...)`. The statement's text is the same for any number of
- * rows: with `values`, 100 rows have 1,000 parameters, which cost more than storing the rows.
+ * Builds a SELECT over one JSON parameter, for `insert(table).select(...)`. The statement's text is the same for any
+ * number of rows. With `values`, 100 rows have 1,000 parameters, and processing these takes longer than storing the
+ * rows.
  *
  * @param computed SQL per computed column, which may use the input row `input`; a column that is neither in the input
  *   nor computed gets its default
@@ -35,8 +36,8 @@ export function rowsOf<Table extends PgTable>(
 }
 
 /**
- * FROM and WHERE of an update of the rows with the given ids; the input row is `input`. The condition repeats the ids:
- * for a recordset alone the planner assumes 100 rows, and scans the table.
+ * Builds FROM and WHERE for an update of the rows with these ids; SQL refers to the input row as `input`. The condition
+ * repeats the ids, because for a recordset alone PostgreSQL's planner assumes 100 rows and scans the table.
  *
  * @param id column of the table; the input rows have it by the same name
  * @param types SQL types of the input rows' columns, by name

@@ -13,7 +13,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import { instant } from './columns.ts';
 
-/** The ports' own tables. */
+/** The schema of the tables that the adapters use. */
 export const platformSchema = pgSchema('platform');
 
 /** The embedded topics: one log of all messages. `id` is the position. */
@@ -23,7 +23,7 @@ export const topicMessage = platformSchema.table(
     id: bigserial({ mode: 'number' }).primaryKey(),
     topic: text().notNull(),
     key: text().notNull(),
-    /** JSON as text, so that the bytes are unchanged, and text that does not parse can be detected. */
+    /** JSON as text, so that its bytes stay unchanged, and a value that does not parse can be stored, too. */
     value: text().notNull(),
     headers: jsonb().$type<Record<string, string>>().notNull(),
     publishedAt: instant('published_at').notNull(),
@@ -34,7 +34,7 @@ export const topicMessage = platformSchema.table(
   ],
 );
 
-/** The position up to which a group has finished a topic. */
+/** For each group of the embedded topics, the position up to which it has finished a topic. */
 export const topicPosition = platformSchema.table(
   'topic_position',
   {
@@ -61,7 +61,7 @@ export const outbox = platformSchema.table(
 /** Leases on work that only one process may do, with their expiry. */
 export const lease = platformSchema.table('lease', {
   name: text().primaryKey(),
-  /** Unique per process start. */
+  /** A random id, new at each start of a process. */
   holder: uuid().notNull(),
   expiresAt: instant('expires_at').notNull(),
 });
@@ -77,7 +77,7 @@ export const keyValueEntry = platformSchema.table(
   (table) => [index('key_value_by_expiry').on(table.expiresAt)],
 );
 
-/** Messages that failed for longer than a limit: the group's committed position has passed them. */
+/** Parked messages: they failed for longer than a limit, and the group's committed position is after them. */
 export const parkedMessage = platformSchema.table(
   'parked_message',
   {
@@ -114,9 +114,9 @@ export const consumerGroup = platformSchema.table(
   {
     topic: text().notNull(),
     group: text('consumer_group').notNull(),
-    /** True if one of its processes has stopped, because too many messages in a row went to dead-letter. */
+    /** True if a consumer of the group has stopped, because too many messages in a row went to dead-letter. */
     hasStopped: boolean('has_stopped').notNull().default(false),
-    /** How many those were; null if a version before this column stored the stop. */
+    /** The number of these messages; null if a version before this column stored the stop. */
     stoppedAfter: integer('stopped_after'),
   },
   (table) => [primaryKey({ columns: [table.topic, table.group] })],

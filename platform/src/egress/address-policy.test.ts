@@ -29,7 +29,7 @@ describe('address policy', () => {
     },
   );
 
-  it('allows no private address beside the ranges', () => {
+  it('allows no private address outside the ranges', () => {
     const policy = { ...publicOnly, privateRanges: ['10.1.0.0/16', 'fd12::/16'] };
     expect(['10.1.2.3', '10.2.0.1', 'fd12::1', 'fd13::1'].map((each) => addressRefusal(each, policy) === null)).toEqual(
       [true, false, true, false],

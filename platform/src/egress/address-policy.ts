@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 
-/** The addresses that callers of URLs from outside may connect to, beside public ones. */
+/** Which addresses, besides public ones, may be called when a URL comes from outside. */
 export interface AddressPolicy {
   /** Whether loopback addresses may be called. */
   allowLoopback: boolean;
@@ -10,9 +10,9 @@ export interface AddressPolicy {
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** Metadata services of clouds whose addresses are in ranges that are, or can be, allowed. */
+/** Addresses of clouds' metadata services. They are refused even if their range is allowed. */
 const metadataAddresses = new Set(['168.63.129.16', '100.100.100.200', 'fd00:ec2::254']);
-/** Only these IPv6 addresses are assigned to hosts of the internet. */
+/** The range from which hosts of the internet get IPv6 addresses. */
 const globalIpv6 = '2000::/3';
 const privateNetworks = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'];
 
@@ -32,7 +32,8 @@ const kinds: Readonly<Record<string, string>> = {
 };
 
 /**
- * Why an address may not be called, as the end of a sentence; null if it may. Public unicast addresses may be called.
+ * Returns why an address must not be called, as the end of a sentence; null if it may. Public unicast addresses may be
+ * called.
  *
  * @param address IPv4 or IPv6; an IPv4-mapped IPv6 address is treated as IPv4
  */

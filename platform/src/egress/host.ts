@@ -1,17 +1,17 @@
 import { isIP } from 'node:net';
 
-/** The address that a URL's host is literally, an IPv6 one without its brackets; null for a name. */
+/** Returns the address if a URL's host is a literal one (IPv6 without brackets); null for a name. */
 export function literalOf(hostname: string): string | null {
   const literal = hostname.replace(/^\[|\]$/g, '');
   return isIP(literal) ? literal : null;
 }
 
-/** A host's name in lower case, without the final dot. */
+/** Returns a host's name in lower case, without the final dot. */
 export function nameOf(hostname: string): string {
   return hostname.toLowerCase().replace(/\.$/, '');
 }
 
-/** Whether a name, in the form of `nameOf`, is a domain or below it. */
+/** Whether a name, in the form of `nameOf`, is this domain or one of its subdomains. */
 export function isIn(name: string, domain: string): boolean {
   return name === domain || name.endsWith(`.${domain}`);
 }

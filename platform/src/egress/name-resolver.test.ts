@@ -15,7 +15,7 @@ describe('name resolver', () => {
     ]);
   });
 
-  // Regression: thousands per name filled the memory, and each attempt connected to one after the other.
+  // Regression: a name with thousands of addresses filled the memory, and each attempt tried all of them in turn.
   it('uses eight addresses of a family', async () => {
     await using dns = await startDnsServer();
     dns.addresses.set(

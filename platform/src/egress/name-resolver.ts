@@ -12,8 +12,8 @@ export interface NameResolverOptions {
 }
 
 /**
- * Resolves names by DNS, without the few threads that `dns.lookup` shares with the file system: names whose name servers do
- * not respond do not delay others. It reads no hosts file. On disposal it rejects what waits.
+ * Resolves names by DNS without `dns.lookup`, which occupies one of the few threads that the file system also uses. So
+ * a name whose name server does not respond delays no other. It reads no hosts file. Disposing rejects waiting calls.
  */
 export interface NameResolver extends Disposable {
   /** Returns the IPv4 and IPv6 addresses of a name, at least one. Rejects with the code of c-ares, such as ENOTFOUND. */
@@ -21,12 +21,15 @@ export interface NameResolver extends Disposable {
 }
 
 const maxNames = 10_000;
-/** Addresses of a family that are used: a stranger's name may have thousands, which would all be stored and called. */
+/**
+ * Limit of addresses per family (IPv4, IPv6). A stranger's name may have thousands, which would all be stored and
+ * tried.
+ */
 const maxPerFamily = 8;
-/** Addresses are cached as long as DNS says, within these bounds. */
+/** Addresses are cached for their DNS time to live, within these bounds. */
 const minCachedMs = 1_000;
 const maxCachedMs = 300_000;
-/** A name that does not exist is not asked for again for this time. */
+/** A name that does not exist is not looked up again for this time. */
 const missingCachedMs = 5_000;
 const loopback: readonly LookupAddress[] = [
   { address: '127.0.0.1', family: 4 },
@@ -34,7 +37,7 @@ const loopback: readonly LookupAddress[] = [
 ];
 
 export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverOptions = {}): NameResolver {
-  // Each try doubles its time-out: two tries end before the time-out of the name.
+  // The second try has twice the time-out of the first, so that both end before `timeoutMs`.
   const resolver = new Resolver({ timeout: Math.ceil(timeoutMs / 4), tries: 2 });
   if (servers) resolver.setServers(servers);
   const cache = new LRUCache<string, readonly LookupAddress[]>({ max: maxNames, ttl: maxCachedMs });

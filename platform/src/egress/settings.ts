@@ -3,7 +3,10 @@ import { flag, isHostAndPort, listItems, optionalFlag } from '../process/config.
 import { isPrivateRange } from './address-policy.ts';
 import type { PortRange, UrlPolicy } from './url-policy.ts';
 
-/** Settings of the URLs that callbacks may have. The service that accepts them and the one that calls them need the same. */
+/**
+ * Settings that restrict the URLs of callbacks. The service that accepts the URLs and the one that calls them need the
+ * same values.
+ */
 export const callbackUrlSettings = {
   CALLBACK_ALLOW_LOOPBACK: optionalFlag().describe(
     'Whether callbacks may go to loopback addresses. Default: true, but false if NODE_ENV is production',
@@ -19,7 +22,7 @@ export const callbackUrlSettings = {
 
 type CallbackUrlConfig = Readonly<z.output<z.ZodObject<typeof callbackUrlSettings>>> & { readonly NODE_ENV: string };
 
-/** The URLs that callbacks may have, by their settings. */
+/** Reads from the settings which URLs callbacks may have. */
 export function callbackUrlPolicy(config: CallbackUrlConfig): UrlPolicy {
   return {
     allowLoopback: config.CALLBACK_ALLOW_LOOPBACK ?? config.NODE_ENV !== 'production',
@@ -29,7 +32,7 @@ export function callbackUrlPolicy(config: CallbackUrlConfig): UrlPolicy {
   };
 }
 
-/** Name servers such as `10.0.0.2,10.0.0.3:5353`; undefined for the system's. */
+/** Defines the setting of name servers, such as `10.0.0.2,10.0.0.3:5353`; undefined for those of the system. */
 export function nameServers() {
   return z
     .string()

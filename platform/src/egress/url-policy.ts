@@ -1,7 +1,7 @@
 import { type AddressPolicy, addressRefusal, isLoopbackAddress } from './address-policy.ts';
 import { isIn, literalOf, nameOf } from './host.ts';
 
-/** The URLs from outside that may be called. */
+/** Which URLs may be called that come from outside. */
 export interface UrlPolicy extends AddressPolicy {
   ports: readonly PortRange[];
   /** Whether `http:` is refused. */
@@ -20,8 +20,8 @@ const privateDomains = ['internal', 'home.arpa', 'localdomain', 'lan', 'corp', '
 const metadataNames = ['metadata.google.internal', 'metadata.goog', 'instance-data.ec2.internal'];
 
 /**
- * Why a URL may not be called, as a sentence; null if it may. The addresses of a name are known only when it is resolved:
- * a connector checks them, too.
+ * Returns why a URL must not be called, as a sentence; null if it may. The addresses of a name are known only when it
+ * is resolved, so that the connector checks them.
  */
 export function urlRefusal(url: URL, policy: UrlPolicy): string | null {
   const { protocol, username, password, port } = url;
@@ -33,7 +33,7 @@ export function urlRefusal(url: URL, policy: UrlPolicy): string | null {
   if (refusal !== null) return refusal;
   const number = port === '' ? (defaultPorts[protocol] ?? 0) : Number(port);
   const isAllowed = policy.ports.some(([first, last]) => number >= first && number <= last);
-  // Where loopback is allowed, developers use any port.
+  // Loopback, if allowed, may have any port, because developers use many.
   if (isAllowed || isLoopback(url.hostname)) return null;
   return `Port ${number} is not allowed; allowed are ${policy.ports.map(formatPorts).join(', ')}.`;
 }

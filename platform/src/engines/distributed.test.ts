@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
-// Regression: a name that Node does not find in a CommonJS module is found by vitest, and no service started.
+// Regression: vitest could import a name from a CommonJS module that Node could not, so that no service started.
 it('distributed engines: load in Node, and not only in vitest', async () => {
   const module = new URL('./distributed.ts', import.meta.url).href;
   const script = `import(${JSON.stringify(module)}).then((engines) => console.log(Object.keys(engines).includes('openDistributedEngines')))`;

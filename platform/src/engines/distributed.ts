@@ -9,7 +9,7 @@ import type { Engines } from './embedded.ts';
 import { openTopics } from './kafka-and-redis.ts';
 import type { DatabaseConfig, TopicsConfig } from './settings.ts';
 
-/** Opens PostgreSQL, with the ports' tables. `stopping` as in `PostgresOptions`. */
+/** Opens PostgreSQL and creates the tables of the adapters. `stopping`: see `PostgresOptions`. */
 export async function openDatabase(
   config: DatabaseConfig,
   log: Log,
@@ -31,10 +31,10 @@ export async function openDatabase(
 }
 
 /**
- * Opens the engines of a service with a database: PostgreSQL, Kafka with its outbox there, and jobs. Waits while the
- * database is read-only.
+ * Opens the engines of a service with a database: PostgreSQL, Kafka with its outbox in the database, and jobs. Waits
+ * while the database is read-only.
  *
- * @param limits limits of its consumers
+ * @param limits limits of the service's consumers
  * @param stopping aborts when the process begins to stop
  * @throws CodedError DATABASE_UNAVAILABLE, TOPICS_UNAVAILABLE, naming the setting
  */

@@ -9,7 +9,7 @@ import { createKafkaTopics, type KafkaTopicsOptions } from '../topics/kafka/topi
 import type { Topics } from '../topics.ts';
 import type { KeyValueConfig, TopicsConfig } from './settings.ts';
 
-// The engines of a process without a database, which does not load what a database needs.
+// The engines of a process without a database. It does not load the modules for databases.
 
 const clientId = 'voucher-gateway';
 

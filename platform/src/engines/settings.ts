@@ -41,7 +41,7 @@ export const topicsSettings = {
     .transform((text) => text.split(',').map((broker) => broker.trim()))
     .refine(
       (
-        brokers, // kafkajs takes no IPv6 address, only names of hosts that have one.
+        brokers, // kafkajs accepts no literal IPv6 address, but names that resolve to one.
       ) => brokers.every((broker) => isHostAndPort(broker) && !broker.startsWith('[')),
       'must be host:port with a port from 1 to 65535, several comma-separated',
     )
@@ -76,11 +76,12 @@ export const requireSaslCredentials = [
 
 /** Retention of embedded topics. */
 const embeddedRetentionMs = 7 * 86_400_000;
-/** The longest GIVE_UP_AFTER: an outcome is published at most this long after its request. */
+/** The longest allowed GIVE_UP_AFTER. A request's outcome is published at most this long after it. */
 const longestGiveUpMs = 24 * 86_400_000;
 
 /**
- * A rule for `refine`: data that handlers read must be kept longer than messages, including their time in dead-letter.
+ * A rule for `refine`: data that message handlers need must be kept longer than the messages, even those in
+ * dead-letter.
  *
  * @param name a setting of `durationOrOff`
  */

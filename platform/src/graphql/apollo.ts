@@ -17,7 +17,7 @@ export function apolloReportingDisabled(): ApolloServerPlugin[] {
   ];
 }
 
-/** Apollo's logger interface on our log port. */
+/** Adapts our log to Apollo's logger interface. */
 export function apolloLogger(log: Log) {
   const line = (level: 'debug' | 'info' | 'warn' | 'error') => (message?: unknown) => log[level]({}, String(message));
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };

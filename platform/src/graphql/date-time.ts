@@ -17,7 +17,7 @@ function parse(value: unknown): Date {
     typeof value === 'string' &&
     /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:\d{2})$/.test(value);
   const date = new Date(isInstant ? value : Number.NaN);
-  // PostgreSQL reads no other year as `toISOString` writes it.
+  // PostgreSQL can't read other years in the format of `toISOString`.
   if (!(date.getUTCFullYear() >= 1 && date.getUTCFullYear() <= 9_999)) {
     throw new GraphQLError('A DateTime is an ISO 8601 instant with an offset, such as 2026-01-31T12:00:00Z.', {
       extensions: { code: 'BAD_USER_INPUT' },

@@ -41,9 +41,9 @@ export function formatPublicError(formatted: GraphQLFormattedError, thrown: unkn
   return null;
 }
 
-/** Codes of uncoded failures: Apollo Server's own, and the federated executor's for a subgraph's error. */
+/** Codes that Apollo Server and Apollo's federated executor give to errors without a code. They are masked. */
 const internalCodes: ReadonlySet<unknown> = new Set(['INTERNAL_SERVER_ERROR', 'DOWNSTREAM_SERVICE_ERROR']);
-/** Extensions that servers add for their developers. */
+/** Error extensions that servers add for their developers, and that clients must not see. */
 const internalExtensions: ReadonlySet<string> = new Set([
   ...['exception', 'stacktrace', 'stack', 'trace', 'debug', 'debugMessage', 'originalError', 'sql', 'query'],
 ]);

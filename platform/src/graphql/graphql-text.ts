@@ -12,9 +12,9 @@ import {
 import { CodedError } from '../errors.ts';
 import { findInvalidText, invalidText } from '../http/text.ts';
 
-/** The parts of an operation with text from the client. */
+/** The parts of an operation that contain the client's text. */
 export interface OperationText {
-  /** The source: literals are checked only if it can contain such text. */
+  /** The source text. If it contains no NUL and no escape, literals need no check. */
   query?: string | null;
   document: DocumentNode;
   variables?: Readonly<Record<string, unknown>> | null;
@@ -36,12 +36,12 @@ export function assertOperationText({ query, document, variables }: OperationTex
   if (literal) throw invalidText(literal.join('.'));
 }
 
-/** Twice the gateway's limit: its own operations to a subgraph are nested a little deeper. */
+/** Twice the gateway's limit, because its requests to subgraphs are nested a little deeper than the client's. */
 const maxNesting = 400;
 const opening: ReadonlySet<string> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
 const closing: ReadonlySet<string> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
 
-/** How a token changes the number of open brackets: 1, -1 or 0. */
+/** Returns by how much a token changes the number of open brackets: 1, -1 or 0. */
 export function nestingStep(kind: string): number {
   if (opening.has(kind)) return 1;
   return closing.has(kind) ? -1 : 0;
@@ -67,11 +67,11 @@ function* tokenKinds(text: string): Generator<string> {
   try {
     for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) yield token.kind;
   } catch {
-    // The parser reports the error, and stops here at the latest.
+    // The text is no GraphQL. The parser stops here at the latest, and reports the error.
   }
 }
 
-/** The path of a variable's first use: names from the argument down. */
+/** Finds the first use of a variable, as the names of the argument and of the input fields that lead to it. */
 function argumentOf(document: DocumentNode, variable: string): string[] | null {
   let found: string[] | null = null;
   visit(document, {
@@ -97,7 +97,7 @@ function findLiteral(document: DocumentNode): string[] | null {
   return found;
 }
 
-/** Names of the argument, or of the variable with a default value, and of the input fields below it. */
+/** Lists the names on the way to a value: of the argument or of a variable with a default, then of the input fields. */
 function namesOf(ancestors: readonly (ASTNode | readonly ASTNode[] | undefined)[]): string[] {
   const names: string[] = [];
   for (const ancestor of ancestors) {

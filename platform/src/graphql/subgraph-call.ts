@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { type ApolloServer, type BaseContext, HeaderMap } from '@apollo/server';
 import { requestIdOf } from '../http/request-id.ts';
 
-/** What a subgraph knows of a request besides its operation. */
+/** The properties of a request, besides the operation, that a subgraph gets. */
 export interface SubgraphCaller {
   headers: IncomingHttpHeaders;
   /** Id of the request, for log lines. */
@@ -11,7 +11,7 @@ export interface SubgraphCaller {
   ip: string;
 }
 
-/** A request as it would be sent over HTTP. */
+/** A request with the content that HTTP would carry. */
 export interface SubgraphCallRequest {
   /** By lower-case name. */
   headers: Readonly<Record<string, string>>;
@@ -19,7 +19,7 @@ export interface SubgraphCallRequest {
   body: string;
 }
 
-/** A reply as it would be received over HTTP. */
+/** A reply with the content that HTTP would carry. */
 export interface SubgraphCallReply {
   status: number;
   /** By lower-case name. */
@@ -29,7 +29,7 @@ export interface SubgraphCallReply {
 }
 
 /**
- * Calls a subgraph in the same process, without HTTP. The reply is the one that HTTP would have.
+ * Calls a subgraph in the same process, without HTTP. The reply is the same as over HTTP.
  *
  * @param signal aborts when the caller does not wait any more
  */

@@ -65,7 +65,7 @@ it.each([
   expect(JSON.stringify(answer)).not.toContain('10.0.0.1');
 });
 
-// Regression: a subgraph that was overloaded worked for clients that had left, and the others left meanwhile.
+// Regression: an overloaded subgraph worked for clients that had left, and meanwhile the waiting clients left, too.
 it('subgraph server: does not execute the operation of a client that has left', async () => {
   let isFirst = true;
   await using server = await serve(async (signal) => {
@@ -77,7 +77,7 @@ it('subgraph server: does not execute the operation of a client that has left', 
   });
   const body = '{"query": "{ find(id: \\"left\\") }"}';
   const head = `POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
-  // Leaves as soon as it has sent the request.
+  // This client disconnects as soon as it has sent the request.
   await sendRaw(server.url, `${head}\r\n\r\n${body}`);
   await postGraphql(server.graphqlUrl, '{ find(id: "stayed") }');
   expect(server.found).toEqual([{ id: 'stayed' }]);

@@ -25,7 +25,7 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
    * disconnects.
    */
   context(request: SubgraphCaller, signal: AbortSignal): Promise<Context>;
-  /** The engines that `/health/ready` probes. */
+  /** The engines that `/health/ready` checks. */
   engines: Pick<ReadinessOptions, 'required' | 'reported'>;
   /** The failures that `/health/live` reports. Default: none. */
   failures?: HttpServerOptions['failures'];
@@ -67,7 +67,7 @@ export async function createSubgraphServer<Context extends BaseContext>(
     introspection: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    // A plugin logs errors instead, because it knows the request.
+    // Errors are not logged here but by a plugin, which knows the request.
     formatError: createErrorFormatter(silentLog),
     plugins: [fastifyApolloDrainPlugin(app), refuseInvalidText, logFailures(log), ...apolloReportingDisabled()],
     logger: apolloLogger(log),
@@ -77,7 +77,7 @@ export async function createSubgraphServer<Context extends BaseContext>(
   const contextOf = async (body: unknown, request: SubgraphCaller, signal: AbortSignal) => {
     const { query } = (body ?? {}) as { query?: unknown };
     try {
-      // Checked before parsing.
+      // The nesting is checked before parsing, because the parser recurses.
       if (typeof query === 'string') assertNesting(query);
     } catch (error) {
       throw toRequestError(error, () => 400);

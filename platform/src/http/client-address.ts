@@ -17,7 +17,7 @@ export function trustedProxies() {
       const entries = listItems(text);
       for (const entry of entries) {
         try {
-          // The library reads 1.2.3 as 1.2.0.3, and 1 as 0.0.0.1.
+          // Checked here, because the library accepts shortened addresses: 1.2.3 means 1.2.0.3 to it.
           if (!names.has(entry) && isIP(entry.split('/', 1)[0] ?? '') === 0) throw new Error('no address');
           compile(entry);
         } catch {
@@ -34,8 +34,8 @@ const names: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniqueloca
 /** Reads the address of a connection's or request's client, through the trusted proxies. */
 export interface ClientAddresses {
   /**
-   * The address of the client that sent a request: that of the connection, or, behind a trusted proxy, the last entry
-   * of `X-Forwarded-For` that is not a trusted proxy. Never throws.
+   * Returns the address of the client that sent a request. It is the connection's address, or behind a trusted proxy
+   * the last entry of `X-Forwarded-For` that is not a trusted proxy. Never throws.
    *
    * IPv4 addresses are returned as such, even if mapped into IPv6; `unknown` if the connection is already closed.
    */
@@ -52,7 +52,7 @@ export function createClientAddresses(proxies: readonly string[]): ClientAddress
       const own = request.socket.remoteAddress;
       if (own === undefined) return unknownAddress;
       if (proxies.length === 0) return normalizeAddress(own);
-      // Nearest first. An invalid entry that a trusted proxy passed on is ignored, and the proxy's own address counts.
+      // The nearest address is first. If a trusted proxy passed on an invalid entry, the proxy's address counts.
       const addresses = all(request as IncomingMessage, trusts);
       return normalizeAddress(addresses.findLast((address) => isIP(address) !== 0) ?? own);
     },
@@ -71,8 +71,8 @@ function normalizeAddress(address: string): string {
 }
 
 /**
- * The group by which addresses are limited: an IPv4 address itself, or the /64 of an IPv6 address, which is what one
- * customer gets.
+ * Returns the group of an address for limits: an IPv4 address itself, or the first 64 bits of an IPv6 address, because
+ * providers assign that many to one customer.
  */
 export function groupAddress(address: string): string {
   if (isIP(address) !== 6) return address;

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import { errorCode } from '../errors.ts';
 
 /**
- * Answers an error of Node's HTTP parser, or a request time-out, with a problem document, and closes the connection.
- * Fastify has no request for these.
+ * Responds to an error of Node's HTTP parser, or to a request time-out, with a problem document, and closes the
+ * connection. Fastify does not see these, because there is no complete request.
  */
 export function answerClientError(error: Error, socket: Socket): void {
   if (socket.writable && errorCode(error) !== 'ECONNRESET') {

@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { createClientSignal } from './client-signal.ts';
 
-/** A request; the test closes its client or sends its response. */
+/** Sends a request. The test then disconnects the client, or sends the response. */
 async function ask() {
   const server = createServer();
   server.listen(0, '127.0.0.1');

@@ -4,9 +4,9 @@ import { CodedError } from '../errors.ts';
 const clientSignal = Symbol('signal of the client');
 
 /**
- * Returns a signal that aborts when the client disconnects before the response was sent, even if that happened before
- * the call; always the same one for a response. Fastify's `request.signal` follows the request's own `close`, which says
- * nothing about the client after the body. The reason is CodedError SERVICE_UNAVAILABLE, so work that fails with it is not
+ * Returns the signal of a response, which aborts when the client disconnects before the response was sent, even if it
+ * already has. Fastify's `request.signal` can't be used: it follows the request's `close` event, which does not report
+ * a disconnect after the body. The reason is CodedError SERVICE_UNAVAILABLE, so that work that fails with it is not
  * logged as a fault.
  */
 export function createClientSignal(response: ServerResponse & { [clientSignal]?: AbortSignal }): AbortSignal {

@@ -1,23 +1,29 @@
 import type { ServerResponse } from 'node:http';
 
-/** Complete responses on their way to their clients. Disposing forgets them. */
+/** Tracks complete responses that their clients have not received yet. Disposing stops this. */
 export interface Deliveries extends Disposable {
-  /** Cuts off a response that is not delivered within the time. */
+  /** Destroys the connection if the response is not delivered within the time. */
   add(response: ServerResponse): void;
   delete(response: ServerResponse): void;
 }
 
-/** Slow clients are looked for this often. A timer per response costs more than the delivery of most. */
+/**
+ * How often per time-out slow clients are looked for. A timer per response would cost more than delivering most
+ * responses.
+ */
 const looksPerTimeout = 20;
 
-/** @param timeoutMs from a complete response to the delivery of its last byte; up to a twentieth more */
+/**
+ * @param timeoutMs time from a complete response to the delivery of its last byte; the check may be up to a twentieth
+ *   later
+ */
 export function createDeliveries(timeoutMs: number): Deliveries {
-  /** The time until which each is delivered, in the order in which they were added. */
+  /** The deadline of each response, in the order of adding. */
   const deadlines = new Map<ServerResponse, number>();
   const timer = setInterval(() => {
     const now = performance.now();
     for (const [response, deadline] of deadlines) {
-      // Some are closed without having been finished.
+      // A response may be closed without having been finished.
       if (response.closed) deadlines.delete(response);
       else if (deadline <= now) {
         deadlines.delete(response);

@@ -27,7 +27,7 @@ const answer = (exchange: DirectExchange) => {
 };
 const post = (url: string, headers: Record<string, string> = {}) => fetch(url, { method: 'POST', headers });
 
-/** Sends a head as it is, and returns the whole response. */
+/** Sends a raw request head, and returns the whole response. */
 async function sendRaw(url: string, head: string): Promise<string> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   socket.end(`${head}\r\n\r\n`);

@@ -4,19 +4,19 @@ import type { Deliveries } from './deliveries.ts';
 import { requestIdHeader, requestIdOf } from './request-id.ts';
 
 /**
- * A handler in front of Fastify, whose routing and hooks cost a tenth of a small request. What Node's server guards holds
- * for both; what `createHttpServer` does in Fastify's hooks is done here as well:
+ * A handler in front of Fastify, whose routing and hooks take a tenth of the time of a small request. The limits of
+ * Node's server apply to both. Everything that `createHttpServer` does in Fastify's hooks is done here, too:
  *
- * - the Host header is checked, and a request with an invalid one is Fastify's;
+ * - the Host header is checked, and a request with an invalid one is left to Fastify;
  * - the response has the request's id and `cache-control: no-store`;
- * - a response that its client does not read is cut off;
+ * - if a client does not read its response, the connection is destroyed;
  * - each response is logged;
- * - while the server drains or closes, all requests are Fastify's.
+ * - while the server drains or closes, all requests are left to Fastify.
  */
 export interface DirectHandler {
   /**
-   * Handles a request, or returns false at once to leave it to Fastify. It may also pass it on later, by `exchange.pass`,
-   * unless it has sent the response.
+   * Handles a request, or returns false at once to leave it to Fastify. It may also pass the request on later, by
+   * `exchange.pass`, as long as it has not sent a response.
    */
   handle(exchange: DirectExchange): boolean;
 }
@@ -28,7 +28,10 @@ export interface DirectExchange {
   readonly requestId: string;
   /** Passes the request on to Fastify, which uses the same id. */
   pass(): void;
-  /** @param headers names and values in turn, after the id and `cache-control` and before `content-length` */
+  /**
+   * @param headers names and values, alternating. They are sent after the request id and `cache-control`, and before
+   *   `content-length`
+   */
   send(status: number, headers: readonly string[], body: string | Buffer): void;
 }
 
@@ -53,7 +56,7 @@ export function createDirectListener(options: DirectListenerOptions): RequestLis
   };
 }
 
-/** A class, because there is one per request. */
+/** It is a class, which takes less memory than closures, because there is one per request. */
 class Exchange implements DirectExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -86,7 +89,7 @@ class Exchange implements DirectExchange {
     const length = String(Buffer.byteLength(body));
     const own = [requestIdHeader, requestId, 'cache-control', 'no-store'];
     response.writeHead(status, [...own, ...headers, 'content-length', length]);
-    // One write for the head and the body.
+    // Head and body are sent by one write.
     response.end(body);
   }
 

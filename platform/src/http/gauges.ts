@@ -1,4 +1,4 @@
-/** A measured value, or one per label value. */
+/** A metric with its value, or with one value per label. */
 export interface Gauge {
   /** Letters, digits and `_`. */
   name: string;
@@ -6,11 +6,12 @@ export interface Gauge {
   value: number | { label: string; values: Readonly<Record<string, number>> };
 }
 
-/** The content type of what `formatGauges` returns. */
+/** The content type of the text of `formatGauges`. */
 export const gaugesType = 'text/plain; version=0.0.4; charset=utf-8';
 
 /**
- * Formats gauges for Prometheus. Without its client library, because names, help and labels are constants of ours.
+ * Formats gauges for Prometheus. It needs no client library, because all names, help texts and labels are our
+ * constants.
  *
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/
  */

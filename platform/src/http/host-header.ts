@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Replaces a missing Host, which HTTP/1.0 allows: no page can have this origin (RFC 2606). */
+/** Replaces a missing Host header, which HTTP/1.0 allows. No page can have this origin (RFC 2606). */
 const noHost = 'host.invalid';
 
 /**
- * Creates the function that checks and completes the Host header; frameworks build URLs from it, and fail if it is invalid.
- * The latest valid one is remembered: most requests have the same.
+ * Creates the function that checks and completes the Host header, because frameworks build URLs from it and fail if it
+ * is invalid. The latest valid value is remembered, because most requests have the same.
  *
  * @see RFC 9112 section 3.2: repeated or invalid ones are answered with 400
  */

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { countAlive } from '../testing/count-alive.ts';
 import { serve } from '../testing/http-app.ts';
 
-// Regression: the time limit of the response, 2 minutes, kept the request of each client that had left before it.
+// Regression: if a client left before its response, the timer of the response (2 minutes) kept the request in memory.
 it('http server: releases the requests of clients that left before the response', async () => {
   const responses: WeakRef<object>[] = [];
   await using server = await serve((app) =>

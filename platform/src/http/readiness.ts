@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '../async/clock.ts';
 import { within } from '../async/deadline.ts';
 
 /**
- * Rejects while the engine is down; resolves with `degraded` if it answers but is read-only, else with any other value.
+ * Checks an engine. Rejects while it is down; resolves with `degraded` if it is read-only, else with any other value.
  */
 type Ping = () => Promise<unknown>;
 type EngineState = 'ok' | 'degraded' | 'away';
@@ -32,7 +32,7 @@ export interface Readiness {
   /** True when it is about to stop, and accepts no more requests. */
   readonly isRetired: boolean;
   retire(): void;
-  /** Probes each engine, at most once per second; concurrent callers share the report. */
+  /** Pings each engine, at most once per second. Concurrent callers share the report. */
   read(): Promise<ReadinessReport>;
 }
 
@@ -67,7 +67,10 @@ export function createReadiness(options: ReadinessOptions = {}): Readiness {
   };
 }
 
-/** Creates the probe of one engine. Concurrent calls share one ping, so that a stuck engine has only one open ping. */
+/**
+ * Creates the function that reads the state of one engine. Concurrent calls share one ping, so that a stuck engine has
+ * only one open ping.
+ */
 function createProbe(ping: Ping, timeoutMs: number): () => Promise<EngineState> {
   let open: Promise<unknown> | null = null;
   return async () => {

@@ -21,16 +21,19 @@ export interface HttpServerOptions {
   bodyLimitBytes?: number;
   /** HTTP status by error code. Default: 400 for BAD_REQUEST and BAD_USER_INPUT, 500 for any other. */
   statusOf?: (code: string) => number;
-  /** What `/health/ready` reports. Default: ready until retired. */
+  /** The state that `/health/ready` reports. Default: ready until retired. */
   readiness?: Readiness;
-  /** Failures that the process can't recover from; with any, `/health/live` is 503. Default: none. */
+  /**
+   * Returns the failures that the process can't recover from. If there are any, `/health/live` responds with 503.
+   * Default: none.
+   */
   failures?: () => readonly LiveFailure[];
   limits?: Partial<HttpLimits>;
   /** Handles requests before Fastify does. Default: none. */
   direct?: DirectHandler;
 }
 
-/** Why a process must be restarted, or needs an operator. */
+/** A failure for which the process must be restarted, or an operator is needed. */
 export interface LiveFailure {
   code: string;
   message: string;
@@ -38,16 +41,19 @@ export interface LiveFailure {
 
 /** Time limits against slow clients, in milliseconds. */
 export interface HttpLimits {
-  /** From the connection, or the first byte of a further request, to the end of the head. Default: 10 s. */
+  /**
+   * Time from the connection, or from the first byte of a further request, to the end of the request's head. Default:
+   * 10 s.
+   */
   headMs: number;
-  /** The same to the end of the body. Default: 30 s. */
+  /** Time from the same start to the end of the request's body. Default: 30 s. */
   requestMs: number;
   /**
    * An idle connection is closed after this time, which must be longer than a load balancer's keep-alive. Default: 72
    * s.
    */
   idleMs: number;
-  /** From a complete response to the delivery of its last byte; not for streams. Default: 2 min. */
+  /** Time from a complete response to the delivery of its last byte; not for streams. Default: 2 min. */
   answerMs: number;
   /** How long a closing server waits for running requests. Default: 4 s, which is less than `stopLimits.workMs`. */
   closeMs: number;
@@ -95,7 +101,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     logger: false,
     genReqId: ({ headers }) => requestIdOf(headers),
     forceCloseConnections: 'idle',
-    // Requests during the close are served: Fastify's own 503 has no code by which a client knows to retry.
+    // Requests during the close are served, because Fastify's 503 response has no code that tells clients to retry.
     return503OnClosing: false,
     serverFactory(listener) {
       const server: Server = createServer(
@@ -104,7 +110,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
           requestTimeout: limits.requestMs,
           keepAliveTimeout: limits.idleMs,
           connectionsCheckingInterval: Math.min(1_000, headMs / 2),
-          // An offer of another protocol is ignored, such as that of HTTP/2 by Java's client (RFC 9110 section 7.8).
+          // An offer to upgrade to another protocol is ignored, for example to HTTP/2 by Java's client (RFC 9110
+          // section 7.8).
           shouldUpgradeCallback: ({ headers }) =>
             server.listenerCount('upgrade') > 0 && headers.upgrade?.toLowerCase() === 'websocket',
         },
@@ -160,14 +167,14 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   return app;
 }
 
-/** Answers 404, or 405 with the methods that the address has. */
+/** Responds with 404, or with 405 and the allowed methods if the address exists. */
 function addNotFound(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => {
     const [path = '/'] = request.url.split('?');
     const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
       (method) => app.findRoute({ url: path, method: method as HTTPMethods }) !== null,
     );
-    // A route of this method may have nothing for this client.
+    // A route of this method may itself respond that it has nothing for the client.
     if (allowed.length === 0 || allowed.includes(request.method))
       return sendProblem(reply, { status: 404, code: 'NOT_FOUND', title: 'There is nothing at this address.' });
     return sendProblem(reply.header('allow', allowed.join(', ')), {
@@ -204,7 +211,7 @@ export async function refuseInvalidText({ query, body }: Pick<FastifyRequest, 'q
   assertValidText(body);
 }
 
-/** RFC 9457, with our stable code. */
+/** A problem document (RFC 9457) with our stable code. */
 export interface Problem {
   status: number;
   code: string;

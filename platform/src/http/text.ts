@@ -29,7 +29,7 @@ export function findInvalidText(value: unknown): ValuePath | null {
 }
 
 /**
- * Rejects a request's value with such text.
+ * Rejects a value with text that `findInvalidText` finds.
  *
  * @throws CodedError BAD_USER_INPUT with the path as `argument`
  */
@@ -38,7 +38,7 @@ export function assertValidText(value: unknown): void {
   if (path) throw invalidText(path.join('.'));
 }
 
-/** The error for such text; `argument` is its path, empty for the whole value. */
+/** Creates the error for invalid text. `argument` is its path, empty for the whole value. */
 export function invalidText(argument: string): CodedError {
   return new CodedError('BAD_USER_INPUT', 'Text may hold neither NUL (U+0000) nor a lone surrogate.', {
     details: argument === '' ? {} : { argument },
@@ -56,7 +56,7 @@ function enter(container: object): OpenPart {
   return { container: container as OpenPart['container'], keys: Object.keys(container), next: 0 };
 }
 
-/** The path of the current keys; without the last one if that key itself is the invalid text. */
+/** Returns the path of the current keys; without the last key if that key is the invalid text. */
 function pathOf(open: readonly OpenPart[], withLast: boolean): ValuePath {
   const path = open.map(({ keys, next }) => keys[next - 1] ?? '');
   return withLast ? path : path.slice(0, -1);

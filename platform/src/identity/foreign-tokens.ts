@@ -10,13 +10,16 @@ export interface ForeignTokenOptions {
   issuer?: string | undefined;
   /** The `aud` that tokens must have. Default: any. */
   audience?: string | undefined;
-  /** The time by which expiry is checked, in milliseconds since the epoch. */
+  /** Returns the time for checks of expiry, in milliseconds since the epoch. */
   now(): number;
   /** Time-out of a fetch of the keys. Default: 5 s. */
   timeoutMs?: number;
 }
 
-/** Signatures by a private key. A shared secret is no key that can be published. */
+/**
+ * Algorithms with a private and a public key. Those with a shared secret (HS256) are refused, because such a key can't
+ * be published.
+ */
 const algorithms = [
   ...['EdDSA', 'Ed25519', 'ES256', 'ES384', 'ES512'],
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
@@ -81,9 +84,9 @@ export function createForeignTokenVerifier(options: ForeignTokenOptions): TokenV
   };
 }
 
-/** Whether the token is at fault, and not the fetch of the keys. */
+/** Whether an error concerns the token, and not the fetch of the keys. */
 function isAboutToken(error: unknown): boolean {
   if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) return false;
-  // jose reports an answer other than 200 by its general class.
+  // If the keys' URL does not respond with 200, jose throws an error of its base class.
   return error instanceof errors.JOSEError && error.constructor !== errors.JOSEError;
 }

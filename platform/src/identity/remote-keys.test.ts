@@ -7,7 +7,7 @@ import { silentLog } from '../process/log.ts';
 import { createRemoteKeys, type RemoteKeysOptions } from './remote-keys.ts';
 import { createTokenVerifier } from './token-verifier.ts';
 
-/** An issuer whose responses a test sets; `fetched(n)` resolves after its n-th request. */
+/** Creates an issuer whose responses the test sets. `fetched(n)` resolves after its nth request. */
 async function setUp(options: Partial<RemoteKeysOptions> = {}, kids = ['first']) {
   const resources = new AsyncDisposableStack();
   const pairs = new Map<string, { jwk: JWK; privateKey: CryptoKey }>();
@@ -80,7 +80,7 @@ async function setUp(options: Partial<RemoteKeysOptions> = {}, kids = ['first'])
 
 describe('remote keys', () => {
   it('skips a key that can not be used, and reads the others', async () => {
-    // Regression: it failed the fetch, so that no new key was ever seen.
+    // Regression: such a key failed the whole fetch, so that no new key was ever seen.
     await using issuer = await setUp();
     const token = await issuer.verify('first');
     expect(token).toBe('ann');

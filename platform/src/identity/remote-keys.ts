@@ -22,7 +22,7 @@ export interface RemoteKeysOptions {
   timeoutMs?: number;
 }
 
-/** The public keys of tokens, as published by their issuer. */
+/** The public keys by which tokens are verified, fetched from their issuer. */
 export interface RemoteKeys extends Disposable {
   /**
    * Finds the key for a token's `kid`, for jose.
@@ -51,10 +51,11 @@ const keySchema = z.object({
 });
 
 /**
- * The keys of a JWKS URL, fetched once per minute in the background, and at once for an unknown `kid` (at most once per
- * second). While the issuer is down the last valid keys stay.
+ * Fetches the keys of a JWKS URL once per minute in the background, and at once for an unknown `kid` (at most once per
+ * second). While the issuer is down, the last valid keys stay in use.
  *
- * jose's createRemoteJWKSet rejects every token after a failed reload, although it still has the keys.
+ * jose's createRemoteJWKSet is not used, because it rejects every token after a failed reload, although it still has
+ * the keys.
  */
 export function createRemoteKeys({
   url,
@@ -107,7 +108,7 @@ export function createRemoteKeys({
   return {
     async find({ kid }) {
       if (!kid || revoked.has(kid)) throw new errors.JWKSNoMatchingKey();
-      // The running fetch may be the first one, just after the start.
+      // The running fetch may be the first one, so wait for it before another is requested.
       for (const fetching of [() => null, () => running, requestLoad]) {
         await fetching();
         const key = keys.get(kid);

@@ -6,7 +6,7 @@ import { createSigningKey } from './create-signing-key.ts';
 import { openPrivateKey } from './private-key.ts';
 import { type SigningKeyRow, type SigningKeyTable, sealedKeys } from './signing-key-table.ts';
 
-/** A key is published for this time before it signs, so that every verifier has fetched it by then. */
+/** A key is published for this time before it is used, so that every verifier has fetched it by then. */
 const publishBeforeMs = 3_600_000;
 /** The interval at which every process rotates and reads the keys. */
 export const refreshEveryMs = 60_000;
@@ -19,13 +19,16 @@ export interface SigningKeyRotation {
   secrets: SecretBox;
   /** A key is replaced after this time. */
   rotateAfterMs: number;
-  /** How long a replaced key is published: the longest life of what it has signed, in milliseconds. */
+  /**
+   * How long a replaced key stays published: the longest lifetime of a token or signature made with it, in
+   * milliseconds.
+   */
   publishAfterMs: number;
 }
 
 /**
- * Creates a successor if one is due, and deletes keys whose signatures are of no use any more. One process at a time does
- * it: the keys are read again under a lock, so that two processes create only one successor.
+ * Creates a new key if one is due, and deletes replaced keys whose signatures have all expired. The keys are read again
+ * under a lock, so that two processes create only one new key.
  */
 export async function rotateSigningKeys(rotation: SigningKeyRotation): Promise<void> {
   const { database, table, secrets } = rotation;
@@ -43,7 +46,10 @@ export async function rotateSigningKeys(rotation: SigningKeyRotation): Promise<v
   });
 }
 
-/** When a new key is to sign, in milliseconds since the epoch: now if no other can; null if none is due. */
+/**
+ * Returns from when a new key should sign, in milliseconds since the epoch: now if no other key can sign; null if no
+ * new key is due.
+ */
 function successorSignsFrom(
   usable: readonly SigningKeyRow[],
   now: number,
@@ -55,7 +61,7 @@ function successorSignsFrom(
   return isDueFrom - publishBeforeMs <= now ? Math.max(now + publishBeforeMs, isDueFrom) : null;
 }
 
-/** Publishes replaced keys for as long as what they have signed is of use. */
+/** Sets until when replaced keys stay published: as long as their signatures may be verified. */
 async function retireReplaced(
   tx: Transaction,
   active: readonly SigningKeyRow[],

@@ -7,18 +7,18 @@ import type { SealedColumn } from '../secrets/sealed-columns.ts';
 export function signingKeyTable<Name extends string>(schema: PgSchema<Name>) {
   return schema.table('signing_key', {
     kid: text().primaryKey(),
-    /** Sealed, as a string; an object in plain text was stored by an earlier version. */
+    /** The encrypted key as a string. An object is a key in plain text, stored by an earlier version. */
     privateJwk: jsonb('private_jwk').$type<JWK | string>().notNull(),
     publicJwk: jsonb('public_jwk').$type<JWK>().notNull(),
     createdAt: instant('created_at').notNull(),
-    /** The time from which it signs. */
+    /** The time from which the key is used for signing. */
     signsFrom: instant('signs_from').notNull(),
-    /** When nothing that it has signed is of use any more, and the key is deleted. Null until another has replaced it. */
+    /** When all signatures of the key have expired; it is then deleted. Null until another key has replaced it. */
     publishedUntil: instant('published_until'),
   });
 }
 
-/** Says that the private keys of such a table are sealed. */
+/** Describes the column with encrypted private keys of a signing-key table. */
 export function sealedKeys(table: SigningKeyTable): SealedColumn {
   return { table, id: table.kid, column: table.privateJwk, purpose: purposeOf(table) };
 }

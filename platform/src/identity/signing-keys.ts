@@ -17,15 +17,15 @@ export interface SigningKey {
 }
 
 export interface SigningKeys extends Disposable {
-  /** Returns the key that signs now. Throws SERVICE_UNAVAILABLE (retryable) if there is none. */
+  /** Returns the key to sign with now. Throws SERVICE_UNAVAILABLE (retryable) if there is none. */
   current(): SigningKey;
-  /** The current key, and after it the replaced ones that are still published, newest first. */
+  /** Returns the current key, followed by the replaced keys that are still published, newest first. */
   signing(): readonly SigningKey[];
   /** The public keys, as a JWKS. */
   readonly jwks: JSONWebKeySet;
   /** Finds a public key for jose's verification. */
   readonly verify: FindKey;
-  /** Rotates the keys if one is due, and reads them. Also runs every minute. */
+  /** Creates a new key if one is due, and reads the keys. It also runs every minute. */
   refresh(): Promise<void>;
   /** Removes a revoked key from memory at once, then reads the keys. Throws the database's errors. */
   drop(kid: string): Promise<void>;
@@ -40,9 +40,9 @@ export interface SigningKeysOptions extends SigningKeyRotation {
 type Key = SigningKeyRow & { privateKey: KeyObject | null };
 
 /**
- * Opens the signing keys of a context. They are stored in its database, and one process at a time rotates them: the next
- * key is published an hour before it signs, the replaced one for some time after. A key that can't be decrypted is published
- * and does not sign; if it was altered, another one replaces it at once.
+ * Opens the signing keys of a context, which are stored in its database. One process at a time rotates them: a new key
+ * is published an hour before its first use, and a replaced key stays published for some time. A key that can't be
+ * decrypted stays published but is not used for signing; if it was altered, a new key replaces it at once.
  */
 export async function createSigningKeys({ clock, log, ...rotation }: SigningKeysOptions): Promise<SigningKeys> {
   const { database, table, secrets } = rotation;
@@ -64,7 +64,10 @@ export async function createSigningKeys({ clock, log, ...rotation }: SigningKeys
     keys = newestFirst(rows.map(openOrKeep));
     useKeys();
   };
-  /** What was decrypted before stays in use: another process may have encrypted it with a newer key since. */
+  /**
+   * Decrypts a key. If that fails, a key that was decrypted before stays in use: another process may have encrypted it
+   * again, with a newer secret.
+   */
   const openOrKeep = (row: SigningKeyRow): Key => {
     const { privateKey, error } = openPrivateKey(row, { secrets, purpose });
     if (error) log.error({ error, kid: row.kid, purpose }, 'a signing key can not be decrypted');

@@ -29,17 +29,17 @@ const claimsSchema = z.object({
 export type FindKey = (header: JWTHeaderParameters) => Promise<CryptoKey>;
 
 export interface TokenVerifierOptions {
-  /** The keys, as `RemoteKeys.find` or jose's `createLocalJWKSet`. */
+  /** Finds the key of a token: `RemoteKeys.find`, or jose's `createLocalJWKSet`. */
   keys: FindKey;
   issuer: string;
   audience: string;
-  /** The time by which expiry is checked, in milliseconds since the epoch. */
+  /** Returns the time for checks of expiry, in milliseconds since the epoch. */
   now(): number;
 }
 
 export type TokenVerifier = (authorization: string) => Promise<Identity>;
 
-/** Limits of the remembered tokens, by number and by characters: one of our tokens has some 400. */
+/** Limits of the remembered tokens, in number and in characters. A token has about 400 characters. */
 const rememberedTokens = 2_000;
 const rememberedCharacters = 4_000_000;
 /**

@@ -9,7 +9,7 @@ import type { Log } from '../process/log.ts';
 import { startWorker } from './worker.ts';
 
 export interface PgBossJobsOptions {
-  /** PostgreSQL by its URL; or the embedded database for pg-boss: `fromPglite(client)`. */
+  /** Options of the connection to PostgreSQL, or the embedded database: `fromPglite(client)`. */
   database: JobsPoolOptions | { embedded: BossDatabase };
   log: Log;
   /** Interval of the search for jobs that exceeded their queue's time-out, in whole seconds. Default: 10. */
@@ -27,10 +27,13 @@ interface JobsPoolOptions {
 type BossDatabase = NonNullable<ConstructorOptions['db']>;
 
 const defaultTimeoutMs = 300_000;
-/** pg-boss deletes a job that is overdue for this long, even after an outage; here every job is needed. */
+/**
+ * pg-boss deletes jobs that are overdue for longer than this. It is ten years, because no job may be lost, even after a
+ * long outage.
+ */
 const retentionSeconds = 10 * 365 * 86_400;
 
-/** The jobs port on pg-boss, in its own schema `pgboss`. Due times follow the database's clock. */
+/** Creates the jobs port on pg-boss, in the schema `pgboss`. Due times follow the database's clock. */
 export async function createJobs({ database, log, superviseEverySeconds = 10 }: PgBossJobsOptions): Promise<Jobs> {
   await using releases = new AsyncDisposableStack();
   const pool = 'url' in database ? releases.use(openPool(database, log)) : undefined;
@@ -65,7 +68,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
         expireInSeconds,
         retentionSeconds,
       });
-    // Created by another version or setting. Without a change nothing is written, so that a read-only database works.
+    // The queue was created by another version or with other settings. If nothing changes, nothing is written, so that
+    // a read-only database works.
     else if (found.expireInSeconds !== expireInSeconds || found.retentionSeconds !== retentionSeconds)
       await boss.updateQueue(name, { expireInSeconds, retentionSeconds });
   };
@@ -86,7 +90,7 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
       jobs.map(({ data, delayMs = 0, id }) => ({
         data,
         ...(id && { id }),
-        // An interval, which the database adds to its own clock.
+        // The delay is passed as an interval, which the database adds to its clock.
         ...(delayMs > 0 && { startAfter: `${delayMs} milliseconds` }),
       })),
       { db: inTransaction(tx) },
@@ -102,7 +106,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
     },
     scheduleAll,
     async cancel(tx, queue, ids) {
-      // Deleted, not marked: most jobs are time-outs that are cancelled, and their rows would slow polling.
+      // Jobs are deleted and not marked as cancelled: most jobs are time-outs that are cancelled, and their rows would
+      // slow down polling.
       if (ids.length > 0) await boss.deleteJob(queue.name, [...ids], { db: inTransaction(tx) });
     },
     async work(queue, handler, { concurrency = 16 } = {}) {
@@ -115,8 +120,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
 }
 
 /**
- * Runs pg-boss's statements in a transaction. Unlike in pg-boss's own adapter an array is one parameter, so that a
- * statement has the same text for any number of jobs.
+ * Runs pg-boss's statements in a transaction. pg-boss has an adapter for that, but it splits arrays; here an array is
+ * one parameter, so that a statement has the same text for any number of jobs.
  */
 function inTransaction(tx: Transaction): BossDatabase {
   return {
@@ -133,7 +138,7 @@ function inTransaction(tx: Transaction): BossDatabase {
 const startWithinMs = 600_000;
 const connections = 4;
 
-/** Runs pg-boss's statements on our own pool, because its own has no time-out. */
+/** Opens a pool of ours for pg-boss's statements, because pg-boss's pool has no time-out. */
 function openPool(
   { url, queryTimeoutMs = 12_000, abandoned }: JobsPoolOptions,
   log: Log,

@@ -11,27 +11,27 @@ export interface WorkerOptions<Data extends object> {
   handler: (data: Data, context: JobContext) => Promise<void>;
   /** Limit of jobs that run concurrently. */
   concurrency: number;
-  /** After this time a job's signal aborts. */
+  /** A job's signal aborts after this time. */
   timeoutMs: number;
   log: Log;
 }
 
 /**
- * Delay of a due job at most. Polling is cheaper than notifications: nearly all jobs are due later, and most are
- * cancelled before that.
+ * Interval of polling: a due job waits at most this long. Notifications would cost more, because nearly all jobs are
+ * due later, and most are cancelled before.
  */
 const pollMs = 500;
 /**
- * While more jobs are due than were fetched, freed capacity is collected for this long, so that one fetch starts
- * several.
+ * While more jobs are due than one fetch returned, the worker waits this long after a job ends, so that one fetch can
+ * replace several ended jobs.
  */
 const gatherMs = 20;
 /** Limit of jobs per fetch. */
 const maxFetched = 500;
 
 /**
- * Runs due jobs up to a limit of concurrency. Unlike with `boss.work`, a slow job takes only its own capacity, not that
- * of a batch. Finished jobs are deleted and failed ones rescheduled in batches.
+ * Runs due jobs up to a limit of concurrency. With `boss.work` the next jobs would wait for the slowest of a batch;
+ * here each ended job is replaced. Finished jobs are deleted, and failed ones rescheduled, in batches.
  */
 export function startWorker<Data extends object>({
   boss,
@@ -44,7 +44,7 @@ export function startWorker<Data extends object>({
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
   const lines = createRepeatedLines(log);
-  // By id and attempt: a job that counted as lost belongs to the worker that runs it now.
+  // Jobs are identified by id and attempt, because a job that counted as lost belongs to the worker that runs it now.
   const createJobBatcher = (call: (jobs: Job<Data>[]) => Promise<unknown>) =>
     createBatcher<Job<Data>, void>({
       run: async (jobs) => {

@@ -45,7 +45,7 @@ export interface RateLimiter {
    *   (retryable) while the store is down
    */
   count(key: string): Promise<void>;
-  /** Throws as `count` if the next attempt would be over the limit, and counts nothing. */
+  /** Throws the same errors as `count` if the next attempt would exceed the limit. Counts nothing. */
   check(key: string): Promise<void>;
   /** Takes back an attempt that proved harmless. Throws KEY_VALUE_UNAVAILABLE. */
   takeBack(key: string): Promise<void>;
@@ -53,11 +53,11 @@ export interface RateLimiter {
 
 export interface RateLimiterOptions {
   keyValue: KeyValue;
-  /** Part of the keys in the store: `sign-ins-per-address`. */
+  /** A part of the keys in the store, such as `sign-ins-per-address`. */
   name: string;
   /** Null: nothing is counted. */
   limit: RateLimit | null;
-  /** The error message for clients: `Too many sign-ins`. */
+  /** The error message for clients, such as `Too many sign-ins`. */
   message: string;
 }
 
@@ -92,7 +92,7 @@ function rateLimited(message: string, { msBeforeNext }: RateLimiterRes): CodedEr
   });
 }
 
-/** A limiter for work that continues while the store is down: attempts are then not counted, which is logged. */
+/** Changes a limiter so that it allows everything while the store is down, and logs this. */
 export function allowWithoutStore(limiter: RateLimiter, log: Log): RateLimiter {
   const lines = createRepeatedLines(log);
   const ignoreOutage = (error: unknown) => {
@@ -111,9 +111,7 @@ interface Counted {
   expiresInMs: number;
 }
 
-/**
- * The library's limiter with the key-value port. The methods with an underscore are those that its stores implement.
- */
+/** The library's limiter on the key-value port. The library calls the methods with an underscore. */
 class KeyValueRateLimiter extends RateLimiterStoreAbstract {
   readonly #keyValue: KeyValue;
 

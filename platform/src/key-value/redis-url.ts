@@ -34,7 +34,7 @@ export function parseRedisUrl(url: string): RedisAddress {
   };
 }
 
-/** Null for a text that is not a Redis address. */
+/** Matches the parts of a Redis URL; null for any other text. */
 function matchUrl(url: string): RegExpExecArray | null {
   return /^(rediss?)(-sentinel|-cluster)?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]+)(?:\/([^?]*))?(?:\?.*)?$/.exec(url);
 }

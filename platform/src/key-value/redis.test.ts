@@ -19,7 +19,7 @@ describe('the key-value port on Redis', () => {
     const keyValue = await createRedisKeyValue({ url: realEngines().REDIS_URL, log: silentLog });
     return {
       keyValue,
-      // Redis's clock can't be changed, but the expiry of a key can: one that is over deletes it.
+      // Redis's clock can't be changed, but the expiry of a key can. If the new expiry is past, Redis deletes the key.
       async age(key: string, ms: number) {
         const redis = new Redis(realEngines().REDIS_URL);
         const left = await redis.pttl(key);
@@ -44,7 +44,7 @@ describe('the key-value port on Redis', () => {
   });
 });
 
-// Regression: it was reported as ready, although nobody could sign in.
+// Regression: the service reported that it was ready, although nobody could sign in.
 it('redis: is degraded while Redis has no memory for writes', async () => {
   await using server = await startRedisServer([]);
   await using keyValue = await createRedisKeyValue({ url: `redis://127.0.0.1:${server.port}`, log: silentLog });
@@ -60,7 +60,7 @@ it('redis: is degraded while Redis has no memory for writes', async () => {
   expect(await keyValue.ping()).toBe('ok');
 });
 
-// Regression: every request of a signed-in user failed, each of them closed the connection, and nothing was logged.
+// Regression: every request of a signed-in user failed and closed the connection to Redis, and nothing was logged.
 it('redis: reads sessions from a replica, and logs that it rejects writes', async () => {
   await using server = await startRedisServer([]);
   const log = createMemoryLog('warn');

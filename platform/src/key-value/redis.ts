@@ -20,7 +20,10 @@ export interface RedisKeyValueOptions {
 
 /** A connection that receives nothing for this long after a failed command is closed and reopened. */
 const closeAfterMs = 500;
-/** Reconnecting fails running commands, so it is not done for each write that a replica rejects. */
+/**
+ * Minimum interval of reconnects from a replica. Each reconnect fails running commands, so that it does not follow
+ * every rejected write.
+ */
 const leaveReplicaEveryMs = 5_000;
 /** Time limit for connecting at the start. */
 const startWithinMs = 5_000;
@@ -75,25 +78,25 @@ export async function createRedisKeyValue(options: RedisKeyValueOptions): Promis
   return store;
 }
 
-/** Whether a server answered that it rejects all writes: full memory, a failing disk, a replica. */
+/** Whether an error says that the server rejects all writes: its memory is full, its disk fails, or it is a replica. */
 function rejectsWrites(error: unknown): boolean {
   return error instanceof ReplyError && /^(OOM|MISCONF|READONLY|NOREPLICAS) /.test((error as Error).message);
 }
 
-/** Checks with a write, because a server that rejects all writes still answers reads and `PING`. */
+/** Checks the server with a write, because one that rejects writes still answers reads and `PING`. */
 async function askForChanges(redis: Redis | Cluster): Promise<'ok' | 'degraded'> {
   try {
     await redis.set('voucher-gateway:ping', '', 'PX', 1_000);
   } catch (error) {
     if (!(error instanceof ReplyError)) throw error;
     if (rejectsWrites(error)) return 'degraded';
-    // For example a user without permission for this key.
+    // The write failed for another reason, for example a missing permission. Check that the server answers at all.
     await redis.ping();
   }
   return 'ok';
 }
 
-/** Atomic on the server, so that an expiry in between is not read as "no expiry". */
+/** Reads value and expiry atomically. Otherwise a key that expires in between would look like one without expiry. */
 async function readWithExpiry(redis: Redis | Cluster, key: string): Promise<[string | null, number]> {
   const [value, left] = await execute(redis.multi().get(key).pttl(key));
   return [value as string | null, left as number];
@@ -118,7 +121,8 @@ function connect({ url, log, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): 
     maxRetriesPerRequest: 0,
     connectTimeout: 3_000,
     commandTimeout: commandTimeoutMs,
-    // A vanished host closes nothing: without this the connection is kept until TCP gives up, after 15 minutes.
+    // A host that vanished does not close its connections. Without this time-out the client would wait for TCP's, which
+    // is 15 minutes.
     socketTimeout: commandTimeoutMs + closeAfterMs,
     retryStrategy: backoff,
     reconnectOnError: reconnectFromReplica(log),
@@ -151,8 +155,8 @@ function connect({ url, log, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): 
 }
 
 /**
- * A demoted master rejects writes with READONLY; reconnecting finds the promoted one. As long as there is none, reads
- * are served in between.
+ * Returns whether to reconnect after an error. A demoted master rejects writes with READONLY, and a reconnect finds the
+ * promoted one. Reconnects are spaced out, so that reads work as long as there is no new master.
  */
 function reconnectFromReplica(log: Log): (error: Error) => boolean {
   let lastAtMs = Number.NEGATIVE_INFINITY;

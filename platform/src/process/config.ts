@@ -6,7 +6,9 @@ const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as con
 
 const maxDurationMs = 3_650 * units.d;
 
-/** Parses `500ms`, `3s`, `10m`, `12h` or `7d` into milliseconds; null for anything else, and for more than 3,650 days. */
+/**
+ * Parses `500ms`, `3s`, `10m`, `12h` or `7d` to milliseconds; null for any other text, and for more than 3,650 days.
+ */
 export function parseDurationMs(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
   if (!match) return null;
@@ -38,7 +40,10 @@ export function durationOrOff(fallback: string) {
     );
 }
 
-/** A setting such as `5s` or `0s`, in milliseconds; undefined if not set, for a default that depends on others. */
+/**
+ * A setting such as `5s` or `0s`, in milliseconds; undefined if not set, so that the default can depend on other
+ * settings.
+ */
 export function optionalDuration({ max = '24d' } = {}) {
   return z
     .string()
@@ -61,7 +66,7 @@ function readDuration(
   return z.NEVER;
 }
 
-/** The items of a comma-separated setting, without spaces around them and without empty ones. */
+/** Splits a comma-separated setting. Removes surrounding spaces and empty items. */
 export function listItems(text: string): string[] {
   return text
     .split(',')
@@ -82,7 +87,7 @@ export function integer(fallback: number, bounds: { min: number; max: number; wh
     .transform((text, context) => readInteger(text, bounds, context));
 }
 
-/** A whole number within bounds; undefined if not set, for a default that is not ours. */
+/** A whole number within bounds; undefined if not set, so that another system's default applies. */
 export function optionalInteger(bounds: { min: number; max: number }) {
   return z
     .string()
@@ -112,7 +117,7 @@ export function integerOrOff(fallback: number, { min, max }: { min: number; max:
     );
 }
 
-/** `true` or `false`; undefined if not set, for a default that depends on other settings. */
+/** `true` or `false`; undefined if not set, so that the default can depend on other settings. */
 export function optionalFlag() {
   return z
     .enum(['true', 'false'], { error: 'must be true or false' })
@@ -148,7 +153,7 @@ export function httpUrl() {
   });
 }
 
-/** One of several words. */
+/** A setting that must be one of several words. */
 export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words, fallback: Words[number]) {
   return z.enum(words, { error: `must be one of ${words.join(', ')}` }).default(fallback as never);
 }
@@ -177,12 +182,14 @@ export const commonSettings = {
   ),
 };
 
-/** The same for a service with a process of its own, where production is the default. */
+/** The settings of a service that runs in a separate process, for which NODE_ENV is `production` by default. */
 export const serviceSettings = { ...commonSettings, NODE_ENV: nodeEnv('production') };
 
 export type CommonConfig = Readonly<z.output<z.ZodObject<typeof commonSettings>>>;
 
-/** How long a service continues to serve after SIGTERM, so that load balancers notice, in milliseconds. */
+/**
+ * Returns how long a service continues to serve after SIGTERM, in milliseconds, so that load balancers notice the stop.
+ */
 export function shutdownDelayMs({
   SHUTDOWN_DELAY,
   NODE_ENV,
@@ -192,7 +199,7 @@ export function shutdownDelayMs({
 
 export type Environment = Record<string, string | undefined>;
 
-/** The process's environment, completed by a file `.env` in the working directory. */
+/** Reads the process's environment, with missing variables from a file `.env` in the working directory. */
 export function readEnvironment(): Environment {
   if (existsSync('.env')) process.loadEnvFile('.env');
   return process.env;

@@ -8,8 +8,9 @@ interface FailureFields {
 }
 
 /**
- * Logs failures by one rule: a retryable failure, such as an outage of an engine or an overload, is a warning, and one line
- * represents many; any other failure is an error with a line of its own.
+ * Creates the function that logs failures. A retryable failure, such as an outage of an engine or an overload, is a
+ * warning, and repeated ones are summarised in one line. Any other failure is logged as an error, each with a separate
+ * line.
  */
 export function createFailureLines(log: Log): (fields: FailureFields, message: string) => void {
   const lines = createRepeatedLines(log);

@@ -54,7 +54,7 @@ it('lifecycle: serves during its shutdown delay, not ready and without keep-aliv
   expect(await service.line()).toBe('retired');
   expect(await ask('/health/ready')).toEqual([503, 'close']);
   expect(await ask('/')).toEqual([200, 'close']);
-  // A second signal forces.
+  // A second signal forces the end.
   service.signal('SIGTERM');
   expect(await service.exit).toBe(1);
 });

@@ -6,7 +6,7 @@ import type { Log } from './log.ts';
 export interface Stoppable extends AsyncDisposable {
   /** Announces the stop: readiness turns off and responses close their connections. It continues to serve. */
   retire?(): void;
-  /** How long it continues to serve between `retire` and disposal, in milliseconds. Default: 0. */
+  /** How long the service continues to serve between `retire` and disposal, in milliseconds. Default: 0. */
   readonly shutdownDelayMs?: number;
   /** Time limit of its disposal, in milliseconds. Default: `defaultStopMs`. */
   readonly stopWithinMs?: number;
@@ -14,7 +14,7 @@ export interface Stoppable extends AsyncDisposable {
 
 /** The result of every service's `createX(deps)`. */
 export interface Service extends Omit<Stoppable, 'shutdownDelayMs'> {
-  /** Its URL, such as `http://127.0.0.1:8080`, with the actual port. */
+  /** The service's URL, such as `http://127.0.0.1:8080`, with the actual port. */
   readonly url: string;
 }
 
@@ -47,7 +47,8 @@ export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }
       },
     );
   };
-  // Node prints warnings for developers; here they are log lines. kafkajs's negative timers can't be fixed here.
+  // Node prints warnings as text; here they become log lines. Those about kafkajs's negative timers are dropped,
+  // because we can't fix them.
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) =>
     log[name === 'TimeoutNegativeWarning' ? 'debug' : 'warn']({ warning: name }, message),
@@ -58,7 +59,8 @@ export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }
   process.on('SIGTERM', onSignal);
   process.on('unhandledRejection', (error) => {
     log.error({ error, code: errorCode(error) }, 'unhandled rejection');
-    // A stop is not interrupted: running work finishes, and positions are committed.
+    // During a stop an unhandled rejection does not end the process, so that running work finishes and positions are
+    // committed.
     if (!isStopping) process.exit(1);
   });
   try {
@@ -83,7 +85,7 @@ async function stop(service: Stoppable, log: Log): Promise<void> {
   await service[Symbol.asyncDispose]();
 }
 
-/** The errors of a disposal: one, or several that suppress each other. */
+/** Lists the errors of a disposal: one, or several nested in SuppressedErrors. */
 function errorsOf(error: unknown): unknown[] {
   return error instanceof SuppressedError ? [...errorsOf(error.error), ...errorsOf(error.suppressed)] : [error];
 }

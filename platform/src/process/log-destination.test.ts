@@ -16,7 +16,7 @@ it('log: continues when standard error is on a full disk', () => {
   expect({ status: child.status, said: child.stdout.toString() }).toEqual({ status: 0, said: 'still here' });
 });
 
-/** A log on a disk whose writes a test controls: how many bytes are written, or the error's code. */
+/** Opens a log on a simulated disk. The test decides how many bytes each write takes, or with which error it fails. */
 function openDisk(take: (bytes: Uint8Array) => number | string) {
   const chunks: string[] = [];
   const destination = createLogDestination(2, (_fd, bytes) => {

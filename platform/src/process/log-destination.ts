@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 
-/** Writes to a full pipe are retried for this long, before lines are dropped. */
+/** If a pipe is full, writes are retried for this long; then lines are dropped. */
 const waitAtMostMs = 100;
 
 /**

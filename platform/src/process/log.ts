@@ -1,19 +1,19 @@
 import { pino } from 'pino';
 import { createLogDestination } from './log-destination.ts';
 
-/** The log port: structured lines. Call sites pass ids, never phone numbers, codes, tokens or passwords. */
+/** The log: structured lines. Callers pass ids, but never phone numbers, codes, tokens or passwords. */
 export interface Log {
   trace(fields: object, message: string): void;
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
-  /** A log that adds `fields` to each line. */
+  /** Creates a log that adds `fields` to each line. */
   child(fields: object): Log;
 }
 
 export interface LogOptions {
-  /** Lowest level written: `fatal` to `trace`, or `silent`. */
+  /** The lowest level that is written: `fatal` to `trace`, or `silent`. */
   level: string;
   /** Name of the service, on each line. */
   service: string;
@@ -51,7 +51,7 @@ export function createLog({ level, service, destination }: LogOptions): Log {
 /** A log that drops everything. */
 export const silentLog: Log = createLog({ level: 'silent', service: 'none' });
 
-/** Serializes an error without quoted values: database drivers put parameters into `detail`, `params` and messages. */
+/** Serializes an error without the values that database drivers put into `detail`, `params` and messages. */
 function serializeError(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error };
   const { code, retryable } = error as { code?: unknown; retryable?: unknown };

@@ -1,6 +1,9 @@
 import type { Log } from './log.ts';
 
-/** Groups repeated log lines: one per kind at once, then one per interval with their count. */
+/**
+ * Groups repeated log lines. The first line of a kind is written at once, later ones are summarised once per interval,
+ * with their count.
+ */
 export interface RepeatedLines {
   /**
    * Logs a line, or counts it if its kind was logged within the interval. A line has the `count` of the lines that it
@@ -14,7 +17,7 @@ export interface RepeatedLines {
 
 /** @param everyMs default: 10 s */
 export function createRepeatedLines(log: Log, { everyMs = 10_000 } = {}): RepeatedLines {
-  /** Per kind, the lines since the last one that was written; removed after an interval without any. */
+  /** For each kind, the number of lines since the last written one. Removed after an interval without lines. */
   const floods = new Map<string, { count: number; write(count: number): void }>();
 
   const startInterval = (kind: string) => {

@@ -6,11 +6,11 @@ import type { Log } from './log.ts';
  * also if every engine has stopped responding.
  */
 export const stopLimits = {
-  /** The gateway only, after `DRAIN_WINDOW`: running operations of sockets and streams. */
+  /** Gateway only: running operations of sockets and streams, after `DRAIN_WINDOW`. */
   drainMs: 3_000,
-  /** Requests, consumers, and all work that is started by itself. */
+  /** Requests, consumers, and background work. */
   workMs: 4_500,
-  /** Delivery only: running attempts, and storing how they ended. */
+  /** Delivery only: running attempts, and storing their results. */
   attemptsMs: 2_000,
   /** The gateway only: the planner. */
   plannerMs: 1_000,
@@ -20,7 +20,7 @@ export const stopLimits = {
   connectionsMs: 1_000,
 } as const;
 
-/** The parts of a service that stop at once. */
+/** The parts of a service that stop concurrently. */
 export interface StopStage extends AsyncDisposable {
   /** Adds a part, and returns it. */
   use<Part extends AsyncDisposable>(part: Part): Part;
@@ -29,8 +29,8 @@ export interface StopStage extends AsyncDisposable {
 }
 
 /**
- * Disposing stops all parts at once. After `withinMs` it no longer waits, and logs it: what still runs ends with the
- * process, and is done again by another one, as after a crash.
+ * Disposing stops all parts concurrently. After `withinMs` it logs this and no longer waits: work that still runs ends
+ * with the process, and another process repeats it, as after a crash.
  */
 export function createStopStage({ withinMs, log }: { withinMs: number; log: Log }): StopStage {
   const stops: (() => PromiseLike<unknown>)[] = [];

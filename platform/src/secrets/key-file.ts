@@ -7,9 +7,9 @@ import { createKeyText, parseKey } from './secret-box.ts';
 const name = 'secrets.key';
 
 /**
- * Reads the key of a folder, or creates it, readable by its owner only.
+ * Reads the key of a folder, or creates it as a file that only its owner can read.
  *
- * @param isNeeded whether the database has secrets that are encrypted with the key of this folder: then a missing one is
+ * @param isNeeded whether the database has secrets that were encrypted with this folder's key. Then a missing key is
  *   not replaced. Default: it has none
  * @throws CodedError SECRETS_KEY_WRONG if the file is missing although it is needed, or has no key
  */
@@ -54,7 +54,7 @@ async function readKey(path: string): Promise<Buffer | null> {
   );
 }
 
-/** Creates the file as a whole and on the disk, unless another process has. */
+/** Creates the file atomically and syncs it to the disk, unless another process has created it. */
 async function createKeyFile(path: string): Promise<void> {
   const draft = `${path}.${randomUUID()}`;
   try {

@@ -34,7 +34,7 @@ async function setUp() {
     clock,
     read,
     start: (box = createTestSecrets()) => startSealing({ database, clock, log, box, columns }),
-    /** Resolves when all secrets but `others` are sealed with the first key. */
+    /** Resolves when all secrets, except `others` of them, are encrypted with the first key. */
     async whenSealed(box = createTestSecrets(), others = 0) {
       clock.jump(600_000);
       await expect

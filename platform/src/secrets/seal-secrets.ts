@@ -19,16 +19,16 @@ const everyMs = 600_000;
 const atOnce = 200;
 /** Pause between two batches, to give requests priority. */
 const pauseMs = 50;
-/** Limit of secrets that can't be opened, after which a run ends. */
+/** A run ends after this many secrets that can't be decrypted. */
 const maxFailed = 1_000;
 
 /**
- * Encrypts secrets that an earlier version has stored in plain text, and again those of older keys, every 10 minutes,
- * in small batches. Not at the start: during an upgrade the previous version still reads them. Concurrent processes skip each
- * other's locked rows.
+ * Encrypts secrets that an earlier version stored in plain text, or that an older key encrypted: every 10 minutes, in
+ * small batches. It does not run at the start, because during an upgrade the previous version still reads them.
+ * Concurrent processes skip each other's locked rows.
  */
 export function startSealing({ database, clock, log, box, columns }: SealSecretsOptions): AsyncDisposable {
-  // A box without keys seals nothing.
+  // A box without keys encrypts nothing.
   if (box.prefixes.length === 0) return { [Symbol.asyncDispose]: async () => {} };
   const sealColumn = async (sealed: SealedColumn, signal: AbortSignal) => {
     const { purpose } = sealed;
@@ -54,7 +54,7 @@ export function startSealing({ database, clock, log, box, columns }: SealSecrets
   });
 }
 
-/** Seals some rows. The ids of those that can't be opened are added to `failed`. */
+/** Encrypts some rows. The ids of secrets that can't be decrypted are added to `failed`. */
 async function sealBatch(
   tx: Transaction,
   { sealed, box, failed }: { sealed: SealedColumn; box: SecretBox; failed: string[] },
@@ -67,7 +67,7 @@ async function sealBatch(
     .from(table)
     .where(
       and(
-        // An index does not support <>.
+        // Written with < and >, because an index does not support <>.
         sql`(${prefix} < ${box.prefix} or ${prefix} > ${box.prefix})`,
         failed.length > 0 ? notInArray(sql`${id}::text`, failed) : undefined,
       ),

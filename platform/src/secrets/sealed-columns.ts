@@ -3,7 +3,7 @@ import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Database } from '../database.ts';
 import { prefixLength, type SecretBox, sealedMark, wrongKey } from './secret-box.ts';
 
-/** A column with secrets: of type text, or jsonb with the sealed text as a JSON string. */
+/** A column with encrypted secrets, of type text, or of type jsonb with the encrypted text as a JSON string. */
 export interface SealedColumn {
   table: PgTable;
   /** The primary key, of type text or uuid. */
@@ -13,7 +13,7 @@ export interface SealedColumn {
 }
 
 /**
- * Checks that all secrets can be opened. Called before a service starts to work with them.
+ * Checks that all secrets can be decrypted, before a service starts to work with them.
  *
  * @throws CodedError SECRETS_KEY_WRONG, naming the key that is missing
  */
@@ -32,7 +32,7 @@ export async function assertReadable(
   }
 }
 
-/** Whether any secret of the columns is sealed. */
+/** Whether any secret of the columns is encrypted. */
 export async function isAnySealed(
   { query }: Pick<Database, 'query'>,
   columns: readonly SealedColumn[],
@@ -48,7 +48,7 @@ export async function isAnySealed(
   return false;
 }
 
-/** The part of a column's text that names the key. An index has the same expression. */
+/** Returns the SQL for the part of an encrypted text that names the key. An index has the same expression. */
 export function prefixOf({ column }: Pick<SealedColumn, 'column'>): SQL<string> {
   const text = column.getSQLType() === 'jsonb' ? sql`(${column} #>> '{}')` : sql`${column}`;
   return sql<string>`left(${text}, ${sql.raw(String(prefixLength))})`;

@@ -1,41 +1,42 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { CodedError, type PlatformErrorCode } from '../errors.ts';
 
-/** What a secret belongs to. What was sealed for one use can't be opened for another. */
+/** The use of a secret. A secret that was encrypted for one use can't be decrypted for another. */
 export interface SecretUse {
-  /** Such as `users.signing_key`. */
+  /** The kind of use, such as `users.signing_key`. */
   purpose: string;
   /** The row's primary key. */
   id: string;
 }
 
 /**
- * Encrypts secrets for the database by AES-256-GCM. node:crypto is synchronous, has additional authenticated data, and
- * needs no format of its own; jose would pass each secret through the few threads that argon2 needs.
+ * Encrypts secrets for the database with AES-256-GCM. It uses node:crypto, which is synchronous and supports additional
+ * authenticated data. jose would use the few threads that argon2 needs.
  */
 export interface SecretBox {
-  /** The beginning of what `seal` returns: it names the key. */
+  /** The beginning of the text that `seal` returns, which names the key. */
   readonly prefix: string;
-  /** The beginnings of all that `open` can open. */
+  /** The beginnings of all texts that `open` can decrypt, one for each key. */
   readonly prefixes: readonly string[];
   /** Encrypts with the first key. */
   seal(text: string, use: SecretUse): string;
   /**
-   * Decrypts with the key that the sealed text names. Other text is returned as it is: an earlier version stored it.
-   * @throws CodedError SECRETS_KEY_WRONG if it has no such key; SECRET_ALTERED if the text was altered or sealed for another
-   * use: then no key can decrypt it
+   * Decrypts with the key that the encrypted text names. Text that is not encrypted is returned unchanged: an earlier
+   * version stored it.
+   * @throws CodedError SECRETS_KEY_WRONG if the box does not have that key; SECRET_ALTERED if no key can decrypt the
+   *   text, because it was altered or encrypted for another use
    */
   open(stored: string, use: SecretUse): string;
 }
 
-/** Sealed text is `sealed:<key id>:<base64url of nonce, ciphertext, tag>`. */
+/** An encrypted text has the form `sealed:<key id>:<base64url of nonce, ciphertext, tag>`. */
 export const sealedMark = 'sealed:';
 export const prefixLength = 16;
 const keyBytes = 32;
 const nonceBytes = 12;
 const tagBytes = 16;
 
-/** @param keys 32 bytes each. The first one encrypts, all decrypt */
+/** @param keys keys of 32 bytes. The first one encrypts; all can decrypt */
 export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox {
   const byPrefix = new Map(keys.map((key) => [prefixOf(key), key]));
   const [first] = keys;
@@ -74,8 +75,8 @@ export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox
 }
 
 /**
- * The box of a service without SECRETS_KEY: it stores secrets as they are, and opens no sealed ones. Once the service has a
- * key, they are sealed in the background.
+ * Creates the box of a service without SECRETS_KEY: it stores secrets unencrypted, and can't decrypt any. Once the
+ * service has a key, they are encrypted in the background.
  */
 export function createPlainBox(): SecretBox {
   return {
@@ -89,7 +90,9 @@ export function createPlainBox(): SecretBox {
   };
 }
 
-/** The error for text that was sealed with a key that SECRETS_KEY does not have. `storedPrefix` names it. */
+/**
+ * Creates the error for a text that was encrypted with a key that is not in SECRETS_KEY. `storedPrefix` names that key.
+ */
 export function wrongKey(storedPrefix: string, purpose: string): CodedError {
   const keyId = storedPrefix.slice(sealedMark.length, -1);
   return new CodedError(

@@ -5,7 +5,7 @@ import { createPlainBox, createSecretBox, parseKey, type SecretBox } from './sec
 
 type Keys = readonly [Buffer, ...Buffer[]];
 
-/** The keys of a setting such as `<base64>` or `<base64>,<older>`, parsed. */
+/** Defines a setting of keys, such as `<base64>` or `<base64>,<older>`. */
 export function secretKeys() {
   return z.string().transform((text, context): Keys => {
     const [first, ...others] = listItems(text).map(parseKey);
@@ -21,19 +21,19 @@ export function secretKeys() {
 const description =
   'Key that encrypts secrets in the database, 32 bytes as base64, as `openssl rand -base64 32` prints it. After a comma, older keys that still decrypt';
 
-/** Settings of a service with secrets, in its own process. */
+/** Settings of a service with secrets that runs in a separate process. */
 export const secretsSettings = {
   SECRETS_KEY: secretKeys()
     .optional()
     .describe(`${description}. Without it secrets are stored in plain text, and the log warns`),
 };
 
-/** The same for `npm start`. */
+/** The same settings for `npm start`, where all services run in one process. */
 export const embeddedSecretsSettings = {
   SECRETS_KEY: secretKeys().optional().describe(`${description}. By default one is created in DATA_DIR`),
 };
 
-/** Opens the box of these keys; without keys a plain one, with a warning. */
+/** Creates the box with these keys. Without keys, logs a warning and creates a box that does not encrypt. */
 export function openSecretBox(keys: Keys | undefined, log: Log): SecretBox {
   if (keys) return createSecretBox(keys);
   log.warn({}, 'SECRETS_KEY is not set: secrets are stored in plain text in the database');

@@ -5,12 +5,12 @@ import { openPglite, type PgliteDatabase } from '../database/embedded/pglite.ts'
 import type { Migrations } from '../database.ts';
 import { createReusableDatabases } from './reusable-databases.ts';
 
-// Shared within a test file: opening a database takes longer than most tests.
+// The databases are shared within a test file, because opening one takes longer than most tests.
 const reusable = createReusableDatabases(template);
 
 /**
- * An empty database with the migrations applied: in memory, or in `dataDir`. Use it with `await using`; one in memory
- * is emptied and reused for the next test of the file.
+ * Opens an empty database with these migrations, in memory or in `dataDir`. Use it with `await using`. A database in
+ * memory is then emptied and reused by the next test of the file.
  */
 export async function openTestDatabase(
   options: { migrations?: Migrations[]; clock?: Clock; dataDir?: string } = {},

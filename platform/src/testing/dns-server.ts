@@ -8,7 +8,7 @@ export interface DnsServer extends AsyncDisposable {
   readonly address: string;
   /** The questions so far, such as `A receiver.example.com`. */
   readonly questions: readonly string[];
-  /** Addresses by name. A name that is missing does not exist; one that is null gets no response. */
+  /** Addresses by name. A missing name does not exist; a name with null gets no response. */
   readonly addresses: Map<string, readonly string[] | null>;
 }
 

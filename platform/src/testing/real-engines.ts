@@ -12,14 +12,14 @@ declare module 'vitest' {
   }
 }
 
-/** The addresses of the real engines: only in the suites for which vitest.config.ts starts them. */
+/** Returns the addresses of the real engines. They run only for the suites for which vitest.config.ts starts them. */
 export function realEngines() {
   const engines = inject('engines');
   if (!engines) throw new Error('this file needs real engines: add it to `onRealEngines` in vitest.config.ts');
   return engines;
 }
 
-/** A database for one test, dropped when it is disposed. */
+/** Creates a database for one test. Disposing drops it. */
 export async function createRealDatabase(): Promise<{ url: string } & AsyncDisposable> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const admin = async (text: string) => {
@@ -33,7 +33,7 @@ export async function createRealDatabase(): Promise<{ url: string } & AsyncDispo
   return { url: url.href, [Symbol.asyncDispose]: () => admin(`drop database if exists ${name} with (force)`) };
 }
 
-/** An open database for one test, with the ports' tables. */
+/** Opens a database for one test, with the tables of the adapters. */
 export async function openRealDatabase({
   log = silentLog,
 }: {

@@ -12,7 +12,7 @@ export interface ReceivedCall {
   closed: Promise<void>;
 }
 
-/** The response: a status with `{}`, a status with a body, none, or what a function writes. */
+/** The response: a status with the body `{}`, a status with a body, none, or a function that writes it. */
 export type ReceiverAnswer =
   | number
   | { status: number; body: string }
@@ -24,11 +24,11 @@ export interface Receiver extends AsyncDisposable {
   readonly url: string;
   /** All calls so far. */
   readonly calls: readonly ReceivedCall[];
-  /** The next call that no earlier `next` has returned; waits for it. */
+  /** Resolves with the next call, in order of arrival; waits if there is none yet. */
   next(): Promise<ReceivedCall>;
-  /** The next responses, in order; afterwards `answer`. */
+  /** Sets the next responses, in order. After them, `answer` is used. */
   answerWith(...answers: ReceiverAnswer[]): void;
-  /** The response when `answerWith` has no more. A test may replace it. Default: 200. */
+  /** The response to calls for which `answerWith` has none. A test may replace it. Default: 200. */
   answer: ReceiverAnswer;
 }
 

@@ -9,7 +9,7 @@ const emptyWithinMs = 5_000;
 const maxDeletedBytes = 65_536;
 
 export interface ReusableDatabases {
-  /** A database like the template. Closing it returns it to the pool. */
+  /** Returns a database with the template's content. Closing it returns it to the pool. */
   take(): Promise<PGlite>;
 }
 
@@ -29,7 +29,7 @@ export function createReusableDatabases(template: () => Promise<Blob>): Reusable
 
 interface EmptyDatabase {
   pglite: PGlite;
-  /** Restores the state after opening. */
+  /** Restores the state that the database had after opening. */
   empty(): Promise<unknown>;
 }
 
@@ -91,7 +91,7 @@ async function openEmpty(template: Blob): Promise<EmptyDatabase> {
   };
 }
 
-/** A database for one borrower: `close` closes it for them, although it is reused later. */
+/** Lends a database. `close` makes it unusable for the borrower, and the database is reused later. */
 function lend(pglite: PGlite, giveBack: () => Promise<void>): PGlite {
   let isClosed = false;
   return new Proxy(pglite, {

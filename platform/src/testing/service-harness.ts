@@ -7,19 +7,19 @@ import { createMemoryLog } from './log.ts';
 import { collectMessages, type TopicsOf } from './topic-messages.ts';
 
 export interface ServiceHarnessOptions<Engines extends TestEngines, Config, Running extends Service> {
-  /** Opens the service's own engines, with or without jobs. */
+  /** Opens the engines that the service needs, with or without jobs. */
   openEngines(options: TestEnginesOptions): Promise<Engines>;
   create(collaborators: Engines & { config: Config }): Promise<Running>;
   config: Config;
   clock?: Clock;
-  /** Replaces operations of the key-value store, for the service only. Read at each start of a process. */
+  /** Replaces operations of the key-value store, for the service only, from the next start of a process. */
   keyValue?: Partial<KeyValue>;
   limits?: TestEnginesOptions['limits'];
   /** Whether a process runs from the start. Default: true. */
   started?: boolean;
 }
 
-/** Opens a service on embedded engines of its own. The test plays the other services. Use it with `await using`. */
+/** Opens a service on new embedded engines. The test acts as the other services. Use it with `await using`. */
 export async function openServiceHarness<Engines extends TestEngines, Config, Running extends Service>({
   openEngines,
   create,
@@ -64,7 +64,7 @@ export async function openServiceHarness<Engines extends TestEngines, Config, Ru
         for (const value of values) await engines.topics.publish(tx, topic, value);
       });
     },
-    /** Collects what is published to these topics from now on. */
+    /** Collects the messages that are published to these topics from now on. */
     collect: async <Values extends unknown[]>(...topics: TopicsOf<Values>) =>
       owned.use(await collectMessages<Values>(engines.topics, ...topics)),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -7,21 +7,21 @@ export interface TcpProxy extends AsyncDisposable {
   readonly url: string;
   /** Closes every connection, and rejects new ones until `restore`. */
   cut(): void;
-  /** Delays every byte of every connection, in both directions, until `restore`: nothing is lost or closed. */
+  /** Holds back every byte of every connection, in both directions, until `restore`. Nothing is lost or closed. */
   silence(): void;
   /** Drops every byte of the open connections, without closing them. Later connections work. */
   vanish(): void;
   /** Ends `cut` and `silence`. */
   restore(): void;
   /**
-   * Cuts each connection whose client sends matching data, until the returned function is called. `before`: the server
-   * does not receive the data; `after`: it does, and its response is lost.
+   * Cuts each connection whose client sends matching data, until the returned function is called. With `before` the
+   * server does not receive the data; with `after` it does, but its response is lost.
    */
   cutAt(what: RegExp | ((data: Buffer) => boolean), when: 'before' | 'after'): () => void;
   /** Resolves once this many connections have been accepted since the start. */
   untilTaken(count: number): Promise<void>;
   readonly taken: number;
-  /** The client's port of the connection that the server sees from this port; undefined if there is none. */
+  /** Finds the client's port of a connection by the proxy's port that the server sees; undefined if there is none. */
   clientPortOf(seenPort: number): number | undefined;
 }
 
@@ -30,7 +30,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const vanished = new WeakSet<Socket>();
   const waiting = new Set<() => void>();
-  /** The proxy's socket at the server, with its client's. */
+  /** Each socket to the server, with the socket to the client. */
   const clientOf = new Map<Socket, Socket>();
   const traps = new Set<{ matches(data: Buffer): boolean; when: 'before' | 'after' }>();
   let isCut = false;
@@ -105,7 +105,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     get taken() {
       return taken;
     },
-    // Read only when asked: the server may see a connection before this process does.
+    // Looked up at each call, because the server may see a connection before this process does.
     clientPortOf: (seenPort) => [...clientOf].find(([{ localPort }]) => localPort === seenPort)?.[1].remotePort,
     untilTaken: (count) =>
       new Promise((resolve) => {

@@ -1,6 +1,6 @@
 import type { Message, Topic, Topics } from '../topics.ts';
 
-/** Messages that arrived since the start. Use it with `await using`. */
+/** The messages since the collection started. Use it with `await using`. */
 export interface TopicMessages<Value> extends AsyncDisposable {
   /** All messages so far, oldest first. */
   readonly messages: readonly Message<Value>[];
@@ -13,7 +13,7 @@ export interface TopicMessages<Value> extends AsyncDisposable {
 /** The topics of these values, in their order. */
 export type TopicsOf<Values extends unknown[]> = { [Index in keyof Values]: Topic<Values[Index]> };
 
-/** Collects what is published to these topics from now on. */
+/** Collects the messages that are published to these topics from now on. */
 export async function collectMessages<Values extends unknown[]>(
   { tail }: Pick<Topics, 'tail'>,
   ...topics: TopicsOf<Values>

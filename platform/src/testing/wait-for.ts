@@ -5,13 +5,14 @@ export interface WaitForOptions {
   withinMs?: number;
   /** Delay after a check in milliseconds. Default: 50. */
   everyMs?: number;
-  /** A figure that changes with each progress: the time-out counts from its last change. */
+  /** A figure that changes with each progress. The time-out starts again at each change. */
   progress?: () => unknown;
 }
 
 /**
- * Polls the state of another process until `read` returns something else than null, undefined and false. Resolves with
- * that, or with null after the time-out. Where there is an event, await the event; in a test, `expect.poll` shows more.
+ * Polls until `read` returns a value other than null, undefined and false. Resolves with this value, or with null after
+ * the time-out. Use it only for the state of another process: in all other cases await an event, or use `expect.poll`,
+ * which reports more.
  */
 export async function waitFor<T>(
   read: () => T | Promise<T>,

@@ -10,13 +10,13 @@ export interface AttemptOptions {
   signal: AbortSignal;
   lines: RepeatedLines;
   fields: object;
-  /** Called after each failure that is not the message's own; true ends the attempts. */
+  /** Called after each failure that is not the message's fault. Resolving with true ends the attempts. */
   giveUp?(error: unknown, failingForMs: number): Promise<boolean>;
 }
 
 /**
- * Runs a message's `work` until it resolves, fails by the message's own fault, is given up, or the signal aborts. Other
- * errors are retried with exponential backoff and jitter.
+ * Runs a message's `work` until it succeeds, fails by the message's fault, `giveUp` ends it, or the signal aborts.
+ * Other errors are retried with exponential backoff and jitter.
  *
  * @returns `done`; `givenUp`; `stopped` when the signal aborted; `failed` with the error that is the message's fault
  */

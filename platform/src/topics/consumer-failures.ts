@@ -1,6 +1,6 @@
 import type { TopicsFailure } from '../topics.ts';
 
-/** The current failures, one per reader. */
+/** The current failures of readers (consumers and tails), at most one per reader. */
 export interface ConsumerFailures {
   set(reader: object, failure: TopicsFailure): void;
   clear(reader: object): void;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { duration, durationOrOff, integer } from '../process/config.ts';
 
-/** Settings of how consumers treat messages that they can't handle. */
+/** Settings for messages that consumers can't handle. */
 export const consumerSettings = {
   PARK_AFTER: duration('5m', { max: '24h' }).describe(
     'A message that fails for this long, through no fault of its own, is parked: it is retried from a table, and its partition continues',
@@ -28,11 +28,13 @@ type ConsumerConfig = Readonly<z.output<typeof schema>>;
 
 /** Limits of a consumer in a group. */
 export interface ConsumerLimits {
-  /** A message that fails for this long, through no fault of its own, is parked. Milliseconds. */
+  /** A message that fails for this long, without being at fault, is parked. Milliseconds. */
   parkAfterMs: number;
   /** Limit of parked messages per group and topic. */
   maxParked: number;
-  /** A parked message that still fails after this time goes to dead-letter. Milliseconds; Infinity: it stays parked. */
+  /**
+   * A parked message that still fails after this time goes to dead-letter. Milliseconds; with Infinity it stays parked.
+   */
   keepParkedMs: number;
   /** Limit of messages in a row that go to dead-letter: one more stops the consumer. */
   maxBuriedInARow: number;
@@ -55,5 +57,5 @@ export function consumerLimitsOf(config: ConsumerConfig): Omit<ConsumerLimits, '
   };
 }
 
-/** The limits without any settings. */
+/** The limits that apply without settings. */
 export const defaultConsumerLimits: ConsumerLimits = { ...consumerLimitsOf(schema.parse({})), joinWithinMs: 60_000 };

@@ -6,16 +6,16 @@ import type { RawMessage } from './message.ts';
 
 /** A message in a dead-letter topic. */
 export interface DeadLetter extends RawMessage {
-  /** Including `.dead-letter`. */
+  /** The name of the dead-letter topic, with its suffix. */
   topic: string;
 }
 
-/** Reads all messages that are in dead-letter topics at the call, oldest first within each partition. */
+/** Reads all messages that are in dead-letter topics at the time of the call, oldest first within each partition. */
 export type ReadDeadLetters = (onLetter: (letter: DeadLetter) => void) => Promise<void>;
 
 const readAtOnce = 100;
 
-/** The reader for the embedded engines. */
+/** Creates the reader for the embedded engines. */
 export function embeddedDeadLetters(database: Database): ReadDeadLetters {
   return async (onLetter) => {
     let after = 0;

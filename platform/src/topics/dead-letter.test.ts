@@ -3,7 +3,7 @@ import { fitDeadLetter } from './dead-letter.ts';
 
 const raw = { key: 'k', value: '{}', headers: { a: 'b' }, partition: 0, position: 1, publishedAt: 0 };
 const about = { 'dead-letter-error': 'TOPIC_VALUE_INVALID' };
-/** The size that a broker counts, apart from a few bytes per part. */
+/** Returns roughly the size that a broker counts for a message. */
 const sizeOf = ({ key, value, headers }: ReturnType<typeof fitDeadLetter>) =>
   Buffer.byteLength(key) + Buffer.byteLength(value) + Buffer.byteLength(JSON.stringify(headers));
 

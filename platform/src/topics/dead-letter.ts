@@ -1,7 +1,7 @@
 import { maxValueBytes } from './codec.ts';
 import type { RawMessage } from './message.ts';
 
-/** Limits for foreign messages. Together they leave room for our own headers below a broker's limit of 1 MiB. */
+/** Limits for messages of foreign producers. They leave room for our headers below a broker's limit of 1 MiB. */
 const maxKeyBytes = 10_000;
 const maxHeaderBytes = 1_000;
 const maxHeadersBytes = 32_000;
@@ -15,10 +15,10 @@ export interface BuriedMessage {
 }
 
 /**
- * Fits a message that can't be handled into dead-letter, since one too large to bury would block its partition forever.
- * A value above the limit of our publishers is cut, and `dead-letter-cut` holds its original bytes.
+ * Shortens a message so that dead-letter accepts it: one that is too large to bury would block its partition forever. A
+ * value above the limit of our publishers is cut, and the header `dead-letter-cut` has its original number of bytes.
  *
- * @param about our own headers: the error and the message's origin
+ * @param about our headers, with the error and the message's origin
  * @param maxBytes limit of the value
  */
 export function fitDeadLetter(

@@ -6,10 +6,10 @@ import type { Tail, TailOptions, Topics } from '../topics.ts';
 const retryEveryMs = 1_000;
 
 /**
- * Starts a tail from now on, for a caller that works without it too. If no broker responds, it starts as soon as one
- * does.
+ * Starts a tail from now on, for a caller that can work without it. If no broker responds, the tail starts as soon as
+ * one does.
  *
- * @param onStart called when it has started: earlier messages were not seen
+ * @param onStart called when the tail has started; it has not seen earlier messages
  */
 export async function followTopic<Value>(
   topics: Topics,

@@ -3,18 +3,18 @@ import type { Log } from '../process/log.ts';
 import type { ConsumerFailures } from './consumer-failures.ts';
 import type { ConsumerLimits } from './consumer-limits.ts';
 
-/** What every adapter passes to its consumers. */
+/** The collaborators that each adapter passes to its consumers. */
 export interface GroupContext {
   /** The database for parked messages. */
   database?: Database;
   /** Default: those of the settings. */
   limits?: ConsumerLimits;
-  /** Where a consumer reports that it is stuck. */
+  /** Collects the reports of consumers that are stuck. */
   failures?: ConsumerFailures;
   log: Log;
 }
 
-/** Reports that a consumer stops, because nearly all its messages would go to dead-letter. */
+/** Reports that a consumer stops because too many messages in a row would go to dead-letter. */
 export function reportStopped({
   failures,
   reader,

@@ -13,18 +13,20 @@ export interface GroupWorkOptions<Value>
     Pick<MessageHandlerOptions<Value>, 'bury'> {
   /** Aborts when the consumer stops. */
   stop: AbortController;
-  /** Called when the consumer must stop, because nearly all its messages would go to dead-letter. */
+  /** Called when the consumer must stop because too many messages in a row would go to dead-letter. */
   onStopped(): void;
 }
 
-/** What both adapters do for a consumer of a group, wherever its messages and positions are stored. */
+/** The part of a consumer that both adapters share: handling, retrying and parking messages. */
 export interface GroupWork extends Pick<MessageHandler, 'handle'> {
   /** Limit of messages per partition in memory. */
   readonly maxHeld: number;
   readonly maxHeldBytes: number;
-  /** Lowers a finished position to before the oldest parked message, which is not finished; see `Parking.hold`. */
+  /**
+   * Lowers a finished position to the one before the oldest parked message, which is not finished; see `Parking.hold`.
+   */
   hold(partition: number, position: number): number;
-  /** Reads which messages are parked; called before the first message of a partition. */
+  /** Reads which messages are parked. Called before the first message of a partition. */
   refreshParked(): Promise<void>;
   /** Retries parked messages until the consumer stops. */
   retryParked(): Promise<void>;
@@ -58,7 +60,7 @@ export function createGroupWork<Value>({
     parking,
     bury,
     onTooManyBuried(error) {
-      // Messages that are handled concurrently report it, too.
+      // Other messages, which are handled concurrently, may report this, too.
       if (stop.signal.aborted) return;
       reportStopped({ failures, reader: stop, log, fields, error });
       onStopped();

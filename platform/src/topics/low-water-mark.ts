@@ -1,13 +1,13 @@
 /**
- * The position up to which everything is finished, although messages finish in any order. Positions are added in
- * increasing order, with gaps.
+ * Computes the position up to which all messages are finished, although messages finish in any order. Positions are
+ * added in increasing order, with gaps.
  */
 export interface LowWaterMark {
   /** Adds the unfinished message at `position`; `bytes` is the memory that it takes until it is finished. */
   take(position: number, bytes?: number): void;
   /** Marks the message at `position` as finished. */
   finish(position: number): void;
-  /** The low-water mark, optionally with the message at `position` counted as finished. */
+  /** Returns the low-water mark, optionally with the message at `position` counted as finished. */
   through(position?: number): number;
   /** Number of tracked messages: the unfinished ones, and finished ones after an unfinished one. */
   readonly size: number;

@@ -1,14 +1,14 @@
 import { causesOf, isCodedError } from '../errors.ts';
 
-/** SQLSTATE classes of data exceptions and constraint violations: a retry fails in the same way. */
+/** SQLSTATE classes of data exceptions and constraint violations, for which a retry fails in the same way. */
 const refusedValue = /^2[23][0-9A-Z]{3}$/;
 
 /**
- * Whether a failure is the message's own, so that a retry can't help: a coded error that is not retryable, or a value
- * or constraint that the database rejects.
+ * Whether a failure is the message's fault, so that a retry can't help: a coded error that is not retryable, or a
+ * database error for an invalid value or a violated constraint.
  *
- * Anything else is the environment's: an engine that is down or read-only, a missing permission or table, a bug that
- * the next deploy fixes.
+ * Any other failure counts as a fault of the environment: an engine that is down or read-only, a missing permission or
+ * table, a bug that the next deployment fixes.
  */
 export function isMessageFault(error: unknown): boolean {
   for (const cause of causesOf(error)) {

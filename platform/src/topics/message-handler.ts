@@ -23,7 +23,7 @@ export interface MessageHandlerOptions<Value> {
   /** One permit per running message. A message that waits for its next attempt has none. */
   semaphore: Semaphore;
   limits: ConsumerLimits;
-  /** Without it nothing is parked: a failing message is retried forever. */
+  /** Parks failing messages. Without it, a failing message is retried forever. */
   parking?: Parking;
   /** Stores a message in the topic's dead-letter topic. */
   bury(message: BuriedMessage): Promise<void>;
@@ -33,7 +33,7 @@ export interface MessageHandlerOptions<Value> {
 
 export interface MessageHandler {
   /**
-   * Handles a message until it is finished: handled, parked, or in dead-letter.
+   * Processes a message until it is finished: handled, parked, or in dead-letter.
    *
    * @param isOver aborts when the partition is revoked
    * @returns false when the consumer stopped or `isOver` aborted first
@@ -45,7 +45,7 @@ export interface MessageHandler {
   bury(raw: RawMessage, error: unknown): Promise<void>;
 }
 
-/** How both adapters treat a message of a group: retry, park, or bury it. */
+/** Creates the handler by which both adapters process a group's messages: it retries, parks or buries failing ones. */
 export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>): MessageHandler {
   const { topic, group, handler, log, signal, semaphore, limits, parking } = options;
   let buriedInARow: number | undefined;
@@ -70,7 +70,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       'dead-letter-position': String(raw.position),
       'dead-letter-published-at': String(raw.publishedAt),
     };
-    // A dead-letter topic may have a lower limit than ours: the kept part is halved until the broker accepts it.
+    // A dead-letter topic may have a lower limit than ours, so that the value is halved until the broker accepts it.
     let maxBytes = Math.min(maxValueBytes, Buffer.byteLength(raw.value));
     for (;;) {
       try {
@@ -87,7 +87,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       lines.error('parked', { error, ...fields }, 'a message is parked: it has failed for too long');
       return true;
     } catch (parkError) {
-      // The database itself may be failing. The message is retried in place.
+      // The database itself may be failing. Then the message is retried in place.
       log.debug({ error: parkError, ...fields }, 'a message could not be parked yet');
       return false;
     }
@@ -98,7 +98,10 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       ?.noteStop(stop)
       .catch((error: unknown) => log.debug({ error, ...fields }, 'the stop of a consumer could not be stored'));
 
-  /** After a restart, a consumer that had stopped buries one more message, and those by which the limit was raised. */
+  /**
+   * Returns the number of messages that count as buried before. After a restart, a consumer that had stopped may bury
+   * one more message, plus the number by which the limit was raised.
+   */
   const buriedBefore = () => {
     if (!parking?.stop.hasStopped) return 0;
     return Math.min(parking.stop.stoppedAfter ?? limits.maxBuriedInARow, limits.maxBuriedInARow) - 1;
@@ -137,7 +140,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
         failing: 'dead-letter can not be written',
       });
     },
-    // Async, so that a message that does not parse rejects instead of throwing.
+    // Async, so that for a message that does not parse it rejects instead of throwing.
     handleParked: async (raw) => handler(checkMessage(topic, raw), { signal, finishedThrough: () => 0 }),
     bury,
   };

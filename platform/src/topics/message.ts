@@ -4,7 +4,7 @@ import { decodeValue } from './codec.ts';
 /** A message as it was read, with an unchecked value. */
 export interface RawMessage {
   key: string;
-  /** JSON, unless its publisher was faulty. */
+  /** JSON, unless a faulty producer sent another text. */
   value: string;
   headers: Readonly<Record<string, string>>;
   partition: number;

@@ -1,6 +1,6 @@
 /** The open consumers and tails, which are closed with the port. */
 export interface Readers extends AsyncDisposable {
-  /** Adds a reader; disposing the returned one closes it, once. */
+  /** Adds a reader, and returns a wrapper. Disposing the wrapper closes the reader, once. */
   track<T extends AsyncDisposable>(reader: T): T;
 }
 

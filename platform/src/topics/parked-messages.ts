@@ -19,10 +19,10 @@ export interface DueMessage {
   raw: RawMessage;
 }
 
-/** The parked messages of a group and topic in figures. */
+/** Count and oldest positions of the parked messages of a group and topic. */
 export interface ParkedSummary {
   count: number;
-  /** Position of the oldest parked message per partition, without replayed ones. */
+  /** Position of the oldest parked message per partition. Replayed messages do not count. */
   oldest: ReadonlyMap<number, number>;
 }
 
@@ -87,8 +87,8 @@ export async function parkMessage(query: Queryable, entry: Entry): Promise<void>
 }
 
 /**
- * Claims due messages, only the first of each key, for the duration of a lease: after a crash of the claimant they are
- * due again. Of two concurrent claims the second one rechecks `retry_at` under the row lock.
+ * Claims due messages for the duration of a lease, only the first message of each key. If the claiming process crashes,
+ * they are due again after the lease. Of two concurrent claims, the second checks `retry_at` again under the row lock.
  */
 export async function claimDue(
   query: Queryable,
@@ -148,8 +148,8 @@ export async function postpone(
 export type ParkedRow = typeof parkedMessage.$inferSelect;
 
 /**
- * Parked messages of all groups and topics, oldest first: those of the ids with their content, or the first `limit`
- * without.
+ * Reads parked messages of all groups and topics, oldest first: those with these ids and their content, or the first
+ * `limit` without content.
  */
 export async function readParked(
   query: Queryable,
@@ -176,7 +176,7 @@ export async function readConsumerGroups(query: Queryable): Promise<GroupOfTopic
 
 export interface GroupStop {
   hasStopped: boolean;
-  /** How many messages in a row had gone to dead-letter; null if it is not known. */
+  /** Number of messages in a row that had gone to dead-letter; null if unknown. */
   stoppedAfter: number | null;
 }
 
@@ -188,7 +188,7 @@ export async function readGroupStop(query: Queryable, { topic, group }: GroupOfT
   return row ?? { hasStopped: false, stoppedAfter: null };
 }
 
-/** Makes messages due now; returns the ids of those that are parked. */
+/** Makes parked messages due now. Returns the ids of those that exist. */
 export async function retryAtOnce(query: Queryable, ids: readonly number[] | 'all'): Promise<number[]> {
   if (ids.length === 0) return [];
   const rows = await query

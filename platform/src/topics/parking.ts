@@ -11,7 +11,7 @@ import {
   summarizeParked,
 } from './parked-messages.ts';
 
-/** Where a consumer of a group parks messages that fail for longer than a limit. */
+/** Parks messages of a group's consumer that fail for longer than a limit. */
 export interface Parking extends GroupOfTopic {
   readonly database: Database;
   /** Whether the group had parked messages at the last refresh. */
@@ -20,22 +20,28 @@ export interface Parking extends GroupOfTopic {
   readonly stop: GroupStop;
   /** Stores for later consumers of the group whether this one has stopped. */
   noteStop(stop: GroupStop): Promise<void>;
-  /** Stores a message with its cause. False if the limit is reached; the count of other members is a second old. */
+  /**
+   * Parks a message with the error. Resolves with false if the limit is reached; messages parked by other members are
+   * counted with a delay of a second.
+   */
   park(raw: RawMessage, error: unknown): Promise<boolean>;
-  /** Parks a message if one of its key is parked, so that it does not overtake that one; else returns false. */
+  /**
+   * Parks a message if an earlier one of its key is parked, so that it does not overtake that one; else resolves with
+   * false.
+   */
   parkIfKeyParked(raw: RawMessage): Promise<boolean>;
   /**
-   * Corrects a position that counts parked messages as finished: returns the one before the partition's oldest parked
-   * message, if there is one. A message 10,000 or more positions before `position` is ignored.
+   * Lowers a finished position to the one before the partition's oldest parked message, if there is one. A parked
+   * message 10,000 or more positions before `position` is ignored.
    */
   hold(partition: number, position: number): number;
-  /** Reads which messages are parked; called before the first message of a partition, and periodically. */
+  /** Reads which messages are parked. Called before the first message of a partition, and periodically. */
   refresh(): Promise<void>;
 }
 
 /**
- * A parked message holds a position back by at most this much: resuming subscribers read the topic from there, and must
- * not read all of it because of one message.
+ * A parked message lowers a finished position by at most this much. Resuming subscribers read the topic from that
+ * position, and must not read all of it because of one message.
  */
 const heldForPositions = 10_000;
 
@@ -43,8 +49,8 @@ const heldForPositions = 10_000;
  * Parking keeps the order of a key: while one of its messages is parked, later ones are parked too, and all are retried
  * in order.
  *
- * The state in memory is enough for that, since a key's messages are in one partition. What another member has parked
- * of it is read before the partition's first message.
+ * The state in memory is enough for this, since a key's messages are in one partition. Messages that another member has
+ * parked are read before the partition's first message.
  */
 export function createParking({
   database,
@@ -53,12 +59,12 @@ export function createParking({
   maxParked,
 }: GroupOfTopic & { database: Database; maxParked: number }): Parking {
   const groupOfTopic = { topic, group };
-  /** As of the last refresh, plus what was parked here since. */
+  /** The number of parked messages at the last refresh, plus those parked here since. */
   let count = 0;
   let isRegistered = false;
   let stop: GroupStop = { hasStopped: false, stoppedAfter: null };
   let oldest = new Map<number, number>();
-  /** Counts messages parked here, so that an older refresh does not hide them. */
+  /** Number of messages parked here, by which a refresh notices those that were parked during its query. */
   let changes = 0;
   const store = async (raw: RawMessage, error: unknown): Promise<boolean> => {
     if (count >= maxParked) return false;
@@ -105,7 +111,7 @@ export function createParking({
         isRegistered = true;
       }
       const summary = await summarizeParked(database.query, groupOfTopic);
-      // Messages parked during the query are in `oldest` already, and may be missing in the summary.
+      // Messages parked during the query are already in `oldest`, but may be missing in the summary.
       const others = changes === before ? [] : oldest;
       count = summary.count + changes - before;
       oldest = new Map(summary.oldest);

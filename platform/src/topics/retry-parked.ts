@@ -12,7 +12,7 @@ export interface RetryParkedOptions {
   handle(raw: DueMessage['raw']): Promise<void>;
   /** Sends a message that fails by its own fault, or has failed for too long, to dead-letter. */
   bury(raw: DueMessage['raw'], error: unknown): Promise<void>;
-  /** How long a message is retried at most, in milliseconds. */
+  /** A parked message is retried for at most this long, in milliseconds. */
   keepParkedMs: number;
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
@@ -20,7 +20,7 @@ export interface RetryParkedOptions {
 }
 
 const atOnce = 16;
-/** After a crash the claimed messages are due again after this time. */
+/** If this process crashes, the claimed messages are due again after this time. */
 const leaseMs = 60_000;
 const lookEveryMs = 1_000;
 const firstDelayMs = 1_000;
@@ -37,10 +37,10 @@ export async function retryParked({
 }: RetryParkedOptions): Promise<void> {
   const { topic, group } = parking;
   const { query } = parking.database;
-  // A faulty deploy fails thousands of messages, each once a minute.
+  // Repeated lines are grouped: after a faulty deployment thousands of messages fail, each once a minute.
   const lines = createRepeatedLines(log);
 
-  /** True when the message is finished, so that the next one of its key is due. */
+  /** Retries a message. Resolves with true when it is finished, so that the next message of its key is due. */
   const retry = async ({ id, attempts, parkedForMs, raw }: DueMessage): Promise<boolean> => {
     const fields = { topic, group, partition: raw.partition, position: raw.position, parked: id };
     try {

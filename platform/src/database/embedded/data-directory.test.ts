@@ -14,7 +14,7 @@ async function makeFolder() {
   return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** An owner whose parent never reaps it, as many init processes in containers don't. */
+/** Starts an owner whose parent process never reaps it. Many init processes in containers do not reap, either. */
 async function startOwner(folder: string) {
   const parent = spawn('sh', ['-c', '"$0" "$1" "$2" & exec sleep 600', process.execPath, main, folder], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -6,7 +6,7 @@ import { CodedError, errorCode } from '../../errors.ts';
 import { type OwnerState, readOwnerState, thisProcess } from './lock-owner.ts';
 
 export interface DataDirectory extends AsyncDisposable {
-  /** Folder of the database's own files. */
+  /** Folder with the database's files. */
   readonly databasePath: string;
 }
 
@@ -37,8 +37,8 @@ export async function openDataDirectory(dataDir: string): Promise<DataDirectory>
 }
 
 /**
- * Checks that the folder has a database: an operator's command on a folder that it creates would find nothing, and report
- * that nothing is wrong.
+ * Checks that the folder has a database. Otherwise an operator's command with a wrong path would create an empty
+ * database, and report that nothing is wrong.
  *
  * @throws CodedError CONFIG_INVALID, naming the settings that may be missing
  */
@@ -91,7 +91,10 @@ async function takeLock(lock: string, folder: string): Promise<void> {
   }
 }
 
-/** `empty`: its owner has created it but not written it yet, or crashed in between. */
+/**
+ * Reads the state of a lock file's owner. `empty`: the owner has created the file and not yet written it, or crashed in
+ * between.
+ */
 async function readLockState(text: string): Promise<OwnerState | 'empty'> {
   const [pid = '', started = ''] = text.trim().split(' ');
   if (pid === '') return 'empty';

@@ -4,7 +4,7 @@ import { errorCode } from '../../errors.ts';
 /** A process in a lock file. Pids are reused, in containers at each start, so the start time identifies the process. */
 export interface LockOwner {
   pid: number;
-  /** The kernel's start time, or an empty text where it is unknown. */
+  /** The start time from the kernel, or an empty text if it is unknown. */
   started: string;
 }
 
@@ -53,7 +53,7 @@ async function readProcess(pid: number) {
   };
 }
 
-/** Whether SIGKILL is pending: the process will run no more code of its own. */
+/** Whether SIGKILL is pending, so that the process will run no more code. */
 async function isBeingKilled(pid: number): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const killBit = 1n << 8n;

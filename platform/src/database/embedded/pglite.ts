@@ -60,7 +60,7 @@ export async function openPglite({
     },
     transaction: (work) => {
       guard.check();
-      // The guard starts inside the callback: only once the transaction has begun would nested use deadlock.
+      // The guard starts inside the callback, because nested use deadlocks only after the transaction has begun.
       return (drizzle({ client: pglite }) as unknown as Queryable)
         .transaction((tx) => guard.run(() => work(tx as Queryable)))
         .catch(rethrowOutage);

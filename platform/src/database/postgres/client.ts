@@ -7,7 +7,7 @@ export interface ConnectionLimits {
   statementTimeoutMs?: number;
   /** A statement without a response for this long fails and its connection is closed, in milliseconds. */
   queryTimeoutMs: number;
-  /** When it aborts, all connections are closed, and no more are opened. */
+  /** On abort all connections are closed, and no more are opened. */
   abandoned?: AbortSignal | undefined;
 }
 
@@ -15,7 +15,10 @@ export type ConnectionOptions = pg.PoolConfig & Pick<ConnectionLimits, 'abandone
 
 const connectWithinMs = 5_000;
 const endWithinMs = 1_000;
-/** Node sends ten probes, one per second, before it closes the connection. */
+/**
+ * After this idle time the system sends TCP keep-alive probes; ten without an answer, one per second, close the
+ * connection.
+ */
 const keepAliveAfterMs = 5_000;
 const idleInTransactionMs = 10_000;
 
@@ -54,7 +57,10 @@ export function connectionConfig(
 
 /** Largest number of prepared statements per connection: the database keeps each of them and its plan. */
 const maxNamedStatements = 300;
-/** A statement with more parameters has a list of them, and its text differs with the list's length. */
+/**
+ * A statement with more parameters contains a list of them. It is not kept, because its text differs for each length of
+ * the list.
+ */
 const maxNamedParameters = 20;
 
 /** Whether the outcome of a statement is unknown: its response, and perhaps the connection, was lost. */
@@ -63,7 +69,10 @@ export function isAnswerLost(error: unknown): boolean {
   return sqlState === null || /^(08|57P|58)/.test(sqlState);
 }
 
-/** Whether a migration has changed the result of a kept statement, which then fails until the connection is closed. */
+/**
+ * Whether a migration has changed the result type of a prepared statement, which then fails until the connection is
+ * closed.
+ */
 function isPlanOutdated(error: unknown): boolean {
   return sqlStateOf(error) === '0A000' && /cached plan/.test((error as Error).message);
 }
@@ -74,7 +83,8 @@ function asOutage(error: unknown): unknown {
   const sqlState = sqlStateOf(error);
   if (isPlanOutdated(error)) return outage(error, sqlState);
   if (sqlState !== null) return toOutage(error) ?? error;
-  // A value that can't be encoded as a parameter is the caller's fault. Anything else is the network, or a time-out.
+  // A value that can't be encoded as a parameter is the caller's fault. Any other error comes from the network, or is a
+  // time-out.
   return isOfCode(error) ? error : outage(error, null);
 }
 
@@ -104,7 +114,7 @@ function mapErrors(call: (args: unknown[]) => unknown, args: unknown[], onError:
 export class OutageClient extends pg.Client {
   /** True after a missing response: the next one could belong to the previous statement. */
   isBroken = false;
-  /** The names of the statements that the database keeps, by text. */
+  /** Names of the prepared statements of this connection, by text. */
   readonly #statementNames = new Map<string, string>();
   readonly #abandoned: AbortSignal | undefined;
 
@@ -131,7 +141,7 @@ export class OutageClient extends pg.Client {
   override connect = ((...args: unknown[]) =>
     mapErrors(
       (given) => {
-        // Close while it connects, as a later abort would.
+        // Closes the connection while it is being opened, as a later abort would.
         if (this.#abandoned?.aborted) setImmediate(() => this.destroy());
         return (super.connect as (...given: unknown[]) => unknown)(...given);
       },
@@ -157,7 +167,10 @@ export class OutageClient extends pg.Client {
     return this.query({ text, query_timeout: timeoutMs } as pg.QueryConfig);
   }
 
-  /** Closes the connection; after a time-out by destroying it, since a silent database would keep it open forever. */
+  /**
+   * Closes the connection. After a time-out it destroys the socket, because a database that does not answer would keep
+   * it open forever.
+   */
   async close(): Promise<void> {
     const timer = setTimeout(() => this.destroy(), endWithinMs);
     await this.end()
@@ -195,7 +208,7 @@ export class OutagePool extends pg.Pool {
       () => {},
     )) as pg.Pool['query'];
 
-  /** Closes idle connections at once and the others soon after: their users have ended by now. */
+  /** Closes idle connections at once and the others soon after. At this point nobody should use one. */
   async close(): Promise<void> {
     const timer = setTimeout(() => {
       for (const client of this.#clients) client.destroy();

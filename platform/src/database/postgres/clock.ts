@@ -8,8 +8,9 @@ const goodWithinMs = 1_000;
 const movedMs = 1_000;
 
 /**
- * The database's clock, as an offset to this process's monotonic clock, so that setting the machine's clock has no
- * effect. The monotonic clock stops while the machine sleeps, so the offset is measured again when the two diverge.
+ * Creates the database's clock: this process's monotonic clock plus a measured offset. So setting the machine's clock
+ * has no effect. The monotonic clock may stop while the machine sleeps; when it diverges from the machine's clock, the
+ * offset is measured again.
  */
 export function createDatabaseClock(pool: OutagePool, log: Log) {
   let offsetMs: number | undefined;
@@ -17,7 +18,7 @@ export function createDatabaseClock(pool: OutagePool, log: Log) {
 
   /** Measures the offset once; a slow sample is dropped, unless it is the first one. */
   const measure = async (): Promise<void> => {
-    // Acquired first: waiting for a connection is not part of the round trip.
+    // The connection is acquired first, because waiting for it is not part of the round trip.
     const client = await pool.connect();
     let failure: Error | undefined;
     try {

@@ -49,7 +49,7 @@ export async function listenOn({
       throw error;
     }
     closeWhenSilent(opened);
-    // Wrapped, because an async function awaits a promise that it returns.
+    // The promise is wrapped in an object, because an async function would await a returned promise.
     return { ended };
   };
   let connected = await open();

@@ -26,7 +26,7 @@ it('engines: close at once and without an error while each BEGIN is cut', async 
   await jobs.declare(queue);
   const topic: Topic<number> = { name: 'numbers', schema: z.number(), key: String };
   const cut = new Set<string>();
-  // Each message and each job begins a transaction, which adds the next of its kind.
+  // Each message and each job starts a transaction, which adds the next message or job.
   const work = (kind: string, next: (tx: Transaction) => Promise<unknown>) =>
     database.transaction(next).then(
       () => {},
@@ -50,7 +50,7 @@ it('engines: close at once and without an error while each BEGIN is cut', async 
   const before = begins;
   stopping.abort();
   await releases.disposeAsync();
-  // What is cut is retried at most once per second.
+  // Work that was cut is retried at most once per second.
   expect(begins - before).toBeLessThan(20);
 });
 

@@ -38,7 +38,7 @@ async function setUp({ queryTimeoutMs = 10_000, stopping }: { queryTimeoutMs?: n
   };
 }
 
-/** Uses all connections of the pool at once: none is lost, and none is left in a transaction. */
+/** Uses all connections of the pool at once, to check that none was lost and that none is still in a transaction. */
 async function expectWhole(database: Database): Promise<void> {
   const inside = Array.from({ length: poolSize }, () => Promise.withResolvers<void>());
   const all = Promise.all(inside.map(({ promise }) => promise));
@@ -102,7 +102,7 @@ describe('transactions on PostgreSQL', () => {
     await expectWhole(set.database);
   });
 
-  // PostgreSQL answers such a COMMIT with ROLLBACK, and no error.
+  // PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
   it('fail when a statement failed and its error was caught', async () => {
     await using set = await setUp();
     const swallowing = set.database.transaction(async (tx) => {
@@ -194,7 +194,7 @@ describe('a silent PostgreSQL with open connections', () => {
     const answers = Promise.all(asked.map((one) => one.then(() => null, codedCause)));
     stopping.abort();
     for (const error of await answers) expect(error).toMatchObject(away);
-    // A late one fails before the time-out of a connection that is not abandoned.
+    // A connection that is opened after the stop fails at once, and does not wait for the time-out.
     const client = new OutageClient(connectionConfig(set.proxy.url, { queryTimeoutMs: 600_000 }));
     const another = client.connect().catch(() => 'timed out');
     expect(await Promise.race([set.write('late').catch(codedCause), another])).toMatchObject(away);
@@ -211,7 +211,8 @@ describe('a silent PostgreSQL with open connections', () => {
     );
     const { taken } = set.proxy;
     stopping.abort();
-    // It asks on new connections whether the database answers: a third time only after two answers.
+    // A stopping process checks on new connections whether the database answers. It makes a third check only after two
+    // answers.
     await set.proxy.untilTaken(taken + 3);
     await blocker.query('select pg_advisory_unlock(1)');
     await expect(Promise.all(slow)).resolves.toHaveLength(poolSize);

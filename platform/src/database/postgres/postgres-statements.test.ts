@@ -4,7 +4,7 @@ import { silentLog } from '../../process/log.ts';
 import { openRealDatabase } from '../../testing/real-engines.ts';
 import { openPostgres } from './postgres.ts';
 
-/** A database with one connection, and the same one with others. */
+/** Opens a database twice: through a pool with one connection, and through another pool. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const direct = releases.use(await openRealDatabase());

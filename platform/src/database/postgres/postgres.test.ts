@@ -45,7 +45,7 @@ describe('the database port on PostgreSQL', () => {
   });
 
   it.each([3_600_000, -3_600_000])('keeps its time when the machine’s clock is set by %i ms', async (byMs) => {
-    // Regression: for up to a minute each time was off by as much, and requests were late, or in the future.
+    // Regression: for up to a minute all times were off by this amount, and requests seemed late, or in the future.
     await using database = await openRealDatabase();
     onTestFinished(() => void vi.useRealTimers());
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + byMs });

@@ -23,25 +23,30 @@ export interface PostgresOptions {
   statementTimeoutMs?: number;
   /** A statement without a response for this long fails, and its connection is closed. Default: 2 s more than that. */
   queryTimeoutMs?: number;
-  /** Aborts when the process begins to stop: from then on a database that does not answer is not awaited. */
+  /** Aborts when the process begins to stop. From then on nobody waits for a database that does not answer. */
   stopping?: AbortSignal | undefined;
 }
 
 /** PostgreSQL, with dedicated connections. */
 export interface PostgresDatabase extends Database {
   openSession(): Promise<DatabaseSession>;
-  /** Aborts when the database is abandoned, because the process stops and the database does not answer. */
+  /**
+   * Aborts when the process stops and the database does not answer: its connections are then closed
+   * (`abandonWhenSilent`).
+   */
   readonly abandoned: AbortSignal;
 }
 
-/** How much longer than the database's own time-out a client waits for a response, in milliseconds. */
+/** The client waits this much longer for a response than the database's statement time-out, in milliseconds. */
 export const answerLateMs = 2_000;
-/** Longer than a statement may take: another process may be running a migration. */
+/**
+ * Time-out of migrations. It is longer than that of other statements, because another process may be migrating first.
+ */
 const migrateWithinMs = 600_000;
 
 /**
- * The database port on PostgreSQL with `pg`. An outage is a CodedError DATABASE_UNAVAILABLE (retryable); what the
- * database rejects keeps the database's own error.
+ * Opens the database port on PostgreSQL with `pg`. Outages throw CodedError DATABASE_UNAVAILABLE (retryable); a
+ * statement that the database rejects throws the error of `pg`.
  *
  * @throws CodedError DATABASE_UNAVAILABLE when it does not answer at the start
  */
@@ -145,7 +150,10 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
   return database;
 }
 
-/** Why the first query failed: the database's own words, such as that the password is wrong, or else the network's. */
+/**
+ * Returns why the first query failed: the database's message, for example about a wrong password, or that of the
+ * network.
+ */
 function reasonOf(error: unknown): string {
   const first = causesOf(error).at(-1);
   return first?.message || errorCode(first);

@@ -7,8 +7,8 @@ const askEveryMs = 1_000;
 const answerWithinMs = 2_000;
 
 /**
- * Returns a signal that aborts when the process stops and the database does not answer: statements can't finish, and a
- * stop has no time to wait. A database that answers is awaited as usual.
+ * Returns a signal that aborts when the process stops and the database does not answer. Statements can't finish then,
+ * and a stop has no time to wait. As long as the database answers, the stop waits for statements as usual.
  *
  * @param stopping aborts when the process begins to stop
  */
@@ -33,7 +33,10 @@ export function abandonWhenSilent(
   return { signal: abandoned.signal, [Symbol.dispose]: () => disposed.abort() };
 }
 
-/** Uses a new connection, since those of the pool may all be in use. An error of the server is an answer, too. */
+/**
+ * Checks on a new connection, since all connections of the pool may be in use. An error of the server counts as an
+ * answer.
+ */
 async function answers(connection: ConnectionOptions): Promise<boolean> {
   const client = new OutageClient(connection);
   try {

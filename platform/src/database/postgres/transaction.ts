@@ -46,11 +46,11 @@ async function commit(client: OutageClient): Promise<void> {
       retryable: true,
     });
   }
-  // PostgreSQL's answer to COMMIT after a failed statement whose error was caught.
+  // PostgreSQL answers COMMIT with ROLLBACK if a statement failed and the caller caught the error.
   if (command === 'ROLLBACK') throw new Error('a statement of the transaction failed, so that it was rolled back');
 }
 
-/** Whether the connection is known to be outside a transaction. */
+/** Rolls back. Resolves with whether the connection is known to be outside a transaction. */
 async function rollBack(client: OutageClient): Promise<boolean> {
   if (client.isBroken) return false;
   try {

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { causesOf } from '../../errors.ts';
 import { sqlStateOf } from '../outage.ts';
 
-/** Lets the transactions that queued after the lock run first. */
+/** Pause before a retry, in which transactions that waited behind our pending lock can run. */
 const againAfterMs = 3_000;
-/** SQLSTATE: lock time-out; deadlock. */
+/** SQLSTATE codes of a lock time-out and of a deadlock. */
 const locked = new Set(['55P03', '40P01']);
 
 /** Retries a transaction that could not get a lock; after the time limit it throws the last error. */

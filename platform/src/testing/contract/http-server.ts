@@ -6,7 +6,7 @@ import { sendRaw } from '../hostile/raw-http.ts';
 
 export interface HttpServerUnderTest extends AsyncDisposable {
   url: string;
-  /** Everything logged so far. */
+  /** The log's text so far. */
   log: { readonly text: string };
 }
 
@@ -43,7 +43,7 @@ export function httpServerContract(
   });
 }
 
-/** Sends an endless header, a byte every few milliseconds; resolves with the response when disconnected. */
+/** Sends an endless header, one byte every few milliseconds. Resolves with the response when the server disconnects. */
 async function dripHeader(url: string): Promise<string> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) });

@@ -10,7 +10,7 @@ const stepSchema = z.object({ key: z.string(), number: z.number().int() });
 export type Step = z.infer<typeof stepSchema>;
 export const group = 'readers';
 
-/** Opens a topics port with a topic of its own, whose dead letters and parked messages can be read. */
+/** Opens a topics port with a new topic. The test can read its dead letters and parked messages. */
 export async function setUpParking(open: OpenTopics) {
   const under = await open();
   const topic: Topic<Step> = { name: `steps-${randomUUID()}`, schema: stepSchema, key: ({ key }) => key };
@@ -18,7 +18,7 @@ export async function setUpParking(open: OpenTopics) {
     ...under,
     topic,
     publish: (...steps: Step[]) => under.database.transaction((tx) => under.topics.publishAll(tx, topic, steps)),
-    /** A member of the group in a process with these limits. */
+    /** Starts a member of the group, as in another process with these limits. */
     async consume(
       handler: Handler<Step>,
       { limits, ...options }: Partial<ConsumeOptions<Step>> & { limits?: Partial<ConsumerLimits> } = {},
@@ -28,7 +28,7 @@ export async function setUpParking(open: OpenTopics) {
     },
     /** The parked messages in the database, oldest first. */
     parked: () => under.database.query.select().from(parkedMessage).orderBy(parkedMessage.id),
-    /** Keys and numbers of the messages that go to dead-letter from now on. */
+    /** Collects the keys and numbers of all messages that go to dead-letter from now on. */
     async deadLetters() {
       const dead: string[] = [];
       await under.topics.consume({
@@ -44,7 +44,7 @@ export async function setUpParking(open: OpenTopics) {
 
 export const nameOf = ({ key, number }: Step) => `${key}${number}`;
 export const steps = (key: string, count: number) => Array.from({ length: count }, (_, number) => ({ key, number }));
-/** Keys of one partition. */
+/** Returns keys that belong to one partition. */
 export const keysTogether = (count: number) =>
   Array.from({ length: 20 * count }, (_, index) => `k${index}-`)
     .filter((key) => partitionOf(key, 3) === 0)

@@ -5,10 +5,10 @@ import { parkMessage } from '../../topics/parked-messages.ts';
 import { group, keysTogether, nameOf, setUpParking, soon, steps } from './parking-harness.ts';
 import type { OpenTopics } from './topics-harness.ts';
 
-/** What the topics port does with messages that fail for long. */
+/** The contract of the topics port for messages that fail for long. */
 export function parkingContract(open: OpenTopics): void {
   describe('parking', () => {
-    // Regression: such a message blocked its key, and the group's committed position, for as long as it failed.
+    // Regression: as long as a message failed, it blocked its key and the group's committed position.
     it('parks a message that fails for too long, and the group’s position advances', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume, parked } = ctx;

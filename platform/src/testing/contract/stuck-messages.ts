@@ -3,11 +3,11 @@ import { CodedError } from '../../errors.ts';
 import { group, keysTogether, nameOf, setUpParking, steps } from './parking-harness.ts';
 import type { OpenTopics } from './topics-harness.ts';
 
-/** How the topics port bounds what failing messages take, and how many go to dead-letter. */
+/** The contract of the topics port for the resources of failing messages, and for many dead letters in a row. */
 export function stuckMessagesContract(open: OpenTopics): void {
   describe('retries', () => {
-    // Regression: each retry kept a permit while it waited, so that as many stuck messages as permits stopped the
-    // group.
+    // Regression: a message kept its permit while it waited for its next attempt, so that a few stuck messages stopped
+    // the group.
     it('hold no permit: other keys continue while many messages are retried', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume } = ctx;
@@ -58,7 +58,7 @@ export function stuckMessagesContract(open: OpenTopics): void {
   });
 
   describe('dead letters in a row', () => {
-    // Regression: a fault attributed to the messages emptied a whole topic into dead-letter.
+    // Regression: a fault of the environment, taken for a fault of the messages, moved a whole topic to dead-letter.
     it('stop the consumer when there are too many, and leave the rest unchanged', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume, deadLetters, topic } = ctx;
@@ -82,7 +82,7 @@ export function stuckMessagesContract(open: OpenTopics): void {
       expect(dead).toHaveLength(3);
     });
 
-    // Regression: after each restart a consumer buried as many messages again.
+    // Regression: after each restart a consumer again buried messages up to the limit.
     it('are counted across a restart, until a message is handled', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume, deadLetters } = ctx;
@@ -111,7 +111,7 @@ export function stuckMessagesContract(open: OpenTopics): void {
       await expect.poll(() => dead.length).toBe(8);
     });
 
-    // Regression: with a higher limit, as the runbook says, it stopped after one message, too.
+    // Regression: the runbook says to raise the limit, but the consumer then stopped after one more message.
     it('continue after a restart by as many as the limit was raised', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume, deadLetters } = ctx;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { collector, newTopic, type OpenTopics, setUpTopics, steps } from './topics-harness.ts';
 
-/** What the topics port does with the messages of a group. */
+/** The contract of the topics port for consumer groups. */
 export function consumingContract(open: OpenTopics): void {
   describe('consume', () => {
     it('starts a new group at the topic’s beginning', async () => {
@@ -92,7 +92,7 @@ export function consumingContract(open: OpenTopics): void {
       const started = collector<string>();
       const group = await consume(async ({ value: { key, number } }, { signal }) => {
         started.add(`${key}${number}`);
-        // The first message is stuck until the stop; later ones are finished.
+        // The first message does not finish until the stop; later ones do.
         if (key === 'slow')
           await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
       });

@@ -5,7 +5,7 @@ import { CodedError } from '../../errors.ts';
 import { deadLetterName, type Message } from '../../topics.ts';
 import { collector, type OpenTopics, type Step, setUpTopics, steps } from './topics-harness.ts';
 
-/** What the topics port does with messages whose handler fails. */
+/** The contract of the topics port for messages whose handler fails. */
 export function failuresContract(open: OpenTopics): void {
   describe('consume', () => {
     it('retries a retryable error in place, while other keys continue', async () => {
@@ -22,7 +22,8 @@ export function failuresContract(open: OpenTopics): void {
       expect(await seen.first(3)).toEqual(['b0', 'a0', 'a1']);
     });
 
-    // Regression: each of these was buried, and an outage with an unexpected error emptied a topic into dead-letter.
+    // Regression: each of these errors buried the message, and an outage with an unexpected error moved a whole topic
+    // to dead-letter.
     it('retries every fault of the environment, and buries none', async () => {
       await using ctx = await setUpTopics(open);
       const { topics, topic, publish, consume } = ctx;
@@ -114,8 +115,8 @@ export function failuresContract(open: OpenTopics): void {
         group: 'undertaker',
         handler: async (message) => dead.add(message),
       });
-      // The one that is not JSON is not a valid value there either: this reader sends it to a dead-letter topic of its
-      // own.
+      // The message that is not JSON is invalid in the dead-letter topic, too, so that this reader sends it to yet
+      // another dead-letter topic.
       expect((await dead.first(1))[0]).toMatchObject({
         value: { number: 'many' },
         headers: { 'dead-letter-error': 'TOPIC_VALUE_INVALID' },

@@ -8,9 +8,9 @@ import type { ConsumeOptions, Handler, Topic, Topics } from '../../topics.ts';
 export interface TopicsUnderTest extends AsyncDisposable {
   database: Database;
   topics: Topics;
-  /** The port as another process would have it, on the same engines; disposed with them. */
+  /** Opens the port a second time on the same engines, as in another process. Disposed with the engines. */
   another(limits?: Partial<ConsumerLimits>): Promise<Topics>;
-  /** Stores a text in a topic that publishers would reject. */
+  /** Stores a text in a topic without the publisher's checks. */
   publishRaw(topic: string, key: string, text: string): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export function collector<T>() {
       items.push(item);
       for (const waiter of waiters) if (items.length >= waiter.count) waiter.resolve([...items]);
     },
-    /** All values, once there are `count`. */
+    /** Resolves with all values, once there are `count`. */
     first: (count: number) =>
       new Promise<T[]>((resolve) => {
         if (items.length >= count) return resolve([...items]);
@@ -46,7 +46,7 @@ export function collector<T>() {
 
 export type OpenTopics = () => Promise<TopicsUnderTest>;
 
-/** Opens a topics port with a topic of its own. */
+/** Opens a topics port with a new topic. */
 export async function setUpTopics(open: OpenTopics) {
   const under = await open();
   const topic = newTopic();
@@ -58,7 +58,7 @@ export async function setUpTopics(open: OpenTopics) {
     ...under,
     topic,
     publish,
-    /** Publishes, and resolves when readers can see it; with an outbox that is a little later. */
+    /** Publishes, and resolves when readers can see the messages, which is a little later if there is an outbox. */
     async publishAndWait(...steps: Step[]) {
       const seen = collector<Step>();
       await using _tail = await under.topics.tail({

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Message, Topic, Topics } from '../../topics.ts';
 import { collector, type OpenTopics, type Step, setUpTopics, steps } from './topics-harness.ts';
 
-/** What the topics port does for tails. */
+/** The contract of the topics port for tails. */
 export function tailsContract(open: OpenTopics): void {
   describe('tail', () => {
     const tailOf = async (topics: Topics, topic: Topic<Step>, from: Parameters<Topics['tail']>[0]['from']) => {
@@ -53,7 +53,7 @@ export function tailsContract(open: OpenTopics): void {
       await using ctx = await setUpTopics(open);
       const { topics, topic, publishAndWait } = ctx;
       await publishAndWait(...steps('a', 5));
-      // Divided among the partitions, of which one has all messages.
+      // `last` is divided among the partitions, but here one partition has all messages.
       const { seen } = await tailOf(topics, topic, { last: 6 });
       expect(seen.items.slice(-2).map(({ value }) => value.number)).toEqual([3, 4]);
     });

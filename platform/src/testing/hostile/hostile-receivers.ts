@@ -5,7 +5,10 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 /** A hostile receiver of callbacks. */
 export interface HostileReceiver {
   name: string;
-  /** What only a time-out ends: its head, or its body. Default: it ends by itself, or by what has been read. */
+  /**
+   * The part of the response that never ends, so that only a time-out ends the call. Default: the call ends without a
+   * time-out.
+   */
   slow?: 'head' | 'body';
   answer(socket: Socket): void;
 }

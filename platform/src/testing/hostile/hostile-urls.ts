@@ -1,8 +1,8 @@
-/** A URL to which no callback may go, and a part of the reason that its user reads. */
+/** A URL that is refused for callbacks, and a part of the reason that the user gets. */
 export interface HostileUrl {
   url: string;
   reason: string;
-  /** Whether it is loopback, to which callbacks go in development. */
+  /** Whether the URL is on loopback, which is allowed in development. */
   isLoopback: boolean;
 }
 
@@ -81,7 +81,7 @@ const rows: readonly (readonly [url: string, reason: string])[] = [
   ['data:text/plain,x', 'not an http'],
 ];
 
-/** Each names an internal address or host, in every notation, or what is no URL of a web server. */
+/** URLs with internal addresses or hosts in all notations, and URLs that are not those of a web server. */
 export const hostileUrls: readonly HostileUrl[] = rows.map(([url, reason]) => ({
   url,
   reason,

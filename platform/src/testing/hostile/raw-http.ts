@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 
-/** What was received over a raw connection until the server closed it. */
+/** The data that a raw connection received until the server closed it. */
 export interface RawAnswer {
   /** The statuses of the responses, in order; empty if the server closed without one. */
   statuses: number[];
@@ -13,7 +13,7 @@ export async function sendRaw(url: string, bytes: string | Buffer): Promise<RawA
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  // The server may also close with a reset: only what was received before counts.
+  // The server may also close with a reset. Only the data received before counts.
   socket.on('error', () => {});
   socket.end(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   await new Promise((resolve) => socket.once('close', resolve));

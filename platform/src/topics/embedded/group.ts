@@ -11,8 +11,8 @@ import { type RawMessage, textLengthOf } from '../message.ts';
 import { type MessageLog, partition, toRawMessage } from './message-log.ts';
 
 /**
- * How often the low-water mark is stored at most; it is also stored at stop. After a crash, the messages after the last one
- * are redelivered.
+ * Minimum interval between stores of the low-water mark, which is also stored at stop. After a crash, all messages
+ * after the stored mark are redelivered.
  */
 const storeEveryMs = 100;
 const readAtOnce = 500;
@@ -35,8 +35,8 @@ export async function startGroup<Value>(options: EmbeddedGroupOptions<Value>): P
 }
 
 /**
- * One dispatcher per group: it reads the log by position, keeps a queue in memory per key, and stores the low-water
- * mark.
+ * The dispatcher of one group. It reads the log by position, keeps a queue in memory for each key, and stores the
+ * low-water mark.
  */
 class GroupDispatcher<Value> implements AsyncDisposable {
   readonly #options: EmbeddedGroupOptions<Value>;
@@ -48,7 +48,7 @@ class GroupDispatcher<Value> implements AsyncDisposable {
   #storedThrough: number;
   /** The position that `onFinishedThrough` received last. */
   #reportedThrough: number;
-  /** Whether there may be messages, or a position to store, since the last look. */
+  /** Whether there may be new messages, or a position to store. */
   #isNotified = true;
   #wake: () => void = () => {};
   #running: Promise<unknown> = Promise.resolve();
@@ -135,7 +135,7 @@ class GroupDispatcher<Value> implements AsyncDisposable {
   }
 
   async #untilNotified(): Promise<void> {
-    // A mark that is not stored yet needs a timer: there may be no further notification.
+    // If a mark is not stored yet, a timer is needed, because perhaps no notification follows.
     const due = this.#isMarkDue() ? setTimeout(() => this.#notify(), storeEveryMs) : undefined;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -149,7 +149,7 @@ class GroupDispatcher<Value> implements AsyncDisposable {
     return position !== this.#storedThrough || this.#work.hold(partition, position) > this.#reportedThrough;
   }
 
-  /** Stores the low-water mark, and reports what is finished. */
+  /** Stores the low-water mark, and reports it to `onFinishedThrough`. */
   async #storeMark(): Promise<void> {
     const { topic, group, database, onFinishedThrough } = this.#options;
     const position = this.#mark.through();

@@ -7,7 +7,7 @@ export type LoggedMessage = typeof topicMessage.$inferSelect;
 
 /** Access to the log for groups and tails. */
 export interface MessageLog {
-  /** Messages after a position, oldest first, at most `limit`. */
+  /** Reads at most `limit` messages after a position, oldest first. */
   read(topic: string, after: number, limit: number): Promise<LoggedMessage[]>;
   /** Calls `onNotify` when there may be new messages: after a commit, and periodically. */
   listen(topic: string, onNotify: () => void): Disposable;

@@ -31,7 +31,7 @@ const channel = 'platform_topics';
  * The topics port on a message log in the embedded database. Publishing appends to the log within the caller's
  * transaction, so that log and outbox are one.
  *
- * The database has one connection, so positions become visible in order, and a reader by position misses nothing.
+ * The database has one connection, so that positions become visible in order, and readers by position miss no message.
  */
 export async function createEmbeddedTopics({
   database,

@@ -15,7 +15,10 @@ const steps: Topic<{ number: number }> = {
   key: ({ number }) => String(number),
 };
 
-/** A topic, and a foreign producer that aborts transactions, whose messages readers are not given. */
+/**
+ * Opens a topic with a foreign producer that aborts transactions. Kafka does not deliver messages of aborted
+ * transactions.
+ */
 async function open(name: string) {
   await using releases = new AsyncDisposableStack();
   const [brokers, clientId, prefix] = [realEngines().KAFKA_BROKERS.split(','), 'test', `${randomUUID()}.`];
@@ -39,7 +42,7 @@ async function open(name: string) {
 }
 
 it('kafka: a tail catches up with a topic that ends with an aborted transaction', async () => {
-  // Regression: it waited for messages that nobody is given.
+  // Regression: the tail waited for the messages of an aborted transaction, which are never delivered.
   await using ctx = await open(steps.name);
   await using topics = await createKafkaTopics(ctx.options);
   const seen: number[] = [];

@@ -75,8 +75,8 @@ describe('kafka: while no broker responds', () => {
   });
 
   it('continues after its connections became silent, as if the host vanished', async () => {
-    // Regression: nothing was sent or read until TCP gave the old connections up, and every service reported itself
-    // ready.
+    // Regression: nothing was sent or read until TCP closed the old connections, although every service reported that
+    // it was ready.
     await using set = await setUp();
     await using topics = await createKafkaTopics({ ...set.options, requestTimeoutMs: 1_000 });
     const handled = await set.consume(topics);
@@ -121,7 +121,7 @@ describe('kafka: while no broker responds', () => {
       await expect.poll(() => handled.size).toBe(3);
       set.proxy[fault]();
       await set.database.transaction((tx) => topics.publish(tx, set.topic, 2));
-      // One after the other, as a service does it.
+      // The groups stop one after another, as in a service.
       const stopping = (async () => {
         for (const group of groups) await group[Symbol.asyncDispose]();
         await topics[Symbol.asyncDispose]();

@@ -7,10 +7,13 @@ import { connectKafka, disconnectWithinMs, type KafkaOptions } from './connectio
 import { toRawMessage } from './consumers/message.ts';
 import { tailGroupPrefix } from './consumers/tail-groups.ts';
 
-/** Without a message for this long the broker counts as down. */
+/** If no batch arrives for this long, the broker counts as down. */
 const silentForMs = 30_000;
 
-/** The reader for Kafka. It reads like a tail: if it is killed, the next start of a tail deletes its group. */
+/**
+ * Creates the reader for Kafka. It uses a group like that of a tail, so that after a crash the next start of a tail
+ * deletes the group.
+ */
 export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
   return async (onLetter) => {
     await using client = await connectKafka(options);
@@ -35,7 +38,7 @@ export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
       done.reject(new CodedError('TOPICS_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true }));
     const timer = setTimeout(fail, silentForMs);
     consumer.on(consumer.events.CRASH, ({ payload: { error } }) => fail(error));
-    // Also of a batch without messages, because their transaction was aborted.
+    // This event also occurs for a batch without messages, whose transaction was aborted.
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, lastOffset } }) => {
       timer.refresh();
       const place = `${topic}/${partition}`;

@@ -12,7 +12,7 @@ import { createKafkaTopics } from './topics.ts';
 
 type Step = { number: number };
 
-/** A foreign producer, and a consumer and a tail that read what it sends. */
+/** Opens a foreign producer, and a consumer and a tail that read its messages. */
 async function open() {
   await using releases = new AsyncDisposableStack();
   const [brokers, clientId] = [realEngines().KAFKA_BROKERS.split(','), `test-${randomUUID()}`];
@@ -38,7 +38,7 @@ async function open() {
     producer.send({ topic: topic.name, messages, compression });
   return {
     send,
-    /** Sends as many messages as there are `messages` with other records in their place, packed. */
+    /** Sends a batch that claims to contain `messages`, but whose compressed bytes are `packed`. */
     async sendPacked(messages: Message[], type: keyof typeof CompressionCodecs, packed: Buffer | null) {
       const codec = CompressionCodecs[type];
       const compress = async ({ buffer }: { buffer: Buffer }) => packed ?? zstdCompressSync(buffer);
@@ -51,7 +51,7 @@ async function open() {
     async untilRead(...numbers: number[]) {
       await expect.poll(() => [handled, tailed]).toEqual([numbers, numbers]);
     },
-    /** The headers of what is in dead-letter. */
+    /** Reads the headers of all dead letters. */
     async readDeadLetters() {
       const consumer = kafka.consumer({ groupId: `dead-letters-${randomUUID()}` });
       await consumer.connect();
@@ -71,7 +71,7 @@ async function open() {
 
 const step = (number: number, headers = {}): Message => ({ key: 'k', value: JSON.stringify({ number }), headers });
 
-/** A record as kafkajs's producer writes none: with a header that has no value. */
+/** Creates a record with a header that has no value, which kafkajs's producer can't write. */
 function recordWithEmptyHeader(): Buffer {
   const Encoder = createRequire(import.meta.url)('kafkajs/src/protocol/encoder');
   const header = new Encoder().writeVarIntString('empty').writeVarIntBytes(null);

@@ -2,9 +2,9 @@ import { orUnavailable } from '../../errors.ts';
 import { connectKafka, type KafkaOptions } from './connection/client.ts';
 
 export interface Reread {
-  /** The groups that have members: then nothing was changed. */
+  /** The groups that have members. If there are any, nothing was changed. */
   inUse: string[];
-  /** The groups that the broker does not know: they start at the beginning anyway, or are misspelt. */
+  /** The groups that the broker does not know. They will start at the beginning anyway, or are misspelt. */
   unknown: string[];
 }
 

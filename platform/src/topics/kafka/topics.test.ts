@@ -33,7 +33,7 @@ async function open() {
     database,
     topics,
     admin,
-    /** A port as another process would have it, with its own connections to the database. */
+    /** Opens another port, as in another process, with separate connections to the database. */
     async another(limits?: Partial<ConsumerLimits>) {
       return owned.use(await createKafkaTopics({ ...options, limits, database: await database.another() }));
     },
@@ -107,7 +107,7 @@ describe('the topics port on Kafka', () => {
       );
   });
 
-  it('relays what a stopped process has left, and each message once', async () => {
+  it('relays messages that a stopped process has left, each once', async () => {
     await using set = await open();
     const topic = newTopic();
     const others = [await set.another(), await set.another()];
@@ -124,7 +124,7 @@ describe('the topics port on Kafka', () => {
     for (let number = 0; number < 90; number += 1) {
       const publisher = [set.topics, ...others][number % 3] ?? set.topics;
       await set.database.transaction((tx) => publisher.publish(tx, topic, { key: 'one', number }));
-      // One of the three stops, perhaps the one that relays.
+      // One of the three processes stops, perhaps the one that relays.
       if (number === 45) await others[0]?.[Symbol.asyncDispose]().then(() => (others[0] = others[1] as never));
     }
     await all.promise;

@@ -28,7 +28,7 @@ export async function createKafkaTopics({ database, limits, log, ...options }: K
   await using releases = new AsyncDisposableStack();
   const client = await connectKafka({ ...options, log });
   const producer = createKafkaProducer(client, log);
-  // At once, because each waits for a broker that has stopped responding.
+  // Both are disposed concurrently, because each waits if the broker has stopped responding.
   releases.defer(async () => {
     await Promise.all([producer, client].map((each) => each[Symbol.asyncDispose]()));
   });

@@ -26,13 +26,13 @@ export interface KafkaOptions {
   sasl?: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string };
   /** Partitions of a topic that this client creates. */
   partitions: number;
-  /** Default: that of the brokers. */
+  /** Number of replicas of created topics. Default: that of the brokers. */
   replication?: number | undefined;
   retentionMs: number;
-  /** How connections are opened. Default: TCP, or TLS if set. */
+  /** Opens connections. Default: TCP, or TLS if `tls` is set. */
   socketFactory?: ISocketFactory;
   /**
-   * A request without a response for this long fails, and its connection is closed if it received nothing since.
+   * A request without a response for this long fails. If its connection has received nothing since, it is closed.
    * Default: 15 s.
    */
   requestTimeoutMs?: number;
@@ -45,7 +45,7 @@ export interface KafkaClient extends AsyncDisposable {
   readonly admin: Admin;
   /** Resolves with true on the first response of a broker, with false when disposed before. */
   readonly connected: Promise<boolean>;
-  /** The name on the broker of a topic or group. */
+  /** Returns the broker's name of a topic or group, with the prefix. */
   nameOf(name: string): string;
   /** Creates the topic if it does not exist. Throws TOPICS_UNAVAILABLE (retryable). */
   ensureTopic(name: string): Promise<void>;
@@ -53,11 +53,11 @@ export interface KafkaClient extends AsyncDisposable {
   forgetTopic(name: string): void;
   /** Throws TOPICS_UNAVAILABLE (retryable) while no broker responds. */
   ping(): Promise<void>;
-  /** Whether a broker responds within a second: at shutdown nobody waits for one that is down. */
+  /** Whether a broker responds within a second. At shutdown, work for a broker that is down is skipped. */
   answersAtOnce(): Promise<boolean>;
 }
 
-/** Added partitions are read after this time at the latest. */
+/** Partitions that are added to a topic are read after this time at the latest. */
 export const partitionsFoundWithinMs = 10_000;
 
 const connectEveryMs = 1_000;
@@ -68,8 +68,8 @@ const pingWithinMs = 3_000;
 const readyWithinMs = 15_000;
 
 /**
- * Connects now, or as soon as a broker responds: a broker that is down fails calls, but not the start. kafkajs's own
- * retries are short, because callers decide how long to retry.
+ * Connects now, or as soon as a broker responds: while no broker responds, calls fail, but the start does not. kafkajs
+ * retries only briefly, because callers decide how long to retry.
  */
 export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> {
   const {
@@ -137,7 +137,7 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
       });
     },
     async answersAtOnce() {
-      // After one failure the next calls return at once, so that concurrent shutdowns do not each wait.
+      // After one failure the next calls return false at once, so that several parts that stop do not all wait.
       if (!connection.isUp || performance.now() - unansweredAt < assumedDownMs) return false;
       try {
         await within(atOnceMs, admin.describeCluster());
@@ -158,7 +158,7 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
   };
 }
 
-/** Connects, and retries until it succeeds or is disposed. From then on kafkajs reconnects by itself. */
+/** Connects, and retries until it succeeds or is disposed. After the first connection kafkajs reconnects by itself. */
 function keepConnecting(connect: () => Promise<unknown>, { brokers, log }: { brokers: readonly string[]; log: Log }) {
   const stop = new AbortController();
   let isUp = false;
@@ -192,7 +192,7 @@ function keepConnecting(connect: () => Promise<unknown>, { brokers, log }: { bro
   };
 }
 
-/** Retries for a while: not every broker knows a new topic at once. A coded error is final, and fails at once. */
+/** Retries for a while, because brokers learn of a new topic with a delay. A coded error is not retried. */
 export async function retryUntilReady<T>(work: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + readyWithinMs;
   for (;;) {

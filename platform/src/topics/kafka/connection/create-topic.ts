@@ -25,7 +25,7 @@ export async function createTopic(admin: Admin, topic: NewTopic): Promise<void> 
             topic: name,
             numPartitions: partitions,
             ...(replication !== undefined && { replicationFactor: replication }),
-            // Other settings, such as min.insync.replicas, keep following the brokers' defaults.
+            // Other settings, such as min.insync.replicas, are not set, so that the brokers' defaults apply.
             configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
           },
         ],
@@ -37,7 +37,10 @@ export async function createTopic(admin: Admin, topic: NewTopic): Promise<void> 
   if (topics.some((found) => found.partitions.some(({ leader }) => leader < 0))) throw new Error('no leader yet');
 }
 
-/** The error of a broker that refuses to create a topic, with its reason: waiting does not help. */
+/**
+ * Converts the error of a broker that refuses to create a topic, with its reason. Any other error is returned
+ * unchanged.
+ */
 function toRefusal(name: string, error: unknown): unknown {
   // kafkajs does not export its error classes.
   const { errors } = error as { errors?: Error[] };

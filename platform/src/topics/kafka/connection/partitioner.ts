@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * The partition of a key, by jump consistent hash: when partitions are added a key stays, or moves to one of the new
- * ones. Readers keep its messages in order by starting a new partition after the older ones.
+ * Returns the partition of a key, by jump consistent hash. When partitions are added, a key stays or moves to one of
+ * the new ones. Readers start a new partition after the older ones, and so keep a key's messages in order.
  *
  * @param count number of partitions, at least 1
  * @see Lamping and Veach, A Fast, Minimal Memory, Consistent Hash Algorithm, https://arxiv.org/abs/1406.2294
@@ -11,7 +11,7 @@ export function partitionOf(key: string, count: number): number {
   return jumpHash(createHash('sha256').update(key).digest().readBigUInt64BE(), count);
 }
 
-/** The bucket, from 0 to `buckets` - 1, of a 64-bit key. */
+/** Returns the bucket, from 0 to `buckets` - 1, of a 64-bit key. */
 export function jumpHash(key: bigint, buckets: number): number {
   let state = BigInt.asUintN(64, key);
   let bucket = -1;

@@ -15,7 +15,7 @@ export interface OutgoingMessage {
 
 export interface KafkaProducer extends AsyncDisposable {
   /**
-   * Resolves once every in-sync replica has them.
+   * Sends messages. Resolves once every in-sync replica has them.
    *
    * @throws CodedError TOPICS_UNAVAILABLE (retryable), when none, some or all may have been sent;
    *   TOPIC_VALUE_TOO_LARGE, when the broker rejects the size of a message or of the batch
@@ -23,12 +23,15 @@ export interface KafkaProducer extends AsyncDisposable {
   send(messages: readonly OutgoingMessage[]): Promise<void>;
 }
 
-/** Longer than readers take to find an added partition, so that they read it before its first message. */
+/**
+ * Messages are sent to an added partition only after this time, when all readers have found it
+ * (`partitionsFoundWithinMs`).
+ */
 const partitionsUsedAfterMs = 60_000;
 
 /**
- * An idempotent producer with acks from all replicas. It is discarded after a failure: kafkajs can't recover its
- * sequence numbers after the broker has rejected one.
+ * Creates an idempotent producer with acks from all replicas. After a failure a new one is created, because kafkajs
+ * can't recover the sequence numbers once the broker has rejected one.
  */
 export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): KafkaProducer {
   let connecting: Promise<Producer> | undefined;

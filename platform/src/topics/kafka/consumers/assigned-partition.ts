@@ -1,6 +1,6 @@
 import { createLowWaterMark, type LowWaterMark } from '../../low-water-mark.ts';
 
-/** Bounds of the messages that a partition keeps in memory. */
+/** Limits of the messages that a partition keeps in memory. */
 export interface PartitionBounds {
   maxHeld: number;
   maxHeldBytes: number;
@@ -11,9 +11,9 @@ export class AssignedPartition {
   readonly partition: number;
   /** Aborts when the partition is revoked, and when the consumer stops. */
   readonly isOver: AbortSignal;
-  /** Resolves when its messages may be handled. */
+  /** Resolves when the partition's messages may be handled. */
   begun: Promise<unknown> = Promise.resolve();
-  /** The position that was committed last. */
+  /** The last committed position. */
   committed: number;
   /** The position that `onFinishedThrough` received last. */
   reported: number;
@@ -25,7 +25,7 @@ export class AssignedPartition {
   #last: number;
 
   /**
-   * @param position through which the group had finished it
+   * @param position the position through which the group had finished the partition
    * @param stop aborts when the consumer stops
    */
   constructor(partition: number, position: number, { stop, ...bounds }: PartitionBounds & { stop: AbortSignal }) {
@@ -38,7 +38,7 @@ export class AssignedPartition {
     this.#last = position;
   }
 
-  /** Takes a message. Returns false if it was taken before: kafkajs reads taken messages again after a rebalance. */
+  /** Takes a message. Returns false if it was taken before: after a rebalance kafkajs reads messages again. */
   take(position: number, bytes: number): boolean {
     if (position <= this.#last) return false;
     this.#last = position;
@@ -50,7 +50,10 @@ export class AssignedPartition {
     this.#mark.finish(position);
   }
 
-  /** The position through which all messages are finished, if the one at `position` counts as finished. */
+  /**
+   * Returns the position through which all messages are finished, optionally with the message at `position` counted as
+   * finished.
+   */
   finishedThrough(position?: number): number {
     return this.#mark.through(position);
   }
@@ -59,7 +62,7 @@ export class AssignedPartition {
     return this.#isFilled(1);
   }
 
-  /** Whether it has room for half of its bounds, so that a paused partition resumes. */
+  /** Whether the partition is below half of its limits, so that it resumes after a pause. */
   get isDrained(): boolean {
     return !this.#isFilled(0.5);
   }

@@ -12,7 +12,7 @@ import { createKafkaTopics } from '../topics.ts';
 const stepSchema = z.object({ key: z.string(), number: z.number() });
 type Step = z.infer<typeof stepSchema>;
 
-/** A topic of its own, with an operator's actions on it. */
+/** Creates a topic, with the actions that an operator may take on it. */
 async function setUp(partitions: number) {
   await using releases = new AsyncDisposableStack();
   const brokers = realEngines().KAFKA_BROKERS.split(',');
@@ -41,7 +41,7 @@ async function setUp(partitions: number) {
         .poll(async () => Object.values(await seen.caughtUp()).reduce((sum, end) => sum + end, 0))
         .toBeGreaterThanOrEqual(Object.values(seen.startedAt).reduce((sum, end) => sum + end, 0) + steps.length);
     },
-    /** A port as another process would have it; disposed with the rest. */
+    /** Opens another port on the same engines, as in another process. */
     another: async (limits?: Partial<ConsumerLimits>) =>
       owned.use(await createKafkaTopics({ ...options, limits, database: await database.another() })),
     async deleteTopic() {
@@ -138,7 +138,7 @@ describe('a topic that is deleted and recreated while it is read', () => {
       onMessage: ({ value }) => next.push(value),
     });
     await after.caughtUp();
-    // A batch is sent again if the publisher knew partitions that no longer exist.
+    // Numbers may repeat: a batch is sent again if the publisher still knew partitions that no longer exist.
     for (const key of keys) {
       const numbers = new Set(next.filter((step) => step.key === key).map(({ number }) => number));
       expect([...numbers]).toEqual(steps(key, 3, 3 + count).map(({ number }) => number));
@@ -222,7 +222,7 @@ describe('a topic that gets more partitions', () => {
     await expect.poll(() => others.length).toBe(200);
     await set.admin.createPartitions({ topicPartitions: [{ topic: set.topic.name, count: 4 }] });
     await set.publishAfresh(...keys.flatMap((key) => steps(key, 5, 10)));
-    // When the fast group has found the new partitions, so has the slow one.
+    // When the fast group has found the new partitions, the slow one has found them, too.
     await expect.poll(() => others.length).toBe(400);
     for (const key of moving) expect(orders.get(key)).toEqual([0]);
     release.resolve();

@@ -13,7 +13,7 @@ import { startKafkaTail } from './tail.ts';
 
 const topicSchema = z.object({ number: z.number() });
 
-/** A topic of one partition, and access to the consumers that kafkajs creates. */
+/** Creates a topic with one partition, and gives access to the consumers that kafkajs creates. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const clientId = `test-${randomUUID()}`;
@@ -62,17 +62,17 @@ async function setUp() {
 }
 
 interface Crashable extends Consumer {
-  /** The first step when kafkajs gives a consumer up: from here on it has no group. */
+  /** The first step of a crash of kafkajs's consumer: it loses its group. */
   loseGroup(): Promise<void>;
-  /** The second step. */
+  /** The second step: it reports the crash. */
   reportCrash(): void;
   /** Reports a rebalance after which the member has these partitions. */
   reportAssignment(memberAssignment: Record<string, number[]>): void;
-  /** Delivers a batch again, or one that was fetched before. */
+  /** Delivers a batch a second time, or late. */
   handOver: NonNullable<ConsumerRunConfig['eachBatch']>;
 }
 
-/** A consumer that crashes in two steps, as kafkajs's own do, with time between the steps. */
+/** Wraps a consumer so that it crashes in two steps, like kafkajs's consumers, with time between the steps. */
 function crashable(consumer: Consumer): Crashable {
   const listeners: ((event: never) => void)[] = [];
   const joinListeners: ((event: never) => void)[] = [];
@@ -103,7 +103,7 @@ function crashable(consumer: Consumer): Crashable {
 }
 
 describe('kafka: a consumer that crashes', () => {
-  // Regression: `resume` throws while a consumer has no group. Nothing caught it, and the process ended.
+  // Regression: `resume` throws while a consumer has no group. Nobody caught the error, and the process ended.
   it('does not resume its paused partition, and another consumer continues', async () => {
     await using set = await setUp();
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
@@ -158,7 +158,7 @@ describe('kafka: a consumer that crashes', () => {
     set.client.kafka.consumer = (config) => {
       const consumer = make(config) as Crashable;
       if (failing-- <= 0) return consumer;
-      // A first join that fails is a crash, and `run` resolves.
+      // kafkajs reports a failed first join as a crash, and `run` resolves.
       return Object.assign(consumer, { run: async () => consumer.reportCrash() });
     };
     const before = [...set.consumers];
@@ -168,7 +168,7 @@ describe('kafka: a consumer that crashes', () => {
     }
     await set.publish(0, 3);
     await expect.poll(() => [handled.size, seen.size]).toEqual([3, 3]);
-    // Two that crashed, four that could not join, and the two that joined.
+    // Two consumers crashed, four could not join, and two joined.
     expect(set.consumers).toHaveLength(8);
     expect(set.unhandled).toEqual([]);
   });
@@ -204,7 +204,7 @@ describe('kafka: a consumer that crashes', () => {
   });
 });
 
-// Another member has the partition by then, and may start at a lower position.
+// By then another member has the partition, and may start at a lower position.
 it('kafka: reports no position of a partition that was revoked during its commit', async () => {
   await using set = await setUp();
   const reported: number[] = [];

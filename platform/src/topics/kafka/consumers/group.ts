@@ -19,8 +19,8 @@ import { createPartitionOrder, type PartitionOrder } from './partition-order.ts'
 import { createRecreationCheck, type RecreationCheck, readOffsets, reportRecreated } from './recreated.ts';
 
 /**
- * How often low-water marks are committed at most; they are also committed at stop. After a crash, the messages after the
- * last one are redelivered.
+ * Minimum interval between commits of low-water marks, which are also committed at stop. After a crash, all messages
+ * after the committed mark are redelivered.
  */
 const commitEveryMs = 200;
 
@@ -28,19 +28,21 @@ const commitEveryMs = 200;
 const commitWithinMs = 3_000;
 
 /**
- * A member of a consumer group on kafkajs. Batches are taken from kafkajs at once and their messages wait here, so that
- * kafkajs keeps fetching and sends heartbeats.
+ * Starts a member of a consumer group on kafkajs. It takes each batch from kafkajs at once and keeps its messages in
+ * queues, so that kafkajs keeps fetching and sends heartbeats.
  *
- * - Only the low-water mark is committed: kafkajs's own `resolveOffset` would skip running messages.
- * - At most `concurrency` messages are handled at a time. One that waits for its next attempt does not count; if it
- *   fails for long, it is parked.
+ * - Only the low-water mark is committed. kafkajs's `resolveOffset` is not used, because after a crash it would skip
+ *   messages that were still running.
+ * - At most `concurrency` messages are handled at a time. A message that waits for its next attempt does not count. If
+ *   it fails for long, it is parked.
  * - A partition at its limit of messages or bytes is paused.
- * - When a partition is revoked, its finished messages are committed, and its waiting ones are dropped. A running handler
- *   completes its attempt, but is not retried here. Partitions that are kept continue after the last message taken.
- * - When its topic was deleted and recreated, the group stops, commits nothing more, and reports it. It checks this
- *   when it joins, and before it skips messages as already taken.
- * - Partitions belong to one consumer (`keepMembership`). When that ends, the next one starts at the committed
- *   positions, since others may have had the partitions in between.
+ * - When a partition is revoked, its finished messages are committed, and its waiting ones are dropped. A running
+ *   handler completes its attempt, but is not retried here. Partitions that are kept continue after the last message
+ *   taken.
+ * - When the topic was deleted and recreated, the group stops, commits nothing more, and reports this. It checks for
+ *   this when it joins, and before it skips messages as already taken.
+ * - kafkajs's consumer may crash, and is then replaced (`keepMembership`). The next consumer starts at the committed
+ *   positions, since other members may have had the partitions in between.
  */
 export async function startKafkaGroup<Value>(options: KafkaGroupOptions<Value>): Promise<AsyncDisposable> {
   const member = new GroupMember(options);
@@ -62,7 +64,10 @@ class GroupMember<Value> implements AsyncDisposable {
   readonly #topicName: string;
   readonly #stop = new AbortController();
   readonly #partitions = new Map<number, AssignedPartition>();
-  /** Per partition, the last position taken and committed by this process, whoever has it assigned now. */
+  /**
+   * For each partition, the last position that this process has taken, or committed, even if another member has the
+   * partition now.
+   */
   readonly #taken: Record<number, number> = {};
   readonly #committed: Record<number, number> = {};
   readonly #queues = createKeyQueues();
@@ -80,7 +85,8 @@ class GroupMember<Value> implements AsyncDisposable {
     const stop = this.#stop;
     const fields = { topic: topic.name, group };
     const name = client.nameOf(topic.name);
-    // One group per topic on the broker: kafkajs assigns a group's topics as if each member read all of them.
+    // The broker's group name contains the topic: kafkajs would assign a group's topics as if each member read all of
+    // them.
     const groupId = client.nameOf(`${group}.${topic.name}`);
     this.#options = options;
     this.#fields = fields;
@@ -164,7 +170,7 @@ class GroupMember<Value> implements AsyncDisposable {
     });
   }
 
-  /** Whether the partition has not been revoked since. */
+  /** Whether the partition is still assigned to this member. */
   #isCurrent(assigned: AssignedPartition): boolean {
     return this.#partitions.get(assigned.partition) === assigned;
   }
@@ -197,7 +203,8 @@ class GroupMember<Value> implements AsyncDisposable {
     try {
       this.#membership.consumer?.[isPaused ? 'pause' : 'resume']([{ topic: this.#topicName, partitions: [partition] }]);
     } catch (error) {
-      // A consumer that has crashed has no group. The next one starts with its partitions unpaused.
+      // kafkajs throws if the consumer has crashed. The next consumer starts with its partitions unpaused, so that this
+      // can be ignored.
       this.#options.log.debug({ error, ...this.#fields, partition }, 'a partition could not be paused or resumed');
     }
   }
@@ -234,7 +241,7 @@ class GroupMember<Value> implements AsyncDisposable {
     }
   }
 
-  /** Commits the low-water marks that have grown, and reports what is finished. */
+  /** Commits the low-water marks that have grown, and reports them to `onFinishedThrough`. */
   async #commit(): Promise<void> {
     const marks = [...this.#partitions.values()].map((assigned) => ({
       assigned,

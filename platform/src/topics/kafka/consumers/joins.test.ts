@@ -20,7 +20,7 @@ const isRequest = (data: Buffer, apiKey: number) => data.length > 6 && data.read
 
 const topicSchema = z.object({ number: z.number() });
 
-/** A topic, and a client that reaches its broker through a proxy with faults. */
+/** Creates a topic, and a client that reaches the broker through a proxy with faults. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const brokers = realEngines().KAFKA_BROKERS.split(',');
@@ -49,7 +49,7 @@ async function setUp() {
     producer,
     topic,
     options: { topic, client, producer, log: silentLog },
-    /** Publishes messages, and resolves with how many there are by then. */
+    /** Publishes messages, and resolves with the total number so far. */
     async publish() {
       const numbers = Array.from({ length: 40 }, () => published++);
       const messages = numbers.map((number) => ({ key: `k${number}`, value: JSON.stringify({ number }), headers: {} }));
@@ -86,7 +86,7 @@ const faults = [
 ] as const;
 
 describe('kafka: joining a group', () => {
-  // Regression: such a consumer did nothing, and its service reported itself healthy.
+  // Regression: a consumer without a group did nothing, and its service reported that it was healthy.
   it('fails after too long without a group while the broker responds, until it joins', async () => {
     await using set = await setUp();
     const failures = createConsumerFailures();
@@ -172,7 +172,7 @@ describe('kafka: joining a group', () => {
       { ...set.options, clientId: set.clientId },
     );
     const failing = set.failAt(apiKey, when, 4);
-    // Until the broker has removed the old members and each has rejoined.
+    // Cut until the broker has removed the old members, so that each must rejoin.
     set.proxy.cut();
     await expect.poll(() => set.members(set.clientId)).toEqual([]);
     set.proxy.restore();
@@ -182,7 +182,7 @@ describe('kafka: joining a group', () => {
     await expect.poll(() => set.members(set.clientId)).toEqual([1, 1]);
   });
 
-  // Regression: a consumer that was about to join did so and stayed; nothing used it, and its partitions stalled.
+  // Regression: a consumer that was joining at the time still joined, was never used, and its partitions stalled.
   it('is given up when the consumer is disposed, even if the broker responds later', async () => {
     await using set = await setUp();
     const group = await startKafkaGroup({ ...set.options, group: set.clientId, async handler() {} });

@@ -17,28 +17,31 @@ export interface MembershipOptions {
   client: KafkaClient;
   /** Name of the topic, without the installation's prefix. */
   topic: string;
-  /** The group that the next consumer joins, as named on the broker. */
+  /** Returns the broker's name of the group that the next consumer joins. */
   groupId(): string;
   config?: Partial<ConsumerConfig>;
   run?: Pick<ConsumerRunConfig, 'partitionsConsumedConcurrently'>;
   /** Receives a batch of a partition that is assigned to this consumer. */
   onBatch(payload: EachBatchPayload, consumer: Consumer): Promise<void>;
-  /** All messages through this offset were skipped, because their transaction was aborted. */
+  /** Called when all messages through this offset were skipped because their transaction was aborted. */
   onSkipped?(partition: number, offset: number): void;
   /**
-   * The consumer has joined or rejoined, and these partitions are assigned to it. `isNewcomer`: the group had forgotten
-   * it, so that others may have had its partitions in between.
+   * Called when the consumer has joined or rejoined, with the partitions that it was assigned. With `isNewcomer` the
+   * group had removed it before, so that others may have had its partitions in between.
    */
   onJoin(consumer: Consumer, partitions: ReadonlySet<number>, isNewcomer: boolean): void;
-  /** The broker has stored a commit. kafkajs also resolves the commits of a stopped consumer, so this is the proof. */
+  /**
+   * Called when the broker has stored a commit. A resolved `commitOffsets` does not prove this, because kafkajs also
+   * resolves it for a stopped consumer.
+   */
   onCommitted?(partition: number, offset: number): void;
-  /** The group is about to rebalance. */
+  /** Called before a rebalance of the group. */
   onRebalance?(): void;
-  /** The consumer has crashed or left; nothing is assigned to it any more. */
+  /** Called when the consumer has crashed or left. It has no partitions any more. */
   onEnd?(): void;
-  /** The consumer has left its group. */
+  /** Called when the consumer has left its group. */
   onLeft?(groupId: string): Promise<void>;
-  /** Where a consumer without a group is reported. */
+  /** Collects the report of a consumer that has no group. */
   failures: ConsumerFailures;
   joinWithinMs: number;
   fields: { topic: string; group?: string };
@@ -57,14 +60,14 @@ const firstDelayMs = 200;
 const longestDelayMs = 5_000;
 
 /**
- * Keeps one consumer in a group. A consumer is JOINING until its first assignment, a MEMBER until it crashes or the
- * membership is disposed, and then ENDED.
+ * Keeps one consumer in a group, and replaces it when it crashes. A consumer is JOINING until its first assignment,
+ * then a MEMBER until it crashes or the membership is disposed, and then ENDED.
  *
- * An ended consumer leaves, its late batches are ignored, and it can't rejoin. The next one is created after it has
- * left.
+ * An ended consumer leaves the group and can't rejoin, and its late batches are ignored. The next consumer is created
+ * after it has left.
  *
- * One loop does all of this, so that never more than one consumer joins. kafkajs may report a failed first join as a
- * crash, too.
+ * One loop does all of this, so that never more than one consumer joins, even if kafkajs reports a failed first join
+ * twice: by an error and as a crash.
  */
 export function keepMembership(options: MembershipOptions): Membership {
   const { client, topic, log, fields } = options;
@@ -92,7 +95,7 @@ export function keepMembership(options: MembershipOptions): Membership {
     }
   })();
 
-  // Not awaited: it may be waiting for a response of the broker at stop.
+  // Not awaited, because at stop it may be waiting for a response of the broker.
   void watchMembership({ ...options, isJoined: () => member.isJoined, signal: stop.signal });
 
   return {
@@ -107,7 +110,7 @@ export function keepMembership(options: MembershipOptions): Membership {
   };
 }
 
-/** The consumer that is in the group. */
+/** The current consumer of a membership. */
 interface Member {
   consumer: Consumer | undefined;
   /** False during a rebalance. */
@@ -116,7 +119,7 @@ interface Member {
 
 interface RunConsumerOptions extends MembershipOptions {
   member: Member;
-  /** Resolves when the membership is disposed, which `signal` reports, too. */
+  /** Resolves when the membership is disposed; `signal` then aborts, too. */
   stopped: Promise<void>;
   signal: AbortSignal;
   onFirstJoin(): void;
@@ -191,7 +194,7 @@ async function runConsumer(options: RunConsumerOptions): Promise<void> {
     member.consumer = undefined;
     member.isJoined = false;
     onEnd();
-    // A broker that is down can't respond; it removes the member after the session timeout.
+    // If the broker is down, leaving would only wait. The broker removes the member after the session time-out anyway.
     const isInVain = signal.aborted && !(await client.answersAtOnce());
     await within(isInVain ? 0 : leaveWithinMs, consumer.disconnect())
       .then(() => onLeft(groupId))
@@ -199,7 +202,10 @@ async function runConsumer(options: RunConsumerOptions): Promise<void> {
   }
 }
 
-/** kafkajs's own assigner, which throws once the consumer has ended: kafkajs calls it before each request to join. */
+/**
+ * Wraps kafkajs's partition assigner, which it calls before each request to join. Once the consumer has ended it
+ * throws, so that the consumer can't rejoin.
+ */
 function refuseEnded(phase: { isEnded: boolean }): PartitionAssigner {
   return (config) => {
     const assigner = PartitionAssigners.roundRobin(config);

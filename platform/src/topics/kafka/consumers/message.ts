@@ -2,8 +2,8 @@ import type { IHeaders, KafkaMessage } from 'kafkajs';
 import type { RawMessage } from '../../message.ts';
 
 /**
- * Converts a Kafka message. Its position is the offset plus one, so that 0 is before a partition's first message and a
- * position can be committed as it is.
+ * Converts a Kafka message. Its position is the offset plus one. So position 0 is before a partition's first message,
+ * and a position can be committed without conversion.
  */
 export function toRawMessage(partition: number, { offset, key, value, headers, timestamp }: KafkaMessage): RawMessage {
   return {
@@ -20,7 +20,7 @@ function textHeaders(headers: IHeaders = {}): Record<string, string> {
   const texts: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const first = Array.isArray(value) ? value[0] : value;
-    // kafkajs's types leave out that a header may have no value.
+    // A header may have no value, which kafkajs's types do not say.
     if (first !== undefined && first !== null) texts[name] = first.toString();
   }
   return texts;

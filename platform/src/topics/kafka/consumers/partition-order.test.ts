@@ -12,7 +12,7 @@ import { createPartitionOrder } from './partition-order.ts';
 
 const schema = z.object({ number: z.number() });
 
-/** A topic of its own with three partitions, and a producer for each of them. */
+/** Creates a topic with three partitions, and a function that publishes to one of them. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const client = releases.use(
@@ -97,7 +97,7 @@ describe('kafka: the partition order of a group', () => {
     // Disposed first: the group waits for running handlers.
     using _gate = { [Symbol.dispose]: () => release.resolve() };
     await publish(0, 0, 1);
-    // It is committed by then.
+    // The message is handled, and therefore committed.
     await expect.poll(() => finished).toEqual([1]);
     await publish(1, 2);
     await publish(2, 3);

@@ -8,24 +8,27 @@ import { readOffsets, type TopicOffsets } from './recreated.ts';
 /** Delays a newly added partition until older ones have drained, so that keys that moved keep their order. */
 export interface PartitionOrder {
   /**
-   * Called when partitions are assigned to this member. In a new group none of them was added later, so none must wait.
-   * It therefore commits the oldest offset of each: a partition without a commit counts as added later.
+   * Called when partitions are assigned to this member. A partition without a commit counts as added later, and waits.
+   * In a new group none must wait, so that the oldest offset of each partition is committed at once.
    */
   begin(partitions: ReadonlySet<number>, commit: (positions: Positions) => Promise<unknown>): void;
-  /** Resolves when the partition's first message may be handled, when `isOver`, or when the signal aborts. */
+  /**
+   * Resolves when the partition's first message may be handled, when `isOver` returns true, or when the signal aborts.
+   */
   waitForOlderPartitions(partition: number, isOver: () => boolean): Promise<void>;
 }
 
 const lookEveryMs = 200;
-/** Gives up ordering after a minute without progress: late is worse than out of order. */
+/** After a minute without progress the partition starts anyway, because a long delay is worse than a wrong order. */
 const defaultPatienceMs = 60_000;
 
 /**
  * Keeps a key's messages in order when partitions are added. A key only moves to an added partition, which has a higher
- * number (`partitionOf`), so its earlier messages are in a lower one.
+ * number (`partitionOf`), so that its earlier messages are in a partition with a lower number.
  *
- * A partition without a commit counts as added. It starts once the group has finished the lower ones up to the ends that
- * they had when the wait began. A group without any commit is new, and starts all partitions at once.
+ * A partition without a commit counts as added. It starts once the group has finished all partitions with lower numbers
+ * up to the ends that these had when the wait began. A group without any commit is new, and starts all partitions at
+ * once.
  */
 export function createPartitionOrder({
   client,
@@ -88,7 +91,7 @@ export function createPartitionOrder({
             .map(([below, end]) => Math.max(0, end - (seen.committed[Number(below)] ?? 0)))
             .reduce((sum, count) => sum + count, 0);
           if (rest === 0) return;
-          // Only progress of the older partitions counts: others may progress forever.
+          // Only progress of the older partitions counts, because others may progress forever.
           if (rest < left) [left, movedAt] = [rest, performance.now()];
         } catch (error) {
           log.debug({ error, groupId, partition }, 'the offsets of the group could not be read yet');

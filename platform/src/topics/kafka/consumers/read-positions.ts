@@ -1,16 +1,16 @@
 import type { Positions } from '../../../topics.ts';
 
-/** The positions up to which a tail has read each partition, and waiting for them. */
+/** The positions up to which a tail has read each partition. Callers can wait for positions. */
 export interface ReadPositions {
   readonly through: Record<number, number>;
-  /** Moves a position forward, and notifies who waits. */
+  /** Moves a position forward, and notifies waiting callers. */
   advance(partition: number, position: number): void;
   isThrough(ends: Positions): boolean;
   /** Resolves once all of these positions have been reached. Rejects with the reason once it is closed. */
   untilThrough(ends: Positions): Promise<void>;
   /** Throws the reason once it is closed. */
   throwIfClosed(): void;
-  /** Rejects who waits. The first reason counts. */
+  /** Rejects waiting callers. If it is called several times, the first reason counts. */
   close(reason: Error): void;
 }
 

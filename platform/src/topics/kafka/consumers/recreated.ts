@@ -27,13 +27,14 @@ export async function readOffsets(client: KafkaClient, name: string, groupId?: s
 }
 
 /**
- * Whether a topic was deleted and recreated since it was read. kafkajs has no topic ids, so there are two signs:
+ * Whether a topic was deleted and recreated since it was read. kafkajs does not expose topic ids, so that two signs are
+ * used:
  *
  * - The topic ends before the last message read.
  * - The broker has lost a commit, although retention has not deleted the messages up to it.
  *
  * @param taken position of the last message read, per partition
- * @param committed positions that were committed here
+ * @param committed positions that this process has committed
  */
 export function isRecreated(offsets: TopicOffsets, taken: Positions, committed: Positions = {}): boolean {
   const at = (positions: Positions, partition: string) => positions[Number(partition)] ?? 0;
@@ -53,7 +54,7 @@ export interface RecreationCheckOptions {
   taken: Positions;
   /** Positions that were committed by this process. */
   committed?: Positions;
-  /** Called once, when the topic was recreated. */
+  /** Called once, when the check finds that the topic was recreated. */
   onRecreated(): void;
   fields: object;
   log: Log;
@@ -72,7 +73,7 @@ export function createRecreationCheck(options: RecreationCheckOptions): Recreati
   const { taken, committed = {}, onRecreated, fields, log } = options;
   let wasRecreated = false;
   const read = createCoalesced(async () => {
-    // Copies: both may grow during the query.
+    // Copied, because both may grow during the query.
     const before = [{ ...taken }, { ...committed }] as const;
     const offsets = await options.read();
     if (!wasRecreated && isRecreated(offsets, ...before)) {

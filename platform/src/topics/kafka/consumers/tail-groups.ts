@@ -5,7 +5,7 @@ import type { KafkaClient } from '../connection/client.ts';
 
 const deleteWithinMs = 1_000;
 
-/** The prefix of all groups of tails, and of no others. */
+/** Returns the prefix of all groups of tails. No other group has it. */
 export function tailGroupPrefix(client: KafkaClient, clientId: string): string {
   return client.nameOf(`${clientId}.tail.`);
 }
@@ -38,7 +38,7 @@ export async function deleteDeadTails(client: KafkaClient, clientId: string, log
       .map((group) => group.groupId);
     if (dead.length > 0) await client.admin.deleteGroups(dead);
   } catch (error) {
-    // Another process that starts may have deleted them first.
+    // Another process that starts at the same time may have deleted them first.
     log.debug({ error }, 'groups of dead tails could not all be deleted');
   }
 }

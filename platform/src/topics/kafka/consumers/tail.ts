@@ -27,14 +27,15 @@ export interface KafkaTailContext extends Omit<GroupContext, 'database'> {
 }
 
 /**
- * A tail on kafkajs. kafkajs assigns partitions only to groups, so each consumer has a group of its own, which commits
- * nothing and is deleted at the end.
+ * Starts a tail on kafkajs. kafkajs assigns partitions only to members of groups. So each consumer of a tail creates a
+ * group, which commits nothing and is deleted at the end.
  *
- * - Positions are kept here, and set at each join: the group has no commits to continue from.
- * - A key moves only to an added partition, which has a higher number (`partitionOf`). To keep its messages in order, a
- *   new partition waits until the lower ones are read up to where they ended at its discovery.
+ * - The positions are kept in memory and set at each join, because the group has no commits to continue from.
+ * - A key moves only to an added partition, which has a higher number (`partitionOf`). To keep a key's messages in
+ *   order, an added partition waits until those with lower numbers are read up to the ends that they had when it was
+ *   found.
  * - A partition that is added later is read from its beginning.
- * - When its topic was deleted and recreated the tail stops and reports it. It checks this when it joins, in
+ * - When the topic was deleted and recreated, the tail stops and reports this. It checks for this when it joins, in
  *   `caughtUp`, and before it skips messages as already read.
  */
 export async function startKafkaTail<Value>(options: TailOptions<Value>, context: KafkaTailContext): Promise<Tail> {
@@ -84,7 +85,7 @@ class KafkaTail<Value> implements Tail {
   readonly #positions: ReadPositions;
   /** Partitions that may be read. */
   readonly #begun = new Set<number>();
-  /** Per waiting partition, the positions that must be read first. */
+  /** For each waiting partition, the positions that must be read first. */
   readonly #barriers = new Map<number, Positions>();
   readonly #recreation: RecreationCheck;
   readonly #membership: Membership;
@@ -130,7 +131,7 @@ class KafkaTail<Value> implements Tail {
     });
   }
 
-  /** Resolves when it has read everything up to `startedAt`. Rejects if it can't join, or after a time limit. */
+  /** Resolves when the tail has read everything up to `startedAt`. Rejects if it can't join, or after a time limit. */
   async untilStarted(): Promise<void> {
     await orUnavailable('TOPICS_UNAVAILABLE', () => this.#membership.firstTry);
     const { promise: late, reject } = Promise.withResolvers<never>();
@@ -175,7 +176,7 @@ class KafkaTail<Value> implements Tail {
     return this.#leaving;
   }
 
-  /** Sets the positions, because kafkajs would start over. */
+  /** Sets the positions at which kafkajs reads, because it would start at the beginning. */
   #onJoin(consumer: Consumer, partitions: ReadonlySet<number>): void {
     for (const partition of partitions)
       consumer.seek({ topic: this.#topicName, partition, offset: String(this.#positions.through[partition] ?? 0) });
@@ -200,7 +201,10 @@ class KafkaTail<Value> implements Tail {
     this.#positions.advance(partition, Number(batch.lastOffset()) + 1);
   }
 
-  /** Whether a partition may be read; else it is paused until the lower ones have reached its barrier. */
+  /**
+   * Resolves with whether a partition may be read. If not, it is paused until the partitions with lower numbers have
+   * reached its barrier.
+   */
   async #begin(partition: number, pausePartition: () => () => void): Promise<boolean> {
     if (this.#begun.has(partition)) return true;
     const ends =

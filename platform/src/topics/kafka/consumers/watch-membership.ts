@@ -7,7 +7,7 @@ export interface WatchMembershipOptions {
   client: Pick<KafkaClient, 'ping'>;
   /** Whether the consumer is in its group now. */
   isJoined(): boolean;
-  /** Time without a group, while the broker responds, after which it is reported. */
+  /** A consumer without a group is reported after this time, if the broker responds. */
   joinWithinMs: number;
   failures: ConsumerFailures;
   fields: { topic: string; group?: string };
@@ -18,8 +18,8 @@ export interface WatchMembershipOptions {
 const longestStepMs = 5_000;
 
 /**
- * Reports a consumer that is out of its group for too long although the broker responds: kafkajs may be stuck, and only
- * a restart helps. Time during which the broker is down or this process is frozen does not count.
+ * Reports a consumer that has been without its group for too long although the broker responds: kafkajs may be stuck,
+ * and only a restart helps. Time in which the broker is down or this process is frozen does not count.
  */
 export async function watchMembership(options: WatchMembershipOptions): Promise<void> {
   const { client, isJoined, joinWithinMs, failures, fields, signal, log } = options;

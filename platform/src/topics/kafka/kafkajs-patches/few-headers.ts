@@ -1,19 +1,18 @@
 import type { Log } from '../../../process/log.ts';
 import { patchOnce } from './patch-once.ts';
 
-/** Headers of a message that are read: ours have five at most. */
+/** Only this many headers of a message are read. Our messages have at most five. */
 const maxHeaders = 100;
 
 /**
- * Patches kafkajs to read the first headers of a message only. For each header it copies all headers before it: one
- * message of 40 kB with 8,000 headers blocked the event loop of each process that read its topic for a minute, again and
- * again. Idempotent.
+ * Patches kafkajs to read only the first headers of a message. kafkajs copies all earlier headers for each header: one
+ * message of 40 kB with 8,000 headers blocked the event loop of each reader for a minute, again and again. Idempotent.
  */
 export function patchHeaders(log?: Log): void {
   patchOnce(
     {
       path: 'kafkajs/src/protocol/decoder',
-      // Of lists, headers alone are written in this form.
+      // Headers are the only lists that kafkajs reads by this method.
       method: 'readVarIntArray',
       writtenFor: '4b6a496115d77a50d7273151d5d226512c5c963506ac9b9e16b02f2c72621a24',
       without: 'a message with many headers stops the processes that read it',

@@ -42,13 +42,13 @@ type AnyFunction = (...args: any[]) => any;
 
 /** A patch for a module of kafkajs that exports one function. */
 export interface ModulePatch extends Pick<Patch, 'path' | 'writtenFor' | 'without'> {
-  /** A module that imports the function. If it is loaded already, it would not see the patch, so none is applied. */
+  /** A module that imports the function. If it is already loaded, it would not see the patch, and none is applied. */
   usedBy: string;
   /** Returns the function that replaces kafkajs's own. */
   patch(original: AnyFunction): AnyFunction;
 }
 
-/** Patches the module, as `patchOnce` does a method. */
+/** Patches a module in the same way as `patchOnce` patches a method. */
 export function patchModuleOnce({ path, usedBy, writtenFor, patch, without }: ModulePatch, log: Log = silentLog): void {
   const module = loadedModule(path);
   const original: (AnyFunction & { [isPatched]?: true }) | undefined = module?.exports;

@@ -9,8 +9,9 @@ const openSocket: ISocketFactory = ({ host, port, ssl, onConnect }) =>
 const keepAliveAfterMs = 60_000;
 
 /**
- * Creates a Kafka client that closes silent connections, for example to a host that vanished. kafkajs would use them
- * until TCP times out, after 15 minutes. A connection is silent if it received nothing since a request that timed out.
+ * Creates a Kafka client that closes silent connections, for example to a host that vanished. kafkajs alone would use
+ * them until TCP times out, after 15 minutes. A connection is silent if it received nothing since a request that timed
+ * out.
  */
 export function createKafka({ socketFactory = openSocket, ...config }: KafkaConfig): Kafka {
   const open = new Map<Socket, { broker: string; readAtMs: number }>();

@@ -2,8 +2,8 @@ import type { Log } from '../../../process/log.ts';
 import { patchOnce } from './patch-once.ts';
 
 /**
- * Lets kafkajs skip partitions without messages: a fetch returns all requested partitions, and each costs a worker.
- * With 12 partitions that was a sixth of the cost of a subscription's event.
+ * Patches kafkajs to skip partitions without messages. A fetch returns all requested partitions, and kafkajs starts a
+ * worker for each. With 12 partitions these workers took a sixth of the CPU time of a subscription's event.
  *
  * @see `bench/`: `npm run bench -- subscriptions`
  */
@@ -17,7 +17,7 @@ export function patchEmptyBatches(log?: Log): void {
       patch: (fetch) =>
         async function (nodeId: number) {
           const batches: { rawMessages: readonly unknown[] }[] = await fetch.call(this, nodeId);
-          // Returning none is safe: kafkajs sends a heartbeat then, as for an empty batch.
+          // An empty list is safe: kafkajs then sends a heartbeat, as for an empty batch.
           return batches.filter(({ rawMessages }) => rawMessages.length > 0);
         },
     },

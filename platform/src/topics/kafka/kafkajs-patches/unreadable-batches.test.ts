@@ -4,10 +4,10 @@ import { expect, it } from 'vitest';
 import { patchUnreadableBatches, unreadableBatchHeader } from './unreadable-batches.ts';
 
 const require = createRequire(import.meta.url);
-/** Without key, value and headers. */
+/** An encoded record without key, value and headers. */
 const record = Buffer.from([12, 0, 0, 0, 1, 1, 0]);
 
-/** A batch in gzip, at this offset. */
+/** Encodes a batch, compressed with gzip, that starts at this offset. */
 function batchOf(
   offset: number,
   count: number,
@@ -23,7 +23,7 @@ function batchOf(
   return Buffer.concat([head, packed]);
 }
 
-/** The offset of each message that kafkajs reads, and why its batch could not be read. */
+/** Decodes batches with kafkajs. Returns each message's offset and, for a batch that can't be decoded, the reason. */
 async function read(...batches: Buffer[]) {
   patchUnreadableBatches();
   const Decoder = require('kafkajs/src/protocol/decoder');
@@ -38,7 +38,7 @@ async function read(...batches: Buffer[]) {
 }
 
 it('kafka: reads a batch of 150,000 messages as one that can not be read', async () => {
-  // Regression: all of a batch were arguments of one call, which is too many for the stack.
+  // Regression: kafkajs passes all messages of a batch as arguments of one call, which exceeded the stack.
   expect(await read(batchOf(7, 150_000), batchOf(150_007, 1))).toEqual([
     ['150006', 'It has 150000 messages, more than 100000.'],
     ['150007'],

@@ -11,7 +11,7 @@ export const unreadableBatchHeader = 'unreadable-batch';
 /** Maximum size of a decompressed batch. Brokers accept 1 MiB by default, and services publish without compression. */
 const maxOutputLength = 8_388_608;
 const maxRecords = 100_000;
-/** Decoding of a partition's batches in one fetch stops at about this size; the rest is fetched again later. */
+/** Decoding of a partition's fetched batches stops at about this size. The rest is fetched again later. */
 const maxBytesAtOnce = 8_388_608;
 const headBytes = 61;
 
@@ -35,7 +35,7 @@ type Decode<Result> = (decoder: Decoder) => Promise<Result>;
  * the decompressed size, so the patch sets one. The patch also adds zstd. Idempotent.
  */
 export function patchUnreadableBatches(log?: Log): void {
-  // Not by name: Node finds only some of the names of a CommonJS module.
+  // Not imported by name, because Node finds only some names of a CommonJS module.
   const { CompressionCodecs } = kafkajs;
   const gzip = CompressionCodecs[CompressionTypes.GZIP]();
   CompressionCodecs[CompressionTypes.GZIP] = () => ({ ...gzip, decompress: bounded(promisify(unzip)) });

@@ -19,12 +19,13 @@ export interface Leases extends AsyncDisposable {
    */
   untilHeld(name: string, signal: AbortSignal): Promise<boolean>;
   /**
-   * Whether this process has the lease now. Check it right before each action: a process that was frozen has lost it.
+   * Whether this process has the lease now. Call this right before each action, because a process that was frozen may
+   * have lost the lease.
    */
   isHeld(name: string): boolean;
 }
 
-/** How often processes without the lease ask for it, with one query for all leases. */
+/** Interval at which a process tries to take the leases that it does not have, by one query for all. */
 const askEveryMs = 1_000;
 const reconnectAfterMs = 500;
 
@@ -36,8 +37,8 @@ const reconnectAfterMs = 500;
  *   advisory lock on that connection.
  * - The holder has not renewed the lease in time: it is frozen, or its host vanished, while its connection seems alive.
  *
- * The holder measures the duration from before its query, by a clock that runs while it is frozen. Its own lease
- * therefore ends before another process can take it.
+ * The holder measures the lease's duration from before its query, with a clock that also runs while the process is
+ * frozen. So for the holder the lease ends before another process can take it.
  */
 export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOptions): Leases {
   const holder = randomUUID();
@@ -51,7 +52,7 @@ export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOp
 
   const ask = async (session: DatabaseSession): Promise<void> => {
     const askedAt = performance.now();
-    // Renewed after a third of its time.
+    // A lease is renewed after a third of its duration.
     const due = [...wanted].filter((name) => (heldUntil.get(name) ?? 0) - askedAt < (durationMs * 2) / 3);
     if (due.length === 0) return;
     const rows = await session.query<{ name: string }>(takeLeases, [due, holder, durationMs]);
@@ -107,7 +108,7 @@ export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOp
 
 const lockOf = (holder: string) => `hashtextextended('lease:' || ${holder}, 0)`;
 const lockHolder = `select pg_advisory_lock(${lockOf('$1::text')})`;
-/** Ordered by name, so that two processes can not deadlock. */
+/** Rows are locked in order of names, so that two processes can not deadlock. */
 const takeLeases = `
   insert into platform.lease as held (name, holder, expires_at)
   select name, $2::uuid, now() + $3::int * interval '1 millisecond' from unnest($1::text[]) as name order by name

@@ -8,29 +8,32 @@ import type { KafkaProducer } from '../connection/producer.ts';
 import { parkRefused } from './refused-messages.ts';
 
 /**
- * The header with the id of a message's row, by which duplicates are found: a relay that crashes before it deletes the
- * row sends it again.
+ * The header with the id of a message's outbox row, by which readers can find duplicates: if a relay crashes after
+ * sending and before deleting the row, the message is sent again.
  */
 export const outboxIdHeader = 'outbox-id';
 
 const sendAtOnce = 500;
-/** The broker limits a whole batch, to 1 MiB by default. */
+/** Limit of bytes per batch, because brokers limit a batch, by default to 1 MiB. */
 const sendBytesAtOnce = 700_000;
 
 export interface BatchSenderOptions {
   database: Database;
   producer: KafkaProducer;
-  /** Whether this process relays the topic: one that was frozen must not send what another one has sent since. */
+  /**
+   * Whether this process still relays the topic. After being frozen it must not send messages that another process has
+   * sent since.
+   */
   isLeader(topic: string): boolean;
   log: Log;
 }
 
 /**
- * Creates the function that sends the next batch of a topic, and deletes its rows. It resolves with whether more were
- * waiting.
+ * Creates the function that sends the next batch of a topic and deletes its rows. It resolves with whether more
+ * messages wait.
  */
 export function createBatchSender({ database, producer, isLeader, log }: BatchSenderOptions) {
-  /** Per topic, the bytes per batch, once the broker has rejected the default. */
+  /** For topics whose broker has rejected the default size, the bytes per batch. */
   const bytesByTopic = new Map<string, number>();
 
   /** Halves the batches after a rejection, until a single message is known to be the cause. */
@@ -70,7 +73,7 @@ function toMessage(topic: string, { id, key, value, headers }: OutboxRow) {
   return { topic, key, value, headers: { ...headers, [outboxIdHeader]: String(id) } };
 }
 
-/** The first rows that fit into one batch, at least one. */
+/** Returns the first rows that fit into one batch, at least one. */
 function takeBatch(rows: OutboxRow[], bytesAtOnce: number): OutboxRow[] {
   let bytes = 0;
   const end = rows.findIndex(({ value }, index) => {

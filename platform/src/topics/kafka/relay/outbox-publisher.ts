@@ -6,7 +6,7 @@ import type { Topics } from '../../../topics.ts';
 import { encodeValue } from '../../codec.ts';
 import { addToOutbox } from './outbox.ts';
 
-/** Publishes without a broker: a service on the same database sends the outbox. */
+/** Publishes to the outbox only. A service on the same database sends the messages to the broker. */
 export interface OutboxPublisher extends Pick<Topics, 'publish' | 'publishAll'> {
   /** Waits until all published messages of a topic are sent; false after the time-out. */
   waitUntilSent(topic: string, timeoutMs: number): Promise<boolean>;

@@ -33,11 +33,11 @@ const adoptSoonMs = 200;
 const stopWithinMs = 1_000;
 
 /**
- * The outbox and its relays. A lease keeps one relay per topic and database active; the others wait, and one takes
+ * Opens the outbox and its relays. By a lease, one relay per topic and database is active. The others wait, and take
  * over from a relay that crashed or is frozen.
  *
- * A relay always sends the lowest unsent ids, because a transaction that began earlier may commit later. It is woken by
- * NOTIFY, and periodically.
+ * A relay always reads the outbox from the lowest id, because a transaction with lower ids may commit later than one
+ * with higher ids. NOTIFY wakes it, and a timer does, too.
  */
 export async function openOutbox({ database, producer, client, log }: OutboxOptions): Promise<Outbox> {
   await using releases = new AsyncDisposableStack();
@@ -88,7 +88,8 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   const relay = (topic: string) => {
     if (!relays.has(topic) && !stop.signal.aborted) relays.set(topic, contend(topic));
   };
-  // Adopts messages that a stopped process has left, or that a process without a relay has published.
+  // Starts relays for topics with messages that a stopped process has left, or that a process without a relay has
+  // published.
   const adoptUnsent = async () => {
     try {
       await returnReplayed(database);
@@ -104,7 +105,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     }
   };
   let adoptTimer: NodeJS.Timeout | undefined;
-  /** Delayed, to give the publisher's own relay time to send it. */
+  /** Delayed, so that the relay of the publisher has time to send the message. */
   const adoptSoon = () => {
     adoptTimer ??= setTimeout(() => {
       adoptTimer = undefined;
@@ -142,7 +143,8 @@ export async function addToOutbox(
   topic: string,
   messages: readonly Pick<typeof outbox.$inferInsert, 'key' | 'value' | 'headers'>[],
 ): Promise<void> {
-  // One statement, since the round trip is most of the cost. PostgreSQL merges equal notifications of a transaction.
+  // One statement does both, because the round trip takes most of the time. PostgreSQL merges equal notifications of a
+  // transaction.
   await tx
     .insert(outbox)
     .select(

@@ -33,7 +33,7 @@ export async function returnReplayed({ query }: Database): Promise<void> {
     select topic, message ->> 'key', message ->> 'value', (message -> 'headers')::jsonb from returned`);
 }
 
-/** The request id, if the value has one. No other part of a value may be logged. */
+/** Reads the request id from a value, if it has one. No other part of a value may be logged. */
 function requestIdOf(value: string): string | undefined {
   const requestId = (JSON.parse(value) as { requestId?: unknown } | null)?.requestId;
   return typeof requestId === 'string' ? requestId : undefined;

@@ -18,7 +18,7 @@ import { createKafkaTopics } from '../topics.ts';
 
 const relayMain = fileURLToPath(new URL('../../../testing/processes/relay-main.ts', import.meta.url));
 
-/** A topic, the messages read from it in order, and publishers. */
+/** Creates a topic and publishers, and records the messages read from the topic in order. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const { KAFKA_BROKERS } = realEngines();
@@ -64,7 +64,7 @@ async function setUp() {
 }
 
 describe('kafka: the relay of the outbox', () => {
-  // Regression: its connection stayed open, and with it its lock: nothing was relayed any more.
+  // Regression: the connection of the frozen process kept its lock, so that nothing was relayed any more.
   it('is replaced once its lease expires while it is frozen, and then sends nothing', async () => {
     await using set = await setUp();
     const frozen = await set.startRelay(0);
@@ -85,7 +85,7 @@ describe('kafka: the relay of the outbox', () => {
     const topics = await set.openTopics();
     killed.kill('SIGKILL');
     await once(killed, 'exit');
-    // Its lease would expire too late for this test.
+    // The lease lasts an hour here, so that only the lost connection can be the cause of the takeover.
     await set.database.query.execute(sql`update platform.lease set expires_at = now() + interval '1 hour'`);
     await set.database.transaction((tx) => topics.publishAll(tx, set.topic, [1, 2, 3]));
     await expect.poll(() => set.seen).toEqual([0, 1, 2, 3]);
@@ -158,7 +158,7 @@ describe('kafka: the relay of the outbox', () => {
     expect(await readParked(database.query, { limit: 10 })).toEqual([]);
   });
 
-  // Regression: one connection per topic and half-second, only to ask for the lease.
+  // Regression: each topic opened a connection every half second, only to ask for the lease.
   it('waits on one connection, however many topics there are', async () => {
     await using set = await setUp();
     await set.startRelay(0);
@@ -172,7 +172,7 @@ describe('kafka: the relay of the outbox', () => {
     await expect
       .poll(async () => (await set.database.query.execute(sql`select 1 from platform.lease`)).rows.length)
       .toBe(6);
-    // One of the pool, one that listens, and one for leases.
+    // The three are a connection of the pool, one that listens for notifications, and one for leases.
     expect(proxy.taken).toBe(3);
     await topics[Symbol.asyncDispose]();
   });
