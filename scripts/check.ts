@@ -13,7 +13,7 @@ const steps: [name: string, command: string, ...args: string[]][] = [
 ];
 
 const cwd = fileURLToPath(new URL('..', import.meta.url));
-// The tools see no terminal here.
+// The tools write to pipes and would not use colours.
 const env = { ...process.env, ...(process.stdout.isTTY && { FORCE_COLOR: '1' }) };
 
 /** Runs a step, and returns its exit code with all that it printed. */

@@ -34,6 +34,6 @@ watcher.stderr.pipe(
 );
 process.on('SIGINT', () => watcher.kill('SIGINT'));
 for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => watcher.kill('SIGTERM'));
-// However this process ends, it leaves nothing running.
+// Ends the watcher with this process, whatever the reason for its end.
 process.once('exit', () => watcher.kill('SIGTERM'));
 watcher.once('close', (code) => process.exit(code ?? 1));

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 const script = fileURLToPath(new URL('healthcheck.js', import.meta.url));
 const pretend = 'globalThis.fetch = async (url) => { console.log(url); return { ok: true }; }';
 
-// Regression: a service that listened on one address only was never healthy.
+// Regression: the check always called 127.0.0.1, so that a service that listened on another address was never healthy.
 it.each([
   [{}, 'http://127.0.0.1:8080/health/ready'],
   [{ HOST: '', PORT: '' }, 'http://127.0.0.1:8080/health/ready'],

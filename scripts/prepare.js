@@ -1,5 +1,6 @@
-// Runs after `npm ci`: bundles the playground and the page. Plain JavaScript, because a production install has neither
-// the bundler nor, perhaps, a Node that strips types; there the bundles come with the image.
+// Runs after `npm ci`, and bundles the playground and the page. In a production install, which has no bundler, it does
+// nothing: images contain the bundles. It is plain JavaScript, because the installed Node may be too old for
+// TypeScript.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -15,7 +16,7 @@ if (existsSync(bundler)) {
     }
 }
 
-/** Writes a compressed copy beside each text, which the gateway sends to browsers. */
+/** Writes a compressed copy of each text file, which the gateway sends to browsers. */
 function compress(folder) {
   for (const name of readdirSync(folder).filter((each) => /\.(js|css|svg)$/.test(each)))
     writeFileSync(new URL(`${name}.gz`, folder), gzipSync(readFileSync(new URL(name, folder))));

@@ -1,4 +1,5 @@
-// Plain JavaScript that any Node runs: says in one sentence what to do where the Node found is too old.
+// Checks the version of Node, and says what to do if it is too old. It is plain JavaScript, so that any Node can run
+// it.
 const major = Number(process.versions.node.split('.')[0]);
 if (major < 24) {
   process.stderr.write(

@@ -8,7 +8,7 @@ import { nodeOptions } from '../standalone/src/node-options.ts';
 const launcher = fileURLToPath(new URL('run.js', import.meta.url));
 const pretend = (code: string) => ['--import', `data:text/javascript,${encodeURIComponent(code)}`];
 
-/** Starts a script by the launcher; `options` are the launcher's own options of Node. */
+/** Starts a script with the launcher. `options` are passed to the launcher, as options of Node. */
 function launch(script: string, options: string[] = [], env: NodeJS.ProcessEnv = {}) {
   const args = [...options, launcher, '--eval', script, 'one', 'two'];
   return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });

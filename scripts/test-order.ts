@@ -1,6 +1,9 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Tests of whole systems take longest, in the smallest files: started last, each would run on alone. */
+/**
+ * Sorts test files so that tests of whole systems start first. They take longest, and would otherwise run alone at the
+ * end.
+ */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 
-/** What is used of the reports that `vitest --reporter=json` writes. */
+/** The parts of a report of `vitest --reporter=json` that we use. */
 export interface Report {
   numPassedTests: number;
   testResults: TestFile[];

@@ -5,8 +5,8 @@ const toleranceSeconds = 300;
 const refreshEveryMs = 3_600_000;
 
 /**
- * Opens the keys of a JWKS. Its address comes from the receiver's own configuration, never from a callback. They are read
- * again every hour: a key is published that long before it signs.
+ * Opens the keys of a JWKS. Take its URL from the receiver's configuration, never from a callback. The keys are read
+ * again every hour, because a new key is published an hour before its first use.
  */
 export async function openPublicKeys(jwksUrl) {
   let keys = await readKeys(jwksUrl);
@@ -16,7 +16,10 @@ export async function openPublicKeys(jwksUrl) {
   // A failed refresh leaves the last keys; the next one retries.
   setInterval(() => refresh().catch(() => {}), refreshEveryMs).unref();
   return {
-    /** Returns the event. Throws if no key has signed it, or if it is old. A callback to another user verifies, too. */
+    /**
+     * Returns the event of a callback. Throws if none of the keys has signed it, or if it is old. Callbacks to other
+     * users are signed with the same keys, so check that the event is yours.
+     */
     verify(body, headers) {
       const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': list = '' } = headers;
       if (!(Math.abs(Date.now() / 1_000 - Number(timestamp)) <= toleranceSeconds))

@@ -1,16 +1,20 @@
-// Receives callbacks: verifies each, handles each once, and answers soon. Needs `npm install standardwebhooks`.
+// An example receiver. It verifies each callback, handles each only once, and responds quickly. It needs `npm install
+// standardwebhooks`.
 //
-//   CALLBACK_SECRET=whsec_… PORT=3000 node receiver.js
-//   JWKS_URL=http://localhost:8080/.well-known/webhooks-jwks.json PORT=3000 node receiver.js
+//   CALLBACK_SECRET=whsec_… PORT=3000 node receiver.js JWKS_URL=http://localhost:8080/.well-known/webhooks-jwks.json
+//   PORT=3000 node receiver.js
 import { createServer } from 'node:http';
 import { Webhook } from 'standardwebhooks';
 import { openPublicKeys } from './public-keys.js';
 
 const { CALLBACK_SECRET = '', JWKS_URL, PORT = '3000' } = process.env;
-// With the secret of a user, or with the public keys of the service.
+// Verifies with the public keys of the service, or with the secret of a user.
 const webhook = JWKS_URL ? await openPublicKeys(JWKS_URL) : new Webhook(CALLBACK_SECRET);
 const maxBodyBytes = 20_000;
-/** The ids that were handled. In production a table with a unique column, written in the transaction that handles. */
+/**
+ * Ids of handled callbacks. In production, store them in a table with a unique column, in the transaction that handles
+ * the event.
+ */
 const handled = new Set();
 
 const server = createServer(async (request, response) => {
@@ -20,19 +24,19 @@ const server = createServer(async (request, response) => {
     if (request.method !== 'POST' || body === null) return answer(400);
     let event;
     try {
-      // It checks the signature, and that the timestamp is at most 5 minutes off. The body is verified as it arrived.
+      // `verify` checks the signature of the unparsed body, and that the timestamp is at most 5 minutes off.
       event = webhook.verify(body, request.headers);
     } catch {
       return answer(401);
     }
     const id = request.headers['webhook-id'];
-    // A duplicate is accepted, so that it is not sent again.
+    // A duplicate gets a success status, too, so that it is not sent again.
     if (handled.has(id)) return answer(204);
     handled.add(id);
     process.stdout.write(`${JSON.stringify({ id, ...event })}\n`);
     answer(204);
   } catch {
-    // The client has left.
+    // The sender has disconnected.
     response.destroy();
   }
 });

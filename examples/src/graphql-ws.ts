@@ -7,7 +7,7 @@ export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOpti
     url: url.replace(/^http/, 'ws'),
     connectionParams: { authorization: `Bearer ${token}` },
     retryAttempts: Number.POSITIVE_INFINITY,
-    // Retry after any close code but 4403, which the same token would get again.
+    // The client reconnects after any close code except 4403, which the same token would get again.
     shouldRetry: (event) => (event as { code?: number }).code !== 4403,
   });
   // The client sends this object at each reconnect, with the current cursor.

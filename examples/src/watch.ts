@@ -3,7 +3,7 @@ export interface WatchOptions {
   /** URL of the gateway's `/graphql`. */
   url: string;
   token: string;
-  /** The cursor to start after, such as `VoucherRequest.cursor`; null for new vouchers only. */
+  /** The cursor after which events start, such as `VoucherRequest.cursor`; null for new vouchers only. */
   after: string | null;
   onVoucher(voucher: Voucher, cursor: string): void;
   /** Called when it can't continue: the session has ended, or the operation was rejected. */

@@ -32,7 +32,8 @@ export const callbackBodySchema = z.discriminatedUnion('type', [
     timestamp: instantSchema,
     data: z.object({
       origin: z.string(),
-      // Not its URL: the path and query may hold a secret, which no other receiver may see.
+      // The body does not have the failing URL, whose path or query may contain a secret that other receivers must not
+      // see.
       failingSince: instantSchema,
       disabledAt: instantSchema,
     }),

@@ -24,6 +24,6 @@ export function decodeCursor(cursor: string): { id: string | null } | null {
   if (!text.startsWith(prefix) || encodeCursor(text.slice(prefix.length)) !== cursor) return null;
   const id = text.slice(prefix.length);
   if (id === '') return { id: null };
-  // Other characters, such as NUL, can fail in the database.
+  // The id is checked, because characters such as NUL would fail in the database.
   return isCursorId(id) ? { id } : null;
 }

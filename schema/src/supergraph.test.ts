@@ -7,7 +7,7 @@ import { composeSupergraph } from './compose.ts';
 import { subgraphNames, subgraphSdl, supergraphSdl } from './sdl.ts';
 
 const api = apiSchemaOf(supergraphSdl());
-/** The subgraph that an entity is at home in. */
+/** For each entity, the subgraph that defines its main fields. */
 const homes: Record<string, string> = {
   User: 'user',
   Voucher: 'voucher',

@@ -23,12 +23,15 @@ export const requestCodeSchema = z.object({
 });
 export type RequestCode = z.infer<typeof requestCodeSchema>;
 
-/** When the provider was first asked, and when it first acknowledged; absent if unknown or if it did not. */
+/**
+ * When the request was first sent to the provider, and when the provider first acknowledged it; absent if unknown, or
+ * if it did not.
+ */
 const providerTimes = { askedAt: instantSchema.optional(), acknowledgedAt: instantSchema.optional() };
 
 /**
  * The provider has acknowledged a request that it did not answer at once. Consumed by voucher, and sent to subscribers.
- * The outcome is another topic, so it may arrive before.
+ * The outcome is in another topic, so that it may arrive before this message.
  */
 export const requestAcknowledgedSchema = z.object({
   requestId: idSchema,
@@ -66,7 +69,7 @@ export const requestFailedSchema = z.object({
 });
 export type RequestFailed = z.infer<typeof requestFailedSchema>;
 
-/** A session was ended before its expiry (`sid`), or all sessions of a revoked signing key were (`kid`). */
+/** A session ended before its expiry (`sid`), or a signing key was revoked, which ends all its sessions (`kid`). */
 export const sessionEndedSchema = z.union([z.object({ sid: z.string().min(1) }), z.object({ kid: z.string().min(1) })]);
 export type SessionEnded = z.infer<typeof sessionEndedSchema>;
 

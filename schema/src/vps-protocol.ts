@@ -4,15 +4,15 @@ import { z } from 'zod';
 /**
  * The protocol of the Voucher Provider Server, in both directions.
  *
- * We `POST /api/request/voucher` with the header `Idempotency-Key: <requestId>`. Within 3 s the provider responds with the
- * code, or else with a challenge. Later it posts the code with the verifier to our callbackUrl. This is PKCE (RFC 7636)
- * with the provider as the client: we verify.
+ * We `POST /api/request/voucher` with the header `Idempotency-Key: <requestId>`. Within 3 s the provider responds with
+ * the code, or else with a challenge. Later it posts the code with the verifier to our callbackUrl. This is PKCE (RFC
+ * 7636) with the provider in the role of the client, and us as the verifier.
  */
 export const requestPath = '/api/request/voucher';
 export const responsePath = '/api/voucher-code/vps/response';
 export const idempotencyHeader = 'idempotency-key';
 
-/** Our request. `callbackUrl` is a URL of ours. */
+/** Our request to the provider. `callbackUrl` is our URL for the late code, not the user's. */
 export const voucherRequestSchema = z.object({
   phoneNumber: z.string().min(1).max(32),
   callbackUrl: z.url().max(2_048),

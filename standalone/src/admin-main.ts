@@ -17,8 +17,9 @@ import { openEmbeddedSecrets } from './embedded-secrets.ts';
 import { quickenImports } from './quick-imports.ts';
 import { runCommand } from './run-command.ts';
 
-// `npm run admin -- <command>`. With DATABASE_URL it works on the engines of the user service, which may be running. Else
-// it works on the folder of `npm start`, which must be stopped. It imports only the engines that it needs.
+// `npm run admin -- <command>`. With DATABASE_URL the command uses the engines of the user service, which may be
+// running. Otherwise it uses the data folder of `npm start`, which must be stopped. Only the needed engines are
+// imported.
 using _quicker = quickenImports();
 const { adminUsage, parseAdminCommand, runAdminCommand } = await import('@voucher-gateway/subgraph-user/admin');
 const command = parseAdminCommand(process.argv.slice(2));

@@ -30,7 +30,7 @@ interface ComposeService {
 }
 const compose = parse(read('docker-compose.yml'), { merge: true }) as { services: Record<string, ComposeService> };
 const dockerfile = read('Dockerfile');
-/** Substitutes `${NAME:-default}` like compose, without set variables. */
+/** Replaces `${NAME:-default}` by its default, like compose without any variables set. */
 const filled = (text: string) => text.replace(/\$\{\w+:-([^}]*)\}/g, '$1');
 const serviceOf = (name: string): ComposeService => {
   const service = compose.services[name];
@@ -105,7 +105,7 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
   it('starts once its dependencies are healthy', () => {
     for (const [other, { condition }] of Object.entries(depends_on)) {
       expect(condition).toBe('service_healthy');
-      // The image has the health check of our own services; engines have their own.
+      // The image has the health check of our services, but engines must have one in the compose file.
       if (!(serviceNames as readonly string[]).includes(other)) expect(serviceOf(other).healthcheck).toBeDefined();
     }
     for (const engine of ['postgres', 'redis', 'kafka'])

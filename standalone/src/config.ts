@@ -9,7 +9,7 @@ import { integrationSettings, providerRequestsOutliveTopics } from '@voucher-gat
 import { vpsMockSettings } from '@voucher-gateway/vps-mock/config';
 import { z } from 'zod';
 
-/** Settings that the composition root sets: the addresses of its parts. */
+/** Settings that `npm start` itself sets: the addresses of its parts. */
 const filledIn = [
   'PORT',
   'VPS_STATE_FILE',
@@ -21,7 +21,7 @@ const filledIn = [
   'SUBGRAPH_DELIVERY_URL',
 ] as const;
 
-/** The other settings of all services, and the ports of `npm start`. */
+/** The settings of `npm start`: its ports, and the other settings of all services. */
 export const standaloneSettings = z
   .object({
     ...without(gatewaySettings.shape),

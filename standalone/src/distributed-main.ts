@@ -18,7 +18,8 @@ await run(
     // This launcher is for developers, so it does not default to production as services do.
     const read = readEnvironment();
     const environment = { LOG_LEVEL: 'warn', ...read, NODE_ENV: read.NODE_ENV?.trim() || 'development' };
-    // Each service reads its own settings. Missing engines are reported here once, with what to do.
+    // Each service reads its settings itself. Missing engines are reported here, so that this happens once, with
+    // instructions.
     try {
       readConfig(
         z.object({ ...databaseSettings, ...keyValueSettings, ...topicsSettings, ...secretsSettings }),

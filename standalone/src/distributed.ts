@@ -97,11 +97,12 @@ export async function createDistributedStack(options: DistributedOptions): Promi
 
   const isOurs = (name: ServiceName) => name !== 'vps-mock' || environment.VPS_URL === undefined;
   const wanted = serviceNames.filter(isOurs);
-  // The others need the keys of user. They start concurrently: migrations lock each other.
+  // The other services need the public keys of `user`. They start concurrently, because their migrations wait for each
+  // other's locks.
   await Promise.all(wanted.map((name) => services[name].start()));
   const owned = releases.move();
   return {
-    // The time of three stages: the gateway, voucher-integration, the rest. Each process forces its own exit in time.
+    // Time for three stages: the gateway, voucher-integration, and the others. Each process also limits its own stop.
     stopWithinMs: config.DRAIN_WINDOW + 3 * stageMs,
     gatewayUrl: urls.gateway,
     vpsUrl: shared.VPS_URL ?? '',

@@ -7,8 +7,9 @@ import { userSecrets } from '@voucher-gateway/subgraph-user/tables';
 import type { StandaloneConfig } from './config.ts';
 
 /**
- * Opens the secrets of `npm start`: with SECRETS_KEY, and what the key in DATA_DIR has encrypted before; or else with that
- * key, which is created for a database without secrets.
+ * Opens the box for secrets of `npm start`. With SECRETS_KEY it encrypts with that key, and can also decrypt with the
+ * key in DATA_DIR. Without SECRETS_KEY it uses the key in DATA_DIR, which is created if the database has no secrets
+ * yet.
  *
  * @throws CodedError SECRETS_KEY_WRONG
  */

@@ -4,7 +4,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { runCommand } from './run-command.ts';
 
-/** Runs a command in a process of its own; returns what it prints. */
+/** Runs a command in a separate process, and returns its output. */
 async function printed(command: string) {
   const module = JSON.stringify(new URL('run-command.ts', import.meta.url).href);
   const script = `import(${module}).then(({ runCommand }) => runCommand('x', { usage: '', run: async () => { ${command} } }))`;

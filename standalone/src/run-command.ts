@@ -9,8 +9,8 @@ export interface CommandResult {
 }
 
 /**
- * Runs the command of a process and prints its result. The exit code is 0, or 1 if it was not done, or 2 for an invalid
- * command, for which it prints the usage.
+ * Runs a process's command and prints its result. The exit code is 0 if everything was done, else 1. For an invalid
+ * command it prints the usage and the code is 2.
  *
  * @param explain returns a text to add to the message of a failure. Default: none
  */
@@ -27,7 +27,7 @@ export async function runCommand<Command>(
     process.exitCode = 2;
     return;
   }
-  // Node prints the warnings of libraries for developers. kafkajs's negative timers can't be fixed here.
+  // Node prints warnings of libraries. Those about kafkajs's negative timers are dropped, because we can't fix them.
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => {
     if (name !== 'TimeoutNegativeWarning') process.stderr.write(`${name}: ${message}\n`);

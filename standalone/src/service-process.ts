@@ -22,20 +22,20 @@ export interface ServiceProcessesOptions {
   /** Folder of the installation. */
   installation: string;
   environment: Environment;
-  /** Receives what the services print. */
+  /** Receives the output of the services. */
   log: Writable;
-  /** Whether to log also what they print while they are stopped. */
+  /** Whether the output during their stop is logged, too. */
   logsStop: boolean;
   onReady(name: string, url: string): void;
 }
 
-/** The processes of one installation. Disposing kills those that are left. */
+/** The processes of one installation. Disposing kills those that still run. */
 export interface ServiceProcesses extends Disposable {
   /** @param entryFile relative to the installation */
   create(service: { name: string; url: string; entryFile: string }): ServiceProcess;
   /** Sends SIGTERM to all, and SIGKILL after `withinMs`. Resolves when all have exited. */
   stopAll(withinMs: number): Promise<void>;
-  /** Called when the stop begins: from then on it is no failure that a process ends. */
+  /** Called when the stop begins. From then on the end of a process is no failure. */
   noteStopping(): void;
 }
 
@@ -65,7 +65,7 @@ export function createServiceProcesses(options: ServiceProcessesOptions): Servic
   return {
     create({ name, url, entryFile }) {
       let child: ChildProcess | undefined;
-      /** The child that was sent a signal: it did not end by itself. */
+      /** The child that got a signal, so that its end is no crash. */
       let killed: ChildProcess | undefined;
       const exit = () => ({ code: child?.exitCode ?? null, signal: child?.signalCode ?? null });
       const hasEnded = () => exit().code !== null || exit().signal !== null;
@@ -88,7 +88,7 @@ export function createServiceProcesses(options: ServiceProcessesOptions): Servic
           if (child) children.delete(child);
           const starting = run(entryFile, new URL(url).port);
           child = starting;
-          // Another process may have taken the port meanwhile, and would respond to the readiness check.
+          // Another process may have taken the port since, and would respond to the readiness check.
           let listens = false;
           starting.once('message', () => {
             listens = true;

@@ -25,7 +25,7 @@ import { openEmbeddedSecrets } from './embedded-secrets.ts';
 /** All services in one process. Disposing stops the gateway first, then the services behind it. */
 export interface Stack extends Stoppable {
   readonly gatewayUrl: string;
-  /** URL of the provider: the simulated one's, or `VPS_URL`. */
+  /** URL of the provider: `VPS_URL`, or that of the simulated provider. */
   readonly vpsUrl: string;
   readonly integrationUrl: string;
 }
@@ -164,7 +164,7 @@ function startProvider(config: StandaloneConfig, { clock, log }: { clock: Clock;
   });
 }
 
-/** Serves `npm run dead-letters`: the embedded database has only this process. */
+/** Serves `npm run dead-letters`, because only this process can use the embedded database. */
 function serveDeadLetters(
   database: Database,
   { dataDir, log }: { dataDir: string; log: Log },

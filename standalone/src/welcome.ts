@@ -12,7 +12,7 @@ export function welcome({
   vpsUrl: string;
   integrationUrl: string;
   seconds: number;
-  /** Where callbacks may go. */
+  /** Which URLs callbacks may have. */
   callbacks: UrlPolicy;
 }): string {
   return `

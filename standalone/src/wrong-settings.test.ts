@@ -11,7 +11,7 @@ const engines = {
 const secrets = { SECRETS_KEY: Buffer.alloc(32).toString('base64') };
 const subgraph = { ...engines, JWKS_URL: 'http://127.0.0.1:8091/.well-known/jwks.json' };
 
-/** By reader: its schema and valid settings. */
+/** For each process that reads settings: its schema, and valid settings. */
 const readers = {
   standalone: [standaloneSettings, {}],
   gateway: [
@@ -45,7 +45,7 @@ const withTopics: Reader[] = ['gateway', 'user', 'voucher', 'delivery', 'voucher
 const wrong: readonly (readonly [setting: string, values: readonly string[], readers: readonly Reader[]])[] = [
   ['NODE_ENV', ['prod', 'PRODUCTION'], all],
   ['LOG_LEVEL', ['verbose'], all],
-  // Node's timers fire at once for more than 2^31 ms.
+  // Timers of more than 2^31 ms would fire at once in Node.
   ['REQUEST_TIMEOUT', ['25d', '2147483648ms', '10', '-1s', '0s', '1 m'], all],
   ['KEEP_ALIVE', ['25h', 'off'], all],
   ['SHUTDOWN_DELAY', ['2h', '5'], all],
@@ -167,7 +167,7 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
   ['KAFKA_TLS', ['yes'], withTopics],
   ['KAFKA_SASL_MECHANISM', ['gssapi', 'plain'], withTopics],
 ];
-/** The start of a long value, for titles. */
+/** Shortens a long value, for titles. */
 const short = (value: string) => (value.length > 34 ? `${value.slice(0, 34)}…` : value);
 const cases = wrong.flatMap(([setting, values, by]) =>
   values.map((value) => [short(`${setting}=${value}`), setting, value, by] as const),

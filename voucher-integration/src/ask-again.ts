@@ -9,7 +9,10 @@ export const askAgain: JobQueue<{ requestId: string; attempts?: number }> = { na
 
 const namespace = '1d0a3c5e-52d5-5f55-8f5c-3a1f0f3c9b7e';
 
-/** Returns the id of a request's job after this number of attempts. Whatever ends the request deletes the job by it. */
+/**
+ * Returns the id of the job that retries a request after this number of attempts. When the request ends, the job is
+ * deleted by this id.
+ */
 export function askAgainIdOf({ requestId, attempts }: { requestId: string; attempts: number }): string {
   return uuidV5(`${requestId}:${attempts}`, namespace);
 }

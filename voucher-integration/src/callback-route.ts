@@ -25,16 +25,11 @@ export interface CallbackRouteOptions {
 /**
  * Adds the route for the provider's late codes. `classify` has the cases.
  *
- * | case | response |
- * |---|---|
- * | UNKNOWN | 404 |
- * | the URL names no request, and several have the challenge | 400: the code can not be assigned |
- * | EARLY | 202: held, and verified when the acknowledgement is stored; 503 if five are held |
- * | VERIFIED | 200, after row and message are committed |
- * | NOT_VERIFIED | 403, nothing changes |
- * | DUPLICATE | 200 |
- * | CONFLICT | 409 |
- * | FAILED | 200: kept as the unclaimed code, not published; 409 if another code is kept |
+ * | case | response | |---|---| | UNKNOWN | 404 | | the URL names no request, and several have the challenge | 400: the
+ * code can not be assigned | | EARLY | 202: the callback is held, and verified when the acknowledgement is stored; 503
+ * if five are already held | | VERIFIED | 200, after the request's row and the outcome's message are committed | |
+ * NOT_VERIFIED | 403, nothing changes | | DUPLICATE | 200 | | CONFLICT | 409 | | FAILED | 200: the code is kept as
+ * unclaimed, and not published; 409 if another code is kept |
  */
 export function addCallbackRoute(app: FastifyInstance, { database, store, log }: CallbackRouteOptions): void {
   // Anyone can reach this route, so repeated lines are limited.
@@ -104,7 +99,7 @@ export function addCallbackRoute(app: FastifyInstance, { database, store, log }:
     }
   }
 
-  /** The request has changed meanwhile: read it again. */
+  /** Reads the request again and classifies the callback again, because the request has changed in the meantime. */
   async function judgeAgain(requestId: string, callback: VpsLateCallback): Promise<200 | 202> {
     return judge(await store.read(requestId), callback);
   }

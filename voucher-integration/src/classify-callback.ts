@@ -1,15 +1,15 @@
 import type { VpsLateCallback } from '@voucher-gateway/schema/vps-protocol';
 import { type ProviderRequest, verifies } from './state.ts';
 
-/** What a callback means for its request, before anything is stored. */
+/** The case of a callback, determined before anything is stored. */
 export type ClassifiedCallback =
   /** There is no such request. */
   | { kind: 'UNKNOWN' }
-  /** The request has challenges, and the verifier matches none. */
+  /** The verifier matches none of the request's challenges. */
   | { kind: 'NOT_VERIFIED'; requestId: string }
   /** The request has no challenge yet, so the callback can not be verified. */
   | { kind: 'EARLY'; requestId: string }
-  /** The code of a waiting request. */
+  /** The callback has a verified code for a waiting request. */
   | { kind: 'VERIFIED'; request: ProviderRequest }
   /** The request is settled with the same code. */
   | { kind: 'DUPLICATE' }
@@ -25,7 +25,8 @@ export function classify(
 ): ClassifiedCallback {
   if (!request) return { kind: 'UNKNOWN' };
   const { requestId, challenges } = request;
-  // Without a challenge there is nothing to verify. If the request has ended nothing is published either.
+  // Without a challenge the callback can't be verified. If the request has ended this is harmless, because nothing is
+  // published.
   if (challenges.length > 0 && !verifies(codeVerifier, challenges)) return { kind: 'NOT_VERIFIED', requestId };
   switch (request.status) {
     case 'WAITING':

@@ -76,7 +76,7 @@ describe('failed request', () => {
   });
 
   it('unclaimed code: is kept if its request has failed before the response', async () => {
-    // Regression: such as by another process, while this one was frozen. The code was bought, and nobody learnt of it.
+    // Regression: another process may fail the request while this one is frozen. The bought code was then lost.
     await using provider = await startHeldProvider();
     await using ctx = await startTestIntegration({ settings: { VPS_URL: provider.url } });
     const { requestId } = await ctx.publish();

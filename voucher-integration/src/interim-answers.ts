@@ -15,15 +15,15 @@ export interface InterimAnswer {
 
 export type WaitingRequest = Extract<ProviderRequest, { status: 'WAITING' }>;
 
-/** What a batch of answers changes. */
+/** The changes that a batch of answers causes. */
 export interface AnswerChanges {
-  /** The requests as they are to be stored. */
+  /** The changed requests, to be stored. */
   updated: WaitingRequest[];
   /** The jobs of their next retries. */
   retries: { data: { requestId: string; attempts: number }; delayMs: number; id: string }[];
-  /** The requests of which a held callback has the code. */
+  /** Requests whose held callback turned out to have their code. */
   verified: { request: WaitingRequest; code: ProviderCode }[];
-  /** The others that have their first challenge now. */
+  /** Other requests that now have their first challenge. */
   acknowledged: WaitingRequest[];
 }
 

@@ -9,9 +9,12 @@ import { Agent, request } from 'undici';
 export type ProviderAnswer =
   | { kind: 'code'; voucherCode: string }
   | { kind: 'challenge'; codeChallenge: string }
-  /** The provider will not sell: a retry is of no use. */
+  /** The provider refuses to sell, so that a retry is useless. */
   | { kind: 'refused'; error: string }
-  /** No usable answer: retry. `needsOperator` if the cause is our credential, route or request format. */
+  /**
+   * There was no usable answer, so that the request is retried. With `needsOperator` the cause is our credential, route
+   * or request format.
+   */
   | { kind: 'failed'; error: string; needsOperator?: boolean };
 
 export interface Provider extends AsyncDisposable {
@@ -25,19 +28,19 @@ export interface Provider extends AsyncDisposable {
 export interface ProviderOptions {
   /** Base URL of the provider. */
   url: string;
-  /** The provider's own time-out, in milliseconds; ours is a little longer. */
+  /** The time after which the provider acknowledges, in milliseconds. Our time-out is a little longer. */
   timeoutMs: number;
   clock: Clock;
   /** Maximum of concurrent requests. Others wait, and their time-out starts with their turn. */
   concurrency: number;
 }
 
-/** Added to the time-out: the provider acknowledges right at its end. */
+/** Added to the time-out, because the provider acknowledges only at its end. */
 const graceMs = 1_000;
 const maxAnswerBytes = 65_536;
-/** Statuses that a retry may not get again: time-out, conflict, too early, too many requests. */
+/** Statuses after which a retry may succeed: time-out, conflict, too early, too many requests. */
 const retryableStatuses = new Set([408, 409, 425, 429]);
-/** Statuses that reject our credential, route or request format, by the provider or a proxy, and not the sale. */
+/** Statuses by which the provider, or a proxy, rejects our credential, route or request format, and not the sale. */
 const operatorStatuses = new Set([401, 403, 404, 405, 406, 407, 411, 413, 414, 415, 421, 426, 428, 431]);
 
 export function createProvider({ url, timeoutMs, clock, concurrency }: ProviderOptions): Provider {

@@ -1,7 +1,7 @@
 import type { ProviderRequest } from './state.ts';
 import type { providerRequest } from './tables.ts';
 
-/** The request of a row. Throws for a row that lacks what its status needs. */
+/** Converts a row to a request. Throws if the row lacks a value that its status needs. */
 export function fromRow(row: typeof providerRequest.$inferSelect): ProviderRequest {
   const { requestId, userId, phoneNumber, requestedAt, askedAt, challenges } = row;
   const fields = { requestId, userId, phoneNumber, requestedAt, askedAt, challenges };

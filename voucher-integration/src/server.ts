@@ -32,7 +32,7 @@ export interface VoucherIntegrationOptions {
 }
 
 export interface VoucherIntegration extends Service {
-  /** Number of codes since the start that were bought for requests that had failed. */
+  /** Number of codes, since the start, that were bought for requests that had already failed. */
   readonly unclaimed: number;
 }
 
@@ -60,7 +60,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
   const provider = releases.use(
     createProvider({ url: config.VPS_URL, timeoutMs: config.VPS_TIMEOUT, clock, concurrency: config.VPS_CONCURRENCY }),
   );
-  // At once: the worker would otherwise start new requests while the consumer stops.
+  // The parts stop concurrently. Otherwise the worker would start new requests while the consumer stops.
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
   work.use(startHousekeeping({ database, clock, log, retentions: integrationRetentions(config) }));
   const readiness = createReadiness({ required: { database: database.ping }, reported: { topics: topics.ping } });
@@ -91,7 +91,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       askQueue,
       async ({ requestId, attempts }, { signal }) => {
         const request = await store.read(requestId);
-        // With another count of attempts, another job has replaced this one.
+        // If the number of attempts has changed, another job has replaced this one.
         if (request?.status === 'WAITING' && request.attempts === (attempts ?? request.attempts))
           await ask(request, signal);
       },
@@ -108,8 +108,8 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
         const request = await store.open(value);
         if (request.status !== 'WAITING') return;
         if (request.attempts === 0) return await ask(request, signal);
-        // A request that was tried before has a retry job with this id. If that job was lost, publishing the message again
-        // recreates it; otherwise nothing changes.
+        // A request that was tried before has a retry job with this id. The same job is scheduled again: this recreates
+        // a lost job, and changes nothing otherwise.
         const { requestId, attempts } = request;
         const delayMs = config.VPS_RETRY_BASE;
         await database.transaction((tx) =>

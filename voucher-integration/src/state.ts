@@ -21,7 +21,7 @@ import { v5 as uuidV5 } from 'uuid';
 
 export interface Challenge {
   codeChallenge: string;
-  /** When it arrived; absent in rows of version 0.1. */
+  /** When the challenge arrived; absent in rows of version 0.1. */
   at?: string;
 }
 
@@ -32,9 +32,9 @@ export type HeldCallback = Pick<VpsLateCallback, 'codeVerifier' | 'status' | 'vo
 export interface ProviderCode {
   voucherCode: string;
   status: VoucherStatus;
-  /** When it arrived, in milliseconds since the epoch. */
+  /** When the code arrived, in milliseconds since the epoch. */
   atMs: number;
-  /** When the request that it answers was sent, in milliseconds since the epoch; absent for a callback. */
+  /** When the answered request was sent, in milliseconds since the epoch; absent for a callback. */
   askedAtMs?: number;
 }
 
@@ -54,7 +54,7 @@ interface RequestFields {
   userId: string;
   phoneNumber: string;
   requestedAt: Date;
-  /** When the provider was first asked; null until its answer is stored. */
+  /** When the request was first sent to the provider; null until the answer is stored. */
   askedAt: Date | null;
 }
 export type ProviderRequest =
@@ -92,7 +92,7 @@ export function verifies(codeVerifier: string, challenges: readonly Challenge[])
   });
 }
 
-/** Builds the outcome's message from its row alone, so that it is the same bytes each time. */
+/** Builds the outcome's message from the request's row only, so that its bytes are the same each time. */
 export function receiveCodeOf(request: Extract<ProviderRequest, { status: 'SETTLED' }>): ReceiveCode {
   return {
     id: uuidV5(request.requestId, voucherNamespace),
@@ -113,7 +113,7 @@ const failureMessages: Record<FailureReason, string> = {
   PROVIDER_SILENT: 'The voucher provider did not send the code in time.',
 };
 
-/** Builds the failure's message from its row alone, so that it is the same bytes each time. */
+/** Builds the failure's message from the request's row only, so that its bytes are the same each time. */
 export function requestFailedOf(request: Extract<ProviderRequest, { status: 'FAILED' }>): RequestFailed {
   return {
     requestId: request.requestId,
@@ -127,7 +127,9 @@ export function requestFailedOf(request: Extract<ProviderRequest, { status: 'FAI
   };
 }
 
-/** Builds the message of a WAITING request's acknowledgement; null if it lacks a time of it. */
+/**
+ * Builds the message about the provider's acknowledgement of a WAITING request; null if one of its times is unknown.
+ */
 export function requestAcknowledgedOf(request: ProviderRequest): RequestAcknowledged | null {
   const { askedAt, acknowledgedAt } = providerTimesOf(request);
   if (!askedAt || !acknowledgedAt) return null;

@@ -22,15 +22,22 @@ export interface Store {
    */
   open(message: RequestCode): Promise<ProviderRequest>;
   read(requestId: string): Promise<ProviderRequest | null>;
-  /** Returns at most two requests with this challenge: enough to detect one that the provider has used twice. */
+  /**
+   * Returns at most two requests with this challenge. Two are enough to detect that the provider has used a challenge
+   * twice.
+   */
   findByChallenge(codeChallenge: string): Promise<ProviderRequest[]>;
-  /** WAITING → SETTLED, with its message. Returns false, without a change, if it is no longer WAITING. */
+  /**
+   * Changes a request from WAITING to SETTLED, and publishes its outcome. Resolves with false, without a change, if it
+   * is no longer WAITING.
+   */
   settle(tx: Transaction, request: PendingRequest, code: ProviderCode): Promise<boolean>;
-  /** `settle` in a transaction that concurrent calls share. */
+  /** Like `settle`, in a transaction that concurrent calls share. */
   settleInBatch(request: PendingRequest, code: ProviderCode): Promise<boolean>;
   /**
-   * WAITING → FAILED, with its message. Returns false, without a change, if it is no longer WAITING. The first held
-   * callback becomes the unclaimed code: the provider got a 202 for it, and will not send it again.
+   * Changes a request from WAITING to FAILED, and publishes its outcome. Resolves with false, without a change, if it
+   * is no longer WAITING. The code of the first held callback becomes the unclaimed code, because the provider got a
+   * 202 for it and will not send it again.
    */
   fail(tx: Transaction, requestId: string, failure: ProviderFailure): Promise<boolean>;
   /**
@@ -38,14 +45,17 @@ export interface Store {
    * then dropped: the first one that verifies settles the request. Does nothing if the request is no longer WAITING.
    */
   storeAnswer(tx: Transaction, interim: InterimAnswer): Promise<void>;
-  /** `storeAnswer` in a transaction that concurrent calls share. */
+  /** Like `storeAnswer`, in a transaction that concurrent calls share. */
   storeAnswerInBatch(interim: InterimAnswer): Promise<void>;
   /**
    * Stores a callback that can not be verified yet, because its request has no challenge. `full`: `maxHeld` are stored
    * already. `changed`: the request has a challenge now or has ended, so the callback must be classified again.
    */
   hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<'held' | 'full' | 'changed'>;
-  /** Keeps the first code of a FAILED request. `duplicate` if it is kept already, `conflict` if another one is. */
+  /**
+   * Keeps the first code of a FAILED request as unclaimed. Resolves with `duplicate` if the same code is already kept,
+   * `conflict` if another one is.
+   */
   keepUnclaimed(tx: Transaction, requestId: string, code: ProviderCode): Promise<'kept' | 'duplicate' | 'conflict'>;
 }
 
@@ -127,7 +137,8 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
     open,
     read,
     async findByChallenge(codeChallenge) {
-      // Materialized, so that the planner uses the partial index: with a limit it would prefer a table scan.
+      // The subquery is materialized, so that PostgreSQL's planner uses the partial index. Because of the limit it
+      // would prefer a table scan.
       const acknowledged = sql`
         with acknowledged as materialized (
           select request_id from ${table}

@@ -13,7 +13,7 @@ export const providerRequest = schema.table(
     userId: uuid('user_id').notNull(),
     phoneNumber: text('phone_number').notNull(),
     requestedAt: instant('requested_at').notNull(),
-    /** When the provider was first asked; null until its answer is stored. */
+    /** When the request was first sent to the provider; null until the answer is stored. */
     askedAt: instant('asked_at'),
     status: text({ enum: ['WAITING', 'SETTLED', 'FAILED'] }).notNull(),
     challenges: jsonb().$type<Challenge[]>().notNull(),
@@ -28,13 +28,14 @@ export const providerRequest = schema.table(
     receivedAt: instant('received_at'),
     failureReason: text('failure_reason', { enum: ['PROVIDER_REFUSED', 'PROVIDER_UNAVAILABLE', 'PROVIDER_SILENT'] }),
     failedAt: instant('failed_at'),
-    /** A code that arrived after the request had failed: it is bought, but not published. */
+    /** A code that was bought, but is not published because it arrived after the request had failed. */
     unclaimedCode: text('unclaimed_code'),
     unclaimedAt: instant('unclaimed_at'),
   },
   (table) => [
     index('provider_request_by_age').on(table.requestedAt),
-    // Partial, for `@>` on acknowledged requests. No index has a column that settling changes, so updates stay HOT.
+    // A partial index for the operator `@>` on acknowledged requests. Settling changes no indexed column, so that these
+    // updates write no index (HOT).
     index('provider_request_acknowledged')
       .using('gin', table.challenges.op('jsonb_path_ops'))
       .where(sql`${table.challenges} <> '[]'`),

@@ -19,8 +19,8 @@ export function isCallbackFault(fault: Fault | undefined): boolean {
 }
 
 /**
- * Creates the function that chooses the behaviour for the next attempt of a key: the profile's, or as instructed. It
- * depends only on seed, key and the number of attempts.
+ * Creates the function that chooses the behaviour for the next attempt of a key: that of an instruction, or else the
+ * profile's. The latter depends only on seed, key and number of attempts.
  */
 export function createBehaviours(profile: ProfileName, seed: string) {
   const attempts = new Map<string, number>();

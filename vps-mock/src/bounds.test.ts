@@ -93,7 +93,7 @@ it('vps mock: is unavailable while all its orders are pending', async () => {
       body: JSON.stringify({ phoneNumber: '0909123456', callbackUrl: 'http://127.0.0.1:9/' }),
     });
   mock.next({ delayMs: 10_000, times: 2 });
-  // It waits on a clock that does not advance.
+  // This request waits on a clock that does not advance.
   const first = ask().catch(() => null);
   await mock.whenAsked(1);
   const second = await ask();

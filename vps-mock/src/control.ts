@@ -8,7 +8,7 @@ export const nextSchema = z.strictObject({
   /** Time from the request to the code. Default: the profile's; 4,000 for a fault of the late callback. */
   delayMs: z.number().int().min(0).max(3_600_000).optional(),
   fault: z.enum(faultNames).optional(),
-  /** Number of requests that it applies to. Default: 1. */
+  /** Number of requests to which the instruction applies. Default: 1. */
   times: z.number().int().min(1).max(1_000_000).default(1),
 });
 export type Next = z.input<typeof nextSchema>;

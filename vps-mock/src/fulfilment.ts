@@ -6,9 +6,9 @@ import { s256 } from './derive.ts';
 import type { Order, Orders } from './orders.ts';
 import { createWaits } from './waits.ts';
 
-/** It responds with a challenge after this time. */
+/** The provider responds with a challenge after this time. */
 const acknowledgeAfterMs = 3_000;
-/** A code later than this is late. */
+/** A code counts as late after this time. */
 const lateAfterMs = 30_000;
 
 /** Fulfils orders: in the response, or later by callback. Disposing cancels everything that is pending. */

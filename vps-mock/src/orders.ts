@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } f
 import { type Derived, derive } from './derive.ts';
 import type { Behaviour } from './profiles.ts';
 
-/** An accepted request, one per key: what is bought. */
+/** An accepted request, one per key. It is the purchase of one code. */
 export interface Order {
   key: string;
   phoneNumber: string;
@@ -10,11 +10,11 @@ export interface Order {
   requestedAt: number;
   behaviour: Behaviour;
   derived: Derived;
-  /** Whether the challenge was sent: a retry then gets it at once. */
+  /** Whether the challenge was sent. Then a retry gets it at once. */
   acknowledged: boolean;
   /** Whether the client has the code, by a response or by an accepted callback. */
   delivered: boolean;
-  /** Whether its callback was given up. */
+  /** Whether the provider has given up the callback. */
   givenUp: boolean;
 }
 
@@ -35,7 +35,7 @@ export interface OrdersOptions {
   stateFile?: string;
 }
 
-/** Lines that the file may have beyond two per order, before it is compacted. */
+/** The file is compacted when it has this many lines more than two per order. */
 const spareLines = 1_000;
 
 /** Creates the store of orders. An evicted order that is requested again has the same code, which depends on its key. */

@@ -7,10 +7,10 @@ export interface ReceivedRequest {
   at: number;
 }
 
-/** Requests that are kept. */
+/** Number of requests that are kept. */
 const maxRequests = 10_000;
 
-/** The last requests, in order, and waiting for more. */
+/** The last requests, in order. Tests can wait for more. */
 export interface ReceivedRequests {
   readonly all: readonly ReceivedRequest[];
   add(received: ReceivedRequest): void;

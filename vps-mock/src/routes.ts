@@ -25,7 +25,7 @@ const requestSchema = z.object({
   callbackUrl: z.url({ protocol: /^https?$/ }).max(2_048),
 });
 
-/** Adds `POST /api/request/voucher`: what the provider offers to its clients. */
+/** Adds `POST /api/request/voucher`, the provider's API for clients. */
 export function addRequestRoute(app: FastifyInstance, options: RoutesOptions): void {
   const { orders, control, received, fulfilment, chooseBehaviour, clock, maxOrders } = options;
   app.post('/api/request/voucher', async (incoming, reply) => {
@@ -89,7 +89,7 @@ function failsAtOnce(fault: Fault | undefined, reply: FastifyReply): boolean {
   }
 }
 
-/** Adds `/control`: how a test or a person instructs the provider, and its ledger. */
+/** Adds `/control`, by which tests and people instruct the provider and read its orders. */
 export function addControlRoutes(app: FastifyInstance, { control, orders }: RoutesOptions): void {
   app.post('/control/next', (incoming, reply) => {
     const parsed = nextSchema.safeParse(incoming.body ?? {});

@@ -9,7 +9,7 @@ import { runDeadLettersCommand } from './command.ts';
 const [nobody, retentionMs] = ['127.0.0.1:9', 1_000];
 
 it('dead-letters: lists and replays parked messages without a broker', async () => {
-  // Regression: `list` printed nothing, and `replay` reported a failure although it was done.
+  // Regression: without a broker `list` printed nothing, and `replay` reported a failure although it had worked.
   await using database = await openTestDatabase();
   await database.migrate(platformMigrations);
   const raw = { key: 'k', value: '{}', headers: {}, partition: 0, position: 7, publishedAt: 1 };

@@ -16,9 +16,9 @@ const maxRequestBytes = 1_000_000;
 const socketOf = (dataDir: string) => join(dataDir, 'control.sock');
 
 /**
- * Serves an operator's commands while this process has the folder, on a Unix socket in it that only the folder's owner can
- * use. If the socket can't be created, for example because its path has over 100 bytes, commands work only while the
- * process is stopped.
+ * Serves an operator's commands while this process has locked the data folder. It listens on a Unix socket in the
+ * folder, which only the owner can use. If the socket can't be created, for example because its path is over 100 bytes
+ * long, commands work only while the process is stopped.
  */
 export async function serveCommands({
   dataDir,
@@ -41,7 +41,7 @@ export async function serveCommands({
     }
   });
   server.on('error', (error) => log.warn({ error }, 'operators’ commands can not be received while this runs'));
-  // A killed process leaves its socket file. No living one uses it, because this process has locked the folder.
+  // A killed process leaves its socket file. No other process can use it, because this one has locked the folder.
   await rm(path, { force: true });
   server.listen(path);
   if (

@@ -3,7 +3,7 @@ import { type ParkedRow, untilReplayed } from '@voucher-gateway/platform/topics/
 import { idOf } from './letter-id.ts';
 import type { Replayed } from './replay.ts';
 
-/** Characters of a header that are printed: a foreign message may have long ones. */
+/** Headers are printed up to this many characters, because messages of foreign producers may have long ones. */
 const maxShown = 1_000;
 
 /** Describes a dead letter in one line, without its value. */
@@ -41,7 +41,9 @@ function inOneLine(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, escapeCharacter);
 }
 
-/** The same for a JSON text, which has line breaks of its own and escapes those of its values. */
+/**
+ * Escapes control characters in a JSON text. Its line breaks stay, because those inside of values are already escaped.
+ */
 function printable(json: string): string {
   return json.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) =>
     character === '\n' ? character : escapeCharacter(character),

@@ -7,7 +7,7 @@ import { idOf } from './letter-id.ts';
 export interface Replayed {
   id: string;
   group: string;
-  /** Why it can't be replayed to its group. */
+  /** Why the message can't be replayed to its group; absent if it can. */
   fault?: string;
 }
 
@@ -24,7 +24,10 @@ const maxCharacters = 100_000_000;
 const namedAtMost = 1_000;
 const largestPartition = 2 ** 31 - 1;
 
-/** Whether this can be the name of a group or topic. Kafka limits groups to 255 characters, and topics to fewer. */
+/**
+ * Whether a text can be the name of a group or topic. Kafka limits names of groups to 255 characters, and those of
+ * topics to fewer.
+ */
 function isName(text: string | undefined): text is string {
   return text !== undefined && text !== '' && text.length <= 255;
 }
@@ -32,21 +35,21 @@ function isName(text: string | undefined): text is string {
 type ParkedLetter = Parameters<typeof parkMessage>[1];
 
 /**
- * Replays dead letters to the group that could not handle them, and to no other. Each is parked once, as the message that
- * it was in its topic.
+ * Creates the replay of dead letters. It parks each letter, once and with its original content, for the group that
+ * could not handle it, and for no other group.
  */
 export async function createReplay({ query }: Database): Promise<Replay> {
   const groups = new Set((await readConsumerGroups(query)).map(({ topic, group }) => `${topic} ${group}`));
   const added: (Replayed & { parked?: ParkedLetter })[] = [];
   let [replayable, unnamed, left, characters] = [0, 0, 0, 0];
 
-  /** Returns the message as it was in its topic, or the reason why it can't be replayed. */
+  /** Returns the original message of a dead letter, or the reason why it can't be replayed. */
   const toParked = ({ key, value, headers, ...letter }: DeadLetter): ParkedLetter | string => {
     const of = (name: string) => headers[`dead-letter-${name}`];
     const [topic, group] = [of('topic'), of('group')];
     const [partition, position] = [Number(of('partition')), Number(of('position'))];
     const publishedAt = Number(of('published-at') ?? letter.publishedAt);
-    // A foreign message may have any text here, and the database accepts only these numbers.
+    // A foreign producer may write any text into these headers, but the database accepts only these numbers.
     const isPlace =
       [partition, position, publishedAt].every(Number.isSafeInteger) && partition >= 0 && partition <= largestPartition;
     if (!isName(topic) || !isName(group) || !isPlace) return 'its headers do not name its topic, group and position';

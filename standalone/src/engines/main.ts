@@ -13,7 +13,7 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 /** Kafka may take more than ten seconds to close its logs. */
 const stopWithinMs = 30_000;
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-/** Of the engines' data, and of the key that encrypts secrets in it. */
+/** The folder with the engines' data, and with the key that encrypts secrets. */
 const folder = resolve(root, '.data/engines');
 
 await run(
@@ -50,7 +50,7 @@ async function composeUp(): Promise<AsyncDisposable> {
   announce({
     DATABASE_URL: 'postgres://postgres:postgres@127.0.0.1:5432/bank_voucher_int',
     REDIS_URL: 'redis://127.0.0.1:6379',
-    // The listener for clients outside the containers.
+    // The port of Kafka's listener for clients outside the containers.
     KAFKA_BROKERS: '127.0.0.1:9093',
     SECRETS_KEY: await readSecretsKey(folder),
   });

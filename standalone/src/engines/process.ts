@@ -8,8 +8,8 @@ import { identifyProcess, readOwnerState } from '@voucher-gateway/platform/datab
 import { CodedError } from '@voucher-gateway/platform/errors';
 
 /**
- * The range of free ports. It is below those that systems assign to outgoing connections: one of these may take a port
- * between the look and the start of the process that shall listen on it.
+ * The range in which free ports are searched. It is below the ports of outgoing connections, which could take a port
+ * before the new process listens on it.
  */
 const firstFreePort = 20_000;
 const lastFreePort = 29_999;
@@ -21,7 +21,7 @@ export async function freePort(preferred: number): Promise<number> {
   return port as number;
 }
 
-/** As `freePort` for several distinct ports. */
+/** Like `freePort`, for several distinct ports. */
 export async function freePorts(preferred: readonly number[]): Promise<number[]> {
   await using held = new AsyncDisposableStack();
   const found: number[] = [];
@@ -75,7 +75,7 @@ export async function startEngine({
   command: string;
   args: string[];
   logFile: string;
-  /** Resolves when the engine responds. It is retried. */
+  /** Resolves when the engine responds. Called again after a failure. */
   ready(): Promise<unknown>;
   stopSignal?: NodeJS.Signals;
 } & Pick<SpawnOptions, 'uid' | 'gid' | 'cwd' | 'env'>): Promise<EngineProcess> {

@@ -21,7 +21,7 @@ export interface AdminEngines {
 }
 
 export interface AdminResult {
-  /** False if there is no such key or user: nothing was changed. */
+  /** False if the key or user does not exist; then nothing was changed. */
   done: boolean;
   /** Text to print. */
   message: string;

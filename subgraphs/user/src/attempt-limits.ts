@@ -13,14 +13,14 @@ export interface Attempt {
 
 export interface AttemptLimits {
   /**
-   * Counts a sign-up or a sign-in against its address.
+   * Counts a sign-up or a sign-in against the client's address.
    * @throws CodedError RATE_LIMITED (retryable) with `retryAfterSeconds`; SESSION_STORE_UNAVAILABLE (retryable)
    */
   countSignUp(address: string): Promise<void>;
   countSignIn(address: string): Promise<void>;
   /**
-   * Runs the comparison of a password, and counts a wrong one against the username. Throws as `countSignUp`, and what
-   * `compare` throws.
+   * Runs the comparison of a password, and counts a wrong password against the username. Throws the errors of
+   * `countSignUp` and of `compare`.
    */
   countFailure<Result>(attempt: Attempt, compare: () => Promise<Result>): Promise<Result>;
   /** Remembers an address of the user: failures from other addresses do not count against it. */

@@ -3,7 +3,7 @@ import { createSemaphore } from '@voucher-gateway/platform/async/semaphore';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
-/** `Algorithm.Argon2id`: a const enum, which isolated modules can't read. */
+/** The value of `Algorithm.Argon2id`, a const enum, which can't be imported with `isolatedModules`. */
 const argon2id = 2;
 /** OWASP's parameters for argon2id: 19 MiB, two passes, one lane. */
 const options = { algorithm: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
@@ -13,7 +13,10 @@ export interface Passwords {
    * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the signal aborts before its turn
    */
   hash(password: string, signal: AbortSignal): Promise<string>;
-  /** False for a wrong password. Without a hash it does the same work, and is false. Throws as `hash`. */
+  /**
+   * Resolves with whether the password is right. Without a hash it does the same work and resolves with false. Throws
+   * the errors of `hash`.
+   */
   verify(passwordHash: string | null, password: string, signal: AbortSignal): Promise<boolean>;
 }
 
@@ -27,7 +30,7 @@ export interface PasswordsOptions {
   maxWaiting?: number;
 }
 
-/** argon2id with a bounded queue: each hash takes 19 MiB and 30 ms or more of a core. */
+/** Creates the hashing by argon2id, with a bounded queue: each hash takes 19 MiB, and at least 30 ms of a core. */
 export async function createPasswords({
   concurrency = 2,
   maxWaiting = 100,
@@ -54,7 +57,8 @@ export async function createPasswords({
       semaphore.release();
     }
   };
-  // An unknown user's password is verified against this, so that the time does not reveal whether a user exists.
+  // For an unknown user the password is compared with this hash, so that the response time does not reveal whether a
+  // user exists.
   const dummyHash = await hash('no user has this password', options);
   return {
     hash: (password, signal) => runInTurn(() => hash(password, options), signal),

@@ -48,7 +48,7 @@ export function createResolvers({ users, sessions }: { users: Users; sessions: S
     User: {
       __resolveReference: ({ id }: { id: string }, context: UserContext) => context.users.load(id),
       async phoneNumber(user: User, _args: unknown, context: UserContext) {
-        // A user who has just signed up or in has no token in this request.
+        // A user who signs up or in with this request has no token yet.
         if (ownUsers.get(context) === user.id) return user.phoneNumber;
         const identity = await context.identity();
         if (identity?.userId !== user.id)

@@ -1,7 +1,7 @@
 import { deleteFrom, type Retention } from '@voucher-gateway/platform/database/housekeeping';
 import { session } from './tables.ts';
 
-/** The rows that the user subgraph deletes. Signing keys are deleted by their rotation. */
+/** Which rows the user subgraph deletes. Signing keys are deleted when they are rotated. */
 export const userRetentions: readonly Retention[] = [
   { name: 'sessions whose token has expired', keepMs: 0, deleteSome: deleteFrom(session, session.expiresAt) },
 ];

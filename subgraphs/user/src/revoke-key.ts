@@ -18,7 +18,8 @@ export async function revokeKey(
   return database.transaction(async (tx) => {
     const removed = await tx.delete(signingKey).where(eq(signingKey.kid, kid)).returning({ kid: signingKey.kid });
     if (removed.length === 0) return false;
-    // The next key of the rotation is published, but does not sign yet, so it can not replace the revoked one.
+    // The next key may already be published, but is not used for signing yet, so that it can not replace the revoked
+    // one.
     const signing = await tx
       .select({ kid: signingKey.kid })
       .from(signingKey)

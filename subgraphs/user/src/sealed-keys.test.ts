@@ -15,7 +15,7 @@ describe('signing keys at rest', () => {
     expect(sealed).toMatch(/^sealed:/);
     const use = { purpose: 'users.signing_key', id: row?.kid ?? '' };
     const jwk = JSON.parse(ctx.engines.secrets.open(sealed, use));
-    // As an earlier version has stored it.
+    // The key is stored unencrypted, as by an earlier version.
     await query.update(signingKey).set({ privateJwk: jwk }).where(eq(signingKey.kid, use.id));
     const { url } = await ctx.startAnother();
     const { token } = (await ctx.signUp({}, url)).data?.signUp as { token: string };
@@ -36,12 +36,12 @@ describe('signing keys at rest', () => {
       message: expect.stringMatching(/^SECRETS_KEY does not have the key [\da-f]{8}/),
     });
     expect(await ctx.engines.database.query.select().from(signingKey)).toEqual(before);
-    // With the former key after it.
+    // SECRETS_KEY has the former key as its second entry.
     ctx.engines.secrets = createTestSecrets(9, 1);
     await ctx.startAnother();
   });
 
-  // Regression: a row that this process can't decrypt kept it from reading the others, and from verifying their tokens.
+  // Regression: if a process could not decrypt one key, it read none of the others, and rejected their tokens.
   it('signing keys: are published and verify if only another process can decrypt them', async () => {
     await using ctx = await startTestUserService();
     const [first] = (await ctx.jwks()).keys;

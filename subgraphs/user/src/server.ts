@@ -110,7 +110,8 @@ export async function createUserService({
         reported: { topics: topics.ping },
       },
       context: async (request, signal) => {
-        // Verified only when a resolver needs it: a client with an expired token must be able to sign in.
+        // The token is verified only when a resolver needs it, because a client with an expired token must be able to
+        // sign in.
         let identity: Promise<Identity | null> | undefined;
         const { authorization } = request.headers;
         return {
@@ -133,7 +134,10 @@ export async function createUserService({
   };
 }
 
-/** Returns the client's address, which is the first entry: a proxy between gateway and subgraph appends its own. */
+/**
+ * Returns the client's address: the first entry of the header, because a proxy between gateway and subgraph appends its
+ * address.
+ */
 function forwardedAddress({ headers, ip }: { headers: IncomingHttpHeaders; ip: string }): string {
   const [client = ''] = String(headers['x-forwarded-for'] ?? '').split(',');
   return isIP(client.trim()) ? client.trim() : ip;

@@ -18,7 +18,7 @@ export interface Sessions {
    *
    * @param addUser stores a new user in the transaction that stores the session: both are stored, or none. It is called
    *   again if the answer to the COMMIT is lost, and must then change nothing if the user is stored
-   * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable): nothing was stored; what `addUser` throws
+   * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable), with nothing stored; the errors of `addUser`
    */
   begin(
     user: { id: string; phoneNumber: string },
@@ -67,7 +67,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         .setExpirationTime(expiresAt)
         .sign(privateKey);
       const session: Session = { userId: id, kid };
-      // Store before listing: a session that is listed first could be ended by its user before it is stored.
+      // The session is stored before it is listed. In the other order its user could end it before it is stored.
       await requireSessionStore(() =>
         keyValue.set(sessionKey(sid), JSON.stringify(session), {
           ttlMs: Math.min(config.SESSION_IDLE, config.SESSION_MAX),

@@ -40,7 +40,7 @@ export interface Users {
 
 /** A client that signs up or in. */
 export interface Caller {
-  /** Its address, as rate limits count it (`groupAddress`). */
+  /** The client's address in the form that rate limits count (`groupAddress`). */
   address: string;
   /** Aborts when the request has ended. */
   signal: AbortSignal;
@@ -130,7 +130,10 @@ function badInput(argument: string, message: string): CodedError<PublicErrorCode
   return new CodedError<PublicErrorCode>('BAD_USER_INPUT', message, { details: { argument } });
 }
 
-/** Converts a violated unique index to USERNAME_TAKEN or PHONE_NUMBER_TAKEN; returns any other error as it is. */
+/**
+ * Converts the error of a violated unique index to USERNAME_TAKEN or PHONE_NUMBER_TAKEN; returns any other error
+ * unchanged.
+ */
 function toTakenError(error: unknown): unknown {
   switch (violatedUnique(error)) {
     case 'bank_user_username':

@@ -14,7 +14,7 @@ export interface ValidatedRequest {
   phoneNumber: string;
   callbackUrl: string | null;
   key: string | null;
-  /** Hash of the normalised input. It detects an idempotency key that is used with another input. */
+  /** Hash of the normalised input, by which an idempotency key with a different input is detected. */
   fingerprint: string;
 }
 
@@ -29,7 +29,7 @@ export interface AcceptedRequest {
 export interface AcceptOptions {
   database: Database;
   topics: Topics;
-  /** An idempotency key returns its request for this time, in milliseconds. */
+  /** For this time, in milliseconds, an idempotency key returns its request. */
   keyLifeMs: number;
 }
 
@@ -55,7 +55,7 @@ async function acceptAll(
   batch: readonly ValidatedRequest[],
 ): Promise<AcceptedRequest[]> {
   const existing = await findByKeys(tx, batch, now);
-  /** New requests by key. Requests of this batch with the same key get the first one. */
+  /** New requests of this batch by key. Later requests with the same key get the first one. */
   const created = new Map<string, ValidatedRequest & { id: string }>();
   const names = batch.map((request) => {
     const name = request.key === null ? randomUUID() : keyNameOf(request);

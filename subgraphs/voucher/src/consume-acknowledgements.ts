@@ -8,10 +8,10 @@ import { and, eq, sql } from 'drizzle-orm';
 import { voucherRequest } from './tables.ts';
 
 /**
- * Stores when the provider acknowledged pending requests, so that their steps show it. A request that has ended has these
- * times from its outcome.
+ * Stores when the provider acknowledged pending requests, so that clients see it in their steps. A request that has
+ * ended already has these times from its outcome.
  *
- * @param stage gets the consumer
+ * @param stage the consumer is added to it, and stops with it
  */
 export async function consumeAcknowledgements({
   database,

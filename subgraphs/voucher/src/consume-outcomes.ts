@@ -11,10 +11,10 @@ import { consumedPosition, voucher, voucherRequest } from './tables.ts';
 const group = 'voucher';
 
 /**
- * Stores the outcomes. A voucher gets the next number in the feed of its phone number; a duplicate changes nothing.
- * The positions consumed so far are stored in the same transaction.
+ * Stores the outcomes. A voucher gets the next number in the feed of its phone number; a duplicate changes nothing. The
+ * positions consumed so far are stored in the same transaction.
  *
- * @param stage gets the consumers
+ * @param stage the consumers are added to it, and stop with it
  */
 export async function consumeOutcomes({
   database,
@@ -32,7 +32,7 @@ export async function consumeOutcomes({
     onFinishedThrough: (positions) => advancePositions(database.query, topic, positions),
   });
   const store = createBatcher<{ message: Message<ReceiveCode>; context: HandlerContext }, void>({
-    // Every batch updates the same position rows, so a second one would only wait for their locks.
+    // Every batch updates the same position rows, so that a concurrent batch would only wait for their locks.
     concurrency: 1,
     run: (batch) =>
       database.transaction(async (tx) => {
@@ -40,8 +40,8 @@ export async function consumeOutcomes({
           tx,
           batch.map(({ message }) => message.value),
         );
-        // Each context counts its own message as finished, but not the rest of the batch, so a position may be too low.
-        // `onFinishedThrough` raises it later.
+        // The context of each message counts only this message of the batch as finished. So a stored position may be
+        // too low, and `onFinishedThrough` raises it later.
         const positions = new Map<number, number>();
         for (const { message, context } of batch)
           positions.set(message.partition, Math.max(positions.get(message.partition) ?? 0, context.finishedThrough()));
@@ -72,7 +72,10 @@ export async function consumeOutcomes({
   );
 }
 
-/** Stores a batch of vouchers. It has at most one per phone number: the consumer handles those one after the other. */
+/**
+ * Stores a batch of vouchers. The batch has at most one per phone number, because the consumer handles messages of a
+ * phone number one after another.
+ */
 async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]): Promise<void> {
   // During a rebalance two processes may append to the same feed. Lock in order, so that two batches can not deadlock.
   const phoneNumbers = outcomes.map(({ phoneNumber }) => phoneNumber).toSorted();
@@ -110,13 +113,13 @@ async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]):
     })),
     { id: 'uuid', ended_at: 'timestamptz', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
   );
-  // An outcome of voucher-integration is final. A code replaces a failure that was stored by mistake.
+  // Outcomes of voucher-integration are final. Should a failure have been stored by mistake, a code replaces it.
   await tx
     .update(voucherRequest)
     .set({
       status: 'FULFILLED',
       endedAt: sql`input.ended_at`,
-      // An older voucher-integration may leave out what its acknowledgement has said.
+      // An older version of voucher-integration may leave out these times, which its acknowledgement had.
       askedAt: sql`coalesce(input.asked_at, ${voucherRequest.askedAt})`,
       acknowledgedAt: sql`coalesce(input.acknowledged_at, ${voucherRequest.acknowledgedAt})`,
       storedAt: sql`coalesce(${voucherRequest.storedAt}, clock_timestamp())`,

@@ -4,7 +4,7 @@ import type { Identity } from '@voucher-gateway/platform/identity/token-verifier
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
 /**
- * Checks that a phone number is the user's own, and returns it as E.164. Default: the user's own.
+ * Checks that a phone number belongs to the user, and returns it as E.164. Without a number, returns the user's.
  *
  * @param argument path of the argument, for the error
  * @throws CodedError PHONE_NUMBER_INVALID, FORBIDDEN

@@ -27,7 +27,7 @@ const defaultSize = 20;
 const maxSize = 100;
 
 /**
- * Reads a page of a phone number's feed, oldest first, by Relay's cursor connections specification.
+ * Reads a page of a phone number's vouchers, oldest first, as Relay's specification of cursor connections demands.
  *
  * @throws CodedError BAD_USER_INPUT for an invalid page size, CURSOR_INVALID for a cursor of another feed
  */
@@ -36,7 +36,8 @@ export async function readPage(database: Database, phoneNumber: string, args: Pa
   if (backwards && (args.first ?? null) !== null) throw invalidSize('last', 'Set first or last, not both.');
   const size = backwards ? parseSize('last', args.last) : parseSize('first', args.first);
 
-  // Read before the rows: a voucher that is stored in between may be in both, and is recognised by its id.
+  // The positions are read before the rows. So a voucher that is stored in between may come from the store and from the
+  // topic, where its id shows that it is a duplicate.
   const storedThrough = await database.query.select().from(consumedPosition);
   const after = await findFeedNumber(database, phoneNumber, args.after, 'after');
   const before = await findFeedNumber(database, phoneNumber, args.before, 'before');
@@ -53,7 +54,7 @@ export async function readPage(database: Database, phoneNumber: string, args: Pa
     .limit(size + 1);
   const hasMore = found.length > size;
   const rows = backwards ? found.slice(0, size).reverse() : found.slice(0, size);
-  /** Whether the filtered feed has a voucher that fulfils the condition. */
+  /** Whether any voucher of the filtered list fulfils the condition. */
   const hasAny = async (condition: SQL) => {
     const [row] = await database.query
       .select({ id: voucher.id })
@@ -81,7 +82,7 @@ export function cursorOf(row: { id: string }): string {
   return encodeCursor(row.id);
 }
 
-/** Returns the feed number of a cursor's voucher, 0 for the start of the feed; null without a cursor. */
+/** Returns the feed number of a cursor's voucher, 0 for the start of the feed, and null without a cursor. */
 async function findFeedNumber(
   database: Database,
   phoneNumber: string,

@@ -15,7 +15,7 @@ export interface RequestPage {
 }
 
 /**
- * Reads a page of a user's requests, newest first, by Relay's cursor connections specification.
+ * Reads a page of a user's requests, newest first, as Relay's specification of cursor connections demands.
  *
  * @throws CodedError BAD_USER_INPUT for an invalid page size, CURSOR_INVALID for a cursor of another list
  */

@@ -4,12 +4,12 @@ import type { voucherRequest } from './tables.ts';
 
 export type VoucherRequestRow = typeof voucherRequest.$inferSelect;
 
-/** Builds the request's message from its row alone, so that it is the same bytes each time. */
+/** Builds the request's message from its row only, so that its bytes are the same each time. */
 export function requestCodeOf({ id, userId, phoneNumber, callbackUrl, requestedAt }: VoucherRequestRow): RequestCode {
   return { requestId: id, userId, phoneNumber, callbackUrl, requestedAt: requestedAt.toISOString() };
 }
 
-/** Describes the current state of a request. */
+/** Returns a sentence about the current state of a request, for the user. */
 export function messageOf(
   { status, failureMessage, callbackUrl }: VoucherRequestRow,
   now: number,
@@ -32,7 +32,7 @@ export interface RequestStep {
   at: Date;
 }
 
-/** Returns what is known to have happened to a request, oldest first. */
+/** Lists the steps that a request has reached, oldest first. */
 export function stepsOf(row: VoucherRequestRow): RequestStep[] {
   const steps: { name: RequestStep['name']; at: Date | null }[] = [
     { name: 'ACCEPTED', at: row.requestedAt },

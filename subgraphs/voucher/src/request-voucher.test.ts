@@ -79,7 +79,8 @@ describe('requestVoucher', () => {
     ]);
   });
 
-  // Regression: requests whose clients had left were stored first, until the clients of all others had left as well.
+  // Regression: under overload, requests whose clients had left were stored first, and meanwhile the clients of the
+  // others left, too.
   it('requestVoucher: drops the waiting requests of clients that have left', async () => {
     await using ctx = await startTestVoucherService();
     const body = JSON.stringify({ query: 'mutation { requestVoucher(input: {}) { id } }' });

@@ -32,12 +32,13 @@ export interface RequestVoucherOptions {
 }
 
 /**
- * Creates the function that accepts a request. Row, idempotency key and message are stored in one transaction. The
- * callbackUrl is then cached in the key-value store, best effort: the message has it, too.
+ * Creates the function that accepts a request. Row, idempotency key and message are stored in one transaction. Then it
+ * tries to cache the callbackUrl in the key-value store; a failure does not matter, because the message has the URL,
+ * too.
  *
  * The function throws CodedError FORBIDDEN, PHONE_NUMBER_INVALID, CALLBACK_URL_REFUSED, BAD_USER_INPUT,
- * IDEMPOTENCY_KEY_REUSED or DATABASE_UNAVAILABLE: nothing is stored. After COMMIT_UNKNOWN a retry with the same key
- * returns the request if it was stored.
+ * IDEMPOTENCY_KEY_REUSED or DATABASE_UNAVAILABLE, and has stored nothing then. After COMMIT_UNKNOWN the request may be
+ * stored; a retry with the same key returns it.
  */
 export function createRequestVoucher(options: RequestVoucherOptions) {
   const { keyValue, log, region, callbackUrls } = options;

@@ -1,10 +1,10 @@
 import { deleteFrom, type Retention } from '@voucher-gateway/platform/database/housekeeping';
 import { idempotencyKey } from './tables.ts';
 
-/** A retry that started before its key expired must still find it. */
+/** Expired keys are kept for this time, because a retry that started before the expiry must still find its key. */
 const afterExpiryMs = 300_000;
 
-/** The rows that the voucher subgraph deletes. Requests and vouchers are kept. */
+/** Which rows the voucher subgraph deletes. Requests and vouchers are kept. */
 export const voucherRetentions: readonly Retention[] = [
   {
     name: 'expired idempotency keys',

@@ -10,7 +10,7 @@ import { expect, it } from 'vitest';
 import { voucherSettings } from './config.ts';
 import { createVoucherService } from './server.ts';
 
-// Regression: each part waited for the one before it, and together they exceeded the deadline.
+// Regression: the parts stopped one after another, and exceeded the deadline in total.
 it('stop: consumers stop while a request is still running', async () => {
   const stopping = new Set<string>();
   const consumersStop = Promise.withResolvers<void>();
@@ -37,7 +37,7 @@ it('stop: consumers stop while a request is still running', async () => {
   const { hostname, port } = new URL(harness.url);
   const socket = connect(Number(port), hostname).on('error', () => {});
   await once(socket, 'connect');
-  // The service answers the head of a request at once, and waits for its body.
+  // The service answers the head of this request (100 Continue), and then waits for a body that never comes.
   socket.write(
     'POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n\r\n',
   );

@@ -9,11 +9,11 @@ import { and, asc, lte, sql } from 'drizzle-orm';
 import { requestCodeOf } from './request-row.ts';
 import { voucherRequest } from './tables.ts';
 
-/** Added to the give-up time, so that no request is published again while its outcome is in flight. */
+/** Added to GIVE_UP_AFTER, so that no request is published again while its outcome is on its way. */
 const marginMs = 300_000;
 const everyMs = 60_000;
 const batchSize = 500;
-/** The remaining requests wait for the next run. */
+/** Limit of batches per run; the remaining requests wait for the next run. */
 const batchesPerRun = 200;
 
 export interface SweepOptions {
@@ -25,8 +25,9 @@ export interface SweepOptions {
 }
 
 /**
- * Every minute publishes overdue requests again: those that are still pending after their give-up time. Integration then
- * publishes their outcome again, so that a lost message or topic loses nothing. Processes take turns, batch by batch.
+ * Every minute publishes overdue requests again: those that are still pending although voucher-integration must have
+ * given up. It then publishes their outcomes again, so that requests recover from a lost message or topic. Processes
+ * take turns, batch by batch.
  */
 export function startSweep({ database, topics, clock, log, giveUpAfterMs }: SweepOptions): AsyncDisposable {
   /** Returns the number of requests published; 0 while another process holds the lock. */
@@ -38,7 +39,7 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
         .from(voucherRequest)
         .where(
           and(
-            // A literal, because the planner uses a partial index only if it sees its condition.
+            // Written as a literal, because PostgreSQL's planner uses the partial index only if it sees this condition.
             sql`${voucherRequest.status} = 'PENDING'`,
             lte(voucherRequest.publishedAt, new Date(now - giveUpAfterMs - marginMs)),
           ),

@@ -16,14 +16,17 @@ export const voucherRequest = schema.table(
     failureMessage: text('failure_message'),
     requestedAt: instant('requested_at').notNull(),
     endedAt: instant('ended_at'),
-    /** When the provider was first asked, and when it acknowledged; null if unknown or if it did not. */
+    /**
+     * When the request was first sent to the provider, and when the provider acknowledged it; null if unknown, or if it
+     * did not.
+     */
     askedAt: instant('asked_at'),
     acknowledgedAt: instant('acknowledged_at'),
-    /** When the outcome was stored here. */
+    /** When this service stored the outcome. */
     storedAt: instant('stored_at'),
-    /** The last voucher of the phone number's feed when the request was accepted; null if the feed was empty. */
+    /** Id of the last voucher in the phone number's feed when the request was accepted; null if the feed was empty. */
     feedEnd: uuid('feed_end'),
-    /** When its message was last published. An overdue request is published again. */
+    /** When the request's message was last published. The sweep publishes an overdue request again. */
     publishedAt: instant('published_at').notNull(),
   },
   (table) => [
@@ -77,7 +80,7 @@ export const consumedPosition = schema.table(
     topic: text().notNull(),
     partition: integer().notNull(),
     position: bigint({ mode: 'number' }).notNull(),
-    /** Used by version 0.1 only, and null in rows of later ones. To be dropped in the next version. */
+    /** Used by version 0.1 only, and null in rows of later versions. It will be dropped in the next version. */
     publishedAt: instant('published_at'),
   },
   (table) => [primaryKey({ columns: [table.topic, table.partition] })],

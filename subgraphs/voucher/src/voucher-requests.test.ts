@@ -97,7 +97,7 @@ describe('steps', () => {
     const acknowledged = { name: 'PROVIDER_ACKNOWLEDGED', at: times.acknowledgedAt };
     await ctx.acknowledge({ requestId: id, ...times });
     await expect.poll(async () => (await steps(ctx, id)).slice(1)).toEqual([asked, acknowledged]);
-    // As from a voucher-integration of the previous version, which does not report the times.
+    // The message of a previous version of voucher-integration, which does not report the times.
     await ctx.receive({ requestId: id });
     expect((await steps(ctx, id)).map(({ name }) => name)).toEqual([
       'ACCEPTED',

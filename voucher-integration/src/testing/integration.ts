@@ -21,7 +21,7 @@ export interface TestIntegrationOptions {
   frozen?: boolean;
 }
 
-/** Starts voucher-integration beside a simulated provider. The test plays the other services. */
+/** Starts voucher-integration with a simulated provider. The test acts as the other services. */
 export async function startTestIntegration({
   settings = {},
   provider = {},
@@ -65,7 +65,7 @@ export async function startTestIntegration({
     },
     /** Waits for `count` messages of `request-acknowledged`, and returns the messages so far. */
     acknowledgements: acknowledgements.atLeast,
-    /** Lines of level error that the service logged. */
+    /** The lines of level `error` that the service logged. */
     get alarms() {
       const lines = log.text.split('\n').filter((line) => line.includes('"level":"error"'));
       return lines.map((line) => JSON.parse(line));

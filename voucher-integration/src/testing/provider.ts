@@ -4,7 +4,7 @@ import { fastify } from 'fastify';
 export const verifierA = 'a'.repeat(43);
 export const verifierB = 'b'.repeat(43);
 
-/** The provider's answer that the code will come by a callback with this verifier. */
+/** Returns the provider's acknowledgement, which promises the code by a callback with this verifier. */
 export function acknowledgementOf(verifier = verifierA) {
   return { codeChallenge: challengeOf(verifier), transformMethod: 'S256' };
 }
@@ -21,7 +21,7 @@ export async function startProvider(answer: (key: string) => Promise<object> | o
   return { url, [Symbol.asyncDispose]: () => app.close() };
 }
 
-/** A provider that holds its answer to the first request until the test sends it. */
+/** Starts a provider that delays its answer to the first request until the test sends it. */
 export async function startHeldProvider() {
   const requested = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<object>();

@@ -10,7 +10,7 @@ import type { JSONWebKeySet } from 'jose';
 import { userSettings } from '../config.ts';
 import { createUserService } from '../server.ts';
 
-/** Starts the user service. The test is its clients, and reads what it publishes. */
+/** Starts the user service. The test acts as its clients, and reads the messages that it publishes. */
 export async function startTestUserService({
   keyValue,
   changeDatabase = () => ({}),
@@ -50,7 +50,7 @@ export async function startTestUserService({
     url: service.url,
     startAnother,
     post,
-    /** Ended sessions that were published so far. */
+    /** The ended sessions that the service has published so far. */
     get ended() {
       return ended.values;
     },

@@ -12,7 +12,7 @@ import { expect } from 'vitest';
 import { voucherSettings } from '../config.ts';
 import { createVoucherService } from '../server.ts';
 
-/** Starts the voucher service with a signed-in user, `ann`. The test plays the other services. */
+/** Starts the voucher service with a signed-in user, `ann`. The test acts as the other services. */
 export async function startTestVoucherService({
   keyValue,
   settings,
@@ -100,7 +100,10 @@ export async function startTestVoucherService({
       });
       await consumed();
     },
-    /** Publishes that the provider has acknowledged a request. It is consumed beside the outcomes. */
+    /**
+     * Publishes that the provider has acknowledged a request. Another consumer reads it, so that it is not ordered with
+     * the outcomes.
+     */
     acknowledge: (value: Pick<RequestAcknowledged, 'requestId' | 'askedAt' | 'acknowledgedAt'>) =>
       harness.publish(schemaTopics.requestAcknowledged, {
         phoneNumber: ann.phoneNumber,
