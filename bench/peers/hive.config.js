@@ -4,8 +4,8 @@ import { parse } from 'graphql';
 import { userTypes, voucherTypes } from './schema.js';
 import { feed } from './source.js';
 
-// Hive Gateway with its own CLI and event-driven federated subscriptions, whose events come from memory. The name of the
-// topic contains the phone number: `filterBy` would call one filter per connection for every event.
+// Hive Gateway, started by its CLI, with event-driven federated subscriptions, whose events come from memory. The
+// topic's name contains the phone number, because `filterBy` would call one filter per connection for every event.
 const federation = /* GraphQL */ `
   extend schema
     @link(url: "https://specs.apollo.dev/federation/v2.6", import: ["@key", "@external", "@composeDirective"])
@@ -18,7 +18,7 @@ const eventDriven = /* GraphQL */ `
 `;
 const fedBy = '@pubsubOperation(pubsubTopic: "receive-code/{args.phoneNumber}")';
 const { errors, supergraphSdl } = composeServices([
-  // Never called: an event has all selected fields.
+  // This subgraph is never called, because an event has all selected fields.
   {
     name: 'voucher',
     url: 'http://127.0.0.1:9/graphql',

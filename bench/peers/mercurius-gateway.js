@@ -13,7 +13,7 @@ app.register(mercuriusGateway, {
         wsUrl: `${process.env.SUBGRAPH_URL.replace('http', 'ws')}/graphql`,
         schema: voucherTypes(),
       },
-      // Never called: an event has all selected fields.
+      // This subgraph is never called, because an event has all selected fields.
       { name: 'user', url: 'http://127.0.0.1:9/graphql', schema: userTypes },
     ],
   },

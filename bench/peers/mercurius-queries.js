@@ -1,7 +1,8 @@
 import mercuriusGateway from '@mercuriusjs/gateway';
 import Fastify from 'fastify';
 
-// Mercurius with JIT for the queries of `npm run bench -- gateway`. It has federation 1 only, and so schemas of its own.
+// Mercurius with JIT for the queries of `npm run bench -- gateway`. It supports only federation 1, and therefore needs
+// separate schemas.
 
 const user = /* GraphQL */ `
   extend type Query { me: User }

@@ -2,7 +2,7 @@
  * The part of the product's schema with which the peers are measured. The field returns the same as ours, but its phone
  * number is an argument, because the peers have no identity.
  *
- * @param {string} fedBy the directive of the field that names its source of events
+ * @param {string} fedBy the directive by which the field names its source of events
  */
 export const voucherTypes = (fedBy = '') => /* GraphQL */ `
   extend type Query {

@@ -28,7 +28,7 @@ async function runCommand(main: string, environment: Environment, words: string[
   return { code: code as number | null, stdout: stdout.trim(), stderr: stderr.trim() };
 }
 
-/** The id of the key that signed a token. */
+/** Returns the id of the key that signed a token. */
 export function kidOf(token: string): string {
   return JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid;
 }

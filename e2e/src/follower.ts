@@ -5,11 +5,11 @@ import WebSocket from 'ws';
 export interface FollowerOptions {
   /** The session's token, or a function that is called before each connection. */
   token: string | (() => Promise<string>);
-  /** The cursor to start after. */
+  /** The cursor after which the follower starts. */
   after: string;
   /** Returns the URL of the gateway to connect to next. */
   nextGateway(): string;
-  /** Returns the number of events after which it drops the current connection. Default: never. */
+  /** Returns the number of events after which the follower drops its connection. Default: it never does. */
   patience?(): number;
   onVoucher?(voucher: FollowedVoucher): void;
   /** Called with the close code of a connection, or the error code of a refused subscription. */
@@ -98,7 +98,7 @@ export function startFollower({
         if (left <= 0 || isOver) break;
       }
     } catch (error) {
-      // The error is a close event for a lost connection, and a list of errors for a refusal.
+      // For a lost connection the error is a close event; for a refusal it is a list of GraphQL errors.
       if (Array.isArray(error)) {
         const code = String(error[0]?.extensions?.code ?? error[0]?.message);
         refusals.push(code);

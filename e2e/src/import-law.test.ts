@@ -14,7 +14,7 @@ interface Planted {
   manifests?: Record<string, object>;
 }
 
-/** The faults of a repository that has all workspaces, without files, and what is planted. */
+/** Finds the faults of a repository that has all workspaces, but only the given files. */
 async function findFaults({ files = {}, manifests = {} }: Planted): Promise<string[]> {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-imports-'));
   const write = async (path: string, text: string) => {

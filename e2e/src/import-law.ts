@@ -31,7 +31,7 @@ interface Manifest {
 
 interface Import {
   specifier: string;
-  /** Whether it is removed with the types: `import type`. */
+  /** Whether it is an `import type`, which does not exist at run time. */
   isType: boolean;
 }
 
@@ -39,7 +39,7 @@ interface Workspace {
   folder: string;
   level: number;
   manifest: Manifest;
-  /** Packages that a declared package expects beside itself. */
+  /** Peer dependencies of the declared packages. */
   peers: ReadonlySet<string>;
   /** The imports of each file, by its path from the root. */
   files: ReadonlyMap<string, readonly Import[]>;
@@ -48,8 +48,9 @@ interface Workspace {
 /**
  * Checks the imports of all workspaces, in production and in development:
  * - a workspace imports lower levels only, and only by package name;
- * - what it imports is declared in its package.json, in `dependencies` if it runs in production;
- * - what it declares is imported;
+ * - each imported package is declared in the workspace's package.json, in `dependencies` if the file runs in
+ *   production;
+ * - each declared package is imported;
  * - neither files nor folders import each other in a circle. A file in `src/` itself counts as a folder.
  *
  * @param root absolute path of a repository

@@ -5,8 +5,8 @@ export const productionEnvironment = {
   CALLBACK_ALLOW_LOOPBACK: 'true',
   INTROSPECTION: 'true',
   SHUTDOWN_DELAY: '0s',
-  // All customers of a suite have the same address.
+  // Rate limits are off, because all customers of a suite have the same address.
   RATE_LIMITS: 'off',
-  // The delivery of a late code by SMS is recorded as FAILED.
+  // Without SMS, the delivery of a late code by SMS is recorded as FAILED.
   SMS: 'off',
 };

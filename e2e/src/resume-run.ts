@@ -31,7 +31,7 @@ export interface ResumeLedger {
   refusals: readonly string[];
 }
 
-/** If nothing arrives for this time after everything is stored, the rest is missing. */
+/** If no event arrives for this time after everything is stored, the remaining ones count as lost. */
 const quietMs = 20_000;
 
 /** Starts replicas, and returns all gateways of a system. */
@@ -41,7 +41,10 @@ export async function gatewaysOf(system: DistributedStack, count: number): Promi
   return gateways;
 }
 
-/** Requests a voucher with the same key until a gateway responds: a response may be lost with its gateway. */
+/**
+ * Requests a voucher, and retries with the same key until a gateway responds, because a killed gateway loses its
+ * responses.
+ */
 export async function requestSomehow(
   { token }: Customer,
   nextGateway: () => string,
@@ -81,8 +84,8 @@ export async function storedVouchers({ token }: Customer, gatewayUrl: string): P
 }
 
 /**
- * Measures promise F. A client follows its vouchers over three gateways and drops its connection at random.
- * Meanwhile one gateway after the other is killed with `kill -9` and restarted.
+ * Measures promise F. A client follows its vouchers over three gateways and drops its connection at random. At the same
+ * time one gateway after another is killed with `kill -9` and restarted.
  */
 export async function runResume(system: DistributedStack, options: ResumeRunOptions): Promise<ResumeLedger> {
   const { events, reconnects, killEvery } = options;

@@ -52,7 +52,7 @@ export async function createSetup(): Promise<StandaloneSetup> {
 }
 
 /**
- * Starts it. Resolves when it has printed that it is ready; rejects with its output if it exits before that.
+ * Starts `npm start`. Resolves when it has printed that it is ready; rejects with its output if it exits before.
  * `installation` is the folder of another installation.
  */
 export async function startStandalone(
@@ -83,7 +83,7 @@ export async function startStandalone(
   };
 }
 
-/** Starts it without waiting. */
+/** Starts `npm start` without waiting for it. */
 export function runStandalone(environment: Record<string, string>, installation = thisInstallation) {
   const main = join(installation, 'standalone/src/main.ts');
   return spawnFollowed(main, environment, installation);

@@ -4,21 +4,22 @@ import { type OwnDelivery, startOwnDelivery } from './own-delivery.ts';
 import { startReceivers } from './receivers.ts';
 
 const total = Number(process.env.BENCH_DELIVERIES ?? 12_000);
-/** Of a turn. Longer than a time-out of a callback, so that endpoints which hang have their whole effect. */
+/** Length of a turn. It is longer than the time-out of a callback, so that hanging endpoints have their full effect. */
 const seconds = Number(process.env.BENCH_SECONDS ?? 20);
 const turns = Number(process.env.BENCH_TURNS ?? 2);
 const rate = 300;
 const minPerSecond = 500;
-/** Endpoints of the steady load: those that hang, those whose name server is dead, and the rest. */
+/** Numbers of endpoints of the steady load: all, those that hang, and those whose name server is dead. */
 const steady = { all: 200, hanging: 20, dead: 5 };
 
 /**
  * Measures one delivery process on PostgreSQL, Redis and Kafka, on this machine:
  *
  * 1. Deliveries per second to 100 fast receivers, and their CPU time.
- * 2. The same while 10 of the 100 hang: the rate of the others.
- * 3. Latency at a steady rate to 200 receivers, and while 20 of them hang and 5 others have dead name servers. Both in
- *    turn, so that changes over time affect both sides equally, and each time with other broken ones.
+ * 2. The rate of the others while 10 of the 100 hang.
+ * 3. Latency at a steady rate to 200 receivers: with all of them working, and while 20 hang and 5 others have dead name
+ *   servers. Both are measured alternately, so that changes over time affect them equally, and each time with other
+ *   broken receivers.
  */
 export async function delivery(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -41,7 +42,7 @@ export async function delivery(): Promise<Report> {
   for (const { name } of isHanging) receivers.setHanging(name, true);
   const counts = (endpoint: Endpoint) => !isHanging.has(endpoint);
   const someHang = await load.run(fast, { total, rate: null, counts, settleMs: 30_000 });
-  // What has waited is delivered, so that the next phases begin as the first one did.
+  // Waiting deliveries are made now, so that the next phases start without a backlog.
   for (const { name } of isHanging) receivers.setHanging(name, false);
 
   const healthy = createEndpoints('steady', steady.all - steady.hanging - steady.dead, receivers.urlOf);
@@ -129,7 +130,7 @@ function perSecondOf({ timesMs, tookMs }: Phase): number {
   return round(timesMs.length / (tookMs / 1_000));
 }
 
-/** Spreads the rest evenly among the first. */
+/** Mixes two lists: spreads the entries of `rest` evenly among those of `first`. */
 function mix(first: readonly Endpoint[], rest: readonly Endpoint[]): Endpoint[] {
   const every = Math.floor(first.length / rest.length);
   return first.flatMap((endpoint, index) =>

@@ -15,15 +15,15 @@ export interface Endpoint extends Addressee {
 export interface Phase {
   /** Times from the publication of a code to its callback, in milliseconds. */
   timesMs: number[];
-  /** From the first publication to the last callback, in milliseconds. */
+  /** Time from the first publication to the last callback, in milliseconds. */
   tookMs: number;
-  /** Callbacks that did not come. */
+  /** Number of callbacks that did not arrive. */
   missing: number;
 }
 
-/** Publishes codes, and notes when their callbacks come. */
+/** Publishes codes, and records when their callbacks arrive. */
 export interface Load {
-  /** Notes a callback. */
+  /** Records a callback. */
   arrived(voucherId: string): void;
   /**
    * Publishes codes to endpoints in turn, and waits for the callbacks of those that count.
@@ -45,7 +45,7 @@ export function createLoad(publish: () => OwnDelivery['publish']): Load {
   return {
     arrived(voucherId) {
       const at = published.get(voucherId);
-      // At least once: a second callback of a voucher is none.
+      // Delivery is at least once, so that a second callback of a voucher does not count.
       if (at === undefined || !published.delete(voucherId)) return;
       lastAt = performance.now();
       timesMs.push(lastAt - at);

@@ -44,7 +44,7 @@ export async function startOwnDelivery({ nameServer }: { nameServer: string }): 
       },
       port,
       readyPath: '/health/ready',
-      // It shares the machine with the engines and the client, like the services of `pipeline`.
+      // It is not pinned to a core, like the services of `pipeline`.
       pinned: false,
     }),
   );
@@ -59,7 +59,7 @@ export async function startOwnDelivery({ nameServer }: { nameServer: string }): 
   return {
     async publish(codes) {
       const writes = redis.pipeline();
-      // As the voucher service does when it accepts a request.
+      // The voucher service stores this when it accepts a request.
       for (const { event, callbackUrl } of codes)
         writes.set(`callback-url:${event.requestId}`, JSON.stringify({ callbackUrl }), 'PX', urlMs);
       await writes.exec();

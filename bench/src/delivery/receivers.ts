@@ -4,11 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { startDnsServer } from '@voucher-gateway/platform/testing/dns-server';
 
-/** Receivers of callbacks, each with a name of its own, on one port. They respond with 204 unless instructed otherwise. */
+/**
+ * Receivers of callbacks on one port, each with a separate host name. They respond with 204 unless instructed
+ * otherwise.
+ */
 export interface Receivers extends AsyncDisposable {
-  /** Address of their name server. */
+  /** Address of the receivers' name server. */
   readonly nameServer: string;
-  /** Returns the URL of a receiver, whose name then exists. */
+  /** Returns the URL of a receiver, and adds its name to the name server. */
   urlOf(name: string): string;
   /** Whether a receiver takes requests without a response. */
   setHanging(name: string, isHanging: boolean): void;
@@ -21,7 +24,7 @@ const domain = 'receivers.example.com';
 /** @param onCallback called with the voucher of each callback that gets a response */
 export async function startReceivers(onCallback: (voucherId: string) => void): Promise<Receivers> {
   await using releases = new AsyncDisposableStack();
-  // Longer than the benchmark: a name that is not dead costs nothing but its first look-up.
+  // The time to live is longer than the benchmark, so that each working name is looked up only once.
   const dns = releases.use(await startDnsServer({ ttlSeconds: 300 }));
   const hanging = new Set<string>();
   const hostOf = (name: string) => `${name}.${domain}`;
@@ -31,7 +34,7 @@ export async function startReceivers(onCallback: (voucherId: string) => void): P
     response.writeHead(204).end();
     onCallback(body?.data?.voucherId ?? '');
   });
-  // A connection that is closed while a callback is on its way would be a failed attempt.
+  // Connections stay open, because closing one while a callback is on its way would fail the attempt.
   server.keepAliveTimeout = 600_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -54,7 +54,7 @@ const limit: QueryContender = {
   start: (environment) => start('the limit', [fileOf('limit-main.ts')], '/', environment),
 };
 
-/** Gateways that are installed in a folder of their own; each is created once they are. */
+/** The peers, by name. They are installed in a separate folder before one is created. */
 const peers: Readonly<Record<string, () => QueryContender>> = {
   hive: () => ({
     label: `Hive Gateway ${peerVersionOf('@graphql-hive/gateway')}`,
@@ -69,14 +69,14 @@ const peers: Readonly<Record<string, () => QueryContender>> = {
   mercurius: () => ({
     label: `Mercurius ${peerVersionOf('mercurius')} with JIT`,
     path: '/graphql',
-    // It has federation 1 only.
+    // It supports only federation 1.
     operations: small,
     start: (environment) => start('Mercurius', [join(peersFolder, 'mercurius-queries.js')], '/ready', environment),
   }),
 };
 
 /**
- * Ours first, and then the others in the order in which they take turns. Peers are installed if needed.
+ * Returns our gateway first, and then the others in the order in which they are measured. Installs peers if needed.
  *
  * @param selected comma-separated names of peers; undefined for all, an empty text for none
  */

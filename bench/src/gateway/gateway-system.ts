@@ -16,7 +16,7 @@ export interface GatewaySystem extends AsyncDisposable {
 
 /** What the process of the clients returns. */
 export interface LoadResult {
-  /** Of the requests that were sent after the warm-up, in milliseconds. */
+  /** Latencies of the requests after the warm-up, in milliseconds. */
   latencies: number[];
   failed: number;
   answered: number;

@@ -11,8 +11,8 @@ const connections = Number(process.env.BENCH_CONNECTIONS ?? 50);
 const warmUpMs = 2_000;
 
 /**
- * Compares gateways on queries: one process on one core, 50 connections that send the same operation over and over, and
- * subgraphs whose responses are kept. They take turns in each round, and each figure is the median of the rounds.
+ * Compares gateways on queries. Each gateway is one process on one core. 50 connections repeat the same operation, and
+ * subgraphs send stored responses. The gateways are measured in turns, and each figure is the median of the rounds.
  */
 export async function gateway(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -36,7 +36,7 @@ export async function gateway(): Promise<Report> {
 interface Measurement {
   load: HelperProcess;
   subgraphs: HelperProcess;
-  /** The data of the first gateway, by operation: that of the others must be the same. */
+  /** The data that the first gateway returned, by operation. The others must return the same. */
   answers: Map<string, string>;
 }
 
@@ -98,8 +98,8 @@ function sortKeys(value: unknown): unknown {
 }
 
 /**
- * How many times the others' rate ours is, and how many times ours their CPU time is. Of the two, CPU time depends less on
- * what else the machine does.
+ * Computes by which factor our rate is higher than that of each other gateway, and by which factor our CPU time is
+ * lower. CPU time depends less on other work of the machine.
  */
 function ratios(results: readonly Result[], contenders: readonly QueryContender[]): Result[] {
   const [own, ...others] = contenders;

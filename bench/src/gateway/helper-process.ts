@@ -4,9 +4,11 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { pinnedCore } from '../processes/measured-process.ts';
 
-/** A process of the benchmark itself. It is kept off the core of the measured gateway, where there are several. */
+/**
+ * A process of the benchmark itself. If the machine has several cores, it does not run on that of the measured gateway.
+ */
 export interface HelperProcess extends AsyncDisposable {
-  /** Its first message. */
+  /** The first message of the process. */
   readonly started: unknown;
   /** Sends a message, and resolves to the answer. */
   ask(message: object): Promise<unknown>;

@@ -1,9 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
 
 /**
- * An HTTP server for benchmarks that costs little: it reads only the length of a request, and answers each with JSON.
+ * Creates an HTTP server for benchmarks that takes little CPU time. It reads only the length of a request, and responds
+ * with JSON.
  *
- * @param answer the JSON for a body
+ * @param answer returns the JSON response for a request's body
  */
 export function createBareServer(answer: (body: string) => Buffer | Promise<Buffer>): Server {
   return createServer({ noDelay: true }, (socket) => {
@@ -16,7 +17,7 @@ export function createBareServer(answer: (body: string) => Buffer | Promise<Buff
       for (let request = takeRequest(); request !== null; request = takeRequest()) {
         const body = Buffer.from(request, 'latin1').toString();
         const json = answer(body);
-        // Answers keep the order of requests.
+        // Responses keep the order of requests.
         if (json instanceof Promise)
           working = working.then(async () => send(socket, await json)).catch(() => void socket.destroy());
         else send(socket, json);

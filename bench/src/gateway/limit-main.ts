@@ -2,8 +2,8 @@ import { createServer } from 'node:http';
 import { Pool } from 'undici';
 import { operations } from './graph.ts';
 
-// The limit of a gateway with this HTTP server and client: the plans are written by hand, and there is no GraphQL. It
-// collects representations, sends each once, merges, shapes and serialises.
+// Measures the best that a gateway can reach with this HTTP server and client. It is no GraphQL server: the plans are
+// written by hand. It only collects representations, sends each once, merges responses, and writes the result.
 
 interface Owned {
   id: string;

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 
-// Sends one request over and over on some connections, each as soon as the one before is answered. The parent process gets
-// the latencies of those that were sent after the warm-up, and the number of all.
+// Repeats one request on several connections, each time as soon as the previous one is answered. The parent process
+// gets the latencies of the requests after the warm-up, and the number of all.
 
 interface LoadRequest {
   port: number;

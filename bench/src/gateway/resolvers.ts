@@ -34,7 +34,7 @@ interface Reference {
   weight: number;
 }
 
-/** The subgraphs' resolvers, by name. Twenty vouchers have twenty owners, or one. */
+/** The subgraphs' resolvers, by name. In one list twenty vouchers have twenty owners, in another list one. */
 export const resolvers: Readonly<Record<string, object>> = {
   user: {
     Query: { me: () => user('u1'), users: () => range(6).map((index) => account(String(index + 1))) },

@@ -19,7 +19,7 @@ export interface AttackersTally {
   /** Opened connections, including those that replace closed ones. */
   opened: number;
   sent: number;
-  /** Of these, those sent over a second late: the attackers lacked CPU time. */
+  /** Those sent over a second late, because the attackers lacked CPU time. */
   late: number;
   /** Operations with a response, including refused ones. */
   answered: number;
@@ -40,13 +40,13 @@ const known = costlyOperation();
 const nextOperation = () => (attack === 'the same operation at the limit a second' ? known : costlyOperation());
 
 for (let index = 0; index < count; index += 1) {
-  // Spread over a second, like independent clients.
+  // The connections are opened over a second, like those of independent clients.
   setTimeout(() => openings[attack](index), (index / count) * 1_000);
 }
 process.on('message', () => process.send?.(tally));
 process.once('disconnect', () => process.exit());
 
-/** Repeats every second until the connection is closed, and then replaces it. */
+/** Calls `send` every second until the connection is closed, and then replaces the connection. */
 function everySecond(send: () => void, onClosed: (listener: () => void) => void, reopen: () => void): void {
   tally.opened += 1;
   let dueAtMs = performance.now();
@@ -66,7 +66,7 @@ function everySecond(send: () => void, onClosed: (listener: () => void) => void,
 
 function open(index: number): Socket {
   const socket = connect({ host: '127.0.0.1', port, localAddress: addressOf(index) });
-  // Closed by the server: it is replaced.
+  // An error means that the server closed the connection; it is then replaced.
   socket.on('error', () => {});
   return socket;
 }
@@ -125,7 +125,7 @@ function askOverWebSocket(index: number): void {
     perMessageDeflate: false,
   });
   let id = 0;
-  // Closed or rejected by the server: it is replaced.
+  // An error means that the server closed or rejected the connection; it is then replaced.
   socket.on('error', () => {});
   socket.on('open', () => socket.send('{"type":"connection_init"}'));
   socket.on('message', (data: Buffer) => {
@@ -133,7 +133,7 @@ function askOverWebSocket(index: number): void {
     if (type === 'next' || type === 'error') tally.answered += 1;
     if (type !== 'connection_ack') return;
     const send = () => {
-      // The gateway does not read: a further one would wait in this process.
+      // The gateway has stopped reading, so that another message would only wait in this process.
       if (socket.bufferedAmount > 0) return;
       id += 1;
       tally.sent += 1;

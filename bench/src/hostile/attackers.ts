@@ -11,8 +11,8 @@ export interface Attackers extends AsyncDisposable {
 
 const entry = fileURLToPath(new URL('./attackers-process.ts', import.meta.url));
 /**
- * Real attackers run on other machines. These get only the CPU time that all others leave, which includes the helper
- * threads of their process: their own work delays nobody, only what they send does.
+ * Real attackers run on other machines. These run with the lowest priority, with all threads of their process. So their
+ * work takes no CPU time from others, and only their requests have an effect.
  */
 const withoutPriority = isOnPath('chrt') ? ['chrt', '--idle', '0'] : ['nice', '-n', '19'];
 

@@ -17,9 +17,10 @@ const attacks: readonly AttackName[] = [
 ];
 
 /**
- * Measures how a thousand attackers affect well-behaved clients: latencies of their queries and events, with and without
- * attackers. The gateway has its default limits. The attackers get only the CPU time that the gateway and the well-behaved
- * clients leave, as if they ran on other machines; a bound reports an attack that was too slow for it.
+ * Measures how a thousand attackers affect well-behaved clients: latencies of their queries and events, with and
+ * without attackers. The gateway has its default limits. The attackers get only the CPU time that the gateway and the
+ * well-behaved clients leave, as if they ran on other machines. A bound fails if an attack was too slow because of
+ * that.
  */
 export async function hostile(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -35,7 +36,7 @@ export async function hostile(): Promise<Report> {
         SUBGRAPH_VOUCHER_URL: subgraph.url,
         LOG_LEVEL: 'fatal',
       },
-      // Not pinned, because the planner's thread and the garbage collector run beside the main thread.
+      // The gateway is not pinned to a core, because the planner's thread and the garbage collector run in parallel.
       { pinned: false },
     ),
   );
@@ -64,7 +65,7 @@ export async function hostile(): Promise<Report> {
   const results: Result[] = goodResults('alone, before', before);
   const attacked: [AttackName, AttackedPhase][] = [];
   for (const attack of attacks) attacked.push([attack, await runAttacked(load, attack, results)]);
-  // The gateway first reads and refuses what is left in the buffers of the attackers' sockets.
+  // At first the gateway still reads and refuses the data in the buffers of the attackers' sockets.
   results.push(...goodResults('right after', await runGoodPhase(load, seconds)));
 
   const p99 = (samples: readonly number[]) => percentile(samples, 0.99);

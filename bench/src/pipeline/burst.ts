@@ -2,7 +2,7 @@ import { atMost, type Report, round } from '../report.ts';
 import type { PipelineSystem } from './pipeline-system.ts';
 
 const requests = 1_000;
-/** Just below the provider's limit: the code is still in its response. */
+/** Just below the provider's limit of 3 s, so that the code is still in its response. */
 const providerDelayMs = 2_950;
 
 /** Measures how soon many requests at once are accepted and delivered, while the provider is slow. */

@@ -1,6 +1,6 @@
 import { within } from '../load/steady-load.ts';
 
-/** What a client receives for a request: the callback, or the event of its subscription. */
+/** The two ways by which a client receives a code: the callback, and the event of its subscription. */
 export type Arrival = 'calledBackAt' | 'streamedAt';
 
 /** The times of a request's events, in milliseconds of this process's clock. */
@@ -9,17 +9,17 @@ export interface Journey extends Partial<Record<Arrival, number>> {
 }
 
 export interface Journeys {
-  /** Notes that a request was accepted. */
+  /** Records that a request was accepted. */
   accepted(requestId: string, acceptedAt: number): void;
-  /** Notes that a code has arrived, now. Only the first arrival counts. */
+  /** Records that a code has arrived now. Only the first arrival counts. */
   arrived(requestId: string, arrival: Arrival): void;
   /** The accepted requests. */
   all(): Journey[];
-  /** The number of requests whose code has not arrived both ways. */
+  /** Returns the number of requests whose code has not arrived by both ways. */
   undelivered(): number;
-  /** Waits until all are delivered, up to a time limit. */
+  /** Waits until all codes are delivered, up to a time limit. */
   settle(withinMs: number): Promise<boolean>;
-  /** Milliseconds from acceptance to the arrival, of each request; NaN if there was none. */
+  /** Returns the milliseconds from acceptance to arrival for each request; NaN if the code did not arrive. */
   since(arrival: Arrival): number[];
   /** Forgets all requests. */
   clear(): void;

@@ -20,7 +20,7 @@ export async function installPeers(): Promise<void> {
   if (code !== 0) throw new Error('the peers could not be installed; BENCH_PEERS= leaves them out');
 }
 
-/** The version of a package that is installed there. */
+/** Returns the version of a package in the peers' folder. */
 export function versionOf(name: string): string {
   return JSON.parse(readFileSync(join(peersFolder, 'node_modules', name, 'package.json'), 'utf8')).version;
 }

@@ -20,7 +20,7 @@ export interface OwnGateway extends AsyncDisposable {
   signIn(count: number): Promise<TestUser[]>;
   /** Starts a gateway like `npm run start:gateway` in production. The previous one should have exited. */
   start(environment?: Record<string, string>, options?: StartOptions): Promise<MeasuredProcess>;
-  /** The same without Kafka: its events are sent to it. */
+  /** Starts a gateway without Kafka, to which this process sends the events. */
   startFromMemory(): Promise<MeasuredProcess>;
   /** Address of Kafka, `host:port`. */
   readonly brokers: string;

@@ -16,7 +16,7 @@ export function readCpuMs(pids: Readonly<Record<string, number | undefined>>): M
   for (const { pid, parent, ownMs, endedChildrenMs } of readProcesses()) {
     const own = nameOf.get(pid);
     const name = own ?? nameOf.get(parent);
-    // Children of this process are services and engines, which have names of their own.
+    // Direct children of this process are services and engines, which are listed by their names.
     if (name === undefined || (own === undefined && parent === process.pid)) continue;
     used.set(name, (used.get(name) ?? 0) + ownMs + endedChildrenMs);
   }
@@ -30,7 +30,7 @@ function* readProcesses() {
     try {
       stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
     } catch {
-      // It has ended meanwhile.
+      // The process has ended since it was listed.
       continue;
     }
     // The name, in brackets, may contain spaces. The next fields are: state, parent.

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { type Engines, startEngines } from '@voucher-gateway/standalone/engines/engines';
 
 export interface TemporaryEngines extends Engines {
-  /** Where their data is, and other files of a benchmark may be. */
+  /** The folder with the engines' data. A benchmark may add files. */
   readonly folder: string;
 }
 
-/** Starts PostgreSQL, Redis and Kafka on free ports, in a folder of their own. Disposing stops them and deletes it. */
+/**
+ * Starts PostgreSQL, Redis and Kafka on free ports, in a temporary folder. Disposing stops them and deletes the folder.
+ */
 export async function startTemporaryEngines(): Promise<TemporaryEngines> {
   await using releases = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-bench-'));

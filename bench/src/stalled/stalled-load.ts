@@ -39,7 +39,7 @@ export interface Phase {
   cpuShare: number;
 }
 
-/** Publishes events to each of the others in turn, and meanwhile small ones to the readers. */
+/** Publishes events to each client with large results in turn, and at the same time small events to the readers. */
 export async function runPhase(
   { publish, gateway, readers, others, flights }: StalledLoad,
   answersEach: number,

@@ -15,8 +15,8 @@ const settleMs = 5_000;
 const smallAnswers = 'subscription { voucherReceived { cursor node { code } } }';
 
 /**
- * Half of a gateway's clients stop reading, and are sent enough to fill the buffers of the kernel and of the gateway. It
- * measures, twice:
+ * Half of a gateway's clients stop reading, and get enough events to fill the buffers of the kernel and of the gateway.
+ * Measures, twice:
  *
  * - latencies of the other half, compared with the same load while all read
  * - memory of the gateway while clients stall, and whether it is released
@@ -52,7 +52,7 @@ export async function stalled(): Promise<Report> {
   const load: StalledLoad = { publish: ownGateway.publish, gateway, readers, others, flights };
   const openOthers = () =>
     openStallingReaders({ url: gateway.url, query: largeAnswers, tokens: others.map(({ token }) => token) });
-  /** Runs a phase in which the others read, too. Their missing events count. */
+  /** Runs a phase in which the other half reads, too. Their missing events count. */
   const allReading = async (answersEach: number): Promise<Phase> => {
     await using reading = await openOthers();
     await runPhase(load, warmUpAnswers);
@@ -61,7 +61,10 @@ export async function stalled(): Promise<Report> {
     return { ...phase, missing: phase.missing + missingToOthers };
   };
   const answersEach = answersToFill(maxBufferedBytes);
-  /** Runs a phase in which the others stall. They are new connections: the kernel's buffers grow with the bytes read. */
+  /**
+   * Runs a phase in which the other half stalls. It uses new connections, because the kernel's buffers grow with the
+   * bytes read.
+   */
   const othersStalled = async (): Promise<Stall> => {
     tooSlow.length = 0;
     await using stalling = await openOthers();
@@ -72,13 +75,13 @@ export async function stalled(): Promise<Report> {
     return {
       ...phase,
       bufferedBytes: [...tooSlow],
-      // At most all of them: another connection of the gateway may have been closed, too.
+      // At most the number of stalled clients, because the gateway may also have closed another connection.
       gone: Math.min(half, openFiles - gateway.openFiles()),
       settledRssBytes: gateway.rssBytes(),
     };
   };
 
-  // In turn, so that changes over time affect both sides equally.
+  // The phases alternate, so that changes over time affect both sides equally.
   const firstRead = await allReading(Math.ceil(answersEach / 2));
   await sleep(settleMs);
   const firstStall = await othersStalled();

@@ -9,7 +9,7 @@ export interface ReadersData {
   tokens: readonly string[];
 }
 
-/** Both are answered with the number of received messages. */
+/** The messages to this thread. It answers both with the number of received messages. */
 export type ReadersQuestion = 'received' | 'stall';
 
 const heartbeatMs = 5_000;

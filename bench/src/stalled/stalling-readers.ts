@@ -7,7 +7,7 @@ const lateAfterMs = 10_000;
 
 /** Subscribers that can stop reading. */
 export interface StallingReaders extends AsyncDisposable {
-  /** Resolves with how many of `of` messages have not arrived: as soon as it is zero, or after 10 s. */
+  /** Resolves with the number of missing messages, if `of` are expected: as soon as it is 0, or after 10 s. */
   missing(of: number): Promise<number>;
   /** Stops reading, without disconnecting. */
   stall(): Promise<void>;

@@ -5,7 +5,7 @@ import type { MeasuredProcess } from '../processes/measured-process.ts';
 
 /** A measured gateway. */
 export interface Contender {
-  /** Prefix of its results; empty for our gateway with Kafka. */
+  /** Prefix in the names of its results; empty for our gateway with Kafka. */
   readonly label: string;
   /** Whether it is ours, which must not fail. */
   readonly isOurs: boolean;

@@ -95,8 +95,8 @@ async function measure(contender: Contender, connections: number, at = rates): P
 }
 
 /**
- * Measures all compared gateways once per round, in a different order each, because a broker gets faster for minutes. Rates
- * that are not compared are measured only in the first round.
+ * Measures all compared gateways once per round, each time in a different order, because a new broker gets faster
+ * during its first minutes. Rates that are not compared are measured only in the first round.
  */
 async function measureInTurns(contenders: readonly Contender[]): Promise<Result[]> {
   const results: Result[] = [];
@@ -130,7 +130,7 @@ function ownBounds(own: Contender, results: readonly Result[]): Bound[] {
   return bounds;
 }
 
-/** Bounds by which the first gateway must not be slower than the others, if these can handle the load. */
+/** Creates the bounds that our gateway is not slower than the others, if these can handle the load. */
 function betterThanOthers([ours, ...others]: readonly Contender[], results: readonly Result[]): Bound[] {
   const { connections, rate } = compared;
   if (!ours || !ownCounts.includes(connections) || !rates.includes(rate)) return [];

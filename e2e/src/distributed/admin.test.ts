@@ -61,7 +61,7 @@ describe('an operator’s commands', () => {
       stdout: `1 session of ${ann.username} ended.`,
       stderr: '',
     });
-    // An idle session would else end after half an hour.
+    // Without the command, an idle session would end only after half an hour.
     expect(await Promise.all(sockets.map(({ closed }) => closed))).toEqual([4403, 4403]);
     for (const url of gateways) {
       expect(await codeAt(url, ann, '{ me { id } }')).toBe('SESSION_EXPIRED');
@@ -73,7 +73,7 @@ describe('an operator’s commands', () => {
     await using ann = await startCustomer(system);
     const kid = kidOf(ann.token);
     const { user, voucher, delivery } = system.urls;
-    // Subgraphs verify the token that the gateway forwards, too.
+    // Subgraphs also verify the token, which the gateway forwards.
     const places: [string, string][] = [
       [system.gatewayUrl, '{ me { id } }'],
       [secondGateway, '{ me { id } }'],

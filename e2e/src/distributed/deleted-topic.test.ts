@@ -47,7 +47,7 @@ it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 
   await database.query('rollback');
   await admin.deleteTopics({ topics: [topic] });
   await system.start('voucher');
-  // It is published to the recreated topic.
+  // The message of this request goes to the recreated topic.
   await requestSomehow(customer, nextGateway);
   const live = async (url: string) => {
     const answer = await fetch(`${url}/health/live`);
@@ -72,7 +72,7 @@ it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 
   for (const name of serviceNames) await system.start(name);
   for (const url of [system.gatewayUrl, system.urls.delivery]) expect(await live(url)).toMatchObject({ status: 200 });
 
-  // Makes their give-up time elapse.
+  // Makes the requests overdue, so that the sweep publishes them again.
   await database.query(
     `update voucher.voucher_request set published_at = now() - interval '1 day' where status = 'PENDING'`,
   );

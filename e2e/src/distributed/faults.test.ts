@@ -22,7 +22,7 @@ import { type Accepted, expectPromisesKept, keepRequesting } from './kept-promis
 import { showOnFailure } from './service-logs.ts';
 import { servicePorts } from './service-ports.ts';
 
-// Separate engines, because it kills them.
+// This suite has separate engines, because it kills them.
 let folder: string;
 let engines: Engines;
 let stack: DistributedStack;
@@ -102,7 +102,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     'of %s: after a restart under load, sending continues by itself',
     async (name) => {
       await using ann = await startCustomer(stack);
-      // So that some callbacks wait for a retry meanwhile.
+      // The receiver fails at first, so that some callbacks wait for a retry during the fault.
       ann.receiver.answerWith(...Array.from({ length: 8 }, () => 503));
       const load = keepRequesting([ann]);
       await expect.poll(() => load.accepted.length).toBeGreaterThan(10);
@@ -145,7 +145,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     for (const name of ['voucher', 'delivery'] as const)
       await expect.poll(() => readiness(name)).toMatchObject([200, { 'key-value': 'away' }]);
     await expect.poll(() => readiness('gateway')).toMatchObject([503, { 'key-value': 'away' }]);
-    // Replaced by an empty one.
+    // Redis is replaced by an empty one.
     await rm(join(folder, 'engines', 'redis'), { recursive: true, force: true });
     await startEngine('redis');
     await expect
@@ -195,7 +195,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     for (const name of serviceNames) expect([name, await liveStatus(name)]).toEqual([name, 200]);
   });
 
-  // Regression: one step after the other waited for an engine, and together they exceeded the deadline.
+  // Regression: each step of the stop waited for an engine, and in total they exceeded the deadline.
   it('of all engines at once, frozen: services stop in time and exit 0', async () => {
     await using customer = await startCustomer(stack);
     {
@@ -232,12 +232,12 @@ async function freezeEngines(): Promise<Disposable> {
   await client.end();
   const pids = [...running.values()].map(({ pid }) => pid);
   const signal = (name: NodeJS.Signals) => {
-    // First the server, so that it starts no more processes.
+    // The main process is frozen first, so that it starts no more processes.
     for (const pid of [...pids, ...rows.map(({ pid }) => pid)]) {
       try {
         process.kill(pid, name);
       } catch {
-        // That connection has ended.
+        // The process of this connection has ended.
       }
     }
   };
@@ -260,7 +260,7 @@ async function stopServices(): Promise<void> {
   for (const name of serviceNames) expect([name, stack.exitOf(name)]).toEqual([name, { code: 0, signal: null }]);
 }
 
-/** As `readiness`; null while the service does not listen yet. */
+/** Like `readiness`; null while the service does not listen yet. */
 const readinessOf = (name: ServiceName) => readiness(name).catch(() => null);
 
 const liveStatus = async (name: ServiceName) => (await fetch(`${stack.urls[name]}/health/live`)).status;

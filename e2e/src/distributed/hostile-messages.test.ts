@@ -90,7 +90,7 @@ describe('hostile messages on real topics', { timeout: 300_000 }, () => {
     await using resources = new AsyncDisposableStack();
     const pids = serviceNames.map((name) => system.pidOf(name));
     const customer = resources.use(await startCustomer(system));
-    // Afterwards every topic and group exists, and the gateway's tails are active.
+    // After this first request every topic and group exists, and the gateway's tails are active.
     const next = await customer.subscribe('subscription { voucherReceived { node { code } } }');
     await customer.requestVoucher();
     await next();
@@ -110,7 +110,7 @@ describe('hostile messages on real topics', { timeout: 300_000 }, () => {
           })),
         });
 
-    // In every partition they come after the hostile ones.
+    // These messages come after the hostile ones, in every partition.
     for (let count = 0; count < 6; count += 1) {
       const another = resources.use(await startCustomer(system));
       const received = await another.subscribe('subscription { voucherReceived { node { code } } }');

@@ -44,8 +44,8 @@ describe('services as processes', { timeout: 300_000 }, () => {
       expect(status).toBe(200);
       const residentMiB =
         Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${system.pidOf(name)}/status`, 'utf8'))?.[1]) / 1_024;
-      // The gateway has the supergraph twice: its planner is a separate thread. A first start takes up to 20 MiB more, for
-      // the stripping of types and the compile cache.
+      // The gateway may use more, because its planner's thread has a second copy of the supergraph. A first start takes
+      // up to 20 MiB more, to strip types and fill the compile cache.
       expect(residentMiB, `${name} holds ${residentMiB} MiB`).toBeLessThan(name === 'gateway' ? 300 : 220);
     }
     for (const name of [...serviceNames].reverse()) {
@@ -56,7 +56,7 @@ describe('services as processes', { timeout: 300_000 }, () => {
   });
 
   it('are not ready if another process responds on their port', async () => {
-    // Regression: a stack used the voucher service of another one, until that stopped.
+    // Regression: a stack used the voucher service of another stack, until that stopped.
     await using installation = await installDistributed();
     await using system = await installation.start();
     await system.kill('vps-mock', 'SIGTERM');

@@ -7,7 +7,10 @@ const portsPerWorker = 5_000;
 
 let next = 0;
 
-/** A port per service, from a range per worker: concurrent test files start services at the same time. */
+/**
+ * Returns a port for each service. Each worker has a range of ports, because concurrent test files start services at
+ * the same time.
+ */
 export async function servicePorts(): Promise<Record<string, number>> {
   const worker = Number(process.env.VITEST_POOL_ID);
   // The files of one worker run in sequence, with different ports: services of the previous file may still be stopping.

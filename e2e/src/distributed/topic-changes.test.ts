@@ -78,7 +78,7 @@ describe('resume: a client sees each voucher once', { timeout: 300_000 }, () => 
     await expectAllSeen(followed, 1);
     {
       await using _held = await holdStore();
-      // Three times the recent messages.
+      // Three times as many as the gateway keeps as recent messages.
       await requestMany([followed], 60);
       await system.kill('gateway', 'SIGKILL');
       await system.start('gateway');
@@ -98,7 +98,7 @@ describe('resume: a client sees each voucher once', { timeout: 300_000 }, () => 
       await using _held = await holdStore();
       await requestMany(all, 5);
       await admin.createPartitions({ topicPartitions: [{ topic, count: 6 }] });
-      // It uses the new partitions at once, and readers find them within seconds.
+      // After a restart voucher-integration uses the new partitions at once. Readers find them within seconds.
       await system.kill('voucher-integration', 'SIGTERM');
       await system.start('voucher-integration');
       await requestMany(all, 5);

@@ -8,7 +8,7 @@ import { createPreparedSetup } from './system.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** A working copy whose files are not those that other tests change. It shares the installed packages. */
+/** Creates a working copy, so that changing its files does not affect other tests. It shares the installed packages. */
 async function makeWorkingCopy() {
   const folder = await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-dev-'));
   const inCopy = (path: string) => join(folder.path, path);
@@ -26,7 +26,7 @@ it('npm run dev: restarts on a change, logs readably, and exits with 0 on Ctrl-C
   const dev = runDev({ ...setup.environment, LOG_LEVEL: 'debug' }, copy.path);
   await dev.printed('Ready in');
   await writeFile(join(copy.path, 'schema/planted.graphql'), 'type Query { a: Int }');
-  // The first process has stopped by then: it no longer has the ports and the data folder.
+  // By then the first process has stopped, and has released the ports and the data folder.
   await dev.printed('Ready in', 2);
   await fetch(`http://127.0.0.1:${setup.environment.GATEWAY_PORT}/health/live`);
   dev.child.kill('SIGINT');

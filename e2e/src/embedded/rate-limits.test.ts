@@ -54,12 +54,12 @@ describe('behind a trusted proxy', () => {
   it('rate limits: guessing from many addresses does not lock out the owner', async () => {
     const home = from(system, '203.0.113.7');
     const { username } = await home.signUp();
-    // 20 is an arbitrary number: the shared limit is reached after 5.
+    // The limit that all addresses share is reached after 5 attempts; 20 is arbitrary.
     for (let address = 1; address <= 20; address += 1) {
       const { json } = await from(system, `198.51.100.${address}`).signIn(username, 'a wrong one');
       expect(json.code).toBe(address <= 5 ? 'INVALID_CREDENTIALS' : 'RATE_LIMITED');
     }
-    // Also with the correct password, from an address that the owner has never used.
+    // From an address that the owner has never used, even the correct password is refused.
     expect((await from(system, '198.51.100.99').signIn(username)).json.code).toBe('RATE_LIMITED');
     expect((await home.signIn(username)).status).toBe(200);
     // The address of the owner has a separate limit.

@@ -7,7 +7,7 @@ import { inject } from 'vitest';
 import { createSetup, type StandaloneSetup, startStandalone } from '../standalone-process.ts';
 import type { Install, StartSystem } from '../system.ts';
 
-/** All customers of a suite have the same address. */
+/** Rate limits are off, because all customers of a suite have the same address. */
 const withoutRateLimits = { RATE_LIMITS: 'off' };
 
 /** Starts everything in this process, on embedded engines. */

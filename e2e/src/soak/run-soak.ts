@@ -42,15 +42,18 @@ export interface SoakReport {
   skipped: number;
   /** Number of retried requests, by error code. */
   repeats: ReadonlyMap<string, number>;
-  /** From the start of the load to its end. */
+  /** Length of the load. */
   loadSeconds: number;
-  /** From the end of the load until all had arrived. */
+  /** Time from the end of the load until everything had arrived. */
   settleSeconds: number;
 }
 
 const clientCount = 50;
 const progressEveryMs = 10_000;
-/** After this time without arrivals, what is missing is lost. A job whose process was killed is retried within a minute. */
+/**
+ * After this time without arrivals, missing events count as lost. It is long, because a job of a killed process is
+ * retried only after a minute.
+ */
 const quietMs = 180_000;
 /** A voucher may be stored this much later than its callback and event. */
 const storedWithinMs = 90_000;
@@ -78,7 +81,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     const client = await startClient(index, { nextGateway, receivers, recorder, signal: ending.signal });
     clients.push(releases.use(client));
   }
-  // Released before the clients, so that their pending retries end first.
+  // Disposed before the clients, so that their pending retries end first.
   releases.defer(() => ending.abort());
   const complaints: string[] = [];
   const context = {
@@ -114,7 +117,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const ledger = await readLedger(system, clients, { recorder, receivers });
   const settleSeconds = seconds() - loadSeconds;
 
-  // The simulated provider keeps its orders in memory, and is not part of the product.
+  // The simulated provider is left out, because it keeps all orders in memory and is not part of the product.
   const memory = measureGrowth(
     samples.taken.filter(({ name }) => name !== 'vps-mock'),
     warmUpMs,

@@ -151,7 +151,7 @@ export function flowSuite(startSystem: StartSystem): void {
       expect(event.voucherReceived.node).toMatchObject({ status: 'LATE_SUCCESS', code: callback.data.code });
       const [voucher] = await purchasedOnceDelivered(customer);
       expect(voucher?.status).toBe('LATE_SUCCESS');
-      // The embedded system is in development, and the others have SMS=off.
+      // The embedded system runs in development, where SMS are simulated; the other systems have SMS=off.
       expect(voucher?.deliveries.toSorted((one, other) => (one.channel < other.channel ? -1 : 1))).toMatchObject([
         { channel: 'CALLBACK', status: 'DELIVERED' },
         { channel: 'SMS', status: expect.stringMatching(/^(SIMULATED|FAILED)$/) },
@@ -199,7 +199,7 @@ export function flowSuite(startSystem: StartSystem): void {
       const first = (await nextEvent()).voucherReceived;
       expect(first.node.code).toBe(data.code);
 
-      // It resumes after the first event: the next event is the next code.
+      // The subscription resumes after the first event, so that its next event is the next code.
       const resumed = await customer.subscribe(feed, { after: first.cursor });
       await customer.instructProvider({ delayMs: 0 });
       const second = await customer.requestVoucher();
@@ -222,7 +222,8 @@ export function flowSuite(startSystem: StartSystem): void {
       });
       const own = await bob.requestVoucher();
       expect((await toBobAny()).voucherReceived.node.requestId).toBe(own.id);
-      // Only Ann's events have this id: Bob's feed gets nothing, although his own event has arrived on another feed.
+      // Only Ann's events have this id, so that Bob's subscription to it gets nothing, although another subscription of
+      // his gets his event.
       const silent = await Promise.race([toBob(), bob.nextCallback().then(() => 'silent')]);
       expect(silent).toBe('silent');
     });

@@ -7,7 +7,7 @@ import { restProblems } from './rest-problems.ts';
 
 /** Tests of the REST operations with curl, on a system of `startSystem`. */
 export function restSuite(startSystem: StartSystem): void {
-  // The operations of the original specification, with its curl commands.
+  // Tests the operations of the original specification, with its curl commands.
   let system: System;
   let ann: Customer;
   beforeAll(async () => {

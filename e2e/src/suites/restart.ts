@@ -7,7 +7,7 @@ import type { Install, Installation, RunningSystem } from '../system.ts';
 export function restartSuite(install: Install): void {
   const resources = new AsyncDisposableStack();
   let installation: Installation;
-  // Stays running between the tests, because a start is slow.
+  // The system stays running between the tests, because a start is slow.
   let system: RunningSystem;
   beforeAll(async () => {
     // Pending instructions are lost when the provider restarts; it then uses the profile `fast`.

@@ -30,7 +30,7 @@ const costly: [name: string, query: string, variables?: object][] = [
   ['a list of 10,000 numbers', `{ voucherRequest(id: [${'1 '.repeat(10_000)}]) { id } }`],
 ];
 
-/** For a server that answers introspection. */
+/** Documents for a server with introspection. */
 const introspecting: [name: string, query: string][] = [
   [
     'introspection that nests types 12 deep',

@@ -26,7 +26,7 @@ const tables: AttackTable[] = [
   documents,
 ];
 
-// One process for all attacks, so that side effects of one would affect the next.
+// All attacks share one process, so that a side effect of one would fail a later test.
 let target: Target;
 beforeAll(async () => {
   target = await startTarget();

@@ -6,7 +6,7 @@ import { describeAttacks } from './describe-attacks.ts';
 import { introspection } from './documents.ts';
 import { startTarget, type Target } from './target.ts';
 
-// As in development, with introspection. One customer requests many vouchers.
+// Runs with the settings of development, so with introspection. One customer requests many vouchers.
 let target: Target;
 let customer: Customer;
 beforeAll(async () => {

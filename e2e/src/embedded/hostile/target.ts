@@ -10,13 +10,13 @@ export interface Target extends AsyncDisposable {
   readonly system: System;
   /** Checks that the process is still running, and responds to its customer within a second. */
   expectUndisturbed(): Promise<void>;
-  /** Checks its current and its peak memory. */
+  /** Checks the current and the peak memory of the process. */
   expectBoundedMemory(): Promise<void>;
   /** Checks that the customer's subscription, open since the start, receives the code of a new request. */
   expectDelivery(): Promise<void>;
 }
 
-/** After a start it is about 700 MiB, of which a large part is the embedded database. */
+/** Limit of peak memory. After a start it is about 700 MiB, mostly of the embedded database. */
 const maxPeakMiB = 1_200;
 
 /** Starts everything with `npm start`. Use it with `await using`. */

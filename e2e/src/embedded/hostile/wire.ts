@@ -16,18 +16,18 @@ export interface RequestOptions {
   body?: string | Buffer;
 }
 
-/** Time-out. No response here takes this long. */
+/** Time-out of an exchange, longer than any correct response takes. */
 const patienceMs = 120_000;
 
 let clients = 0;
 
-/** A loopback address per client, to stay below limits per address. */
+/** Returns a new loopback address for each client, to stay below limits per address. */
 export function nextClientAddress(): string {
   clients += 1;
   return `127.${1 + (clients >> 16)}.${(clients >> 8) & 0xff}.${clients & 0xff}`;
 }
 
-/** Connects from an address of its own. */
+/** Connects from a new loopback address. */
 export async function connectClient(url: string, address = nextClientAddress()): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), localAddress: address });
   // A reset by the server is a valid outcome.

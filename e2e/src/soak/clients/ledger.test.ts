@@ -29,7 +29,10 @@ const callbackOf = (customer: string, requestId: string) => ({
   isTaken: true,
 });
 
-/** Three requests of two customers, each with its voucher, a callback and an event; one repeated, one forbidden. */
+/**
+ * Creates a correct ledger: three requests of two customers, each with its voucher, callback and event. One request was
+ * repeated, and a forbidden one refused.
+ */
 function createLedger(): Draft {
   const requests = [
     [ann, 'a1'],
@@ -50,7 +53,7 @@ function createLedger(): Draft {
   };
 }
 
-/** Titles of failed checks, with the number of violations. */
+/** Changes a correct ledger, and returns the titles of the failed checks with their numbers of violations. */
 const brokenBy = (change: (ledger: Draft) => void) => {
   const ledger = createLedger();
   change(ledger);

@@ -3,7 +3,7 @@ export interface LedgerRequest {
   /** Phone number, E.164. */
   customer: string;
   key: string;
-  /** Whether it must be refused: it requests what the customer may not have. */
+  /** Whether the request must be refused, because it is for another customer's phone number. */
   isForbidden: boolean;
   /** Ids in the responses that accepted it, in order. */
   ids: string[];
@@ -13,7 +13,7 @@ export interface LedgerRequest {
 
 /** A call of a customer's receiver. */
 export interface ReceivedCallback {
-  /** Whose receiver it is. */
+  /** Phone number of the customer whose receiver was called. */
   customer: string;
   requestId: string;
   type: string;
@@ -35,7 +35,7 @@ export interface SeenVoucher {
   code: string;
 }
 
-/** What customers, their receivers and the provider have recorded. Each list is in order. */
+/** The records of customers, their receivers and the provider. Each list is in order. */
 export interface Ledger {
   requests: readonly LedgerRequest[];
   /** The provider's own ledger. */
@@ -119,7 +119,10 @@ export function checkLedger(ledger: Ledger): Check[] {
 
 const nameOf = ({ customer, requestId }: { customer: string; requestId: string }) => `${requestId} at ${customer}`;
 
-/** A request whose id no customer has received counts under E. */
+/**
+ * Whether something belongs to another customer's request. If no customer has received the request's id, promise E is
+ * broken instead.
+ */
 function isOfAnother(seen: { customer: string; requestId: string }, ownerOf: ReadonlyMap<string, string>): boolean {
   const owner = ownerOf.get(seen.requestId);
   return owner !== undefined && owner !== seen.customer;
@@ -130,7 +133,7 @@ function codesOfTwo(stored: Ledger['stored']): string[] {
   return [...byCode].filter(([, of]) => new Set(of.map(({ requestId }) => requestId)).size > 1).map(([code]) => code);
 }
 
-/** Promise E: a refused request has no side effects, and a key is one request. */
+/** Checks promise E: a refused request has no side effects, and an idempotency key has one request. */
 function checkRefusals({ requests, ...ledger }: Ledger, ownerOf: ReadonlyMap<string, string>): Check[] {
   const traces = [
     ...ledger.sold.map(({ requestId }) => ({ where: 'bought', requestId })),

@@ -7,7 +7,7 @@ import type { SoakSystem, SystemProcess } from '../system/soak-system.ts';
 import { findLeaseHolder } from './lease-holder.ts';
 import type { FaultName } from './schedule.ts';
 
-/** What faults operate on. */
+/** The parts of the system that faults change. */
 export interface FaultContext {
   system: SoakSystem;
   /** Makes the receiver of one customer hang, until called with false. */
@@ -93,7 +93,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   'lease-holder-frozen': {
     needs: ['processes'],
     async run({ system, complain }) {
-      // While the database is down nobody has the lease.
+      // Waits, because while the database is down no process has the lease.
       const holder = await waitFor(() => findLeaseHolder(system), { withinMs: 30_000, everyMs: 1_000 });
       if (holder) await freeze(holder, 20_000);
       else complain('nobody has the lease of the outbox');

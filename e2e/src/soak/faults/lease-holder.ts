@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import pg from 'pg';
 import type { SoakSystem, SystemProcess } from '../system/soak-system.ts';
 
-/** The connection of the outbox relay, which holds an advisory lock. */
+/** Finds the connection of the outbox relay, which has an advisory lock. */
 const holdersPort = `
   select client_port as port from platform.lease
   join pg_locks on locktype = 'advisory' and objsubid = 1

@@ -10,13 +10,18 @@ export interface DatabaseProxy extends AsyncDisposable {
   clientPortOf(seenPort: number): Promise<number | undefined>;
 }
 
-/** `begin-cut` closes each of so many connections that begin a transaction; `none` ends the others. */
+/**
+ * `begin-cut` closes every nth connection that begins a transaction; `silent` delays all data; `none` ends the fault.
+ */
 export type DatabaseFault = { kind: 'begin-cut'; every: number } | { kind: 'silent' } | { kind: 'none' };
 
-/** What the thread receives. */
+/** The messages to the proxy's thread. */
 export type ProxyMessage = DatabaseFault | { kind: 'client-port'; seenPort: number; reply: MessagePort };
 
-/** Starts it in its own thread: clients that keep the main thread busy would else delay the database for all services. */
+/**
+ * Starts the proxy in a separate thread. In the main thread, which the clients keep busy, it would delay the database
+ * for all services.
+ */
 export async function startDatabaseProxy(targetUrl: string): Promise<DatabaseProxy> {
   const worker = new Worker(new URL('./database-proxy-worker.ts', import.meta.url), { workerData: targetUrl });
   // Rejects if the thread fails. A later failure is uncaught, and ends the soak.

@@ -18,7 +18,7 @@ export interface SystemProcess extends ServiceProcess {
   readonly service: ServiceName;
 }
 
-/** The distributed stack on separate engines, with what faults need. */
+/** The distributed stack on separate engines, with the handles that faults need. */
 export interface SoakSystem extends AsyncDisposable {
   readonly stack: DistributedStack;
   readonly engines: Engines;
@@ -42,7 +42,7 @@ export interface SoakSystemOptions {
   logFile: string;
 }
 
-/** Additional processes, so that another one takes over while the first one is frozen. */
+/** Services with a second process, which takes over while the first is frozen. */
 const replicas: readonly ServiceName[] = ['gateway', 'voucher'];
 
 const settings = {
