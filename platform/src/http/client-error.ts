@@ -8,7 +8,9 @@ import { errorCode } from '../errors.ts';
 export function answerClientError(error: Error, socket: Socket): void {
   if (socket.writable && errorCode(error) !== 'ECONNRESET') {
     const [status, reason, code, title] = describe(errorCode(error));
-    const body = JSON.stringify({ type: 'about:blank', status, code, title });
+    // A server that was suspended, or is overloaded, reads too late what was sent in time.
+    const isRetryable = status === 408;
+    const body = JSON.stringify({ type: 'about:blank', status, code, title, ...(isRetryable && { retryable: true }) });
     socket.write(
       [
         `HTTP/1.1 ${status} ${reason}`,

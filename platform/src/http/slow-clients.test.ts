@@ -26,7 +26,7 @@ describe('slow clients', () => {
     ['nothing', ''],
   ])('http server: disconnects a client that drips %s', async (_what, bytes) => {
     await using server = await serve(() => {}, { limits });
-    expect(await drip(server.port, bytes)).toMatch(/^HTTP\/1\.1 408 .*BAD_REQUEST/s);
+    expect(await drip(server.port, bytes)).toMatch(/^HTTP\/1\.1 408 .*"BAD_REQUEST".*"retryable":true/s);
   });
 
   it('http server: disconnects a client that drips its body', async () => {

@@ -30,7 +30,9 @@ export async function postOnce(
     });
     const answer = (await body.json()) as Answer;
     if (!answer.errors && !answer.data)
-      return statusCode >= 500 ? { retry: `HTTP ${statusCode}` } : { refusal: `HTTP ${statusCode}` };
+      return statusCode >= 500 || answer.retryable
+        ? { retry: `HTTP ${statusCode}` }
+        : { refusal: `HTTP ${statusCode}` };
     const { code = 'UNKNOWN', retryable } = answer.errors?.[0]?.extensions ?? {};
     if (answer.data && !answer.errors) return { data: answer.data };
     if (retryable === true) return { retry: code };
@@ -43,4 +45,6 @@ export async function postOnce(
 interface Answer {
   data?: Record<string, unknown> | null;
   errors?: { extensions?: { code?: string; retryable?: boolean } }[];
+  /** Of a problem document, such as that of status 408. */
+  retryable?: boolean;
 }
