@@ -16,6 +16,9 @@ export const faultNames = [
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
+/** Faults after which other processes run: these start with little memory. */
+export const restartingFaults: readonly FaultName[] = ['restarted-without-kafka', 'rolling-restart', 'service-killed'];
+
 /** A fault that is due. */
 export interface Due {
   /** Time since the start of the load. */
