@@ -129,7 +129,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
       ...(await checkFinalState(system, options.logFile)),
       {
         promise: '-',
-        title: 'faults, restarts and clients that went wrong',
+        title: 'faults, restarts and clients with an unexpected error',
         checked: schedule.length,
         broken: complaints,
       },

@@ -89,7 +89,7 @@ describe('soak: ledger', () => {
       ({ stored, streamed, callbacks }) => {
         for (const list of [stored, streamed, callbacks]) list.shift();
       },
-      { 'A: accepted requests without an end (lost)': 1, 'C: never called back': 1 },
+      { 'A: accepted requests without an outcome (lost)': 1, 'C: requests without a callback': 1 },
     ],
     [
       'a failure without a reason',
@@ -98,22 +98,22 @@ describe('soak: ledger', () => {
         callbacks.push({ ...callbackOf(ann, 'a1'), type: 'voucher.failed', code: '' });
         failed.push({ requestId: 'a1', reason: null });
       },
-      { 'A: accepted requests without an end (lost)': 1 },
+      { 'A: accepted requests without an outcome (lost)': 1 },
     ],
     [
       'a code and a failure for one request',
       ({ failed }) => failed.push({ requestId: 'a1', reason: 'PROVIDER_SILENT' }),
-      { 'A: accepted requests with two ends': 1 },
+      { 'A: accepted requests with two outcomes': 1 },
     ],
     [
       'two codes of one order',
       ({ callbacks }) => change(callbacks, { code: 'another' }),
-      { 'A: accepted requests with two ends': 1, 'A: code is not the one that was bought': 1 },
+      { 'A: accepted requests with two outcomes': 1, 'A: codes that differ from the bought one': 1 },
     ],
     [
       'an order too many',
       ({ sold }) => sold.push({ requestId: 'a1', code: 'code-a1' }),
-      { 'A: bought twice for one request': 1 },
+      { 'A: requests for which two codes were bought': 1 },
     ],
     [
       'a voucher that is stored twice',
@@ -126,7 +126,7 @@ describe('soak: ledger', () => {
     [
       'a callback that was never accepted',
       ({ callbacks }) => change(callbacks, { isTaken: false }),
-      { 'C: never called back': 1 },
+      { 'C: requests without a callback': 1 },
     ],
     [
       'a second callback with another id',
@@ -161,15 +161,15 @@ describe('soak: ledger', () => {
       'one code for two requests',
       ({ stored }) => change(stored, { code: 'code-a2' }),
       {
-        'A: accepted requests with two ends': 1,
-        'A: code is not the one that was bought': 1,
+        'A: accepted requests with two outcomes': 1,
+        'A: codes that differ from the bought one': 1,
         'D: codes of two requests': 1,
       },
     ],
     [
       'an order of a refused request',
       ({ sold }) => sold.push({ requestId: 'unknown', code: 'x' }),
-      { 'E: something is left of a request that was not accepted': 1 },
+      { 'E: side effects of requests that were not accepted': 1 },
     ],
     [
       'a voucher of a refused request',
@@ -177,15 +177,15 @@ describe('soak: ledger', () => {
         stored.push(voucherOf(ann, 'unknown'));
         streamed.push(voucherOf(ann, 'unknown'));
       },
-      { 'E: something is left of a request that was not accepted': 1 },
+      { 'E: side effects of requests that were not accepted': 1 },
     ],
     [
       'a callback of a refused request',
       ({ callbacks }) => callbacks.push(callbackOf(ann, 'unknown')),
-      { 'E: something is left of a request that was not accepted': 1 },
+      { 'E: side effects of requests that were not accepted': 1 },
     ],
     [
-      'a key with two requests',
+      'idempotency keys with two requests',
       ({ requests, ...ledger }) => {
         change(requests, { ids: ['a1', 'a3'] });
         ledger.sold.push({ requestId: 'a3', code: 'code-a3' });
@@ -193,34 +193,42 @@ describe('soak: ledger', () => {
         ledger.stored.push(voucherOf(ann, 'a3'));
         ledger.streamed.push(voucherOf(ann, 'a3'));
       },
-      { 'E: a key with two requests': 1 },
+      { 'E: idempotency keys with two requests': 1 },
     ],
     [
       'a refusal of a valid request',
       ({ requests }) => requests.push({ ...requestBy(ann, 'none'), ids: [], refusal: 'INTERNAL_SERVER_ERROR' }),
-      { 'E: refused for good without reason': 1 },
+      { 'E: permanent refusals without a reason': 1 },
     ],
     [
       'a request that was never answered',
       ({ requests }) => requests.push({ ...requestBy(ann, 'none'), ids: [] }),
-      { 'E: never answered': 1 },
+      { 'E: requests without a response': 1 },
     ],
     [
       'a forbidden request that was accepted',
       ({ requests }) => change(requests, { isForbidden: true }),
-      { 'E: accepted though it may not be asked': 1 },
+      { 'E: forbidden requests that were accepted': 1 },
     ],
-    ['an event that was missed', ({ streamed }) => streamed.shift(), { 'F: missed by a subscriber that resumes': 1 }],
+    [
+      'an event that was missed',
+      ({ streamed }) => streamed.shift(),
+      { 'F: events that a resuming subscriber missed': 1 },
+    ],
     [
       "a customer's events that were all missed",
       ({ streamed }) => streamed.splice(0, 2),
-      { 'F: missed by a subscriber that resumes': 2 },
+      { 'F: events that a resuming subscriber missed': 2 },
     ],
-    ['an event that came twice', ({ streamed }) => streamed.push(voucherOf(ann, 'a1')), { 'F: seen twice by it': 1 }],
+    [
+      'an event that came twice',
+      ({ streamed }) => streamed.push(voucherOf(ann, 'a1')),
+      { 'F: events that it got twice': 1 },
+    ],
     [
       'events in another order',
       ({ streamed }) => streamed.splice(0, 2, voucherOf(ann, 'a2'), voucherOf(ann, 'a1')),
-      { 'F: seen out of order': 1 },
+      { 'F: events that it got out of order': 1 },
     ],
   ])('ledger: finds %s', (_what, doctor, broken) => {
     expect(brokenBy(doctor)).toEqual(broken);

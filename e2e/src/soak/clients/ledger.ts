@@ -84,14 +84,14 @@ export function checkLedger(ledger: Ledger): Check[] {
     check(promise, title, accepted.length, accepted.filter(isBroken));
 
   return [
-    ofAccepted('A', 'accepted requests without an end (lost)', (id) => !stored.has(id) && !failed.get(id)),
-    ofAccepted('A', 'accepted requests with two ends', (id) => codesOf(id).size + Number(hasFailed(id)) > 1),
-    ofAccepted('A', 'bought twice for one request', (id) => (sold.get(id) ?? []).length > 1),
-    ofAccepted('A', 'code is not the one that was bought', (id) =>
+    ofAccepted('A', 'accepted requests without an outcome (lost)', (id) => !stored.has(id) && !failed.get(id)),
+    ofAccepted('A', 'accepted requests with two outcomes', (id) => codesOf(id).size + Number(hasFailed(id)) > 1),
+    ofAccepted('A', 'requests for which two codes were bought', (id) => (sold.get(id) ?? []).length > 1),
+    ofAccepted('A', 'codes that differ from the bought one', (id) =>
       [...codesOf(id)].some((code) => code !== sold.get(id)?.[0]?.code),
     ),
     ofAccepted('B', 'more than one voucher for a request (doubled)', (id) => (stored.get(id) ?? []).length > 1),
-    ofAccepted('C', 'never called back', (id) => !calls.get(id)?.some(({ isTaken }) => isTaken)),
+    ofAccepted('C', 'requests without a callback', (id) => !calls.get(id)?.some(({ isTaken }) => isTaken)),
     ofAccepted('C', 'attempts with different ids or bodies', (id) => {
       const ofRequest = calls.get(id) ?? [];
       return ofRequest.some(
@@ -145,31 +145,31 @@ function checkRefusals({ requests, ...ledger }: Ledger, ownerOf: ReadonlyMap<str
   return [
     {
       promise: 'E',
-      title: 'something is left of a request that was not accepted',
+      title: 'side effects of requests that were not accepted',
       checked: traces.length,
       broken: traces.filter(({ requestId }) => !ownerOf.has(requestId)).map((of) => `${of.where}: ${of.requestId}`),
     },
     {
       promise: 'E',
-      title: 'a key with two requests',
+      title: 'idempotency keys with two requests',
       checked: repeated.length,
       broken: repeated.filter(({ ids }) => new Set(ids).size > 1).map(({ key }) => key),
     },
     {
       promise: 'E',
-      title: 'refused for good without reason',
+      title: 'permanent refusals without a reason',
       checked: valid.length,
       broken: valid.filter(({ refusal }) => refusal !== undefined).map(({ key, refusal }) => `${key}: ${refusal}`),
     },
     {
       promise: 'E',
-      title: 'never answered',
+      title: 'requests without a response',
       checked: requests.length,
       broken: requests.filter(({ ids, refusal }) => ids.length === 0 && refusal === undefined).map(({ key }) => key),
     },
     {
       promise: 'E',
-      title: 'accepted though it may not be asked',
+      title: 'forbidden requests that were accepted',
       checked: requests.length - valid.length,
       broken: requests.filter((one) => one.isForbidden && one.ids.length > 0).map(({ key }) => key),
     },
@@ -196,9 +196,9 @@ function checkFeeds({ stored, streamed }: Ledger): Check[] {
     missed.push(...feed.filter(({ id }) => !seen.has(id)).map(nameOf));
   }
   return [
-    { promise: 'F', title: 'missed by a subscriber that resumes', checked: stored.length, broken: missed },
-    { promise: 'F', title: 'seen twice by it', checked: streamed.length, broken: repeated },
-    { promise: 'F', title: 'seen out of order', checked: streamed.length, broken: outOfOrder },
+    { promise: 'F', title: 'events that a resuming subscriber missed', checked: stored.length, broken: missed },
+    { promise: 'F', title: 'events that it got twice', checked: streamed.length, broken: repeated },
+    { promise: 'F', title: 'events that it got out of order', checked: streamed.length, broken: outOfOrder },
   ];
 }
 
