@@ -148,12 +148,12 @@ describe('executor: a client’s variable', () => {
   };
 
   // Regression: the representations replaced the client's value, and a field that returns its argument showed them.
-  it.each(['representations', 'representations_1', 'contextualArgument_1_0', 'contextualArgument_2_10_3'])(
-    'may not be $%s, which the gateway needs itself',
+  it.each(['representations', 'representations_1', 'contextualArgument_1_0', 'contextualArgument_2_10_3', '__proto__'])(
+    'may not be $%s, which is reserved',
     async (name) => {
       const executor = createTestExecutor({ subgraphs: echo, respond });
       await expect(executor.execute(`query ($${name}: Any) { me { echo(of: $${name}) } }`)).rejects.toThrow(
-        /"kind":"invalid".*The gateway itself needs the variable.*"positions":\[7\]/,
+        /"kind":"invalid".*The name of the variable .* is reserved.*"positions":\[7\]/,
       );
     },
   );

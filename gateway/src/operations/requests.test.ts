@@ -21,6 +21,17 @@ describe('operations: requests', () => {
       { query: '{ me { id } }', variables: { a: { b: ['\ud800'] } } },
       'BAD_USER_INPUT',
     ],
+    // Subgraphs would have got null.
+    [
+      'a variable with an infinite number',
+      { query: '{ me { id } }', variables: { a: { b: [Number.POSITIVE_INFINITY] } } },
+      'BAD_USER_INPUT',
+    ],
+    [
+      'a variable with the key constructor.prototype',
+      { query: '{ me { id } }', variables: { a: [{ constructor: { prototype: 1 } }] } },
+      'BAD_USER_INPUT',
+    ],
     [
       'an unknown hash',
       { extensions: { persistedQuery: { version: 1, sha256Hash: sha256('x') } } },

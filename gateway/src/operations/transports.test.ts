@@ -58,6 +58,17 @@ const refusals: [what: string, request: Request, code: string, limit?: string][]
   ['an unknown field', { query: '{ helo }' }, 'GRAPHQL_VALIDATION_FAILED'],
   ['an unknown operation', { query: 'query A { hello }', operationName: 'B' }, 'OPERATION_RESOLUTION_FAILURE'],
   ['an unknown hash', { extensions: hashed('{ hello }') }, 'PERSISTED_QUERY_NOT_FOUND'],
+  // Over WebSocket and GET it was passed on, and subgraphs refused the request.
+  [
+    'a key __proto__ in a variable',
+    { query: '{ hello }', variables: { a: JSON.parse('{"__proto__":1}') } },
+    'BAD_USER_INPUT',
+  ],
+  [
+    'a value for a variable __proto__',
+    { query: '{ hello }', variables: JSON.parse('{"__proto__":1}') },
+    'BAD_USER_INPUT',
+  ],
   ['a NUL in a variable', { query: '{ hello }', variables: { a: '\0' } }, 'BAD_USER_INPUT'],
   ['2,500 nested fragments', { query: nested('{...', '}', 2_500) }, 'OPERATION_TOO_COMPLEX', 'nesting'],
   ['20,000 nested lists', { query: `{ a(b: ${nested('[', ']', 20_000)}) }` }, 'OPERATION_TOO_COMPLEX', 'nesting'],

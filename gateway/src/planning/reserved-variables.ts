@@ -3,20 +3,20 @@ import type { DocumentFault } from './plan.ts';
 
 /**
  * Variables that requests for entities use: the representations, and arguments from the context; numbered if there are
- * several.
+ * several. Objects of variables have no key `__proto__`.
  */
-const reserved = /^(?:representations|contextualArgument_\d+_\d+)(?:_\d+)?$/;
+const reserved = /^(?:(?:representations|contextualArgument_\d+_\d+)(?:_\d+)?|__proto__)$/;
 
 /**
- * Finds the client's variables whose names are reserved for requests to subgraphs. The planner would replace their
- * values by the representations.
+ * Finds the client's variables whose names are reserved. In requests to subgraphs the planner would replace their values
+ * by the representations.
  */
 export function findReservedVariables({ definitions }: DocumentNode): DocumentFault[] {
   return definitions.flatMap((node) => {
     if (node.kind !== Kind.OPERATION_DEFINITION) return [];
     const taken = (node.variableDefinitions ?? []).filter(({ variable }) => reserved.test(variable.name.value));
     return taken.map(({ variable: { name, loc } }) => ({
-      message: `The gateway itself needs the variable $${name.value}: give yours another name.`,
+      message: `The name of the variable $${name.value} is reserved: give yours another name.`,
       positions: loc ? [loc.start] : [],
     }));
   });

@@ -21,7 +21,7 @@ export type Conditions = Readonly<Record<string, boolean>>;
 
 /**
  * Checks a request's variables before use. Deep nesting is refused, because serialisers recurse; so is text that is not
- * valid Unicode.
+ * valid Unicode, and what the subgraphs would not get as it was sent.
  *
  * @throws CodedError BAD_USER_INPUT, OPERATION_TOO_COMPLEX
  */
@@ -31,7 +31,31 @@ export function checkVariables(variables: unknown): Variables {
     throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'The variables must be an object.');
   if (isNestedDeeper(variables, maxNesting)) throw tooComplex('nesting', maxNesting);
   assertValidText(variables);
+  for (const [name, value] of Object.entries(variables)) {
+    const fault = name === '__proto__' ? prototypeKey : findFault(value);
+    if (fault) throw unfit([name], fault);
+  }
   return variables as Variables;
+}
+
+/** Many parsers of JSON refuse such keys, or change the prototype of the object. */
+const prototypeKey = 'the key __proto__, and constructor with a prototype, are not allowed.';
+
+/** What of a JSON value would not arrive as it was sent; null if there is nothing. */
+function findFault(value: unknown): string | null {
+  // JSON.parse reads 1e999 as infinity, which JSON.stringify writes as null.
+  if (typeof value === 'number') return Number.isFinite(value) ? null : 'a number is too large.';
+  if (typeof value !== 'object' || value === null) return null;
+  for (const [key, child] of Object.entries(value)) {
+    if (key === '__proto__' || (key === 'constructor' && hasPrototype(child))) return prototypeKey;
+    const fault = findFault(child);
+    if (fault) return fault;
+  }
+  return null;
+}
+
+function hasPrototype(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype');
 }
 
 /**
