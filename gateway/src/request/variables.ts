@@ -26,7 +26,7 @@ export type Conditions = Readonly<Record<string, boolean>>;
  * @throws CodedError BAD_USER_INPUT, OPERATION_TOO_COMPLEX
  */
 export function checkVariables(variables: unknown): Variables {
-  if ((variables ?? null) === null) return {};
+  if (variables === undefined || variables === null) return {};
   if (typeof variables !== 'object' || Array.isArray(variables))
     throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'The variables must be an object.');
   if (isNestedDeeper(variables, maxNesting)) throw tooComplex('nesting', maxNesting);
