@@ -37,7 +37,9 @@ export const deliverySettings = z.object({
   ...callbackUrlSettings,
   CALLBACK_PROXY: httpUrl()
     .optional()
-    .describe('Proxy for callbacks. It resolves their names, and has to refuse internal addresses itself'),
+    .describe(
+      'Proxy for callbacks. It resolves their names, has to refuse internal addresses itself, and to allow CONNECT to all CALLBACK_PORTS',
+    ),
   CALLBACK_DNS_SERVERS: nameServers().describe(
     "Name servers that resolve the hosts of callbacks, address or address:port, comma-separated. Default: the system's",
   ),

@@ -1,53 +1,40 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { systemClock } from '@voucher-gateway/platform/async/clock';
 import { createNameResolver } from '@voucher-gateway/platform/egress/name-resolver';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { describe, expect, it } from 'vitest';
 import { delivered, failed } from '../../attempt-result.ts';
+import { startEgressProxy } from '../../testing/egress-proxy.ts';
 import { readCallFailure } from './call-failure.ts';
 import { createCallbackSender } from './send.ts';
 
-/** A proxy that answers each request, and each request for a tunnel, with a status; and a sender that uses it. */
-async function setUp(status: number) {
+/** A receiver, and a sender that reaches it through a proxy. */
+async function setUp() {
+  await using releases = new AsyncDisposableStack();
   const log = createMemoryLog();
-  const credentials = new Set<unknown>();
-  const proxy = createServer((request, response) => {
-    credentials.add(request.headers['proxy-authorization']);
-    response.writeHead(status).end();
-  });
-  proxy.on('connect', (request, socket) => {
-    credentials.add(request.headers['proxy-authorization']);
-    socket.on('error', () => {});
-    socket.end(`HTTP/1.1 ${status} Status\r\n\r\n`);
-  });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  const sender = createCallbackSender({
-    clock: systemClock,
-    now: () => Date.now(),
-    timeoutMs: 10_000,
-    policy: { allowLoopback: false, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
-    resolver: { resolve: () => Promise.reject(new Error('the proxy resolves')), [Symbol.dispose]() {} },
-    keys: { signing: () => [] },
-    proxyUrl: `http://ann:secret@127.0.0.1:${(proxy.address() as AddressInfo).port}`,
-    log,
-  });
-  const stopProxy = () => {
-    proxy.closeAllConnections();
-    return new Promise((resolve) => proxy.close(resolve));
-  };
+  const receiver = releases.use(await startReceiver());
+  const proxy = releases.use(await startEgressProxy(receiver.url));
+  const sender = releases.use(
+    createCallbackSender({
+      clock: systemClock,
+      now: () => Date.now(),
+      timeoutMs: 10_000,
+      policy: { allowLoopback: false, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
+      resolver: { resolve: () => Promise.reject(new Error('the proxy resolves')), [Symbol.dispose]() {} },
+      keys: { signing: () => [] },
+      proxyUrl: proxy.url.replace('//', '//ann:secret@'),
+      log,
+    }),
+  );
+  const owned = releases.move();
   return {
     log,
-    credentials,
-    stopProxy,
+    receiver,
+    proxy,
     send: (url: string) => sender.send({ id: 'an-id', body: '{}', secrets: [], url }, new AbortController().signal),
-    async [Symbol.asyncDispose]() {
-      await sender[Symbol.asyncDispose]();
-      await stopProxy();
-    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
@@ -56,24 +43,34 @@ const postponed = { outcome: 'postponed', reason: 'CALLBACKS_UNAVAILABLE' };
 
 describe('proxy', () => {
   it('proxy: gets its credentials, and the response of the receiver counts', async () => {
-    await using ctx = await setUp(204);
-    expect(await ctx.send('http://receiver.example.com/')).toEqual(delivered(204));
-    expect([...ctx.credentials]).toEqual([`Basic ${Buffer.from('ann:secret').toString('base64')}`]);
+    await using ctx = await setUp();
+    expect(await ctx.send('http://receiver.example.com/')).toEqual(delivered(200, '{}'));
+    expect(ctx.proxy.credentials).toEqual([`Basic ${Buffer.from('ann:secret').toString('base64')}`]);
   });
 
   // Regression: while our proxy was away, receivers lost their attempts, and were disabled in the end.
   it.each(urls)('proxy: is away, which is no attempt at %s, and an alarm', async (url) => {
-    await using ctx = await setUp(204);
-    await ctx.stopProxy();
+    await using ctx = await setUp();
+    await ctx.proxy.stop();
     expect(await ctx.send(url)).toMatchObject(postponed);
     expect(ctx.log.text).toMatch(/"level":"error".*CALLBACKS_UNAVAILABLE/);
     expect(ctx.log.text).not.toContain('secret');
   });
 
-  it('proxy: refuses our credentials for a tunnel, which is no attempt', async () => {
-    await using ctx = await setUp(407);
-    expect(await ctx.send('https://receiver.example.com/')).toMatchObject(postponed);
-    // This may be the response of a receiver, which would be postponed for ever.
+  // Regression: without a tunnel this was taken for the response of the receiver, which lost an attempt.
+  it.each(urls)('proxy: refuses our credentials, which is no attempt at %s, and an alarm', async (url) => {
+    await using ctx = await setUp();
+    ctx.proxy.status = 407;
+    expect(await ctx.send(url)).toMatchObject(postponed);
+    expect(ctx.log.text).toMatch(/"level":"error".*CALLBACKS_UNAVAILABLE.*refuses our credentials/);
+    expect(ctx.log.text).not.toContain('secret');
+    ctx.proxy.status = 200;
+    expect(await ctx.send('http://receiver.example.com/')).toEqual(delivered(200, '{}'));
+  });
+
+  it('proxy: a 407 of the receiver is a failed attempt, because it would wait for ever', async () => {
+    await using ctx = await setUp();
+    ctx.receiver.answer = (response) => void response.writeHead(407).end();
     expect(await ctx.send('http://receiver.example.com/')).toEqual(failed('HTTP_ERROR', { status: 407 }));
   });
 
@@ -82,8 +79,9 @@ describe('proxy', () => {
     [504, failed('UNREACHABLE')],
     [403, failed('ADDRESS_REFUSED')],
   ])('proxy: a tunnel that it refuses with %d is a failed attempt', async (status, result) => {
-    await using ctx = await setUp(status);
-    expect(await ctx.send('https://receiver.example.com/')).toEqual(result);
+    await using ctx = await setUp();
+    ctx.proxy.status = status;
+    for (const url of urls) expect(await ctx.send(url)).toEqual(result);
   });
 });
 

@@ -19,16 +19,13 @@ export function readCallFailure(error: unknown, hasProxy: boolean): CallFailure 
   return { result: failed(attemptErrorOf(error)) };
 }
 
-/** A response with 407 is no fault of the proxy, because a receiver may send it: only a tunnel that is refused with it. */
+/** All that the proxy itself says is about a tunnel, so a response, whatever its status, is the receiver's. */
 function readProxyFailure(error: unknown): CallFailure {
   const message = error instanceof Error ? error.message : '';
   // undici has the status with which a tunnel was refused only in its message.
   const [, tunnel] = /^Proxy response \((\d{3})\)/.exec(message) ?? [];
   if (Number(tunnel) === proxyAuthenticationRequired) return { fault: 'The proxy refuses our credentials.' };
   if (tunnel !== undefined) return { result: failed(tunnel === '403' ? 'ADDRESS_REFUSED' : 'UNREACHABLE') };
-  // Without a tunnel undici throws for this status, whoever has sent it.
-  if (message.startsWith('Proxy Authentication Required'))
-    return { result: failed('HTTP_ERROR', { status: proxyAuthenticationRequired }) };
   const attemptError = attemptErrorOf(error);
   return connectErrors.has(attemptError)
     ? { fault: 'The proxy can not be reached.' }

@@ -8,6 +8,7 @@ import { type Log, silentLog } from '@voucher-gateway/platform/process/log';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { describe, expect, it } from 'vitest';
 import { delivered, failed } from '../../attempt-result.ts';
+import { startEgressProxy } from '../../testing/egress-proxy.ts';
 import { createCallbackSender } from './send.ts';
 
 const never = new AbortController().signal;
@@ -243,23 +244,15 @@ describe('send', () => {
   });
 
   it('send: goes through a proxy, and still refuses internal addresses and names', async () => {
-    const targets: string[] = [];
-    const proxy = createHttpServer((request, response) => {
-      targets.push(request.url ?? '');
-      response.writeHead(204).end();
-    });
-    proxy.listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    await using sender = openSender({
-      allowLoopback: false,
-      proxyUrl: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
-    });
-    expect(await sender.send({ ...callback, url: 'http://receiver.example.com/hook' }, never)).toEqual(delivered(204));
+    await using receiver = await startReceiver();
+    await using proxy = await startEgressProxy(receiver.url);
+    await using sender = openSender({ allowLoopback: false, proxyUrl: proxy.url });
+    expect(await sender.send({ ...callback, url: 'http://receiver.example.com/hook' }, never)).toEqual(
+      delivered(200, '{}'),
+    );
     expect(await sender.send({ ...callback, url: 'http://10.0.0.1/' }, never)).toEqual(
       failed('ADDRESS_REFUSED', { final: true }),
     );
-    expect(targets).toEqual(['http://receiver.example.com/hook']);
-    proxy.close();
-    proxy.closeAllConnections();
+    expect(proxy.targets).toEqual(['receiver.example.com:80']);
   });
 });

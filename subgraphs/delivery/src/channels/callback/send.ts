@@ -37,7 +37,7 @@ export interface CallbackSenderOptions {
   resolver: NameResolver;
   /** The service's keys. */
   keys: Pick<SigningKeys, 'signing'>;
-  /** Proxy for all calls. It resolves the names, so only it can refuse their addresses. Default: none. */
+  /** Proxy for all calls, by tunnels. It resolves the names, so only it can refuse their addresses. Default: none. */
   proxyUrl?: string | undefined;
   log: Log;
 }
@@ -78,7 +78,8 @@ export function createCallbackSender({
     keepAliveMaxTimeout: idleMs,
   };
   const agent = proxyUrl
-    ? new ProxyAgent({ uri: proxyUrl, ...options })
+    ? // A tunnel also without TLS: else the proxy's own responses, such as 407, look like those of the receiver.
+      new ProxyAgent({ uri: proxyUrl, proxyTunnel: true, ...options })
     : new Agent({ connect: createGuardedConnector({ policy, resolver, timeoutMs }), ...options });
 
   const postpone = (fault: string, cause: unknown): PostponedResult => {
