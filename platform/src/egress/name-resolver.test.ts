@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { errorCode } from '../errors.ts';
 import { startDnsServer } from '../testing/dns-server.ts';
 import { createNameResolver } from './name-resolver.ts';
 
@@ -58,6 +59,57 @@ describe('name resolver', () => {
       resolver.resolve(name).then(note(name)),
     ]);
     expect(ended[0]).toBe(name);
+  });
+
+  // Regression: while our name servers were silent, all names looked dead.
+  it.each(['silent', 'SERVFAIL', 'REFUSED'] as const)(
+    'reports that no name server works if all questions are answered by %s',
+    async (fault) => {
+      await using dns = await startDnsServer();
+      using resolver = createNameResolver({ servers: [dns.address], timeoutMs: 400 });
+      dns.fault = fault;
+      const all = [name, 'other.example.com'].map((each) => resolver.resolve(each).catch(errorCode));
+      expect(await Promise.all(all)).toEqual(['NAME_SERVERS_UNAVAILABLE', 'NAME_SERVERS_UNAVAILABLE']);
+      dns.fault = null;
+      dns.addresses.set(name, ['192.0.2.1']);
+      expect(await resolver.resolve(name)).toHaveLength(1);
+    },
+  );
+
+  it('reports a dead name as such, however little else is resolved', async () => {
+    await using dns = await startDnsServer();
+    using resolver = createNameResolver({ servers: [dns.address], timeoutMs: 400 });
+    dns.addresses.set(name, null);
+    for (const _turn of [1, 2]) await expect(resolver.resolve(name)).rejects.toMatchObject({ code: 'ETIMEOUT' });
+    expect(dns.questions.filter((question) => !question.endsWith(name))).toEqual(['NS .', 'NS .']);
+  });
+
+  it('asks nothing else for a dead name while others are answered', async () => {
+    await using dns = await startDnsServer();
+    using resolver = createNameResolver({ servers: [dns.address], timeoutMs: 400 });
+    dns.addresses.set(name, null);
+    dns.addresses.set('other.example.com', ['192.0.2.1']);
+    const dead = expect(resolver.resolve(name)).rejects.toMatchObject({ code: 'ETIMEOUT' });
+    await resolver.resolve('other.example.com');
+    await dead;
+    expect(dns.questions).not.toContain('NS .');
+  });
+
+  // Regression: c-ares then reports the last server's refusal, by which every dead name looked like a fault of ours.
+  it('reports a dead name as such while one of two name servers is away', async () => {
+    await using dns = await startDnsServer();
+    const away = await startDnsServer();
+    await away[Symbol.asyncDispose]();
+    for (const servers of [
+      [dns.address, away.address],
+      [away.address, dns.address],
+    ]) {
+      using resolver = createNameResolver({ servers, timeoutMs: 400 });
+      dns.addresses.set(name, null);
+      expect(await resolver.resolve(name).catch(errorCode)).not.toBe('NAME_SERVERS_UNAVAILABLE');
+      dns.addresses.set(name, ['192.0.2.1']);
+      expect(await resolver.resolve(name)).toHaveLength(1);
+    }
   });
 
   it('uses an address of one family if the other has no response', async () => {

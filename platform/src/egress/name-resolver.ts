@@ -1,11 +1,11 @@
 import type { LookupAddress } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { LRUCache } from 'lru-cache';
-import { errorCode } from '../errors.ts';
+import { CodedError, errorCode } from '../errors.ts';
 import { isIn, nameOf } from './host.ts';
 
 export interface NameResolverOptions {
-  /** Time-out for one name. Default: 5 s. */
+  /** Time-out for one name, and once more until NAME_SERVERS_UNAVAILABLE. Default: 5 s. */
   timeoutMs?: number;
   /** Name servers, `address:port`. Default: the system's. */
   servers?: readonly string[];
@@ -16,7 +16,10 @@ export interface NameResolverOptions {
  * a name whose name server does not respond delays no other. It reads no hosts file. Disposing rejects waiting calls.
  */
 export interface NameResolver extends Disposable {
-  /** Returns the IPv4 and IPv6 addresses of a name, at least one. Rejects with the code of c-ares, such as ENOTFOUND. */
+  /**
+   * Returns the IPv4 and IPv6 addresses of a name, at least one. Rejects with the code of c-ares, such as ENOTFOUND; or with
+   * CodedError NAME_SERVERS_UNAVAILABLE if meanwhile no name server has answered any question, not even one for the root.
+   */
   resolve(name: string): Promise<readonly LookupAddress[]>;
 }
 
@@ -31,23 +34,42 @@ const minCachedMs = 1_000;
 const maxCachedMs = 300_000;
 /** A name that does not exist is not looked up again for this time. */
 const missingCachedMs = 5_000;
+/** What c-ares reports if no name server has an answer: the name's own servers may be dead, or all of ours. */
+const unanswered: ReadonlySet<string> = new Set(['ECONNREFUSED', 'EREFUSED', 'ESERVFAIL', 'ETIMEOUT']);
 const loopback: readonly LookupAddress[] = [
   { address: '127.0.0.1', family: 4 },
   { address: '::1', family: 6 },
 ];
 
 export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverOptions = {}): NameResolver {
-  // The second try has twice the time-out of the first, so that both end before `timeoutMs`.
-  const resolver = new Resolver({ timeout: Math.ceil(timeoutMs / 4), tries: 2 });
-  if (servers) resolver.setServers(servers);
+  const resolver = createResolver(timeoutMs, servers);
   const cache = new LRUCache<string, readonly LookupAddress[]>({ max: maxNames, ttl: maxCachedMs });
   const pending = new Map<string, Promise<readonly LookupAddress[]>>();
 
+  let answeredAt = Number.NEGATIVE_INFINITY;
+  let probe: Promise<boolean> | null = null;
+
+  /** Whether a name server answers a question for the root, which depends on no zone of a stranger. Calls share one. */
+  const canAnswer = (): Promise<boolean> => {
+    probe ??= resolver
+      .resolveNs('.')
+      .then(
+        () => true,
+        (error: unknown) => !unanswered.has(errorCode(error)),
+      )
+      .finally(() => {
+        probe = null;
+      });
+    return probe;
+  };
+
   const query = async (name: string): Promise<readonly LookupAddress[]> => {
+    const startedAt = performance.now();
     const [ipv4, ipv6] = await Promise.allSettled([
       resolver.resolve4(name, { ttl: true }),
       resolver.resolve6(name, { ttl: true }),
     ]);
+    if ([ipv4, ipv6].some(isAnswered)) answeredAt = performance.now();
     const records = [ipv4, ipv6].flatMap((found) =>
       found.status === 'fulfilled' ? found.value.slice(0, maxPerFamily) : [],
     );
@@ -59,6 +81,8 @@ export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverO
     }
     const { reason } = (ipv4.status === 'rejected' ? ipv4 : ipv6) as PromiseRejectedResult;
     if (errorCode(reason) === 'ENOTFOUND') cache.set(name, [], { ttl: missingCachedMs });
+    if (unanswered.has(errorCode(reason)) && answeredAt < startedAt && !(await canAnswer()))
+      throw new CodedError('NAME_SERVERS_UNAVAILABLE', 'No name server answers.', { cause: reason });
     throw reason;
   };
 
@@ -75,4 +99,17 @@ export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverO
     },
     [Symbol.dispose]: () => resolver.cancel(),
   };
+}
+
+/** The second try of each server has twice the time-out of the first, so that all end before `timeoutMs`. */
+function createResolver(timeoutMs: number, servers: readonly string[] | undefined): Resolver {
+  const tries = 2;
+  const count = (servers ?? new Resolver().getServers()).length;
+  const resolver = new Resolver({ timeout: Math.ceil(timeoutMs / 4 / Math.max(count, 1)), tries });
+  if (servers) resolver.setServers(servers);
+  return resolver;
+}
+
+function isAnswered(result: PromiseSettledResult<unknown>): boolean {
+  return result.status === 'fulfilled' || !unanswered.has(errorCode(result.reason));
 }

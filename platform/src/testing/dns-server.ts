@@ -10,7 +10,12 @@ export interface DnsServer extends AsyncDisposable {
   readonly questions: readonly string[];
   /** Addresses by name. A missing name does not exist; a name with null gets no response. */
   readonly addresses: Map<string, readonly string[] | null>;
+  /** Whether it gives no response, or which code, to all questions. Default: null. */
+  fault: 'silent' | 'SERVFAIL' | 'REFUSED' | null;
 }
+
+/** Response codes by RFC 1035 section 4.1.1. */
+const codes = { NOERROR: 0, SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 };
 
 export async function startDnsServer({ ttlSeconds = 60 } = {}): Promise<DnsServer> {
   const questions: string[] = [];
@@ -24,31 +29,32 @@ export async function startDnsServer({ ttlSeconds = 60 } = {}): Promise<DnsServe
     const name = question.name.toLowerCase();
     questions.push(`${question.type} ${name}`);
     const found = addresses.get(name);
-    if (found === null) return;
+    if (found === null || server.fault === 'silent') return;
     const answers = (found ?? [])
       .filter((address) => typeOf(address) === question.type)
       .map((data) => ({ type: typeOf(data), name: question.name, ttl: ttlSeconds, data }));
-    const missing = 3;
     const response = encode({
       type: 'response',
       id: query.id ?? 0,
-      flags: found ? 0 : missing,
+      flags: codes[server.fault ?? (found ? 'NOERROR' : 'NXDOMAIN')],
       questions: [question],
-      answers,
+      answers: server.fault === null ? answers : [],
     });
     socket.send(response, port, client);
   });
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
-  return {
+  const server: DnsServer = {
     address: `127.0.0.1:${socket.address().port}`,
     questions,
     addresses,
+    fault: null,
     async [Symbol.asyncDispose]() {
       socket.close();
       await once(socket, 'close');
     },
   };
+  return server;
 }
 
 function typeOf(address: string): Extract<Question['type'], 'A' | 'AAAA'> {

@@ -66,6 +66,8 @@ export interface DeliveryServiceOptions {
   smsSender?: SmsSender;
 }
 
+/** Time-out for a name; less if two, until it is clear whose fault it is, would not end well before that of the attempt. */
+const maxLookupMs = 5_000;
 /** Time to store an attempt after its time-out, in milliseconds. */
 const storeMarginMs = 5_000;
 
@@ -96,7 +98,12 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       now: () => database.now(),
       timeoutMs,
       policy,
-      resolver: releases.use(createNameResolver({ servers: config.CALLBACK_DNS_SERVERS })),
+      resolver: releases.use(
+        createNameResolver({
+          servers: config.CALLBACK_DNS_SERVERS,
+          timeoutMs: Math.min(maxLookupMs, timeoutMs / 3),
+        }),
+      ),
       keys: callbackKeys,
       proxyUrl: config.CALLBACK_PROXY,
       log,

@@ -1,3 +1,4 @@
+import { startDnsServer } from '@voucher-gateway/platform/testing/dns-server';
 import { type Receiver, startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { describe, expect, it } from 'vitest';
 import { buildRequest, openDeliveryHarness } from '../testing/delivery-harness.ts';
@@ -39,6 +40,32 @@ describe('isolation', () => {
     expect(hanging.map(({ calls }) => calls.length)).toEqual(hanging.map(() => 3));
     for (const request of stuck[0] ?? [])
       expect(await harness.deliveries(request)).toMatchObject([{ status: 'PENDING', attempts: [] }]);
+  });
+
+  it('isolation: endpoints with dead name servers lose attempts, beside hanging ones, and delay no others', async () => {
+    await using resources = new AsyncDisposableStack();
+    const dns = resources.use(await startDnsServer());
+    const harness = resources.use(
+      await openDeliveryHarness({ environment: { CALLBACK_TIMEOUT: '3s', CALLBACK_DNS_SERVERS: dns.address } }),
+    );
+    const hanging = await startReceivers(20, 'hang', resources);
+    const working = await startReceivers(5, 200, resources);
+    const byName = ({ url }: Receiver, name: string, addresses: readonly string[] | null) => {
+      dns.addresses.set(name, addresses);
+      return url.replace('127.0.0.1', name);
+    };
+    const dead = working.map((receiver, index) => byName(receiver, `dead${index}.example.com`, null));
+    const stuck = await Promise.all(dead.map((url) => callBack(harness, url, { count: 2 })));
+    await Promise.all(hanging.map(({ url }) => callBack(harness, url, { count: 2 })));
+    await expect.poll(() => dns.questions.length).toBeGreaterThanOrEqual(dead.length);
+    const urls = working.map((receiver, index) => byName(receiver, `works${index}.example.com`, ['127.0.0.1']));
+    const sent = (await Promise.all(urls.map((url) => callBack(harness, url, { count: 4 })))).flat();
+    await expect.poll(() => statuses(harness, sent)).toEqual(sent.map(() => 'DELIVERED'));
+    for (const request of stuck.flat())
+      await expect
+        .poll(() => harness.deliveries(request))
+        .toMatchObject([{ status: 'PENDING', attempts: [{ error: 'DNS_FAILED' }] }]);
+    expect(harness.log.text).not.toContain('CALLBACKS_UNAVAILABLE');
   });
 
   it('isolation: a user with many origins that hang does not delay other users', async () => {
@@ -94,7 +121,7 @@ describe('isolation', () => {
     expect(harness.log.text).toContain('an endpoint fails');
     receiver.answer = 200;
     const failedCalls = receiver.calls.length;
-    await expect.poll(() => statuses(harness, requests), { timeout: 10_000 }).toEqual(requests.map(() => 'DELIVERED'));
+    await expect.poll(() => statuses(harness, requests)).toEqual(requests.map(() => 'DELIVERED'));
     expect(failedCalls).toBeLessThan(20);
   });
 

@@ -1,7 +1,6 @@
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { systemClock } from '@voucher-gateway/platform/async/clock';
 import { createNameResolver } from '@voucher-gateway/platform/egress/name-resolver';
+import { startDnsServer } from '@voucher-gateway/platform/testing/dns-server';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { describe, expect, it } from 'vitest';
@@ -85,27 +84,76 @@ describe('proxy', () => {
   });
 });
 
-// Regression: while our name servers were away, receivers lost their attempts to CONNECTION_REFUSED.
-it('name servers: if none can be reached, it is no attempt, and an alarm', async () => {
-  // A port on which nothing listens any more.
-  const closed = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(closed, 'listening');
-  const { port } = closed.address();
-  closed.close();
-  using resolver = createNameResolver({ servers: [`127.0.0.1:${port}`] });
+/** A sender that resolves names by one or two name servers, and how a call of it has ended. */
+async function setUpNames(...servers: string[]) {
+  await using releases = new AsyncDisposableStack();
   const log = createMemoryLog();
-  await using sender = createCallbackSender({
-    clock: systemClock,
-    now: () => Date.now(),
-    timeoutMs: 10_000,
-    policy: { allowLoopback: false, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
-    resolver,
-    keys: { signing: () => [] },
+  const sender = releases.use(
+    createCallbackSender({
+      clock: systemClock,
+      now: () => Date.now(),
+      timeoutMs: 10_000,
+      policy: { allowLoopback: true, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
+      resolver: releases.use(createNameResolver({ servers, timeoutMs: 400 })),
+      keys: { signing: () => [] },
+      log,
+    }),
+  );
+  const owned = releases.move();
+  return {
     log,
+    send: (url: string) => sender.send({ id: 'an-id', body: '{}', secrets: [], url }, new AbortController().signal),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+describe('name servers', () => {
+  // Regression: while our name servers were away, receivers lost their attempts to CONNECTION_REFUSED.
+  it('name servers: if none can be reached, it is no attempt, and an alarm', async () => {
+    const away = await startDnsServer();
+    await away[Symbol.asyncDispose]();
+    await using ctx = await setUpNames(away.address);
+    expect(await ctx.send('http://receiver.example.com/')).toMatchObject(postponed);
+    expect(ctx.log.text).toMatch(/"level":"error".*CALLBACKS_UNAVAILABLE/);
   });
-  const callback = { id: 'an-id', body: '{}', secrets: [], url: 'http://receiver.example.com/' };
-  expect(await sender.send(callback, new AbortController().signal)).toMatchObject(postponed);
-  expect(log.text).toMatch(/"level":"error".*CALLBACKS_UNAVAILABLE/);
+
+  // Regression: while our name servers were silent, receivers lost their attempts to DNS_FAILED.
+  it('name servers: if all are silent, it is no attempt, and an alarm; then callbacks continue', async () => {
+    await using dns = await startDnsServer();
+    await using other = await startDnsServer();
+    await using receiver = await startReceiver();
+    await using ctx = await setUpNames(dns.address, other.address);
+    for (const server of [dns, other]) {
+      server.fault = 'silent';
+      server.addresses.set('receiver.example.com', ['127.0.0.1']);
+    }
+    const url = `http://receiver.example.com:${new URL(receiver.url).port}/`;
+    expect(await ctx.send(url)).toMatchObject(postponed);
+    expect(ctx.log.text).toMatch(/"level":"error".*CALLBACKS_UNAVAILABLE/);
+    dns.fault = null;
+    expect(await ctx.send(url)).toEqual(delivered(200, '{}'));
+  });
+
+  it.each([
+    ['is silent', null],
+    ['does not exist', undefined],
+  ])('name servers: a single name that %s is a failed attempt', async (_what, addresses) => {
+    await using dns = await startDnsServer();
+    await using ctx = await setUpNames(dns.address);
+    if (addresses === null) dns.addresses.set('receiver.example.com', null);
+    expect(await ctx.send('http://receiver.example.com/')).toEqual(failed('DNS_FAILED'));
+    expect(ctx.log.text).not.toContain('CALLBACKS_UNAVAILABLE');
+  });
+
+  // Regression: c-ares reports the refusal of the server that is away, which looked like one of the receiver.
+  it('name servers: a silent name while one of two is away is a failed attempt', async () => {
+    await using dns = await startDnsServer();
+    const away = await startDnsServer();
+    await away[Symbol.asyncDispose]();
+    await using ctx = await setUpNames(dns.address, away.address);
+    dns.addresses.set('receiver.example.com', null);
+    expect(await ctx.send('http://receiver.example.com/')).toEqual(failed('DNS_FAILED'));
+  });
 });
 
 it.each(['EMFILE', 'ENFILE'])('files: %s is no attempt', (code) => {

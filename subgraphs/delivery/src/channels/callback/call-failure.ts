@@ -14,8 +14,8 @@ export function readCallFailure(error: unknown, hasProxy: boolean): CallFailure 
   const code = errorCode(error);
   if (code === 'EMFILE' || code === 'ENFILE') return { fault: 'No more files can be opened.' };
   if (hasProxy) return readProxyFailure(error);
-  // c-ares has reached no name server. One that can not reach those of the receiver says so by SERVFAIL, or not at all.
-  if (code === 'ECONNREFUSED' && isOfLookup(error)) return { fault: 'No name server can be reached.' };
+  if (code === 'NAME_SERVERS_UNAVAILABLE') return { fault: 'No name server answers.' };
+  if (isOfLookup(error)) return { result: failed('DNS_FAILED') };
   return { result: failed(attemptErrorOf(error)) };
 }
 
