@@ -30,34 +30,52 @@ export async function openDatabase(
   return database;
 }
 
+export interface DistributedOptions {
+  /** Aborts when the process begins to stop. */
+  stopping: AbortSignal;
+  /** Limits of the service's consumers. */
+  limits?: Partial<ConsumerLimits>;
+}
+
 /**
- * Opens the engines of a service with a database: PostgreSQL, Kafka with its outbox in the database, and jobs. Waits
- * while the database is read-only.
+ * Opens the engines of a service with a database: PostgreSQL, and Kafka with its outbox in the database. Waits while
+ * the database is read-only.
  *
- * @param limits limits of the service's consumers
- * @param stopping aborts when the process begins to stop
  * @throws CodedError DATABASE_UNAVAILABLE, TOPICS_UNAVAILABLE, naming the setting
  */
 export async function openDistributedEngines(
   config: DatabaseConfig & TopicsConfig,
   log: Log,
-  { stopping, limits }: { stopping: AbortSignal; limits?: Partial<ConsumerLimits> },
-): Promise<Omit<Engines, 'keyValue'>> {
+  { stopping, limits }: DistributedOptions,
+): Promise<Pick<Engines, 'topics'> & { database: PostgresDatabase } & AsyncDisposable> {
   await using releases = new AsyncDisposableStack();
   await untilWritable(config.DATABASE_URL, log);
   const database = releases.use(await openDatabase(config, log, stopping));
+  const topics = releases.use(await openTopics(config, { log, database, limits }));
+  const stage = createStopStage({ withinMs: stopLimits.enginesMs, log });
+  stage.use(releases.move());
+  return { database, topics, [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose]() };
+}
+
+/** Like `openDistributedEngines`, with jobs, which have tables, connections and polls of their own. */
+export async function openDistributedEnginesWithJobs(
+  config: DatabaseConfig & TopicsConfig,
+  log: Log,
+  options: DistributedOptions,
+): Promise<Omit<Engines, 'keyValue'>> {
+  await using releases = new AsyncDisposableStack();
+  const engines = releases.use(await openDistributedEngines(config, log, options));
   const jobs = releases.use(
     await createJobs({
       database: {
         url: config.DATABASE_URL,
         queryTimeoutMs: config.STATEMENT_TIMEOUT + answerLateMs,
-        abandoned: database.abandoned,
+        abandoned: engines.database.abandoned,
       },
       log,
     }),
   );
-  const topics = releases.use(await openTopics(config, { log, database, limits }));
   const stage = createStopStage({ withinMs: stopLimits.enginesMs, log });
   stage.use(releases.move());
-  return { database, topics, jobs, [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose]() };
+  return { ...engines, jobs, [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose]() };
 }

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Transaction } from '../../database.ts';
-import { openDistributedEngines } from '../../engines/distributed.ts';
+import { openDistributedEngines, openDistributedEnginesWithJobs } from '../../engines/distributed.ts';
 import { databaseSettings, topicsSettings } from '../../engines/settings.ts';
 import type { JobQueue } from '../../jobs.ts';
 import { createMemoryLog } from '../../testing/log.ts';
@@ -20,7 +20,9 @@ it('engines: close at once and without an error while each BEGIN is cut', async 
   const config = settings.parse({ DATABASE_URL: proxy.url, KAFKA_BROKERS, KAFKA_PREFIX: `${randomUUID()}.` });
   const stopping = new AbortController();
   const releases = new AsyncDisposableStack();
-  const engines = releases.use(await openDistributedEngines(config, createMemoryLog(), { stopping: stopping.signal }));
+  const engines = releases.use(
+    await openDistributedEnginesWithJobs(config, createMemoryLog(), { stopping: stopping.signal }),
+  );
   const { database, topics, jobs } = engines;
   const queue: JobQueue<object> = { name: 'tasks' };
   await jobs.declare(queue);
@@ -75,8 +77,7 @@ it('engines: wait for a read-only database, and log it once', async () => {
   expect(await Promise.race([isOpen, connectedTwice()])).toBe(false);
   expect(log.text.match(waits)).toHaveLength(1);
   await setReadOnly('off');
-  await using engines = await opening;
-  await engines.jobs.declare({ name: 'tasks' });
+  await using _engines = await opening;
   expect(log.text).toContain('the database is writable again');
 
   /** Resolves with false after two checks, each of which opens a connection. */
@@ -90,4 +91,20 @@ it('engines: wait for a read-only database, and log it once', async () => {
     await expect.poll(read).toBeGreaterThanOrEqual(2);
     return false;
   }
+});
+
+// Regression: services without jobs had the tables, connections and polls of pg-boss.
+it('engines: create the tables of jobs only where jobs are opened', async () => {
+  await using fresh = await createRealDatabase();
+  const { KAFKA_BROKERS } = realEngines();
+  const config = settings.parse({ DATABASE_URL: fresh.url, KAFKA_BROKERS, KAFKA_PREFIX: `${randomUUID()}.` });
+  const options = { stopping: new AbortController().signal };
+  await using engines = await openDistributedEngines(config, createMemoryLog(), options);
+  const schemas = async () => {
+    const { rows } = await engines.database.query.execute(sql`select from pg_namespace where nspname = 'pgboss'`);
+    return rows.length;
+  };
+  expect(await schemas()).toBe(0);
+  await using _withJobs = await openDistributedEnginesWithJobs(config, createMemoryLog(), options);
+  expect(await schemas()).toBe(1);
 });
