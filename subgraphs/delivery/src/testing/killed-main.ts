@@ -1,16 +1,20 @@
-import { writeSync } from 'node:fs';
+import { cpSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { openPglite } from '@voucher-gateway/platform/database/embedded/pglite';
-import { embeddedEnginesOn } from '@voucher-gateway/platform/engines/embedded';
-import { watchKillPoints } from './kill-points.ts';
+import { embeddedStoresOn } from '@voucher-gateway/platform/engines/embedded';
+import { killPoints, watchKillPoints } from './kill-points.ts';
 import { killedService } from './killed-service.ts';
 
-// Entry of a process that delivers what waits in DATA_DIR, and is killed at the point KILL_AT. It prints the points that it
-// reaches.
-const { DATA_DIR = '', KILL_AT = '' } = process.env;
+// Entry of a process that delivers what waits in DATA_DIR. At each point it copies the folder to one of COPIES that is named
+// by the point's position, and prints the point. At the last it is killed.
+const { DATA_DIR = '', COPIES = '' } = process.env;
 const database = await openPglite({ dataDir: DATA_DIR });
+let reached = 0;
 watchKillPoints(database, (point) => {
+  cpSync(DATA_DIR, join(COPIES, String(reached)), { recursive: true });
+  reached += 1;
   writeSync(1, `${point}\n`);
-  if (point === KILL_AT) process.kill(process.pid, 'SIGKILL');
+  if (point === killPoints.at(-1)) process.kill(process.pid, 'SIGKILL');
 });
 const { options, start } = killedService;
-await start(await embeddedEnginesOn(database, options));
+await start(await embeddedStoresOn(database, options));
