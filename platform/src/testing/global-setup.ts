@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import type { TestProject } from 'vitest/node';
 import { systemClock } from '../async/clock.ts';
 import { openPglite } from '../database/embedded/pglite.ts';
@@ -20,6 +21,8 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject) {
+  // PostgreSQL's WebAssembly runs once here: optimizing it takes longer than it saves.
+  setFlagsFromString('--liftoff-only');
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-test-'));
   const file = join(folder, 'empty-database.tar');
   const directory = join(folder, 'empty-data');
