@@ -1,13 +1,14 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/**
- * Sorts test files so that tests of whole systems start first. They take longest, and would otherwise run alone at the
- * end.
- */
+/** Files that take long, although they are small: tests of whole systems, contract suites, and what waits for time-outs. */
+const longest =
+  /\/e2e\/src\/|\/(embedded\/topics|sms\/status-callbacks|voucher-integration\/src\/retry|resume\/reconnects|endpoints\/isolation|attempts\/(killed|recovery)|planning\/planner)\.test\.ts$/;
+
+/** Sorts test files so that those that take longest start first. They would otherwise run alone at the end. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const isOfWholeSystem = ({ moduleId }: TestSpecification) => moduleId.includes('/e2e/src/');
-    return [...sorted.filter(isOfWholeSystem), ...sorted.filter((file) => !isOfWholeSystem(file))];
+    const isLong = ({ moduleId }: TestSpecification) => longest.test(moduleId);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
   }
 }
