@@ -11,7 +11,7 @@ const options = { clock: systemClock, log: silentLog };
 /** The service that a test kills, and the one that follows it: the same settings and secrets. Nobody signs in. */
 export const killedService = {
   options,
-  start: (engines: Engines) =>
+  start: (engines: Omit<Engines, 'jobs'>) =>
     createDeliveryService({
       ...engines,
       ...options,
