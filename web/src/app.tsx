@@ -1,48 +1,34 @@
-import { useEffect } from 'react';
-import { Link, Route, Switch, useLocation } from 'wouter';
-import { Announcer } from './announcer.tsx';
-import { CallbacksPage } from './callbacks/callbacks-page.tsx';
-import { Header } from './header.tsx';
-import { RequestsPage } from './requests/requests-page.tsx';
-import { EndedDialog } from './session/ended-dialog.tsx';
+import { lazy, Suspense } from 'react';
+import { Brand } from './brand.tsx';
 import { useSession } from './session/session-context.tsx';
 import { Welcome } from './session/welcome.tsx';
-import { VouchersPage } from './vouchers/vouchers-page.tsx';
+import { Skeleton } from './ui/notice.tsx';
+
+/** Loads what a user sees; calls share one load. */
+export const loadSignedIn = () => import('./signed-in.tsx');
+
+const SignedIn = lazy(loadSignedIn);
 
 export function App() {
   const { state } = useSession();
-  useTitle();
+  // While the visitor types. If it fails, signing in tries again.
+  if (state.phase === 'signed-out') return <Welcome onFocus={() => void loadSignedIn().catch(() => {})} />;
   return (
-    <>
-      <Header />
-      {state.phase === 'signed-out' ? (
-        <Welcome />
-      ) : (
-        <main id="content" tabIndex={-1}>
-          <Switch>
-            <Route path="/">{() => <RequestsPage id={null} />}</Route>
-            <Route path="/requests/:id">{({ id }) => <RequestsPage id={id} />}</Route>
-            <Route path="/vouchers" component={VouchersPage} />
-            <Route path="/callbacks" component={CallbacksPage} />
-            <Route>
-              <h1>There is no such page</h1>
-              <p>
-                <Link href="/">Go to your requests</Link>
-              </p>
-            </Route>
-          </Switch>
-        </main>
-      )}
-      <Announcer />
-      <EndedDialog />
-    </>
+    <Suspense fallback={<Loading />}>
+      <SignedIn />
+    </Suspense>
   );
 }
 
-function useTitle() {
-  const [path] = useLocation();
-  useEffect(() => {
-    const view = path.startsWith('/vouchers') ? 'Vouchers' : path.startsWith('/callbacks') ? 'Callbacks' : 'Requests';
-    document.title = `${view} – Voucher gateway`;
-  }, [path]);
+function Loading() {
+  return (
+    <>
+      <header className="top">
+        <Brand />
+      </header>
+      <main>
+        <Skeleton rows={6} label="Loading the page" />
+      </main>
+    </>
+  );
 }

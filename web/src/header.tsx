@@ -1,9 +1,9 @@
-import { useClient } from 'urql';
 import { Link, useLocation } from 'wouter';
-import { SignOutDocument } from './graphql/generated.ts';
+import { ApiButton } from './api/api-button.tsx';
+import { Brand } from './brand.tsx';
 import { ConnectionLight } from './live/connection-light.tsx';
-import { pageSettings } from './page-settings.ts';
-import { SessionClock } from './session/session-clock.tsx';
+import { AccountMenu } from './session/account-menu.tsx';
+import { SessionWarning } from './session/session-clock.tsx';
 import { useSession } from './session/session-context.tsx';
 
 const views = [
@@ -12,50 +12,29 @@ const views = [
   ['/callbacks', 'Callbacks'],
 ] as const;
 
+/** The header of a user: the views, the screen's operations, the connection and the account. */
 export function Header() {
-  const { state, store } = useSession();
-  const client = useClient();
+  const { state } = useSession();
   const [path] = useLocation();
-  const session = state.phase === 'signed-out' ? null : state.session;
-  const signOut = () => {
-    // Sent with the token that is forgotten next. If the gateway is away, the session ends by its idle time-out.
-    void client.mutation(SignOutDocument, {}).toPromise();
-    store.signOut();
-  };
   const isCurrent = (href: string) =>
     href === '/' ? path === '/' || path.startsWith('/requests') : path.startsWith(href);
   return (
-    <header className="top">
+    <header className="top of-user">
       <a className="skip" href="#content">
         Skip to the content
       </a>
-      <Link href="/" className="brand">
-        Voucher gateway
-      </Link>
-      {session && (
-        <nav aria-label="Views">
-          {views.map(([href, label]) => (
-            <Link key={href} href={href} aria-current={isCurrent(href) ? 'page' : undefined}>
-              {label}
-            </Link>
-          ))}
-        </nav>
-      )}
-      <div className="top-end">
-        {pageSettings.playground && <a href="/graphql">Playground</a>}
-        <ConnectionLight />
-        {session && (
-          <>
-            <span className="who">
-              {session.username}
-              {state.phase === 'signed-in' && <SessionClock session={state.session} />}
-            </span>
-            <button type="button" className="button quiet" onClick={signOut}>
-              Sign out
-            </button>
-          </>
-        )}
-      </div>
+      <Brand />
+      <nav aria-label="Views">
+        {views.map(([href, label]) => (
+          <Link key={href} href={href} aria-current={isCurrent(href) ? 'page' : undefined}>
+            {label}
+          </Link>
+        ))}
+      </nav>
+      <ApiButton />
+      <ConnectionLight />
+      {state.phase !== 'signed-out' && <AccountMenu session={state.session} />}
+      {state.phase === 'signed-in' && <SessionWarning session={state.session} />}
     </header>
   );
 }

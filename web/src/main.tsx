@@ -1,9 +1,9 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Provider as GraphqlProvider } from 'urql';
-import { App } from './app.tsx';
+import { CommandsProvider } from './api/commands.tsx';
+import { App, loadSignedIn } from './app.tsx';
 import { createGraphqlClient } from './graphql/client.ts';
-import { LiveProvider } from './live/live-context.tsx';
 import { SessionProvider } from './session/session-context.tsx';
 import { createSessionStore } from './session/session-store.ts';
 import { UserScope } from './session/user-scope.tsx';
@@ -11,9 +11,10 @@ import './style/base.css';
 import './style/layout.css';
 import './style/parts.css';
 import { ErrorBoundary } from './ui/error-boundary.tsx';
-import { MessagesProvider } from './ui/messages.tsx';
 
 const store = createSessionStore(sessionStorage);
+// `lazy` reports a failure where the page can show it.
+if (store.state().phase !== 'signed-out') loadSignedIn().catch(() => {});
 const root = document.getElementById('page');
 if (!root) throw new Error('index.html has no element with the id page');
 createRoot(root).render(
@@ -23,11 +24,9 @@ createRoot(root).render(
         <UserScope createClient={() => createGraphqlClient(store)}>
           {(client) => (
             <GraphqlProvider value={client}>
-              <MessagesProvider>
-                <LiveProvider>
-                  <App />
-                </LiveProvider>
-              </MessagesProvider>
+              <CommandsProvider>
+                <App />
+              </CommandsProvider>
             </GraphqlProvider>
           )}
         </UserScope>

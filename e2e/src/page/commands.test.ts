@@ -1,30 +1,11 @@
-import type { Locator, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { openVisitor } from './browser.ts';
 import { readCommand } from './command.ts';
 import { openStack } from './stack.ts';
-import { readCode, requestVoucher, signUp } from './user.ts';
+import { readCode, requestVoucher, signOut, signUp } from './user.ts';
 
 const stack = openStack();
-
-// By text: after a copy their name is “Copied”.
-const buttons = (page: Page) => page.locator('button', { hasText: 'Copy as cURL' });
-
-/** The choices of a button; one that copies at once has none. */
-async function choicesOf(page: Page, button: Locator): Promise<string[]> {
-  if ((await button.getAttribute('aria-haspopup')) === null) return [];
-  await button.click();
-  const menu = page.getByRole('menu');
-  const choices = await menu.getByRole('menuitem').allTextContents();
-  // A message that has appeared since takes the first Escape.
-  await expect
-    .poll(async () => {
-      await page.keyboard.press('Escape');
-      return menu.count();
-    })
-    .toBe(0);
-  return choices;
-}
 
 /** Copies each command of the screen, sends it as the user, and returns the operations' names with their errors. */
 async function sendAll(page: Page, token: string): Promise<Record<string, unknown>> {
@@ -41,27 +22,20 @@ async function sendAll(page: Page, token: string): Promise<Record<string, unknow
       results[name] = errors?.map(({ extensions }) => extensions.code) ?? 'done';
     }
   };
-  for (const button of await buttons(page).all()) {
-    const choices = await choicesOf(page, button);
-    if (choices.length === 0) {
-      await button.click();
-      await button.getByText('Copied').waitFor();
-      await send();
-    }
-    for (const choice of choices) {
-      await button.click();
-      await page.getByRole('menuitem', { name: choice }).click();
-      await page
-        .locator('.toast', { hasText: `Copied: ${choice}` })
-        .first()
-        .waitFor();
-      await send();
-    }
+  await page.getByRole('button', { name: 'API' }).click();
+  const commands = page.getByRole('dialog').locator('.command');
+  await commands.first().waitFor();
+  for (const command of await commands.all()) {
+    await command.click();
+    await command.getByText('Copied').waitFor();
+    await send();
   }
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
   return results;
 }
 
-it('copy as cURL: has a command for each operation of the page, and each works', async () => {
+it('API: has a cURL command for each operation of the page, and each works', async () => {
   await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
   const { page } = visitor;
   expect(await sendAll(page, '')).toEqual({ SignUp: 'done' });
@@ -95,7 +69,7 @@ it('copy as cURL: has a command for each operation of the page, and each works',
     SendTestCallback: 'done',
     RecoverDeliveries: 'done',
   });
-  await page.getByRole('button', { name: 'Sign out' }).click();
+  await signOut(page);
   await page.getByRole('tab', { name: 'Sign in' }).click();
   // An example's password is nobody's.
   expect(await sendAll(page, token)).toEqual({ SignIn: 'done', SignOut: ['SESSION_EXPIRED'] });

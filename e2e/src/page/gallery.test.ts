@@ -107,7 +107,7 @@ describe('gallery: lists', () => {
       await away(route);
     });
     await page.goto(stack.system.gatewayUrl + path);
-    await page.locator('.skeleton').waitFor();
+    await page.locator('.skeleton').first().waitFor();
     await visitor.look(`30-${name}-loading`);
     held.resolve();
     const notice = page.getByRole('alert').filter({ hasText: 'We couldn’t load' });
@@ -150,10 +150,18 @@ describe('gallery: lists', () => {
     // The address holds the page.
     await page.reload();
     await expect.poll(() => page.locator('tbody tr').count()).toBe(5);
-    await page.getByLabel('From').fill('2020-01-01');
-    await page.getByLabel('To').fill('2020-01-02');
+    const from = page.getByRole('textbox', { name: 'Received from' });
+    const until = page.getByRole('textbox', { name: 'Received until' });
+    await from.fill('01/02/2020');
+    await until.fill('2020-01-02');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.getByRole('alert').filter({ hasText: 'year, month, day' }).waitFor();
+    expect(await from.getAttribute('aria-invalid')).toBe('true');
+    await visitor.look('35-no-day');
+    await from.fill('2020/1/1');
     await page.getByRole('button', { name: 'Search' }).click();
     await page.getByText('No voucher matches').waitFor();
+    await expect.poll(() => page.url()).toMatch(/\?from=2020-01-01&to=2020-01-02$/);
     await visitor.look('34-no-match');
     expect(visitor.problems).toEqual([]);
   });
@@ -219,9 +227,31 @@ describe('gallery: everywhere', () => {
   it('light: explains itself', async () => {
     await using visitor = await openUser();
     const { page } = visitor;
-    await page.locator('.light').hover();
-    await page.getByRole('tooltip').waitFor();
+    await page.locator('.light').click();
+    await page.getByRole('dialog', { name: 'Live' }).waitFor();
     await visitor.look('50-light');
+  });
+
+  it('account: says until when the user is signed in', async () => {
+    await using visitor = await openUser();
+    const { page, user } = visitor;
+    await page.getByRole('button', { name: 'Account of' }).click();
+    await page.getByRole('dialog', { name: user.username }).getByText('Signed out in').waitFor();
+    await visitor.look('56-account');
+  });
+
+  it('calendar: of a day is opened by its button, and fills the field', async () => {
+    await using visitor = await openUser();
+    const { page } = visitor;
+    await page.getByRole('navigation').getByRole('link', { name: 'Vouchers' }).click();
+    const calendar = page.locator('.calendar').first();
+    await calendar.evaluate((input) => {
+      Object.assign(input, { showPicker: () => input.setAttribute('data-shown', 'true') });
+    });
+    await page.getByRole('button', { name: 'Received from: calendar' }).click();
+    expect(await calendar.getAttribute('data-shown')).toBe('true');
+    await calendar.fill('2026-11-27');
+    expect(await page.getByRole('textbox', { name: 'Received from' }).inputValue()).toBe('2026-11-27');
   });
 
   it('page: an unknown address leads back', async () => {

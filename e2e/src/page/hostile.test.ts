@@ -5,7 +5,7 @@ import { startEmbedded } from '../embedded/system.ts';
 import type { System } from '../system.ts';
 import { openBrowser, openVisitor } from './browser.ts';
 import { readCommand } from './command.ts';
-import { readCode, requestVoucher, signIn, signUp, untilLive } from './user.ts';
+import { readCode, requestVoucher, signIn, signOut, signUp, untilLive } from './user.ts';
 
 /** Would run if any text were taken for HTML. */
 const attack = '"><img src=x onerror=document.title="hacked"><script>document.title="hacked"</script>';
@@ -105,8 +105,9 @@ describe('hostile page', () => {
     await untilLive(page);
     await requestVoucher(page);
     await readCode(page);
-    await page.getByRole('button', { name: 'Copy as cURL', exact: true }).first().click();
-    await page.getByText('Copied').first().waitFor();
+    await page.getByRole('button', { name: 'API' }).click();
+    await page.locator('.command').first().click();
+    await page.locator('.command').getByText('Copied').first().waitFor();
     const command = await page.evaluate<string>('navigator.clipboard.readText()');
     await page.reload();
     await readCode(page);
@@ -115,7 +116,7 @@ describe('hostile page', () => {
     for (const text of [...urls, command]) expect(text).not.toContain(token);
     expect(command).toContain('Bearer $TOKEN');
     expect(await page.evaluate('[localStorage.length, document.cookie]')).toEqual([0, '']);
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await signOut(page);
     await page.getByRole('tab', { name: 'Sign up' }).waitFor();
     expect(await page.evaluate('JSON.stringify({ ...sessionStorage })')).not.toContain(token);
   });
@@ -127,8 +128,9 @@ describe('hostile page', () => {
     const code = `'; touch hacked; ' $(touch hacked) \`touch hacked\` $TOKEN "\\n`;
     await page.goto(`${system.gatewayUrl}/vouchers?code=${encodeURIComponent(code)}`);
     await page.getByText('No voucher matches').waitFor();
-    await page.getByRole('button', { name: 'Copy as cURL' }).click();
-    await page.getByText('Copied').waitFor();
+    await page.getByRole('button', { name: 'API' }).click();
+    await page.locator('.command').click();
+    await page.locator('.command').getByText('Copied').waitFor();
     const { headers, body } = await readCommand(page);
     expect(headers.authorization).toBe('Bearer TOKEN');
     expect(JSON.parse(body).variables.filter.code).toBe(code);
@@ -161,12 +163,12 @@ describe('hostile page', () => {
     const ofAnn = await receiverUrl();
     await fetch(ofAnn ?? '', { method: 'POST', body: '{"type":"of-ann"}' });
     await page.getByText('of-ann', { exact: true }).waitFor();
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await signOut(page);
     await page.goto(system.gatewayUrl);
     await signUp(page);
     expect(await receiverUrl()).not.toBe(ofAnn);
     await page.getByText('Nothing received yet').waitFor();
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await signOut(page);
     await page.goto(system.gatewayUrl);
     await signIn(page, ann);
     expect(await receiverUrl()).toBe(ofAnn);

@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installEmbedded, startEmbedded } from '../embedded/system.ts';
 import { openBrowser, openVisitor } from './browser.ts';
-import { operate, readCode, requestVoucher, setNext, signIn, signUp, untilLive } from './user.ts';
+import { operate, readCode, requestVoucher, setNext, signIn, signOut, signUp, untilLive } from './user.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -114,7 +114,7 @@ describe('page: live', () => {
     await bob.page.goto(ann.page.url());
     await bob.page.getByText('There is no such request').waitFor();
     expect(await bob.page.content()).not.toContain(code);
-    await ann.page.getByRole('button', { name: 'Sign out' }).click();
+    await signOut(ann.page);
     await signUp(ann.page);
     await ann.page.getByText('There is no such request').or(ann.page.getByText('No requests yet')).first().waitFor();
     expect(await ann.page.content()).not.toContain(code);

@@ -2,7 +2,7 @@ import type { Page, Route } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { openVisitor } from './browser.ts';
 import { openStack } from './stack.ts';
-import { readCode, requestVoucher, setNext, signUp, untilLive } from './user.ts';
+import { readCode, requestVoucher, setNext, signOut, signUp, untilLive } from './user.ts';
 
 const stack = openStack();
 
@@ -122,7 +122,7 @@ describe('page: bad network', () => {
     const { page, context } = visitor;
     await signUp(page);
     await context.setOffline(true);
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await signOut(page);
     await page.getByRole('tab', { name: 'Sign up' }).waitFor();
     expect(await page.evaluate("sessionStorage.getItem('voucher-gateway:session')")).toBeNull();
   });
@@ -132,7 +132,7 @@ describe('page: bad network', () => {
     const { page } = visitor;
     await signUp(page);
     const token = await page.evaluate<string>("JSON.parse(sessionStorage.getItem('voucher-gateway:session')).token");
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await signOut(page);
     await expect
       .poll(async () => {
         const response = await fetch(`${stack.system.gatewayUrl}/graphql`, {

@@ -28,6 +28,11 @@ export async function signIn(page: Page, { username, password }: PageUser): Prom
   await page.getByRole('button', { name: 'Request a voucher' }).waitFor();
 }
 
+export async function signOut(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Account of' }).click();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+}
+
 export const requestVoucher = (page: Page) => page.getByRole('button', { name: 'Request a voucher' }).click();
 
 /** The code of the request that is shown. */

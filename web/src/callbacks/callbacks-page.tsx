@@ -10,6 +10,7 @@ export function CallbacksPage() {
   return (
     <>
       <h1>Callbacks</h1>
+      <p className="lead">Your server can receive each code as a signed POST. Try it here, and see how it does.</p>
       <div className="columns">
         <div className="stack">
           <SecretCard />

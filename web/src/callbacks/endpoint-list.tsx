@@ -1,8 +1,8 @@
 import { useClient, useQuery } from 'urql';
+import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { EnableEndpointDocument, EndpointsDocument, type EndpointsQuery } from '../graphql/generated.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
-import { CopyCurl } from '../ui/copy-curl.tsx';
 import { formatDay, formatTime } from '../ui/format.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
@@ -24,6 +24,10 @@ export function EndpointList() {
   };
   const endpoints = data?.me?.endpoints;
   const toEnable = endpoints?.find(({ state }) => state === 'DISABLED')?.origin ?? 'https://your-server.example';
+  useCommands([
+    { label: 'List the endpoints', document: EndpointsDocument },
+    { label: 'Send to an endpoint again', document: EnableEndpointDocument, variables: { url: toEnable } },
+  ]);
   return (
     <section className="card" aria-labelledby="endpoints">
       <h2 id="endpoints">Endpoints</h2>
@@ -51,12 +55,6 @@ export function EndpointList() {
           </li>
         ))}
       </ul>
-      <CopyCurl
-        commands={[
-          { label: 'List the endpoints', document: EndpointsDocument },
-          { label: 'Send to an endpoint again', document: EnableEndpointDocument, variables: { url: toEnable } },
-        ]}
-      />
     </section>
   );
 }

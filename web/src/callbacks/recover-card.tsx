@@ -1,24 +1,32 @@
 import { type FormEvent, useState } from 'react';
 import { useClient } from 'urql';
+import { useCommands } from '../api/commands.tsx';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { RecoverDeliveriesDocument } from '../graphql/generated.ts';
-import { CopyCurl } from '../ui/copy-curl.tsx';
-import { Field } from '../ui/field.tsx';
-import { localInputValue } from '../ui/local-time.ts';
+import { DateField } from '../ui/date-field.tsx';
+import { minuteText, parseMinute } from '../ui/date-text.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
+
+const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
 
 /** Sends again what has failed since a time, such as after an outage of the receiver. */
 export function RecoverCard() {
   const client = useClient();
   const { show } = useMessages();
-  const [since, setSince] = useState(() => localInputValue(Date.now() - 24 * 3_600_000));
+  const [since, setSince] = useState(() => minuteText(new Date(Date.now() - 24 * 3_600_000)));
   const [error, setError] = useState<OperationError | null>(null);
+  const [fieldError, setFieldError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const time = parseMinute(since);
+  const variables = { since: time?.toISOString() ?? '' };
+  useCommands([{ label: 'Send failed deliveries again', document: RecoverDeliveriesDocument, variables }]);
   async function submit(event: FormEvent) {
     event.preventDefault();
+    setFieldError(time === null ? `Write the time as ${minuteText(new Date())}: year, month, day, time.` : null);
+    if (time === null) return;
     setBusy(true);
-    const result = await client.mutation(RecoverDeliveriesDocument, { since: new Date(since).toISOString() });
+    const result = await client.mutation(RecoverDeliveriesDocument, variables);
     setBusy(false);
     if (result.error) return setError(operationErrorOf(result.error));
     setError(null);
@@ -29,28 +37,19 @@ export function RecoverCard() {
       <h2 id="recover">Recover failed deliveries</h2>
       <p className="hint">Was your server away? All deliveries that failed since then are sent again.</p>
       <form className="form" onSubmit={submit}>
-        <Field
+        <DateField
           label="Failed since"
-          type="datetime-local"
           value={since}
-          max={localInputValue(Date.now())}
-          required
-          onChange={(event) => setSince(event.target.value)}
+          onChange={setSince}
+          withTime
+          hint={`Time zone: ${timeZone}.`}
+          error={fieldError}
         />
         {error && <ErrorNotice error={error} />}
         <p className="buttons">
           <button type="submit" className="button" disabled={busy}>
             {busy ? 'One moment…' : 'Send them again'}
           </button>
-          <CopyCurl
-            commands={[
-              {
-                label: 'Send failed deliveries again',
-                document: RecoverDeliveriesDocument,
-                variables: { since: since && new Date(since).toISOString() },
-              },
-            ]}
-          />
         </p>
       </form>
     </section>

@@ -1,9 +1,9 @@
 import { useState } from 'react';
 import { useClient } from 'urql';
+import { useCommands } from '../api/commands.tsx';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { CallbackSecretDocument, RotateCallbackSecretDocument } from '../graphql/generated.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
-import { CopyCurl } from '../ui/copy-curl.tsx';
 import { useMessages } from '../ui/messages.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 
@@ -13,6 +13,10 @@ export function SecretCard() {
   const { show } = useMessages();
   const [secret, setSecret] = useState<string | null>(null);
   const [error, setError] = useState<OperationError | null>(null);
+  useCommands([
+    { label: 'Read the secret', document: CallbackSecretDocument },
+    { label: 'Make a new secret', document: RotateCallbackSecretDocument },
+  ]);
   const reveal = async () => {
     const result = await client.query(CallbackSecretDocument, {}, { requestPolicy: 'network-only' });
     setError(result.error ? operationErrorOf(result.error) : null);
@@ -51,12 +55,6 @@ export function SecretCard() {
         <button type="button" className="button quiet" onClick={rotate}>
           Make a new one
         </button>
-        <CopyCurl
-          commands={[
-            { label: 'Read the secret', document: CallbackSecretDocument },
-            { label: 'Make a new secret', document: RotateCallbackSecretDocument },
-          ]}
-        />
       </p>
     </section>
   );

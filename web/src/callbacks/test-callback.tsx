@@ -1,9 +1,9 @@
 import { type FormEvent, useState } from 'react';
 import { useClient } from 'urql';
+import { useCommands } from '../api/commands.tsx';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { SendTestCallbackDocument, type SendTestCallbackMutation } from '../graphql/generated.ts';
 import { pageSettings } from '../page-settings.ts';
-import { CopyCurl } from '../ui/copy-curl.tsx';
 import { Field } from '../ui/field.tsx';
 import { formatDuration } from '../ui/format.ts';
 import { ErrorNotice } from '../ui/notice.tsx';
@@ -20,6 +20,7 @@ export function TestCallback() {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<OperationError | null>(null);
   const [attempt, setAttempt] = useState<TestAttempt | null>(null);
+  useCommands([{ label: 'Send a test callback', document: SendTestCallbackDocument, variables: { url } }]);
   async function submit(event: FormEvent) {
     event.preventDefault();
     setBusy(true);
@@ -34,6 +35,7 @@ export function TestCallback() {
   return (
     <section className="card" aria-labelledby="test-callback">
       <h2 id="test-callback">Send a test callback</h2>
+      <p className="hint">One signed example, without a voucher. What your server answers is shown here.</p>
       <form className="form" onSubmit={submit}>
         <Field
           label="URL"
@@ -58,9 +60,6 @@ export function TestCallback() {
           <button type="submit" className="button" disabled={busy}>
             {busy ? 'Sending…' : 'Send'}
           </button>
-          <CopyCurl
-            commands={[{ label: 'Send a test callback', document: SendTestCallbackDocument, variables: { url } }]}
-          />
         </p>
       </form>
       {attempt && <Outcome attempt={attempt} />}

@@ -1,5 +1,5 @@
-import { Tooltip } from 'radix-ui';
 import { formatDuration } from '../ui/format.ts';
+import { PopoverButton } from '../ui/popover.tsx';
 import { useNow } from '../ui/use-now.ts';
 import { useConnection } from './live-context.tsx';
 import type { Close, Connection } from './voucher-feed.ts';
@@ -11,19 +11,19 @@ export function ConnectionLight() {
   if (!connection) return null;
   const { label, detail } = describe(connection, now);
   return (
-    <Tooltip.Provider delayDuration={200}>
-      <Tooltip.Root>
-        <Tooltip.Trigger className="light" data-phase={connection.phase}>
+    <PopoverButton
+      className="light"
+      phase={connection.phase}
+      label={
+        <>
           <span className="light-dot" aria-hidden="true" />
           <span role="status">{label}</span>
-        </Tooltip.Trigger>
-        <Tooltip.Portal>
-          <Tooltip.Content className="tooltip" sideOffset={6} collisionPadding={8}>
-            {detail}
-          </Tooltip.Content>
-        </Tooltip.Portal>
-      </Tooltip.Root>
-    </Tooltip.Provider>
+        </>
+      }
+      title={label}
+    >
+      <p className="hint">{detail}</p>
+    </PopoverButton>
   );
 }
 

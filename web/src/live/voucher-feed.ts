@@ -1,4 +1,4 @@
-import { print } from 'graphql';
+import { stringifyDocument } from '@urql/core';
 import { type Client, createClient } from 'graphql-ws';
 import {
   VoucherReceivedDocument,
@@ -108,7 +108,7 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
 
   const leaveVouchers = client.subscribe<VoucherReceivedSubscription>(
     {
-      query: print(VoucherReceivedDocument),
+      query: stringifyDocument(VoucherReceivedDocument),
       // Read at each (re)connect: graphql-ws serialises the variables when it subscribes.
       variables: {
         get after() {
@@ -136,12 +136,12 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
     },
   );
   const leaveFailures = client.subscribe<VoucherRequestFailedSubscription>(
-    { query: print(VoucherRequestFailedDocument) },
+    { query: stringifyDocument(VoucherRequestFailedDocument) },
     { next: ({ data }) => data && onFailure(data.voucherRequestFailed), error: endFeed, complete: () => {} },
   );
 
   const leaveAcknowledgements = client.subscribe<VoucherRequestAcknowledgedSubscription>(
-    { query: print(VoucherRequestAcknowledgedDocument) },
+    { query: stringifyDocument(VoucherRequestAcknowledgedDocument) },
     {
       next: ({ data }) => data && onAcknowledged(data.voucherRequestAcknowledged),
       // A gateway with an older schema refuses it. The steps then come with the outcome.

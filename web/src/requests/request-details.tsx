@@ -1,12 +1,12 @@
 import { Switch } from 'radix-ui';
 import { useEffect, useId, useRef, useState } from 'react';
 import { useClient, useQuery } from 'urql';
+import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { type DeliveryDetailsFragment, RedeliverDocument, VoucherRequestDocument } from '../graphql/generated.ts';
 import { useIsLive, useLive } from '../live/live-context.tsx';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
-import { CopyCurl } from '../ui/copy-curl.tsx';
 import { formatTime } from '../ui/format.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
@@ -27,6 +27,14 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
     pause: paused,
   });
   const shown = data?.voucherRequest;
+  useCommands([
+    { label: 'Read this request', document: VoucherRequestDocument, variables: { id } },
+    ...(shown?.deliveries ?? []).map((delivery) => ({
+      label: sendAgainOf(delivery),
+      document: RedeliverDocument,
+      variables: { deliveryId: delivery.id },
+    })),
+  ]);
   useRefresh(shown ?? null, paused, () => read({ requestPolicy: 'network-only' }));
 
   if (error && !shown) return <LoadNotice what="this request" error={operationErrorOf(error)} onRetry={() => read()} />;
@@ -64,23 +72,15 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
         {others.map((delivery) => (
           <RedeliverButton key={delivery.id} delivery={delivery} onDone={reread} />
         ))}
-        <CopyCurl
-          commands={[
-            { label: 'Read this request', document: VoucherRequestDocument, variables: { id } },
-            ...(shown.deliveries ?? []).map((delivery) => ({
-              label: sendAgainOf(delivery),
-              document: RedeliverDocument,
-              variables: { deliveryId: delivery.id },
-            })),
-          ]}
-        />
       </footer>
     </article>
   );
 }
 
-/** On a small screen the details are below the list. */
-const scrollIntoView = (element: HTMLElement | null) => element?.scrollIntoView({ block: 'nearest' });
+/** On a small screen the form is above the details, and the list below. */
+function scrollIntoView(element: HTMLElement | null) {
+  if (matchMedia('(max-width: 56rem)').matches) element?.scrollIntoView({ block: 'start' });
+}
 
 /** The code, large; or what is known instead. */
 function Code({ request, code }: { request: Details; code: string | null }) {

@@ -1,9 +1,9 @@
 import { type FormEvent, useRef, useState } from 'react';
 import { type Client, useClient } from 'urql';
+import { useCommands } from '../api/commands.tsx';
 import { refusedUrlText } from '../callbacks/refused-url.ts';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { RequestVoucherDocument } from '../graphql/generated.ts';
-import { CopyCurl } from '../ui/copy-curl.tsx';
 import { Field } from '../ui/field.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 import { newestRequests } from './newest-requests.ts';
@@ -53,6 +53,14 @@ export function RequestForm({
     onRequested(id);
   });
 
+  useCommands([
+    {
+      label: 'Request a voucher',
+      document: RequestVoucherDocument,
+      variables: { input: { callbackUrl: callbackUrl.trim() || null } },
+    },
+  ]);
+
   async function submit(event: FormEvent) {
     event.preventDefault();
     setBusy(true);
@@ -80,6 +88,7 @@ export function RequestForm({
   const isAtField = error?.field === 'callbackUrl';
   return (
     <form className="form card" onSubmit={submit}>
+      <h1>Request a voucher</h1>
       <Field
         label="Callback URL (optional)"
         name="callbackUrl"
@@ -105,15 +114,6 @@ export function RequestForm({
         <button type="submit" className="button primary large" disabled={busy}>
           {busy ? 'Requesting…' : 'Request a voucher'}
         </button>
-        <CopyCurl
-          commands={[
-            {
-              label: 'Request a voucher',
-              document: RequestVoucherDocument,
-              variables: { input: { callbackUrl: callbackUrl.trim() || null } },
-            },
-          ]}
-        />
       </p>
     </form>
   );

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react';
 import { useQuery } from 'urql';
 import { useLocation } from 'wouter';
+import { useCommands } from '../api/commands.tsx';
 import { useReceiverUrl } from '../callbacks/receiver.ts';
 import {
   VoucherReceivedDocument,
@@ -9,8 +10,8 @@ import {
   VoucherRequestsDocument,
 } from '../graphql/generated.ts';
 import { pageSettings } from '../page-settings.ts';
-import { CopyCurl } from '../ui/copy-curl.tsx';
-import { newestRequests } from './newest-requests.ts';
+import { Skeleton } from '../ui/notice.tsx';
+import { newestRequests, pageSize } from './newest-requests.ts';
 import { RequestDetails } from './request-details.tsx';
 import { RequestForm } from './request-form.tsx';
 import { RequestList } from './request-list.tsx';
@@ -21,38 +22,26 @@ export function RequestsPage({ id }: { id: string | null }) {
   const receiverUrl = useReceiverUrl();
   const [requested, setRequested] = useState<string | null>(null);
   const chosen = id ?? requested;
-  const [{ data }] = useQuery(newestRequests);
+  const [{ data, fetching }] = useQuery(newestRequests);
   const shown = chosen ?? data?.voucherRequests.nodes[0]?.id ?? null;
   useEffect(() => {
     if (id === null) setRequested(null);
   }, [id]);
+  useCommands(liveCommands);
   return (
-    <div className="columns">
-      <div>
-        <h1>Request a voucher</h1>
-        <RequestForm
-          receiverUrl={pageSettings.testReceiver ? receiverUrl : null}
-          onRequested={(newId) => {
-            setRequested(newId);
-            navigate(`/requests/${newId}`);
-          }}
-        />
-        <div className="heading-row">
-          <h2>Your requests</h2>
-          <CopyCurl
-            commands={[
-              { label: 'List your requests', document: VoucherRequestsDocument, variables: { first: 10 } },
-              { label: 'Follow codes live', document: VoucherReceivedDocument },
-              { label: 'Follow acknowledgements live', document: VoucherRequestAcknowledgedDocument },
-              { label: 'Follow failures live', document: VoucherRequestFailedDocument },
-            ]}
-          />
-        </div>
-        <RequestList current={shown} />
-      </div>
-      <div>
+    <div className="requests">
+      <RequestForm
+        receiverUrl={pageSettings.testReceiver ? receiverUrl : null}
+        onRequested={(newId) => {
+          setRequested(newId);
+          navigate(`/requests/${newId}`);
+        }}
+      />
+      <div className="request-shown">
         {shown ? (
           <RequestDetails key={shown} id={shown} isChosen={chosen !== null} />
+        ) : fetching && !data ? (
+          <Skeleton rows={5} label="Reading your newest request" />
         ) : (
           <div className="empty tall">
             <strong>Each step, as it happens</strong>
@@ -60,6 +49,17 @@ export function RequestsPage({ id }: { id: string | null }) {
           </div>
         )}
       </div>
+      <section className="request-list" aria-labelledby="requests">
+        <h2 id="requests">Your requests</h2>
+        <RequestList current={shown} />
+      </section>
     </div>
   );
 }
+
+const liveCommands = [
+  { label: 'List your requests', document: VoucherRequestsDocument, variables: { first: pageSize } },
+  { label: 'Follow codes live', document: VoucherReceivedDocument },
+  { label: 'Follow acknowledgements live', document: VoucherRequestAcknowledgedDocument },
+  { label: 'Follow failures live', document: VoucherRequestFailedDocument },
+];

@@ -7,20 +7,24 @@ import { remainingMs, type Session } from './session-store.ts';
 const warningMs = 120_000;
 
 /** Ends the session here when its time is over, and warns before. */
-export function SessionClock({ session }: { session: Session }) {
+export function SessionWarning({ session }: { session: Session }) {
   const { store } = useSession();
-  const now = useNow(1_000);
-  const leftMs = remainingMs(session, now);
+  const leftMs = remainingMs(session, useNow(1_000));
   useEffect(() => {
     if (leftMs === 0) store.end(session.token);
   }, [leftMs, store, session.token]);
   if (leftMs > warningMs) return null;
+  return <p className="session-warning">{textOf(session, leftMs)}</p>;
+}
+
+/** The session's remaining time. */
+export function SessionClock({ session }: { session: Session }) {
+  return <p className="hint">{textOf(session, remainingMs(session, useNow(1_000)))}</p>;
+}
+
+function textOf({ expiresAt, idleSeconds, lastUsedAt }: Session, leftMs: number): string {
+  const left = leftMs > warningMs ? Math.ceil(leftMs / 60_000) * 60_000 : Math.ceil(leftMs / 1_000) * 1_000;
   // Requests do not extend a session beyond its token.
-  const isProlonged = Date.parse(session.expiresAt) - now > leftMs + 1_000;
-  return (
-    <span className="clock short">
-      Signed out in {formatDuration(Math.ceil(leftMs / 1_000) * 1_000)}
-      {isProlonged && ' unless you open or send something'}
-    </span>
-  );
+  const isProlonged = Date.parse(expiresAt) > lastUsedAt + idleSeconds * 1_000 + 1_000;
+  return `Signed out in ${formatDuration(left)}${isProlonged ? ' unless you open or send something' : ''}`;
 }

@@ -1,8 +1,8 @@
 import { type FormEvent, useState } from 'react';
 import { useClient } from 'urql';
+import { useCommands } from '../api/commands.tsx';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { type SessionFragment, SignInDocument, SignOutDocument, SignUpDocument } from '../graphql/generated.ts';
-import { CopyCurl } from '../ui/copy-curl.tsx';
 import type { Command } from '../ui/curl.ts';
 import { Field } from '../ui/field.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
@@ -23,6 +23,7 @@ const signInCommand: Command = {
   signedIn: false,
 };
 const signOutCommand: Command = { label: 'Sign out', document: SignOutDocument };
+const commandsOf = { 'sign-up': [signUpCommand], 'sign-in': [signInCommand, signOutCommand] } as const;
 
 /** Signs up or in. `username` is given where a session has ended. */
 export function SignInForm({ mode, username = '' }: { mode: 'sign-up' | 'sign-in'; username?: string }) {
@@ -31,6 +32,7 @@ export function SignInForm({ mode, username = '' }: { mode: 'sign-up' | 'sign-in
   const [error, setError] = useState<OperationError | null>(null);
   const [busy, setBusy] = useState(false);
   const isNew = mode === 'sign-up';
+  useCommands(commandsOf[mode]);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -100,7 +102,6 @@ export function SignInForm({ mode, username = '' }: { mode: 'sign-up' | 'sign-in
         <button type="submit" className="button primary" disabled={busy}>
           {busy ? 'One moment…' : isNew ? 'Sign up' : 'Sign in'}
         </button>
-        {username === '' && <CopyCurl commands={isNew ? [signUpCommand] : [signInCommand, signOutCommand]} />}
       </p>
     </form>
   );

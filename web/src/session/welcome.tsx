@@ -1,36 +1,54 @@
 import { Tabs } from 'radix-ui';
+import { useEffect } from 'react';
+import { ApiButton } from '../api/api-button.tsx';
+import { Brand } from '../brand.tsx';
 import { SignInForm } from './sign-in-form.tsx';
 
-/** What a visitor sees: what this is, and how to begin. */
-export function Welcome() {
+/** What a visitor sees: what this is, and how to begin. `onFocus` is called when the visitor begins. */
+export function Welcome({ onFocus }: { onFocus(): void }) {
+  useEffect(() => {
+    document.title = 'Voucher gateway';
+  }, []);
   return (
-    <main className="welcome">
-      <section>
-        <h1>Request a voucher code. It comes to you.</h1>
-        <p className="lead">
-          The provider usually makes a code within 30 seconds. You can leave the page: the code appears here as soon as
-          it is made, is posted to your server if you give a callback URL, and comes by SMS if it is late.
-        </p>
-        <ol className="how">
-          <li>Sign up with a name and a phone number.</li>
-          <li>Press “Request a voucher”.</li>
-          <li>Watch each step, and copy the code.</li>
-        </ol>
-      </section>
-      <section className="card" aria-label="Account">
-        <Tabs.Root defaultValue="sign-up">
-          <Tabs.List className="tabs" aria-label="Sign up or sign in">
-            <Tabs.Trigger value="sign-up">Sign up</Tabs.Trigger>
-            <Tabs.Trigger value="sign-in">Sign in</Tabs.Trigger>
-          </Tabs.List>
-          <Tabs.Content value="sign-up">
-            <SignInForm mode="sign-up" />
-          </Tabs.Content>
-          <Tabs.Content value="sign-in">
-            <SignInForm mode="sign-in" />
-          </Tabs.Content>
-        </Tabs.Root>
-      </section>
-    </main>
+    <>
+      <header className="top">
+        <Brand />
+        <ApiButton />
+      </header>
+      <main className="welcome" onFocus={onFocus}>
+        <section>
+          <h1>Request a voucher code. It comes to you.</h1>
+          <p className="lead">
+            The provider usually makes a code within 30 seconds. You can leave the page: the code appears here as soon
+            as it is made, is posted to your server if you give a callback URL, and comes by SMS if it is late.
+          </p>
+          <ol className="timeline">
+            <li data-state="step">
+              <strong>Sign up</strong> with a name and a phone number.
+            </li>
+            <li data-state="step">
+              <strong>Press “Request a voucher”.</strong>
+            </li>
+            <li data-state="step">
+              <strong>Watch each step</strong>, and copy the code.
+            </li>
+          </ol>
+        </section>
+        <section className="card" aria-label="Account">
+          <Tabs.Root defaultValue="sign-up">
+            <Tabs.List className="tabs" aria-label="Sign up or sign in">
+              <Tabs.Trigger value="sign-up">Sign up</Tabs.Trigger>
+              <Tabs.Trigger value="sign-in">Sign in</Tabs.Trigger>
+            </Tabs.List>
+            <Tabs.Content value="sign-up">
+              <SignInForm mode="sign-up" />
+            </Tabs.Content>
+            <Tabs.Content value="sign-in">
+              <SignInForm mode="sign-in" />
+            </Tabs.Content>
+          </Tabs.Root>
+        </section>
+      </main>
+    </>
   );
 }

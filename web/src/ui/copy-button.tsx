@@ -1,14 +1,16 @@
-import { useEffect, useState } from 'react';
+import { type ReactNode, useEffect, useState } from 'react';
 
-/** Copies a text, and says so for two seconds. */
+/** Copies a text, and says so for two seconds. `children` are shown before the label. */
 export function CopyButton({
   text,
   label,
   className = 'button quiet',
+  children,
 }: {
   text: string | (() => string);
-  label: string;
+  label: ReactNode;
   className?: string;
+  children?: ReactNode;
 }) {
   const [outcome, setOutcome] = useState<'copied' | 'failed' | null>(null);
   useEffect(() => {
@@ -23,6 +25,7 @@ export function CopyButton({
     );
   return (
     <button type="button" className={className} onClick={copy}>
+      {children}
       <span className="stacked" aria-live="polite">
         <span data-shown={outcome === null}>{label}</span>
         <span data-shown={outcome === 'copied'}>Copied</span>

@@ -1,4 +1,5 @@
-import { type DocumentNode, Kind, OperationTypeNode, print } from 'graphql';
+import { stringifyDocument } from '@urql/core';
+import type { DocumentNode } from 'graphql';
 
 /** An operation of the page, as a command to copy. */
 export interface Command {
@@ -10,13 +11,19 @@ export interface Command {
   signedIn?: boolean;
 }
 
+/** The kind and the name of a command's operation, such as `mutation SignIn`. */
+export function operationOf({ document }: Command): { kind: string; name: string } {
+  for (const definition of document.definitions)
+    if (definition.kind === 'OperationDefinition')
+      return { kind: definition.operation, name: definition.name?.value ?? '' };
+  throw new Error('the document has no operation');
+}
+
 /** The same operation as a shell command. The token is a variable of the shell, so that it is not copied around. */
-export function curlOf({ document, variables = {}, signedIn = true }: Command): string {
-  const isStream = document.definitions.some(
-    (definition) =>
-      definition.kind === Kind.OPERATION_DEFINITION && definition.operation === OperationTypeNode.SUBSCRIPTION,
-  );
-  const body = JSON.stringify({ query: print(document).replace(/\s+/g, ' ').trim(), variables });
+export function curlOf(command: Command): string {
+  const { document, variables = {}, signedIn = true } = command;
+  const isStream = operationOf(command).kind === 'subscription';
+  const body = JSON.stringify({ query: stringifyDocument(document).replace(/\s+/g, ' ').trim(), variables });
   const lines = [
     `curl ${isStream ? '-N ' : ''}${location.origin}/graphql`,
     `-H 'content-type: application/json'`,

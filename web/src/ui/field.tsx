@@ -6,20 +6,33 @@ interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
   hint?: ReactNode;
   /** Why the value was refused. */
   error?: string | null;
+  /** Beside the label. */
   action?: ReactNode;
+  /** Beside the input. */
+  trailing?: ReactNode;
 }
 
 /** A labelled input, with its hint and error announced with it. */
-export function Field({ label, hint, error, action, ...input }: FieldProps) {
+export function Field({ label, hint, error, action, trailing, ...input }: FieldProps) {
   const id = useId();
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ');
+  const control = (
+    <input id={id} aria-describedby={described || undefined} aria-invalid={error ? true : undefined} {...input} />
+  );
   return (
     <div className="field">
       <div className="field-head">
         <Label.Root htmlFor={id}>{label}</Label.Root>
         {action}
       </div>
-      <input id={id} aria-describedby={described || undefined} aria-invalid={error ? true : undefined} {...input} />
+      {trailing ? (
+        <div className="input-row">
+          {control}
+          {trailing}
+        </div>
+      ) : (
+        control
+      )}
       {hint && (
         <p id={`${id}-hint`} className="hint">
           {hint}

@@ -1,5 +1,7 @@
-import type { FormEvent } from 'react';
+import { type FormEvent, useState } from 'react';
+import { DateField } from '../ui/date-field.tsx';
 import { Field } from '../ui/field.tsx';
+import { errorsOf, type FilterTexts, parametersOf, textsOf } from './filter.ts';
 
 /** Searches by code and by the days on which codes were received. */
 export function FilterForm({
@@ -9,39 +11,46 @@ export function FilterForm({
   parameters: URLSearchParams;
   onChange(next: URLSearchParams): void;
 }) {
-  function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const next = new URLSearchParams();
-    for (const [name, value] of new FormData(event.currentTarget)) {
-      const text = String(value).trim();
-      if (text) next.set(name, text);
-    }
-    onChange(next);
-  }
-  const isFiltered = ['code', 'from', 'to'].some((name) => parameters.has(name));
   // The key shows the address's values after a step back in the history.
+  return <Fields key={parameters.toString()} initial={textsOf(parameters)} onChange={onChange} />;
+}
+
+function Fields({ initial, onChange }: { initial: FilterTexts; onChange(next: URLSearchParams): void }) {
+  const [texts, setTexts] = useState(initial);
+  const [errors, setErrors] = useState(() => errorsOf(initial));
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    const found = errorsOf(texts);
+    setErrors(found);
+    if (found.from === null && found.to === null) onChange(parametersOf(texts));
+  }
+  const set = (name: keyof FilterTexts) => (text: string) => setTexts((before) => ({ ...before, [name]: text }));
+  const isFiltered = Object.values(initial).some((text) => text !== '');
   return (
-    <form key={parameters.toString()} className="filter" onSubmit={submit}>
+    <form className="filter" onSubmit={submit} noValidate>
       <Field
         label="Code"
-        name="code"
-        defaultValue={parameters.get('code') ?? ''}
+        value={texts.code}
+        onChange={(event) => set('code')(event.target.value)}
+        placeholder="The whole code"
         spellCheck={false}
         autoComplete="off"
       />
-      <Field label="From" name="from" type="date" defaultValue={parameters.get('from') ?? ''} />
-      <Field label="To" name="to" type="date" defaultValue={parameters.get('to') ?? ''} />
-      <button type="submit" className="button">
-        Search
-      </button>
-      <button
-        type="button"
-        className="button quiet"
-        disabled={!isFiltered}
-        onClick={() => onChange(new URLSearchParams())}
-      >
-        Clear
-      </button>
+      <DateField label="Received from" value={texts.from} onChange={set('from')} error={errors.from} />
+      <DateField label="Received until" value={texts.to} onChange={set('to')} error={errors.to} />
+      <span className="filter-buttons">
+        <button type="submit" className="button">
+          Search
+        </button>
+        <button
+          type="button"
+          className="button quiet"
+          disabled={!isFiltered}
+          onClick={() => onChange(new URLSearchParams())}
+        >
+          Clear
+        </button>
+      </span>
     </form>
   );
 }

@@ -1,10 +1,11 @@
 import { useQuery } from 'urql';
 import { useSearchParams } from 'wouter';
+import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
-import { PurchasedVouchersDocument, type VoucherFilter } from '../graphql/generated.ts';
+import { PurchasedVouchersDocument } from '../graphql/generated.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
-import { CopyCurl } from '../ui/copy-curl.tsx';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
+import { filterOf, textsOf } from './filter.ts';
 import { FilterForm } from './filter-form.tsx';
 import { VoucherTable } from './voucher-table.tsx';
 
@@ -13,10 +14,11 @@ const pageSize = 20;
 /** The user's vouchers, newest first. The address holds the filter and the page. */
 export function VouchersPage() {
   const [parameters, setParameters] = useSearchParams();
-  const filter = filterOf(parameters);
+  const filter = filterOf(textsOf(parameters));
   const before = parameters.get('before');
   const variables = { last: pageSize, before, filter };
   const [{ data, error, stale }, read] = useQuery({ query: PurchasedVouchersDocument, variables });
+  useCommands([{ label: 'List these vouchers', document: PurchasedVouchersDocument, variables }]);
   useReadOnEvents(() => read({ requestPolicy: 'network-only' }));
 
   const page = data?.purchasedVouchers;
@@ -24,6 +26,7 @@ export function VouchersPage() {
   return (
     <>
       <h1>Vouchers</h1>
+      <p className="lead">Every code that you have received, newest first.</p>
       <FilterForm parameters={parameters} onChange={setParameters} />
       {error && !page && <LoadNotice what="your vouchers" error={operationErrorOf(error)} onRetry={() => read()} />}
       {!page && !error && <Skeleton rows={6} label="Reading your vouchers" />}
@@ -33,41 +36,31 @@ export function VouchersPage() {
         </EmptyState>
       )}
       {page && page.nodes.length > 0 && <VoucherTable vouchers={page.nodes.toReversed()} isStale={stale} />}
-      <p className="buttons">
-        <button
-          type="button"
-          className="button quiet"
-          disabled={!before}
-          onClick={() => setParameters(withParameter(parameters, 'before', null))}
-        >
-          Newest
-        </button>
-        <button
-          type="button"
-          className="button quiet"
-          disabled={!page?.pageInfo.hasPreviousPage}
-          onClick={() => setParameters(withParameter(parameters, 'before', page?.pageInfo.startCursor ?? null))}
-        >
-          Older
-        </button>
-        <CopyCurl commands={[{ label: 'List these vouchers', document: PurchasedVouchersDocument, variables }]} />
-      </p>
+      {(before || page?.pageInfo.hasPreviousPage) && (
+        <p className="buttons">
+          <button
+            type="button"
+            className="button quiet"
+            disabled={!before}
+            onClick={() => setParameters(withParameter(parameters, 'before', null))}
+          >
+            Newest
+          </button>
+          <button
+            type="button"
+            className="button quiet"
+            disabled={!page?.pageInfo.hasPreviousPage}
+            onClick={() => setParameters(withParameter(parameters, 'before', page?.pageInfo.startCursor ?? null))}
+          >
+            Older
+          </button>
+        </p>
+      )}
     </>
   );
 }
 
-/** Reads the filter of the address. A date that is none is ignored. */
-function filterOf(parameters: URLSearchParams): VoucherFilter {
-  const instant = (name: string, addDays: number) => {
-    const date = new Date(`${parameters.get(name)}T00:00:00`);
-    if (Number.isNaN(date.getTime())) return undefined;
-    date.setDate(date.getDate() + addDays);
-    return date.toISOString();
-  };
-  return { code: parameters.get('code') || undefined, receivedFrom: instant('from', 0), receivedTo: instant('to', 1) };
-}
-
-export function withParameter(parameters: URLSearchParams, name: string, value: string | null): URLSearchParams {
+function withParameter(parameters: URLSearchParams, name: string, value: string | null): URLSearchParams {
   const next = new URLSearchParams(parameters);
   if (value) next.set(name, value);
   else next.delete(name);

@@ -1,0 +1,12 @@
+import { Link } from 'wouter';
+import icon from './icon.svg';
+
+/** The name of the page, which leads to its start. */
+export function Brand() {
+  return (
+    <Link href="/" className="brand">
+      <img src={icon} alt="" width="28" height="28" />
+      <span>Voucher gateway</span>
+    </Link>
+  );
+}

@@ -1,0 +1,46 @@
+import { useEffect } from 'react';
+import { Link, Route, Switch, useLocation } from 'wouter';
+import { Announcer } from './announcer.tsx';
+import { CallbacksPage } from './callbacks/callbacks-page.tsx';
+import { Header } from './header.tsx';
+import { LiveProvider } from './live/live-context.tsx';
+import { RequestsPage } from './requests/requests-page.tsx';
+import { EndedDialog } from './session/ended-dialog.tsx';
+import { MessagesProvider } from './ui/messages.tsx';
+import { VouchersPage } from './vouchers/vouchers-page.tsx';
+
+/** What a user sees. A visitor's first screen does not wait for it: `app.tsx` loads it beside. */
+export default function SignedIn() {
+  useTitle();
+  return (
+    <MessagesProvider>
+      <LiveProvider>
+        <Header />
+        <main id="content" tabIndex={-1}>
+          <Switch>
+            <Route path="/">{() => <RequestsPage id={null} />}</Route>
+            <Route path="/requests/:id">{({ id }) => <RequestsPage id={id} />}</Route>
+            <Route path="/vouchers" component={VouchersPage} />
+            <Route path="/callbacks" component={CallbacksPage} />
+            <Route>
+              <h1>There is no such page</h1>
+              <p>
+                <Link href="/">Go to your requests</Link>
+              </p>
+            </Route>
+          </Switch>
+        </main>
+        <Announcer />
+        <EndedDialog />
+      </LiveProvider>
+    </MessagesProvider>
+  );
+}
+
+function useTitle() {
+  const [path] = useLocation();
+  useEffect(() => {
+    const view = path.startsWith('/vouchers') ? 'Vouchers' : path.startsWith('/callbacks') ? 'Callbacks' : 'Requests';
+    document.title = `${view} – Voucher gateway`;
+  }, [path]);
+}

@@ -1,0 +1,38 @@
+/*
+ * Days and minutes as text, in the browser's time zone and in one order for every language: year, month, day (ISO 8601).
+ */
+
+const dayPattern = /^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})$/;
+const minutePattern = /^(\S+)[T ]+(\d{1,2}):(\d{2})$/;
+
+/** Reads `2026-11-27`, also with slashes or dots, as the start of that day; null if there is no such day. */
+export function parseDay(text: string): Date | null {
+  const [, year, month, day] = dayPattern.exec(text.trim()) ?? [];
+  if (!year || !month || !day) return null;
+  const date = new Date(Number(year), Number(month) - 1, Number(day));
+  // The thirty-first of a shorter month would be a day of the next one.
+  return date.getMonth() === Number(month) - 1 && date.getDate() === Number(day) ? date : null;
+}
+
+/** Reads `2026-11-27 07:15`; a day alone is its start. Returns null if there is no such time. */
+export function parseMinute(text: string): Date | null {
+  const [, dayText, hour, minute] = minutePattern.exec(text.trim()) ?? [];
+  if (!dayText || !hour || !minute) return parseDay(text);
+  const date = parseDay(dayText);
+  if (!date || Number(hour) > 23 || Number(minute) > 59) return null;
+  date.setHours(Number(hour), Number(minute));
+  return date;
+}
+
+/** Writes a day as `2026-11-27`. */
+export function dayText(date: Date): string {
+  const year = String(date.getFullYear()).padStart(4, '0');
+  return [year, twoDigits(date.getMonth() + 1), twoDigits(date.getDate())].join('-');
+}
+
+/** Writes a minute as `2026-11-27 07:15`. */
+export function minuteText(date: Date): string {
+  return `${dayText(date)} ${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}`;
+}
+
+const twoDigits = (value: number) => String(value).padStart(2, '0');

@@ -1,0 +1,32 @@
+import { Popover } from 'radix-ui';
+import { type ReactNode, useId } from 'react';
+
+interface PopoverButtonProps {
+  /** What the button shows. */
+  label: ReactNode;
+  className: string;
+  /** The heading of what opens. */
+  title: ReactNode;
+  children: ReactNode;
+  /** A value of the button's `data-phase`. */
+  phase?: string;
+  defaultOpen?: boolean;
+}
+
+/** A button that opens a small panel below it: by mouse, touch and keyboard. */
+export function PopoverButton({ label, className, title, children, phase, defaultOpen }: PopoverButtonProps) {
+  const id = useId();
+  return (
+    <Popover.Root defaultOpen={defaultOpen}>
+      <Popover.Trigger className={className} data-phase={phase}>
+        {label}
+      </Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Content className="popover" align="end" sideOffset={6} collisionPadding={8} aria-labelledby={id}>
+          <h2 id={id}>{title}</h2>
+          {children}
+        </Popover.Content>
+      </Popover.Portal>
+    </Popover.Root>
+  );
+}
