@@ -32,6 +32,7 @@ async function sendAll(page: Page, token: string): Promise<Record<string, unknow
   }
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
+  expect(await page.evaluate('document.activeElement.textContent')).toBe('API');
   return results;
 }
 

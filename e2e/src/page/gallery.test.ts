@@ -32,7 +32,8 @@ async function openUser(): Promise<Visitor & { user: Awaited<ReturnType<typeof s
   return { ...visitor, user };
 }
 
-describe('gallery: requests', () => {
+// Most of the time of the late one is a wait.
+describe('gallery: requests', { concurrent: true }, () => {
   it('request: that is late says so, also once its code is here', async () => {
     await using visitor = await openUser();
     const { page, user } = visitor;
@@ -122,11 +123,13 @@ describe('gallery: lists', () => {
   it('requests and vouchers: of a busy user are paged to the oldest', async () => {
     await using visitor = await openUser();
     const { page } = visitor;
-    const ids: string[] = [];
-    for (let request = 0; request < 45; request += 1) {
+    const request = async () => {
       const { requestVoucher } = await operate(page, 'mutation { requestVoucher(input: {}) { id } }');
-      ids.push((requestVoucher as { id: string }).id);
-    }
+      return (requestVoucher as { id: string }).id;
+    };
+    const oldest = await request();
+    await Promise.all(Array.from({ length: 43 }, request));
+    const newest = await request();
     await page.reload();
     const list = page.locator('.rows li');
     await expect.poll(() => list.count()).toBe(10);
@@ -137,9 +140,9 @@ describe('gallery: lists', () => {
       await expect.poll(() => list.count()).toBe(shown);
       await page.locator('.rows[aria-busy="false"]').waitFor();
     }
-    expect(await list.last().getByRole('link').getAttribute('href')).toBe(`/requests/${ids[0]}`);
+    expect(await list.last().getByRole('link').getAttribute('href')).toBe(`/requests/${oldest}`);
     await page.getByRole('button', { name: 'Newest' }).click();
-    await page.locator(`.rows a[href="/requests/${ids[44]}"]`).waitFor();
+    await page.locator(`.rows a[href="/requests/${newest}"]`).waitFor();
 
     await page.getByRole('navigation').getByRole('link', { name: 'Vouchers' }).click();
     await expect.poll(() => page.locator('tbody tr').count()).toBe(20);

@@ -1,22 +1,19 @@
 import { startTcpProxy } from '@voucher-gateway/platform/testing/tcp-proxy';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import { installEmbedded, startEmbedded } from '../embedded/system.ts';
-import { openBrowser, openVisitor } from './browser.ts';
+import { openVisitor } from './browser.ts';
+import { openStack } from './stack.ts';
 import { operate, readCode, requestVoucher, setNext, signIn, signOut, signUp, untilLive } from './user.ts';
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await openBrowser();
-});
-afterAll(() => browser?.close());
+const stack = openStack();
 
 const light = (page: Page, phase: string) => page.locator(`.light[data-phase="${phase}"]`).waitFor();
 const listed = (page: Page) => page.locator('.row-code').allTextContents();
 
 describe('page: live', () => {
   it('network: two codes that came while it was cut appear on return, once, in order', async () => {
-    await using system = await startEmbedded({ VPS_PROFILE: 'fast' });
+    const { browser, system } = stack;
     await using network = await startTcpProxy(system.gatewayUrl);
     await using visitor = await openVisitor(browser, network.url);
     const { page } = visitor;
@@ -57,7 +54,7 @@ describe('page: live', () => {
     await using installation = await installEmbedded({ VPS_PROFILE: 'fast' });
     let system = await installation.start();
     try {
-      await using visitor = await openVisitor(browser, system.gatewayUrl);
+      await using visitor = await openVisitor(stack.browser, system.gatewayUrl);
       const { page } = visitor;
       const user = await signUp(page);
       await untilLive(page);
@@ -75,7 +72,7 @@ describe('page: live', () => {
   });
 
   it('tabs: two of one user both show the code', async () => {
-    await using system = await startEmbedded({ VPS_PROFILE: 'fast' });
+    const { browser, system } = stack;
     await using visitor = await openVisitor(browser, system.gatewayUrl);
     const user = await signUp(visitor.page);
     const tab = await visitor.openTab();
@@ -87,8 +84,37 @@ describe('page: live', () => {
     await expect.poll(() => tab.getByRole('log').locator('code').allTextContents()).toEqual([code]);
   });
 
+  it('codes: many at once are shown without a read for each', async () => {
+    const { browser, system } = stack;
+    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    const { page } = visitor;
+    await signUp(page);
+    await untilLive(page);
+    await page.getByRole('navigation').getByRole('link', { name: 'Vouchers' }).click();
+    await page.getByText('No vouchers yet').waitFor();
+    let reads = 0;
+    page.on('request', (request) => {
+      if (request.postData()?.includes('"operationName":"PurchasedVouchers"')) reads += 1;
+    });
+    const startedAt = Date.now();
+    const count = 60;
+    await Promise.all(
+      Array.from({ length: count }, () => operate(page, 'mutation { requestVoucher(input: {}) { id } }')),
+    );
+    await page.locator('.toast', { hasText: `${count} new codes` }).waitFor();
+    const stored = async () => {
+      const { purchasedVouchers } = await operate(page, `{ purchasedVouchers(last: ${count}) { nodes { code } } }`);
+      return (purchasedVouchers as { nodes: { code: string }[] }).nodes.map(({ code }) => code);
+    };
+    await expect.poll(async () => (await stored()).length).toBe(count);
+    const newest = (await stored()).toReversed().slice(0, 20);
+    await expect.poll(() => page.locator('tbody code').allTextContents()).toEqual(newest);
+    // One per second, and the last one.
+    expect(reads).toBeLessThanOrEqual(Math.ceil((Date.now() - startedAt) / 1_000) + 1);
+  });
+
   it('messages: tell of a code elsewhere in the page, and of several at once', async () => {
-    await using system = await startEmbedded({ VPS_PROFILE: 'fast' });
+    const { browser, system } = stack;
     await using visitor = await openVisitor(browser, system.gatewayUrl);
     const { page } = visitor;
     await signUp(page);
@@ -103,7 +129,7 @@ describe('page: live', () => {
   });
 
   it('users: never see each other, even one after the other in a tab', async () => {
-    await using system = await startEmbedded({ VPS_PROFILE: 'fast' });
+    const { browser, system } = stack;
     await using ann = await openVisitor(browser, system.gatewayUrl);
     await using bob = await openVisitor(browser, system.gatewayUrl);
     await signUp(ann.page);
@@ -122,7 +148,7 @@ describe('page: live', () => {
 
   it('session: its end while waiting asks to sign in again, and keeps the page', async () => {
     await using system = await startEmbedded({ VPS_PROFILE: 'fast', SESSION_IDLE: '4s' });
-    await using visitor = await openVisitor(browser, system.gatewayUrl);
+    await using visitor = await openVisitor(stack.browser, system.gatewayUrl);
     const { page } = visitor;
     const user = await signUp(page);
     await untilLive(page);

@@ -179,8 +179,8 @@ describe('page: bad network', () => {
       return await page.evaluate<number>('performance.now()');
     };
     // Other work of the machine may slow one of them.
-    const times = [await loadMs(false), await loadMs(false), await loadMs(false)];
-    expect(Math.min(...times)).toBeLessThan(1_000);
+    const [, median] = [await loadMs(false), await loadMs(false), await loadMs(false)].toSorted((a, b) => a - b);
+    expect(median).toBeLessThan(1_000);
     expect(await loadMs(true)).toBeLessThan(6_000);
   });
 });
