@@ -10,7 +10,8 @@ const args = [...nodeOptions, ...process.execArgv, ...process.argv.slice(2)];
 // Compiled code is cached for the next start, which then takes less time and memory. If the folder can't be written,
 // nothing is cached.
 const compileCache = fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url));
-const env = { NODE_COMPILE_CACHE: compileCache, ...process.env };
+// With two arenas glibc keeps 10 to 24 MiB less per process (docs/reliability.md).
+const env = { NODE_COMPILE_CACHE: compileCache, MALLOC_ARENA_MAX: '2', ...process.env };
 if (process.execve) process.execve(process.execPath, [process.execPath, ...args], env);
 
 // On Windows a process can't be replaced, so that the service runs as a child.

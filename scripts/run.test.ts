@@ -39,11 +39,13 @@ describe.each([
 });
 
 it.each([
-  ['keeps compiled code', { NODE_COMPILE_CACHE: undefined }, /node_modules\/\.cache\/compiled$/],
-  ['keeps it where the environment says', { NODE_COMPILE_CACHE: '/elsewhere' }, /^\/elsewhere$/],
-])('launcher: %s', async (_what, env, folder) => {
-  const child = launch('console.log(process.env.NODE_COMPILE_CACHE)', [], env);
-  expect((await text(child.stdout)).trim()).toMatch(folder);
+  ['keeps compiled code', 'NODE_COMPILE_CACHE', undefined, /node_modules\/\.cache\/compiled$/],
+  ['keeps it where the environment says', 'NODE_COMPILE_CACHE', '/elsewhere', /^\/elsewhere$/],
+  ['limits the arenas of malloc', 'MALLOC_ARENA_MAX', undefined, /^2$/],
+  ['limits them as the environment says', 'MALLOC_ARENA_MAX', '4', /^4$/],
+])('launcher: %s', async (_what, name, value, expected) => {
+  const child = launch(`console.log(process.env.${name})`, [], { [name]: value });
+  expect((await text(child.stdout)).trim()).toMatch(expected);
 });
 
 it('launcher: says what to do on a Node that is too old', async () => {

@@ -28,6 +28,8 @@ export const ours: QueryContender = {
     start('the gateway', [...nodeOptions, fileOf('../../../gateway/src/main.ts')], '/health/ready', {
       ...environment,
       HOST: '127.0.0.1',
+      // As scripts/run.js sets it.
+      MALLOC_ARENA_MAX: '2',
       NODE_COMPILE_CACHE: fileOf('../../../node_modules/.cache/compiled'),
       LOG_LEVEL: 'error',
       SHUTDOWN_DELAY: '1ms',
