@@ -6,6 +6,7 @@ import { readConfig } from '@voucher-gateway/platform/process/config';
 import { openTestEngines } from '@voucher-gateway/platform/testing/engines';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import { canMount, createSmallDisk } from '@voucher-gateway/platform/testing/small-disk';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
@@ -14,7 +15,6 @@ import { deliverySettings } from './config.ts';
 import { createDeliveryService } from './server.ts';
 import { attempt, delivery } from './tables.ts';
 import { buildCode, buildRequest } from './testing/delivery-harness.ts';
-import { canMount, createSmallDisk } from './testing/small-disk.ts';
 
 // The database and its error are real; messages come from a disk that is not full, like those of Kafka.
 it.skipIf(!canMount)(

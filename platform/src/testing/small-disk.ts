@@ -3,8 +3,8 @@ import { chown, mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { realEngines } from '@voucher-gateway/platform/testing/real-engines';
 import pg from 'pg';
+import { realEngines } from './real-engines.ts';
 
 const run = promisify(execFile);
 
