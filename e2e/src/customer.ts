@@ -21,7 +21,7 @@ export interface Callback {
 }
 
 /** Resolves with the next event of a subscription; rejects with its errors. */
-// biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
+// biome-ignore lint/suspicious/noExplicitAny: the type depends on the query
 export type NextEvent = () => Promise<any>;
 
 /** A customer that uses the product over the network, with a callback receiver. Use it with `await using`. */
@@ -32,11 +32,11 @@ export interface Customer extends AsyncDisposable {
   readonly token: string;
   readonly receiver: Receiver;
   /** Executes an operation. Throws if the response has errors. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
+  // biome-ignore lint/suspicious/noExplicitAny: the type depends on the query
   graphql(query: string, variables?: object): Promise<Record<string, any>>;
   /** Executes an operation, and returns the response with its errors. */
   answerOf(query: string, variables?: object): Promise<Answer>;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
+  // biome-ignore lint/suspicious/noExplicitAny: the type depends on the query
   requestVoucher(input?: object): Promise<any>;
   /** Subscribes. Resolves once the subscription is active. */
   subscribe(query: string, variables?: object): Promise<NextEvent>;

@@ -19,7 +19,7 @@ export const levels: readonly (readonly string[])[] = [
 const onlyInDevelopment =
   /\.test\.ts$|\.config\.[jt]s$|\/testing\/|^(e2e|bench)\/|^(gateway\/playground|web)\/|^schema\/src\/(compose|breaking-changes)/;
 
-/** Packages, the built playground, and the benchmark's peers, which are installed into a folder of their own. */
+/** Folders without code of this repository: packages, the built playground, and the peers of the benchmark. */
 const ignored = /node_modules|\/dist\/|^bench\/peers\//;
 
 interface Manifest {

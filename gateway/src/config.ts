@@ -22,128 +22,134 @@ import { forwardedHeaders } from './forwarded-headers.ts';
 export const gatewaySettings = z.object({
   ...commonSettings,
   PORT: port(8080).describe('Port to listen on'),
-  JWKS_URL: httpUrl().describe("The user service's keys"),
+  JWKS_URL: httpUrl().describe("URL of the user service's public keys"),
   JWT_ISSUER: z.string().default(defaultIssuer).describe('`iss` of the tokens'),
   JWT_AUDIENCE: z.string().default(defaultAudience).describe('`aud` of the tokens'),
   WEBHOOKS_JWKS_URL: httpUrl()
     .optional()
     .describe(
-      "URL of delivery's public keys, which the gateway serves at /.well-known/webhooks-jwks.json to the receivers of callbacks; by default it does not",
+      "URL of delivery's public keys, which the gateway serves at /.well-known/webhooks-jwks.json to the receivers of callbacks; without it, the gateway does not serve them",
     ),
   SESSION_IDLE: duration('10m').describe('A session ends this long after its last request'),
   SUBGRAPH_TIMEOUT: duration('30s', { max: '1h' }).describe(
-    'Time-out of a call to a subgraph, including its time in the queue',
+    'Time-out of a call to a subgraph, including the time that the call waits in the queue',
   ),
-  SUBGRAPH_CONNECTIONS: integer(128, { min: 1, max: 10_000 }).describe('Concurrent calls per subgraph; more wait'),
+  SUBGRAPH_CONNECTIONS: integer(128, { min: 1, max: 10_000 }).describe(
+    'Limit of concurrent calls per subgraph; further calls wait in a queue',
+  ),
   SUBGRAPH_QUEUE_TIMEOUT: duration('5s', { max: '1h' }).describe(
-    'Time-out of a call in the queue, of which a random part of up to half is subtracted; it then fails with SUBGRAPH_UNAVAILABLE. Shorter than the time-outs of clients',
+    'Longest wait of a call in the queue, minus a random part of up to half; after it the call fails with SUBGRAPH_UNAVAILABLE. Must be shorter than the time-outs of clients',
   ),
   SUBGRAPH_QUEUE: integer(10_000, { min: 0, max: 1_000_000 }).describe(
-    'Calls that may wait per subgraph; with more, those of the address with the most fail with SUBGRAPH_UNAVAILABLE',
+    'Limit of waiting calls per subgraph; beyond it, calls of the client address with the most waiting calls fail with SUBGRAPH_UNAVAILABLE',
   ),
   SUBGRAPH_QUEUE_BYTES: integer(67_108_864, { min: 0, max: 4_294_967_296 }).describe(
-    'Bytes of the calls that may wait per subgraph; with more, those of the address with the most fail with SUBGRAPH_UNAVAILABLE',
+    'Limit of bytes of waiting calls per subgraph; beyond it, calls of the client address with the most bytes fail with SUBGRAPH_UNAVAILABLE',
   ),
   FORWARD_HEADERS: forwardedHeaders().describe(
-    'Request headers that subgraphs get besides authorization, x-request-id and x-forwarded-for, comma-separated; over HTTP',
+    'Request headers, comma-separated, that the gateway forwards to subgraphs over HTTP, besides authorization, x-request-id and x-forwarded-for',
   ),
-  FORWARD_COOKIES: optionalFlag().describe('Whether set-cookie of subgraphs is passed on; by default false'),
+  FORWARD_COOKIES: optionalFlag().describe('Whether clients get the set-cookie headers of subgraphs; by default false'),
   FORWARD_CACHE_CONTROL: optionalFlag().describe(
-    'Whether the strictest cache-control of the subgraphs is passed on; by default false. One without it is no-store',
+    "Whether clients get the strictest cache-control header of the called subgraphs; by default false. A subgraph's response without the header counts as no-store",
   ),
   SHARE_READS: optionalFlag().describe(
-    'Whether equal queries that are in flight are executed once: those with the same text, variables, authorization, client address and FORWARD_HEADERS; by default false. Not with FORWARD_COOKIES or FORWARD_CACHE_CONTROL',
+    'Whether the gateway executes concurrent equal queries only once; by default false. Equal queries have the same text, variables, authorization, client address and FORWARD_HEADERS. Not with FORWARD_COOKIES or FORWARD_CACHE_CONTROL',
   ),
   SUBGRAPH_RETRIES: integer(0, { min: 0, max: 10 }).describe(
-    'Retries of a query that a subgraph did not answer, within its time-out and with backoff; mutations are never repeated',
+    "Retries of a query that a subgraph did not answer, with backoff and within the query's time-out; mutations are never retried",
   ),
   SUBGRAPH_BREAK_AFTER: integerOrOff(50, { min: 1, max: 1_000_000 }).describe(
-    'Consecutive calls that a subgraph did not answer, after which calls fail at once and one per second is tried; or off',
+    'After this many consecutive calls without an answer from a subgraph, calls to it fail at once, except one attempt per second; or off',
   ),
   MAX_SUBGRAPH_ANSWER_BYTES: integer(8_388_608, { min: 1_024, max: 268_435_456 }).describe(
     'Largest response of a subgraph, in bytes',
   ),
   UPSTREAM_CONNECT_TIMEOUT: duration('10s', { max: '1h' }).describe(
-    "Time-out of connecting to a subgraph's own subscription, until it is acknowledged",
+    'Time-out of opening a subscription at a subgraph, until the subgraph acknowledges it',
   ),
   UPSTREAM_KEEP_ALIVE: duration('30s', { max: '1h' }).describe(
-    "Interval of pings on a subgraph's own subscription; it reconnects when nothing arrives for twice as long",
+    'Interval of pings to a subgraph with an open subscription; the gateway reconnects if nothing arrives for twice as long',
   ),
   UPSTREAM_RETRY_BASE: duration('100ms', { max: '2s' }).describe(
-    'Time before a lost subscription at a subgraph is opened again; it doubles with each failure, up to 2s, and a random part of up to half is subtracted',
+    'Time before a lost subscription at a subgraph is opened again; the time doubles with each failure, up to 2s, minus a random part of up to half',
   ),
   MAX_UPSTREAM_SUBSCRIPTIONS: integer(10_000, { min: 1, max: 1_000_000 }).describe(
-    'Concurrent subscriptions per subgraph that it serves itself, shared ones counted once; more fail with SUBGRAPH_UNAVAILABLE',
+    'Limit of concurrent subscriptions at a subgraph, where a shared subscription counts once; further ones fail with SUBGRAPH_UNAVAILABLE',
   ),
   MAX_BODY_BYTES: integer(262_144, { min: 1_024, max: 16_777_216 }).describe('Largest request body, in bytes'),
   MAX_MESSAGE_BYTES: integer(65_536, { min: 1_024, max: 16_777_216 }).describe(
     'Largest WebSocket message from a client, in bytes',
   ),
   MAX_BUFFERED_BYTES: integer(262_144, { min: 16_384, max: 67_108_864 }).describe(
-    'Bytes that are buffered for a slow consumer, before its connection is closed',
+    "Limit of buffered bytes for a slow client; beyond it the gateway closes the client's connection",
   ),
   MAX_TOTAL_BUFFERED_BYTES: integer(268_435_456, { min: 1_048_576, max: 68_719_476_736 }).describe(
-    'Bytes that a process buffers for all clients; with more, the connections with the most are dropped',
+    'Limit of buffered bytes for all clients of a process; beyond it the gateway drops the connections with the most buffered bytes',
   ),
   MAX_CONNECTIONS: integer(20_000, { min: 1, max: 1_000_000 }).describe(
-    'Concurrent WebSockets and streams of a process; more are rejected, to retry later',
+    'Limit of concurrent WebSockets and streams of a process; further ones are rejected, and their clients may retry later',
   ),
   MAX_CONNECTIONS_PER_ADDRESS: integerOrOff(2_000, { min: 1, max: 1_000_000 }).describe(
-    'Concurrent WebSockets and streams per client address (IPv6: per /64); more are rejected; or off',
+    'Limit of concurrent WebSockets and streams per client address (IPv6: per /64); further ones are rejected; or off',
   ),
   MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS: integerOrOff(200, { min: 1, max: 1_000_000 }).describe(
-    'Of these, those of clients that have not signed in; or off',
+    'Limit of concurrent WebSockets and streams per client address from clients that have not signed in; or off',
   ),
   MAX_HTTP_CONNECTIONS_PER_ADDRESS: integerOrOff(2_000, { min: 1, max: 1_000_000 }).describe(
-    'Concurrent HTTP connections per address (IPv6: per /64), trusted proxies excepted; more are reset; or off',
+    'Limit of concurrent HTTP connections per address (IPv6: per /64), except for trusted proxies; further ones are reset; or off',
   ),
   MAX_SUBSCRIPTIONS_PER_CONNECTION: integer(100, { min: 1, max: 100_000 }).describe(
-    'Concurrent operations per WebSocket; more are refused',
+    'Limit of concurrent operations per WebSocket; further ones are refused',
   ),
   MAX_SUBSCRIPTIONS_PER_USER: integer(200, { min: 1, max: 1_000_000 }).describe(
-    'Concurrent subscriptions of a process per user, or per address without a sign-in; more are refused',
+    'Limit of concurrent subscriptions in a process per user, or per address for clients that have not signed in; further ones are refused',
   ),
   TOPIC_WINDOW: integer(10_000, { min: 1, max: 1_000_000 }).describe(
-    'Recent messages per topic in memory, for clients that resume; older ones are read from the topic',
+    'Limit of recent messages per topic in memory, for clients that resume; older messages are read from Kafka',
   ),
   TRUSTED_PROXIES: trustedProxies().describe(
-    'Addresses and CIDRs of the proxies in front, comma-separated; X-Forwarded-For is trusted from these only',
+    'Addresses and CIDRs, comma-separated, of the proxies in front of the gateway; only their X-Forwarded-For headers are trusted',
   ),
   TOPIC_WINDOW_BYTES: integer(67_108_864, { min: 1_024, max: 17_179_869_184 }).describe(
-    'Memory of the recent messages per topic, in bytes',
+    'Limit of the memory for recent messages per topic, in bytes',
   ),
   TOPIC_SCAN_BYTES: integer(67_108_864, { min: 1_024, max: 17_179_869_184 }).describe(
-    'Memory of one scan of a topic for clients that resume from older messages, in bytes; more takes several scans',
+    'Limit of the memory for one scan of a topic for clients that resume from older messages, in bytes; larger ranges need several scans',
   ),
-  DRAIN_WINDOW: duration('10s', { max: '24h' }).describe('At shutdown, connections are closed spread over this time'),
+  DRAIN_WINDOW: duration('10s', { max: '24h' }).describe(
+    'At shutdown, the gateway spreads the closing of connections over this time',
+  ),
   ALLOWED_ORIGINS: allowedOrigins().describe(
-    'Origins of web pages that may call, such as https://shop.example, comma-separated, or * for any; by default localhost in development, none in production',
+    'Origins of web pages that may call the gateway, comma-separated, such as https://shop.example, or * for any; by default localhost in development, none in production',
   ),
   PLAYGROUND: optionalFlag().describe('Whether the playground is served; by default only in development'),
   PAGE: optionalFlag().describe(
-    'Whether the page to request vouchers is served at /; by default only in development. Another supergraph has none',
+    'Whether the page that requests vouchers is served at /, if the supergraph has the voucher operations; by default only in development',
   ),
   QUERY_PLANS: optionalFlag().describe(
-    'Whether a request with the header x-query-plan gets its query plan, with the time of each fetch; by default only in development',
+    'Whether the response to a request with the header x-query-plan contains the query plan and the time of each fetch; by default only in development',
   ),
   CALLBACK_RECEIVER: optionalFlag().describe(
     "Whether the page's callback receiver is served at /receivers/; by default only in development",
   ),
   OPERATION_LIMITS: oneOf(['enforce', 'measure'], 'enforce').describe(
-    'Whether operations over the limits below are refused, or only logged, to find limits that fit',
+    'Whether operations over the limits below are refused (enforce), or only logged (measure), to find fitting limits',
   ),
-  MAX_DEPTH: integer(20, { min: 1, max: 100 }).describe('Fields within fields of an operation; introspection aside'),
-  MAX_ALIASES: integer(100, { min: 0, max: 100_000 }).describe('Aliases of an operation'),
-  MAX_ROOT_FIELDS: integer(20, { min: 1, max: 10_000 }).describe('Fields at the root of an operation'),
+  MAX_DEPTH: integer(20, { min: 1, max: 100 }).describe(
+    'Limit of the depth of nested fields in an operation, except in introspection',
+  ),
+  MAX_ALIASES: integer(100, { min: 0, max: 100_000 }).describe('Limit of aliases in an operation'),
+  MAX_ROOT_FIELDS: integer(20, { min: 1, max: 10_000 }).describe('Limit of root fields in an operation'),
   MAX_TOKENS: integer(5_000, { min: 100, max: 100_000 }).describe(
-    'Tokens of a document; selections of an operation, with its fragments expanded, too',
+    'Limit of tokens in a document, and of selections in an operation with its fragments expanded',
   ),
-  MAX_DIRECTIVES: integer(100, { min: 0, max: 100_000 }).describe('Directives of an operation'),
+  MAX_DIRECTIVES: integer(100, { min: 0, max: 100_000 }).describe('Limit of directives in an operation'),
   MAX_COST: integer(10_000, { min: 1, max: 1_000_000_000 }).describe(
-    'Cost of an operation: about as many objects as it may return, weighted by @cost and @listSize',
+    'Limit of the cost of an operation. The cost estimates the number of objects in the response, weighted by @cost and @listSize',
   ),
   LARGE_OPERATIONS_SHARE: integer(10, { min: 1, max: 100 }).describe(
-    "Percent of the event loop's time for new documents and for operations of more than 500 selections; more wait",
+    "Limit in percent of the event loop's time for new documents and for operations with over 500 selections; beyond it, they wait",
   ),
   MAX_RESPONSE_BYTES: integer(16_777_216, { min: 1_024, max: 268_435_456 }).describe('Largest response, in bytes'),
   SCOPE_CLAIM: z
@@ -155,16 +161,16 @@ export const gatewaySettings = z.object({
     .string()
     .min(1)
     .optional()
-    .describe('Claim with the policies for @policy that are fulfilled; without it, none ever is'),
+    .describe('Claim with the fulfilled policies for @policy; without this setting, no policy is ever fulfilled'),
   UNAUTHORIZED_FIELDS: oneOf(['remove', 'reject'], 'remove').describe(
-    'Whether fields that the client may not see are removed from an operation, or the operation is refused',
+    'Whether fields that the client may not see are removed from the operation (remove), or the operation is refused (reject)',
   ),
   OVERRIDE_LABELS: z
     .string()
     .default('')
     .transform(listItems)
     .describe(
-      'Labels of @override(label:) that are on, comma-separated; percentages such as percent(5) are decided per request',
+      'Active labels of @override(label:), comma-separated; percentages such as percent(5) are decided per request',
     ),
   INTROSPECTION: optionalFlag().describe('Whether clients may introspect the schema; by default only in development'),
 });
@@ -203,9 +209,11 @@ export function gatewayProcessSettings(
       .string()
       .optional()
       .refine(() => fault === null, fault ?? '')
-      .describe("File or http(s) URL of the supergraph, read again when it changes; by default this repository's own"),
+      .describe(
+        "File or http(s) URL of the supergraph, which is read again after a change; by default this repository's supergraph",
+      ),
     SUPERGRAPH_POLL: duration('10s', { max: '24h' }).describe(
-      'Interval at which a SUPERGRAPH that is a URL is polled for changes',
+      'Interval at which a supergraph is polled for changes, if SUPERGRAPH is a URL',
     ),
   };
   const settingsBy = (settingOf: (name: string) => string, schemaOf: (name: string) => z.ZodType) =>
@@ -220,7 +228,7 @@ export function gatewayProcessSettings(
         .url({ protocol: /^(wss?|https?)$/ })
         .optional()
         .describe(
-          `URL of the subscriptions that the subgraph ${name} serves itself: ws: for graphql-ws, http: for Server-Sent Events; by default its URL, over graphql-ws`,
+          `URL for subscriptions at the subgraph ${name}: ws: for graphql-ws, http: for Server-Sent Events; by default the subgraph's GraphQL URL, over graphql-ws`,
         ),
     ),
     ...settingsBy(subgraphTimeoutSetting, (name) =>
@@ -276,8 +284,8 @@ export function isOn(flag: boolean | undefined, { NODE_ENV }: Pick<GatewayConfig
 }
 
 /**
- * Creates the function that returns whether a web page of an origin may call. Without an origin, which only browsers
- * send, it returns true.
+ * Creates the function that returns whether a web page of an origin may call the gateway. It returns true without an
+ * origin, because only browsers send one.
  */
 export function originPolicy({
   ALLOWED_ORIGINS,

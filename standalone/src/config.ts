@@ -40,10 +40,10 @@ export const standaloneSettings = z
     DELIVERY_PORT: port(0).describe(
       "Port of delivery on this machine, for Twilio's status callbacks; 0 is any free one. Required for DELIVERY_PUBLIC_URL",
     ),
-    VPS_URL: httpUrl().optional().describe('Another provider; the simulated one is then not started'),
+    VPS_URL: httpUrl().optional().describe('Base URL of a provider; with it, the simulated provider is not started'),
     INTEGRATION_PUBLIC_URL: httpUrl()
       .optional()
-      .describe('Where the provider reaches voucher-integration, when that is not its own address'),
+      .describe('Base URL at which the provider reaches voucher-integration. Default: its own address'),
   })
   .refine(...idleWithinMax)
   .refine(...deliveriesOutliveTopics)

@@ -137,8 +137,8 @@ export function createStore({ database, topics, jobs, onUnclaimed = () => {} }: 
     open,
     read,
     async findByChallenge(codeChallenge) {
-      // The subquery is materialized, so that PostgreSQL's planner uses the partial index. Because of the limit it
-      // would prefer a table scan.
+      // The subquery is materialized, so that PostgreSQL's planner uses the partial index. With the limit in the
+      // same query, the planner would prefer a table scan.
       const acknowledged = sql`
         with acknowledged as materialized (
           select request_id from ${table}

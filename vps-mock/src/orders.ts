@@ -65,7 +65,7 @@ export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Ord
     lines = orders.size;
   };
   const save = (order: Order) => {
-    // An order that was evicted meanwhile is not added again.
+    // An order that was evicted before this call is not added again.
     if (orders.get(order.key) !== order) return;
     keep(order);
     if (stateFile === undefined) return;

@@ -101,7 +101,7 @@ async function probe(send: () => Promise<void>, signal: AbortSignal): Promise<nu
   return delaysMs;
 }
 
-/** Two subgraphs, and an alias of its own. */
+/** The operation calls two subgraphs. Its alias makes it a new operation for the gateway. */
 function newOperation(index: number): string {
   return `{ purchasedVouchers(phoneNumber: "mixed", first: 2) { id n${index}: code status owner { username } } }`;
 }

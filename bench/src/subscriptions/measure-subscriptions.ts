@@ -71,7 +71,10 @@ export function nameOf({ label }: Pick<Contender, 'label'>, connections: number,
   return `${label && `${label}: `}${connections} connections${rate === undefined ? '' : `, ${rate} events/s`}`;
 }
 
-/** Publishes to each client until all have received an event, or for 20 s: not every server reports active subscriptions. */
+/**
+ * Publishes events for each client until all clients have received one, or for 20 s. This shows that all subscriptions
+ * are active, which not every server reports.
+ */
 async function probe(started: StartedContender, heard: ReadonlySet<number>, flights: FlightTimes): Promise<void> {
   const deadline = performance.now() + probeWithinMs;
   const { addressees, publish } = started;

@@ -102,7 +102,7 @@ describe('behind a trusted proxy', () => {
     ]);
     expect(Number(refused.retryAfter)).toBe(refused.json.errors[0].extensions.retryAfterSeconds);
     expect((await client.send('/voucher', undefined, { authorization: json.token })).status).toBe(429);
-    // Another user has a count of their own.
+    // The attempts of another user are counted separately.
     const other = await client.signUp();
     expect((await client.send('/voucher', undefined, { authorization: other.json.token })).status).toBe(202);
 

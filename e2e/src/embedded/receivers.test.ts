@@ -42,7 +42,7 @@ async function startExample(
     signed,
     post: async (body: string, headers: Record<string, string>) =>
       (await fetch(url, { method: 'POST', body, headers })).status,
-    /** The next event that was handled. */
+    /** Waits for the next event that the receiver handles. */
     next: async () => JSON.parse((await lines.next()).value as string),
     async [Symbol.asyncDispose]() {
       child.kill();

@@ -3,7 +3,7 @@ import { startCustomer } from '../customer.ts';
 import { ledgerEntry } from '../provider-ledger.ts';
 import type { Install, Installation, RunningSystem } from '../system.ts';
 
-/** Tests with a restart of everything between request and code, on an installation of `install`. */
+/** Tests in which all processes of an installation restart after a voucher request and before its code arrives. */
 export function restartSuite(install: Install): void {
   const resources = new AsyncDisposableStack();
   let installation: Installation;

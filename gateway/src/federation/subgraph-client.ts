@@ -54,8 +54,8 @@ export interface SubgraphClient extends Subgraph, AsyncDisposable {
 }
 
 /**
- * Calls a subgraph, within limits. A call is aborted when its client disconnects. Only queries are retried. The
- * `authorization` header, the request id and the client's address are forwarded, and nothing else.
+ * Calls a subgraph, within limits. A call is aborted when its client disconnects. Only queries are retried. Only
+ * the `authorization` header, the request id, the client's address and the headers of FORWARD_HEADERS are forwarded.
  *
  * Failures are GraphQL errors without a path: SUBGRAPH_UNAVAILABLE (retryable) or SUBGRAPH_INVALID_RESPONSE. A call that
  * the client has aborted is not a failure of the subgraph.

@@ -12,7 +12,7 @@ async function preflight(url: string, origin: string): Promise<string | null> {
 }
 
 describe('origins', () => {
-  it('only pages of allowed origins may call', async () => {
+  it('only pages of allowed origins may call the gateway', async () => {
     await using gateway = await startTestGateway({ environment: { ALLOWED_ORIGINS: 'https://shop.example' } });
     expect(await preflight(gateway.graphqlUrl, 'https://shop.example')).toBe('https://shop.example');
     expect(await preflight(gateway.graphqlUrl, 'https://evil.example')).toBeNull();

@@ -21,7 +21,7 @@ export interface DirectOperationsOptions {
   turns: LoopTurns;
   addresses: ClientAddresses;
   budget: SendBudget;
-  /** Whether a page of this origin may call. */
+  /** Whether a web page of this origin may call the gateway. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
   maxBodyBytes: number;
   log: Log;
@@ -49,7 +49,7 @@ export interface DirectOperations extends DirectHandler {
  *   set;
  * - JSON with a key `__proto__` or `constructor`, escaped or not, is left to Fastify's parser;
  * - a large response is counted against the send budget;
- * - authentication, limits, time-outs and cancellation are done by the same pipeline.
+ * - the same pipeline authenticates, checks limits, and handles time-outs and cancellation.
  */
 export function createDirectOperations(options: DirectOperationsOptions): DirectOperations {
   const { known, contexts, turns, addresses, budget, allowsOrigin, log } = options;

@@ -25,6 +25,8 @@ import { addRestRoutes } from './rest.ts';
 import { addVoucherPage, hasVoucherOperations } from './voucher-page.ts';
 import { addWebhookKeys } from './webhook-keys.ts';
 
+type ContextOf = (request: FastifyRequest, reply: FastifyReply, token?: string) => ReturnType<RequestContexts['of']>;
+
 export interface HttpOptions {
   app: FastifyInstance;
   config: GatewayConfig;
@@ -39,7 +41,7 @@ export interface HttpOptions {
   known: KnownOperations;
   /** The handler in front of Fastify, which passes some requests on to it. */
   direct: DirectOperations;
-  /** Whether a page of this origin may call. */
+  /** Whether a web page of this origin may call the gateway. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
   streams: Pick<HttpStreamsOptions, 'subscriptions' | 'operations' | 'connections' | 'budget'>;
 }
@@ -64,7 +66,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     );
   };
 
-  const contextOf = (request: FastifyRequest, reply: FastifyReply, token?: string) =>
+  const contextOf: ContextOf = (request, reply, token) =>
     contexts.of({ request: request.raw, response: reply.raw, requestId: request.id }, token);
 
   await app.register(fastifyCors, {
@@ -115,6 +117,28 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
       }),
     });
   });
+  await addRestOperations(app, { operations, awaitTurn, contextOf, log });
+  if (config.WEBHOOKS_JWKS_URL !== undefined) addWebhookKeys(app, { url: config.WEBHOOKS_JWKS_URL, log });
+  const testReceiver = isOn(config.CALLBACK_RECEIVER, config) && hasVoucherOperations(schema);
+  if (testReceiver) addCallbackReceiver(app);
+  if (isOn(config.PAGE, config) && hasVoucherOperations(schema))
+    await addVoucherPage(app, { testReceiver, playground: playground !== null });
+  else app.get('/', (_request, reply) => (playground ? playground.send(reply) : reply.send({ graphql: '/graphql' })));
+
+  return { [Symbol.asyncDispose]: () => apollo.stop() };
+}
+
+interface RestOptions {
+  operations: HttpStreamsOptions['operations'];
+  /** Waits until the request may start. */
+  awaitTurn: onRequestHookHandler;
+  contextOf: ContextOf;
+  log: Log;
+}
+
+/** Adds the REST routes in a separate scope, with body parsers that explain wrong requests. */
+async function addRestOperations(app: FastifyInstance, options: RestOptions): Promise<void> {
+  const { operations, awaitTurn, contextOf, log } = options;
   await app.register(async (scope) => {
     // `curl -d` sends a form by default. The error tells the user to set the content type.
     scope.addContentTypeParser('application/x-www-form-urlencoded', (_request, _payload, done) =>
@@ -141,12 +165,4 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
       }
     });
   });
-  if (config.WEBHOOKS_JWKS_URL !== undefined) addWebhookKeys(app, { url: config.WEBHOOKS_JWKS_URL, log });
-  const testReceiver = isOn(config.CALLBACK_RECEIVER, config) && hasVoucherOperations(schema);
-  if (testReceiver) addCallbackReceiver(app);
-  if (isOn(config.PAGE, config) && hasVoucherOperations(schema))
-    await addVoucherPage(app, { testReceiver, playground: playground !== null });
-  else app.get('/', (_request, reply) => (playground ? playground.send(reply) : reply.send({ graphql: '/graphql' })));
-
-  return { [Symbol.asyncDispose]: () => apollo.stop() };
 }

@@ -120,8 +120,8 @@ describe('http streams', () => {
   });
 
   it('keep nothing of a client that left while the topic was read for its cursor', async () => {
-    // Regression: the stream was already released, so that nobody disposed the subscription, and it counted against the
-    // quota for ever.
+    // Regression: the stream was already released, so that no code disposed the subscription. The subscription counted
+    // against the quota until the process stopped.
     await using ctx = await startTestGateway();
     const caughtUp = holdCaughtUp(ctx.engines.topics);
     const gateway = await ctx.start();

@@ -12,7 +12,7 @@ import type { OperationServices } from './services.ts';
 import { type AcceptedFormats, negotiateFormats } from './stream-formats.ts';
 
 export interface HttpStreamsOptions extends OperationServices, HttpStreamOptions {
-  /** Whether a page of this origin may call. */
+  /** Whether a web page of this origin may call the gateway. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
   /** Creates the context of a request. `authorization`, if given, replaces the header. */
   contextOf(

@@ -13,7 +13,7 @@ export function signingKeyTable<Name extends string>(schema: PgSchema<Name>) {
     createdAt: instant('created_at').notNull(),
     /** The time from which the key is used for signing. */
     signsFrom: instant('signs_from').notNull(),
-    /** When all signatures of the key have expired; it is then deleted. Null until another key has replaced it. */
+    /** When all signatures of the key have expired; the key is then deleted. Null until another key has replaced this one. */
     publishedUntil: instant('published_until'),
   });
 }

@@ -34,7 +34,7 @@ export function rateLimit(fallback: string) {
 /** The setting that turns every rate limit off. */
 export const rateLimitsSetting = {
   RATE_LIMITS: oneOf(['on', 'off'], 'on').describe(
-    '`off` turns every limit on attempts off, for load tests and trusted networks; it is logged',
+    '`off` disables all limits on attempts, for load tests and trusted networks, and logs a warning',
   ),
 };
 

@@ -168,14 +168,14 @@ function nodeEnv(fallback: 'development' | 'production') {
 export const commonSettings = {
   HOST: z.string().default('127.0.0.1').describe('Address to listen on'),
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info').describe(
-    'Lowest level logged',
+    'Lowest level of logged lines',
   ),
   NODE_ENV: nodeEnv('development'),
   REQUEST_TIMEOUT: duration('30s', { max: '1h' }).describe(
-    'A request must arrive within this time, its head within 10 s',
+    'A request must arrive completely within this time, and its headers within 10 s',
   ),
   KEEP_ALIVE: duration('72s', { max: '24h' }).describe(
-    'An HTTP connection without a request is closed after this time; must be longer than the load balancer’s own keep-alive',
+    'An HTTP connection without a request is closed after this time; must be longer than the keep-alive of the load balancer',
   ),
   SHUTDOWN_DELAY: optionalDuration({ max: '1h' }).describe(
     'After SIGTERM a service reports not ready but continues to serve for this time; by default 5s in production, else 0s',

@@ -4,7 +4,7 @@ import { duration, durationOrOff, integer } from '../process/config.ts';
 /** Settings for messages that consumers can't handle. */
 export const consumerSettings = {
   PARK_AFTER: duration('5m', { max: '24h' }).describe(
-    'A message that fails for this long, through no fault of its own, is parked: it is retried from a table, and its partition continues',
+    'A valid message that fails for this long is parked: the service retries it from a table, and consumes its partition further',
   ),
   MAX_PARKED: integer(10_000, { min: 0, max: 10_000_000 }).describe(
     'Limit of parked messages per consumer group and topic; beyond it a message is retried in place, and its partition may stall',

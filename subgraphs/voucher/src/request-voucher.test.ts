@@ -79,8 +79,8 @@ describe('requestVoucher', () => {
     ]);
   });
 
-  // Regression: under overload, requests whose clients had left were stored first, and meanwhile the clients of the
-  // others left, too.
+  // Regression: under overload, the service stored the requests of clients that had left, until the clients of the
+  // waiting requests left, too.
   it('requestVoucher: drops the waiting requests of clients that have left', async () => {
     await using ctx = await startTestVoucherService();
     const body = JSON.stringify({ query: 'mutation { requestVoucher(input: {}) { id } }' });

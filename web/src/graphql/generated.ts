@@ -27,11 +27,11 @@ export type DeliveryStatus =
 
 /** The state of an endpoint. */
 export type EndpointState =
-  /** Its last attempt was not a failure. */
+  /** The last attempt at the endpoint did not fail. */
   | 'ACTIVE'
-  /** Its last attempts have failed. After several in a row only probes are made, until one succeeds. */
+  /** The last attempts at the endpoint have failed. After several failures in a row the service only sends probes, until one succeeds. */
   | 'FAILING'
-  /** All its attempts have failed for days. Its deliveries fail at once with `ENDPOINT_DISABLED`, until `enableEndpoint`. */
+  /** All attempts at the endpoint have failed for days. Its deliveries fail at once with `ENDPOINT_DISABLED`, until `enableEndpoint`. */
   | 'DISABLED';
 
 /** Why a request failed. */
