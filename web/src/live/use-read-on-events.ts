@@ -1,8 +1,11 @@
 import { useEffect, useRef } from 'react';
 import { useLive } from './live-context.tsx';
 
-/** An event may arrive before the voucher service has stored its outcome, and before its deliveries are planned. */
-const delaysMs = [0, 1_000, 4_000];
+/**
+ * An event may arrive before the voucher service has stored its outcome, and before its deliveries are planned: usually
+ * some milliseconds, under load many seconds.
+ */
+const delaysMs = [0, 1_000, 4_000, 15_000, 60_000];
 /** The pause between two reads: of many events in a row each would else cause one. */
 const pauseMs = 1_000;
 
