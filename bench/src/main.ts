@@ -1,4 +1,5 @@
 import { accept } from './accept.ts';
+import { backlog } from './delivery/backlog.ts';
 import { delivery } from './delivery/delivery.ts';
 import { endurance } from './gateway/endurance.ts';
 import { gateway } from './gateway/gateway.ts';
@@ -13,6 +14,7 @@ import { subscriptions } from './subscriptions/subscriptions.ts';
 // `npm run bench -- <name>`: exits with 1 if a bound is exceeded.
 const benchmarks: Record<string, () => Promise<Report>> = {
   accept,
+  backlog,
   delivery,
   endurance,
   gateway,

@@ -15,6 +15,8 @@ export interface Receivers extends AsyncDisposable {
   urlOf(name: string): string;
   /** Whether a receiver takes requests without a response. */
   setHanging(name: string, isHanging: boolean): void;
+  /** Whether a receiver responds with 503. */
+  setFailing(name: string, isFailing: boolean): void;
   /** Ends the name server's responses for a name. */
   killNameServer(name: string): void;
 }
@@ -27,10 +29,13 @@ export async function startReceivers(onCallback: (voucherId: string) => void): P
   // The time to live is longer than the benchmark, so that each working name is looked up only once.
   const dns = releases.use(await startDnsServer({ ttlSeconds: 300 }));
   const hanging = new Set<string>();
+  const failing = new Set<string>();
   const hostOf = (name: string) => `${name}.${domain}`;
   const server = createServer(async (request, response) => {
     const body = (await json(request).catch(() => null)) as { data?: { voucherId?: string } } | null;
-    if (hanging.has(request.headers.host?.split(':')[0] ?? '')) return;
+    const host = request.headers.host?.split(':')[0] ?? '';
+    if (hanging.has(host)) return;
+    if (failing.has(host)) return void response.writeHead(503).end();
     response.writeHead(204).end();
     onCallback(body?.data?.voucherId ?? '');
   });
@@ -53,6 +58,10 @@ export async function startReceivers(onCallback: (voucherId: string) => void): P
     setHanging(name, isHanging) {
       if (isHanging) hanging.add(hostOf(name));
       else hanging.delete(hostOf(name));
+    },
+    setFailing(name, isFailing) {
+      if (isFailing) failing.add(hostOf(name));
+      else failing.delete(hostOf(name));
     },
     killNameServer: (name) => void dns.addresses.set(hostOf(name), null),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
