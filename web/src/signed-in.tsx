@@ -4,6 +4,7 @@ import { Announcer } from './announcer.tsx';
 import { CallbacksPage } from './callbacks/callbacks-page.tsx';
 import { Header } from './header.tsx';
 import { LiveProvider } from './live/live-context.tsx';
+import { PausedProvider } from './live/paused-context.tsx';
 import { RequestsPage } from './requests/requests-page.tsx';
 import { EndedDialog } from './session/ended-dialog.tsx';
 import { MessagesProvider } from './ui/messages.tsx';
@@ -15,23 +16,25 @@ export default function SignedIn() {
   return (
     <MessagesProvider>
       <LiveProvider>
-        <Header />
-        <main id="content" tabIndex={-1}>
-          <Switch>
-            <Route path="/">{() => <RequestsPage id={null} />}</Route>
-            <Route path="/requests/:id">{({ id }) => <RequestsPage id={id} />}</Route>
-            <Route path="/vouchers" component={VouchersPage} />
-            <Route path="/callbacks" component={CallbacksPage} />
-            <Route>
-              <h1>There is no such page</h1>
-              <p>
-                <Link href="/">Go to your requests</Link>
-              </p>
-            </Route>
-          </Switch>
-        </main>
-        <Announcer />
-        <EndedDialog />
+        <PausedProvider>
+          <Header />
+          <main id="content" tabIndex={-1}>
+            <Switch>
+              <Route path="/">{() => <RequestsPage id={null} />}</Route>
+              <Route path="/requests/:id">{({ id }) => <RequestsPage id={id} />}</Route>
+              <Route path="/vouchers" component={VouchersPage} />
+              <Route path="/callbacks" component={CallbacksPage} />
+              <Route>
+                <h1>There is no such page</h1>
+                <p>
+                  <Link href="/">Go to your requests</Link>
+                </p>
+              </Route>
+            </Switch>
+          </main>
+          <Announcer />
+          <EndedDialog />
+        </PausedProvider>
       </LiveProvider>
     </MessagesProvider>
   );

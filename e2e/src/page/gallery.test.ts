@@ -44,6 +44,8 @@ describe('gallery: requests', { concurrent: true }, () => {
     await readCode(page);
     await page.getByText('SMS simulated').waitFor();
     await page.locator('.details .chip', { hasText: 'Late' }).waitFor();
+    // None was sent, so there is nothing to send again.
+    expect(await page.getByRole('button', { name: 'Send the SMS again' }).count()).toBe(0);
     await visitor.look('21-late-code');
     expect(visitor.problems).toEqual([]);
   });
@@ -79,12 +81,15 @@ describe('gallery: requests', { concurrent: true }, () => {
     const { page } = visitor;
     await page.getByLabel('Callback URL').fill(receiver.url);
     await requestVoucher(page);
-    await page.getByText('Callback failed, attempt 1').waitFor();
-    await page.getByText('Callback is retried').waitFor();
+    await page.getByText('Callback attempt 1 failed').waitFor();
+    await page.getByText('Next callback attempt').waitFor();
     await page.getByText('Your server answered 503 Service Unavailable. Next attempt at').waitFor();
+    await page.locator('.request-list .chip.pending', { hasText: 'Callback retrying' }).waitFor();
     await visitor.look('23-callback-retried');
     await page.getByRole('switch').click();
-    await page.getByText('Updates paused').waitFor();
+    await page.getByText('Update automatically: off').waitFor();
+    await page.locator('.light[data-phase="paused"]', { hasText: 'Paused' }).waitFor();
+    await page.locator('.timeline li[data-state="pending"] time', { hasText: /^at \d/ }).waitFor();
     await visitor.look('24-paused');
     expect(visitor.problems).toEqual([]);
   });
@@ -202,9 +207,12 @@ describe('gallery: callbacks', () => {
     await onOperation(page, 'Endpoints', answer({ data: { me: { __typename: 'User', id: 'ann', endpoints } } }));
     await page.getByRole('link', { name: 'Callbacks' }).click();
     await page.getByText('https://gone.example').waitFor();
-    for (const state of ['Working', 'Failing', 'Switched off'])
+    for (const state of ['Working', 'Retrying', 'Switched off'])
       await page.locator('.chip').getByText(state, { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Send to it again' }).waitFor();
+    // The start of the oldest outage.
+    const since = await page.getByRole('textbox', { name: 'Failed since' }).inputValue();
+    expect(Date.parse(since)).toBe(Math.floor(Date.parse(daysBefore) / 60_000) * 60_000);
     await visitor.look('42-endpoints');
     expect(visitor.problems).toEqual([]);
   });
@@ -231,8 +239,11 @@ describe('gallery: everywhere', () => {
     await using visitor = await openUser();
     const { page } = visitor;
     await page.locator('.light').click();
-    await page.getByRole('dialog', { name: 'Live' }).waitFor();
+    const panel = page.getByRole('dialog', { name: 'Live' });
+    await panel.waitFor();
     await visitor.look('50-light');
+    await panel.getByRole('button', { name: 'Close' }).click();
+    await panel.waitFor({ state: 'detached' });
   });
 
   it('account: says until when the user is signed in', async () => {
@@ -272,7 +283,7 @@ describe('gallery: everywhere', () => {
     const { page } = visitor;
     await visitor.look('52-dark-welcome');
     await page.getByRole('tab', { name: 'Sign in' }).click();
-    await page.getByLabel('Name').fill('nobody');
+    await page.getByLabel('Username').fill('nobody');
     await page.getByLabel('Password').fill('incorrect');
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('alert').waitFor();

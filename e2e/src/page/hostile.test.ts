@@ -47,7 +47,7 @@ describe('hostile page', () => {
     await page.getByLabel('Callback URL').fill(`${receiver.url}/${encodeURI(attack)}`);
     await requestVoucher(page);
     expect(await readCode(page)).toBe(attack);
-    await page.getByText('Callback failed, attempt 1').waitFor();
+    await page.getByText('Callback attempt 1 failed').waitFor();
     await page.getByText('Your server replied:').click();
     await page.locator('.timeline pre', { hasText: attack }).waitFor();
     await page.getByRole('navigation').getByRole('link', { name: 'Vouchers' }).click();
@@ -72,7 +72,7 @@ describe('hostile page', () => {
     await page.getByLabel('Callback URL').fill(`http://127.0.0.1:9/${'a'.repeat(2_000)}`);
     await requestVoucher(page);
     expect(await readCode(page)).toBe(code);
-    await page.getByText('Callback failed, attempt 1').waitFor();
+    await page.getByText('Callback attempt 1 failed').waitFor();
     expect(await overflowOf(page)).toBeLessThanOrEqual(0);
     for (const view of ['Vouchers', 'Callbacks']) {
       await page.getByRole('navigation').getByRole('link', { name: view }).click();

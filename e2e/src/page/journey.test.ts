@@ -44,7 +44,7 @@ describe('page: first visit', () => {
     await using other = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { username } = await signUp(other.page);
     const { page } = visitor;
-    await page.getByLabel('Name').fill(username);
+    await page.getByLabel('Username').fill(username);
     await page.getByLabel('Phone number').fill('0909');
     await page.getByLabel('Password').fill('correct horse');
     await page.getByRole('button', { name: 'Sign up' }).click();
@@ -52,7 +52,7 @@ describe('page: first visit', () => {
     expect(await page.getByLabel('Phone number').getAttribute('aria-invalid')).toBe('true');
     await page.getByLabel('Phone number').fill('0909123400');
     await page.getByRole('button', { name: 'Sign up' }).click();
-    await expect.poll(() => page.getByRole('alert').textContent()).toContain('Choose another name');
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain('Choose another username');
     await visitor.look('5-sign-up-error');
   });
 
@@ -147,7 +147,7 @@ describe('page: requests and vouchers', () => {
     await signUp(page);
     await page.getByLabel('Callback URL').fill(receiver.url);
     await requestVoucher(page);
-    await page.getByText('Callback failed, attempt 1').waitFor();
+    await page.getByText('Callback attempt 1 failed').waitFor();
     await page.getByText('Your server answered 410 Gone. It is not sent again by itself.').waitFor();
     await page.getByText('Your server replied:').click();
     await page.getByText('gone fishing').waitFor();
@@ -214,7 +214,7 @@ describe('page: callbacks', () => {
     await signUp(page);
     await page.getByLabel('Callback URL').fill(receiver.url);
     await requestVoucher(page);
-    await page.getByText('Callback failed, attempt 1').waitFor();
+    await page.getByText('Callback attempt 1 failed').waitFor();
     await page.getByRole('link', { name: 'Callbacks' }).click();
     await page.locator('.endpoint', { hasText: new URL(receiver.url).origin }).waitFor();
     await page.getByRole('button', { name: 'Send them again' }).click();

@@ -41,12 +41,14 @@ describe('page: live', () => {
     };
     await expect.poll(async () => (await stored()).length).toBe(2);
     network.restore();
-    await page.getByText('Live, caught up 2 codes').waitFor();
+    await page.getByText('Back online, 2 codes').waitFor();
     const codes = await stored();
     await expect.poll(async () => (await listed(page)).toSorted()).toEqual(codes.toSorted());
     // The list shows them: no message does, too.
     expect(await page.getByRole('log').locator('code').allTextContents()).toEqual(codes);
     expect(await page.locator('.toast').count()).toBe(0);
+    await page.locator('.light').click();
+    await page.getByText('2 codes arrived while you were offline, and are shown now.').waitFor();
     await visitor.look('12-caught-up');
   });
 
@@ -157,7 +159,7 @@ describe('page: live', () => {
     await page.getByRole('dialog', { name: 'Your session has ended' }).waitFor();
     await visitor.look('13-session-ended');
     await page.getByLabel('Password').fill(user.password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     expect(await readCode(page)).toMatch(/^VC-/);
   });
 });

@@ -98,7 +98,7 @@ describe('page: bad network', () => {
   it('offline: each view says so, and goes on when the network is back', async () => {
     await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page, context } = visitor;
-    await page.getByLabel('Name').fill('offline-1');
+    await page.getByLabel('Username').fill('offline-1');
     await page.getByLabel('Phone number').fill('0909123455');
     await page.getByLabel('Password').fill('correct horse');
     await context.setOffline(true);

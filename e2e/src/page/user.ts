@@ -12,7 +12,7 @@ export interface PageUser {
 export async function signUp(page: Page): Promise<PageUser> {
   const digits = String(randomInt(10_000_000)).padStart(7, '0');
   const user = { username: `ann-${digits}`, phoneNumber: `090${digits}`, password: 'correct horse' };
-  await page.getByLabel('Name').fill(user.username);
+  await page.getByLabel('Username').fill(user.username);
   await page.getByLabel('Phone number').fill(user.phoneNumber);
   await page.getByLabel('Password').fill(user.password);
   await page.getByRole('button', { name: 'Sign up' }).click();
@@ -22,7 +22,7 @@ export async function signUp(page: Page): Promise<PageUser> {
 
 export async function signIn(page: Page, { username, password }: PageUser): Promise<void> {
   await page.getByRole('tab', { name: 'Sign in' }).click();
-  await page.getByLabel('Name').fill(username);
+  await page.getByLabel('Username').fill(username);
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('button', { name: 'Request a voucher' }).waitFor();

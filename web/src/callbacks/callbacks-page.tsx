@@ -10,12 +10,14 @@ export function CallbacksPage() {
   return (
     <>
       <h1>Callbacks</h1>
-      <p className="lead">Your server can receive each code as a signed POST. Try it here, and see how it does.</p>
+      <p className="lead">
+        For people who run a server that receives the codes, each as a signed POST. Everyone else can skip this page.
+      </p>
       <div className="columns">
-        <div className="stack">
-          <SecretCard />
-          <EndpointList />
+        <div className="stack numbered">
           <TestCallback />
+          <EndpointList />
+          <SecretCard />
           <RecoverCard />
         </div>
         {pageSettings.testReceiver ? (

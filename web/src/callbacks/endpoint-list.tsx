@@ -75,7 +75,7 @@ function EndpointState({ endpoint: { state, failingSince, disabledAt, lastSucces
           <span className="hint">
             {failingSince && `Every attempt has failed since ${time(failingSince)}. It is tried again by itself.`}
           </span>
-          <span className="chip late">Failing</span>
+          <span className="chip pending">Retrying</span>
         </>
       );
     case 'DISABLED':

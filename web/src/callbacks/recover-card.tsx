@@ -1,8 +1,8 @@
 import { type FormEvent, useState } from 'react';
-import { useClient } from 'urql';
+import { useClient, useQuery } from 'urql';
 import { useCommands } from '../api/commands.tsx';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
-import { RecoverDeliveriesDocument } from '../graphql/generated.ts';
+import { EndpointsDocument, RecoverDeliveriesDocument } from '../graphql/generated.ts';
 import { DateField } from '../ui/date-field.tsx';
 import { minuteText, parseMinute } from '../ui/date-text.ts';
 import { useMessages } from '../ui/messages.tsx';
@@ -14,7 +14,12 @@ const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
 export function RecoverCard() {
   const client = useClient();
   const { show } = useMessages();
-  const [since, setSince] = useState(() => minuteText(new Date(Date.now() - 24 * 3_600_000)));
+  const [{ data }] = useQuery({ query: EndpointsDocument });
+  const failing = (data?.me?.endpoints ?? []).flatMap(({ failingSince }) => failingSince ?? []).map(Date.parse);
+  const [dayBefore] = useState(() => Date.now() - 24 * 3_600_000);
+  const [typed, setTyped] = useState<string | null>(null);
+  // The start of the outage that the endpoints show.
+  const since = typed ?? minuteText(new Date(failing.length > 0 ? Math.min(...failing) : dayBefore));
   const [error, setError] = useState<OperationError | null>(null);
   const [fieldError, setFieldError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -40,7 +45,7 @@ export function RecoverCard() {
         <DateField
           label="Failed since"
           value={since}
-          onChange={setSince}
+          onChange={setTyped}
           withTime
           hint={`Time zone: ${timeZone}.`}
           error={fieldError}

@@ -11,16 +11,19 @@ export interface OperationError {
   advice: string | null;
 }
 
+/** What a button beside an error says already. */
+export const tryAgain = 'Try again in a moment.';
+
 const advice: Record<string, string> = {
   NETWORK: 'Check the connection. The page tries again by itself where it can.',
   RATE_LIMITED: 'Wait a moment, then try again.',
-  USERNAME_TAKEN: 'Choose another name, or sign in if it is yours.',
+  USERNAME_TAKEN: 'Choose another username, or sign in if it is yours.',
   PHONE_NUMBER_TAKEN: 'Sign in with the account that has this number.',
   PHONE_NUMBER_INVALID: 'Write it as +84909123456, or as you dial it at home.',
   INVALID_CREDENTIALS: 'Sign up if you have no account yet.',
-  SUBGRAPH_UNAVAILABLE: 'Try again in a moment.',
-  SESSION_STORE_UNAVAILABLE: 'Sign-ins can’t be checked at the moment. Try again in a moment.',
-  SERVICE_UNAVAILABLE: 'Try again in a moment.',
+  SUBGRAPH_UNAVAILABLE: tryAgain,
+  SESSION_STORE_UNAVAILABLE: 'Sign-ins can’t be checked at the moment.',
+  SERVICE_UNAVAILABLE: tryAgain,
 };
 
 /** Returns the first error of an operation. */

@@ -1,23 +1,35 @@
-import { formatDuration } from '../ui/format.ts';
+import { formatSeconds, formatTime } from '../ui/format.ts';
 import { PopoverButton } from '../ui/popover.tsx';
 import { useNow } from '../ui/use-now.ts';
 import { useConnection } from './live-context.tsx';
-import type { Close, Connection } from './voucher-feed.ts';
+import { useIsPaused } from './paused-context.tsx';
+import type { Connection, Lost } from './voucher-feed.ts';
+
+interface Description {
+  label: string;
+  /** The label on a phone. */
+  short: string;
+  detail: string;
+}
 
 /** Shows whether codes arrive live, and why not. */
 export function ConnectionLight() {
   const connection = useConnection();
+  const isPaused = useIsPaused() && connection?.phase === 'live';
   const now = useNow(connection?.phase === 'reconnecting' ? 1_000 : null);
   if (!connection) return null;
-  const { label, detail } = describe(connection, now);
+  const { label, short, detail } = isPaused ? paused : describe(connection, now);
   return (
     <PopoverButton
       className="light"
-      phase={connection.phase}
+      phase={isPaused ? 'paused' : connection.phase}
       label={
         <>
           <span className="light-dot" aria-hidden="true" />
-          <span role="status">{label}</span>
+          <span role="status">
+            <span className="not-on-phone">{label}</span>
+            <span className="on-phone">{short}</span>
+          </span>
         </>
       }
       title={label}
@@ -27,34 +39,49 @@ export function ConnectionLight() {
   );
 }
 
-function describe(connection: Connection, now: number): { label: string; detail: string } {
+const paused: Description = {
+  label: 'Paused',
+  short: 'Paused',
+  detail: 'You have switched off “Update automatically” for the request that is shown. The request itself continues.',
+};
+
+function describe(connection: Connection, now: number): Description {
   switch (connection.phase) {
     case 'connecting':
-      return { label: 'Connecting', detail: 'Opening the WebSocket over which codes arrive.' };
+      return { label: 'Connecting', short: 'Opening', detail: 'Opening the connection over which codes arrive.' };
     case 'live': {
-      const { caughtUp } = connection;
-      if (caughtUp === null) return { label: 'Live', detail: 'Codes appear here as they arrive, over a WebSocket.' };
+      const { caughtUp, lost } = connection;
+      if (caughtUp === null)
+        return { label: 'Live', short: 'Live', detail: 'Codes appear here as they arrive, over a WebSocket.' };
       const missed = caughtUp === 1 ? '1 code' : `${caughtUp} codes`;
+      const arrived =
+        caughtUp === 0
+          ? 'No code arrived while you were offline.'
+          : `${missed} arrived while you were offline, and ${caughtUp === 1 ? 'is' : 'are'} shown now.`;
       return {
-        label: caughtUp > 0 ? `Live, caught up ${missed}` : 'Live, resumed',
-        detail: `Resumed after the last code; ${missed} had come meanwhile. Before: ${closeText(connection.lastClose)}`,
+        label: caughtUp > 0 ? `Back online, ${missed}` : 'Back online',
+        short: 'Live',
+        detail: `${arrived} ${lost ? lossText(lost) : ''}`,
       };
     }
     case 'reconnecting':
       return {
-        label:
-          now - connection.since < 1_000
-            ? 'Reconnecting'
-            : `Reconnecting for ${formatDuration(now - connection.since)}`,
-        detail: `${closeText(connection.closed)} Nothing is lost: the page resumes after the last code. Until then it reads what is pending each 5 s.`,
+        label: `Offline for ${formatSeconds(now - connection.since)}, reconnecting…`,
+        short: 'Offline',
+        detail: `Your requests continue, and no code is lost: what arrives meanwhile is shown once you are back online. ${lossText(connection)}`,
       };
     case 'closed':
-      return { label: 'Not live', detail: `${closeText(connection.closed)} Sign in again to continue.` };
+      return {
+        label: 'Not live',
+        short: 'Offline',
+        detail: `${connection.closed?.reason || 'The connection was closed.'} Sign in again to continue.`,
+      };
   }
 }
 
-function closeText(closed: Close | null): string {
-  if (!closed) return 'The connection failed.';
-  const reason = closed.reason || (closed.code === 1006 ? 'The connection was lost' : 'The connection was closed');
-  return `${reason.replace(/\.$/, '')} (close code ${closed.code}).`;
+function lossText({ since, closed }: Lost): string {
+  const code = closed
+    ? ` (${[closed.reason.replace(/\.$/, ''), `code ${closed.code}`].filter(Boolean).join(', ')})`
+    : '';
+  return `The connection was lost at ${formatTime(since)}${code}.`;
 }

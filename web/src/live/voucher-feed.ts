@@ -19,12 +19,18 @@ export interface Close {
   reason: string;
 }
 
+/** When and why a connection was lost. */
+export interface Lost {
+  since: number;
+  closed: Close | null;
+}
+
 /** The state of the WebSocket, as the connection light shows it. */
 export type Connection =
   | { phase: 'connecting' }
-  /** `caughtUp` counts the codes that came while it was closed; null for the first connection. */
-  | { phase: 'live'; since: number; caughtUp: number | null; lastClose: Close | null }
-  | { phase: 'reconnecting'; since: number; closed: Close | null }
+  /** `caughtUp` counts the codes that came while it was closed, as `lost` says; null for the first connection. */
+  | { phase: 'live'; since: number; caughtUp: number | null; lost: Lost | null }
+  | ({ phase: 'reconnecting' } & Lost)
   | { phase: 'closed'; closed: Close | null };
 
 export interface VoucherFeed extends Disposable {
@@ -77,8 +83,9 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
     shouldRetry: (event) => closeOf(event)?.code !== sessionEnded,
     on: {
       connected: (_socket, _payload, wasRetry) => {
-        const lastClose = connection.phase === 'reconnecting' ? connection.closed : null;
-        change({ phase: 'live', since: now(), caughtUp: wasRetry || connectedBefore ? 0 : null, lastClose });
+        const lost =
+          connection.phase === 'reconnecting' ? { since: connection.since, closed: connection.closed } : null;
+        change({ phase: 'live', since: now(), caughtUp: wasRetry || connectedBefore ? 0 : null, lost });
         if (connectedBefore) onReconnect();
         connectedBefore = true;
       },

@@ -2,19 +2,15 @@ import type { ReactNode } from 'react';
 import type { DeliveryDetailsFragment } from '../graphql/generated.ts';
 import { formatTime } from '../ui/format.ts';
 import { formatStatus } from '../ui/http-status.ts';
-
-/** Whether the last attempt of a callback failed, or none was possible. */
-export function isFailingCallback({ channel, status, attempts }: DeliveryDetailsFragment): boolean {
-  if (channel !== 'CALLBACK') return false;
-  return status === 'FAILED' || (status === 'PENDING' && (attempts.at(-1)?.error ?? null) !== null);
-}
+import { isRetrying } from './delivery-state.tsx';
 
 /** Says beside the code that a callback failed, and whether it is sent again by itself. */
 export function CallbackNotice({ delivery, children }: { delivery: DeliveryDetailsFragment; children: ReactNode }) {
+  const retrying = isRetrying(delivery);
   return (
-    <div className="notice failed callback-notice" role="status">
+    <div className={`notice ${retrying ? 'pending' : 'failed'} callback-notice`} role="status">
       <p>
-        <strong>Callback failed.</strong> {reasonOf(delivery)} {nextOf(delivery)}
+        <strong>{retrying ? 'Callback retrying.' : 'Callback failed.'}</strong> {reasonOf(delivery)} {nextOf(delivery)}
       </p>
       {children}
     </div>

@@ -1,16 +1,18 @@
 import { Switch } from 'radix-ui';
-import { useEffect, useId, useRef, useState } from 'react';
+import { useEffect, useId, useRef } from 'react';
 import { useClient, useQuery } from 'urql';
 import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { type DeliveryDetailsFragment, RedeliverDocument, VoucherRequestDocument } from '../graphql/generated.ts';
 import { useIsLive, useLive } from '../live/live-context.tsx';
+import { usePaused } from '../live/paused-context.tsx';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { formatTime } from '../ui/format.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
-import { CallbackNotice, isFailingCallback } from './callback-notice.tsx';
+import { CallbackNotice } from './callback-notice.tsx';
+import { DeliveryChip, isFailingCallback } from './delivery-state.tsx';
 import { failureOf } from './failure.ts';
 import { StatusChip } from './status-chip.tsx';
 import { type RequestDetails as Details, refreshMs, timelineOf } from './timeline.ts';
@@ -20,7 +22,7 @@ import { TimelineView } from './timeline-view.tsx';
 export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean }) {
   const { arrivals, acknowledgements } = useLive();
   const arrival = arrivals.get(id);
-  const [paused, setPaused] = useState(false);
+  const [paused, setPaused] = usePaused();
   const [{ data, error, fetching }, read] = useQuery({
     query: VoucherRequestDocument,
     variables: { id },
@@ -46,7 +48,8 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
       </EmptyState>
     );
   const failing = shown.deliveries?.filter(isFailingCallback) ?? [];
-  const others = shown.deliveries?.filter((delivery) => !failing.includes(delivery)) ?? [];
+  const others =
+    shown.deliveries?.filter((delivery) => !failing.includes(delivery) && delivery.status !== 'SIMULATED') ?? [];
   const reread = () => read({ requestPolicy: 'network-only' });
   return (
     <article ref={isChosen ? scrollIntoView : undefined} className="card details" aria-labelledby={`request-${id}`}>
@@ -54,7 +57,9 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
         <h2 id={`request-${id}`}>Request of {formatTime(Date.parse(shown.requestedAt))}</h2>
         <span className="chips">
           <StatusChip request={shown} arrival={arrival} />
-          {failing.length > 0 && <span className="chip failed">Callback failed</span>}
+          {failing.map((delivery) => (
+            <DeliveryChip key={delivery.id} delivery={delivery} />
+          ))}
         </span>
       </header>
       <Code request={shown} code={shown.voucher?.code ?? arrival?.voucher.code ?? null} />
@@ -111,10 +116,13 @@ function Expectation({ request }: { request: Details }) {
     );
   }
   const isLate = Date.parse(request.expectedBy) < Date.now();
+  const withinMs = Date.parse(request.expectedBy) - Date.parse(request.requestedAt);
   return (
     <p>
-      {request.message.replace(/[^.]$/, '$&.')} {isLate ? 'It also appears here.' : 'The code appears here.'} You can
-      leave this page.
+      {isLate
+        ? `${request.message.replace(/[^.]$/, '$&.')} It also appears here.`
+        : `Your code should be here within ${Math.round(withinMs / 1_000)} seconds.`}{' '}
+      You can leave this page.
     </p>
   );
 }
@@ -141,7 +149,7 @@ function PauseSwitch({ paused, onChange }: { paused: boolean; onChange(paused: b
       <Switch.Root id={id} className="switch" checked={!paused} onCheckedChange={(live) => onChange(!live)}>
         <Switch.Thumb className="switch-thumb" />
       </Switch.Root>
-      <label htmlFor={id}>{paused ? 'Updates paused. Your request continues.' : 'Update automatically'}</label>
+      <label htmlFor={id}>Update automatically{paused && ': off. Your request continues.'}</label>
     </span>
   );
 }

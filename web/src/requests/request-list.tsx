@@ -8,6 +8,7 @@ import { usePolling } from '../live/use-polling.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { formatTime } from '../ui/format.ts';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
+import { DeliveryChip, isFailingCallback } from './delivery-state.tsx';
 import { newestRequests, pageSize } from './newest-requests.ts';
 import { StatusChip } from './status-chip.tsx';
 
@@ -47,7 +48,12 @@ export function RequestList({ current }: { current: string | null }) {
             <Link href={`/requests/${request.id}`} aria-current={request.id === current ? 'true' : undefined}>
               <time dateTime={request.requestedAt}>{formatTime(Date.parse(request.requestedAt))}</time>
               <span className="row-code">{textOf(request, arrivals.get(request.id))}</span>
-              <StatusChip request={request} arrival={arrivals.get(request.id)} />
+              <span className="chips">
+                {request.deliveries?.filter(isFailingCallback).map((delivery) => (
+                  <DeliveryChip key={delivery.id} delivery={delivery} />
+                ))}
+                <StatusChip request={request} arrival={arrivals.get(request.id)} />
+              </span>
             </Link>
           </li>
         ))}

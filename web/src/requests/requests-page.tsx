@@ -10,6 +10,7 @@ import {
   VoucherRequestsDocument,
 } from '../graphql/generated.ts';
 import { pageSettings } from '../page-settings.ts';
+import { timeZoneName } from '../ui/format.ts';
 import { Skeleton } from '../ui/notice.tsx';
 import { newestRequests, pageSize } from './newest-requests.ts';
 import { RequestDetails } from './request-details.tsx';
@@ -51,6 +52,7 @@ export function RequestsPage({ id }: { id: string | null }) {
       </div>
       <section className="request-list" aria-labelledby="requests">
         <h2 id="requests">Your requests</h2>
+        <p className="hint">Times are in your time zone, {timeZoneName()}.</p>
         <RequestList current={shown} />
       </section>
     </div>

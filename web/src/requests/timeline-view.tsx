@@ -1,4 +1,4 @@
-import { formatDuration, formatPreciseTime } from '../ui/format.ts';
+import { formatDuration, formatPreciseTime, formatSeconds, formatTime } from '../ui/format.ts';
 import { useNow } from '../ui/use-now.ts';
 import type { Entry } from './timeline.ts';
 
@@ -26,7 +26,7 @@ export function TimelineView({ entries, paused }: { entries: readonly Entry[]; p
             <div className="entry">
               <strong>{entry.title}</strong>
               <time dateTime={new Date(entry.at).toISOString()}>
-                {isWaiting ? waitText(entry, lastAt, now) : formatPreciseTime(entry.at)}
+                {isWaiting ? (paused ? pausedText(entry) : waitText(entry, lastAt, now)) : formatPreciseTime(entry.at)}
               </time>
               {entry.detail && <p>{entry.detail}</p>}
               {entry.response && (
@@ -44,9 +44,9 @@ export function TimelineView({ entries, paused }: { entries: readonly Entry[]; p
 }
 
 function waitText({ at, isScheduled }: Entry, lastAt: number, now: number): string {
-  if (isScheduled && at > now) {
-    const seconds = Math.ceil((at - now) / 1_000);
-    return seconds < 60 ? `in ${seconds} s` : `in ${formatDuration(seconds * 1_000)}`;
-  }
-  return `${Math.max(0, Math.round((now - lastAt) / 1_000))} s so far`;
+  if (isScheduled && at > now) return `in ${formatSeconds(Math.ceil((at - now) / 1_000) * 1_000)}`;
+  return `${formatSeconds(now - lastAt)} so far`;
 }
+
+/** What does not count while updates are off. */
+const pausedText = ({ at, isScheduled }: Entry) => (isScheduled ? `at ${formatTime(at)}` : 'not updated');

@@ -96,7 +96,7 @@ describe('timeline', () => {
       ['delivery-1:next', 'pending'],
     ]);
     expect(entries[4]).toMatchObject({
-      title: 'Callback failed, attempt 1',
+      title: 'Callback attempt 1 failed',
       detail: 'https://shop.example/vouchers · answered 500 Internal Server Error · in 40 ms',
       response: 'oops',
     });

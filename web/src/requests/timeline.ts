@@ -13,7 +13,7 @@ export interface Entry {
   detail: string | null;
   /** In milliseconds since the epoch; the time until which it is expected, for a pending one. */
   at: number;
-  state: 'done' | 'failed' | 'pending';
+  state: 'done' | 'failed' | 'pending' | 'neutral';
   /** Whether a pending one happens at `at`, and not at some time before. */
   isScheduled?: boolean;
   /** The beginning of a receiver's response. */
@@ -77,7 +77,7 @@ function stepsOf({ steps }: RequestDetails, acknowledgement: Acknowledgement | u
 function expectationOf(expectedAt: number, now: number): string {
   const time = formatTime(expectedAt);
   return now < expectedAt
-    ? 'Usually ready within 30 seconds. A code that takes longer also comes by SMS.'
+    ? 'A code that takes longer also comes by SMS.'
     : `It was expected by ${time}, so it also comes by SMS.`;
 }
 
@@ -116,12 +116,14 @@ function attemptsOf(delivery: DeliveryDetailsFragment): Entry[] {
     const isSimulated = succeeded && delivery.status === 'SIMULATED';
     return {
       key: `${delivery.id}:${index}`,
-      title: `${channelNames[delivery.channel]} ${outcomeOf(delivery, succeeded)}, attempt ${index + 1}`,
+      title: succeeded
+        ? `${channelNames[delivery.channel]} ${outcomeOf(delivery)}, attempt ${index + 1}`
+        : `${channelNames[delivery.channel]} attempt ${index + 1} failed`,
       detail: isSimulated
         ? 'In development none is sent.'
         : [delivery.url, outcome, `in ${formatDuration(attempt.durationMs)}`].filter(Boolean).join(' · '),
       at: Date.parse(attempt.at) + attempt.durationMs,
-      state: succeeded ? 'done' : 'failed',
+      state: isSimulated ? 'neutral' : succeeded ? 'done' : 'failed',
       response: attempt.response,
     };
   });
@@ -136,8 +138,7 @@ function unsentOf({ id, channel, error, url }: DeliveryDetailsFragment, at: numb
   return [{ key: `${id}:unsent`, title: `${channelNames[channel]} not sent`, detail, at, state: 'failed' }];
 }
 
-function outcomeOf({ channel, status }: DeliveryDetailsFragment, succeeded: boolean): string {
-  if (!succeeded) return 'failed';
+function outcomeOf({ channel, status }: DeliveryDetailsFragment): string {
   if (status === 'SIMULATED') return 'simulated';
   return channel === 'SMS' && status === 'PENDING' ? 'accepted by the SMS provider' : 'delivered';
 }
@@ -147,7 +148,10 @@ function nextAttemptOf({ id, channel, status, nextAttemptAt, attempts }: Deliver
   return [
     {
       key: `${id}:next`,
-      title: attempts.length === 0 ? `${channelNames[channel]} is being sent` : `${channelNames[channel]} is retried`,
+      title:
+        attempts.length === 0
+          ? `${channelNames[channel]} is being sent`
+          : `Next ${channel === 'SMS' ? 'SMS' : 'callback'} attempt`,
       detail: null,
       at: nextAttemptAt === null ? Date.now() : Date.parse(nextAttemptAt),
       state: 'pending',

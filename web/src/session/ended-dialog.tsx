@@ -21,8 +21,11 @@ export function EndedDialog() {
           <Dialog.Description>
             Sign in again as {state.session.username} to continue where you were. Codes that came meanwhile will appear.
           </Dialog.Description>
-          <SignInForm mode="sign-in" username={state.session.username} />
-          <Dialog.Close className="button quiet">Leave, and sign out</Dialog.Close>
+          <SignInForm
+            mode="sign-in"
+            username={state.session.username}
+            action={<Dialog.Close className="button quiet">Sign in as someone else</Dialog.Close>}
+          />
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>

@@ -1,4 +1,4 @@
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, type ReactNode, useState } from 'react';
 import { useClient } from 'urql';
 import { useCommands } from '../api/commands.tsx';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
@@ -26,7 +26,16 @@ const signOutCommand: Command = { label: 'Sign out', document: SignOutDocument }
 const commandsOf = { 'sign-up': [signUpCommand], 'sign-in': [signInCommand, signOutCommand] } as const;
 
 /** Signs up or in. `username` is given where a session has ended. */
-export function SignInForm({ mode, username = '' }: { mode: 'sign-up' | 'sign-in'; username?: string }) {
+export function SignInForm({
+  mode,
+  username = '',
+  action,
+}: {
+  mode: 'sign-up' | 'sign-in';
+  username?: string;
+  /** Beside the button. */
+  action?: ReactNode;
+}) {
   const { store } = useSession();
   const client = useClient();
   const [error, setError] = useState<OperationError | null>(null);
@@ -62,7 +71,7 @@ export function SignInForm({ mode, username = '' }: { mode: 'sign-up' | 'sign-in
   return (
     <form className="form" onSubmit={submit}>
       <Field
-        label="Name"
+        label="Username"
         name="username"
         autoComplete="username"
         defaultValue={username}
@@ -102,6 +111,7 @@ export function SignInForm({ mode, username = '' }: { mode: 'sign-up' | 'sign-in
         <button type="submit" className="button primary" disabled={busy}>
           {busy ? 'One moment…' : isNew ? 'Sign up' : 'Sign in'}
         </button>
+        {action}
       </p>
     </form>
   );

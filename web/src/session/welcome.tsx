@@ -24,7 +24,7 @@ export function Welcome({ onFocus }: { onFocus(): void }) {
           </p>
           <ol className="timeline">
             <li data-state="step">
-              <strong>Sign up</strong> with a name and a phone number.
+              <strong>Sign up</strong> with a username and a phone number.
             </li>
             <li data-state="step">
               <strong>Press “Request a voucher”.</strong>

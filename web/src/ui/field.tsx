@@ -13,8 +13,10 @@ interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
 }
 
 /** A labelled input, with its hint and error announced with it. */
-export function Field({ label, hint, error, action, trailing, ...input }: FieldProps) {
+export function Field({ label, hint: usualHint, error, action, trailing, ...input }: FieldProps) {
   const id = useId();
+  // An error takes the place of the hint.
+  const hint = error ? null : usualHint;
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ');
   const control = (
     <input id={id} aria-describedby={described || undefined} aria-invalid={error ? true : undefined} {...input} />

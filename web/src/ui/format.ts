@@ -10,6 +10,12 @@ export function formatDuration(ms: number): string {
   return join(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
 }
 
+/** A duration that counts up or down: `2 s`, `3 min 5 s`. */
+export function formatSeconds(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1_000);
+}
+
 const dayMs = 86_400_000;
 
 /** A duration that may be very long: days and years are rounded, as in `about 57 years`. */
@@ -44,6 +50,13 @@ export function formatPreciseTime(at: number, now = Date.now()): string {
 
 /** The date alone. */
 export const formatDay = (at: number) => dayFormat.format(at);
+
+/** The browser's time zone, as `UTC+1`. */
+export function timeZoneName(): string {
+  const format = new Intl.DateTimeFormat('en', { timeZoneName: 'shortOffset' });
+  const { value = '' } = format.formatToParts().find(({ type }) => type === 'timeZoneName') ?? {};
+  return value.replace('GMT', 'UTC');
+}
 
 function isSameDay(one: number, other: number): boolean {
   return new Date(one).toDateString() === new Date(other).toDateString();

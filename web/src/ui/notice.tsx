@@ -1,12 +1,15 @@
-import type { OperationError } from '../graphql/errors.ts';
+import { type OperationError, tryAgain } from '../graphql/errors.ts';
 
 /** An error with what to do about it. */
 export function ErrorNotice({ error, onRetry }: { error: OperationError; onRetry?: () => void }) {
   return (
     <div className="notice failed" role="alert">
-      <p>
-        <strong>{error.message}</strong> {error.advice} <code className="code-name">{error.code}</code>
-      </p>
+      <div>
+        <p>
+          <strong>{error.message}</strong> {error.advice}
+        </p>
+        <ErrorCode code={error.code} />
+      </div>
       {onRetry && (
         <button type="button" className="button quiet" onClick={onRetry}>
           Try again
@@ -22,14 +25,23 @@ export function LoadNotice({ what, error, onRetry }: { what: string; error: Oper
     <div className="notice failed" role="alert">
       <div>
         <p>
-          <strong>We couldn’t load {what}.</strong> {error.advice ?? 'Try again in a moment.'}
+          <strong>We couldn’t load {what}.</strong> {error.advice !== tryAgain && error.advice}
         </p>
-        <code className="code-name">{error.code}</code>
+        <ErrorCode code={error.code} />
       </div>
       <button type="button" className="button quiet" onClick={onRetry}>
         Try again
       </button>
     </div>
+  );
+}
+
+/** For a report of the error. */
+function ErrorCode({ code }: { code: string }) {
+  return (
+    <small className="code-name">
+      Code: <code>{code}</code>
+    </small>
   );
 }
 
@@ -49,7 +61,7 @@ export function Skeleton({ rows, label }: { rows: number; label: string }) {
     <div className="skeleton" role="status" aria-label={label}>
       {Array.from({ length: rows }, (_, row) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the rows have no other identity.
-        <span key={row} />
+        <span key={row}>{row === 0 && 'Loading…'}</span>
       ))}
     </div>
   );

@@ -25,6 +25,9 @@ export function PopoverButton({ label, className, title, children, phase, defaul
         <Popover.Content className="popover" align="end" sideOffset={6} collisionPadding={8} aria-labelledby={id}>
           <h2 id={id}>{title}</h2>
           {children}
+          <Popover.Close className="popover-close" aria-label="Close">
+            <span aria-hidden="true">×</span>
+          </Popover.Close>
         </Popover.Content>
       </Popover.Portal>
     </Popover.Root>

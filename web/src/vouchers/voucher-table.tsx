@@ -1,5 +1,6 @@
 import { Link } from 'wouter';
 import type { PurchasedVouchersQuery } from '../graphql/generated.ts';
+import { DeliveryChip } from '../requests/delivery-state.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { formatDuration, formatTime } from '../ui/format.ts';
 
@@ -14,7 +15,7 @@ export function VoucherTable({ vouchers, isStale }: { vouchers: readonly Voucher
           <th scope="col">Code</th>
           <th scope="col">Received</th>
           <th scope="col">Took</th>
-          <th scope="col">Sent</th>
+          <th scope="col">Delivery</th>
           <th scope="col">
             <span className="visually-hidden">Details</span>
           </th>
@@ -30,10 +31,12 @@ export function VoucherTable({ vouchers, isStale }: { vouchers: readonly Voucher
               <time dateTime={voucher.receivedAt}>{formatTime(Date.parse(voucher.receivedAt))}</time>
             </td>
             <td data-label="Took">
-              {formatDuration(Date.parse(voucher.receivedAt) - Date.parse(voucher.requestedAt))}
-              {voucher.status === 'LATE_SUCCESS' && <span className="chip late">Late</span>}
+              <span className="chips">
+                {formatDuration(Date.parse(voucher.receivedAt) - Date.parse(voucher.requestedAt))}
+                {voucher.status === 'LATE_SUCCESS' && <span className="chip late">Late</span>}
+              </span>
             </td>
-            <td data-label="Sent">
+            <td data-label="Delivery">
               <Deliveries voucher={voucher} />
             </td>
             <td>
@@ -46,18 +49,13 @@ export function VoucherTable({ vouchers, isStale }: { vouchers: readonly Voucher
   );
 }
 
-const channelNames = { CALLBACK: 'callback', SMS: 'SMS' } as const;
-const chips = { DELIVERED: 'done', SIMULATED: 'done', PENDING: 'pending', FAILED: 'failed' } as const;
-
 function Deliveries({ voucher: { deliveries } }: { voucher: Voucher }) {
   if (deliveries === null) return 'not known at the moment';
   if (deliveries.length === 0) return <span className="hint">no callback URL given</span>;
   return (
     <span className="chips">
-      {deliveries.map(({ id, channel, status }) => (
-        <span key={id} className={`chip ${chips[status]}`}>
-          {channelNames[channel]} {status.toLowerCase()}
-        </span>
+      {deliveries.map((delivery) => (
+        <DeliveryChip key={delivery.id} delivery={delivery} />
       ))}
     </span>
   );

@@ -4,6 +4,7 @@ import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { PurchasedVouchersDocument } from '../graphql/generated.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
+import { timeZoneName } from '../ui/format.ts';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
 import { filterOf, textsOf } from './filter.ts';
 import { FilterForm } from './filter-form.tsx';
@@ -26,7 +27,9 @@ export function VouchersPage() {
   return (
     <>
       <h1>Vouchers</h1>
-      <p className="lead">Every code that you have received, newest first.</p>
+      <p className="lead">
+        Every code that you have received, newest first. Times are in your time zone, {timeZoneName()}.
+      </p>
       <FilterForm parameters={parameters} onChange={setParameters} />
       {error && !page && <LoadNotice what="your vouchers" error={operationErrorOf(error)} onRetry={() => read()} />}
       {!page && !error && <Skeleton rows={6} label="Reading your vouchers" />}
