@@ -117,6 +117,28 @@ describe('page: bad network', () => {
     await page.getByText('No voucher callbacks yet').waitFor();
   });
 
+  it('offline: the request and the list that are shown stay', async () => {
+    await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
+    const { page, context } = visitor;
+    const user = await signUp(page);
+    await untilLive(page);
+    await setNext(stack.system, user, { delayMs: 60_000 });
+    await requestVoucher(page);
+    await page.getByRole('article').waitFor();
+    // Both are read again while the connection is lost, because the request is pending.
+    const failed = Promise.all(
+      ['VoucherRequest', 'VoucherRequests'].map((name) =>
+        page.waitForEvent('requestfailed', (request) => request.postDataJSON()?.operationName === name),
+      ),
+    );
+    await context.setOffline(true);
+    await failed;
+    await page.getByText('Offline').first().waitFor();
+    expect(await page.getByRole('article').isVisible()).toBe(true);
+    expect(await page.locator('.rows li').count()).toBe(1);
+    expect(await page.getByText('We couldn’t load').count()).toBe(0);
+  });
+
   it('sign-out: is done at once in the tab, also without a network', async () => {
     await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl);
     const { page, context } = visitor;

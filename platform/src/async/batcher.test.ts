@@ -52,8 +52,8 @@ it('batcher: respects its limits of concurrent batches and of items per batch', 
   expect(await Promise.all(results)).toEqual([10, 20, 30, 40, 50]);
 });
 
-// Regression: under overload, thousands of items whose callers had left delayed all others, until their callers left,
-// too.
+// Regression: under overload, thousands of items stayed in the queue after their callers had aborted. They delayed the
+// items after them, until the callers of those gave up as well.
 it('batcher: removes an item whose caller leaves before its batch starts', async () => {
   const { batch, batches } = controlled({ maxItems: 2 });
   const leaving = new AbortController();

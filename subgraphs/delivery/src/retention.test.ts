@@ -20,7 +20,7 @@ async function setUp() {
     harness,
     clock,
     query,
-    /** Adds a delivery, with attempts of this many days ago. */
+    /** Adds a delivery that was created `days` days ago. `attempts` lists how many days ago each of its attempts was made. */
     async addDelivery(name: string, { status, days, attempts }: { status: string; days: number; attempts: number[] }) {
       const { rows } = await query.execute<{ id: string }>(sql`
         insert into delivery.delivery

@@ -73,7 +73,7 @@ export const voucher = schema.table(
   ],
 );
 
-/** Position up to which each partition was consumed, stored in the transaction of the messages. */
+/** The next offset of each partition. It is written in the database transaction that stores what the messages say. */
 export const consumedPosition = schema.table(
   'consumed_position',
   {

@@ -2,6 +2,7 @@ import { useClient, useQuery } from 'urql';
 import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { EnableEndpointDocument, EndpointsDocument, type EndpointsQuery } from '../graphql/generated.ts';
+import { useKeptData } from '../graphql/use-kept-data.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { formatDay, formatTime } from '../ui/format.ts';
 import { useMessages } from '../ui/messages.tsx';
@@ -13,7 +14,8 @@ type Endpoint = NonNullable<NonNullable<EndpointsQuery['me']>['endpoints']>[numb
 export function EndpointList() {
   const client = useClient();
   const { show } = useMessages();
-  const [{ data, error }, read] = useQuery({ query: EndpointsDocument });
+  const [{ data: answer, error }, read] = useQuery({ query: EndpointsDocument });
+  const data = useKeptData(answer, '');
   const reread = () => read({ requestPolicy: 'network-only' });
   useReadOnEvents(reread);
   const enable = async (url: string) => {

@@ -4,6 +4,7 @@ import { useClient, useQuery } from 'urql';
 import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { type DeliveryDetailsFragment, RedeliverDocument, VoucherRequestDocument } from '../graphql/generated.ts';
+import { useKeptData } from '../graphql/use-kept-data.ts';
 import { useIsLive, useLive } from '../live/live-context.tsx';
 import { usePaused } from '../live/paused-context.tsx';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
@@ -28,7 +29,7 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
     variables: { id },
     pause: paused,
   });
-  const shown = data?.voucherRequest;
+  const shown = useKeptData(data, id)?.voucherRequest;
   useCommands([
     { label: 'Read this request', document: VoucherRequestDocument, variables: { id } },
     ...(shown?.deliveries ?? []).map((delivery) => ({

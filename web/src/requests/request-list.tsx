@@ -3,6 +3,7 @@ import { useQuery } from 'urql';
 import { Link } from 'wouter';
 import { operationErrorOf } from '../graphql/errors.ts';
 import type { RequestSummaryFragment } from '../graphql/generated.ts';
+import { useKeptData } from '../graphql/use-kept-data.ts';
 import { type Arrival, useIsLive, useLive } from '../live/live-context.tsx';
 import { usePolling } from '../live/use-polling.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
@@ -24,10 +25,11 @@ export function RequestList({ current }: { current: string | null }) {
   const { arrivals } = useLive();
   // The page after this cursor; the newest without one.
   const [after, setAfter] = useState<string | null>(null);
-  const [{ data, error, stale }, read] = useQuery({
+  const [{ data: answer, error, stale }, read] = useQuery({
     ...newestRequests,
     variables: { first: pageSize, after },
   });
+  const data = useKeptData(answer, String(after));
   const reread = () => read({ requestPolicy: 'network-only' });
   useReadOnEvents(reread);
   // Where no WebSocket is possible, nothing else tells of a code.

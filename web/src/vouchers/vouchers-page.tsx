@@ -3,6 +3,7 @@ import { useSearchParams } from 'wouter';
 import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { PurchasedVouchersDocument } from '../graphql/generated.ts';
+import { useKeptData } from '../graphql/use-kept-data.ts';
 import { useReadOnEvents } from '../live/use-read-on-events.ts';
 import { timeZoneName } from '../ui/format.ts';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
@@ -22,7 +23,7 @@ export function VouchersPage() {
   useCommands([{ label: 'List these vouchers', document: PurchasedVouchersDocument, variables }]);
   useReadOnEvents(() => read({ requestPolicy: 'network-only' }));
 
-  const page = data?.purchasedVouchers;
+  const page = useKeptData(data, JSON.stringify(variables))?.purchasedVouchers;
   const isFiltered = Object.values(filter).some((value) => value !== undefined);
   return (
     <>
