@@ -1,4 +1,5 @@
 import { type Clock, timeoutSignal } from '@voucher-gateway/platform/async/clock';
+import { untilSettled } from '@voucher-gateway/platform/async/until-settled';
 import type { Database } from '@voucher-gateway/platform/database';
 import { formatGauges, type Gauge } from '@voucher-gateway/platform/http/gauges';
 import type { Log } from '@voucher-gateway/platform/process/log';
@@ -29,7 +30,7 @@ export function createGauges({
   log: Log;
 }): () => Promise<string> {
   const lines = createRepeatedLines(log);
-  let counted: { atMs: number; gauges: Promise<Gauge[]>; hasEnded: boolean } | null = null;
+  let latest: Count | null = null;
 
   const count = async (): Promise<Gauge[]> => {
     const now = new Date(database.now()).toISOString();
@@ -78,14 +79,14 @@ export function createGauges({
   };
 
   const startCount = (atMs: number) => {
-    const started = { atMs, gauges: Promise.resolve<Gauge[]>([]), hasEnded: false };
-    started.gauges = count()
+    const started: Count = { atMs, gauges: null, ended: Promise.resolve() };
+    started.ended = count()
       .catch((error: unknown) => {
         lines.warn('count', { error }, 'pending deliveries could not be counted');
         return [];
       })
-      .finally(() => {
-        started.hasEnded = true;
+      .then((gauges) => {
+        started.gauges = gauges;
       });
     return started;
   };
@@ -93,9 +94,11 @@ export function createGauges({
   return async () => {
     const nowMs = clock.now();
     // Scrapes of a slow database must not start ever more counts.
-    if (!counted || (counted.hasEnded && Math.abs(nowMs - counted.atMs) >= countedMs)) counted = startCount(nowMs);
-    const shared = await withinWait(clock, counted.gauges);
-    if (!shared) lines.warn('wait', { waitMs }, 'pending deliveries were not counted in time');
+    if (!latest || (latest.gauges && Math.abs(nowMs - latest.atMs) >= countedMs)) latest = startCount(nowMs);
+    const shared = latest;
+    using timeout = timeoutSignal(clock, waitMs);
+    await untilSettled(shared.ended, timeout);
+    if (!shared.gauges) lines.warn('wait', { waitMs }, 'pending deliveries were not counted in time');
     const { running, broken, paused } = admission.report();
     return formatGauges([
       {
@@ -108,16 +111,18 @@ export function createGauges({
         help: 'Endpoints to which this process makes few attempts or none.',
         value: { label: 'reason', values: { breaker: broken, pause: paused } },
       },
-      ...(shared ?? []),
+      ...(shared.gauges ?? []),
     ]);
   };
 }
 
-/** Resolves with the gauges, or with null after `waitMs`. */
-async function withinWait(clock: Clock, gauges: Promise<Gauge[]>): Promise<Gauge[] | null> {
-  using timeout = timeoutSignal(clock, waitMs);
-  const late = new Promise<null>((resolve) => timeout.addEventListener('abort', () => resolve(null), { once: true }));
-  return await Promise.race([gauges, late]);
+/** A count of what waits in the database; scrapes share it. */
+interface Count {
+  atMs: number;
+  /** Null until the count has ended. */
+  gauges: Gauge[] | null;
+  /** Never rejects. */
+  ended: Promise<void>;
 }
 
 interface Queue extends Record<string, unknown> {
