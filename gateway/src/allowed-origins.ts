@@ -30,6 +30,34 @@ export function allowedOrigins() {
     });
 }
 
+interface OriginConfig {
+  ALLOWED_ORIGINS?: readonly string[] | undefined;
+  NODE_ENV: string;
+}
+
+/**
+ * Creates the function that returns whether a web page of an origin may call the gateway. Requests without an origin
+ * are allowed, because only browsers send this header.
+ */
+export function originPolicy({
+  ALLOWED_ORIGINS,
+  NODE_ENV,
+}: OriginConfig): (origin: string | undefined, host?: string) => boolean {
+  const allowed = new Set(ALLOWED_ORIGINS);
+  return (origin, host) => {
+    if (origin === undefined || allowed.has(origin) || allowed.has(anyOrigin)) return true;
+    if (!URL.canParse(origin)) return false;
+    const url = new URL(origin);
+    // This gateway serves the page, such as the playground.
+    if (host !== undefined && url.host === host) return true;
+    return (
+      ALLOWED_ORIGINS === undefined &&
+      NODE_ENV !== 'production' &&
+      /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
+    );
+  };
+}
+
 /** Normalises an origin to the form that browsers send; null if it is not an origin. */
 function readOrigin(entry: string): string | null {
   if (entry === anyOrigin) return entry;

@@ -1,4 +1,3 @@
-import { keyValueSettings, requireSaslCredentials, topicsSettings } from '@voucher-gateway/platform/engines/settings';
 import { trustedProxies } from '@voucher-gateway/platform/http/client-address';
 import {
   commonSettings,
@@ -8,14 +7,12 @@ import {
   integerOrOff,
   listItems,
   oneOf,
-  optionalDuration,
   optionalFlag,
   port,
-  serviceSettings,
 } from '@voucher-gateway/platform/process/config';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
-import { allowedOrigins, anyOrigin } from './allowed-origins.ts';
+import { allowedOrigins } from './allowed-origins.ts';
 import { forwardedHeaders } from './forwarded-headers.ts';
 
 /** Settings of the gateway. */
@@ -175,102 +172,6 @@ export const gatewaySettings = z.object({
   INTROSPECTION: optionalFlag().describe('Whether clients may introspect the schema; by default only in development'),
 });
 
-/** The setting with the GraphQL URL of a subgraph, such as `SUBGRAPH_USER_URL`. */
-export function subgraphUrlSetting(name: string): string {
-  return `SUBGRAPH_${name.toUpperCase().replace(/\W/g, '_')}_URL`;
-}
-
-/** The setting with the URL of a subgraph's own subscriptions, such as `SUBGRAPH_USER_SUBSCRIPTIONS_URL`. */
-export function subscriptionsUrlSetting(name: string): string {
-  return subgraphUrlSetting(name).replace(/_URL$/, '_SUBSCRIPTIONS_URL');
-}
-
-/** The setting with the time-out of a subgraph, such as `SUBGRAPH_USER_TIMEOUT`. */
-export function subgraphTimeoutSetting(name: string): string {
-  return subgraphUrlSetting(name).replace(/_URL$/, '_TIMEOUT');
-}
-
-export interface GatewayProcessOptions {
-  /** Why the supergraph of the setting SUPERGRAPH can't be served; null if it can. Default: null. */
-  fault?: string | null;
-  /** URLs of subgraphs that the supergraph contains, by name. Default: none. */
-  urls?: Readonly<Record<string, string>>;
-  /** Whether there are sessions, which need Redis and Kafka. Default: true. */
-  hasSessions?: boolean;
-}
-
-/** Settings of a gateway that runs in its own process, with the URLs of these subgraphs. */
-export function gatewayProcessSettings(
-  subgraphs: readonly string[],
-  { fault = null, urls = {}, hasSessions = true }: GatewayProcessOptions = {},
-) {
-  const supergraph = {
-    SUPERGRAPH: z
-      .string()
-      .optional()
-      .refine(() => fault === null, fault ?? '')
-      .describe(
-        "File or http(s) URL of the supergraph, which is read again after a change; by default this repository's supergraph",
-      ),
-    SUPERGRAPH_POLL: duration('10s', { max: '24h' }).describe(
-      'Interval at which a supergraph is polled for changes, if SUPERGRAPH is a URL',
-    ),
-  };
-  const settingsBy = (settingOf: (name: string) => string, schemaOf: (name: string) => z.ZodType) =>
-    Object.fromEntries(subgraphs.map((name) => [settingOf(name), schemaOf(name)]));
-  const ofSubgraphs = {
-    ...settingsBy(subgraphUrlSetting, (name) => {
-      const url = httpUrl();
-      return (urls[name] === undefined ? url : url.default(urls[name])).describe(`GraphQL URL of the subgraph ${name}`);
-    }),
-    ...settingsBy(subscriptionsUrlSetting, (name) =>
-      z
-        .url({ protocol: /^(wss?|https?)$/ })
-        .optional()
-        .describe(
-          `URL for subscriptions at the subgraph ${name}: ws: for graphql-ws, http: for Server-Sent Events; by default the subgraph's GraphQL URL, over graphql-ws`,
-        ),
-    ),
-    ...settingsBy(subgraphTimeoutSetting, (name) =>
-      optionalDuration({ max: '1h' }).describe(
-        `Time-out of a call to the subgraph ${name}; by default SUBGRAPH_TIMEOUT`,
-      ),
-    ),
-  };
-  return z
-    .object({
-      ...gatewaySettings.shape,
-      ...serviceSettings,
-      ...topicsSettings,
-      ...keyValueSettings,
-      ...(hasSessions ? {} : withoutSessions),
-      ...supergraph,
-      ...ofSubgraphs,
-    })
-    .refine(...requireSaslCredentials)
-    .refine(...refuseSharedHeaders);
-}
-
-/** Refuses SHARE_READS together with headers of subgraphs, which are meant for one client only. */
-const refuseSharedHeaders: [(config: SharingConfig) => boolean, string] = [
-  ({ SHARE_READS, FORWARD_COOKIES, FORWARD_CACHE_CONTROL }) =>
-    !(SHARE_READS && (FORWARD_COOKIES || FORWARD_CACHE_CONTROL)),
-  'SHARE_READS is not possible with FORWARD_COOKIES or FORWARD_CACHE_CONTROL',
-];
-type SharingConfig = Pick<
-  z.output<typeof gatewaySettings>,
-  'SHARE_READS' | 'FORWARD_COOKIES' | 'FORWARD_CACHE_CONTROL'
->;
-
-/** Settings that are optional for a gateway without sessions, which only serves a supergraph. */
-const withoutSessions = {
-  REDIS_URL: keyValueSettings.REDIS_URL.optional(),
-  KAFKA_BROKERS: topicsSettings.KAFKA_BROKERS.optional(),
-  JWKS_URL: httpUrl().optional(),
-  JWT_ISSUER: z.string().optional(),
-  JWT_AUDIENCE: z.string().optional(),
-};
-
 type IdentitySetting = 'JWKS_URL' | 'JWT_ISSUER' | 'JWT_AUDIENCE';
 
 /** The gateway's configuration. Without sessions, the settings for tokens are optional. */
@@ -281,27 +182,4 @@ export type GatewayConfig = Readonly<
 /** Returns the value of a flag that is on by default, except in production. */
 export function isOn(flag: boolean | undefined, { NODE_ENV }: Pick<GatewayConfig, 'NODE_ENV'>): boolean {
   return flag ?? NODE_ENV !== 'production';
-}
-
-/**
- * Creates the function that returns whether a web page of an origin may call the gateway. It returns true without an
- * origin, because only browsers send one.
- */
-export function originPolicy({
-  ALLOWED_ORIGINS,
-  NODE_ENV,
-}: Pick<GatewayConfig, 'ALLOWED_ORIGINS' | 'NODE_ENV'>): (origin: string | undefined, host?: string) => boolean {
-  const allowed = new Set(ALLOWED_ORIGINS);
-  return (origin, host) => {
-    if (origin === undefined || allowed.has(origin) || allowed.has(anyOrigin)) return true;
-    if (!URL.canParse(origin)) return false;
-    const url = new URL(origin);
-    // The page comes from this gateway, such as the playground.
-    if (host !== undefined && url.host === host) return true;
-    return (
-      ALLOWED_ORIGINS === undefined &&
-      NODE_ENV !== 'production' &&
-      /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
-    );
-  };
 }

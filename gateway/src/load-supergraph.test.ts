@@ -7,8 +7,8 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { readConfig } from '@voucher-gateway/platform/process/config';
 import { describe, expect, it } from 'vitest';
-import { gatewayProcessSettings } from './config.ts';
 import { loadSupergraph } from './load-supergraph.ts';
+import { gatewayProcessSettings } from './process-settings.ts';
 import { startSupergraphServer } from './testing/servers/supergraph-server.ts';
 import { parcelSupergraph } from './testing/supergraphs/parcel-supergraph.ts';
 

@@ -3,18 +3,18 @@ import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { type Environment, readConfig, readEnvironment } from '@voucher-gateway/platform/process/config';
 import { runService } from '@voucher-gateway/platform/process/service';
 import type { Topics } from '@voucher-gateway/platform/topics';
+import { subgraphNames, subgraphUrls } from './federation/subgraph-names.ts';
+import { watchSupergraph } from './federation/watch-supergraph.ts';
+import { type LoadedSupergraph, loadSupergraph } from './load-supergraph.ts';
 import {
   gatewayProcessSettings,
   subgraphTimeoutSetting,
   subgraphUrlSetting,
   subscriptionsUrlSetting,
-} from './config.ts';
-import { subgraphNames, subgraphUrls } from './federation/subgraph-names.ts';
-import { watchSupergraph } from './federation/watch-supergraph.ts';
-import { type LoadedSupergraph, loadSupergraph } from './load-supergraph.ts';
+} from './process-settings.ts';
 import { createGateway } from './server.ts';
 
-/** A file is polled often, because that takes little time. */
+/** Interval at which a supergraph file is polled. It is short, because polling a file takes little time. */
 const filePollMs = 1_000;
 
 /** Reads the settings. A gateway with another supergraph and without REDIS_URL needs no engines. */
@@ -79,7 +79,7 @@ await runService('gateway', readSettings, async (config, log, releases) => {
         },
       }),
     );
-  // This listener exists because SIGHUP without one would end the process.
+  // Without a listener, SIGHUP would end the process.
   else process.on('SIGHUP', () => log.warn({}, 'there is no SUPERGRAPH to reload'));
   return gateway;
 });

@@ -1,15 +1,17 @@
 import type { Clock } from '@voucher-gateway/platform/async/clock';
 import type { SubgraphCall } from '@voucher-gateway/platform/graphql/subgraph-call';
 import { createClientAddresses } from '@voucher-gateway/platform/http/client-address';
+import { listen } from '@voucher-gateway/platform/http/listen';
 import { createReadiness } from '@voucher-gateway/platform/http/readiness';
-import { createHttpServer, httpLimitsOf, listen } from '@voucher-gateway/platform/http/server';
+import { createHttpServer, httpLimitsOf } from '@voucher-gateway/platform/http/server';
 import type { KeyValue } from '@voucher-gateway/platform/key-value';
 import { defaultStopMs, type Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createStopStage, stopLimits } from '@voucher-gateway/platform/process/stop-stage';
 import type { Topics } from '@voucher-gateway/platform/topics';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
-import { type GatewayConfig, isOn, originPolicy, subgraphUrlSetting } from './config.ts';
+import { originPolicy } from './allowed-origins.ts';
+import { type GatewayConfig, isOn } from './config.ts';
 import { callLimitsOf } from './federation/call-limits.ts';
 import type { FederationOptions } from './federation/federation.ts';
 import { createReloadableFederation } from './federation/reloadable-federation.ts';
@@ -21,6 +23,7 @@ import { createKnownOperations } from './http/known-operations.ts';
 import { createRequestContexts } from './http/request-contexts.ts';
 import { createOperations } from './operations/operations.ts';
 import { createPlanner } from './planning/planner.ts';
+import { subgraphUrlSetting } from './process-settings.ts';
 import { createLargeRequests } from './scheduling/large-requests.ts';
 import { createLoopTurns } from './scheduling/loop-turns.ts';
 import { openGate } from './sessions/open-gate.ts';
@@ -51,14 +54,14 @@ export interface GatewayOptions {
   localCalls?: ReadonlyMap<string, SubgraphCall>;
   log: Log;
   clock: Clock;
-  /** Null if there is no broker; a supergraph with `@topic` fields is then refused. */
+  /** Null if there is no broker. Without a broker, a supergraph with `@topic` fields is refused. */
   topics: Topics | null;
   /**
-   * The session store. Null for a gateway without sessions, which only verifies tokens, or without JWKS_URL not even
-   * that.
+   * The session store. Null for a gateway without sessions: it only verifies tokens, and without JWKS_URL it forwards
+   * them unverified.
    */
   keyValue: KeyValue | null;
-  /** Creates the planner of a supergraph. Default: one in its own thread. */
+  /** Creates the planner of a supergraph. Default: a planner that runs in a separate thread. */
   createPlanner?: FederationOptions['createPlanner'];
 }
 
@@ -69,8 +72,9 @@ export interface Gateway extends Service {
   /** Number of active subscriptions. */
   readonly subscriptions: number;
   /**
-   * Switches to another supergraph without closing connections. Active subscriptions are planned again; those that are
-   * invalid in it end with SUBSCRIPTION_SCHEMA_RELOAD. If the supergraph can't be served, nothing changes.
+   * Switches to another supergraph without closing connections. Active subscriptions are planned again; a subscription
+   * that is invalid in the new supergraph ends with SUBSCRIPTION_SCHEMA_RELOAD. If the new supergraph can't be served,
+   * nothing changes.
    *
    * @param urls URLs of the subgraphs. Default: the current ones
    * @throws Error with every fault of the supergraph, or with the name of a missing URL setting
@@ -81,9 +85,9 @@ export interface Gateway extends Service {
 }
 
 /**
- * In production the planner's thread ends after this time without new operations, which are rare there; this saves 40
- * MiB. In development the thread keeps running, because a person who types operations would wait half a second for each
- * start.
+ * In production, where new operations are rare, the planner's thread ends after this time without one, which saves 40
+ * MiB. In development the thread keeps running, because its start would delay a person's next operation by half a
+ * second.
  */
 const sleepAfterMs = 60_000;
 
@@ -133,7 +137,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
           createPlanner({ ...planner, sleepAfterMs: config.NODE_ENV === 'production' ? sleepAfterMs : null })),
     }),
   );
-  // Runs after the drain and before the wait for running operations. By then no client waits for a subgraph call.
+  // Aborts the calls to subgraphs after the drain, when no client waits for them any more, and before the wait for
+  // running operations.
   releases.defer(sources.abort);
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
   const gate = work.use(await openGate({ config, keyValue, topics, clock, log }));

@@ -1,4 +1,4 @@
-import { assertPortFree } from '@voucher-gateway/platform/http/server';
+import { assertPortFree } from '@voucher-gateway/platform/http/listen';
 import type { StandaloneConfig } from './config.ts';
 
 /** @throws CodedError PORT_TAKEN, naming the setting */

@@ -1,4 +1,4 @@
-import { gatewayProcessSettings } from '@voucher-gateway/gateway/config';
+import { gatewayProcessSettings } from '@voucher-gateway/gateway/process-settings';
 import { databaseSettings, keyValueSettings, topicsSettings } from '@voucher-gateway/platform/engines/settings';
 import { serviceSettings } from '@voucher-gateway/platform/process/config';
 import { subgraphNames } from '@voucher-gateway/schema/sdl';

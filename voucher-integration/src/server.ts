@@ -1,8 +1,9 @@
 import type { Clock } from '@voucher-gateway/platform/async/clock';
 import type { Database } from '@voucher-gateway/platform/database';
 import { startHousekeeping } from '@voucher-gateway/platform/database/housekeeping';
+import { listen } from '@voucher-gateway/platform/http/listen';
 import { createReadiness } from '@voucher-gateway/platform/http/readiness';
-import { createHttpServer, httpLimitsOf, listen } from '@voucher-gateway/platform/http/server';
+import { createHttpServer, httpLimitsOf } from '@voucher-gateway/platform/http/server';
 import type { Jobs } from '@voucher-gateway/platform/jobs';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import type { Log } from '@voucher-gateway/platform/process/log';

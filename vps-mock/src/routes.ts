@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '@voucher-gateway/platform/async/clock';
-import { sendProblem } from '@voucher-gateway/platform/http/server';
+import { sendProblem } from '@voucher-gateway/platform/http/problem';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { createBehaviours } from './behaviours.ts';

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '@voucher-gateway/platform/async/clock';
+import { listen } from '@voucher-gateway/platform/http/listen';
 import { createReadiness } from '@voucher-gateway/platform/http/readiness';
-import { createHttpServer, type HttpLimits, listen, refuseInvalidText } from '@voucher-gateway/platform/http/server';
+import { createHttpServer, type HttpLimits, refuseInvalidText } from '@voucher-gateway/platform/http/server';
 import type { Service } from '@voucher-gateway/platform/process/lifecycle';
 import { type Log, silentLog } from '@voucher-gateway/platform/process/log';
 import { createBehaviours } from './behaviours.ts';

@@ -1,4 +1,4 @@
-import { toProblem } from '@voucher-gateway/platform/http/server';
+import { toProblem } from '@voucher-gateway/platform/http/problem';
 import { createFailureLines } from '@voucher-gateway/platform/process/failure-lines';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { statusOf } from '@voucher-gateway/schema/error-codes';

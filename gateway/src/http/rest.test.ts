@@ -1,4 +1,5 @@
-import { createHttpServer, listen } from '@voucher-gateway/platform/http/server';
+import { listen } from '@voucher-gateway/platform/http/listen';
+import { createHttpServer } from '@voucher-gateway/platform/http/server';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
 import { describe, expect, it } from 'vitest';

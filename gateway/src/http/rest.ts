@@ -1,5 +1,6 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
-import { refuseInvalidText, sendProblem } from '@voucher-gateway/platform/http/server';
+import { sendProblem } from '@voucher-gateway/platform/http/problem';
+import { refuseInvalidText } from '@voucher-gateway/platform/http/server';
 import { type PublicErrorCode, statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
@@ -34,7 +35,8 @@ const jsonObject = <Shape extends z.ZodRawShape>(shape: Shape) =>
 const signUpBody = jsonObject({ username: text, phoneNumber: text, password: text });
 const signInBody = jsonObject({ username: text, password: text });
 /**
- * Decoding a query string turns an unencoded plus into a space. No number starts with a space, so that it is restored.
+ * Decoding a query string turns an unencoded plus into a space. No phone number starts with a space, so that a leading
+ * space becomes a plus again.
  */
 const phoneNumber = text.transform((value) => value.replace(/^ (?=\d)/, '+')).optional();
 const noQuery = z.strictObject({});
@@ -119,7 +121,7 @@ function problem(reply: FastifyReply, error: GraphQLFormattedError) {
     status: statusOf(String(code)),
     code: String(code),
     title: message,
-    // The path of the GraphQL argument. The prefix `input.` is removed, because REST has no input object.
+    // `argument` is the path of the GraphQL argument. Its prefix `input.` is removed, because REST has no input object.
     ...(argument !== undefined && { argument: String(argument).replace(/^input\./, '') }),
     ...(retryable !== undefined && { retryable }),
     ...(retryAfterSeconds !== null && { retryAfterSeconds }),

@@ -1,5 +1,6 @@
 import { type Clock, createTestClock } from '@voucher-gateway/platform/async/clock';
-import { createHttpServer, listen } from '@voucher-gateway/platform/http/server';
+import { listen } from '@voucher-gateway/platform/http/listen';
+import { createHttpServer } from '@voucher-gateway/platform/http/server';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { statusOf } from '@voucher-gateway/schema/error-codes';
@@ -33,7 +34,7 @@ describe('webhook keys', () => {
     expect(source.calls).toHaveLength(1);
   });
 
-  // Regression: each request waited for up to 5 s while the service did not respond.
+  // Regression: while the service of the keys did not respond, each request for them waited for up to 5 s.
   it('webhook keys: are still served when the service does not respond any more', async () => {
     const clock = createTestClock();
     await using source = await startReceiver({ answer: { status: 200, body: JSON.stringify(keySet) } });

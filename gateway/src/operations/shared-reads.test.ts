@@ -4,9 +4,9 @@ import type { IncomingMessage } from 'node:http';
 import { readConfig } from '@voucher-gateway/platform/process/config';
 import { Kind } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { gatewayProcessSettings } from '../config.ts';
 import type { GatewayContext } from '../context.ts';
 import { JsonResult } from '../execution/response/json-result.ts';
+import { gatewayProcessSettings } from '../process-settings.ts';
 import { postAndLeave } from '../testing/clients/leaving-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
 import { anonymous } from '../testing/operations/operations.ts';
@@ -89,7 +89,7 @@ describe('shared reads: a query', () => {
     expect(started).toHaveLength(2);
   });
 
-  // A client that had changed something, and asked again, got what was read before.
+  // Without this rule, a client whose mutation has changed something could get data from before the change.
   it('is executed again after a mutation, for those who send it then', async () => {
     const { execute, started } = openReads();
     const before = execute(read(), client());
@@ -174,7 +174,7 @@ describe('shared reads: the gateway', () => {
     const arrived = clientRequests(2);
     const results = [post(gateway.graphqlUrl), post(gateway.graphqlUrl)];
     await Promise.all([arrived, subgraph.call(1 + calls)]);
-    // This request arrived last: when it is answered, the gateway has started the earlier ones.
+    // This request arrives last. When it is answered, the gateway has started all earlier requests.
     expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200);
     expect(subgraph.calls).toHaveLength(1 + calls);
     for (const call of subgraph.calls.slice(1)) respondWith(call, { data: { hello: 'hi' } });

@@ -1,9 +1,5 @@
-import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Log } from '@voucher-gateway/platform/process/log';
-import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { GraphQLError, Source } from 'graphql';
-import { InvalidDocument } from '../request/invalid-document.ts';
-import { maxNesting, tooComplex } from '../request/limits.ts';
+import { tooComplex } from '../request/limits.ts';
 import {
   type Requester,
   unavailable,
@@ -11,9 +7,10 @@ import {
   WaitQueue,
   type WaitQueueOptions,
 } from '../scheduling/wait-queue.ts';
-import type { Plan } from './plan.ts';
 import type { PlanOperationOptions, PlanRequest } from './plan-operation.ts';
+import { type PlannedOperation, readPlannerResponse } from './planner-response.ts';
 import { type PlannerResponse, startPlannerThread } from './planner-thread.ts';
+import { untilTimeIsUsed } from './time-limit.ts';
 
 export interface PlannerOptions extends PlanOperationOptions, WaitQueueOptions {
   log: Log;
@@ -42,17 +39,9 @@ export interface Planner extends AsyncDisposable {
   ping(): Promise<void>;
 }
 
-/** A plan and its approximate memory in bytes. */
-export interface PlannedOperation {
-  plan: Plan;
-  bytes: number;
-}
-
-/** graphql-js's limit for comparisons of fields with the same name. */
-const maxComparisons = 500_000;
 /**
- * If others wait, the planner pauses after an operation that took at least `shortMs`: for the same time, up to
- * `maxRestMs`.
+ * If other operations wait, the planner pauses after an operation that took at least `shortMs`. The pause is as long as
+ * the operation took, up to `maxRestMs`.
  */
 const shortMs = 10;
 const maxRestMs = 250;
@@ -60,6 +49,8 @@ const maxRestMs = 250;
 interface Job extends Waiting {
   request: PlanRequest;
   startedAtMs: number;
+  /** Aborts when the job ends, so that its time is no longer measured. */
+  ended: AbortController;
   resolve(planned: PlannedOperation): void;
   reject(error: unknown): void;
 }
@@ -83,8 +74,6 @@ export function createPlanner({
 }: PlannerOptions): Planner {
   const queue = new WaitQueue<Job>({ waitTimeoutMs, maxWaiting, maxWaitingBytes });
   let running: Job | null = null;
-  /** Timer of the next check of the running job's CPU time. */
-  let limitTimer: NodeJS.Timeout | undefined;
   /** Timer of the pause before the next job. */
   let resting: NodeJS.Timeout | undefined;
   let sleepTimer: NodeJS.Timeout | undefined;
@@ -108,9 +97,9 @@ export function createPlanner({
   };
   /** Ends the running job. */
   const finish = (): Job | null => {
-    clearTimeout(limitTimer);
     const job = running;
     running = null;
+    job?.ended.abort();
     return job;
   };
   const fail = (error: unknown) => {
@@ -118,37 +107,32 @@ export function createPlanner({
     if (isDisposed) onIdle();
   };
   /**
-   * Fails the job on time-out. Only its CPU time shows that it is too complex: a busy machine delays simple operations,
-   * too.
+   * Fails the job on time-out. Only the CPU time shows that an operation is too complex, because a busy machine also
+   * delays simple operations.
    */
-  const limitTime = async (job: Job) => {
-    const startedAtMs = await thread.readCpuMs();
-    for (let usedMs: number | null = 0; running === job && usedMs !== null && startedAtMs !== null; ) {
-      const elapsedMs = performance.now() - job.startedAtMs;
-      if (usedMs >= timeoutMs || elapsedMs >= elapsedTimeoutMs) {
-        const isTooComplex = usedMs >= timeoutMs;
-        if (isTooComplex) log.info({ timeoutMs }, 'an operation took too long to plan and was refused');
-        else
-          log.warn({ elapsedMs, usedMs }, 'the planner thread got too little CPU time; an operation was not planned');
-        if (!isDisposed) thread.replace();
-        return fail(isTooComplex ? tooComplex('planning', timeoutMs) : unavailable());
-      }
-      const { promise, resolve } = Promise.withResolvers<void>();
-      limitTimer = setTimeout(resolve, Math.max(20, Math.min(timeoutMs - usedMs, elapsedTimeoutMs - elapsedMs)));
-      await promise;
-      const nowMs = await thread.readCpuMs();
-      usedMs = nowMs === null ? null : nowMs - startedAtMs;
-    }
+  const limitTime = async ({ startedAtMs, ended }: Job) => {
+    const { readCpuMs } = thread;
+    const used = await untilTimeIsUsed({ readCpuMs, startedAtMs, timeoutMs, elapsedTimeoutMs, signal: ended.signal });
+    if (!used) return;
+    const isTooComplex = used.cpuMs >= timeoutMs;
+    if (isTooComplex) log.info({ timeoutMs }, 'an operation took too long to plan and was refused');
+    else
+      log.warn(
+        { elapsedMs: used.elapsedMs, usedMs: used.cpuMs },
+        'the planner thread got too little CPU time; an operation was not planned',
+      );
+    if (!isDisposed) thread.replace();
+    fail(isTooComplex ? tooComplex('planning', timeoutMs) : unavailable());
   };
   const onResponse = (response: PlannerResponse) => {
     const job = finish();
-    // The main thread now executes this plan. A pause before the next one leaves it time for other work.
+    // The main thread now executes this plan. A pause before the next plan leaves the main thread time for other work.
     const tookMs = performance.now() - (job?.startedAtMs ?? 0);
     if (tookMs < shortMs || queue.size === 0) next();
     else resting = setTimeout(next, Math.min(tookMs, maxRestMs));
     if (!job) return;
     try {
-      job.resolve(readResponse(response, job.request));
+      job.resolve(readPlannerResponse(response, job.request));
     } catch (error) {
       job.reject(error);
     }
@@ -160,7 +144,8 @@ export function createPlanner({
     plan(request, requester = { name: '' }) {
       if (isDisposed) return Promise.reject(unavailable());
       const { promise, resolve, reject } = Promise.withResolvers<PlannedOperation>();
-      queue.add(requester, { request, bytes: 2 * request.text.length, startedAtMs: 0, resolve, reject });
+      const bytes = 2 * request.text.length;
+      queue.add(requester, { request, bytes, startedAtMs: 0, ended: new AbortController(), resolve, reject });
       thread.wake();
       if (!resting) next();
       return promise;
@@ -174,42 +159,9 @@ export function createPlanner({
       // After a reload the requests that are already queued are still planned by this planner.
       if (running || (resting && thread.isReady)) await new Promise<void>((resolve) => (onIdle = resolve));
       for (let job = queue.shift(); job; job = queue.shift()) job.reject(unavailable());
-      clearTimeout(limitTimer);
       clearTimeout(resting);
       clearTimeout(sleepTimer);
       await thread[Symbol.asyncDispose]();
     },
   };
-}
-
-function readResponse(message: PlannerResponse, { text }: PlanRequest): PlannedOperation {
-  switch (message.kind) {
-    case 'plan':
-      return message;
-    case 'invalid': {
-      const source = new Source(text);
-      throw new InvalidDocument(
-        message.faults.map(
-          ({ message, positions }) =>
-            new GraphQLError(message, {
-              source,
-              positions,
-              extensions: { code: 'GRAPHQL_VALIDATION_FAILED' satisfies PublicErrorCode },
-            }),
-        ),
-      );
-    }
-    case 'too-deep':
-      throw tooComplex('nesting', maxNesting);
-    case 'too-complex':
-      throw tooComplex('validation', maxComparisons);
-    case 'unreachable':
-      throw new CodedError<PublicErrorCode>('FIELD_UNREACHABLE', `No subgraph can be asked for ${message.field} here.`);
-    case 'refused':
-      throw new InvalidDocument(
-        message.errors.map(({ code, message, path }) => new GraphQLError(message, { path, extensions: { code } })),
-      );
-    case 'failed':
-      throw new Error(`the planner failed: ${message.message}`);
-  }
 }

@@ -2,13 +2,13 @@ import { systemClock } from '@voucher-gateway/platform/async/clock';
 import { readConfig } from '@voucher-gateway/platform/process/config';
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { describe, expect, it } from 'vitest';
-import { gatewayProcessSettings } from '../config.ts';
 import { subgraphNames, subgraphUrls } from '../federation/subgraph-names.ts';
+import { gatewayProcessSettings } from '../process-settings.ts';
 import { createGateway } from '../server.ts';
 import { scenarios } from '../testing/supergraph-suite/scenarios.ts';
 import { startScenario } from '../testing/supergraph-suite/start-scenario.ts';
 
-/** Other gateways can be tested by the same suite: see bench/federation-audit/README.md. */
+/** The same suite can test other gateways: see bench/federation-audit/README.md. */
 describe('supergraphs of our own', () => {
   it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))('%s', async (_name, scenario) => {
     await using running = await startScenario(scenario);

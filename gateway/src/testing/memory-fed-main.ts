@@ -4,7 +4,7 @@ import { runService } from '@voucher-gateway/platform/process/service';
 import type { TailOptions, Topics } from '@voucher-gateway/platform/topics';
 import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
-import { gatewayProcessSettings } from '../config.ts';
+import { gatewayProcessSettings } from '../process-settings.ts';
 import { createGateway } from '../server.ts';
 
 // Runs the gateway in a separate process without a broker, for benchmarks against gateways whose events come from

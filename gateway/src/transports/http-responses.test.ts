@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
-import { createHttpServer, listen } from '@voucher-gateway/platform/http/server';
+import { listen } from '@voucher-gateway/platform/http/listen';
+import { createHttpServer } from '@voucher-gateway/platform/http/server';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
 import { describe, expect, it } from 'vitest';
 import { createTestSendBudget } from '../testing/send-budget.ts';

@@ -3,8 +3,9 @@ import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastif
 import type { FastifyInstance } from 'fastify';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { createClientSignal } from '../http/client-signal.ts';
+import { listen } from '../http/listen.ts';
 import { createReadiness, type ReadinessOptions } from '../http/readiness.ts';
-import { createHttpServer, type HttpLimits, type HttpServerOptions, listen } from '../http/server.ts';
+import { createHttpServer, type HttpLimits, type HttpServerOptions } from '../http/server.ts';
 import type { Service } from '../process/lifecycle.ts';
 import { type Log, silentLog } from '../process/log.ts';
 import { apolloLogger, apolloReportingDisabled } from './apollo.ts';

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { silentLog } from '../process/log.ts';
-import { createHttpServer, listen } from './server.ts';
+import { listen } from './listen.ts';
+import { createHttpServer } from './server.ts';
 
 async function serve() {
   const app = createHttpServer({ log: silentLog });

@@ -6,7 +6,8 @@ import { httpServerContract } from '../testing/contract/http-server.ts';
 import { sendRaw } from '../testing/hostile/raw-http.ts';
 import { serve } from '../testing/http-app.ts';
 import { createMemoryLog } from '../testing/log.ts';
-import { assertPortFree, createHttpServer, httpLimitsOf, listen, refuseInvalidText } from './server.ts';
+import { assertPortFree, listen } from './listen.ts';
+import { createHttpServer, httpLimitsOf, refuseInvalidText } from './server.ts';
 
 const problemOf = async (response: Response) => ({
   status: response.status,

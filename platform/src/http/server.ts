@@ -1,8 +1,6 @@
-import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTcpServer } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from 'fastify';
-import { CodedError, errorCode, publicError } from '../errors.ts';
+import { CodedError, errorCode } from '../errors.ts';
 import type { CommonConfig } from '../process/config.ts';
 import { createFailureLines } from '../process/failure-lines.ts';
 import type { Log } from '../process/log.ts';
@@ -11,6 +9,7 @@ import { createDeliveries } from './deliveries.ts';
 import { createDirectListener, type DirectHandler } from './direct-handler.ts';
 import { createHostCheck } from './host-header.ts';
 import { refusePipelining } from './pipelining.ts';
+import { sendProblem, toProblem } from './problem.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import { requestIdHeader, requestIdOf } from './request-id.ts';
 import { assertValidText } from './text.ts';
@@ -209,96 +208,4 @@ function addHealth(
 export async function refuseInvalidText({ query, body }: Pick<FastifyRequest, 'query' | 'body'>): Promise<void> {
   assertValidText(query);
   assertValidText(body);
-}
-
-/** A problem document (RFC 9457) with our stable code. */
-export interface Problem {
-  status: number;
-  code: string;
-  title: string;
-  [detail: string]: unknown;
-}
-
-/** Sends a problem document. */
-export function sendProblem<
-  Reply extends { code(status: number): Reply; type(type: string): Reply; send(body: unknown): Reply },
->(reply: Reply, problem: Problem): Reply {
-  return reply
-    .code(problem.status)
-    .type('application/problem+json')
-    .send(JSON.stringify({ type: 'about:blank', ...problem }));
-}
-
-/** Converts an error to the problem document that a client may see. */
-export function toProblem(error: unknown, statusOf: (code: string) => number): Problem {
-  const known = publicError(error);
-  if (known) {
-    const { code, message, retryable, details } = known;
-    return { ...details, status: statusOf(code), code, title: message, ...(retryable && { retryable }) };
-  }
-  switch (errorCode(error)) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return { status: 413, code: 'REQUEST_TOO_LARGE', title: 'The request body is too large.' };
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return {
-        status: 415,
-        code: 'BAD_USER_INPUT',
-        title: 'This content type is not supported; send application/json.',
-      };
-    case 'FST_ERR_CTP_INVALID_JSON_BODY':
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-      return { status: 400, code: 'BAD_USER_INPUT', title: 'The request body is not valid JSON.' };
-  }
-  const status = (error as { statusCode?: unknown }).statusCode;
-  if (typeof status === 'number' && status >= 400 && status < 500)
-    return { status, code: 'BAD_USER_INPUT', title: 'The request is not valid.' };
-  return { status: 500, code: 'INTERNAL_SERVER_ERROR', title: 'Something went wrong on our side.' };
-}
-
-export interface ListenOptions {
-  host: string;
-  port: number;
-  /** Name of the port's setting, for the error message. */
-  setting: string;
-}
-
-/**
- * Listens, and returns the URL with the actual port.
- * @throws CodedError PORT_TAKEN, naming the setting
- */
-export async function listen(app: FastifyInstance, options: ListenOptions): Promise<string> {
-  const { host, port } = options;
-  try {
-    return await app.listen({ host, port });
-  } catch (error) {
-    throw portError(error, options);
-  }
-}
-
-/**
- * Checks that the port is free, so that a start fails before it has done anything.
- * @throws CodedError PORT_TAKEN, naming the setting
- */
-export async function assertPortFree(options: ListenOptions): Promise<void> {
-  const { host, port } = options;
-  const server = createTcpServer().listen({ host, port });
-  try {
-    await once(server, 'listening');
-  } catch (error) {
-    throw portError(error, options);
-  }
-  await new Promise((resolve) => server.close(resolve));
-}
-
-function portError(error: unknown, { host, port, setting }: ListenOptions): unknown {
-  const code = errorCode(error);
-  if (code === 'ENOTFOUND' || code === 'EADDRNOTAVAIL' || code === 'EAI_AGAIN')
-    return new CodedError('CONFIG_INVALID', `HOST: ${host} is not an address of this machine.`, { cause: error });
-  if (code !== 'EADDRINUSE' && code !== 'EACCES') return error;
-  const why = code === 'EADDRINUSE' ? 'is taken by another process' : 'may not be used by this user';
-  return new CodedError(
-    'PORT_TAKEN',
-    `${setting}: port ${port} ${why}. Set ${setting} to another port, or stop that process.`,
-    { cause: error, details: { port, setting } },
-  );
 }

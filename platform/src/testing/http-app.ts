@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { createHttpServer, type HttpServerOptions, listen } from '../http/server.ts';
+import { listen } from '../http/listen.ts';
+import { createHttpServer, type HttpServerOptions } from '../http/server.ts';
 import { createMemoryLog } from './log.ts';
 
 /** Serves routes on a free port, with a log in memory. */

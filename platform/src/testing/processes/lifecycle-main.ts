@@ -1,6 +1,7 @@
 import { CodedError } from '../../errors.ts';
+import { listen } from '../../http/listen.ts';
 import { createReadiness } from '../../http/readiness.ts';
-import { createHttpServer, listen } from '../../http/server.ts';
+import { createHttpServer } from '../../http/server.ts';
 import { run } from '../../process/lifecycle.ts';
 import { createLog } from '../../process/log.ts';
 

@@ -1,7 +1,6 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { within } from '../../../async/deadline.ts';
 import { createKeyQueues } from '../../../async/key-queues.ts';
-import { pause } from '../../../async/pause.ts';
 import { retryEverySecond } from '../../../async/retry.ts';
 import { type ConsumeOptions, deadLetterName } from '../../../topics.ts';
 import { createConsumerFailures } from '../../consumer-failures.ts';
@@ -13,16 +12,11 @@ import { type RawMessage, textLengthOf } from '../../message.ts';
 import type { KafkaClient } from '../connection/client.ts';
 import type { KafkaProducer } from '../connection/producer.ts';
 import { AssignedPartition } from './assigned-partition.ts';
+import { type Commits, commitTo, createCommits } from './commits.ts';
 import { keepMembership, type Membership } from './membership.ts';
 import { toRawMessage } from './message.ts';
 import { createPartitionOrder, type PartitionOrder } from './partition-order.ts';
 import { createRecreationCheck, type RecreationCheck, readOffsets, reportRecreated } from './recreated.ts';
-
-/**
- * Minimum interval between commits of low-water marks, which are also committed at stop. After a crash, all messages
- * after the committed mark are redelivered.
- */
-const commitEveryMs = 200;
 
 /** Time limit of the last commit. With the time to leave the group it is well below the time limit of a stop. */
 const commitWithinMs = 3_000;
@@ -75,7 +69,7 @@ class GroupMember<Value> implements AsyncDisposable {
   readonly #order: PartitionOrder;
   readonly #recreation: RecreationCheck;
   readonly #membership: Membership;
-  readonly #committing: Promise<void>;
+  readonly #commits: Commits;
   readonly #retrying: Promise<void>;
   #leaving: Promise<void> | undefined;
 
@@ -122,7 +116,7 @@ class GroupMember<Value> implements AsyncDisposable {
       onCommitted: (partition, position) => {
         this.#committed[partition] = position;
       },
-      onRebalance: () => void this.#tryCommit(),
+      onRebalance: () => void this.#commits.tryCommit(),
       onEnd: () => {
         for (const assigned of this.#partitions.values()) this.#revoke(assigned);
       },
@@ -132,7 +126,17 @@ class GroupMember<Value> implements AsyncDisposable {
       log,
     });
     this.firstTry = this.#membership.firstTry;
-    this.#committing = this.#commitRepeatedly();
+    this.#commits = createCommits({
+      partitions: this.#partitions,
+      topicName: name,
+      consumer: () => this.#membership.consumer,
+      work: this.#work,
+      isPossible: () => !this.#recreation.wasRecreated,
+      onFinishedThrough: options.onFinishedThrough,
+      signal: stop.signal,
+      fields,
+      log,
+    });
     this.#retrying = this.#work.retryParked();
   }
 
@@ -226,45 +230,6 @@ class GroupMember<Value> implements AsyncDisposable {
     this.#partitions.delete(assigned.partition);
   }
 
-  async #commitRepeatedly(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      await pause(commitEveryMs, this.#stop.signal);
-      await this.#tryCommit();
-    }
-  }
-
-  async #tryCommit(): Promise<void> {
-    try {
-      if (!this.#recreation.wasRecreated) await this.#commit();
-    } catch (error) {
-      this.#options.log.debug({ error, ...this.#fields }, 'a position could not be committed yet');
-    }
-  }
-
-  /** Commits the low-water marks that have grown, and reports them to `onFinishedThrough`. */
-  async #commit(): Promise<void> {
-    const marks = [...this.#partitions.values()].map((assigned) => ({
-      assigned,
-      position: assigned.finishedThrough(),
-    }));
-    const uncommitted = marks.filter(({ assigned, position }) => position !== assigned.committed);
-    const { consumer } = this.#membership;
-    if (uncommitted.length > 0) {
-      const positions = uncommitted.map(({ assigned, position }) => [assigned.partition, position] as const);
-      if (consumer) await commitTo(consumer, this.#topicName, positions);
-      for (const { assigned, position } of uncommitted) assigned.committed = position;
-    }
-    const finished = marks
-      .map(({ assigned, position }) => ({ assigned, through: this.#work.hold(assigned.partition, position) }))
-      // A partition may have been revoked during the commit.
-      .filter(({ assigned, through }) => this.#isCurrent(assigned) && through > assigned.reported);
-    if (finished.length === 0) return;
-    await this.#options.onFinishedThrough?.(
-      new Map(finished.map(({ assigned, through }) => [assigned.partition, through])),
-    );
-    for (const { assigned, through } of finished) assigned.reported = through;
-  }
-
   async #bury(message: BuriedMessage): Promise<void> {
     const { client, producer, topic } = this.#options;
     const deadLetter = deadLetterName(topic.name);
@@ -278,26 +243,11 @@ class GroupMember<Value> implements AsyncDisposable {
       this.#stop.abort();
       await Promise.all([this.#queues.idle(), this.#retrying]);
       if (await this.#options.client.answersAtOnce()) {
-        const committed = this.#committing.then(() => this.#tryCommit());
+        const committed = this.#commits.stopped.then(() => this.#commits.tryCommit());
         await within(commitWithinMs, committed).catch(() => {});
       }
       await this.#membership[Symbol.asyncDispose]();
     })();
     return this.#leaving;
   }
-}
-
-/** @param positions position by partition */
-async function commitTo(
-  consumer: Consumer,
-  topic: string,
-  positions: Iterable<readonly [number | string, number]>,
-): Promise<void> {
-  await consumer.commitOffsets(
-    [...positions].map(([partition, position]) => ({
-      topic,
-      partition: Number(partition),
-      offset: String(position),
-    })),
-  );
 }
