@@ -4,7 +4,9 @@ const operations = import.meta.glob('../../schema/operations/*.graphql', {
   eager: true,
 });
 
-/** `encodeCursor(null)` of schema/src/cursor.ts, which needs Node. */
+/**
+ * The result of `encodeCursor(null)`. That function, in schema/src/cursor.ts, needs Node and can't run in a browser.
+ */
 const startOfFeed = 'djE6';
 
 /** A tab per sample operation, with variables that make it runnable. */

@@ -3,12 +3,12 @@ const storageKey = 'voucher-gateway:session';
 const listeners = new Set();
 let session = JSON.parse(sessionStorage.getItem(storageKey) ?? 'null');
 
-/** `{ token, username }`, or null when signed out. */
+/** Returns the signed-in user as `{ token, username }`; null if nobody is signed in. */
 export function currentSession() {
   return session;
 }
 
-/** For React's useSyncExternalStore. */
+/** Registers a listener for changes of the session. Its form is that of React's `useSyncExternalStore`. */
 export function onSessionChange(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
-// Plain JavaScript, because any version of Node may run it during `npm ci`.
+// This file is plain JavaScript, because any version of Node may run it during `npm ci`.
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   base: '/playground/',

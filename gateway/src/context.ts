@@ -32,7 +32,10 @@ export interface GatewayContext {
    * stops reading in between, so that its client can't send further operations.
    */
   readonly onWait?: () => () => void;
-  /** The place of a large request (`LargeRequests`). It is disposed when the operation is executed. */
+  /**
+   * The place that a large request takes in the limit of `LargeRequests`. It is disposed when the operation is
+   * executed.
+   */
   readonly place?: Disposable | undefined;
   /** Records the requests to subgraphs, if a client in development requested the query plan. */
   readonly trace?: Trace | undefined;
@@ -40,8 +43,7 @@ export interface GatewayContext {
 
 /**
  * The context of a live subscription. Its signal never aborts: each event is executed for all members of a fan-out, and
- * no single client may abort that. It is a class that creates the signal only when it is read, to save memory per
- * subscription.
+ * no single client may abort that. The signal is created only when it is read, to save memory per subscription.
  */
 export class LiveContext implements GatewayContext {
   readonly identity: Identity | null;

@@ -12,7 +12,7 @@ export interface FetchRecord {
   query: string;
   /** Milliseconds from the start of the trace. */
   startedMs: number;
-  /** Null while it is in progress. */
+  /** Null while the request is in progress. */
   durationMs: number | null;
   failed: boolean;
 }

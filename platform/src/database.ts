@@ -19,11 +19,12 @@ export type Transaction = Queryable;
 /**
  * The database port. Adapters: `database/pglite` (embedded) and PostgreSQL with `pg`.
  *
- * Inside `transaction` use only its handle, and await nothing else. PGlite has one connection, and would deadlock, as
- * would an exhausted pool. Both adapters throw NESTED_DATABASE_USE for `query` or `transaction` inside a transaction.
+ * Inside `transaction` use only its handle, and await nothing else. Otherwise PGlite, which has one connection, would
+ * deadlock, and so would an exhausted pool. Both adapters throw NESTED_DATABASE_USE for `query` or `transaction` inside
+ * a transaction.
  */
 export interface Database extends AsyncDisposable {
-  /** Runs statements outside a transaction. Throws NESTED_DATABASE_USE inside one. */
+  /** Runs statements outside a transaction. Throws NESTED_DATABASE_USE inside a transaction. */
   readonly query: Queryable;
   /** Runs `work` in one transaction: commits when it resolves, rolls back when it throws. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;

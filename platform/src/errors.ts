@@ -30,7 +30,7 @@ export interface CodedErrorOptions {
   cause?: unknown;
   /** True if the same call may succeed later. Default: false. */
   retryable?: boolean;
-  /** After this many milliseconds retries no longer help. Default: they always may. */
+  /** After this many milliseconds, retries no longer help. Default: retries may help for any time. */
   retryForMs?: number;
   /** Further public data, copied into a GraphQL error's extensions or a problem document. */
   details?: Record<string, unknown>;
@@ -71,12 +71,15 @@ export function causesOf(error: unknown): Error[] {
   return causes;
 }
 
-/** Finds the first coded error among an error and its causes. drizzle, for example, wraps the errors of the driver. */
+/**
+ * Finds the first coded error among an error and its causes, because drizzle, for example, wraps the errors of the
+ * driver.
+ */
 export function codedCause(error: unknown): CodedError | null {
   return causesOf(error).find((cause) => isCodedError(cause)) ?? null;
 }
 
-/** Whether a retry can help. The error itself says so. */
+/** Whether a retry can help, which the error itself says (`CodedError.retryable`). */
 export function isRetryable(error: unknown): boolean {
   return codedCause(error)?.retryable ?? false;
 }
@@ -90,7 +93,7 @@ const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
   'TOPIC_RECREATED',
 ]);
 
-/** Codes that clients do not see: outages become SERVICE_UNAVAILABLE, the others are masked. */
+/** Codes that clients do not see. Outages become SERVICE_UNAVAILABLE, and all other internal codes are masked. */
 const internalCodes: ReadonlySet<string> = new Set(platformErrorCodes);
 
 const unavailableMessages = {

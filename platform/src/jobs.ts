@@ -8,7 +8,7 @@ export interface JobQueue<Data extends object> {
    * the fetch. Default: 5 minutes.
    */
   readonly timeoutMs?: number;
-  /** Phantom: ties the name to its data. */
+  /** Never set. It only connects the queue with the type of its data. */
   readonly data?: Data;
 }
 

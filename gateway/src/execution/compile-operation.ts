@@ -33,7 +33,7 @@ export interface CompileOptions {
   schema: GraphQLSchema;
   /** The schema of the supergraph, with the types and directives that clients do not see. */
   supergraph: GraphQLSchema;
-  /** Number of fields whose compiled form is kept in memory; others are compiled again for each execution. */
+  /** Number of fields whose compiled form is kept in memory. Fields beyond it are compiled again for each execution. */
   maxFields: number;
   /** Response keys of the client, by the alias under which the plan fetches them. Default: none. */
   renamedKeys?: Plan['renamedKeys'];

@@ -57,7 +57,8 @@ describe('executor: the result', () => {
 
   it('lacks only the fields of an unreachable subgraph', async () => {
     await fc.assert(
-      // Only this world: in the second one Apollo's executor takes nullability from the interface, and results differ.
+      // The second world is left out: there, Apollo's executor takes nullability from the interface, so that its
+      // results differ from ours.
       fc.asyncProperty(scenarioOf([worlds[0]]), subgraph, async ({ world, options }, away) => {
         const fault = (name: string, response: object) => {
           if (name === away) throw new GraphQLError('away', { extensions: { code: 'SUBGRAPH_UNAVAILABLE' } });

@@ -116,7 +116,8 @@ describe('executor: a client’s alias', () => {
     ['a key', '{ parcel { id: title free } }', { id: 'shoes', free: true }],
     ['a requirement', '{ parcel { weight: title post } }', { weight: 'shoes', post: 2 }],
     ['the name of the type', '{ parcel { __typename: title free } }', { __typename: 'shoes', free: true }],
-    // The gateway gives the planner an extra field for a requirement with arguments; here a client uses its name.
+    // For a requirement with arguments, the gateway adds a field to the planner's schema. Here a client uses that
+    // field's name as an alias.
     ['such a field', '{ parcel { post weight__required0: title } }', { post: 2, weight__required0: 'shoes' }],
     [
       'such a field beside another',

@@ -74,7 +74,7 @@ describe('executor: values', () => {
     expect(result.errors).toMatchObject([{ ...unfit, path, extensions: { code: 'SUBGRAPH_INVALID_RESPONSE' } }]);
   });
 
-  // Apollo's executor takes nullability from the interface's field.
+  // Apollo's executor differs: it takes nullability from the interface's field.
   it('go by the field of the object’s own type', async () => {
     const shapes = [
       { __typename: 'Square', name: null },
@@ -87,7 +87,7 @@ describe('executor: values', () => {
     });
   });
 
-  // Apollo's executor returns an ID as a number if the subgraph does.
+  // Apollo's executor differs: it returns an ID as a number if the subgraph returned a number.
   it('of the type ID are texts', async () => {
     expect((await run({ item: { id: 7 } }, '{ item { id } }')).data).toEqual({ item: { id: '7' } });
   });

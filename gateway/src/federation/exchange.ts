@@ -39,13 +39,13 @@ export function exchange(dispatcher: Dispatcher, request: ExchangeRequest, limit
   });
 }
 
-/** One call. It is a class, which takes less memory than closures, because there is one per call. */
+/** The state of one call. A class instance takes less memory than closures. */
 class Exchange implements Dispatcher.DispatchHandler {
   isOver = false;
   #status = 0;
   #headers: ReplyHeaders = {};
   #controller: Dispatcher.DispatchController | null = null;
-  /** The first chunk is kept separately, because most replies have only one. */
+  /** The first chunk is kept outside the list, because most replies have only one chunk and need no list. */
   #first: Buffer | null = null;
   #more: Buffer[] | null = null;
   readonly #signal: AbortSignal;

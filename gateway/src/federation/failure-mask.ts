@@ -16,7 +16,7 @@ export interface FailureMask {
 
 export function createFailureMask(log: Log): FailureMask {
   const lines = createRepeatedLines(log);
-  /** Repeated failures are summarised in one line, because each subgraph logs its own. */
+  /** Repeated failures are logged as one summary line, because each subgraph logs its failures itself. */
   const report = (error: unknown, { requestId }: GatewayContext, fields: object = {}) => {
     const original = originalOf(error);
     const subgraph = error instanceof GraphQLError ? error.extensions.serviceName : undefined;

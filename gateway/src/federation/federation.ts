@@ -26,9 +26,9 @@ export interface ExecutableOperation {
   definition: OperationDefinitionNode;
   /** The document's fragments, by name. */
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
-  /** As sent by the client: not coerced yet. */
+  /** The variables as the client sent them, before coercion. */
   variables: Readonly<Record<string, unknown>>;
-  /** Values of the variables that `@skip` and `@include` depend on. A plan belongs to one set of these values. */
+  /** Values of the variables that `@skip` and `@include` depend on. A plan is valid only for these values. */
   conditions: Conditions;
   /** Number of selections, with fragments expanded. */
   selections: number;
@@ -74,14 +74,17 @@ export interface FederationOptions {
   overrideLabels?: readonly string[];
   /** Authorisation by `@authenticated`, `@requiresScopes` and `@policy`. */
   authorization?: AuthorizationOptions;
-  /** Creates the supergraph's planner, which is disposed with the federation. Default: one in its own thread. */
+  /**
+   * Creates the supergraph's planner, which is disposed with the federation. Default: a planner that runs in a separate
+   * thread.
+   */
   createPlanner?: typeof createPlannerThread;
   log: Log;
 }
 
 export interface AuthorizationOptions extends Partial<GrantClaims> {
   /**
-   * Whether one field that the client may not see refuses the whole operation. Default: false, which makes the field
+   * Whether an operation is refused if it has a field that the client may not see. Default: false, such a field is
    * null.
    */
   rejectUnauthorized?: boolean;
@@ -146,12 +149,12 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     running.add(1);
     try {
       const { definition, variables } = operation;
-      // Skipped for events: the variables were checked when the client subscribed.
+      // Events skip this check: the variables were checked when the client subscribed.
       if (!data) coerceVariables(schema, definition, variables, !suggestions);
       const result = await compile(operation).execute({ subgraphs, variables, context, limit }, data);
       return result.errors ? new JsonResult(result.dataJson, mask.maskErrors(result.errors, context)) : result;
     } catch (error) {
-      // A RangeError means that the executor, which recurses into fragments and data, exceeded the stack.
+      // The executor recurses into fragments and data. A RangeError means that it exceeded the stack.
       throw mask.maskThrown(error instanceof RangeError ? tooComplex('nesting', maxNesting) : error, context);
     } finally {
       running.add(-1);
@@ -180,8 +183,8 @@ export async function createFederation(options: FederationOptions): Promise<Fede
 const onlyVariant: PlanVariant = { key: '', overrides: [] };
 
 /**
- * Copies an event and adapts it for the plan's other fetches. One event is executed for several operations, so that it
- * must not change.
+ * Copies an event and adapts it for the plan's other fetches. The original must not change, because it is executed for
+ * several operations.
  */
 function readEvent({ plan: { node } }: ExecutableOperation, supergraph: GraphQLSchema, event: Data): Data {
   const data = copyData(event, () => {});

@@ -3,11 +3,11 @@ import { createFederation, type Federation, type FederationOptions } from './fed
 
 /** A federation whose supergraph can be replaced while it serves. */
 export interface ReloadableFederation extends AsyncDisposable {
-  /** The current federation. Operations that started with an earlier one continue to use that one. */
+  /** The current federation. An operation continues to use the federation with which it started. */
   readonly current: Federation;
   /**
-   * Switches to another supergraph. If that can't be loaded or prepared, nothing changes. Reloads run one after
-   * another.
+   * Switches to another supergraph. Nothing changes if the new supergraph can't be loaded or prepared. Reloads run one
+   * after another.
    *
    * @throws Error with every fault of the supergraph; errors of `prepare`
    */
@@ -57,7 +57,7 @@ export async function createReloadableFederation(options: ReloadableFederationOp
     };
     const fail = (error: unknown) => log.warn({ error }, 'an earlier supergraph could not be closed');
     retiring.set(federation, setTimeout(() => dispose().catch(fail), retireAfterMs).unref());
-    // The planner finishes its queued requests. New requests go to the next federation.
+    // The earlier planner finishes its queued requests. New requests already go to the next federation.
     await federation.planner[Symbol.asyncDispose]();
   };
 

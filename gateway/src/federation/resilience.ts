@@ -12,7 +12,7 @@ import {
 export interface ResilienceOptions {
   /** Number of retries, for calls that may be repeated. */
   retries: number;
-  /** Consecutive failures after which the circuit breaker opens; infinity for no breaker. */
+  /** Number of consecutive failures after which the circuit breaker opens. With infinity there is no breaker. */
   breakAfter: number;
 }
 
@@ -53,8 +53,8 @@ export function createResilience({ retries, breakAfter }: ResilienceOptions): Re
     breaker,
   );
   /**
-   * Whether the last call was answered. Then a call skips the policies, which take more CPU time than the rest of the
-   * call.
+   * Whether the last call was answered. If so, the next call skips the policies, because they take more CPU time than
+   * the rest of a call.
    */
   let isQuiet = true;
 
@@ -88,7 +88,7 @@ export function createResilience({ retries, breakAfter }: ResilienceOptions): Re
   };
 }
 
-/** Wraps the error of a call without an answer, so that the policies count only these. */
+/** Wraps the error of a call without an answer. The policies count only errors of this class. */
 class Unanswered extends Error {
   readonly mayRepeat: () => boolean;
 

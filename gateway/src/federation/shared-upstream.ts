@@ -7,7 +7,7 @@ import { findLastToExpire, type UpstreamToken } from './upstream-token.ts';
 
 /** The receiver of a subgraph's events. */
 export interface UpstreamListener {
-  /** The token to subscribe with: the one that expires last. */
+  /** Returns the listener's token that expires last, for subscribing at the subgraph. */
   token(): UpstreamToken;
   next(response: SubgraphResponse): void;
   /** Called when the subgraph completes the subscription. */
@@ -23,7 +23,7 @@ export interface SharedUpstreamOptions extends UpstreamLimits {
   /** Returns the URL at which the subgraph serves subscriptions: `ws:` means graphql-ws, `http:` Server-Sent Events. */
   url(): string | undefined;
   log: Log;
-  /** Limit of failures in a row; after that the subscription ends. */
+  /** Number of consecutive failures after which the subscription ends. */
   retries: number;
   /** Delay in milliseconds after the first failure; doubled with each, up to 2 s. */
   retryBaseMs: number;
@@ -41,8 +41,8 @@ type State =
 const longestWaitMs = 2_000;
 
 /**
- * One subscription at a subgraph, for all its listeners. When its connection is lost it waits, with exponential backoff,
- * and reconnects. A connection that lasted, or received an event, sets the number of failures back to 0.
+ * One subscription at a subgraph, for all its listeners. When its connection is lost, it reconnects with exponential
+ * backoff. The number of failures is set back to 0 by a connection that lasted or received an event.
  */
 export class SharedUpstream {
   readonly #options: SharedUpstreamOptions;

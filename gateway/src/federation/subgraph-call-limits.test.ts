@@ -83,7 +83,7 @@ describe('subgraph calls: queued calls', () => {
     const first = gateway.post('{ hello }');
     await people.call(1);
     const ask = () => postAndLeave(gateway.graphqlUrl, '{ hello }');
-    // One of the two is queued, the other is refused.
+    // One of the two calls is queued, and the other call is refused.
     const requested = [ask(), ask()];
     const refused = await Promise.race(
       requested.map(async ({ response }, index) => {

@@ -20,8 +20,8 @@ export interface SubgraphCallLimits {
   /** Time-out of a call, including its time in the queue. */
   timeoutMs: number;
   /**
-   * Limit of concurrent calls. Further calls wait in a queue per requester; the queues take turns, so that a requester with
-   * many calls does not delay the others.
+   * Limit of concurrent calls. Further calls wait in a queue per requester. The queues take turns, so that a requester
+   * with many calls does not delay other requesters.
    */
   maxRunning: number;
   /** Limit of waiting calls. */
@@ -34,7 +34,10 @@ export interface SubgraphCallLimits {
   maxAnswerBytes: number;
   /** Number of retries of a query without an answer, within `timeoutMs`. Default: 0. */
   retries?: number;
-  /** Consecutive calls without an answer after which the circuit breaker opens; infinity for none. Default: infinity. */
+  /**
+   * Number of consecutive calls without an answer after which the circuit breaker opens. With infinity there is no
+   * breaker. Default: infinity.
+   */
   breakAfter?: number;
 }
 
@@ -68,7 +71,7 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
     const headers = ['content-type', 'application/json', 'accept', 'application/json'];
     if (authorization) headers.push('authorization', authorization);
     if (requestId) headers.push('x-request-id', requestId);
-    // It replaces the header of the client, who could otherwise evade rate limits of subgraphs.
+    // This value replaces the client's own header, by which a client could evade rate limits of subgraphs.
     if (clientAddress) headers.push('x-forwarded-for', clientAddress);
     if (forwarded) headers.push(...forwarded);
     return headers;
@@ -87,7 +90,7 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
     breakAfter: limits.breakAfter ?? Number.POSITIVE_INFINITY,
   });
 
-  /** Creates the error of a failed call that the client gets. */
+  /** Converts the error of a failed call to the error that the client gets. */
   const describe = (error: unknown, { signal, requestId }: GatewayContext): unknown => {
     if (signal.aborted) return cancelledBy(signal);
     const { code, message, cause } = asCallError(error);
@@ -144,7 +147,7 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
   };
 }
 
-/** With less time left than this, a queued call is not sent, and a failed call is not repeated. */
+/** If less time than this is left until the time-out, a queued call is not sent, and a failed call is not repeated. */
 const minLeftMs = 10;
 
 /** The failure of a call. The subgraph's name is put before its message. */

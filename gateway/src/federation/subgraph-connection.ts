@@ -40,8 +40,8 @@ export type ConnectUpstream = (options: UpstreamConnectionOptions, sink: Upstrea
 const closeWithinMs = 1_000;
 
 /**
- * Subscribes over `graphql-transport-ws`. It uses `ws` directly: the client of graphql-ws reconnects without backoff
- * after a normal closure, and can not safely be stopped while it connects.
+ * Subscribes over `graphql-transport-ws`. The function uses `ws` directly, because graphql-ws's client reconnects
+ * without backoff after a normal closure and can't safely be stopped while it connects.
  *
  * @see https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
@@ -152,7 +152,8 @@ export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventByte
       const end = (report?: () => void) => {
         if (hasEnded) return;
         hasEnded = true;
-        // If our code throws, graphql-sse keeps the stream open and continues to read it.
+        // The client is disposed explicitly: when our code throws, graphql-sse would keep the stream open and continue
+        // to read it.
         client.dispose();
         report?.();
       };
@@ -181,7 +182,9 @@ export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventByte
 const lineFeed = 10;
 const carriageReturn = 13;
 
-/** Passes on an event stream, and throws if an event has more than `maxBytes`. An empty line ends an event. */
+/**
+ * Yields the chunks of an event stream, and throws if an event has more than `maxBytes`. An empty line ends an event.
+ */
 async function* boundEvents(body: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
   let bytes = 0;
   let lineBytes = 0;

@@ -20,9 +20,9 @@ export interface Upstreams extends AsyncDisposable {
   /** Number of subscriptions at subgraphs. */
   readonly count: number;
   /**
-   * Subscribes at a subgraph. Equal requests share one subscription there, until the last of them is disposed. It
-   * reconnects when the connection is lost, with the token of a current listener. After `retries` failures in a row the
-   * listeners fail with CodedError SUBGRAPH_UNAVAILABLE (retryable).
+   * Subscribes at a subgraph. Equal requests share one subscription at the subgraph, until the last of them is
+   * disposed. When its connection is lost, the shared subscription reconnects with the token of a current listener.
+   * After `retries` failures in a row the listeners fail with CodedError SUBGRAPH_UNAVAILABLE (retryable).
    *
    * @throws CodedError SUBGRAPH_UNAVAILABLE if the subgraph serves no subscriptions, or its limit is reached
    */
@@ -37,7 +37,7 @@ export interface UpstreamsOptions extends UpstreamLimits {
   log: Log;
   /** Limit of concurrent subscriptions per subgraph. */
   maxPerSubgraph: number;
-  /** Consecutive failures after which a subscription ends. Default: 5. */
+  /** Number of consecutive failures after which a subscription ends. Default: 5. */
   retries?: number;
   /** Delay in milliseconds after the first failure; doubled with each, up to 2 s. */
   retryBaseMs: number;

@@ -35,7 +35,7 @@ export function createHttpTransport(
   const pool = new Pool(origin, {
     connections: maxRunning,
     pipelining: 1,
-    // undici's time-outs, which apply per chunk, are off: our deadline covers the whole call.
+    // undici's time-outs are turned off, because they apply to each chunk. Our deadline covers the whole call.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxResponseSize: maxAnswerBytes,

@@ -5,7 +5,8 @@ import { greeted, startGreetingServer } from '../testing/servers/greeting-server
 
 describe('upstream', () => {
   it('the limit without a sign-in is per address', async () => {
-    // Regression: all addresses shared one limit, so one client could block all signed-out clients.
+    // Regression: all addresses shared one limit, so that one client could use it up for all clients that are not
+    // signed in.
     await using greetings = await startGreetingServer();
     await using gateway = await startTestGateway({
       subscriptionUrls: { tracking: greetings.socketUrl },

@@ -7,7 +7,7 @@ import { greeted, startGreetingServer } from '../testing/servers/greeting-server
 describe('upstream: the token', () => {
   const sameUser = { sub: randomUUID(), phone_number: '+84909000001' };
 
-  // Regression: reconnects used the token of the first subscriber, even after it had left.
+  // Regression: reconnects used the first subscriber's token, even after that subscriber had left.
   it('is that of a current subscriber', async () => {
     await using greetings = await startGreetingServer();
     await using gateway = await startTestGateway({ subscriptionUrls: { tracking: greetings.socketUrl } });

@@ -3,12 +3,12 @@ import Negotiator from 'negotiator';
 
 /** Media types of a result in Apollo Server's spelling, in order of preference. */
 const answerTypes = ['application/json; charset=utf-8', 'application/graphql-response+json; charset=utf-8'];
-/** Another type that Apollo Server negotiates; we leave such requests to it. */
+/** Another media type that Apollo Server negotiates. Requests that select this type are left to Apollo Server. */
 const callbackType = 'application/json; callbackSpec=1.0; charset=utf-8';
 
 /**
- * Longer Accept headers are not negotiated here. Real ones are shorter, and negotiation takes more time the longer they
- * are.
+ * Longer Accept headers are not negotiated here, because negotiation takes more time for longer headers. Real clients
+ * send shorter ones.
  */
 export const maxAcceptLength = 500;
 

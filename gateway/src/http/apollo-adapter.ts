@@ -97,7 +97,8 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
     persistedQueries: {
       cache: {
         get: async (key) => operations.persistedQueries.get(key.replace(/^apq:/, '')),
-        // Does nothing: the pipeline stores a text after it has passed validation.
+        // Nothing is stored here: the pipeline stores the text of a persisted query after the text has passed
+        // validation.
         set: async () => {},
         delete: async () => {},
       },
@@ -129,7 +130,7 @@ class JsonData {
     this.json = json;
   }
 
-  /** Used if a plugin serialises the result. */
+  /** `JSON.stringify` calls this method if a plugin serialises the result. */
   toJSON(): unknown {
     return JSON.parse(this.json);
   }
@@ -146,14 +147,15 @@ function stringifyResult({ data, extensions, ...rest }: FormattedExecutionResult
 
 /** Describes the plan of an operation and its requests to subgraphs, for a client in development. */
 async function describeExecution(plan: Plan, { fetches }: Trace) {
-  // Loaded on first use, because this thread does not need the package otherwise: the planner runs in another one.
+  // The package is loaded on first use. This thread needs it for nothing else, because the planner runs in another
+  // thread.
   const { prettyFormatQueryPlan } = await import('@apollo/query-planner');
   return { fetches, queryPlan: prettyFormatQueryPlan(plan).split('\n') };
 }
 
 const anyDocument: DocumentNode = parse('{ __typename }');
 
-/** Returns the errors of an operation that must not be executed by this HTTP method; null if it may. */
+/** Returns the errors of an operation that must not be executed by this HTTP method; null for an operation that may. */
 function refuseByMethod({ definition }: Operation, method: string | undefined): readonly GraphQLError[] | null {
   if (definition.operation === 'subscription')
     return badRequest(

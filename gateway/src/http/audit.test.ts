@@ -22,8 +22,8 @@ describe('GraphQL over HTTP', () => {
     const requirements = results.filter(({ name }) => /^(MUST|SHOULD)/.test(name));
     expect(requirements.length).toBe(33);
     expect(failed.filter((result) => requirements.includes(result))).toEqual([]);
-    // These audits only say MAY. We refuse a GET without a header that forces a preflight, against cross-site request
-    // forgery.
+    // These three audits are optional (MAY). They fail because we refuse a GET without a header that forces a
+    // preflight, against cross-site request forgery.
     expect(failed.map(({ id }) => id).sort()).toEqual(['5A70', '6A70', 'D6D5']);
   });
 
@@ -46,7 +46,7 @@ describe('GraphQL over HTTP', () => {
       return [response.status, errors[0]?.extensions.code];
     };
     for (const [what, body, code] of failures) {
-      // Sent twice: the second time its plan is cached.
+      // The request is sent twice, because its plan is cached only the second time.
       expect([what, ...(await ask(body))]).toEqual([what, status, code]);
       expect([what, ...(await ask(body))]).toEqual([what, status, code]);
     }

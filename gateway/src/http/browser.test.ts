@@ -43,7 +43,7 @@ describe('pages', () => {
     for (const asset of assets) {
       expect(asset).toMatch(new RegExp(`^/${folder}/assets/`));
       const { status, headers, body } = await fetch(gateway.url + asset, { headers: { 'accept-encoding': 'gzip' } });
-      // The gateway would wait for a response that is not read before it stops.
+      // The body is cancelled, because a stopping gateway waits until its responses have been read.
       await body?.cancel();
       expect([status, headers.get('content-encoding')]).toEqual([200, 'gzip']);
     }

@@ -2,7 +2,7 @@ import type { ReplyHeaders } from '../federation/exchange.ts';
 
 /** How a response may be cached. */
 export interface Caching {
-  /** 0 means that the response must not be stored. */
+  /** How long the response may be cached. 0 means that it must not be stored. */
   maxAgeSeconds: number;
   /**
    * Which caches may store it. Null if not stated: a shared cache then stores only responses to requests without
@@ -22,10 +22,10 @@ export const notAtAll: Caching = { maxAgeSeconds: 0, scope: null, vary: new Set(
 export const ownOnly: Caching = { maxAgeSeconds, scope: 'private', vary: new Set() };
 
 /**
- * Reads how a subgraph's response may be cached. Without `cache-control` it must not be stored, because the gateway
- * can't know whether it may. Of several ages the shortest counts.
+ * Reads how a subgraph's response may be cached. A response without `cache-control` must not be stored, because nothing
+ * allows it. Of several ages the shortest counts.
  *
- * @param variesBy the client's headers that were forwarded to the subgraph; only they can be in its `vary`
+ * @param variesBy the client's headers that were forwarded to the subgraph; its `vary` can name only these
  */
 export function readCaching(headers: ReplyHeaders, variesBy: ReadonlySet<string>): Caching {
   const vary = textOf(headers.vary)

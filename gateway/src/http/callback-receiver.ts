@@ -20,10 +20,11 @@ const shownHeaders = ['webhook-id', 'webhook-timestamp', 'webhook-signature', 'c
 
 /**
  * Adds a callback receiver for development: `POST /receivers/<id>` stores a request, and `GET` returns the last ones of
- * this id, newest first. The page chooses a random UUID as id. Anyone who knows it may read the requests.
+ * this id, newest first. The page chooses a random UUID as id. Anyone who knows the id may read the requests.
  *
- * It keeps at most 100 receivers, 20 requests per receiver, 32 KiB per request and 16 MiB in total. A receiver is
- * removed an hour after its last request, or when others need the space (least recently used first).
+ * The gateway keeps at most 100 receivers, 20 requests per receiver, 32 KiB per request and 16 MiB in total. A receiver
+ * is removed an hour after its last request. Earlier, the least recently used receivers are removed when others need
+ * the space.
  */
 export function addCallbackReceiver(app: FastifyInstance): void {
   const receivers = new LRUCache<string, readonly ReceivedRequest[]>({

@@ -9,9 +9,7 @@ import { createDirectOperations, type DirectOperationsOptions } from './direct-o
 const body = JSON.stringify({ query: '{ hello }' });
 const json = { 'content-type': 'application/json' };
 
-/**
- * Starts a server with direct operations. A request that they pass on is answered with the body that they have read.
- */
+/** Starts a server with direct operations. If they pass a request on, the response is the body that they have read. */
 async function startServer(options: Partial<DirectOperationsOptions> = {}) {
   const direct = createDirectOperations({
     known: {

@@ -29,7 +29,7 @@ export interface DirectOperationsOptions {
 
 /** The state of a request that is passed on to Fastify. */
 export interface PassedRequest {
-  /** The error of a request that got no turn; null if it had its turn. */
+  /** The error of a request that was refused while it waited for its turn; null if it got its turn. */
   refusal: unknown;
   body: Buffer | null;
 }
@@ -41,8 +41,8 @@ export interface DirectOperations extends DirectHandler {
 
 /**
  * Answers small well-formed `POST /graphql` requests for operations whose plan is cached, without Fastify but with the
- * same bytes and headers. Any other request is passed on to Fastify, with its body if that was read. The same
- * protections apply as in Fastify:
+ * same bytes and headers. Any other request is passed on to Fastify; if its body was already read, with the body. The
+ * same protections apply as in Fastify:
  *
  * - a request waits for its turn before its body is read; a body over 8 KiB or MAX_BODY_BYTES is left to Fastify;
  * - only `application/json` is read, which a foreign page can't send without a preflight (CSRF), and CORS headers are
@@ -68,7 +68,7 @@ export function createDirectOperations(options: DirectOperationsOptions): Direct
     const sent = parseBody(body.toString());
     if (!sent) return pass(exchange, { refusal: null, body });
     const admitted = contexts.create(exchange);
-    // Awaited only if it is a promise, because each await takes a turn of the microtask queue.
+    // Only a promise is awaited, because each await takes a turn of the microtask queue.
     const context = admitted instanceof Promise ? await admitted.catch(() => null) : admitted;
     const operation = context && known.find(sent, context, 'POST');
     if (!operation) {
@@ -132,7 +132,8 @@ function createDirectTypes(): (accept: string | undefined) => string | null {
 }
 
 /**
- * Reads a body of this many bytes. If the client disconnects before, nothing is called: there is nobody to respond to.
+ * Reads a body of this many bytes. If the client disconnects before its end, `onBody` is not called, because nobody
+ * waits for a response.
  */
 function collectBody(request: IncomingMessage, bytes: number, onBody: (body: Buffer) => void): void {
   let chunks: Buffer[] | null = null;
@@ -147,7 +148,10 @@ function collectBody(request: IncomingMessage, bytes: number, onBody: (body: Buf
   });
 }
 
-/** Matches keys that Fastify's parser refuses, and escapes, by which a key could be disguised. */
+/**
+ * Matches the keys that Fastify's parser refuses. It also matches every `\u` escape, because escapes could disguise one
+ * of these keys.
+ */
 const suspect = /__proto__|constructor|\\u/;
 
 function parseBody(text: string): ReturnType<typeof readBody> {

@@ -26,7 +26,7 @@ export function createHeaderRules({
   caching,
 }: HeaderRules): ((request: IncomingMessage) => PassedHeaders) | null {
   if (names.length === 0 && !cookies && !caching) return null;
-  /** Request headers that subgraphs get from the client. Their responses may depend on these. */
+  /** Request headers that subgraphs get from the client, so that their responses may depend on these headers. */
   const variesBy = new Set([...names, 'authorization']);
   return ({ headers: sent }) => {
     const setCookies: string[] = [];

@@ -8,7 +8,7 @@ import { requesterOf } from '../scheduling/wait-queue.ts';
 export interface JsonBodiesOptions {
   largeRequests: LargeRequests;
   addresses: ClientAddresses;
-  /** Stores the place of each large request, for its context. */
+  /** Stores the place of each large request, which its context takes over. */
   places: WeakMap<IncomingMessage, Disposable>;
 }
 

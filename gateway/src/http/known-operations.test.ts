@@ -76,7 +76,7 @@ async function exchange({ method = 'POST', search = [], body, chunks, headers }:
   };
 }
 
-/** Changes a request so that only Apollo Server serves it. */
+/** Changes a request so that Apollo Server serves it, and not the direct way. */
 function byApollo({ headers = {}, ...sent }: Sent): Sent {
   const type = headers['content-type'] ?? 'application/json';
   return { ...sent, headers: { ...headers, 'content-type': `${type}; way="apollo"` } };

@@ -19,7 +19,7 @@ export interface KnownOperations {
 }
 
 export interface NegotiatedType {
-  /** The Accept header. */
+  /** The request's Accept header. */
   accept: string | undefined;
   /** The media type that the header selects. */
   contentType: string;

@@ -31,7 +31,10 @@ export interface RequestContexts {
   create(exchange: RequestExchange, token?: string): MaybePromise<GatewayContext>;
   /** Keeps a context for later handlers of the request. */
   keep(request: IncomingMessage, context: MaybePromise<GatewayContext>): void;
-  /** Returns the kept context, or creates and keeps one. With a `token` in place of the header's, it is not kept. */
+  /**
+   * Returns the kept context, or creates and keeps one. A context that was created for `token`, in place of the
+   * header's token, is not kept.
+   */
   of(exchange: RequestExchange, token?: string): MaybePromise<GatewayContext>;
   /** Returns the headers that a request passes on, if `create` has read them. */
   passedBy(request: IncomingMessage): PassedHeaders | undefined;

@@ -9,8 +9,9 @@ const requestErrors: ReadonlySet<string> = new Set<PublicErrorCode>([
 ]);
 
 /**
- * Returns the status of a request that failed with this code. A client that accepts `application/json` by name may be
- * an old one, which ignores responses with another status than 200. Other clients get the status of the code.
+ * Returns the status of a request that failed with this code. For an invalid operation or invalid variables, a client
+ * that accepts `application/json` by name gets 200, because old clients ignore responses with other statuses. Other
+ * clients get the code's status.
  *
  * @see https://graphql.github.io/graphql-over-http/draft/#sec-application-json
  */

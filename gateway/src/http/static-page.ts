@@ -13,7 +13,7 @@ export interface StaticPageOptions {
   /** The path of the assets, with a slash at both ends. Their names contain a hash, so browsers may keep them. */
   prefix: string;
   contentSecurityPolicy: Record<string, string>;
-  /** Changes the HTML, once at start. */
+  /** Changes the HTML. Called once, at start. */
   transform?(html: string): string;
 }
 

@@ -14,7 +14,9 @@ export interface VoucherPageSettings {
  */
 const views = ['/requests/:id', '/vouchers', '/callbacks'];
 
-/** Whether the supergraph has the operations that the page uses. A supergraph of another team does not. */
+/**
+ * Whether the supergraph has the operations that the page uses. The gateway may also serve a supergraph without them.
+ */
 export function hasVoucherOperations(schema: GraphQLSchema): boolean {
   return schema.getMutationType()?.getFields().requestVoucher !== undefined;
 }

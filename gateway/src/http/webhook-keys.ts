@@ -20,8 +20,8 @@ const keySetSchema = z.object({
 
 /**
  * Serves the public keys with which receivers verify callbacks. The keys belong to another service, but only the
- * gateway can be reached from outside. They are fetched at most once per minute; while that service does not respond,
- * the last ones are served.
+ * gateway can be reached from outside. The gateway fetches the keys at most once per minute. While that service does
+ * not respond, it serves the last keys that it has fetched.
  */
 export function addWebhookKeys(
   app: FastifyInstance,
@@ -32,9 +32,7 @@ export function addWebhookKeys(
   /** Whether the keys were fetched within the last minute. */
   let isFresh = false;
   let fetching: Promise<void> | null = null;
-  /**
-   * Whether the last fetch failed. Then requests are served with the known keys, and do not wait for the next fetch.
-   */
+  /** Whether the last fetch failed. After a failure, requests get the known keys and do not wait for the next fetch. */
   let isFailing = false;
 
   /** Never rejects. */

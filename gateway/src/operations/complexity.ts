@@ -40,7 +40,7 @@ export interface ComplexityOptions {
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   operation: OperationDefinitionNode;
   variables: Readonly<Record<string, unknown>>;
-  /** Called during the measurement with the number of selections visited so far. May throw to stop it. */
+  /** Called during the measurement with the number of selections visited so far. May throw to stop the measurement. */
   onVisit?(visited: number): void;
 }
 
@@ -49,7 +49,7 @@ export interface ComplexityOptions {
  *
  * Each fragment is measured once, and its measurements are added at each spread, so that the time is linear in the
  * text. If the field around a spread sets the size of the fragment's lists (`@listSize`), the fragment is measured once
- * per size. A recursive spread counts as nothing: validation refuses it.
+ * per size. A recursive spread counts as nothing, because validation refuses the operation.
  */
 export function measureComplexity(options: ComplexityOptions): Complexity {
   const { schema, operation } = options;
@@ -139,7 +139,7 @@ function createMeasure(options: ComplexityOptions): Measure {
     sum.dependsOnVariables ||= children.dependsOnVariables;
   };
 
-  /** Returns the size of the field's list, or of the subfields' lists whose size it sets. */
+  /** Returns the size of the field's list, or of the subfields' lists whose size the field's arguments set. */
   const sizeOf = (node: FieldNode, cost: FieldCost, sized: SizedFields | null): number => {
     if (cost.isList && sized?.names.includes(node.name.value)) return sized.size;
     const sizes = cost.slicingArguments.flatMap((name) => {

@@ -28,7 +28,10 @@ export interface FieldCost {
   assumedSize: number;
   /** Names of the arguments that set the size of the list. */
   slicingArguments: readonly string[];
-  /** Subfields whose lists have that size, such as `edges` of a connection; empty if the field itself is the list. */
+  /**
+   * Subfields whose lists get their size from this field's arguments, such as `edges` of a connection; empty if the
+   * field itself is the list.
+   */
   sizedFields: readonly string[];
   /** Weights of the arguments that have `@cost`, by name. */
   argumentWeights: ReadonlyMap<string, number>;
@@ -116,7 +119,10 @@ function textsOf(value: ConstValueNode | undefined): string[] {
     : [];
 }
 
-/** Measures the lists of an introspection result: exact sizes for lists of the schema, averages for lists of a type. */
+/**
+ * Measures the lists of an introspection result. Lists of the schema get their exact sizes, and lists of a type the
+ * average over all types.
+ */
 function measureIntrospection(schema: GraphQLSchema): Map<string, number> {
   const types = Object.values(schema.getTypeMap());
   const averageOf = (sizes: number[]) =>

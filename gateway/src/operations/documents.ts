@@ -18,9 +18,9 @@ export interface KnownDocument {
   readonly hash: string;
   readonly text: string;
   readonly document: DocumentNode;
-  /** Its fragments, by name. */
+  /** The document's fragments, by name. */
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
-  /** Variables that its `@skip` and `@include` depend on. */
+  /** Variables that the document's `@skip` and `@include` depend on. */
   readonly conditionVariables: readonly string[];
 }
 
@@ -41,7 +41,7 @@ export interface Documents {
   /**
    * Checks an operation of the document against the limits.
    *
-   * @returns number of its selections, with fragments expanded
+   * @returns number of the operation's selections, with fragments expanded
    * @throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for introspection that is turned off
    */
   check(known: KnownDocument, operation: OperationDefinitionNode, variables: Variables): number;
@@ -62,7 +62,7 @@ export interface KnownOperation {
   conditions: Conditions;
   /** The properties of the request, besides the operation, that the plan depends on. */
   variant: PlanVariant;
-  /** Number of its selections, with fragments expanded. */
+  /** Number of the operation's selections, with fragments expanded. */
   selections: number;
 }
 
@@ -76,8 +76,8 @@ const bytesPerToken = 200;
 const maxFirstUseBytes = 131_072;
 
 /**
- * Longer texts are found by their hash: V8 does not hash very long strings, so that texts of equal length would be
- * compared one by one.
+ * Longer texts are found by their SHA-256 hash. As keys of a Map, very long strings of equal length would be compared
+ * one by one, because V8 does not hash them.
  */
 const maxKeyLength = 8_192;
 

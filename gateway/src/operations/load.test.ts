@@ -78,7 +78,7 @@ describe('operations', () => {
     expect(await pipeline.refusal('{ me { id } }')).toBeNull();
     expect(refused).toBeLessThan(80);
     const codes = new Set((await Promise.all(flood)).map((error) => codeOf(error)));
-    // Each text is parsed when the requester has its turn, or refused.
+    // Each text is either parsed in the requester's turn, or refused.
     expect([...codes].filter((code) => code !== 'SERVICE_UNAVAILABLE')).toEqual(['GRAPHQL_PARSE_FAILED']);
   });
 

@@ -35,7 +35,7 @@ export interface Operation extends ExecutableOperation {
   /** The parsed document: the same object for equal texts, while it is cached. */
   document: DocumentNode;
   operationName: string | null;
-  /** The properties of the request that its plan depends on, besides the conditions. */
+  /** The properties of the request, besides the conditions, that the operation's plan depends on. */
   variant: PlanVariant;
   /** The federation that planned the operation. The same federation executes it, even after a reload. */
   federation: Federation;
@@ -62,7 +62,7 @@ export interface Operations {
    * Executes a query or a mutation. A large operation waits for its share of the event loop.
    *
    * @throws CodedError OPERATION_TOO_COMPLEX for a response over MAX_RESPONSE_BYTES; SERVICE_UNAVAILABLE (retryable) if
-   *   too many large ones wait
+   *   too many large operations wait
    */
   execute(operation: Operation, context: GatewayContext): Promise<JsonResult>;
 }
@@ -86,11 +86,11 @@ const maxSmallSelections = 500;
 /** Measured time on the event loop per selection, for request, response and execution. */
 const msPerSelection = 0.001;
 /**
- * Number of new texts that are parsed or planned concurrently; more wait unparsed, because a parsed text takes up to 1
- * MiB. Two are enough: while the only planner plans one text, the next is parsed.
+ * Number of new texts that are parsed or planned concurrently. Further texts wait unparsed, because a parsed text takes
+ * up to 1 MiB. Two are enough: while the only planner plans one text, the next text is parsed.
  */
 const newTextsAtOnce = 2;
-/** Limit of the estimate for one execution. In measure mode an operation may have millions of selections. */
+/** Limit of the estimated time of one execution. In measure mode an operation may have millions of selections. */
 const maxFollowingMs = 100;
 
 export function createOperations({
@@ -109,7 +109,7 @@ export function createOperations({
   const newTexts = createGate({ atOnce: newTextsAtOnce });
   const persistedQueries = createPersistedQueries();
   const mask = createFailureMask(log);
-  // A WeakMap, so that the caches of a supergraph are released with it.
+  // It is a WeakMap, so that the caches of a supergraph are released with its federation.
   const documentsOf = new WeakMap<Federation, Documents>();
   const documentsFor = (federation: Federation): Documents => {
     const known = documentsOf.get(federation) ?? createDocuments({ federation, guard, loopShare, introspection });

@@ -52,7 +52,7 @@ function countTokens(text: string, guard: LimitGuard): number {
     if (tokens % 1_000 === 0) guard.check('MAX_TOKENS', tokens);
     nesting += nestingStep(token.kind);
     if (nesting > maxNesting) throw tooComplex('nesting', maxNesting, nesting);
-    // Such a number becomes infinite in JavaScript, and the planner can't write it into a request.
+    // A number that becomes infinite in JavaScript is refused, because the planner can't write it into a request.
     if ((token.kind === TokenKind.INT || token.kind === TokenKind.FLOAT) && !Number.isFinite(Number(token.value)))
       throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `A number on line ${token.line} is too large.`);
     // PostgreSQL can't store U+0000. The lexer already refuses lone surrogates.

@@ -20,8 +20,8 @@ async function countPlanned(selections: number): Promise<number> {
 describe('plan cache', () => {
   it('counts what the compiled form of an operation takes', async () => {
     expect(await countPlanned(10)).toBe(4);
-    // Each operation takes 6 MB. A quarter of the 64 MiB is for plans that were used once, so that the first was
-    // evicted.
+    // Each operation takes 6 MB. A quarter of the 64 MiB is for plans that were used once, so that the first
+    // operation's plan was evicted.
     expect(await countPlanned(10_000)).toBe(5);
   });
 });

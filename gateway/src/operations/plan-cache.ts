@@ -34,7 +34,8 @@ export interface WantedPlan {
 interface Planning {
   key: string;
   /**
-   * One request per requester. A shared one would wait in the turn of one requester, who may have many other requests.
+   * One request per requester. A request shared by several requesters would wait for the turn of one of them, who may
+   * have many other requests.
    */
   requests: Map<string, SharedRequest>;
 }
@@ -58,7 +59,7 @@ export function createPlanCache(planner: Planner): PlanCache {
   const remove = ({ planning, name, left }: SharedRequest) => {
     const { key, requests } = planning;
     if (requests.get(name)?.left === left) requests.delete(name);
-    // A new planning may have started since the last caller of this one left.
+    // Since the last caller left, another planning with the same key may have started.
     if (requests.size === 0 && inProgress.get(key) === planning) inProgress.delete(key);
   };
   const settleAll = ({ requests }: Planning, settle: (shared: SharedRequest) => void) => {
@@ -84,7 +85,7 @@ export function createPlanCache(planner: Planner): PlanCache {
         if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) refused.set(planning.key, error);
         remove(shared);
         shared.reject(error);
-        // A retryable error concerns only this requester, whose entry was evicted or timed out.
+        // A retryable error concerns only this requester: its entry in the queue was evicted or timed out.
         if (!isRetryable(error)) settleAll(planning, ({ reject }) => reject(error));
       });
     return shared;

@@ -9,7 +9,7 @@ import {
 
 /**
  * Whether an operation with a refused token may be executed as anonymous: it has root fields, and all except
- * `__typename` are `@public`. Fields that `@skip` or `@include` exclude count, too.
+ * `__typename` are `@public`. Fields that `@skip` or `@include` exclude are also checked.
  *
  * @param schema `Federation.supergraph`, which has the directives
  * @param fragments the document's fragments by name; each is visited once

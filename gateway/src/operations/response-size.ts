@@ -2,8 +2,8 @@
  * Whether a value's JSON has more than `maxBytes`. Counting stops at the limit, does not recurse, and does not build
  * the text.
  *
- * The size is an estimate: an escaped character, or one of a short string, counts as one byte. The actual text may be
- * up to six times as large.
+ * The size is an estimate: an escaped character counts as one byte, and so does each character of a short string. The
+ * actual text may be up to six times as large.
  */
 export function isLargerThan(value: unknown, maxBytes: number): boolean {
   let bytes = 0;

@@ -5,7 +5,7 @@ const ids = (count: number) => Array.from({ length: count }, (_, index) => `id${
 
 describe('segmented cache', () => {
   it('keeps values used again, however many are used once', () => {
-    // Regression: a client that sent many new documents evicted all others, which then had to be parsed and planned
+    // Regression: a client that sent many new documents evicted all other documents, which had to be parsed and planned
     // again.
     const cache = new SegmentedCache<{ id: string }>(1_000);
     const known = { id: 'known' };

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 
 /**
- * A segmented LRU cache, bounded in bytes. New values share a quarter of the space, and move to the other segment on
- * their second use. So values that are used once never evict values that are used more often.
+ * A segmented LRU cache, bounded in bytes. New values share a segment of a quarter of the space. On their second use
+ * they move to the other segment. So values that are used once never evict values that are used more often.
  *
  * @see https://en.wikipedia.org/wiki/Cache_replacement_policies#Segmented_LRU_(SLRU)
  */

@@ -23,13 +23,13 @@ interface SharedRead {
 /**
  * Executes equal queries once while they are in flight. Queries are equal if they have the same operation, variables,
  * authorization header, client address, and values of all other headers that subgraphs get. Subgraphs get the request
- * id of the first. If headers of subgraphs are passed back to the client, a query is executed alone. After a
- * mutation no query joins one from before: its client would not see what it has changed.
+ * id of the first query. If headers of subgraphs are passed back to the client, a query is executed alone. A query
+ * after a mutation never joins an execution from before the mutation: its client would not see its own change.
  */
 export function createSharedReads<Operation extends ExecutableOperation>(
   execute: Execute<Operation>,
 ): Execute<Operation> {
-  // Keyed by plan: equal operations have the same plan object while it is cached.
+  // The key is the plan, because equal operations have the same plan object while it is cached.
   const inFlight = new Map<Plan, Map<string, SharedRead>>();
 
   const start = (operation: Operation, context: GatewayContext, key: string): SharedRead => {
@@ -48,7 +48,7 @@ export function createSharedReads<Operation extends ExecutableOperation>(
       left,
     };
     reads.set(key, shared);
-    // An execution that is being aborted must not be joined by new clients.
+    // New clients must not join an execution that is being aborted.
     left.signal.addEventListener('abort', forget, { once: true });
     return shared;
   };

@@ -58,7 +58,7 @@ const refusals: [what: string, request: Request, code: string, limit?: string][]
   ['an unknown field', { query: '{ helo }' }, 'GRAPHQL_VALIDATION_FAILED'],
   ['an unknown operation', { query: 'query A { hello }', operationName: 'B' }, 'OPERATION_RESOLUTION_FAILURE'],
   ['an unknown hash', { extensions: hashed('{ hello }') }, 'PERSISTED_QUERY_NOT_FOUND'],
-  // Over WebSocket and GET it was passed on, and subgraphs refused the request.
+  // Regression: over WebSocket and GET, these variables were passed on, and subgraphs refused the request.
   [
     'a key __proto__ in a variable',
     { query: '{ hello }', variables: { a: JSON.parse('{"__proto__":1}') } },

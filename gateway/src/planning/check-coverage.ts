@@ -21,21 +21,22 @@ import type { PlanError } from './plan.ts';
 export interface CoverageOptions {
   /** The API schema. */
   schema: GraphQLSchema;
-  /** The operation as it was planned: after `@skip` and `@include` were evaluated. */
+  /** The operation that was planned, without the selections that `@skip` and `@include` exclude. */
   operation: OperationDefinitionNode;
   fragments: readonly FragmentDefinitionNode[];
   plan: PlanNode | SubscriptionNode | undefined;
 }
 
 /**
- * Finds the fields of an operation that its plan does not fetch. The planner silently leaves out fields that it can't reach
- * in any subgraph. Fields in fragments on a narrower type are not reported: perhaps the subgraph never returns that type.
+ * Finds the fields of an operation that its plan does not fetch. The planner silently leaves out fields that it can't
+ * reach in any subgraph. Fields in fragments on a narrower type are not reported, because the subgraph may never return
+ * that type.
  */
 export function findUnreachable({ schema, operation, fragments, plan }: CoverageOptions): PlanError[] {
   const fetched = new Set<string>();
   if (plan) collectFetched(plan, [], fetched);
   const errors = new Map<string, PlanError>();
-  /** Fragments that were checked, with the path of keys: some operations spread one millions of times. */
+  /** Fragments that were checked, each with its path of keys. Some operations spread a fragment millions of times. */
   const checked = new Set<string>();
 
   const check = (

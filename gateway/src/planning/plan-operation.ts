@@ -29,10 +29,12 @@ import { createPlanRestorer } from './restore-plan.ts';
 /** A request to the planner. */
 export interface PlanRequest {
   text: string;
-  /** Null for the document's only operation. */
+  /** The operation's name; null for the document's only operation. */
   operationName: string | null;
   conditions: Conditions;
-  /** Default: no `@override` label is on, and the client has no grants. */
+  /**
+   * What the plan depends on besides the operation. Default: no `@override` label is on, and the client has no grants.
+   */
   variant?: PlanVariant;
 }
 
@@ -58,7 +60,7 @@ export interface PlanOperationOptions {
   /** Whether error messages must not suggest names of the schema. */
   hideSuggestions: boolean;
   /**
-   * Whether one field that the client may not see refuses the whole operation. Default: false, which makes the field
+   * Whether an operation is refused if it has a field that the client may not see. Default: false, such a field is
    * null.
    */
   rejectUnauthorized?: boolean;
@@ -138,7 +140,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
       if (isAborted(error as Error)) return { kind: 'too-complex' };
       const [, field] = /^Was not able to find any options for (\w+)/.exec((error as Error).message) ?? [];
       if (field !== undefined) return { kind: 'unreachable', field };
-      // The planner rejects some introspection that graphql-js accepts.
+      // The planner rejects some introspection queries that graphql-js accepts.
       if (error instanceof GraphQLError) return { kind: 'invalid', faults: [faultOf(error)] };
       throw error;
     }
@@ -158,8 +160,8 @@ class Unreachable extends Error {
 const noGrants: Grants = { authenticated: false, scopes: [], policies: [] };
 
 /**
- * All rules but the one for root fields of a subscription: the gateway checks these after it has evaluated `@skip` and
- * `@include`.
+ * All rules except the one for root fields of a subscription. The gateway checks root fields after it has evaluated
+ * `@skip` and `@include`.
  */
 const rules = specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule);
 
@@ -170,7 +172,10 @@ function withoutOthers({ kind, definitions }: DocumentNode, operation: Operation
   };
 }
 
-/** Whether graphql-js stopped comparing fields of the same name, or the planner stopped counting selections. */
+/**
+ * Whether an error means that graphql-js stopped comparing fields of the same name, or that the planner stopped
+ * counting selections.
+ */
 function isAborted({ message }: Error): boolean {
   return message === 'Validation aborted.' || message.startsWith('Exceeded maximum recursive selections');
 }

@@ -5,8 +5,8 @@ import type { Grants } from '../supergraph/access-rules.ts';
 /** Apollo's query plan, with additions for our executor. It can be sent to another thread. */
 export interface Plan extends QueryPlan {
   /**
-   * Aliases that the plan uses in place of the client's response keys, because it needs those keys itself. Only below
-   * the root.
+   * Aliases that the plan uses in place of the client's response keys, because the plan needs these keys itself. Keys
+   * of root fields are never replaced.
    */
   renamedKeys?: Readonly<Record<string, string>>;
   /**
@@ -29,7 +29,7 @@ export interface DocumentFault {
 export interface PlanError {
   code: PublicErrorCode;
   message: string;
-  /** The client's response keys, with `@` for each list: there is one error for all its entries. */
+  /** The client's response keys, with `@` for each list, because one error stands for all entries of the list. */
   path: readonly string[];
 }
 
@@ -39,6 +39,6 @@ export interface PlanVariant {
   key: string;
   /** The `@override` labels that are on. */
   overrides: readonly string[];
-  /** What the client may see. Default: only fields without access rules. */
+  /** The client's rights. Default: it may see only fields without access rules. */
   grants?: Grants;
 }

@@ -19,10 +19,10 @@ export interface PlannerThreadOptions {
 /** The thread that validates and plans, one request at a time. It is replaced when it ends. */
 export interface PlannerThread extends AsyncDisposable {
   readonly isReady: boolean;
-  /** Whether the thread was replaced several times within a minute: then a single operation is not the cause. */
+  /** Whether the thread was replaced several times within a minute. If so, the cause is not a single operation. */
   readonly isRestless: boolean;
   send(request: PlanRequest): void;
-  /** CPU time of the current thread in milliseconds; null if there is none, or it has ended. */
+  /** CPU time of the current thread in milliseconds; null if no thread is ready, or if it has ended. */
   readCpuMs(): Promise<number | null>;
   /** Terminates the thread, and starts another. */
   replace(): void;
@@ -34,7 +34,7 @@ export interface PlannerThread extends AsyncDisposable {
 
 /** Heap limit of the thread: an operation that exceeds it ends the thread, not the process. */
 const maxHeapMb = 1_024;
-/** If this many threads end within `replacedWithinMs`, a single operation is not the cause. */
+/** If this many threads end within `replacedWithinMs`, the cause is not a single operation. */
 const maxReplaced = 3;
 const replacedWithinMs = 60_000;
 /** Time-out for the thread to load the supergraph. */
@@ -72,7 +72,7 @@ export function startPlannerThread(options: PlannerThreadOptions): PlannerThread
       worker.on('message', (message: WorkerMessage) => onMessage(worker, message));
       worker.on('exit', () => onExit(worker, attempt));
     } catch (error) {
-      // The system may be out of threads.
+      // Starting a thread fails if the system has no threads left.
       log.error({ error, attempt }, 'the planner thread can not be started; retrying');
       startLater(attempt + 1);
     }
@@ -89,7 +89,7 @@ export function startPlannerThread(options: PlannerThreadOptions): PlannerThread
     worker.unref();
     onReady();
   };
-  /** Also called for a thread that was terminated and is no longer the current one; that call is ignored. */
+  /** Called when any thread ends. The end of a thread that was replaced before it ended is ignored. */
   const onExit = (worker: Worker, attempt: number) => {
     if (state.worker !== worker) return;
     noteReplaced();

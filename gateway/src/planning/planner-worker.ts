@@ -21,7 +21,7 @@ port.on('message', (request: PlanRequest) => {
     send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
 });
-// On Linux this lowers the priority of this thread only. It comes after loading, which must not be slowed on a busy
-// machine.
+// On Linux this lowers the priority of this thread only. The supergraph is loaded before at normal priority, so that a
+// busy machine does not delay it.
 if (process.platform === 'linux') setPriority(10);
 send({ kind: 'ready' });

@@ -15,7 +15,7 @@ const request = (text: string, conditions = {}, operationName: string | null = n
 /** A valid document that takes long to validate, because every pair of its fields is compared. */
 const slow = `{ ${Array.from({ length: 20_000 }, (_, index) => `a: voucherRequest(id: "${index % 2}") { id }`).join(' ')} }`;
 
-// Of all tests that change nothing in it: a start takes half a second of CPU.
+// All tests that do not change the planner share this one, because a start takes half a second of CPU time.
 let planner: Planner;
 beforeAll(() => {
   planner = startPlanner();
@@ -72,7 +72,7 @@ describe('planner: refuses', () => {
       code: 'OPERATION_TOO_COMPLEX',
       details: { limit: 'planning', maximum: 50 },
     });
-    // A new thread has replaced the first, and its first operations take longer.
+    // A new thread has replaced the first thread. The first operations of a thread take longer.
     await expect
       .poll(() => planner.plan(request('{ me { username } }')).catch((error: unknown) => error))
       .toMatchObject({ plan: { kind: 'QueryPlan' } });
@@ -143,7 +143,7 @@ describe('planner: thread', () => {
 
 describe('planner: disposal', () => {
   it('plans the waiting operations, also during the pause after a large one', async () => {
-    // Regression: at a reload, operations that waited during such a pause were refused.
+    // Regression: at a reload, operations that waited while the planner paused were refused.
     const planner = startPlanner();
     const large = `{ ${Array.from({ length: 1_000 }, (_, index) => `a${index}: me { id }`).join(' ')} }`;
     const first = planner.plan(request(large));

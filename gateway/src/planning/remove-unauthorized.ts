@@ -55,7 +55,7 @@ export function removeUnauthorized(
   const errors = new Map<string, PlanError>();
   const authorized = new Map<string, FragmentDefinitionNode | null>();
   const hidden = new Set<string>();
-  /** Fragments whose errors were reported, with the path: some operations spread one millions of times. */
+  /** Fragments whose errors were reported, each with its path. Some operations spread a fragment millions of times. */
   const reported = new Set<string>();
 
   const typeOf = (name: string | undefined, otherwise: GraphQLCompositeType): GraphQLCompositeType => {

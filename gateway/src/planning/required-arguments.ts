@@ -24,7 +24,10 @@ export interface SupergraphWithRequiredFields {
   sdl: string;
   /** The fields that were added, by name. */
   required: ReadonlyMap<string, RequiredField>;
-  /** Which added fields a field requires: `subgraph Type.field` → path of names → name of the added field. */
+  /**
+   * The added fields that a field requires: a map from `subgraph Type.field` to a map from the path of the original
+   * field to the name of the added field.
+   */
   needs: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
 
@@ -32,8 +35,8 @@ type TypeDefinition = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode;
 
 /**
  * Replaces each field with arguments in `@requires` by an added field without arguments. Otherwise the planner merges
- * it with a selection of the same field that has other arguments, by a client or another `@requires`, and one of them
- * gets the wrong value.
+ * it with selections of the same field that have other arguments, from the client or another `@requires`. One of these
+ * selections gets the wrong value.
  */
 export function separateRequiredFields(sdl: string): SupergraphWithRequiredFields {
   const required = new Map<string, RequiredField>();

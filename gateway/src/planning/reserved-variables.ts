@@ -2,8 +2,8 @@ import { type DocumentNode, Kind } from 'graphql';
 import type { DocumentFault } from './plan.ts';
 
 /**
- * Variables that requests for entities use: the representations, and arguments from the context; numbered if there are
- * several. Objects of variables have no key `__proto__`.
+ * Variables that requests for entities use for the representations and for arguments from the context; they are
+ * numbered if there are several. `__proto__` is reserved because it can't be a key of the object of variables.
  */
 const reserved = /^(?:(?:representations|contextualArgument_\d+_\d+)(?:_\d+)?|__proto__)$/;
 

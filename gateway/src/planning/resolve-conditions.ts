@@ -53,7 +53,7 @@ export function resolveConditions(document: DocumentNode, conditions: Conditions
 
 const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
-/** Whether conditions have removed all fields of the operation: only the placeholder `__typename` is left. */
+/** Whether conditions have removed all fields of the operation, so that only the placeholder `__typename` is left. */
 export function isEmptyOperation({ selectionSet: { selections } }: OperationDefinitionNode): boolean {
   return selections.length === 1 && selections[0] === typename;
 }

@@ -23,7 +23,10 @@ type Requires = readonly QueryPlanSelectionNode[];
  * @param schema the supergraph
  */
 export function createFetchSplitter({ required, needs }: SupergraphWithRequiredFields, schema: GraphQLSchema) {
-  /** Returns the added fields that a field requires; for an abstract type, those of all its object types. */
+  /**
+   * Returns the added fields that a field requires. For a field of an abstract type, it returns those of all the type's
+   * object types.
+   */
   const needsOf = (subgraph: string, typeName: string, field: string): Needs => {
     const type = schema.getType(typeName);
     const types = isAbstractType(type)

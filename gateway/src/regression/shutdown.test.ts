@@ -20,7 +20,7 @@ describe('shutdown', () => {
     await people.call(2);
     const overHttp = gateway.post('{ hello }');
     await people.call(3);
-    // A second call waits in the queue for the subgraph.
+    // The subgraph allows one call at a time, so that this second call waits in the queue.
     const waiting = gateway.post('{ again: hello }');
     const ended = Promise.allSettled([event, overSocket, overHttp, waiting]);
 

@@ -22,8 +22,8 @@ export interface OperationLimits {
 export type LimitName = keyof OperationLimits | 'values' | 'nesting' | 'introspection' | 'validation' | 'planning';
 
 /**
- * Levels of brackets in a document, and of nesting in its variables. Fixed, because parsers and serialisers recurse: this
- * depth is tested not to overflow the stack.
+ * Levels of brackets in a document, and of nesting in its variables. The limit is fixed, because parsers and
+ * serialisers recurse: a test proves that this depth does not exceed the stack.
  */
 export const maxNesting = 200;
 
@@ -32,14 +32,14 @@ const valuesPerCost = 5;
 
 export interface LimitGuard {
   /**
-   * Refuses an operation that exceeds the limit; in `measure` mode it is only logged.
+   * Refuses an operation that exceeds the limit. In `measure` mode the operation is only logged.
    *
    * @throws CodedError OPERATION_TOO_COMPLEX with `limit`, `maximum` and `actual`
    */
   check(limit: keyof OperationLimits | 'values', actual: number): void;
   /**
-   * Checks the selections visited so far, while an operation is measured, against MAX_TOKENS. In `measure` mode it still
-   * refuses more than 20 times the limit, because measuring blocks the event loop.
+   * Checks the selections visited so far, while an operation is measured, against MAX_TOKENS. In `measure` mode, more
+   * than 20 times the limit is still refused, because measuring blocks the event loop.
    */
   checkVisited(visited: number): void;
   /** Like `check`, for a limit that is known to be exceeded, perhaps by an unknown amount. */

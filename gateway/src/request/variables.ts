@@ -20,8 +20,8 @@ export type Variables = Readonly<Record<string, unknown>>;
 export type Conditions = Readonly<Record<string, boolean>>;
 
 /**
- * Checks a request's variables before use. Deep nesting is refused, because serialisers recurse; so is text that is not
- * valid Unicode, and what the subgraphs would not get as it was sent.
+ * Checks a request's variables before use. Deep nesting is refused, because serialisers recurse. Text that is not valid
+ * Unicode is refused, and values that subgraphs would not get as they were sent.
  *
  * @throws CodedError BAD_USER_INPUT, OPERATION_TOO_COMPLEX
  */
@@ -41,7 +41,10 @@ export function checkVariables(variables: unknown): Variables {
 /** Many parsers of JSON refuse such keys, or change the prototype of the object. */
 const prototypeKey = 'the key __proto__, and constructor with a prototype, are not allowed.';
 
-/** What of a JSON value would not arrive as it was sent; null if there is nothing. */
+/**
+ * Finds a part of a JSON value that would not reach subgraphs as it was sent, and returns the error message; null if
+ * there is none.
+ */
 function findFault(value: unknown): string | null {
   // JSON.parse reads 1e999 as infinity, which JSON.stringify writes as null.
   if (typeof value === 'number') return Number.isFinite(value) ? null : 'a number is too large.';
@@ -101,10 +104,10 @@ function unfit(path: readonly (string | number)[], reason: string): CodedError<P
 }
 
 /**
- * Reads the values of the variables that `@skip` and `@include` depend on. Values that are not Booleans are omitted:
- * coercion reports them later.
+ * Reads the values of the variables that `@skip` and `@include` depend on. Values that are not Booleans are omitted,
+ * because coercion reports them later.
  *
- * @throws CodedError BAD_USER_INPUT for null: a nullable variable with a default may be null, but a condition may not
+ * @throws CodedError BAD_USER_INPUT for null, which a nullable variable with a default may be, but a condition may not
  */
 export function readConditions(
   names: readonly string[],

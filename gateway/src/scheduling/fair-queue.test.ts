@@ -20,8 +20,8 @@ describe('fair queue', () => {
     expect([queue.size, queue.shift(), queue.shift()]).toEqual([1, 'a2', undefined]);
   });
 
-  // Regression: eviction copied all items of a requester to find the last, and blocked the event loop for seconds when
-  // the queue was full.
+  // Regression: eviction copied all items of a requester to find the last one. When the queue was full, this blocked
+  // the event loop for seconds.
   it('takes no more steps for a long queue than for a short one', () => {
     const countSteps = (items: number) => {
       const queue = new FairQueue<number>();

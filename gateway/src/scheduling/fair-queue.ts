@@ -4,15 +4,15 @@ interface Requester<Item> {
   name: string;
   items: LinkedList<Item>;
   size: number;
-  /** Its link in the list of turns. */
+  /** The requester's link in the list of turns. */
   turn: Link<Requester<Item>>;
-  /** Its link in the list of requesters with the same number of items. */
+  /** The requester's link in the list of requesters with the same number of items. */
   ofSize: Link<Requester<Item>>;
 }
 
 /**
- * A queue in which requesters take turns, regardless of how many items each has. All calls take constant time, but
- * `evict` with an argument does not.
+ * A queue in which requesters take turns, regardless of how many items each has. All calls take constant time, except
+ * `evict` with an argument.
  */
 export class FairQueue<Item> {
   readonly #requesters = new Map<string, Requester<Item>>();
@@ -57,10 +57,10 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Removes and returns the newest item of the requester that uses the most.
+   * Removes and returns the newest item of the requester with the largest use.
    *
-   * @param taken how much a requester uses, for example bytes; all requesters are compared by it. Default: the number
-   *   of items
+   * @param taken returns how much a requester uses, for example in bytes; it is called for all requesters. Default: the
+   *   number of items
    */
   evict(taken?: (requester: string) => number): Item | undefined {
     const requester = taken ? this.#findMost(taken) : this.#bySize.at(-1)?.first?.value;
@@ -101,8 +101,8 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Moves a requester to the list of its new size. Sizes change by one, so that the largest size is known without a
-   * search.
+   * Moves a requester to the list of its new size. A size changes only by one, so that the largest size is found
+   * without a search.
    */
   #resize(requester: Requester<Item>, size: number): void {
     this.#ofSize(requester.size).remove(requester.ofSize);

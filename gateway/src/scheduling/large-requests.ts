@@ -2,19 +2,22 @@ import { createGate, type Gate } from './gate.ts';
 import type { Requester, WaitQueueOptions } from './wait-queue.ts';
 
 /**
- * A request with more bytes is large. Web clients rarely send one: their operations are small, or persisted and sent as
- * a hash.
+ * A request with more bytes is large. Web clients rarely send large requests, because their operations are small, or
+ * persisted and sent as a hash.
  */
 export const maxSmallBytes = 8_192;
 
 export interface LargeRequestsOptions extends WaitQueueOptions {
-  /** Large requests that one requester may have in preparation (parsed, not executed yet); more wait. Default: 4. */
+  /**
+   * Number of large requests of one requester that may be parsed but not executed yet. Further ones wait. Default: 4.
+   */
   atOnce?: number;
 }
 
 /**
- * Limits how many large requests of one requester are prepared concurrently. The others wait as received bytes: parsed,
- * they would take several times the memory on the heap, and make garbage collection delay all requests.
+ * Limits how many large requests of one requester are prepared concurrently. Further large requests wait as received
+ * bytes. Once parsed, they would take several times the memory on the heap, and garbage collection would delay all
+ * requests.
  */
 export interface LargeRequests {
   /**
@@ -26,7 +29,7 @@ export interface LargeRequests {
 }
 
 export function createLargeRequests({ atOnce = 4, ...limits }: LargeRequestsOptions = {}): LargeRequests {
-  /** Gates by requester, while one of its requests waits or has a place. */
+  /** A gate for each requester of which a request waits or has a place, by the requester's name. */
   const gates = new Map<string, { gate: Gate; users: number }>();
   return {
     async enter(requester, bytes) {

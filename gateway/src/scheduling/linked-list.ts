@@ -6,8 +6,8 @@ export interface Link<Value> {
 }
 
 /**
- * A doubly linked list: access to both ends and removal take constant time. In V8, finding a Set's first entry takes
- * longer the more entries were deleted.
+ * A doubly linked list: access to both ends and removal take constant time. A Set is no replacement, because V8 takes
+ * longer to find its first entry the more entries were deleted.
  */
 export class LinkedList<Value> {
   #first: Link<Value> | undefined;

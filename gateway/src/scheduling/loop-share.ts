@@ -20,7 +20,7 @@ export interface LoopWork {
  */
 export interface LoopShare {
   /**
-   * Runs synchronous work: at once if the share is not used up, else when the requester has its turn.
+   * Runs synchronous work: at once if the share is not used up, else in the requester's turn.
    *
    * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left; any error of
    *   the work
@@ -34,7 +34,7 @@ interface WaitingWork extends Waiting {
 
 export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopShareOptions = {}): LoopShare {
   const queue = new WaitQueue<WaitingWork>(limits);
-  /** When the work done so far will be within the share; new work may start from then on. */
+  /** The time from which the work done so far is within the share, so that new work may start. */
   let isPaidAtMs = 0;
   let timer: NodeJS.Timeout | null = null;
 
@@ -50,7 +50,7 @@ export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopSh
   };
   const runNext = () => {
     timer = null;
-    // One item per turn of the event loop, so that other work runs in between.
+    // Each turn of the event loop runs one item, so that other work runs in between.
     queue.shift()?.run();
     schedule();
   };

@@ -3,11 +3,14 @@ import { type Requester, type Waiting, WaitQueue, type WaitQueueOptions } from '
 export interface LoopTurnsOptions extends WaitQueueOptions {
   /** Operations that start per turn of the event loop. Default: 8. */
   perTurn?: number;
-  /** Most operations that start per turn while the turns are short. Default: `perTurn`. */
+  /** Limit of operations that start per turn while the turns are short. Default: `perTurn`. */
   maxPerTurn?: number;
 }
 
-/** A turn of the event loop that took less time is short: the next turn may start twice as many operations. */
+/**
+ * A turn of the event loop that took less time is short. After a short turn, the next turn may start twice as many
+ * operations.
+ */
 const shortTurnMs = 4;
 
 /**
@@ -15,7 +18,7 @@ const shortTurnMs = 4;
  * operations at once, an operation of another requester waits for only a few of them.
  */
 export interface LoopTurns {
-  /** Returns whether the operation may start now. The usual case, which needs no promise. */
+  /** Returns whether the operation may start now. This is the usual case, and needs no promise. */
   tryEnter(): boolean;
   /**
    * Resolves when the operation may start: at once, unless this turn of the event loop has started its maximum.
@@ -35,7 +38,7 @@ export function createLoopTurns({ perTurn = 8, maxPerTurn = perTurn, ...limits }
   const queue = new WaitQueue<WaitingOperation>(limits);
   let begun = 0;
   let isTurnAwaited = false;
-  /** Operations that may start in this turn. */
+  /** Number of operations that may start in this turn. */
   let allowed = perTurn;
   let turnSinceMs = 0;
   const awaitTurn = () => {

@@ -5,7 +5,7 @@ import WebSocket from 'ws';
 import { startTestGateway } from '../testing/gateway.ts';
 
 const many = 100;
-// All of 127.0.0.0/8 is the loopback interface.
+// The loopback interface has all addresses of 127.0.0.0/8, so that two clients can have different ones.
 const [crowd, single] = ['127.0.0.2', '127.0.0.3'];
 
 describe('http', () => {
@@ -22,7 +22,7 @@ describe('http', () => {
     const clients = await Promise.all([...Array.from({ length: many }, () => open(crowd)), open(single)]);
     const body = JSON.stringify({ query: '{ __typename }' });
     const head = `POST /graphql HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
-    // Sent once before, so that the plan is cached.
+    // The query is sent once before the test, so that its plan is cached.
     await fetch(`${gateway.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     const answers: string[] = [];
     const answered = clients.map(async (socket) => {
@@ -52,7 +52,8 @@ describe('websocket', () => {
       return { socket, localAddress };
     };
     const clients = await Promise.all([...Array.from({ length: many }, () => open(crowd)), open(single)]);
-    // Sent once before, so that the plan is cached: operations that wait for one plan all continue at once.
+    // The query is sent once before the test, so that its plan is cached. Otherwise all operations would wait for the
+    // same plan, and continue at the same time.
     const body = JSON.stringify({ query: '{ __typename }' });
     await fetch(`${gateway.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     const answers: string[] = [];
@@ -68,7 +69,8 @@ describe('websocket', () => {
   });
 
   it('handles one message of a socket per turn of the event loop', async () => {
-    // Regression: all messages of a chunk were handled in one turn, so a socket with many operations delayed all others.
+    // Regression: all messages of a chunk were handled in one turn, so that a socket with many operations delayed all
+    // other clients.
     await using gateway = await startTestGateway();
     const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
     await once(socket, 'open');

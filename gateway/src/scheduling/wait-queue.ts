@@ -5,7 +5,10 @@ import { FairQueue } from './fair-queue.ts';
 
 /** The source of a request, for fair queueing. */
 export interface Requester {
-  /** Requests with the same name share their turns, so that one client with many operations does not delay the others. */
+  /**
+   * Requests with the same name share their turns, so that one client with many operations does not delay other
+   * clients.
+   */
   name: string;
   /** Aborts when the request is no longer needed. */
   signal?: AbortSignal;
@@ -16,7 +19,10 @@ export interface Requester {
   onWait?: (() => () => void) | undefined;
 }
 
-/** Returns the requester of a client. Its name is the client's address, of which IPv6 counts the first 64 bits. */
+/**
+ * Returns the requester of a client. The requester's name is the client's address; of an IPv6 address, only the first
+ * 64 bits.
+ */
 export function requesterOf({
   clientAddress,
   signal,
@@ -29,11 +35,11 @@ export interface WaitQueueOptions {
   /** Time-out of an entry; a random part of up to half is subtracted. Default: 10 s. */
   waitTimeoutMs?: number;
   /**
-   * Once a requester's oldest entry has waited this long, its newest one is next. Otherwise, under overload, every entry
-   * would be handled only after its client has given up. Default: 1 s.
+   * Once a requester's oldest entry has waited this long, its newest entry is served first. Otherwise, under overload,
+   * every entry would be served only after its client has given up. Default: 1 s.
    */
   newestFirstAfterMs?: number;
-  /** Maximum number of entries; with 0 none waits. Default: 10,000. */
+  /** Maximum number of entries; with 0, no entry may wait. Default: 10,000. */
   maxWaiting?: number;
   /** Maximum bytes of all entries; a larger entry is refused at once. Default: 128 MiB. */
   maxWaitingBytes?: number;
@@ -69,7 +75,7 @@ export class WaitQueue<Item extends Waiting> {
   readonly #entries = new Map<Item, Entry>();
   readonly #bytesOf = new Map<string, number>();
   #bytes = 0;
-  /** Runs while there are entries. */
+  /** Looks for expired entries while the queue is not empty. */
   #timer: NodeJS.Timeout | null = null;
 
   constructor({
@@ -86,8 +92,8 @@ export class WaitQueue<Item extends Waiting> {
   }
 
   /**
-   * Adds an entry. If the queue is full, the requester with the most entries loses its newest, which are rejected; if
-   * the bytes exceed their limit, the one with the most bytes does.
+   * Adds an entry. If there are too many entries, the newest entries of the requester with the most entries are
+   * rejected. If there are too many bytes, those of the requester with the most bytes are.
    */
   add({ name, signal, onWait }: Requester, item: Item): void {
     const { waitTimeoutMs, maxWaiting, maxWaitingBytes } = this.#options;
@@ -95,7 +101,7 @@ export class WaitQueue<Item extends Waiting> {
       item.reject(unavailable());
       return;
     }
-    // A requester with many entries must not crowd out the others.
+    // The requester that uses the most loses entries, so that it does not displace other requesters.
     for (;;) {
       const hasTooManyBytes = this.#bytes + item.bytes > maxWaitingBytes;
       if (this.size === 0 || (this.size < maxWaiting && !hasTooManyBytes)) break;
@@ -106,7 +112,7 @@ export class WaitQueue<Item extends Waiting> {
       if (this.#queue.delete(name, item)) this.#forget(item).reject(unavailable());
     };
     const addedAtMs = performance.now();
-    // Randomised, so that a burst of requests does not time out, and retry, all at once.
+    // The time-out is randomised, so that the requests of a burst do not time out and retry at the same moment.
     const expiresAtMs = addedAtMs + waitTimeoutMs * (0.5 + Math.random() / 2);
     signal?.addEventListener('abort', leave);
     this.#entries.set(item, { name, addedAtMs, expiresAtMs, signal, leave, onEnd: onWait?.() });

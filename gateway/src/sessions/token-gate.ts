@@ -4,7 +4,9 @@ import type { Identity, TokenVerifier } from '@voucher-gateway/platform/identity
 import type { SessionGate } from './session-gate.ts';
 
 export interface TokenGateOptions {
-  /** Null if tokens are not verified: then every client is anonymous, and its header is forwarded unchanged. */
+  /**
+   * Verifies a token. If it is null, every client is anonymous, and its authorization header is forwarded unchanged.
+   */
   verify: TokenVerifier | null;
   clock: Clock;
 }

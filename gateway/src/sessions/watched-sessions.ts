@@ -42,7 +42,7 @@ const minCheckIntervalMs = 250;
 /**
  * At its deadline a session is read from the store, because another process may have recorded activity. All sessions
  * share one timer, because separate timers would take a large part of a connection's memory. While the store can't be
- * reached, connections stay open until the last known deadline.
+ * reached, a connection stays open until the last known deadline of its session.
  */
 export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: WatchedSessionsOptions): WatchedSessions {
   const watches = new Map<string, Watch>();
@@ -96,7 +96,7 @@ export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: Watch
       const known = watches.get(identity.sid);
       const watch = known ?? add(identity);
       watch.callbacks.add(callback);
-      // The session may have ended after it was authenticated and before it was watched.
+      // The session may have ended between its authentication and this call.
       if (!known) void check(watch);
       return new Watcher(watch, callback, forget);
     },
@@ -132,7 +132,7 @@ function createEarliestTimer(clock: Clock, onFire: () => void) {
   };
   return {
     stop,
-    /** Lets the timer fire at this time or earlier. Firing early is harmless. */
+    /** Makes the timer fire at this time or earlier. Firing too early does no harm. */
     fireBy(byMs: number) {
       if (atMs <= byMs) return;
       timer?.[Symbol.dispose]();
@@ -146,8 +146,8 @@ function createEarliestTimer(clock: Clock, onFire: () => void) {
 }
 
 /**
- * A callback for the end of a session. It is a class, which takes less memory than closures, because there is one per
- * connection.
+ * A callback for the end of a session. There is one per connection, and a class instance takes less memory than
+ * closures.
  */
 class Watcher implements Disposable {
   readonly #watch: Watch;

@@ -21,8 +21,8 @@ export interface Subscription extends Disposable {
 }
 
 /**
- * One subscription, from admission until it is disposed. It is a class, which takes less memory than closures: a
- * gateway may have 100,000 of them.
+ * One subscription, from admission until it is disposed. A gateway may have 100,000 of them, and a class instance takes
+ * less memory than closures.
  */
 export class ActiveSubscription implements Subscription {
   readonly #shared: SharedOperation;
@@ -30,7 +30,8 @@ export class ActiveSubscription implements Subscription {
   #context: GatewayContext;
   readonly #quota: Quota;
   /**
-   * The missed events, which are sent before the subscription goes live. Null without a cursor, and once it is live.
+   * The missed events, which are sent before the subscription goes live. Null if the client sent no cursor, and null
+   * once the subscription is live.
    */
   #missed: CatchUp | null = null;
   /** The current phase: catching up, or live. */
@@ -50,7 +51,7 @@ export class ActiveSubscription implements Subscription {
     this.#quota = quota;
   }
 
-  /** Sends missed events first. Call it before `start`. */
+  /** Makes `start` send missed events first. Call it before `start`. */
   resumeWith(missed: CatchUp): void {
     this.#missed = missed;
   }

@@ -9,7 +9,7 @@ const allowed = { claims: { scope: 'other track' } };
 const open = (field: RegExp) => openTestSubscriptions({ supergraphSdl: protectedSupergraph(field) });
 
 describe('subscription: authorisation', () => {
-  // A message contains all fields, also those that the client may not see.
+  // A topic message contains all fields, even those that the client may not see.
   it('makes a field of events null, and with it a parent that may not have null', async () => {
     await using ctx = await open(/customer: String!/g);
     const { next } = await ctx.subscribe('subscription { moved { node { parcel note: customer } } }');
@@ -79,7 +79,7 @@ describe('subscription: authorisation', () => {
     });
   });
 
-  // Regression: all clients lost the field without an error, even those that may see it.
+  // Regression: after the reload all clients lost the field without an error, even clients that may see it.
   it('ends a subscription to a field that a reload protects, to be started again', async () => {
     await using ctx = await openTestSubscriptions();
     const query = 'subscription { moved { node { place recipient { name } } } }';

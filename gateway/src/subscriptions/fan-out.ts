@@ -16,15 +16,18 @@ export interface FanOutEvent {
    * wait.
    */
   bytes?: number;
-  /** Set for a republished message: resolves to whether the members already have it. Then the event is dropped. */
+  /**
+   * Set for a republished message: resolves to whether the members already have the message. If so, the event is
+   * dropped.
+   */
   isDuplicate?: (context: GatewayContext, cursor: string | null) => Promise<boolean>;
 }
 
 /** What a resumed subscriber has received when it goes live. */
 export interface ResumePoint {
-  /** Ids of events that it has received and that the topic may still deliver. */
+  /** Ids of events that the subscriber has received, and that the topic may still deliver. */
   sent: Set<string>;
-  /** Cursor of the last event that it received. */
+  /** Cursor of the last event that the subscriber received. */
   cursor: string;
 }
 
@@ -34,7 +37,7 @@ export interface FanOutOptions {
   open(fanOut: FanOut): Disposable;
   /** Executes an event. Returns the GraphQL result as JSON; synchronously if nothing is fetched. */
   execute(result: RootFieldResult, context: GatewayContext): string | Promise<string>;
-  /** The errors that members are sent when an event can't be executed, or too many wait. */
+  /** Returns the errors that members are sent when an event can't be executed, or when too many events wait. */
   formatErrors(error: unknown): readonly GraphQLFormattedError[];
   /** Called when the last member has left, or the fan-out has ended. */
   onEnd(fanOut: FanOut): void;
@@ -48,11 +51,11 @@ const mostWaitingBytes = 4_194_304;
  * The fan-out of one subscription to all subscribers of the same identity. Each event is executed once and serialised
  * once for all of them, in order.
  *
- * The queue of waiting events is bounded. When it is full the members end with a retryable error, and can resume after
- * their last event.
+ * The queue of waiting events is bounded. When the queue is full, the members end with a retryable error, and can
+ * resume after their last event.
  */
 export class FanOut {
-  /** The same for all members: subgraphs respond the same to all of them. */
+  /** The identity key of all members. Subgraphs respond the same to clients with equal keys. */
   readonly identityKey: string;
   /** The value of the claim that the topic field matches. It is the same for all members. */
   readonly claimValue: string;
@@ -60,7 +63,7 @@ export class FanOut {
   readonly #members = new Set<FanOutMember>();
   /** Events that wait while an earlier event is executed; null if there are none. */
   #waiting: WaitingEvents | null = null;
-  /** Number of events so far. */
+  /** Number of events that the fan-out has received so far. */
   #count = 0;
   /** The cursor of the last event that all members are known to have. */
   #cursor: string | null = null;
@@ -115,7 +118,7 @@ export class FanOut {
     this.#source = null;
   }
 
-  /** Returns the token that expires last of all members. */
+  /** Returns that token of the members which expires last. */
   token(): UpstreamToken {
     return findLastToExpire(
       Array.from(this.#members, ({ context: { authorization, identity } }) => ({
@@ -130,7 +133,7 @@ export class FanOut {
     if (this.#hasEnded || this.#source) return;
     try {
       const source = this.#options.open(this);
-      // Opening may have ended the fan-out.
+      // `open` may have ended the fan-out before it returned.
       if (this.#hasEnded) source[Symbol.dispose]();
       else this.#source = source;
     } catch (error) {
@@ -154,8 +157,8 @@ export class FanOut {
   }
 
   /**
-   * Executes this event and then the waiting events, in order. Synchronous as long as no event needs a fetch. Never
-   * throws.
+   * Executes this event and then the waiting events, in order. It is synchronous as long as no event needs a fetch.
+   * Never throws.
    */
   #answerFrom(first: Waiting | undefined): void {
     try {
@@ -218,10 +221,7 @@ export class FanOut {
   }
 }
 
-/**
- * A subscriber in a fan-out. It is a class, which takes less memory than closures, because there is one per
- * subscription.
- */
+/** A subscriber in a fan-out. There is one per subscription, and a class instance takes less memory than closures. */
 class FanOutMember implements Disposable {
   readonly subscriber: Subscriber;
   readonly context: GatewayContext;

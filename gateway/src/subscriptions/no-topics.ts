@@ -5,8 +5,8 @@ const unavailable = async (): Promise<never> => {
 };
 
 /**
- * The topics of a gateway that runs without Kafka or its embedded replacement. It can't serve a supergraph with
- * `@topic` fields.
+ * The topics of a gateway that runs without Kafka or its embedded replacement. Such a gateway can't serve a supergraph
+ * with `@topic` fields.
  */
 export const noTopics: Topics = {
   publish: unavailable,

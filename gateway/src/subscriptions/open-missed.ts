@@ -47,8 +47,8 @@ export async function openMissed(options: MissedOptions): Promise<CatchUp> {
       reader = { planned, readStoredPage: createStoredPageReader({ planned, replay, claimValue, context, log }) };
     return reader.readStoredPage(from, first);
   };
-  // Reading the topic may take long. Until then the client counts against its user's quota, so that it must be able to
-  // leave.
+  // Reading the topic may take long. During this time the client counts against its user's quota, so that it must be
+  // able to leave.
   const opening = openCatchUp({ planned: current, claimValue, recent, scan, clock, log, readStoredPage, after });
   return unlessAborted(context.signal, opening);
 }

@@ -3,11 +3,11 @@ import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
 /** Limits how many subscriptions each holder, a user or an address, has at once. */
 export interface Quota {
-  /** The number that all holders have together. */
+  /** The number of subscriptions of all holders. */
   readonly taken: number;
-  /** Counts one more for the holder. Throws CodedError RATE_LIMITED if the holder has reached the limit. */
+  /** Counts one more subscription of the holder. Throws CodedError RATE_LIMITED if the holder has reached the limit. */
   take(holder: string): void;
-  /** Counts one less for the holder. */
+  /** Counts one subscription of the holder less. */
   give(holder: string): void;
 }
 

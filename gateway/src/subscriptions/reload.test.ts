@@ -44,8 +44,8 @@ describe('reload', () => {
     let answered = 0;
     const bothAnswered = Promise.withResolvers<void>();
     for (let index = 0; index < count; index += 1) {
-      // Every second subscription selects a field that the next supergraph lacks. One in four has an operation that no
-      // other has.
+      // Every second subscription selects a field that the next supergraph lacks. Every fourth subscription has an
+      // operation of its own.
       const field = index % 2 === 0 ? 'place' : 'note';
       const text = `subscription ($p: ID) { moved(parcel: $p) { node { id ${field} } } }`;
       const variables = { p: index % 4 < 2 ? String(index) : 'p1' };
@@ -74,10 +74,11 @@ describe('reload', () => {
     expect(ended).toBe(count / 2);
     expect(subscriptions.count).toBe(count / 2);
     expect(turns).toBeGreaterThan(50);
-    // Loading the supergraph takes most of the longest turn.
+    // Most of the longest turn is spent on loading the supergraph.
     expect(longestMs).toBeLessThan(400);
 
-    // The first message is for a subscription of a shared operation, the second for one whose operation no other has.
+    // The first message is for a subscription of a shared operation. The second is for a subscription with an operation
+    // of its own.
     await using seen = await engines.topics.tail({ topic: parcelMoved, from: 'now', onMessage: () => {} });
     await ctx.publish(move('m1', { customer: 'c2', parcel: 'p1' }), move('m2', { customer: 'c4', parcel: '4' }));
     await seen.caughtUp();
@@ -105,7 +106,8 @@ describe('reload', () => {
           codes[customer] = errors?.[0]?.extensions?.code;
           subscription[Symbol.dispose]();
           sent.release();
-          // Blocks the event loop, so that Eve's subscription goes live before the reload ends the next one.
+          // The loop blocks for 10 ms, so that Eve's subscription goes live before the reload ends the next
+          // subscription.
           for (const startedAtMs = performance.now(); performance.now() - startedAtMs < 10; );
         },
         flushed: sent.wait,

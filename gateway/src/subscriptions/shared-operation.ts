@@ -67,12 +67,12 @@ export class SharedOperation {
     this.#planned = planSubscription(environment.topicFieldsOf(operation.federation), operation);
   }
 
-  /** The operation as planned with the current supergraph. */
+  /** The operation with its plan for the current supergraph. */
   get operation(): Operation {
     return this.#operation;
   }
 
-  /** The subscription as planned with the current supergraph. */
+  /** The subscription's plan for the current supergraph. */
   get planned(): TopicSubscription | UpstreamSubscription {
     return this.#planned;
   }
@@ -97,7 +97,7 @@ export class SharedOperation {
   }
 
   /**
-   * Adds a live subscriber to the fan-out of its identity. Disposing removes it.
+   * Adds a live subscriber to the fan-out of its identity. Disposing removes the subscriber.
    *
    * @param claimValue value of the subscriber's claim
    * @param resumePoint what the subscriber has already received; null if it did not resume
@@ -114,7 +114,7 @@ export class SharedOperation {
     return fanOut.join(subscriber, context, resumePoint);
   }
 
-  /** Executes an event. Returns the GraphQL result as JSON; synchronously if nothing is fetched. */
+  /** Executes an event. Returns the GraphQL result as JSON, or a promise of it if the plan has fetches. */
   execute(
     event: RootFieldResult,
     context: GatewayContext,
@@ -196,7 +196,7 @@ export class SharedOperation {
     for (const each of fanOut) yield each.openSource();
   }
 
-  /** Retires an operation that is invalid in the next supergraph: no more subscriptions are admitted. */
+  /** Retires an operation that is invalid in the next supergraph, so that it admits no more subscriptions. */
   retire(errors: readonly GraphQLFormattedError[]): void {
     this.#environment.onUnused(this);
     this.#endedWith = errors;
@@ -220,8 +220,8 @@ export type OperationChange =
   | { kind: 'end' };
 
 /**
- * Passes matching topic messages to a fan-out. It is a class, which takes less memory than closures, because there is
- * one per user.
+ * Passes matching topic messages to a fan-out. There is one listener per user, and a class instance takes less memory
+ * than closures.
  */
 class TopicFeedListener implements TopicListener {
   readonly #shared: SharedOperation;
@@ -234,7 +234,7 @@ class TopicFeedListener implements TopicListener {
 
   onMessage(message: TopicMessage): void {
     const { claimValue } = this.#fanOut;
-    // Reads the current plan each time, because a reload may have replaced it.
+    // The plan is read for each message, because a reload may have replaced it.
     const { planned, log } = this.#shared;
     if (!planned.topicField || !matchesSubscriber(planned, claimValue, message.value)) return;
     const id = idOf(message);
@@ -259,7 +259,7 @@ class TopicFeedListener implements TopicListener {
 
 /**
  * Whether the next supergraph hides a field that was not hidden before. The clients' grants were read by the earlier
- * rules, so that we can't tell which of them may see it.
+ * rules, so that it is unknown which clients may see the field.
  */
 function hidesMore({ plan: { hiddenFields: before = [] } }: Operation, { plan: { hiddenFields = [] } }: Operation) {
   return hiddenFields.some((field) => !before.includes(field));

@@ -6,7 +6,7 @@ import { SharedOperation, type SharedOperationEnvironment } from './shared-opera
 export interface SharedOperations {
   readonly running: ReadonlySet<SharedOperation>;
   /**
-   * Returns the shared operation that equal requests use, or creates it. It is kept while it has subscriptions.
+   * Returns the operation that equal requests share, or creates it. It is kept while it has subscriptions.
    *
    * @param variables the coerced variables, without the cursor, so that resuming subscribers share the operation
    * @throws CodedError for an operation that can't be planned
@@ -17,7 +17,7 @@ export interface SharedOperations {
 export function createSharedOperations(
   environment: Omit<SharedOperationEnvironment, 'onUsed' | 'onUnused'>,
 ): SharedOperations {
-  /** Keyed by text, then name, which a reload does not change. */
+  /** The keys are text and then name, because a reload changes neither. */
   const byText = new Map<string, Map<string, SharedOperation>>();
   const running = new Set<SharedOperation>();
   const withRegistry: SharedOperationEnvironment = {

@@ -46,7 +46,7 @@ describe('subscription', () => {
     await publish(moveTo('Vinh', { customer: 'bob', recipient: { id: 'bob' } }));
     expect(await bob.next()).toEqual([{ data: { moved: { node: { recipient: { name: 'name of bob' } } } } }]);
     expect(fetches).toBe(3);
-    // One of the equal operations unsubscribes; the others continue.
+    // One of the equal operations unsubscribes, and the other ones continue.
     await equal[0]?.stop();
     await publish(moveTo('Hanoi'));
     expect(await equal[1]?.next()).toEqual(first);
@@ -66,7 +66,7 @@ describe('subscription', () => {
     await using ctx = await openTestSubscriptions();
     const { slow, quick, answerNames } = await slowAndQuick(ctx);
     const large = (place: string) => moveTo(place, { note: 'x'.repeat(800_000) } as Partial<Move>);
-    // While the first event is executed, the queue has room for two more, but not for a third.
+    // While the first event is executed, the queue has room for two more events, but not for a third.
     await ctx.publish(large('a'), large('b'), large('c'));
     expect(await quick.next(3)).toHaveLength(3);
     expect(slow.ended).toBe(undefined);

@@ -16,6 +16,9 @@ export interface Subscriber {
    * signal.
    */
   onLive?(): void;
-  /** Resolves once everything sent so far has left this process. Catch-up waits for it, as backpressure. */
+  /**
+   * Resolves once everything sent so far has left this process. Catch-up waits for this before it sends more
+   * (backpressure).
+   */
   flushed(): Promise<void>;
 }

@@ -39,7 +39,7 @@ export interface Subscriptions extends AsyncDisposable {
   subscribe(operation: Operation, context: GatewayContext, options?: { after?: string | null }): Promise<Subscription>;
   /**
    * Prepares for another supergraph: opens the feeds of its fields, and plans every active subscription with it. A
-   * subscription that is invalid there ends with SUBSCRIPTION_SCHEMA_RELOAD.
+   * subscription that is invalid in the next supergraph ends with SUBSCRIPTION_SCHEMA_RELOAD.
    *
    * @throws Error for a field that can't be served
    */
@@ -58,7 +58,7 @@ export interface SubscriptionsOptions {
   recentBounds?: MessageBounds;
   /** Limit of the bytes that one topic scan collects. Default: 64 MiB. */
   maxScanBytes?: number;
-  /** Limit of concurrent subscriptions per user; more are refused with RATE_LIMITED. Default: 200. */
+  /** Limit of concurrent subscriptions per user. Further ones are refused with RATE_LIMITED. Default: 200. */
   maxPerUser?: number;
 }
 
@@ -114,8 +114,8 @@ export async function createSubscriptions({
             await openMissed({ shared, claimValue, after: resumeAfter, context, feeds, clock, log }),
           );
         } catch (error) {
-          // If a reload has retired the operation in the meantime, `start` ends the subscription with the error of the
-          // reload.
+          // If a reload has retired the operation during the catch-up, the error is dropped: `start` ends the
+          // subscription with the error of the reload.
           if (!shared.endedWith) throw error;
         }
       undo.move();
@@ -134,7 +134,7 @@ export async function createSubscriptions({
   };
 }
 
-/** Plans the operation with another supergraph. Rejects if it is invalid there. */
+/** Plans the operation with another supergraph. Rejects if the operation is invalid in that supergraph. */
 async function planFor(federation: Federation, operation: Operation, context: GatewayContext): Promise<Operation> {
   const { text, operationName, conditions } = operation;
   const { clientAddress, signal } = context;

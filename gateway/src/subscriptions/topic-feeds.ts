@@ -33,7 +33,7 @@ export interface TopicFeedsOptions {
 }
 
 interface OpenFeed extends AsyncDisposable {
-  /** Null until a broker has responded. */
+  /** The topic's recent messages; null until a broker has responded. */
   readonly recent: RecentMessages | null;
   readonly scan: TopicScan;
   /** The message fields by which listeners select messages. */
@@ -45,7 +45,7 @@ const retryEveryMs = 1_000;
 export function createTopicFeeds({ topics, recentBounds, maxScanBytes, log }: TopicFeedsOptions): TopicFeeds {
   let feeds: ReadonlyMap<string, OpenFeed> = new Map();
 
-  /** Opens a feed. While no broker responds it retries in the background, and subscriptions are refused. */
+  /** Opens a feed. While no broker responds, opening is retried in the background, and subscriptions are refused. */
   const open = async (topic: string, matches: Set<string>): Promise<OpenFeed> => {
     const stop = new AbortController();
     let recent: RecentMessages | null = null;
@@ -124,7 +124,7 @@ export function createTopicFeeds({ topics, recentBounds, maxScanBytes, log }: To
   };
 }
 
-/** Replaces the members of a set. The set object stays, because the recent messages use it, too. */
+/** Replaces the members of a set. The set object stays the same, because the recent messages refer to it. */
 function replace(set: Set<string>, members: ReadonlySet<string> = new Set()): Set<string> {
   for (const member of set) if (!members.has(member)) set.delete(member);
   for (const member of members) set.add(member);

@@ -49,7 +49,10 @@ export function readAccessRules({ schema: apollo }: Supergraph): AccessRules | n
   const own = readOwnRules(apollo, directives);
   const known = new Map<string, readonly Requirement[]>();
 
-  /** Adds the rules of a field and, recursively, of the fields that its value depends on. These may form circles. */
+  /**
+   * Adds the rules of a field and, recursively, of the fields that its value depends on. These dependencies may be
+   * circular.
+   */
   const collect = (type: string, field: string, visited: Set<string>, found: Set<Requirement>): void => {
     const key = `${type}.${field}`;
     if (visited.has(key)) return;
@@ -61,7 +64,7 @@ export function readAccessRules({ schema: apollo }: Supergraph): AccessRules | n
     const interfaces = interfacesWith(schema, type, field);
     for (const each of interfaces) add(each, `${each}.${field}`);
     for (const each of objectTypesOf(schema, type)) collect(each, field, visited, found);
-    // An interface object defines its fields on the interface, for all object types.
+    // A subgraph with an interface object defines the fields on the interface, for all object types.
     for (const definedAt of [type, ...interfaces])
       for (const each of requiredFields(apollo, schema, definedAt, field, type))
         collect(each.type, each.field, visited, found);
@@ -96,7 +99,7 @@ function isGranted(requirement: Requirement, grants: Grants): boolean {
 
 type Directives = readonly { name: string; kind: Requirement['kind']; argument: string }[];
 
-/** Reads the directives that types and fields (`Type.field`) have themselves. */
+/** Reads the directives at the definitions of types and fields, by their names (`Type` or `Type.field`). */
 function readOwnRules(schema: Schema, directives: Directives): Map<string, Requirement[]> {
   const rules = new Map<string, Requirement[]>();
   const read = (key: string, element: Pick<NamedType, 'appliedDirectivesOf'>) => {
@@ -140,8 +143,8 @@ function interfacesWith(schema: GraphQLSchema, typeName: string, field: string):
 }
 
 /**
- * Lists the fields that a subgraph gets in order to resolve a field: those of `@requires` and `@fromContext`. An
- * interface object defines the field on another type than that of the objects.
+ * Lists the fields that a subgraph gets in order to resolve a field: those of `@requires` and `@fromContext`. A
+ * subgraph with an interface object defines the field on the interface and not on the objects' type.
  */
 function requiredFields(
   apollo: Schema,

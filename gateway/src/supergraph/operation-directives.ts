@@ -8,8 +8,8 @@ import {
 import { astFromValue, type DocumentNode, type GraphQLSchema, isNonNullType, Kind, visit } from 'graphql';
 
 /**
- * Adds directives for operations, which subgraphs composed by `@composeDirective`, to the API schema. Apollo removes
- * all linked definitions from it. A directive stays removed if clients may not see the type of an argument.
+ * Adds directives for operations that subgraphs export by `@composeDirective` to the API schema, because Apollo removes
+ * all linked definitions. A directive stays removed if clients may not see the type of one of its arguments.
  */
 export function exposeOperationDirectives({ schema }: Supergraph): void {
   const linked = schema
@@ -32,7 +32,8 @@ export function exposeOperationDirectives({ schema }: Supergraph): void {
 
 /**
  * Creates the function that adds default values of non-null arguments to the directives of an operation. Subgraphs get
- * the directives, too; but composition takes the definition of one subgraph, and others may define no default.
+ * these directives, too, and another subgraph may define no default: composition takes the definition of only one
+ * subgraph.
  */
 export function createDefaultsWriter(schema: GraphQLSchema): (document: DocumentNode) => DocumentNode {
   const defaults = new Map(

@@ -4,7 +4,10 @@ import type { Supergraph } from '@apollo/federation-internals';
 export type ChooseOverrides = () => readonly string[];
 
 export interface OverrideOptions {
-  /** Labels that are on; other labels are off. A label `percent(5)` is on for 5 % of the requests. */
+  /**
+   * Labels that are on for all requests. A label `percent(5)` needs no entry, and is on for 5 % of the requests. All
+   * other labels are off.
+   */
   labels: readonly string[];
   /** Returns a random number from 0 to 1. Default: `Math.random`. */
   random?: () => number;

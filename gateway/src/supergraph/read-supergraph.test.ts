@@ -38,7 +38,7 @@ describe('supergraph: loads', () => {
       { name: 'orders' },
       { name: 'people' },
     ]);
-    // Paths in such a plan start with an empty key.
+    // In a plan with `typeConditionedFetching`, paths start with an empty key.
     const orders = { path: ['', 'me'], node: { serviceName: 'orders' } };
     expect(plan(federationOneSupergraph, '{ me { name orders { total } } }')).toMatchObject({
       node: { kind: 'Sequence', nodes: [{ serviceName: 'people' }, orders] },

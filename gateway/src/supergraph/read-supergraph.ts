@@ -28,7 +28,8 @@ export function readSupergraph(sdl: string, { validate = true }: ReadSupergraphO
 const connectIdentity = 'https://specs.apollo.dev/connect';
 
 /**
- * Refuses connectors: Apollo Router itself calls their REST APIs, and such a subgraph has no server that we could call.
+ * Refuses subgraphs with connectors. They have no server that we could call, because Apollo Router itself calls their
+ * REST APIs.
  */
 function refuseConnectors({ schema }: Supergraph): void {
   if (!schema.coreFeatures?.getByIdentity(connectIdentity)) return;
@@ -38,7 +39,7 @@ function refuseConnectors({ schema }: Supergraph): void {
     if (name === 'connect' || name === 'source') for (const graph of of ?? []) graphs.add(String(graph));
   }
   const which = graphs.size > 0 ? ` of ${[...graphs].join(', ')}` : '';
-  // The text contains the code, too, because faults of settings are printed as text only.
+  // The message repeats the code, because only the message is printed for a fault of a setting.
   const code: PlatformErrorCode = 'CONNECTORS_UNSUPPORTED';
   throw new CodedError<PlatformErrorCode>(
     code,

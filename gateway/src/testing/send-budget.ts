@@ -4,7 +4,7 @@ import { createSendBudget, type SendBudget } from '../transports/backpressure.ts
 
 /** A send budget whose changes a test can await. */
 export interface TestSendBudget extends SendBudget {
-  /** Resolves once the condition is met. It is checked after each change. */
+  /** Resolves once the condition is met. The condition is checked after each change of the budget. */
   until(isMet: (waitingBytes: number) => boolean): Promise<void>;
 }
 

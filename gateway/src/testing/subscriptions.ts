@@ -62,7 +62,7 @@ export async function openTestSubscriptions({ recentCount = 10_000, supergraphSd
       database.transaction((tx) => topics.publish(tx, parcelMoved, move, { headers: { repeat: 'true' } })),
     /** Publishes a message of `Subscription.lost`. */
     lose: (value: object) => database.transaction((tx) => topics.publish(tx, parcelLost, value)),
-    /** Resolves with the position of a move in the topic. Tests set it as the position that the store reports. */
+    /** Resolves with the position of a move in the topic. Tests use this as the position that the store reports. */
     async positionOf({ id }: Move): Promise<number> {
       let found: number | undefined;
       await using _tail = await engines.topics.tail({

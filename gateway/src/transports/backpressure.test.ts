@@ -59,7 +59,7 @@ describe('send budget', () => {
     expect(dropped).toEqual(['large', 'too large for all']);
     expect(budget.waitingBytes).toBe(89);
     expect(log.text).toContain('"ofThisOne":40');
-    // The log has one line: repeated lines are summarised.
+    // The log has only one line, because repeated lines are summarised.
     expect(log.text.trim().split('\n')).toHaveLength(1);
   });
 });

@@ -21,8 +21,8 @@ export function encodeWithinLimit(
 }
 
 /**
- * Returns the size of a text that is larger than the limit, else 0. The caller raises the limit by this until the
- * buffer is empty, so that later messages, such as the operation's `complete`, can follow.
+ * Returns the size of a text that is larger than the limit, else 0. Until the buffer is empty, the caller raises the
+ * limit by this size, so that later messages, such as the operation's `complete`, can follow.
  */
 export function oversizedBytes(encoded: string | Buffer, maxBufferedBytes: number): number {
   return encoded.length > maxBufferedBytes ? encoded.length : 0;
@@ -38,7 +38,10 @@ export interface SlowConsumer {
 export interface SendBudget {
   /** Buffered bytes of all connections, as last noted. */
   readonly waitingBytes: number;
-  /** Notes a connection's buffered bytes. While the total exceeds the budget, the connection with the most is dropped. */
+  /**
+   * Notes a connection's buffered bytes. While the total exceeds the budget, the connection with the most buffered
+   * bytes is dropped.
+   */
   note(consumer: SlowConsumer, waitingBytes: number): void;
 }
 

@@ -23,7 +23,7 @@ async function startServer({ maxBufferedBytes = 262_144, budgetBytes = 256 * meb
   });
   return {
     budget,
-    /** Connects a client that reads nothing until it is resumed. Returns both sides of the connection. */
+    /** Connects a client that reads nothing until the test resumes it. Returns both sides of the connection. */
     async connect() {
       const client = new WebSocket(`ws://127.0.0.1:${port}`);
       const [[socket]] = await Promise.all([once(server, 'connection'), once(client, 'open')]);

@@ -5,9 +5,9 @@ import { closeCodes, closeSocket } from './close-socket.ts';
 
 /** Limits of the bytes that are buffered for clients. */
 export interface SendLimits {
-  /** Limit of the buffered bytes per connection. With more, the connection is closed with 1013. */
+  /** Limit of the buffered bytes per connection. A connection that exceeds it is closed with 1013. */
   maxBufferedBytes: number;
-  /** Limits the bytes that are buffered for all clients together. */
+  /** Limits the total of bytes that are buffered for all clients. */
   budget: SendBudget;
   log: Log;
 }
@@ -20,14 +20,14 @@ export interface SocketHandler {
 }
 
 /**
- * A client's socket. It contains the state that listeners need, so that all sockets share the same listener functions.
+ * A client's socket. The listeners' state is in this object, so that all sockets share the same listener functions.
  *
  * Messages are written at once, and the bytes that a slow consumer leaves buffered are counted. Reading from the client
  * pauses while half of the limit is buffered, or while one of its operations waits for its turn. A client that reads
- * nothing at all answers no ping, so the keep-alive drops it.
+ * nothing at all also answers no ping, so that the keep-alive drops it.
  */
 export class ClientSocket extends WebSocket implements SlowConsumer {
-  /** Null if the connection was rejected. */
+  /** Handles the socket's messages; null if the connection was rejected. */
   connection: SocketHandler | null = null;
   /** True from a ping until its pong. */
   awaitsPong = false;
@@ -39,7 +39,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   /** True while a pending callback will update the budget when the buffer is empty. */
   #isWatched = false;
 
-  /** Sends a text, or closes with 1013 if too much is buffered already. Never throws. */
+  /** Sends a text, or closes the socket with 1013 if too many bytes are already buffered. Never throws. */
   sendText(text: string): void {
     if (this.readyState !== this.OPEN || !this.limits) return;
     const { maxBufferedBytes } = this.limits;
@@ -75,7 +75,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
     };
   }
 
-  /** True while reading is paused for an operation: a pong can't be received then. */
+  /** True while reading is paused for an operation. A paused socket can't receive a pong. */
   get isReadingPaused(): boolean {
     return this.#readingPauses > 0;
   }

@@ -10,7 +10,8 @@ const closeWithinMs = 1_000;
 const maxReasonBytes = 123;
 
 /**
- * Closes a socket, and terminates it if the client does not answer. Resolves once it is closed, and never rejects.
+ * Closes a socket, and terminates it if the client does not answer. Resolves once the socket is closed, and never
+ * rejects.
  *
  * @param reason truncated to the 123 bytes that the protocol allows
  */
@@ -22,7 +23,7 @@ export function closeSocket(socket: WebSocket, code: number, reason: string): Pr
       clearTimeout(timer);
       resolve();
     });
-    // Reading may be paused. It is resumed, because the client's close frame must be read.
+    // Reading may be paused, but the client's close frame must be read.
     socket.resume();
     socket.close(code, truncateReason(reason));
   });

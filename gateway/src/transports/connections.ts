@@ -11,7 +11,7 @@ export interface ConnectionLimits {
   total: number;
   /** Connections from one client address. IPv6 addresses with the same first 64 bits count as one. */
   perAddress: number;
-  /** Connections from one client address that have not signed in. */
+  /** Connections from one client address whose clients have not signed in. */
   anonymousPerAddress: number;
 }
 
@@ -32,7 +32,7 @@ export interface OpenConnections {
   readonly count: number;
   readonly isDraining: boolean;
   /**
-   * Adds a connection. If a limit is reached, logs this and returns null.
+   * Adds a connection. If a limit is reached, it logs the rejection and returns null.
    *
    * @param close called once during the drain. It asks the client to reconnect, closes the connection, and then
    *   resolves. It may wait for running operations until `force` aborts
@@ -99,7 +99,7 @@ export function createOpenConnections(
       }
       const ofAddress = known ?? new AddressCount(addresses, group);
       const connection = new CountedConnection(open, close, ofAddress, isAnonymous);
-      // Deferred, so that the caller gets the returned Disposable before `close` is called.
+      // `close` is called later, so that the caller first gets the returned Disposable.
       if (isDraining) queueMicrotask(() => void closeOne(connection));
       else open.add(connection);
       return connection;
@@ -112,7 +112,8 @@ export function createOpenConnections(
       const closing: Promise<void>[] = [];
       for (const [index, connection] of [...open].entries()) {
         const dueInMs = index * stepMs - (time.now() - startedAtMs);
-        // Timers have a resolution of a millisecond, so that connections due within one are closed without a timer.
+        // A connection that is due within a millisecond is closed without a timer, because timers have a resolution of
+        // a millisecond.
         if (dueInMs >= 1) await time.sleep(dueInMs);
         if (open.delete(connection)) closing.push(closeOne(connection));
       }
@@ -142,7 +143,7 @@ class AddressCount {
   }
 }
 
-/** It is a class, which takes less memory than closures, because there is one per connection. */
+/** A connection with its counts. There is one per connection, and a class instance takes less memory than closures. */
 class CountedConnection implements OpenConnection {
   /** Asks the client to reconnect, and closes the connection. */
   readonly close: Close;

@@ -2,7 +2,9 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { SendBudget } from './backpressure.ts';
 
-/** Only responses of at least this many characters are counted. Smaller ones fit into the system's socket buffer. */
+/**
+ * Only responses of at least this many characters are counted. Smaller responses fit into the system's socket buffer.
+ */
 const largeAnswer = 16_384;
 
 /**
@@ -20,9 +22,9 @@ export function countHttpAnswers(app: FastifyInstance, budget: SendBudget): void
  */
 export function countAnswer(response: ServerResponse, text: string, budget: SendBudget): string | Buffer {
   if (text.length < largeAnswer) return text;
-  // Deferred, because the buffered bytes are known only after the response is written.
+  // The bytes are noted later, because only after the response is written it is known how many are buffered.
   setImmediate(() => noteUntilRead(response, budget));
-  // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less.
+  // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less memory.
   return Buffer.from(text);
 }
 

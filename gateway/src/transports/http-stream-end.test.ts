@@ -111,7 +111,7 @@ describe('http streams', () => {
     for (let turns = 0; turns < 50; turns += 1) await new Promise(setImmediate);
     isFirst = false;
     touched.release();
-    // This request comes later: when it is subscribed, the gateway has handled the disconnected one.
+    // This request comes later. When it is subscribed, the gateway has handled the request of the disconnected client.
     const staying = await openStream(gateway.graphqlUrl, { headers });
     await staying.until(':');
     await gateway.untilSubscribed(1);
@@ -120,8 +120,8 @@ describe('http streams', () => {
   });
 
   it('keep nothing of a client that left while the topic was read for its cursor', async () => {
-    // Regression: the stream was already released, so that no code disposed the subscription. The subscription counted
-    // against the quota until the process stopped.
+    // Regression: the stream was released before its subscription was admitted, so that nothing disposed the
+    // subscription. It counted against the quota until the process stopped.
     await using ctx = await startTestGateway();
     const caughtUp = holdCaughtUp(ctx.engines.topics);
     const gateway = await ctx.start();

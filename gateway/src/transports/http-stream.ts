@@ -16,9 +16,9 @@ export interface HttpStreamOptions {
   connections: OpenConnections;
   gate: SessionGate;
   log: Log;
-  /** Limit of the buffered bytes per client. The connection of a slow consumer above it is destroyed. */
+  /** Limit of the buffered bytes per client. The connection of a slow consumer that exceeds it is destroyed. */
   maxBufferedBytes: number;
-  /** Limits the bytes that are buffered for all clients together. */
+  /** Limits the total of bytes that are buffered for all clients. */
   budget: SendBudget;
 }
 
@@ -69,7 +69,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
     return this.#start(subscription);
   }
 
-  /** Sends the only result of a query or mutation, even if the gateway drains or the session ends before. */
+  /** Sends the only result of a query or mutation, even if the drain has started or the session has ended. */
   answer(operation: Subscription): FastifyReply {
     this.#state = 'answering';
     return this.#start(operation);
@@ -123,8 +123,8 @@ export class HttpStream implements Subscriber, SlowConsumer {
   }
 
   /**
-   * Ends the subscription and no longer counts as a connection. Called when the response is closed, or when an ordinary
-   * error response is sent instead of a stream.
+   * Ends the subscription, and stops counting the stream as a connection. Called when the response is closed, or when
+   * an ordinary error response is sent instead of a stream.
    */
   release(): void {
     this.#resources.dispose();

@@ -22,7 +22,7 @@ function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolea
   return socket;
 }
 
-/** Creates sockets on vitest's fake timers, until disposed. Real timers do not run in the meantime. */
+/** Creates sockets on vitest's fake timers. Until it is disposed, real timers do not run. */
 function setUp({ answering, silent = 0 }: { answering: number; silent?: number }) {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
   const sockets = new Set<ClientSocket>();

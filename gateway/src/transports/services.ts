@@ -9,7 +9,7 @@ export interface OperationServices {
   subscriptions: Subscriptions;
   operations: Operations;
   gate: SessionGate;
-  /** Counts each connection, and closes it during the drain. */
+  /** Counts all connections, and closes them during the drain. */
   connections: OpenConnections;
   log: Log;
 }

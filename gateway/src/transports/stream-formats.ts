@@ -23,7 +23,7 @@ const reconnectAfterMs = 1_000;
 
 const next = (json: string, cursor: string | null) =>
   `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${json}\n\n`;
-// The data line is empty, but must exist: a browser drops an event without one.
+// The data line is empty, but must exist: a browser drops an event without a data line.
 const complete = 'event: complete\ndata: \n\n';
 
 /**
@@ -39,8 +39,8 @@ export const serverSentEvents: StreamFormat = {
   next,
   complete,
   fail: (errors) => next(JSON.stringify({ errors }), null) + complete,
-  // Nothing is sent: without `complete` the client treats the end as a lost connection, and reconnects with its last
-  // id.
+  // At shutdown nothing is sent. Without `complete` the client treats the end as a lost connection, and reconnects with
+  // its last id.
   goAway: () => '',
 };
 
@@ -67,16 +67,19 @@ export const multipart: StreamFormat = {
 
 /** The formats that an Accept header selects, by type of operation. */
 export interface AcceptedFormats {
-  /** The format of a subscription: the preferred stream in the header; null if it names none. */
+  /** The format of a subscription: the stream that the header prefers; null if the header names no stream. */
   subscription: StreamFormat | null;
   /**
-   * The format of a query or mutation: `json`, or a stream if the header prefers it; null if the header accepts
+   * The format of a query or mutation: JSON, or the stream that the header prefers to JSON; null if the header accepts
    * neither.
    */
   answer: StreamFormat | 'json' | null;
 }
 
-/** A longer header selects no stream. Real headers are shorter, and negotiation takes more time the longer they are. */
+/**
+ * A longer header selects no stream, because negotiation takes more time for longer headers. Real clients send shorter
+ * ones.
+ */
 const maxAcceptLength = 1_000;
 
 const eventStream = 'text/event-stream;charset=utf-8';
@@ -84,13 +87,13 @@ const multipartStream = 'multipart/mixed;subscriptionspec=1.0';
 const jsonTypes = ['application/json', 'application/graphql-response+json', 'application/graphql+json'];
 
 /**
- * Negotiates by quality, then by order (RFC 9110, 12.5.1). A wildcard selects JSON; a stream is used only if the header
- * names it.
+ * Negotiates by quality, then by order (RFC 9110, 12.5.1). A wildcard selects JSON, because a stream is used only if
+ * the header names it.
  */
 export function negotiateFormats(accept: string | undefined): AcceptedFormats {
   if (accept === undefined || accept.length > maxAcceptLength || !/event-stream|multipart/i.test(accept))
     return { subscription: null, answer: 'json' };
-  // A requested boundary is ignored: the server chooses it.
+  // A requested boundary is ignored, because the server chooses the boundary.
   const header = accept.toLowerCase().replace(/;\s*boundary=("[^"]*"|[^;,\s]*)/g, '');
   const ranges = header.split(',').map((range) => range.trim());
   const isNamed = (type: string, parameter = '') =>

@@ -14,7 +14,7 @@ import { type AcceptedFormats, negotiateFormats } from './stream-formats.ts';
 export interface HttpStreamsOptions extends OperationServices, HttpStreamOptions {
   /** Whether a web page of this origin may call the gateway. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
-  /** Creates the context of a request. `authorization`, if given, replaces the header. */
+  /** Creates the context of a request. The argument `authorization` replaces the header. */
   contextOf(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -32,7 +32,7 @@ const sentOperation = z.object({
 /**
  * Serves operations as streams in one HTTP response, depending on the Accept header. Subscriptions are sent as
  * `text/event-stream` (Server-Sent Events) or `multipart/mixed;subscriptionSpec=…`. Queries and mutations are sent as
- * Server-Sent Events if these are preferred to JSON. Any other request is passed to the next handler.
+ * Server-Sent Events if the header prefers these to JSON. Any other request is passed to the next handler.
  *
  * Errors before the stream starts are sent as JSON with the HTTP status of their code. A browser's EventSource can not
  * set headers, so a GET may have the token as `access_token`. The header `Last-Event-ID` has the cursor after which the
@@ -54,7 +54,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       context = await options.contextOf(request, reply, accessToken(request));
       operation = await operations.prepare(sentBy(request), context);
     } catch (error) {
-      // If the client prefers JSON, the next handler reports the error.
+      // A client that prefers JSON gets the error from the next handler.
       return accepted.answer === 'json' ? undefined : refuse(reply, error);
     }
     const kind = operation.definition.operation;

@@ -111,7 +111,8 @@ describe('closed socket', () => {
   });
 
   it('unsubscribes the rest if one fails to', async () => {
-    // Regression: an error of one dispose escaped from the socket's close handler, and ended the process.
+    // Regression: an error in the dispose of one subscription escaped from the socket's close handler, and ended the
+    // process.
     let disposals = 0;
     const allDisposed = Promise.withResolvers<void>();
     await using server = await startSocketServer({

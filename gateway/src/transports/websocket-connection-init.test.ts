@@ -62,7 +62,7 @@ describe('connection_init', () => {
     client.send({ type: 'ping' });
     expect(await client.next()).toEqual({ type: 'pong' });
     await using late = await server.connect();
-    // This socket connected later. When it times out, the time-out of the first has elapsed, too.
+    // This socket connected later than the first. When it times out, the first socket's time-out has also elapsed.
     expect(await late.closed).toBe('4408 Connection initialisation timeout');
     authenticated.resolve(null);
     expect(await client.next()).toEqual(acknowledged);

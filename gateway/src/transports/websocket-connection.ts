@@ -29,14 +29,14 @@ export interface ConnectionOptions extends OperationServices {
 }
 
 /**
- * Running operations may finish within this time after the session has ended. Otherwise `signOut`, which ends the
- * session, would get no result.
+ * Running operations may finish within this time after the session has ended. Otherwise the client of `signOut`, which
+ * ends the session, would get no result.
  */
 const answerWithinMs = 1_000;
 
 /**
- * The server side of one `graphql-transport-ws` connection, over `ws`. It replaces the server of graphql-ws and is a
- * class, because both save memory per connection.
+ * The server side of one `graphql-transport-ws` connection, over `ws`. To save memory per connection, it is a class,
+ * and graphql-ws's server is not used.
  *
  * @see https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
@@ -50,7 +50,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   #identity: Identity | null = null;
   #authorization: string | null = null;
   #watch: Disposable | null = null;
-  /** Operations by the client's id. */
+  /** Operations by the id that the client has chosen for each. */
   #operations: Map<string, SocketOperation> | null = null;
   /**
    * Number of operations that are being executed, including those that the client has completed. Live subscriptions do
@@ -153,7 +153,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   }
 
   /**
-   * @param sent the payload. Of a large message it is the whole message as bytes, which are parsed again when the
+   * @param sent the payload; for a large message, the bytes of the whole message, which are parsed again when the
    *   operation may start
    */
   async #begin(id: string, sent: SubscribePayload | Buffer): Promise<void> {
@@ -182,7 +182,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
       if (operation.isWanted) operation.end(formatter.formatErrors(error));
     } finally {
       this.#working -= 1;
-      // Deferred, so that the result is sent before the socket is closed.
+      // The idle promise resolves later, so that the result is sent before the socket is closed.
       if (this.#working === 0 && this.#idle) setImmediate(this.#idle.resolve);
     }
   }

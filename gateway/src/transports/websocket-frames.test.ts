@@ -35,7 +35,7 @@ const query = fc.constantFrom(
   'query A { hello } query B { hello }',
   '{ __schema { types { name } } }',
 );
-/** Generates ids: mostly from a few, so that they collide, and some arbitrary ones. */
+/** Generates ids. Most are one of a few, so that ids collide, and some are arbitrary. */
 const id = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom('1', '2', '__proto__', 'constructor') },
   fc.string({ unit: 'binary', maxLength: 60 }),
@@ -116,7 +116,7 @@ async function send(gateway: TestGateway, bytes: readonly Buffer[], how: 'end' |
   );
   await once(socket, 'data');
   for (const each of bytes) if (!socket.destroyed) socket.write(each);
-  // Waits for the response to this message. By then everything before it has been handled.
+  // Waits for the response to the last message. When it arrives, everything before it has been handled.
   socket.on('data', () => {});
   if (how === 'reset') await new Promise((resolve) => socket.write(frame(pingFrame), resolve));
   if (how === 'reset') socket.resetAndDestroy();
@@ -126,7 +126,9 @@ async function send(gateway: TestGateway, bytes: readonly Buffer[], how: 'end' |
 const pingFrame: Frame = { opcode: 9, isFinal: true, reserved: 0, payload: new Uint8Array() };
 const closeFrame: Frame = { opcode: 8, isFinal: true, reserved: 0, payload: new Uint8Array([3, 232]) };
 
-/** Records errors that would have ended the process. The gateway runs in the test's process here. */
+/**
+ * Records errors that would have ended the gateway's process. In this test the gateway runs in the process of the test.
+ */
 function watchFaults() {
   const faults: unknown[] = [];
   const onFault = (error: unknown) => void faults.push(error);

@@ -77,7 +77,7 @@ describe('websocket', () => {
     expect(await open('198.51.100.1')).toBe(rejected);
     expect(await open('198.51.100.2')).toBe(acknowledged);
     sockets[0]?.terminate();
-    // Retries, because the gateway notices the end of a connection with a delay.
+    // The client retries, because the gateway notices the end of a connection with a delay.
     while ((await open('198.51.100.1', token)) !== acknowledged);
     for (let count = 1; count < 3; count += 1) expect(await open('198.51.100.1', token)).toBe(acknowledged);
     expect(await open('198.51.100.1', token)).toBe(rejected);
@@ -145,8 +145,8 @@ describe('websocket operations', () => {
       payload: [{ extensions: { code: 'RATE_LIMITED' } }],
     });
     touched.release();
-    // The work of completed operations ends later. The client tries again after each refusal, until an operation
-    // succeeds.
+    // The work of a completed operation ends after a delay. So the client tries again after each refusal, until an
+    // operation succeeds.
     for (let type = 'error'; type !== 'next'; ) {
       const id = `after ${client.messages.length}`;
       client.subscribe(id, '{ hello }');

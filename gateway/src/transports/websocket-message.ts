@@ -11,7 +11,7 @@ export function readMessage(data: Buffer): Message | Error {
   }
 }
 
-/** Returns undefined for invalid JSON, without the parser's message. */
+/** Parses JSON. Returns undefined for invalid JSON, so that the client does not see the parser's message. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -20,7 +20,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Reads `authorization` from the payload of `connection_init`; its key may have any case. Null if there is none. */
+/**
+ * Reads the value of `authorization`, a key in any case, from the payload of `connection_init`. Null if there is no
+ * such key.
+ */
 export function readAuthorization(parameters: Readonly<Record<string, unknown>> | undefined): string | null {
   for (const [name, value] of Object.entries(parameters ?? {})) {
     if (name.toLowerCase() === 'authorization' && typeof value === 'string' && value.trim() !== '') return value;

@@ -3,7 +3,7 @@ import { MessageType } from 'graphql-ws';
 import type { Subscription } from '../subscriptions/active-subscription.ts';
 import type { Subscriber } from '../subscriptions/subscriber.ts';
 
-/** The functions of its connection that an operation uses. */
+/** The functions of a connection that its operations use. */
 export interface OperationConnection {
   send(text: string): void;
   flushed(): Promise<void>;
@@ -14,13 +14,15 @@ export interface OperationConnection {
 }
 
 /**
- * An operation of a WebSocket client. It is a class, which takes less memory than closures, because there is one per
- * subscription.
+ * An operation of a WebSocket client. There is one per subscription, and a class instance takes less memory than
+ * closures.
  */
 export class SocketOperation implements Subscriber {
   readonly id: string;
   readonly #connection: OperationConnection;
-  /** Null once the subscription is live, because a live subscription has nothing to abort. */
+  /**
+   * Aborts the operation's work. Null once the subscription is live, because a live subscription has no work to abort.
+   */
   #controller: AbortController | null = new AbortController();
   #subscription: Subscription | null = null;
   #hasLeft = false;

@@ -129,8 +129,8 @@ describe('websocket', () => {
   });
 
   it('leaves requests that offer another protocol to HTTP', async () => {
-    // Regression: a client that offers an upgrade to HTTP/2, as Java's client does without TLS, got 404 for each
-    // request, or 405 at /graphql.
+    // Regression: clients that offer an upgrade to HTTP/2 (Java's client does without TLS) got 404 for each request, or
+    // 405 at /graphql.
     await using gateway = await startTestGateway();
     const offer = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' };
     const call = request(gateway.graphqlUrl, {

@@ -36,8 +36,8 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
  * session. It is closed with 1013 if the session store can't be reached, a connection limit is reached, or the client
  * is a slow consumer.
  *
- * During the drain a socket is closed with 1001 once its queries and mutations have finished: clients reconnect. New
- * sockets are refused. Disposing closes all remaining sockets.
+ * During the drain a socket is closed with 1001 once its queries and mutations have finished, so that its client
+ * reconnects. New sockets are refused. Disposing closes all remaining sockets.
  */
 export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   const { server, path, connections, httpConnections, addresses, sendLimits, log, allowsOrigin = () => true } = options;
@@ -47,13 +47,14 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
     maxPayload: maxMessageBytes,
     handleProtocols,
     WebSocket: ClientSocket,
-    // `ws` then emits at most one message per socket and turn of the event loop, for fairness between sockets.
+    // With `false`, `ws` emits at most one message per socket and turn of the event loop, for fairness between sockets.
     allowSynchronousEvents: false,
   });
   const keepAlive = createKeepAlive(sockets.clients, keepAliveMs);
   const shared: ConnectionOptions = { ...options, connectionInitTimeoutMs, formatter: createResultFormatter(log) };
 
-  // An error is, for example, a frame over the size limit. `ws` closes the socket with the matching code.
+  // Errors are faults of the client, such as a frame over the size limit. `ws` closes the socket with the matching
+  // code.
   const onError = (error: Error) => log.debug({ error }, 'a socket failed');
   // The upgrade request is not kept, because its headers would take a large part of a connection's memory.
   const onConnection = (socket: ClientSocket, request: IncomingMessage) => {
@@ -71,7 +72,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   };
 
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // The path is cut by hand, because `new URL` throws for an invalid one.
+    // The path is cut at the question mark, because `new URL` throws for an invalid path.
     if (request.url?.split('?', 1)[0] !== path) return refuseUpgrade(socket, '404 Not Found');
     if (!allowsOrigin(request)) return refuseUpgrade(socket, '403 Forbidden');
     if (connections.isDraining) return refuseUpgrade(socket, '503 Service Unavailable');
@@ -103,7 +104,8 @@ const refusedWithinMs = 1_000;
 
 function refuseUpgrade(socket: Duplex, status: string): void {
   const timer = setTimeout(() => socket.destroy(), refusedWithinMs);
-  // Node no longer listens for errors of this socket, so that a reset would be an unhandled error event.
+  // After an upgrade request, Node no longer listens for errors of the socket, so that a reset would be an unhandled
+  // error event.
   socket.on('error', () => socket.destroy());
   socket.once('close', () => clearTimeout(timer));
   // Discards everything that the client still sends. Unread data would hide the end of the socket.

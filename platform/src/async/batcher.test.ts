@@ -44,7 +44,7 @@ it('batcher: respects its limits of concurrent batches and of items per batch', 
   const results = [1, 2, 3, 4, 5].map((item) => batch(item));
   await turn();
   expect(sizes()).toEqual([2]);
-  // The first batch is slow, so that a second one starts. Then both are slow, but there are no more than two.
+  // The first batch is slow, so that a second batch starts. The second is also slow, but a third may not start.
   await expect.poll(sizes).toEqual([2, 2]);
   batches[0]?.end.resolve();
   await expect.poll(sizes).toEqual([2, 2, 1]);
@@ -52,8 +52,8 @@ it('batcher: respects its limits of concurrent batches and of items per batch', 
   expect(await Promise.all(results)).toEqual([10, 20, 30, 40, 50]);
 });
 
-// Regression: under overload, thousands of items stayed in the queue after their callers had aborted. They delayed the
-// items after them, until the callers of those gave up as well.
+// Regression: under overload, thousands of items stayed in the queue after their callers had aborted. They delayed
+// later items, until the callers of these also gave up.
 it('batcher: removes an item whose caller leaves before its batch starts', async () => {
   const { batch, batches } = controlled({ maxItems: 2 });
   const leaving = new AbortController();
@@ -102,7 +102,10 @@ it('batcher: fails only the item at fault, by running a failed batch again in pa
 const databaseIsAway = () =>
   new CodedError('DATABASE_UNAVAILABLE', 'The database does not answer.', { retryable: true });
 
-/** Runs one item first, so that the others wait and form one batch. Resolves with the outcome of each of the others. */
+/**
+ * Runs one item first, so that `count` further items wait and form one batch. Resolves with the outcomes of these
+ * further items.
+ */
 async function runTogether(count: number, run: (items: readonly number[]) => Promise<number[]>) {
   const gate = Promise.withResolvers<void>();
   const batch = createBatcher<number, number>({
@@ -117,7 +120,7 @@ async function runTogether(count: number, run: (items: readonly number[]) => Pro
   return (await results).map(({ status }) => status);
 }
 
-// Regression: one message whose row was locked failed up to 99 others with it, at each retry.
+// Regression: one message whose row was locked made up to 99 other messages of its batch fail, at each retry.
 it('batcher: fails no other item for a retryable failure, such as a lock time-out', async () => {
   const statuses = await runTogether(20, async (items) => {
     if (items.includes(2)) throw databaseIsAway();

@@ -5,14 +5,14 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Calls `callback` once after `delayMs`; dispose to cancel. Does not keep the process alive. */
+  /** Calls `callback` once after `delayMs`. Disposing cancels the timer. A timer does not keep the process alive. */
   setTimer(delayMs: number, callback: () => void): Disposable;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimer(delayMs, callback) {
-    // A longer delay than 2^31-1 ms would fire at once.
+    // Node would fire a timer with a delay of more than 2^31-1 ms at once.
     const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), 2_147_483_647));
     timer.unref();
     return { [Symbol.dispose]: () => clearTimeout(timer) };
@@ -51,7 +51,7 @@ export interface TestClock extends Clock {
   jump(ms: number): void;
   /** Number of pending timers. */
   readonly pending: number;
-  /** Resolves once at least `count` timers are pending: an event to wait for before `advance`. */
+  /** Resolves once at least `count` timers are pending. Tests await this before `advance`. */
   whenPending(count: number): Promise<void>;
 }
 

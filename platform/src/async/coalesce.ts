@@ -1,6 +1,6 @@
 /**
- * Returns a function whose concurrent calls share work. Calls during a run share the next run, because the current one
- * may have read older state than they need.
+ * Returns a function whose concurrent calls share work. Calls during a run share the next run, because the current run
+ * may have read older state than these calls need.
  */
 export function createCoalesced<Result>(work: () => Promise<Result>): () => Promise<Result> {
   let running: Promise<unknown> = Promise.resolve();

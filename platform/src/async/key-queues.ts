@@ -1,4 +1,4 @@
-/** Runs the work of one key in order, and that of different keys concurrently. */
+/** Runs the work of one key in order, and the work of different keys concurrently. */
 export interface KeyQueues {
   /** Runs `work` after all earlier work of this key. It must not reject. */
   run(key: string, work: () => Promise<void>): void;

@@ -9,17 +9,21 @@ export interface BatchItem<Item, Result> extends PromiseWithResolvers<Result> {
 
 type Run<Item, Result> = (items: readonly Item[]) => Promise<readonly Result[]>;
 
-/** A failed batch is run again in this many concurrent parts. In a failed part, this many items run concurrently. */
+/**
+ * Number of concurrent parts in which a failed batch is run again. It is also the number of items of a failed part that
+ * run concurrently.
+ */
 const partsAtOnce = 3;
 
 /**
  * Runs a batch, and settles each of its items. It never rejects.
  *
  * - A failed batch is run again in three parts, and a failed part item by item, so that only the item at fault fails.
- * - If all parts fail with retryable errors, the engine is down: their items are rejected without single runs.
- * - When items run singly and retryable failures exceed successes by three, the remaining items get the first error.
+ * - If all parts fail with retryable errors, the engine is down. The items are then rejected without running singly.
+ * - When items run singly, and there are three more retryable failures than successes, the remaining items get the
+ *   first error.
  * - Items that fail with COMMIT_UNKNOWN are not run again: only the caller can find out whether the commit happened.
- * - Items whose caller has left are not run again, either.
+ * - Items whose caller has left are not run again.
  */
 export async function runBatch<Item, Result>(
   run: Run<Item, Result>,
@@ -35,7 +39,7 @@ export async function runBatch<Item, Result>(
     );
 }
 
-/** Runs items in one call and settles them. On failure it returns the error, and settles none. */
+/** Runs items in one call and settles them. On failure it returns the error, and leaves the items unsettled. */
 async function tryRun<Item, Result>(
   run: Run<Item, Result>,
   batch: readonly BatchItem<Item, Result>[],

@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import { collectGarbage } from '../testing/count-alive.ts';
 import { untilSettled } from './until-settled.ts';
 
-// Regression: the outbox relay called `Promise.race` with the promise of the process's end in each turn, and each race
-// kept 250 bytes.
+// Regression: each turn of the outbox relay called `Promise.race` with a promise that settles at the process's end, and
+// so kept 250 bytes.
 it('until settled: keeps nothing at a signal that never aborts', async () => {
   const { signal } = new AbortController();
   const usedBytes = () => {

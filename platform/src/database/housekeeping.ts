@@ -12,7 +12,7 @@ export interface Retention {
   name: string;
   /** Rows older than this many milliseconds are deleted; Infinity keeps all. */
   keepMs: number;
-  /** Deletes at most `limit` rows older than `before`, in one short statement; returns how many. */
+  /** Deletes at most `limit` rows older than `before`, in one short statement. Returns the number of deleted rows. */
   deleteSome(query: Queryable, options: { before: Date; limit: number }): Promise<number>;
 }
 
@@ -31,7 +31,7 @@ export interface HousekeepingOptions {
 
 /**
  * Deletes rows past their retention, in small batches, table by table in turn. Concurrent processes skip each other's
- * locked rows. A failure is logged once per run and retried in the next.
+ * locked rows. A failure is logged once per run, and the next run retries the deletion.
  */
 export function startHousekeeping({
   database,

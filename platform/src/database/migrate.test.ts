@@ -22,7 +22,7 @@ it('migrations: are recorded per context, each in its own schema', async () => {
   await using bank = await migrationsFolder({ '0000_note': 'create table bank.account (text text)' });
   await database.migrate({ schema: 'shop', folder: shop.folder });
   await database.migrate({ schema: 'bank', folder: bank.folder });
-  // Operators find the tables without a prefix.
+  // Operators can name the tables without the schema.
   expect((await database.query.execute(sql`select count(*)::int as n from note`)).rows).toEqual([{ n: 0 }]);
   expect((await database.query.execute(sql`select count(*)::int as n from account`)).rows).toEqual([{ n: 0 }]);
 });

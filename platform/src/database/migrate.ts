@@ -3,16 +3,16 @@ import { readMigrationFiles } from 'drizzle-orm/migrator';
 import type { Migrations, Queryable } from '../database.ts';
 
 /**
- * Time limit for a migration's table locks, because other readers and writers wait behind a pending lock. Longer than
- * `deadlock_timeout` (1 s), after which PostgreSQL cancels an autovacuum that has the lock.
+ * Time limit for a migration's table locks, because other readers and writers wait behind a pending lock. It is longer
+ * than `deadlock_timeout` (1 s), after which PostgreSQL cancels an autovacuum that has the lock.
  */
 const lockWithinMs = 3_000;
 
 /**
  * Applies a context's migrations in one transaction, under an advisory lock, so that concurrent processes take turns.
  *
- * Each schema has a separate migrations table: with drizzle's default table for two folders, one of them would silently
- * be skipped. If no migration is missing, nothing is written, so that a read-only database works.
+ * Each schema has a separate migrations table. In drizzle's default table, the migrations of two folders would be
+ * mixed, and some silently skipped. If no migration is missing, nothing is written, so that a read-only database works.
  */
 export async function applyMigrations(tx: Queryable, { schema, folder }: Migrations): Promise<void> {
   const migrations = readMigrationFiles({ migrationsFolder: folder });
@@ -43,7 +43,7 @@ export async function applyMigrations(tx: Queryable, { schema, folder }: Migrati
   await extendSearchPath(tx, schema);
 }
 
-/** Adds the schema to the database's search_path, so that operators find its tables without a prefix. */
+/** Adds the schema to the database's search_path, so that operators can name its tables without the schema. */
 async function extendSearchPath(tx: Queryable, schema: string): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(hashtext('search_path'))`);
   const current = await readSearchPath(tx);

@@ -1,8 +1,8 @@
 import { CodedError, isCodedError } from '../errors.ts';
 
 /**
- * SQLSTATE classes and codes of faults of the database and not of the statement: connections, sign-in, a missing or
- * read-only database, lack of resources, locks, permissions, internal errors.
+ * SQLSTATE classes and codes of faults that are the database's and not the statement's. They concern connections,
+ * sign-in, a missing or read-only database, lack of resources, locks, permissions, and internal errors.
  */
 const outages = /^(08|28|3D|53|57|58|XX|25006|25P03|40001|40P01|42501|55P03)/;
 

@@ -37,7 +37,7 @@ export function rowsOf<Table extends PgTable>(
 
 /**
  * Builds FROM and WHERE for an update of the rows with these ids; SQL refers to the input row as `input`. The condition
- * repeats the ids, because for a recordset alone PostgreSQL's planner assumes 100 rows and scans the table.
+ * repeats the ids, because for the recordset alone PostgreSQL's planner assumes 100 rows and scans the table.
  *
  * @param id column of the table; the input rows have it by the same name
  * @param types SQL types of the input rows' columns, by name
@@ -59,7 +59,7 @@ function recordset(rows: readonly object[], types: string): SQL {
   return sql`json_to_recordset(${asJson(rows)}::json) as ${sql.raw(`input (${types})`)}`;
 }
 
-/** JSON for a PostgreSQL parameter: lone surrogates, which PostgreSQL rejects, become replacement characters. */
+/** Writes JSON for a PostgreSQL parameter. Lone surrogates, which PostgreSQL rejects, become replacement characters. */
 export function asJson(value: unknown): string {
   return JSON.stringify(value, (_, each) => (typeof each === 'string' ? each.toWellFormed() : each));
 }

@@ -23,7 +23,7 @@ export const topicMessage = platformSchema.table(
     id: bigserial({ mode: 'number' }).primaryKey(),
     topic: text().notNull(),
     key: text().notNull(),
-    /** JSON as text, so that its bytes stay unchanged, and a value that does not parse can be stored, too. */
+    /** JSON as text, so that its bytes stay unchanged, and even a value that does not parse can be stored. */
     value: text().notNull(),
     headers: jsonb().$type<Record<string, string>>().notNull(),
     publishedAt: instant('published_at').notNull(),
@@ -84,22 +84,22 @@ export const parkedMessage = platformSchema.table(
     id: bigserial({ mode: 'number' }).primaryKey(),
     topic: text().notNull(),
     group: text('consumer_group').notNull(),
-    /** A hash, because foreign messages may have keys that are too long for an index. */
+    /** The key is hashed, because foreign messages may have keys that are too long for an index. */
     keyHash: text('key_hash').notNull(),
     partition: integer().notNull(),
     position: bigint({ mode: 'number' }).notNull(),
-    /** Milliseconds since the epoch, from the broker. */
+    /** When the message was published, in milliseconds since the epoch, from the broker. */
     publishedAt: bigint('published_at', { mode: 'number' }).notNull(),
     /** Key, value and headers as JSON, because they may contain characters that PostgreSQL rejects. */
     message: text().notNull(),
     errorCode: text('error_code').notNull(),
     errorMessage: text('error_message').notNull(),
-    /** Retries since it was parked. */
+    /** Number of retries since the message was parked. */
     attempts: integer().notNull().default(0),
-    /** True if an operator replayed it from dead-letter, after the group had passed it. */
+    /** True if an operator replayed the message from dead-letter, after the group had passed it. */
     isReplay: boolean('is_replay').notNull().default(false),
     parkedAt: instant('parked_at').notNull().defaultNow(),
-    /** Due time; also the end of the lease while it is being retried. */
+    /** Time of the next retry. While the message is being retried, it is the end of the lease. */
     retryAt: instant('retry_at').notNull().defaultNow(),
   },
   (table) => [
@@ -116,7 +116,10 @@ export const consumerGroup = platformSchema.table(
     group: text('consumer_group').notNull(),
     /** True if a consumer of the group has stopped, because too many messages in a row went to dead-letter. */
     hasStopped: boolean('has_stopped').notNull().default(false),
-    /** The number of these messages; null if a version before this column stored the stop. */
+    /**
+     * The number of messages in a row after which the consumer stopped; null if a version without this column stored
+     * the stop.
+     */
     stoppedAfter: integer('stopped_after'),
   },
   (table) => [primaryKey({ columns: [table.topic, table.group] })],

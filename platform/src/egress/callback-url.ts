@@ -4,7 +4,7 @@ import { type UrlPolicy, urlRefusal } from './url-policy.ts';
 const maxLength = 2_048;
 
 /**
- * Normalises the URL of a callback. The addresses of its name are checked at each call.
+ * Normalises the URL of a callback. The addresses of its host name are checked only at each call.
  *
  * @param argument the argument's path, such as `input.callbackUrl`
  * @throws CodedError CALLBACK_URL_REFUSED

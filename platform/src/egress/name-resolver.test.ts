@@ -95,7 +95,8 @@ describe('name resolver', () => {
     expect(dns.questions).not.toContain('NS .');
   });
 
-  // Regression: c-ares then reports the last server's refusal, by which every dead name looked like a fault of ours.
+  // Regression: while one server is away, c-ares reports the last server's refusal, so that every dead name looked like
+  // a fault of ours.
   it('reports a dead name as such while one of two name servers is away', async () => {
     await using dns = await startDnsServer();
     const away = await startDnsServer();

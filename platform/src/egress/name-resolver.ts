@@ -5,7 +5,7 @@ import { CodedError, errorCode } from '../errors.ts';
 import { isIn, nameOf } from './host.ts';
 
 export interface NameResolverOptions {
-  /** Time-out for one name, and once more until NAME_SERVERS_UNAVAILABLE. Default: 5 s. */
+  /** Time-out for one name. NAME_SERVERS_UNAVAILABLE may take twice as long. Default: 5 s. */
   timeoutMs?: number;
   /** Name servers, `address:port`. Default: the system's. */
   servers?: readonly string[];
@@ -13,20 +13,22 @@ export interface NameResolverOptions {
 
 /**
  * Resolves names by DNS without `dns.lookup`, which occupies one of the few threads that the file system also uses. So
- * a name whose name server does not respond delays no other. It reads no hosts file. Disposing rejects waiting calls.
+ * a name whose name server does not respond delays no other name. The hosts file is not read. Disposing rejects waiting
+ * calls.
  */
 export interface NameResolver extends Disposable {
   /**
-   * Returns the IPv4 and IPv6 addresses of a name, at least one. Rejects with the code of c-ares, such as ENOTFOUND; or with
-   * CodedError NAME_SERVERS_UNAVAILABLE if meanwhile no name server has answered any question, not even one for the root.
+   * Returns the IPv4 and IPv6 addresses of a name, at least one. Rejects with the code of c-ares, such as ENOTFOUND.
+   * Rejects with CodedError NAME_SERVERS_UNAVAILABLE if during the call no name server has answered any question, not
+   * even one for the root.
    */
   resolve(name: string): Promise<readonly LookupAddress[]>;
 }
 
 const maxNames = 10_000;
 /**
- * Limit of addresses per family (IPv4, IPv6). A stranger's name may have thousands, which would all be stored and
- * tried.
+ * Limit of addresses per family (IPv4, IPv6). A stranger's name may have thousands of addresses, which would all be
+ * stored and tried.
  */
 const maxPerFamily = 8;
 /** Addresses are cached for their DNS time to live, within these bounds. */
@@ -34,7 +36,10 @@ const minCachedMs = 1_000;
 const maxCachedMs = 300_000;
 /** A name that does not exist is not looked up again for this time. */
 const missingCachedMs = 5_000;
-/** What c-ares reports if no name server has an answer: the name's own servers may be dead, or all of ours. */
+/**
+ * Codes that c-ares reports if no name server has an answer. The cause may be the servers of the name's domain, or all
+ * of our name servers.
+ */
 const unanswered: ReadonlySet<string> = new Set(['ECONNREFUSED', 'EREFUSED', 'ESERVFAIL', 'ETIMEOUT']);
 const loopback: readonly LookupAddress[] = [
   { address: '127.0.0.1', family: 4 },
@@ -49,7 +54,10 @@ export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverO
   let answeredAt = Number.NEGATIVE_INFINITY;
   let probe: Promise<boolean> | null = null;
 
-  /** Whether a name server answers a question for the root, which depends on no zone of a stranger. Calls share one. */
+  /**
+   * Whether a name server answers a question for the root, which depends on no zone of a stranger. Concurrent calls
+   * share one question.
+   */
   const canAnswer = (): Promise<boolean> => {
     probe ??= resolver
       .resolveNs('.')
@@ -101,7 +109,10 @@ export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverO
   };
 }
 
-/** The second try of each server has twice the time-out of the first, so that all end before `timeoutMs`. */
+/**
+ * Creates a resolver whose tries of all servers end before `timeoutMs`. The second try of a server has twice the
+ * time-out of the first.
+ */
 function createResolver(timeoutMs: number, servers: readonly string[] | undefined): Resolver {
   const tries = 2;
   const count = (servers ?? new Resolver().getServers()).length;

@@ -4,8 +4,8 @@ import { isPrivateRange } from './address-policy.ts';
 import type { PortRange, UrlPolicy } from './url-policy.ts';
 
 /**
- * Settings that restrict the URLs of callbacks. The service that accepts the URLs and the one that calls them need the
- * same values.
+ * Settings that restrict the URLs of callbacks. The service that accepts the URLs and the service that calls them need
+ * the same values.
  */
 export const callbackUrlSettings = {
   CALLBACK_ALLOW_LOOPBACK: optionalFlag().describe(

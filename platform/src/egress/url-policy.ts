@@ -20,8 +20,8 @@ const privateDomains = ['internal', 'home.arpa', 'localdomain', 'lan', 'corp', '
 const metadataNames = ['metadata.google.internal', 'metadata.goog', 'instance-data.ec2.internal'];
 
 /**
- * Returns why a URL must not be called, as a sentence; null if it may. The addresses of a name are known only when it
- * is resolved, so that the connector checks them.
+ * Returns why a URL must not be called, as a sentence; null if it may. The connector checks the addresses of a host
+ * name, which are known only when the name is resolved.
  */
 export function urlRefusal(url: URL, policy: UrlPolicy): string | null {
   const { protocol, username, password, port } = url;
@@ -33,7 +33,7 @@ export function urlRefusal(url: URL, policy: UrlPolicy): string | null {
   if (refusal !== null) return refusal;
   const number = port === '' ? (defaultPorts[protocol] ?? 0) : Number(port);
   const isAllowed = policy.ports.some(([first, last]) => number >= first && number <= last);
-  // Loopback, if allowed, may have any port, because developers use many.
+  // Loopback URLs, if they are allowed, may have any port, because developers use many ports.
   if (isAllowed || isLoopback(url.hostname)) return null;
   return `Port ${number} is not allowed; allowed are ${policy.ports.map(formatPorts).join(', ')}.`;
 }

@@ -40,7 +40,9 @@ export async function openEmbeddedEngines({
   return embeddedEnginesOn(await openPglite({ dataDir, directory, clock: options.clock }), options);
 }
 
-/** Creates the engines on an open database, which is disposed with them, also if this fails. */
+/**
+ * Creates the engines on an open database. The database is disposed with the engines, and also if their creation fails.
+ */
 export async function embeddedEnginesOn(
   database: PgliteDatabase,
   { clock, log, limits }: EmbeddedOptions,

@@ -76,7 +76,7 @@ export const requireSaslCredentials = [
 
 /** Retention of embedded topics. */
 const embeddedRetentionMs = 7 * 86_400_000;
-/** The longest allowed GIVE_UP_AFTER. A request's outcome is published at most this long after it. */
+/** The longest allowed GIVE_UP_AFTER. The outcome of a request is published at most this long after the request. */
 const longestGiveUpMs = 24 * 86_400_000;
 
 /**

@@ -4,7 +4,7 @@ import type { Log } from '../process/log.ts';
 
 /**
  * Returns Apollo's error formatter. A coded error keeps its message, code, details and `retryable`; Apollo's request
- * errors stay unchanged; others are logged and masked as INTERNAL_SERVER_ERROR.
+ * errors stay unchanged. All other errors are logged and masked as INTERNAL_SERVER_ERROR.
  */
 export function createErrorFormatter(log: Log) {
   return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
@@ -41,7 +41,10 @@ export function formatPublicError(formatted: GraphQLFormattedError, thrown: unkn
   return null;
 }
 
-/** Codes that Apollo Server and Apollo's federated executor give to errors without a code. They are masked. */
+/**
+ * Codes that Apollo Server and Apollo's federated executor give to errors without a code. Errors with these codes are
+ * masked.
+ */
 const internalCodes: ReadonlySet<unknown> = new Set(['INTERNAL_SERVER_ERROR', 'DOWNSTREAM_SERVICE_ERROR']);
 /** Error extensions that servers add for their developers, and that clients must not see. */
 const internalExtensions: ReadonlySet<string> = new Set([
@@ -58,7 +61,8 @@ function placeOf({ locations, path }: GraphQLFormattedError) {
 }
 
 /**
- * Converts a coded error to an error of the whole request with its code's HTTP status. Others are returned unchanged.
+ * Converts a coded error to an error of the whole request with its code's HTTP status. Any other error is returned
+ * unchanged.
  */
 export function toRequestError(error: unknown, statusOf: (code: string) => number): unknown {
   const coded = publicError(error);

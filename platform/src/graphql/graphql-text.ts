@@ -21,8 +21,8 @@ export interface OperationText {
 }
 
 /**
- * Rejects an operation with NUL or a lone surrogate in a variable or literal. It walks without recursion, so that depth
- * is safe.
+ * Rejects an operation with NUL or a lone surrogate in a variable or literal. The check does not recurse, because an
+ * operation may be nested deeply.
  *
  * @throws CodedError BAD_USER_INPUT with the argument's path, such as `input.code`, as `argument`
  */
@@ -30,13 +30,17 @@ export function assertOperationText({ query, document, variables }: OperationTex
   const [variable, ...rest] = findInvalidText(variables ?? {}) ?? [];
   if (variable !== undefined)
     throw invalidText([...(argumentOf(document, String(variable)) ?? [String(variable)]), ...rest].join('.'));
-  // The lexer rejects lone surrogates, so a literal can only contain NUL: unescaped or escaped.
+  // Literals need a check only if the text has NUL or an escape of it, because the lexer already rejects lone
+  // surrogates.
   if (query && !/\0|\\u/.test(query)) return;
   const literal = findLiteral(document);
   if (literal) throw invalidText(literal.join('.'));
 }
 
-/** Twice the gateway's limit, because its requests to subgraphs are nested a little deeper than the client's. */
+/**
+ * Twice the gateway's limit, because the gateway's requests to subgraphs are nested a little deeper than those of its
+ * clients.
+ */
 const maxNesting = 400;
 const opening: ReadonlySet<string> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
 const closing: ReadonlySet<string> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
@@ -48,8 +52,8 @@ export function nestingStep(kind: string): number {
 }
 
 /**
- * Rejects text with deeper nested brackets than the stacks of parser, validator and executor allow. Text that is not
- * GraphQL is left to the parser.
+ * Rejects text whose brackets are nested more deeply than the stacks of parser, validator and executor allow. Text that
+ * is not GraphQL is left to the parser.
  *
  * @throws CodedError OPERATION_TOO_COMPLEX
  */
@@ -67,7 +71,7 @@ function* tokenKinds(text: string): Generator<string> {
   try {
     for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) yield token.kind;
   } catch {
-    // The text is no GraphQL. The parser stops here at the latest, and reports the error.
+    // The lexer failed, because the text is not GraphQL. The parser will stop here or before, and report the error.
   }
 }
 

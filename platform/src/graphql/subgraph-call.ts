@@ -29,7 +29,7 @@ export interface SubgraphCallReply {
 }
 
 /**
- * Calls a subgraph in the same process, without HTTP. The reply is the same as over HTTP.
+ * Calls a subgraph in the same process, without HTTP. The reply has the same content as over HTTP.
  *
  * @param signal aborts when the caller does not wait any more
  */
@@ -45,7 +45,7 @@ export function createSubgraphCall<Context extends BaseContext>(
       httpGraphQLRequest: { method: 'POST', headers: new HeaderMap(Object.entries(headers)), search: '', body },
       context: () => contextOf(body, { headers, id: requestIdOf(headers), ip: '127.0.0.1' }, signal),
     });
-    // Subgraphs have no `@defer` and `@stream`, so a response is complete.
+    // A response is always complete, because subgraphs do not support `@defer` and `@stream`.
     if (reply.body.kind !== 'complete') throw new Error('the response is not complete');
     return { status: reply.status ?? 200, headers: Object.fromEntries(reply.headers), text: reply.body.string };
   };

@@ -65,7 +65,7 @@ it.each([
   expect(JSON.stringify(answer)).not.toContain('10.0.0.1');
 });
 
-// Regression: an overloaded subgraph worked for clients that had left, until the waiting clients left, too.
+// Regression: an overloaded subgraph worked for clients that had left, until the clients that still waited also left.
 it('subgraph server: does not execute the operation of a client that has left', async () => {
   let isFirst = true;
   await using server = await serve(async (signal) => {

@@ -14,7 +14,7 @@ import { assertNesting, assertOperationText } from './graphql-text.ts';
 import { createSubgraphCall, type SubgraphCall, type SubgraphCaller } from './subgraph-call.ts';
 
 export interface SubgraphServerOptions<Context extends BaseContext> {
-  /** From `buildSubgraphSchema`. */
+  /** The schema, as `buildSubgraphSchema` returns it. */
   schema: GraphQLSchema;
   log: Log;
   host: string;
@@ -33,7 +33,7 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   limits?: Partial<HttpLimits>;
   /** HTTP status by error code, for requests that fail before execution. Default: 400. */
   statusOf?(code: string): number;
-  /** Adds further routes before it listens. */
+  /** Adds further routes, before the server listens. */
   routes?(app: FastifyInstance): void | Promise<void>;
 }
 
@@ -68,7 +68,7 @@ export async function createSubgraphServer<Context extends BaseContext>(
     introspection: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    // Errors are not logged here but by a plugin, which knows the request.
+    // The formatter logs nothing: a plugin logs errors, because it knows the request.
     formatError: createErrorFormatter(silentLog),
     plugins: [fastifyApolloDrainPlugin(app), refuseInvalidText, logFailures(log), ...apolloReportingDisabled()],
     logger: apolloLogger(log),
@@ -123,7 +123,7 @@ const refuseInvalidText: ApolloServerPlugin = {
   },
 };
 
-/** Key of the request's id in a context. Apollo Server copies contexts, so a WeakMap would not work. */
+/** Key of the request's id in a context. A WeakMap by context would not work, because Apollo Server copies contexts. */
 const requestIdKey = Symbol('request id');
 
 /** Logs failures that clients may not see, with the id of the request. */

@@ -17,7 +17,7 @@ export function trustedProxies() {
       const entries = listItems(text);
       for (const entry of entries) {
         try {
-          // Checked here, because the library accepts shortened addresses: 1.2.3 means 1.2.0.3 to it.
+          // The entry is checked here, because the library accepts shortened addresses and reads 1.2.3 as 1.2.0.3.
           if (!names.has(entry) && isIP(entry.split('/', 1)[0] ?? '') === 0) throw new Error('no address');
           compile(entry);
         } catch {
@@ -37,7 +37,8 @@ export interface ClientAddresses {
    * Returns the address of the client that sent a request. It is the connection's address, or behind a trusted proxy
    * the last entry of `X-Forwarded-For` that is not a trusted proxy. Never throws.
    *
-   * IPv4 addresses are returned as such, even if mapped into IPv6; `unknown` if the connection is already closed.
+   * An IPv4 address that is mapped into IPv6 is returned as IPv4. `unknown` means that the connection is already
+   * closed.
    */
   read(request: Pick<IncomingMessage, 'headers' | 'socket'>): string;
   /** Whether the remote address is a trusted proxy, whose connections carry many clients. */
@@ -52,7 +53,8 @@ export function createClientAddresses(proxies: readonly string[]): ClientAddress
       const own = request.socket.remoteAddress;
       if (own === undefined) return unknownAddress;
       if (proxies.length === 0) return normalizeAddress(own);
-      // The nearest address is first. If a trusted proxy passed on an invalid entry, the proxy's address counts.
+      // The list starts with the nearest address. If a trusted proxy passed on an invalid entry, the proxy's address
+      // counts.
       const addresses = all(request as IncomingMessage, trusts);
       return normalizeAddress(addresses.findLast((address) => isIP(address) !== 0) ?? own);
     },

@@ -3,12 +3,13 @@ import { errorCode } from '../errors.ts';
 
 /**
  * Responds to an error of Node's HTTP parser, or to a request time-out, with a problem document, and closes the
- * connection. Fastify does not see these, because there is no complete request.
+ * connection. Fastify does not see these errors, because there is no complete request.
  */
 export function answerClientError(error: Error, socket: Socket): void {
   if (socket.writable && errorCode(error) !== 'ECONNRESET') {
     const [status, reason, code, title] = describe(errorCode(error));
-    // A server that was suspended, or is overloaded, reads too late what was sent in time.
+    // A time-out may be the server's fault: if it is overloaded or was suspended, it reads too late what was sent in
+    // time.
     const isRetryable = status === 408;
     const body = JSON.stringify({ type: 'about:blank', status, code, title, ...(isRetryable && { retryable: true }) });
     socket.write(

@@ -1,21 +1,20 @@
 import type { ServerResponse } from 'node:http';
 
-/** Tracks complete responses that their clients have not received yet. Disposing stops this. */
+/** Tracks complete responses that their clients have not received yet. Disposing stops the tracking. */
 export interface Deliveries extends Disposable {
-  /** Destroys the connection if the response is not delivered within the time. */
+  /** Destroys the connection if the response is not delivered within the time limit. */
   add(response: ServerResponse): void;
   delete(response: ServerResponse): void;
 }
 
 /**
- * How often per time-out slow clients are looked for. A timer per response would cost more than delivering most
- * responses.
+ * Number of checks for slow clients per time-out. A timer per response would cost more than delivering most responses.
  */
 const looksPerTimeout = 20;
 
 /**
- * @param timeoutMs time from a complete response to the delivery of its last byte; the check may be up to a twentieth
- *   later
+ * @param timeoutMs time limit from a complete response to the delivery of its last byte; checks may find a slow client
+ *   up to a twentieth later
  */
 export function createDeliveries(timeoutMs: number): Deliveries {
   /** The deadline of each response, in the order of adding. */
@@ -23,7 +22,7 @@ export function createDeliveries(timeoutMs: number): Deliveries {
   const timer = setInterval(() => {
     const now = performance.now();
     for (const [response, deadline] of deadlines) {
-      // A response may be closed without having been finished.
+      // A response may already be closed, if its client left before it was complete.
       if (response.closed) deadlines.delete(response);
       else if (deadline <= now) {
         deadlines.delete(response);

@@ -15,8 +15,8 @@ import { requestIdHeader, requestIdOf } from './request-id.ts';
  */
 export interface DirectHandler {
   /**
-   * Handles a request, or returns false at once to leave it to Fastify. It may also pass the request on later, by
-   * `exchange.pass`, as long as it has not sent a response.
+   * Handles a request, or returns false at once to leave it to Fastify. The handler may also pass the request on later,
+   * by `exchange.pass`, as long as it has not sent a response.
    */
   handle(exchange: DirectExchange): boolean;
 }
@@ -56,7 +56,7 @@ export function createDirectListener(options: DirectListenerOptions): RequestLis
   };
 }
 
-/** It is a class, which takes less memory than closures, because there is one per request. */
+/** A request and its response. There is one per request, and a class instance takes less memory than closures. */
 class Exchange implements DirectExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -89,7 +89,7 @@ class Exchange implements DirectExchange {
     const length = String(Buffer.byteLength(body));
     const own = [requestIdHeader, requestId, 'cache-control', 'no-store'];
     response.writeHead(status, [...own, ...headers, 'content-length', length]);
-    // Head and body are sent by one write.
+    // `end` writes head and body at once, because the head has not been sent yet.
     response.end(body);
   }
 

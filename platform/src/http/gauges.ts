@@ -1,6 +1,6 @@
 /** A metric with its value, or with one value per label. */
 export interface Gauge {
-  /** Letters, digits and `_`. */
+  /** The metric's name, of letters, digits and `_`. */
   name: string;
   help: string;
   value: number | { label: string; values: Readonly<Record<string, number>> };

@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Replaces a missing Host header, which HTTP/1.0 allows. No page can have this origin (RFC 2606). */
+/** Replaces the Host header if it is missing, which HTTP/1.0 allows. No page can have this origin (RFC 2606). */
 const noHost = 'host.invalid';
 
 /**
  * Creates the function that checks and completes the Host header, because frameworks build URLs from it and fail if it
- * is invalid. The latest valid value is remembered, because most requests have the same.
+ * is invalid. The latest valid value is remembered, because most requests have the same Host header.
  *
- * @see RFC 9112 section 3.2: repeated or invalid ones are answered with 400
+ * @see RFC 9112 section 3.2: requests with a repeated or invalid Host header get 400
  */
 export function createHostCheck(): (request: IncomingMessage) => boolean {
   let latest = noHost;

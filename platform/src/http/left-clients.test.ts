@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { countAlive } from '../testing/count-alive.ts';
 import { serve } from '../testing/http-app.ts';
 
-// Regression: if a client left before its response, the timer of the response (2 minutes) kept the request in memory.
+// Regression: if a client left before its response, the response's timer kept the request in memory for 2 minutes.
 it('http server: releases the requests of clients that left before the response', async () => {
   const responses: WeakRef<object>[] = [];
   await using server = await serve((app) =>

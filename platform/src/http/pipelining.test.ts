@@ -44,7 +44,7 @@ it('http server: starts a request only after the response to the previous one', 
 });
 
 it('http server: disconnects a client that pipelines many requests', async () => {
-  // Regression: 9,000 pipelined requests on each of 50 connections made all others wait for 40 s.
+  // Regression: 9,000 pipelined requests on each of 50 connections made all other clients wait for 40 s.
   await using server = await serve();
   const socket = connect(server.port, '127.0.0.1');
   socket.on('error', () => {});

@@ -1,11 +1,11 @@
 import type { RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Limit of dropped requests per connection; beyond it the connection is closed without the pending response. */
+/** Limit of dropped requests per connection. Beyond it the connection is closed without the pending response. */
 const maxDropped = 10;
 
 /**
- * Serves one request at a time per connection, because Node would start all pipelined ones at once, and one client
+ * Serves one request at a time per connection. Node would start all pipelined requests at once, so that one client
  * could delay all others. Pipelined requests are dropped, and the connection is closed after the pending response.
  *
  * @see RFC 9112 section 9.3.2: clients resend requests without a response

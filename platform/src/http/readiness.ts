@@ -10,7 +10,7 @@ type EngineState = 'ok' | 'degraded' | 'away';
 export interface ReadinessOptions {
   /** Engines that the service needs, by name: it is ready only while all of them answer. */
   required?: Readonly<Record<string, Ping>>;
-  /** Engines that the service works without: reported, but without effect on readiness. */
+  /** Engines that the service can work without. Their states are reported, but have no effect on readiness. */
   reported?: Readonly<Record<string, Ping>>;
   clock?: Clock;
   /** Time-out of a required engine, in milliseconds. Default: 2,000. */
@@ -23,13 +23,13 @@ export interface ReadinessOptions {
 
 export interface ReadinessReport {
   status: 'ok' | 'unavailable' | 'stopping';
-  /** State by name. A degraded engine does not make the service unavailable. */
+  /** State of each engine, by name. A degraded engine does not make the service unavailable. */
   engines: Record<string, EngineState>;
 }
 
 /** Whether a service accepts requests. */
 export interface Readiness {
-  /** True when it is about to stop, and accepts no more requests. */
+  /** True once the service is about to stop, and accepts no more requests. */
   readonly isRetired: boolean;
   retire(): void;
   /** Pings each engine, at most once per second. Concurrent callers share the report. */

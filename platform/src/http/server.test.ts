@@ -78,7 +78,7 @@ it('http server: answers 404 for an unknown address', async () => {
 });
 
 it('http server: names HOST if it is not an address of this machine', async () => {
-  // 192.0.2.0/24 is reserved for documentation.
+  // 192.0.2.0/24 is reserved for documentation, so that no machine has this address.
   const refused = assertPortFree({ host: '192.0.2.1', port: 0, setting: 'PORT' });
   await expect(refused).rejects.toMatchObject({
     code: 'CONFIG_INVALID',

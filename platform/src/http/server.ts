@@ -45,7 +45,7 @@ export interface HttpLimits {
    * 10 s.
    */
   headMs: number;
-  /** Time from the same start to the end of the request's body. Default: 30 s. */
+  /** Time from the same moment as for `headMs` to the end of the request's body. Default: 30 s. */
   requestMs: number;
   /**
    * An idle connection is closed after this time, which must be longer than a load balancer's keep-alive. Default: 72
@@ -100,7 +100,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     logger: false,
     genReqId: ({ headers }) => requestIdOf(headers),
     forceCloseConnections: 'idle',
-    // Requests during the close are served, because Fastify's 503 response has no code that tells clients to retry.
+    // Requests that arrive during the close are served, because Fastify's 503 response has no code that tells clients
+    // to retry.
     return503OnClosing: false,
     serverFactory(listener) {
       const server: Server = createServer(
@@ -173,7 +174,7 @@ function addNotFound(app: FastifyInstance): void {
     const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
       (method) => app.findRoute({ url: path, method: method as HTTPMethods }) !== null,
     );
-    // A route of this method may itself respond that it has nothing for the client.
+    // If the request's method is allowed, its route exists, and has itself called this handler to respond with 404.
     if (allowed.length === 0 || allowed.includes(request.method))
       return sendProblem(reply, { status: 404, code: 'NOT_FOUND', title: 'There is nothing at this address.' });
     return sendProblem(reply.header('allow', allowed.join(', ')), {

@@ -17,8 +17,8 @@ export interface ForeignTokenOptions {
 }
 
 /**
- * Algorithms with a private and a public key. Those with a shared secret (HS256) are refused, because such a key can't
- * be published.
+ * Algorithms with a private and a public key. Algorithms with a shared secret (HS256) are refused, because a secret
+ * can't be published as a key.
  */
 const algorithms = [
   ...['EdDSA', 'Ed25519', 'ES256', 'ES384', 'ES512'],

@@ -7,8 +7,8 @@ import { z } from 'zod';
 const written = /^\+?[\d(][\d ().-]*\d$/;
 
 /**
- * Converts a phone number to E.164; without a country code it is read in `region`. Null if it is not valid, or has
- * anything before or after it, even spaces.
+ * Converts a phone number to E.164. A number without a country code is read in `region`. Null if the text is no valid
+ * number, or has anything before or after it, even spaces.
  */
 export function toE164(text: string, region: string): string | null {
   if (text.length > 40 || !written.test(text)) return null;

@@ -80,7 +80,7 @@ async function setUp(options: Partial<RemoteKeysOptions> = {}, kids = ['first'])
 
 describe('remote keys', () => {
   it('skips a key that can not be used, and reads the others', async () => {
-    // Regression: such a key failed the whole fetch, so that no new key was ever seen.
+    // Regression: one unusable key made the whole fetch fail, so that no new key was ever found.
     await using issuer = await setUp();
     const token = await issuer.verify('first');
     expect(token).toBe('ann');
@@ -174,7 +174,7 @@ describe('remote keys', () => {
     await set.addKey('second');
     expect(await set.verify('second')).toBe('SERVICE_UNAVAILABLE, retryable');
     set.publish(null);
-    // After a successful fetch the next one follows in a minute.
+    // After a successful fetch, the next fetch follows in a minute.
     await set.fetched(set.fetches() + 1);
     expect(await set.verify('second')).toBe('ann');
   });

@@ -38,7 +38,9 @@ export interface RemoteKeys extends Disposable {
 }
 
 const maxBytes = 262_144;
-/** Limit of remembered revocations. The issuer no longer publishes revoked keys, so the oldest may be forgotten. */
+/**
+ * Limit of remembered revocations. The oldest may be forgotten, because the issuer no longer publishes revoked keys.
+ */
 const maxRevoked = 1_000;
 
 const keySetSchema = z.object({ keys: z.array(z.unknown()).max(100) });
@@ -108,7 +110,8 @@ export function createRemoteKeys({
   return {
     async find({ kid }) {
       if (!kid || revoked.has(kid)) throw new errors.JWKSNoMatchingKey();
-      // The running fetch may be the first one, so wait for it before another is requested.
+      // The known keys are searched first, then those of a running fetch, which may be the first fetch, then those of a
+      // new fetch.
       for (const fetching of [() => null, () => running, requestLoad]) {
         await fetching();
         const key = keys.get(kid);
@@ -148,7 +151,7 @@ export async function revokeKeysFrom<Value extends object>(
       keys.revoke(value.kid);
       log.info({ kid: value.kid }, 'a signing key was revoked');
     },
-    // The keys may have been fetched before a revocation that the tail missed.
+    // The keys are fetched again, because the tail may have missed a revocation after the last fetch.
     onStart: keys.refresh,
   });
 }
@@ -162,7 +165,7 @@ async function fetchKeys(url: string, signal: AbortSignal): Promise<Map<string, 
   const { keys } = keySetSchema.parse(JSON.parse(await readText(response)));
   const imported = new Map<string, CryptoKey>();
   for (const jwk of keys) {
-    // Keys of other types may have other uses, and one that is invalid is skipped (RFC 7517 section 5).
+    // Invalid keys are skipped, and so are keys of other types, which may have other uses (RFC 7517 section 5).
     const parsed = keySchema.safeParse(jwk);
     const key = parsed.success && (await importJWK(parsed.data, 'EdDSA').catch(() => null));
     if (key) imported.set(parsed.data.kid, key as CryptoKey);

@@ -47,8 +47,8 @@ export async function rotateSigningKeys(rotation: SigningKeyRotation): Promise<v
 }
 
 /**
- * Returns from when a new key should sign, in milliseconds since the epoch: now if no other key can sign; null if no
- * new key is due.
+ * Returns the time from which a new key should sign, in milliseconds since the epoch. This is now if no other key can
+ * sign, and null if no new key is due.
  */
 function successorSignsFrom(
   usable: readonly SigningKeyRow[],
@@ -61,7 +61,7 @@ function successorSignsFrom(
   return isDueFrom - publishBeforeMs <= now ? Math.max(now + publishBeforeMs, isDueFrom) : null;
 }
 
-/** Sets until when replaced keys stay published: as long as their signatures may be verified. */
+/** Sets the time until which replaced keys stay published: as long as their signatures may be verified. */
 async function retireReplaced(
   tx: Transaction,
   active: readonly SigningKeyRow[],

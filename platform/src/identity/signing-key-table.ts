@@ -7,7 +7,10 @@ import type { SealedColumn } from '../secrets/sealed-columns.ts';
 export function signingKeyTable<Name extends string>(schema: PgSchema<Name>) {
   return schema.table('signing_key', {
     kid: text().primaryKey(),
-    /** The encrypted key as a string. An object is a key in plain text, stored by an earlier version. */
+    /**
+     * The encrypted private key, as a string. A value that is an object is a key in plain text, stored by an earlier
+     * version.
+     */
     privateJwk: jsonb('private_jwk').$type<JWK | string>().notNull(),
     publicJwk: jsonb('public_jwk').$type<JWK>().notNull(),
     createdAt: instant('created_at').notNull(),

@@ -36,7 +36,7 @@ export interface SigningKeysOptions extends SigningKeyRotation {
   log: Log;
 }
 
-/** `privateKey`: null if it can't be decrypted. */
+/** A row with its decrypted key. `privateKey` is null if decryption failed. */
 type Key = SigningKeyRow & { privateKey: KeyObject | null };
 
 /**
@@ -65,15 +65,15 @@ export async function createSigningKeys({ clock, log, ...rotation }: SigningKeys
     useKeys();
   };
   /**
-   * Decrypts a key. If that fails, a key that was decrypted before stays in use: another process may have encrypted it
-   * again, with a newer secret.
+   * Decrypts a key. If decryption fails, a key that was decrypted before stays in use, because another process may have
+   * encrypted it again with a newer secret.
    */
   const openOrKeep = (row: SigningKeyRow): Key => {
     const { privateKey, error } = openPrivateKey(row, { secrets, purpose });
     if (error) log.error({ error, kid: row.kid, purpose }, 'a signing key can not be decrypted');
     return { ...row, privateKey: privateKey ?? keys.find(({ kid }) => kid === row.kid)?.privateKey ?? null };
   };
-  // One refresh at a time: a slower one that started before a key was revoked would restore that key.
+  // One refresh runs at a time. Otherwise a slow refresh that started before a key was revoked could restore the key.
   const refresh = createCoalesced(async () => {
     await rotateSigningKeys(rotation);
     await read();
@@ -87,14 +87,14 @@ export async function createSigningKeys({ clock, log, ...rotation }: SigningKeys
   };
 
   await refresh();
-  // Another process may hold the lock and be creating the first key.
+  // If another process holds the lock and is creating the first key, this process waits for that key.
   for (let attempt = 0; signingAt(database.now()).length === 0 && attempt < 50; attempt += 1) await refresh();
   scheduleRefresh();
 
   return {
     current() {
       const signing = signingAt(database.now()).find((key) => key.publishedUntil === null);
-      // Possible after a key was revoked, while the database is unavailable.
+      // There is no key if the last one was revoked while the database is unavailable.
       if (!signing)
         throw new CodedError('SERVICE_UNAVAILABLE', 'No key signs at the moment; try again.', { retryable: true });
       return signing;

@@ -87,7 +87,7 @@ describe('token verifier: a token that is written in another way', () => {
     ['a line break', (signature: string) => `${signature.slice(0, 9)}\n${signature.slice(9)}`],
     ['padding', (signature: string) => `${signature}==`],
   ])('is refused with %s in its signature', async (_, change) => {
-    // Regression: a client could have one token remembered 2,000 times, each time with 60 kB of spaces.
+    // Regression: by adding spaces, a client could make the verifier remember one token 2,000 times, with 60 kB each.
     const { verify, token } = await setUp();
     const [header, payload, signature = ''] = token.split('.');
     await expect(verify([header, payload, change(signature)].join('.'))).rejects.toMatchObject(refused);

@@ -8,7 +8,7 @@ export interface Identity {
   userId: string;
   /** Id of the session that the token belongs to. */
   sid: string;
-  /** E.164. */
+  /** The user's phone number, as E.164. */
   phoneNumber: string;
   /** Id of the key that signed the token. */
   kid: string;
@@ -43,16 +43,16 @@ export type TokenVerifier = (authorization: string) => Promise<Identity>;
 const rememberedTokens = 2_000;
 const rememberedCharacters = 4_000_000;
 /**
- * The only valid form of a token (RFC 7515 section 7.1). jose also accepts white space and padding in the signature, so
- * that a client could vary one token without limit.
+ * The only valid form of a token (RFC 7515 section 7.1). It is checked because jose also accepts white space and
+ * padding in the signature, by which a client could write one token in countless ways.
  */
 const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
  * Verifies a token: EdDSA only, a key named by `kid`, issuer, audience, expiry, and the claims we rely on.
  *
- * The signature of a repeated token is not verified again, as that is the most expensive step. Its expiry is checked and
- * its key is looked up each time, so that revoking a key takes effect at once.
+ * The signature of a repeated token is not verified again, because that is the most expensive step. The token's expiry
+ * is checked and its key is looked up each time, so that revoking a key takes effect at once.
  *
  * The verifier takes the authorization header's value, with or without `Bearer `.
  * @throws CodedError UNAUTHENTICATED for any token that is not valid now; SERVICE_UNAVAILABLE (retryable) while the
@@ -67,7 +67,8 @@ export function createTokenVerifier({ keys, issuer, audience, now }: TokenVerifi
   });
 
   const keyByKid = (header: JWTHeaderParameters) => {
-    // Without a kid, a set of one key would return that key, and it could not be revoked.
+    // A token without a kid is refused. A set with a single key would accept it, and revoking that key would have no
+    // effect.
     if (!header.kid) throw new errors.JWKSNoMatchingKey();
     return keys(header);
   };

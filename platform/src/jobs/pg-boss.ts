@@ -20,7 +20,7 @@ interface JobsPoolOptions {
   url: string;
   /** A statement without a response for this long fails. Default: 12 s. */
   queryTimeoutMs?: number;
-  /** Aborts when the database is abandoned: its connections are closed, and no more are opened. */
+  /** When this signal aborts, all connections to the database are closed, and no more are opened. */
   abandoned?: AbortSignal;
 }
 
@@ -49,8 +49,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
   pool?.endStart();
   releases.defer(() => boss.stop({ graceful: true, timeout: 15_000, close: false }));
   if ('embedded' in database) {
-    // Only this process uses the database: jobs that were running at the last stop are lost, and need not wait for
-    // their time-out.
+    // Only this process uses the embedded database. So jobs that were running at the last stop are lost, and are
+    // retried without waiting for their time-out.
     await database.embedded.executeSql(
       `update pgboss.job set state = 'retry', start_after = now() where state = 'active'`,
     );
@@ -68,8 +68,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
         expireInSeconds,
         retentionSeconds,
       });
-    // The queue was created by another version or with other settings. If nothing changes, nothing is written, so that
-    // a read-only database works.
+    // A queue that another version or other settings have created is updated. Without a difference nothing is written,
+    // so that a read-only database works.
     else if (found.expireInSeconds !== expireInSeconds || found.retentionSeconds !== retentionSeconds)
       await boss.updateQueue(name, { expireInSeconds, retentionSeconds });
   };
@@ -90,7 +90,7 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
       jobs.map(({ data, delayMs = 0, id }) => ({
         data,
         ...(id && { id }),
-        // The delay is passed as an interval, which the database adds to its clock.
+        // The delay is passed as an interval, which the database adds to the time of its clock.
         ...(delayMs > 0 && { startAfter: `${delayMs} milliseconds` }),
       })),
       { db: inTransaction(tx) },
@@ -106,8 +106,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
     },
     scheduleAll,
     async cancel(tx, queue, ids) {
-      // Jobs are deleted and not marked as cancelled: most jobs are time-outs that are cancelled, and their rows would
-      // slow down polling.
+      // Jobs are deleted and not marked as cancelled. Most jobs are time-outs that end up cancelled, and their rows
+      // would slow down polling.
       if (ids.length > 0) await boss.deleteJob(queue.name, [...ids], { db: inTransaction(tx) });
     },
     async work(queue, handler, { concurrency = 16 } = {}) {
@@ -120,8 +120,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
 }
 
 /**
- * Runs pg-boss's statements in a transaction. pg-boss has an adapter for that, but it splits arrays; here an array is
- * one parameter, so that a statement has the same text for any number of jobs.
+ * Runs pg-boss's statements in a transaction. An array is one parameter, so that a statement has the same text for any
+ * number of jobs. (pg-boss's own adapter splits arrays.)
  */
 function inTransaction(tx: Transaction): BossDatabase {
   return {

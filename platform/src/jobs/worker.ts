@@ -11,18 +11,18 @@ export interface WorkerOptions<Data extends object> {
   handler: (data: Data, context: JobContext) => Promise<void>;
   /** Limit of jobs that run concurrently. */
   concurrency: number;
-  /** A job's signal aborts after this time. */
+  /** Time after which a job's signal aborts. */
   timeoutMs: number;
   log: Log;
 }
 
 /**
- * Interval of polling: a due job waits at most this long. Notifications would cost more, because nearly all jobs are
- * due later, and most are cancelled before.
+ * Interval of polling: a due job waits at most this long. Notifications would cost more than polling, because nearly
+ * all jobs are due later, and most are cancelled before.
  */
 const pollMs = 500;
 /**
- * While more jobs are due than one fetch returned, the worker waits this long after a job ends, so that one fetch can
+ * If more jobs are due than one fetch returned, the worker pauses this long after a job ends. So the next fetch can
  * replace several ended jobs.
  */
 const gatherMs = 20;
@@ -30,8 +30,9 @@ const gatherMs = 20;
 const maxFetched = 500;
 
 /**
- * Runs due jobs up to a limit of concurrency. With `boss.work` the next jobs would wait for the slowest of a batch;
- * here each ended job is replaced. Finished jobs are deleted, and failed ones rescheduled, in batches.
+ * Runs due jobs up to a limit of concurrency. With `boss.work` the next jobs would wait for the slowest job of a batch.
+ * Here the next job starts as soon as one ends. Finished jobs are deleted in batches, and failed jobs are rescheduled
+ * in batches.
  */
 export function startWorker<Data extends object>({
   boss,
@@ -44,7 +45,8 @@ export function startWorker<Data extends object>({
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
   const lines = createRepeatedLines(log);
-  // Jobs are identified by id and attempt, because a job that counted as lost belongs to the worker that runs it now.
+  // Jobs are identified by id and attempt. If a job counted as lost, another worker runs its next attempt, which this
+  // worker must not end.
   const createJobBatcher = (call: (jobs: Job<Data>[]) => Promise<unknown>) =>
     createBatcher<Job<Data>, void>({
       run: async (jobs) => {

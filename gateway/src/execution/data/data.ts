@@ -8,8 +8,8 @@ export function isData(value: unknown): value is Data {
 }
 
 /**
- * Whether plain objects inherit a property with this name (`toString`, for example). Then only an own property may be
- * read.
+ * Whether plain objects inherit a property with this name (`toString`, for example). For these names, only an object's
+ * own property may be read.
  */
 export function isInherited(key: string): boolean {
   return key in Object.prototype;
@@ -20,7 +20,10 @@ export function readOwn(data: Data, key: string): unknown {
   return Object.hasOwn(data, key) ? data[key] : undefined;
 }
 
-/** Sets a property of the object. It is defined, because an assignment to `__proto__` would replace the prototype. */
+/**
+ * Sets a property of the object. It uses `Object.defineProperty`, because an assignment to `__proto__` would replace
+ * the prototype.
+ */
 export function setOwn(data: Data, key: string, value: unknown): void {
   if (key === '__proto__')
     Object.defineProperty(data, key, { value, enumerable: true, configurable: true, writable: true });
@@ -46,7 +49,10 @@ export function mergeData(target: Data, source: Data, requested: RequestedKeys =
   }
 }
 
-/** Whether the object contains no objects or lists. Merging it then shares nothing. */
+/**
+ * Whether the object contains no objects or lists. A flat object needs no copy before it is merged into several
+ * objects.
+ */
 export function isFlat(data: Data): boolean {
   for (const key in data) if (typeof data[key] === 'object' && data[key] !== null) return false;
   return true;

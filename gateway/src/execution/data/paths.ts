@@ -49,7 +49,7 @@ function collect(value: unknown, path: PlanPath, index: number, found: Data[]): 
   } else if (step !== eachEntry) collect(readOwn(value as Data, String(step)), path, index + 1, found);
 }
 
-/** Finds the objects at a path, and the response path of each. Only errors need these. */
+/** Finds the objects at a path, and the response path of each. Only errors need response paths. */
 export function pathsOfObjects(root: Data, path: PlanPath): Map<Data, ResponsePath> {
   const paths = new Map<Data, ResponsePath>();
   const walk = (value: unknown, index: number, at: ResponsePath): void => {
@@ -67,7 +67,10 @@ export function pathsOfObjects(root: Data, path: PlanPath): Map<Data, ResponsePa
   return paths;
 }
 
-/** Cuts a path at its first list. The failure of a whole fetch is reported there. */
+/**
+ * Cuts a path before its first list: the failure of a whole fetch is reported once for the list, and not for each
+ * entry.
+ */
 export function pathToList(path: PlanPath): ResponsePath {
   const list = path.indexOf(eachEntry);
   const before = list === -1 ? path : path.slice(0, list);

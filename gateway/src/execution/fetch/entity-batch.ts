@@ -72,7 +72,7 @@ export class EntityBatch {
   pathOf({ object, target }: Receiver): ResponsePath {
     const paths = this.#paths.get(target) ?? pathsOfObjects(this.#root, target.path);
     this.#paths.set(target, paths);
-    // A parallel fetch may have replaced the object since.
+    // An object has no path if a parallel fetch has replaced it by another object.
     return paths.get(object) ?? pathToList(target.path);
   }
 

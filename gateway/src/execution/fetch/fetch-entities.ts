@@ -14,7 +14,8 @@ import { applyRewrites, rewritePath } from './rewrites.ts';
 import type { Run } from './run.ts';
 
 /**
- * Maximum number of errors from one subgraph response. One entity may belong to many objects, and has an error at each.
+ * Maximum number of errors from one subgraph response. An entity may belong to many objects, and its error is reported
+ * for each of them.
  */
 const maxErrors = 100;
 
@@ -37,7 +38,7 @@ export function compileEntityStep(schema: GraphQLSchema, step: Step, entities: r
 
 /**
  * Sends one request for the entities of these batches, and merges each entity into its objects. Sends nothing if
- * earlier fetches returned them all.
+ * earlier fetches have returned all entities.
  */
 export async function fetchBatches(
   schema: GraphQLSchema,
@@ -57,7 +58,8 @@ export async function fetchBatches(
     run.errors.push(...asFetchErrors(error, uniquePaths(paths)));
     return;
   }
-  // Errors are read before the data is merged: merging may replace the objects whose paths they need.
+  // Errors are read before the data is merged, because merging may replace the objects from which their paths are
+  // computed.
   if (response.errors) run.errors.push(...readErrors(response, subgraph, batches));
   if (response.data) for (const batch of batches) deliver(schema, run, subgraph, batch, response as Answered);
 }
@@ -72,7 +74,7 @@ export function compileEntityFetch(schema: GraphQLSchema, fetch: EntityFetch, { 
       path,
       represent: compileRepresentation(schema, requires, inputRewrites),
       outputRewrites,
-      // With rewrites, the request has other keys than the response, so that keys can't be compared.
+      // Rewrites rename keys of the response, so that they can't be compared with the requested ones.
       requested: outputRewrites?.length ? null : requested,
     })),
   };
@@ -94,8 +96,8 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
       // An entity with errors is not shared: the next fetch requests it again, so that its objects have the errors,
       // too.
       if (!errors) batch.share(index, () => (isFlat(entity) ? entity : copyData(entity, run.countCopy)));
-      // The last object gets the entity itself, the others a copy, because later steps may merge different data into
-      // each.
+      // The last object gets the entity itself and each other object a copy, because later steps may merge different
+      // data into each.
       const last = of.length - 1;
       for (let at = 0; at < last; at += 1) completeByCopy(schema, run, of[at] as Receiver, entity);
       complete(schema, of[last] as Receiver, entity);
@@ -138,7 +140,7 @@ function rewriteEntity(
 
 /**
  * Whether a name is that of an object type. The subgraph of an interface object returns the interface's name, and a
- * faulty one may return any.
+ * faulty subgraph may return any name.
  */
 function isObjectName(schema: GraphQLSchema, name: unknown): name is string {
   return typeof name === 'string' && isObjectType(schema.getType(name));

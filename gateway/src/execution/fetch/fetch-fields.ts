@@ -17,11 +17,13 @@ const none: readonly SubgraphError[] = [];
 export function compileFieldStep(schema: GraphQLSchema, step: Step) {
   const { subgraph, path, outputRewrites, query } = step;
   const writeRequest = compileRequest(step);
-  // With rewrites, the request has other keys than the response, so that keys can't be compared.
+  // Rewrites rename keys of the response, so that they can't be compared with the requested ones.
   const requested = outputRewrites?.length ? null : readRequestedKeys(query);
   const parent = pathToList(path);
   const isInList = path.includes('@');
-  /** If the parent is in a list, an error may be about any of its entries: its path ends before the list. */
+  /**
+   * If the parent is in a list, an error may be about any entry of the list. So the error's path ends before the list.
+   */
   const pathOf = (below: readonly (string | number)[]): ResponsePath => (isInList ? parent : [...parent, ...below]);
 
   return async (run: Run): Promise<void> => {

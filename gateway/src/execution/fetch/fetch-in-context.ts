@@ -18,12 +18,14 @@ import { compileEntityFetch, fetchBatches } from './fetch-entities.ts';
 import { compileRequest, type WriteRequest } from './request-body.ts';
 import type { Run } from './run.ts';
 
-/** The request text depends on the number of groups. Texts for up to this many numbers are kept. */
+/**
+ * The request text depends on the number of groups. The cache holds the texts for up to this many different numbers.
+ */
 const maxKept = 20;
 
 /**
  * Compiles a step whose fields have arguments from their context (`@fromContext`). Entities with the same argument
- * values share one `_entities` field, and one request has all these fields.
+ * values share one `_entities` field. One request has the `_entities` fields of all groups.
  */
 export function compileContextStep(schema: GraphQLSchema, step: Step, [entity]: readonly EntityFetch[]) {
   const { subgraph, context, query } = step;
@@ -97,8 +99,8 @@ function createRepeater(document: DocumentNode, contextual: ReadonlySet<string>)
 }
 
 /**
- * Replaces fragment spreads by their selections: each `_entities` field needs separate variables, and a fragment has
- * the same ones everywhere.
+ * Replaces fragment spreads by their selections: each `_entities` field needs separate variables, but a fragment uses
+ * the same variables wherever it is spread.
  */
 function expandFragments(
   operation: OperationDefinitionNode,

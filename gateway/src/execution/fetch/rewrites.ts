@@ -38,7 +38,7 @@ function apply(rewrite: FetchDataRewrite, key: string, value: Data): void {
     return;
   }
   const moved = readOwn(value, key);
-  // Null is moved, too, so that the client's field is null and not missing.
+  // A value of null is also moved to its new key, so that the client's field is null and not missing.
   if (moved === undefined) return;
   setOwn(value, rewrite.renameKeyTo, moved);
   value[key] = undefined;

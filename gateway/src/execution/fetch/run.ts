@@ -12,7 +12,7 @@ export type Subgraphs = Readonly<Record<string, Subgraph>>;
 
 export interface RunOptions {
   subgraphs: Subgraphs;
-  /** As sent by the client: not coerced. */
+  /** The variables as the client sent them, without coercion. */
   variables: Readonly<Record<string, unknown>>;
   context: GatewayContext;
   limit: ResponseLimit | null;

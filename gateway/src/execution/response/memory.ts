@@ -3,7 +3,7 @@ const bytesPerField = 300;
 
 /**
  * Returns how many compiled fields are kept per operation. Twice the selections leaves room for objects of several
- * types; more fields are compiled again for each use.
+ * types. Fields beyond this number are compiled again for each use.
  */
 export function maxKeptFields(selections: number): number {
   return 20 + 2 * selections;

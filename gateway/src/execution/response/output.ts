@@ -9,8 +9,8 @@ export interface ResponseLimit {
 }
 
 /**
- * If limits are only measured (`OPERATION_LIMITS=measure`), a response is still refused above this multiple, to bound
- * memory.
+ * If limits are only measured (`OPERATION_LIMITS=measure`), a response is still refused above this multiple of its
+ * limit, to bound memory.
  */
 const measuredTimes = 20;
 /** About half the length of V8's longest string. */

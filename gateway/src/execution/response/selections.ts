@@ -20,7 +20,7 @@ export type Selection =
       selections: Selections | null;
       /** The syntax node, if this is an introspection field: graphql-js executes it. */
       introspection: FieldNode | null;
-      /** Whether the client may not see the field: then it is null in the response. */
+      /** Whether the client may not see the field. A hidden field is null in the response. */
       isHidden: boolean;
     }
   | {
@@ -41,8 +41,8 @@ export interface SelectionsOptions {
 }
 
 /**
- * Converts a selection set to a form without syntax nodes, which take many times the memory. A fragment that is spread
- * several times is read once.
+ * Converts a selection set to a form without syntax nodes, which take many times the memory. A fragment is read once,
+ * even if it is spread several times.
  */
 export function readSelections(
   selectionSet: SelectionSetNode,

@@ -19,7 +19,7 @@ import { type FieldShape, listWriter, type ObjectShape, objectWriter } from './w
 export interface ShapesOptions {
   /** The API schema. */
   schema: GraphQLSchema;
-  /** Number of compiled fields that are kept; other shapes are compiled for each use. */
+  /** Number of compiled fields that are kept. Shapes beyond it are compiled again for each use. */
   maxFields: number;
 }
 

@@ -6,7 +6,7 @@ import type { Output } from './output.ts';
 /** A field of an object type, compiled for writing. */
 export interface FieldShape {
   key: string;
-  /** The key in the merged data. It differs from `key` if the plan needs that key for another field. */
+  /** The key in the merged data. It differs from `key` if the plan uses the client's key for another field. */
   dataKey: string;
   /** The brace or comma before the field, and its key as JSON. */
   prefix: string;

@@ -6,7 +6,7 @@ export interface FetchText {
   variables: ReadonlyMap<string, string>;
   /** The selection set of `_entities`. */
   selection: string;
-  /** The definitions of its fragments, by name. */
+  /** The definitions of the fragments in the fetch's text, by name. */
   fragments: ReadonlyMap<string, string>;
 }
 

@@ -4,7 +4,7 @@ import type { EntityFetch, Step } from './steps.ts';
 
 /**
  * Merges entity fetches that can be sent to one subgraph at the same time into one request. Fetches of the same fields
- * become one `_entities` field with all their representations; any other fetch gets a separate one.
+ * become one `_entities` field with all their representations. Each other fetch becomes a separate `_entities` field.
  */
 export function mergeSteps(steps: readonly Step[]): Step[] {
   const levels = scheduleSteps(steps);
@@ -56,7 +56,7 @@ function mergeEntitySteps(steps: readonly Step[]): Step | null {
   if (!first || names.some((name) => ownVariable.test(name))) return null;
   const entities = [...fetches.values()];
   const [only] = entities;
-  // All steps fetch the same fields, so that the text of the first serves all.
+  // All steps fetch the same fields, so that the text of the first step serves for all steps.
   if (entities.length === 1 && only)
     return { ...first, entities: [{ ...only, key: '_entities', variable: 'representations' }], variables: names };
   const definitions = [...entities.map(({ variable }) => `$${variable}:[_Any!]!`), ...variables.values()].join();

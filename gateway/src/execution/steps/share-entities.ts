@@ -3,7 +3,7 @@ import type { Step } from './steps.ts';
 
 /**
  * Marks the entity fetches of a query that get the same fields from the same subgraph, so that each entity is fetched
- * only once. Those of a mutation are not marked, because the entity may change in between.
+ * only once. The fetches of a mutation are not marked, because the entity may change between them.
  */
 export function shareEntities(steps: readonly Step[]): readonly Step[] {
   const bySubgraph = Map.groupBy(

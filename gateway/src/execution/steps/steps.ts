@@ -30,13 +30,14 @@ export interface Step {
 
 /** One `_entities` field of a request. */
 export interface EntityFetch {
-  /** Its response key. */
+  /** The response key of the `_entities` field. */
   key: string;
   /** The variable for the representations. */
   variable: string;
   targets: readonly EntityTarget[];
   /**
-   * The same text for all fetches of a plan that get the same fields from the same subgraph; null if there is only one.
+   * A text that is equal for all fetches of a plan that get the same fields from the same subgraph. Null if the plan
+   * has only one such fetch.
    */
   sharedAs: string | null;
 }
@@ -58,7 +59,7 @@ export interface EntityTarget {
  */
 export function listSteps(schema: GraphQLSchema, node: PlanNode | undefined, conditions: Conditions): Step[] {
   const steps: Step[] = [];
-  /** Adds the steps of a node, and returns those that the next one in a sequence waits for. */
+  /** Adds the steps of a node. Returns the indexes of the steps that the next node of a sequence waits for. */
   const add = (node: PlanNode, path: PlanPath, after: readonly number[]): readonly number[] => {
     switch (node.kind) {
       case 'Sequence':

@@ -4,8 +4,8 @@ import type { ResponsePath } from '../data/paths.ts';
 import type { SubgraphError } from './subgraph-response.ts';
 
 /**
- * Converts a subgraph's error to the client's, at a path of the client's response. An error without a code is masked
- * later.
+ * Converts a subgraph's error to an error at a path of the client's response. The formatter later masks an error
+ * without a code.
  */
 export function asClientError(
   { message, extensions }: SubgraphError,

@@ -51,7 +51,7 @@ describe('subgraph response', () => {
         fc.oneof(
           fc.json(),
           fc.string(),
-          // A text as a server sends it that forgets to serialise its errors.
+          // The text that a server sends if it does not serialise its errors as JSON.
           fc.jsonValue().map((value) => `${typeof value === 'object' ? '[object Object]' : value}`),
           nearly.map((json) => JSON.stringify(json)),
         ),

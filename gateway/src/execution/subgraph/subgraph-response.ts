@@ -14,7 +14,7 @@ import { isNestedDeeper } from '../../request/nesting.ts';
 /** Maximum number of errors that are kept per response: each is formatted and logged. */
 const maxErrors = 100;
 
-/** Maximum length of an error's path. Longer ones are dropped, because formatting them would block the event loop. */
+/** Maximum length of an error's path. Longer paths are dropped, because formatting them would block the event loop. */
 const maxPathLength = 200;
 /** Error messages are cut to this number of characters. */
 const maxMessageLength = 2_000;
@@ -34,14 +34,14 @@ export interface SubgraphError {
   extensions?: Record<string, unknown>;
 }
 
-/** Parses a GraphQL response; null if it is not one. */
+/** Parses a GraphQL response. Returns null for any other text. */
 export function readSubgraphResponse(text: string): SubgraphResponse | null {
   return toSubgraphResponse(parseJson(text));
 }
 
 /**
- * Converts JSON to a GraphQL response; null if it is not one. `errors: null` and `errors: []` count as no errors: the
- * specification forbids them, but servers send them.
+ * Converts JSON to a GraphQL response, and any other JSON to null. `errors: null` and `errors: []` count as no errors,
+ * because some servers send them although the specification forbids both.
  */
 export function toSubgraphResponse(json: unknown): SubgraphResponse | null {
   if (!isRecord(json)) return null;
@@ -63,8 +63,8 @@ function readErrors(errors: unknown): SubgraphError[] | null {
 }
 
 /**
- * Drops `http`, which Apollo Server would apply to the whole response; a code that is not a string; and deeply nested
- * extensions.
+ * Drops three kinds of extensions: `http`, which Apollo Server would apply to the whole response, a code that is not a
+ * string, and deeply nested values.
  */
 function readExtensions({ http: _http, code, ...rest }: Record<string, unknown>): Record<string, unknown> {
   return { ...(typeof code === 'string' && { code }), ...(!isNestedDeeper(rest, maxExtensionsNesting) && rest) };

@@ -15,10 +15,11 @@ export type RootFieldResult = { cursor: string | null } & (
 );
 
 /**
- * Executes the operation for one event. The event takes the place of the response to the plan's primary fetch, which is not
- * sent. The other fetches go to their subgraphs with the subscriber's identity. Synchronous if there are none.
+ * Executes the operation for one event. The event takes the place of the response to the plan's primary fetch, which is
+ * not sent. Further fetches go to their subgraphs with the subscriber's identity. Without further fetches the function
+ * is synchronous.
  *
- * A selected field that a message lacks is an error TOPIC_FIELD_MISSING at its path.
+ * A selected field that the message lacks causes the error TOPIC_FIELD_MISSING at the field's path.
  */
 export function executeEvent(
   planned: PlannedSubscription,

@@ -12,8 +12,8 @@ export function toRootFieldResult({ topicField }: TopicSubscription, message: To
 }
 
 /**
- * Whether a message is for this subscriber: it has the claim's value, which authorises the subscriber, and equals each
- * given argument.
+ * Whether a message is for this subscriber: its `match` field equals the subscriber's claim, which authorises the
+ * subscriber, and its other fields equal the arguments.
  */
 export function matchesSubscriber(planned: TopicSubscription, claimValue: string, value: Value): boolean {
   if (value[planned.topicField.match] !== claimValue) return false;

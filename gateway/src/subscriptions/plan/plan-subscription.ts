@@ -21,13 +21,13 @@ export interface PlannedSubscription {
   responseKey: string;
   /** The root field's arguments, coerced. */
   arguments: Record<string, unknown>;
-  /** The arguments that a message must equal: all given ones except `after`. */
+  /** The arguments that the message's fields must equal: all that the client has set, except `after`. */
   compared: readonly [name: string, value: unknown][];
   /** The plan's primary fetch. The event replaces its response. */
   primary: { document: DocumentNode; subgraph: string; field: FieldNode };
   /**
    * Whether the event alone answers the operation: the plan has no other fetches, and no hidden or unreachable fields.
-   * Then the client's document is executed on the event.
+   * If so, the client's document is executed on the event.
    */
   isAnsweredByEvent: boolean;
 }
@@ -81,7 +81,7 @@ export function planSubscription(
 
 /**
  * Finds the variable that is used only as `after` of a topic-fed root field; null if there is none. Operations that
- * differ only in its value share a fan-out once they are live.
+ * differ only in this variable share a fan-out once they are live.
  */
 export function afterVariable(
   topicFields: ReadonlyMap<string, TopicField>,
@@ -101,7 +101,10 @@ export function afterVariable(
   return uses === 1 ? value.name.value : null;
 }
 
-/** Reads the cursor after which the subscriber resumes from its variables; null means to start with new events. */
+/**
+ * Reads the cursor after which the subscriber resumes, from the operation's variables. Null means to start with new
+ * events.
+ */
 export function afterOf(
   { primary: { field }, operation }: PlannedSubscription,
   variables: Record<string, unknown>,

@@ -70,7 +70,7 @@ describe('topic directive', () => {
         ],
       },
     );
-    // Some generated supergraphs must be valid, or the test would check only refusals.
+    // At least one generated supergraph must be valid. Otherwise the test would check only refusals.
     expect(served).toBeGreaterThan(0);
   });
 });

@@ -21,8 +21,8 @@ export interface CatchUpOptions extends ResumeOptions {
 /** The events that a subscriber missed. */
 export interface CatchUp {
   /**
-   * Sends the missed events in order, with those that arrive during the catch-up, until none is left. Rejects when the
-   * signal aborts, or with TOPIC_RECREATED (retryable).
+   * Sends the missed events in order, and the events that arrive during the catch-up, until none is left. Rejects when
+   * the signal aborts, or with TOPIC_RECREATED (retryable).
    */
   sendAll(target: CatchUpTarget): Promise<void>;
 }
@@ -40,9 +40,9 @@ export interface CatchUpTarget {
 }
 
 type Phase =
-  /** `page` is the next page to send; null if it has to be read. */
+  /** `page` is the next page to send; null if the page has yet to be read. */
   | { name: 'STORED'; page: StoredPage | null }
-  /** `slice` is the next slice after `positions`; null if it has to be read. */
+  /** `slice` is the next slice after `positions`; null if the slice has yet to be read. */
   | { name: 'SCAN'; positions: Positions; stored: StoredRange | null; slice: Slice | null }
   | { name: 'RECENT'; positions: Positions; stored: StoredRange | null }
   | { name: 'LIVE' };
@@ -57,17 +57,17 @@ const readAgainAfterMs = 1_000;
  * Opens the events after a cursor, without gaps or duplicates, in four phases:
  *
  * 1. STORED sends stored pages. The store reports the topic positions that it had consumed before it read its rows.
- * 2. SCAN reads the topic after those positions, until the recent messages in memory contain all that follows. If
- *    retention has removed messages, the store is read again (STORED).
- * 3. RECENT sends the recent messages, after these have caught up with the topic: any later message is newer than all
- *    stored rows. If needed messages were evicted, it returns to SCAN.
+ * 2. SCAN reads the topic after those positions, until all following messages are among the recent messages in memory.
+ *    If retention has removed messages, the store is read again (STORED).
+ * 3. RECENT sends the recent messages, after the tail has caught up with the topic, so that later messages are newer
+ *    than all stored rows. If messages that are still needed were evicted, SCAN follows again.
  * 4. LIVE follows when no message is left.
  *
- * The store consumes out of order, so that its rows may be newer than its positions. The phases skip topic messages
- * that were sent as rows (`stored`), until they have passed the end that the topic had when the store was read.
+ * The store consumes out of order, so that its rows may be newer than its positions. So SCAN and RECENT skip topic
+ * messages that were sent as rows (`stored`). They do this up to the topic's end at the time when the store was read.
  *
- * If the store does not know the cursor, the topic is searched for its message, which the store may not have consumed
- * yet.
+ * If the store does not know the cursor, the topic is searched for the cursor's message, which the store may not have
+ * consumed yet.
  *
  * @throws the error of reading the first page, such as CURSOR_INVALID; later failures are retried with backoff
  */
@@ -80,8 +80,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       nullIfUnknownCursor(error);
       const slice = await findUnstored(options);
       if (slice) return { name: 'SCAN', positions: {}, stored: null, slice };
-      // If retention has removed the message from the topic, the store must have it by now. Otherwise the cursor is
-      // unknown.
+      // If the topic no longer has the cursor's message, the store must have it by now. If the store does not either,
+      // the cursor is unknown.
       return { name: 'STORED', page: await readStoredPage(after) };
     }
   };
@@ -90,8 +90,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
 }
 
 /**
- * One run through the phases. It is a class, which takes less memory than closures, because there is one per resuming
- * subscriber.
+ * One subscriber's run through the phases. There is one per resuming subscriber, and a class instance takes less memory
+ * than closures.
  */
 class CatchUpRun {
   readonly #options: CatchUpOptions;
@@ -99,8 +99,8 @@ class CatchUpRun {
   /** Cursor of the last event that was sent. */
   #cursor: string;
   /**
-   * Ids of sent events that the topic may still deliver. Only those of the last stored page are kept: earlier rows are
-   * skipped by position.
+   * Ids of sent events that the topic may still deliver. Of stored rows, only those of the last page are kept: earlier
+   * rows are skipped by position.
    */
   #sent = new Set<string>();
 
@@ -161,7 +161,7 @@ class CatchUpRun {
     return { name: 'STORED', page: null };
   }
 
-  /** Sends one slice of the recent messages, or goes live if there are none. */
+  /** Sends one slice of the recent messages, or goes live if no message is left. */
   async #sendRecent({ positions, stored }: Phase & { name: 'RECENT' }): Promise<Phase> {
     const { recent, planned, claimValue } = this.#options;
     const { goLive, signal } = this.#target;

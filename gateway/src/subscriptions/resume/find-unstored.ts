@@ -21,25 +21,28 @@ export interface ResumeOptions {
 
 /**
  * Reads the messages after a cursor from the topic, for a cursor that the store does not know yet: the store may lag
- * behind the client. Returns null if the topic does not have the cursor's message either.
+ * behind the client. Returns null if the topic also lacks the cursor's message.
  */
 export async function findUnstored(options: ResumeOptions): Promise<Slice | null> {
   const { planned, claimValue, recent, scan, readStoredPage, after } = options;
   const { match } = planned().topicField;
   const id = decodeCursor(after)?.id;
   const { storedThrough } = await readStoredPage(encodeCursor(null), 1);
-  // The client may have got the cursor from another gateway, which has read further than this one.
+  // The client may have got the cursor from another gateway, which has read more of the topic than this gateway.
   await recent.caughtUp();
   const inRecent = await findAfter(id, {}, async (from) => recent.after(from, match, claimValue));
   if (inRecent) return inRecent;
   const from = recent.toCurrentTopic(storedThrough);
-  // The recent messages cover everything after these positions, so that a scan would not find the cursor either.
-  // Clients can't cause scans by invented cursors.
+  // The recent messages include everything after these positions, so that a scan would also not find the cursor. This
+  // prevents clients from causing scans by invented cursors.
   if (recent.hasAllAfter(from)) return null;
   return findAfter(id, from, (positions) => scan.read(positions, match, claimValue));
 }
 
-/** Reads slices until one has the message with this id, and returns the messages after it. Null if no slice has it. */
+/**
+ * Reads slices until one contains the message with this id, and returns the messages after that message. Null if no
+ * slice contains it.
+ */
 async function findAfter(
   id: string | null | undefined,
   from: Positions,

@@ -7,7 +7,7 @@ import type { Move } from '../../testing/supergraphs/parcel-supergraph.ts';
 
 describe('resume of more than a slice', () => {
   const count = 7;
-  // Large texts, so that a slice has room for one message only.
+  // The texts are so large that a slice has room for only one message.
   const note = 'x'.repeat(300_000);
   const largeMove = (index: number) => move(`m${index}`, { place: String(index), note } as Partial<Move>);
   const all = Array.from({ length: count }, (_, index) => String(index));
@@ -56,7 +56,7 @@ describe('resume of more than a slice', () => {
     const { gateway, ann } = await start(environment);
     await using _gateway = gateway;
     gateway.world.stored = [0, 1, 2, 3, 4].map(largeMove);
-    // Catch-up keeps the ids of the last stored page only; here a page has one event.
+    // Catch-up keeps only the ids of the last stored page. In this test a page has one event.
     gateway.world.pageSize = 1;
     const read = resume(ann, 'm0');
     expect(await read(count - 1)).toEqual(all.slice(1));

@@ -11,7 +11,7 @@ describe('resume', () => {
     const { subscribe, publish, world, positionOf } = ctx;
     const [a, b, c, d, e] = [moveTo('a'), moveTo('b'), moveTo('c'), moveTo('d'), moveTo('e')];
     await publish(a, b, c, d);
-    // The store reports positions through b, but its rows already include c.
+    // The store reports that it has consumed the topic through b, but its rows already include c.
     world.stored = [a, b, c];
     world.storedThrough = await positionOf(b);
     world.pageSize = 1;
@@ -35,7 +35,7 @@ describe('resume', () => {
     const { subscribe, publish, world } = ctx;
     const moves = ['a', 'b', 'c', 'd'].map((place) => moveTo(place));
     await publish(...moves);
-    // The store still handles an earlier message of another key, so that its position is 0 although it has rows.
+    // The store still handles an earlier message of another key. So it reports position 0, although it has rows.
     world.stored = moves.slice(0, 3);
     world.storedThrough = 0;
     world.pageSize = 1;

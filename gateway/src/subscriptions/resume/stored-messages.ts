@@ -7,14 +7,14 @@ async function isStored(readStoredPage: ReadStoredPage, id: string): Promise<boo
   return (await readStoredPage(encodeCursor(id), 1).catch(nullIfUnknownCursor)) !== null;
 }
 
-/** Whether the message is stored at or before the cursor: it is stored, but not among the rows after the cursor. */
+/** Whether the message is stored at or before the cursor: the store has it, but not among the rows after the cursor. */
 export async function isStoredAtOrBefore(
   readStoredPage: ReadStoredPage,
   id: string,
   cursor: string | null,
 ): Promise<boolean> {
   if (!(await isStored(readStoredPage, id))) return false;
-  // These rows are read second, so that they include a row that is stored between the two reads.
+  // The rows after the cursor are read second. So they include a row that is stored between the two reads.
   for (let after = cursor; after !== null; ) {
     const page = await readStoredPage(after).catch(nullIfUnknownCursor);
     if (page?.edges.some((edge) => edge.id === id)) return false;

@@ -37,7 +37,7 @@ describe('resume: a stored page', () => {
   };
   const failed = (extensions?: object) => ({ data: null, errors: [{ message: secret, extensions }] });
 
-  // Regression: the client got such an error as BAD_USER_INPUT, with the subgraph's message.
+  // Regression: the client got this error of the gateway's query as BAD_USER_INPUT, with the subgraph's message.
   it.each([
     ['an error without a code', undefined],
     ['an internal error', { code: 'INTERNAL_SERVER_ERROR' }],
@@ -60,7 +60,7 @@ describe('resume: a stored page', () => {
     ['SERVICE_UNAVAILABLE', { retryable: true }],
     ['BAD_USER_INPUT', { argument: 'parcel' }],
   ])('with a public error passes it on: %s', async (code, more) => {
-    // For an unknown cursor the gateway reads two more pages: one to search the topic, and one to retry.
+    // For an unknown cursor, the gateway reads two more pages: the first to search the topic, the second as a retry.
     const answer = { data: null, errors: [{ message: 'no', extensions: { code, ...more } }] };
     const first = { data: { moves: { edges: [], pageInfo, storedThrough: [] } } };
     if (code === 'CURSOR_INVALID')

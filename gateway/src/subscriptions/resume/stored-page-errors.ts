@@ -3,7 +3,10 @@ import { type PublicErrorCode, publicErrors } from '@voucher-gateway/schema/erro
 import { GraphQLError } from 'graphql';
 import type { SubgraphError } from '../../execution/subgraph/subgraph-response.ts';
 
-/** Public codes that, in the response for a stored page, concern the gateway's query and not the client's request. */
+/**
+ * Public error codes that, in the response for a stored page, are about the gateway's query and not about the client's
+ * request.
+ */
 const aboutOurQuery: ReadonlySet<string> = new Set<PublicErrorCode>([
   'GRAPHQL_PARSE_FAILED',
   'GRAPHQL_VALIDATION_FAILED',
@@ -21,8 +24,8 @@ const aboutOurQuery: ReadonlySet<string> = new Set<PublicErrorCode>([
 const message = 'What is stored can not be read at the moment; subscribe again with the same cursor.';
 
 /**
- * Converts a subgraph's error for a stored page. An error with a public code is returned unchanged. Any other is
- * replaced by a retryable one, so that the client keeps its valid cursor.
+ * Converts a subgraph's error for a stored page. An error with a public code is returned unchanged. Any other error is
+ * replaced by a retryable one, so that the client keeps its cursor, which is valid.
  *
  * @param sent the arguments of the client; BAD_USER_INPUT is public only if it names one of them
  */

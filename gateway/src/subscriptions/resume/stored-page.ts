@@ -12,7 +12,7 @@ import { invalidPage, unreadablePage } from './stored-page-errors.ts';
 
 /** One page of stored events after a cursor. */
 export interface StoredPage {
-  /** The subscription as it was planned when the rows were read. A reload may have replaced the plan since. */
+  /** The plan of the subscription at the time when the rows were read. A reload may have replaced it since. */
   planned: TopicSubscription;
   /** For each partition, the topic position through which the store had consumed before it read the rows. */
   storedThrough: Positions;
@@ -101,8 +101,8 @@ function asFailedResponse(error: unknown): SubgraphResponse {
 }
 
 /**
- * Reads the page from a response. Throws if it does not match the connection's type, or if its end cursor is again
- * `after`.
+ * Reads the page from a response. Throws if the page does not match the connection's type, or if its end cursor is
+ * again `after`.
  */
 function readConnection(connection: Connection, planned: TopicSubscription, after: string): StoredPage {
   const { topicField } = planned;

@@ -5,7 +5,10 @@ import { idOf, type TopicMessage } from '../topic/message.ts';
 export class StoredRange {
   readonly #cursor: string;
   readonly #isStored: (id: string, cursor: string) => Promise<boolean>;
-  /** Partitions in which a message after the cursor was seen. All later messages of the partition are after it, too. */
+  /**
+   * Partitions in which a message after the cursor was seen. All later messages of these partitions are also after the
+   * cursor.
+   */
   readonly #passed = new Set<number>();
 
   /** @param isStored whether the store has the message with this id, at or before the cursor */
@@ -15,8 +18,8 @@ export class StoredRange {
   }
 
   /**
-   * Returns the messages after the cursor. A partition is in the order of the feed: after its first message beyond the
-   * cursor, no further one needs a check.
+   * Returns the messages after the cursor. A partition is in the order of the feed, so that no message needs a check
+   * after the partition's first message beyond the cursor.
    */
   async skipStored(messages: readonly TopicMessage[]): Promise<readonly TopicMessage[]> {
     const cursorId = decodeCursor(this.#cursor)?.id ?? null;

@@ -1,6 +1,6 @@
 /**
- * Settles as the work does, or rejects with the signal's reason if it aborts first. After an abort the work continues,
- * but no longer keeps the waiting caller in memory.
+ * Settles as the work does, or rejects with the signal's reason if the signal aborts first. After an abort the work
+ * continues, but the waiting caller can be garbage-collected.
  */
 export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -8,8 +8,8 @@ export interface MessageBounds {
 
 /**
  * A bounded buffer of a topic's last messages, indexed by field value. Adding a message takes constant time, and a
- * look-up takes time only for the messages found: after a gateway's restart thousands of clients look up messages at
- * once.
+ * look-up takes time only for the messages found, because thousands of clients look up messages after a gateway's
+ * restart.
  */
 export class MessageBuffer {
   readonly #bounds: MessageBounds;
@@ -17,7 +17,7 @@ export class MessageBuffer {
   #queue: (TopicMessage | undefined)[] = [];
   #first = 0;
   #bytes = 0;
-  /** By field, then value. The index of a field is created by its first look-up. */
+  /** Messages by field, then value. The index of a field is created by the first look-up of that field. */
   readonly #index = new Map<string, Map<unknown, TopicMessage[]>>();
 
   constructor(bounds: MessageBounds) {

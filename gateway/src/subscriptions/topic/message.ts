@@ -30,14 +30,17 @@ export function mapPartitions<From, To>(
 }
 
 /**
- * Returns the id of a message, by which cursors and the check for duplicates identify it. Null if the value has no id,
- * or one that a cursor can't contain: a foreign producer may write any text.
+ * Returns the message's id, which cursors contain and by which duplicates are found. Null without an id, or if a cursor
+ * can't contain it: a foreign producer may write any text.
  */
 export function idOf({ value: { id } }: TopicMessage): string | null {
   return typeof id === 'string' && isCursorId(id) ? id : null;
 }
 
-/** Estimates the memory of a message. Measurements gave 400 bytes for its objects, and 2 per character of its text. */
+/**
+ * Estimates the memory of a message. Measurements gave 400 bytes for its objects, and 2 bytes per character of its
+ * text.
+ */
 export function bytesOf({ textLength }: TopicMessage): number {
   return 400 + 2 * textLength;
 }

@@ -8,7 +8,7 @@ import { cutSlice } from './slice.ts';
  * The last messages of a topic, in memory, and the listeners for new ones. There is one tail per topic and process.
  *
  * Listeners are indexed by field and value, so that a message costs time only for the listeners that get it. A message
- * is dropped as a duplicate if the buffer has one with the same `id`.
+ * is dropped as a duplicate if the buffer has a message with the same `id`.
  */
 export interface RecentMessages extends AsyncDisposable {
   /** Whether all messages after these positions are in memory. */
@@ -18,8 +18,8 @@ export interface RecentMessages extends AsyncDisposable {
   /** Resolves once the tail has read everything that was in the topic at the time of the call. */
   caughtUp(): Promise<void>;
   /**
-   * Maps the store's positions to the current topic. A position past the end of its partition is from a deleted topic of
-   * the same name, and becomes the beginning. Call it after `caughtUp`.
+   * Maps the store's positions to the current topic. A position past the end of its partition is from a deleted topic
+   * of the same name, and is replaced by the partition's beginning. Call it after `caughtUp`.
    */
   toCurrentTopic(positions: Positions): Positions;
   /** Whether the message with this id is in memory. */
@@ -52,7 +52,9 @@ export async function openRecentMessages(options: RecentMessagesOptions): Promis
   const { topics, topic, matches, bounds, log } = options;
   const buffer = new MessageBuffer(bounds);
   const ids = new Set<string>();
-  /** For each partition, the position of the last evicted message. All later messages are in memory. */
+  /**
+   * For each partition, the position of the last evicted message. All later messages of the partition are in memory.
+   */
   const start: Record<number, number> = {};
   /** For each partition, the last position that was read. */
   const through: Record<number, number> = {};
@@ -132,9 +134,7 @@ export async function openRecentMessages(options: RecentMessagesOptions): Promis
   };
 }
 
-/**
- * A listener's entry in the index. It is a class, which takes less memory than closures, because there is one per user.
- */
+/** A listener's entry in the index. There is one per user, and a class instance takes less memory than closures. */
 class Listening implements Disposable {
   readonly #byClaimValue: Map<string, Set<TopicListener>>;
   readonly #claimValue: string;

@@ -8,8 +8,8 @@ import { bytesOf, type Slice, type TopicMessage } from './message.ts';
 export const sliceBytes = 1_048_576;
 
 /**
- * Cuts a slice to the first messages that fit into `maxBytes`, but at least one. In a partition with messages beyond
- * the cut, `through` becomes the position of the last kept message.
+ * Cuts a slice to the first messages that fit into `maxBytes`, but keeps at least one message. In a partition with
+ * messages beyond the cut, `through` becomes the position of the last kept message.
  *
  * @param from the positions after which the slice starts
  */

@@ -7,8 +7,8 @@ import { sliceBytes } from './slice.ts';
 export interface TopicScan {
   /**
    * Returns the first messages after these positions whose `match` field equals `claimValue`, in order; null if
-   * retention has removed some. All calls during a scan share the next scan, so that thousands of reconnecting clients
-   * do not cause a scan each.
+   * retention has removed messages after the positions. All calls during a scan share the next scan, so that thousands
+   * of reconnecting clients do not cause a scan each.
    */
   read(from: Positions, match: string, claimValue: string): Promise<Slice | null>;
 }
@@ -20,13 +20,13 @@ export interface TopicScanOptions {
   maxBytes: number;
 }
 
-/** One caller of a scan, for whom it collects at most one slice. */
+/** One caller of a scan. The scan collects at most one slice for each caller. */
 class Reader {
   readonly from: Positions;
   readonly match: string;
   readonly claimValue: string;
   readonly messages: TopicMessage[] = [];
-  /** The positions at which the reader's slice was full; null while it has room. */
+  /** The positions at which the reader's slice was full; null while the slice has room. */
   stoppedAt: Positions | null = null;
   #bytes = 0;
 
@@ -36,7 +36,7 @@ class Reader {
     this.claimValue = claimValue;
   }
 
-  /** Adds the message, or stops if there is no room for it. Returns the added bytes. */
+  /** Adds the message, or stops the reader if its slice has no room. Returns the added bytes. */
   take(message: TopicMessage, seen: Positions): number {
     if (this.stoppedAt || message.position <= (this.from[message.partition] ?? 0)) return 0;
     const bytes = bytesOf(message);
@@ -97,7 +97,10 @@ export function createTopicScan({ topics, topic, maxBytes }: TopicScanOptions): 
   return { read };
 }
 
-/** Creates the function that passes messages to their readers, until all readers together have `maxBytes`. */
+/**
+ * Creates the function that passes messages to their readers, until the slices of all readers have reached `maxBytes`
+ * in total.
+ */
 function createCollector(readers: readonly Reader[], maxBytes: number) {
   const index = [...Map.groupBy(readers, ({ match }) => match)].map(([match, ofMatch]) => ({
     match,

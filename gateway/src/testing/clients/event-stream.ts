@@ -38,7 +38,7 @@ export async function openStream(
     headers: response.headers,
     /** Resolves with the complete text, once the stream has ended. */
     end: readToEnd,
-    /** Resolves with the response as JSON, for a refusal, which is not a stream. */
+    /** Resolves with the response as JSON. A refusal is sent as JSON and not as a stream. */
     json: async () => JSON.parse(await readToEnd()),
     /** Resolves with the text so far, once it contains `part`. */
     async until(part: string) {

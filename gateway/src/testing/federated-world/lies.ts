@@ -33,8 +33,8 @@ export function tellLies(response: SubgraphResponse, seed: number, oneIn: number
 }
 
 /**
- * Executes the operation with graphql-js on the data of a result, to check that data. The result is equal to the data
- * if all types, nulls and the order of keys are as the specification demands.
+ * Executes the operation with graphql-js on the data of a result, to check the data. Both are equal if all types, nulls
+ * and the order of keys are as the specification demands.
  */
 export async function completeBySpecification(
   schema: GraphQLSchema,

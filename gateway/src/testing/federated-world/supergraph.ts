@@ -33,8 +33,8 @@ interface Reference {
 }
 
 /**
- * Whether fields of objects are non-null where their interface's field is nullable. There Apollo's executor wrongly
- * uses the interface's nullability, so that these supergraphs have no failing fields and no unknown entities.
+ * Whether fields of objects are non-null where their interface's field is nullable. Apollo's executor wrongly uses the
+ * interface's nullability. To avoid this difference, these supergraphs have no failing fields and no unknown entities.
  */
 export function hasCovariantFields(seed: number): boolean {
   return seed % 3 === 0;
@@ -62,7 +62,7 @@ function subgraphSdls(seed: number): Record<string, string> {
   /** Decides by the seed whether a type is non-null: returns an exclamation mark or nothing. */
   const n = (what: string) => (hash(seed, 'null', what) % 3 === 0 ? '!' : '');
   const covariant = (what: string) => (hasCovariantFields(seed) ? n(what) : '');
-  /** Returns the field if this subgraph of several has it, else nothing. */
+  /** Returns the field if `subgraph` is the one of `among` that has it, else nothing. */
   const placed = (field: string, subgraph: string, among: readonly string[]) =>
     among[hash(seed, 'placed', field) % among.length] === subgraph ? field : '';
   const productFields = (subgraph: string) =>

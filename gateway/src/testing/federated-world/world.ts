@@ -20,7 +20,7 @@ export type Fault = (subgraph: string, response: SubgraphResponse) => SubgraphRe
 export interface ExecutionOptions {
   text: string;
   variables: Record<string, unknown>;
-  /** One in this many fields fails; 0 means none. */
+  /** One of this many fields fails. 0 means that no field fails. */
   failOneIn?: number;
   fault?: Fault;
 }

@@ -4,7 +4,7 @@ import { type SubgraphResponse, toSubgraphResponse } from '../../execution/subgr
 import { federationLink, type SentRequest } from './executor.ts';
 
 export interface LocalSubgraph {
-  /** The subgraph's schema. `@link` is added. */
+  /** The subgraph's schema. The function adds `@link`. */
   typeDefs: string;
   resolvers: object;
 }

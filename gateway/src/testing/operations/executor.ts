@@ -22,14 +22,14 @@ export interface SentRequest {
 }
 
 export interface TestExecutorOptions {
-  /** The subgraphs' schemas, by name. `@link` is added. */
+  /** The subgraphs' schemas, by name. The function adds `@link`. */
   subgraphs: Record<string, string>;
   respond(request: SentRequest): SubgraphResponse | Promise<SubgraphResponse>;
   /** Number of fields whose compiled form is kept. Default: 1,000. */
   maxFields?: number;
   /** The `@override` labels that are on. Default: none. */
   overrides?: readonly string[];
-  /** What the client may see. Default: only fields without access rules. */
+  /** The client's rights. Default: it may see only fields without access rules. */
   grants?: Partial<Grants>;
   /** Changes the composed supergraph, for example to the output of an earlier version of composition. */
   change?(supergraphSdl: string): string;

@@ -1,7 +1,10 @@
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { createPlanner, type Planner, type PlannerOptions } from '../../planning/planner.ts';
 
-/** Number of unused planners that are kept for later tests. Each is a thread with the memory of a planner. */
+/**
+ * Number of unused planners that are kept for later tests. It is small, because each planner is a thread with much
+ * memory.
+ */
 const maxIdle = 2;
 
 interface SharedPlanner {
@@ -13,13 +16,13 @@ interface SharedPlanner {
 const shared = new Map<string, SharedPlanner>();
 
 /**
- * Leases a planner for a test's gateway. Gateways of this process with the same supergraph share its thread, because a
- * start takes half a second of CPU. A disposed lease refuses new requests, and finishes earlier ones.
+ * Leases a planner for a test's gateway. Gateways of this process with the same supergraph share one planner thread,
+ * because its start takes half a second of CPU time. A disposed lease refuses new requests, and finishes earlier ones.
  */
 export function leasePlanner(options: PlannerOptions): Planner {
   const { supergraphSdl, hideSuggestions, rejectUnauthorized = false } = options;
   const key = JSON.stringify([supergraphSdl, hideSuggestions, rejectUnauthorized]);
-  // The planner does not use the test's log, because it is used longer than the test runs.
+  // A planner does not use the log of a test, because it outlives the test.
   const entry = shared.get(key) ?? { planner: createPlanner({ ...options, log: silentLog }), leases: 0 };
   shared.delete(key);
   shared.set(key, entry);

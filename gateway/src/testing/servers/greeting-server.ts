@@ -8,7 +8,7 @@ import { WebSocketServer } from 'ws';
 import { createEventQueue, type EventQueue } from '../event-queue.ts';
 import { greetingSchema } from '../supergraphs/parcel-supergraph.ts';
 
-/** A subscription to the greetings of one person or of all, with a field of another subgraph. */
+/** A subscription to the greetings of one person or of all people, with a field of another subgraph. */
 export const greeted = 'subscription ($by: ID) { hi: greeted(by: $by) { text by { name } } }';
 
 /** Starts a subgraph that serves the subscription `greeted` itself, with graphql-ws and graphql-sse. */

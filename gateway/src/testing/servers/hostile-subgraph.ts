@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 export interface HostileAnswer {
   name: string;
   bytes: string | Buffer;
-  /** Sent repeatedly after `bytes`. */
+  /** Bytes that are sent repeatedly after `bytes`. */
   repeats?: string;
   /** How the connection ends. Default: it is closed. */
   ending?: 'close' | 'reset' | 'hang';

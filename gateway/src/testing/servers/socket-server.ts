@@ -17,7 +17,7 @@ import { createOpenConnections } from '../../transports/connections.ts';
 import { attachWebSocket, type WebSocketOptions } from '../../transports/websocket.ts';
 import { connectRaw, connectReady } from '../clients/raw-client.ts';
 
-/** The services behind the sockets. A test may replace each. */
+/** The services behind the sockets. A test may replace each service. */
 export interface SocketServices {
   authenticate(authorization: string | null | undefined): Promise<Identity | null>;
   /** Called before an operation is prepared. */

@@ -54,7 +54,7 @@ export interface Move {
 export interface World {
   stored: Move[];
   storedThrough: number;
-  /** Maximum rows per page. Small pages let a test resume over several. */
+  /** Maximum number of rows per page. With small pages, a test resumes over several pages. */
   pageSize: number;
   /** Called before each page is returned. */
   onPage?: () => void | Promise<void>;

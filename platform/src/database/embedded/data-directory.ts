@@ -14,8 +14,8 @@ const databaseFolder = 'postgres';
 
 /**
  * Creates the folder if needed and locks it for this process until disposed, because two owners would silently lose
- * data. The lock file has the owner's pid and start time; the lock of a dead owner is taken over at once, even after
- * `kill -9`.
+ * data. The lock file contains the pid and the start time of the process that owns it. The lock of a dead owner is
+ * taken over at once, even after `kill -9`.
  *
  * @throws CodedError DATA_DIR_LOCKED, naming folder and pid; DATA_DIR_UNWRITABLE
  */
@@ -92,8 +92,8 @@ async function takeLock(lock: string, folder: string): Promise<void> {
 }
 
 /**
- * Reads the state of a lock file's owner. `empty`: the owner has created the file and not yet written it, or crashed in
- * between.
+ * Reads the state of a lock file's owner. `empty` means that the owner has created the file but not written it, perhaps
+ * because it crashed in between.
  */
 async function readLockState(text: string): Promise<OwnerState | 'empty'> {
   const [pid = '', started = ''] = text.trim().split(' ');
@@ -118,7 +118,10 @@ function unwritable(folder: string, cause: unknown): CodedError {
   );
 }
 
-/** Renames the stale lock before deleting it; a lock that changed in between is restored. */
+/**
+ * Renames the stale lock before deleting it. If another process has replaced the lock in between, the replacement is
+ * restored.
+ */
 async function removeStale(lock: string, stale: string): Promise<void> {
   const aside = `${lock}.${process.pid}`;
   await rename(lock, aside).catch(() => {});

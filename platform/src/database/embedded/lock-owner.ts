@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { errorCode } from '../../errors.ts';
 
-/** A process in a lock file. Pids are reused, in containers at each start, so the start time identifies the process. */
+/**
+ * The process that a lock file names. Pids are reused, in containers at each start, so that the start time identifies
+ * the process.
+ */
 export interface LockOwner {
   pid: number;
   /** The start time from the kernel, or an empty text if it is unknown. */
@@ -42,7 +45,7 @@ const exitingFlag = 0x4;
 async function readProcess(pid: number) {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   if (text === null) return null;
-  // The command in parentheses may contain spaces: count fields after it.
+  // The command in parentheses may contain spaces, so that fields are counted from its end.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const [state = '', , , , , , flags = '0'] = fields;
   return {

@@ -19,9 +19,9 @@ export interface PgliteOptions {
   directory?: Pick<DataDirectory, 'databasePath'>;
   /** A dump to start from (`PGlite.dumpDataDir`), for tests. */
   template?: Blob;
-  /** An open instance, instead of all the above, for tests. It is closed with the database. */
+  /** An open instance, for tests, in place of the options above. It is closed with the database. */
   instance?: PGlite;
-  /** The clock of `now`. Default: the machine's, which PGlite uses, too. */
+  /** The clock of `now`. Default: the machine's clock, which PGlite also uses. */
   clock?: Clock;
 }
 

@@ -3,11 +3,11 @@ import { isCodedError } from '../../errors.ts';
 import { outage, sqlStateOf, toOutage } from '../outage.ts';
 
 export interface ConnectionLimits {
-  /** The database cancels a statement that takes longer, in milliseconds. Default: no limit. */
+  /** The database cancels a statement that takes longer than this, in milliseconds. Default: no limit. */
   statementTimeoutMs?: number;
   /** A statement without a response for this long fails and its connection is closed, in milliseconds. */
   queryTimeoutMs: number;
-  /** On abort all connections are closed, and no more are opened. */
+  /** When this signal aborts, all connections are closed, and no more are opened. */
   abandoned?: AbortSignal | undefined;
 }
 
@@ -55,11 +55,11 @@ export function connectionConfig(
   };
 }
 
-/** Largest number of prepared statements per connection: the database keeps each of them and its plan. */
+/** Limit of prepared statements per connection, because the database keeps each statement and its plan in memory. */
 const maxNamedStatements = 300;
 /**
- * A statement with more parameters contains a list of them. It is not kept, because its text differs for each length of
- * the list.
+ * A statement with more parameters contains a list of parameters. It is not prepared, because its text differs for each
+ * length of the list.
  */
 const maxNamedParameters = 20;
 
@@ -112,7 +112,7 @@ function mapErrors(call: (args: unknown[]) => unknown, args: unknown[], onError:
 
 /** A connection that throws outages as retryable errors. */
 export class OutageClient extends pg.Client {
-  /** True after a missing response: the next one could belong to the previous statement. */
+  /** True after a response did not arrive: the next response could belong to the previous statement. */
   isBroken = false;
   /** Names of the prepared statements of this connection, by text. */
   readonly #statementNames = new Map<string, string>();
@@ -141,7 +141,7 @@ export class OutageClient extends pg.Client {
   override connect = ((...args: unknown[]) =>
     mapErrors(
       (given) => {
-        // Closes the connection while it is being opened, as a later abort would.
+        // The signal aborted earlier, so that the connection is closed while it is being opened.
         if (this.#abandoned?.aborted) setImmediate(() => this.destroy());
         return (super.connect as (...given: unknown[]) => unknown)(...given);
       },
@@ -149,7 +149,7 @@ export class OutageClient extends pg.Client {
       () => {},
     )) as pg.Client['connect'];
 
-  /** Names a statement with parameters, so that this connection parses and plans it once. */
+  /** Names a statement with parameters, so that the database parses and plans it only once for this connection. */
   #withName(statement: unknown, values: unknown): unknown {
     if (typeof statement !== 'object' || statement === null) return statement;
     const { text, values: parameters = values } = statement as pg.QueryConfig;
@@ -208,7 +208,9 @@ export class OutagePool extends pg.Pool {
       () => {},
     )) as pg.Pool['query'];
 
-  /** Closes idle connections at once and the others soon after. At this point nobody should use one. */
+  /**
+   * Closes idle connections at once, and connections in use soon after. At this point no connection should be in use.
+   */
   async close(): Promise<void> {
     const timer = setTimeout(() => {
       for (const client of this.#clients) client.destroy();

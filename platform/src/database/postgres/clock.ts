@@ -2,21 +2,24 @@ import type { Log } from '../../process/log.ts';
 import type { OutagePool } from './client.ts';
 
 const measureEveryMs = 60_000;
-/** A slower query is too inaccurate: the database may have read its clock at any time during it. */
+/**
+ * A sample whose query took longer is too inaccurate, because the database may have read its clock at any time during
+ * the query.
+ */
 const goodWithinMs = 1_000;
-/** If the machine's clock moved this far from the monotonic one, it was set, or the machine slept. */
+/** If the machine's clock moved this far from the monotonic clock, the clock was set, or the machine slept. */
 const movedMs = 1_000;
 
 /**
  * Creates the database's clock: this process's monotonic clock plus a measured offset. So setting the machine's clock
- * has no effect. The monotonic clock may stop while the machine sleeps; when it diverges from the machine's clock, the
- * offset is measured again.
+ * has no effect. The monotonic clock may stop while the machine sleeps. When the two clocks diverge, the offset is
+ * measured again.
  */
 export function createDatabaseClock(pool: OutagePool, log: Log) {
   let offsetMs: number | undefined;
   let machineOffsetMs = readMachineOffset();
 
-  /** Measures the offset once; a slow sample is dropped, unless it is the first one. */
+  /** Measures the offset once. A slow sample is dropped, unless it is the first sample. */
   const measure = async (): Promise<void> => {
     // The connection is acquired first, because waiting for it is not part of the round trip.
     const client = await pool.connect();
@@ -43,7 +46,7 @@ export function createDatabaseClock(pool: OutagePool, log: Log) {
 
   return {
     measure,
-    /** In milliseconds since the epoch. */
+    /** Returns the database's time in milliseconds since the epoch. */
     now() {
       const seenMs = readMachineOffset();
       if (Math.abs(seenMs - machineOffsetMs) > movedMs) {

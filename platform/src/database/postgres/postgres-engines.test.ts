@@ -52,7 +52,7 @@ it('engines: close at once and without an error while each BEGIN is cut', async 
   const before = begins;
   stopping.abort();
   await releases.disposeAsync();
-  // Work that was cut is retried at most once per second.
+  // Work whose connection was cut is retried at most once per second.
   expect(begins - before).toBeLessThan(20);
 });
 

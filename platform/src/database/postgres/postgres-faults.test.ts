@@ -11,7 +11,7 @@ import { openPostgres } from './postgres.ts';
 const poolSize = 3;
 const away = { code: 'DATABASE_UNAVAILABLE', retryable: true };
 
-/** A database, and the same one through a proxy with faults. */
+/** Opens a database directly, and a second time through a proxy that can cause faults. */
 async function setUp({ queryTimeoutMs = 10_000, stopping }: { queryTimeoutMs?: number; stopping?: AbortSignal } = {}) {
   await using releases = new AsyncDisposableStack();
   const direct = releases.use(await openRealDatabase());
@@ -102,7 +102,7 @@ describe('transactions on PostgreSQL', () => {
     await expectWhole(set.database);
   });
 
-  // PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
+  // PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK and reports no error.
   it('fail when a statement failed and its error was caught', async () => {
     await using set = await setUp();
     const swallowing = set.database.transaction(async (tx) => {
@@ -134,7 +134,7 @@ describe('transactions on PostgreSQL', () => {
 });
 
 describe('a silent PostgreSQL with open connections', () => {
-  // Regression: our side had no time-out, and two stuck batches sufficed to accept no more requests.
+  // Regression: our side had no time-out, so that two stuck batches were enough to block all further requests.
   it('fails statements after their time-out, and is used again afterwards', async () => {
     await using set = await setUp({ queryTimeoutMs: 300 });
     await expectWhole(set.database);
@@ -180,7 +180,8 @@ describe('a silent PostgreSQL with open connections', () => {
   });
 
   it('is abandoned by a process that stops, with all its statements', async () => {
-    // Regression: statements were awaited in turn, and services were killed after 10 s, with exit code 1.
+    // Regression: at a stop, statements were awaited one after another, so that services were killed after 10 s, with
+    // exit code 1.
     const stopping = new AbortController();
     await using set = await setUp({ queryTimeoutMs: 600_000, stopping: stopping.signal });
     await expectWhole(set.database);
@@ -220,7 +221,7 @@ describe('a silent PostgreSQL with open connections', () => {
 });
 
 describe('connections to PostgreSQL', () => {
-  // Regression: the pool threw such errors without a code; they were masked, and messages went to dead-letter.
+  // Regression: the pool threw these errors without a code. They were masked, and messages went to dead-letter.
   it('report an outage when terminated or cut, even outside of a transaction', async () => {
     await using set = await setUp();
     const terminated = set.database.query.execute(sql`select pg_terminate_backend(pg_backend_pid()), pg_sleep(1)`);
@@ -264,7 +265,7 @@ describe('connections to PostgreSQL', () => {
     expect(rows).toEqual([{ tcp: '7000', mem: '5MB', idle: '5' }]);
   });
 
-  // Regression: EPIPE has five capital letters, was taken for an SQLSTATE, and thus for the statement's fault.
+  // Regression: EPIPE, which has five capital letters, was taken for an SQLSTATE, and so for a fault of the statement.
   it('report an outage when they break with EPIPE', async () => {
     await using set = await setUp();
     const client = new OutageClient({ connectionString: set.direct.url });

@@ -45,7 +45,8 @@ describe('the database port on PostgreSQL', () => {
   });
 
   it.each([3_600_000, -3_600_000])('keeps its time when the machine’s clock is set by %i ms', async (byMs) => {
-    // Regression: for up to a minute all times were off by this amount, and requests seemed late, or in the future.
+    // Regression: for up to a minute after the clock was set, all times were wrong by this amount, so that requests
+    // seemed late, or in the future.
     await using database = await openRealDatabase();
     onTestFinished(() => void vi.useRealTimers());
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + byMs });
@@ -90,7 +91,7 @@ describe('the database port on PostgreSQL', () => {
   });
 
   it('migrates a read-only database without missing migrations', async () => {
-    // Regression: neither a service nor an operator's command could start on it.
+    // Regression: neither a service nor an operator's command could start on a read-only database.
     await using database = await openRealDatabase();
     const name = new URL(database.url).pathname.slice(1);
     await database.query.execute(sql.raw(`alter database ${name} set default_transaction_read_only = on`));

@@ -21,9 +21,12 @@ export interface PostgresOptions {
   poolSize?: number;
   /** A statement that takes longer is cancelled. Default: 10 s. */
   statementTimeoutMs?: number;
-  /** A statement without a response for this long fails, and its connection is closed. Default: 2 s more than that. */
+  /**
+   * A statement without a response for this long fails, and its connection is closed. Default: 2 s more than
+   * `statementTimeoutMs`.
+   */
   queryTimeoutMs?: number;
-  /** Aborts when the process begins to stop. From then on nobody waits for a database that does not answer. */
+  /** Aborts when the process begins to stop. After the abort, nobody waits for a database that does not answer. */
   stopping?: AbortSignal | undefined;
 }
 
@@ -40,7 +43,8 @@ export interface PostgresDatabase extends Database {
 /** The client waits this much longer for a response than the database's statement time-out, in milliseconds. */
 export const answerLateMs = 2_000;
 /**
- * Time-out of migrations. It is longer than that of other statements, because another process may be migrating first.
+ * Time-out of migrations. It is longer than the time-out of other statements, because another process may be migrating
+ * first.
  */
 const migrateWithinMs = 600_000;
 
@@ -48,7 +52,7 @@ const migrateWithinMs = 600_000;
  * Opens the database port on PostgreSQL with `pg`. Outages throw CodedError DATABASE_UNAVAILABLE (retryable); a
  * statement that the database rejects throws the error of `pg`.
  *
- * @throws CodedError DATABASE_UNAVAILABLE when it does not answer at the start
+ * @throws CodedError DATABASE_UNAVAILABLE if the database does not answer at the start
  */
 export async function openPostgres(options: PostgresOptions): Promise<PostgresDatabase> {
   const { url, log, poolSize = 10, statementTimeoutMs = 10_000 } = options;
@@ -136,7 +140,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
           try {
             return (await client.query(text, values)).rows;
           } catch (error) {
-            // The next response could belong to this statement.
+            // The connection is closed, because its next response could belong to this statement.
             if (client.isBroken) client.destroy();
             throw error;
           }
@@ -150,10 +154,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
   return database;
 }
 
-/**
- * Returns why the first query failed: the database's message, for example about a wrong password, or that of the
- * network.
- */
+/** Returns why the first query failed: the database's message, for example about a wrong password, or the network's. */
 function reasonOf(error: unknown): string {
   const first = causesOf(error).at(-1);
   return first?.message || errorCode(first);

@@ -7,8 +7,8 @@ const askEveryMs = 1_000;
 const answerWithinMs = 2_000;
 
 /**
- * Returns a signal that aborts when the process stops and the database does not answer. Statements can't finish then,
- * and a stop has no time to wait. As long as the database answers, the stop waits for statements as usual.
+ * Returns a signal that aborts when the process stops and the database does not answer. Statements can't finish without
+ * a database, and a stop has no time to wait. As long as the database answers, the stop waits for statements as usual.
  *
  * @param stopping aborts when the process begins to stop
  */
@@ -34,8 +34,8 @@ export function abandonWhenSilent(
 }
 
 /**
- * Checks on a new connection, since all connections of the pool may be in use. An error of the server counts as an
- * answer.
+ * Checks on a new connection whether the database answers, because all connections of the pool may be in use. An error
+ * of the server counts as an answer.
  */
 async function answers(connection: ConnectionOptions): Promise<boolean> {
   const client = new OutageClient(connection);

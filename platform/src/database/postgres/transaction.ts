@@ -9,10 +9,10 @@ const dialect = new PgDialect();
 
 /**
  * Runs work in one transaction on a connection of the pool. drizzle leaks the connection when its `begin` or `rollback`
- * fails. Here a connection returns to the pool only if it is known to be outside a transaction; else it is closed.
+ * fails. Here a connection returns to the pool only if it is known to be outside a transaction. Otherwise it is closed.
  *
- * @throws CodedError DATABASE_UNAVAILABLE (retryable): it was rolled back; COMMIT_UNKNOWN (retryable): it was committed
- *   or rolled back
+ * @throws CodedError DATABASE_UNAVAILABLE (retryable) if the transaction was rolled back; COMMIT_UNKNOWN (retryable) if
+ *   it is unknown whether it was committed
  */
 export async function runTransaction<T>(pool: OutagePool, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const client = (await pool.connect()) as unknown as OutageClient & { release(destroy: boolean): void };
