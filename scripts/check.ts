@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-/** `npm run check`: all checks that do not run the product, concurrently. Each prints its output when it has ended. */
+/**
+ * `npm run check`: all checks that do not run the product, concurrently. The output of a check is printed when the
+ * check has ended.
+ */
 const steps: [name: string, command: string, ...args: string[]][] = [
   ['types', 'tsc', '-p', '.'],
   ['types of the page', 'tsc', '-p', 'web'],
@@ -13,10 +16,10 @@ const steps: [name: string, command: string, ...args: string[]][] = [
 ];
 
 const cwd = fileURLToPath(new URL('..', import.meta.url));
-// The tools write to pipes and would not use colours.
+// Colours are forced, because the tools write to pipes.
 const env = { ...process.env, ...(process.stdout.isTTY && { FORCE_COLOR: '1' }) };
 
-/** Runs a step, and returns its exit code with all that it printed. */
+/** Runs a step, and returns its exit code and its output. */
 async function run(command: string, args: string[]): Promise<{ code: number; output: string }> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd, env });
   const exit = new Promise<number>((resolve, reject) => {

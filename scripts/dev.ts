@@ -18,8 +18,8 @@ const watcher = spawn(
   {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     stdio: ['ignore', 'inherit', 'pipe'],
-    // A separate process group. With ours, Ctrl-C would reach the stack twice: from the terminal, and from the watcher.
-    // A second signal forces its exit.
+    // The watcher has a separate process group. In ours, Ctrl-C would reach the stack twice, from the terminal and from
+    // the watcher, and the second signal would force its exit.
     detached: true,
   },
 );
@@ -34,6 +34,6 @@ watcher.stderr.pipe(
 );
 process.on('SIGINT', () => watcher.kill('SIGINT'));
 for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => watcher.kill('SIGTERM'));
-// Ends the watcher with this process, whatever the reason for its end.
+// Ends the watcher when this process ends, for whatever reason.
 process.once('exit', () => watcher.kill('SIGTERM'));
 watcher.once('close', (code) => process.exit(code ?? 1));

@@ -1,6 +1,9 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take long, although they are small: tests of whole systems, contract suites, and what waits for time-outs. */
+/**
+ * Files that take long, although they are small: tests of whole systems, contract suites, and tests that wait for
+ * time-outs.
+ */
 const longest =
   /\/e2e\/src\/|\/(embedded\/topics|sms\/status-callbacks|voucher-integration\/src\/retry|resume\/reconnects|endpoints\/isolation|attempts\/(killed|recovery)|planning\/planner)\.test\.ts$/;
 

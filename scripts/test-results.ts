@@ -13,7 +13,7 @@ interface TestFile {
   assertionResults: { status: string; fullName: string; failureMessages?: string[] | null }[];
 }
 
-/** All failed tests with the first lines of their messages, then a line `N passed, N failed`. */
+/** Returns all failed tests with the first lines of their messages, and at the end the line `N passed, N failed`. */
 export function summarize(reports: Report[], folder = process.cwd()): string {
   const failures = reports.flatMap(({ testResults }) => testResults.flatMap((file) => failuresIn(file, folder)));
   const passed = reports.reduce((sum, report) => sum + report.numPassedTests, 0);
@@ -23,7 +23,7 @@ export function summarize(reports: Report[], folder = process.cwd()): string {
 function failuresIn({ name, status, message, assertionResults }: TestFile, folder: string): string[] {
   const file = relative(folder, name);
   const failed = assertionResults.filter((test) => test.status === 'failed');
-  // A file that can not be imported, or whose hook fails, has no failed test.
+  // A file can fail without a failed test: if it can't be imported, or if a hook fails.
   if (failed.length === 0) return status === 'failed' ? [`FAILED ${file}${firstLines(message)}`] : [];
   return failed.map((test) => `FAILED ${file} > ${test.fullName}${firstLines(test.failureMessages?.join('\n') ?? '')}`);
 }

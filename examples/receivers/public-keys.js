@@ -13,12 +13,12 @@ export async function openPublicKeys(jwksUrl) {
   const refresh = async () => {
     keys = await readKeys(jwksUrl);
   };
-  // A failed refresh leaves the last keys; the next one retries.
+  // After a failed refresh the last keys stay in use, and the next refresh retries.
   setInterval(() => refresh().catch(() => {}), refreshEveryMs).unref();
   return {
     /**
-     * Returns the event of a callback. Throws if none of the keys has signed it, or if it is old. Callbacks to other
-     * users are signed with the same keys, so check that the event is yours.
+     * Returns the event of a callback. Throws if none of the keys has signed the callback, or if the callback is old.
+     * Callbacks to other users are signed with the same keys, so check that the event is yours.
      */
     verify(body, headers) {
       const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': list = '' } = headers;

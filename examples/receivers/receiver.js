@@ -30,13 +30,13 @@ const server = createServer(async (request, response) => {
       return answer(401);
     }
     const id = request.headers['webhook-id'];
-    // A duplicate gets a success status, too, so that it is not sent again.
+    // A duplicate also gets a success status, so that it is not sent again.
     if (handled.has(id)) return answer(204);
     handled.add(id);
     process.stdout.write(`${JSON.stringify({ id, ...event })}\n`);
     answer(204);
   } catch {
-    // The sender has disconnected.
+    // Reading the body fails if the sender has disconnected.
     response.destroy();
   }
 });
@@ -45,7 +45,7 @@ server.listen(Number(PORT), '127.0.0.1', () => {
   process.stderr.write(`http://127.0.0.1:${server.address().port}/\n`);
 });
 
-/** Returns null for a body that is too large. */
+/** Reads the body. Returns null if it is too large. */
 async function readBody(request) {
   const chunks = [];
   let bytes = 0;

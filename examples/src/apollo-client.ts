@@ -3,7 +3,10 @@ import { type VoucherEvent, vouchers, type WatchOptions } from './watch.ts';
 
 const reconnectAfterMs = 500;
 
-/** With Apollo Client over multipart HTTP, which its own link supports. Returns a function that stops it. */
+/**
+ * Watches vouchers with Apollo Client over multipart HTTP, which its HTTP link supports. Returns a function that stops
+ * the client.
+ */
 export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOptions): () => void {
   const client = new ApolloClient({
     cache: new InMemoryCache(),
@@ -12,7 +15,7 @@ export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOpti
   let cursor = after;
   let stop = () => {};
   const subscribe = () => {
-    // Apollo Client does not reconnect a multipart stream on its own.
+    // This function is needed, because Apollo Client does not reconnect a multipart stream by itself.
     const reconnect = () => {
       const timer = setTimeout(subscribe, reconnectAfterMs);
       stop = () => clearTimeout(timer);

@@ -1,14 +1,14 @@
 import { type VoucherEvent, vouchers, type WatchOptions } from './watch.ts';
 
 /**
- * With the browser's EventSource, without a library. It reconnects on its own, with the last event's id, which is its
- * cursor. Returns a function that stops it.
+ * Watches vouchers with the browser's EventSource, without a library. An EventSource reconnects by itself, with the
+ * last event's id, which is the event's cursor. Returns a function that stops the client.
  */
 export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOptions): () => void {
   const search = new URLSearchParams({
     query: vouchers,
     variables: JSON.stringify({ after }),
-    // An EventSource can't set headers.
+    // The token is a parameter, because an EventSource can't set headers.
     access_token: token,
   });
   const source = new EventSource(`${url}?${search}`);
@@ -20,7 +20,8 @@ export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOpti
   });
   source.addEventListener('complete', () => source.close());
   source.addEventListener('error', () => {
-    // The request was rejected, for example for its token. After a lost connection an EventSource reconnects.
+    // An EventSource is closed if the request was rejected, for example for its token. After a lost connection it
+    // reconnects.
     if (source.readyState === source.CLOSED) onEnd?.('rejected');
   });
   return () => source.close();

@@ -1,13 +1,13 @@
 import { createClient } from 'graphql-ws';
 import { type VoucherEvent, vouchers, type WatchOptions } from './watch.ts';
 
-/** With graphql-ws over a WebSocket. Returns a function that stops it. */
+/** Watches vouchers with graphql-ws over a WebSocket. Returns a function that stops the client. */
 export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOptions): () => void {
   const client = createClient({
     url: url.replace(/^http/, 'ws'),
     connectionParams: { authorization: `Bearer ${token}` },
     retryAttempts: Number.POSITIVE_INFINITY,
-    // The client reconnects after any close code except 4403, which the same token would get again.
+    // The client reconnects after any close code except 4403, because the same token would be rejected again.
     shouldRetry: (event) => (event as { code?: number }).code !== 4403,
   });
   // The client sends this object at each reconnect, with the current cursor.

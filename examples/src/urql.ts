@@ -2,7 +2,7 @@ import { Client, subscriptionExchange } from '@urql/core';
 import { createClient } from 'graphql-ws';
 import { type VoucherEvent, vouchers, type WatchOptions } from './watch.ts';
 
-/** With urql on top of graphql-ws. Returns a function that stops it. */
+/** Watches vouchers with urql on top of graphql-ws. Returns a function that stops the client. */
 export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOptions): () => void {
   let cursor = after;
   const socket = createClient({
@@ -23,7 +23,7 @@ export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOpti
                 query,
                 variables: {
                   ...variables,
-                  // A getter, because the operation is sent again at each reconnect.
+                  // A getter returns the current cursor, because the operation is sent again at each reconnect.
                   get after() {
                     return cursor;
                   },

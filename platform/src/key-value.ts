@@ -15,7 +15,7 @@ export interface KeyValue extends AsyncDisposable {
    * and expires after `ttlMs`; an existing key keeps its expiry.
    */
   increment(key: string, by: number, options: { ttlMs: number }): Promise<{ value: number; expiresInMs: number }>;
-  /** Deletes a key. Resolves with whether it existed. */
+  /** Deletes a key. Resolves with whether the key existed. */
   delete(key: string): Promise<boolean>;
   /** `ok`, or `degraded` if the store answers but rejects writes, for example because its memory is full. */
   ping(): Promise<'ok' | 'degraded'>;

@@ -21,7 +21,7 @@ export interface Message<Value> {
   partition: number;
   /** Position in the partition: increases, with gaps. */
   position: number;
-  /** Milliseconds since the epoch. */
+  /** When the message was published, in milliseconds since the epoch. */
   publishedAt: number;
   /** Length of key, value and headers as text, from which the message's memory is estimated. */
   textLength: number;
@@ -41,14 +41,14 @@ export interface ConsumeOptions<Value> {
   concurrency?: number;
   handler: Handler<Value>;
   /**
-   * Called when this member is assigned a partition, before it handles a message of it. The group has finished the
-   * partition up to `position`, even if a higher position was reported before.
+   * Called when this member is assigned a partition, before it handles a message of the partition. The group has
+   * finished the partition up to `position`, even if a higher position was reported before.
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
-   * Called periodically with the positions up to which partitions are finished, if they have grown. Without it a stored
-   * position could stay too low: while earlier messages are being handled `finishedThrough` is low, and perhaps no
-   * later message raises it.
+   * Called periodically with the positions up to which partitions are finished, if they have grown. Without this call,
+   * a position stored from `finishedThrough` could stay too low: it is low while earlier messages are being handled,
+   * and perhaps no later message raises it.
    */
   onFinishedThrough?(positions: ReadonlyMap<number, number>): Promise<void>;
 }
@@ -59,7 +59,7 @@ export interface ConsumeOptions<Value> {
  * - An error that is the message's fault sends it to `<topic>.dead-letter`: a CodedError that is not retryable, or a
  *   database error for an invalid value or a violated constraint.
  * - Any other error is retried in place with backoff, while later messages of the key wait.
- * - A message that fails for longer than a limit is parked in the database, with the later ones of its key, and retried
+ * - A message that fails for longer than a limit is parked in the database, with later messages of its key, and retried
  *   from there.
  * - If the error has `retryForMs`, a parked message goes to dead-letter after this time.
  */
@@ -69,8 +69,8 @@ export interface HandlerContext {
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
   /**
-   * Returns the position up to which the group has finished the message's partition, as if this message was finished,
-   * too. It is 0 if the partition was revoked, and for a message that was parked.
+   * Returns the position up to which the group has finished the message's partition, with this message counted as
+   * finished. It is 0 if the partition was revoked, and for a message that was parked.
    *
    * The position stays before the oldest parked message, unless that message is 10,000 or more positions older. Call it
    * inside the transaction that stores the message's effect.
@@ -81,8 +81,8 @@ export interface HandlerContext {
 export interface TailOptions<Value> {
   topic: Topic<Value>;
   /**
-   * Where to start: `now`; after the given positions; or with the last `last` messages, divided among the partitions. A
-   * position older than retention starts at the oldest stored message.
+   * Where to start: at the end (`now`), after these positions, or with the last `last` messages, divided among the
+   * partitions. A position older than retention starts at the oldest stored message.
    */
   from: 'now' | { after: Positions } | { last: number };
   /** Called with the messages of a key in order. It must not throw, and is not awaited. */
@@ -96,8 +96,8 @@ export interface TailOptions<Value> {
 
 export interface Tail extends AsyncDisposable {
   /**
-   * Position of the last message per partition when the tail started. `onMessage` has received everything up to there
-   * when `tail` resolves.
+   * Position of the last message per partition when the tail started. When `tail` resolves, `onMessage` has received
+   * everything up to these positions.
    */
   readonly startedAt: Positions;
   /** The position per partition after which `onMessage` receives every message. */
@@ -109,11 +109,11 @@ export interface Tail extends AsyncDisposable {
   caughtUp(): Promise<Positions>;
 }
 
-/** The reason why a consumer or tail is stuck until a restart, or until an operator acts. */
+/** A consumer or tail that is stuck until a restart, or until an operator acts, with the reason. */
 export interface TopicsFailure {
   code: 'CONSUMER_STOPPED' | 'CONSUMER_NOT_JOINED' | 'TOPIC_RECREATED';
   topic: string;
-  /** Undefined for a tail. */
+  /** The consumer's group; undefined for a tail. */
   group?: string;
   message: string;
 }
@@ -140,8 +140,8 @@ export interface Topics extends AsyncDisposable {
     options?: { headers?: Record<string, string> },
   ): Promise<void>;
   /**
-   * Joins a group. Messages are handled at least once and concurrently, but those of one key in order, even when
-   * partitions are added. The committed position never passes an unfinished message.
+   * Joins a group. Messages are handled at least once and concurrently. The messages of one key are handled in order,
+   * even when partitions are added. The committed position never passes an unfinished message.
    *
    * Disposing stops the intake, aborts the signal, and awaits running handlers.
    */

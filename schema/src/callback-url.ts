@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * The callbackUrl of a request in the key-value store. The voucher service writes it after the request is committed (best
- * effort), and the delivery service reads it. The durable copy is in delivery's own table.
+ * The callbackUrl of a request in the key-value store. The voucher service writes the entry after the request is
+ * committed (best effort), and the delivery service reads it. The durable copy is in delivery's own table.
  */
 export const callbackUrlSchema = z.object({ callbackUrl: z.url().nullable() });
 

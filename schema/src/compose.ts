@@ -3,7 +3,7 @@ import { parse } from 'graphql';
 import { subgraphNames, subgraphSdl } from './sdl.ts';
 
 /**
- * Composes the subgraphs. Their URLs in the supergraph are placeholders: the gateway reads the real ones from
+ * Composes the subgraphs. Their URLs in the supergraph are placeholders: the gateway reads the real URLs from
  * SUBGRAPH_<NAME>_URL.
  *
  * @returns the supergraph's SDL

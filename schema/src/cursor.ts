@@ -1,13 +1,13 @@
 /**
  * The cursor of connections and of topic-fed subscriptions. It contains the `id` of a message, not an offset or a time.
- * The start of a feed has a cursor, too. Cursors are opaque to clients.
+ * There is also a cursor for the start of a feed. Cursors are opaque to clients.
  *
  * Subgraphs with a connection for `@topic(replay:)` must encode their cursors with this function: events from the topic
- * then have the same cursors as stored ones.
+ * then have the same cursors as stored events.
  */
 const prefix = 'v1:';
 
-/** Whether an id can be in a cursor: visible ASCII, so short that the cursor has 256 characters at most. */
+/** Whether an id can be in a cursor: it is visible ASCII, and so short that the cursor has at most 256 characters. */
 export function isCursorId(id: string): boolean {
   return /^[!-~]{1,189}$/.test(id);
 }

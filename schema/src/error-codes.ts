@@ -1,6 +1,6 @@
 /**
- * All public error codes, in GraphQL (`extensions.code`) and REST (`code` of a problem document), with their REST status.
- * docs/errors.md documents the cause and the remedy of each; a test checks that both lists are equal.
+ * All public error codes, in GraphQL (`extensions.code`) and REST (`code` of a problem document), with their REST
+ * status. docs/errors.md documents the cause and the remedy of each code. A test checks that both lists are equal.
  */
 export const publicErrors = {
   GRAPHQL_PARSE_FAILED: { status: 400 },
@@ -41,7 +41,7 @@ export const publicErrors = {
 
 export type PublicErrorCode = keyof typeof publicErrors;
 
-/** HTTP status of a code; 500 for one that is not public. */
+/** Returns the HTTP status of a code; 500 for a code that is not public. */
 export function statusOf(code: string): number {
   return Object.hasOwn(publicErrors, code) ? publicErrors[code as PublicErrorCode].status : 500;
 }

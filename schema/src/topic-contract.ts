@@ -14,12 +14,12 @@ export type ValueSchema = z.ZodObject;
 
 /**
  * Checks a subgraph's `@topic` fields against the values of their topics. The gateway resolves an event from the value
- * alone, so the value must have all fields that the subgraph would resolve.
+ * alone. So the value must have all fields that the subgraph would resolve.
  *
  * @param sdl the subgraph's schema
  * @param values schemas of the values, by topic name
- * @returns one line per fault: an unknown topic, a missing field, argument or `match` field, or a nullable field that is
- *   non-null in GraphQL
+ * @returns one line per fault: an unknown topic, a missing field, argument or `match` field, or a nullable field that
+ *   is non-null in GraphQL
  */
 export function topicFieldFaults(sdl: string, values: Readonly<Record<string, ValueSchema>>): string[] {
   const document = parse(sdl);
@@ -53,7 +53,9 @@ export function topicFieldFaults(sdl: string, values: Readonly<Record<string, Va
   return faults;
 }
 
-/** The type of the value: that of the field, or of the `node` of its edge. */
+/**
+ * Returns the GraphQL type of the topic's value: the type of the field, or of the `node` if the field returns an edge.
+ */
 function nodeType(document: DocumentNode, field: FieldDefinitionNode): string {
   const name = namedType(field.type);
   const node = objectType(document, name)?.fields?.find((candidate) => candidate.name.value === 'node');

@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const phoneNumberSchema = z.string().regex(/^\+[1-9]\d{7,14}$/, 'must be a phone number in E.164 form');
 /** An instant as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`. */
 export const instantSchema = z.iso.datetime({ precision: 3 });
-/** Normalised to lower case, as databases write it, so that ids compare as strings. */
+/** A UUID, normalised to lower case, as databases write it, so that ids can be compared as strings. */
 const idSchema = z.uuid().toLowerCase();
 const owner = z.object({ id: idSchema });
 
@@ -24,14 +24,14 @@ export const requestCodeSchema = z.object({
 export type RequestCode = z.infer<typeof requestCodeSchema>;
 
 /**
- * When the request was first sent to the provider, and when the provider first acknowledged it; absent if unknown, or
- * if it did not.
+ * When the request was first sent to the provider, and when the provider first acknowledged it. A time is absent if it
+ * is unknown, or if that has not happened.
  */
 const providerTimes = { askedAt: instantSchema.optional(), acknowledgedAt: instantSchema.optional() };
 
 /**
  * The provider has acknowledged a request that it did not answer at once. Consumed by voucher, and sent to subscribers.
- * The outcome is in another topic, so that it may arrive before this message.
+ * The request's outcome is in another topic, so that it may arrive before this message.
  */
 export const requestAcknowledgedSchema = z.object({
   requestId: idSchema,
@@ -42,7 +42,9 @@ export const requestAcknowledgedSchema = z.object({
 });
 export type RequestAcknowledged = z.infer<typeof requestAcknowledgedSchema>;
 
-/** A code was received. It has all fields of the Voucher type, so that the gateway can send it to subscribers. */
+/**
+ * A code was received. The message has all fields of the Voucher type, so that the gateway can send it to subscribers.
+ */
 export const receiveCodeSchema = z.object({
   id: idSchema,
   requestId: idSchema,
@@ -69,7 +71,10 @@ export const requestFailedSchema = z.object({
 });
 export type RequestFailed = z.infer<typeof requestFailedSchema>;
 
-/** A session ended before its expiry (`sid`), or a signing key was revoked, which ends all its sessions (`kid`). */
+/**
+ * A session ended before its expiry (`sid`), or a signing key was revoked (`kid`), which ends all sessions whose tokens
+ * it signed.
+ */
 export const sessionEndedSchema = z.union([z.object({ sid: z.string().min(1) }), z.object({ kid: z.string().min(1) })]);
 export type SessionEnded = z.infer<typeof sessionEndedSchema>;
 

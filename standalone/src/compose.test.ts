@@ -30,7 +30,7 @@ interface ComposeService {
 }
 const compose = parse(read('docker-compose.yml'), { merge: true }) as { services: Record<string, ComposeService> };
 const dockerfile = read('Dockerfile');
-/** Replaces `${NAME:-default}` by its default, like compose without any variables set. */
+/** Replaces `${NAME:-default}` by its default, as compose does if no variables are set. */
 const filled = (text: string) => text.replace(/\$\{\w+:-([^}]*)\}/g, '$1');
 const serviceOf = (name: string): ComposeService => {
   const service = compose.services[name];

@@ -4,7 +4,7 @@ import { standaloneSettings } from './config.ts';
 import { createDemo } from './demo-story.ts';
 import { quickenImports } from './quick-imports.ts';
 
-// `npm run demo`: runs the demo against the stack of `npm start`, or starts a temporary one.
+// `npm run demo`: runs the demo against the stack of `npm start`, or starts a temporary stack.
 const config = readConfig(standaloneSettings, readEnvironment());
 const gatewayUrl = `http://127.0.0.1:${config.GATEWAY_PORT}`;
 const vpsUrl = config.VPS_URL ?? `http://127.0.0.1:${config.VPS_PORT}`;

@@ -15,10 +15,10 @@ process.once('SIGINT', () =>
 await run(
   async () => {
     const startedAt = performance.now();
-    // This launcher is for developers, so it does not default to production as services do.
+    // Unlike services, this launcher does not default to production, because it is for developers.
     const read = readEnvironment();
     const environment = { LOG_LEVEL: 'warn', ...read, NODE_ENV: read.NODE_ENV?.trim() || 'development' };
-    // Each service reads its settings itself. Missing engines are reported here, so that this happens once, with
+    // Each service reads its settings itself. Missing engines are reported here, so that they are reported once, with
     // instructions.
     try {
       readConfig(

@@ -37,18 +37,21 @@ export interface DistributedStack extends Stack {
   exitOf(name: ServiceName): { code: number | null; signal: NodeJS.Signals | null };
   /** Sends a signal to a service. Resolves when it has exited. */
   kill(name: ServiceName, signal: NodeJS.Signals): Promise<void>;
-  /** Restarts a service on its port after it has exited. Resolves when it is ready. */
+  /** Restarts a service on its port after it has exited. Resolves when the service is ready. */
   start(name: ServiceName): Promise<void>;
-  /** Starts another process of a service on a free port, until the stack is disposed. Resolves when it is ready. */
+  /**
+   * Starts another process of a service on a free port, which runs until the stack is disposed. Resolves when the
+   * process is ready.
+   */
   addReplica(name: ServiceName): Promise<ServiceProcess>;
 }
 
 export interface DistributedOptions {
   /** Settings of all services, with the engines. */
   environment: Environment;
-  /** Folder of an installation whose services to start. Default: this one. */
+  /** Folder of the installation whose services are started. Default: this installation. */
   installation?: string;
-  /** Preferred ports; a free one replaces one that is in use. Default: free ports. */
+  /** Preferred ports. A port that is in use is replaced by a free one. Default: free ports. */
   ports?: Partial<Record<ServiceName, number>>;
   /** File for the services' log. Default: standard error. */
   logFile?: string;
@@ -59,7 +62,7 @@ const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
 /** The settings that determine how long shutdown may take. */
 const stopSettings = z.object({ ...serviceSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW });
 
-/** Starts every service as a separate process. If one fails, all are stopped. */
+/** Starts every service as a separate process. If one fails to start, all are stopped. */
 export async function createDistributedStack(options: DistributedOptions): Promise<DistributedStack> {
   const { environment, installation = thisInstallation, ports = {}, logFile, onReady = () => {} } = options;
   await using releases = new AsyncDisposableStack();
@@ -90,19 +93,21 @@ export async function createDistributedStack(options: DistributedOptions): Promi
   >;
   releases.defer(async () => {
     processes.noteStopping();
-    // In reverse order, concurrently where possible: first intake at the gateway ends, then the services behind it.
+    // Services stop in reverse order, concurrently where possible: first the gateway, which ends the intake, then the
+    // services that it calls.
     for (const name of ['gateway', 'voucher-integration'] as const) await services[name].kill('SIGTERM');
     await processes.stopAll(stageMs);
   });
 
   const isOurs = (name: ServiceName) => name !== 'vps-mock' || environment.VPS_URL === undefined;
   const wanted = serviceNames.filter(isOurs);
-  // The other services need the public keys of `user`. They start concurrently, because their migrations wait for each
-  // other's locks.
+  // The other services start after `user`, because they need its public keys. They start concurrently, because locks
+  // order their migrations.
   await Promise.all(wanted.map((name) => services[name].start()));
   const owned = releases.move();
   return {
-    // Time for three stages: the gateway, voucher-integration, and the others. Each process also limits its own stop.
+    // Time for three stages: the gateway, voucher-integration, and all other services. Each process also limits its own
+    // stop.
     stopWithinMs: config.DRAIN_WINDOW + 3 * stageMs,
     gatewayUrl: urls.gateway,
     vpsUrl: shared.VPS_URL ?? '',

@@ -139,7 +139,7 @@ function anchorsOf(page: string): string[] {
   );
 }
 
-/** The text of a file, or nothing for a folder. Throws where there is neither. */
+/** Returns the text of a file, or an empty text for a folder. Throws if the path does not exist. */
 function readFileOrFolder(path: string): string {
   return statSync(path).isDirectory() ? '' : readFileSync(path, 'utf8');
 }

@@ -23,7 +23,7 @@ describe('secrets of npm start', () => {
       message: expect.stringContaining(join(other.path, 'secrets.key')),
     });
     expect(await readdir(other.path)).toEqual([]);
-    // New secrets are encrypted with SECRETS_KEY. Those that were encrypted with the file's key can still be read.
+    // New secrets are encrypted with SECRETS_KEY. Secrets that were encrypted with the file's key can still be read.
     const set = await open(folder.path, [Buffer.alloc(32, 3)]);
     expect(set.prefix).not.toBe(box.prefix);
     expect(set.prefixes).toContain(box.prefix);

@@ -7,9 +7,9 @@ import { userSecrets } from '@voucher-gateway/subgraph-user/tables';
 import type { StandaloneConfig } from './config.ts';
 
 /**
- * Opens the box for secrets of `npm start`. With SECRETS_KEY it encrypts with that key, and can also decrypt with the
- * key in DATA_DIR. Without SECRETS_KEY it uses the key in DATA_DIR, which is created if the database has no secrets
- * yet.
+ * Opens the box for secrets of `npm start`. With SECRETS_KEY, the box encrypts with that key, and can also decrypt with
+ * the key in DATA_DIR. Without SECRETS_KEY, it uses the key in DATA_DIR, which is created if the database has no
+ * secrets yet.
  *
  * @throws CodedError SECRETS_KEY_WRONG
  */

@@ -22,7 +22,8 @@ await run(
     await assertPortsFree(config);
     await using releases = new AsyncDisposableStack();
     const directory = releases.use(await openDataDirectory(config.DATA_DIR));
-    // Imported only after settings, ports and folder are checked, so that errors are reported without delay.
+    // The stack is imported only after settings, ports and folder are checked, so that errors are reported without
+    // delay.
     const { createStack } = await importStack();
     const stack = releases.use(
       await createStack({

@@ -27,7 +27,8 @@ export async function runCommand<Command>(
     process.exitCode = 2;
     return;
   }
-  // Node prints warnings of libraries. Those about kafkajs's negative timers are dropped, because we can't fix them.
+  // Node prints warnings of libraries. Warnings about kafkajs's negative timers are dropped, because we can't fix the
+  // cause.
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => {
     if (name !== 'TimeoutNegativeWarning') process.stderr.write(`${name}: ${message}\n`);

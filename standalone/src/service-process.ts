@@ -10,11 +10,11 @@ import { nodeOptions } from './node-options.ts';
 export interface ServiceProcess {
   readonly url: string;
   readonly pid: number | undefined;
-  /** How it exited; nulls while it runs. */
+  /** How the process exited; nulls while it runs. */
   readonly exit: { code: number | null; signal: NodeJS.Signals | null };
-  /** Sends it a signal. Resolves when it has exited. */
+  /** Sends a signal to the process. Resolves when the process has exited. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Restarts it on its port after it has exited. Resolves when it is ready. */
+  /** Restarts the service on its port after its process has exited. Resolves when the service is ready. */
   start(): Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export interface ServiceProcessesOptions {
   environment: Environment;
   /** Receives the output of the services. */
   log: Writable;
-  /** Whether the output during their stop is logged, too. */
+  /** Whether the output of the services during their stop is also logged. */
   logsStop: boolean;
   onReady(name: string, url: string): void;
 }
@@ -35,7 +35,7 @@ export interface ServiceProcesses extends Disposable {
   create(service: { name: string; url: string; entryFile: string }): ServiceProcess;
   /** Sends SIGTERM to all, and SIGKILL after `withinMs`. Resolves when all have exited. */
   stopAll(withinMs: number): Promise<void>;
-  /** Called when the stop begins. From then on the end of a process is no failure. */
+  /** Called when the stop begins. After this call, the end of a process is no failure. */
   noteStopping(): void;
 }
 
@@ -65,7 +65,7 @@ export function createServiceProcesses(options: ServiceProcessesOptions): Servic
   return {
     create({ name, url, entryFile }) {
       let child: ChildProcess | undefined;
-      /** The child that got a signal, so that its end is no crash. */
+      /** The child to which a signal was sent, so that its end is not taken for a crash. */
       let killed: ChildProcess | undefined;
       const exit = () => ({ code: child?.exitCode ?? null, signal: child?.signalCode ?? null });
       const hasEnded = () => exit().code !== null || exit().signal !== null;
@@ -88,7 +88,8 @@ export function createServiceProcesses(options: ServiceProcessesOptions): Servic
           if (child) children.delete(child);
           const starting = run(entryFile, new URL(url).port);
           child = starting;
-          // Another process may have taken the port since, and would respond to the readiness check.
+          // A service sends a message once it listens. The readiness check is not enough, because another process may
+          // have taken the port and respond.
           let listens = false;
           starting.once('message', () => {
             listens = true;

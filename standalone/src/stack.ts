@@ -41,13 +41,16 @@ export interface StackOptions {
   logOf?(service: string): Log;
 }
 
-/** Total time-out of shutdown: `DRAIN_WINDOW` and `defaultStopMs` for the gateway, then `defaultStopMs` for all the rest. */
+/**
+ * Returns the total time-out of shutdown: `DRAIN_WINDOW` and `defaultStopMs` for the gateway, and then `defaultStopMs`
+ * for all other parts.
+ */
 export function stopWithinMs({ DRAIN_WINDOW }: Pick<StandaloneConfig, 'DRAIN_WINDOW'>): number {
   return DRAIN_WINDOW + 2 * defaultStopMs;
 }
 
 /**
- * Starts every service on embedded engines. If a part fails, those that are already started are stopped.
+ * Starts every service on embedded engines. If a part fails to start, the parts that already run are stopped.
  *
  * @throws CodedError DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE, DATA_DIR_CORRUPT, PORT_TAKEN, SECRETS_KEY_WRONG
  */

@@ -2,8 +2,8 @@ import type { JobQueue } from '@voucher-gateway/platform/jobs';
 import { v5 as uuidV5 } from 'uuid';
 
 /**
- * The job that sends a request to the provider again. `attempts` is the row's count when the job was scheduled: if it
- * differs now, another job has replaced this one, which then does nothing.
+ * The job that sends a request to the provider again. `attempts` is the row's count when the job was scheduled. If the
+ * row's count differs, another job has replaced this job, which does nothing.
  */
 export const askAgain: JobQueue<{ requestId: string; attempts?: number }> = { name: 'integration-ask-again' };
 

@@ -18,13 +18,13 @@ export interface AskOptions {
 }
 
 /**
- * Creates the function that sends a WAITING request to the provider and stores the answer in one transaction: a code or
- * a refusal ends the request; a challenge or a failure is stored with the job that retries.
+ * Creates the function that sends a WAITING request to the provider and stores the answer in one transaction. A code or
+ * a refusal ends the request. A challenge or a failure is stored with the job that retries.
  *
  * Retries start VPS_SILENCE_AFTER after an acknowledgement, or VPS_RETRY_BASE after a failure, with exponential
- * backoff. The last retry is GIVE_UP_AFTER after the user's request. If it gets no code, the request fails. Exception:
- * if it gets the provider's first acknowledgement, the provider has 30 s to call back with the code, and one more retry
- * follows. The idempotency key never changes, so that the provider sells only one code.
+ * backoff. The last retry is GIVE_UP_AFTER after the user's request. If the last retry gets no code, the request fails.
+ * Exception: if it gets the provider's first acknowledgement, the provider has 30 s to call back with the code, and one
+ * more retry follows. The idempotency key never changes, so that the provider sells only one code.
  */
 export function createAsk({ config, database, log, provider, store, callbackUrlOf }: AskOptions) {
   const lines = createRepeatedLines(log);
@@ -40,7 +40,7 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
     const atMs = database.now();
     if (answer.kind === 'code') {
       const code = { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs, askedAtMs } as const;
-      // Another process may have failed the request in the meantime. Then the bought code is kept as unclaimed.
+      // If another process has failed the request in the meantime, the bought code is kept as unclaimed.
       if (!(await store.settleInBatch(request, code)))
         await database.transaction((tx) => store.keepUnclaimed(tx, requestId, code));
       return;
@@ -100,8 +100,8 @@ function isFirstAcknowledgement(request: ProviderRequest, { kind }: ProviderAnsw
 }
 
 /**
- * Converts a refusal after an acknowledgement to a failure, which is retried, because the provider may already have
- * sold a code.
+ * Converts a refusal after an acknowledgement to a failure, so that the request is retried, because the provider may
+ * already have sold a code.
  */
 function toFailure({ error }: { error: string }): Failure {
   return { kind: 'failed', error, needsOperator: true };

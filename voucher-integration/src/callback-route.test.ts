@@ -49,7 +49,7 @@ describe('callback', () => {
   });
 
   it('callback: is rejected if it names no request and several have its challenge', async () => {
-    // Regression: the callback settled an arbitrary one of these requests.
+    // Regression: the callback settled one of the requests with this challenge, chosen arbitrarily.
     await using provider = await startProvider(() => acknowledgementOf(verifierA));
     await using ctx = await startTestIntegration({ settings: { VPS_URL: provider.url, VPS_SILENCE_AFTER: '1h' } });
     const [a, b] = [await ctx.publish(), await ctx.publish()];

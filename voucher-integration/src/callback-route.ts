@@ -32,7 +32,7 @@ export interface CallbackRouteOptions {
  * unclaimed, and not published; 409 if another code is kept |
  */
 export function addCallbackRoute(app: FastifyInstance, { database, store, log }: CallbackRouteOptions): void {
-  // Anyone can reach this route, so repeated lines are limited.
+  // Repeated log lines are summarised, because anyone can call this route.
   const lines = createRepeatedLines(log);
   app.addHook('preValidation', refuseInvalidText);
   app.post(responsePath, async (incoming, reply) => {
@@ -63,7 +63,7 @@ export function addCallbackRoute(app: FastifyInstance, { database, store, log }:
     throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'Several requests have this challenge: name the request.');
   }
 
-  /** Stores the callback and returns the response's status. */
+  /** Stores the callback according to its case, and returns the response's status. */
   async function judge(request: ProviderRequest | null, callback: VpsLateCallback): Promise<200 | 202> {
     const { codeVerifier, voucherCode, status } = callback;
     const code: ProviderCode = { voucherCode, status, atMs: database.now() };

@@ -15,18 +15,18 @@ export type ClassifiedCallback =
   | { kind: 'DUPLICATE' }
   /** The request is settled with another code. */
   | { kind: 'CONFLICT'; requestId: string }
-  /** The request has failed: its code is bought, but not published. */
+  /** The request has failed, so that the bought code is not published. */
   | { kind: 'FAILED'; requestId: string };
 
-/** Classifies a callback by the state of its request; null if there is none. */
+/** Classifies a callback by the state of its request, which is null if there is no such request. */
 export function classify(
   request: ProviderRequest | null,
   { codeVerifier, voucherCode }: Pick<VpsLateCallback, 'codeVerifier' | 'voucherCode'>,
 ): ClassifiedCallback {
   if (!request) return { kind: 'UNKNOWN' };
   const { requestId, challenges } = request;
-  // Without a challenge the callback can't be verified. If the request has ended this is harmless, because nothing is
-  // published.
+  // Without a challenge the callback can't be verified. For a request that has ended this is harmless, because nothing
+  // is published.
   if (challenges.length > 0 && !verifies(codeVerifier, challenges)) return { kind: 'NOT_VERIFIED', requestId };
   switch (request.status) {
     case 'WAITING':

@@ -32,7 +32,8 @@ describe('concurrency', () => {
         seen.add(key);
         throw new Error('not now');
       }
-      // Answers are sent once all requests have arrived, so a low concurrency would never end.
+      // The provider answers only once all requests have arrived, so that with too low a concurrency the test would not
+      // end.
       again += 1;
       if (again === 40) allArrived.resolve();
       await allArrived.promise;
@@ -46,7 +47,8 @@ describe('concurrency', () => {
   it('concurrency: has a hundred requests in flight', async () => {
     const all = Promise.withResolvers<object>();
     let received = 0;
-    // Answers are sent once all requests have arrived, so sequential requests would never end.
+    // The provider answers only once all requests have arrived, so that with sequential requests the test would not
+    // end.
     await using provider = await startProvider(async (key) => {
       received += 1;
       if (received === 100) all.resolve({});

@@ -13,7 +13,7 @@ describe('failed request', () => {
   });
 
   it('request: that is refused at once says when the provider was asked', async () => {
-    // Regression: its steps had no PROVIDER_ASKED.
+    // Regression: the steps of a request that was refused at once had no PROVIDER_ASKED.
     await using ctx = await startTestIntegration({ frozen: true, provider: { faults: [{ fault: 'refuse' }] } });
     const askedAt = new Date(ctx.clock.now()).toISOString();
     await ctx.publish();
@@ -66,7 +66,7 @@ describe('failed request', () => {
     const { requestId } = await ctx.publish();
     await ctx.outcome();
     expect(await ctx.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
-    // The second code may be the one that was bought, so it is not confirmed with a 200.
+    // The second code is not confirmed with a 200, because it may be the code that was bought.
     expect(await ctx.callback(requestId, { codeVerifier: verifierB, voucherCode: 'CODE-2' })).toMatchObject({
       status: 409,
     });
@@ -76,7 +76,7 @@ describe('failed request', () => {
   });
 
   it('unclaimed code: is kept if its request has failed before the response', async () => {
-    // Regression: another process may fail the request while this one is frozen. The bought code was then lost.
+    // Regression: the bought code was lost if another process failed the request while this process was frozen.
     await using provider = await startHeldProvider();
     await using ctx = await startTestIntegration({ settings: { VPS_URL: provider.url } });
     const { requestId } = await ctx.publish();

@@ -36,7 +36,8 @@ describe('held callback', () => {
   });
 
   it('callback: becomes the unclaimed code if its request fails while it is held', async () => {
-    // Regression: the held callback was dropped, although the provider had got a 202 and would not send it again.
+    // Regression: the held callback was dropped, although the provider had got a 202 for it and would not send it
+    // again.
     const requested = Promise.withResolvers<void>();
     const held = Promise.withResolvers<void>();
     await using provider = await startProvider(async () => {

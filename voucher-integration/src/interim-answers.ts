@@ -19,11 +19,11 @@ export type WaitingRequest = Extract<ProviderRequest, { status: 'WAITING' }>;
 export interface AnswerChanges {
   /** The changed requests, to be stored. */
   updated: WaitingRequest[];
-  /** The jobs of their next retries. */
+  /** The jobs for the next retries of these requests. */
   retries: { data: { requestId: string; attempts: number }; delayMs: number; id: string }[];
-  /** Requests whose held callback turned out to have their code. */
+  /** Requests with a held callback whose verifier matches the challenge, so that its code is valid. */
   verified: { request: WaitingRequest; code: ProviderCode }[];
-  /** Other requests that now have their first challenge. */
+  /** Requests, except the verified ones, that now have their first challenge. */
   acknowledged: WaitingRequest[];
 }
 

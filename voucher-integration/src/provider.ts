@@ -31,11 +31,11 @@ export interface ProviderOptions {
   /** The time after which the provider acknowledges, in milliseconds. Our time-out is a little longer. */
   timeoutMs: number;
   clock: Clock;
-  /** Maximum of concurrent requests. Others wait, and their time-out starts with their turn. */
+  /** Limit of concurrent requests. Further requests wait, and their time-out starts when they are sent. */
   concurrency: number;
 }
 
-/** Added to the time-out, because the provider acknowledges only at its end. */
+/** Added to the time-out, because the provider acknowledges only at the end of this time. */
 const graceMs = 1_000;
 const maxAnswerBytes = 65_536;
 /** Statuses after which a retry may succeed: time-out, conflict, too early, too many requests. */

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import type { IntegrationConfig } from './config.ts';
 import { providerRequest as table } from './tables.ts';
 
-/** Returns which rows voucher-integration deletes. WAITING requests and those with an unclaimed code are kept. */
+/** Returns which rows voucher-integration deletes. WAITING requests and requests with an unclaimed code are kept. */
 export function integrationRetentions(config: Pick<IntegrationConfig, 'PROVIDER_REQUEST_RETENTION'>): Retention[] {
   return [
     {

@@ -40,7 +40,8 @@ describe('retry', () => {
   );
 
   it('retry: follows a refusal after an acknowledgement', async () => {
-    // The provider may have sold a code, which FAILED would lose.
+    // The provider has acknowledged the request, and so may have sold a code. If the request were FAILED, that code
+    // would be lost.
     const answers = [acknowledgementOf(verifierA), null];
     await using provider = await startProvider(() => {
       const answer = answers.shift();

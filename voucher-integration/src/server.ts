@@ -92,7 +92,7 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       askQueue,
       async ({ requestId, attempts }, { signal }) => {
         const request = await store.read(requestId);
-        // If the number of attempts has changed, another job has replaced this one.
+        // If the number of attempts has changed, another job has replaced this job.
         if (request?.status === 'WAITING' && request.attempts === (attempts ?? request.attempts))
           await ask(request, signal);
       },
@@ -104,13 +104,14 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       topic: schemaTopics.requestCode,
       group: 'voucher-integration',
       concurrency: config.VPS_CONCURRENCY,
-      // The message is unfinished until the answer is stored. After a crash it is sent again, with the same key.
+      // The message is unfinished until the provider's answer is stored. After a crash the request is sent again, with
+      // the same key.
       handler: async ({ value }, { signal }) => {
         const request = await store.open(value);
         if (request.status !== 'WAITING') return;
         if (request.attempts === 0) return await ask(request, signal);
-        // A request that was tried before has a retry job with this id. The same job is scheduled again: this recreates
-        // a lost job, and changes nothing otherwise.
+        // A request that was tried before has a retry job with this id. Scheduling a job with the same id recreates a
+        // lost job, and changes nothing if the job exists.
         const { requestId, attempts } = request;
         const delayMs = config.VPS_RETRY_BASE;
         await database.transaction((tx) =>

@@ -15,7 +15,7 @@ import { v5 as uuidV5 } from 'uuid';
  *   WAITING ──code, in the answer or in a verified callback──▶ SETTLED
  *      └────refused, or timed out──▶ FAILED
  *
- * A WAITING request keeps every challenge of the provider, because a retry may get another one. Callbacks before the first
+ * A WAITING request keeps every challenge of the provider, because a retry may get another challenge. Callbacks before the first
  * challenge are held. SETTLED and FAILED are final: later callbacks are answered, and nothing more is published.
  */
 
@@ -74,7 +74,10 @@ export type ProviderRequest =
     })
   | (RequestFields & { status: 'FAILED'; challenges: Challenge[]; reason: FailureReason; failedAt: Date });
 
-/** Namespace of voucher ids: the same request always gives the same id. */
+/**
+ * Namespace of voucher ids, by which a voucher's id is derived from its request's id. So the same request always gives
+ * the same voucher id.
+ */
 const voucherNamespace = '6f0f6d5e-6a3b-5b0c-9a51-0d6c7f9b2f10';
 
 /** Returns the status of a voucher: late if the provider reports it as late, or by our clock. */

@@ -13,12 +13,12 @@ import { providerRequest as table } from './tables.ts';
 
 /**
  * The requests to the provider. Every change is a compare-and-set, in one transaction with its messages. A WAITING
- * request with attempts has exactly one job that retries it, deleted when the request ends.
+ * request that was sent before has exactly one job that retries it. The job is deleted when the request ends.
  */
 export interface Store {
   /**
-   * Returns the request's row, created as WAITING if there is none. The outcome of a request that has ended is published
-   * again. Concurrent calls share a statement.
+   * Returns the request's row. A missing row is created as WAITING. The outcome of a request that has ended is
+   * published again. Concurrent calls share a statement.
    */
   open(message: RequestCode): Promise<ProviderRequest>;
   read(requestId: string): Promise<ProviderRequest | null>;
@@ -41,20 +41,22 @@ export interface Store {
    */
   fail(tx: Transaction, requestId: string, failure: ProviderFailure): Promise<boolean>;
   /**
-   * Stores an answer and the job that retries. If the answer is a challenge, the held callbacks are checked against it and
-   * then dropped: the first one that verifies settles the request. Does nothing if the request is no longer WAITING.
+   * Stores an answer and the job that retries. If the answer is a challenge, the held callbacks are checked against it
+   * and then dropped. The first callback that verifies settles the request. Does nothing if the request is no longer
+   * WAITING.
    */
   storeAnswer(tx: Transaction, interim: InterimAnswer): Promise<void>;
   /** Like `storeAnswer`, in a transaction that concurrent calls share. */
   storeAnswerInBatch(interim: InterimAnswer): Promise<void>;
   /**
-   * Stores a callback that can not be verified yet, because its request has no challenge. `full`: `maxHeld` are stored
-   * already. `changed`: the request has a challenge now or has ended, so the callback must be classified again.
+   * Stores a callback that can not be verified yet, because its request has no challenge. `full` means that `maxHeld`
+   * callbacks are already stored. `changed` means that the request now has a challenge or has ended, so that the
+   * callback must be classified again.
    */
   hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<'held' | 'full' | 'changed'>;
   /**
    * Keeps the first code of a FAILED request as unclaimed. Resolves with `duplicate` if the same code is already kept,
-   * `conflict` if another one is.
+   * with `conflict` if another code is.
    */
   keepUnclaimed(tx: Transaction, requestId: string, code: ProviderCode): Promise<'kept' | 'duplicate' | 'conflict'>;
 }

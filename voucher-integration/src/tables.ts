@@ -17,7 +17,7 @@ export const providerRequest = schema.table(
     askedAt: instant('asked_at'),
     status: text({ enum: ['WAITING', 'SETTLED', 'FAILED'] }).notNull(),
     challenges: jsonb().$type<Challenge[]>().notNull(),
-    /** Callbacks that arrived before the first challenge. They are verified when it is stored. */
+    /** Callbacks that arrived before the first challenge. They are verified when that challenge is stored. */
     held: jsonb().$type<HeldCallback[]>().notNull(),
     /** How many times the request was sent to the provider. */
     attempts: integer().notNull(),

@@ -1,7 +1,9 @@
 import { derive } from './derive.ts';
 import { type Behaviour, behaviourOf, type Fault, type ProfileName } from './profiles.ts';
 
-/** Keys whose attempts are counted, because the behaviour of a profile depends on the attempt. */
+/**
+ * Limit of keys whose attempts are counted. They are counted because the behaviour of a profile depends on the attempt.
+ */
 const maxKeys = 100_000;
 /** Default delay of the code for a fault of the late callback. */
 const callbackFaultDelayMs = 4_000;
@@ -20,13 +22,13 @@ export function isCallbackFault(fault: Fault | undefined): boolean {
 
 /**
  * Creates the function that chooses the behaviour for the next attempt of a key: that of an instruction, or else the
- * profile's. The latter depends only on seed, key and number of attempts.
+ * profile's. The profile's behaviour depends only on seed, key and number of attempts.
  */
 export function createBehaviours(profile: ProfileName, seed: string) {
   const attempts = new Map<string, number>();
   return (key: string, instruction: { delayMs?: number; fault?: Fault } | undefined): Behaviour => {
     const attempt = attempts.get(key) ?? 0;
-    // Moved to the end, so that the first key is the least recently used.
+    // The key is moved to the end, so that the first key is the least recently used.
     attempts.delete(key);
     attempts.set(key, attempt + 1);
     if (attempts.size > maxKeys) attempts.delete(attempts.keys().next().value ?? '');

@@ -8,7 +8,7 @@ const firstDelayMs = 1_000;
 /**
  * Posts the late code. Retries with backoff while the client is unreachable or overloaded.
  *
- * @returns true if it was accepted (2xx); false if it was refused, or after the last attempt
+ * @returns true if the callback was accepted (2xx); false if it was refused, or if the last attempt failed
  */
 export async function postCallback(
   url: string,

@@ -3,7 +3,7 @@ import { faultNames } from './profiles.ts';
 
 /** The body of `POST /control/next`: an instruction for the next responses. */
 export const nextSchema = z.strictObject({
-  /** Applies only to this phone number, compared by its last nine digits. Default: to any. */
+  /** The phone number to which the instruction applies, compared by its last nine digits. Default: any phone number. */
   phoneNumber: z.string().min(4).max(32).optional(),
   /** Time from the request to the code. Default: the profile's; 4,000 for a fault of the late callback. */
   delayMs: z.number().int().min(0).max(3_600_000).optional(),

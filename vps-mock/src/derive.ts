@@ -1,11 +1,11 @@
 import { createHash, createHmac } from 'node:crypto';
 
-/** The provider's values for a key. They depend only on the seed, so they are the same after a restart. */
+/** The provider's values for a key. They depend only on key and seed, so that they are the same after a restart. */
 export interface Derived {
   voucherCode: string;
-  /** 43 characters (RFC 7636 section 4.1). */
+  /** The verifier, of 43 characters (RFC 7636 section 4.1). */
   codeVerifier: string;
-  /** S256 of the verifier. */
+  /** The challenge: S256 of the verifier. */
   codeChallenge: string;
   /** Returns two pseudo-random numbers in [0, 1) for an attempt. */
   random(attempt: number): readonly [number, number];

@@ -15,7 +15,7 @@ const lateAfterMs = 30_000;
 export interface Fulfilment extends Disposable {
   /** Resolves with the response: the code if it is ready before the acknowledgement, else the challenge. */
   respond(order: Order): Promise<object>;
-  /** Schedules the callback with the late code, unless it is scheduled. */
+  /** Schedules the callback with the late code, unless it is already scheduled. */
   scheduleCallback(order: Order): void;
 }
 

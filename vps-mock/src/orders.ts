@@ -10,7 +10,7 @@ export interface Order {
   requestedAt: number;
   behaviour: Behaviour;
   derived: Derived;
-  /** Whether the challenge was sent. Then a retry gets it at once. */
+  /** Whether the challenge was sent. If so, a retry gets the challenge at once. */
   acknowledged: boolean;
   /** Whether the client has the code, by a response or by an accepted callback. */
   delivered: boolean;
@@ -20,7 +20,10 @@ export interface Order {
 
 export interface Orders {
   get(key: string): Order | undefined;
-  /** Opens an order, and evicts the one that ended first if needed. Returns null if too many are pending. */
+  /**
+   * Opens an order. If there are too many orders, it evicts the order that ended first. Returns null if too many orders
+   * are pending.
+   */
   open(order: Omit<Order, 'derived' | 'acknowledged' | 'delivered' | 'givenUp'>): Order | null;
   /** Saves an order that has changed. */
   save(order: Order): void;
@@ -35,7 +38,7 @@ export interface OrdersOptions {
   stateFile?: string;
 }
 
-/** The file is compacted when it has this many lines more than two per order. */
+/** The file is compacted when it has more than two lines per order and this many further lines. */
 const spareLines = 1_000;
 
 /** Creates the store of orders. An evicted order that is requested again has the same code, which depends on its key. */
@@ -100,8 +103,8 @@ export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Ord
 }
 
 /**
- * Returns null for a line that does not parse, because a crash or a full disk truncated it. The order that was appended to
- * the same line after that is lost, too.
+ * Returns null for a line that does not parse, because a crash or a full disk truncated it. An order that was later
+ * appended to the truncated line is also lost.
  */
 function readLine(line: string): Omit<Order, 'derived'> | null {
   try {

@@ -42,7 +42,7 @@ export function behaviourOf(profile: ProfileName, [which, where]: readonly [numb
       if (which < 0.95) return { delayMs: between(3_100, 25_000) };
       return { delayMs: between(31_000, 40_000) };
     case 'flaky':
-      // The result depends on key and attempt, so a retry has another chance.
+      // A retry may get another result, because the result depends on key and attempt.
       if (which < 0.15) return { delayMs: 0, fault: 'error' };
       if (which < 0.25) return { delayMs: 0, fault: 'drop' };
       if (which < 0.3) return { delayMs: 0, fault: 'malformed' };

@@ -10,7 +10,7 @@ export interface ReceivedRequest {
 /** Number of requests that are kept. */
 const maxRequests = 10_000;
 
-/** The last requests, in order. Tests can wait for more. */
+/** The last requests, in order. Tests can wait for further requests. */
 export interface ReceivedRequests {
   readonly all: readonly ReceivedRequest[];
   add(received: ReceivedRequest): void;

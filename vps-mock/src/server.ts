@@ -16,18 +16,18 @@ export interface VpsMockOptions {
   clock?: Clock;
   log?: Log;
   host?: string;
-  /** Default: any free one. */
+  /** The port to listen on. Default: any free port. */
   port?: number;
   portSetting?: string;
   limits?: Partial<HttpLimits>;
-  /** Default: `mixed`. */
+  /** The behaviour of the provider. Default: `mixed`. */
   profile?: ProfileName;
   seed?: string;
   /** Instructions for the first responses, as by `POST /control/next`. */
   faults?: Next[];
   /** File that keeps the orders over a restart. Default: none, in memory only. */
   stateFile?: string;
-  /** Maximum number of orders; more are refused while none of these has ended. Default: 100,000. */
+  /** Maximum number of orders. If none of them has ended, further orders are refused. Default: 100,000. */
   maxOrders?: number;
 }
 
@@ -36,15 +36,15 @@ export interface VpsMock extends Service {
   next(next: Next): void;
   /** The last 10,000 requests, in order. */
   readonly requests: readonly ReceivedRequest[];
-  /** Resolves once it has received `count` requests in total. */
+  /** Resolves once the provider has received `count` requests in total. */
   whenAsked(count: number): Promise<void>;
 }
 
 /**
  * The simulated Voucher Provider Server.
  *
- * There is one order per key. A retry with the same key gets the code if it is ready, else the same challenge, even after a
- * restart. The code, verifier and delay of an order depend only on seed and key.
+ * There is one order per key. A retry with the same key gets the code if the code is ready, else the same challenge,
+ * even after a restart. The code, verifier and delay of an order depend only on seed and key.
  */
 export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMock> {
   const {

@@ -7,8 +7,8 @@ export interface Waits extends Disposable {
 }
 
 /**
- * Creates waits for many thousand orders. It uses no AbortSignal: adding or removing a listener there takes time that is
- * linear in the number of listeners.
+ * Creates waits for many thousand orders. The function uses no AbortSignal, because adding or removing a listener takes
+ * time that is linear in the number of listeners.
  */
 export function createWaits(clock: Clock): Waits {
   const pending = new Set<() => void>();

@@ -7,7 +7,7 @@ import { oneOf, parseDurationMs } from '../process/config.ts';
 import type { Log } from '../process/log.ts';
 import { createRepeatedLines } from '../process/repeated-lines.ts';
 
-/** A number of attempts per window; the window begins with the first attempt. */
+/** A number of attempts per time span. The time span starts with the first attempt. */
 export interface RateLimit {
   count: number;
   windowMs: number;
@@ -15,7 +15,7 @@ export interface RateLimit {
 
 const maxWindowMs = 365 * 86_400_000;
 
-/** A setting such as `10/1m`, or `off`, parsed to null. */
+/** Defines a setting such as `10/1m`; `off` is parsed to null. */
 export function rateLimit(fallback: string) {
   return z
     .string()
@@ -45,7 +45,7 @@ export interface RateLimiter {
    *   (retryable) while the store is down
    */
   count(key: string): Promise<void>;
-  /** Throws the same errors as `count` if the next attempt would exceed the limit. Counts nothing. */
+  /** Throws the same errors as `count` if the next attempt would exceed the limit, but counts nothing. */
   check(key: string): Promise<void>;
   /** Takes back an attempt that proved harmless. Throws KEY_VALUE_UNAVAILABLE. */
   takeBack(key: string): Promise<void>;
@@ -55,7 +55,7 @@ export interface RateLimiterOptions {
   keyValue: KeyValue;
   /** A part of the keys in the store, such as `sign-ins-per-address`. */
   name: string;
-  /** Null: nothing is counted. */
+  /** The limit; with null, nothing is counted. */
   limit: RateLimit | null;
   /** The error message for clients, such as `Too many sign-ins`. */
   message: string;

@@ -73,7 +73,7 @@ it('redis: reads sessions from a replica, and logs that it rejects writes', asyn
   await expect.poll(touch).toBe('open');
   const touched: (string | null)[] = [];
   for (let time = 0; time < 20; time += 1) touched.push(await touch());
-  // At most one touch fails: the one made while the client looks for the master.
+  // At most one touch fails: the touch that is made while the client looks for the master.
   expect(touched.filter((value) => value === null).length).toBeLessThan(2);
   expect(log.text).toMatch(/"msg":"Redis is a replica/);
   await admin.replicaof('NO', 'ONE');
@@ -116,7 +116,7 @@ describe('Redis with several servers', () => {
   });
 
   it('reconnects after its connection became silent, as if the host vanished', async () => {
-    // Regression: commands failed until TCP gave the old connection up, although a new one would have worked.
+    // Regression: commands failed until TCP gave up the old connection, although a new connection would have worked.
     await using network = await startTcpProxy(realEngines().REDIS_URL);
     await using keyValue = await createRedisKeyValue({ url: network.url, log: silentLog, commandTimeoutMs: 100 });
     const key = `key:${randomUUID()}`;
@@ -180,7 +180,7 @@ async function startRedisServer(args: string[], config = '', port = 0) {
 }
 
 async function freePort(): Promise<number> {
-  // A cluster node uses the port 10,000 above, too.
+  // The port 10,000 above must also be free, because a cluster node uses both.
   for (;;) {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

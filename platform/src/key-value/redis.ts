@@ -21,8 +21,8 @@ export interface RedisKeyValueOptions {
 /** A connection that receives nothing for this long after a failed command is closed and reopened. */
 const closeAfterMs = 500;
 /**
- * Minimum interval of reconnects from a replica. Each reconnect fails running commands, so that it does not follow
- * every rejected write.
+ * Minimum interval of reconnects from a replica. Not every rejected write causes a reconnect, because a reconnect makes
+ * running commands fail.
  */
 const leaveReplicaEveryMs = 5_000;
 /** Time limit for connecting at the start. */
@@ -83,20 +83,24 @@ function rejectsWrites(error: unknown): boolean {
   return error instanceof ReplyError && /^(OOM|MISCONF|READONLY|NOREPLICAS) /.test((error as Error).message);
 }
 
-/** Checks the server with a write, because one that rejects writes still answers reads and `PING`. */
+/** Checks the server with a write, because a server that rejects writes still answers reads and `PING`. */
 async function askForChanges(redis: Redis | Cluster): Promise<'ok' | 'degraded'> {
   try {
     await redis.set('voucher-gateway:ping', '', 'PX', 1_000);
   } catch (error) {
     if (!(error instanceof ReplyError)) throw error;
     if (rejectsWrites(error)) return 'degraded';
-    // The write failed for another reason, for example a missing permission. Check that the server answers at all.
+    // The write failed for another reason, for example a missing permission. A ping shows whether the server answers at
+    // all.
     await redis.ping();
   }
   return 'ok';
 }
 
-/** Reads value and expiry atomically. Otherwise a key that expires in between would look like one without expiry. */
+/**
+ * Reads value and expiry atomically. Otherwise a key that expires between the two reads would look like a key without
+ * expiry.
+ */
 async function readWithExpiry(redis: Redis | Cluster, key: string): Promise<[string | null, number]> {
   const [value, left] = await execute(redis.multi().get(key).pttl(key));
   return [value as string | null, left as number];
@@ -121,8 +125,8 @@ function connect({ url, log, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): 
     maxRetriesPerRequest: 0,
     connectTimeout: 3_000,
     commandTimeout: commandTimeoutMs,
-    // A host that vanished does not close its connections. Without this time-out the client would wait for TCP's, which
-    // is 15 minutes.
+    // A host that vanished does not close its connections. Without this time-out the client would wait for the time-out
+    // of TCP, which is 15 minutes.
     socketTimeout: commandTimeoutMs + closeAfterMs,
     retryStrategy: backoff,
     reconnectOnError: reconnectFromReplica(log),
@@ -156,7 +160,7 @@ function connect({ url, log, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): 
 
 /**
  * Returns whether to reconnect after an error. A demoted master rejects writes with READONLY, and a reconnect finds the
- * promoted one. Reconnects are spaced out, so that reads work as long as there is no new master.
+ * promoted master. Reconnects have a minimum interval, so that reads work as long as there is no new master.
  */
 function reconnectFromReplica(log: Log): (error: Error) => boolean {
   let lastAtMs = Number.NEGATIVE_INFINITY;

@@ -28,7 +28,7 @@ export function duration(fallback: string, { max = '24d' } = {}) {
     .transform((text, context) => readDuration(text, { minMs: 1, max }, context));
 }
 
-/** A retention such as `7d`, or `off` for no limit, parsed to `Infinity`. At most 3,650 days. */
+/** A retention such as `7d`, of at most 3,650 days. `off` means no limit, and is parsed to `Infinity`. */
 export function durationOrOff(fallback: string) {
   return z
     .string()
@@ -74,7 +74,7 @@ export function listItems(text: string): string[] {
     .filter(Boolean);
 }
 
-/** A TCP port, 0 (any free one) to 65535. */
+/** A TCP port from 0 to 65535, where 0 means any free port. */
 export function port(fallback: number) {
   return integer(fallback, { min: 0, max: 65_535, what: 'a port, 0 to 65535' });
 }
@@ -106,7 +106,7 @@ function readInteger(
   return z.NEVER;
 }
 
-/** A whole number within bounds, or `off`, parsed to `Infinity`: a limit that may be turned off. */
+/** A limit that may be turned off: a whole number within bounds, or `off`, which is parsed to `Infinity`. */
 export function integerOrOff(fallback: number, { min, max }: { min: number; max: number }) {
   const what = `a whole number from ${min} to ${max}, or off`;
   return z
@@ -208,7 +208,7 @@ export function readEnvironment(): Environment {
 /**
  * Parses the environment once, by schema, into a frozen object.
  *
- * @param schema an object schema whose keys are variable names; refinements may name several
+ * @param schema an object schema whose keys are variable names
  * @param environment usually `process.env`; an empty string counts as not set
  * @throws CodedError CONFIG_INVALID, naming every missing or wrong variable at once
  */

@@ -4,11 +4,11 @@ import type { Log } from './log.ts';
 
 /** A service that `run` can stop. */
 export interface Stoppable extends AsyncDisposable {
-  /** Announces the stop: readiness turns off and responses close their connections. It continues to serve. */
+  /** Announces the stop: readiness turns off and responses close their connections. The service continues to serve. */
   retire?(): void;
   /** How long the service continues to serve between `retire` and disposal, in milliseconds. Default: 0. */
   readonly shutdownDelayMs?: number;
-  /** Time limit of its disposal, in milliseconds. Default: `defaultStopMs`. */
+  /** Time limit of the service's disposal, in milliseconds. Default: `defaultStopMs`. */
   readonly stopWithinMs?: number;
 }
 
@@ -22,8 +22,8 @@ export interface Service extends Omit<Stoppable, 'shutdownDelayMs'> {
 export const defaultStopMs = 10_000;
 
 /**
- * Runs a service until SIGINT or SIGTERM, which stop it in stages: it retires, so that load balancers drain it; it
- * continues to serve for its shutdown delay; it is disposed, and the process exits.
+ * Runs a service until SIGINT or SIGTERM, which stop it in stages. First it retires, so that load balancers drain it,
+ * and continues to serve for its shutdown delay. It is then disposed, and the process exits.
  *
  * The exit code is 0, also if an engine's outage disturbed the stop. A second signal, a disposal over its time limit,
  * or an unhandled rejection before the stop, exits with 1 at once.
@@ -47,8 +47,8 @@ export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }
       },
     );
   };
-  // Node prints warnings as text; here they become log lines. Those about kafkajs's negative timers are dropped,
-  // because we can't fix them.
+  // Node prints warnings as text. Here they become log lines. Warnings about kafkajs's negative timers are dropped,
+  // because we can't fix the cause.
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) =>
     log[name === 'TimeoutNegativeWarning' ? 'debug' : 'warn']({ warning: name }, message),

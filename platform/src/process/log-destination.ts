@@ -1,11 +1,11 @@
 import { writeSync } from 'node:fs';
 
-/** If a pipe is full, writes are retried for this long; then lines are dropped. */
+/** If a pipe is full, writes are retried for this long. After that, lines are dropped. */
 const waitAtMostMs = 100;
 
 /**
  * Writes log lines synchronously to a file descriptor. `write` never throws, because a full disk must not fail a
- * request. The first line after dropped ones has their number as `droppedLines`.
+ * request. The first line that is written after dropped lines has their number as `droppedLines`.
  *
  * @param fd default: standard error
  * @param write writes bytes and returns how many were written, like `fs.writeSync`

@@ -1,15 +1,15 @@
 import type { Log } from './log.ts';
 
 /**
- * Groups repeated log lines. The first line of a kind is written at once, later ones are summarised once per interval,
+ * Groups repeated log lines. The first line of a kind is written at once. Later lines are summarised once per interval,
  * with their count.
  */
 export interface RepeatedLines {
   /**
-   * Logs a line, or counts it if its kind was logged within the interval. A line has the `count` of the lines that it
-   * replaces, and the fields of the last one.
+   * Logs a line, or counts it if its kind was logged within the interval. A summary line has the `count` of the lines
+   * that it replaces, and the fields of the last of them.
    *
-   * @param kind what repeated lines have in common: one of a few values, never a request's id
+   * @param kind what repeated lines have in common; there must be few kinds, so never a request's id
    */
   warn(kind: string, fields: object, message: string): void;
   error(kind: string, fields: object, message: string): void;
@@ -17,7 +17,10 @@ export interface RepeatedLines {
 
 /** @param everyMs default: 10 s */
 export function createRepeatedLines(log: Log, { everyMs = 10_000 } = {}): RepeatedLines {
-  /** For each kind, the number of lines since the last written one. Removed after an interval without lines. */
+  /**
+   * For each kind, the number of lines since the last written line. An entry is removed after an interval without
+   * lines.
+   */
   const floods = new Map<string, { count: number; write(count: number): void }>();
 
   const startInterval = (kind: string) => {

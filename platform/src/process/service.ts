@@ -6,7 +6,7 @@ import { createLog, type Log } from './log.ts';
 /**
  * Runs the process of a service: reads its settings, starts it, and runs it until SIGINT or SIGTERM.
  *
- * @param settings the schema of its settings, or a function that derives it from the environment
+ * @param settings the schema of the service's settings, or a function that derives the schema from the environment
  * @param start opens the engines and creates the service. `releases` is disposed after the service. `stopping` aborts
  *   when the stop begins
  */

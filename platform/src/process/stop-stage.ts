@@ -6,17 +6,17 @@ import type { Log } from './log.ts';
  * also if every engine has stopped responding.
  */
 export const stopLimits = {
-  /** Gateway only: running operations of sockets and streams, after `DRAIN_WINDOW`. */
+  /** The gateway waits this long for running operations of sockets and streams, after `DRAIN_WINDOW`. */
   drainMs: 3_000,
-  /** Requests, consumers, and background work. */
+  /** For requests, consumers, and background work. */
   workMs: 4_500,
-  /** Delivery only: running attempts, and storing their results. */
+  /** Only in delivery: for running attempts, and for storing their results. */
   attemptsMs: 2_000,
-  /** The gateway only: the planner. */
+  /** Only in the gateway: for the planner. */
   plannerMs: 1_000,
-  /** Outbox, jobs, and connections. */
+  /** For outbox, jobs, and connections. */
   enginesMs: 3_000,
-  /** The connections to Kafka of a service without a database. */
+  /** Only in a service without a database: for the connections to Kafka. */
   connectionsMs: 1_000,
 } as const;
 
@@ -29,8 +29,8 @@ export interface StopStage extends AsyncDisposable {
 }
 
 /**
- * Disposing stops all parts concurrently. After `withinMs` it logs this and no longer waits: work that still runs ends
- * with the process, and another process repeats it, as after a crash.
+ * Disposing stops all parts concurrently. After `withinMs` it logs the time-out and no longer waits. Work that still
+ * runs ends with the process, and another process repeats the work, as after a crash.
  */
 export function createStopStage({ withinMs, log }: { withinMs: number; log: Log }): StopStage {
   const stops: (() => PromiseLike<unknown>)[] = [];

@@ -9,8 +9,8 @@ const name = 'secrets.key';
 /**
  * Reads the key of a folder, or creates it as a file that only its owner can read.
  *
- * @param isNeeded whether the database has secrets that were encrypted with this folder's key. Then a missing key is
- *   not replaced. Default: it has none
+ * @param isNeeded whether the database has secrets that were encrypted with this folder's key. If it has, a missing key
+ *   is not replaced. Default: it has none
  * @throws CodedError SECRETS_KEY_WRONG if the file is missing although it is needed, or has no key
  */
 export async function openKeyFile(
@@ -31,7 +31,9 @@ export async function openKeyFile(
   return created;
 }
 
-/** Reads the key of a folder; null if it has none. Throws SECRETS_KEY_WRONG if the file has no key. */
+/**
+ * Reads the key of a folder; null if the folder has no key file. Throws SECRETS_KEY_WRONG if the file contains no key.
+ */
 export function readKeyFile(folder: string): Promise<Buffer | null> {
   return readKey(pathIn(folder));
 }
@@ -54,7 +56,7 @@ async function readKey(path: string): Promise<Buffer | null> {
   );
 }
 
-/** Creates the file atomically and syncs it to the disk, unless another process has created it. */
+/** Creates the file atomically and syncs it to the disk, unless another process has created the file. */
 async function createKeyFile(path: string): Promise<void> {
   const draft = `${path}.${randomUUID()}`;
   try {

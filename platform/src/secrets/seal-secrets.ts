@@ -24,8 +24,8 @@ const maxFailed = 1_000;
 
 /**
  * Encrypts secrets that an earlier version stored in plain text, or that an older key encrypted: every 10 minutes, in
- * small batches. It does not run at the start, because during an upgrade the previous version still reads them.
- * Concurrent processes skip each other's locked rows.
+ * small batches. The first run follows 10 minutes after the start, because during an upgrade the previous version still
+ * reads the secrets. Concurrent processes skip each other's locked rows.
  */
 export function startSealing({ database, clock, log, box, columns }: SealSecretsOptions): AsyncDisposable {
   // A box without keys encrypts nothing.
@@ -67,7 +67,7 @@ async function sealBatch(
     .from(table)
     .where(
       and(
-        // Written with < and >, because an index does not support <>.
+        // The condition is written with < and >, because PostgreSQL does not use an index for <>.
         sql`(${prefix} < ${box.prefix} or ${prefix} > ${box.prefix})`,
         failed.length > 0 ? notInArray(sql`${id}::text`, failed) : undefined,
       ),

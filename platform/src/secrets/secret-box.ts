@@ -10,7 +10,7 @@ export interface SecretUse {
 }
 
 /**
- * Encrypts secrets for the database with AES-256-GCM. It uses node:crypto, which is synchronous and supports additional
+ * Encrypts secrets for the database with AES-256-GCM, by node:crypto, which is synchronous and supports additional
  * authenticated data. jose would use the few threads that argon2 needs.
  */
 export interface SecretBox {
@@ -21,8 +21,8 @@ export interface SecretBox {
   /** Encrypts with the first key. */
   seal(text: string, use: SecretUse): string;
   /**
-   * Decrypts with the key that the encrypted text names. Text that is not encrypted is returned unchanged: an earlier
-   * version stored it.
+   * Decrypts with the key that the encrypted text names. Text that is not encrypted, which an earlier version stored,
+   * is returned unchanged.
    * @throws CodedError SECRETS_KEY_WRONG if the box does not have that key; SECRET_ALTERED if no key can decrypt the
    *   text, because it was altered or encrypted for another use
    */
@@ -36,7 +36,7 @@ const keyBytes = 32;
 const nonceBytes = 12;
 const tagBytes = 16;
 
-/** @param keys keys of 32 bytes. The first one encrypts; all can decrypt */
+/** @param keys keys of 32 bytes. The first key encrypts, and all keys can decrypt */
 export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox {
   const byPrefix = new Map(keys.map((key) => [prefixOf(key), key]));
   const [first] = keys;
@@ -75,8 +75,8 @@ export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox
 }
 
 /**
- * Creates the box of a service without SECRETS_KEY: it stores secrets unencrypted, and can't decrypt any. Once the
- * service has a key, they are encrypted in the background.
+ * Creates the box of a service without SECRETS_KEY, which leaves secrets unencrypted, and can't decrypt any. Once the
+ * service has a key, stored secrets are encrypted in the background.
  */
 export function createPlainBox(): SecretBox {
   return {

@@ -9,8 +9,8 @@ import { createReusableDatabases } from './reusable-databases.ts';
 const reusable = createReusableDatabases(template);
 
 /**
- * Opens an empty database with these migrations, in memory or in `dataDir`. Use it with `await using`. A database in
- * memory is then emptied and reused by the next test of the file.
+ * Opens an empty database with these migrations, in memory or in `dataDir`. Use it with `await using`. After disposal,
+ * a database in memory is emptied and reused by the next test of the file.
  */
 export async function openTestDatabase(
   options: { migrations?: Migrations[]; clock?: Clock; dataDir?: string } = {},

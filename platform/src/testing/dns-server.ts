@@ -10,7 +10,10 @@ export interface DnsServer extends AsyncDisposable {
   readonly questions: readonly string[];
   /** Addresses by name. A missing name does not exist; a name with null gets no response. */
   readonly addresses: Map<string, readonly string[] | null>;
-  /** Whether it gives no response, or which code, to all questions. Default: null. */
+  /**
+   * What the server does with all questions: it gives no response (`silent`), or responds with this code. Default:
+   * null, it answers them.
+   */
   fault: 'silent' | 'SERVFAIL' | 'REFUSED' | null;
 }
 
@@ -25,7 +28,7 @@ export async function startDnsServer({ ttlSeconds = 60 } = {}): Promise<DnsServe
     const query = decode(message);
     const [question] = query.questions ?? [];
     if (!question) return;
-    // c-ares changes the case of letters at random.
+    // Names are compared in lower case, because c-ares changes the case of letters at random.
     const name = question.name.toLowerCase();
     questions.push(`${question.type} ${name}`);
     const found = addresses.get(name);

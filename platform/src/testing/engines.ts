@@ -38,7 +38,7 @@ export async function openTestEngines({
   return { ...engines, clock, log, secrets: createTestSecrets() };
 }
 
-/** Like `openTestEngines`, with jobs, which start more slowly than all the others. */
+/** Like `openTestEngines`, with jobs, which start more slowly than all other engines. */
 export async function openTestEnginesWithJobs({
   migrations,
   clock = systemClock,

@@ -11,17 +11,17 @@ import { silentLog } from '../process/log.ts';
 declare module 'vitest' {
   export interface ProvidedContext {
     /**
-     * A file with a dump of a database that has only the engines' tables: opening it is six times faster than creating
-     * one.
+     * A file with a dump of a database that has only the engines' tables. Opening the dump is six times faster than
+     * creating such a database.
      */
     emptyDatabase: string;
-    /** The same database as a folder for `DATA_DIR`, to be copied. */
+    /** The same database as a folder for `DATA_DIR`. Tests copy the folder. */
     emptyDataDirectory: string;
   }
 }
 
 export default async function setup(project: TestProject) {
-  // PostgreSQL's WebAssembly runs once here: optimizing it takes longer than it saves.
+  // PostgreSQL's WebAssembly runs only once in this process, so that optimizing it would take longer than it saves.
   setFlagsFromString('--liftoff-only');
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-test-'));
   const file = join(folder, 'empty-database.tar');

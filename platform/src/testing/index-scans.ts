@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../database.ts';
 
-/** Counts the scans of a schema's indexes while `work` runs; returns only those with any. */
+/** Counts the scans of a schema's indexes while `work` runs. The result has only the indexes that were scanned. */
 export async function indexScans(database: Database, schema: string, work: () => Promise<unknown>) {
   const read = async () => {
     await database.query.execute(sql`select pg_stat_force_next_flush()`);

@@ -12,7 +12,10 @@ export interface ReceivedCall {
   closed: Promise<void>;
 }
 
-/** The response: a status with the body `{}`, a status with a body, none, or a function that writes it. */
+/**
+ * The response: a status, with the body `{}`; a status with a body; no response; or a function that writes the
+ * response.
+ */
 export type ReceiverAnswer =
   | number
   | { status: number; body: string }

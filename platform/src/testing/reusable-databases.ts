@@ -1,7 +1,7 @@
 import { PGlite } from '@electric-sql/pglite';
 import { parsers } from '../database/embedded/pglite.ts';
 
-/** Limit of databases kept open between tests: each takes some 200 MB. */
+/** Limit of databases that are kept open between tests, because each takes some 200 MB. */
 const maxIdle = 2;
 /** A database that can't be emptied within this time, in milliseconds, is closed: a transaction may block it. */
 const emptyWithinMs = 5_000;
@@ -83,7 +83,7 @@ async function openEmpty(template: Blob): Promise<EmptyDatabase> {
   return {
     pglite,
     async empty() {
-      // Waits for a transaction that is still running.
+      // Waits until a transaction that is still running has ended.
       await pglite.transaction(async () => {});
       await pglite.exec('discard all');
       await pglite.exec(emptying);

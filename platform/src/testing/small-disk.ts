@@ -8,7 +8,10 @@ import { realEngines } from './real-engines.ts';
 
 const run = promisify(execFile);
 
-/** A real database on a small disk of its own. Its log (WAL) is on the server's disk. Use it with `await using`. */
+/**
+ * A database of a real server, with its tables on a small separate disk. The log (WAL) is on the server's disk. Use it
+ * with `await using`.
+ */
 export interface SmallDisk extends AsyncDisposable {
   /** URL of the database. */
   readonly url: string;

@@ -14,14 +14,16 @@ export interface TcpProxy extends AsyncDisposable {
   /** Ends `cut` and `silence`. */
   restore(): void;
   /**
-   * Cuts each connection whose client sends matching data, until the returned function is called. With `before` the
-   * server does not receive the data; with `after` it does, but its response is lost.
+   * Cuts each connection whose client sends matching data, until the returned function is called. With `before`, the
+   * server does not receive the data. With `after`, the server receives the data, but its response is lost.
    */
   cutAt(what: RegExp | ((data: Buffer) => boolean), when: 'before' | 'after'): () => void;
   /** Resolves once this many connections have been accepted since the start. */
   untilTaken(count: number): Promise<void>;
   readonly taken: number;
-  /** Finds the client's port of a connection by the proxy's port that the server sees; undefined if there is none. */
+  /**
+   * Finds the client's port of a connection by the proxy's port that the server sees; undefined for an unknown port.
+   */
   clientPortOf(seenPort: number): number | undefined;
 }
 
@@ -105,7 +107,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     get taken() {
       return taken;
     },
-    // Looked up at each call, because the server may see a connection before this process does.
+    // The port is looked up at each call, because the server may see a connection before this process does.
     clientPortOf: (seenPort) => [...clientOf].find(([{ localPort }]) => localPort === seenPort)?.[1].remotePort,
     untilTaken: (count) =>
       new Promise((resolve) => {

@@ -7,7 +7,7 @@ export interface TestUser {
   userId: string;
   phoneNumber: string;
   sid: string;
-  /** A token that is valid for an hour of the machine's time, unless the claims differ. */
+  /** A token that is valid for an hour of the machine's time, unless the claims set another expiry. */
   token: string;
 }
 

@@ -5,7 +5,7 @@ export interface WaitForOptions {
   withinMs?: number;
   /** Delay after a check in milliseconds. Default: 50. */
   everyMs?: number;
-  /** A figure that changes with each progress. The time-out starts again at each change. */
+  /** Returns a figure that changes with each progress. The time-out starts again at each change of the figure. */
   progress?: () => unknown;
 }
 

@@ -33,7 +33,7 @@ export async function attemptUntilDone(
     } catch (error) {
       if (signal.aborted) return { outcome: 'stopped' };
       if (isMessageFault(error)) return { outcome: 'failed', error };
-      // While an engine is down every message fails: one line per code is enough.
+      // While an engine is down every message fails, so that repeated lines are summarised by error code.
       lines.warn(`retry ${errorCode(error)}`, { error, attempt, ...fields }, 'a message is retried');
       firstFailedAt ??= performance.now();
       if (await giveUp(error, performance.now() - firstFailedAt)) return { outcome: 'givenUp' };

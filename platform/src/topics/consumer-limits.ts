@@ -28,21 +28,25 @@ type ConsumerConfig = Readonly<z.output<typeof schema>>;
 
 /** Limits of a consumer in a group. */
 export interface ConsumerLimits {
-  /** A message that fails for this long, without being at fault, is parked. Milliseconds. */
+  /** A message that fails for this long, without being at fault, is parked. In milliseconds. */
   parkAfterMs: number;
   /** Limit of parked messages per group and topic. */
   maxParked: number;
   /**
-   * A parked message that still fails after this time goes to dead-letter. Milliseconds; with Infinity it stays parked.
+   * A parked message that still fails after this time goes to dead-letter. In milliseconds; with Infinity it stays
+   * parked.
    */
   keepParkedMs: number;
-  /** Limit of messages in a row that go to dead-letter: one more stops the consumer. */
+  /** Limit of messages in a row that go to dead-letter. One more message stops the consumer. */
   maxBuriedInARow: number;
   /** Limit of messages per partition in memory, including finished ones after an unfinished one. */
   maxHeld: number;
   /** Limit of bytes of unfinished messages per partition; one batch may exceed it. */
   maxHeldBytes: number;
-  /** A consumer or tail that has not joined its group for this long, while the broker responds, fails. Milliseconds. */
+  /**
+   * A consumer or tail that has not joined its group for this long, although the broker responds, is reported as stuck.
+   * In milliseconds.
+   */
   joinWithinMs: number;
 }
 

@@ -1,7 +1,9 @@
 import { maxValueBytes } from './codec.ts';
 import type { RawMessage } from './message.ts';
 
-/** Limits for messages of foreign producers. They leave room for our headers below a broker's limit of 1 MiB. */
+/**
+ * Limits for messages of foreign producers, in bytes. They leave room for our headers below a broker's limit of 1 MiB.
+ */
 const maxKeyBytes = 10_000;
 const maxHeaderBytes = 1_000;
 const maxHeadersBytes = 32_000;
@@ -15,8 +17,9 @@ export interface BuriedMessage {
 }
 
 /**
- * Shortens a message so that dead-letter accepts it: one that is too large to bury would block its partition forever. A
- * value above the limit of our publishers is cut, and the header `dead-letter-cut` has its original number of bytes.
+ * Shortens a message so that dead-letter accepts it. A message that is too large to bury would block its partition
+ * forever. A value above the limit of our publishers is cut, and the header `dead-letter-cut` has its original number
+ * of bytes.
  *
  * @param about our headers, with the error and the message's origin
  * @param maxBytes limit of the value
@@ -34,7 +37,8 @@ export function fitDeadLetter(
     left -= bytes;
     kept[name] = text;
   }
-  // Invalid UTF-8 was decoded to replacement characters of three bytes each.
+  // The value may be larger than in the topic, because invalid UTF-8 was decoded to replacement characters of three
+  // bytes each.
   const valueBytes = Buffer.byteLength(value);
   const cut: Record<string, string> = valueBytes > maxBytes ? { 'dead-letter-cut': String(valueBytes) } : {};
   const own = Object.fromEntries(Object.entries(about).map(([name, text]) => [name, truncate(text, maxMessageBytes)]));

@@ -6,10 +6,10 @@ import type { Tail, TailOptions, Topics } from '../topics.ts';
 const retryEveryMs = 1_000;
 
 /**
- * Starts a tail from now on, for a caller that can work without it. If no broker responds, the tail starts as soon as
- * one does.
+ * Starts a tail from now on, for a caller that can work without it. If no broker responds, the tail starts as soon as a
+ * broker does.
  *
- * @param onStart called when the tail has started; it has not seen earlier messages
+ * @param onStart called when the tail has started; the tail has not read messages from before
  */
 export async function followTopic<Value>(
   topics: Topics,

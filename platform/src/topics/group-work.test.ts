@@ -4,7 +4,7 @@ import { createMemoryLog } from '../testing/log.ts';
 import { defaultConsumerLimits } from './consumer-limits.ts';
 import { createGroupWork } from './group-work.ts';
 
-// Regression: a consumer that stopped reported this once for each message that it was handling.
+// Regression: a consumer that stopped reported the stop once for each message that it was handling.
 it('consumer: reports once that it stops, with many messages at a time', async () => {
   const stop = new AbortController();
   const log = createMemoryLog('error');

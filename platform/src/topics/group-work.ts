@@ -23,7 +23,7 @@ export interface GroupWork extends Pick<MessageHandler, 'handle'> {
   readonly maxHeld: number;
   readonly maxHeldBytes: number;
   /**
-   * Lowers a finished position to the one before the oldest parked message, which is not finished; see `Parking.hold`.
+   * Lowers a finished position to before the oldest parked message, because that is not finished; see `Parking.hold`.
    */
   hold(partition: number, position: number): number;
   /** Reads which messages are parked. Called before the first message of a partition. */
@@ -60,7 +60,7 @@ export function createGroupWork<Value>({
     parking,
     bury,
     onTooManyBuried(error) {
-      // Other messages, which are handled concurrently, may report this, too.
+      // Only the first of several concurrently handled messages reports the stop.
       if (stop.signal.aborted) return;
       reportStopped({ failures, reader: stop, log, fields, error });
       onStopped();

@@ -1,6 +1,6 @@
 import { causesOf, isCodedError } from '../errors.ts';
 
-/** SQLSTATE classes of data exceptions and constraint violations, for which a retry fails in the same way. */
+/** SQLSTATE classes of data exceptions and constraint violations, for which a retry would fail in the same way. */
 const refusedValue = /^2[23][0-9A-Z]{3}$/;
 
 /**

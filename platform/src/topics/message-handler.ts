@@ -23,7 +23,7 @@ export interface MessageHandlerOptions<Value> {
   /** One permit per running message. A message that waits for its next attempt has none. */
   semaphore: Semaphore;
   limits: ConsumerLimits;
-  /** Parks failing messages. Without it, a failing message is retried forever. */
+  /** Parks failing messages. Without parking, a failing message is retried forever. */
   parking?: Parking;
   /** Stores a message in the topic's dead-letter topic. */
   bury(message: BuriedMessage): Promise<void>;
@@ -45,7 +45,10 @@ export interface MessageHandler {
   bury(raw: RawMessage, error: unknown): Promise<void>;
 }
 
-/** Creates the handler by which both adapters process a group's messages: it retries, parks or buries failing ones. */
+/**
+ * Creates the handler by which both adapters process a group's messages. It retries, parks or buries messages that
+ * fail.
+ */
 export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>): MessageHandler {
   const { topic, group, handler, log, signal, semaphore, limits, parking } = options;
   let buriedInARow: number | undefined;
@@ -70,7 +73,8 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       'dead-letter-position': String(raw.position),
       'dead-letter-published-at': String(raw.publishedAt),
     };
-    // A dead-letter topic may have a lower limit than ours, so that the value is halved until the broker accepts it.
+    // A dead-letter topic may have a lower size limit than ours. So the value's limit is halved until the broker
+    // accepts the message.
     let maxBytes = Math.min(maxValueBytes, Buffer.byteLength(raw.value));
     for (;;) {
       try {
@@ -87,7 +91,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       lines.error('parked', { error, ...fields }, 'a message is parked: it has failed for too long');
       return true;
     } catch (parkError) {
-      // The database itself may be failing. Then the message is retried in place.
+      // Parking fails if the database itself fails. The message is then retried in place.
       log.debug({ error: parkError, ...fields }, 'a message could not be parked yet');
       return false;
     }
@@ -140,7 +144,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
         failing: 'dead-letter can not be written',
       });
     },
-    // Async, so that for a message that does not parse it rejects instead of throwing.
+    // The function is async, so that it rejects, and does not throw, for a message that does not parse.
     handleParked: async (raw) => handler(checkMessage(topic, raw), { signal, finishedThrough: () => 0 }),
     bury,
   };

@@ -49,9 +49,9 @@ export async function isAnyParked(query: Queryable, group: string): Promise<bool
 }
 
 /**
- * Parks a message with its cause. A message that is parked already stays unchanged.
+ * Parks a message with its cause. If the message is already parked, nothing changes.
  *
- * @param entry `isKept`: it is not retried until an operator replays it
+ * @param entry with `isKept`, the message is not retried until an operator replays it
  */
 export async function parkMessage(query: Queryable, entry: Entry): Promise<void> {
   const {
@@ -88,7 +88,8 @@ export async function parkMessage(query: Queryable, entry: Entry): Promise<void>
 
 /**
  * Claims due messages for the duration of a lease, only the first message of each key. If the claiming process crashes,
- * they are due again after the lease. Of two concurrent claims, the second checks `retry_at` again under the row lock.
+ * the messages are due again after the lease. Of two concurrent claims, the second checks `retry_at` again under the
+ * row lock.
  */
 export async function claimDue(
   query: Queryable,
@@ -148,8 +149,8 @@ export async function postpone(
 export type ParkedRow = typeof parkedMessage.$inferSelect;
 
 /**
- * Reads parked messages of all groups and topics, oldest first: those with these ids and their content, or the first
- * `limit` without content.
+ * Reads parked messages of all groups and topics, oldest first. With ids, it reads these messages with their content.
+ * With `limit`, it reads the first messages without content.
  */
 export async function readParked(
   query: Queryable,
@@ -188,7 +189,7 @@ export async function readGroupStop(query: Queryable, { topic, group }: GroupOfT
   return row ?? { hasStopped: false, stoppedAfter: null };
 }
 
-/** Makes parked messages due now. Returns the ids of those that exist. */
+/** Makes parked messages due now. Returns the ids of the messages that exist. */
 export async function retryAtOnce(query: Queryable, ids: readonly number[] | 'all'): Promise<number[]> {
   if (ids.length === 0) return [];
   const rows = await query

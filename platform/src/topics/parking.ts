@@ -18,21 +18,21 @@ export interface Parking extends GroupOfTopic {
   readonly isUsed: boolean;
   /** Whether an earlier consumer of the group had stopped, because too many messages in a row went to dead-letter. */
   readonly stop: GroupStop;
-  /** Stores for later consumers of the group whether this one has stopped. */
+  /** Stores for later consumers of the group whether this consumer has stopped. */
   noteStop(stop: GroupStop): Promise<void>;
   /**
-   * Parks a message with the error. Resolves with false if the limit is reached; messages parked by other members are
-   * counted with a delay of a second.
+   * Parks a message with the error. Resolves with false if the limit is reached. Messages that other members have
+   * parked are counted with a delay of a second.
    */
   park(raw: RawMessage, error: unknown): Promise<boolean>;
   /**
-   * Parks a message if an earlier one of its key is parked, so that it does not overtake that one; else resolves with
-   * false.
+   * Parks a message if an earlier message of its key is parked, so that the order of the key is kept. Otherwise
+   * resolves with false.
    */
   parkIfKeyParked(raw: RawMessage): Promise<boolean>;
   /**
-   * Lowers a finished position to the one before the partition's oldest parked message, if there is one. A parked
-   * message 10,000 or more positions before `position` is ignored.
+   * Lowers a finished position to before the partition's oldest parked message, if there is one. A parked message
+   * 10,000 or more positions before `position` is ignored.
    */
   hold(partition: number, position: number): number;
   /** Reads which messages are parked. Called before the first message of a partition, and periodically. */
@@ -46,11 +46,11 @@ export interface Parking extends GroupOfTopic {
 const heldForPositions = 10_000;
 
 /**
- * Parking keeps the order of a key: while one of its messages is parked, later ones are parked too, and all are retried
- * in order.
+ * Parking keeps the order of a key: while one of its messages is parked, later messages of the key are also parked, and
+ * all are retried in order.
  *
- * The state in memory is enough for this, since a key's messages are in one partition. Messages that another member has
- * parked are read before the partition's first message.
+ * The state in memory is enough to know which keys are parked, because a key's messages are in one partition. Messages
+ * that another member has parked are read before the partition's first message.
  */
 export function createParking({
   database,
@@ -59,12 +59,15 @@ export function createParking({
   maxParked,
 }: GroupOfTopic & { database: Database; maxParked: number }): Parking {
   const groupOfTopic = { topic, group };
-  /** The number of parked messages at the last refresh, plus those parked here since. */
+  /** The number of parked messages at the last refresh, plus those that this process has parked since. */
   let count = 0;
   let isRegistered = false;
   let stop: GroupStop = { hasStopped: false, stoppedAfter: null };
   let oldest = new Map<number, number>();
-  /** Number of messages parked here, by which a refresh notices those that were parked during its query. */
+  /**
+   * Number of messages that this process has parked. By it, a refresh notices messages that were parked during its
+   * query.
+   */
   let changes = 0;
   const store = async (raw: RawMessage, error: unknown): Promise<boolean> => {
     if (count >= maxParked) return false;

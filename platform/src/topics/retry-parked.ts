@@ -20,7 +20,7 @@ export interface RetryParkedOptions {
 }
 
 const atOnce = 16;
-/** If this process crashes, the claimed messages are due again after this time. */
+/** Duration of a claim. If this process crashes, the claimed messages are due again after this time. */
 const leaseMs = 60_000;
 const lookEveryMs = 1_000;
 const firstDelayMs = 1_000;
@@ -37,7 +37,7 @@ export async function retryParked({
 }: RetryParkedOptions): Promise<void> {
   const { topic, group } = parking;
   const { query } = parking.database;
-  // Repeated lines are grouped: after a faulty deployment thousands of messages fail, each once a minute.
+  // Repeated lines are grouped, because after a faulty deployment thousands of messages fail, each once a minute.
   const lines = createRepeatedLines(log);
 
   /** Retries a message. Resolves with true when it is finished, so that the next message of its key is due. */

@@ -88,7 +88,10 @@ async function replay(
   return { done: isDone && missing.size === 0, message: lines.join('\n') };
 }
 
-/** Reads the dead letters. Returns the error as a text, so that the command also works on parked messages without a broker. */
+/**
+ * Reads the dead letters. If that fails, returns the error as a text, so that without a broker the command still works
+ * on parked messages.
+ */
 async function whyUnread(
   readDeadLetters: ReadDeadLetters,
   onLetter: (letter: DeadLetter) => void,

@@ -16,9 +16,9 @@ const maxRequestBytes = 1_000_000;
 const socketOf = (dataDir: string) => join(dataDir, 'control.sock');
 
 /**
- * Serves an operator's commands while this process has locked the data folder. It listens on a Unix socket in the
- * folder, which only the owner can use. If the socket can't be created, for example because its path is over 100 bytes
- * long, commands work only while the process is stopped.
+ * Serves an operator's commands while this process has locked the data folder. The process listens on a Unix socket in
+ * the folder, which only the folder's owner can use. If the socket can't be created, for example because its path is
+ * over 100 bytes long, commands work only while the process is stopped.
  */
 export async function serveCommands({
   dataDir,
@@ -41,7 +41,8 @@ export async function serveCommands({
     }
   });
   server.on('error', (error) => log.warn({ error }, 'operators’ commands can not be received while this runs'));
-  // A killed process leaves its socket file. No other process can use it, because this one has locked the folder.
+  // A killed process leaves its socket file. No other process can use that file, because this process has locked the
+  // folder.
   await rm(path, { force: true });
   server.listen(path);
   if (
@@ -62,7 +63,7 @@ export async function serveCommands({
   };
 }
 
-/** Sends a command to the process that runs on the folder. Returns null if none listens. */
+/** Sends a command to the process that has locked the folder. Returns null if no process listens. */
 export async function sendCommand(dataDir: string, words: readonly string[]): Promise<CommandResult | null> {
   const sent = request({ socketPath: socketOf(dataDir), method: 'POST', timeout: answerWithinMs });
   sent.on('timeout', () => sent.destroy(new Error('npm start does not answer')));

@@ -42,8 +42,8 @@ it.each([
   ['published-at', 'x'],
   ['published-at', '9223372036854775807'],
 ])('dead-letters: a foreign %s of %s affects no other', async (name, value) => {
-  // Regression: the database refused such a message, which ended the command, so that later messages could never be
-  // replayed.
+  // Regression: the database refused a message with this header, which ended the command, so that later messages could
+  // never be replayed.
   await using ctx = await setUp([{ headers: { ...from, [`dead-letter-${name}`]: value } }, { headers: from }]);
   expect(await ctx.command({ name: 'replay', ids: 'all' })).toEqual({
     done: false,
@@ -81,8 +81,8 @@ it.each(['topic', 'group'])(
 );
 
 it('dead-letters: replays one behind 10,000 that can not be', async () => {
-  // Regression: each command took the same first 10,000 messages, which can't be replayed, and never reached the
-  // others.
+  // Regression: each command took the same first 10,000 messages, which can't be replayed, and never reached later
+  // messages.
   const foreign = Array.from({ length: 10_000 }, () => ({ headers: { 'dead-letter-topic': 'x'.repeat(1_500) } }));
   await using ctx = await setUp([...foreign, { headers: from }]);
   const { message } = await ctx.command({ name: 'replay', ids: 'all' });

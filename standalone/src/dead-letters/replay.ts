@@ -20,12 +20,12 @@ export interface Replay {
 /** Maximum number of messages per command, because they are kept in memory. */
 const atMost = 10_000;
 const maxCharacters = 100_000_000;
-/** Maximum number of messages that are reported by id as not replayable; the others are only counted. */
+/** Maximum number of messages that are reported by id as not replayable. Further messages are only counted. */
 const namedAtMost = 1_000;
 const largestPartition = 2 ** 31 - 1;
 
 /**
- * Whether a text can be the name of a group or topic. Kafka limits names of groups to 255 characters, and those of
+ * Whether a text can be the name of a group or topic. Kafka limits names of groups to 255 characters, and names of
  * topics to fewer.
  */
 function isName(text: string | undefined): text is string {
@@ -35,8 +35,8 @@ function isName(text: string | undefined): text is string {
 type ParkedLetter = Parameters<typeof parkMessage>[1];
 
 /**
- * Creates the replay of dead letters. It parks each letter, once and with its original content, for the group that
- * could not handle it, and for no other group.
+ * Creates the replay of dead letters. The replay parks each letter once, with its original content, and only for the
+ * group that could not handle it.
  */
 export async function createReplay({ query }: Database): Promise<Replay> {
   const groups = new Set((await readConsumerGroups(query)).map(({ topic, group }) => `${topic} ${group}`));

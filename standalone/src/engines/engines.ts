@@ -54,7 +54,7 @@ export async function startEngines({
       return engine;
     }),
   ] as const;
-  // Waits for all of them even if one fails, so that all can be stopped.
+  // All starts are awaited even if one fails, so that all engines can be stopped.
   await Promise.allSettled(starting);
   const [postgres, redis, kafka] = await Promise.all(starting);
   const owned = releases.move();
@@ -72,7 +72,7 @@ export async function startEngines({
   };
 }
 
-/** Returns the key that encrypts secrets in the database of a folder; it is created with it. */
+/** Returns the key that encrypts secrets in the database of a folder. The key is created with the folder. */
 export async function readSecretsKey(folder: string): Promise<string> {
   return (await openKeyFile(folder)).toString('base64');
 }

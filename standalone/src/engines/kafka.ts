@@ -10,7 +10,7 @@ import { assertEngineStopped, EngineMissing, type EngineProcess, freePort, isOnP
 export interface KafkaEngine extends AsyncDisposable {
   /** `host:port`. */
   readonly brokers: string;
-  /** Folder of its jars. */
+  /** Folder of Kafka's jars. */
   readonly libraries: string;
   readonly process: EngineProcess;
 }
@@ -55,7 +55,7 @@ export async function startKafka({
       'offsets.topic.num.partitions': 8,
       'transaction.state.log.replication.factor': 1,
       'transaction.state.log.min.isr': 1,
-      // Groups have one member here, and need not wait for others to join.
+      // The delay is 0, because these groups have one member and need not wait for further members to join.
       'group.initial.rebalance.delay.ms': 0,
     })
       .map(([name, value]) => `${name}=${value}\n`)
@@ -83,12 +83,18 @@ export async function startKafka({
   return { brokers, libraries, process: engine, [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose]() };
 }
 
-/** A cluster id in Kafka's format: 22 characters of base64url, not starting with a dash, which the tool parses as an option. */
+/**
+ * Returns a cluster id in Kafka's format, 22 characters of base64url. It never starts with a dash, because Kafka's tool
+ * would parse it as an option.
+ */
 export function clusterId(bytes: Buffer): string {
   return bytes.toString('base64url').replace(/^-/, 'A');
 }
 
-/** Resolves once groups can be joined: a broker responds before it has loaded them. */
+/**
+ * Resolves once groups can be joined. It is not enough that the broker responds, because it does so before it has
+ * loaded its groups.
+ */
 async function coordinatorAnswers(brokers: string): Promise<void> {
   patchRequestQueue();
   const kafka = new Kafka({

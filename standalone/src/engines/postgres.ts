@@ -91,7 +91,9 @@ interface Owner {
   gid?: number;
 }
 
-/** The user to run PostgreSQL as, which refuses root: the user of its package, or else `nobody`. */
+/**
+ * Returns the user that runs PostgreSQL, because PostgreSQL refuses root: the user of its package, or else `nobody`.
+ */
 function unprivileged(): Owner {
   if (process.getuid?.() !== 0) return {};
   for (const user of ['postgres', 'nobody']) {
@@ -102,7 +104,10 @@ function unprivileged(): Owner {
   return {};
 }
 
-/** A folder that the user can access: this one, or one in the temporary folder if a parent of it is not accessible. */
+/**
+ * Returns a folder that the user can access: `folder`, or one in the temporary folder if a parent of `folder` is not
+ * accessible.
+ */
 function ownedFolder(folder: string, { uid, gid }: Owner): string {
   mkdirSync(folder, { recursive: true });
   if (uid === undefined || gid === undefined) return folder;

@@ -61,7 +61,10 @@ export interface EngineProcess extends AsyncDisposable {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts an engine with its output in a file. Rejects with the end of the output if it exits before `ready` resolves. */
+/**
+ * Starts an engine with its output in a file. Rejects with the end of the output if the engine exits before `ready`
+ * resolves.
+ */
 export async function startEngine({
   name,
   command,
@@ -81,7 +84,8 @@ export async function startEngine({
 } & Pick<SpawnOptions, 'uid' | 'gid' | 'cwd' | 'env'>): Promise<EngineProcess> {
   await assertEngineStopped(name, logFile);
   const log = openSync(logFile, 'a');
-  // A separate process group, so that Ctrl-C in the terminal only reaches us. We stop it in order.
+  // The engine has a separate process group, so that Ctrl-C in the terminal reaches only this process, which stops the
+  // engines in order.
   const child = spawn(command, args, { ...options, stdio: ['ignore', log, log], detached: true });
   closeSync(log);
   const ended = once(child, 'exit').then(() => 'ended' as const);
@@ -98,7 +102,7 @@ export async function startEngine({
     for (;;) {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`${name} ended: ${readFileSync(logFile, 'utf8').slice(-2_000)}`);
-      // An attempt may hang if the engine accepts the connection before it can respond.
+      // Each attempt has a time-out, because it may hang if the engine accepts the connection before it can respond.
       const isReady = await Promise.race([
         ready().then(
           () => true,
@@ -129,8 +133,8 @@ const pidFileOf = (logFile: string) => `${logFile}.pid`;
 const endsWithinMs = 10_000;
 
 /**
- * Checks that no process of an earlier start runs, also one whose parent was killed. Two brokers on one folder destroy its
- * data, and neither Kafka nor Redis notices the other process.
+ * Checks that no engine process of an earlier start still runs, for example because only its parent was killed. Two
+ * brokers on one folder destroy its data, and Kafka and Redis do not notice a second process themselves.
  *
  * @throws CodedError DATA_DIR_LOCKED, naming the process
  */

@@ -13,7 +13,7 @@ async function setUp() {
   await database.migrate(userMigrations);
   return {
     keyValue,
-    /** Adds a user with sessions, and returns the key of the first one. */
+    /** Adds a user with sessions, and returns the store's key of the first session. */
     async addUser(username: string, sessions: number, id: string = randomUUID()) {
       await database.query.insert(bankUser).values({
         id,

@@ -21,7 +21,7 @@ export interface AdminEngines {
 }
 
 export interface AdminResult {
-  /** False if the key or user does not exist; then nothing was changed. */
+  /** False if nothing was changed, because the key or user does not exist. */
   done: boolean;
   /** Text to print. */
   message: string;
@@ -86,7 +86,7 @@ async function findUser(database: Database, name: string) {
     return user;
   };
   const isId = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(name);
-  // Search by id first: a user may have chosen another user's id as username.
+  // The id is searched first, because a user may have chosen another user's id as username.
   return (isId ? await find(eq(bankUser.id, name)) : undefined) ?? find(eq(bankUser.usernameKey, usernameKey(name)));
 }
 

@@ -32,9 +32,11 @@ const rememberedForMs = 90 * 86_400_000;
 
 /**
  * Creates the limits on guessing passwords and creating users. Wrong passwords count per username, over all addresses.
- * An address from which the user has signed in has its own count, so that an attack can not lock the user out there.
+ * Each address from which the user has signed in has a separate count, so that an attack from elsewhere does not lock
+ * out the user.
  *
- * While the store is unavailable nobody can sign in or up: sessions need it, and attempts must not go uncounted.
+ * While the store is unavailable nobody can sign in or up, because sessions need the store, and attempts must not go
+ * uncounted.
  */
 export function createAttemptLimits({
   config,
@@ -58,7 +60,7 @@ export function createAttemptLimits({
       const key = await requireSessionStore(async () => {
         const isKnown = (await keyValue.get(knownAddressKey(attempt))) !== null;
         const counted = isKnown ? `${attempt.usernameKey}@${attempt.address}` : attempt.usernameKey;
-        // Count before the comparison, so that concurrent attempts can not exceed the limit.
+        // The attempt is counted before the comparison, so that concurrent attempts can not exceed the limit.
         await failures.count(counted);
         return counted;
       });

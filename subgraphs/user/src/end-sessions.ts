@@ -13,7 +13,7 @@ export interface SessionEngines {
   keyValue: KeyValue;
 }
 
-/** Sessions that are ended in one transaction. */
+/** Number of sessions that are ended in one transaction. */
 const batchSize = 200;
 
 /**
@@ -24,7 +24,8 @@ export async function endSessions(
   { database, topics, keyValue }: SessionEngines,
   sids: readonly string[],
 ): Promise<number> {
-  // Delete before publishing: a session that was reported as ended must not be in the store any more.
+  // Sessions are deleted before their end is published, because a session that was reported as ended must not be in the
+  // store any more.
   const deleted = await requireSessionStore(() => Promise.all(sids.map((sid) => keyValue.delete(sessionKey(sid)))));
   await database.transaction(async (tx) => {
     await tx.delete(session).where(inArray(session.sid, [...sids]));

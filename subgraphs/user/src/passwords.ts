@@ -10,20 +10,21 @@ const options = { algorithm: argon2id, memoryCost: 19_456, timeCost: 2, parallel
 
 export interface Passwords {
   /**
-   * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the signal aborts before its turn
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the signal aborts while the call waits
+   *   in the queue
    */
   hash(password: string, signal: AbortSignal): Promise<string>;
   /**
-   * Resolves with whether the password is right. Without a hash it does the same work and resolves with false. Throws
-   * the errors of `hash`.
+   * Resolves with whether the password is right. Without a hash, for an unknown user, it does the same work and
+   * resolves with false. Throws the errors of `hash`.
    */
   verify(passwordHash: string | null, password: string, signal: AbortSignal): Promise<boolean>;
 }
 
 export interface PasswordsOptions {
   /**
-   * Concurrent hashes. Default: 2 of libuv's four threads, because the verification of tokens needs threads, too: it
-   * takes 27 ms beside 4 hashes, and 0.3 ms beside 2.
+   * Limit of concurrent hashes. Default: 2 of libuv's four threads, because the verification of tokens also needs
+   * threads. During 4 hashes a verification takes 27 ms, during 2 hashes 0.3 ms.
    */
   concurrency?: number;
   /** Length of the queue. Default: 100, which two threads hash in about 3 s. */

@@ -16,7 +16,7 @@ export interface UserContext {
 }
 
 export function createResolvers({ users, sessions }: { users: Users; sessions: Sessions }) {
-  /** Id of the user who signed up or in with the request. */
+  /** Id of the user who signed up or in, by the context of the request. */
   const ownUsers = new WeakMap<UserContext, string>();
   return {
     DateTime: dateTimeScalar,

@@ -7,8 +7,8 @@ import { and, eq, isNull, lte, ne } from 'drizzle-orm';
 import { signingKey } from './tables.ts';
 
 /**
- * Revokes a signing key: every process is notified, and then rejects its tokens. If no other key signs, one is created.
- * Returns false, without a change, if there is no such key.
+ * Revokes a signing key: every process is notified, and then rejects the tokens that the key signed. If no other key is
+ * used for signing, a key is created. Returns false, without a change, if there is no such key.
  */
 export async function revokeKey(
   { database, topics, secrets }: { database: Database; topics: Pick<Topics, 'publish'>; secrets: SecretBox },

@@ -41,7 +41,7 @@ describe('signing keys at rest', () => {
     await ctx.startAnother();
   });
 
-  // Regression: if a process could not decrypt one key, it read none of the others, and rejected their tokens.
+  // Regression: if a process could not decrypt one key, it did not read the other keys, and rejected their tokens.
   it('signing keys: are published and verify if only another process can decrypt them', async () => {
     await using ctx = await startTestUserService();
     const [first] = (await ctx.jwks()).keys;

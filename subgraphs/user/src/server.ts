@@ -77,7 +77,7 @@ export async function createUserService({
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
   work.use(startSealing({ database, clock, log, box: secrets, columns: userSecrets }));
   work.use(startHousekeeping({ database, clock, log, retentions: userRetentions }));
-  // Another process may have revoked a key: stop signing and verifying with it.
+  // When another process has revoked a key, this process stops signing and verifying with that key.
   work.use(
     await followTopic(topics, {
       topic: schemaTopics.sessionEnded,

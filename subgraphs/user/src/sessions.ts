@@ -16,15 +16,15 @@ export interface Sessions {
   /**
    * Begins a session, which ends `sessionIdleSeconds` after its last request.
    *
-   * @param addUser stores a new user in the transaction that stores the session: both are stored, or none. It is called
-   *   again if the answer to the COMMIT is lost, and must then change nothing if the user is stored
+   * @param addUser stores a new user in the transaction that stores the session, so that both are stored or neither. It
+   *   is called again if the answer to the COMMIT was lost, and must change nothing if the user is already stored
    * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable), with nothing stored; the errors of `addUser`
    */
   begin(
     user: { id: string; phoneNumber: string },
     addUser?: (tx: Transaction) => Promise<void>,
   ): Promise<{ token: string; expiresAt: Date; sessionIdleSeconds: number }>;
-  /** Ends a session. Returns false if it had ended already. Throws SESSION_STORE_UNAVAILABLE (retryable). */
+  /** Ends a session. Returns false if the session had already ended. Throws SESSION_STORE_UNAVAILABLE (retryable). */
   end(identity: Identity): Promise<boolean>;
 }
 
@@ -48,7 +48,8 @@ export function createSessions(options: SessionsOptions): Sessions {
       await store();
     } catch (error) {
       if (codedCause(error)?.code !== ('COMMIT_UNKNOWN' satisfies PlatformErrorCode)) throw error;
-      // The client can't find out: to its retry, the name would be taken.
+      // The COMMIT may have happened. The service stores the user again, because a retry by the client would find its
+      // own name taken.
       await store();
     }
   };
@@ -67,7 +68,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         .setExpirationTime(expiresAt)
         .sign(privateKey);
       const session: Session = { userId: id, kid };
-      // The session is stored before it is listed. In the other order its user could end it before it is stored.
+      // The session is stored before it is listed. Otherwise its user could end the session before it is stored.
       await requireSessionStore(() =>
         keyValue.set(sessionKey(sid), JSON.stringify(session), {
           ttlMs: Math.min(config.SESSION_IDLE, config.SESSION_MAX),
@@ -78,7 +79,8 @@ export function createSessions(options: SessionsOptions): Sessions {
         if (addUser) await storeWithUser(row, addUser);
         else await database.query.insert(sessionTable).values(row);
       } catch (error) {
-        // An unlisted session could not be ended by its user. If the deletion fails, nobody has its token.
+        // The session is deleted, because its user could not end an unlisted session. A failed deletion does no harm,
+        // because nobody has the token.
         await keyValue.delete(sessionKey(sid)).catch(() => {});
         throw error;
       }

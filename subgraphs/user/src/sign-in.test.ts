@@ -85,7 +85,7 @@ describe('signIn', () => {
     // A response to a later request shows that the server has handled the closed connections.
     await postGraphql(`${gated.url}/graphql`, '{ me { id } }');
     gate.resolve();
-    // The count of a cancelled attempt is taken back; only wrong passwords stay counted.
+    // The count of a cancelled attempt is taken back, because only wrong passwords stay counted.
     await expect.poll(() => takenBack).toBe(count);
   });
 

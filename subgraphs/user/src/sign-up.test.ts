@@ -57,7 +57,8 @@ describe('signUp', () => {
     expect((await ctx.signUp()).errors).toBeUndefined();
   });
 
-  // The client got an error, and its retry that its own name is taken.
+  // Regression: the client got an error although it was signed up, and its retry was refused because the name was
+  // taken.
   it.each([
     ['was committed', true],
     ['was rolled back', false],

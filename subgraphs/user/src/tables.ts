@@ -27,7 +27,7 @@ export const session = schema.table(
   {
     sid: uuid().primaryKey(),
     userId: uuid('user_id').notNull(),
-    /** When its token expires, and the row is deleted. */
+    /** When the session's token expires. The row is then deleted. */
     expiresAt: instant('expires_at').notNull(),
   },
   (table) => [index('session_by_user').on(table.userId), index('session_by_expiry').on(table.expiresAt)],

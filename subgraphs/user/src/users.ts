@@ -23,7 +23,7 @@ export interface Users {
    */
   prepareSignUp(input: { username: string; phoneNumber: string; password: string }, caller: Caller): Promise<NewUser>;
   /**
-   * Stores a user; nothing if the same one, by its id, is stored.
+   * Stores a user. Does nothing if a user with this id is already stored.
    * @throws CodedError USERNAME_TAKEN, PHONE_NUMBER_TAKEN
    */
   add(tx: Transaction, user: NewUser): Promise<void>;
@@ -34,7 +34,7 @@ export interface Users {
    *   SERVICE_UNAVAILABLE, SESSION_STORE_UNAVAILABLE (all retryable)
    */
   signIn(input: { username: string; password: string }, caller: Caller): Promise<User>;
-  /** Returns users in the order of the ids, null for an unknown one. */
+  /** Returns the users in the order of the ids; null for an unknown id. */
   byIds(ids: readonly string[]): Promise<(User | null)[]>;
 }
 
@@ -92,7 +92,7 @@ export function createUsers({
       limits.rememberAddress({ usernameKey: usernameKey(username), address }),
     async signIn({ username, password }, { address, signal }) {
       await limits.countSignIn(address);
-      // No user can have such a name or password, so a comparison would be wasted work.
+      // No user can have an invalid name or password, so that a comparison would be wasted work.
       if (!isUsername(username) || !isPassword(password)) throw invalidCredentials();
       const attempt = { usernameKey: usernameKey(username), address };
       const user = await limits.countFailure(attempt, async () => {

@@ -29,7 +29,7 @@ export interface AcceptedRequest {
 export interface AcceptOptions {
   database: Database;
   topics: Topics;
-  /** For this time, in milliseconds, an idempotency key returns its request. */
+  /** How long an idempotency key returns its request, in milliseconds. */
   keyLifeMs: number;
 }
 
@@ -43,7 +43,7 @@ export function createAccept({ database, topics, keyLifeMs }: AcceptOptions) {
   });
   return (request: ValidatedRequest, signal: AbortSignal): Promise<AcceptedRequest> =>
     accept(request, { signal }).catch((error: unknown) => {
-      // A concurrent request with the same key was stored first: return that one.
+      // A concurrent request with the same key was stored first, so that the second call returns that request.
       if (violatedUnique(error) === 'idempotency_key_user_id_key_pk') return accept(request, { signal });
       throw error;
     });
@@ -55,7 +55,7 @@ async function acceptAll(
   batch: readonly ValidatedRequest[],
 ): Promise<AcceptedRequest[]> {
   const existing = await findByKeys(tx, batch, now);
-  /** New requests of this batch by key. Later requests with the same key get the first one. */
+  /** New requests of this batch, by key. A later request with the same key gets the first request. */
   const created = new Map<string, ValidatedRequest & { id: string }>();
   const names = batch.map((request) => {
     const name = request.key === null ? randomUUID() : keyNameOf(request);
@@ -119,7 +119,7 @@ async function insertKeys(
 ) {
   const keyed = created
     .flatMap(({ id, userId, key, fingerprint }) => (key === null ? [] : { userId, key, fingerprint, requestId: id }))
-    // Insert in key order, so that two batches with the same keys can not deadlock.
+    // Rows are inserted in the order of keys, so that two batches with the same keys can not deadlock.
     .toSorted((one, other) => (keyNameOf(one) < keyNameOf(other) ? -1 : 1));
   if (keyed.length === 0) return;
   const at = new Date(now);

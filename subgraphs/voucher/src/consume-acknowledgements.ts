@@ -9,9 +9,9 @@ import { voucherRequest } from './tables.ts';
 
 /**
  * Stores when the provider acknowledged pending requests, so that clients see it in their steps. A request that has
- * ended already has these times from its outcome.
+ * ended already got these times with its outcome.
  *
- * @param stage the consumer is added to it, and stops with it
+ * @param stage the stage in which the consumer stops
  */
 export async function consumeAcknowledgements({
   database,
@@ -37,7 +37,7 @@ export async function consumeAcknowledgements({
   );
 }
 
-/** Stores the times of the requests that are pending. Never waits for a row that is locked. */
+/** Stores the times of the pending requests. Never waits for a locked row. */
 export async function storeAcknowledgements(
   database: Pick<Database, 'query'>,
   acknowledgements: readonly RequestAcknowledged[],
@@ -52,7 +52,7 @@ export async function storeAcknowledgements(
     { id: 'uuid', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
   );
   const ids = acknowledgements.map(({ requestId }) => requestId);
-  // Rows that are locked are skipped: their outcome is being stored, and it must neither wait nor deadlock.
+  // Locked rows are skipped: their outcome is being stored, and must neither wait nor deadlock.
   const unlocked = sql`(
     select ${voucherRequest.id} from ${voucherRequest}
     where ${isAnyId(voucherRequest.id, ids)} and ${voucherRequest.status} = 'PENDING'

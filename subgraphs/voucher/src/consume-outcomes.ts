@@ -11,10 +11,10 @@ import { consumedPosition, voucher, voucherRequest } from './tables.ts';
 const group = 'voucher';
 
 /**
- * Stores the outcomes. A voucher gets the next number in the feed of its phone number; a duplicate changes nothing. The
+ * Stores the outcomes. A voucher gets the next number in the feed of its phone number. A duplicate changes nothing. The
  * positions consumed so far are stored in the same transaction.
  *
- * @param stage the consumers are added to it, and stop with it
+ * @param stage the stage in which the consumers stop
  */
 export async function consumeOutcomes({
   database,
@@ -77,7 +77,8 @@ export async function consumeOutcomes({
  * phone number one after another.
  */
 async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]): Promise<void> {
-  // During a rebalance two processes may append to the same feed. Lock in order, so that two batches can not deadlock.
+  // During a rebalance two processes may append to the same feed. The feeds are locked in order, so that two batches
+  // can not deadlock.
   const phoneNumbers = outcomes.map(({ phoneNumber }) => phoneNumber).toSorted();
   await tx.execute(
     sql`select pg_advisory_xact_lock(hashtext('voucher:feed:' || phone_number)) from json_array_elements_text(${asJson(phoneNumbers)}::json) as phone_number`,
@@ -113,13 +114,14 @@ async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]):
     })),
     { id: 'uuid', ended_at: 'timestamptz', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
   );
-  // Outcomes of voucher-integration are final. Should a failure have been stored by mistake, a code replaces it.
+  // Outcomes of voucher-integration are final. If a failure was stored by mistake, a code replaces it.
   await tx
     .update(voucherRequest)
     .set({
       status: 'FULFILLED',
       endedAt: sql`input.ended_at`,
-      // An older version of voucher-integration may leave out these times, which its acknowledgement had.
+      // If the outcome lacks these times, as from an older version of voucher-integration, the times of the
+      // acknowledgement stay.
       askedAt: sql`coalesce(input.asked_at, ${voucherRequest.askedAt})`,
       acknowledgedAt: sql`coalesce(input.acknowledged_at, ${voucherRequest.acknowledgedAt})`,
       storedAt: sql`coalesce(${voucherRequest.storedAt}, clock_timestamp())`,
@@ -151,8 +153,8 @@ async function storeFailure(
 }
 
 /**
- * Stores where the group starts a partition, even if lower than before: a position that is too low is safe (duplicates
- * are dropped), one that is too high loses messages.
+ * Stores where the group starts a partition, even if that is lower than before. A position that is too low is safe,
+ * because duplicates are dropped. A position that is too high would lose messages.
  */
 async function resetPosition(query: Queryable, topic: string, partition: number, position: number): Promise<void> {
   await query
@@ -165,7 +167,7 @@ async function resetPosition(query: Queryable, topic: string, partition: number,
     });
 }
 
-/** Stores higher positions only: messages of different keys finish in any order. */
+/** Stores only positions that are higher than before, because messages of different keys finish in any order. */
 async function advancePositions(
   query: Queryable,
   topic: string,
@@ -176,7 +178,7 @@ async function advancePositions(
     .select(
       rowsOf(
         consumedPosition,
-        // Store in partition order, so that two transactions can not deadlock.
+        // Positions are stored in the order of partitions, so that two transactions can not deadlock.
         [...positions]
           .toSorted(([one], [other]) => one - other)
           .map(([partition, position]) => ({ topic, partition, position })),

@@ -4,7 +4,7 @@ import type { Identity } from '@voucher-gateway/platform/identity/token-verifier
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
 /**
- * Checks that a phone number belongs to the user, and returns it as E.164. Without a number, returns the user's.
+ * Checks that a phone number belongs to the user, and returns it as E.164. Without a number, returns the user's number.
  *
  * @param argument path of the argument, for the error
  * @throws CodedError PHONE_NUMBER_INVALID, FORBIDDEN

@@ -26,19 +26,19 @@ export interface RequestVoucherOptions {
   keyValue: KeyValue;
   log: Log;
   region: string;
-  /** An idempotency key returns its request for this time, in milliseconds. */
+  /** How long an idempotency key returns its request, in milliseconds. */
   keyLifeMs: number;
   callbackUrls: UrlPolicy;
 }
 
 /**
- * Creates the function that accepts a request. Row, idempotency key and message are stored in one transaction. Then it
- * tries to cache the callbackUrl in the key-value store; a failure does not matter, because the message has the URL,
- * too.
+ * Creates the function that accepts a request. Row, idempotency key and message are stored in one transaction. After
+ * that the callbackUrl is cached in the key-value store. A failure of this does not matter, because the message also
+ * has the URL.
  *
  * The function throws CodedError FORBIDDEN, PHONE_NUMBER_INVALID, CALLBACK_URL_REFUSED, BAD_USER_INPUT,
- * IDEMPOTENCY_KEY_REUSED or DATABASE_UNAVAILABLE, and has stored nothing then. After COMMIT_UNKNOWN the request may be
- * stored; a retry with the same key returns it.
+ * IDEMPOTENCY_KEY_REUSED or DATABASE_UNAVAILABLE if nothing was stored. After COMMIT_UNKNOWN the request may be stored,
+ * and a retry with the same key returns it.
  */
 export function createRequestVoucher(options: RequestVoucherOptions) {
   const { keyValue, log, region, callbackUrls } = options;

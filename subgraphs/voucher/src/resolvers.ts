@@ -18,7 +18,7 @@ export interface VoucherContext {
   identity: Identity | null;
   /** Aborts when the client has left. */
   signal: AbortSignal;
-  /** The user's own requests by id; null for those of others. */
+  /** The user's own requests by id; null for requests of other users. */
   requests: DataLoader<string, VoucherRequestRow | null>;
   vouchers: DataLoader<string, VoucherRow | null>;
   /** The user's own vouchers by request id. */
@@ -94,7 +94,7 @@ const connectionResolvers = {
   },
 };
 
-/** The gateway feeds these fields from their topics; the subgraph rejects them on every transport. */
+/** The gateway resolves Subscription fields from their topics, so that the subgraph rejects them on every transport. */
 const rejectSubscription = () => {
   throw new CodedError<PublicErrorCode>(
     'BAD_USER_INPUT',

@@ -37,7 +37,7 @@ it('stop: consumers stop while a request is still running', async () => {
   const { hostname, port } = new URL(harness.url);
   const socket = connect(Number(port), hostname).on('error', () => {});
   await once(socket, 'connect');
-  // The service answers the head of this request (100 Continue), and then waits for a body that never comes.
+  // The service responds to the head of this request (100 Continue), and then waits for a body that is never sent.
   socket.write(
     'POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n\r\n',
   );

@@ -13,7 +13,7 @@ import { voucherRequest } from './tables.ts';
 const marginMs = 300_000;
 const everyMs = 60_000;
 const batchSize = 500;
-/** Limit of batches per run; the remaining requests wait for the next run. */
+/** Limit of batches per run. The remaining requests wait for the next run. */
 const batchesPerRun = 200;
 
 export interface SweepOptions {
@@ -25,9 +25,9 @@ export interface SweepOptions {
 }
 
 /**
- * Every minute publishes overdue requests again: those that are still pending although voucher-integration must have
- * given up. It then publishes their outcomes again, so that requests recover from a lost message or topic. Processes
- * take turns, batch by batch.
+ * Every minute publishes overdue requests again: requests that are still pending although voucher-integration must have
+ * given up. In reply, voucher-integration publishes their outcomes again, so that requests recover from a lost message
+ * or topic. Processes take turns, batch by batch.
  */
 export function startSweep({ database, topics, clock, log, giveUpAfterMs }: SweepOptions): AsyncDisposable {
   /** Returns the number of requests published; 0 while another process holds the lock. */
@@ -39,14 +39,15 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
         .from(voucherRequest)
         .where(
           and(
-            // Written as a literal, because PostgreSQL's planner uses the partial index only if it sees this condition.
+            // The status is a literal and no parameter, because PostgreSQL's planner uses the partial index only if it
+            // sees this condition.
             sql`${voucherRequest.status} = 'PENDING'`,
             lte(voucherRequest.publishedAt, new Date(now - giveUpAfterMs - marginMs)),
           ),
         )
         .orderBy(asc(voucherRequest.publishedAt))
         .limit(batchSize)
-        // A locked request is about to end.
+        // Locked rows are skipped, because a locked request is about to end.
         .for('update', { skipLocked: true });
       const requests = await tx
         .update(voucherRequest)

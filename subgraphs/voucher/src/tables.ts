@@ -17,8 +17,8 @@ export const voucherRequest = schema.table(
     requestedAt: instant('requested_at').notNull(),
     endedAt: instant('ended_at'),
     /**
-     * When the request was first sent to the provider, and when the provider acknowledged it; null if unknown, or if it
-     * did not.
+     * When the request was first sent to the provider, and when the provider acknowledged it. Null if the time is
+     * unknown, or if that has not happened.
      */
     askedAt: instant('asked_at'),
     acknowledgedAt: instant('acknowledged_at'),
@@ -64,7 +64,10 @@ export const voucher = schema.table(
     status: text({ enum: ['SUCCESS', 'LATE_SUCCESS'] }).notNull(),
     requestedAt: instant('requested_at').notNull(),
     receivedAt: instant('received_at').notNull(),
-    /** Position in the phone number's feed, in the order of consumption: independent of clocks and partitions. */
+    /**
+     * Position in the phone number's feed. Numbers follow the order of consumption, and so depend on neither clocks nor
+     * partitions.
+     */
     feedNumber: integer('feed_number').notNull(),
   },
   (table) => [
@@ -73,14 +76,17 @@ export const voucher = schema.table(
   ],
 );
 
-/** The next offset of each partition. It is written in the database transaction that stores what the messages say. */
+/** The next offset of each partition. It is written in the transaction that stores the effects of the messages. */
 export const consumedPosition = schema.table(
   'consumed_position',
   {
     topic: text().notNull(),
     partition: integer().notNull(),
     position: bigint({ mode: 'number' }).notNull(),
-    /** Used by version 0.1 only, and null in rows of later versions. It will be dropped in the next version. */
+    /**
+     * Only version 0.1 uses this column, which is null in rows of later versions. It will be dropped in the next
+     * version.
+     */
     publishedAt: instant('published_at'),
   },
   (table) => [primaryKey({ columns: [table.topic, table.partition] })],

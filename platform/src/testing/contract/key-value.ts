@@ -4,7 +4,7 @@ import type { KeyValue } from '../../key-value.ts';
 
 export interface KeyValueUnderTest extends AsyncDisposable {
   keyValue: KeyValue;
-  /** Advances the time of a key by this many milliseconds. */
+  /** Makes a key this many milliseconds older, so that it expires earlier. */
   age(key: string, ms: number): Promise<void>;
 }
 

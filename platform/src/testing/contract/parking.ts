@@ -86,7 +86,8 @@ export function parkingContract(open: OpenTopics): void {
       await expect.poll(parked).toEqual([]);
     });
 
-    // Regression: a replayed dead letter that does not parse was retried forever, and later ones of its key waited for it.
+    // Regression: a replayed dead letter that does not parse was retried forever, and later messages of its key waited
+    // for it.
     it('sends a parked message to dead-letter if it does not parse', async () => {
       await using ctx = await setUpParking(open);
       const { database, topic, publish, consume, parked } = ctx;

@@ -92,7 +92,7 @@ export function consumingContract(open: OpenTopics): void {
       const started = collector<string>();
       const group = await consume(async ({ value: { key, number } }, { signal }) => {
         started.add(`${key}${number}`);
-        // The first message does not finish until the stop; later ones do.
+        // The first message does not finish until the stop, but later messages do.
         if (key === 'slow')
           await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
       });

@@ -8,7 +8,7 @@ import type { ConsumeOptions, Handler, Topic, Topics } from '../../topics.ts';
 export interface TopicsUnderTest extends AsyncDisposable {
   database: Database;
   topics: Topics;
-  /** Opens the port a second time on the same engines, as in another process. Disposed with the engines. */
+  /** Opens the port a second time on the same engines, as in another process. The port is disposed with the engines. */
   another(limits?: Partial<ConsumerLimits>): Promise<Topics>;
   /** Stores a text in a topic without the publisher's checks. */
   publishRaw(topic: string, key: string, text: string): Promise<void>;
@@ -25,7 +25,7 @@ export const newTopic = (): Topic<Step> => ({
   key: ({ key }) => key,
 });
 
-/** Collects values, and resolves once there are enough. */
+/** Collects values, so that a test can await a number of them. */
 export function collector<T>() {
   const items: T[] = [];
   const waiters = new Set<{ count: number; resolve: (items: T[]) => void }>();
@@ -58,7 +58,7 @@ export async function setUpTopics(open: OpenTopics) {
     ...under,
     topic,
     publish,
-    /** Publishes, and resolves when readers can see the messages, which is a little later if there is an outbox. */
+    /** Publishes, and resolves when readers can see the messages. With an outbox this is some time after the commit. */
     async publishAndWait(...steps: Step[]) {
       const seen = collector<Step>();
       await using _tail = await under.topics.tail({

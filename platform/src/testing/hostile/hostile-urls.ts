@@ -2,7 +2,7 @@
 export interface HostileUrl {
   url: string;
   reason: string;
-  /** Whether the URL is on loopback, which is allowed in development. */
+  /** Whether the URL has a loopback address, which is allowed in development. */
   isLoopback: boolean;
 }
 
@@ -81,7 +81,7 @@ const rows: readonly (readonly [url: string, reason: string])[] = [
   ['data:text/plain,x', 'not an http'],
 ];
 
-/** URLs with internal addresses or hosts in all notations, and URLs that are not those of a web server. */
+/** URLs with internal addresses or hosts in all notations, and URLs that do not lead to a web server. */
 export const hostileUrls: readonly HostileUrl[] = rows.map(([url, reason]) => ({
   url,
   reason,

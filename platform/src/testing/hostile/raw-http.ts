@@ -7,13 +7,13 @@ export interface RawAnswer {
   text: string;
 }
 
-/** Sends raw bytes, then half-closes; resolves once the server has closed, too. */
+/** Sends raw bytes, then half-closes the connection. Resolves once the server has closed it completely. */
 export async function sendRaw(url: string, bytes: string | Buffer): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  // The server may also close with a reset. Only the data received before counts.
+  // The server may also close with a reset. Only the data that was received before the reset counts.
   socket.on('error', () => {});
   socket.end(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   await new Promise((resolve) => socket.once('close', resolve));

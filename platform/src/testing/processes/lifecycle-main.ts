@@ -24,7 +24,7 @@ await run(
       async [Symbol.asyncDispose]() {
         process.stdout.write('stopping\n');
         if (REJECTS) void Promise.reject(new Error('nobody handles it'));
-        // Node reports the rejection after the current microtasks.
+        // Waits, because Node reports an unhandled rejection only after the current microtasks.
         await new Promise(setImmediate);
         if (HANGS) await new Promise(() => {});
         await app.close();

@@ -135,7 +135,7 @@ class GroupDispatcher<Value> implements AsyncDisposable {
   }
 
   async #untilNotified(): Promise<void> {
-    // If a mark is not stored yet, a timer is needed, because perhaps no notification follows.
+    // A timer stores a mark that is not stored yet, because perhaps no notification follows.
     const due = this.#isMarkDue() ? setTimeout(() => this.#notify(), storeEveryMs) : undefined;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -143,7 +143,10 @@ class GroupDispatcher<Value> implements AsyncDisposable {
     clearTimeout(due);
   }
 
-  /** Whether a position must be stored: finishing a parked message does not notify the dispatcher. */
+  /**
+   * Whether a position must be stored. This is checked because finishing a parked message does not notify the
+   * dispatcher.
+   */
   #isMarkDue(): boolean {
     const position = this.#mark.through();
     return position !== this.#storedThrough || this.#work.hold(partition, position) > this.#reportedThrough;

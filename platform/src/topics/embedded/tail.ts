@@ -26,8 +26,8 @@ export async function startTail<Value>(
   const end = (await newest(0)) ?? 0;
   const oldestKept = await messages.read(topic.name, 0, 1);
   const beforeOldest = (oldestKept[0]?.id ?? 1) - 1;
-  // Positions are those of the whole log. So this topic may have lost messages only if the log has lost some after the
-  // position.
+  // Positions count the messages of all topics. So this topic may have lost messages only if the log has lost messages
+  // after the position.
   const lost = await database.query
     .select({ id: topicMessage.id })
     .from(topicMessage)
@@ -80,7 +80,7 @@ export async function startTail<Value>(
   };
   const listening = messages.listen(topic.name, notify);
   notify();
-  // Retention may have deleted messages that were already read.
+  // The newest message may be before `position`, because retention may have deleted messages that were already read.
   const newestOfAll = createCoalesced(async () => Math.max((await newest(0)) ?? 0, position));
   return {
     startedAt: { [partition]: end },

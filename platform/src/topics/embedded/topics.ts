@@ -20,7 +20,7 @@ export interface EmbeddedTopicsOptions {
   log: Log;
   /** Messages older than this are deleted. Default: 7 days. */
   retentionMs?: number;
-  /** Default: those of the settings. */
+  /** Limits of consumers. Default: those of the settings. */
   limits?: Partial<ConsumerLimits>;
 }
 
@@ -31,7 +31,8 @@ const channel = 'platform_topics';
  * The topics port on a message log in the embedded database. Publishing appends to the log within the caller's
  * transaction, so that log and outbox are one.
  *
- * The database has one connection, so that positions become visible in order, and readers by position miss no message.
+ * The database has one connection, so that positions become visible in order. So a reader that continues after a
+ * position misses no message.
  */
 export async function createEmbeddedTopics({
   database,

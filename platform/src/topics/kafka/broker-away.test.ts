@@ -48,7 +48,7 @@ const away = { code: 'TOPICS_UNAVAILABLE', retryable: true };
 const stopWithinMs = 8_000;
 
 describe('kafka: while no broker responds', () => {
-  // Regression: a service that was restarted while Kafka was down exited, and no request was accepted.
+  // Regression: a service that was restarted while Kafka was down exited, so that no request was accepted.
   it('starts, stores published messages, and joins when one does', async () => {
     await using set = await setUp();
     set.proxy.cut();

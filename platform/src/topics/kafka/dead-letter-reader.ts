@@ -7,7 +7,7 @@ import { connectKafka, disconnectWithinMs, type KafkaOptions } from './connectio
 import { toRawMessage } from './consumers/message.ts';
 import { tailGroupPrefix } from './consumers/tail-groups.ts';
 
-/** If no batch arrives for this long, the broker counts as down. */
+/** If no batch arrives for this long, reading fails, because the broker is probably down. */
 const silentForMs = 30_000;
 
 /**
@@ -38,7 +38,7 @@ export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
       done.reject(new CodedError('TOPICS_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true }));
     const timer = setTimeout(fail, silentForMs);
     consumer.on(consumer.events.CRASH, ({ payload: { error } }) => fail(error));
-    // This event also occurs for a batch without messages, whose transaction was aborted.
+    // This event is used because it also occurs for a batch without messages, whose transaction was aborted.
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, lastOffset } }) => {
       timer.refresh();
       const place = `${topic}/${partition}`;

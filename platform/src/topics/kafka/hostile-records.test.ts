@@ -47,7 +47,7 @@ async function open() {
         CompressionCodecs[type] = codec;
       });
     },
-    /** Resolves once these have been read, by the consumer and by the tail. */
+    /** Resolves once the consumer and the tail have read these numbers. */
     async untilRead(...numbers: number[]) {
       await expect.poll(() => [handled, tailed]).toEqual([numbers, numbers]);
     },

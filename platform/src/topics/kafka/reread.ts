@@ -2,14 +2,18 @@ import { orUnavailable } from '../../errors.ts';
 import { connectKafka, type KafkaOptions } from './connection/client.ts';
 
 export interface Reread {
-  /** The groups that have members. If there are any, nothing was changed. */
+  /** The groups that have members. If there is such a group, no group was changed. */
   inUse: string[];
-  /** The groups that the broker does not know. They will start at the beginning anyway, or are misspelt. */
+  /**
+   * The groups that the broker does not know. They are misspelt, or have no commits and will start at the beginning
+   * anyway.
+   */
   unknown: string[];
 }
 
 /**
- * Restarts groups at the beginning of their topic: their commits are deleted. Does nothing if one of them has members.
+ * Restarts groups at the beginning of their topics, by deleting their commits. Does nothing if one of the groups has
+ * members.
  *
  * @throws CodedError TOPICS_UNAVAILABLE (retryable)
  */

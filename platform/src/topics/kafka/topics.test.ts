@@ -54,7 +54,8 @@ describe('the topics port on Kafka', () => {
   stuckMessagesContract(open);
 
   it('reports why the broker rejects a topic, and does not delay the start', async () => {
-    // Regression: the start waited 15 s per consumer in turn, with ten log lines per second that gave no reason.
+    // Regression: the start waited 15 s for each consumer, one after another, and logged ten lines per second that gave
+    // no reason.
     await using database = await openRealDatabase();
     const log = createMemoryLog('warn');
     await using topics = await createKafkaTopics({
@@ -100,7 +101,7 @@ describe('the topics port on Kafka', () => {
     await joined[Symbol.asyncDispose]();
     await publish(200, count);
     await allHandled.promise;
-    // At least once: messages that a rebalance redelivers are in order, too.
+    // A rebalance redelivers messages, and these must also be in order.
     for (const numbers of orders.values())
       expect([...new Set(numbers)]).toEqual(
         [...numbers].sort((a, b) => a - b).filter((n, i, all) => all.indexOf(n) === i),
@@ -124,7 +125,7 @@ describe('the topics port on Kafka', () => {
     for (let number = 0; number < 90; number += 1) {
       const publisher = [set.topics, ...others][number % 3] ?? set.topics;
       await set.database.transaction((tx) => publisher.publish(tx, topic, { key: 'one', number }));
-      // One of the three processes stops, perhaps the one that relays.
+      // One of the three processes stops. It may be the process that relays.
       if (number === 45) await others[0]?.[Symbol.asyncDispose]().then(() => (others[0] = others[1] as never));
     }
     await all.promise;
@@ -146,7 +147,7 @@ describe('the topics port on Kafka', () => {
       await process[Symbol.asyncDispose]();
       expect(await groups()).toEqual([]);
     }
-    // A killed process leaves its group, empty once its session has timed out.
+    // A killed process does not delete its group. The group is empty once the session of its member has timed out.
     const kafka = new Kafka({ brokers: realEngines().KAFKA_BROKERS.split(','), logLevel: logLevel.NOTHING });
     const killed = kafka.consumer({ groupId: `${clientId}.tail.killed` });
     await killed.connect();
@@ -187,7 +188,7 @@ describe('the topics port on Kafka', () => {
     };
     expect(await make()).toBe(1);
     expect(await make(1)).toBe(1);
-    // The test cluster has one broker.
+    // Two replicas are refused, because the test cluster has one broker.
     await expect(make(2)).rejects.toMatchObject({ code: 'TOPICS_UNAVAILABLE' });
   });
 });

@@ -12,9 +12,9 @@ import { deleteDeadTails } from './consumers/tail-groups.ts';
 import { type OutboxOptions, openOutbox } from './relay/outbox.ts';
 
 export interface KafkaTopicsOptions extends KafkaOptions {
-  /** The database of outbox and parked messages; without it nothing can be published or parked. */
+  /** The database of the outbox and the parked messages. Without it, nothing can be published or parked. */
   database?: OutboxOptions['database'];
-  /** Default: those of the settings. */
+  /** Limits of consumers. Default: those of the settings. */
   limits?: Partial<ConsumerLimits>;
   log: Log;
 }
@@ -28,7 +28,7 @@ export async function createKafkaTopics({ database, limits, log, ...options }: K
   await using releases = new AsyncDisposableStack();
   const client = await connectKafka({ ...options, log });
   const producer = createKafkaProducer(client, log);
-  // Both are disposed concurrently, because each waits if the broker has stopped responding.
+  // Readers and outbox are disposed concurrently, because each of them waits if the broker has stopped responding.
   releases.defer(async () => {
     await Promise.all([producer, client].map((each) => each[Symbol.asyncDispose]()));
   });

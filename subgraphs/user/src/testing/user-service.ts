@@ -28,7 +28,7 @@ export async function startTestUserService({
       openEngines: openTestEngines,
       create: (options: Parameters<typeof createUserService>[0]) => {
         const { database } = options;
-        // Not a copy: `query` is a getter.
+        // The database is the prototype and not copied, because its `query` is a getter.
         const changed = Object.assign(Object.create(database), changeDatabase(database));
         return createUserService({ ...options, database: changed });
       },
@@ -54,7 +54,7 @@ export async function startTestUserService({
     get ended() {
       return ended.values;
     },
-    /** Waits for `count` ended sessions, and returns those so far. */
+    /** Waits for `count` ended sessions, and returns all ended sessions so far. */
     async whenEnded(count: number) {
       await ended.atLeast(count);
       return ended.values;

@@ -68,7 +68,7 @@ export async function startTestVoucherService({
       ),
     /** Waits for `count` messages in `request-code`, and returns the messages so far. */
     requests: requested.atLeast,
-    /** Publishes codes, and waits until the last has been consumed. */
+    /** Publishes codes, and waits until the last code has been consumed. */
     async receive(...values: Partial<ReceiveCode>[]) {
       const at = new Date(clock.now()).toISOString();
       const codes: ReceiveCode[] = values.map((value) => ({
@@ -101,8 +101,8 @@ export async function startTestVoucherService({
       await consumed();
     },
     /**
-     * Publishes that the provider has acknowledged a request. Another consumer reads it, so that it is not ordered with
-     * the outcomes.
+     * Publishes that the provider has acknowledged a request. This message is not ordered with the outcomes, because
+     * another consumer reads it.
      */
     acknowledge: (value: Pick<RequestAcknowledged, 'requestId' | 'askedAt' | 'acknowledgedAt'>) =>
       harness.publish(schemaTopics.requestAcknowledged, {

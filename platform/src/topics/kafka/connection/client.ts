@@ -22,18 +22,18 @@ export interface KafkaOptions {
   prefix?: string;
   /** Whether to speak TLS. Default: false. */
   tls?: boolean;
-  /** Default: none. */
+  /** The credentials for SASL. Default: none. */
   sasl?: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string };
-  /** Partitions of a topic that this client creates. */
+  /** Number of partitions of a topic that this client creates. */
   partitions: number;
-  /** Number of replicas of created topics. Default: that of the brokers. */
+  /** Number of replicas of topics that this client creates. Default: that of the brokers. */
   replication?: number | undefined;
   retentionMs: number;
   /** Opens connections. Default: TCP, or TLS if `tls` is set. */
   socketFactory?: ISocketFactory;
   /**
-   * A request without a response for this long fails. If its connection has received nothing since, it is closed.
-   * Default: 15 s.
+   * A request without a response for this long fails. If its connection has received nothing since the request, the
+   * connection is closed. Default: 15 s.
    */
   requestTimeoutMs?: number;
   log: Log;
@@ -43,7 +43,7 @@ export interface KafkaOptions {
 export interface KafkaClient extends AsyncDisposable {
   readonly kafka: Kafka;
   readonly admin: Admin;
-  /** Resolves with true on the first response of a broker, with false when disposed before. */
+  /** Resolves with true on the first response of a broker, or with false if the client is disposed before. */
   readonly connected: Promise<boolean>;
   /** Returns the broker's name of a topic or group, with the prefix. */
   nameOf(name: string): string;
@@ -68,7 +68,7 @@ const pingWithinMs = 3_000;
 const readyWithinMs = 15_000;
 
 /**
- * Connects now, or as soon as a broker responds: while no broker responds, calls fail, but the start does not. kafkajs
+ * Connects in the background, as soon as a broker responds. Until then calls fail, but the start does not wait. kafkajs
  * retries only briefly, because callers decide how long to retry.
  */
 export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> {
@@ -137,7 +137,8 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
       });
     },
     async answersAtOnce() {
-      // After one failure the next calls return false at once, so that several parts that stop do not all wait.
+      // After one failure, the next calls return false at once, so that not each of several parts that stop waits for a
+      // second.
       if (!connection.isUp || performance.now() - unansweredAt < assumedDownMs) return false;
       try {
         await within(atOnceMs, admin.describeCluster());
@@ -150,7 +151,7 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     connected: connection.connected,
     async [Symbol.asyncDispose]() {
       connection[Symbol.dispose]();
-      // disconnect() waits for outstanding responses.
+      // The time limit is needed because disconnect() waits for outstanding responses.
       await within(disconnectWithinMs, Promise.all([admin.disconnect(), topicAdmin.disconnect()])).catch(
         (error: unknown) => log.debug({ error }, 'a connection to Kafka was left open'),
       );
@@ -182,7 +183,7 @@ function keepConnecting(connect: () => Promise<unknown>, { brokers, log }: { bro
       return isUp;
     },
     firstTry,
-    /** Resolves on the first connection; with false if it is disposed before. */
+    /** Resolves with true on the first connection, or with false if disposed before. */
     connected,
     /** @throws CodedError TOPICS_UNAVAILABLE until the first connection */
     require() {

@@ -5,7 +5,7 @@ export interface NewTopic {
   /** Name on the broker. */
   name: string;
   partitions: number;
-  /** Default: the brokers'. */
+  /** Number of replicas. Default: that of the brokers. */
   replication?: number | undefined;
   retentionMs: number;
 }
@@ -42,7 +42,7 @@ export async function createTopic(admin: Admin, topic: NewTopic): Promise<void> 
  * unchanged.
  */
 function toRefusal(name: string, error: unknown): unknown {
-  // kafkajs does not export its error classes.
+  // The error is recognised by its properties, because kafkajs does not export its error classes.
   const { errors } = error as { errors?: Error[] };
   if (!errors) return error;
   const reasons = errors.map(({ message }) => message).join(' ');

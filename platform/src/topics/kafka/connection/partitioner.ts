@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Returns the partition of a key, by jump consistent hash. When partitions are added, a key stays or moves to one of
- * the new ones. Readers start a new partition after the older ones, and so keep a key's messages in order.
+ * Returns the partition of a key, by jump consistent hash. When partitions are added, a key stays in its partition or
+ * moves to an added one. Readers start an added partition only after the older partitions, and so keep a key's messages
+ * in order.
  *
  * @param count number of partitions, at least 1
  * @see Lamping and Veach, A Fast, Minimal Memory, Consistent Hash Algorithm, https://arxiv.org/abs/1406.2294

@@ -17,8 +17,8 @@ export interface KafkaProducer extends AsyncDisposable {
   /**
    * Sends messages. Resolves once every in-sync replica has them.
    *
-   * @throws CodedError TOPICS_UNAVAILABLE (retryable), when none, some or all may have been sent;
-   *   TOPIC_VALUE_TOO_LARGE, when the broker rejects the size of a message or of the batch
+   * @throws CodedError TOPICS_UNAVAILABLE (retryable): none, some or all messages may have been sent;
+   *   TOPIC_VALUE_TOO_LARGE if the broker rejects the size of a message or of the batch
    */
   send(messages: readonly OutgoingMessage[]): Promise<void>;
 }
@@ -30,8 +30,8 @@ export interface KafkaProducer extends AsyncDisposable {
 const partitionsUsedAfterMs = 60_000;
 
 /**
- * Creates an idempotent producer with acks from all replicas. After a failure a new one is created, because kafkajs
- * can't recover the sequence numbers once the broker has rejected one.
+ * Creates an idempotent producer with acks from all replicas. After a failure, another producer replaces it, because
+ * kafkajs can't recover the sequence numbers once the broker has rejected one.
  */
 export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): KafkaProducer {
   let connecting: Promise<Producer> | undefined;
@@ -55,7 +55,7 @@ export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): K
     connecting = undefined;
     if (!dropped) return;
     const closing = dropped.then((producer) => producer.disconnect());
-    // disconnect() waits for outstanding responses.
+    // The time limit is needed because disconnect() waits for outstanding responses.
     await within(disconnectWithinMs, closing).catch((error: unknown) =>
       log.debug({ error }, 'a producer could not be closed'),
     );
@@ -90,7 +90,7 @@ export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): K
   };
 }
 
-/** Error types of the protocol: kafkajs does not export its error classes. */
+/** Error types of the protocol, by which errors are recognised, because kafkajs does not export its error classes. */
 const tooLarge = new Set<unknown>(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
 function isTooLarge(error: unknown): boolean {

@@ -38,7 +38,10 @@ export class AssignedPartition {
     this.#last = position;
   }
 
-  /** Takes a message. Returns false if it was taken before: after a rebalance kafkajs reads messages again. */
+  /**
+   * Takes a message. Returns false if the message was taken before, because after a rebalance kafkajs reads messages
+   * again.
+   */
   take(position: number, bytes: number): boolean {
     if (position <= this.#last) return false;
     this.#last = position;

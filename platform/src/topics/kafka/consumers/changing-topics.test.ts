@@ -138,7 +138,8 @@ describe('a topic that is deleted and recreated while it is read', () => {
       onMessage: ({ value }) => next.push(value),
     });
     await after.caughtUp();
-    // Numbers may repeat: a batch is sent again if the publisher still knew partitions that no longer exist.
+    // A number may occur twice in a row: a batch is sent again if the publisher still knew partitions that no longer
+    // exist.
     for (const key of keys) {
       const numbers = new Set(next.filter((step) => step.key === key).map(({ number }) => number));
       expect([...numbers]).toEqual(steps(key, 3, 3 + count).map(({ number }) => number));
@@ -195,7 +196,7 @@ describe('a topic that is deleted and recreated while it is read', () => {
 });
 
 describe('a topic that gets more partitions', () => {
-  /** Keys that move to a new partition, and keys that stay. */
+  /** Some of these keys move to an added partition, and some stay. */
   const keys = Array.from({ length: 40 }, (_, index) => `key-${index}`);
   const moving = keys.filter((key) => partitionOf(key, 4) > 0);
 
@@ -222,7 +223,7 @@ describe('a topic that gets more partitions', () => {
     await expect.poll(() => others.length).toBe(200);
     await set.admin.createPartitions({ topicPartitions: [{ topic: set.topic.name, count: 4 }] });
     await set.publishAfresh(...keys.flatMap((key) => steps(key, 5, 10)));
-    // When the fast group has found the new partitions, the slow one has found them, too.
+    // When the fast group has found the added partitions, the slow group has also found them.
     await expect.poll(() => others.length).toBe(400);
     for (const key of moving) expect(orders.get(key)).toEqual([0]);
     release.resolve();

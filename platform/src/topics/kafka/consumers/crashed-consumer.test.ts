@@ -64,7 +64,7 @@ async function setUp() {
 interface Crashable extends Consumer {
   /** The first step of a crash of kafkajs's consumer: it loses its group. */
   loseGroup(): Promise<void>;
-  /** The second step: it reports the crash. */
+  /** The second step of a crash of kafkajs's consumer: it reports the crash. */
   reportCrash(): void;
   /** Reports a rebalance after which the member has these partitions. */
   reportAssignment(memberAssignment: Record<string, number[]>): void;
@@ -103,7 +103,7 @@ function crashable(consumer: Consumer): Crashable {
 }
 
 describe('kafka: a consumer that crashes', () => {
-  // Regression: `resume` throws while a consumer has no group. Nobody caught the error, and the process ended.
+  // Regression: `resume` throws while a consumer has no group. The error was not caught and ended the process.
   it('does not resume its paused partition, and another consumer continues', async () => {
     await using set = await setUp();
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
@@ -168,12 +168,12 @@ describe('kafka: a consumer that crashes', () => {
     }
     await set.publish(0, 3);
     await expect.poll(() => [handled.size, seen.size]).toEqual([3, 3]);
-    // Two consumers crashed, four could not join, and two joined.
+    // kafkajs created eight consumers: two crashed, four could not join, and two joined.
     expect(set.consumers).toHaveLength(8);
     expect(set.unhandled).toEqual([]);
   });
 
-  // Regression: a late batch was attributed to the next consumer; messages in between were skipped and committed as
+  // Regression: a late batch was attributed to the next consumer. Messages before it were skipped, and committed as
   // handled.
   it('has late batches and batches of unassigned partitions ignored', async () => {
     await using set = await setUp();
@@ -204,7 +204,7 @@ describe('kafka: a consumer that crashes', () => {
   });
 });
 
-// By then another member has the partition, and may start at a lower position.
+// A revoked partition must not be reported, because another member has it, and may start at a lower position.
 it('kafka: reports no position of a partition that was revoked during its commit', async () => {
   await using set = await setUp();
   const reported: number[] = [];

@@ -18,7 +18,9 @@ import { toRawMessage } from './message.ts';
 import { createPartitionOrder, type PartitionOrder } from './partition-order.ts';
 import { createRecreationCheck, type RecreationCheck, readOffsets, reportRecreated } from './recreated.ts';
 
-/** Time limit of the last commit. With the time to leave the group it is well below the time limit of a stop. */
+/**
+ * Time limit of the last commit. Together with the time to leave the group, it is well below the time limit of a stop.
+ */
 const commitWithinMs = 3_000;
 
 /**
@@ -27,16 +29,16 @@ const commitWithinMs = 3_000;
  *
  * - Only the low-water mark is committed. kafkajs's `resolveOffset` is not used, because after a crash it would skip
  *   messages that were still running.
- * - At most `concurrency` messages are handled at a time. A message that waits for its next attempt does not count. If
- *   it fails for long, it is parked.
+ * - At most `concurrency` messages are handled at a time. A message that waits for its next attempt does not count. A
+ *   message that fails for long is parked.
  * - A partition at its limit of messages or bytes is paused.
  * - When a partition is revoked, its finished messages are committed, and its waiting ones are dropped. A running
  *   handler completes its attempt, but is not retried here. Partitions that are kept continue after the last message
  *   taken.
- * - When the topic was deleted and recreated, the group stops, commits nothing more, and reports this. It checks for
- *   this when it joins, and before it skips messages as already taken.
- * - kafkajs's consumer may crash, and is then replaced (`keepMembership`). The next consumer starts at the committed
- *   positions, since other members may have had the partitions in between.
+ * - When the topic was deleted and recreated, the group stops, commits nothing more, and reports the recreation. It
+ *   checks for a recreation when it joins, and before it skips messages as already taken.
+ * - A crashed consumer of kafkajs is replaced (`keepMembership`). The next consumer starts at the committed positions,
+ *   because other members may have had the partitions in between.
  */
 export async function startKafkaGroup<Value>(options: KafkaGroupOptions<Value>): Promise<AsyncDisposable> {
   const member = new GroupMember(options);
@@ -79,8 +81,8 @@ class GroupMember<Value> implements AsyncDisposable {
     const stop = this.#stop;
     const fields = { topic: topic.name, group };
     const name = client.nameOf(topic.name);
-    // The broker's group name contains the topic: kafkajs would assign a group's topics as if each member read all of
-    // them.
+    // The broker's group name contains the topic, because kafkajs would assign a group's topics as if each member read
+    // all of them.
     const groupId = client.nameOf(`${group}.${topic.name}`);
     this.#options = options;
     this.#fields = fields;

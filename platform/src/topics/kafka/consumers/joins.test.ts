@@ -172,7 +172,7 @@ describe('kafka: joining a group', () => {
       { ...set.options, clientId: set.clientId },
     );
     const failing = set.failAt(apiKey, when, 4);
-    // Cut until the broker has removed the old members, so that each must rejoin.
+    // The connections stay cut until the broker has removed the old members, so that each member must rejoin.
     set.proxy.cut();
     await expect.poll(() => set.members(set.clientId)).toEqual([]);
     set.proxy.restore();
@@ -182,7 +182,8 @@ describe('kafka: joining a group', () => {
     await expect.poll(() => set.members(set.clientId)).toEqual([1, 1]);
   });
 
-  // Regression: a consumer that was joining at the time still joined, was never used, and its partitions stalled.
+  // Regression: a consumer that was joining when it was disposed still joined. It was never used, and its partitions
+  // stalled.
   it('is given up when the consumer is disposed, even if the broker responds later', async () => {
     await using set = await setUp();
     const group = await startKafkaGroup({ ...set.options, group: set.clientId, async handler() {} });

@@ -26,8 +26,8 @@ export interface MembershipOptions {
   /** Called when all messages through this offset were skipped because their transaction was aborted. */
   onSkipped?(partition: number, offset: number): void;
   /**
-   * Called when the consumer has joined or rejoined, with the partitions that it was assigned. With `isNewcomer` the
-   * group had removed it before, so that others may have had its partitions in between.
+   * Called when the consumer has joined or rejoined, with the partitions that it was assigned. `isNewcomer` means that
+   * the group had removed the consumer before, so that other members may have had its partitions in between.
    */
   onJoin(consumer: Consumer, partitions: ReadonlySet<number>, isNewcomer: boolean): void;
   /**
@@ -37,7 +37,7 @@ export interface MembershipOptions {
   onCommitted?(partition: number, offset: number): void;
   /** Called before a rebalance of the group. */
   onRebalance?(): void;
-  /** Called when the consumer has crashed or left. It has no partitions any more. */
+  /** Called when the consumer has crashed or left, and so has no partitions any more. */
   onEnd?(): void;
   /** Called when the consumer has left its group. */
   onLeft?(groupId: string): Promise<void>;
@@ -60,11 +60,11 @@ const firstDelayMs = 200;
 const longestDelayMs = 5_000;
 
 /**
- * Keeps one consumer in a group, and replaces it when it crashes. A consumer is JOINING until its first assignment,
- * then a MEMBER until it crashes or the membership is disposed, and then ENDED.
+ * Keeps one consumer in a group, and replaces it when it crashes. A consumer is JOINING until its first assignment. It
+ * is a MEMBER until it crashes or the membership is disposed, which makes it ENDED.
  *
  * An ended consumer leaves the group and can't rejoin, and its late batches are ignored. The next consumer is created
- * after it has left.
+ * after the ended one has left.
  *
  * One loop does all of this, so that never more than one consumer joins, even if kafkajs reports a failed first join
  * twice: by an error and as a crash.
@@ -90,12 +90,12 @@ export function keepMembership(options: MembershipOptions): Membership {
         log.warn({ error, ...fields }, 'a consumer could not join; a new one retries');
       }
       await pause(Math.min(firstDelayMs * 2 ** attempt, longestDelayMs), stop.signal);
-      // The topic may have been deleted.
+      // The topic may have been deleted, so that it must be checked, and perhaps created, again.
       client.forgetTopic(topic);
     }
   })();
 
-  // Not awaited, because at stop it may be waiting for a response of the broker.
+  // The watch is not awaited, because at a stop it may be waiting for a response of the broker.
   void watchMembership({ ...options, isJoined: () => member.isJoined, signal: stop.signal });
 
   return {
@@ -119,7 +119,7 @@ interface Member {
 
 interface RunConsumerOptions extends MembershipOptions {
   member: Member;
-  /** Resolves when the membership is disposed; `signal` then aborts, too. */
+  /** Resolves when the membership is disposed. At the same time `signal` aborts. */
   stopped: Promise<void>;
   signal: AbortSignal;
   onFirstJoin(): void;
@@ -194,7 +194,8 @@ async function runConsumer(options: RunConsumerOptions): Promise<void> {
     member.consumer = undefined;
     member.isJoined = false;
     onEnd();
-    // If the broker is down, leaving would only wait. The broker removes the member after the session time-out anyway.
+    // If the broker is down, the consumer does not wait to leave: the broker removes the member after the session
+    // time-out anyway.
     const isInVain = signal.aborted && !(await client.answersAtOnce());
     await within(isInVain ? 0 : leaveWithinMs, consumer.disconnect())
       .then(() => onLeft(groupId))

@@ -94,7 +94,7 @@ describe('kafka: the partition order of a group', () => {
         handled.push(number);
       },
     });
-    // Disposed first: the group waits for running handlers.
+    // The gate is disposed before the group, which waits for running handlers.
     using _gate = { [Symbol.dispose]: () => release.resolve() };
     await publish(0, 0, 1);
     // The message is handled, and therefore committed.

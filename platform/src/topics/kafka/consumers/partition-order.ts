@@ -5,11 +5,13 @@ import type { Positions } from '../../../topics.ts';
 import type { KafkaClient } from '../connection/client.ts';
 import { readOffsets, type TopicOffsets } from './recreated.ts';
 
-/** Delays a newly added partition until older ones have drained, so that keys that moved keep their order. */
+/**
+ * Delays an added partition until older partitions have drained, so that the messages of keys that moved stay in order.
+ */
 export interface PartitionOrder {
   /**
    * Called when partitions are assigned to this member. A partition without a commit counts as added later, and waits.
-   * In a new group none must wait, so that the oldest offset of each partition is committed at once.
+   * In a new group no partition may wait, so that the oldest offset of each partition is committed at once.
    */
   begin(partitions: ReadonlySet<number>, commit: (positions: Positions) => Promise<unknown>): void;
   /**
@@ -24,10 +26,10 @@ const defaultPatienceMs = 60_000;
 
 /**
  * Keeps a key's messages in order when partitions are added. A key only moves to an added partition, which has a higher
- * number (`partitionOf`), so that its earlier messages are in a partition with a lower number.
+ * number (`partitionOf`). So the key's earlier messages are in a partition with a lower number.
  *
  * A partition without a commit counts as added. It starts once the group has finished all partitions with lower numbers
- * up to the ends that these had when the wait began. A group without any commit is new, and starts all partitions at
+ * up to their ends at the time when the wait began. A group without any commit is new, and starts all partitions at
  * once.
  */
 export function createPartitionOrder({
@@ -91,7 +93,7 @@ export function createPartitionOrder({
             .map(([below, end]) => Math.max(0, end - (seen.committed[Number(below)] ?? 0)))
             .reduce((sum, count) => sum + count, 0);
           if (rest === 0) return;
-          // Only progress of the older partitions counts, because others may progress forever.
+          // Only progress of older partitions counts, because other partitions may progress forever.
           if (rest < left) [left, movedAt] = [rest, performance.now()];
         } catch (error) {
           log.debug({ error, groupId, partition }, 'the offsets of the group could not be read yet');

@@ -27,8 +27,8 @@ export async function readOffsets(client: KafkaClient, name: string, groupId?: s
 }
 
 /**
- * Whether a topic was deleted and recreated since it was read. kafkajs does not expose topic ids, so that two signs are
- * used:
+ * Whether a topic was deleted and recreated since it was read. kafkajs does not expose topic ids. So a topic counts as
+ * recreated in two cases:
  *
  * - The topic ends before the last message read.
  * - The broker has lost a commit, although retention has not deleted the messages up to it.
@@ -65,7 +65,7 @@ export interface RecreationCheck {
   readonly wasRecreated: boolean;
   /** Reads the topic's offsets and checks them. Concurrent calls share the next read. */
   read(): Promise<TopicOffsets>;
-  /** Whether the topic is known to be the one that was read before; false if the check fails. */
+  /** Whether the topic is known to be the same that was read before; false if the check fails. */
   isSameTopic(): Promise<boolean>;
 }
 
@@ -73,7 +73,7 @@ export function createRecreationCheck(options: RecreationCheckOptions): Recreati
   const { taken, committed = {}, onRecreated, fields, log } = options;
   let wasRecreated = false;
   const read = createCoalesced(async () => {
-    // Copied, because both may grow during the query.
+    // The positions are copied, because they may grow during the query.
     const before = [{ ...taken }, { ...committed }] as const;
     const offsets = await options.read();
     if (!wasRecreated && isRecreated(offsets, ...before)) {

@@ -38,7 +38,7 @@ export async function deleteDeadTails(client: KafkaClient, clientId: string, log
       .map((group) => group.groupId);
     if (dead.length > 0) await client.admin.deleteGroups(dead);
   } catch (error) {
-    // Another process that starts at the same time may have deleted them first.
+    // Another process that starts at the same time may have deleted these groups first.
     log.debug({ error }, 'groups of dead tails could not all be deleted');
   }
 }

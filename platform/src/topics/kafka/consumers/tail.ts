@@ -32,11 +32,11 @@ export interface KafkaTailContext extends Omit<GroupContext, 'database'> {
  *
  * - The positions are kept in memory and set at each join, because the group has no commits to continue from.
  * - A key moves only to an added partition, which has a higher number (`partitionOf`). To keep a key's messages in
- *   order, an added partition waits until those with lower numbers are read up to the ends that they had when it was
- *   found.
+ *   order, an added partition waits for the partitions with lower numbers. They must be read up to their ends at the
+ *   time when the added partition was found.
  * - A partition that is added later is read from its beginning.
- * - When the topic was deleted and recreated, the tail stops and reports this. It checks for this when it joins, in
- *   `caughtUp`, and before it skips messages as already read.
+ * - When the topic was deleted and recreated, the tail stops and reports the recreation. It checks for a recreation
+ *   when it joins, in `caughtUp`, and before it skips messages as already read.
  */
 export async function startKafkaTail<Value>(options: TailOptions<Value>, context: KafkaTailContext): Promise<Tail> {
   const { client } = context;
@@ -202,8 +202,8 @@ class KafkaTail<Value> implements Tail {
   }
 
   /**
-   * Resolves with whether a partition may be read. If not, it is paused until the partitions with lower numbers have
-   * reached its barrier.
+   * Resolves with whether a partition may be read. A partition that may not is paused until the partitions with lower
+   * numbers have reached its barrier.
    */
   async #begin(partition: number, pausePartition: () => () => void): Promise<boolean> {
     if (this.#begun.has(partition)) return true;

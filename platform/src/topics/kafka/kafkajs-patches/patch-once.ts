@@ -21,8 +21,8 @@ export interface Patch {
 const isPatched: unique symbol = Symbol('isPatched');
 
 /**
- * Patches the class once, however often this is called. If the method's source has changed since the patch was written,
- * the method is not patched, and a warning is logged.
+ * Patches the class once, even if it is called several times. If the method's source has changed since the patch was
+ * written, the method is not patched, and a warning is logged.
  */
 export function patchOnce({ path, method, writtenFor, patch, without }: Patch, log: Log = silentLog): void {
   const prototype = prototypeOf(path);
@@ -42,7 +42,10 @@ type AnyFunction = (...args: any[]) => any;
 
 /** A patch for a module of kafkajs that exports one function. */
 export interface ModulePatch extends Pick<Patch, 'path' | 'writtenFor' | 'without'> {
-  /** A module that imports the function. If it is already loaded, it would not see the patch, and none is applied. */
+  /**
+   * A module that imports the function. If that module is already loaded, the patch is not applied, because the module
+   * would not see it.
+   */
   usedBy: string;
   /** Returns the function that replaces kafkajs's own. */
   patch(original: AnyFunction): AnyFunction;

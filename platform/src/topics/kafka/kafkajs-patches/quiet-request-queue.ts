@@ -3,8 +3,8 @@ import { patchOnce } from './patch-once.ts';
 
 /**
  * Patches kafkajs to check a connection's request queue only while a request waits or the broker throttles. Without the
- * patch it checks a thousand times per second. These timers took two thirds of the CPU time of an idle service, and
- * made Node warn of negative time-outs.
+ * patch, kafkajs checks the queue a thousand times per second. These timers took two thirds of the CPU time of an idle
+ * service, and made Node warn of negative time-outs.
  *
  * @see https://github.com/tulios/kafkajs/issues/1704, https://github.com/tulios/kafkajs/issues/1751
  */

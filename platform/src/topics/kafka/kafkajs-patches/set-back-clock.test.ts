@@ -29,6 +29,6 @@ it('kafkajs: sends heartbeats after the clock was set back', { timeout: 60_000 }
   const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() - 3_600_000);
   releases.defer(() => clock.mockRestore());
   const before = heartbeats;
-  // Several heartbeats must follow, because the first may have been on its way already.
+  // Several heartbeats must follow, because the first may have been sent before the clock was set back.
   await expect.poll(() => heartbeats).toBeGreaterThan(before + 3);
 });

@@ -2,8 +2,9 @@ import type { Log } from '../../../process/log.ts';
 import { patchOnce } from './patch-once.ts';
 
 /**
- * Patches kafkajs to send heartbeats even after the machine's clock was set back. Without the patch it waits until the
- * clock has again reached the time of the last heartbeat, and the broker removes the consumer from its group.
+ * Patches kafkajs to send heartbeats even after the machine's clock was set back. Without the patch, kafkajs waits
+ * until the clock has again reached the time of the last heartbeat. During this time the broker removes the consumer
+ * from its group.
  */
 export function patchHeartbeat(log?: Log): void {
   patchOnce(

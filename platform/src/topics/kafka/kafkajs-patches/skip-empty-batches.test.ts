@@ -42,7 +42,7 @@ it('kafkajs: processes only the partitions for which a fetch returned messages',
   await producer.send({ topic, messages: [{ key: 'a', value: 'one' }] });
   await producer.send({ topic, messages: [{ key: 'a', value: 'two' }] });
   await expect.poll(() => seen).toEqual(['one', 'two']);
-  // Includes some fetches without messages.
+  // Waits for several fetches, some of them without messages.
   await fetches.promise;
   expect(worked).not.toContain(0);
 });

@@ -5,13 +5,15 @@ import kafkajs, { CompressionTypes } from 'kafkajs';
 import type { Log } from '../../../process/log.ts';
 import { patchModuleOnce } from './patch-once.ts';
 
-/** Header of the message that replaces a batch that can't be decoded; its value is the cause. */
+/** Header of the message that replaces a batch that can't be decoded. The header's value is the cause. */
 export const unreadableBatchHeader = 'unreadable-batch';
 
 /** Maximum size of a decompressed batch. Brokers accept 1 MiB by default, and services publish without compression. */
 const maxOutputLength = 8_388_608;
 const maxRecords = 100_000;
-/** Decoding of a partition's fetched batches stops at about this size. The rest is fetched again later. */
+/**
+ * Decoding of a partition's fetched batches stops at about this size. The remaining batches are fetched again later.
+ */
 const maxBytesAtOnce = 8_388_608;
 const headBytes = 61;
 
@@ -31,11 +33,11 @@ type Decode<Result> = (decoder: Decoder) => Promise<Result>;
  * Patches kafkajs to read a batch that it can't decode as one message without a value, which is sent to dead-letter.
  * Without the patch each consumer of the topic crashes on the batch, rejoins, and crashes again.
  *
- * kafkajs can't decompress lz4 and snappy, and crashes on a batch of about 120,000 messages or more. It has no limit for
- * the decompressed size, so the patch sets one. The patch also adds zstd. Idempotent.
+ * kafkajs can't decompress lz4 and snappy, and crashes on a batch of about 120,000 messages or more. kafkajs also has
+ * no limit for the decompressed size, so that the patch sets a limit. The patch also adds zstd. Idempotent.
  */
 export function patchUnreadableBatches(log?: Log): void {
-  // Not imported by name, because Node finds only some names of a CommonJS module.
+  // `CompressionCodecs` is not imported by name, because Node finds only some names of a CommonJS module.
   const { CompressionCodecs } = kafkajs;
   const gzip = CompressionCodecs[CompressionTypes.GZIP]();
   CompressionCodecs[CompressionTypes.GZIP] = () => ({ ...gzip, decompress: bounded(promisify(unzip)) });
@@ -74,7 +76,7 @@ function createDecodeMessages(original: Decode<unknown[]>): Decode<unknown[]> {
     const size = decoder.readInt32();
     if (size < headBytes || !decoder.canReadBytes(size)) return [];
     let rest = decoder.readBytes(size);
-    // The formats before 2 have no batches.
+    // Only messages of format 2 are in batches.
     if (rest.readInt8(16) < 2) {
       decoder.offset = start;
       return original(decoder);

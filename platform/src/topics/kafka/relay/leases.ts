@@ -14,8 +14,8 @@ export interface LeasesOptions {
 /** Leases on work that only one process per database may do at a time. */
 export interface Leases extends AsyncDisposable {
   /**
-   * Resolves with true when this process has the lease, which is renewed from then on; with false when the signal
-   * aborts.
+   * Resolves with true when this process has the lease, which is renewed from that moment on. Resolves with false when
+   * the signal aborts.
    */
   untilHeld(name: string, signal: AbortSignal): Promise<boolean>;
   /**
@@ -33,9 +33,10 @@ const reconnectAfterMs = 500;
  * Leases in a table, on one connection per process. The holder renews them. Another process takes a lease over in two
  * cases:
  *
- * - The holder's connection has ended, for example after `kill -9`. This is known at once, because the holder keeps an
- *   advisory lock on that connection.
- * - The holder has not renewed the lease in time: it is frozen, or its host vanished, while its connection seems alive.
+ * - The holder's connection has ended, for example after `kill -9`. Other processes notice this at once, because the
+ *   holder keeps an advisory lock on that connection.
+ * - The holder has not renewed the lease in time. This happens if the holder is frozen, or its host has vanished while
+ *   its connection still seems alive.
  *
  * The holder measures the lease's duration from before its query, with a clock that also runs while the process is
  * frozen. So for the holder the lease ends before another process can take it.

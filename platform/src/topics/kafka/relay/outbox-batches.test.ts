@@ -5,7 +5,7 @@ import { openRealDatabase } from '../../../testing/real-engines.ts';
 import { addToOutbox } from './outbox.ts';
 import { createBatchSender } from './outbox-batches.ts';
 
-// Regression: after each batch, the outbox was read again although nothing was left.
+// Regression: after each batch, the outbox was read again although no message was left.
 it('relay batches: report whether more messages were waiting, and leave none', async () => {
   await using database = await openRealDatabase();
   const sizes: number[] = [];

@@ -8,21 +8,21 @@ import type { KafkaProducer } from '../connection/producer.ts';
 import { parkRefused } from './refused-messages.ts';
 
 /**
- * The header with the id of a message's outbox row, by which readers can find duplicates: if a relay crashes after
- * sending and before deleting the row, the message is sent again.
+ * The header with the id of a message's outbox row, by which readers can find duplicates. A message is sent twice if a
+ * relay crashes between sending it and deleting its row.
  */
 export const outboxIdHeader = 'outbox-id';
 
 const sendAtOnce = 500;
-/** Limit of bytes per batch, because brokers limit a batch, by default to 1 MiB. */
+/** Limit of bytes per batch, because brokers accept only batches up to a size, by default 1 MiB. */
 const sendBytesAtOnce = 700_000;
 
 export interface BatchSenderOptions {
   database: Database;
   producer: KafkaProducer;
   /**
-   * Whether this process still relays the topic. After being frozen it must not send messages that another process has
-   * sent since.
+   * Whether this process still relays the topic. After it was frozen, a process must not send messages that another
+   * process has already sent.
    */
   isLeader(topic: string): boolean;
   log: Log;

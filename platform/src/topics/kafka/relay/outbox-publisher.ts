@@ -8,7 +8,7 @@ import { addToOutbox } from './outbox.ts';
 
 /** Publishes to the outbox only. A service on the same database sends the messages to the broker. */
 export interface OutboxPublisher extends Pick<Topics, 'publish' | 'publishAll'> {
-  /** Waits until all published messages of a topic are sent; false after the time-out. */
+  /** Waits until all published messages of a topic are sent. Resolves with false after the time-out. */
   waitUntilSent(topic: string, timeoutMs: number): Promise<boolean>;
 }
 

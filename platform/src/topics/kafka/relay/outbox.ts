@@ -33,11 +33,11 @@ const adoptSoonMs = 200;
 const stopWithinMs = 1_000;
 
 /**
- * Opens the outbox and its relays. By a lease, one relay per topic and database is active. The others wait, and take
- * over from a relay that crashed or is frozen.
+ * Opens the outbox and its relays. A lease ensures that one relay per topic and database is active. Further relays
+ * wait, and take over from a relay that crashed or is frozen.
  *
  * A relay always reads the outbox from the lowest id, because a transaction with lower ids may commit later than one
- * with higher ids. NOTIFY wakes it, and a timer does, too.
+ * with higher ids. NOTIFY and a timer wake the relay.
  */
 export async function openOutbox({ database, producer, client, log }: OutboxOptions): Promise<Outbox> {
   await using releases = new AsyncDisposableStack();
@@ -105,7 +105,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     }
   };
   let adoptTimer: NodeJS.Timeout | undefined;
-  /** Delayed, so that the relay of the publisher has time to send the message. */
+  /** The adoption is delayed, so that the relay of the publisher has time to send the message. */
   const adoptSoon = () => {
     adoptTimer ??= setTimeout(() => {
       adoptTimer = undefined;
@@ -123,7 +123,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     stop.abort();
     clearTimeout(adoptTimer);
     await adopting;
-    // Unsent messages stay in the outbox.
+    // After the time limit nothing is lost, because unsent messages stay in the outbox.
     await within(stopWithinMs, Promise.all(relays.values())).catch((error: unknown) =>
       log.debug({ error }, 'a relay was abandoned while it was sending'),
     );
@@ -143,8 +143,8 @@ export async function addToOutbox(
   topic: string,
   messages: readonly Pick<typeof outbox.$inferInsert, 'key' | 'value' | 'headers'>[],
 ): Promise<void> {
-  // One statement does both, because the round trip takes most of the time. PostgreSQL merges equal notifications of a
-  // transaction.
+  // One statement both adds the rows and notifies, because the round trip takes most of the time. PostgreSQL merges
+  // equal notifications of a transaction.
   await tx
     .insert(outbox)
     .select(

@@ -22,7 +22,7 @@ export async function parkRefused(database: Database, row: OutboxRow, error: unk
   log.error(fields, 'the broker rejected a message: it is parked, and later ones are sent');
 }
 
-/** Moves messages that an operator replays back to the outbox; the relay sends them next. */
+/** Moves messages that an operator replays back to the outbox, from where the relay sends them. */
 export async function returnReplayed({ query }: Database): Promise<void> {
   await query.execute(sql`
     with returned as (
@@ -33,7 +33,7 @@ export async function returnReplayed({ query }: Database): Promise<void> {
     select topic, message ->> 'key', message ->> 'value', (message -> 'headers')::jsonb from returned`);
 }
 
-/** Reads the request id from a value, if it has one. No other part of a value may be logged. */
+/** Reads the request id from a message's value, if the value has one. No other part of a value may be logged. */
 function requestIdOf(value: string): string | undefined {
   const requestId = (JSON.parse(value) as { requestId?: unknown } | null)?.requestId;
   return typeof requestId === 'string' ? requestId : undefined;

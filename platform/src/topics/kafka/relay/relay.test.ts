@@ -85,7 +85,7 @@ describe('kafka: the relay of the outbox', () => {
     const topics = await set.openTopics();
     killed.kill('SIGKILL');
     await once(killed, 'exit');
-    // The lease lasts an hour here, so that only the lost connection can be the cause of the takeover.
+    // The lease is extended by an hour, so that only the lost connection can be the cause of the takeover.
     await set.database.query.execute(sql`update platform.lease set expires_at = now() + interval '1 hour'`);
     await set.database.transaction((tx) => topics.publishAll(tx, set.topic, [1, 2, 3]));
     await expect.poll(() => set.seen).toEqual([0, 1, 2, 3]);
@@ -118,7 +118,7 @@ describe('kafka: the relay of the outbox', () => {
     await first[Symbol.asyncDispose]();
   });
 
-  // Regression: one such message blocked all later ones permanently.
+  // Regression: one message that was too large for the broker blocked all later messages permanently.
   it('parks a message that is too large for the broker, and sends it on replay', async () => {
     await using releases = new AsyncDisposableStack();
     const database = releases.use(await openRealDatabase());
@@ -172,7 +172,7 @@ describe('kafka: the relay of the outbox', () => {
     await expect
       .poll(async () => (await set.database.query.execute(sql`select 1 from platform.lease`)).rows.length)
       .toBe(6);
-    // The three are a connection of the pool, one that listens for notifications, and one for leases.
+    // The three connections are one of the pool, one that listens for notifications, and one for leases.
     expect(proxy.taken).toBe(3);
     await topics[Symbol.asyncDispose]();
   });
