@@ -23,14 +23,17 @@ export type AttemptError = (typeof attemptErrors)[number];
 export const deliveryErrors = ['ENDPOINT_DISABLED'] as const;
 export type DeliveryError = (typeof deliveryErrors)[number];
 
-/** The result of calling a URL. `stopped`: aborted by a shutdown with unknown outcome, so it is not counted. */
+/**
+ * The result of calling a URL. `stopped` means that a shutdown aborted the call. Its outcome is unknown, so that it is
+ * not counted.
+ */
 export type CallResult = DeliveredResult | FailedResult | { outcome: 'stopped' };
 
 /**
  * The result of an attempt.
  *
- * - `simulated`: not sent, because no SMS provider is configured
- * - `unreported`: nothing was sent, because the provider has accepted an earlier attempt, without a report since
+ * - `simulated`: nothing was sent, because no SMS provider is configured
+ * - `unreported`: nothing was sent, because the provider accepted an earlier attempt, and has not reported about it
  */
 export type SendResult =
   | CallResult
@@ -47,14 +50,17 @@ export interface DeliveredResult {
   response: string | null;
 }
 
-/** An SMS provider has accepted it, and will report whether the phone has received it. */
+/** An SMS provider has accepted the SMS, and will report whether the phone has received it. */
 export interface AcceptedResult {
   outcome: 'accepted';
   /** Time after which the acceptance counts as delivery, in milliseconds. */
   reportWithinMs: number;
 }
 
-/** Nothing was sent, for a reason that is not the receiver's: no attempt is stored or counted, and another one is due. */
+/**
+ * Nothing was sent, for a reason that is not the receiver's. No attempt is stored or counted, and the next attempt
+ * follows after a delay.
+ */
 export interface PostponedResult {
   outcome: 'postponed';
   reason: PostponeReason;
@@ -62,7 +68,7 @@ export interface PostponedResult {
   delayMs: number;
 }
 
-/** Why an attempt was postponed: only in the log. */
+/** Why an attempt was postponed. Only the log has this reason. */
 export type PostponeReason =
   | 'CALLBACKS_UNAVAILABLE'
   | 'QUEUE_CHANGED'
@@ -78,9 +84,9 @@ export interface FailedResult {
   response: string | null;
   error: AttemptError;
   retryAfterMs: number | null;
-  /** HTTP status of an SMS provider's answer: it may ask for fewer calls, as a receiver does. */
+  /** HTTP status of an SMS provider's answer. It may tell us to slow down, like the status of a receiver. */
   providerStatus: number | null;
-  /** Whether a retry is of no use. */
+  /** Whether a retry is useless. */
   final: boolean;
 }
 

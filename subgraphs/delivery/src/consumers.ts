@@ -9,10 +9,10 @@ import type { CallbackTargets } from './request-targets.ts';
 export const group = 'delivery';
 
 /**
- * Consumes requests, for their callbackUrl, and outcomes, to deliver them. An outcome is finished when its deliveries are
- * stored.
+ * Consumes requests, to store their callbackUrl, and outcomes, to deliver them. An outcome's message is finished when
+ * the deliveries are stored.
  *
- * @param stage gets the consumers
+ * @param stage the stage in which the consumers stop
  */
 export async function startConsumers({
   topics,

@@ -1,8 +1,8 @@
-/** A number per key; keys with 0 take no memory. */
+/** Counts a number per key. A key with the number 0 takes no memory. */
 export interface Counts {
-  /** 0 for null. */
+  /** Returns the number of a key; 0 for null. */
   of(key: string | null): number;
-  /** Ignores null. */
+  /** Changes the number of a key. Does nothing for null. */
   add(key: string | null, change: number): void;
 }
 

@@ -9,14 +9,17 @@ import type { Admission } from './endpoints/admission.ts';
 import { smsEndpointId } from './endpoints/endpoint.ts';
 import { delivery, endpoint } from './tables.ts';
 
-/** What was counted in the database is reused for this time, so that many scrapes cost it little. */
+/** Counts from the database are reused for this time, so that many scrapes cost the database little. */
 const countedMs = 10_000;
-/** A scrape waits this long for the database: Prometheus gives up after 10 s by default, and would have no gauges at all. */
+/**
+ * A scrape waits at most this long for the database. Prometheus gives up after 10 s by default, and would get no gauges
+ * at all.
+ */
 const waitMs = 5_000;
 
 /**
- * Measures the queues for operators. Returns the text of `/metrics`: what is in progress in this process, and what is in the
- * database, which all processes share. While the database is away or slow, the latter is missing.
+ * Creates the function that returns the text of `/metrics`. It has the numbers of this process, and counts from the
+ * database, which all processes share. While the database is away or slow, the counts are missing.
  */
 export function createGauges({
   database,
@@ -93,7 +96,7 @@ export function createGauges({
 
   return async () => {
     const nowMs = clock.now();
-    // Scrapes of a slow database must not start ever more counts.
+    // Only one count runs at a time, so that scrapes do not start ever more counts of a slow database.
     if (!latest || (latest.gauges && Math.abs(nowMs - latest.atMs) >= countedMs)) latest = startCount(nowMs);
     const shared = latest;
     using timeout = timeoutSignal(clock, waitMs);
@@ -116,10 +119,10 @@ export function createGauges({
   };
 }
 
-/** A count of what waits in the database; scrapes share it. */
+/** A count of the waiting deliveries in the database, which scrapes share. */
 interface Count {
   atMs: number;
-  /** Null until the count has ended. */
+  /** The counted gauges; null until the count has ended. */
   gauges: Gauge[] | null;
   /** Never rejects. */
   ended: Promise<void>;
@@ -129,7 +132,7 @@ interface Queue extends Record<string, unknown> {
   channel: 'callback' | 'sms';
   waiting: number;
   due: number;
-  /** In seconds. */
+  /** Age of the oldest due delivery, in seconds. */
   oldestDue: number;
 }
 

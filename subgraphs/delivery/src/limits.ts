@@ -11,7 +11,7 @@ import type { DeliveryConfig } from './config.ts';
 
 const tooManySms = 'Too many SMS';
 
-/** The limits on what a user does, each with counts of its own. */
+/** The rate limits on the actions of a user. Each limit has separate counts. */
 export interface DeliveryLimits {
   redeliveries: RateLimiter;
   recoveries: RateLimiter;
@@ -33,7 +33,7 @@ export function createDeliveryLimits({
   if (isOff) log.warn({}, 'RATE_LIMITS is off: redeliveries, recoveries, test callbacks and SMS are not limited');
   const create = (name: string, limit: RateLimit | null, message: string) =>
     allowWithoutStore(createRateLimiter({ keyValue, name, limit: isOff ? null : limit, message }), log);
-  // What is never sent fails at once.
+  // With `SMS=off` there is no limit, because an SMS fails at once.
   const smsLimitOf = (limit: RateLimit | null) => (config.SMS === 'off' ? null : limit);
   return {
     redeliveries: create('redeliveries-per-user', config.LIMIT_REDELIVERIES_PER_USER, 'Too many redeliveries'),

@@ -50,7 +50,8 @@ describe('outcome', () => {
     ];
     await harness.receive(quick);
     await harness.fail(failing);
-    // Messages of one phone number are handled in order, so the markers show that the earlier ones are finished.
+    // Messages of one phone number are handled in order. So these last messages show that all earlier messages are
+    // finished.
     const last = [
       await harness.request({ phoneNumber: '+84909000001' }),
       await harness.request({ phoneNumber: '+84909000001' }),
@@ -110,7 +111,7 @@ describe('outcome', () => {
   });
 
   it('outcome: is sent to dead-letter if its request stays unknown', async () => {
-    // Regression: it blocked all later outcomes of its phone number for good.
+    // Regression: an outcome whose request is unknown blocked all later outcomes of its phone number permanently.
     await using harness = await openDeliveryHarness({
       limits: { parkAfterMs: 20 },
       environment: { REQUEST_WAIT: '100ms' },

@@ -6,7 +6,7 @@ import { type Outcome, planDeliveries } from './plan-deliveries.ts';
 import { buildCode, buildFailure, buildRequest } from './testing/delivery-harness.ts';
 
 describe('callback body', () => {
-  // JSON writes this character with six bytes.
+  // JSON needs six bytes for this character.
   const worst = '\u0001';
   const request = buildRequest();
   it.each<Outcome>([

@@ -12,11 +12,12 @@ import { requestTarget } from './tables.ts';
 
 /** The callbackUrl of each request. */
 export interface CallbackTargets {
-  /** Stores a request's callbackUrl, or that it has none. A duplicate changes nothing. */
+  /** Stores a request's callbackUrl, or null if the request has none. A duplicate message changes nothing. */
   store(request: RequestCode): Promise<void>;
   /**
    * Finds the callbackUrl of a request in the key-value store, or else in the database; null if the client set none.
-   * @throws CodedError REQUEST_NOT_SEEN_YET (retryable for `waitMs`) if neither has the request: it is not consumed yet
+   * @throws CodedError REQUEST_NOT_SEEN_YET (retryable for `waitMs`) if neither has the request, because its message is
+   *   not consumed yet
    */
   find(requestId: string): Promise<string | null>;
 }
@@ -34,12 +35,14 @@ export function createCallbackTargets({
 }: {
   database: Database;
   keyValue: KeyValue;
-  /** How long a parked outcome waits for its request, in milliseconds. Later ones of its phone number wait, too. */
+  /**
+   * How long a parked outcome waits for its request, in milliseconds. Later outcomes of its phone number wait with it.
+   */
   waitMs: number;
   clock: Clock;
   log: Log;
 }): CallbackTargets {
-  /** When to warn next, by request id. */
+  /** When the next warning is due, by request id. */
   const waiting = new Map<string, number>();
   const store = createBatcher<RequestCode, void>({
     async run(requests) {

@@ -66,10 +66,10 @@ describe('retention', () => {
     await using ctx = await setUp();
     await ctx.addTarget('old', 61);
     await ctx.addTarget('new', 59);
-    // Of a topic without a consumer here, so that it stays parked.
+    // The message is of a topic that no consumer of this test reads, so that it stays parked.
     const parked = { topic: 'outcomes', group: 'delivery', key: 'k', value: '{}', headers: {} };
     await parkMessage(ctx.query, { ...parked, partition: 0, position: 1, publishedAt: 0, error: new Error('broken') });
-    // The second run shows that the first one has ended.
+    // The second run shows that the first run has ended.
     for (const name of ['first run', 'second run']) {
       await ctx.addDelivery(name, { status: 'DELIVERED', days: 61, attempts: [] });
       await expect

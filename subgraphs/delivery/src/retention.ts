@@ -5,7 +5,7 @@ import type { DeliveryConfig } from './config.ts';
 import { group } from './consumers.ts';
 import { attempt, callbackSecret, delivery, endpoint, requestTarget } from './tables.ts';
 
-/** The rows that delivery deletes: never a pending delivery, nor a secret that signs. */
+/** The rows that delivery deletes. It never deletes a pending delivery or a secret that signs. */
 export function deliveryRetentions(config: Pick<DeliveryConfig, 'DELIVERY_RETENTION'>): Retention[] {
   const keepMs = config.DELIVERY_RETENTION;
   return [
@@ -20,7 +20,7 @@ export function deliveryRetentions(config: Pick<DeliveryConfig, 'DELIVERY_RETENT
   ];
 }
 
-/** Deletes deliveries with their attempts. The age of a redelivered one is that of its last attempt. */
+/** Deletes deliveries with their attempts. The age of a redelivered delivery is that of its last attempt. */
 const deleteDeliveries: Retention['deleteSome'] = async (query, { before, limit }) => {
   const lastAttemptAt = sql`(select max(${attempt.at}) from ${attempt} where ${attempt.deliveryId} = ${delivery.id})`;
   const { rows } = await query.execute<{ count: number }>(sql`

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { delivery } from './tables.ts';
 import { buildRequest, openDeliveryHarness } from './testing/delivery-harness.ts';
 
-// Two processes on one database, in each step of docs/runbooks.md: some have the new setting, others not yet.
+// Two processes on one database, in each step of docs/runbooks.md. At a step, one process may have the next setting
+// while the other does not yet.
 describe('rotation of SECRETS_KEY', () => {
   it.each([
     ['the new key at the end', [1], [1, 9]],
@@ -42,7 +43,7 @@ describe('rotation of SECRETS_KEY', () => {
       const owner = owners.find(({ id }) => id === headers['webhook-id'])?.userId ?? '';
       new Webhook(secrets.get(owner) ?? '').verify(body, headers as Record<string, string>);
     }
-    // Both publish the keys that sign, so that receivers verify the signatures of either.
+    // Both processes publish the keys that sign, so that receivers can verify the signatures of both.
     const [first, second] = await Promise.all(
       urls.map(async (url) => (await fetch(`${url}/.well-known/webhooks-jwks.json`)).json()),
     );

@@ -10,7 +10,7 @@ import { buildRequest, openDeliveryHarness } from './testing/delivery-harness.ts
 
 type Harness = Awaited<ReturnType<typeof openDeliveryHarness>>;
 
-/** All that the database stores of secrets and keys, as text. */
+/** Returns everything that the database stores of secrets and keys, as text. */
 async function readStored({ engines: { database } }: Harness): Promise<string[]> {
   const { rows } = await database.query.execute<{ stored: string }>(sql`
     select ${callbackSecret.secret} as stored from ${callbackSecret}
@@ -39,7 +39,7 @@ describe('secrets at rest', () => {
     await using receiver = await startReceiver();
     const request = buildRequest({ callbackUrl: receiver.url });
     const secret = await harness.secret(request.userId);
-    // As an earlier version has stored it.
+    // An earlier version stored the secret in plain text.
     await harness.engines.database.query
       .update(callbackSecret)
       .set({ secret })
@@ -50,7 +50,8 @@ describe('secrets at rest', () => {
     await harness.request(request);
     await harness.receive(request);
     const { headers, body } = await receiver.next();
-    // The clock of the test is ahead of the library's, so the signature is compared.
+    // The signature is compared, because the library would refuse the time: the test's clock is later than the
+    // machine's.
     const at = new Date(Number(headers['webhook-timestamp']) * 1_000);
     const expected = new Webhook(secret).sign(String(headers['webhook-id']), at, body);
     expect(String(headers['webhook-signature']).split(' ')).toContain(expected);
@@ -77,14 +78,14 @@ describe('secrets at rest', () => {
   });
 });
 
-/** Replaces the stored secret of a user by one of another row, which no key decrypts there. */
+/** Replaces the stored secret of a user by the secret of another row, which no key can decrypt in this row. */
 async function alter({ engines: { database, secrets } }: Harness, userId: string): Promise<void> {
   const stranger = secrets.seal('whsec_AAAA', { purpose: 'delivery.callback_secret', id: randomUUID() });
   await database.query.update(callbackSecret).set({ secret: stranger }).where(eq(callbackSecret.userId, userId));
 }
 
 describe('secrets that can not be decrypted', () => {
-  // Regression: the attempt was made again after each lease, for ever, and nobody was told.
+  // Regression: the attempt was repeated after each lease without end, and nobody was notified.
   it('altered secret: its attempts fail with a code, and its owner rotates it', async () => {
     await using harness = await openDeliveryHarness({ environment: { CALLBACK_RETRY_SCHEDULE: '200ms,24d' } });
     await using receiver = await startReceiver();
@@ -118,7 +119,7 @@ describe('secrets that can not be decrypted', () => {
     await harness.secret(request.userId);
     const { query } = harness.engines.database;
     const [row] = await query.select().from(callbackSecret).where(eq(callbackSecret.userId, request.userId));
-    // As another process stores it that already has the next key.
+    // Another process, which already has the next key, stores the secret in this form.
     const use = { purpose: 'delivery.callback_secret', id: row?.id ?? '' };
     const sealed = createTestSecrets(9).seal(harness.engines.secrets.open(row?.secret ?? '', use), use);
     await query.update(callbackSecret).set({ secret: sealed }).where(eq(callbackSecret.userId, request.userId));
@@ -133,7 +134,7 @@ describe('secrets that can not be decrypted', () => {
     expect(read.errors).toMatchObject([{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }]);
   });
 
-  // Regression: one such row kept every key from being read, and the service from starting.
+  // Regression: one altered row prevented all keys from being read, so that the service did not start.
   it('altered signing key: another one signs, and the rest is read', async () => {
     await using harness = await openDeliveryHarness();
     const published = async (): Promise<string[]> => {

@@ -60,15 +60,18 @@ export interface DeliveryServiceOptions {
   database: Database;
   topics: Topics;
   keyValue: KeyValue;
-  /** Encrypts what is secret in the database. */
+  /** Encrypts secrets in the database. */
   secrets: SecretBox;
   /** Sends text messages. Default: as configured. */
   smsSender?: SmsSender;
 }
 
-/** Time-out for a name; less if two, until it is clear whose fault it is, would not end well before that of the attempt. */
+/**
+ * Longest time-out for resolving a name. It is shorter if two time-outs, which show whose fault it is, would not end
+ * well before the attempt's time-out.
+ */
 const maxLookupMs = 5_000;
-/** Time to store an attempt after its time-out, in milliseconds. */
+/** Time for storing an attempt after its time-out, in milliseconds. */
 const storeMarginMs = 5_000;
 
 /** Starts the delivery subgraph at `/graphql`: signed callbacks and SMS. */
@@ -210,7 +213,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       },
     }),
   );
-  // Before the server, which waits for what is running.
+  // Test callbacks are disposed before the server, because the server waits for running requests.
   work.use(testCallbacks);
   const owned = releases.move();
   return { ...server, [Symbol.asyncDispose]: () => owned.disposeAsync() };

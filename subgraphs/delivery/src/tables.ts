@@ -16,7 +16,7 @@ export const requestTarget = schema.table(
   {
     requestId: uuid('request_id').primaryKey(),
     userId: uuid('user_id').notNull(),
-    /** Null if the client set none. */
+    /** The client's callbackUrl; null if the client set none. */
     callbackUrl: text('callback_url'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
@@ -27,37 +27,40 @@ export const requestTarget = schema.table(
 export const delivery = schema.table(
   'delivery',
   {
-    /** Also the callback's `webhook-id`. */
+    /** The delivery's id, which is also the callback's `webhook-id`. */
     id: uuid().primaryKey(),
-    /** Null for a notice about an endpoint. */
+    /** The request; null for a notice about an endpoint. */
     requestId: uuid('request_id'),
-    /** Null if the request failed. */
+    /** The voucher; null if the request failed. */
     voucherId: uuid('voucher_id'),
-    /** The endpoint that a notice is about, such as that it was disabled. */
+    /** The endpoint that a notice is about, for example because it was disabled. */
     noticeOf: uuid('notice_of'),
     userId: uuid('user_id').notNull(),
     channel: text().$type<Channel>().notNull(),
-    /** URL of a callback. */
+    /** URL of a callback; null for an SMS. */
     url: text(),
-    /** Phone number of an SMS, E.164. */
+    /** Phone number of an SMS, as E.164; null for a callback. */
     phoneNumber: text('phone_number'),
     /** The callback's body or the SMS's text, the same in each attempt. */
     body: text().notNull(),
     status: text().$type<DeliveryStatus>().notNull(),
-    /** Why it has failed, if no attempt shows it. */
+    /** Why the delivery has failed, if no attempt shows the reason. */
     error: text().$type<DeliveryError>(),
     createdAt: instant('created_at').notNull(),
     /** When the next attempt is due; during an attempt, the end of its lease. Null once the delivery has ended. */
     nextAttemptAt: instant('next_attempt_at'),
-    /** The queue in which it waits (`endpointOf`). The default is the SMS provider's; the previous version stores no other. */
+    /**
+     * The queue in which the delivery waits (`endpointOf`). The default is the SMS provider's queue, which the previous
+     * version stores for all deliveries.
+     */
     endpointId: uuid('endpoint_id').notNull().default('00000000-0000-0000-0000-000000000000'),
-    /** No longer used; the next version drops it. */
+    /** No longer used. The next version will drop this column. */
     jobId: uuid('job_id'),
     /** Number of the last attempt that was started. */
     turn: integer().notNull(),
-    /** Whether that attempt is still without a result. */
+    /** Whether the last started attempt still has no result. */
     running: boolean().notNull(),
-    /** Failed attempts since creation or the last redelivery: the index in the retry schedule. */
+    /** Number of failed attempts since creation or the last redelivery, which is the index in the retry schedule. */
     failures: integer().notNull(),
     /** Number of redeliveries. */
     round: integer().notNull(),
@@ -68,14 +71,15 @@ export const delivery = schema.table(
     uniqueIndex('delivery_by_request').on(table.requestId, table.channel),
     index('delivery_by_voucher').on(table.voucherId),
     index('delivery_by_age').on(table.createdAt),
-    // Failed ones only, so that it costs the others nothing.
+    // The index has only failed deliveries, so that other deliveries do not have to maintain it.
     index('delivery_failed').on(table.userId, table.createdAt, table.id).where(sql`${table.status} = 'FAILED'`),
-    // The queues: which endpoints have waiting deliveries, and which of those are due. The last due one comes first: at the
-    // other end are the entries of attempts that were started, which stay while another transaction may see them.
+    // The queues: this index finds the endpoints with waiting deliveries, and the due ones among these. The order is
+    // descending, because dead entries of started attempts, which stay while a transaction may see them, are at the
+    // other end.
     index('delivery_waiting')
       .on(table.endpointId, table.nextAttemptAt.desc().nullsFirst())
       .where(sql`${table.status} = 'PENDING' and not ${table.running}`),
-    // The attempts in progress, by the end of their leases.
+    // This index finds attempts in progress by the end of their leases.
     index('delivery_leases').on(table.nextAttemptAt).where(sql`${table.status} = 'PENDING' and ${table.running}`),
     index('delivery_notice').on(table.noticeOf, table.createdAt).where(sql`${table.noticeOf} is not null`),
   ],
@@ -83,23 +87,23 @@ export const delivery = schema.table(
 
 export type Delivery = typeof delivery.$inferSelect;
 
-/** The endpoints to which attempts were made, and how these went. */
+/** The endpoints to which attempts were made, with their state. */
 export const endpoint = schema.table(
   'endpoint',
   {
-    /** See `endpointOf`. */
+    /** The endpoint's id (`endpointOf`). */
     id: uuid().primaryKey(),
     userId: uuid('user_id').notNull(),
     origin: text().notNull(),
     /** The URL of the last stored attempt. */
     url: text().notNull(),
-    /** When an attempt was last stored here: not each one is. */
+    /** When the result of an attempt was last stored in this row, which does not happen for each attempt. */
     usedAt: instant('used_at').notNull(),
     lastSuccessAt: instant('last_success_at'),
     lastFailureAt: instant('last_failure_at'),
-    /** Since when all attempts have failed; null if the last one has not. */
+    /** Since when all attempts have failed; null if the last attempt succeeded. */
     failingSince: instant('failing_since'),
-    /** Null unless it is disabled. */
+    /** When the endpoint was disabled; null if it is enabled. */
     disabledAt: instant('disabled_at'),
   },
   (table) => [index('endpoint_by_user').on(table.userId, table.usedAt), index('endpoint_by_age').on(table.usedAt)],
@@ -132,31 +136,31 @@ export type Attempt = typeof attempt.$inferSelect;
 /** The recoveries in progress, one per user (`recovery.ts`). */
 export const recovery = schema.table('recovery', {
   userId: uuid('user_id').primaryKey(),
-  /** Later deliveries are not part of it. */
+  /** Deliveries that were created after this time are not part of the recovery. */
   until: instant('until').notNull(),
-  /** The last delivery that it has reached. */
+  /** Time and id of the last delivery that the recovery has restarted. */
   reachedAt: instant('reached_at').notNull(),
   reachedId: uuid('reached_id').notNull(),
-  /** When its next batch is due. */
+  /** When the recovery's next batch is due. */
   dueAt: instant('due_at').notNull(),
 });
 
-/** The secrets that a user's callbacks are signed with. */
+/** The secrets that sign a user's callbacks. */
 export const callbackSecret = schema.table(
   'callback_secret',
   {
     id: uuid().primaryKey(),
     userId: uuid('user_id').notNull(),
-    /** `whsec_`, then base64; sealed. */
+    /** The secret, `whsec_` and base64, encrypted. */
     secret: text().notNull(),
     createdAt: instant('created_at').notNull(),
-    /** Until when a replaced secret still signs; null for the current one. */
+    /** Until when a replaced secret still signs; null for the current secret. */
     signsUntil: instant('signs_until'),
   },
   (table) => [
     uniqueIndex('callback_secret_current').on(table.userId).where(sql`${table.signsUntil} is null`),
     index('callback_secret_by_user').on(table.userId),
-    // As `prefixOf`, for the secrets that are not encrypted with the first key.
+    // This index finds secrets that are not encrypted with the first key. Its expression is that of `prefixOf`.
     index('callback_secret_key').on(sql`left(${table.secret}, 16)`),
     index('callback_secret_replaced').on(table.signsUntil).where(sql`${table.signsUntil} is not null`),
   ],

@@ -2,7 +2,7 @@ import { silentLog } from '@voucher-gateway/platform/process/log';
 import { expect, it } from 'vitest';
 import { startBacklog } from './backlog.ts';
 
-/** A backlog whose due deliveries are all blocked; each read takes `readMs` and is noted. */
+/** Starts a backlog whose due deliveries are all blocked. Each read takes `readMs`, and its time is recorded. */
 async function startBlocked({ readMs }: { readMs: number }) {
   const reads: { startedAt: number; endedAt: number }[] = [];
   const backlog = startBacklog({
@@ -23,7 +23,7 @@ async function startBlocked({ readMs }: { readMs: number }) {
   });
   return {
     backlog,
-    /** Returns the rests between the first reads, in milliseconds. */
+    /** Returns the pauses between the first reads, in milliseconds. */
     async rests(count: number): Promise<number[]> {
       await expect.poll(() => reads.length, { interval: 5 }).toBeGreaterThan(count);
       return reads.slice(1, count + 1).map(({ startedAt }, index) => startedAt - (reads[index]?.endedAt ?? 0));
@@ -32,7 +32,7 @@ async function startBlocked({ readMs }: { readMs: number }) {
   };
 }
 
-// Regression: with a dead endpoint, each new delivery to it started another read of the queues at once.
+// Regression: each new delivery to a dead endpoint started another read of the queues at once.
 it('backlog: rests between reads although new deliveries wake it all the time', async () => {
   await using blocked = await startBlocked({ readMs: 1 });
   const timer = setInterval(() => blocked.backlog.wake(), 1);

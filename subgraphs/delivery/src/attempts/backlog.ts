@@ -20,38 +20,42 @@ export interface BacklogOptions {
   log: Log;
 }
 
-/** A due delivery waits at most this long until it is noticed, if its endpoint has capacity. */
+/** Interval of reads. A due delivery waits at most this long until it is found, if its endpoint has capacity. */
 const pollMs = 500;
-/** The same while due deliveries wait for capacity. */
+/** Interval of reads while due deliveries wait for capacity. */
 const blockedPollMs = 50;
-/** Ended leases are looked for after this time. */
+/** Interval of searches for ended leases. */
 const releaseEveryMs = 1_000;
-/** Rest between turns at least, so that one statement starts several. */
+/** Minimum pause between turns, so that one statement starts several deliveries. */
 const gatherMs = 10;
-/** A turn that starts nothing is followed by a rest of this many times its length, so that many blocked endpoints cost little. */
+/**
+ * After a turn that starts nothing, the pause is this many times the turn's length, so that many blocked endpoints cost
+ * little.
+ */
 const restPerTurn = 5;
 /** Limit of attempts that one turn starts. */
 const maxStarted = 250;
 
 /**
- * Starts due deliveries in turns. A turn reads a page of endpoints, and gives those with due deliveries one permit each, then
- * a second one each, and so on. So an endpoint waits for one attempt of each other one, however many deliveries those have.
- * The next turn reads the next page, whoever got no permit: the limits of one user do not delay the pages after it.
+ * Starts due deliveries in turns. A turn reads a page of endpoints, and gives each endpoint with due deliveries one
+ * permit, then a second one, and so on. So an endpoint waits for one attempt of each other endpoint, however many
+ * deliveries they have. The next turn reads the next page, even if some endpoints got no permit. So the limits of one
+ * user do not delay later pages.
  */
 export function startBacklog({ queues, admission, start, log }: BacklogOptions): Backlog {
   const lines = createRepeatedLines(log);
   const stop = new AbortController();
-  /** Aborts when the rest is to end: at once, or after its least time. */
+  /** Aborts when the pause should end: at once, or after its minimum. */
   let woken = new AbortController();
-  /** The endpoint after which the next page begins; null if a new round over all endpoints begins. */
+  /** The endpoint after which the next page starts; null if the next turn starts a round over all endpoints. */
   let last: string | null = null;
-  /** The endpoint that was last given a permit. */
+  /** The endpoint that got the last permit. */
   let served: string | null = null;
   let releasedAt = Number.NEGATIVE_INFINITY;
-  /** What this round has found. */
+  /** Number of due and of started deliveries in this round. */
   let round = { due: 0, started: 0 };
 
-  /** Returns how long to rest, and how long at least although new deliveries are due, in milliseconds. */
+  /** Takes a turn. Returns the pause after it, and its minimum even if new deliveries are due, in milliseconds. */
   const takeTurn = async (): Promise<{ leastMs: number; restMs: number }> => {
     const startedAt = performance.now();
     if (startedAt - releasedAt >= releaseEveryMs) {
@@ -63,7 +67,8 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
     const isOnlyPage = last === null && page.last === null;
     last = page.last;
     if (page.disabled.length > 0) await failDisabled(page.disabled);
-    // Who got none comes first in the next turn. With more pages chance decides, which needs no memory of each page.
+    // An endpoint that got no permit is first in the next turn. With several pages the start is random, which needs no
+    // memory of each page.
     const next = page.due.findIndex(({ endpointId }) => served !== null && endpointId > served);
     const first = isOnlyPage ? Math.max(next, 0) : Math.floor(Math.random() * page.due.length);
     const permits = admitInTurn([...page.due.slice(first), ...page.due.slice(0, first)], admission);
@@ -77,7 +82,7 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
   };
   const failDisabled = async (endpointIds: readonly string[]): Promise<void> => {
     const count = await queues.fail(endpointIds);
-    // Counted as started, so that the rest follows soon.
+    // They count as started, so that the next turn fails the remaining deliveries soon.
     if (count === maxFailed) round.started += count;
     if (count > 0) log.info({ count }, 'deliveries failed because their endpoints are disabled');
   };
@@ -120,7 +125,10 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
   };
 }
 
-/** Admits due deliveries, one per endpoint and pass. Returns the permits by endpoint, in the order of their first ones. */
+/**
+ * Admits due deliveries, one per endpoint and pass. Returns the permits by endpoint, in the order of each endpoint's
+ * first permit.
+ */
 function admitInTurn(due: readonly DueDeliveries[], admission: Pick<Admission, 'tryAdmit'>): Map<string, Permit[]> {
   const permits = new Map<string, Permit[]>();
   let left = maxStarted;
@@ -139,7 +147,10 @@ function admitInTurn(due: readonly DueDeliveries[], admission: Pick<Admission, '
   return permits;
 }
 
-/** The SMS provider's queue may also have callbacks, of the previous version. Their users' limits do not delay it. */
+/**
+ * Returns the endpoint of a queue. The SMS provider's queue may also have callbacks that the previous version stored.
+ * The limits of their users do not delay it.
+ */
 function endpointOfQueue({ endpointId: id, userId, url }: DueDeliveries): Endpoint {
   return { ...endpointOf({ userId, url: id === smsEndpointId ? null : url }), id };
 }

@@ -61,7 +61,7 @@ describe('delivery store', () => {
     });
   });
 
-  // Regression: the receiver had accepted it, and the delivery stayed FAILED.
+  // Regression: the receiver had accepted the delivery, but the delivery stayed FAILED.
   it('delivery store: a success counts although its endpoint was disabled after its lease', async () => {
     await using ctx = await setUp({ leaseMs: 0 });
     const { id: deliveryId, endpointId } = await ctx.record(true);

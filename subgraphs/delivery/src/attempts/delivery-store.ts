@@ -15,7 +15,7 @@ import { nextDelayMs, type RetryInput } from './retry-schedule.ts';
 export interface FinishedAttempt {
   deliveryId: string;
   turn: number;
-  /** When it started, in milliseconds since the epoch. */
+  /** When the attempt started, in milliseconds since the epoch. */
   at: number;
   durationMs: number;
   result: Exclude<SendResult, { outcome: 'stopped' }>;
@@ -24,32 +24,34 @@ export interface FinishedAttempt {
 /**
  * The deliveries and their attempts.
  *
- * A delivery is PENDING until a receiver has accepted it (DELIVERED), the retry schedule has ended (FAILED), or no provider
- * is configured that could send it (SIMULATED). A PENDING delivery has one time, `nextAttemptAt`, and is in one of three
- * states:
+ * A delivery is PENDING until a receiver has accepted it (DELIVERED), or the retry schedule has ended (FAILED). Without
+ * a configured provider, an SMS becomes SIMULATED. A PENDING delivery has one time, `nextAttemptAt`, and is in one of
+ * three states:
  *
  * - not `running`: the next attempt is due at that time;
- * - `running`: an attempt is in progress, and the time is the end of its lease. If no result is stored by then, its process
- *   has died, and the next attempt is due.
+ * - `running`: an attempt is in progress, and the time is the end of its lease. If no result is stored by that time,
+ *   the process has died, and the next attempt is due.
  *
- * - accepted, by `acceptedTurn`: an SMS provider has it, and `reports.ts` ends the delivery by what the provider reports. At
- *   that time there is no report, and the acceptance counts.
+ * - accepted (`acceptedTurn` is set): an SMS provider has accepted the SMS, and its report ends the delivery
+ *   (`reports.ts`). If there is no report by that time, the acceptance counts as delivery.
  *
- * So in each state a delivery is due when its time has come. `due-deliveries.ts` ends expired leases, finds due deliveries, and
- * starts an attempt by moving the time to the end of a lease, in a statement that skips rows which another process is moving. Therefore a
- * delivery never has two attempts at the same time, in any number of processes, and none is forgotten.
+ * So in each state a delivery is due when its time has come. `due-deliveries.ts` ends expired leases and finds due
+ * deliveries. It starts an attempt by setting the time to the end of a lease, in a statement that skips rows which
+ * another process has locked. Therefore a delivery never has two attempts at the same time, in any number of processes,
+ * and no delivery is forgotten.
  */
 export interface DeliveryStore {
   /**
-   * Stores planned deliveries, as failed if their endpoint is disabled. A channel that the request already has is skipped.
-   * @param planned those with `begin` are stored as `running`: the caller makes their first attempt at once
+   * Stores planned deliveries. A delivery to a disabled endpoint is stored as failed. A delivery is skipped if the
+   * request already has one over the same channel.
+   * @param planned a delivery with `begin` is stored as `running`, because the caller makes its first attempt at once
    * @returns the deliveries that were stored
    */
   record(planned: readonly (PlannedDelivery & { begin: boolean })[]): Promise<Delivery[]>;
   /** Stores an attempt and the delivery's next state, which it returns. */
   settle(finished: FinishedAttempt): Promise<Delivery>;
   /**
-   * Makes a user's own delivery due, unless an attempt is in progress; null if there is none.
+   * Makes a user's own delivery due, unless an attempt is in progress. Returns null if the user has no such delivery.
    * @throws CodedError ENDPOINT_DISABLED
    */
   redeliver(deliveryId: string, userId: string): Promise<Delivery | null>;
@@ -66,7 +68,7 @@ export function createDeliveryStore({
   schedule: readonly number[];
   /** A longer Retry-After is reduced to this time, in milliseconds. Default: no limit. */
   maxRetryAfterMs?: number;
-  /** Time after which an attempt has ended or its process has died, in milliseconds. */
+  /** Duration of a lease, in milliseconds: after this time an attempt has ended, or its process has died. */
   leaseMs: number;
 }): DeliveryStore {
   const recordInBatch = createBatcher({
@@ -134,10 +136,11 @@ export function createDeliveryStore({
       }),
   });
 
-  /** Returns the changes after an attempt: none if it is no longer the current one. */
+  /** Returns the changes of a delivery after an attempt. There are none if the attempt is no longer the current one. */
   const applyAttempt = (row: Delivery, { turn, result }: FinishedAttempt): Partial<Delivery> => {
-    // After its lease a success still counts, also if the delivery has failed meanwhile, because its endpoint is disabled.
-    // A failure does not: a later attempt is in progress, or a provider's report has ended this one.
+    // A success counts even after the lease, and even if the delivery has failed in between because its endpoint was
+    // disabled. A late failure does not count: a later attempt is in progress, or the provider's report has ended this
+    // attempt.
     const isCurrent = row.status === 'PENDING' && row.turn === turn && row.running;
     if (!isCurrent && (result.outcome !== 'delivered' || row.status === 'DELIVERED')) return {};
     const nowMs = database.now();
@@ -182,7 +185,7 @@ export function createDeliveryStore({
   };
 }
 
-/** The stored attempt; none if nothing was tried. */
+/** Returns the row of an attempt; an empty list if nothing was sent. */
 function attemptRow({ deliveryId, turn, at, durationMs, result }: FinishedAttempt): Attempt[] {
   if (result.outcome === 'postponed' || result.outcome === 'unreported') return [];
   const { status = null, response = null } = 'response' in result ? result : {};
@@ -194,7 +197,7 @@ async function insertAttempts(tx: Transaction, rows: readonly Attempt[]): Promis
   await tx
     .insert(attempt)
     .select(rowsOf(attempt, rows))
-    // What a report has stored about the attempt stays.
+    // If a report has already stored the attempt's result, that result stays.
     .onConflictDoUpdate({
       target: [attempt.deliveryId, attempt.turn],
       set: { at: sql`excluded.at`, durationMs: sql`excluded.duration_ms` },
@@ -232,7 +235,7 @@ export function lockRows(tx: Transaction, deliveryIds: readonly string[]): Promi
   return tx.select().from(delivery).where(isAnyId(delivery.id, deliveryIds)).orderBy(asc(delivery.id)).for('update');
 }
 
-/** Stores the states of rows. */
+/** Stores the changed states of deliveries. */
 export async function updateStates(tx: Transaction, rows: readonly Delivery[]): Promise<void> {
   if (rows.length === 0) return;
   const joined = joinById(
@@ -241,7 +244,7 @@ export async function updateStates(tx: Transaction, rows: readonly Delivery[]): 
       id: row.id,
       status: row.status,
       next_attempt_at: row.nextAttemptAt,
-      // The previous version stored none.
+      // Rows of the previous version have no endpoint.
       endpoint_id: endpointOf(row).id,
       running: row.running,
       failures: row.failures,

@@ -17,11 +17,13 @@ import type { DeliveryQueues } from './due-deliveries.ts';
 
 /** Makes attempts in the background. */
 export interface Dispatcher extends AsyncDisposable {
-  /** Stores deliveries and starts their first attempts, if there is capacity; resolves once they are stored. */
+  /**
+   * Stores deliveries and starts their first attempts, if there is capacity. Resolves once the deliveries are stored.
+   */
   deliver(planned: readonly PlannedDelivery[]): Promise<void>;
-  /** Restarts a user's own delivery; null if there is none. */
+  /** Restarts a user's own delivery. Returns null if the user has no such delivery. */
   redeliver(deliveryId: string, userId: string): Promise<Delivery | null>;
-  /** Starts no more attempts at due deliveries; those in progress go on. */
+  /** Stops starting attempts of due deliveries. Attempts in progress continue. */
   stopBacklog(): Promise<void>;
 }
 
@@ -29,10 +31,10 @@ export interface DispatcherOptions {
   store: DeliveryStore;
   queues: DeliveryQueues;
   admission: Admission;
-  /** Takes the results of endpoints. */
+  /** Receives the results of attempts at endpoints. */
   endpoints: Pick<EndpointStore, 'note'>;
   send: Send;
-  /** Reads what a first attempt needs while its delivery is being stored. Default: `send` reads it. */
+  /** Reads the secrets for a first attempt while its delivery is being stored. Default: `send` reads them. */
   prefetch?: Channels['prefetch'];
   database: Pick<Database, 'now'>;
   clock: Clock;
@@ -41,9 +43,12 @@ export interface DispatcherOptions {
   drainMs?: number;
 }
 
-/** A result is stored within this time, or lost. */
+/** Storing a result is retried for this time. After it the result is lost. */
 const settleWithinMs = 300_000;
-/** Shorter than the rest of the backlog after a failure, so that results are stored before attempts start. */
+/**
+ * Pause between these retries. It is shorter than the backlog's pause after a failure, so that results are stored
+ * before further attempts start.
+ */
 const settleAgainMs = 200;
 
 const refile = { outcome: 'postponed', reason: 'QUEUE_CHANGED', delayMs: 0 } as const;
@@ -75,13 +80,14 @@ export function createDispatcher({
       const prefetched = new Map(
         prefetch ? planned.flatMap((plan) => (permits.has(plan.id) ? [[plan.id, prefetch(plan)]] : [])) : [],
       );
-      // The attempt that awaits it handles a rejection; this prevents an unhandledRejection until then.
+      // The attempt that awaits a promise handles its rejection. This listener prevents an unhandledRejection before
+      // that.
       for (const promise of prefetched.values()) promise.catch(() => {});
       try {
         for (const delivery of await store.record(planned.map((plan) => ({ ...plan, begin: permits.has(plan.id) })))) {
           if (delivery.status !== 'PENDING') continue;
           const permit = permits.get(delivery.id);
-          // Without a permit it waits in its queue.
+          // A delivery without a permit waits in its queue.
           if (!permit) backlog.wake();
           else if (permits.delete(delivery.id)) start(delivery, permit, prefetched.get(delivery.id));
         }
@@ -147,7 +153,10 @@ export function createDispatcher({
     }
   }
 
-  /** Stores a result. During an outage it is retried: if it is lost, the receiver gets the same again. */
+  /**
+   * Stores a result, with retries during an outage of the database. If a result is lost, the receiver gets the same
+   * callback again.
+   */
   async function settle(finished: FinishedAttempt): Promise<Delivery> {
     const giveUpAt = performance.now() + settleWithinMs;
     for (;;) {
@@ -187,8 +196,8 @@ export function createDispatcher({
 }
 
 /**
- * Whether a callback waits in the SMS provider's queue, as the previous version has stored it. There it would delay SMS; to
- * store any result moves it.
+ * Whether a callback waits in the SMS provider's queue, where the previous version stored it and where it would delay
+ * SMS. Storing any result moves it to its own queue.
  */
 function isMisfiled({ endpointId, url }: Delivery): boolean {
   return endpointId === smsEndpointId && url !== null;

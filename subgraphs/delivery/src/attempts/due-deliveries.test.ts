@@ -16,7 +16,7 @@ async function setUp(options: { pageSize?: number; maxCount?: number } = {}) {
   return {
     database,
     queues: createDeliveryQueues({ database, leaseMs: 60_000, ...options }),
-    /** Stores deliveries that are due, in progress, or wait for a retry, to one endpoint; returns its id. */
+    /** Stores deliveries to one endpoint that are due, in progress, or wait for a retry. Returns the endpoint's id. */
     async add(count: number, { begin = false, isLater = false, url = 'http://127.0.0.1:9/' as string | null } = {}) {
       const { userId } = buildRequest();
       const status = url === null ? 'LATE_SUCCESS' : 'SUCCESS';
@@ -24,7 +24,7 @@ async function setUp(options: { pageSize?: number; maxCount?: number } = {}) {
         planDeliveries({ type: 'voucher.received', value: buildCode(buildRequest({ userId }), { status }) }, url),
       ).flat();
       const stored = await store.record(planned.map((plan) => ({ ...plan, begin: begin || isLater })));
-      // After a failed attempt they wait for their retry.
+      // After this failed attempt the deliveries wait for their retry.
       const finished = { turn: 1, at: 0, durationMs: 1, result: failed('TIMEOUT') };
       if (isLater) for (const { id } of stored) await store.settle({ deliveryId: id, ...finished });
       return stored[0]?.endpointId ?? '';
@@ -74,7 +74,8 @@ it('due deliveries: are started up to the number of each endpoint, the longest d
   expect(begun.map(({ endpointId }) => endpointId).sort()).toEqual([one, one, other].sort());
 });
 
-// Regression: each read of a queue skipped the index entries of all attempts since a long transaction had begun.
+// Regression: each read of a queue had to skip the index entries of all attempts that were started during a long
+// transaction.
 it('due deliveries: are found by indexes without attempts in progress', async () => {
   await using ctx = await setUp();
   await ctx.add(50, { begin: true });

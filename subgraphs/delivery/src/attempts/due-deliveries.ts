@@ -6,44 +6,47 @@ import { type Delivery, delivery, endpoint } from '../tables.ts';
 /** The due deliveries of an endpoint. */
 export interface DueDeliveries {
   endpointId: string;
-  /** How many there are, up to a limit. */
+  /** Number of due deliveries, up to a limit. */
   count: number;
-  /** Fields of one of them. */
+  /** Fields of one of the due deliveries. */
   userId: string;
   url: string | null;
 }
 
 /** Some endpoints with waiting deliveries, in the order of their ids. */
 export interface DuePage {
-  /** Those of them with due deliveries. */
+  /** The endpoints of the page that have due deliveries. */
   due: DueDeliveries[];
-  /** Those of them that are disabled. */
+  /** Ids of the endpoints of the page that are disabled. */
   disabled: string[];
-  /** The last endpoint of the page; null if there are no more after it. */
+  /** The last endpoint of the page; null if it is the last page. */
   last: string | null;
 }
 
 /** The queues of deliveries, one per endpoint, in the table of deliveries. */
 export interface DeliveryQueues {
-  /** Makes deliveries due whose lease has ended: their process has died. */
+  /** Makes deliveries due whose lease has ended, because their process has died. */
   releaseExpired(): Promise<void>;
   /**
-   * Reads the next endpoints with waiting deliveries. Its cost depends on the number of endpoints, not of deliveries.
+   * Reads the next endpoints with waiting deliveries. The cost depends on the number of endpoints, and not on that of
+   * deliveries.
    * @param after the last endpoint of the previous page; null for the first page
    */
   readDue(after: string | null): Promise<DuePage>;
-  /** Starts attempts of the longest due deliveries, up to a number per endpoint; returns the deliveries. */
+  /**
+   * Starts attempts of those deliveries that are due for longest, up to a number per endpoint. Returns the deliveries.
+   */
   begin(counts: ReadonlyMap<string, number>): Promise<Delivery[]>;
   /**
-   * Fails waiting deliveries of disabled endpoints, also those that are not due yet. Attempts in progress go on.
-   * @returns how many; as many as `maxFailed` if there may be more
+   * Fails waiting deliveries of disabled endpoints, even if they are not due yet. Attempts in progress continue.
+   * @returns number of failed deliveries; if it is `maxFailed`, there may be more
    */
   fail(disabled: readonly string[]): Promise<number>;
 }
 
 export interface DeliveryQueuesOptions {
   database: Database;
-  /** Time after which an attempt has ended or its process has died, in milliseconds. */
+  /** Duration of a lease, in milliseconds: after this time an attempt has ended, or its process has died. */
   leaseMs: number;
   /** Endpoints per page. Default: 1,000. */
   pageSize?: number;
@@ -51,12 +54,12 @@ export interface DeliveryQueuesOptions {
   maxCount?: number;
 }
 
-/** Deliveries that one call of `fail` fails at most. */
+/** Limit of deliveries that one call of `fail` fails. */
 export const maxFailed = 500;
-/** Leases that one call ends at most. */
+/** Limit of leases that one call of `releaseExpired` ends. */
 const maxReleased = 500;
 
-// Literals, because the planner uses a partial index only if it sees its condition.
+// The values are literals, because PostgreSQL's planner uses a partial index only if it sees the index's condition.
 const isWaiting = sql`d.status = 'PENDING' and not d.running`;
 const isInProgress = sql`d.status = 'PENDING' and d.running`;
 
@@ -74,7 +77,7 @@ export function createDeliveryQueues({
       );
       if (rows.length === 0) return;
       const ids = rows.map(({ id }) => id);
-      // Those that another process has released, and perhaps started, since they were read are skipped.
+      // Leases are skipped if another process has ended them since they were read, and perhaps started the delivery.
       await database.query.execute(
         sql`update ${delivery} d set running = false where ${isExpired} and d.id = any(${`{${ids.join(',')}}`}::uuid[])`,
       );
@@ -83,7 +86,7 @@ export function createDeliveryQueues({
     async readDue(after) {
       const now = new Date(database.now()).toISOString();
       const isDue = sql`${isWaiting} and d.endpoint_id = queue.endpoint_id and d.next_attempt_at <= ${now}`;
-      // Each step of the recursion is one look-up in the index: the endpoint after the previous one.
+      // Each step of the recursion finds the next endpoint by one look-up in the index.
       const { rows } = await database.query.execute<{
         endpointId: string;
         number: number;

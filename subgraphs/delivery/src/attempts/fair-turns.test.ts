@@ -11,7 +11,8 @@ import { startBacklog } from './backlog.ts';
 import { createDeliveryStore } from './delivery-store.ts';
 import { createDeliveryQueues } from './due-deliveries.ts';
 
-// Regression: due deliveries were taken in the order of all, so 100,000 of one endpoint delayed those of others.
+// Regression: due deliveries were started in the order of their times, so that 100,000 deliveries of one endpoint
+// delayed those of all others.
 it('fair turns: one of many endpoints is served although another one has a backlog', async () => {
   await using engines = await openTestEngines({ migrations: [deliveryMigrations] });
   const { database } = engines;
@@ -30,7 +31,7 @@ it('fair turns: one of many endpoints is served although another one has a backl
   const all = Promise.withResolvers<void>();
   await using _backlog = startBacklog({
     queues: createDeliveryQueues({ database, leaseMs: 60_000 }),
-    // Few at a time, so that there is a backlog.
+    // Only four attempts may be in progress, so that there is a backlog.
     admission: createAdmission({ limits: testLimits({ concurrency: 4 }), log: silentLog }),
     start({ endpointId }, permit) {
       started.push(endpointId);
@@ -40,6 +41,6 @@ it('fair turns: one of many endpoints is served although another one has a backl
     log: silentLog,
   });
   await all.promise;
-  // Each of the 20 was preceded by at most some turns of the backlogged one.
+  // Each of the 20 endpoints waited for only a few attempts of the endpoint with the backlog.
   expect(started.filter((endpointId) => endpointId === backlogged).length).toBeLessThanOrEqual(40);
 });

@@ -23,13 +23,16 @@ const createFolder = () => mkdtempDisposable(join(tmpdir(), 'voucher-gateway-'))
 
 const resources = new AsyncDisposableStack();
 let receiver: Receiver;
-/** Has the folder of each point as the process would have left it if it had been killed there, by the point's position. */
+/**
+ * Folder with a copy of the data folder for each kill point, named by the point's position. A copy is what the process
+ * would have left if it had been killed at that point.
+ */
 let copies: string;
-/** What the process has sent until it was killed at the last point. */
+/** The callbacks that the process sent before it was killed at the last point. */
 let sentByKilled: readonly ReceivedCall[];
 
-// PGlite writes files while the process waits, and never syncs them. So a copy of the folder is what a kill leaves, and one
-// process makes the copies of all points.
+// PGlite writes its files synchronously, and never syncs them to the disk. So a copy of the folder is the same as what
+// a kill leaves, and one process can make the copies of all points.
 beforeAll(async () => {
   receiver = resources.use(await startReceiver({ answer: 204 }));
   const folder = resources.use(await createFolder()).path;
@@ -41,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(() => resources.disposeAsync());
 
-/** Stores a request with its code, which wait to be consumed. */
+/** Stores the messages of a request and its code, which are not consumed yet. */
 async function storeRequestWithCode(folder: string) {
   await using engines = await openEngines(folder);
   const service = await killedService.start(engines);
@@ -53,7 +56,10 @@ async function storeRequestWithCode(folder: string) {
   });
 }
 
-/** Starts the service in a process on the folder. Returns the points that it has reached when it is killed or has ended. */
+/**
+ * Starts the service in a process on the folder. Returns the points that the process reached before it was killed or
+ * ended.
+ */
 async function runKilled(folder: string): Promise<string[]> {
   const child = spawn(process.execPath, [main], {
     env: { ...process.env, DATA_DIR: folder, COPIES: copies },
@@ -71,7 +77,7 @@ describe('killed process', { timeout: 600_000 }, () => {
     const before = receiver.calls.length;
     await using engines = await openEngines(join(copies, String(killPoints.indexOf(killAt))));
     const { query } = engines.database;
-    // As if the lease of the killed process had ended.
+    // Ends the lease of the killed process.
     await query.update(delivery).set({ nextAttemptAt: new Date() }).where(sql`${delivery.status} = 'PENDING'`);
     await using _next = await killedService.start(engines);
     await expect
@@ -79,7 +85,7 @@ describe('killed process', { timeout: 600_000 }, () => {
       .toEqual(['DELIVERED']);
 
     const calls = receiver.calls.slice(before);
-    // What is stored as delivered is not sent again.
+    // A delivery that is stored as delivered is not sent again.
     expect(calls).toHaveLength(killAt === 'commit' ? 0 : 1);
     const sentBefore = killPoints.indexOf(killAt) < killPoints.indexOf('POST create') ? [] : sentByKilled;
     const [stored] = await query.select().from(delivery);

@@ -9,7 +9,7 @@ import type { DueDeliveries } from './due-deliveries.ts';
 
 const pageSize = 1_000;
 
-/** Deliveries that are all due, at an origin each; the ids say their order. */
+/** Returns due deliveries, each to another origin. Their ids are in ascending order. */
 function due(userId: string, prefix: string, count: number): DueDeliveries[] {
   return Array.from({ length: count }, (_, index) => ({
     endpointId: `${prefix}${String(index).padStart(6, '0')}`,
@@ -19,7 +19,8 @@ function due(userId: string, prefix: string, count: number): DueDeliveries[] {
   }));
 }
 
-// Regression: each turn went back to the endpoint after the last one started, so one user with 5,000 delayed all others.
+// Regression: each turn started at the endpoint after the last that was started, so that one user with 5,000 endpoints
+// delayed all other users.
 it('fair turns: a user with thousands of slow endpoints does not delay others', async () => {
   const waiting = new Map([...due('ann', 'a', 5_000), ...due('ben', 'b', 1)].map((each) => [each.endpointId, each]));
   const admission = createAdmission({ limits: testLimits({ perUser: 4 }), log: silentLog });
@@ -55,7 +56,7 @@ it('fair turns: a user with thousands of slow endpoints does not delay others', 
     },
     log: silentLog,
   });
-  // One turn per page.
+  // Each turn reads one page, so that the other user is served after few turns.
   expect(await served.promise).toBeLessThanOrEqual(6);
   for (const permit of running) permit.release(null);
 }, 20_000);

@@ -23,7 +23,7 @@ it('misfiled: callbacks of the previous version do not delay SMS', async () => {
   const { database } = harness.engines;
   const userId = randomUUID();
   await using receiver = await startReceiver({ answer: 204 });
-  // The previous version stores no endpoint.
+  // Like the previous version, this stores deliveries without an endpoint.
   const old = (url: string) => ({
     id: randomUUID(),
     requestId: randomUUID(),

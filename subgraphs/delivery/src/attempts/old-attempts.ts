@@ -2,10 +2,13 @@ import type { Transaction } from '@voucher-gateway/platform/database';
 import { sql } from 'drizzle-orm';
 import { attempt } from '../tables.ts';
 
-/** Attempts of a delivery that its owner sees: the last ones. */
+/** The owner of a delivery sees this many of its attempts, the last ones. */
 export const maxAttempts = 100;
 
-/** Deletes the attempts that are no longer seen, of deliveries that are restarted: only restarts have no limit. */
+/**
+ * Deletes attempts that the owners of these restarted deliveries no longer see. Only restarts can lead to an unlimited
+ * number of attempts.
+ */
 export async function deleteOldAttempts(tx: Transaction, deliveryIds: readonly string[]): Promise<void> {
   await tx.execute(sql`
     delete from ${attempt} where (${attempt.deliveryId}, ${attempt.turn}) in (

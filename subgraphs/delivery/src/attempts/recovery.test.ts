@@ -94,7 +94,8 @@ describe('recoverDeliveries', () => {
     expect(receiver.calls).toHaveLength(300);
   });
 
-  // Regression: each call had batches of its own, and several calls multiplied what was restarted per second.
+  // Regression: each call restarted separate batches, so that several calls multiplied the number of restarts per
+  // second.
   it('recoverDeliveries: several calls of a user are one recovery, from the earliest time', async () => {
     await using engines = await openTestEngines({ migrations: [deliveryMigrations], clock: createTestClock(start) });
     const { database, clock } = engines as typeof engines & { clock: TestClock };
@@ -144,7 +145,9 @@ describe('recoverDeliveries', () => {
 
 type Harness = Awaited<ReturnType<typeof openDeliveryHarness>>;
 
-/** Stores failed callbacks without attempts, a millisecond apart from `start` on; returns their ids. */
+/**
+ * Stores failed callbacks without attempts, created at `start` and at intervals of a millisecond. Returns their ids.
+ */
 async function insertDeliveries(
   { engines: { database } }: Pick<Harness, 'engines'>,
   rows: readonly Partial<typeof delivery.$inferInsert>[],

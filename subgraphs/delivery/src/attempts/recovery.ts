@@ -8,11 +8,11 @@ import { and, asc, count, eq, gte, lte, sql } from 'drizzle-orm';
 import { delivery, endpoint, recovery } from '../tables.ts';
 import { deleteOldAttempts } from './old-attempts.ts';
 
-/** Deliveries that are restarted at once. */
+/** Number of deliveries that are restarted at once. */
 const batchSize = 250;
-/** Time between two batches of a user, so that the deliveries of others are not delayed. */
+/** Time between two batches of a user, so that the deliveries of other users are not delayed. */
 const pauseMs = 1_000;
-/** Batches per run, of as many users. */
+/** Limit of batches per run, each of another user. */
 const maxBatches = 8;
 const noId = '00000000-0000-0000-0000-000000000000';
 
@@ -21,16 +21,19 @@ type Recovery = typeof recovery.$inferSelect;
 /** Restarts failed deliveries, until disposed. */
 export interface Recoveries extends AsyncDisposable {
   /**
-   * Restarts a user's own deliveries that were created since an instant and have failed: the oldest at once, the rest in
-   * batches in the background. A user has one recovery at a time: another call widens it.
-   * @returns how many they are
+   * Restarts a user's own deliveries that were created since an instant and have failed. The oldest are restarted at
+   * once, and further ones in batches in the background. A user has one recovery at a time, which another call extends.
+   * @returns number of failed deliveries that are restarted
    */
   begin(userId: string, since: Date): Promise<number>;
 }
 
 export function startRecoveries({ database, clock, log }: { database: Database; clock: Clock; log: Log }): Recoveries {
   const lines = createRepeatedLines(log);
-  /** The last call of each user: calls of one user wait here, and not with a connection each. */
+  /**
+   * The last call of each user. Calls of one user wait for each other here, so that a waiting call takes no database
+   * connection.
+   */
   const calls = new Map<string, Promise<number>>();
 
   const begin = (userId: string, since: Date): Promise<number> =>
@@ -58,9 +61,10 @@ export function startRecoveries({ database, clock, log }: { database: Database; 
       return found?.count ?? 0;
     });
 
-  /** Restarts the next batch of a recovery, and ends it after the last one. */
+  /** Restarts the next batch of a recovery. Ends the recovery after its last batch. */
   const restartBatch = async (tx: Transaction, { userId, until, reachedAt, reachedId }: Recovery) => {
-    // By position: a delivery that fails again at once is not restarted twice.
+    // A batch continues after the last restarted delivery, so that a delivery that fails again at once is not restarted
+    // twice.
     const batch = await tx
       .select({ id: delivery.id, createdAt: delivery.createdAt })
       .from(delivery)
@@ -89,7 +93,7 @@ export function startRecoveries({ database, clock, log }: { database: Database; 
 
   /** Makes deliveries due, as `redeliver` does. */
   const restart = async (tx: Transaction, ids: readonly string[]) => {
-    // In id order, so that two transactions can not deadlock.
+    // The rows are locked in id order, so that two transactions can not deadlock.
     await tx
       .select({ id: delivery.id })
       .from(delivery)
@@ -109,7 +113,7 @@ export function startRecoveries({ database, clock, log }: { database: Database; 
     await deleteOldAttempts(tx, ids);
   };
 
-  /** Restarts a batch of the longest due recovery; false if none is due. */
+  /** Restarts a batch of the recovery that is due for longest. Resolves with false if no recovery is due. */
   const continueOne = (): Promise<boolean> =>
     database.transaction(async (tx) => {
       const [due] = await tx
@@ -148,7 +152,10 @@ export function startRecoveries({ database, clock, log }: { database: Database; 
   };
 }
 
-/** Written like the index `delivery_failed`. Deliveries to disabled endpoints stay as they are. */
+/**
+ * Returns the condition for a user's failed deliveries, in the form of the index `delivery_failed`. It excludes
+ * deliveries to disabled endpoints, which are not restarted.
+ */
 function failedOf(userId: string) {
   return and(
     eq(delivery.userId, userId),

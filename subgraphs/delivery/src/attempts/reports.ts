@@ -6,9 +6,10 @@ import { ended, lockRows, retryOrFail, updateStates } from './delivery-store.ts'
 /**
  * Applies an SMS provider's reports to deliveries.
  *
- * - `delivered` ends a delivery, whichever of its attempts it is about: the phone has the code. It corrects a failure.
- * - `undelivered` counts only for the current attempt, while that one is in progress or accepted. It is then the attempt's
- *   failure, and the retry schedule decides.
+ * - `delivered`, about any attempt, ends the delivery, because the phone has the code. It also corrects a failed
+ *   delivery.
+ * - `undelivered` counts only if it is about the current attempt, and that attempt is in progress or accepted. It makes
+ *   the attempt fail, and the next one follows by the retry schedule.
  */
 export function createSmsReports({
   database,
@@ -47,7 +48,7 @@ export function createSmsReports({
   }
 }
 
-/** Stores a report as the result of its attempt, whose own record may not be stored yet. */
+/** Stores a report as the result of its attempt. The dispatcher may store the attempt's row only later. */
 async function storeReport(tx: Transaction, report: SmsReport, at: Date): Promise<void> {
   const result =
     report.outcome === 'delivered'

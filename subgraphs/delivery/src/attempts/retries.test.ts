@@ -17,7 +17,7 @@ describe('retry', () => {
     await using harness = await openDeliveryHarness({ environment: quick, clock });
     await using receiver = await startReceiver();
     receiver.answer = (response) => {
-      // Advance the clock, so that the next attempt has a later timestamp.
+      // The clock advances, so that the next attempt has a later timestamp.
       clock.advance(2_000);
       receiver.answer = refuse(200);
       refuse(500)(response);
@@ -26,7 +26,7 @@ describe('retry', () => {
     await harness.receive(request);
     const first = await receiver.next();
     await expect.poll(async () => (await harness.deliveries(request))[0]?.attempts.length).toBe(1);
-    // Now the retry is due.
+    // After these milliseconds the retry is due.
     clock.advance(100);
     const second = await receiver.next();
     expect(second.body).toBe(first.body);
@@ -50,7 +50,7 @@ describe('retry', () => {
 
   it('retry: delivers once a receiver that was down is up', async () => {
     await using harness = await openDeliveryHarness({
-      // Enough retries for a slow machine to open the port again.
+      // There are enough retries even if a slow machine takes long to open the port again.
       environment: { CALLBACK_RETRY_SCHEDULE: Array(100).fill('20ms').join() },
     });
     const down = await startReceiver();

@@ -4,7 +4,7 @@ const jitter = 0.2;
 export interface RetryInput {
   /** Delays before the second attempt, the third and so on, in milliseconds. */
   schedule: readonly number[];
-  /** Attempts that have failed so far: 1 or more. */
+  /** Number of attempts that have failed so far, at least 1. */
   failures: number;
   /** The receiver's Retry-After, in milliseconds from now; null without one. */
   retryAfterMs: number | null;
@@ -16,7 +16,7 @@ export interface RetryInput {
 
 /**
  * Returns the time until the next attempt in milliseconds, or null after the last one. A receiver's Retry-After can
- * lengthen a delay of the schedule, not shorten it.
+ * lengthen a delay of the schedule, but can't shorten it.
  *
  * @see Standard Webhooks, "Deliverability and reliability"
  */

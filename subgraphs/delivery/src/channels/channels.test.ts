@@ -6,7 +6,7 @@ import { createChannels } from './channels.ts';
 
 const nowMs = Date.UTC(2026, 0, 31);
 
-/** Channels whose senders count their calls, at `nowMs`. */
+/** Creates channels whose senders count their calls. The time is `nowMs`. */
 function setUp() {
   const calls = { callbacks: 0, sms: 0 };
   const { send } = createChannels({
@@ -33,7 +33,7 @@ function setUp() {
   };
 }
 
-/** A delivery whose attempt is in progress. */
+/** Returns a delivery whose attempt is in progress. */
 function deliveryOf(channel: Channel, nextAttemptAt: Date): Delivery {
   return {
     id: randomUUID(),
@@ -66,7 +66,7 @@ it('channels: send during the lease of an attempt', async () => {
   expect(calls).toEqual({ callbacks: 1, sms: 1 });
 });
 
-// Regression: a process that was suspended sent what another process had sent meanwhile.
+// Regression: a process that was suspended sent callbacks that another process had sent in the meantime.
 it('channels: send nothing after the lease of an attempt', async () => {
   const { calls, send } = setUp();
   await expect(send('CALLBACK', 0)).rejects.toThrow(/lease/);

@@ -7,19 +7,22 @@ import type { SmsLimits } from './sms/limits.ts';
 import { sendSms } from './sms/send-sms.ts';
 import type { SmsSender } from './sms/sms.ts';
 
-/** The secrets that sign a callback; none for an SMS. */
+/** The secrets that sign a callback; an empty list for an SMS. */
 export type SigningSecrets = readonly string[];
 
-/** Makes one attempt at a delivery over its channel. `stop` ends it early. */
+/** Makes one attempt of a delivery over its channel. `stop` ends the attempt early. */
 export type Send = (delivery: Delivery, stop: AbortSignal, secrets?: Promise<SigningSecrets>) => Promise<SendResult>;
 
 export interface Channels {
-  /** Reads what an attempt needs. A first attempt does so while its delivery is being stored. */
+  /** Reads the secrets that an attempt needs. For a first attempt, they are read while the delivery is being stored. */
   prefetch(planned: Pick<Delivery, 'channel' | 'userId'>): Promise<SigningSecrets>;
   send: Send;
 }
 
-/** Another process may have the key that this one lacks, and makes the attempt after this time, in milliseconds. */
+/**
+ * If this process lacks the key for a secret, the attempt is postponed for this time, in milliseconds. Another process
+ * may have the key, and make the attempt.
+ */
 const otherKeyAfterMs = 60_000;
 
 /** Creates the senders of all channels. */
@@ -34,7 +37,7 @@ export function createChannels({
   secrets: CallbackSecrets;
   smsSender: SmsSender;
   smsLimits: SmsLimits;
-  /** The database's time, by which leases end, in milliseconds. */
+  /** Returns the database's time, by which leases end, in milliseconds. */
   now(): number;
 }): Channels {
   const prefetch: Channels['prefetch'] = async ({ channel, userId }) =>
@@ -43,7 +46,8 @@ export function createChannels({
     const { id, channel, url, body, nextAttemptAt } = delivery;
     const signing = await prefetched.catch(withoutSecrets);
     if ('outcome' in signing) return signing;
-    // The process was suspended, or the database slow: another process makes the attempt now.
+    // The lease has ended, because the process was suspended or the database was slow. Another process makes the
+    // attempt now.
     if (nextAttemptAt !== null && nextAttemptAt.getTime() <= now())
       throw new Error('the lease ended before the attempt');
     switch (channel) {
@@ -56,7 +60,7 @@ export function createChannels({
   return { prefetch, send };
 }
 
-/** The result of an attempt whose secret can't be decrypted. Rejects for another error, such as an outage. */
+/** Returns the result of an attempt whose secret can't be decrypted. Throws any other error, such as an outage. */
 function withoutSecrets(error: unknown): SendResult {
   if (isCodedError(error, 'SECRET_UNREADABLE')) return failed('SECRET_UNREADABLE');
   if (isCodedError(error, 'SECRETS_KEY_WRONG'))

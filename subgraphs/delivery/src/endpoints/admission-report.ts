@@ -5,7 +5,7 @@ import type { Admission } from './admission.ts';
 
 const everyMs = 60_000;
 
-/** Writes a line to the log every minute in which endpoints are held back. */
+/** Logs a line once per minute while endpoints are held back. */
 export function startAdmissionReport({
   admission,
   clock,

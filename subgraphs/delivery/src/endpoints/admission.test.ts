@@ -7,11 +7,11 @@ import { type AdmissionLimits, createAdmission, type Permit } from './admission.
 import { type Endpoint, endpointId, smsEndpointId } from './endpoint.ts';
 
 const endpoint = (userId: string, origin: string): Endpoint => ({ id: endpointId(userId, origin), userId, origin });
-/** An admission whose time stands still, unless the test has a clock. */
+/** Creates an admission for which no time passes, unless the test passes a clock. */
 const admit = (limits: Partial<AdmissionLimits>, log = silentLog, now = () => 0) =>
   createAdmission({ limits: testLimits(limits), log, now });
 
-/** Takes all permits that there are at an endpoint. */
+/** Takes all permits that are available for an endpoint. */
 function takeAll(admission: ReturnType<typeof createAdmission>, one: Endpoint): Permit[] {
   const permits: Permit[] = [];
   for (let permit = admission.tryAdmit(one); permit; permit = admission.tryAdmit(one)) permits.push(permit);
@@ -42,7 +42,8 @@ describe('admission', () => {
     expect(takeAll(admission, endpoint('ben', 'https://other.example'))).toHaveLength(3);
   });
 
-  // Regression: few users with slow paths at a shared origin, such as a webhook service, stopped all its other users.
+  // Regression: a few users with slow paths at a shared origin, such as a webhook service, blocked all other users of
+  // that origin.
   it('admission: keeps the last quarter of an origin for endpoints without an attempt in progress', () => {
     const admission = admit({ perOrigin: 8, perEndpoint: 4 });
     const shared = (user: string) => takeAll(admission, endpoint(user, 'https://shared.example')).length;
@@ -101,7 +102,7 @@ describe('admission', () => {
     expect(admission.report().broken).toBe(0);
   });
 
-  // Regression: every SMS of a queue lost an attempt to the provider's limit.
+  // Regression: the provider's rate limit cost every SMS of a queue an attempt.
   it('admission: slows SMS down when the provider asks for it', () => {
     const admission = admit({ perEndpoint: 8 });
     const sms = { id: smsEndpointId, userId: null, origin: null };
@@ -123,7 +124,8 @@ describe('admission', () => {
     held?.release(null);
   });
 
-  // Regression: endpoints that only waited for a limit replaced others, whose circuit breakers closed by that.
+  // Regression: endpoints that only waited for a limit evicted the state of other endpoints, whose open circuit
+  // breakers were so forgotten.
   it('admission: endpoints that wait for a limit of their user evict none of others', () => {
     const admission = admit({ breakerFailures: 1, perUser: 1 });
     const failing = endpoint('ann', 'https://failing.example');

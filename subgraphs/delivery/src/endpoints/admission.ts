@@ -10,30 +10,33 @@ import { readSigns } from './signs.ts';
 
 /** The right to make one attempt at an endpoint. */
 export interface Permit {
-  /** Returns it, once. `result`: of the attempt; null if none was made, or an error of ours ended it. */
+  /**
+   * Returns the permit. Call it once. `result` is that of the attempt; null if no attempt was made, or if an error of
+   * ours ended it.
+   */
   release(result: SendResult | null): void;
 }
 
-/** Limits the attempts that are in progress. A delivery without a permit waits in its queue. */
+/** Limits the attempts in progress. A delivery without a permit waits in its queue. */
 export interface Admission {
   /** Returns a permit; null while an attempt at the endpoint would exceed a limit, or its circuit breaker is open. */
   tryAdmit(endpoint: Endpoint): Permit | null;
-  /** Forgets how an endpoint was, so that its attempts start at once. */
+  /** Forgets the state of an endpoint, so that its attempts start at once. */
   forget(endpointId: string): void;
   /** Resolves when no attempt is in progress. */
   idle(): Promise<void>;
-  /** What is in progress and what is held back, for operators. */
+  /** Returns the numbers of attempts in progress and of endpoints that are held back, for operators. */
   report(): AdmissionReport;
 }
 
 export interface AdmissionReport {
-  /** Attempts in progress. */
+  /** Number of attempts in progress. */
   running: number;
-  /** Endpoints whose state is kept. */
+  /** Number of endpoints whose state is kept. */
   endpoints: number;
-  /** Those whose circuit breaker is open or half-open. */
+  /** Number of endpoints whose circuit breaker is open or half-open. */
   broken: number;
-  /** Those that have asked for a pause. */
+  /** Number of endpoints that have asked for a pause. */
   paused: number;
 }
 
@@ -43,10 +46,10 @@ export interface AdmissionLimits {
   perEndpoint: number;
   perOrigin: number;
   perUser: number;
-  /** Attempts per second. */
+  /** Limits of attempts per second. */
   ratePerEndpoint: number;
   ratePerUser: number;
-  /** Consecutive failures that open a circuit breaker, and for how long, in milliseconds. */
+  /** Number of consecutive failures that open a circuit breaker, and how long it stays open, in milliseconds. */
   breakerFailures: number;
   breakerPauseMs: number;
   breakerMaxPauseMs: number;
@@ -60,16 +63,19 @@ interface EndpointState {
   breaker: Breaker;
 }
 
-/** Endpoints and users whose state is kept. Of more, the longest unused ones are forgotten. */
+/** Limit of endpoints whose state is kept, and of users. Beyond it, the least recently used are forgotten. */
 const maxKept = 10_000;
-/** Endpoints per user whose state is kept. */
+/** Limit of endpoints per user whose state is kept. */
 const maxKeptPerUser = 500;
-/** This part of the permits, and of those of an origin, is for endpoints without an attempt in progress. */
+/**
+ * This part of all permits, and of the permits of each origin, is reserved for endpoints without an attempt in
+ * progress.
+ */
 const reserved = 0.25;
 
 /**
- * Creates the admission of a process. Its state is in memory, so every process learns by itself how an endpoint is, and a
- * restart forgets it.
+ * Creates the admission of a process. Its state is in memory, so that each process learns by itself how an endpoint
+ * behaves, and forgets it at a restart.
  */
 export function createAdmission({
   limits,
@@ -102,7 +108,7 @@ export function createAdmission({
       ...(now && { now }),
     }),
     breaker: createBreaker({
-      // The SMS provider also fails for single numbers.
+      // The SMS provider has no circuit breaker, because it also fails for single phone numbers.
       failures: endpoint.id === smsEndpointId ? Number.POSITIVE_INFINITY : limits.breakerFailures,
       pauseMs: limits.breakerPauseMs,
       maxPauseMs: limits.breakerMaxPauseMs,
@@ -129,7 +135,8 @@ export function createAdmission({
       if (user !== null && !user.allows(runningPerUser.of(userId))) return null;
       const state = keptState ?? create(endpoint);
       if (!state.breaker.allows(state.running) || !state.pace.allows(state.running)) return null;
-      // Only now, so that endpoints that wait for a limit replace none.
+      // The state is kept only from the first permit on, so that endpoints that wait for a limit evict no other
+      // endpoint.
       if (!keptState) endpoints.add(id, userId, state);
       if (user !== null && userId !== null && !keptUser) users.add(userId, null, user);
       running += 1;

@@ -65,7 +65,7 @@ describe('circuit breaker', () => {
     expect(breaker.state).toBe('open');
   });
 
-  // Regression: with the clock set back by an hour, the deliveries of the endpoint waited for that hour.
+  // Regression: after the clock was set back by an hour, the deliveries of the endpoint waited for that hour.
   it('breaker: ends its pause although the clock of the machine is set back', async () => {
     const readClock = Date.now;
     const breaker = createBreaker({ failures: 1, pauseMs: 200, maxPauseMs: 200 });

@@ -1,27 +1,30 @@
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 export interface BreakerOptions {
-  /** Consecutive failures after which it opens. */
+  /** Number of consecutive failures after which the breaker opens. */
   failures: number;
-  /** Time for which it stays open first, in milliseconds. It doubles with each failed probe, and varies at random. */
+  /**
+   * Length of the first pause, for which the breaker stays open, in milliseconds. It doubles with each failed probe,
+   * minus a random part.
+   */
   pauseMs: number;
   maxPauseMs: number;
-  /** Called when it has opened after it was closed, and when it has closed. */
+  /** Called when the breaker changes from closed to open, and when it closes. */
   onChange?(state: 'closed' | 'open'): void;
   /** Returns the time in milliseconds. Default: `performance.now`, so that setting the machine's clock has no effect. */
   now?: () => number;
 }
 
 /**
- * The circuit breaker of an endpoint. After some consecutive failures it is open, and no attempt is made. When its pause has
- * ended it is half-open: one attempt is made, which closes it or opens it for a longer pause. Not by cockatiel, which
- * measures pauses by the machine's clock, and does not report when it would allow an attempt.
+ * The circuit breaker of an endpoint. After some consecutive failures it is open, and no attempt is made. After its
+ * pause it is half-open: one attempt is made, which closes the breaker or opens it for a longer pause. cockatiel is not
+ * used, because it measures pauses by the machine's clock, and does not report when it would allow an attempt.
  */
 export interface Breaker {
   readonly state: BreakerState;
-  /** Whether another attempt may start beside those that are `running`. */
+  /** Whether another attempt may start while `running` attempts are in progress. */
   allows(running: number): boolean;
-  /** Takes the result of an attempt. While it is open, results of earlier attempts are ignored. */
+  /** Takes the result of an attempt. While the breaker is open, results of earlier attempts are ignored. */
   record(isFailure: boolean): void;
 }
 
@@ -32,12 +35,12 @@ export function createBreaker({
   onChange,
   now = () => performance.now(),
 }: BreakerOptions): Breaker {
-  /** Consecutive failures while it is closed. */
+  /** Number of consecutive failures while the breaker is closed. */
   let failed = 0;
-  /** Null while it is closed. */
+  /** The current pause; null while the breaker is closed. */
   let pause: { ms: number; until: number } | null = null;
   const open = (ms: number) => {
-    // Up to half of it at random, so that probes of many endpoints spread.
+    // A random part of up to half of the pause is subtracted, so that the probes of many endpoints are spread out.
     pause = { ms, until: now() + ms * (0.5 + Math.random() / 2) };
   };
   const state = () => (pause === null ? 'closed' : now() < pause.until ? 'open' : 'half-open');

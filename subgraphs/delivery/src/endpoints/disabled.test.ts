@@ -41,7 +41,7 @@ const read = async (harness: Harness, request: { requestId: string; userId: stri
 const enable = (harness: Harness, url: string, userId?: string) =>
   harness.post('mutation ($url: String!) { enableEndpoint(url: $url) { origin state disabledAt } }', { url }, userId);
 
-/** Lets an endpoint fail until it is disabled; returns the request whose delivery has failed. */
+/** Makes an endpoint fail until it is disabled. Returns the request whose delivery has failed. */
 async function disable(harness: Harness, callbackUrl: string, userId: string) {
   const request = await callBack(harness, callbackUrl, userId);
   await expect
@@ -75,7 +75,7 @@ describe('disabled endpoint', () => {
         notices: [],
       },
     ]);
-    // The same origin of another user is another endpoint.
+    // For another user, the same origin is another endpoint.
     receiver.answer = 200;
     const other = await callBack(harness, receiver.url, buildRequest().userId);
     await expect.poll(() => read(harness, other)).toMatchObject({ status: 'DELIVERED', error: null });
@@ -91,7 +91,7 @@ describe('disabled endpoint', () => {
     await disable(harness, `${receiver.url}/path-secret?token=query-secret`, userId);
     const { body, headers, json } = await working.next();
     expect(json).toMatchObject({ type: 'endpoint.disabled', data: { origin: new URL(receiver.url).origin } });
-    // Regression: it had the URL, so that one receiver learnt the secrets in the URL of another.
+    // Regression: the notice contained the failing URL, so that one receiver learnt the secrets in the URL of another.
     expect(body).not.toContain('-secret');
     new Webhook(await harness.secret(userId)).verify(body, headers as Record<string, string>);
     await expect
@@ -119,7 +119,7 @@ describe('disabled endpoint', () => {
     expect((await redeliver()).errors?.[0]?.extensions?.code).toBe('ENDPOINT_DISABLED');
     expect((await recover()).data?.recoverDeliveries).toEqual({ count: 0 });
     receiver.answer = 200;
-    // By a URL of its origin.
+    // An endpoint is enabled by any URL of its origin.
     expect((await enable(harness, receiver.url, userId)).data?.enableEndpoint).toEqual({
       origin: new URL(receiver.url).origin,
       state: 'ACTIVE',

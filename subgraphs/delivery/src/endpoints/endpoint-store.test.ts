@@ -46,7 +46,7 @@ describe('endpoint store', () => {
     expect(await ctx.store.readOwn(ctx.userId)).toMatchObject([{ disabledAt: new Date(ctx.clock.now()) }]);
   });
 
-  // Regression: it had been failing since never.
+  // Regression: the success removed the time since when the disabled endpoint had been failing.
   it('endpoint: stays disabled after a success of an attempt that was in progress', async () => {
     await using ctx = await setUp();
     const to = { userId: ctx.userId, url: 'https://shop.example/hook' };
@@ -70,7 +70,8 @@ describe('endpoint store', () => {
       const [one, other] = [ctx.open(), ctx.open()];
       await Promise.all([one.note(to, failure), other.enable(id), other.note(to, failure)]);
       const [row] = await ctx.store.readOwn(ctx.userId);
-      // Enabled last: failing since then at the earliest. Disabled last: since days.
+      // If it was enabled last, it is failing since the enabling at the earliest. If it was disabled last, it is
+      // failing for days.
       const sinceMs = ctx.clock.now() - (row?.failingSince?.getTime() ?? ctx.clock.now());
       expect(sinceMs >= 5 * day).toBe(row?.disabledAt !== null);
     }
@@ -146,7 +147,7 @@ describe('endpoint store', () => {
     ctx.clock.advance(1);
     await ctx.store.note(to, delivered(200));
     expect(await ctx.store.readOwn(ctx.userId)).toMatchObject([{ usedAt: new Date(ctx.clock.now()) }]);
-    // A failure right after a success is not stored, and a later one is.
+    // A failure right after a success is not stored, but a later failure is.
     await ctx.store.note(to, failure);
     expect(await ctx.store.readOwn(ctx.userId)).toMatchObject([{ failingSince: null }]);
     ctx.clock.advance(1_000);

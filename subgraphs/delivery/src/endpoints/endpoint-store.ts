@@ -10,33 +10,44 @@ import { planNotices } from './notices.ts';
 import { readSigns } from './signs.ts';
 
 /**
- * The endpoints. One is failing from its first failed attempt until a success, and disabled when it has been failing for
- * `disableAfterMs`. Then its pending deliveries fail (`due-deliveries.ts`), new ones are stored as failed
- * (`delivery-store.ts`), and its owner is told over the endpoints that work, until the owner enables it.
+ * The endpoints. An endpoint is failing from its first failed attempt until a success. It is disabled when it has been
+ * failing for `disableAfterMs`. The owner is notified at endpoints that work. Until the owner enables the endpoint, its
+ * pending deliveries fail (`due-deliveries.ts`), and new deliveries are stored as failed (`delivery-store.ts`).
  */
 export interface EndpointStore {
-  /** Takes the result of an attempt. It is stored if it changes the endpoint, or some time after the last one. */
+  /**
+   * Takes the result of an attempt. A result is stored if it changes the endpoint's state, or if the last stored result
+   * is old.
+   */
   note(delivery: Pick<Delivery, 'userId' | 'url'>, result: SendResult): Promise<void>;
-  /** Reads a user's endpoints: disabled and failing ones first, then the last used ones. */
+  /** Reads a user's endpoints: first those that are disabled or failing, then those that were used last. */
   readOwn(userId: string): Promise<EndpointRow[]>;
-  /** Enables an endpoint, also if it is not disabled; null if there is none. */
+  /** Enables an endpoint, which need not be disabled. Returns null if there is no such endpoint. */
   enable(endpointId: string): Promise<EndpointRow | null>;
 }
 
 export interface EndpointStoreOptions {
   database: Database;
   log: Log;
-  /** Infinity: none is disabled. */
+  /**
+   * Time of failing after which an endpoint is disabled, in milliseconds. With infinity, no endpoint is ever disabled.
+   */
   disableAfterMs: number;
 }
 
-/** The same result of an endpoint is stored once per this time, or per tenth of `disableAfterMs` if that is shorter. */
+/**
+ * Equal results of an endpoint are stored at most once in this time, or once in a tenth of `disableAfterMs` if that is
+ * shorter.
+ */
 const noteEveryMs = 60_000;
-/** A failure this soon after a stored success is not stored, so that an endpoint that does both costs few statements. */
+/**
+ * A failure this soon after a stored success is not stored, so that an endpoint that fails at times causes few
+ * statements.
+ */
 const successHoldsMs = 1_000;
-/** Endpoints whose last note is remembered, so that few results are written. */
+/** Limit of endpoints whose last stored result is remembered, so that few results are written. */
 const maxRemembered = 10_000;
-/** Endpoints that a user can see; and those that get a notice. */
+/** Limit of endpoints that a user can see. It also limits the endpoints that get a notice. */
 const maxListed = 100;
 export const maxNotified = 10;
 
@@ -46,7 +57,7 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
 
   const write = createBatcher<typeof endpoint.$inferInsert, void>({
     async run(notes) {
-      // The last note of each endpoint, in id order, so that two statements can not deadlock.
+      // The last result of each endpoint is stored, in id order, so that two statements can not deadlock.
       const last = [...new Map(notes.map((note) => [note.id, note])).values()];
       const rows = await database.query
         .insert(endpoint)
@@ -63,7 +74,8 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
             usedAt: sql`excluded.used_at`,
             lastSuccessAt: sql`coalesce(excluded.last_success_at, ${endpoint.lastSuccessAt})`,
             lastFailureAt: sql`coalesce(excluded.last_failure_at, ${endpoint.lastFailureAt})`,
-            // A disabled one stays as it was: attempts of before may still succeed.
+            // A disabled endpoint keeps its time, because attempts that started before it was disabled may still
+            // succeed.
             failingSince: sql`case when excluded.failing_since is not null or ${endpoint.disabledAt} is not null
               then coalesce(${endpoint.failingSince}, excluded.failing_since) end`,
           },
@@ -74,7 +86,10 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
     },
   });
 
-  /** Until when an endpoint must have been failing to be disabled; null if none is. */
+  /**
+   * Returns the time before which an endpoint must have started failing to be disabled; null if endpoints are never
+   * disabled.
+   */
   const overdueBefore = (): Date | null =>
     disableAfterMs === Number.POSITIVE_INFINITY ? null : new Date(database.now() - disableAfterMs);
   const isOverdue = ({ failingSince, disabledAt }: EndpointRow): boolean => {
@@ -105,7 +120,7 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
     log.warn(fields, 'an endpoint was disabled: its deliveries fail until its owner enables it');
   };
 
-  /** The owner's other endpoints whose last attempt was a success, the last used ones first. */
+  /** Reads the owner's other endpoints whose last attempt was a success, the last used first. */
   const readWorking = (query: Queryable, { id, userId }: EndpointRow): Promise<EndpointRow[]> =>
     query
       .select()
@@ -168,7 +183,7 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
   };
 }
 
-/** Whether a result says whether an endpoint works. */
+/** Whether a result shows if the endpoint works. An attempt that we did not make shows nothing. */
 function isAbout(result: SendResult): boolean {
   return readSigns(result).isBroken !== null;
 }

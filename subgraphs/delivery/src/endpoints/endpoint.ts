@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 
-/** Where a delivery goes: an endpoint, which is the origin of a callback URL together with its owner; or the SMS provider. */
+/** The target of a delivery: the origin of a callback URL and its owner, or the SMS provider. */
 export interface Endpoint {
-  /** A UUID, derived from the others, so that processes agree on it without a look-up. */
+  /** A UUID that is derived from user and origin, so that processes agree on it without a look-up. */
   id: string;
-  /** Null for the SMS provider. */
+  /** The owner; null for the SMS provider. */
   userId: string | null;
-  /** Such as `https://shop.example.org`; null for the SMS provider. */
+  /** The origin of the URL, such as `https://shop.example.org`; null for the SMS provider. */
   origin: string | null;
 }
 
@@ -22,7 +22,10 @@ export function endpointOf({ userId, url }: { userId: string; url: string | null
   return { id: endpointId(userId, origin), userId, origin };
 }
 
-/** The origin of a URL: scheme, host and port. A text that is no URL is its own origin: its attempts fail. */
+/**
+ * Returns the origin of a URL: scheme, host and port. A text that is no URL is returned unchanged, and its attempts
+ * fail.
+ */
 export function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : url;
 }

@@ -5,14 +5,14 @@ import { buildRequest, openDeliveryHarness } from '../testing/delivery-harness.t
 
 type Harness = Awaited<ReturnType<typeof openDeliveryHarness>>;
 
-/** Starts receivers, each of which is an endpoint of a user of its own. */
+/** Starts receivers, each for another user. */
 async function startReceivers(count: number, answer: Receiver['answer'], resources: AsyncDisposableStack) {
   const receivers: Receiver[] = [];
   for (let index = 0; index < count; index += 1) receivers.push(resources.use(await startReceiver({ answer })));
   return receivers;
 }
 
-/** Sends callbacks of one user to a URL; returns their requests. */
+/** Sends callbacks of one user to a URL. Returns the requests of these callbacks. */
 async function callBack(harness: Harness, callbackUrl: string, { count = 1, userId = buildRequest().userId } = {}) {
   const requests = await Promise.all(Array.from({ length: count }, () => harness.request({ callbackUrl, userId })));
   await Promise.all(requests.map((request) => harness.receive(request)));
@@ -36,7 +36,7 @@ describe('isolation', () => {
     await expect.poll(() => hanging.map(({ calls }) => calls.length)).toEqual(hanging.map(() => 3));
     const sent = await Promise.all(working.map(({ url }) => callBack(harness, url, { count: 8 })));
     await expect.poll(() => statuses(harness, sent.flat())).toEqual(sent.flat().map(() => 'DELIVERED'));
-    // The others wait in the database, without an attempt.
+    // Each hanging receiver has got three callbacks. Further ones wait in the database, without an attempt.
     expect(hanging.map(({ calls }) => calls.length)).toEqual(hanging.map(() => 3));
     for (const request of stuck[0] ?? [])
       expect(await harness.deliveries(request)).toMatchObject([{ status: 'PENDING', attempts: [] }]);
@@ -95,7 +95,7 @@ describe('isolation', () => {
     const [first] = await callBack(harness, busy.url, { userId });
     if (!first) throw new Error('there is no request');
     await expect.poll(async () => (await harness.deliveries(first))[0]?.attempts.length).toBe(1);
-    // Another path of the same origin, and another origin of the same user.
+    // The next callbacks go to another path of the same origin, and to another origin of the same user.
     const [second] = await callBack(harness, `${busy.url}/other`, { userId });
     const other = await callBack(harness, working.url, { userId });
     await expect.poll(() => statuses(harness, other)).toEqual(['DELIVERED']);
@@ -117,7 +117,7 @@ describe('isolation', () => {
     await using receiver = await startReceiver({ answer: 500 });
     const requests = await callBack(harness, receiver.url, { count: 20 });
     await expect.poll(() => receiver.calls.length).toBeGreaterThanOrEqual(5);
-    // Three opened the breaker, and each further one is a probe.
+    // Three failures opened the breaker, and each further attempt is a probe.
     expect(harness.log.text).toContain('an endpoint fails');
     receiver.answer = 200;
     const failedCalls = receiver.calls.length;

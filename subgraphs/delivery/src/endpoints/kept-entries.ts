@@ -1,11 +1,11 @@
 /**
- * Entries by key, limited in total and per owner. Of more, the longest unused one that may be deleted is forgotten: of the
- * same owner first, so that one owner with many entries evicts none of others.
+ * Entries by key, limited in total and per owner. Beyond a limit, the least recently used entry that may be deleted is
+ * evicted. The limit per owner ensures that an owner with many entries evicts no entry of another owner.
  */
 export interface KeptEntries<Entry> {
-  /** Returns an entry, which becomes the last used one. */
+  /** Returns an entry, which becomes the most recently used one. */
   use(key: string): Entry | undefined;
-  /** Adds an entry for a key that has none. `owner` null: without a limit per owner. */
+  /** Adds an entry for a key that has none. With a null `owner`, the limit per owner does not apply. */
   add(key: string, owner: string | null, entry: Entry): void;
   delete(key: string): void;
   values(): Iterable<Entry>;
@@ -27,7 +27,7 @@ export function createKeptEntries<Entry>({
   maxPerOwner,
   mayDelete,
 }: KeptEntriesOptions<Entry>): KeptEntries<Entry> {
-  /** In the order of their last use, as are those of each owner. */
+  /** All entries, the least recently used first. The entries of each owner have the same order. */
   const all = new Map<string, Kept<Entry>>();
   const byOwner = new Map<string, Map<string, Kept<Entry>>>();
 

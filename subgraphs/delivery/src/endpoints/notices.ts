@@ -3,7 +3,10 @@ import { serializeBody } from '../channels/callback/body.ts';
 import type { delivery, EndpointRow } from '../tables.ts';
 import { endpointOf } from './endpoint.ts';
 
-/** Plans an event `endpoint.disabled` to each receiver: at the last used URLs of endpoints of the same owner. */
+/**
+ * Plans an event `endpoint.disabled` for each of these endpoints of the same owner, sent to the URL that the endpoint
+ * used last.
+ */
 export function planNotices(
   disabled: EndpointRow,
   receivers: readonly EndpointRow[],

@@ -7,14 +7,14 @@ function setUp(options: { maxRunning?: number; maxPerSecond?: number } = {}) {
   return { pace, time };
 }
 
-/** How many attempts are allowed beside each other. */
+/** Returns the number of concurrent attempts that are allowed. */
 function limitOf(pace: Pace): number {
   let running = 0;
   while (pace.allows(running)) running += 1;
   return running;
 }
 
-/** Starts as many attempts as are allowed, one after the other; returns their number. */
+/** Starts as many attempts as are allowed, and returns their number. */
 function startAll(pace: Pace): number {
   let started = 0;
   for (; pace.allows(0); started += 1) pace.start();
@@ -54,7 +54,7 @@ describe('pace', () => {
     expect(limitOf(pace)).toBe(8);
     startAll(pace);
     time.ms += 500;
-    // Half of the 20 attempts of this second, per second.
+    // The rate is now half of the 20 attempts of this second: ten per second.
     expect(startAll(pace)).toBe(2);
     time.ms += 500;
     pace.slowDown();

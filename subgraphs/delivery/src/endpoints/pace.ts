@@ -9,29 +9,29 @@ export interface PaceOptions {
   now?: () => number;
 }
 
-/** At an endpoint that is not known yet, this many attempts are in progress at most: it may never respond. */
+/** Limit of attempts in progress at an endpoint that has not responded yet, because it may never respond. */
 const firstRunning = 16;
 const leastPerSecond = 0.2;
-/** Growth of the rate per success: after a slow-down it triples within about 5 s. */
+/** Growth of the rate per success. With this value, the rate triples within about 5 s after a slow-down. */
 const growth = 0.2;
-/** Further signs within this time are of the same overload. */
+/** Further signs of overload within this time count as the same overload. */
 const slowDownEveryMs = 1_000;
 
 /**
- * How fast an endpoint may be called: a limit of attempts in progress, and one of attempts per second. As in TCP, successes
- * raise them up to their maximum, and a sign of overload halves them.
+ * How fast an endpoint may be called: a limit of attempts in progress, and a limit of attempts per second. As in TCP,
+ * successes raise both limits up to their maximum, and a sign of overload halves them.
  */
 export interface Pace {
-  /** Whether another attempt may start beside those that are `running`. */
+  /** Whether another attempt may start while `running` attempts are in progress. */
   allows(running: number): boolean;
   /** Counts an attempt that starts. */
   start(): void;
   /** Takes back an attempt that was not made. */
   takeBack(): void;
-  /** Takes a success; the limit of attempts in progress grows only if `running` attempts needed it. */
+  /** Takes a success. The limit of attempts in progress grows only if `running` attempts have used it up. */
   succeed(running: number): void;
   slowDown(): void;
-  /** Allows no attempt for a time. A shorter pause does not end a longer one. */
+  /** Allows no attempt for a time. A shorter pause does not end a longer pause. */
   pauseFor(ms: number): void;
   readonly isPaused: boolean;
 }
@@ -46,10 +46,10 @@ export function createPace({
   let perSecond = maxPerSecond;
   let pausedUntil = Number.NEGATIVE_INFINITY;
   let slowedAt = Number.NEGATIVE_INFINITY;
-  /** Attempts that may start now: a token bucket that holds those of a quarter of a second. */
+  /** Number of attempts that may start now, as a token bucket with the attempts of a quarter of a second. */
   let tokens = Number.POSITIVE_INFINITY;
   let refilledAt = now();
-  /** Attempts of the current second and of the one before it. */
+  /** Number of attempts in the current and in the previous second. */
   let seconds = { number: 0, current: 0, previous: 0 };
 
   const refill = () => {

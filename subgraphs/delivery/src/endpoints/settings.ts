@@ -2,7 +2,7 @@ import { duration, durationOrOff, integer } from '@voucher-gateway/platform/proc
 import type { z } from 'zod';
 import type { AdmissionLimits } from './admission.ts';
 
-/** The settings that keep an endpoint from delaying others. */
+/** The settings that prevent an endpoint from delaying other endpoints. */
 export const endpointSettings = {
   CALLBACK_CONCURRENCY: integer(1_000, { min: 1, max: 10_000 }).describe(
     'Attempts in progress per process, of callbacks and SMS. The last quarter is for endpoints without any',
@@ -35,7 +35,7 @@ export const endpointSettings = {
   ),
 };
 
-/** Takes the limits out of the settings. */
+/** Returns the limits from the settings. */
 export function admissionLimitsOf(config: z.output<z.ZodObject<typeof endpointSettings>>): AdmissionLimits {
   return {
     concurrency: config.CALLBACK_CONCURRENCY,

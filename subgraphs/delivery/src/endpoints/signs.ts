@@ -1,24 +1,24 @@
 import type { SendResult } from '../attempt-result.ts';
 
-/** What an attempt says about its endpoint. */
+/** What the result of an attempt shows about its endpoint. */
 export interface Signs {
-  /** Whether it is broken; null if the attempt does not show it. */
+  /** Whether the endpoint is broken; null if the attempt does not show this. */
   isBroken: boolean | null;
-  /** Whether it is to be called more slowly. */
+  /** Whether the endpoint should be called more slowly. */
   isOverloaded: boolean;
-  /** Time for which it asks not to be called at all, in milliseconds. */
+  /** Time for which the endpoint asks not to be called at all, in milliseconds. */
   pauseMs: number;
 }
 
 const nothing: Signs = { isBroken: null, isOverloaded: false, pauseMs: 0 };
-/** The URL, its address or the secret is at fault; nothing was sent. */
+/** Errors of attempts that sent nothing, because the URL, its address or the secret is at fault. */
 const notSent: readonly string[] = ['ADDRESS_REFUSED', 'SECRET_UNREADABLE', 'URL_INVALID'];
 /** Statuses with which a receiver asks for fewer calls. @see Standard Webhooks, "Deliverability and reliability" */
 const overloaded: readonly number[] = [429, 502, 504];
 /** Statuses whose Retry-After is about the whole service. @see RFC 9110 section 10.2.3, RFC 6585 section 4 */
 const pausing: readonly number[] = [429, 503];
 
-/** Reads the signs of an attempt. `null`: none was made, or an error of ours ended it. */
+/** Reads the signs of an attempt. A null result means that no attempt was made, or that an error of ours ended it. */
 export function readSigns(result: SendResult | null): Signs {
   if (result?.outcome === 'delivered' || result?.outcome === 'accepted') return { ...nothing, isBroken: false };
   if (result?.outcome !== 'failed') return nothing;
@@ -26,7 +26,7 @@ export function readSigns(result: SendResult | null): Signs {
   const status = result.status ?? result.providerStatus;
   if (notSent.includes(error)) return nothing;
   return {
-    // A receiver that refuses a callback works, and may accept others.
+    // A receiver that refuses a callback (4xx) works, and may accept other callbacks.
     isBroken: status === null || status >= 500,
     isOverloaded: error === 'TIMEOUT' || (status !== null && overloaded.includes(status)),
     pauseMs: status !== null && pausing.includes(status) ? (retryAfterMs ?? 0) : 0,

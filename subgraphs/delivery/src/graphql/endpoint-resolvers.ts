@@ -30,7 +30,7 @@ export function createEndpointResolvers({
       admission.forget(id);
       return row;
     },
-    /** Of a user; null for another one. */
+    /** The endpoints of the caller; null for those of another user. */
     async endpoints({ id }: { id: string }, _args: unknown, context: DeliveryContext): Promise<EndpointRow[] | null> {
       const identity = await context.identity();
       return identity?.userId === id ? endpoints.readOwn(id) : null;

@@ -7,14 +7,14 @@ import { maxAttempts } from '../attempts/old-attempts.ts';
 import { maxNotified } from '../endpoints/endpoint-store.ts';
 import { type Attempt, attempt, type Delivery, delivery } from '../tables.ts';
 
-/** A request's loaders of one user's own rows. They load [] or null for unknown ids. */
+/** The loaders of a GraphQL request for one user's own rows. They load [] or null for unknown ids. */
 export interface DeliveryLoaders {
   byVoucher: DataLoader<string, Delivery[]>;
   byRequest: DataLoader<string, Delivery[]>;
   byId: DataLoader<string, Delivery | null>;
-  /** The last notices about an endpoint, the last one first. */
+  /** The last notices about an endpoint, newest first. */
   notices: DataLoader<string, Delivery[]>;
-  /** The last ones, oldest first. */
+  /** The last attempts of a delivery, oldest first. */
   attempts: DataLoader<string, Attempt[]>;
 }
 

@@ -77,7 +77,7 @@ export function createResolvers({
     Delivery: {
       __resolveReference: async ({ id }: Reference, context: DeliveryContext) =>
         (await ownLoaders(context))?.byId.load(id) ?? null,
-      // Nothing is sent while a report is awaited.
+      // There is no next attempt while a report is awaited.
       nextAttemptAt: ({ nextAttemptAt, acceptedTurn }: Delivery) => (acceptedTurn === null ? nextAttemptAt : null),
       attempts: async ({ id, userId }: Delivery, _args: unknown, context: DeliveryContext) =>
         context.loaders(userId).attempts.load(id),

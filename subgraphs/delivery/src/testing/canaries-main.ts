@@ -4,8 +4,9 @@ import { systemClock } from '@voucher-gateway/platform/async/clock';
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import { createCallbackSender } from '../channels/callback/send.ts';
 
-// Entry of a process in a network of its own. It listens on all addresses, calls those of its arguments as in development,
-// each literally and by a name, and prints the addresses on which a connection arrived.
+// Entry of a process in a separate network namespace. It listens on all addresses. It calls the addresses that are its
+// arguments, each literally and by a name, with the policy of development. At the end it prints the addresses on which
+// a connection arrived.
 const dialled = new Set<string>();
 const server = createServer((socket) => {
   dialled.add((socket.localAddress ?? '').replace(/^::ffff:/, ''));

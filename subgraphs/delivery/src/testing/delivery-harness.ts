@@ -26,7 +26,7 @@ export interface DeliveryHarnessOptions {
   started?: boolean;
 }
 
-/** Opens the delivery service on its own engines. The test plays the other services. */
+/** Opens the delivery service on embedded engines. The test acts as the other services. */
 export async function openDeliveryHarness({
   clock = systemClock,
   smsSender,

@@ -5,17 +5,20 @@ import { type AddressInfo, connect } from 'node:net';
 /** An HTTP proxy on loopback whose tunnels all lead to one receiver. Use it with `await using`. */
 export interface EgressProxy extends AsyncDisposable {
   readonly url: string;
-  /** The targets of its tunnels so far, such as `receiver.example.com:443`; a request without a tunnel, by its URL. */
+  /**
+   * The targets of all tunnels so far, such as `receiver.example.com:443`. For a request without a tunnel it has the
+   * URL.
+   */
   readonly targets: readonly string[];
-  /** The `proxy-authorization` of the requests for tunnels. */
+  /** The header `proxy-authorization` of each request for a tunnel. */
   readonly credentials: readonly (string | undefined)[];
-  /** Status with which it answers a request for a tunnel. */
+  /** The status with which the proxy answers requests for tunnels. */
   status: number;
   /** Stops listening, and closes all connections. */
   stop(): Promise<void>;
 }
 
-/** @param receiverUrl where the tunnels lead to */
+/** @param receiverUrl URL of the receiver to which all tunnels lead */
 export async function startEgressProxy(receiverUrl: string): Promise<EgressProxy> {
   const targets: string[] = [];
   const credentials: (string | undefined)[] = [];

@@ -1,7 +1,10 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { PgliteDatabase } from '@voucher-gateway/platform/database/embedded/pglite';
 
-/** What happens to a callback, in order: what is stored, and what undici does with the POST. Each is a point to be killed at. */
+/**
+ * The steps of a callback, in order: the statements that store it, and the steps of undici's POST. The test kills the
+ * process after each of them.
+ */
 export const killPoints = [
   'insert request_target',
   'insert callback_secret',
@@ -15,7 +18,7 @@ export const killPoints = [
   'commit',
 ] as const;
 
-/** Calls `reach` right after each point. Statements of other tables, and those that only read, are none. */
+/** Calls `reach` right after each point. Statements on other tables, and statements that only read, are no points. */
 export function watchKillPoints({ client }: PgliteDatabase, reach: (point: string) => void): void {
   for (const step of ['create', 'bodySent', 'headers', 'trailers'])
     subscribe(`undici:request:${step}`, () => reach(`POST ${step}`));

@@ -8,7 +8,9 @@ import { createDeliveryService } from '../server.ts';
 
 const options = { clock: systemClock, log: silentLog };
 
-/** The service that a test kills, and the one that follows it: the same settings and secrets. Nobody signs in. */
+/**
+ * Settings and secrets of the service that a test kills, and of the service that continues its work. Nobody signs in.
+ */
 export const killedService = {
   options,
   start: (engines: Omit<Engines, 'jobs'>) =>

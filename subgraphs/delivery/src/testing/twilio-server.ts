@@ -11,7 +11,7 @@ export interface TwilioMessage {
   form: Record<string, string>;
 }
 
-/** An answer other than that of a new message: an error of Twilio's, or what a function writes. */
+/** An answer in place of a created message: an error of Twilio, or a function that writes the answer. */
 export type TwilioAnswer = { status: number; code?: number; headers?: Record<string, string> } | WriteAnswer;
 export type WriteAnswer = (response: ServerResponse, message: TwilioMessage) => void;
 
@@ -19,27 +19,27 @@ export type WriteAnswer = (response: ServerResponse, message: TwilioMessage) => 
 export interface TwilioServer extends AsyncDisposable {
   readonly url: string;
   readonly accountSid: string;
-  /** A test may replace it: the old one is then refused. */
+  /** The valid token. If a test replaces it, the previous token is refused. */
   authToken: string;
-  /** All requests with valid credentials so far, also those that got an error. */
+  /** All requests with valid credentials so far, including those that got an error. */
   readonly messages: readonly TwilioMessage[];
-  /** Requests that were refused with 401. */
+  /** Number of requests that were refused with 401. */
   readonly refused: number;
-  /** Resolves with the next request that no earlier `next` has returned. */
+  /** Resolves with the next request that no earlier call of `next` has returned. */
   next(): Promise<TwilioMessage>;
-  /** The next answers, in order; afterwards messages are created. */
+  /** Sets the next answers, in order. After them, messages are created. */
   answerWith(...answers: TwilioAnswer[]): void;
-  /** Posts a status callback of a message, signed; returns the status of the response. */
+  /** Posts a signed status callback about a message. Returns the status of the response. */
   report(message: TwilioMessage, status: string, options?: ReportOptions): Promise<number>;
 }
 
 export interface ReportOptions {
   errorCode?: number;
-  /** Where the public URL leads to. Default: itself. */
+  /** The local URL that the public URL leads to. Default: the public URL itself. */
   via?: { publicUrl: string; url: string };
 }
 
-/** Twilio's own test numbers, and the codes that it answers with. */
+/** Twilio's test numbers, with the error code that Twilio answers for each. */
 const magicNumbers: Readonly<Record<string, number>> = {
   '+15005550001': 21_211,
   '+15005550004': 21_610,

@@ -7,7 +7,7 @@ export const maxBodyBytes = 20_000;
 /**
  * Serialises a callback's body. Every attempt sends the same text.
  *
- * @throws CodedError TOPIC_VALUE_INVALID if it would be too large: the topic's schema should not allow it
+ * @throws CodedError TOPIC_VALUE_INVALID if the body would be too large, which the topic's schema should not allow
  */
 export function serializeBody(body: CallbackBody): string {
   const text = JSON.stringify(body);

@@ -9,7 +9,7 @@ import { startEgressProxy } from '../../testing/egress-proxy.ts';
 import { readCallFailure } from './call-failure.ts';
 import { createCallbackSender } from './send.ts';
 
-/** A receiver, and a sender that reaches it through a proxy. */
+/** Starts a receiver, and a sender that reaches it through a proxy. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const log = createMemoryLog();
@@ -47,7 +47,8 @@ describe('proxy', () => {
     expect(ctx.proxy.credentials).toEqual([`Basic ${Buffer.from('ann:secret').toString('base64')}`]);
   });
 
-  // Regression: while our proxy was away, receivers lost their attempts, and were disabled in the end.
+  // Regression: while our proxy was away, callbacks to receivers used up their attempts, and the endpoints were finally
+  // disabled.
   it.each(urls)('proxy: is away, which is no attempt at %s, and an alarm', async (url) => {
     await using ctx = await setUp();
     await ctx.proxy.stop();
@@ -56,7 +57,7 @@ describe('proxy', () => {
     expect(ctx.log.text).not.toContain('secret');
   });
 
-  // Regression: without a tunnel this was taken for the response of the receiver, which lost an attempt.
+  // Regression: without a tunnel, the proxy's response was taken for the receiver's, and counted as a failed attempt.
   it.each(urls)('proxy: refuses our credentials, which is no attempt at %s, and an alarm', async (url) => {
     await using ctx = await setUp();
     ctx.proxy.status = 407;
@@ -84,7 +85,7 @@ describe('proxy', () => {
   });
 });
 
-/** A sender that resolves names by one or two name servers, and how a call of it has ended. */
+/** Creates a sender that resolves names by one or two name servers. `call` returns the result of one call. */
 async function setUpNames(...servers: string[]) {
   await using releases = new AsyncDisposableStack();
   const log = createMemoryLog();
@@ -108,7 +109,8 @@ async function setUpNames(...servers: string[]) {
 }
 
 describe('name servers', () => {
-  // Regression: while our name servers were away, receivers lost their attempts to CONNECTION_REFUSED.
+  // Regression: while our name servers were away, attempts failed with CONNECTION_REFUSED, and counted against the
+  // receiver.
   it('name servers: if none can be reached, it is no attempt, and an alarm', async () => {
     const away = await startDnsServer();
     await away[Symbol.asyncDispose]();
@@ -117,7 +119,7 @@ describe('name servers', () => {
     expect(ctx.log.text).toMatch(/"level":"error".*CALLBACKS_UNAVAILABLE/);
   });
 
-  // Regression: while our name servers were silent, receivers lost their attempts to DNS_FAILED.
+  // Regression: while our name servers were silent, attempts failed with DNS_FAILED, and counted against the receiver.
   it('name servers: if all are silent, it is no attempt, and an alarm; then callbacks continue', async () => {
     await using dns = await startDnsServer();
     await using other = await startDnsServer();
@@ -145,7 +147,8 @@ describe('name servers', () => {
     expect(ctx.log.text).not.toContain('CALLBACKS_UNAVAILABLE');
   });
 
-  // Regression: c-ares reports the refusal of the server that is away, which looked like one of the receiver.
+  // Regression: c-ares reports that the server which is away refused the connection. This looked like a refusal of the
+  // receiver.
   it('name servers: a silent name while one of two is away is a failed attempt', async () => {
     await using dns = await startDnsServer();
     const away = await startDnsServer();

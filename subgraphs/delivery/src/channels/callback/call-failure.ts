@@ -2,14 +2,20 @@ import { errorCode } from '@voucher-gateway/platform/errors';
 import { type AttemptError, type FailedResult, failed } from '../../attempt-result.ts';
 import { attemptErrorOf } from './error-codes.ts';
 
-/** Why a call has failed: by the receiver, as a result; or by a fault of ours, as a sentence for the log. */
+/**
+ * Why a call has failed. `result` means that the receiver is at fault. `fault` is a fault of ours, as a sentence for
+ * the log.
+ */
 export type CallFailure = { result: FailedResult } | { fault: string };
 
-/** Errors of a connection. Through a proxy, which resolves the names, only that to the proxy itself can have them. */
+/**
+ * Errors of opening a connection. With a proxy, which resolves the names and connects to receivers, only the connection
+ * to the proxy can have them.
+ */
 const connectErrors: ReadonlySet<AttemptError> = new Set(['CONNECTION_REFUSED', 'DNS_FAILED', 'UNREACHABLE']);
 const proxyAuthenticationRequired = 407;
 
-/** Reads the error of a call. @param hasProxy whether it went through the proxy */
+/** Reads the error of a call. @param hasProxy whether the call went through the proxy */
 export function readCallFailure(error: unknown, hasProxy: boolean): CallFailure {
   const code = errorCode(error);
   if (code === 'EMFILE' || code === 'ENFILE') return { fault: 'No more files can be opened.' };
@@ -19,10 +25,13 @@ export function readCallFailure(error: unknown, hasProxy: boolean): CallFailure 
   return { result: failed(attemptErrorOf(error)) };
 }
 
-/** All that the proxy itself says is about a tunnel, so a response, whatever its status, is the receiver's. */
+/**
+ * Reads the proxy's refusal of a tunnel from an error. Any HTTP response is the receiver's, because all calls go
+ * through tunnels.
+ */
 function readProxyFailure(error: unknown): CallFailure {
   const message = error instanceof Error ? error.message : '';
-  // undici has the status with which a tunnel was refused only in its message.
+  // The status with which a tunnel was refused is only in the message of undici's error.
   const [, tunnel] = /^Proxy response \((\d{3})\)/.exec(message) ?? [];
   if (Number(tunnel) === proxyAuthenticationRequired) return { fault: 'The proxy refuses our credentials.' };
   if (tunnel !== undefined) return { result: failed(tunnel === '403' ? 'ADDRESS_REFUSED' : 'UNREACHABLE') };
@@ -32,7 +41,7 @@ function readProxyFailure(error: unknown): CallFailure {
     : { result: failed(attemptError) };
 }
 
-/** Whether an error is that of a query of c-ares, whose codes partly are those of connections. */
+/** Whether an error is of a DNS query. c-ares uses some of the codes that connections have. */
 function isOfLookup(error: unknown): boolean {
   const { syscall } = error as { syscall?: unknown };
   return typeof syscall === 'string' && syscall.startsWith('query');

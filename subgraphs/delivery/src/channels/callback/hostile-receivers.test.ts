@@ -35,14 +35,14 @@ const results: Readonly<Record<string, SendResult>> = {
   'answers more than it said': delivered(200, 'x'),
   'answers a bomb of gzip': httpError(500, '\u{fffd}'.repeat(1_024)),
   'answers a bomb of brotli': httpError(500, '\u{fffd}'.repeat(1_024)),
-  // One layer is enough for what a person reads.
+  // Only one layer is decompressed, because the excerpt is only for people to read.
   'answers gzip in gzip': httpError(500, expect.stringContaining('\u{fffd}')),
   'answers a body that is not the gzip it says': httpError(500),
   'answers a body of NUL and invalid UTF-8': httpError(500, 'a\u{fffd}b\u{fffd}c'),
   'asks for a password': httpError(401),
   'redirects to itself': httpError(302),
   'redirects to an address inside': httpError(307),
-  // What cannot be a time is no time.
+  // A Retry-After that can't be a time is ignored.
   'asks to be tried in a million years': httpError(503),
   'asks to be tried before now': httpError(503),
   'asks to be tried at an invalid date': httpError(503),
@@ -76,7 +76,7 @@ describe('a receiver that', () => {
     });
     const send = (url: string) =>
       sender.send({ id: 'an-id', body: '{}', secrets: [], url }, new AbortController().signal);
-    // Only what is slow needs the time-out, which is of the whole exchange.
+    // The time-out covers the whole exchange. Only slow receivers reach it.
     const head = hostile.slow === 'body' ? whenHead() : null;
     const result = send(receiver.url);
     if (hostile.slow) {

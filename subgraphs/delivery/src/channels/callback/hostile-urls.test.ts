@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { delivered, failed } from '../../attempt-result.ts';
 import { createCallbackSender } from './send.ts';
 
-// Every socket that this process opens, and every name that it resolves.
+// Counts the sockets that this process opens and the names that it resolves.
 let dialled = 0;
 const onDial = () => {
   dialled += 1;
@@ -21,7 +21,7 @@ const open = (allowLoopback: boolean) =>
     clock: systemClock,
     now: () => systemClock.now(),
     timeoutMs: 10_000,
-    // As by default.
+    // The policy is the default of production.
     policy: {
       allowLoopback,
       privateRanges: [],

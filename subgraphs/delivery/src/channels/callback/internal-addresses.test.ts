@@ -15,7 +15,7 @@ const internal = [
   'fe80::9',
 ];
 
-// Only root may make a network; on Linux it has these tools.
+// The test needs a network namespace, which only root on Linux can create.
 it.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
   'callbacks: dial no internal address but loopback in development',
   async () => {
@@ -27,7 +27,7 @@ it.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
       ...['--net', 'sh', '-c', script, 'sh', process.execPath, main],
       ...[...internal, '127.0.0.1', '8.8.8.8'],
     ]);
-    // The last two show that a call that is made is seen.
+    // These two addresses are allowed. They prove that a call that is made would be noticed.
     expect(JSON.parse(stdout)).toEqual(['127.0.0.1', '8.8.8.8']);
   },
 );

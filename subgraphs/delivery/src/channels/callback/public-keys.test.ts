@@ -80,7 +80,7 @@ describe('public keys', () => {
     expect(signersOf(call, keys)).toEqual([keys[0]?.kid]);
     expect(Buffer.from(keys[0]?.whpk.slice(5) ?? '', 'base64')).toEqual(Buffer.from(keys[0]?.x ?? '', 'base64url'));
     expect(signersOf({ ...call, body: `${call.body} ` }, keys)).toEqual([undefined]);
-    // The library ignores versions that it does not know.
+    // Standard Webhooks' library, which knows only secrets, ignores signatures of other versions.
     const secret = await ctx.harness.secret(ctx.userId);
     const headers = {
       'webhook-id': String(call.headers['webhook-id']),

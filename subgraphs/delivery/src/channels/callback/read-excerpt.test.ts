@@ -3,7 +3,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readExcerpt } from './read-excerpt.ts';
 
-/** A body in chunks of a kibibyte; it counts what is read of it. */
+/** Creates a body in chunks of a kibibyte that counts the chunks that were read. */
 function bodyOf(bytes: Buffer) {
   const read = { bytes: 0 };
   const chunks = function* () {

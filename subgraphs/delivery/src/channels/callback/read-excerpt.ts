@@ -1,21 +1,24 @@
 import { pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
-/** Bytes of a body that are read, before and after decompression, so that its connection can be reused. */
+/**
+ * Limit of the bytes that are read of a body, before and after decompression. A body that is read to its end leaves its
+ * connection usable.
+ */
 const readLimitBytes = 65_536;
-/** Bytes that are kept. */
+/** Length of the excerpt, in bytes. */
 const excerptBytes = 1_024;
 const decoders = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createInflate, br: createBrotliDecompress };
 
 /**
- * Reads a response's body up to a limit, and returns its beginning as text, without NUL characters. The rest is not read:
- * its connection is closed. An error of the body ends it.
+ * Reads a response's body up to a limit, and returns its beginning as text, without NUL characters. If the body is
+ * longer, its connection is closed. After an error of the body, the excerpt has what was read before.
  */
 export async function readExcerpt(body: Readable, contentEncoding: string | undefined): Promise<string> {
-  // A body that is not read to its end emits an error.
+  // The listener is needed, because a body that is not read to its end emits an error.
   body.on('error', () => {});
   const decoder = decoders[(contentEncoding ?? '').trim().toLowerCase() as keyof typeof decoders]?.();
-  // Its errors are those of the decoded body.
+  // The callback ignores errors, because reading the decoded body reports them.
   const source: Readable = decoder ? pipeline(limited(body), decoder, () => {}) : body;
   const kept: Buffer[] = [];
   let bytes = 0;
@@ -26,14 +29,14 @@ export async function readExcerpt(body: Readable, contentEncoding: string | unde
       if (bytes > readLimitBytes) break;
     }
   } catch {
-    // What has arrived is kept.
+    // After an error, the excerpt has what has arrived.
   } finally {
     body.destroy();
   }
   return new TextDecoder().decode(Buffer.concat(kept)).replaceAll('\0', '\u{fffd}');
 }
 
-/** Ends after the limit, so that a body that decompresses to nothing ends as well. */
+/** Ends after the limit, so that reading also ends for a body that decompresses to nothing. */
 async function* limited(body: Readable): AsyncIterable<Buffer> {
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {

@@ -66,7 +66,7 @@ describe('callback secrets', () => {
       clock.advance(1);
     }
     expect(await secrets.readSigning(user)).toEqual(created.slice(0, 4));
-    // The others are not kept either, so that what is read stays small.
+    // Secrets that no longer sign are deleted, so that few rows are read.
     const rows = await database.query.select().from(callbackSecret).where(eq(callbackSecret.userId, user));
     expect(rows).toHaveLength(4);
   });

@@ -11,19 +11,20 @@ import { and, desc, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import { callbackSecret, sealedCallbackSecrets } from '../../tables.ts';
 import { secretPrefix } from './signature.ts';
 
-/** Maximum of secrets that sign, so that the header stays small however often a user rotates. */
+/** Limit of secrets that sign, so that the header stays small however often a user rotates. */
 const maxSigning = 4;
 
 /**
- * The secrets that a user's callbacks are signed with. If the current one can't be decrypted, reading throws CodedError
- * SECRETS_KEY_WRONG, or SECRET_UNREADABLE: it was altered, and only `rotate` helps. Former ones are skipped then.
+ * The secrets that sign a user's callbacks. If the current secret can't be decrypted, reading throws CodedError
+ * SECRETS_KEY_WRONG, or SECRET_UNREADABLE if it was altered and only `rotate` helps. A former secret that can't be
+ * decrypted is skipped.
  */
 export interface CallbackSecrets {
-  /** Returns the current secret. It is created on first use. */
+  /** Returns the current secret, which is created on first use. */
   readCurrent(userId: string): Promise<string>;
-  /** Returns the secrets that sign now, the current one first. */
+  /** Returns the secrets that sign now, the current secret first. */
   readSigning(userId: string): Promise<string[]>;
-  /** Creates a new current secret and returns it. The previous one still signs for some time. */
+  /** Creates a secret, which becomes the current one, and returns it. The previous secret still signs for some time. */
   rotate(userId: string): Promise<string>;
 }
 
@@ -34,14 +35,14 @@ export function createCallbackSecrets({
   log,
 }: {
   database: Database;
-  /** Encrypts them. */
+  /** Encrypts the secrets in the database. */
   box: SecretBox;
-  /** A replaced secret still signs for this time, in milliseconds. */
+  /** How long a replaced secret still signs, in milliseconds. */
   oldSecretSignsMs: number;
   log: Log;
 }): CallbackSecrets {
   const lines = createRepeatedLines(log);
-  /** Reads the rows that sign now, the current one first. Concurrent calls share a statement. */
+  /** Reads the rows of the secrets that sign now, the current secret first. Concurrent calls share a statement. */
   const readRows = createBatcher<string, (typeof callbackSecret.$inferSelect)[]>({
     async run(userIds) {
       const rows = await database.query
@@ -53,7 +54,7 @@ export function createCallbackSecrets({
             or(isNull(callbackSecret.signsUntil), gt(callbackSecret.signsUntil, new Date(database.now()))),
           ),
         )
-        // A descending order starts with null, which is the current one.
+        // The current secret has null here, and a descending order starts with null.
         .orderBy(desc(callbackSecret.signsUntil), desc(callbackSecret.createdAt));
       const byUser = Map.groupBy(rows, ({ userId }) => userId);
       return userIds.map((userId) => (byUser.get(userId) ?? []).slice(0, maxSigning));
@@ -62,7 +63,7 @@ export function createCallbackSecrets({
   const readSigning = async (userId: string) => {
     let rows = await readRows(userId);
     if (rows[0]?.signsUntil !== null) {
-      // The unique index admits one of several concurrent inserts.
+      // Of several concurrent inserts, only one succeeds, because of a unique index.
       await insert(database.query, userId).onConflictDoNothing();
       rows = await readRows(userId);
     }
@@ -70,7 +71,7 @@ export function createCallbackSecrets({
   };
   const { purpose } = sealedCallbackSecrets;
   const open = ({ id, secret }: typeof callbackSecret.$inferSelect) => box.open(secret, { purpose, id });
-  /** Returns null for a former secret that can't be decrypted. */
+  /** Decrypts a secret. Returns null for a former secret that can't be decrypted. */
   const openSigning = (row: typeof callbackSecret.$inferSelect): string | null => {
     try {
       return open(row);
@@ -105,7 +106,7 @@ export function createCallbackSecrets({
           .update(callbackSecret)
           .set({ signsUntil: new Date(now + oldSecretSignsMs) })
           .where(and(eq(callbackSecret.userId, userId), isNull(callbackSecret.signsUntil)));
-        // Those that sign beside the new one stay.
+        // The latest former secrets stay, up to the limit of secrets that sign.
         const former = await tx
           .select({ id: callbackSecret.id, signsUntil: callbackSecret.signsUntil })
           .from(callbackSecret)

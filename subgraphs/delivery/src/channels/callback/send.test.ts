@@ -106,7 +106,7 @@ describe('send', () => {
     const clock = createTestClock();
     await using sender = openSender({ clock });
     receiver.answer = (response) => void response.writeHead(500).write('busy');
-    // The head has arrived: the sender reads the body.
+    // The clock advances after the head has arrived, while the sender reads the body.
     const onHead = () => void setImmediate(() => clock.advance(10_000));
     subscribe('undici:request:headers', onHead);
     using resources = new DisposableStack();
@@ -226,7 +226,8 @@ describe('send', () => {
     expect(await sender.send({ ...callback, url }, never)).toEqual(delivered(204));
   });
 
-  // Regression: receivers could keep each connection open for 10 minutes, until the process had no file left to open.
+  // Regression: receivers could keep each connection open for 10 minutes, until the process ran out of file
+  // descriptors.
   it('send: closes an idle connection soon although the receiver promises to keep it', async () => {
     const server = createHttpServer((_request, response) => {
       response.writeHead(204, { connection: 'keep-alive', 'keep-alive': 'timeout=599' }).end();

@@ -15,48 +15,57 @@ import { parseRetryAfterMs } from './retry-after.ts';
 import { signatureHeader } from './signature.ts';
 
 export interface Callback {
-  /** The `webhook-id`. */
+  /** The value of the header `webhook-id`. */
   id: string;
   url: string;
   body: string;
-  /** The secrets to sign with, `whsec_…`. */
+  /** The secrets that sign, in the form `whsec_…`. */
   secrets: readonly string[];
 }
 
 export interface CallbackSender extends AsyncDisposable {
-  /** Makes one attempt. Never rejects. `stop` aborts it. Postponed: by a fault of ours. */
+  /** Makes one attempt, which `stop` aborts. Never rejects. An attempt that fails by a fault of ours is postponed. */
   send(callback: Callback, stop: AbortSignal): Promise<CallResult | PostponedResult>;
 }
 
 export interface CallbackSenderOptions {
   clock: Clock;
-  /** Returns the time for `webhook-timestamp`, in milliseconds since the epoch. */
+  /** Returns the time for the header `webhook-timestamp`, in milliseconds since the epoch. */
   now(): number;
   timeoutMs: number;
   policy: UrlPolicy;
   resolver: NameResolver;
-  /** The service's keys. */
+  /** The service's signing keys. */
   keys: Pick<SigningKeys, 'signing'>;
-  /** Proxy for all calls, by tunnels. It resolves the names, so only it can refuse their addresses. Default: none. */
+  /**
+   * URL of a proxy through which all calls go, by tunnels. The proxy resolves the names, so that only the proxy can
+   * refuse their addresses. Default: none.
+   */
   proxyUrl?: string | undefined;
   log: Log;
 }
 
-/** Time until an attempt is made again that a fault of ours has prevented, in milliseconds; up to twice that at random. */
+/**
+ * Delay after a fault of ours before the attempt is made again, in milliseconds. A random part of up to the same length
+ * is added.
+ */
 const ownFaultRetryMs = 30_000;
 
-/** Maximum of keys that sign, so that the header stays small however often they are rotated. */
+/** Limit of keys that sign, so that the header stays small however often keys are rotated. */
 const maxKeys = 4;
 
-/** An idle connection is closed after this time, whatever `keep-alive` a receiver sends: a user has many receivers. */
+/**
+ * An idle connection is closed after this time, whatever `keep-alive` a receiver sends, because a user may have many
+ * receivers.
+ */
 const idleMs = 4_000;
 
-/** Informational responses (1xx) of a receiver before its response; more are an invalid one. */
+/** Limit of informational responses (1xx) before the response. A receiver that sends more has responded invalidly. */
 const maxInformational = 16;
 
 /**
- * Creates a sender of callbacks by Standard Webhooks. 2xx is delivered, 410 is a final failure, any other status is a
- * failure. Redirects are not followed. A fault of ours is no attempt.
+ * Creates a sender of callbacks by Standard Webhooks. A status 2xx means delivered, 410 a final failure, and any other
+ * status a failure. Redirects are not followed. A fault of ours does not count as an attempt.
  */
 export function createCallbackSender({
   clock,
@@ -70,7 +79,7 @@ export function createCallbackSender({
 }: CallbackSenderOptions): CallbackSender {
   const lines = createRepeatedLines(log);
   const options = {
-    // The attempt has its own time-out.
+    // undici's time-outs are turned off, because the attempt has a time-out of its own.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: 16_384,
@@ -107,7 +116,7 @@ export function createCallbackSender({
           method: 'POST',
           dispatcher: agent,
           signal,
-          // Each is read at full speed, and none ends the wait for the response.
+          // Informational responses do not end the wait for the response, so that their number is limited.
           onInfo() {
             informational += 1;
             if (informational > maxInformational) flood.abort();
@@ -121,7 +130,7 @@ export function createCallbackSender({
             'webhook-signature': signatureHeader({ id, timestampSeconds, body, secrets, privateKeys }),
           },
         });
-        // The status decides, so errors of the body, and its time-out, are ignored.
+        // The status determines the result. So errors of the body are ignored, and also a time-out while reading it.
         const excerpt = await readExcerpt(response.body, String(response.headers['content-encoding'] ?? ''));
         const status = response.statusCode;
         const text = excerpt === '' ? null : excerpt;

@@ -7,8 +7,8 @@ export const publicKeyPrefix = 'whpk_';
  * Builds the `webhook-signature` header from signatures of `id.timestamp.body`, separated by spaces: `v1,<base64>` per
  * secret (HMAC-SHA256), and `v1a,<base64>` per key (Ed25519).
  *
- * @param secrets those of the user, each as `whsec_` and base64
- * @param privateKeys the service's
+ * @param secrets the user's secrets, each as `whsec_` and base64
+ * @param privateKeys the service's private keys
  * @see Standard Webhooks 1.0, "Signature scheme"
  */
 export function signatureHeader({

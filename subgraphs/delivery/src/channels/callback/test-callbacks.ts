@@ -16,19 +16,21 @@ export interface TestCallback {
   attempt: Omit<Attempt, 'deliveryId' | 'turn'>;
 }
 
-/** Sends test events. Disposing aborts those that are running. */
+/** Sends test events. Disposing aborts the calls that are running. */
 export interface TestCallbacks extends AsyncDisposable {
   /**
    * Sends a test event to a URL, in one attempt.
    *
-   * @param caller the user, whose secrets sign it, and a signal that aborts the attempt
-   * @throws CodedError CALLBACK_URL_REFUSED; RATE_LIMITED if too many of the user are running; SERVICE_UNAVAILABLE
-   *   (retryable) if too many are running, or if it was aborted
+   * @param caller the user, whose secrets sign the event, and a signal that aborts the attempt
+   * @throws CodedError CALLBACK_URL_REFUSED; RATE_LIMITED if too many calls of the user are running;
+   *   SERVICE_UNAVAILABLE (retryable) if too many calls of all users are running, or if the call was aborted
    */
   send(url: string, caller: { userId: string; signal: AbortSignal }): Promise<TestCallback>;
 }
 
-/** Test events that run concurrently, and those of one user: a slow receiver may hold each for the whole time-out. */
+/**
+ * Limits of concurrent calls, in total and per user, because a slow receiver may delay each call up to the time-out.
+ */
 const maxRunning = 64;
 const maxRunningPerUser = 4;
 

@@ -9,7 +9,7 @@ import { createTwilioSender } from './twilio-sender.ts';
 /**
  * Creates the sender that the configuration chooses.
  *
- * @throws CodedError CONFIG_INVALID if its schema lacks `requireSms`, and it chooses none
+ * @throws CodedError CONFIG_INVALID if the configuration chooses no sender, which `requireSms` in its schema prevents
  */
 export function createSmsSender(
   config: SmsConfig,

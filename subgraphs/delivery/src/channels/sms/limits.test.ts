@@ -30,7 +30,7 @@ async function setUp(
     harness,
     sent,
     user,
-    /** Publishes a late code of the user, or of another phone number or user. */
+    /** Publishes a late code for the user. `values` may set another phone number or user. */
     async late(values: Partial<typeof user> = {}) {
       const { userId, phoneNumber } = user;
       const request = await harness.request({ userId, phoneNumber, ...values });
@@ -59,7 +59,7 @@ describe('SMS limits', () => {
     expect(waitMs).toBeGreaterThan(hour - 60_000);
     expect(waitMs).toBeLessThan(1.1 * hour + 60_000);
     expect(ctx.sent).toHaveLength(1);
-    // Others are not limited.
+    // Other users are not limited.
     const other = await ctx.late(buildRequest());
     await expect.poll(() => ctx.harness.deliveries(other)).toMatchObject([{ status: 'DELIVERED' }]);
   });
@@ -94,7 +94,7 @@ describe('SMS limits', () => {
     expect(await ctx.redeliver(delivery?.id)).toMatchObject({
       errors: [{ extensions: { code: 'RATE_LIMITED', retryAfterSeconds: expect.any(Number) } }],
     });
-    // What was rejected has changed nothing.
+    // The rejected redelivery has changed nothing.
     expect(await ctx.harness.deliveries(request)).toMatchObject([{ status: 'DELIVERED' }]);
     expect(ctx.sent).toHaveLength(4);
   });

@@ -6,11 +6,11 @@ type Recipient = Pick<Delivery, 'phoneNumber' | 'userId'>;
 
 /** Counts SMS per phone number and per user. While the key-value store is unavailable nothing is counted or refused. */
 export interface SmsLimits {
-  /** Counts an SMS. Throws CodedError RATE_LIMITED with `retryAfterSeconds`; then nothing is counted. */
+  /** Counts an SMS. Over the limit it counts nothing, and throws CodedError RATE_LIMITED with `retryAfterSeconds`. */
   count(recipient: Recipient): Promise<void>;
   /** Takes back an SMS that was not sent. */
   takeBack(recipient: Recipient): Promise<void>;
-  /** Throws as `count`, and counts nothing: the attempt at a redelivery counts it. */
+  /** Throws as `count` does, but counts nothing, because the attempt of the redelivery will count the SMS. */
   check(recipient: Recipient): Promise<void>;
 }
 
@@ -45,7 +45,7 @@ export function createSmsLimits({
   };
 }
 
-/** The time after which a refused SMS may be sent, in milliseconds; null for another error. */
+/** Returns the time in milliseconds after which an SMS over the limit may be sent; null for any other error. */
 export function limitedForMs(error: unknown): number | null {
   if (!(error instanceof CodedError) || error.code !== 'RATE_LIMITED') return null;
   const { retryAfterSeconds } = error.details;

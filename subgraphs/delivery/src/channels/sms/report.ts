@@ -1,20 +1,20 @@
-/** What an SMS provider reports about an SMS that it has accepted. */
+/** A report of an SMS provider about an SMS that it has accepted. */
 export type SmsReport = { deliveryId: string; turn: number } & (
   | { outcome: 'delivered' }
-  /** `code`: the provider's; null without one. `final`: another attempt would fail as well. */
+  /** `code` is the provider's error code, or null. `final` means that another attempt would also fail. */
   | { outcome: 'undelivered'; code: number | null; final: boolean }
 );
 
 /**
  * The result of a report:
  *
- * - `applied`: it has changed its delivery
- * - `ignored`: its delivery is past it: a duplicate, or one of an earlier attempt that has been replaced
- * - `unknown`: there is no such delivery, or it had no such attempt
+ * - `applied`: the report has changed its delivery
+ * - `ignored`: the report is a duplicate, or about an attempt that a later one has replaced
+ * - `unknown`: there is no such delivery, or the delivery had no such attempt
  */
 export type ReportResult = 'applied' | 'ignored' | 'unknown';
 
-/** Applies reports. They may be duplicates, out of order, and earlier than the record of their attempt. */
+/** Applies reports. Reports may be duplicates, arrive out of order, or arrive before their attempt is stored. */
 export interface SmsReports {
   apply(report: SmsReport): Promise<ReportResult>;
 }

@@ -4,15 +4,15 @@ import { limitedForMs, type SmsLimits } from './limits.ts';
 import type { SmsSender } from './sms.ts';
 
 /**
- * Makes one attempt to send a delivery by SMS. An SMS is counted at its first attempt; one beyond a limit waits until the
- * limit allows it, and loses none of its attempts.
+ * Makes one attempt to send a delivery by SMS. An SMS is counted at its first attempt. Over a limit, an SMS waits until
+ * the limit allows it, which does not count as an attempt.
  */
 export async function sendSms(
   delivery: Delivery,
   { sender, limits, stop }: { sender: SmsSender; limits: SmsLimits; stop: AbortSignal },
 ): Promise<SendResult> {
   const { id: deliveryId, turn, phoneNumber, body: text, createdAt, failures } = delivery;
-  // Due because no report has come.
+  // The delivery is due because no report about the accepted attempt has arrived in time.
   if (delivery.acceptedTurn !== null) return { outcome: 'unreported' };
   const isFirst = failures === 0;
   if (isFirst) {
@@ -27,6 +27,6 @@ export async function sendSms(
 function limitedFor(error: unknown): number {
   const waitMs = limitedForMs(error);
   if (waitMs === null) throw error;
-  // Spread, so that what waits for the same moment is not due at once.
+  // A random part is added, so that SMS that wait for the same limit are not all due at the same moment.
   return Math.round(waitMs * (1 + Math.random() / 10));
 }

@@ -46,7 +46,7 @@ export const smsSettings = {
 
 export type SmsConfig = Readonly<z.output<z.ZodObject<typeof smsSettings>>> & { readonly NODE_ENV: string };
 
-/** How an SMS is sent. Null in production if nothing is set, which `requireSms` refuses. */
+/** Returns how SMS are sent. Null in production if nothing is set, which `requireSms` refuses. */
 export function smsModeOf({
   SMS,
   NODE_ENV,
@@ -54,7 +54,7 @@ export function smsModeOf({
   return SMS ?? (NODE_ENV === 'production' ? null : 'log');
 }
 
-/** Reports what the chosen way to send an SMS lacks: a check of a configuration schema. */
+/** A check for a configuration schema: reports missing settings of the chosen way to send SMS. */
 export function requireSms(config: SmsConfig, context: z.RefinementCtx): void {
   const refuse = (setting: keyof typeof smsSettings, message: string) =>
     context.addIssue({ code: 'custom', path: [setting], message });

@@ -2,9 +2,9 @@ import { failed, type SendResult } from '../../attempt-result.ts';
 
 export interface Sms {
   deliveryId: string;
-  /** Number of the attempt. */
+  /** Number of the delivery's attempt. */
   turn: number;
-  /** E.164. */
+  /** The receiver's phone number, as E.164. */
   phoneNumber: string;
   text: string;
   /** When the delivery was planned. */
@@ -13,14 +13,14 @@ export interface Sms {
 
 /** The SMS port: one adapter per provider. */
 export interface SmsSender {
-  /** Makes one attempt, within the time-out of attempts. Never rejects. `stop` aborts it. */
+  /** Makes one attempt, within the time-out of attempts. `stop` aborts the attempt. Never rejects. */
   send(sms: Sms, stop: AbortSignal): Promise<SendResult>;
-  /** Rejects while the provider refuses the operator's account. Default: always accepted. */
+  /** Rejects while the provider refuses the operator's account. Default: the account is never refused. */
   ping?(): Promise<void>;
 }
 
-/** The sender of development: it sends nothing, and the record says so. */
+/** The sender of development. It sends nothing, and the delivery's status says so. */
 export const simulatedSms: SmsSender = { send: async () => ({ outcome: 'simulated' }) };
 
-/** The sender of an operator that wants no SMS: the record says so. */
+/** The sender of an operator who wants no SMS. It sends nothing, and the delivery's error says so. */
 export const noSms: SmsSender = { send: async () => failed('SMS_NOT_CONFIGURED', { final: true }) };

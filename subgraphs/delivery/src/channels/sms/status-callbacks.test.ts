@@ -36,13 +36,13 @@ async function setUp(environment: Environment = {}) {
     twilio,
     /** Publishes the late code. */
     start: () => harness.receive(request, { status: 'LATE_SUCCESS' }),
-    /** The only delivery. */
+    /** Returns the request's only delivery. */
     delivery: async () => (await harness.deliveries(request))[0],
     /** Resolves once the acceptance is stored. */
     accepted: () => expect.poll(async () => (await context.delivery())?.attempts).toMatchObject([{ error: null }]),
     report: (message: TwilioMessage, status: string, options: ReportOptions = {}) =>
       twilio.report(message, status, { via: { publicUrl, url: harness.url }, ...options }),
-    /** Posts a form with a signature of our own choice. */
+    /** Posts a form with the headers of the test, for example a wrong signature. */
     async post(form: URLSearchParams, { search = '', headers = {} }: { search?: string; headers?: object } = {}) {
       const url = `/sms/status${search}`;
       const signature = twilioSignature({ authToken: twilio.authToken, url: publicUrl + url, form });
@@ -92,7 +92,7 @@ describe('status callback', () => {
     await ctx.accepted();
     const options = errorCode === undefined ? {} : { errorCode };
     const response = errorCode === undefined ? null : String(errorCode);
-    // The second is a duplicate.
+    // The report is sent twice. The second report is a duplicate.
     for (const _turn of [1, 2]) {
       expect(await ctx.report(message, 'undelivered', options)).toBe(204);
       expect(await ctx.delivery()).toMatchObject({ ...delivery, attempts: [{ error: 'SMS_UNDELIVERED', response }] });
@@ -110,7 +110,7 @@ describe('status callback', () => {
     await expect
       .poll(ctx.delivery)
       .toMatchObject({ status: 'DELIVERED', attempts: [{ error: 'SMS_UNDELIVERED' }, { error: null }] });
-    // Late reports of the first change nothing.
+    // Late reports about the first attempt change nothing.
     expect(await ctx.report(first, 'failed', { errorCode: 30_005 })).toBe(204);
     expect(await ctx.delivery()).toMatchObject({ status: 'DELIVERED' });
   });
@@ -131,7 +131,7 @@ describe('status callback', () => {
     expect(await ctx.report(message, status, { errorCode: 30_005 })).toBe(204);
     expect(await ctx.delivery()).toMatchObject(delivery);
     (await answer.promise)();
-    // The attempt's own record replaces its time, not its result.
+    // When the dispatcher stores the attempt, it replaces the time of the attempt, but not the reported result.
     await expect.poll(async () => (await ctx.delivery())?.attempts[0]?.durationMs).toBeGreaterThan(0);
     expect(await ctx.delivery()).toMatchObject(delivery);
     expect((await ctx.delivery())?.attempts).toHaveLength(1);
@@ -160,12 +160,12 @@ describe('status callback', () => {
     expect(ctx.harness.log.text).toContain('it counts as delivered');
   });
 
-  // What docs/sms.md says about a crash: nobody knows whether the SMS was sent, and the report may still tell.
+  // docs/sms.md describes this case: after a crash it is unknown whether the SMS was sent, until a report arrives.
   it.each([
     ['is sent again', null, ['&turn=1', '&turn=2']],
     ['is not sent again if it is reported as delivered', 'delivered', ['&turn=1']],
   ])('SMS: one whose sender died before the record %s', async (_what, reported, turns) => {
-    // The attempt is aborted by the stop, before its time-out. Its lease ends 5 s after that.
+    // The stop aborts the attempt before its time-out. The attempt's lease ends 5 s after the time-out.
     await using ctx = await setUp({ CALLBACK_TIMEOUT: '4s' });
     ctx.twilio.answerWith(() => {});
     await ctx.start();
@@ -186,7 +186,7 @@ describe('status callback', () => {
     await ctx.redeliver((await ctx.delivery())?.id);
     const second = await ctx.twilio.next();
     expect(second.form.StatusCallback).toContain('&turn=2');
-    // What is about the first no longer counts, unless it has arrived.
+    // A report about the first attempt no longer counts, unless it says that the SMS was delivered.
     expect(await ctx.report(first, 'undelivered', { errorCode: 30_005 })).toBe(204);
     expect(await ctx.delivery()).toMatchObject({ status: 'PENDING' });
     expect(await ctx.report(first, 'delivered')).toBe(204);

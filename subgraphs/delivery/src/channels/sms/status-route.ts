@@ -12,15 +12,15 @@ const path = '/sms/status';
 const maxBytes = 16_384;
 
 /**
- * Returns the URL to which Twilio reports about an attempt. It names the attempt, so that a report needs no record of
- * Twilio's id, which may be stored later than the report arrives, or never. The signature covers it.
+ * Returns the URL to which Twilio reports about an attempt. The URL names the attempt, because Twilio's id of the
+ * message may be stored later than the report arrives, or never. The signature covers the URL.
  */
 export function smsStatusUrl(publicUrl: string, { deliveryId, turn }: { deliveryId: string; turn: number }): string {
   return `${publicUrl}${path}?delivery=${deliveryId}&turn=${turn}`;
 }
 
 export interface SmsStatusRouteOptions {
-  /** `DELIVERY_PUBLIC_URL`. */
+  /** The value of `DELIVERY_PUBLIC_URL`. */
   publicUrl: string;
   authToken: string;
   reports: SmsReports;
@@ -41,7 +41,7 @@ export interface SmsStatusRouteOptions {
  */
 export async function addSmsStatusRoute(app: FastifyInstance, options: SmsStatusRouteOptions): Promise<void> {
   const { publicUrl, authToken, reports, log } = options;
-  // Anyone can reach this route, so repeated lines are limited.
+  // Repeated log lines are summarised, because anyone can call this route.
   const lines = createRepeatedLines(log);
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();

@@ -4,8 +4,8 @@ import { z } from 'zod';
  * What an answer of Twilio to a new message means:
  *
  * - `accepted`: the message is created
- * - `refused`: it will never send to this phone number
- * - `account`: it does not serve us; nothing is wrong with the message
+ * - `refused`: Twilio will never send to this phone number
+ * - `account`: Twilio does not serve our account, and the message is not at fault
  * - `failed`: a later attempt may succeed
  */
 export interface TwilioVerdict {
@@ -23,7 +23,7 @@ const answerSchema = z.object({
   error_code: z.number().nullish().catch(null),
 });
 
-/** Codes of phone numbers, and of texts, to which no message is ever sent. */
+/** Codes of phone numbers and texts that Twilio never accepts. */
 const refusedCodes: ReadonlySet<number> = new Set([
   21_211, // invalid `To`
   21_214, // `To` can not be reached
@@ -40,7 +40,10 @@ const refusedCodes: ReadonlySet<number> = new Set([
   21_635, // `To` is a landline
 ]);
 
-/** Codes of a sender, a messaging service or an account that is not set up: never those that depend on the phone number. */
+/**
+ * Codes that say that a sender, a messaging service or an account is not set up. None of them depends on the phone
+ * number.
+ */
 const accountCodes: ReadonlySet<number> = new Set([
   20_003, // wrong credentials
   20_005, // account not active
@@ -60,7 +63,7 @@ const accountCodes: ReadonlySet<number> = new Set([
   63_038, // daily limit of the account
 ]);
 
-/** Codes of a message that was accepted and will not arrive, however often it is sent. */
+/** Codes of a message that was accepted, and will not arrive however often it is sent. */
 const undeliverableCodes: ReadonlySet<number> = new Set([
   21_610, // the recipient has unsubscribed
   30_004, // blocked
@@ -71,7 +74,7 @@ const undeliverableCodes: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * Reads an answer. The status decides: a text that is no JSON of Twilio's changes nothing.
+ * Reads an answer. A text that is not Twilio's JSON is ignored, so that only the status counts.
  *
  * @see https://www.twilio.com/docs/messaging/api/message-resource
  */
@@ -87,7 +90,8 @@ function kindOf(status: number, code: number | null): TwilioVerdict['kind'] {
   if (code !== null && refusedCodes.has(code)) return 'refused';
   if (code !== null && accountCodes.has(code)) return 'account';
   if (status === 408 || status === 429 || status >= 500) return 'failed';
-  // A 400 with another code may be the message's or ours: the retry schedule bounds it.
+  // A 400 with another code may be the fault of the message or ours. The attempt is retried, as often as the schedule
+  // says.
   return status === 400 ? 'failed' : 'account';
 }
 

@@ -131,7 +131,8 @@ describe('twilio', () => {
   });
 
   it('twilio: an attempt leaves nothing in memory', async () => {
-    // Regression: each attempt left a listener on a signal that depends on `stop`, which lives as long as the service.
+    // Regression: each attempt left a listener on a signal that follows `stop`, and so stayed in memory until the
+    // service stopped.
     await using ctx = await setUp();
     const stop = new AbortController();
     const any = AbortSignal.any;
@@ -154,7 +155,7 @@ describe('twilio', () => {
   });
 });
 
-/** What a peer that misbehaves does, and the result. */
+/** Misbehaviours of a server, each with the result of the attempt. */
 const misbehaviours: readonly (readonly [name: string, answer: TwilioAnswer, result: object])[] = [
   ['a 201 that is no JSON', (response) => void response.writeHead(201).end('<html>'), delivered(null)],
   ['a 201 with other JSON', (response) => void response.writeHead(201).end('[{"sid": 7}]'), delivered(null)],
@@ -191,7 +192,7 @@ describe('twilio that misbehaves', () => {
     await using ctx = await setUp();
     ctx.twilio.answerWith(answer);
     expect(await ctx.sender.send(smsTo(), never)).toEqual(result);
-    // The next SMS is not affected.
+    // The next SMS must not be affected.
     ctx.twilio.answerWith(createMessage);
     expect(await ctx.sender.send(smsTo(), never)).toEqual(delivered(null));
   });
@@ -209,7 +210,7 @@ describe('twilio that misbehaves', () => {
     });
     expect(await ctx.sender.send(smsTo(), never)).toEqual(delivered(null));
     await closed.promise;
-    // Beside what was read, the buffers of both sockets.
+    // The server could write little more than the bytes that were read: the buffers of both sockets.
     expect(written).toBeLessThan(10_000_000);
   });
 

@@ -14,41 +14,41 @@ import { readTwilioAnswer, type TwilioVerdict } from './twilio-answer.ts';
 export interface TwilioSenderOptions {
   clock: Clock;
   timeoutMs: number;
-  /** Base URL, without the path of the API. */
+  /** Base URL of Twilio, without the path of the API. */
   url: string;
   accountSid: string;
   authToken: string;
-  /** Who sends: a number or name, or a messaging service that chooses. */
+  /** The sender: a phone number or name, or a messaging service that chooses one. */
   from: { From: string } | { MessagingServiceSid: string };
-  /** Where it reports, and for how long reports are awaited. Default: it does not, and acceptance counts as delivery. */
+  /**
+   * The URL for Twilio's reports, and how long a report is awaited. Default: there are no reports, and acceptance
+   * counts as delivery.
+   */
   reports?: { urlOf(sms: Pick<Sms, 'deliveryId' | 'turn'>): string; withinMs: number };
   log: Log;
   /** Returns a number from 0 to 1. Default: `Math.random`. */
   random?: () => number;
 }
 
-/** Bytes of an answer that are read. */
+/** Limit of the bytes that are read of an answer. */
 const answerBytes = 65_536;
-/** For how long nothing is sent after Twilio has refused the account, in milliseconds. */
+/** After Twilio has refused the account, nothing is sent for this time, in milliseconds. */
 const refusedForMs = 30_000;
-/** Bounds of the time until an SMS is tried again that was not sent because of the account, in milliseconds. */
+/** Bounds of the delay after which an SMS that was not sent because of the account is tried again, in milliseconds. */
 const postponeMs = { shortest: 60_000, longest: 1_800_000 };
 
 /**
- * Creates a sender by Twilio's API. Twilio has no idempotency key: an attempt without an answer may have sent the SMS, and
- * its retry sends another.
+ * Creates a sender by Twilio's API. Twilio has no idempotency key. So an attempt without an answer may have sent the
+ * SMS, and the retry sends it a second time.
  *
- * | answer | result |
- * |---|---|
- * | 2xx, whatever the body | delivered; with `reports`, accepted |
- * | a code of a phone number that can't be sent to | SMS_REFUSED, final |
- * | 401, 403, 404, 3xx, or a code of an account that is not set up | postponed; an error is logged, and nothing is sent for 30 s |
- * | 408, 429, 5xx, or 400 with another code | SMS_FAILED, retried |
- * | none | TIMEOUT, CONNECTION_LOST, …, retried |
+ * | answer | result | |---|---| | 2xx, whatever the body | delivered; with `reports`, accepted | | a code of a phone
+ * number that can't be sent to | SMS_REFUSED, final | | 401, 403, 404, 3xx, or a code of an account that is not set up
+ * | postponed; an error is logged, and nothing is sent for 30 s | | 408, 429, 5xx, or 400 with another code |
+ * SMS_FAILED, retried | | none | TIMEOUT, CONNECTION_LOST, …, retried |
  */
 export function createTwilioSender(options: TwilioSenderOptions): SmsSender & AsyncDisposable {
   const { clock, timeoutMs, url, accountSid, authToken, from, reports, log, random = Math.random } = options;
-  // Each attempt has its own time-out.
+  // undici's time-outs are turned off, because each attempt has a time-out of its own.
   const agent = new Agent({
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -139,9 +139,9 @@ function accountRefused(): CodedError<DeliveryErrorCode> {
   return new CodedError('SMS_ACCOUNT_REFUSED', 'The SMS provider refuses our account, sender or address.');
 }
 
-/** Reads an answer's text: empty if it is too long, or does not arrive whole. */
+/** Reads an answer's text. The text is empty if it is too long or does not arrive completely. */
 async function readAnswer(body: Dispatcher.ResponseData['body']): Promise<string> {
-  // A body that is not read to its end emits an error.
+  // The listener is needed, because a body that is not read to its end emits an error.
   body.on('error', () => {});
   try {
     return (await readBoundedText(body, answerBytes)) ?? '';

@@ -1,10 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
- * Whether a signature is Twilio's, for a form that was posted to a URL. The default port may be part of the signed URL or
- * not, as in Twilio's own libraries.
+ * Whether a signature is Twilio's, for a form that was posted to a URL. The default port may be part of the signed URL
+ * or not, as in Twilio's own libraries.
  *
- * @param url as it was given to Twilio, with its query
+ * @param url the URL as Twilio got it from us, with its query
  * @param signature the header `X-Twilio-Signature`
  * @see https://www.twilio.com/docs/usage/security#validating-requests
  */
@@ -22,7 +22,10 @@ export function isSignedByTwilio(
     .includes(true);
 }
 
-/** The signature: HMAC-SHA1 of the URL and the parameters by name, a repeated one by value and once. */
+/**
+ * Returns the signature: HMAC-SHA1 of the URL and the parameters, sorted by name. Repeated parameters are sorted by
+ * value, and equal ones count once.
+ */
 export function twilioSignature({
   authToken,
   url,
