@@ -124,7 +124,7 @@ function createMeasure(options: ComplexityOptions): Measure {
           definition ? getNamedType(definition.type) : null,
           cost.sizedFields.length > 0 ? { names: cost.sizedFields, size } : null,
         )
-      : nothing();
+      : leaf;
     const isIntrospection = definition === SchemaMetaFieldDef || definition === TypeMetaFieldDef;
     const entries = cost.isList ? size : 1;
     const own = cost.weight + argumentsWeight(node, cost);
@@ -142,6 +142,7 @@ function createMeasure(options: ComplexityOptions): Measure {
   /** Returns the size of the field's list, or of the subfields' lists whose size the field's arguments set. */
   const sizeOf = (node: FieldNode, cost: FieldCost, sized: SizedFields | null): number => {
     if (cost.isList && sized?.names.includes(node.name.value)) return sized.size;
+    if (cost.slicingArguments.length === 0) return cost.assumedSize;
     const sizes = cost.slicingArguments.flatMap((name) => {
       const value = node.arguments?.find((argument) => argument.name.value === name)?.value;
       const number = value && numberOf(value);
@@ -189,6 +190,9 @@ function nothing(): Figures {
     dependsOnVariables: false,
   };
 }
+
+/** Subfields of a leaf. One object for all, because an operation may have thousands of leaves. */
+const leaf: Readonly<Figures> = nothing();
 
 function add(sum: Figures, other: Figures): void {
   sum.fields += other.fields;

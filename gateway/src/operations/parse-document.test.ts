@@ -1,7 +1,7 @@
 import { isCodedError } from '@voucher-gateway/platform/errors';
 import { silentLog } from '@voucher-gateway/platform/process/log';
 import fc from 'fast-check';
-import { GraphQLError, Kind } from 'graphql';
+import { type FieldNode, GraphQLError, Kind, parse, visit } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createLimitGuard, type OperationLimits } from '../request/limits.ts';
 import { parseDocument } from './parse-document.ts';
@@ -19,10 +19,21 @@ describe('parse: documents', () => {
     expect(document.definitions[0]?.loc).toBeUndefined();
   });
 
+  it('share a syntax node among equal leaves, and are equal to what graphql-js parses', () => {
+    const text =
+      'query { a { id id x: id id(b: 1) id @skip(if: true) id { id } ...F } } fragment F on A { id ... { id } }';
+    const { document } = parseDocument(text, guard);
+    expect(document).toEqual(parse(text, { noLocation: true }));
+    const leaves: FieldNode[] = [];
+    visit(document, { Field: (node) => void (node.name.value === 'id' && leaves.push(node)) });
+    // Shared: twice in `a`, and below `id`, `F` and its fragment. The other four differ.
+    expect([leaves.length, new Set(leaves).size]).toEqual([9, 5]);
+  });
+
   it('with a syntax error are GRAPHQL_PARSE_FAILED at its location', () => {
-    const parse = () => parseDocument('{ me {\n  ]', guard);
-    expect(parse).toThrow(GraphQLError);
-    expect(parse).toThrow(
+    const parseWrong = () => parseDocument('{ me {\n  ]', guard);
+    expect(parseWrong).toThrow(GraphQLError);
+    expect(parseWrong).toThrow(
       expect.objectContaining({ locations: [{ line: 2, column: 3 }], extensions: { code: 'GRAPHQL_PARSE_FAILED' } }),
     );
   });

@@ -49,6 +49,8 @@ export function readSelections(
   { fragments, conditions, renamedKeys = {}, hidden }: SelectionsOptions,
 ): Selections {
   const known = new Map<string, Selections>();
+  /** Leaves by their syntax node, which equal fields of a parsed document share. */
+  const leaves = new Map<FieldNode, Selection>();
   let nextId = 0;
 
   const read = (node: SelectionSetNode, type: string): Selections => {
@@ -74,10 +76,15 @@ export function readSelections(
       isHidden: hidden?.has(type, name) ?? false,
     };
   };
+  const readLeaf = (node: FieldNode, type: string): Selection => {
+    const leaf = leaves.get(node) ?? readField(node, type);
+    leaves.set(node, leaf);
+    return leaf;
+  };
   const readSelection = (node: SelectionNode, type: string): Selection | null => {
     switch (node.kind) {
       case Kind.FIELD:
-        return readField(node, type);
+        return node.selectionSet || hidden ? readField(node, type) : readLeaf(node, type);
       case Kind.INLINE_FRAGMENT: {
         const on = node.typeCondition?.name.value ?? null;
         return { kind: 'fragment', on, selections: read(node.selectionSet, on ?? type) };
