@@ -21,7 +21,7 @@ const open = (allowLoopback: boolean) =>
     clock: systemClock,
     now: () => systemClock.now(),
     timeoutMs: 10_000,
-    // The policy is the default of production.
+    // These are the default settings.
     policy: {
       allowLoopback,
       privateRanges: [],
