@@ -74,16 +74,17 @@ function countTokens(text: string, guard: LimitGuard): number {
  */
 function shareLeaves(document: DocumentNode): DocumentNode {
   const leaves = new Map<string, FieldNode>();
-  const shareIn = ({ selections }: { selections: readonly SelectionNode[] }) => {
-    const own = selections as SelectionNode[];
-    for (const [index, node] of own.entries()) {
-      if (node.kind !== Kind.FRAGMENT_SPREAD && node.selectionSet) shareIn(node.selectionSet);
-      else if (node.kind === Kind.FIELD && !node.alias && !node.arguments?.length && !node.directives?.length) {
-        const shared = leaves.get(node.name.value) ?? node;
-        leaves.set(node.name.value, shared);
-        own[index] = shared;
-      }
+  const share = (node: SelectionNode): SelectionNode => {
+    if (node.kind !== Kind.FRAGMENT_SPREAD && node.selectionSet) shareIn(node.selectionSet);
+    else if (node.kind === Kind.FIELD && !node.alias && !node.arguments?.length && !node.directives?.length) {
+      const shared = leaves.get(node.name.value);
+      if (shared) return shared;
+      leaves.set(node.name.value, node);
     }
+    return node;
+  };
+  const shareIn = (set: { selections: readonly SelectionNode[] }) => {
+    set.selections = set.selections.map(share);
   };
   for (const definition of document.definitions) if ('selectionSet' in definition) shareIn(definition.selectionSet);
   return document;

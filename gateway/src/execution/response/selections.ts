@@ -105,6 +105,7 @@ export function readSelections(
 
 /** Whether `@skip` and `@include` keep the selection. */
 function isIncluded({ directives = [] }: SelectionNode, conditions: Conditions): boolean {
+  if (directives.length === 0) return true;
   return directives.every(({ name, arguments: args = [] }) => {
     if (name.value !== 'skip' && name.value !== 'include') return true;
     const condition = args.find((argument) => argument.name.value === 'if')?.value;
