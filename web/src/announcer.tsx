@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
-import { Link, useLocation } from 'wouter';
+import { Link, useLocation, useSearch } from 'wouter';
 import { type Arrival, useLive } from './live/live-context.tsx';
 import { CopyButton } from './ui/copy-button.tsx';
 import { useMessages } from './ui/messages.tsx';
@@ -12,7 +12,9 @@ export function Announcer() {
   const { last, arrivals } = useLive();
   const { show } = useMessages();
   const [path] = useLocation();
-  const isListShown = path === '/' || path.startsWith('/requests');
+  const search = useSearch();
+  const isRequestListShown = path === '/' || path.startsWith('/requests');
+  const isListShown = isRequestListShown || (path === '/vouchers' && search === '');
   const known = useRef(new Set<string>());
   // The codes of the message that is shown.
   const unseen = useRef<Arrival[]>([]);
@@ -39,10 +41,10 @@ export function Announcer() {
   useEffect(() => {
     if (!last || announced.current === last) return;
     announced.current = last;
-    if (last.kind !== 'failure' || isListShown) return;
+    if (last.kind !== 'failure' || isRequestListShown) return;
     const { requestId, message } = last.failure;
     show({ kind: 'failed', text: <Link href={`/requests/${requestId}`}>A request failed: {message}</Link> });
-  }, [last, show, isListShown]);
+  }, [last, show, isRequestListShown]);
 
   return (
     <div role="log" className="visually-hidden" aria-label="Announcements">

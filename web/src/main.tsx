@@ -9,7 +9,13 @@ import { createSessionStore } from './session/session-store.ts';
 import { UserScope } from './session/user-scope.tsx';
 import './style/base.css';
 import './style/layout.css';
-import './style/parts.css';
+import './style/controls.css';
+import './style/notices.css';
+import './style/header.css';
+import './style/overlays.css';
+import './style/lists.css';
+import './style/request.css';
+import './style/callbacks.css';
 import { ErrorBoundary } from './ui/error-boundary.tsx';
 
 const store = createSessionStore(sessionStorage);

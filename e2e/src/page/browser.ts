@@ -24,17 +24,33 @@ export interface Visitor extends AsyncDisposable {
   openTab(): Promise<Page>;
   /** Errors and warnings of the console, uncaught errors, and requests to other origins. */
   readonly problems: readonly string[];
-  /** The sum of the layout shifts since the page was loaded that the user did not cause. */
-  layoutShift(): Promise<number>;
-  /** Checks accessibility by axe, and keeps a screenshot by this name. */
-  look(name: string): Promise<void>;
+  /** What has moved up or down since the page was loaded, in view and without input of the user. */
+  layoutShifts(): Promise<LayoutShift[]>;
+  /** Checks accessibility by axe, and keeps a screenshot by this name: of what is in view, or of the whole page. */
+  look(name: string, options?: { fullPage?: boolean }): Promise<void>;
+}
+
+/** As Core Web Vitals count it. */
+export interface LayoutShift {
+  score: number;
+  /** The elements, with their distance from the top before and after. */
+  moved: string[];
 }
 
 /** A script of the page, before its own. */
-const sumLayoutShifts = `
-  globalThis.layoutShift = 0;
+const noteLayoutShifts = `
+  globalThis.layoutShifts = [];
+  const nameOf = (node) => node ? (node.nodeName + '.' + node.className + ' ' + node.textContent.slice(0, 40)) : 'removed';
   new PerformanceObserver((list) => {
-    for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) globalThis.layoutShift += value;
+    for (const { value, hadRecentInput, sources } of list.getEntries()) {
+      const moved = sources.filter(({ previousRect, currentRect }) => previousRect.top !== currentRect.top);
+      if (!hadRecentInput && moved.length > 0)
+        globalThis.layoutShifts.push({
+          score: value,
+          moved: moved.map(({ node, previousRect, currentRect }) =>
+            nameOf(node) + ': ' + previousRect.top + ' to ' + currentRect.top),
+        });
+    }
   }).observe({ type: 'layout-shift', buffered: true });
 `;
 
@@ -49,7 +65,7 @@ export async function openVisitor(
     permissions: ['clipboard-read', 'clipboard-write'],
     ...options,
   });
-  await context.addInitScript(sumLayoutShifts);
+  await context.addInitScript(noteLayoutShifts);
   const problems: string[] = [];
   const watch = (page: Page) => {
     page.on('console', (message) => {
@@ -72,8 +88,8 @@ export async function openVisitor(
     context,
     openTab,
     problems,
-    layoutShift: () => page.evaluate<number>('globalThis.layoutShift'),
-    async look(name) {
+    layoutShifts: () => page.evaluate<LayoutShift[]>('globalThis.layoutShifts'),
+    async look(name, options) {
       await page.evaluate(axe.source);
       const violations = await page.evaluate(async () => {
         const { axe } = globalThis as unknown as {
@@ -85,7 +101,9 @@ export async function openVisitor(
         );
       });
       expect(violations).toEqual([]);
-      await page.screenshot({ path: `${screenshots}${name}.png`, animations: 'disabled' });
+      // A sticky header would be drawn where the page is scrolled to.
+      if (options?.fullPage) await page.evaluate('scrollTo(0, 0)');
+      await page.screenshot({ path: `${screenshots}${name}.png`, animations: 'disabled', ...options });
     },
     [Symbol.asyncDispose]: () => context.close(),
   };

@@ -13,21 +13,19 @@ export function CallbacksPage() {
       <p className="lead">
         For people who run a server that receives the codes, each as a signed POST. Everyone else can skip this page.
       </p>
-      <div className="columns">
-        <div className="stack numbered">
-          <TestCallback />
-          <EndpointList />
-          <SecretCard />
-          <RecoverCard />
-        </div>
+      <div className="callbacks">
+        <TestCallback />
         {pageSettings.testReceiver ? (
           <ReceiverView />
         ) : (
-          <div className="empty tall">
+          <div className="empty tall receiver">
             <strong>Your server receives callbacks</strong>
             <p>Give its URL when you request a voucher; each attempt is shown in the request’s timeline.</p>
           </div>
         )}
+        <EndpointList />
+        <SecretCard />
+        <RecoverCard />
       </div>
     </>
   );

@@ -1,12 +1,12 @@
-import { useClient, useQuery } from 'urql';
+import { useClient } from 'urql';
 import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { EnableEndpointDocument, EndpointsDocument, type EndpointsQuery } from '../graphql/generated.ts';
-import { useKeptData } from '../graphql/use-kept-data.ts';
-import { useReadOnEvents } from '../live/use-read-on-events.ts';
-import { formatDay, formatTime } from '../ui/format.ts';
+import { useLiveQuery } from '../live/use-live-query.ts';
+import { ListState } from '../ui/list-state.tsx';
 import { useMessages } from '../ui/messages.tsx';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
+import { dayText, timeText } from '../ui/time-text.ts';
 
 type Endpoint = NonNullable<NonNullable<EndpointsQuery['me']>['endpoints']>[number];
 
@@ -14,15 +14,13 @@ type Endpoint = NonNullable<NonNullable<EndpointsQuery['me']>['endpoints']>[numb
 export function EndpointList() {
   const client = useClient();
   const { show } = useMessages();
-  const [{ data: answer, error }, read] = useQuery({ query: EndpointsDocument });
-  const data = useKeptData(answer, '');
-  const reread = () => read({ requestPolicy: 'network-only' });
-  useReadOnEvents(reread);
+  const { data, error, reread } = useLiveQuery({ query: EndpointsDocument, variables: {} });
+  const retry = () => void reread();
   const enable = async (url: string) => {
     const result = await client.mutation(EnableEndpointDocument, { url });
     if (result.error) return show({ kind: 'failed', text: operationErrorOf(result.error).message });
     show({ kind: 'done', text: 'It is sent to again. What it missed: see “Recover failed deliveries” below.' });
-    reread();
+    retry();
   };
   const endpoints = data?.me?.endpoints;
   const toEnable = endpoints?.find(({ state }) => state === 'DISABLED')?.origin ?? 'https://your-server.example';
@@ -32,9 +30,12 @@ export function EndpointList() {
   ]);
   return (
     <section className="card" aria-labelledby="endpoints">
-      <h2 id="endpoints">Endpoints</h2>
+      <div className="list-head">
+        <h2 id="endpoints">Endpoints</h2>
+        <ListState error={data && error} onRetry={retry} />
+      </div>
       <p className="hint">The servers that your callbacks were sent to, and whether they answer.</p>
-      {error && !data && <LoadNotice what="your endpoints" error={operationErrorOf(error)} onRetry={reread} />}
+      {error && !data && <LoadNotice what="your endpoints" error={error} onRetry={retry} />}
       {!data && !error && <Skeleton rows={1} label="Reading your endpoints" />}
       {data && !endpoints && (
         <p className="hint">Your endpoints can’t be shown at the moment. Callbacks are sent all the same.</p>
@@ -62,7 +63,7 @@ export function EndpointList() {
 }
 
 function EndpointState({ endpoint: { state, failingSince, disabledAt, lastSuccessAt } }: { endpoint: Endpoint }) {
-  const time = (instant: string) => formatTime(Date.parse(instant));
+  const time = (instant: string) => timeText(Date.parse(instant));
   switch (state) {
     case 'ACTIVE':
       return (
@@ -84,8 +85,8 @@ function EndpointState({ endpoint: { state, failingSince, disabledAt, lastSucces
       return (
         <>
           <span className="hint">
-            {failingSince && `Every attempt had failed since ${formatDay(Date.parse(failingSince))}. `}
-            {disabledAt && `Nothing has been sent to it since ${formatDay(Date.parse(disabledAt))}. `}
+            {failingSince && `Every attempt had failed since ${dayText(new Date(failingSince))}. `}
+            {disabledAt && `Nothing has been sent to it since ${dayText(new Date(disabledAt))}. `}
             What it missed is not sent by itself: press “Send to it again”, then recover failed deliveries below.
           </span>
           <span className="chip failed">Switched off</span>

@@ -1,9 +1,11 @@
-import { useEffect, useState } from 'react';
+import { type RefObject, useEffect, useState } from 'react';
 import { useQuery } from 'urql';
 import { CallbackSecretDocument } from '../graphql/generated.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
-import { formatPreciseTime } from '../ui/format.ts';
+import { useHeldRows } from '../ui/held-rows.ts';
+import { ListState } from '../ui/list-state.tsx';
 import { EmptyState } from '../ui/notice.tsx';
+import { preciseTimeText } from '../ui/time-text.ts';
 import { type ReceivedRequest, readReceived, useReceiverUrl } from './receiver.ts';
 import { type Check, previousSecretTitle, verifySteps } from './verify-signature.ts';
 
@@ -12,10 +14,14 @@ export function ReceiverView() {
   const url = useReceiverUrl();
   const { requests, isAway } = useReceived(url);
   const secrets = useSecrets();
-  const webhookIds = requests.map(({ headers }) => headers['webhook-id']);
+  const { list, rows, held, show } = useHeldRows(requests, url);
+  const duplicates = duplicatesOf(requests);
   return (
-    <section className="card" aria-labelledby="receiver">
-      <h2 id="receiver">Test receiver</h2>
+    <section className="card receiver" aria-labelledby="receiver">
+      <div className="list-head">
+        <h2 id="receiver">Test receiver</h2>
+        <ListState held={held} what="callback" onShow={show} />
+      </div>
       <p className="hint">
         A receiver inside this gateway, for development only. Give its URL when you request a voucher, or send a test
         callback to it; what comes in is shown here for an hour.
@@ -29,22 +35,25 @@ export function ReceiverView() {
           The receiver does not answer. This page tries again each second.
         </p>
       )}
-      {requests.length === 0 ? (
+      {rows.length === 0 ? (
         <EmptyState title="Nothing received yet">Signed requests appear here as they arrive.</EmptyState>
       ) : (
-        <ol className="received">
-          {requests.map((request, index) => (
-            <Received
-              key={request.id}
-              request={request}
-              secrets={secrets}
-              isDuplicate={webhookIds[index] !== undefined && webhookIds.indexOf(webhookIds[index], index + 1) !== -1}
-            />
+        <ol ref={list as RefObject<HTMLOListElement | null>} className="received">
+          {rows.map((request) => (
+            <Received key={request.id} request={request} secrets={secrets} isDuplicate={duplicates.has(request.id)} />
           ))}
         </ol>
       )}
     </section>
   );
+}
+
+/** The ids of those that repeat the `webhook-id` of an earlier one. Newest first. */
+function duplicatesOf(requests: readonly ReceivedRequest[]): ReadonlySet<string> {
+  const webhookIds = requests.map(({ headers }) => headers['webhook-id']);
+  const isDuplicate = (webhookId: string | undefined, index: number) =>
+    webhookId !== undefined && webhookIds.indexOf(webhookId, index + 1) !== -1;
+  return new Set(requests.filter((_, index) => isDuplicate(webhookIds[index], index)).map(({ id }) => id));
 }
 
 function Received({
@@ -73,7 +82,7 @@ function Received({
     <li>
       <header>
         <strong>{typeOf(request)}</strong>
-        <time dateTime={request.at}>{formatPreciseTime(Date.parse(request.at))}</time>
+        <time dateTime={request.at}>{preciseTimeText(Date.parse(request.at))}</time>
         <Verdict checks={checks} isDuplicate={isDuplicate} />
       </header>
       <ul className="checks">

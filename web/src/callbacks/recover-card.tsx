@@ -4,9 +4,9 @@ import { useCommands } from '../api/commands.tsx';
 import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { EndpointsDocument, RecoverDeliveriesDocument } from '../graphql/generated.ts';
 import { DateField } from '../ui/date-field.tsx';
-import { minuteText, parseMinute } from '../ui/date-text.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
+import { minuteText, parseMinute } from '../ui/time-text.ts';
 
 const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
 

@@ -1,4 +1,4 @@
-import { formatLongDuration } from '../ui/format.ts';
+import { formatLongDuration } from '../ui/duration.ts';
 import type { ReceivedRequest } from './receiver.ts';
 
 /** A step of a receiver's verification, by Standard Webhooks. */

@@ -1,9 +1,10 @@
-import { formatSeconds, formatTime } from '../ui/format.ts';
+import { formatSeconds } from '../ui/duration.ts';
 import { PopoverButton } from '../ui/popover.tsx';
+import { timeText } from '../ui/time-text.ts';
 import { useNow } from '../ui/use-now.ts';
-import { useConnection } from './live-context.tsx';
+import { useConnection, useLive } from './live-context.tsx';
 import { useIsPaused } from './paused-context.tsx';
-import type { Connection, Lost } from './voucher-feed.ts';
+import type { Close, Connection, Lost } from './voucher-feed.ts';
 
 interface Description {
   label: string;
@@ -15,6 +16,7 @@ interface Description {
 /** Shows whether codes arrive live, and why not. */
 export function ConnectionLight() {
   const connection = useConnection();
+  const { connectAgain } = useLive();
   const isPaused = useIsPaused() && connection?.phase === 'live';
   const now = useNow(connection?.phase === 'reconnecting' ? 1_000 : null);
   if (!connection) return null;
@@ -35,6 +37,11 @@ export function ConnectionLight() {
       title={label}
     >
       <p className="hint">{detail}</p>
+      {connection.phase === 'closed' && (
+        <button type="button" className="button" onClick={connectAgain}>
+          Connect again
+        </button>
+      )}
     </PopoverButton>
   );
 }
@@ -71,17 +78,22 @@ function describe(connection: Connection, now: number): Description {
         detail: `Your requests continue, and no code is lost: what arrives meanwhile is shown once you are back online. ${lossText(connection)}`,
       };
     case 'closed':
+      if (connection.closed === null)
+        return { label: 'Signed out', short: 'Signed out', detail: 'Codes appear live again once you sign in.' };
       return {
         label: 'Not live',
-        short: 'Offline',
-        detail: `${connection.closed?.reason || 'The connection was closed.'} Sign in again to continue.`,
+        short: 'Not live',
+        detail: `The gateway refuses to send codes live${causeText(connection.closed)}. Your requests continue: while one is in progress, this page reads it again every 5 seconds.`,
       };
   }
 }
 
 function lossText({ since, closed }: Lost): string {
-  const code = closed
-    ? ` (${[closed.reason.replace(/\.$/, ''), `code ${closed.code}`].filter(Boolean).join(', ')})`
-    : '';
-  return `The connection was lost at ${formatTime(since)}${code}.`;
+  return `The connection was lost at ${timeText(since)}${closed ? causeText(closed) : ''}.`;
+}
+
+/** The reason and code of a close, in brackets. A refused subscription has no code. */
+function causeText({ code, reason }: Close): string {
+  const causes = [reason.replace(/\.$/, ''), code === 0 ? '' : `code ${code}`].filter(Boolean);
+  return causes.length === 0 ? '' : ` (${causes.join(', ')})`;
 }

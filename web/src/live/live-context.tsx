@@ -1,4 +1,13 @@
-import { createContext, type ReactNode, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import {
+  createContext,
+  type ReactNode,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from 'react';
 import { useClient } from 'urql';
 import { EndOfFeedDocument } from '../graphql/generated.ts';
 import { useSession } from '../session/session-context.tsx';
@@ -30,7 +39,7 @@ export interface Live {
 }
 
 const initial: Live = { feed: null, arrivals: new Map(), acknowledgements: new Map(), last: null, version: 0 };
-const LiveContext = createContext<Live>(initial);
+const LiveContext = createContext<Live & { connectAgain(): void }>({ ...initial, connectAgain: () => {} });
 
 /** `encodeCursor(null)` of schema/src/cursor.ts: the start of a feed. */
 const startOfFeed = 'djE6';
@@ -49,20 +58,24 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const token = session?.token;
   const client = useClient();
   const [live, setLive] = useState(initial);
-  // The cursor from which the user's next session resumes.
+  // Increases when the user asks for another connection, after one that does not come back by itself.
+  const [attempt, setAttempt] = useState(0);
+  // The cursor from which the user's next session or attempt resumes.
   const resume = useRef<string | null>(null);
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each attempt opens another feed.
   useEffect(() => {
     if (!token) return;
     let feed: VoucherFeed | null = null;
     let left = false;
-    const open = (after: string) => {
+    const open = (after: string, isResumed: boolean) => {
       if (left) return;
       resume.current = after;
       feed = openVoucherFeed({
         url: `${location.origin.replace(/^http/, 'ws')}/graphql`,
         token,
         after,
+        isResumed,
         onVoucher: (voucher, at, cursor) => {
           resume.current = cursor;
           setLive((before) => {
@@ -84,10 +97,10 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       setLive((before) => ({ ...before, feed }));
     };
     const start = async () => {
-      if (resume.current) return open(resume.current);
+      if (resume.current) return open(resume.current, true);
       for (let delayMs = 500; !left; delayMs = Math.min(delayMs * 2, 10_000)) {
         const { data } = await client.query(EndOfFeedDocument, {}, { requestPolicy: 'network-only' }).toPromise();
-        if (data) return open(data.purchasedVouchers.pageInfo.endCursor ?? startOfFeed);
+        if (data) return open(data.purchasedVouchers.pageInfo.endCursor ?? startOfFeed, false);
         await new Promise((resolve) => setTimeout(resolve, delayMs));
       }
     };
@@ -97,16 +110,18 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       feed?.[Symbol.dispose]();
       setLive((before) => ({ ...before, feed: null }));
     };
-  }, [token, client, store]);
+  }, [token, client, store, attempt]);
 
-  return <LiveContext value={live}>{children}</LiveContext>;
+  const value = useMemo(() => ({ ...live, connectAgain: () => setAttempt((before) => before + 1) }), [live]);
+  return <LiveContext value={value}>{children}</LiveContext>;
 }
 
 export const useLive = () => useContext(LiveContext);
 
 const connecting: Connection = { phase: 'connecting' };
+const ended: Connection = { phase: 'closed', closed: null };
 
-/** The state of the feed's connection; null while signed out. */
+/** The state of the feed's connection: closed without a code once the session has ended; null while signed out. */
 export function useConnection(): Connection | null {
   const { feed } = useLive();
   const { state } = useSession();
@@ -114,6 +129,7 @@ export function useConnection(): Connection | null {
     (listener) => feed?.onConnection(listener) ?? (() => {}),
     () => feed?.connection() ?? connecting,
   );
+  if (state.phase === 'ended') return ended;
   return state.phase === 'signed-in' ? connection : null;
 }
 

@@ -9,21 +9,28 @@ const delaysMs = [0, 1_000, 4_000, 15_000, 60_000];
 /** The pause between two reads: of many events in a row each would else cause one. */
 const pauseMs = 1_000;
 
-/** Reads a view again after each event and reconnect, unless paused. */
-export function useReadOnEvents(read: () => void, paused = false): void {
+/** Reads a view again after each event and reconnect, unless paused. `read` resolves when it has ended. */
+export function useReadOnEvents(read: () => Promise<unknown>, paused = false): void {
   const { version } = useLive();
   const latest = useRef(read);
   latest.current = read;
   const readAt = useRef(Number.NEGATIVE_INFINITY);
+  const reading = useRef<Promise<unknown>>(Promise.resolve());
   useEffect(() => {
     if (paused || version === 0) return;
+    let left = false;
+    const readNext = async () => {
+      // Its answer may be older than the event.
+      await reading.current;
+      if (left) return;
+      readAt.current = performance.now();
+      reading.current = latest.current().catch(() => {});
+    };
     const untilNextMs = Math.max(0, readAt.current + pauseMs - performance.now());
-    const timers = delaysMs.map((delayMs) =>
-      setTimeout(() => {
-        readAt.current = performance.now();
-        latest.current();
-      }, untilNextMs + delayMs),
-    );
-    return () => timers.forEach(clearTimeout);
+    const timers = delaysMs.map((delayMs) => setTimeout(() => void readNext(), untilNextMs + delayMs));
+    return () => {
+      left = true;
+      timers.forEach(clearTimeout);
+    };
   }, [version, paused]);
 }

@@ -43,11 +43,16 @@ export interface VoucherFeedOptions {
   token: string;
   /** Cursor after which the feed starts. */
   after: string;
+  /** Whether an earlier feed ended there: what comes after it was missed. */
+  isResumed: boolean;
   /** Called for each code once, with the time of its arrival and the cursor to resume from. */
   onVoucher(voucher: ReceivedVoucher, at: number, cursor: string): void;
   onAcknowledged(acknowledgement: Acknowledgement): void;
   onFailure(failure: FailedRequest): void;
-  /** Called on each reconnect: failures and acknowledgements have no history, so what is pending has to be read again. */
+  /**
+   * Called on each reconnect, and when an earlier feed is resumed: failures and acknowledgements have no history, so what
+   * is pending has to be read again.
+   */
   onReconnect(): void;
   /** The server has ended the session. */
   onSessionEnd(): void;
@@ -67,7 +72,7 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
   const listeners = new Set<() => void>();
   let cursor = options.after;
   let connection: Connection = { phase: 'connecting' };
-  let connectedBefore = false;
+  let connectedBefore = options.isResumed;
   const change = (next: Connection) => {
     connection = next;
     for (const listener of listeners) listener();

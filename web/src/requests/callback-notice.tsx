@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react';
 import type { DeliveryDetailsFragment } from '../graphql/generated.ts';
-import { formatTime } from '../ui/format.ts';
 import { formatStatus } from '../ui/http-status.ts';
+import { timeText } from '../ui/time-text.ts';
 import { isRetrying } from './delivery-state.tsx';
 
 /** Says beside the code that a callback failed, and whether it is sent again by itself. */
@@ -28,7 +28,5 @@ function reasonOf({ error, attempts }: DeliveryDetailsFragment): string {
 
 function nextOf({ status, nextAttemptAt }: DeliveryDetailsFragment): string {
   if (status === 'FAILED') return 'It is not sent again by itself.';
-  return nextAttemptAt === null
-    ? 'It is being sent again.'
-    : `Next attempt at ${formatTime(Date.parse(nextAttemptAt))}.`;
+  return nextAttemptAt === null ? 'It is being sent again.' : `Next attempt at ${timeText(Date.parse(nextAttemptAt))}.`;
 }

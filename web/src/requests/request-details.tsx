@@ -1,19 +1,19 @@
 import { Switch } from 'radix-ui';
-import { useEffect, useId, useRef } from 'react';
-import { useClient, useQuery } from 'urql';
+import { useEffect, useId, useRef, useState } from 'react';
+import { useClient } from 'urql';
 import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { type DeliveryDetailsFragment, RedeliverDocument, VoucherRequestDocument } from '../graphql/generated.ts';
-import { useKeptData } from '../graphql/use-kept-data.ts';
 import { useIsLive, useLive } from '../live/live-context.tsx';
 import { usePaused } from '../live/paused-context.tsx';
-import { useReadOnEvents } from '../live/use-read-on-events.ts';
+import { useLiveQuery } from '../live/use-live-query.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
-import { formatTime } from '../ui/format.ts';
+import { ListState } from '../ui/list-state.tsx';
 import { useMessages } from '../ui/messages.tsx';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
+import { timeText } from '../ui/time-text.ts';
 import { CallbackNotice } from './callback-notice.tsx';
-import { DeliveryChip, isFailingCallback } from './delivery-state.tsx';
+import { isFailingCallback } from './delivery-state.tsx';
 import { failureOf } from './failure.ts';
 import { StatusChip } from './status-chip.tsx';
 import { type RequestDetails as Details, refreshMs, timelineOf } from './timeline.ts';
@@ -24,12 +24,13 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
   const { arrivals, acknowledgements } = useLive();
   const arrival = arrivals.get(id);
   const [paused, setPaused] = usePaused();
-  const [{ data, error, fetching }, read] = useQuery({
+  const { data, error, isReading, reread } = useLiveQuery({
     query: VoucherRequestDocument,
     variables: { id },
     pause: paused,
   });
-  const shown = useKeptData(data, id)?.voucherRequest;
+  const retry = () => void reread();
+  const shown = data?.voucherRequest;
   useCommands([
     { label: 'Read this request', document: VoucherRequestDocument, variables: { id } },
     ...(shown?.deliveries ?? []).map((delivery) => ({
@@ -38,10 +39,12 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
       variables: { deliveryId: delivery.id },
     })),
   ]);
-  useRefresh(shown ?? null, paused, () => read({ requestPolicy: 'network-only' }));
+  useRefresh(shown ?? null, paused, retry);
+  const [isAwaited, setAwaited] = useState(false);
+  if (shown?.status === 'PENDING' && !isAwaited) setAwaited(true);
 
-  if (error && !shown) return <LoadNotice what="this request" error={operationErrorOf(error)} onRetry={() => read()} />;
-  if (!shown && fetching) return <Skeleton rows={5} label="Reading the request" />;
+  if (error && !shown) return <LoadNotice what="this request" error={error} onRetry={retry} />;
+  if (!shown && isReading) return <Skeleton rows={5} label="Reading the request" />;
   if (!shown)
     return (
       <EmptyState title="There is no such request">
@@ -49,36 +52,39 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
       </EmptyState>
     );
   const failing = shown.deliveries?.filter(isFailingCallback) ?? [];
-  const others =
-    shown.deliveries?.filter((delivery) => !failing.includes(delivery) && delivery.status !== 'SIMULATED') ?? [];
-  const reread = () => read({ requestPolicy: 'network-only' });
+  const others = shown.deliveries?.filter((delivery) => !failing.includes(delivery) && isTried(delivery)) ?? [];
   return (
-    <article ref={isChosen ? scrollIntoView : undefined} className="card details" aria-labelledby={`request-${id}`}>
+    <article
+      ref={isChosen ? scrollIntoView : undefined}
+      className="card details"
+      data-awaited={isAwaited}
+      aria-labelledby={`request-${id}`}
+    >
       <header>
-        <h2 id={`request-${id}`}>Request of {formatTime(Date.parse(shown.requestedAt))}</h2>
-        <span className="chips">
-          <StatusChip request={shown} arrival={arrival} />
-          {failing.map((delivery) => (
-            <DeliveryChip key={delivery.id} delivery={delivery} />
-          ))}
-        </span>
+        <h2 id={`request-${id}`}>Request of {timeText(Date.parse(shown.requestedAt))}</h2>
+        <StatusChip request={shown} arrival={arrival} />
       </header>
       <Code request={shown} code={shown.voucher?.code ?? arrival?.voucher.code ?? null} />
+      <div className="list-head">
+        <PauseSwitch paused={paused} onChange={setPaused} />
+        <ListState error={error} onRetry={retry} />
+      </div>
       {failing.map((delivery) => (
         <CallbackNotice key={delivery.id} delivery={delivery}>
-          {delivery.status === 'FAILED' && <RedeliverButton delivery={delivery} onDone={reread} />}
+          {delivery.status === 'FAILED' && <RedeliverButton delivery={delivery} onDone={retry} />}
         </CallbackNotice>
       ))}
       <TimelineView entries={timelineOf(shown, arrival, acknowledgements.get(id))} paused={paused} />
       {shown.deliveries === null && (
         <p className="hint">Callbacks and SMS can’t be shown at the moment. They are sent all the same.</p>
       )}
-      <footer>
-        <PauseSwitch paused={paused} onChange={setPaused} />
-        {others.map((delivery) => (
-          <RedeliverButton key={delivery.id} delivery={delivery} onDone={reread} />
-        ))}
-      </footer>
+      {others.length > 0 && (
+        <footer>
+          {others.map((delivery) => (
+            <RedeliverButton key={delivery.id} delivery={delivery} onDone={retry} />
+          ))}
+        </footer>
+      )}
     </article>
   );
 }
@@ -128,9 +134,8 @@ function Expectation({ request }: { request: Details }) {
   );
 }
 
-/** Reads the request again after events, and in between while something is to come that no event tells. */
+/** Reads the request again while something is to come that no event tells. */
 function useRefresh(request: Details | null, paused: boolean, read: () => void) {
-  useReadOnEvents(read, paused);
   const latest = useRef(read);
   latest.current = read;
   const isLive = useIsLive();
@@ -153,6 +158,11 @@ function PauseSwitch({ paused, onChange }: { paused: boolean; onChange(paused: b
       <label htmlFor={id}>Update automatically{paused && ': off. Your request continues.'}</label>
     </span>
   );
+}
+
+/** Whether a delivery was sent for the first time: before, there is nothing to send again. */
+function isTried({ status, attempts }: DeliveryDetailsFragment): boolean {
+  return status !== 'SIMULATED' && attempts.length > 0;
 }
 
 function sendAgainOf({ channel }: Pick<DeliveryDetailsFragment, 'channel'>): string {

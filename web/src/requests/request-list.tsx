@@ -1,80 +1,123 @@
-import { useState } from 'react';
-import { useQuery } from 'urql';
+import { type RefObject, useMemo, useState } from 'react';
 import { Link } from 'wouter';
-import { operationErrorOf } from '../graphql/errors.ts';
-import type { RequestSummaryFragment } from '../graphql/generated.ts';
-import { useKeptData } from '../graphql/use-kept-data.ts';
+import type { VoucherRequestsQuery } from '../graphql/generated.ts';
 import { type Arrival, useIsLive, useLive } from '../live/live-context.tsx';
+import { useLiveQuery } from '../live/use-live-query.ts';
 import { usePolling } from '../live/use-polling.ts';
-import { useReadOnEvents } from '../live/use-read-on-events.ts';
-import { formatTime } from '../ui/format.ts';
+import { withArrivals } from '../live/with-arrivals.ts';
+import { useHeldRows } from '../ui/held-rows.ts';
+import { ListState } from '../ui/list-state.tsx';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
+import { Pager } from '../ui/pager.tsx';
+import { timeText, timeZoneName } from '../ui/time-text.ts';
 import { DeliveryChip, isFailingCallback } from './delivery-state.tsx';
 import { newestRequests, pageSize } from './newest-requests.ts';
 import { StatusChip } from './status-chip.tsx';
 
+type Request = VoucherRequestsQuery['voucherRequests']['nodes'][number];
+
+const noRequests: readonly Request[] = [];
+
+/** The user's requests, newest first. */
+export function RequestList({ current }: { current: string | null }) {
+  // The page after this cursor; the newest without one.
+  const [after, setAfter] = useState<string | null>(null);
+  const { data, previous, error, isReading, reread } = useLiveQuery({
+    ...newestRequests,
+    variables: { first: pageSize, after },
+  });
+  const retry = () => void reread();
+  // Rows stay until those of the next page are here, so that its buttons stay where they are.
+  const page = (data ?? (error ? undefined : previous))?.voucherRequests;
+  const isNewest = data !== undefined && after === null;
+  const { arrivals } = useLive();
+  const latest = useMemo(() => {
+    const nodes = page?.nodes ?? noRequests;
+    if (!isNewest) return nodes;
+    return withArrivals(nodes, [...arrivals.values()].map(requestOf), ({ requestedAt }) => requestedAt, pageSize);
+  }, [page, isNewest, arrivals]);
+  const pageName = data ? `after ${after}` : 'previous';
+  const { list, rows, held, show } = useHeldRows(latest, pageName, current);
+  // Where no WebSocket is possible, nothing else tells of a code.
+  const isPending = rows.some(({ status }) => status === 'PENDING');
+  const isLive = useIsLive();
+  usePolling(retry, isPending && !isLive);
+  return (
+    <section className="request-list" aria-labelledby="requests">
+      <div className="list-head">
+        <h2 id="requests">Your requests</h2>
+        <ListState held={held} what="request" onShow={show} error={data && error} onRetry={retry} />
+      </div>
+      <p className="hint">Times are in your time zone, {timeZoneName()}.</p>
+      {!page && error && <LoadNotice what="your requests" error={error} onRetry={retry} />}
+      {!page && !error && <Skeleton rows={3} label="Reading your requests" />}
+      {page && rows.length === 0 && (
+        <EmptyState title="No requests yet">Your first one will appear here, with each of its steps.</EmptyState>
+      )}
+      {rows.length > 0 && <Rows list={list} requests={rows} current={current} isBusy={isReading} isPrevious={!data} />}
+      {(after || page?.pageInfo.hasNextPage) && (
+        <Pager
+          onNewest={after ? () => setAfter(null) : null}
+          onOlder={data && page?.pageInfo.hasNextPage ? () => setAfter(page.pageInfo.endCursor) : null}
+        />
+      )}
+    </section>
+  );
+}
+
+interface RowsProps {
+  list: RefObject<HTMLElement | null>;
+  requests: readonly Request[];
+  current: string | null;
+  isBusy: boolean;
+  /** Whether another page is being read. */
+  isPrevious: boolean;
+}
+
+function Rows({ list, requests, current, isBusy, isPrevious }: RowsProps) {
+  const { arrivals } = useLive();
+  return (
+    <ul
+      ref={list as RefObject<HTMLUListElement | null>}
+      className="rows surface"
+      aria-busy={isBusy}
+      data-previous={isPrevious}
+    >
+      {requests.map((request) => (
+        <li key={request.id}>
+          <Link href={`/requests/${request.id}`} aria-current={request.id === current ? 'true' : undefined}>
+            <time dateTime={request.requestedAt}>{timeText(Date.parse(request.requestedAt))}</time>
+            <span className="row-code">{textOf(request, arrivals.get(request.id))}</span>
+            <RowChip request={request} arrival={arrivals.get(request.id)} />
+          </Link>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** What an arrival tells of a request that was made elsewhere. */
+function requestOf({ voucher: { requestId, requestedAt, ...voucher } }: Arrival): Request {
+  return {
+    id: requestId,
+    status: 'FULFILLED',
+    message: '',
+    requestedAt,
+    failureReason: null,
+    voucher,
+    deliveries: null,
+  };
+}
+
 /** The code, or what is known instead, in a few words. */
-function textOf({ voucher, status }: RequestSummaryFragment, arrival: Arrival | undefined) {
+function textOf({ voucher, status }: Request, arrival: Arrival | undefined) {
   const code = voucher?.code ?? arrival?.voucher.code;
   if (code) return <code>{code}</code>;
   return status === 'PENDING' ? 'No code yet' : 'No voucher';
 }
 
-/** The user's requests, newest first. */
-export function RequestList({ current }: { current: string | null }) {
-  const { arrivals } = useLive();
-  // The page after this cursor; the newest without one.
-  const [after, setAfter] = useState<string | null>(null);
-  const [{ data: answer, error, stale }, read] = useQuery({
-    ...newestRequests,
-    variables: { first: pageSize, after },
-  });
-  const data = useKeptData(answer, String(after));
-  const reread = () => read({ requestPolicy: 'network-only' });
-  useReadOnEvents(reread);
-  // Where no WebSocket is possible, nothing else tells of a code.
-  const isPending = data?.voucherRequests.nodes.some(({ status }) => status === 'PENDING') ?? false;
-  const isLive = useIsLive();
-  usePolling(reread, isPending && !isLive);
-
-  if (error && !data) return <LoadNotice what="your requests" error={operationErrorOf(error)} onRetry={() => read()} />;
-  if (!data) return <Skeleton rows={3} label="Reading your requests" />;
-  const { nodes, pageInfo } = data.voucherRequests;
-  if (nodes.length === 0)
-    return <EmptyState title="No requests yet">Your first one will appear here, with each of its steps.</EmptyState>;
-  return (
-    <>
-      <ul className="rows surface" aria-busy={stale}>
-        {nodes.map((request) => (
-          <li key={request.id}>
-            <Link href={`/requests/${request.id}`} aria-current={request.id === current ? 'true' : undefined}>
-              <time dateTime={request.requestedAt}>{formatTime(Date.parse(request.requestedAt))}</time>
-              <span className="row-code">{textOf(request, arrivals.get(request.id))}</span>
-              <span className="chips">
-                {request.deliveries?.filter(isFailingCallback).map((delivery) => (
-                  <DeliveryChip key={delivery.id} delivery={delivery} />
-                ))}
-                <StatusChip request={request} arrival={arrivals.get(request.id)} />
-              </span>
-            </Link>
-          </li>
-        ))}
-      </ul>
-      {(pageInfo.hasNextPage || after) && (
-        <p className="buttons">
-          <button type="button" className="button quiet" disabled={!after} onClick={() => setAfter(null)}>
-            Newest
-          </button>
-          <button
-            type="button"
-            className="button quiet"
-            disabled={!pageInfo.hasNextPage}
-            onClick={() => setAfter(pageInfo.endCursor)}
-          >
-            Older
-          </button>
-        </p>
-      )}
-    </>
-  );
+/** One for each row, so that none grows by another line: a callback that fails says more than that the code is here. */
+function RowChip({ request, arrival }: { request: Request; arrival: Arrival | undefined }) {
+  const failing = request.deliveries?.find(isFailingCallback);
+  return failing ? <DeliveryChip delivery={failing} /> : <StatusChip request={request} arrival={arrival} />;
 }

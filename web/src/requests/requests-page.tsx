@@ -10,7 +10,6 @@ import {
   VoucherRequestsDocument,
 } from '../graphql/generated.ts';
 import { pageSettings } from '../page-settings.ts';
-import { timeZoneName } from '../ui/format.ts';
 import { Skeleton } from '../ui/notice.tsx';
 import { newestRequests, pageSize } from './newest-requests.ts';
 import { RequestDetails } from './request-details.tsx';
@@ -22,11 +21,17 @@ export function RequestsPage({ id }: { id: string | null }) {
   const [, navigate] = useLocation();
   const receiverUrl = useReceiverUrl();
   const [requested, setRequested] = useState<string | null>(null);
+  // Without an address the newest one: which that was, so that a later one does not take its place under the pointer.
+  const [newest, setNewest] = useState<string | null>(null);
   const chosen = id ?? requested;
   const [{ data, fetching }] = useQuery(newestRequests);
-  const shown = chosen ?? data?.voucherRequests.nodes[0]?.id ?? null;
+  const shown = chosen ?? newest;
+  const first = data?.voucherRequests.nodes[0]?.id ?? null;
+  if (shown === null && first !== null) setNewest(first);
   useEffect(() => {
-    if (id === null) setRequested(null);
+    if (id !== null) return;
+    setRequested(null);
+    setNewest(null);
   }, [id]);
   useCommands(liveCommands);
   return (
@@ -50,11 +55,7 @@ export function RequestsPage({ id }: { id: string | null }) {
           </div>
         )}
       </div>
-      <section className="request-list" aria-labelledby="requests">
-        <h2 id="requests">Your requests</h2>
-        <p className="hint">Times are in your time zone, {timeZoneName()}.</p>
-        <RequestList current={shown} />
-      </section>
+      <RequestList current={shown} />
     </div>
   );
 }

@@ -1,4 +1,5 @@
-import { formatDuration, formatPreciseTime, formatSeconds, formatTime } from '../ui/format.ts';
+import { formatDuration, formatSeconds } from '../ui/duration.ts';
+import { preciseTimeText, timeText } from '../ui/time-text.ts';
 import { useNow } from '../ui/use-now.ts';
 import type { Entry } from './timeline.ts';
 
@@ -26,7 +27,7 @@ export function TimelineView({ entries, paused }: { entries: readonly Entry[]; p
             <div className="entry">
               <strong>{entry.title}</strong>
               <time dateTime={new Date(entry.at).toISOString()}>
-                {isWaiting ? (paused ? pausedText(entry) : waitText(entry, lastAt, now)) : formatPreciseTime(entry.at)}
+                {isWaiting ? (paused ? pausedText(entry) : waitText(entry, lastAt, now)) : preciseTimeText(entry.at)}
               </time>
               {entry.detail && <p>{entry.detail}</p>}
               {entry.response && (
@@ -49,4 +50,4 @@ function waitText({ at, isScheduled }: Entry, lastAt: number, now: number): stri
 }
 
 /** What does not count while updates are off. */
-const pausedText = ({ at, isScheduled }: Entry) => (isScheduled ? `at ${formatTime(at)}` : 'not updated');
+const pausedText = ({ at, isScheduled }: Entry) => (isScheduled ? `at ${timeText(at)}` : 'not updated');

@@ -85,6 +85,14 @@ describe('timeline', () => {
     ]);
   });
 
+  it('timeline: has the step of a code that arrived before it was read', () => {
+    expect(timelineOf(pending, arrival, undefined).map(({ key, at }) => [key, new Date(at).toISOString()])).toEqual([
+      ['ACCEPTED', acceptedAt],
+      ['CODE_RECEIVED', arrival.voucher.receivedAt],
+      ['arrival', '2026-01-31T12:00:04.015Z'],
+    ]);
+  });
+
   it('timeline: has steps, arrival and attempts by time, and then the retry', () => {
     const entries = timelineOf({ ...fulfilled, deliveries: [delivery] }, arrival, undefined);
     expect(entries.map(({ key, state }) => [key, state])).toEqual([

@@ -1,8 +1,9 @@
 import type { DeliveryDetailsFragment, RequestStepName, VoucherRequestQuery } from '../graphql/generated.ts';
 import type { Arrival } from '../live/live-context.tsx';
 import type { Acknowledgement } from '../live/voucher-feed.ts';
-import { formatDuration, formatTime } from '../ui/format.ts';
+import { formatDuration } from '../ui/duration.ts';
 import { formatStatus } from '../ui/http-status.ts';
+import { timeText } from '../ui/time-text.ts';
 
 export type RequestDetails = NonNullable<VoucherRequestQuery['voucherRequest']>;
 
@@ -39,7 +40,7 @@ export function timelineOf(
   acknowledgement: Acknowledgement | undefined,
   now = Date.now(),
 ): Entry[] {
-  const steps = stepsOf(request, acknowledgement);
+  const steps = stepsOf(request, arrival, acknowledgement);
   const entries: Entry[] = steps.map(({ name, at }) => ({
     key: name,
     title: name === 'STORED' && request.status === 'FAILED' ? 'Outcome stored' : titles[name][0],
@@ -63,19 +64,23 @@ export function timelineOf(
   return entries;
 }
 
-/** The steps that the server knows, and those of an acknowledgement that came first. */
-function stepsOf({ steps }: RequestDetails, acknowledgement: Acknowledgement | undefined): RequestDetails['steps'] {
-  if (!acknowledgement) return steps;
-  const { askedAt, acknowledgedAt } = acknowledgement;
-  const live = [
-    { name: 'PROVIDER_ASKED' as const, at: askedAt },
-    { name: 'PROVIDER_ACKNOWLEDGED' as const, at: acknowledgedAt },
-  ];
+/** The steps that the server knows, and those of events that came before they were read. */
+function stepsOf(
+  { steps }: RequestDetails,
+  arrival: Arrival | undefined,
+  acknowledgement: Acknowledgement | undefined,
+): RequestDetails['steps'] {
+  const live: RequestDetails['steps'] = [];
+  if (acknowledgement) {
+    const { askedAt, acknowledgedAt } = acknowledgement;
+    live.push({ name: 'PROVIDER_ASKED', at: askedAt }, { name: 'PROVIDER_ACKNOWLEDGED', at: acknowledgedAt });
+  }
+  if (arrival) live.push({ name: 'CODE_RECEIVED', at: arrival.voucher.receivedAt });
   return [...steps, ...live.filter(({ name }) => !steps.some((step) => step.name === name))];
 }
 
 function expectationOf(expectedAt: number, now: number): string {
-  const time = formatTime(expectedAt);
+  const time = timeText(expectedAt);
   return now < expectedAt
     ? 'A code that takes longer also comes by SMS.'
     : `It was expected by ${time}, so it also comes by SMS.`;

@@ -1,5 +1,5 @@
 import { useEffect } from 'react';
-import { formatDuration } from '../ui/format.ts';
+import { formatDuration } from '../ui/duration.ts';
 import { useNow } from '../ui/use-now.ts';
 import { useSession } from './session-context.tsx';
 import { remainingMs, type Session } from './session-store.ts';

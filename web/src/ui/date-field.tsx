@@ -1,6 +1,6 @@
 import { useRef } from 'react';
-import { dayText, minuteText, parseMinute } from './date-text.ts';
 import { Field } from './field.tsx';
+import { dayText, minuteText, parseMinute } from './time-text.ts';
 
 interface DateFieldProps {
   label: string;

@@ -1,5 +1,5 @@
 import type { VoucherFilter } from '../graphql/generated.ts';
-import { dayText, parseDay } from '../ui/date-text.ts';
+import { dayText, parseDay } from '../ui/time-text.ts';
 
 /** The filter as it is typed, and as the address holds it. */
 export interface FilterTexts {

@@ -1,15 +1,28 @@
+import type { RefObject } from 'react';
 import { Link } from 'wouter';
 import type { PurchasedVouchersQuery } from '../graphql/generated.ts';
 import { DeliveryChip } from '../requests/delivery-state.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
-import { formatDuration, formatTime } from '../ui/format.ts';
+import { formatDuration } from '../ui/duration.ts';
+import { timeText } from '../ui/time-text.ts';
 
-type Voucher = PurchasedVouchersQuery['purchasedVouchers']['nodes'][number];
+type ReadVoucher = PurchasedVouchersQuery['purchasedVouchers']['nodes'][number];
+
+/** A voucher; one that has arrived since the list was read has no deliveries yet. */
+export type Voucher = Omit<ReadVoucher, 'deliveries'> & Partial<Pick<ReadVoucher, 'deliveries'>>;
+
+interface VoucherTableProps {
+  list: RefObject<HTMLElement | null>;
+  vouchers: readonly Voucher[];
+  isBusy: boolean;
+  /** Whether another page is being read. */
+  isPrevious: boolean;
+}
 
 /** A row per voucher; its link leads to the request's timeline. */
-export function VoucherTable({ vouchers, isStale }: { vouchers: readonly Voucher[]; isStale: boolean }) {
+export function VoucherTable({ list, vouchers, isBusy, isPrevious }: VoucherTableProps) {
   return (
-    <table className="table" aria-busy={isStale}>
+    <table className="table" aria-busy={isBusy} data-previous={isPrevious}>
       <thead>
         <tr>
           <th scope="col">Code</th>
@@ -21,14 +34,14 @@ export function VoucherTable({ vouchers, isStale }: { vouchers: readonly Voucher
           </th>
         </tr>
       </thead>
-      <tbody>
+      <tbody ref={list as RefObject<HTMLTableSectionElement | null>}>
         {vouchers.map((voucher) => (
           <tr key={voucher.id}>
             <td data-label="Code">
               <code>{voucher.code}</code> <CopyButton label="Copy" text={voucher.code} className="button quiet small" />
             </td>
             <td data-label="Received">
-              <time dateTime={voucher.receivedAt}>{formatTime(Date.parse(voucher.receivedAt))}</time>
+              <time dateTime={voucher.receivedAt}>{timeText(Date.parse(voucher.receivedAt))}</time>
             </td>
             <td data-label="Took">
               <span className="chips">
@@ -50,6 +63,7 @@ export function VoucherTable({ vouchers, isStale }: { vouchers: readonly Voucher
 }
 
 function Deliveries({ voucher: { deliveries } }: { voucher: Voucher }) {
+  if (deliveries === undefined) return null;
   if (deliveries === null) return 'not known at the moment';
   if (deliveries.length === 0) return <span className="hint">no callback URL given</span>;
   return (

@@ -1,15 +1,18 @@
-import { useQuery } from 'urql';
+import { useMemo } from 'react';
 import { useSearchParams } from 'wouter';
 import { useCommands } from '../api/commands.tsx';
-import { operationErrorOf } from '../graphql/errors.ts';
 import { PurchasedVouchersDocument } from '../graphql/generated.ts';
-import { useKeptData } from '../graphql/use-kept-data.ts';
-import { useReadOnEvents } from '../live/use-read-on-events.ts';
-import { timeZoneName } from '../ui/format.ts';
+import { useLive } from '../live/live-context.tsx';
+import { useLiveQuery } from '../live/use-live-query.ts';
+import { withArrivals } from '../live/with-arrivals.ts';
+import { useHeldRows } from '../ui/held-rows.ts';
+import { ListState } from '../ui/list-state.tsx';
 import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
+import { Pager } from '../ui/pager.tsx';
+import { timeZoneName } from '../ui/time-text.ts';
 import { filterOf, textsOf } from './filter.ts';
 import { FilterForm } from './filter-form.tsx';
-import { VoucherTable } from './voucher-table.tsx';
+import { type Voucher, VoucherTable } from './voucher-table.tsx';
 
 const pageSize = 20;
 
@@ -19,46 +22,45 @@ export function VouchersPage() {
   const filter = filterOf(textsOf(parameters));
   const before = parameters.get('before');
   const variables = { last: pageSize, before, filter };
-  const [{ data, error, stale }, read] = useQuery({ query: PurchasedVouchersDocument, variables });
+  const { data, previous, error, isReading, reread } = useLiveQuery({ query: PurchasedVouchersDocument, variables });
   useCommands([{ label: 'List these vouchers', document: PurchasedVouchersDocument, variables }]);
-  useReadOnEvents(() => read({ requestPolicy: 'network-only' }));
+  const retry = () => void reread();
+  const goTo = (cursor: string | null) => setParameters(withParameter(parameters, 'before', cursor));
 
-  const page = useKeptData(data, JSON.stringify(variables))?.purchasedVouchers;
+  // Rows stay until those of the next page are here, so that its buttons stay where they are.
+  const page = (data ?? (error ? undefined : previous))?.purchasedVouchers;
   const isFiltered = Object.values(filter).some((value) => value !== undefined);
+  const isNewest = data !== undefined && before === null && !isFiltered;
+  const { arrivals } = useLive();
+  const latest = useMemo(() => {
+    const nodes: Voucher[] = page?.nodes.toReversed() ?? [];
+    if (!isNewest) return nodes;
+    const arrived = [...arrivals.values()].map(({ voucher }) => voucher);
+    return withArrivals(nodes, arrived, ({ receivedAt }) => receivedAt, pageSize);
+  }, [page, isNewest, arrivals]);
+  const { list, rows, held, show } = useHeldRows(latest, data ? parameters.toString() : 'previous');
   return (
     <>
       <h1>Vouchers</h1>
-      <p className="lead">
-        Every code that you have received, newest first. Times are in your time zone, {timeZoneName()}.
-      </p>
+      <p className="lead">Every code that you have received, newest first.</p>
       <FilterForm parameters={parameters} onChange={setParameters} />
-      {error && !page && <LoadNotice what="your vouchers" error={operationErrorOf(error)} onRetry={() => read()} />}
+      <div className="list-head">
+        <p className="hint">Times are in your time zone, {timeZoneName()}.</p>
+        <ListState held={held} what="voucher" onShow={show} error={data && error} onRetry={retry} />
+      </div>
+      {!page && error && <LoadNotice what="your vouchers" error={error} onRetry={retry} />}
       {!page && !error && <Skeleton rows={6} label="Reading your vouchers" />}
-      {page && page.nodes.length === 0 && (
+      {page && rows.length === 0 && (
         <EmptyState title={isFiltered ? 'No voucher matches' : 'No vouchers yet'}>
           {isFiltered ? 'Change the code or the dates, or clear them.' : 'Each code that you receive is listed here.'}
         </EmptyState>
       )}
-      {page && page.nodes.length > 0 && <VoucherTable vouchers={page.nodes.toReversed()} isStale={stale} />}
+      {rows.length > 0 && <VoucherTable list={list} vouchers={rows} isBusy={isReading} isPrevious={!data} />}
       {(before || page?.pageInfo.hasPreviousPage) && (
-        <p className="buttons">
-          <button
-            type="button"
-            className="button quiet"
-            disabled={!before}
-            onClick={() => setParameters(withParameter(parameters, 'before', null))}
-          >
-            Newest
-          </button>
-          <button
-            type="button"
-            className="button quiet"
-            disabled={!page?.pageInfo.hasPreviousPage}
-            onClick={() => setParameters(withParameter(parameters, 'before', page?.pageInfo.startCursor ?? null))}
-          >
-            Older
-          </button>
-        </p>
+        <Pager
+          onNewest={before ? () => goTo(null) : null}
+          onOlder={data && page?.pageInfo.hasPreviousPage ? () => goTo(page.pageInfo.startCursor) : null}
+        />
       )}
     </>
   );

@@ -1,5 +1,6 @@
 /*
- * Days and minutes as text, in the browser's time zone and in one order for every language: year, month, day (ISO 8601).
+ * Times as text, in the browser's time zone. A day has one order for every language: year, month, day (ISO 8601), as it is
+ * typed.
  */
 
 const dayPattern = /^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})$/;
@@ -36,3 +37,25 @@ export function minuteText(date: Date): string {
 }
 
 const twoDigits = (value: number) => String(value).padStart(2, '0');
+
+const time = { hour: '2-digit', minute: '2-digit', second: '2-digit' } as const;
+const timeFormat = new Intl.DateTimeFormat(undefined, time);
+const preciseTimeFormat = new Intl.DateTimeFormat(undefined, { ...time, fractionalSecondDigits: 3 });
+
+/** The time of day, after the day unless that is today. */
+export const timeText = (at: number, now = Date.now()) => dayBefore(at, now) + timeFormat.format(at);
+
+/** The time of day with milliseconds, after the day unless that is today. */
+export const preciseTimeText = (at: number, now = Date.now()) => dayBefore(at, now) + preciseTimeFormat.format(at);
+
+function dayBefore(at: number, now: number): string {
+  const day = dayText(new Date(at));
+  return day === dayText(new Date(now)) ? '' : `${day} `;
+}
+
+/** The browser's time zone, as `UTC+1`. */
+export function timeZoneName(): string {
+  const format = new Intl.DateTimeFormat('en', { timeZoneName: 'shortOffset' });
+  const { value = '' } = format.formatToParts().find(({ type }) => type === 'timeZoneName') ?? {};
+  return value.replace('GMT', 'UTC');
+}

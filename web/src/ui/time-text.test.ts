@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { dayText, minuteText, parseDay, parseMinute } from './date-text.ts';
+import { dayText, minuteText, parseDay, parseMinute, preciseTimeText, timeText } from './time-text.ts';
 
-describe('date text', () => {
+describe('time text', () => {
   it.each(['2026-02-01', '2026/2/1', ' 2026.02.01 '])('day: reads "%s" as the start of the day', (text) => {
     expect(parseDay(text)).toEqual(new Date(2026, 1, 1));
   });
@@ -25,5 +25,13 @@ describe('date text', () => {
     const date = new Date(2026, 10, 7, 3, 9);
     expect([dayText(date), minuteText(date)]).toEqual(['2026-11-07', '2026-11-07 03:09']);
     expect(parseMinute(minuteText(date))).toEqual(date);
+  });
+
+  it('time: has its day, written as it is typed, unless that is today', () => {
+    const at = new Date(2026, 10, 7, 3, 9, 5, 42).getTime();
+    expect(timeText(at, at + 1_000)).toBe(timeText(at, at));
+    expect(timeText(at, at + 86_400_000)).toBe(`2026-11-07 ${timeText(at, at)}`);
+    expect(preciseTimeText(at, at)).toContain('042');
+    expect(preciseTimeText(at, at + 86_400_000)).toBe(`2026-11-07 ${preciseTimeText(at, at)}`);
   });
 });
